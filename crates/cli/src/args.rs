@@ -1,0 +1,281 @@
+//! The command line. The doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Turns a Nix store into a signed, fast binary cache.
+///
+/// Without a subcommand it serves: with no configuration at all the machine's own store, on port 5000 of both
+/// loopback addresses.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "rust-nix-serve", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = "The configuration file is --config, else $RUST_NIX_SERVE_CONFIG, else \
+    /etc/rust-nix-serve/config.toml. The environment goes over it, flags over that; \
+    `rust-nix-serve config show` says what is in effect and why.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the store (what happens without a subcommand, too)
+    Serve(Box<ServeArgs>),
+    /// Make and convert signing keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Check the configuration and the files it names, and say everything that is wrong
+    CheckConfig(CheckArgs),
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// List what is inside a store path, as a client of this server would see it
+    Ls(ListArgs),
+    /// Print a file inside a store path
+    Cat(InspectArgs),
+    /// Print the NAR of a store path
+    Dump(DumpArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each subcommand
+    Man {
+        /// The directory to write the pages to
+        directory: Option<PathBuf>,
+    },
+    /// Print a page of the documentation that is generated from the code
+    #[command(hide = true)]
+    Docs {
+        /// Which page
+        page: DocsPage,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a new secret key and print its public key
+    Generate {
+        /// Name of the key, usually the host name and a number: cache.example.org-1
+        name: String,
+        /// Write the secret key to a new file that only its owner can read, instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Print the public keys of secret keys
+    Public {
+        /// Secret key files; without one, or for `-`, standard input
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every key, its value and where the value came from
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        serve: ServeArgs,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The configuration file; without one, the file that `serve` would read
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub(crate) file: Option<PathBuf>,
+    /// Do not look at the keys, certificates and stores that the configuration names: they need not be there yet
+    #[arg(long)]
+    pub(crate) skip_files: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArgs {
+    /// A store path, its base name or its hash part, and a path inside it: /nix/store/<hash>-hello/bin
+    #[arg(value_name = "STOREPATH")]
+    pub(crate) path: PathBuf,
+    /// Show kind, size and where symbolic links point
+    #[arg(long, short)]
+    pub(crate) long: bool,
+    /// Show what is in directories, too
+    #[arg(long, short = 'R')]
+    pub(crate) recursive: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A store path, its base name or its hash part, and a path inside it: /nix/store/<hash>-hello/bin/hello
+    #[arg(value_name = "STOREPATH")]
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DumpArgs {
+    /// A store path, its base name or its hash part
+    #[arg(value_name = "STOREPATH")]
+    pub(crate) path: PathBuf,
+    /// Compress what is printed
+    #[arg(long, value_name = "METHOD", default_value = "none")]
+    pub(crate) compression: DumpCompression,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DumpCompression {
+    None,
+    Zstd,
+    Xz,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocsPage {
+    /// docs/configuration.md
+    Configuration,
+}
+
+/// Which store an inspecting command looks into.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct StoreArgs {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The store: a directory below which it lives, or `local?root=…`
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) store: Option<String>,
+}
+
+/// What can be said about serving. Every value is a configuration key, too.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to listen: ADDRESS:PORT, tls://ADDRESS:PORT or unix:/path; may be repeated
+    #[arg(long, short, value_name = "ADDRESS")]
+    pub(crate) listen: Vec<String>,
+    /// The address to listen on, with the port of --port
+    #[arg(long, short = 'o', value_name = "ADDRESS")]
+    pub(crate) host: Option<String>,
+    /// The port to listen on
+    #[arg(long, short)]
+    pub(crate) port: Option<u16>,
+    /// The unix socket to listen on
+    #[arg(long, short = 'S', value_name = "PATH", conflicts_with_all = ["host", "port"])]
+    pub(crate) socket: Option<PathBuf>,
+    /// The store: a directory below which it lives, or `local?root=…`
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) store: Option<String>,
+    /// Priority among the caches of a client: lower is asked first, cache.nixos.org says 40
+    #[arg(long, allow_negative_numbers = true, value_name = "NUMBER")]
+    pub(crate) priority: Option<i64>,
+    /// A secret key file to sign with; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_key: Vec<String>,
+    /// What is signed: add, replace, keep, ultimate or signed-by
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) signing_policy: Option<String>,
+    /// The address clients use, when it is another
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Threads that answer requests; 0 is one for each processor
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) workers: Option<u32>,
+    /// Certificate chain (PEM); what --host, --port and the defaults listen on then speaks TLS
+    #[arg(long, alias = "tls-certificate", value_name = "FILE")]
+    pub(crate) ssl_cert: Option<String>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, alias = "tls-key", value_name = "FILE")]
+    pub(crate) ssl_key: Option<String>,
+    /// Seconds after which a client that takes nothing is cut off
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+    /// Seconds an idle connection stays open
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) keepalive_timeout: Option<u64>,
+    /// Seconds for a request to arrive
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) read_timeout: Option<u64>,
+    /// error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", conflicts_with_all = ["quiet", "verbose"])]
+    pub(crate) log_level: Option<String>,
+    /// auto, text or json
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Log warnings and errors only
+    #[arg(long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Log more
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) ignored: IgnoredArgs,
+}
+
+/// Flags of nix-serve's web server and of nix-serve-ng that mean nothing here.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct IgnoredArgs {
+    #[arg(long, short = 'E', value_name = "NAME", hide = true)]
+    env: Option<String>,
+    #[arg(long, short = 'D', hide = true)]
+    daemonize: bool,
+    #[arg(long, value_name = "NUMBER", hide = true)]
+    backlog: Option<String>,
+    #[arg(long, value_name = "NUMBER", hide = true)]
+    max_requests: Option<String>,
+    #[arg(long, value_name = "NAME", hide = true)]
+    user: Option<String>,
+    #[arg(long, value_name = "NAME", hide = true)]
+    group: Option<String>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    pid: Option<String>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    access_log: Option<String>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    error_log: Option<String>,
+    #[arg(long, hide = true)]
+    preload_app: bool,
+    #[arg(long, hide = true)]
+    disable_keepalive: bool,
+    #[arg(long, hide = true)]
+    disable_proctitle: bool,
+    #[arg(long, hide = true)]
+    enable_ssl: bool,
+}
+
+impl IgnoredArgs {
+    /// Those that were given.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        [
+            ("--env", self.env.is_some()),
+            ("--daemonize", self.daemonize),
+            ("--backlog", self.backlog.is_some()),
+            ("--max-requests", self.max_requests.is_some()),
+            ("--user", self.user.is_some()),
+            ("--group", self.group.is_some()),
+            ("--pid", self.pid.is_some()),
+            ("--access-log", self.access_log.is_some()),
+            ("--error-log", self.error_log.is_some()),
+            ("--preload-app", self.preload_app),
+            ("--disable-keepalive", self.disable_keepalive),
+            ("--disable-proctitle", self.disable_proctitle),
+            ("--enable-ssl", self.enable_ssl),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+}

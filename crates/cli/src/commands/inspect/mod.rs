@@ -1,0 +1,68 @@
+//! `ls`, `cat` and `dump`: a store path as a client of the server would get it.
+//!
+//! They ask the store the same questions as the server does, so what they cannot show, it does not serve.
+
+mod ls;
+mod place;
+mod send;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use rns_store::{LocalStore, Nar};
+
+use self::place::Place;
+pub(super) use self::{
+    ls::run as ls,
+    send::{cat, dump},
+};
+use crate::{
+    args::{ServeArgs, StoreArgs},
+    config::{self, Environment},
+    output::{Answer, tell},
+};
+
+/// A path that was found, with everything that is needed to read from it.
+struct Found {
+    store: LocalStore,
+    nar: Nar,
+    place: Place,
+}
+
+/// Finds `path` in the configured store and does `work` with it; a path that is not valid there is a negative answer.
+fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
+    path: &Path,
+    args: &StoreArgs,
+    environment: &Environment,
+    work: impl FnOnce(Found) -> F,
+) -> anyhow::Result<Answer> {
+    let serve = ServeArgs {
+        config: args.config.clone(),
+        store: args.store.clone(),
+        ..ServeArgs::default()
+    };
+    let config = config::load(&serve, environment)?.server.store;
+    let place = Place::parse(path, &config.store_dir)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        let store = LocalStore::open(config);
+        let info = store.path_info(place.hash).await?;
+        let valid =
+            info.is_some_and(|info| place.base.as_ref().is_none_or(|base| *base == info.path));
+        let nar = if valid { store.nar(place.hash, None).await? } else { None };
+        match nar {
+            Some(nar) => work(Found { store, nar, place }).await,
+            None => {
+                tell(&format!("{} is not valid in this store", path.display()));
+                Ok(Answer::No)
+            }
+        }
+    })
+}
+
+/// Says that something is not inside the path.
+fn nothing_there(place: &Place) -> Answer {
+    tell(&format!("there is no {} in that store path", place.inside_text()));
+    Answer::No
+}

@@ -1,0 +1,85 @@
+//! `key generate` and `key public`.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use anyhow::{Context as _, anyhow};
+use rns_formats::{KeyName, SecretKey};
+
+use crate::{
+    args::KeyCommand,
+    output::{Answer, print, tell},
+};
+
+/// Makes or converts keys.
+pub(super) fn run(command: &KeyCommand) -> anyhow::Result<Answer> {
+    match command {
+        KeyCommand::Generate { name, output } => generate(name, output.as_deref())?,
+        KeyCommand::Public { files } => public(files)?,
+    }
+    Ok(Answer::Yes)
+}
+
+fn generate(name: &str, output: Option<&Path>) -> anyhow::Result<()> {
+    let name = KeyName::parse(name).with_context(|| format!("`{name}` cannot name a key"))?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow!("no random numbers: {error}"))?;
+    let key = SecretKey::from_seed(name, &seed);
+    let public = key.public_key();
+    // Neither Nix nor we end a key file with a newline.
+    let secret = key.to_secret_string();
+    match output {
+        Some(path) => {
+            write_new(path, secret.as_bytes())
+                .with_context(|| format!("cannot write the secret key to {}", path.display()))?;
+            print(&format!("{public}\n"))?;
+        }
+        None => {
+            print(&secret)?;
+            if io::stdout().is_terminal() {
+                print("\n")?;
+            }
+            tell(&format!("public key: {public}"));
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file that was not there before and that only its owner can read.
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn public(files: &[std::path::PathBuf]) -> anyhow::Result<()> {
+    if files.is_empty() {
+        return print_public(&read_input()?, "standard input");
+    }
+    for path in files {
+        let (text, name) = if path == Path::new("-") {
+            (read_input()?, "standard input".to_owned())
+        } else {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            (text, path.display().to_string())
+        };
+        print_public(&text, &name)?;
+    }
+    Ok(())
+}
+
+fn read_input() -> anyhow::Result<String> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    Ok(text)
+}
+
+fn print_public(text: &str, name: &str) -> anyhow::Result<()> {
+    let key = SecretKey::parse(text).with_context(|| format!("{name} is not a secret key"))?;
+    print(&format!("{}\n", key.public_key())).context("cannot print the public key")
+}

@@ -1,0 +1,39 @@
+//! One file for each command.
+
+mod announce;
+mod check_config;
+mod config_show;
+mod inspect;
+mod key;
+mod pages;
+mod serve;
+
+use crate::{
+    args::{Cli, Command, ConfigCommand},
+    config::Environment,
+    output::Answer,
+};
+
+/// Does what the command line asks for.
+///
+/// # Errors
+///
+/// Why it could not be done.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
+    let environment = Environment::of_process();
+    match cli.command {
+        None => serve::run(cli.serve, environment),
+        Some(Command::Serve(args)) => serve::run(*args, environment),
+        Some(Command::Key(command)) => key::run(&command),
+        Some(Command::CheckConfig(args)) => check_config::run(args, &environment),
+        Some(Command::Config(ConfigCommand::Show { json, serve })) => {
+            config_show::run(&serve, &environment, json)
+        }
+        Some(Command::Ls(args)) => inspect::ls(&args, &environment),
+        Some(Command::Cat(args)) => inspect::cat(&args, &environment),
+        Some(Command::Dump(args)) => inspect::dump(&args, &environment),
+        Some(Command::Completions { shell }) => pages::completions(shell),
+        Some(Command::Man { directory }) => pages::man(directory.as_deref()),
+        Some(Command::Docs { page }) => pages::docs(page),
+    }
+}

@@ -1,0 +1,149 @@
+//! The environment: one variable for each key, and the variables that nix-serve, harmonia and Nix read.
+
+use std::{collections::BTreeMap, env};
+
+use toml::Value;
+
+use super::{
+    problem::Source,
+    schema::{ENVIRONMENT_PREFIX, KNOWN, Key, list},
+    settings::Settings,
+    suggest,
+};
+
+/// Names the configuration file.
+pub(crate) const CONFIG_VARIABLE: &str = "RUST_NIX_SERVE_CONFIG";
+
+/// The variables a process was started with. An empty one counts as not set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// Those of this process.
+    pub(crate) fn of_process() -> Self {
+        let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+        Self::from_iter(env::vars_os().map(|(name, value)| (text(name), text(value))))
+    }
+
+    /// The value of a variable that is set and not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        let set = variables.into_iter().filter(|(_, value)| !value.is_empty());
+        Self(set.collect())
+    }
+}
+
+/// Variables that other programs gave their meaning, with the key they set and what they hold. Ours go before them.
+pub(crate) const BORROWED: &[(&str, &str, &str)] = &[
+    ("NIX_SECRET_KEY_FILE", "signing.keys", "one file, as for nix-serve"),
+    ("SIGN_KEY_PATHS", "signing.keys", "files with blanks between them, as for harmonia"),
+    ("SIGN_KEY_PATH", "signing.keys", "one file, as for harmonia"),
+    ("NIX_STORE_DIR", "store.dir", "as for Nix"),
+    ("RUST_LOG", "log.level", "as for most programs in Rust"),
+];
+
+/// Puts what the environment says into `settings`, and variables that nobody reads into `warnings`.
+pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings: &mut Vec<String>) {
+    borrowed(environment, settings);
+    let variables: BTreeMap<String, &Key> =
+        KNOWN.keys.iter().map(|key| (key.environment(), key)).collect();
+    for (name, text) in &environment.0 {
+        if let Some(key) = variables.get(name) {
+            let source = Source::Environment(name.clone());
+            settings.set(&key.path, key.kind.read_text(text), source);
+        } else if name.starts_with(ENVIRONMENT_PREFIX) && name != CONFIG_VARIABLE {
+            let known = variables.keys().map(String::as_str);
+            let meant = suggest::nearest(name, known)
+                .map(|known| format!("; did you mean {known}?"))
+                .unwrap_or_default();
+            warnings.push(format!("the environment variable {name} has no meaning{meant}"));
+        }
+    }
+}
+
+fn borrowed(environment: &Environment, settings: &mut Settings) {
+    let mut keys = Vec::new();
+    let mut names = Vec::new();
+    for (name, key, _) in BORROWED {
+        let Some(text) = environment.get(name) else {
+            continue;
+        };
+        match *name {
+            "SIGN_KEY_PATHS" => keys.extend(text.split_whitespace()),
+            _ if *key == "signing.keys" => keys.push(text),
+            _ => settings.set(
+                key,
+                Value::String(text.to_owned()),
+                Source::Environment((*name).into()),
+            ),
+        }
+        if *key == "signing.keys" {
+            names.push(*name);
+        }
+    }
+    if !names.is_empty() {
+        let source = Source::Environment(names.join(" and "));
+        settings.set("signing.keys", list(keys.into_iter()), source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_variables(variables: &[(&str, &str)]) -> (Settings, Vec<String>) {
+        let environment = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let mut settings = Settings::default();
+        let mut warnings = Vec::new();
+        read(&environment, &mut settings, &mut warnings);
+        (settings, warnings)
+    }
+
+    #[test]
+    fn each_key_has_its_variable() {
+        let (settings, warnings) = read_variables(&[
+            ("RUST_NIX_SERVE_SIGNING_KEYS", "a,b"),
+            ("RUST_NIX_SERVE_CACHE_INFO_PRIORITY", "30"),
+            ("RUST_NIX_SERVE_CONFIG", "/c.toml"),
+            ("RUST_NIX_SERVE_PUBLIC_URL", ""),
+        ]);
+        assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!(settings.list("signing.keys"), ["a", "b"]);
+        let mut problems = Vec::new();
+        assert_eq!(settings.typed(&mut problems).cache_info.priority, 30);
+        assert_eq!(settings.source("public_url"), Source::Default);
+    }
+
+    #[test]
+    fn key_variables_of_other_servers_are_read_together_and_ours_goes_before_them() {
+        let (settings, _) =
+            read_variables(&[("SIGN_KEY_PATHS", "/b /c"), ("NIX_SECRET_KEY_FILE", "/a")]);
+        assert_eq!(settings.list("signing.keys"), ["/a", "/b", "/c"]);
+        assert_eq!(
+            settings.source("signing.keys").to_string(),
+            "environment variable NIX_SECRET_KEY_FILE and SIGN_KEY_PATHS"
+        );
+        let (settings, _) =
+            read_variables(&[("NIX_SECRET_KEY_FILE", "/a"), ("RUST_NIX_SERVE_SIGNING_KEYS", "/z")]);
+        assert_eq!(settings.list("signing.keys"), ["/z"]);
+    }
+
+    #[test]
+    fn variables_nobody_reads_are_told() {
+        let (_, warnings) = read_variables(&[("RUST_NIX_SERVE_SIGNING_KEY", "/a"), ("HOME", "/")]);
+        assert_eq!(
+            warnings,
+            [
+                "the environment variable RUST_NIX_SERVE_SIGNING_KEY has no meaning; did you mean RUST_NIX_SERVE_SIGNING_KEYS?"
+            ]
+        );
+    }
+}

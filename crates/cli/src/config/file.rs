@@ -1,0 +1,184 @@
+//! The TOML file: read with the line of every key, unknown keys refused with the nearest known one.
+
+use std::path::Path;
+
+use toml::{
+    Spanned, Value,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    foreign,
+    problem::{Problem, Source},
+    schema::{KNOWN, join},
+    settings::Settings,
+    suggest,
+};
+
+/// Puts what the file says into `settings`, and what is wrong with it into `problems`.
+pub(crate) fn read(path: &Path, text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) {
+    let mut reader = Reader { path, text, settings, problems };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let at = error.span().map_or(0, |span| span.start);
+        reader.refuse("", at, error.message().to_owned(), None);
+    }
+    reader.table("", table.get_ref());
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    settings: &'a mut Settings,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let path = join(prefix, name.get_ref());
+            self.entry(&path, name.span().start, value);
+        }
+    }
+
+    fn entry(&mut self, path: &str, at: usize, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(inner) if KNOWN.is_section(path) => self.table(path, inner),
+            _ if KNOWN.is_section(path) => {
+                let reason = format!("expected a table: write the keys below a line [{path}]");
+                self.refuse(path, at, reason, None);
+            }
+            _ if KNOWN.key(path).is_none() => {
+                self.refuse(path, at, "there is no such key".into(), advice(path));
+            }
+            value => match plain(value) {
+                Ok(value) => {
+                    let source = self.source(at);
+                    self.settings.set(path, value, source);
+                }
+                Err(reason) => self.refuse(path, at, reason, None),
+            },
+        }
+    }
+
+    fn source(&self, at: usize) -> Source {
+        let before = self.text.as_bytes().iter().take(at);
+        Source::File {
+            path: self.path.to_owned(),
+            line: 1 + before.filter(|byte| **byte == b'\n').count(),
+        }
+    }
+
+    fn refuse(&mut self, key: &str, at: usize, reason: String, hint: Option<String>) {
+        let source = self.source(at);
+        self.problems.push(Problem { key: key.to_owned(), source, reason, hint });
+    }
+}
+
+/// What to write instead of a key that does not exist.
+fn advice(path: &str) -> Option<String> {
+    if let Some(advice) = foreign::advice(path) {
+        return Some(advice.to_owned());
+    }
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let elsewhere: Vec<&str> = KNOWN
+        .keys
+        .iter()
+        .map(|key| key.path.as_str())
+        .filter(|known| known.rsplit('.').next() == Some(last))
+        .collect();
+    let found = match elsewhere.as_slice() {
+        [only] => Some(*only),
+        _ => {
+            let keys = KNOWN.keys.iter().map(|key| key.path.as_str());
+            let tables = KNOWN.sections.iter().map(|section| section.name.as_str());
+            suggest::nearest(path, keys.chain(tables))
+        }
+    };
+    found.map(|known| format!("did you mean `{known}`?"))
+}
+
+/// The value without its place in the file.
+fn plain(value: &DeValue<'_>) -> Result<Value, String> {
+    Ok(match value {
+        DeValue::String(text) => Value::String(text.clone().into_owned()),
+        DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
+            .map(Value::Integer)
+            .map_err(|_| format!("{} is too large a number", digits.as_str()))?,
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .map(Value::Float)
+            .map_err(|_| format!("{} is not a number", number.as_str()))?,
+        DeValue::Boolean(flag) => Value::Boolean(*flag),
+        DeValue::Datetime(time) => Value::Datetime(*time),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| plain(item.get_ref()));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        DeValue::Table(table) => {
+            let entries = table.iter().map(|(key, value)| {
+                Ok((key.get_ref().clone().into_owned(), plain(value.get_ref())?))
+            });
+            Value::Table(entries.collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> (Settings, String) {
+        let mut settings = Settings::default();
+        let mut problems = Vec::new();
+        read(Path::new("c.toml"), text, &mut settings, &mut problems);
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        (settings, said.join("\n"))
+    }
+
+    #[test]
+    fn every_value_remembers_its_line() {
+        let (settings, said) =
+            read_text("# a comment\nworkers = 0x10\n\n[signing]\nkeys = [\n  \"a\",\n]\n");
+        assert_eq!(said, "");
+        assert_eq!(settings.source("workers").to_string(), "c.toml:2");
+        assert_eq!(settings.source("signing.keys").to_string(), "c.toml:5");
+        assert_eq!(settings.list("signing.keys"), ["a"]);
+        let workers = KNOWN.key("workers").unwrap();
+        assert_eq!(settings.effective(workers).0, &Value::Integer(16));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_what_was_meant() {
+        let (_, said) = read_text(
+            "listne = []\nbind = \"[::]:5000\"\nqwertyuiop = 1\nkeys = []\n[signing]\nkyes = []\n[sotre]\ndir = 1\n",
+        );
+        let expected = [
+            "listne (c.toml:1): there is no such key\n    did you mean `listen`?",
+            "bind (c.toml:2): there is no such key\n    write `listen = [\"…\"]`",
+            "keys (c.toml:4): there is no such key\n    did you mean `signing.keys`?",
+            "signing.kyes (c.toml:6): there is no such key\n    did you mean `signing.keys`?",
+            "sotre (c.toml:7): there is no such key\n    did you mean `store`?",
+        ];
+        for line in expected {
+            assert!(said.contains(line), "{line}\nin\n{said}");
+        }
+        assert!(said.contains("qwertyuiop (c.toml:3): there is no such key"), "{said}");
+        assert!(!said.contains("key\n    did you mean `qw"), "{said}");
+    }
+
+    #[test]
+    fn a_broken_file_is_told_by_line_and_what_could_be_read_is_checked_too() {
+        let (_, said) = read_text("workers = \nstore = 3\nwrokers = 1\n");
+        assert!(said.contains("c.toml:1: "), "{said}");
+        assert!(said.contains("store (c.toml:2): expected a table"), "{said}");
+        assert!(said.contains("did you mean `workers`?"), "{said}");
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused() {
+        let (_, said) = read_text("workers = 1\nworkers = 2\n");
+        assert!(said.contains("c.toml:2: duplicate key"), "{said}");
+    }
+}

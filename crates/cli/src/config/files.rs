@@ -1,0 +1,60 @@
+//! The files that a configuration names: are they there, and can they be used?
+
+use std::{fs::File, io, path::Path};
+
+use super::{Loaded, Problem};
+
+/// Everything that is wrong with keys, certificates and the store.
+pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
+    let mut problems = check_credentials(loaded);
+    let database = &loaded.server.store.database;
+    if let Err(error) = File::open(database) {
+        problems.push(Problem {
+            key: "store.database".to_owned(),
+            source: loaded.settings.source("store.database"),
+            reason: format!("cannot open {}: {error}", database.display()),
+            hint: database_hint(&error),
+        });
+    }
+    problems
+}
+
+/// Everything that is wrong with keys and certificates.
+pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
+    let problem = |key: &str, reason: String| Problem {
+        key: key.to_owned(),
+        source: loaded.settings.source(key),
+        reason,
+        hint: None,
+    };
+    let keys = loaded.server.signing.keys.iter();
+    let mut problems: Vec<Problem> = keys
+        .filter_map(|path| rns_server::keys::load_key(path).err())
+        .map(|error| problem("signing.keys", error.to_string()))
+        .collect();
+    if let Some(tls) = &loaded.server.tls {
+        let files = [("tls.certificate", &tls.certificate), ("tls.key", &tls.key)];
+        let unreadable =
+            files.iter().filter_map(|(key, path)| Some(problem(key, unreadable(path)?)));
+        problems.extend(unreadable);
+    }
+    problems
+}
+
+fn unreadable(path: &Path) -> Option<String> {
+    let read = std::fs::read(path).map(drop);
+    read.err().map(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+fn database_hint(error: &io::Error) -> Option<String> {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "is there a Nix store? `root` in [store] says below which directory"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "the database and its directory are readable for everybody in a usual store"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

@@ -1,0 +1,139 @@
+//! The configuration: one TOML file, the environment over it, flags over that.
+//!
+//! [`load`] puts the layers together key by key and remembers where each value came from, reads the result by the
+//! types of [`raw`], and resolves it into what the server is told. All problems of all layers are reported at once.
+
+mod env;
+mod file;
+pub(crate) mod files;
+mod flags;
+mod foreign;
+mod listen;
+mod problem;
+mod raw;
+pub(crate) mod reference;
+mod resolve;
+mod schema;
+mod settings;
+mod store;
+mod store_uri;
+mod suggest;
+mod units;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rns_server::config::ServerConfig;
+
+pub(crate) use env::Environment;
+pub(crate) use problem::{ConfigError, Problem, Source};
+pub(crate) use schema::KNOWN;
+pub(crate) use settings::Settings;
+
+use crate::{args::ServeArgs, logging::LogConfig};
+
+/// Where the file is when nobody says otherwise.
+pub(crate) const DEFAULT_FILE: &str = "/etc/rust-nix-serve/config.toml";
+
+/// Whether a changed value is taken up on SIGHUP; everything else waits for a restart.
+pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
+    key.starts_with("signing.") || key.starts_with("tls.") || key == "log.level"
+}
+
+/// A configuration without a problem.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    /// What the server is told.
+    pub(crate) server: ServerConfig,
+    /// How the program logs.
+    pub(crate) log: LogConfig,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+    /// The values as written, with their sources.
+    pub(crate) settings: Settings,
+    /// What deserves a word, but keeps nobody from serving.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// Whether somebody has said which store to serve, or how: then a store that is missing is an outage.
+    pub(crate) fn is_deliberate(&self) -> bool {
+        self.file.is_some()
+            || ["store", "signing"].iter().any(|table| self.settings.says_anything_about(table))
+    }
+}
+
+/// Reads the configuration from all its layers.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded, ConfigError> {
+    let mut settings = Settings::default();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let file = read_file(args, environment, &mut settings, &mut problems);
+    env::read(environment, &mut settings, &mut warnings);
+    flags::read(args, &mut settings, &mut problems, &mut warnings);
+    let raw = settings.typed(&mut problems);
+    let (server, log) = resolve::resolve(
+        &raw,
+        &mut resolve::Finder {
+            settings: &settings,
+            environment,
+            problems: &mut problems,
+            warnings: &mut warnings,
+        },
+    );
+    if problems.is_empty() {
+        Ok(Loaded { server, log, file, settings, warnings })
+    } else {
+        Err(ConfigError(problems))
+    }
+}
+
+/// Reads the file that is named, or the one in its usual place when it is there.
+fn read_file(
+    args: &ServeArgs,
+    environment: &Environment,
+    settings: &mut Settings,
+    problems: &mut Vec<Problem>,
+) -> Option<PathBuf> {
+    let named = args.config.clone().map(|path| (path, Source::Flag("--config"))).or_else(|| {
+        let path = environment.get(env::CONFIG_VARIABLE)?;
+        Some((path.into(), Source::Environment(env::CONFIG_VARIABLE.into())))
+    });
+    let (path, source) = match named {
+        Some((path, source)) => (path, Some(source)),
+        None => (DEFAULT_FILE.into(), None),
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            file::read(&path, &text, settings, problems);
+            Some(path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && source.is_none() => None,
+        Err(error) => {
+            problems.push(unreadable(&path, source.unwrap_or(Source::Default), &error));
+            None
+        }
+    }
+}
+
+fn unreadable(path: &Path, source: Source, error: &io::Error) -> Problem {
+    let hint = match error.kind() {
+        io::ErrorKind::IsADirectory => Some("expected a TOML file, not a directory".to_owned()),
+        io::ErrorKind::InvalidData => Some("expected a TOML file in UTF-8".to_owned()),
+        _ => None,
+    };
+    Problem {
+        key: "the configuration file".to_owned(),
+        source,
+        reason: format!("cannot read {}: {error}", path.display()),
+        hint,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! From the values as written to the values as meant.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use rns_formats::PublicKey;
+use rns_server::config::{Limits, Listener, ServerConfig, SigningConfig, SigningPolicy, TlsFiles};
+
+use super::{
+    env::Environment,
+    listen::{self, Address},
+    problem::Problem,
+    raw::{RawConfig, RawFormat, RawLog, RawPolicy, RawSigning, RawTls},
+    settings::Settings,
+    store,
+};
+use crate::logging::{LogConfig, LogFormat, check_level};
+
+/// Collects what is wrong, with the place each key was set.
+pub(super) struct Finder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) environment: &'a Environment,
+    pub(super) problems: &'a mut Vec<Problem>,
+    pub(super) warnings: &'a mut Vec<String>,
+}
+
+impl Finder<'_> {
+    pub(super) fn problem(&mut self, key: &str, reason: impl Into<String>, hint: &str) {
+        self.problems.push(Problem {
+            key: key.to_owned(),
+            source: self.settings.source(key),
+            reason: reason.into(),
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        });
+    }
+
+    /// A key or certificate file; see the description of `signing.keys` for relative names.
+    fn credential(&self, name: &str) -> PathBuf {
+        match self.environment.get("CREDENTIALS_DIRECTORY") {
+            Some(directory) => PathBuf::from(directory).join(name),
+            None => std::path::absolute(name).unwrap_or_else(|_| name.into()),
+        }
+    }
+}
+
+/// The configuration of the server and of the log.
+pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, LogConfig) {
+    let tls = tls(&raw.tls, find);
+    let server = ServerConfig {
+        listeners: listeners(raw, find),
+        tls,
+        workers: raw.workers,
+        public_url: public_url(&raw.public_url, find),
+        shutdown_grace: raw.shutdown_grace.0,
+        priority: raw.cache_info.priority,
+        want_mass_query: raw.cache_info.want_mass_query,
+        signing: signing(&raw.signing, find),
+        limits: limits(raw, find),
+        store: store::resolve(&raw.store, find),
+    };
+    (server, log(&raw.log, find))
+}
+
+fn listeners(raw: &RawConfig, find: &mut Finder<'_>) -> Vec<Listener> {
+    let mode = unix_mode(&raw.unix.mode, find);
+    let mut addresses = Vec::new();
+    for entry in &raw.listen {
+        match listen::parse(entry) {
+            Ok(found) => addresses.extend(found),
+            Err(reason) => find.problem("listen", reason, listen::EXPECTED),
+        }
+    }
+    if raw.listen.is_empty() {
+        find.problem("listen", "there is no address to listen on", listen::EXPECTED);
+    }
+    for (index, address) in addresses.iter().enumerate() {
+        let port_zero = matches!(address, Address::Tcp { addr, .. } if addr.port() == 0);
+        if !port_zero && addresses.iter().skip(index + 1).any(|other| other == address) {
+            find.problem("listen", format!("{address} is there twice"), "");
+        }
+    }
+    let speaks_tls =
+        addresses.iter().any(|address| matches!(address, Address::Tcp { tls: true, .. }));
+    let has_certificate = !raw.tls.certificate.is_empty();
+    if speaks_tls && !has_certificate {
+        find.problem(
+            "tls.certificate",
+            "an address in `listen` speaks TLS, but there is no certificate",
+            "",
+        );
+    }
+    // The names of sockets that systemd passes; the server takes `tls` as what it says.
+    let passed = find.environment.get("LISTEN_FDNAMES").unwrap_or_default();
+    if has_certificate && !speaks_tls && !passed.split(':').any(|name| name == "tls") {
+        let hint = "write tls:// before the addresses in `listen` that are to speak TLS";
+        find.problem("tls.certificate", "no address in `listen` speaks TLS", hint);
+    }
+    // A machine without IPv6 is served on its IPv4 twin all the same.
+    let optional = |addr: SocketAddr| {
+        let twin = listen::twin(addr);
+        addresses
+            .iter()
+            .any(|address| matches!(address, Address::Tcp { addr, .. } if Some(*addr) == twin))
+    };
+    let listener = |address: &Address| match address {
+        Address::Tcp { addr, tls } => {
+            Listener::Tcp { addr: *addr, tls: *tls, optional: optional(*addr) }
+        }
+        Address::Unix(path) => Listener::Unix { path: path.clone(), mode },
+    };
+    addresses.iter().map(listener).collect()
+}
+
+fn unix_mode(text: &str, find: &mut Finder<'_>) -> u32 {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 && mode & 0o600 == 0o600 => mode,
+        Ok(mode) if mode <= 0o777 => {
+            find.problem(
+                "unix.mode",
+                format!("mode {text} locks out the owner"),
+                "expected \"0660\" or similar",
+            );
+            0o660
+        }
+        _ => {
+            find.problem(
+                "unix.mode",
+                format!("`{text}` is not a mode in octal"),
+                "expected \"0660\" or similar",
+            );
+            0o660
+        }
+    }
+}
+
+fn tls(raw: &RawTls, find: &mut Finder<'_>) -> Option<TlsFiles> {
+    match (raw.certificate.as_str(), raw.key.as_str()) {
+        ("", "") => None,
+        (_, "") => {
+            find.problem("tls.key", "there is a certificate, but no key", "");
+            None
+        }
+        ("", _) => {
+            find.problem("tls.certificate", "there is a key, but no certificate", "");
+            None
+        }
+        (certificate, key) => {
+            Some(TlsFiles { certificate: find.credential(certificate), key: find.credential(key) })
+        }
+    }
+}
+
+fn public_url(text: &str, find: &mut Finder<'_>) -> Option<String> {
+    let trimmed = text.trim_end_matches('/');
+    let host = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
+    match host {
+        _ if text.is_empty() => None,
+        Some(host)
+            if !host.is_empty()
+                && !host.contains(|c: char| c.is_whitespace() || "?#\"'<>".contains(c)) =>
+        {
+            Some(trimmed.to_owned())
+        }
+        _ => {
+            let hint = "expected something like https://cache.example.org";
+            find.problem("public_url", format!("`{text}` is not the URL of a cache"), hint);
+            None
+        }
+    }
+}
+
+fn signing(raw: &RawSigning, find: &mut Finder<'_>) -> SigningConfig {
+    let mut trusted = Vec::new();
+    for text in &raw.signed_by {
+        match PublicKey::parse(text) {
+            Ok(key) => trusted.push(key),
+            Err(error) => {
+                let hint = "expected a public key as in trusted-public-keys of nix.conf";
+                find.problem("signing.signed_by", format!("`{text}`: {error}"), hint);
+            }
+        }
+    }
+    match (raw.policy, raw.signed_by.is_empty()) {
+        (RawPolicy::SignedBy, true) => {
+            find.problem("signing.signed_by", "the policy signed-by needs public keys here", "");
+        }
+        (RawPolicy::SignedBy, false) | (_, true) => {}
+        (_, false) => {
+            let hint = "write `policy = \"signed-by\"` in [signing], or leave it out";
+            find.problem("signing.signed_by", "only the policy signed-by reads this", hint);
+        }
+    }
+    if raw.policy == RawPolicy::Keep && !raw.keys.is_empty() {
+        find.warnings.push("the keys in signing.keys sign nothing with the policy `keep`".into());
+    }
+    SigningConfig {
+        keys: raw.keys.iter().map(|name| find.credential(name)).collect(),
+        policy: match raw.policy {
+            RawPolicy::Add => SigningPolicy::Add,
+            RawPolicy::Replace => SigningPolicy::Replace,
+            RawPolicy::Keep => SigningPolicy::Keep,
+            RawPolicy::Ultimate => SigningPolicy::Ultimate,
+            RawPolicy::SignedBy => SigningPolicy::SignedBy(trusted),
+        },
+    }
+}
+
+fn limits(raw: &RawConfig, find: &mut Finder<'_>) -> Limits {
+    let raw = &raw.limits;
+    for (key, value) in
+        [("limits.connections", raw.connections), ("limits.downloads", raw.downloads)]
+    {
+        if value == 0 {
+            find.problem(key, "0 would serve nobody", "");
+        }
+    }
+    let timeouts = [
+        ("limits.header_timeout", raw.header_timeout),
+        ("limits.idle_timeout", raw.idle_timeout),
+        ("limits.stall_timeout", raw.stall_timeout),
+    ];
+    for (key, span) in timeouts {
+        if span.0.is_zero() {
+            find.problem(key, "0 would cut off everybody", "");
+        }
+    }
+    if raw.stall_timeout.0.as_secs() < 300 {
+        find.warnings.push(format!(
+            "limits.stall_timeout is {}: clients that pause for minutes while they unpack will be cut off",
+            raw.stall_timeout
+        ));
+    }
+    Limits {
+        connections: raw.connections,
+        header_timeout: raw.header_timeout.0,
+        idle_timeout: raw.idle_timeout.0,
+        stall_timeout: raw.stall_timeout.0,
+        downloads: raw.downloads,
+    }
+}
+
+fn log(raw: &RawLog, find: &mut Finder<'_>) -> LogConfig {
+    if let Err(reason) = check_level(&raw.level) {
+        find.problem(
+            "log.level",
+            reason,
+            "expected error, warn, info, debug, trace or `rns_store=debug,info`",
+        );
+    }
+    LogConfig {
+        level: raw.level.clone(),
+        format: match raw.format {
+            RawFormat::Auto => LogFormat::Auto,
+            RawFormat::Text => LogFormat::Text,
+            RawFormat::Json => LogFormat::Json,
+        },
+    }
+}

@@ -1,0 +1,62 @@
+//! Where the parts of the store are.
+
+use std::path::{Path, PathBuf};
+
+use rns_formats::StoreDir;
+use rns_store::{StoreConfig, Verify};
+
+use super::{
+    raw::{RawStore, RawVerify},
+    resolve::Finder,
+};
+
+/// The store that `[store]` describes.
+pub(super) fn resolve(raw: &RawStore, find: &mut Finder<'_>) -> StoreConfig {
+    let dir = StoreDir::parse(&raw.dir).unwrap_or_else(|error| {
+        find.problem("store.dir", error.to_string(), "expected a directory such as /nix/store");
+        StoreDir::default()
+    });
+    let root = absolute("store.root", &raw.root, find);
+    let machine = Path::new("/");
+    let below_root = StoreConfig::for_root(root.as_deref().unwrap_or(machine), dir);
+    let daemon_socket = match raw.daemon_socket.as_str() {
+        "none" => None,
+        "" => below_root.daemon_socket,
+        path => absolute("store.daemon_socket", path, find),
+    };
+    if raw.readers == 0 {
+        find.problem("store.readers", "0 would answer nobody", "");
+    }
+    StoreConfig {
+        real_dir: absolute("store.real_dir", &raw.real_dir, find).unwrap_or(below_root.real_dir),
+        database: absolute("store.database", &raw.database, find).unwrap_or(below_root.database),
+        log_dir: absolute("store.log_dir", &raw.log_dir, find).unwrap_or(below_root.log_dir),
+        daemon_socket,
+        readers: raw.readers,
+        busy_timeout: raw.busy_timeout.0,
+        temp_root_wait: raw.temp_root_wait.0,
+        verify: match raw.verify {
+            RawVerify::Once => Verify::Once,
+            RawVerify::Always => Verify::Always,
+            RawVerify::Never => Verify::Never,
+        },
+        layout_cache_bytes: usize::try_from(raw.layout_cache.0).unwrap_or(usize::MAX),
+        ..below_root
+    }
+}
+
+/// The path, unless it is empty or nonsense.
+fn absolute(key: &str, text: &str, find: &mut Finder<'_>) -> Option<PathBuf> {
+    match text {
+        "" => None,
+        _ if text.starts_with('/') => Some(text.into()),
+        _ => {
+            find.problem(
+                key,
+                format!("`{text}` is not an absolute path"),
+                "write it with a / in front",
+            );
+            None
+        }
+    }
+}

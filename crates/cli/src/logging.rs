@@ -1,0 +1,165 @@
+//! The log on standard error, fit for a terminal, the journal or a machine.
+
+use std::{
+    env, fmt,
+    io::{self, IsTerminal as _},
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+};
+
+use anyhow::Context as _;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{Compact, Format, Writer},
+    },
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    reload,
+    util::SubscriberInitExt as _,
+};
+
+/// How the program logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    /// What passes: a level, or levels for parts of the program.
+    pub(crate) level: String,
+    /// How a line looks.
+    pub(crate) format: LogFormat,
+}
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For the journal when that is listening, otherwise text.
+    Auto,
+    /// With the time.
+    Text,
+    /// One object for each line.
+    Json,
+}
+
+impl LogFormat {
+    /// Whether people read standard output and error of this process.
+    pub(crate) fn is_for_people(self) -> bool {
+        self == Self::Text || self == Self::Auto && !journal_listens()
+    }
+}
+
+/// Changes what passes while the program runs.
+#[derive(Clone)]
+pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
+
+impl LogLevel {
+    /// Lets pass what `level` says from now on.
+    ///
+    /// # Errors
+    ///
+    /// When it says nothing.
+    pub(crate) fn set(&self, level: &str) -> Result<(), String> {
+        check_level(level)?;
+        let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
+}
+
+/// Whether a text says what is to be logged.
+///
+/// # Errors
+///
+/// Which part of it does not. (The filter itself takes every word for the name of a part of the program, so that a
+/// misspelt level would silence everything.)
+pub(crate) fn check_level(text: &str) -> Result<(), String> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    for part in text.split(',') {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level).trim();
+        if !levels.iter().any(|known| known.eq_ignore_ascii_case(level)) {
+            return Err(format!("`{level}` is not a log level"));
+        }
+    }
+    EnvFilter::try_new(text).map(drop).map_err(|error| error.to_string())
+}
+
+/// Starts logging.
+///
+/// # Errors
+///
+/// When the level says nothing, or logging was started before.
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<LogLevel> {
+    let filter = EnvFilter::try_new(&config.level).context("log.level")?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines: Box<dyn Layer<_> + Send + Sync> = match config.format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Auto if journal_listens() => {
+            lines.with_ansi(false).event_format(Journal::new()).boxed()
+        }
+        LogFormat::Auto | LogFormat::Text => {
+            lines.compact().with_ansi(io::stderr().is_terminal()).boxed()
+        }
+    };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .context("logging was started before")?;
+    Ok(LogLevel(handle))
+}
+
+/// Whether standard error is the stream to the journal that systemd names in `JOURNAL_STREAM`; the variable alone
+/// is inherited by programs whose output goes elsewhere.
+fn journal_listens() -> bool {
+    let Ok(stream) = env::var("JOURNAL_STREAM") else { return false };
+    let Ok(error) = io::stderr().as_fd().try_clone_to_owned() else { return false };
+    std::fs::File::from(error)
+        .metadata()
+        .is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
+}
+
+/// Lines for the journal: its priority in front, no time, for it has its own.
+struct Journal(Format<Compact, ()>);
+
+impl Journal {
+    fn new() -> Self {
+        Self(Format::default().compact().without_time().with_level(false).with_ansi(false))
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Journal
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        // As in sd-daemon(3).
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_checked_word_by_word() {
+        for text in ["info", "WARN", "rns_store=debug,info", "off"] {
+            assert_eq!(check_level(text), Ok(()), "{text}");
+        }
+        assert_eq!(check_level("inof"), Err("`inof` is not a log level".into()));
+        assert_eq!(check_level("rns_store=loud,info"), Err("`loud` is not a log level".into()));
+        assert!(check_level("").is_err());
+    }
+}

@@ -1,0 +1,25 @@
+//! The program `rust-nix-serve`: reads its arguments, runs a command, and says by its exit code how that went:
+//! 0 well, 1 with a negative answer, 2 not at all.
+
+mod args;
+mod commands;
+mod config;
+mod logging;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use output::Answer;
+
+fn main() -> ExitCode {
+    match commands::run(args::Cli::parse()) {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::tell(&format!("rust-nix-serve: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}

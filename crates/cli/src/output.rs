@@ -1,0 +1,52 @@
+//! Standard output, where a reader that has seen enough is no error.
+
+use std::io::{self, Write as _};
+
+/// What a command found out; an error is neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is so, or it is done: exit code 0.
+    Yes,
+    /// It is not so: exit code 1.
+    No,
+}
+
+/// Prints a text to standard output.
+///
+/// # Errors
+///
+/// As standard output says, a closed pipe included.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints a line to standard error. Nobody can be told when that fails.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether an error only means that the reader of a pipe has gone.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_recognised_below_other_words() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let wrapped = Err::<(), _>(broken()).context("printing").unwrap_err();
+        assert!(is_broken_pipe(&wrapped));
+        let other = Err::<(), _>(io::Error::other("no")).context("printing").unwrap_err();
+        assert!(!is_broken_pipe(&other));
+    }
+}

@@ -1,0 +1,164 @@
+//! Store directories, store paths and their parts.
+//!
+//! A store path's base name is 32 nix32 digits, a dash and a name. Names have 1 to 211 of the
+//! characters `0-9 A-Z a-z + - . _ ? =`; neither the name nor what precedes its first dash may
+//! be `.` or `..`. A leading dot is otherwise allowed, as Nix has it since 2.21.
+
+mod hash_part;
+mod name;
+mod store_dir;
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use self::hash_part::HashPart;
+pub use self::name::StorePathName;
+use self::name::check_name;
+pub use self::store_dir::{StoreDir, StoreDirError};
+
+const HASH_DIGITS: usize = 32;
+
+/// Why a text is not a store path.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StorePathError {
+    /// Fewer than 32 characters of hash.
+    #[error("too short for a store path")]
+    TooShort,
+    /// The first 32 characters are not nix32.
+    #[error("the hash part is not 32 nix32 digits")]
+    InvalidHashPart,
+    /// No dash after the hash part.
+    #[error("there is no dash after the hash part")]
+    NoDash,
+    /// Nothing after the dash.
+    #[error("the name is empty")]
+    EmptyName,
+    /// More than 211 characters of name.
+    #[error("the name has {length} characters, more than the 211 that are possible")]
+    NameTooLong {
+        /// Bytes in the name.
+        length: usize,
+    },
+    /// A byte names may not contain.
+    #[error("the name contains the byte {byte:#04x}")]
+    InvalidNameByte {
+        /// The offending byte.
+        byte: u8,
+    },
+    /// The name, or what precedes its first dash, is `.` or `..`.
+    #[error("the name is, or its first dash-separated part is, `.` or `..`")]
+    DotName,
+    /// A full path that is not directly below the store directory.
+    #[error("the path is not in the store directory {store_dir}")]
+    NotInStore {
+        /// The directory that was expected.
+        store_dir: StoreDir,
+    },
+}
+
+/// A store path without its directory: `<hash part>-<name>`.
+///
+/// Compared and ordered bytewise by that base name. Cloning is cheap.
+#[derive(Clone)]
+pub struct StorePath {
+    base: Arc<str>,
+    hash_part: HashPart,
+}
+
+impl StorePath {
+    /// Reads a base name. Use [`StoreDir::parse_path`] for a full path.
+    ///
+    /// # Errors
+    /// Says which part of the text breaks which rule.
+    pub fn parse(base: &str) -> Result<Self, StorePathError> {
+        if base.len() < HASH_DIGITS {
+            return Err(StorePathError::TooShort);
+        }
+        let (hash, rest) =
+            base.split_at_checked(HASH_DIGITS).ok_or(StorePathError::InvalidHashPart)?;
+        let hash_part = HashPart::parse(hash)?;
+        check_name(rest.strip_prefix('-').ok_or(StorePathError::NoDash)?)?;
+        Ok(Self { base: base.into(), hash_part })
+    }
+
+    /// The path with these parts.
+    #[must_use]
+    pub fn from_parts(hash_part: HashPart, name: &StorePathName) -> Self {
+        Self { base: format!("{hash_part}-{name}").into(), hash_part }
+    }
+
+    /// The hash part.
+    #[must_use]
+    pub const fn hash_part(&self) -> HashPart {
+        self.hash_part
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.base.get(HASH_DIGITS + 1..).unwrap_or_default()
+    }
+
+    /// The base name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether the path is a derivation, by its `.drv` suffix.
+    #[must_use]
+    pub fn is_derivation(&self) -> bool {
+        self.base.ends_with(".drv")
+    }
+}
+
+impl PartialEq for StorePath {
+    fn eq(&self, other: &Self) -> bool {
+        self.base == other.base
+    }
+}
+
+impl Eq for StorePath {}
+
+impl PartialOrd for StorePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for StorePath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.base.cmp(&other.base)
+    }
+}
+
+impl Hash for StorePath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.base.hash(state);
+    }
+}
+
+impl fmt::Display for StorePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.base)
+    }
+}
+
+impl fmt::Debug for StorePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StorePath({})", self.base)
+    }
+}
+
+impl FromStr for StorePath {
+    type Err = StorePathError;
+
+    fn from_str(text: &str) -> Result<Self, StorePathError> {
+        Self::parse(text)
+    }
+}

@@ -1,0 +1,99 @@
+//! The directory all store paths are in.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::{StorePath, StorePathError};
+
+/// Why a text is not a store directory.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreDirError {
+    /// The text does not start with a slash.
+    #[error("a store directory must be an absolute path")]
+    NotAbsolute,
+    /// The text is `/`, ends with a slash, or has an empty, `.` or `..` component.
+    #[error("a store directory must not have empty, `.` or `..` components or end with a slash")]
+    NotNormal,
+    /// A control character, which no line of a narinfo could hold.
+    #[error("a store directory must not contain control characters")]
+    ControlCharacter,
+}
+
+/// The logical store directory, `/nix/store` nearly everywhere.
+///
+/// It is part of what is hashed and signed, and need not be where the files are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreDir(Arc<str>);
+
+impl StoreDir {
+    /// Reads an absolute directory without trailing slash.
+    ///
+    /// # Errors
+    /// When the path is relative, not in normal form, or has control characters.
+    pub fn parse(text: &str) -> Result<Self, StoreDirError> {
+        let components = text.strip_prefix('/').ok_or(StoreDirError::NotAbsolute)?;
+        if components.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(StoreDirError::NotNormal);
+        }
+        if components.contains(char::is_control) {
+            return Err(StoreDirError::ControlCharacter);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The directory, without trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The full path of `path` in this store.
+    #[must_use]
+    pub fn print(&self, path: &StorePath) -> String {
+        let mut text = String::with_capacity(self.0.len() + 1 + path.as_str().len());
+        self.push(&mut text, path);
+        text
+    }
+
+    /// Reads a full path directly below this directory.
+    ///
+    /// # Errors
+    /// When the path is elsewhere, or its base name is not a store path's.
+    pub fn parse_path(&self, text: &str) -> Result<StorePath, StorePathError> {
+        let base = text
+            .strip_prefix(&*self.0)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .ok_or_else(|| StorePathError::NotInStore { store_dir: self.clone() })?;
+        StorePath::parse(base)
+    }
+
+    /// Appends the full path of `path` to `text`.
+    pub(crate) fn push(&self, text: &mut String, path: &StorePath) {
+        text.push_str(&self.0);
+        text.push('/');
+        text.push_str(path.as_str());
+    }
+}
+
+impl Default for StoreDir {
+    fn default() -> Self {
+        Self("/nix/store".into())
+    }
+}
+
+impl fmt::Display for StoreDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for StoreDir {
+    type Err = StoreDirError;
+
+    fn from_str(text: &str) -> Result<Self, StoreDirError> {
+        Self::parse(text)
+    }
+}

@@ -1,0 +1,32 @@
+//! Names of build logs.
+
+use crate::store_path::StorePath;
+
+use super::decode::decode;
+
+/// The derivation, or the two that it may be, whose build log is asked for.
+///
+/// Nix sends a `?` of a store path name raw, so that what HTTP takes for a query may belong to the name. At least one of the two
+/// readings is the name of a derivation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogName {
+    with_query: Option<StorePath>,
+    without_query: Option<StorePath>,
+}
+
+impl LogName {
+    pub(super) fn parse(name: &[u8], raw_query: Option<&str>) -> Option<Self> {
+        let with_query = raw_query.and_then(decode).and_then(|query| derivation(&[name, b"?", &query].concat()));
+        let without_query = derivation(name);
+        (with_query.is_some() || without_query.is_some()).then_some(Self { with_query, without_query })
+    }
+
+    /// The derivations that may be meant, the more likely one first: the one that uses up the query.
+    pub fn candidates(&self) -> impl Iterator<Item = &StorePath> {
+        self.with_query.iter().chain(&self.without_query)
+    }
+}
+
+fn derivation(name: &[u8]) -> Option<StorePath> {
+    StorePath::parse(str::from_utf8(name).ok()?).ok().filter(StorePath::is_derivation)
+}

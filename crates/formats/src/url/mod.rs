@@ -1,0 +1,152 @@
+//! The names under which a binary cache offers things: one grammar for every path that is answered.
+//!
+//! A path is split at its slashes, several in a row counting as one, and then percent-decoded exactly once. `+` stands for
+//! itself. Nothing that decodes to a slash, a NUL byte, `.` or `..` names anything. Queries are ignored except where they say
+//! something (`hash=` of a NAR, `json` of a narinfo), or where they are part of a name: store path names may hold `?`, and
+//! clients send it raw.
+
+mod build_id;
+mod decode;
+mod log;
+mod nar;
+mod serve;
+
+use crate::hash::Sha256Digest;
+use crate::realisation::DrvOutputId;
+use crate::store_path::{HashPart, StorePath, StorePathName};
+
+use self::decode::{Segments, query_value};
+
+pub use self::build_id::BuildId;
+pub use self::log::LogName;
+pub use self::nar::NarName;
+pub use self::serve::ServePath;
+
+/// Something that a path names. Whether it exists is another question.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Resource {
+    /// `/`: the page for people.
+    Root,
+    /// `/nix-cache-info`.
+    CacheInfo,
+    /// `/<hash part>.narinfo`.
+    NarInfo {
+        /// Which store path.
+        hash: HashPart,
+        /// Whether `?json` asks for JSON.
+        json: bool,
+    },
+    /// `/<hash part>.ls`: the listing of the store path's NAR.
+    Listing(HashPart),
+    /// `/nar/…`: a NAR.
+    Nar(NarName),
+    /// `/log/<derivation>`: a build log.
+    Log(LogName),
+    /// `/build-trace-v2/<derivation>/<output>.doi`, asked for by Nix since 2.35.
+    BuildTrace {
+        /// The derivation.
+        drv: StorePath,
+        /// Name of its output.
+        output: String,
+    },
+    /// `/realisations/<hash>!<output>.doi`, asked for by Nix 2.4 to 2.34.
+    Realisation(DrvOutputId),
+    /// `/debuginfo/<build id>.debug`.
+    DebugInfo(BuildId),
+    /// `/serve/<hash part>/…`: a file inside a store path.
+    Serve {
+        /// Which store path.
+        hash: HashPart,
+        /// Where below it.
+        path: ServePath,
+    },
+    /// `/pubkey`: the public keys of the cache.
+    PublicKeys,
+    /// `/version`.
+    Version,
+    /// `/healthz` or `/health`: whether the process is alive.
+    Healthz,
+    /// `/readyz`: whether it can answer.
+    Readyz,
+    /// `/metrics`.
+    Metrics,
+}
+
+/// What a request names by its path and query, both as they were sent: still percent-encoded, the query without its `?`.
+///
+/// `None` when there is no such name: the answer to that is 404, since clients treat any other refusal as a broken cache.
+/// Does not allocate for the name of a narinfo without escapes.
+#[must_use]
+pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
+    let mut segments = Segments::new(raw_path)?;
+    let Some(first) = segments.next() else { return Some(Resource::Root) };
+    match &*first? {
+        b"nar" => NarName::parse(&segments.only()?, raw_query).map(Resource::Nar),
+        b"log" => LogName::parse(&segments.only()?, raw_query).map(Resource::Log),
+        b"build-trace-v2" => with_and_without_query(raw_path, raw_query, build_trace),
+        b"realisations" => with_and_without_query(raw_path, raw_query, realisation),
+        b"debuginfo" => BuildId::parse(str::from_utf8(&segments.only()?).ok()?.strip_suffix(".debug")?)
+            .map(Resource::DebugInfo),
+        b"serve" => {
+            let hash = hash_part(&segments.next()??)?;
+            Some(Resource::Serve { hash, path: ServePath::parse(segments)? })
+        }
+        name if segments.is_end() => top_level(str::from_utf8(name).ok()?, raw_query),
+        _ => None,
+    }
+}
+
+fn top_level(name: &str, raw_query: Option<&str>) -> Option<Resource> {
+    Some(match name {
+        "nix-cache-info" => Resource::CacheInfo,
+        "pubkey" => Resource::PublicKeys,
+        "version" => Resource::Version,
+        "healthz" | "health" => Resource::Healthz,
+        "readyz" => Resource::Readyz,
+        "metrics" => Resource::Metrics,
+        _ => match name.split_once('.')? {
+            (hash, "narinfo") => Resource::NarInfo {
+                hash: hash_part(hash.as_bytes())?,
+                json: query_value(raw_query, "json").is_some(),
+            },
+            (hash, "ls") => Resource::Listing(hash_part(hash.as_bytes())?),
+            _ => return None,
+        },
+    })
+}
+
+fn build_trace(mut segments: Segments<'_>) -> Option<Resource> {
+    let drv = StorePath::parse(str::from_utf8(&segments.next()??).ok()?).ok()?;
+    let file = segments.only()?;
+    let output = str::from_utf8(&file).ok()?.strip_suffix(".doi")?;
+    StorePathName::parse(output).ok()?;
+    drv.is_derivation().then(|| Resource::BuildTrace { drv, output: output.to_owned() })
+}
+
+fn realisation(segments: Segments<'_>) -> Option<Resource> {
+    let file = segments.only()?;
+    let id = str::from_utf8(&file).ok()?.strip_suffix(".doi")?;
+    DrvOutputId::parse(id).ok().map(Resource::Realisation)
+}
+
+/// Reads what follows the first segment, taking the query for a part of the path where that makes a name.
+fn with_and_without_query(
+    raw_path: &str,
+    raw_query: Option<&str>,
+    read: impl Fn(Segments<'_>) -> Option<Resource>,
+) -> Option<Resource> {
+    let read = |path: &str| {
+        let mut segments = Segments::new(path)?;
+        segments.next()??;
+        read(segments)
+    };
+    raw_query.and_then(|query| read(&format!("{raw_path}?{query}"))).or_else(|| read(raw_path))
+}
+
+fn hash_part(text: &[u8]) -> Option<HashPart> {
+    HashPart::parse(str::from_utf8(text).ok()?).ok()
+}
+
+fn nar_hash(text: &str) -> Option<Sha256Digest> {
+    Sha256Digest::parse_nix32(text).ok()
+}

@@ -1,0 +1,122 @@
+//! Bodies of answers.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::body::{BodySize, MessageBody};
+use bytes::Bytes;
+use rns_store::Chunks;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::metrics::Transfer;
+
+/// What follows the headers.
+pub(crate) enum Body {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Nothing, in answer to HEAD: the length that GET would have.
+    Head(BodySize),
+    /// Chunks from the store.
+    Stream(Download),
+}
+
+/// A body that is sent as it is read.
+pub(crate) struct Download {
+    chunks: Box<dyn Chunks>,
+    /// The length, where it is known.
+    length: Option<u64>,
+    transfer: Transfer,
+    /// One of the downloads that may run at the same time.
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Download {
+    pub(crate) fn new(chunks: Box<dyn Chunks>, length: Option<u64>, transfer: Transfer, slot: OwnedSemaphorePermit) -> Self {
+        Self { chunks, length, transfer, _slot: slot }
+    }
+}
+
+/// The transfer broke off after the head had been sent. The connection is closed, so that the client
+/// sees that what it has is not all. The reason has been told to the operator.
+#[derive(Debug)]
+pub(crate) struct Aborted;
+
+impl fmt::Display for Aborted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the transfer broke off")
+    }
+}
+
+impl std::error::Error for Aborted {}
+
+impl From<Infallible> for Aborted {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl Body {
+    /// The body of an answer to HEAD where GET would send `length` bytes.
+    pub(crate) const fn head(length: u64) -> Self {
+        Self::Head(BodySize::Sized(length))
+    }
+
+    /// The body of an answer to HEAD where GET would send a stream of unknown length.
+    pub(crate) const fn head_of_stream() -> Self {
+        Self::Head(BodySize::Stream)
+    }
+
+    /// How long the body is.
+    fn body_size(&self) -> BodySize {
+        match self {
+            Self::Bytes(bytes) => BodySize::Sized(bytes.len() as u64),
+            Self::Head(size) => *size,
+            Self::Stream(download) => download.length.map_or(BodySize::Stream, BodySize::Sized),
+        }
+    }
+
+    /// The same answer without its bytes.
+    pub(crate) fn into_head(self) -> Self {
+        Self::Head(self.body_size())
+    }
+}
+
+impl MessageBody for Body {
+    type Error = Aborted;
+
+    fn size(&self) -> BodySize {
+        self.body_size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
+        match self.get_mut() {
+            Self::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Bytes(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Self::Head(_) => Poll::Ready(None),
+            Self::Stream(download) => download.poll_next(cx),
+        }
+    }
+}
+
+impl Download {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
+        self.chunks.poll_chunk(cx).map(|chunk| match chunk {
+            Some(Ok(bytes)) => {
+                self.transfer.sent(bytes.len());
+                Some(Ok(bytes))
+            }
+            Some(Err(error)) => {
+                self.transfer.abort(&error);
+                Some(Err(Aborted))
+            }
+            None => {
+                self.transfer.complete();
+                None
+            }
+        })
+    }
+}

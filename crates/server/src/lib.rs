@@ -1,0 +1,30 @@
+//! The HTTP side of rust-nix-serve.
+//!
+//! A request goes one way: [`dispatch`] names what is asked for (the grammar is in `rns_formats::url`), a file in
+//! `routes` asks the store one question, [`answer`] turns what was found into status, headers and body.
+
+mod answer;
+mod body;
+pub mod config;
+mod descriptors;
+mod dispatch;
+mod heartbeat;
+pub mod keys;
+mod listen;
+mod metrics;
+mod notify;
+pub mod page;
+mod refusal;
+mod reload;
+mod routes;
+mod run;
+mod signals;
+pub mod signing;
+mod state;
+mod status;
+mod stop;
+pub mod tls;
+mod watch;
+mod workers;
+
+pub use run::{RunError, run};

@@ -1,0 +1,139 @@
+//! The labels of the metrics: closed sets, so that no client can make new series.
+
+use rns_formats::url::Resource;
+
+/// Declares an enum, the list of its variants and the label of each.
+macro_rules! labels {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: [Self; [$($label),+].len()] = [$(Self::$variant),+];
+
+            /// Its name in the metrics.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+
+            pub(super) const fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// What kind of thing was asked for.
+    Kind {
+        /// `/`
+        Root = "root",
+        /// `/nix-cache-info`
+        CacheInfo = "cache_info",
+        /// `/<hash part>.narinfo`
+        NarInfo = "narinfo",
+        /// `/<hash part>.ls`
+        Listing = "listing",
+        /// `/nar/…`
+        Nar = "nar",
+        /// `/log/…`
+        Log = "log",
+        /// `/build-trace-v2/…`
+        BuildTrace = "build_trace",
+        /// `/realisations/…`
+        Realisation = "realisation",
+        /// `/debuginfo/…`
+        DebugInfo = "debuginfo",
+        /// `/serve/…`
+        Serve = "serve",
+        /// `/pubkey`
+        PublicKeys = "pubkey",
+        /// `/version`
+        Version = "version",
+        /// `/healthz` and `/readyz`
+        Health = "health",
+        /// `/metrics`
+        Metrics = "metrics",
+        /// Names that stand for nothing.
+        Other = "other",
+    }
+}
+
+labels! {
+    /// Why a download ended before its last byte.
+    AbortCause {
+        /// The client went away, or took nothing for too long.
+        Client = "client",
+        /// The files are not what was registered.
+        Damaged = "damaged",
+        /// A file could not be read.
+        Read = "read",
+        /// The store could not answer.
+        Unavailable = "unavailable",
+        /// The server stopped before the download was over.
+        Stopping = "stopping",
+    }
+}
+
+labels! {
+    /// How a client is connected.
+    Transport {
+        /// TCP.
+        Tcp = "tcp",
+        /// TLS over TCP.
+        Tls = "tls",
+        /// A unix socket.
+        Unix = "unix",
+    }
+}
+
+impl Kind {
+    /// The kind of what a URL names.
+    #[must_use]
+    pub const fn of(resource: Option<&Resource>) -> Self {
+        match resource {
+            None => Self::Other,
+            Some(Resource::Root) => Self::Root,
+            Some(Resource::CacheInfo) => Self::CacheInfo,
+            Some(Resource::NarInfo { .. }) => Self::NarInfo,
+            Some(Resource::Listing(_)) => Self::Listing,
+            Some(Resource::Nar(_)) => Self::Nar,
+            Some(Resource::Log(_)) => Self::Log,
+            Some(Resource::BuildTrace { .. }) => Self::BuildTrace,
+            Some(Resource::Realisation(_)) => Self::Realisation,
+            Some(Resource::DebugInfo(_)) => Self::DebugInfo,
+            Some(Resource::Serve { .. }) => Self::Serve,
+            Some(Resource::PublicKeys) => Self::PublicKeys,
+            Some(Resource::Version) => Self::Version,
+            Some(Resource::Healthz | Resource::Readyz) => Self::Health,
+            Some(Resource::Metrics) => Self::Metrics,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn labels_are_distinct_and_indices_match_the_list() {
+        let labels: HashSet<_> = Kind::ALL.iter().map(|kind| kind.label()).collect();
+        assert_eq!(labels.len(), Kind::ALL.len());
+        for (index, kind) in Kind::ALL.iter().enumerate() {
+            assert_eq!(kind.index(), index);
+        }
+    }
+
+    #[test]
+    fn a_name_that_stands_for_nothing_has_a_kind_too() {
+        assert_eq!(Kind::of(None), Kind::Other);
+        assert_eq!(Kind::of(Some(&Resource::CacheInfo)), Kind::CacheInfo);
+    }
+}

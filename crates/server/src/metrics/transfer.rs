@@ -1,0 +1,141 @@
+//! Downloads and connections that are counted while they last.
+
+use rns_store::StoreError;
+
+use super::{AbortCause, Kind, Metrics, Transport};
+
+/// A download that is running. Dropped before [`complete`](Self::complete) or
+/// [`abort`](Self::abort), it counts as one whose client went away.
+#[derive(Debug)]
+pub struct Transfer {
+    metrics: Metrics,
+    kind: Kind,
+    sent: u64,
+    ended: bool,
+}
+
+impl Transfer {
+    pub(super) fn start(metrics: Metrics, kind: Kind) -> Self {
+        metrics.0.in_flight.inc();
+        Self { metrics, kind, sent: 0, ended: false }
+    }
+
+    /// Counts bytes handed to the network.
+    pub fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+        self.metrics.bytes(self.kind, bytes);
+    }
+
+    /// The last byte was handed over.
+    pub const fn complete(&mut self) {
+        self.ended = true;
+    }
+
+    /// The download is broken off because the store failed. Tells the operator.
+    pub fn abort(&mut self, error: &StoreError) {
+        let cause = match error {
+            StoreError::Damaged { .. } | StoreError::BadRow { .. } => AbortCause::Damaged,
+            StoreError::Unavailable { .. } => AbortCause::Unavailable,
+            StoreError::Stopping => AbortCause::Stopping,
+            _ => AbortCause::Read,
+        };
+        tracing::warn!(
+            kind = self.kind.label(),
+            sent_bytes = self.sent,
+            "a download was broken off: {error}"
+        );
+        self.end(cause);
+    }
+
+    fn end(&mut self, cause: AbortCause) {
+        if !self.ended {
+            self.ended = true;
+            if let Some(counter) = self.metrics.0.aborted.get(cause.index()) {
+                counter.inc();
+            }
+        }
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.end(AbortCause::Client);
+        self.metrics.0.in_flight.dec();
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub struct OpenConnection {
+    metrics: Metrics,
+    transport: Transport,
+}
+
+impl OpenConnection {
+    pub(super) fn open(metrics: Metrics, transport: Transport) -> Self {
+        if let Some(gauge) = metrics.0.connections.get(transport.index()) {
+            gauge.inc();
+        }
+        Self { metrics, transport }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        if let Some(gauge) = self.metrics.0.connections.get(self.transport.index()) {
+            gauge.dec();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Observed, *};
+
+    fn aborted(metrics: &Metrics, cause: AbortCause) -> bool {
+        let series =
+            format!("rust_nix_serve_downloads_aborted_total{{cause=\"{}\"}} 1\n", cause.label());
+        metrics.render(&Observed::default()).contains(&series)
+    }
+
+    #[test]
+    fn a_complete_download_is_no_abort() {
+        let metrics = Metrics::new();
+        let mut transfer = metrics.transfer(Kind::Nar);
+        assert_eq!(metrics.downloads(), 1);
+        transfer.sent(1000);
+        transfer.complete();
+        drop(transfer);
+        assert_eq!(metrics.downloads(), 0);
+        let text = metrics.render(&Observed::default());
+        assert!(text.contains("rust_nix_serve_response_bytes_total{kind=\"nar\"} 1000\n"));
+        assert!(AbortCause::ALL.iter().all(|cause| !aborted(&metrics, *cause)));
+    }
+
+    #[test]
+    fn a_dropped_download_counts_as_a_client_that_left() {
+        let metrics = Metrics::new();
+        drop(metrics.transfer(Kind::Nar));
+        assert!(aborted(&metrics, AbortCause::Client));
+    }
+
+    #[test]
+    fn a_failed_download_counts_once_with_its_cause() {
+        let metrics = Metrics::new();
+        let mut transfer = metrics.transfer(Kind::Nar);
+        transfer.abort(&StoreError::Stopping);
+        drop(transfer);
+        assert!(aborted(&metrics, AbortCause::Stopping));
+        assert!(!aborted(&metrics, AbortCause::Client));
+    }
+
+    #[test]
+    fn connections_are_counted_while_they_are_open() {
+        let metrics = Metrics::new();
+        let one = metrics.connection(Transport::Tls);
+        assert_eq!(metrics.connections(Transport::Tls), 1);
+        assert_eq!(metrics.connections(Transport::Tcp), 0);
+        drop(one);
+        assert_eq!(metrics.connections(Transport::Tls), 0);
+    }
+}

@@ -1,0 +1,29 @@
+//! From failures of the store to answers. The reason is told to the operator, once; the client gets a
+//! status and a short phrase.
+
+use rns_store::StoreError;
+
+use crate::answer::{self, Answer};
+
+/// What a client is told when the store could not answer.
+pub(crate) fn refuse(error: &StoreError) -> Answer {
+    match error {
+        // The database says so itself when its state changes.
+        StoreError::Unavailable { .. } => answer::unavailable("the store cannot be read at the moment\n"),
+        StoreError::Stopping => answer::unavailable("stopping\n"),
+        StoreError::BadRow { .. } => {
+            tracing::error!("not served: {error}");
+            answer::not_found()
+        }
+        // Noted when it was found.
+        StoreError::Damaged { .. } => answer::not_found(),
+        StoreError::Io { .. } => {
+            tracing::error!("{error}");
+            answer::unavailable("the store cannot be read at the moment\n")
+        }
+        _ => {
+            tracing::error!("{error}");
+            answer::unavailable("not possible at the moment\n")
+        }
+    }
+}

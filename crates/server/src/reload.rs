@@ -1,0 +1,156 @@
+//! Keys and certificate change while the server runs: on SIGHUP, and when their files change.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{Hooks, Reloadable, SigningConfig, TlsFiles},
+    notify,
+    state::State,
+    tls::Certificate,
+    watch::FileWatch,
+};
+
+/// How often files are looked at, and how often while one is awaited.
+const SELDOM: Duration = Duration::from_secs(5);
+const OFTEN: Duration = Duration::from_secs(1);
+
+/// What can be exchanged in a running server.
+pub(crate) struct Reloader {
+    state: Arc<State>,
+    hooks: Hooks,
+    certificate: Option<Certificate>,
+    signing: SigningConfig,
+    tls: Option<TlsFiles>,
+    key_files: FileWatch,
+    tls_files: FileWatch,
+    /// Certificate or key has changed, and the other may be about to.
+    tls_changing: bool,
+    next_look: Instant,
+}
+
+impl Reloader {
+    pub(crate) fn new(state: Arc<State>, hooks: Hooks, certificate: Option<Certificate>) -> Self {
+        let (signing, tls) = (state.config.signing.clone(), state.config.tls.clone());
+        Self {
+            key_files: watch_keys(&signing),
+            tls_files: watch_tls(tls.as_ref()),
+            state,
+            hooks,
+            certificate,
+            signing,
+            tls,
+            tls_changing: false,
+            next_look: Instant::now() + OFTEN,
+        }
+    }
+
+    /// Reads the configuration again. What is wrong with it is logged, and all stays as it was.
+    pub(crate) fn reload(&mut self, status: &str) {
+        notify::reloading();
+        match self.try_reload() {
+            Ok(()) => {
+                tracing::info!("reloaded");
+                notify::ready(status);
+            }
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!("reload refused, everything stays as it was: {problem}");
+                }
+                notify::ready(&format!("{status}; the last reload was refused, see the log"));
+            }
+        }
+    }
+
+    fn try_reload(&mut self) -> Result<(), Vec<String>> {
+        let new = match &self.hooks.reload {
+            Some(read) => read().map_err(|problem| vec![problem])?,
+            None => Reloadable { signing: self.signing.clone(), tls: self.tls.clone() },
+        };
+        let prepared = match (&self.certificate, &new.tls) {
+            (Some(certificate), Some(files)) => {
+                Some(certificate.prepare(files).map_err(|err| vec![err.to_string()])?)
+            }
+            (None, Some(_)) => {
+                tracing::warn!("TLS takes effect at the next start: no listener speaks it now");
+                None
+            }
+            (Some(_), None) => {
+                tracing::warn!("TLS ends at the next start: the listeners keep their certificate");
+                None
+            }
+            (None, None) => None,
+        };
+        self.state.reload_signing(&new.signing)?;
+        if let Some(prepared) = prepared {
+            prepared.show();
+        }
+        self.key_files = watch_keys(&new.signing);
+        self.tls_files = watch_tls(new.tls.as_ref());
+        self.signing = new.signing;
+        self.tls = new.tls;
+        Ok(())
+    }
+
+    /// Returns when it is time to [`look`](Self::look).
+    pub(crate) async fn wait(&self) {
+        tokio::time::sleep_until(self.next_look.into()).await;
+    }
+
+    /// Loads the files that have changed.
+    pub(crate) fn look(&mut self) {
+        if self.key_files.changed() {
+            self.load_keys();
+        }
+        self.look_at_tls();
+        let awaited = self.tls_changing || !self.state.signer().problems().is_empty();
+        self.next_look = Instant::now() + if awaited { OFTEN } else { SELDOM };
+    }
+
+    fn load_keys(&self) {
+        match self.state.reload_signing(&self.signing) {
+            Ok(()) => {
+                let names: Vec<_> =
+                    self.state.public_keys().iter().map(|key| key.name().to_string()).collect();
+                tracing::info!("key files have changed; signing with {}", names.join(", "));
+            }
+            // Without usable keys the server is not ready, and says so itself.
+            Err(problems) if self.state.signer().problems().is_empty() => {
+                for problem in problems {
+                    tracing::error!("the keys stay as they were: {problem}");
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Certificate and key are two files and are written one after the other: they are loaded when
+    /// neither has changed since the last look.
+    fn look_at_tls(&mut self) {
+        let changed = self.tls_files.changed();
+        if changed || !self.tls_changing {
+            self.tls_changing = changed;
+            return;
+        }
+        self.tls_changing = false;
+        if let (Some(certificate), Some(files)) = (&self.certificate, &self.tls) {
+            match certificate.prepare(files) {
+                Ok(prepared) => {
+                    prepared.show();
+                    tracing::info!("the TLS certificate has changed; the new one is shown");
+                }
+                Err(err) => tracing::error!("the old TLS certificate is still shown: {err}"),
+            }
+        }
+    }
+}
+
+fn watch_keys(signing: &SigningConfig) -> FileWatch {
+    FileWatch::new(signing.keys.iter().map(|path| path.as_path()))
+}
+
+fn watch_tls(files: Option<&TlsFiles>) -> FileWatch {
+    FileWatch::new(files.into_iter().flat_map(|files| [files.certificate.as_path(), &files.key]))
+}

@@ -1,0 +1,27 @@
+//! `/metrics`, in the text format of Prometheus.
+
+use actix_web::HttpRequest;
+use bytes::Bytes;
+
+use crate::{
+    answer::{Answer, Caching, Entity},
+    metrics::{CONTENT_TYPE, Observed},
+    state::State,
+};
+
+pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
+    let store = state.store.numbers();
+    let signer = state.signer();
+    let observed = Observed {
+        temp_roots_held: store.rooted,
+        temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
+        store_errors: store.failures,
+        layout_cache_bytes: store.layout_bytes,
+        layout_cache_hits: store.layout_hits,
+        layout_cache_misses: store.layout_misses,
+        signing_keys: signer.public_keys().len() as u64,
+        signing_problems: signer.problems().len() as u64,
+    };
+    Entity::new(CONTENT_TYPE, Caching::Never)
+        .answer_bytes(request.headers(), Bytes::from(state.metrics.render(&observed)))
+}

@@ -1,0 +1,70 @@
+//! `/nar/…`: the archives, whole or in part.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::Method};
+use bytes::Bytes;
+use rns_formats::{Compression, url::NarName};
+use rns_store::{Nar, NarBody, StoreError};
+
+use crate::{
+    answer::{self, Answer, Caching, Entity, Part},
+    body::{Body, Download},
+    metrics::Kind,
+    refusal::refuse,
+    state::State,
+};
+
+pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> Answer {
+    let nar = match find(state, &name).await {
+        Ok(Some(nar)) => nar,
+        Ok(None) => return answer::not_found(),
+        Err(error) => return refuse(&error),
+    };
+    // The oldest URLs name only the path, whose NAR may be another one tomorrow.
+    let caching = if name.nar_hash.is_some() { Caching::Immutable } else { Caching::Hour };
+    let entity = Entity::new("application/x-nix-nar", caching).with_etag(nar.info().nar_hash.to_nix32());
+    if entity.is_known(request.headers()) {
+        return entity.not_modified();
+    }
+    let part = entity.part(request.headers(), nar.size());
+    match body(request, state, &nar, &part).await {
+        Ok(Some(body)) => entity.answer_part(&part, body),
+        Ok(None) => answer::not_found(),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// The NAR that a name stands for. A name of another NAR than the path has now is none: the path was
+/// built anew, and the client shall not get what it did not ask for.
+async fn find(state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> {
+    match (name.compression, name.hash_part, name.nar_hash) {
+        (Compression::None, Some(hash), expected) => state.store.nar(hash, expected).await,
+        (Compression::None, None, Some(nar_hash)) => {
+            for hash in state.store.find_nar(&nar_hash).await? {
+                if let Some(nar) = state.store.nar(hash, Some(nar_hash)).await? {
+                    return Ok(Some(nar));
+                }
+            }
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn body(request: &HttpRequest, state: &State, nar: &Nar, part: &Part) -> Result<Option<Body>, StoreError> {
+    if matches!(part, Part::Nowhere(_)) {
+        return Ok(Some(Body::Bytes(Bytes::new())));
+    }
+    if request.method() == Method::HEAD {
+        return Ok(Some(Body::head(part.len())));
+    }
+    let slot = Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
+    Ok(state.store.read_nar(nar, part.range()).await?.map(|body| match body {
+        NarBody::Whole(bytes) => Body::Bytes(bytes),
+        NarBody::Stream(stream) => {
+            let transfer = state.metrics.transfer(Kind::Nar);
+            Body::Stream(Download::new(Box::new(stream), Some(part.len()), transfer, slot))
+        }
+    }))
+}

@@ -1,0 +1,32 @@
+//! `/`: the page for people.
+
+use actix_web::{HttpRequest, http::header::{CONTENT_SECURITY_POLICY, HeaderValue}};
+use bytes::Bytes;
+
+use crate::{
+    answer::{Answer, Caching, Entity},
+    page::{Page, content_security_policy, visited_url},
+    state::State,
+};
+
+pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
+    // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
+    let connection = request.connection_info();
+    let url = visited_url(
+        state.config.public_url.as_deref(),
+        connection.scheme() == "https",
+        Some(connection.host()),
+    );
+    let signer = state.signer();
+    let page = Page {
+        url: &url,
+        store_dir: state.store.store_dir(),
+        priority: state.config.priority,
+        keys: &signer.public_keys(),
+        keys_missing: !signer.problems().is_empty(),
+    };
+    let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
+        .answer_bytes(request.headers(), Bytes::from(page.render()));
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(content_security_policy()));
+    answer
+}

@@ -1,0 +1,45 @@
+//! What the operator asks for by signals.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// SIGHUP: read keys, certificate and log level again.
+    Reload,
+    /// SIGTERM or SIGINT: end when the running downloads have ended; the second time, at once.
+    Stop,
+}
+
+/// The signals that are listened to from now on.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    pub(crate) async fn next(&mut self) -> Request {
+        tokio::select! {
+            _ = self.terminate.recv() => Request::Stop,
+            _ = self.interrupt.recv() => Request::Stop,
+            _ = self.hangup.recv() => Request::Reload,
+        }
+    }
+
+    /// Returns when a stop is asked for; what else is asked for meanwhile is forgotten.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Request::Stop {}
+    }
+}

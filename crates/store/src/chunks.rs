@@ -1,0 +1,214 @@
+//! Bodies as chunks for the event loop. Reading runs one chunk ahead of the socket, on the blocking pool.
+
+use std::{
+    future::poll_fn,
+    io::{self, ErrorKind},
+    ops::Range,
+    os::fd::OwnedFd,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use rustix::io::Errno;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::{
+    StoreError,
+    nar::{BUFFER_BYTES, Buffer},
+};
+
+/// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
+/// them ends the work.
+pub trait Chunks {
+    /// The next chunk, never an empty one; `None` at the end. After an error there is nothing more:
+    /// what was sent so far is not the body, and the client must be able to see that.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>>;
+
+    /// The next chunk, for a caller that can wait.
+    fn next_chunk(&mut self) -> impl Future<Output = Option<Result<Bytes, StoreError>>>
+    where
+        Self: Sized,
+    {
+        poll_fn(|cx| self.poll_chunk(cx))
+    }
+}
+
+/// Where the bytes of a body come from. Blocks.
+pub(crate) trait Fill: Send + 'static {
+    /// Fills `room` as far as there is something left, and says how far.
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError>;
+
+    /// Whether everything has been read.
+    fn is_at_end(&self) -> bool;
+}
+
+/// The chunks of a source, each read while the one before it is on its way.
+pub(crate) struct ReadAhead<S>(State<S>);
+
+enum State<S> {
+    Reading(JoinHandle<Filled<S>>),
+    Done,
+}
+
+struct Filled<S> {
+    source: S,
+    chunk: Result<Bytes, StoreError>,
+}
+
+impl<S: Fill> ReadAhead<S> {
+    pub(crate) fn start(source: S) -> Self {
+        Self(if source.is_at_end() { State::Done } else { State::read(source) })
+    }
+}
+
+impl<S: Fill> Chunks for ReadAhead<S> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        loop {
+            let State::Reading(task) = &mut self.0 else { return Poll::Ready(None) };
+            let filled = ready!(Pin::new(task).poll(cx));
+            self.0 = State::Done;
+            let Ok(Filled { source, chunk }) = filled else { return Poll::Ready(Some(Err(StoreError::Stopping))) };
+            if chunk.is_ok() && !source.is_at_end() {
+                self.0 = State::read(source);
+            }
+            // A source that learns of its end only by reading on has an empty last chunk.
+            if !chunk.as_ref().is_ok_and(Bytes::is_empty) {
+                return Poll::Ready(Some(chunk));
+            }
+        }
+    }
+}
+
+impl<S: Fill> State<S> {
+    fn read(mut source: S) -> Self {
+        Self::Reading(spawn_blocking(move || {
+            let mut buffer = Buffer::take();
+            let chunk = buffer.fill_with(|room| source.fill(room)).map(|()| {
+                // What is small is copied out, so that a slow client does not keep a whole buffer.
+                let bytes = buffer.as_ref();
+                if bytes.len() < BUFFER_BYTES / 4 { Bytes::copy_from_slice(bytes) } else { buffer.freeze() }
+            });
+            Filled { source, chunk }
+        }))
+    }
+}
+
+/// The chunks of a file, or of a range of it.
+///
+/// The file was opened before, so it can be sent to its end even when its name is gone.
+pub struct FileStream(ReadAhead<FileRange>);
+
+impl FileStream {
+    /// `path` is for messages only.
+    pub(crate) fn start(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
+        Self(ReadAhead::start(FileRange { file, path, range }))
+    }
+}
+
+impl Chunks for FileStream {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        self.0.poll_chunk(cx)
+    }
+}
+
+/// What is left to read of a file.
+struct FileRange {
+    file: Arc<OwnedFd>,
+    path: Arc<Path>,
+    range: Range<u64>,
+}
+
+impl Fill for FileRange {
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+        let mut filled = 0;
+        while !self.is_at_end() {
+            let most = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
+            let left = room.get_mut(filled..).unwrap_or_default();
+            let left = match left.len() {
+                0 => break,
+                len => left.get_mut(..len.min(most)).unwrap_or_default(),
+            };
+            let read = match rustix::io::pread(&self.file, left, self.range.start) {
+                Ok(0) => Err(io::Error::new(ErrorKind::UnexpectedEof, "it became shorter while it was sent")),
+                Ok(read) => Ok(read),
+                Err(Errno::INTR) => Ok(0),
+                Err(error) => Err(error.into()),
+            }
+            .map_err(StoreError::io("read", &*self.path))?;
+            filled += read;
+            self.range.start += read as u64;
+        }
+        Ok(filled)
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.range.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::Write as _};
+
+    use super::*;
+
+    fn file(contents: &[u8]) -> (Arc<OwnedFd>, File) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(contents).unwrap();
+        (Arc::new(file.try_clone().unwrap().into()), file)
+    }
+
+    fn stream(file: &Arc<OwnedFd>, range: Range<u64>) -> FileStream {
+        FileStream::start(Arc::clone(file), Path::new("some file").into(), range)
+    }
+
+    async fn collect(mut stream: FileStream) -> Result<(Vec<u8>, usize), StoreError> {
+        let (mut bytes, mut chunks) = (Vec::new(), 0);
+        while let Some(chunk) = stream.next_chunk().await {
+            bytes.extend_from_slice(&chunk?);
+            chunks += 1;
+        }
+        Ok((bytes, chunks))
+    }
+
+    fn pattern(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i / 7 % 251) as u8).collect()
+    }
+
+    #[tokio::test]
+    async fn every_range_of_a_file_arrives_in_chunks() {
+        let contents = pattern(3 * BUFFER_BYTES + 11);
+        let (file, _handle) = file(&contents);
+        let len = contents.len() as u64;
+        let buffer = BUFFER_BYTES as u64;
+        for (range, chunks) in [
+            (0..len, 4),
+            (0..0, 0),
+            (len..len, 0),
+            (0..buffer, 1),
+            (1..buffer + 2, 2),
+            (len - 1..len, 1),
+            (buffer - 1..2 * buffer + 5, 2),
+        ] {
+            let expected = &contents[range.start as usize..range.end as usize];
+            let (bytes, count) = collect(stream(&file, range.clone())).await.unwrap();
+            assert!(bytes == expected, "{range:?}");
+            assert_eq!(count, chunks, "{range:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_becomes_shorter_ends_with_an_error() {
+        let (file, handle) = file(&pattern(BUFFER_BYTES + 100));
+        let len = BUFFER_BYTES as u64 + 100;
+        handle.set_len(BUFFER_BYTES as u64 + 50).unwrap();
+        let mut stream = stream(&file, 0..len);
+        assert_eq!(stream.next_chunk().await.unwrap().unwrap().len(), BUFFER_BYTES);
+        let error = stream.next_chunk().await.unwrap().unwrap_err().to_string();
+        assert!(error.contains("some file") && error.contains("shorter"), "{error}");
+        assert!(stream.next_chunk().await.is_none());
+    }
+}

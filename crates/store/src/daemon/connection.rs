@@ -1,0 +1,149 @@
+//! One connection to a Nix daemon, which answers one question after the other.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::handshake::{Peer, greet};
+use super::stderr;
+use super::wire::{Message, WireError, WireReader};
+
+/// Why a daemon gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DaemonError {
+    /// The socket cannot be reached.
+    #[error("cannot connect: {0}")]
+    Unreachable(#[source] io::Error),
+    /// The daemon closed the connection during the greeting: it does so with users who are not in
+    /// its `allowed-users`.
+    #[error("the connection was closed during the greeting")]
+    TurnedAway,
+    /// The daemon speaks a version of the protocol that is not known here.
+    #[error("the daemon speaks protocol {major}.{minor}, which is not supported")]
+    Version {
+        /// First half of the version.
+        major: u8,
+        /// Second half of the version.
+        minor: u8,
+    },
+    /// The daemon answered with an error. The connection can be used further.
+    #[error("the daemon answered: {0}")]
+    Refused(String),
+    /// What came was not the protocol, or nothing came any more.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// The operations that are used, by their number in the protocol.
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    IsValidPath = 1,
+    AddTempRoot = 11,
+}
+
+impl Operation {
+    fn request(self) -> Message {
+        Message::default().number(self as u64)
+    }
+}
+
+/// A greeted connection.
+///
+/// It belongs to one process of the daemon, and temporary roots live exactly as long as it does.
+/// When the future of a call is dropped before it is finished, the connection refuses all further
+/// calls, because the answer that is still to come would be taken for the next one's.
+#[derive(Debug)]
+pub struct Connection<S> {
+    stream: WireReader<S>,
+    peer: Peer,
+    awaiting_answer: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Greets the daemon at the other end of `stream`.
+    ///
+    /// # Errors
+    /// [`DaemonError::TurnedAway`] or [`DaemonError::Refused`] when it does not let us in,
+    /// [`DaemonError::Version`] when no version is common, [`DaemonError::Wire`] when it is no Nix daemon.
+    pub async fn open(stream: S) -> Result<Self, DaemonError> {
+        let mut stream = WireReader::new(stream);
+        let peer = match greet(&mut stream).await {
+            // A daemon that does not let us in closes the connection without a word.
+            Err(DaemonError::Wire(WireError::Closed)) => return Err(DaemonError::TurnedAway),
+            greeted => greeted?,
+        };
+        Ok(Self {
+            stream,
+            peer,
+            awaiting_answer: false,
+        })
+    }
+
+    /// What the daemon said about itself.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Keeps a store path (written in full) and what it refers to from being collected until this
+    /// connection ends. The path need not be valid.
+    ///
+    /// The answer can take as long as a running deletion of that path.
+    ///
+    /// # Errors
+    /// As [`DaemonError`] says; after anything but [`DaemonError::Refused`] the connection is of no more use.
+    pub async fn add_temp_root(&mut self, path: &str) -> Result<(), DaemonError> {
+        let request = Operation::AddTempRoot.request().string(path);
+        self.call(&request, async |answer| answer.number().await)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether a store path (written in full) is valid.
+    ///
+    /// # Errors
+    /// As [`Self::add_temp_root`].
+    pub async fn is_valid_path(&mut self, path: &str) -> Result<bool, DaemonError> {
+        let request = Operation::IsValidPath.request().string(path);
+        self.call(&request, async |answer| answer.boolean().await)
+            .await
+    }
+
+    /// Waits until the daemon closes the idle connection, or breaks the protocol by speaking unasked.
+    pub async fn disturbance(&mut self) -> WireError {
+        self.stream.disturbance().await
+    }
+
+    /// Sends a request, passes over what is said before the answer, and reads the answer.
+    async fn call<T>(
+        &mut self,
+        request: &Message,
+        answer: impl AsyncFnOnce(&mut WireReader<S>) -> Result<T, WireError>,
+    ) -> Result<T, DaemonError> {
+        if self.awaiting_answer {
+            return Err(WireError::Abandoned.into());
+        }
+        self.awaiting_answer = true;
+        send(&mut self.stream, request).await?;
+        let said = stderr::pass_over(&mut self.stream, self.peer.protocol).await;
+        if let Err(error @ DaemonError::Refused(_)) = said {
+            self.awaiting_answer = false;
+            return Err(error);
+        }
+        said?;
+        let answer = answer(&mut self.stream).await?;
+        self.awaiting_answer = false;
+        Ok(answer)
+    }
+}
+
+/// Writes a message to the stream below a reader.
+pub(super) async fn send<S>(stream: &mut WireReader<S>, message: &Message) -> Result<(), WireError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let stream = stream.get_mut();
+    stream.write_all(message.as_bytes()).await?;
+    stream.flush().await?;
+    Ok(())
+}

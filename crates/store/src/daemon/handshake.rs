@@ -1,0 +1,141 @@
+//! The first words of a connection: who speaks which version.
+//!
+//! ```text
+//! → 0x6e697863, our version           ← 0x6478696f, the daemon's version
+//! 1.38:  → features                   ← features
+//! → 0 (a CPU), 0 (reserved space)     both without meaning today
+//! 1.33:                               ← the daemon's Nix version
+//! 1.35:                               ← 0 not said, 1 trusted, 2 not trusted
+//!                                     ← an empty stderr loop, or an error that refuses us
+//! ```
+//! A version is `major << 8 | minor`; both sides go on with the smaller one. Nix 2.0 to 2.3 speak
+//! 1.21, 2.4 to 2.6 1.32, 2.7 1.33, 2.8 to 2.14 1.34, 2.15 to 2.19 and Lix 1.35, 2.20 to 2.23
+//! 1.37, and from 2.24 on 1.38.
+//!
+//! Features change the encoding of later messages, and forks of Nix have their own. None is offered,
+//! which keeps the encoding the one that all of them share.
+
+use std::fmt;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::{DaemonError, send};
+use super::stderr;
+use super::text::plain;
+use super::wire::{Message, WireError, WireReader};
+
+const CLIENT_MAGIC: u64 = 0x6e69_7863;
+const DAEMON_MAGIC: u64 = 0x6478_696f;
+
+/// A version of the worker protocol, as both sides agreed on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProtocolVersion {
+    minor: u8,
+}
+
+impl ProtocolVersion {
+    /// The newest that is offered, of Nix 2.24 and later.
+    pub const NEWEST: Self = Self { minor: 38 };
+    /// The oldest that is accepted, of Nix 2.0.
+    pub const OLDEST: Self = Self { minor: 21 };
+
+    /// The second half of the version; the first is always 1.
+    pub const fn minor(self) -> u8 {
+        self.minor
+    }
+
+    /// What to go on with when the daemon announces `word`.
+    fn agree(word: u64) -> Result<Self, DaemonError> {
+        let [minor, major, 0, 0, 0, 0, 0, 0] = word.to_le_bytes() else {
+            return Err(WireError::Unexpected {
+                what: "protocol version",
+                value: word,
+            }
+            .into());
+        };
+        if major != 1 || minor < Self::OLDEST.minor {
+            return Err(DaemonError::Version { major, minor });
+        }
+        Ok(Self {
+            minor: minor.min(Self::NEWEST.minor),
+        })
+    }
+
+    fn word(self) -> u64 {
+        0x100 | u64::from(self.minor)
+    }
+}
+
+impl fmt::Display for ProtocolVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1.{}", self.minor)
+    }
+}
+
+/// What a daemon said about itself and about us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The protocol both sides use.
+    pub protocol: ProtocolVersion,
+    /// The version of Nix, since 1.33 (Nix 2.7).
+    pub nix_version: Option<String>,
+    /// Whether we are in `trusted-users`, since 1.35 (Nix 2.15).
+    pub trusted: Option<bool>,
+}
+
+/// Greets the daemon at the other end of `stream`.
+pub(super) async fn greet<S>(stream: &mut WireReader<S>) -> Result<Peer, DaemonError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let hello = Message::default()
+        .number(CLIENT_MAGIC)
+        .number(ProtocolVersion::NEWEST.word());
+    send(stream, &hello).await?;
+    let magic = stream.number().await?;
+    if magic != DAEMON_MAGIC {
+        return Err(WireError::Unexpected {
+            what: "greeting",
+            value: magic,
+        }
+        .into());
+    }
+    let protocol = ProtocolVersion::agree(stream.number().await?)?;
+
+    let mut options = Message::default();
+    if protocol.minor() >= 38 {
+        options = options.number(0);
+    }
+    send(stream, &options.number(0).number(0)).await?;
+    if protocol.minor() >= 38 {
+        for _ in 0..stream.count().await? {
+            stream.skip_string().await?;
+        }
+    }
+    let nix_version = match protocol.minor() {
+        33.. => Some(plain(&stream.string().await?)),
+        _ => None,
+    };
+    let trusted = match protocol.minor() {
+        35.. => trust(stream.number().await?)?,
+        _ => None,
+    };
+    stderr::pass_over(stream, protocol).await?;
+    Ok(Peer {
+        protocol,
+        nix_version,
+        trusted,
+    })
+}
+
+fn trust(word: u64) -> Result<Option<bool>, WireError> {
+    match word {
+        0 => Ok(None),
+        1 => Ok(Some(true)),
+        2 => Ok(Some(false)),
+        value => Err(WireError::Unexpected {
+            what: "trust",
+            value,
+        }),
+    }
+}

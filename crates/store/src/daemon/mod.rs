@@ -1,0 +1,35 @@
+//! The Nix daemon: keeping store paths alive while they are served.
+//!
+//! A garbage collection may begin at any moment and takes every path that no root leads to. The
+//! daemon keeps a path and all it refers to for as long as the connection lives over which it was
+//! asked to (operation `AddTempRoot`). [`TempRoots`] does this for many downloads at once: one
+//! thread with a few connections, on which a path is held once however many read it.
+//!
+//! The daemon answers strictly one question after the other, and the answer about a path that is just being
+//! deleted comes when it is gone. Nobody waits for it longer than a configured time; without a
+//! daemon, serving goes on, and what is lost is the promise that no collection breaks a download.
+//!
+//! Below it is a small client for the daemon's worker protocol, [`Connection`], for the versions
+//! 1.21 to 1.38 that Nix 2.0 and everything after it, and Lix, speak.
+
+mod config;
+mod connection;
+mod handshake;
+mod pool;
+mod report;
+mod roots;
+mod stderr;
+mod text;
+mod unrooted;
+mod wire;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::DaemonConfig;
+pub use connection::{Connection, DaemonError};
+pub use handshake::{Peer, ProtocolVersion};
+pub use roots::{HeldRoot, TempRoots};
+pub use unrooted::Unrooted;
+pub use wire::WireError;

@@ -1,0 +1,88 @@
+//! The paths that somebody holds, or held a moment ago.
+
+use std::collections::HashMap;
+
+use super::{ConnectionId, FullPath, Reply};
+
+/// Where the root of a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Root {
+    /// Nowhere: the path waits in the queue.
+    Wanted,
+    /// A connection was asked for it.
+    Asked(ConnectionId),
+    /// A connection keeps it, whether or not anybody needs it at the moment.
+    Held(ConnectionId),
+    /// The daemon does not want to keep it.
+    Refused,
+}
+
+/// What is known of one path.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// How many need it.
+    pub(super) holders: usize,
+    /// Those of them who wait for an answer.
+    pub(super) waiting: Vec<Reply>,
+    pub(super) root: Root,
+    /// Whether it is in the queue.
+    pub(super) queued: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    by_path: HashMap<FullPath, Entry>,
+}
+
+impl Entries {
+    /// The entry of a path that one more needs.
+    pub(super) fn want(&mut self, path: &FullPath) -> &mut Entry {
+        let entry = self
+            .by_path
+            .entry(FullPath::clone(path))
+            .or_insert_with(|| Entry {
+                holders: 0,
+                waiting: Vec::new(),
+                root: Root::Wanted,
+                queued: false,
+            });
+        entry.holders += 1;
+        entry
+    }
+
+    pub(super) fn get(&mut self, path: &FullPath) -> Option<&mut Entry> {
+        self.by_path.get_mut(path)
+    }
+
+    pub(super) fn forget(&mut self, path: &FullPath) {
+        self.by_path.remove(path);
+    }
+
+    /// Forgets a path unless somebody needs it. Returns whether it did.
+    pub(super) fn forget_unneeded(&mut self, path: &FullPath) -> bool {
+        match self.by_path.get(path) {
+            Some(entry) if entry.holders > 0 => false,
+            _ => {
+                self.by_path.remove(path);
+                true
+            }
+        }
+    }
+
+    /// Marks a path whose root is gone. Returns whether it must be queued, that is, whether anybody needs it.
+    pub(super) fn want_again(&mut self, path: &FullPath) -> bool {
+        if self.forget_unneeded(path) {
+            return false;
+        }
+        if let Some(entry) = self.by_path.get_mut(path) {
+            entry.root = Root::Wanted;
+            entry.queued = true;
+        }
+        true
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_path.len()
+    }
+}

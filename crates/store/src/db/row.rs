@@ -1,0 +1,90 @@
+//! Rows of the database as typed path information.
+
+use rns_formats::{ContentAddress, HashPart, PathInfo, Sha256Digest, Signature, StoreDir, StorePath};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use crate::StoreError;
+
+/// What the database says of one valid path.
+#[derive(Clone, Debug)]
+pub(crate) struct PathRow {
+    /// The row's number; never used again, so that a path that is collected and comes back has another.
+    pub(crate) id: i64,
+    /// The path's information. `nar_size` is 0 where a very old Nix did not record it.
+    pub(crate) info: PathInfo,
+}
+
+/// One statement, so that path and references are of one moment: a path that is collected and
+/// registered anew between two statements would otherwise lose its references.
+///
+/// `path >= '<dir>/<hash>-'` finds the first path at or after the hash part; the caller checks that
+/// it has that hash part.
+const BY_HASH_PART: &str = "\
+    select id, path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca, \
+           (select group_concat(t.path, ' ') from Refs r join ValidPaths t on t.id = r.reference \
+             where r.referrer = v.id) \
+      from ValidPaths v where path >= ?1 order by path limit 1";
+
+/// The valid path with this hash part, if there is one.
+pub(crate) fn path_by_hash_part(
+    connection: &Connection,
+    store_dir: &StoreDir,
+    hash: HashPart,
+) -> rusqlite::Result<Option<Result<PathRow, StoreError>>> {
+    let prefix = format!("{}/{hash}-", store_dir.as_str());
+    let mut statement = connection.prepare_cached(BY_HASH_PART)?;
+    statement
+        .query_row([&prefix], |row| {
+            let path: String = row.get(1)?;
+            if !path.starts_with(&prefix) {
+                return Ok(None);
+            }
+            match read(row, store_dir, &path) {
+                // A value of another type than the column's is this row's fault, not the database's.
+                Err(error @ (rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))) => {
+                    Ok(Some(Err(StoreError::BadRow { path, why: error.to_string() })))
+                }
+                other => other.map(Some),
+            }
+        })
+        .optional()
+        .map(Option::flatten)
+}
+
+fn read(row: &Row<'_>, store_dir: &StoreDir, path: &str) -> rusqlite::Result<Result<PathRow, StoreError>> {
+    let id = row.get(0)?;
+    let hash: String = row.get(2)?;
+    let registration_time: i64 = row.get(3)?;
+    let deriver: Option<String> = row.get(4)?;
+    let nar_size: Option<i64> = row.get(5)?;
+    let ultimate: Option<i64> = row.get(6)?;
+    let signatures: Option<String> = row.get(7)?;
+    let ca: Option<String> = row.get(8)?;
+    let references: Option<String> = row.get(9)?;
+
+    let bad = |why: String| StoreError::BadRow { path: path.to_owned(), why };
+    let parse = || {
+        let mut references = references
+            .as_deref()
+            .unwrap_or_default()
+            .split_ascii_whitespace()
+            .map(|reference| store_dir.parse_path(reference))
+            .collect::<Result<Vec<StorePath>, _>>()
+            .map_err(|error| bad(format!("a reference: {error}")))?;
+        references.sort_unstable();
+        let info = PathInfo {
+            path: store_dir.parse_path(path).map_err(|error| bad(error.to_string()))?,
+            nar_hash: Sha256Digest::parse(&hash).map_err(|error| bad(format!("its hash: {error}")))?,
+            nar_size: u64::try_from(nar_size.unwrap_or(0)).map_err(|_| bad("a negative size".into()))?,
+            references,
+            // Unsigned, and only a hint: a deriver or content address that makes no sense is left out.
+            deriver: deriver.and_then(|deriver| store_dir.parse_path(&deriver).ok()),
+            signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
+            ca: ca.and_then(|ca| ContentAddress::parse(&ca).ok()),
+            ultimate: ultimate == Some(1),
+            registration_time: u64::try_from(registration_time).unwrap_or(0),
+        };
+        Ok(PathRow { id, info })
+    };
+    Ok(parse())
+}

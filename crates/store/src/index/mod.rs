@@ -1,0 +1,187 @@
+//! Indexes over the rows of the database, made when first asked for and extended by what is new.
+//!
+//! The database has no index by NAR hash, and none of what is inside a path. Rows are numbered in the
+//! order in which they are registered and a number is never used again, so an index knows from the last
+//! row it has seen where to go on.
+
+mod rows;
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use tokio::{sync::OwnedMutexGuard, task::spawn_blocking};
+
+use self::rows::Rows;
+use crate::{StoreError, db::Database};
+
+/// Rows that one question to the database takes, so that none takes long.
+const PAGE: i64 = 20_000;
+
+/// An index that is extended by one caller at a time. Clones share it.
+#[derive(Clone)]
+pub(crate) struct LazyIndex(Arc<Shared>);
+
+struct Shared {
+    /// What is indexed, for the log.
+    name: &'static str,
+    rows: Mutex<Rows>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+    round: Mutex<Round>,
+}
+
+/// How often the index was extended.
+#[derive(Default)]
+struct Round {
+    begun: u64,
+    /// Why the last time failed, if it did.
+    failure: Option<String>,
+}
+
+/// When a question was asked: what was registered before that, the answer has to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked(u64);
+
+/// What of each row goes into an index: its number and a text, by the statement's two columns. The
+/// statement takes the rows behind `?1` in their order, at most `?2` of them.
+pub(crate) type Statement = &'static str;
+
+/// A part of the table of valid paths.
+struct Page {
+    rows: Vec<(i64, String)>,
+    seen: i64,
+    is_last: bool,
+}
+
+impl LazyIndex {
+    pub(crate) fn new(name: &'static str, limit: usize) -> Self {
+        Self(Arc::new(Shared {
+            name,
+            rows: Mutex::new(Rows::new(limit)),
+            turn: Arc::default(),
+            round: Mutex::default(),
+        }))
+    }
+
+    /// To be called before the first look into the index.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked(lock(&self.0.round).begun)
+    }
+
+    /// Rows that may have this key, the newest first, at most `limit` of them.
+    pub(crate) fn rows(&self, key: u64, limit: usize) -> Vec<i64> {
+        lock(&self.0.rows).with_key(key).take(limit).collect()
+    }
+
+    /// The row behind which nothing is indexed because there is no room. `None` while there is.
+    pub(crate) fn full_behind(&self) -> Option<i64> {
+        let rows = lock(&self.0.rows);
+        rows.is_full().then(|| rows.seen())
+    }
+
+    /// Waits until nobody else extends the index, and keeps others from it.
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0.turn).lock_owned().await
+    }
+
+    /// Looks at the rows that are new, unless somebody did since the question was asked. `entries` makes
+    /// entries of rows, in their order, on a thread that may block.
+    ///
+    /// It goes on when the caller goes away, for the sake of the next.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer; those who waited for the same attempt learn the same.
+    pub(crate) async fn extend(
+        &self,
+        asked: Asked,
+        database: &Database,
+        path: &Path,
+        statement: Statement,
+        entries: impl Fn(Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let turn = self.turn().await;
+        {
+            let round = lock(&self.0.round);
+            if round.begun > asked.0 {
+                return round.failure.clone().map_or(Ok(()), |what| {
+                    Err(StoreError::Unavailable { what, remedy: "it is tried again at the next request" })
+                });
+            }
+        }
+        let (index, database, path) = (self.clone(), database.clone(), path.to_owned());
+        spawn_blocking(move || {
+            lock(&index.0.round).begun += 1;
+            let result = index.extend_blocking(&database, &path, statement, entries);
+            lock(&index.0.round).failure = result.as_ref().err().map(ToString::to_string);
+            drop(turn);
+            result
+        })
+        .await
+        .map_err(|_| StoreError::Stopping)?
+    }
+
+    fn extend_blocking(
+        &self,
+        database: &Database,
+        path: &Path,
+        statement: Statement,
+        entries: impl Fn(Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let identity = fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        lock(&self.0.rows).begin(identity);
+        loop {
+            let (seen, was_full) = {
+                let rows = lock(&self.0.rows);
+                (rows.seen(), rows.is_full())
+            };
+            if was_full {
+                return Ok(());
+            }
+            let Some(page) = database.ask_blocking(|connection| page(connection, statement, seen))? else {
+                return Ok(());
+            };
+            if page.seen < seen {
+                // Numbers only grow: these are of a database that was restored into the same file.
+                lock(&self.0.rows).clear();
+                continue;
+            }
+            let is_last = page.is_last;
+            let entries = entries(page.rows)?;
+            let mut rows = lock(&self.0.rows);
+            rows.add(entries, page.seen);
+            if rows.is_full() {
+                tracing::warn!("the index of {} is full; `index_entries` bounds it", self.0.name);
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Result<Page> {
+    let moment = connection.unchecked_transaction()?;
+    let highest = moment
+        .prepare_cached("select seq from sqlite_sequence where name = 'ValidPaths'")?
+        .query_row([], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let mut statement = moment.prepare_cached(statement)?;
+    let mut found = statement.query((after, PAGE))?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        // What is no text is no row that could be served.
+        rows.push((row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default().to_owned()));
+    }
+    let is_last = rows.len() < PAGE as usize;
+    let seen = rows.last().filter(|_| !is_last).map_or(highest, |last| last.0);
+    Ok(Page { rows, seen, is_last })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

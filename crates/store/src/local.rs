@@ -1,0 +1,262 @@
+//! The local Nix store, read only.
+
+use std::{ops::Range, sync::Arc};
+
+use rns_formats::{HashPart, PathInfo, Sha256Digest, StoreDir};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    StoreConfig, StoreError, Verify,
+    condition::Condition,
+    daemon::{DaemonConfig, TempRoots, Unrooted},
+    db::{Database, PathRow, path_by_hash_part},
+    index::LazyIndex,
+    nar::{self, BUFFER_BYTES, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader, Source, Tree},
+};
+
+/// A Nix store on this machine. Clones share everything.
+#[derive(Clone)]
+pub struct LocalStore(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) config: StoreConfig,
+    pub(crate) database: Database,
+    pub(crate) layouts: Layouts,
+    pub(crate) condition: Arc<Condition>,
+    pub(crate) roots: TempRoots,
+    pub(crate) nar_hashes: LazyIndex,
+    pub(crate) debug_files: LazyIndex,
+}
+
+impl LocalStore {
+    /// A handle to the store. Nothing is opened yet: a store that cannot be read is an error of each
+    /// question, so that it is served as soon as it can be.
+    #[must_use]
+    pub fn open(config: StoreConfig) -> Self {
+        let roots = match &config.daemon_socket {
+            Some(socket) => TempRoots::new(DaemonConfig {
+                connections: config.daemon_connections,
+                deadline: config.temp_root_wait,
+                ..DaemonConfig::new(socket)
+            }),
+            None => TempRoots::disabled(),
+        };
+        Self(Arc::new(Shared {
+            database: Database::new(config.database.clone(), config.readers, config.busy_timeout, config.absent),
+            layouts: Layouts::new(config.layout_cache_bytes),
+            condition: Arc::new(Condition::new()),
+            roots,
+            nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
+            debug_files: LazyIndex::new("debug information", config.index_entries),
+            config,
+        }))
+    }
+
+    /// The logical store directory.
+    #[must_use]
+    pub fn store_dir(&self) -> &StoreDir {
+        &self.0.config.store_dir
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    /// What is registered of the valid path with this hash part. `None` when there is no such path, or
+    /// when its files are known to be gone.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read; `BadRow` when its row makes no sense.
+    pub async fn path_info(&self, hash: HashPart) -> Result<Option<Arc<PathInfo>>, StoreError> {
+        let Some(row) = self.row(hash).await? else { return Ok(None) };
+        if row.info.nar_size != 0 {
+            return Ok(Some(Arc::new(row.info)));
+        }
+        // A row of a very old Nix has no size; clients insist on one.
+        let nar = self.open_nar(row).await?;
+        Ok(nar.map(|nar| nar.info))
+    }
+
+    /// The NAR of the path with this hash part; with `expected`, only if that is its hash: a path that
+    /// was built anew since the client asked is another NAR.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    pub async fn nar(&self, hash: HashPart, expected: Option<Sha256Digest>) -> Result<Option<Nar>, StoreError> {
+        let Some(row) = self.row(hash).await? else { return Ok(None) };
+        if expected.is_some_and(|expected| expected != row.info.nar_hash) {
+            return Ok(None);
+        }
+        self.open_nar(row).await
+    }
+
+    /// The bytes of `range`, which lies within the NAR. `None` when the path was collected meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`]; errors while reading come with the chunks.
+    pub async fn read_nar(&self, nar: &Nar, range: Range<u64>) -> Result<Option<NarBody>, StoreError> {
+        let small = range.end.saturating_sub(range.start) <= BUFFER_BYTES as u64;
+        if small {
+            // Read before the first byte is sent, so there is nothing to keep alive.
+            let shared = Arc::clone(&self.0);
+            let nar = nar.clone();
+            let bytes = spawn_blocking(move || nar::read_whole(shared.reader(&nar, &range)?))
+                .await
+                .map_err(|_| StoreError::Stopping)?;
+            return present(bytes.map(NarBody::Whole));
+        }
+        // First the root, then the question whether the path is still there: the other way round, it
+        // could be collected between the two.
+        let root = self.0.roots.hold(&self.0.config.store_dir, &nar.info.path).await;
+        match self.row(nar.info.path.hash_part()).await? {
+            Some(row) if row.id == nar.row => {}
+            _ => return Ok(None),
+        }
+        let shared = Arc::clone(&self.0);
+        let nar = nar.clone();
+        let reader = spawn_blocking(move || shared.reader(&nar, &range)).await.map_err(|_| StoreError::Stopping)?;
+        present(reader.map(|reader| NarBody::Stream(NarStream::start(reader, root))))
+    }
+
+    /// Whether the store can be read now.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the reason.
+    pub async fn readiness(&self) -> Result<(), StoreError> {
+        self.0.database.ask(|connection| connection.query_row("select 1", [], |_| Ok(()))).await.map(|_| ())
+    }
+
+    /// The row of a valid path whose files are there.
+    async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
+        let config = &self.0.config;
+        let (store_dir, real_dir) = (config.store_dir.clone(), config.real_dir.clone());
+        let found = self
+            .0
+            .database
+            .ask(move |connection| {
+                let row = path_by_hash_part(connection, &store_dir, hash)?;
+                let missing = match &row {
+                    Some(Ok(row)) => real_dir.join(row.info.path.as_str()).symlink_metadata().err(),
+                    _ => None,
+                };
+                Ok(row.map(|row| (row, missing)))
+            })
+            .await?
+            .flatten();
+        let Some((row, missing)) = found else { return Ok(None) };
+        let row = row?;
+        let key = LayoutKey { hash, row: row.id };
+        if let Some(source) = missing {
+            let path = config.real_dir.join(row.info.path.as_str());
+            let error = nar::of_path(&row.info.path, StoreError::Io { doing: "find", path, source });
+            return self.0.absent(key, error);
+        }
+        Ok((!self.0.condition.is_damaged(&key)).then_some(row))
+    }
+
+    /// The layout that belongs to a row, from memory or from the files.
+    async fn open_nar(&self, row: PathRow) -> Result<Option<Nar>, StoreError> {
+        let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
+        let PathRow { id, info } = row;
+        let mut info = Arc::new(info);
+        let shared = Arc::clone(&self.0);
+        let described = Arc::clone(&info);
+        let read = async move {
+            spawn_blocking(move || nar::read_layout(&shared.config.real_dir, &described))
+                .await
+                .map_err(|_| StoreError::Stopping)?
+        };
+        match self.0.layouts.get_or(&key, read).await {
+            Ok(layout) => {
+                if info.nar_size == 0 {
+                    Arc::make_mut(&mut info).nar_size = layout.nar_size();
+                }
+                Ok(Some(Nar { row: id, info, layout }))
+            }
+            Err(error) => self.0.absent(key, error),
+        }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn numbers(&self) -> StoreNumbers {
+        let (layout_bytes, layout_hits, layout_misses) = self.0.layouts.numbers();
+        let roots = &self.0.roots;
+        StoreNumbers {
+            layout_bytes,
+            layout_hits,
+            layout_misses,
+            damaged: self.0.condition.damaged_so_far(),
+            failures: self.0.database.failures(),
+            held: roots.held() as u64,
+            rooted: roots.rooted(),
+            unrooted: Unrooted::ALL.map(|cause| (cause.name(), roots.unrooted(cause))),
+        }
+    }
+}
+
+/// Counters and levels of a store, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreNumbers {
+    /// Memory of cached NAR layouts, in bytes.
+    pub layout_bytes: u64,
+    /// NARs whose layout was in memory.
+    pub layout_hits: u64,
+    /// NARs whose tree had to be walked.
+    pub layout_misses: u64,
+    /// How often a path was found damaged.
+    pub damaged: u64,
+    /// Questions that the database did not answer.
+    pub failures: u64,
+    /// Paths held through the Nix daemon at the moment.
+    pub held: u64,
+    /// Downloads whose path was held.
+    pub rooted: u64,
+    /// Downloads that went on without, by cause.
+    pub unrooted: [(&'static str, u64); Unrooted::ALL.len()],
+}
+
+impl Shared {
+    /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
+    fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, StoreError> {
+        let key = LayoutKey { hash: nar.info.path.hash_part(), row: nar.row };
+        let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
+            let error = nar::of_path(&nar.info.path, error);
+            if matches!(error, StoreError::Damaged { .. }) {
+                self.condition.note_damage(key, &error);
+            }
+            error
+        })?;
+        let check = match self.config.verify {
+            Verify::Never => false,
+            Verify::Always => true,
+            Verify::Once => self.condition.verified_at(&key).is_none(),
+        };
+        let check = (check && nar::is_whole(range, &nar.layout)).then_some(nar.info.nar_hash);
+        let source =
+            Source { layout: Arc::clone(&nar.layout), tree, key, condition: Arc::clone(&self.condition) };
+        Ok(RangeReader::new(source, range, check))
+    }
+
+    /// A damaged path is as good as none for a client; any other error stays one.
+    fn absent<T>(&self, key: LayoutKey, error: StoreError) -> Result<Option<T>, StoreError> {
+        match error {
+            StoreError::Damaged { .. } => {
+                self.layouts.remove(&key);
+                self.condition.note_damage(key, &error);
+                Ok(None)
+            }
+            error => Err(error),
+        }
+    }
+}
+
+/// The same for an error that has been noted already.
+fn present<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+

@@ -1,0 +1,235 @@
+//! Build logs. They stay when their derivation is collected.
+
+use std::{
+    io::{self, BufReader, ErrorKind, Read},
+    ops::Range,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use bzip2::bufread::MultiBzDecoder;
+use rns_formats::LogName;
+use rustix::fs::{self, FileType, Mode, OFlags};
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use crate::{
+    Chunks, FileStream, LocalStore, StoreError,
+    beneath::is_absent,
+    chunks::{Fill, ReadAhead},
+    nar::{DIRECTORY, FILE, open_beneath, size},
+};
+
+/// A log that has no more bytes than this is unpacked before anything of it is sent, so that its length
+/// is known.
+const WHOLE: u64 = 4 << 20;
+
+/// Logs unpacked at the same time before anything of them is sent.
+static UNPACKING: Semaphore = Semaphore::const_new(4);
+
+/// A build log.
+pub struct BuildLog {
+    contents: Contents,
+    etag: String,
+}
+
+enum Contents {
+    Plain { file: Arc<OwnedFd>, path: Arc<Path>, len: u64 },
+    Unpacked(Bytes),
+    Packed { file: Arc<OwnedFd>, path: Arc<Path> },
+}
+
+impl BuildLog {
+    /// Its length in bytes. `None` for a compressed one of more than 4 MiB.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "an empty log is a log")]
+    pub const fn len(&self) -> Option<u64> {
+        match &self.contents {
+            Contents::Plain { len, .. } => Some(*len),
+            Contents::Unpacked(bytes) => Some(bytes.len() as u64),
+            Contents::Packed { .. } => None,
+        }
+    }
+
+    /// A text that changes when the log does: of the file's size and time of change.
+    #[must_use]
+    pub fn etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// The bytes of `range`, which lies within the log; all of them where the length is not known.
+    #[must_use]
+    pub fn read(&self, range: Range<u64>) -> LogStream {
+        LogStream(match &self.contents {
+            Contents::Plain { file, path, .. } => {
+                Stream::Plain(FileStream::start(Arc::clone(file), Arc::clone(path), range))
+            }
+            Contents::Unpacked(bytes) => {
+                let offset = |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
+                let (start, end) = (offset(range.start), offset(range.end));
+                Stream::Unpacked(Some(bytes.slice(start.min(end)..end)).filter(|bytes| !bytes.is_empty()))
+            }
+            Contents::Packed { file, path } => Stream::Packed(Box::new(ReadAhead::start(Unpacker::new(file, path)))),
+        })
+    }
+}
+
+/// The chunks of a build log, as text whatever the file is.
+pub struct LogStream(Stream);
+
+enum Stream {
+    Plain(FileStream),
+    Unpacked(Option<Bytes>),
+    Packed(Box<ReadAhead<Unpacker>>),
+}
+
+impl Chunks for LogStream {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        match &mut self.0 {
+            Stream::Plain(stream) => stream.poll_chunk(cx),
+            Stream::Unpacked(bytes) => Poll::Ready(bytes.take().map(Ok)),
+            Stream::Packed(stream) => stream.poll_chunk(cx),
+        }
+    }
+}
+
+impl LocalStore {
+    /// The log of a derivation's build, whether or not the derivation is still valid. `None` when there
+    /// is none.
+    ///
+    /// # Errors
+    /// `Io` when it is there but cannot be read, or is no bzip2 file though it is called so.
+    pub async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, StoreError> {
+        let shared = Arc::clone(self.shared());
+        let name = name.clone();
+        let found = spawn_blocking(move || find(&shared.config.log_dir, &name));
+        let Some(found) = found.await.map_err(|_| StoreError::Stopping)?? else { return Ok(None) };
+        let Found { file, path, len, packed, etag } = found;
+        let contents = match packed {
+            false => Contents::Plain { file, path, len },
+            // What is compressed is never much longer than the text.
+            true if len > WHOLE + WHOLE / 16 => Contents::Packed { file, path },
+            true => {
+                let permit = UNPACKING.acquire().await.map_err(|_| StoreError::Stopping)?;
+                let unpacked = spawn_blocking(move || {
+                    let _permit = permit;
+                    unpack(&file, &path).map(|bytes| match bytes {
+                        Some(bytes) => Contents::Unpacked(bytes),
+                        None => Contents::Packed { file, path },
+                    })
+                });
+                unpacked.await.map_err(|_| StoreError::Stopping)??
+            }
+        };
+        Ok(Some(BuildLog { contents, etag }))
+    }
+}
+
+/// A log file that is there.
+struct Found {
+    file: Arc<OwnedFd>,
+    path: Arc<Path>,
+    len: u64,
+    packed: bool,
+    etag: String,
+}
+
+/// Looks where Nix keeps logs, below a directory of the first two characters, and where it once did.
+fn find(log_dir: &Path, name: &LogName) -> Result<Option<Found>, StoreError> {
+    let directory = match fs::open(log_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
+        Ok(directory) => directory,
+        Err(error) if is_absent(&error.into()) => return Ok(None),
+        Err(error) => return Err(StoreError::io("open", log_dir)(error.into())),
+    };
+    for derivation in name.candidates() {
+        let base = derivation.as_str();
+        let (first, rest) = base.split_at_checked(2).unwrap_or((base, ""));
+        for place in [format!("{first}/{rest}"), base.to_owned()] {
+            for (place, packed) in [(place.clone(), false), (place + ".bz2", true)] {
+                let found = open(directory.as_fd(), log_dir, &place, packed);
+                if let Some(found) = found.map_err(StoreError::io("open", log_dir.join(&place)))? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn open(directory: BorrowedFd<'_>, log_dir: &Path, place: &str, packed: bool) -> io::Result<Option<Found>> {
+    let file = match open_beneath(directory, place.as_bytes(), FILE) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let stat = fs::fstat(&file)?;
+    let len = size(&stat);
+    // A compressed log begins as an empty file, until there is enough of it for a first block.
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || packed && len == 0 {
+        return Ok(None);
+    }
+    let etag = format!("{len:x}-{:x}.{:x}", stat.st_mtime, stat.st_mtime_nsec);
+    Ok(Some(Found { file: Arc::new(file), path: log_dir.join(place).into(), len, packed, etag }))
+}
+
+/// The whole log, unless it is longer than [`WHOLE`].
+fn unpack(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Result<Option<Bytes>, StoreError> {
+    let mut bytes = Vec::new();
+    let mut decoder = Unpacker::new(file, path).decoder.take(WHOLE + 1);
+    decoder.read_to_end(&mut bytes).map_err(StoreError::io("unpack", &**path))?;
+    bytes.shrink_to_fit();
+    Ok((bytes.len() as u64 <= WHOLE).then(|| bytes.into()))
+}
+
+/// A bzip2 file as text. It may have several streams, one after the other.
+struct Unpacker {
+    decoder: MultiBzDecoder<BufReader<FileReader>>,
+    path: Arc<Path>,
+    ended: bool,
+}
+
+impl Unpacker {
+    fn new(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Self {
+        let reader = FileReader { file: Arc::clone(file), offset: 0 };
+        let decoder = MultiBzDecoder::new(BufReader::with_capacity(64 << 10, reader));
+        Self { decoder, path: Arc::clone(path), ended: false }
+    }
+}
+
+impl Fill for Unpacker {
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+        let mut filled = 0;
+        while let Some(left) = room.get_mut(filled..).filter(|left| !left.is_empty()) {
+            match self.decoder.read(left) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::io("unpack", &*self.path)(error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.ended
+    }
+}
+
+/// Reads a file that others read too, from its beginning.
+struct FileReader {
+    file: Arc<OwnedFd>,
+    offset: u64,
+}
+
+impl Read for FileReader {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = rustix::io::pread(&self.file, room, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,60 @@
+//! Buffers that carry a NAR from the files to the socket, used again and again.
+//!
+//! A buffer is zeroed once, when it is made, and goes back to the pool when the last reference to its
+//! bytes is dropped: the event loop's thread frees it, a thread of the blocking pool takes it.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+/// Room of one buffer: large enough that the hand-over between threads costs little, small enough to
+/// stay in the processor's cache on its way to the socket.
+pub(crate) const BUFFER_BYTES: usize = 256 << 10;
+
+/// Buffers kept for the next reader; more are given back to the system.
+const KEPT: usize = 64;
+
+static POOL: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
+
+/// A buffer of [`BUFFER_BYTES`] and how much of it is filled.
+pub(crate) struct Buffer {
+    bytes: Box<[u8]>,
+    filled: usize,
+}
+
+impl Buffer {
+    /// An empty buffer.
+    pub(crate) fn take() -> Self {
+        let pooled = POOL.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self { bytes: pooled.unwrap_or_else(|| vec![0; BUFFER_BYTES].into()), filled: 0 }
+    }
+
+    /// Lets `fill` write into the room that is left and say how much it wrote.
+    pub(crate) fn fill_with<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<(), E> {
+        let room = self.bytes.get_mut(self.filled..).unwrap_or_default();
+        let most = room.len();
+        self.filled += fill(room)?.min(most);
+        Ok(())
+    }
+
+    /// The filled part as bytes that bring the buffer back when they are dropped.
+    pub(crate) fn freeze(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.filled).unwrap_or_default()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < KEPT {
+            pool.push(bytes);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The NAR of a store path: its layout, and any range of its bytes, straight from the files.
+
+mod buffer;
+mod layouts;
+mod read;
+mod stream;
+mod tree;
+mod walk;
+
+use std::{ops::Range, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use rns_formats::{PathInfo, StorePath, nar::NarLayout};
+
+pub(crate) use self::{
+    buffer::{BUFFER_BYTES, Buffer},
+    layouts::{LayoutKey, Layouts},
+    read::{RangeReader, Source},
+    tree::{Root, Tree, is_executable, open_beneath, size},
+};
+pub use self::stream::NarStream;
+use crate::StoreError;
+
+/// A NAR that can be sent: its layout agrees with what was registered.
+#[derive(Clone)]
+pub struct Nar {
+    pub(crate) row: i64,
+    pub(crate) info: Arc<PathInfo>,
+    pub(crate) layout: Arc<NarLayout>,
+}
+
+/// The bytes of a NAR, or of a range of it.
+pub enum NarBody {
+    /// All of them: read, and where asked for checked, before the first one is sent.
+    Whole(Bytes),
+    /// Chunk by chunk.
+    Stream(NarStream),
+}
+
+impl Nar {
+    /// What is registered of the path.
+    #[must_use]
+    pub const fn info(&self) -> &Arc<PathInfo> {
+        &self.info
+    }
+
+    /// The length of the NAR in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.layout.nar_size()
+    }
+
+    /// Where everything is in it.
+    #[must_use]
+    pub const fn layout(&self) -> &Arc<NarLayout> {
+        &self.layout
+    }
+}
+
+/// Reads the layout of a path's NAR from the files, and compares its length with the registered one.
+///
+/// # Errors
+/// `Damaged` when the files are gone, unreadable or not what was registered.
+pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout, StoreError> {
+    let damaged = |why: String| StoreError::Damaged { path: info.path.clone(), why };
+    let tree = Tree::open(real_dir, &info.path).map_err(|error| of_path(&info.path, error))?;
+    let layout = walk::layout(&tree).map_err(|error| match error {
+        walk::WalkError::Io(source) => {
+            of_path(&info.path, StoreError::Io { doing: "read", path: tree.path().to_owned(), source })
+        }
+        walk::WalkError::Layout(error) => damaged(format!("its tree has no NAR: {error}")),
+    })?;
+    // Very old rows have no size.
+    if info.nar_size != 0 && info.nar_size != layout.nar_size() {
+        return Err(damaged(format!(
+            "its NAR would have {} bytes, registered are {}",
+            layout.nar_size(),
+            info.nar_size
+        )));
+    }
+    Ok(layout)
+}
+
+/// Reads a range whole.
+///
+/// # Errors
+/// As [`RangeReader::fill`].
+pub(crate) fn read_whole(mut reader: RangeReader) -> Result<Bytes, StoreError> {
+    let mut buffer = Buffer::take();
+    buffer.fill_with(|room| reader.fill(room))?;
+    // What is small is copied out, so that a slow client does not keep a whole buffer.
+    let bytes = buffer.as_ref();
+    if bytes.len() < BUFFER_BYTES / 4 { Ok(Bytes::copy_from_slice(bytes)) } else { Ok(buffer.freeze()) }
+}
+
+/// An error of the file system that is the path's own fault (its files are gone or unreadable) as damage;
+/// others, such as too many open files, stay what they are.
+pub(crate) fn of_path(path: &StorePath, error: StoreError) -> StoreError {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    match &error {
+        StoreError::Io { source, .. }
+            if matches!(source.kind(), NotFound | NotADirectory | PermissionDenied)
+                || source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+                || source.raw_os_error().is_none() =>
+        {
+            StoreError::Damaged { path: path.clone(), why: error.to_string() }
+        }
+        _ => error,
+    }
+}
+
+/// The range of the whole NAR.
+#[must_use]
+pub(crate) fn is_whole(range: &Range<u64>, layout: &NarLayout) -> bool {
+    range.start == 0 && range.end == layout.nar_size()
+}

@@ -1,0 +1,164 @@
+//! Reading a range of a NAR from the files it describes. Blocking: runs on the blocking pool.
+
+use std::{io, ops::Range, os::fd::OwnedFd, sync::Arc};
+
+use rns_formats::{Sha256Digest, Sha256Hasher, nar::{NarLayout, Position, Segment}};
+use rustix::{fs::FileType, io::Errno};
+
+use super::{
+    LayoutKey, of_path,
+    tree::{self, Tree},
+};
+use crate::{StoreError, condition::Condition};
+
+/// What is left to read of a range of a NAR.
+pub(crate) struct RangeReader {
+    layout: Arc<NarLayout>,
+    tree: Tree,
+    position: Position,
+    remaining: u64,
+    open: Option<OpenFile>,
+    /// Present when the whole NAR is read and its hash is to be checked.
+    check: Option<(Sha256Hasher, Sha256Digest)>,
+    key: LayoutKey,
+    condition: Arc<Condition>,
+}
+
+/// What a reader reads.
+pub(crate) struct Source {
+    pub(crate) layout: Arc<NarLayout>,
+    pub(crate) tree: Tree,
+    pub(crate) key: LayoutKey,
+    pub(crate) condition: Arc<Condition>,
+}
+
+struct OpenFile {
+    index: usize,
+    file: OwnedFd,
+}
+
+impl RangeReader {
+    /// Reads `range`, which lies within the NAR. With `check`, the bytes must have that hash; give it
+    /// only for a whole NAR.
+    pub(crate) fn new(source: Source, range: &Range<u64>, check: Option<Sha256Digest>) -> Self {
+        let Source { layout, tree, key, condition } = source;
+        Self {
+            position: layout.position(range.start),
+            remaining: range.end.saturating_sub(range.start),
+            check: check.map(|expected| (Sha256Hasher::new(), expected)),
+            open: None,
+            layout,
+            tree,
+            key,
+            condition,
+        }
+    }
+
+    /// Whether everything has been read.
+    pub(crate) const fn is_at_end(&self) -> bool {
+        self.remaining == 0
+    }
+
+    /// Fills `room` as far as there is something left, and says how far. The last bytes are handed
+    /// out only when the hash of all is right.
+    ///
+    /// # Errors
+    /// `Damaged` when the files are not what was registered, `Io` when they cannot be read.
+    pub(crate) fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+        let filled = self.try_fill(room);
+        if let Err(error @ StoreError::Damaged { .. }) = &filled {
+            self.condition.note_damage(self.key, error);
+        }
+        filled
+    }
+
+    fn try_fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+        let mut filled = 0;
+        while self.remaining > 0 {
+            let left = room.get_mut(filled..).unwrap_or_default();
+            let most = self.remaining.min(left.len() as u64);
+            let Some(segment) = self.layout.next_segment(&mut self.position, most) else { break };
+            let len = segment.len();
+            let Some(target) = usize::try_from(len).ok().and_then(|len| left.get_mut(..len)) else { break };
+            match segment {
+                Segment::Literal(bytes) => target.copy_from_slice(bytes),
+                Segment::File { index, offset, .. } => self.read_file(target, index, offset)?,
+            }
+            self.remaining -= len;
+            filled += target.len();
+        }
+        if let Some((hasher, _)) = &mut self.check {
+            hasher.update(room.get(..filled).unwrap_or_default());
+        }
+        if self.remaining == 0 {
+            self.open = None;
+            self.finish_check()?;
+        }
+        Ok(filled)
+    }
+
+    fn finish_check(&mut self) -> Result<(), StoreError> {
+        let Some((hasher, expected)) = self.check.take() else { return Ok(()) };
+        let actual = hasher.finish();
+        if actual == expected {
+            self.condition.note_verified(self.key);
+            return Ok(());
+        }
+        Err(self.damaged(format!("its contents have the hash {actual}, registered is {expected}")))
+    }
+
+    fn read_file(&mut self, mut target: &mut [u8], index: usize, mut offset: u64) -> Result<(), StoreError> {
+        let file = match self.open.take() {
+            Some(open) if open.index == index => open.file,
+            _ => self.open_file(index)?,
+        };
+        while !target.is_empty() {
+            match rustix::io::pread(&file, &mut *target, offset) {
+                Ok(0) => return Err(self.damaged(format!("{} became shorter", self.display(index)))),
+                Ok(read) => {
+                    offset += read as u64;
+                    target = target.get_mut(read..).unwrap_or_default();
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.refused("read", index, error.into())),
+            }
+        }
+        if self.layout.file(index).is_some_and(|slice| offset < slice.size) {
+            self.open = Some(OpenFile { index, file });
+        }
+        Ok(())
+    }
+
+    fn open_file(&self, index: usize) -> Result<OwnedFd, StoreError> {
+        let file = self
+            .tree
+            .open_file(&self.name(index))
+            .map_err(|error| self.refused("open", index, error))?;
+        let stat = rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
+        let expected = self.layout.file(index).map_or(0, |slice| slice.size);
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || tree::size(&stat) != expected {
+            return Err(self.damaged(format!("{} is not a file of {expected} bytes any more", self.display(index))));
+        }
+        if self.condition.verified_at(&self.key).is_some_and(|verified| stat.st_ctime >= verified) {
+            self.condition.forget_verified(&self.key);
+        }
+        Ok(file)
+    }
+
+    fn refused(&self, doing: &'static str, index: usize, source: io::Error) -> StoreError {
+        let path = self.tree.path().join(self.display(index));
+        of_path(self.tree.store_path(), StoreError::Io { doing, path, source })
+    }
+
+    fn name(&self, index: usize) -> Vec<u8> {
+        self.layout.file_path(index).unwrap_or_default().join(&b'/')
+    }
+
+    fn display(&self, index: usize) -> String {
+        String::from_utf8_lossy(&self.name(index)).into_owned()
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
+        StoreError::Damaged { path: self.tree.store_path().clone(), why }
+    }
+}

@@ -1,0 +1,133 @@
+//! What content-addressed derivations produced, in both generations.
+//!
+//! Nix up to 2.34 records realisations under a hash of the derivation's contents, Nix since 2.35
+//! records a build trace under the derivation's path. Neither can be told from the other, so each
+//! question is answered from the tables of its own generation. The tables are there only where the
+//! experimental feature `ca-derivations` was ever on.
+
+use std::collections::BTreeMap;
+
+use rns_formats::{
+    BuildTraceEntry, DrvOutputId, Hash, Realisation, Sha256Digest, Signature, StoreDir, StorePath, StorePathName,
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::{LocalStore, StoreError};
+
+/// `rowid`, because the first version of this table had no column `id`, which is the same thing.
+const REALISATION: &str = "\
+    select r.rowid, v.path, r.signatures from Realisations r join ValidPaths v on v.id = r.outputPath \
+     where r.drvPath = ?1 and r.outputName = ?2 order by r.rowid limit 1";
+
+const DEPENDENCIES: &str = "\
+    select d.drvPath, d.outputName, v.path from RealisationsRefs e \
+      join Realisations d on d.id = e.realisationReference join ValidPaths v on v.id = d.outputPath \
+     where e.referrer = ?1";
+
+const BUILD_TRACE: &str = "\
+    select outputPath, signatures from BuildTraceV3 where drvPath = ?1 and outputName = ?2 order by id limit 1";
+
+const TABLE: &str = "select 1 from sqlite_master where type = 'table' and name = ?1";
+
+/// The columns of a realisation: path and signatures of the output, and of each realisation it was
+/// built with the hash, the output's name and its path.
+struct Row {
+    path: String,
+    signatures: Option<String>,
+    dependencies: Vec<(String, String, String)>,
+}
+
+impl LocalStore {
+    /// The realisation with this id, as Nix 2.4 to 2.34 exchange it. `None` when none is registered.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read; `BadRow` when its row makes no sense.
+    pub async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, StoreError> {
+        let drv_hash = format!("sha256:{}", id.drv_hash.to_hex());
+        let output = id.output_name.as_str().to_owned();
+        let row = self.shared().database.ask(move |connection| find_realisation(connection, &drv_hash, &output)).await?;
+        let Some(row) = row.flatten() else { return Ok(None) };
+        parse_realisation(self.store_dir(), id, &row)
+            .map(Some)
+            .map_err(|why| StoreError::BadRow { path: row.path, why: format!("realisation {id}: {why}") })
+    }
+
+    /// What this output of a derivation was built to, as Nix since 2.35 exchanges it. `None` when nothing
+    /// is registered; the path that is named need not be in the store any more.
+    ///
+    /// # Errors
+    /// As [`Self::realisation`].
+    pub async fn build_trace(
+        &self,
+        derivation: &StorePath,
+        output: &str,
+    ) -> Result<Option<BuildTraceEntry>, StoreError> {
+        let Ok(output) = StorePathName::parse(output) else { return Ok(None) };
+        let key = (derivation.clone(), output.clone());
+        let row = self
+            .shared()
+            .database
+            .ask(move |connection| {
+                if !has_table(connection, "BuildTraceV3")? {
+                    return Ok(None);
+                }
+                let mut statement = connection.prepare_cached(BUILD_TRACE)?;
+                let row = statement.query_row(params![key.0.as_str(), key.1.as_str()], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+                });
+                row.optional()
+            })
+            .await?;
+        let Some((path, signatures)) = row.flatten() else { return Ok(None) };
+        match self.store_dir().parse_path(&path) {
+            Ok(out_path) => Ok(Some(BuildTraceEntry {
+                drv_path: derivation.clone(),
+                output_name: output,
+                out_path,
+                signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
+            })),
+            Err(error) => Err(StoreError::BadRow { path, why: format!("build trace of {derivation}: {error}") }),
+        }
+    }
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached(TABLE)?.exists([name])
+}
+
+fn find_realisation(connection: &Connection, drv_hash: &str, output: &str) -> rusqlite::Result<Option<Row>> {
+    // So that the realisation and what it was built with are of one moment.
+    let moment = connection.unchecked_transaction()?;
+    if !has_table(&moment, "Realisations")? {
+        return Ok(None);
+    }
+    let found = moment
+        .prepare_cached(REALISATION)?
+        .query_row([drv_hash, output], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((id, path, signatures)) = found else { return Ok(None) };
+    let dependencies = if has_table(&moment, "RealisationsRefs")? {
+        moment
+            .prepare_cached(DEPENDENCIES)?
+            .query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?
+    } else {
+        Vec::new()
+    };
+    Ok(Some(Row { path, signatures, dependencies }))
+}
+
+fn parse_realisation(store_dir: &StoreDir, id: &DrvOutputId, row: &Row) -> Result<Realisation, String> {
+    let path = |path: &str| store_dir.parse_path(path).map_err(|error| error.to_string());
+    let dependency = |(drv_hash, output, out_path): &(String, String, String)| {
+        let drv_hash = Hash::parse_prefixed(drv_hash).and_then(Sha256Digest::try_from).map_err(|error| error.to_string())?;
+        let output_name = StorePathName::parse(output).map_err(|error| error.to_string())?;
+        Ok::<_, String>((DrvOutputId { drv_hash, output_name }, path(out_path)?))
+    };
+    Ok(Realisation {
+        id: id.clone(),
+        out_path: path(&row.path)?,
+        signatures: Signature::filter_valid(row.signatures.as_deref().unwrap_or_default()),
+        dependent_realisations: row.dependencies.iter().map(dependency).collect::<Result<BTreeMap<_, _>, _>>()?,
+    })
+}

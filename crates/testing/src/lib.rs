@@ -1,0 +1,28 @@
+//! What the project's tests share: stores made without Nix, the real server as a process, an HTTP
+//! client that sends exactly what it is told, and real Nix as a client.
+//!
+//! Nothing here returns an error: a fixture that cannot be made fails the test that wanted it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "test support: a surprise must fail the test at the line where it happens"
+)]
+
+pub mod http;
+pub mod nix;
+mod process;
+mod proxy;
+mod scratch;
+mod server;
+mod store;
+mod tree;
+
+pub use nix::Nix;
+pub use process::{Finished, Process, run};
+pub use proxy::{Proxy, Recorded};
+pub use scratch::Scratch;
+pub use server::{Server, ServerBuilder};
+pub use store::{Entry, FixtureStore, LogFile, Standard};
+pub use tree::{Contents, Tree};

@@ -1,0 +1,224 @@
+//! Child processes that cannot outlive the test, cannot hang it, and tell what they said.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// A running process whose standard error is collected line by line. Killed, with the processes it
+/// started, when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+}
+
+/// What a process that ended has left.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// Everything it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Process {
+    /// Starts the command in a process group of its own, without standard input.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let lines = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let shared = Arc::clone(&lines);
+        thread::spawn(move || {
+            for line in stderr.split(b'\n').map_while(Result::ok) {
+                shared.0.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
+                shared.1.notify_all();
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything on standard error so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.lines.0.lock().unwrap().join("\n")
+    }
+
+    /// The lines on standard error so far that `wanted` picks something from, as soon as there are `count`.
+    ///
+    /// # Panics
+    /// When the process ends before that, or `within` has passed.
+    pub fn wait_for_lines<T>(
+        &mut self,
+        count: usize,
+        within: Duration,
+        wanted: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let deadline = Instant::now() + within;
+        loop {
+            // Asked before looking: what a process said before it ended is there when it has ended.
+            let ended = self.child.try_wait().unwrap();
+            let (lines, added) = &*self.lines;
+            let lines = lines.lock().unwrap();
+            let found: Vec<T> = lines.iter().filter_map(|line| wanted(line)).collect();
+            if found.len() >= count {
+                return found;
+            }
+            if let Some(status) = ended {
+                panic!("the process ended with {status} and said:\n{}", lines.join("\n"));
+            }
+            assert!(
+                Instant::now() < deadline,
+                "after {within:?} the process has only said:\n{}",
+                lines.join("\n")
+            );
+            drop(added.wait_timeout(lines, Duration::from_millis(20)).unwrap());
+        }
+    }
+
+    /// Waits for one line on standard error that contains `text`, and returns it.
+    ///
+    /// # Panics
+    /// When the process ends before that, or ten seconds have passed.
+    pub fn wait_for_line(&mut self, text: &str) -> String {
+        let wanted = |line: &str| line.contains(text).then(|| line.to_owned());
+        self.wait_for_lines(1, Duration::from_secs(10), wanted).swap_remove(0)
+    }
+
+    /// Sends a signal to the process alone.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the process to end by itself.
+    ///
+    /// # Panics
+    /// When it has not ended `within` that time.
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "still running after {within:?}:\n{}",
+                self.stderr()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Resident memory in bytes.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Number of open file descriptors.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
+    }
+
+    /// Processor time spent so far, in clock ticks (hundredths of a second on Linux).
+    #[must_use]
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let behind_name = stat.rsplit_once(')').unwrap().1;
+        behind_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().unwrap())
+            .sum()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.id().cast_signed()).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Also when the process itself is gone: those it started may not be.
+        _ = kill_process_group(self.pid(), Signal::KILL);
+        _ = self.child.kill();
+        _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("standard error of process {}:\n{}", self.id(), self.stderr());
+        }
+    }
+}
+
+/// Runs a command to its end.
+///
+/// # Panics
+/// When it cannot be started, or has not ended `within` that time; it is killed then.
+pub fn run(command: &mut Command, within: Duration) -> Finished {
+    command.stdout(Stdio::piped());
+    let mut process = Process::start(command);
+    let mut stdout = process.child.stdout.take().unwrap();
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        _ = stdout.read_to_end(&mut bytes);
+        bytes
+    });
+    let status = process.wait(within);
+    Finished { status, stdout: reader.join().unwrap(), stderr: process.stderr() }
+}
+
+impl Finished {
+    /// Standard output as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// This, if the process succeeded.
+    ///
+    /// # Panics
+    /// With what it said, if it failed.
+    #[must_use]
+    pub fn success(self) -> Self {
+        assert!(self.status.success(), "{}\n{}\n{}", self.status, self.text(), self.stderr);
+        self
+    }
+
+    /// This, if the process failed.
+    ///
+    /// # Panics
+    /// With what it said, if it succeeded.
+    #[must_use]
+    pub fn failure(self) -> Self {
+        assert!(!self.status.success(), "it succeeded\n{}\n{}", self.text(), self.stderr);
+        self
+    }
+}

@@ -1,0 +1,42 @@
+# The data as it is for a cache behind nginx on an ordinary Linux machine: what the guide prints and tests evaluate.
+#   nix-instantiate --eval --strict --json nixos/data/example.nix
+{
+  program ? "/usr/local/bin/rust-nix-serve",
+  config ? "/etc/rust-nix-serve/config.toml",
+  hostName ? "cache.example.com",
+  nginxGroup ? "www-data",
+  certificate ? "/etc/ssl/cache.example.com/fullchain.pem",
+  key ? "/etc/ssl/cache.example.com/key.pem",
+  acmeWebroot ? "/var/lib/acme/acme-challenge",
+  secrets ? [ ],
+  generateKey ? {
+    name = "${hostName}-1";
+    directory = "rust-nix-serve";
+  },
+}:
+let
+  socket = "/run/rust-nix-serve/http.sock";
+  units = import ./unit.nix {
+    inherit
+      program
+      config
+      secrets
+      generateKey
+      ;
+    proxySocket = {
+      path = socket;
+      group = nginxGroup;
+    };
+  };
+in
+{
+  units = builtins.mapAttrs (_name: import ./ini.nix) units;
+  nginx = import ./nginx-text.nix {
+    nginx = import ./nginx.nix { inherit socket; };
+    serverName = hostName;
+    inherit acmeWebroot;
+    tls = {
+      inherit certificate key;
+    };
+  };
+}

@@ -1,0 +1,175 @@
+# The systemd units of a cache, as plain data: { "<unit name>" = { Unit = …; Service = …; Install = …; }; }.
+# Lists are settings that are written several times. Nothing here needs nixpkgs: the NixOS module turns the data
+# into `systemd.*` options, and data/ini.nix turns it into unit files for any other machine.
+{
+  # Path of the program, and of the configuration file it is given.
+  program,
+  config,
+  # Account of the daemon. Static: nginx and people read what it leaves below /var.
+  user ? "rust-nix-serve",
+  group ? user,
+  # Socket for a proxy on this machine: null, or { path, group }.
+  proxySocket ? null,
+  # Addresses with port that systemd listens on for the daemon ("127.0.0.1:5000", "[::1]:5000").
+  addresses ? [ ],
+  # Whether the daemon opens listeners itself, named in its configuration.
+  ownListeners ? false,
+  # Secret files of the administrator. Only root needs to be able to read them: they are copied for the daemon,
+  # again on every reload and whenever they change.
+  secrets ? [ ],
+  secretsDirectory ? "/run/rust-nix-serve-keys",
+  # What made the list of secrets, for messages: the name of an option or of a file.
+  secretsNamedBy ? "the configuration",
+  # Key to make on the first start: null, or { name, directory below /var/lib }.
+  generateKey ? null,
+  # Seconds that running downloads may take after a request to stop.
+  shutdownGrace ? 60,
+  # Programs that helpers call.
+  shell ? "/bin/sh",
+  systemctl ? "/usr/bin/systemctl",
+  helperPath ? "/usr/bin:/bin",
+  # The scripts of nixos/scripts.
+  copySecrets ? "/usr/local/lib/rust-nix-serve/copy-secrets.sh",
+  makeKey ? "/usr/local/lib/rust-nix-serve/make-key.sh",
+}:
+let
+  when = condition: attrs: if condition then attrs else { };
+  listens = proxySocket != null || addresses != [ ];
+  socketActivated = listens && !ownListeners;
+  hasSecrets = secrets != [ ];
+  makesKey = generateKey != null;
+
+  optional = condition: value: if condition then [ value ] else [ ];
+  before =
+    optional hasSecrets "rust-nix-serve-keys.service" ++ optional makesKey "rust-nix-serve-key.service";
+  isWildcard4 = address: builtins.match "0\\.0\\.0\\.0:[0-9]+" address != null;
+  quoted = word: ''"${word}"'';
+  copy = builtins.concatStringsSep " " (
+    [
+      shell
+      copySecrets
+      secretsDirectory
+    ]
+    ++ map quoted ([ secretsNamedBy ] ++ secrets)
+  );
+
+  hardening = import ./hardening.nix;
+in
+{
+  "rust-nix-serve.service" = {
+    Unit = {
+      Description = "Nix binary cache";
+      After = [
+        "network.target"
+        "nix-daemon.socket"
+      ]
+      ++ optional socketActivated "rust-nix-serve.socket"
+      ++ before;
+      Wants = [ "nix-daemon.socket" ] ++ before;
+      Requires = optional socketActivated "rust-nix-serve.socket";
+      # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
+      StartLimitIntervalSec = 0;
+    };
+    Service = hardening { network = !socketActivated; } // {
+      Type = "notify-reload";
+      NotifyAccess = "main";
+      ExecStart = "${program} serve --config ${config}";
+      User = user;
+      Group = group;
+      Restart = "on-failure";
+      RestartSec = "200ms";
+      RestartSteps = 8;
+      RestartMaxDelaySec = "60s";
+      WatchdogSec = "30s";
+      TimeoutStopSec = "${toString (shutdownGrace + 15)}s";
+      # Each client costs a descriptor, each file that is being sent another.
+      LimitNOFILE = 65536;
+    };
+    Install.WantedBy = [ "multi-user.target" ];
+  };
+}
+// when socketActivated {
+  "rust-nix-serve.socket" = {
+    Unit.Description = "Nix binary cache";
+    Socket = {
+      ListenStream = optional (proxySocket != null) proxySocket.path ++ addresses;
+      Backlog = 4096;
+      NoDelay = true;
+      # An address that comes up after boot (a tunnel, a lease) must not keep the socket from starting.
+      FreeBind = true;
+    }
+    // when (proxySocket != null) {
+      SocketUser = user;
+      SocketGroup = proxySocket.group;
+      SocketMode = "0660";
+    }
+    # [::] takes IPv4 as well, unless IPv4 has a socket of its own.
+    // when (builtins.any isWildcard4 addresses) { BindIPv6Only = "ipv6-only"; };
+    Install.WantedBy = [ "sockets.target" ];
+  };
+}
+// when makesKey {
+  "rust-nix-serve-key.service" = {
+    Unit = {
+      Description = "Signing key of the Nix binary cache";
+      Before = [ "rust-nix-serve.service" ];
+    };
+    Service = hardening { } // {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      User = user;
+      Group = group;
+      StateDirectory = generateKey.directory;
+      # People read the public key; the secret key has a mode of its own.
+      StateDirectoryMode = "0755";
+      Environment = [ "PATH=${helperPath}" ];
+      ExecStart = "${shell} ${makeKey} ${program} ${generateKey.name} /var/lib/${generateKey.directory}";
+    };
+  };
+}
+// when hasSecrets {
+  "rust-nix-serve-keys.service" = {
+    Unit = {
+      Description = "Secret files for the Nix binary cache";
+      Before = [ "rust-nix-serve.service" ];
+      # `systemctl reload rust-nix-serve` copies first, then tells the daemon.
+      ReloadPropagatedFrom = [ "rust-nix-serve.service" ];
+    };
+    Service =
+      removeAttrs (hardening { }) [
+        "PrivateUsers"
+        "ProtectHome"
+      ]
+      // {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        User = "root";
+        Group = group;
+        # Files that only their owner may read, whoever that is.
+        CapabilityBoundingSet = [ "CAP_DAC_READ_SEARCH" ];
+        ProtectHome = "read-only";
+        UMask = "0027";
+        RuntimeDirectory = baseNameOf secretsDirectory;
+        RuntimeDirectoryMode = "0750";
+        RuntimeDirectoryPreserve = true;
+        Environment = [ "PATH=${helperPath}" ];
+        ExecStart = copy;
+        ExecReload = copy;
+      };
+  };
+  "rust-nix-serve-keys.path" = {
+    Unit.Description = "Changes of secret files for the Nix binary cache";
+    Path = {
+      PathChanged = secrets;
+      Unit = "rust-nix-serve-reload.service";
+    };
+    Install.WantedBy = [ "multi-user.target" ];
+  };
+  "rust-nix-serve-reload.service" = {
+    Unit.Description = "Reload of the Nix binary cache after a secret file changed";
+    Service = {
+      Type = "oneshot";
+      ExecStart = "${systemctl} --no-block try-reload-or-restart rust-nix-serve.service";
+    };
+  };
+}

@@ -1,0 +1,3 @@
+final: _previous: {
+  rust-nix-serve = final.callPackage ./package.nix { };
+}

@@ -1,0 +1,14 @@
+# services.rust-nix-serve: the machine's Nix store as a binary cache.
+{
+  imports = [
+    ./server/options.nix
+    ./server/assertions.nix
+    ./server/settings.nix
+    ./server/service.nix
+    ./server/nginx.nix
+    ./server/firewall.nix
+    ./server/ssh.nix
+    ./server/gc.nix
+    ./server/prometheus.nix
+  ];
+}

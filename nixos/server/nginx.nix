@@ -1,0 +1,41 @@
+# nginx in front of the cache: the data of data/nginx.nix as defaults of a virtual host.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  inherit (lib) mkDefault mkIf;
+  cfg = config.services.rust-nix-serve;
+  data = import ../data/nginx.nix { socket = cfg.proxySocket.path; };
+
+  # Strings are added to, everything else gives way to what the user says.
+  withDefaults = lib.mapAttrsRecursive (
+    path: value: if lib.last path == "extraConfig" then value else mkDefault value
+  );
+in
+{
+  config = mkIf (cfg.enable && cfg.nginx.enable && cfg.hostName != null) {
+    services.nginx = {
+      enable = true;
+      inherit (data) upstreams;
+      # A function: only so may a module of the user's be imported into the one of the virtual host.
+      virtualHosts.${cfg.hostName} =
+        { ... }:
+        {
+          imports = [ cfg.nginx.virtualHost ];
+          config = withDefaults data.virtualHost // {
+            enableACME = mkDefault cfg.nginx.enableACME;
+            forceSSL = mkDefault cfg.nginx.forceSSL;
+          };
+        };
+    };
+
+    security.acme = mkIf (cfg.acme.email != null) {
+      acceptTerms = mkDefault true;
+      certs = mkIf config.services.nginx.virtualHosts.${cfg.hostName}.enableACME {
+        ${cfg.hostName}.email = mkDefault cfg.acme.email;
+      };
+    };
+  };
+}

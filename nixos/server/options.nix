@@ -1,0 +1,241 @@
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.services.rust-nix-serve;
+in
+{
+  options.services.rust-nix-serve = {
+    enable = lib.mkEnableOption "rust-nix-serve, which serves this machine's Nix store as a binary cache";
+
+    package = mkOption {
+      type = types.package;
+      default = pkgs.rust-nix-serve or (pkgs.callPackage ../package.nix { });
+      defaultText = lib.literalMD "`pkgs.rust-nix-serve` of the overlay, or built from this source tree";
+      description = "The program.";
+    };
+
+    hostName = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "cache.example.com";
+      description = ''
+        Name under which clients reach the cache. With a name, nginx stands in front, with a certificate
+        from an ACME server where the name has a dot, and the firewall lets clients in.
+      '';
+    };
+
+    expose.everything = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether everybody who reaches the cache may read everything in this machine's Nix store, its system
+        configuration included. With a {option}`hostName` this has to be written: publishing a whole store is a
+        decision.
+      '';
+    };
+
+    bindAddress = mkOption {
+      type = types.coercedTo types.str lib.singleton (types.listOf types.str);
+      default =
+        if cfg.nginx.enable || cfg.settings ? listen then
+          [ ]
+        else
+          [ "127.0.0.1" ] ++ lib.optional config.networking.enableIPv6 "::1";
+      defaultText = lib.literalMD "both loopback addresses, or none behind nginx";
+      example = [
+        "0.0.0.0"
+        "::"
+      ];
+      description = "Addresses on which {option}`port` answers plain HTTP; one, or a list.";
+    };
+
+    port = mkOption {
+      type = types.port;
+      default = 5000;
+      description = "Port of plain HTTP on each {option}`bindAddress`.";
+    };
+
+    openFirewall = mkOption {
+      type = types.bool;
+      default = cfg.hostName != null;
+      defaultText = lib.literalMD "true with a `hostName`";
+      description = ''
+        Whether to open the ports on which something listens for other machines: those of nginx for the
+        {option}`hostName`, and {option}`port` where a {option}`bindAddress` is more than loopback.
+      '';
+    };
+
+    secretKeyFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/run/secrets/cache-key";
+      description = ''
+        File with the secret key that signs what is served, as made by `nix-store --generate-binary-cache-key` or
+        `rust-nix-serve key generate`. Only root needs to be able to read it. Written as a string: a path literal would
+        be copied into the Nix store, for everybody to read. A changed file takes effect without a restart. While the
+        file is missing the cache is up but answers no narinfo.
+      '';
+    };
+
+    secretKeyFiles = mkOption {
+      type = types.listOf types.path;
+      default = [ ];
+      description = ''
+        More files like {option}`secretKeyFile`. Every key signs: with an old and a new one, clients can move from one
+        to the other in their own time.
+      '';
+    };
+
+    generateSecretKey = mkOption {
+      type = types.bool;
+      default = cfg.secretKeyFile == null && cfg.secretKeyFiles == [ ];
+      defaultText = lib.literalMD "true where no secret key file is named";
+      description = ''
+        Whether to make a key on the first start: `/var/lib/rust-nix-serve/secret-key`, and beside it `public-key` for
+        clients. It is made once; when it is lost, no other takes its place.
+      '';
+    };
+
+    keyName = mkOption {
+      type = types.strMatching "[^:[:space:]]+";
+      default = "${if cfg.hostName != null then cfg.hostName else config.networking.hostName}-1";
+      defaultText = lib.literalMD "the `hostName`, or that of the machine, and `-1`";
+      description = "Name of a generated key. Clients see it in signatures.";
+    };
+
+    priority = mkOption {
+      type = types.ints.unsigned;
+      default = 50;
+      description = ''
+        Rank among the caches of a client; the lowest is asked first. cache.nixos.org has 40: by default it is asked
+        before this one, which suits clients that are far away at times.
+      '';
+    };
+
+    settings = mkOption {
+      type = types.submodule { freeformType = (pkgs.formats.toml { }).type; };
+      default = { };
+      example = {
+        workers = 4;
+        signing.policy = "ultimate";
+        log.level = "debug";
+      };
+      description = ''
+        Configuration of the daemon, as in `config.toml`; the other options fill in their part. It is checked when the
+        system is built. With `settings.listen` the daemon opens its listeners itself instead of getting them from
+        systemd, and the unit keeps access to the network.
+      '';
+    };
+
+    nginx = {
+      enable = mkOption {
+        type = types.bool;
+        default = cfg.hostName != null;
+        defaultText = lib.literalMD "true with a `hostName`";
+        description = "Whether nginx stands in front of the cache, as a virtual host for {option}`hostName`.";
+      };
+
+      enableACME = mkOption {
+        type = types.bool;
+        default = cfg.hostName != null && lib.hasInfix "." cfg.hostName;
+        defaultText = lib.literalMD "true where the `hostName` has a dot";
+        description = "Whether to get a certificate for {option}`hostName` from an ACME server such as Let's Encrypt.";
+      };
+
+      forceSSL = mkOption {
+        type = types.bool;
+        default = cfg.nginx.enableACME;
+        defaultText = lib.literalMD "`nginx.enableACME`";
+        description = "Whether plain HTTP is redirected to HTTPS.";
+      };
+
+      virtualHost = mkOption {
+        type = types.deferredModule;
+        default = { };
+        example = {
+          serverAliases = [ "cache" ];
+          basicAuthFile = "/run/secrets/cache-htpasswd";
+        };
+        description = ''
+          More of the virtual host, in terms of `services.nginx.virtualHosts.<name>`: aliases, a certificate of one's
+          own, DNS-01. What is said here goes before what the module says.
+        '';
+      };
+    };
+
+    acme.email = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "admin@example.com";
+      description = ''
+        Address for the account with the ACME server. To set it is to accept the terms of the server, Let's Encrypt
+        unless `security.acme` says otherwise.
+      '';
+    };
+
+    ssh = {
+      enable = lib.mkEnableOption ''
+        serving the store over SSH as well, to the user `nix-ssh`. What the store holds and what is built here later
+        is signed with the cache's keys'';
+
+      keys = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… client" ];
+        description = "Public SSH keys of those who may read.";
+      };
+
+      write = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether those who may read may also copy paths into the store.";
+      };
+    };
+
+    gc = {
+      enable = lib.mkEnableOption "regular garbage collection of the store";
+
+      dates = mkOption {
+        type = types.str;
+        default = "03:15";
+        description = "When to collect, as a systemd calendar event.";
+      };
+
+      deleteOlderThan = mkOption {
+        type = types.nullOr types.str;
+        default = "30d";
+        description = "Age at which old generations of profiles stop keeping what they refer to; null keeps them.";
+      };
+
+      keep = mkOption {
+        type = types.listOf types.package;
+        default = [ ];
+        description = "Packages that the cache always has, with all they refer to. They become part of the system.";
+      };
+
+      roots = mkOption {
+        type = types.listOf (types.strMatching "/.+");
+        default = [ ];
+        example = [ "/srv/ci/result" ];
+        description = "Links to store paths, such as results of builds, that no collection takes away.";
+      };
+
+      keepBuilds = mkOption {
+        type = types.nullOr (types.strMatching "[0-9]+[a-z]+");
+        default = null;
+        example = "30d";
+        description = ''
+          For how long everything that was built on this machine is kept, as an age of tmpfiles.d(5). Sets the
+          `post-build-hook` of Nix.
+        '';
+      };
+    };
+
+    prometheus.enable = lib.mkEnableOption "a job of this machine's Prometheus that collects the metrics of the cache";
+  };
+}

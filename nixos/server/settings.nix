@@ -1,0 +1,68 @@
+# From options to the daemon's configuration file, checked where the building machine can run the program.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkDefault mkOption types;
+  cfg = config.services.rust-nix-serve;
+
+  secretKeyFiles = lib.optional (cfg.secretKeyFile != null) cfg.secretKeyFile ++ cfg.secretKeyFiles;
+  scheme = if cfg.nginx.forceSSL || cfg.nginx.enableACME then "https" else "http";
+
+  written = (pkgs.formats.toml { }).generate "rust-nix-serve.toml" cfg.settings;
+  checked = pkgs.runCommand "rust-nix-serve-checked.toml" { nativeBuildInputs = [ cfg.package ]; } ''
+    rust-nix-serve check-config --skip-files --config ${written}
+    cp ${written} $out
+  '';
+  canRun = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
+in
+{
+  options.services.rust-nix-serve = {
+    secrets = mkOption {
+      type = types.listOf types.str;
+      internal = true;
+      readOnly = true;
+      description = "Secret files of the administrator, to be copied for the daemon.";
+    };
+    secretsDirectory = mkOption {
+      type = types.str;
+      internal = true;
+      readOnly = true;
+      description = "Where the daemon finds its copies, each below it by its whole path.";
+    };
+    signingKeys = mkOption {
+      type = types.listOf types.str;
+      internal = true;
+      readOnly = true;
+      description = "Secret keys as root finds them: the administrator's files and the generated one.";
+    };
+    configFile = mkOption {
+      type = types.path;
+      internal = true;
+      readOnly = true;
+      description = "The configuration of the daemon.";
+    };
+  };
+
+  config.services.rust-nix-serve = lib.mkIf cfg.enable {
+    secrets = lib.unique (map toString secretKeyFiles);
+    secretsDirectory = "/run/rust-nix-serve-keys";
+    signingKeys =
+      map toString secretKeyFiles
+      ++ lib.optional cfg.generateSecretKey "/var/lib/rust-nix-serve/secret-key";
+    configFile = if canRun then checked else written;
+
+    settings = {
+      signing.keys =
+        map (file: cfg.secretsDirectory + toString file) secretKeyFiles
+        ++ lib.optional cfg.generateSecretKey "/var/lib/rust-nix-serve/secret-key";
+      cache_info.priority = mkDefault cfg.priority;
+    }
+    // lib.optionalAttrs (cfg.hostName != null) {
+      public_url = mkDefault "${scheme}://${cfg.hostName}";
+    };
+  };
+}

@@ -1,0 +1,102 @@
+# What a NixOS configuration with our modules comes to, for the cases beside this file.
+#   nixpkgs   a checkout with `lib` and `nixos`; its own package set is used when it has one
+{
+  nixpkgs,
+  system ? "x86_64-linux",
+}:
+let
+  lib = import (nixpkgs + "/lib");
+  own = builtins.pathExists (nixpkgs + "/pkgs/top-level/impure.nix");
+  pkgs =
+    if own then
+      import nixpkgs { inherit system; }
+    else
+      import ./pkgs.nix {
+        inherit lib system;
+        path = nixpkgs;
+      };
+
+  modules = import ../../../nixos/modules.nix;
+  evaluate =
+    configuration:
+    let
+      machine = import (nixpkgs + "/nixos/lib/eval-config.nix") {
+        inherit lib system;
+        modules = [
+          {
+            nixpkgs.pkgs = pkgs;
+            networking.hostName = "machine";
+            system.stateVersion = lib.trivial.release;
+            environment.stub-ld.enable = false;
+            documentation.enable = false;
+            boot.loader.grub.enable = false;
+            # Puts nginx.conf where nginxConf below finds it.
+            services.nginx.enableReload = true;
+            fileSystems."/" = {
+              device = "none";
+              fsType = "tmpfs";
+            };
+          }
+        ]
+        ++ lib.toList configuration;
+      };
+    in
+    machine.config
+    // {
+      inherit (machine) options;
+      # Messages of the assertions that do not hold.
+      refusals = map (one: one.message) (lib.filter (one: !one.assertion) machine.config.assertions);
+      unit = name: machine.config.systemd.units.${name}.text;
+      nginxConf =
+        let
+          file = machine.config.environment.etc."nginx/nginx.conf".source;
+        in
+        file.content or file.text;
+    };
+
+  has = lib.hasInfix;
+
+  cases = lib.mapAttrs' (
+    file: _:
+    lib.nameValuePair (lib.removeSuffix ".nix" file) (
+      import (./cases + "/${file}") {
+        inherit
+          evaluate
+          has
+          lib
+          modules
+          pkgs
+          ;
+      }
+    )
+  ) (builtins.readDir ./cases);
+
+  report =
+    case: checks:
+    lib.mapAttrsToList (
+      name: check:
+      let
+        passed = if builtins.isBool check then check else check.got == check.want;
+      in
+      {
+        inherit passed;
+        line =
+          "${if passed then "ok     " else "FAILED "} ${case}: ${name}"
+          + lib.optionalString (!passed && !builtins.isBool check)
+            "\n        got  ${builtins.toJSON check.got}\n        want ${builtins.toJSON check.want}";
+      }
+    ) checks;
+  results = lib.concatLists (lib.mapAttrsToList report cases);
+  text = lib.concatMapStringsSep "\n" (result: result.line) results + "\n";
+in
+{
+  inherit
+    cases
+    evaluate
+    lib
+    pkgs
+    text
+    ;
+  # For the flake: the same as a value that exists only when everything holds.
+  passed = if lib.all (result: result.passed) results then text else throw text;
+}
