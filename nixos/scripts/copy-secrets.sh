@@ -10,21 +10,21 @@ named_by=$2
 shift 2
 
 for file; do
-    copy=$directory$file
-    mkdir -p "${copy%/*}"
-    if [ ! -e "$file" ]; then
-        rm -f "$copy"
-        echo "<4>$named_by names $file, which does not exist: nothing is signed with it until it is there" >&2
-        continue
-    fi
-    case $(stat -L -c %a "$file") in
-        *[4567]) echo "<4>$file can be read by everybody on this machine: chmod 600 $file" >&2 ;;
-    esac
-    # A reader sees the old content or the new, never a part.
-    if cat "$file" >"$copy.new"; then
-        mv -f "$copy.new" "$copy"
-    else
-        rm -f "$copy.new"
-        echo "<3>$named_by names $file, which cannot be read; the copy made before stays in use" >&2
-    fi
+  copy=$directory$file
+  mkdir -p "${copy%/*}"
+  if [ ! -e "$file" ]; then
+    rm -f "$copy"
+    echo "<4>$named_by names $file, which does not exist: nothing is signed with it until it is there" >&2
+    continue
+  fi
+  case $(stat -L -c %a "$file") in
+    *[4567]) echo "<4>$file can be read by everybody on this machine: chmod 600 $file" >&2 ;;
+  esac
+  # A reader sees the old content or the new, never a part.
+  if cat "$file" >"$copy.new"; then
+    mv -f "$copy.new" "$copy"
+  else
+    rm -f "$copy.new"
+    echo "<3>$named_by names $file, which cannot be read; the copy made before stays in use" >&2
+  fi
 done

@@ -62,7 +62,11 @@ impl RangeRequest {
             Self::Between { first, .. } => (first, len),
             Self::Last(count) => (len.saturating_sub(count), len),
         };
-        if start < end_exclusive { ByteRange::Part { start, end_exclusive } } else { ByteRange::Unsatisfiable }
+        if start < end_exclusive {
+            ByteRange::Part { start, end_exclusive }
+        } else {
+            ByteRange::Unsatisfiable
+        }
     }
 }
 
@@ -79,7 +83,9 @@ impl ByteRange {
     pub fn content_range(self, len: u64) -> Option<String> {
         match self {
             Self::Whole => None,
-            Self::Part { start, end_exclusive } => Some(format!("bytes {start}-{}/{len}", end_exclusive.saturating_sub(1))),
+            Self::Part { start, end_exclusive } => {
+                Some(format!("bytes {start}-{}/{len}", end_exclusive.saturating_sub(1)))
+            }
             Self::Unsatisfiable => Some(format!("bytes */{len}")),
         }
     }
@@ -133,8 +139,26 @@ mod tests {
     #[test]
     fn what_is_not_one_range_of_bytes_is_ignored() {
         for header in [
-            "", "bytes", "bytes=", "bytes=-", "bytes=a-", "bytes=1", "bytes=1-0", "bytes=+1-2", "bytes=1-+2", "bytes=--1", "bytes=1--2",
-            "bytes=0-1,4-5", "bytes=0-,", ",0-1", "items=0-1", "bytes 0-1", "bytes=0 -1", "bytes=0x1-", "bytes=١-", "=0-1",
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-",
+            "bytes=1",
+            "bytes=1-0",
+            "bytes=+1-2",
+            "bytes=1-+2",
+            "bytes=--1",
+            "bytes=1--2",
+            "bytes=0-1,4-5",
+            "bytes=0-,",
+            ",0-1",
+            "items=0-1",
+            "bytes 0-1",
+            "bytes=0 -1",
+            "bytes=0x1-",
+            "bytes=١-",
+            "=0-1",
         ] {
             assert_eq!(ByteRange::parse(header, 10), ByteRange::Whole, "{header:?}");
         }

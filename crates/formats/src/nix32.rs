@@ -81,25 +81,24 @@ pub fn push(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Fills `digits`, which must be [`encoded_len`] long, from its end.
+/// Fills `digits`, which must be [`encoded_len`] long, from its end: each five bytes are eight
+/// digits.
 fn encode_into(bytes: &[u8], digits: &mut [u8]) {
     debug_assert_eq!(digits.len(), encoded_len(bytes.len()));
-    let mut digits = digits.iter_mut().rev();
-    let mut pending = 0_u32;
-    let mut bits = 0;
-    for &byte in bytes {
-        pending |= u32::from(byte) << bits;
-        bits += 8;
-        while bits >= 5 {
-            if let Some(digit) = digits.next() {
-                *digit = digit_of(pending);
-            }
-            pending >>= 5;
-            bits -= 5;
-        }
+    let (groups, last_bytes) = bytes.as_chunks::<5>();
+    let (first_digits, slots) = digits.as_rchunks_mut::<8>();
+    for (group, slot) in groups.iter().zip(slots.iter_mut().rev()) {
+        encode_group(group, slot);
     }
-    if let Some(digit) = digits.next() {
-        *digit = digit_of(pending);
+    encode_group(last_bytes, first_digits);
+}
+
+#[inline]
+fn encode_group(bytes: &[u8], digits: &mut [u8]) {
+    let mut number = bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte));
+    for digit in digits.iter_mut().rev() {
+        *digit = digit_of(number);
+        number >>= 5;
     }
 }
 
@@ -128,31 +127,42 @@ fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), Nix32Error> {
     if text.len() != encoded_len(bytes.len()) {
         return Err(Nix32Error::InvalidLength { digits: text.len() });
     }
-    let mut bytes = bytes.iter_mut();
-    let mut pending = 0_u32;
-    let mut bits = 0;
-    for (position, &byte) in text.iter().enumerate().rev() {
-        let value = value(byte);
-        if value == NOT_A_DIGIT {
-            return Err(Nix32Error::InvalidDigit { byte, position });
-        }
-        pending |= u32::from(value) << bits;
-        bits += 5;
-        if bits >= 8 {
-            if let Some(byte) = bytes.next() {
-                *byte = pending as u8;
-            }
-            pending >>= 8;
-            bits -= 8;
-        }
+    let (groups, last_bytes) = bytes.as_chunks_mut::<5>();
+    let (first_digits, slots) = text.as_rchunks::<8>();
+    let mut invalid = 0;
+    for (group, slot) in groups.iter_mut().zip(slots.iter().rev()) {
+        decode_group(slot, group, &mut invalid);
     }
-    if pending == 0 { Ok(()) } else { Err(Nix32Error::ExcessBits) }
+    let excess = decode_group(first_digits, last_bytes, &mut invalid);
+    if invalid != 0
+        && let Some((position, &byte)) = text.iter().enumerate().find(|(_, byte)| !is_digit(**byte))
+    {
+        return Err(Nix32Error::InvalidDigit { byte, position });
+    }
+    if excess == 0 { Ok(()) } else { Err(Nix32Error::ExcessBits) }
+}
+
+/// Fills `bytes` and returns what is left of the number; digits that are none set the highest bit
+/// of `invalid`, which no value has.
+#[inline]
+fn decode_group(digits: &[u8], bytes: &mut [u8], invalid: &mut u8) -> u64 {
+    let mut number = 0;
+    for &digit in digits {
+        let value = value(digit);
+        *invalid |= value & 0x80;
+        number = number << 5 | u64::from(value & 31);
+    }
+    for byte in bytes {
+        *byte = number as u8;
+        number >>= 8;
+    }
+    number
 }
 
 fn value(byte: u8) -> u8 {
     VALUES.get(usize::from(byte)).copied().unwrap_or(NOT_A_DIGIT)
 }
 
-fn digit_of(pending: u32) -> u8 {
-    ALPHABET.get((pending & 31) as usize).copied().unwrap_or(NOT_A_DIGIT)
+fn digit_of(number: u64) -> u8 {
+    ALPHABET.get((number & 31) as usize).copied().unwrap_or(NOT_A_DIGIT)
 }

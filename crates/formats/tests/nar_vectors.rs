@@ -3,7 +3,7 @@
 use rns_formats::{NarReadError, Sha256Digest, TreeError, read_layout};
 use serde_json::Value;
 
-use self::tree::{Tree, directory, file, link, program};
+use self::tree::Tree;
 
 mod tree;
 
@@ -13,12 +13,31 @@ fn vectors() -> Vec<(String, String, Vec<u8>)> {
     let text = |vector: &Value, key: &str| vector[key].as_str().unwrap().to_owned();
     let vector = |vector: &Value| {
         let hex = text(vector, "hex");
-        let nar: Vec<u8> =
-            (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+        let nar: Vec<u8> = (0..hex.len() / 2)
+            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
         assert_eq!(vector["len"], nar.len());
         (text(vector, "id"), text(vector, "narHash"), nar)
     };
     all["nar"].as_array().unwrap().iter().map(vector).collect()
+}
+
+fn file(contents: &[u8]) -> Tree {
+    Tree::Regular { executable: false, contents: contents.to_vec() }
+}
+
+fn program(contents: &[u8]) -> Tree {
+    Tree::Regular { executable: true, contents: contents.to_vec() }
+}
+
+fn link(target: &[u8]) -> Tree {
+    Tree::Symlink(target.to_vec())
+}
+
+fn directory<'a>(entries: impl IntoIterator<Item = (&'a str, Tree)>) -> Tree {
+    Tree::Directory(
+        entries.into_iter().map(|(name, tree)| (name.as_bytes().to_vec(), tree)).collect(),
+    )
 }
 
 fn object(id: &str) -> Tree {
@@ -37,7 +56,9 @@ fn object(id: &str) -> Tree {
             ("empty", directory([])),
             ("zero", file(b"")),
         ]),
-        "V9" => directory(["é", "b", "a.b", "a-b", "a", "_", "B", "9", "10"].map(|name| (name, file(b"")))),
+        "V9" => directory(
+            ["é", "b", "a.b", "a-b", "a", "_", "B", "9", "10"].map(|name| (name, file(b""))),
+        ),
         other => panic!("an object for {other} is missing"),
     }
 }
@@ -53,7 +74,8 @@ fn archives_are_those_of_nix() {
 
         let layout = tree.layout().unwrap();
         assert_eq!(layout.nar_size(), nar.len() as u64, "{id}");
-        let whole: Vec<u8> = layout.segments_from(0).flat_map(|segment| tree.bytes(segment).to_vec()).collect();
+        let whole: Vec<u8> =
+            layout.segments_from(0).flat_map(|segment| tree.bytes(segment).to_vec()).collect();
         assert_eq!(whole, nar, "{id}");
 
         assert_eq!(Tree::read(&nar).unwrap(), tree, "{id}");
@@ -76,7 +98,10 @@ fn bytes_after_an_archive_are_refused() {
         let end = nar.len() as u64;
         nar.push(0);
         let error = Tree::read(&nar).unwrap_err();
-        assert!(matches!(error, NarReadError::TrailingBytes { offset } if offset == end), "{id}: {error}");
+        assert!(
+            matches!(error, NarReadError::TrailingBytes { offset } if offset == end),
+            "{id}: {error}"
+        );
     }
 }
 
@@ -132,7 +157,10 @@ fn c82_entries_must_be_sorted_and_unique() {
     Tree::read(&directory_of(&[b"a", b"b"])).unwrap();
     let unsorted = TreeError::Unsorted { previous: (*b"b").into(), name: (*b"a").into() };
     assert_eq!(tree_error(&directory_of(&[b"b", b"a"])), unsorted);
-    assert_eq!(tree_error(&directory_of(&[b"a", b"a"])), TreeError::Duplicate { name: (*b"a").into() });
+    assert_eq!(
+        tree_error(&directory_of(&[b"a", b"a"])),
+        TreeError::Duplicate { name: (*b"a").into() }
+    );
     // Bytewise, not by letter: Z comes before a.
     Tree::read(&directory_of(&[b"Z", b"a", b"a\xff", b"\xc3\xa9"])).unwrap();
     assert!(matches!(tree_error(&directory_of(&[b"a", b"Z"])), TreeError::Unsorted { .. }));
@@ -144,14 +172,20 @@ fn c82_names_must_stay_in_their_directory() {
         assert_eq!(tree_error(&directory_of(&[name])), TreeError::Name { name: name.into() });
     }
     Tree::read(&directory_of(&[&[b'n'; 255]])).unwrap();
-    assert_eq!(tree_error(&directory_of(&[&[b'n'; 256]])), TreeError::NameTooLong { len: 256, limit: 255 });
+    assert_eq!(
+        tree_error(&directory_of(&[&[b'n'; 256]])),
+        TreeError::NameTooLong { len: 256, limit: 255 }
+    );
 }
 
 #[test]
 fn c82_targets_have_1_to_4095_bytes_without_nul() {
     let link = |target: &[u8]| nar(&[b"(", b"type", b"symlink", b"target", target, b")"]);
     Tree::read(&link(&[b't'; 4095])).unwrap();
-    assert_eq!(tree_error(&link(&[b't'; 4096])), TreeError::TargetTooLong { len: 4096, limit: 4095 });
+    assert_eq!(
+        tree_error(&link(&[b't'; 4096])),
+        TreeError::TargetTooLong { len: 4096, limit: 4095 }
+    );
     assert_eq!(tree_error(&link(b"")), TreeError::TargetEmpty);
     assert_eq!(tree_error(&link(b"a\0b")), TreeError::TargetNul);
 }
@@ -161,7 +195,16 @@ fn c82_the_tree_has_at_most_64_levels() {
     let nested = |directories: usize| {
         let mut strings: Vec<&[u8]> = Vec::new();
         for _ in 0..directories {
-            strings.extend([&b"("[..], b"type", b"directory", b"entry", b"(", b"name", b"d", b"node"]);
+            strings.extend([
+                &b"("[..],
+                b"type",
+                b"directory",
+                b"entry",
+                b"(",
+                b"name",
+                b"d",
+                b"node",
+            ]);
         }
         strings.extend(EMPTY);
         strings.extend([&b")"[..]].repeat(2 * directories));
@@ -193,7 +236,18 @@ fn fields_in_any_other_order_are_refused() {
     let refused: &[&[&[u8]]] = &[
         &[b"(", b"type", b"regular", b")"],
         &[b"(", b"type", b"regular", b"contents", b"", b"executable", b"", b")"],
-        &[b"(", b"type", b"regular", b"executable", b"", b"executable", b"", b"contents", b"", b")"],
+        &[
+            b"(",
+            b"type",
+            b"regular",
+            b"executable",
+            b"",
+            b"executable",
+            b"",
+            b"contents",
+            b"",
+            b")",
+        ],
         &[b"(", b"type", b"regular", b"executable", b"x", b"contents", b"", b")"],
         &[b"(", b"type", b"regular", b"executable", b"", b")"],
         &[b"(", b"type", b"regular", b"contents", b"", b"contents", b"", b")"],

@@ -42,7 +42,7 @@ impl Caching {
 pub(crate) struct Entity {
     pub(crate) content_type: HeaderValue,
     /// The strong validator with its quotes: the same bytes have the same one, always.
-    pub(crate) etag: Option<String>,
+    pub(crate) etag: Option<HeaderValue>,
     pub(crate) caching: Caching,
 }
 
@@ -51,8 +51,8 @@ impl Entity {
         Self { content_type: HeaderValue::from_static(content_type), etag: None, caching }
     }
 
-    pub(crate) fn with_etag(mut self, tag: impl std::fmt::Display) -> Self {
-        self.etag = Some(format!("\"{tag}\""));
+    pub(crate) fn with_etag(mut self, etag: HeaderValue) -> Self {
+        self.etag = Some(etag);
         self
     }
 
@@ -60,7 +60,7 @@ impl Entity {
         let mut head = HttpResponse::build(status);
         head.insert_header((header::CACHE_CONTROL, self.caching.header()));
         if let Some(etag) = &self.etag {
-            head.insert_header((header::ETAG, etag.as_str()));
+            head.insert_header((header::ETAG, etag.clone()));
         }
         head
     }
@@ -82,7 +82,7 @@ impl Entity {
 
     /// Whether the client has said that it holds these bytes.
     pub(crate) fn is_known(&self, headers: &HeaderMap) -> bool {
-        let Some(etag) = &self.etag else { return false };
+        let Some(etag) = self.etag.as_ref().and_then(|etag| etag.to_str().ok()) else { return false };
         headers.get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).any(|value| {
             value.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
         })
@@ -109,7 +109,7 @@ impl Entity {
     /// since all files of a store have the same.
     fn range_is_wanted(&self, headers: &HeaderMap) -> bool {
         headers.get(header::IF_RANGE).is_none_or(|wanted| {
-            self.etag.as_deref().is_some_and(|etag| wanted.as_bytes() == etag.as_bytes())
+            self.etag.as_ref().is_some_and(|etag| wanted.as_bytes() == etag.as_bytes())
         })
     }
 
@@ -134,6 +134,11 @@ impl Entity {
         head.insert_header((header::CONTENT_TYPE, self.content_type.clone()));
         head.message_body(body).unwrap_or_else(broken)
     }
+}
+
+/// The strong validator with this text, which holds nothing but letters, digits and dashes.
+pub(crate) fn etag(tag: impl std::fmt::Display) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{tag}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 /// What part of an entity is sent.

@@ -114,6 +114,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// NARs, logs and files streamed at the same time; more wait their turn.
     pub downloads: usize,
+    /// Memory for rendered narinfos, in bytes.
+    pub narinfo_cache_bytes: usize,
 }
 
 impl Default for Limits {
@@ -124,6 +126,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(120),
             stall_timeout: Duration::from_secs(900),
             downloads: 1024,
+            narinfo_cache_bytes: 32 << 20,
         }
     }
 }

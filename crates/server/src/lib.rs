@@ -16,6 +16,7 @@ mod notify;
 pub mod page;
 mod refusal;
 mod reload;
+mod rendered;
 mod routes;
 mod run;
 mod signals;
@@ -27,4 +28,5 @@ pub mod tls;
 mod watch;
 mod workers;
 
+pub use listen::ListenError;
 pub use run::{RunError, run};

@@ -116,13 +116,13 @@ impl Reloader {
                     self.state.public_keys().iter().map(|key| key.name().to_string()).collect();
                 tracing::info!("key files have changed; signing with {}", names.join(", "));
             }
-            // Without usable keys the server is not ready, and says so itself.
-            Err(problems) if self.state.signer().problems().is_empty() => {
+            Err(problems) => {
+                let kept = self.state.signer().problems().is_empty();
+                let outcome = if kept { "the keys stay as they were" } else { "still not ready" };
                 for problem in problems {
-                    tracing::error!("the keys stay as they were: {problem}");
+                    tracing::error!("{outcome}: {problem}");
                 }
             }
-            Err(_) => {}
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::{
     config::{ServerConfig, SigningConfig},
     metrics::Metrics,
+    rendered::RenderedCache,
     signing::{SharedSigner, Signer, share},
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct State {
     pub(crate) cache_info: Bytes,
     /// One permit for each download that may run.
     pub(crate) downloads: Arc<Semaphore>,
+    /// Narinfos that were rendered before.
+    pub(crate) narinfos: RenderedCache,
     signer: SharedSigner,
 }
 
@@ -45,6 +48,7 @@ impl State {
             metrics: Metrics::new(),
             cache_info: Bytes::from(cache_info.to_string()),
             downloads: Arc::new(Semaphore::new(config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS))),
+            narinfos: RenderedCache::new(config.limits.narinfo_cache_bytes),
             signer: share(signer),
             config,
         }

@@ -1,4 +1,5 @@
-//! One line about the server's condition, for the log and the service manager.
+//! One line about the server's condition, for the service manager. The log has it from those who
+//! notice first.
 
 use std::{
     sync::Arc,
@@ -11,7 +12,7 @@ use crate::{notify, state::State};
 const SELDOM: Duration = Duration::from_secs(10);
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// Follows the condition of a server. Going bad and getting well are logged once each.
+/// Follows the condition of a server.
 pub(crate) struct Status {
     state: Arc<State>,
     /// Where it listens and what it serves.
@@ -53,12 +54,6 @@ impl Status {
             Ok(()) => Vec::new(),
             Err(reasons) => reasons.iter().map(ToString::to_string).collect(),
         };
-        for problem in problems.iter().filter(|problem| !self.problems.contains(problem)) {
-            tracing::error!("not ready: {problem}");
-        }
-        if problems.is_empty() && !self.problems.is_empty() {
-            tracing::info!("ready again: serving {}", self.place);
-        }
         self.next_look = Instant::now() + if problems.is_empty() { SELDOM } else { OFTEN };
         self.problems = problems;
     }

@@ -1,19 +1,28 @@
 //! What can be served: the local Nix store, read only. No HTTP here.
 
+mod beneath;
 mod chunks;
 mod condition;
 mod config;
 pub mod daemon;
 mod db;
+mod debuginfo;
 mod error;
+mod files;
 mod index;
+mod listing;
 mod local;
+mod log;
 mod nar;
 mod nar_index;
 mod realisation;
 
 pub use chunks::{Chunks, FileStream};
 pub use config::{AbsentStore, StoreConfig, Verify};
+pub use debuginfo::DebugFile;
 pub use error::StoreError;
+pub use files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile};
+pub use listing::Listing;
 pub use local::{LocalStore, StoreNumbers};
+pub use log::{BuildLog, LogStream};
 pub use nar::{Nar, NarBody, NarStream};

@@ -177,6 +177,14 @@ impl LocalStore {
         }
     }
 
+    /// The number of the state that the database is in, as far as it has been noticed (within a tenth of a
+    /// second); 0 when it is not known. What was derived from a row is still true as long as the number is the one that was
+    /// read before the row.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.database.generation()
+    }
+
     /// What is counted.
     #[must_use]
     pub fn numbers(&self) -> StoreNumbers {

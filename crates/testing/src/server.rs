@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -211,7 +211,7 @@ impl ServerBuilder {
 
     fn prepare(mut self) -> (Command, Scratch, usize) {
         let file = self.scratch.write("config.toml", self.configuration());
-        self.command.arg("--config").arg(file).current_dir(self.scratch.path());
+        self.command.arg("--config").arg(file).current_dir(self.scratch.path()).stdout(Stdio::null());
         (self.command, self.scratch, self.listen.len())
     }
 }

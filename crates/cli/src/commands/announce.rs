@@ -13,20 +13,15 @@ pub(super) fn hook(loaded: &Loaded) -> Arc<StartedHook> {
     let for_people = loaded.log.format.is_for_people();
     let public_url = loaded.server.public_url.clone();
     let store_dir = loaded.server.store.store_dir.as_str().to_owned();
+    let has_keys = !loaded.server.signing.keys.is_empty();
     Arc::new(move |urls, keys| {
         let substituter = public_url.clone().or_else(|| reachable(urls));
         if for_people {
             // A reader that has gone does not matter to the clients.
-            let _ = output::print(&text(&store_dir, urls, substituter.as_deref(), keys));
+            let _ = output::print(&text(&store_dir, urls, substituter.as_deref(), keys, has_keys));
         } else {
-            let keys = joined(keys);
             let substituter = substituter.unwrap_or_default();
-            tracing::info!(
-                addresses = urls.join(" "),
-                substituter,
-                public_keys = keys,
-                "serving {store_dir}"
-            );
+            tracing::info!(substituter, public_keys = joined(keys), "serving {store_dir}");
         }
     })
 }
@@ -40,12 +35,31 @@ pub(super) fn no_store(store: &StoreConfig) -> String {
     )
 }
 
-/// An address that a client can be given.
+/// An address that a client can be given: not that of every interface, but the name of this machine.
 fn reachable(urls: &[String]) -> Option<String> {
-    urls.iter().find(|url| url.starts_with("http")).cloned()
+    let url = urls.iter().find(|url| url.starts_with("http"))?;
+    let everywhere = ["://0.0.0.0:", "://[::]:"].into_iter().find(|host| url.contains(host));
+    Some(match everywhere {
+        Some(host) => url.replace(host, &format!("://{}:", host_name())),
+        None => url.clone(),
+    })
 }
 
-fn text(store_dir: &str, urls: &[String], substituter: Option<&str>, keys: &[PublicKey]) -> String {
+fn host_name() -> String {
+    match std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
+        _ => "localhost".to_owned(),
+    }
+}
+
+/// `has_keys`: whether keys are configured, though perhaps none of them can be used yet.
+fn text(
+    store_dir: &str,
+    urls: &[String],
+    substituter: Option<&str>,
+    keys: &[PublicKey],
+    has_keys: bool,
+) -> String {
     let mut text = format!("rust-nix-serve {} serves {store_dir} at\n", env!("CARGO_PKG_VERSION"));
     for url in urls {
         text.push_str(&format!("  {url}\n"));
@@ -70,7 +84,7 @@ fn text(store_dir: &str, urls: &[String], substituter: Option<&str>, keys: &[Pub
         ));
     }
     text.push_str(&format!("\nCopying once:\n  nix copy --from {url} {store_dir}/…\n"));
-    if keys.is_empty() {
+    if !has_keys {
         text.push_str(
             "\nNothing is signed here: clients take what a key that they already trust has signed. To sign everything:\n  \
              rust-nix-serve key generate \"$(hostname)-1\" --output secret-key\n  \
@@ -95,7 +109,7 @@ mod tests {
     fn a_client_finds_lines_to_copy() {
         let urls = ["http://127.0.0.1:5000".to_owned(), "unix:/run/a".to_owned()];
         let keys = [PublicKey::parse(KEY).unwrap()];
-        let said = text("/nix/store", &urls, reachable(&urls).as_deref(), &keys);
+        let said = text("/nix/store", &urls, reachable(&urls).as_deref(), &keys, true);
         for line in [
             "  http://127.0.0.1:5000\n  unix:/run/a\n",
             "  extra-substituters = http://127.0.0.1:5000\n",
@@ -110,15 +124,21 @@ mod tests {
 
     #[test]
     fn without_a_key_the_way_to_one_is_shown() {
-        let said = text("/nix/store", &[], Some("http://h"), &[]);
+        let said = text("/nix/store", &[], Some("http://h"), &[], false);
         assert!(said.contains("rust-nix-serve key generate"), "{said}");
         assert!(!said.contains("extra-trusted-public-keys"), "{said}");
     }
 
     #[test]
+    fn every_interface_is_named_by_the_machine() {
+        let url = reachable(&["https://[::]:5000".to_owned()]).unwrap();
+        assert_eq!(url, format!("https://{}:5000", host_name()));
+    }
+
+    #[test]
     fn a_socket_alone_is_nothing_a_client_could_copy() {
         let urls = ["unix:/run/a".to_owned()];
-        let said = text("/nix/store", &urls, reachable(&urls).as_deref(), &[]);
+        let said = text("/nix/store", &urls, reachable(&urls).as_deref(), &[], false);
         assert!(said.contains("  unix:/run/a\n") && said.contains("public_url"), "{said}");
         assert!(!said.contains("extra-substituters"), "{said}");
     }

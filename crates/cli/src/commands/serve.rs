@@ -25,11 +25,10 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
         tracing::warn!("{warning}");
     }
     let mut server = loaded.server.clone();
-    if !loaded.is_deliberate() && is_on_terminal(&environment) {
-        server.store.absent = AbsentStore::Empty;
-        if !server.store.database.exists() {
-            tell(&announce::no_store(&server.store));
-        }
+    let terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
+    server.store.absent = absent_store(&loaded, &environment, terminal);
+    if server.store.absent == AbsentStore::Empty && !server.store.database.exists() {
+        tell(&announce::no_store(&server.store));
     }
     let hooks = Hooks {
         started: Some(announce::hook(&loaded)),
@@ -39,16 +38,20 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     Ok(Answer::Yes)
 }
 
-/// Whether somebody sits in front of this process and started it by hand.
+/// What it means when there is no store: an outage to whoever has configured this server or started it as a unit,
+/// but only an empty cache to somebody who tries the program at a terminal.
 ///
-/// A shell on a desktop inherits `INVOCATION_ID` from the unit of its terminal; `SYSTEMD_EXEC_PID` tells
-/// whose it is.
-fn is_on_terminal(environment: &Environment) -> bool {
+/// A shell on a desktop inherits `INVOCATION_ID` from the unit of its terminal; `SYSTEMD_EXEC_PID` tells whose it is.
+fn absent_store(loaded: &Loaded, environment: &Environment, terminal: bool) -> AbsentStore {
     let own_pid = std::process::id().to_string();
     let inherited = environment.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid != own_pid);
     let unit = environment.get("NOTIFY_SOCKET").is_some()
         || environment.get("INVOCATION_ID").is_some() && !inherited;
-    !unit && io::stdout().is_terminal() && io::stderr().is_terminal()
+    if terminal && !unit && !loaded.is_deliberate() {
+        AbsentStore::Empty
+    } else {
+        AbsentStore::Unavailable
+    }
 }
 
 /// Reads the configuration again. What can be exchanged goes to the server, and of the rest it is said that it
@@ -77,4 +80,38 @@ fn reload(
         tracing::warn!("changed, but only a restart makes it take effect: {}", waiting.join(", "));
     }
     Ok(Reloadable { signing: loaded.server.signing, tls: loaded.server.tls })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn absent(variables: &[(&str, &str)], store: Option<&str>, terminal: bool) -> AbsentStore {
+        let environment = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let args = ServeArgs { store: store.map(str::to_owned), ..ServeArgs::default() };
+        let loaded = config::load(&args, &environment).unwrap();
+        absent_store(&loaded, &environment, terminal)
+    }
+
+    #[test]
+    fn only_somebody_who_tries_the_program_is_served_an_empty_cache() {
+        assert_eq!(absent(&[], None, true), AbsentStore::Empty);
+        assert_eq!(absent(&[], None, false), AbsentStore::Unavailable);
+        assert_eq!(absent(&[], Some("/mnt"), true), AbsentStore::Unavailable);
+        assert_eq!(absent(&[("NIX_SECRET_KEY_FILE", "/k")], None, true), AbsentStore::Unavailable);
+        assert_eq!(absent(&[("NOTIFY_SOCKET", "/run/x")], None, true), AbsentStore::Unavailable);
+        assert_eq!(absent(&[("INVOCATION_ID", "1")], None, true), AbsentStore::Unavailable);
+    }
+
+    #[test]
+    fn a_terminal_that_is_a_unit_itself_does_not_make_its_shell_one() {
+        let inherited = [("INVOCATION_ID", "1"), ("SYSTEMD_EXEC_PID", "1")];
+        assert_eq!(absent(&inherited, None, true), AbsentStore::Empty);
+        let own = std::process::id().to_string();
+        let unit = [("INVOCATION_ID", "1"), ("SYSTEMD_EXEC_PID", own.as_str())];
+        assert_eq!(absent(&unit, None, true), AbsentStore::Unavailable);
+    }
 }

@@ -1,6 +1,6 @@
 //! The files that a configuration names: are they there, and can they be used?
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io};
 
 use super::{Loaded, Problem};
 
@@ -32,18 +32,13 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
         .filter_map(|path| rns_server::keys::load_key(path).err())
         .map(|error| problem("signing.keys", error.to_string()))
         .collect();
-    if let Some(tls) = &loaded.server.tls {
-        let files = [("tls.certificate", &tls.certificate), ("tls.key", &tls.key)];
-        let unreadable =
-            files.iter().filter_map(|(key, path)| Some(problem(key, unreadable(path)?)));
-        problems.extend(unreadable);
+    if let Some(files) = &loaded.server.tls
+        && let Err(error) = rns_server::tls::check(files)
+    {
+        let key = if error.path == files.key { "tls.key" } else { "tls.certificate" };
+        problems.push(problem(key, error.to_string()));
     }
     problems
-}
-
-fn unreadable(path: &Path) -> Option<String> {
-    let read = std::fs::read(path).map(drop);
-    read.err().map(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn database_hint(error: &io::Error) -> Option<String> {

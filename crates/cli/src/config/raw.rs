@@ -138,6 +138,8 @@ pub(crate) struct RawLimits {
     pub(crate) connections: usize,
     /// NARs, logs and files sent at the same time; more wait their turn.
     pub(crate) downloads: usize,
+    /// Memory for narinfos that were rendered before.
+    pub(crate) narinfo_cache: ByteSize,
     /// How long the head of a request may take to arrive.
     pub(crate) header_timeout: Span,
     /// How long a connection without a request stays open. Longer than a proxy's pool keeps it.
@@ -227,6 +229,7 @@ impl Default for RawLimits {
         Self {
             connections: 20_000,
             downloads: 1024,
+            narinfo_cache: ByteSize(32 << 20),
             header_timeout: Span::seconds(30),
             idle_timeout: Span::seconds(120),
             stall_timeout: Span::seconds(900),

@@ -235,6 +235,7 @@ fn limits(raw: &RawConfig, find: &mut Finder<'_>) -> Limits {
         idle_timeout: raw.idle_timeout.0,
         stall_timeout: raw.stall_timeout.0,
         downloads: raw.downloads,
+        narinfo_cache_bytes: usize::try_from(raw.narinfo_cache.0).unwrap_or(usize::MAX),
     }
 }
 

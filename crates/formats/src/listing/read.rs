@@ -89,7 +89,9 @@ impl<'de> Visitor<'de> for NodeAt {
                 Member::Executable => once(&mut executable, "executable", map.next_value()?)?,
                 Member::NarOffset => once(&mut nar_offset, "narOffset", map.next_value()?)?,
                 Member::Target => once(&mut target, "target", map.next_value()?)?,
-                Member::Entries => once(&mut entries, "entries", map.next_value_seed(EntriesOf(self))?)?,
+                Member::Entries => {
+                    once(&mut entries, "entries", map.next_value_seed(EntriesOf(self))?)?
+                }
                 Member::Unknown => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -107,10 +109,12 @@ impl<'de> Visitor<'de> for NodeAt {
                 self.limits.check_target(target.as_bytes()).map_err(de::Error::custom)?;
                 Ok(ListingNode::Symlink { target })
             }
-            Some("directory") => {
-                entries.map(ListingNode::Directory).ok_or_else(|| de::Error::missing_field("entries"))
+            Some("directory") => entries
+                .map(ListingNode::Directory)
+                .ok_or_else(|| de::Error::missing_field("entries")),
+            Some(other) => {
+                Err(de::Error::unknown_variant(other, &["regular", "symlink", "directory"]))
             }
-            Some(other) => Err(de::Error::unknown_variant(other, &["regular", "symlink", "directory"])),
             None => Err(de::Error::missing_field("type")),
         }
     }
@@ -143,7 +147,9 @@ impl<'de> Visitor<'de> for EntriesOf {
             match entries.entry(name) {
                 Entry::Vacant(entry) => entry.insert(node),
                 Entry::Occupied(entry) => {
-                    return Err(de::Error::custom(TreeError::Duplicate { name: entry.key().as_bytes().into() }));
+                    return Err(de::Error::custom(TreeError::Duplicate {
+                        name: entry.key().as_bytes().into(),
+                    }));
                 }
             };
         }
@@ -166,13 +172,20 @@ mod tests {
 
     #[test]
     fn the_spellings_of_all_generations_are_read() {
-        let file = |executable, nar_offset| ListingNode::Regular { size: 3, executable, nar_offset };
+        let file =
+            |executable, nar_offset| ListingNode::Regular { size: 3, executable, nar_offset };
         for (json, want) in [
             (r#"{"type":"regular","size":3,"narOffset":96}"#, file(false, Some(96))),
-            (r#"{"executable":false,"narOffset":96,"size":3,"type":"regular"}"#, file(false, Some(96))),
+            (
+                r#"{"executable":false,"narOffset":96,"size":3,"type":"regular"}"#,
+                file(false, Some(96)),
+            ),
             (r#"{"type":"regular","size":3,"executable":true}"#, file(true, None)),
             (r#"{"type":"regular","size":3,"narOffset":0,"more":[{"a":[]}]}"#, file(false, None)),
-            (r#"{"type":"symlink","target":"../a"}"#, ListingNode::Symlink { target: "../a".into() }),
+            (
+                r#"{"type":"symlink","target":"../a"}"#,
+                ListingNode::Symlink { target: "../a".into() },
+            ),
             (r#"{"entries":{},"type":"directory"}"#, ListingNode::Directory(BTreeMap::new())),
         ] {
             assert_eq!(root(json), Ok(want), "{json}");
@@ -182,8 +195,14 @@ mod tests {
     #[test]
     fn trees_that_no_archive_holds_are_refused() {
         for (json, want) in [
-            (r#"{"type":"directory","entries":{"..":{"type":"symlink","target":"a"}}}"#, "must not be called"),
-            (r#"{"type":"directory","entries":{"a/b":{"type":"symlink","target":"a"}}}"#, "must not be called"),
+            (
+                r#"{"type":"directory","entries":{"..":{"type":"symlink","target":"a"}}}"#,
+                "must not be called",
+            ),
+            (
+                r#"{"type":"directory","entries":{"a/b":{"type":"symlink","target":"a"}}}"#,
+                "must not be called",
+            ),
             (
                 r#"{"type":"directory","entries":{"a":{"type":"symlink","target":"a"},"a":{"type":"symlink","target":"b"}}}"#,
                 "twice",
@@ -208,9 +227,15 @@ mod tests {
     fn only_version_1_is_known() {
         let json = br#"{"version":2,"root":{"type":"symlink","target":"a"}}"#;
         assert!(matches!(parse(json), Err(ListingError::Version(2))));
-        assert!(matches!(parse(br#"{"root":{"type":"symlink","target":"a"}}"#), Err(ListingError::Json(_))));
+        assert!(matches!(
+            parse(br#"{"root":{"type":"symlink","target":"a"}}"#),
+            Err(ListingError::Json(_))
+        ));
         assert!(matches!(parse(br#"{"version":1}"#), Err(ListingError::Json(_))));
-        assert!(matches!(parse(br#"{"version":1,"root":{"type":"symlink","target":"a"}}x"#), Err(ListingError::Json(_))));
+        assert!(matches!(
+            parse(br#"{"version":1,"root":{"type":"symlink","target":"a"}}x"#),
+            Err(ListingError::Json(_))
+        ));
     }
 
     fn nested(levels: usize) -> String {
@@ -223,7 +248,11 @@ mod tests {
         root(&nested(63)).unwrap();
         assert!(root(&nested(64)).unwrap_err().contains("deeper"));
         assert!(root(&nested(1_000_000)).unwrap_err().contains("deeper"));
-        let deep = format!(r#"{{"type":"symlink","target":"t","x":{}{}}}"#, "[".repeat(1_000_000), "]".repeat(1_000_000));
+        let deep = format!(
+            r#"{{"type":"symlink","target":"t","x":{}{}}}"#,
+            "[".repeat(1_000_000),
+            "]".repeat(1_000_000)
+        );
         root(&deep).unwrap();
     }
 }

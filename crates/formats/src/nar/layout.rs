@@ -74,7 +74,11 @@ pub(super) struct FileRecord {
 }
 
 impl NarLayout {
-    pub(super) fn new(literals: Vec<u8>, mut files: Vec<FileRecord>, nodes: Vec<NodeRecord>) -> Self {
+    pub(super) fn new(
+        literals: Vec<u8>,
+        mut files: Vec<FileRecord>,
+        nodes: Vec<NodeRecord>,
+    ) -> Self {
         // The builder keeps the literals below 4 GiB.
         let mut run_end = literals.len() as u32;
         for file in files.iter_mut().rev() {
@@ -103,7 +107,10 @@ impl NarLayout {
     /// Memory that this layout takes, in bytes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.literals) + size_of_val(&*self.files) + size_of_val(&*self.nodes)
+        size_of::<Self>()
+            + size_of_val(&*self.literals)
+            + size_of_val(&*self.files)
+            + size_of_val(&*self.nodes)
     }
 
     /// Number of regular files, empty ones included.
@@ -146,7 +153,10 @@ impl NarLayout {
     /// The place at `offset` of the archive, found in `O(log files)`.
     #[must_use]
     pub fn position(&self, offset: u64) -> Position {
-        Position { offset, files_begun: self.files.partition_point(|file| file.nar_offset <= offset) }
+        Position {
+            offset,
+            files_begun: self.files.partition_point(|file| file.nar_offset <= offset),
+        }
     }
 
     /// The bytes at `position`, at most `max_len` of them, and moves `position` behind them.
@@ -156,7 +166,11 @@ impl NarLayout {
     pub fn next_segment(&self, position: &mut Position, max_len: u64) -> Option<Segment<'_>> {
         let segment = self.segment(*position)?.truncate(max_len)?;
         position.offset += segment.len();
-        while self.files.get(position.files_begun).is_some_and(|file| file.nar_offset <= position.offset) {
+        while self
+            .files
+            .get(position.files_begun)
+            .is_some_and(|file| file.nar_offset <= position.offset)
+        {
             position.files_begun += 1;
         }
         Some(segment)
@@ -216,9 +230,9 @@ impl<'a> Segment<'a> {
             return None;
         }
         Some(match self {
-            Self::Literal(bytes) => {
-                Self::Literal(usize::try_from(max).ok().and_then(|max| bytes.get(..max)).unwrap_or(bytes))
-            }
+            Self::Literal(bytes) => Self::Literal(
+                usize::try_from(max).ok().and_then(|max| bytes.get(..max)).unwrap_or(bytes),
+            ),
             Self::File { index, offset, len } => Self::File { index, offset, len: len.min(max) },
         })
     }

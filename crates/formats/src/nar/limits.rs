@@ -137,9 +137,15 @@ mod tests {
     fn lengths_are_bounded_exactly() {
         let limits = NarLimits::default();
         assert_eq!(limits.check_name(&[b'n'; 255]), Ok(()));
-        assert_eq!(limits.check_name(&[b'n'; 256]), Err(TreeError::NameTooLong { len: 256, limit: 255 }));
+        assert_eq!(
+            limits.check_name(&[b'n'; 256]),
+            Err(TreeError::NameTooLong { len: 256, limit: 255 })
+        );
         assert_eq!(limits.check_target(&[b't'; 4095]), Ok(()));
-        assert_eq!(limits.check_target(&[b't'; 4096]), Err(TreeError::TargetTooLong { len: 4096, limit: 4095 }));
+        assert_eq!(
+            limits.check_target(&[b't'; 4096]),
+            Err(TreeError::TargetTooLong { len: 4096, limit: 4095 })
+        );
         assert_eq!(limits.check_target(b""), Err(TreeError::TargetEmpty));
         assert_eq!(limits.check_target(b"a\0"), Err(TreeError::TargetNul));
     }

@@ -108,7 +108,9 @@ impl<'a> Nodes<'a> {
 
     /// The node that `path` leads to from the root, without following symbolic links.
     pub fn find<'p>(&self, path: impl IntoIterator<Item = &'p [u8]>) -> Option<Node<'a>> {
-        path.into_iter().try_fold(self.get(0)?, |node, name| self.children(&node).find(|child| child.name == name))
+        path.into_iter().try_fold(self.get(0)?, |node, name| {
+            self.children(&node).find(|child| child.name == name)
+        })
     }
 
     /// The names on the way from the root to node number `index`.

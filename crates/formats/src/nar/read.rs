@@ -236,7 +236,11 @@ impl<R: Read> NarReader<R> {
     }
 
     /// Reads a string of at most `limit` bytes into `self.string`.
-    fn string(&mut self, limit: usize, too_long: impl FnOnce(u64) -> TreeError) -> Result<(), NarReadError> {
+    fn string(
+        &mut self,
+        limit: usize,
+        too_long: impl FnOnce(u64) -> TreeError,
+    ) -> Result<(), NarReadError> {
         let len = self.length()?;
         let Some(count) = usize::try_from(len).ok().filter(|&count| count <= limit) else {
             return Err(too_long(len).into());
@@ -302,7 +306,8 @@ impl<R: Read> NarReader<R> {
             if available == 0 {
                 return Err(NarReadError::Truncated { offset: self.offset });
             }
-            let count = usize::try_from(missing).map_or(available, |missing| missing.min(available));
+            let count =
+                usize::try_from(missing).map_or(available, |missing| missing.min(available));
             self.input.consume(count);
             self.offset += count as u64;
             missing -= count as u64;

@@ -101,7 +101,8 @@ impl<W: Write> NarWriter<W> {
             None if bytes.is_empty() => return Ok(()),
             None => return Err(NarWriteError::ContentsTooLong),
         };
-        let missing = missing.checked_sub(bytes.len() as u64).ok_or(NarWriteError::ContentsTooLong)?;
+        let missing =
+            missing.checked_sub(bytes.len() as u64).ok_or(NarWriteError::ContentsTooLong)?;
         self.out.write_all(bytes)?;
         if missing > 0 {
             self.contents = Some((size, missing));

@@ -48,14 +48,14 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// The value of the first parameter called `key`: empty when there is no `=`. `None` when there is no such parameter, or
-/// when its escapes are broken.
+/// The value of the first parameter called `key`: empty when there is no `=`, not decoded when its
+/// escapes are broken.
 pub(super) fn query_value<'a>(raw_query: Option<&'a str>, key: &str) -> Option<Cow<'a, [u8]>> {
     raw_query?
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .find(|(name, _)| *name == key)
-        .and_then(|(_, value)| decode(value))
+        .map(|(_, value)| decode(value).unwrap_or(value.as_bytes().into()))
 }
 
 /// Replaces each `%` and the two hexadecimal digits behind it by the byte they stand for. `None` when the digits are missing.
@@ -73,7 +73,8 @@ pub(super) fn decode(raw: &str) -> Option<Cow<'_, [u8]>> {
 
 fn segment(raw: &str) -> Option<Cow<'_, [u8]>> {
     let decoded = decode(raw)?;
-    let harmless = !matches!(&*decoded, b"." | b"..") && !decoded.iter().any(|byte| matches!(byte, b'/' | 0));
+    let harmless =
+        !matches!(&*decoded, b"." | b"..") && !decoded.iter().any(|byte| matches!(byte, b'/' | 0));
     harmless.then_some(decoded)
 }
 
@@ -91,7 +92,8 @@ mod tests {
     }
 
     fn split(path: &str) -> Option<Vec<String>> {
-        segments(path).map(|all| all.into_iter().map(|one| String::from_utf8(one).unwrap()).collect())
+        segments(path)
+            .map(|all| all.into_iter().map(|one| String::from_utf8(one).unwrap()).collect())
     }
 
     #[test]
@@ -117,7 +119,18 @@ mod tests {
 
     #[test]
     fn segments_cannot_leave_their_place() {
-        for path in ["/.", "/..", "/a/../b", "/%2e", "/%2E%2e", "/.%2e/a", "/a%2fb", "/%2F", "/a%00", "/%2e%2e%2fb"] {
+        for path in [
+            "/.",
+            "/..",
+            "/a/../b",
+            "/%2e",
+            "/%2E%2e",
+            "/.%2e/a",
+            "/a%2fb",
+            "/%2F",
+            "/a%00",
+            "/%2e%2e%2fb",
+        ] {
             assert_eq!(segments(path), None, "{path}");
         }
         assert_eq!(split("/.../.a/a..b").unwrap(), ["...", ".a", "a..b"]);
@@ -126,10 +139,13 @@ mod tests {
 
     #[test]
     fn parameters_are_found_by_name() {
-        assert_eq!(query_value(Some("a=1&hash=x%3dy&hash=z"), "hash").as_deref(), Some(&b"x=y"[..]));
+        assert_eq!(
+            query_value(Some("a=1&hash=x%3dy&hash=z"), "hash").as_deref(),
+            Some(&b"x=y"[..])
+        );
         assert_eq!(query_value(Some("json"), "json").as_deref(), Some(&b""[..]));
         assert_eq!(query_value(Some("xhash=1&hashx=2&a=hash=3"), "hash"), None);
-        assert_eq!(query_value(Some("hash=%"), "hash"), None);
+        assert_eq!(query_value(Some("hash=%"), "hash").as_deref(), Some(&b"%"[..]));
         assert_eq!(query_value(None, "hash"), None);
     }
 }

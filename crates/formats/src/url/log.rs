@@ -16,9 +16,11 @@ pub struct LogName {
 
 impl LogName {
     pub(super) fn parse(name: &[u8], raw_query: Option<&str>) -> Option<Self> {
-        let with_query = raw_query.and_then(decode).and_then(|query| derivation(&[name, b"?", &query].concat()));
+        let with_query =
+            raw_query.and_then(decode).and_then(|query| derivation(&[name, b"?", &query].concat()));
         let without_query = derivation(name);
-        (with_query.is_some() || without_query.is_some()).then_some(Self { with_query, without_query })
+        (with_query.is_some() || without_query.is_some())
+            .then_some(Self { with_query, without_query })
     }
 
     /// The derivations that may be meant, the more likely one first: the one that uses up the query.

@@ -85,8 +85,10 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
         b"log" => LogName::parse(&segments.only()?, raw_query).map(Resource::Log),
         b"build-trace-v2" => with_and_without_query(raw_path, raw_query, build_trace),
         b"realisations" => with_and_without_query(raw_path, raw_query, realisation),
-        b"debuginfo" => BuildId::parse(str::from_utf8(&segments.only()?).ok()?.strip_suffix(".debug")?)
-            .map(Resource::DebugInfo),
+        b"debuginfo" => {
+            BuildId::parse(str::from_utf8(&segments.only()?).ok()?.strip_suffix(".debug")?)
+                .map(Resource::DebugInfo)
+        }
         b"serve" => {
             let hash = hash_part(&segments.next()??)?;
             Some(Resource::Serve { hash, path: ServePath::parse(segments)? })

@@ -32,7 +32,11 @@ pub struct NarName {
 impl NarName {
     /// The name that says everything, to be put into narinfos.
     #[must_use]
-    pub const fn new(hash_part: HashPart, nar_hash: Sha256Digest, compression: Compression) -> Self {
+    pub const fn new(
+        hash_part: HashPart,
+        nar_hash: Sha256Digest,
+        compression: Compression,
+    ) -> Self {
         Self { nar_hash: Some(nar_hash), hash_part: Some(hash_part), compression }
     }
 

@@ -3,36 +3,21 @@
 use std::collections::BTreeMap;
 
 use rns_formats::{
-    LayoutBuilder, LayoutError, NarEvent, NarLayout, NarLimits, NarReadError, NarReader, NarWriteError, NarWriter, Segment,
+    LayoutBuilder, LayoutError, NarEvent, NarLayout, NarLimits, NarReadError, NarReader,
+    NarWriteError, NarWriter, Segment,
 };
 
 /// A file tree with its contents.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Tree {
+pub(crate) enum Tree {
     Regular { executable: bool, contents: Vec<u8> },
     Symlink(Vec<u8>),
     Directory(BTreeMap<Vec<u8>, Tree>),
 }
 
-pub fn file(contents: &[u8]) -> Tree {
-    Tree::Regular { executable: false, contents: contents.to_vec() }
-}
-
-pub fn program(contents: &[u8]) -> Tree {
-    Tree::Regular { executable: true, contents: contents.to_vec() }
-}
-
-pub fn link(target: &[u8]) -> Tree {
-    Tree::Symlink(target.to_vec())
-}
-
-pub fn directory<'a>(entries: impl IntoIterator<Item = (&'a str, Tree)>) -> Tree {
-    Tree::Directory(entries.into_iter().map(|(name, tree)| (name.as_bytes().to_vec(), tree)).collect())
-}
-
 impl Tree {
     /// The archive as [`NarWriter`] writes it.
-    pub fn write(&self) -> Result<Vec<u8>, NarWriteError> {
+    pub(crate) fn write(&self) -> Result<Vec<u8>, NarWriteError> {
         let mut writer = NarWriter::new(Vec::new(), NarLimits::default());
         self.write_to(&mut writer)?;
         writer.finish()
@@ -58,7 +43,7 @@ impl Tree {
     }
 
     /// The layout as a walk over the tree builds it.
-    pub fn layout(&self) -> Result<NarLayout, LayoutError> {
+    pub(crate) fn layout(&self) -> Result<NarLayout, LayoutError> {
         let mut builder = LayoutBuilder::new(NarLimits::default());
         self.describe_to(&mut builder)?;
         builder.finish()
@@ -66,7 +51,9 @@ impl Tree {
 
     fn describe_to(&self, builder: &mut LayoutBuilder) -> Result<(), LayoutError> {
         match self {
-            Self::Regular { executable, contents } => builder.regular(*executable, contents.len() as u64),
+            Self::Regular { executable, contents } => {
+                builder.regular(*executable, contents.len() as u64)
+            }
             Self::Symlink(target) => builder.symlink(target),
             Self::Directory(entries) => {
                 builder.enter_directory()?;
@@ -80,7 +67,7 @@ impl Tree {
     }
 
     /// The tree of an archive.
-    pub fn read(nar: &[u8]) -> Result<Self, NarReadError> {
+    pub(crate) fn read(nar: &[u8]) -> Result<Self, NarReadError> {
         let mut reader = NarReader::new(nar, NarLimits::default());
         let mut open: Vec<BTreeMap<Vec<u8>, Self>> = Vec::new();
         let mut names: Vec<Vec<u8>> = Vec::new();
@@ -118,7 +105,7 @@ impl Tree {
     }
 
     /// Contents of the regular files, in the order of the archive.
-    pub fn contents(&self) -> Vec<&[u8]> {
+    pub(crate) fn contents(&self) -> Vec<&[u8]> {
         match self {
             Self::Regular { contents, .. } => vec![contents],
             Self::Symlink(_) => vec![],
@@ -127,12 +114,11 @@ impl Tree {
     }
 
     /// What `segment` stands for.
-    pub fn bytes<'a>(&'a self, segment: Segment<'a>) -> &'a [u8] {
+    pub(crate) fn bytes<'a>(&'a self, segment: Segment<'a>) -> &'a [u8] {
         match segment {
             Segment::Literal(bytes) => bytes,
-            Segment::File { index, offset, len } => {
-                &self.contents()[index][usize::try_from(offset).unwrap()..][..usize::try_from(len).unwrap()]
-            }
+            Segment::File { index, offset, len } => &self.contents()[index]
+                [usize::try_from(offset).unwrap()..][..usize::try_from(len).unwrap()],
         }
     }
 }

@@ -102,7 +102,7 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
 fn explain(path: &Path, errno: Errno) -> ListenError {
     let bad = |why: &str| ListenError::BadPath { path: path.to_owned(), why: why.to_owned() };
     let address = format!("unix:{}", path.display());
-    let directory = path.parent().unwrap_or(Path::new("/")).display();
+    let directory = path.parent().unwrap_or_else(|| Path::new("/")).display();
     match errno {
         Errno::ADDRINUSE => {
             ListenError::InUse { address, find: format!("ss -lxp src {}", path.display()) }

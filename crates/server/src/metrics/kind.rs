@@ -7,17 +7,16 @@ macro_rules! labels {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
+        pub(crate) enum $name {
             $($(#[$doc])* $variant,)+
         }
 
         impl $name {
             /// Every one of them.
-            pub const ALL: [Self; [$($label),+].len()] = [$(Self::$variant),+];
+            pub(crate) const ALL: [Self; [$($label),+].len()] = [$(Self::$variant),+];
 
             /// Its name in the metrics.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
+                    pub(crate) const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }
             }
 
@@ -94,8 +93,7 @@ labels! {
 
 impl Kind {
     /// The kind of what a URL names.
-    #[must_use]
-    pub const fn of(resource: Option<&Resource>) -> Self {
+    pub(crate) const fn of(resource: Option<&Resource>) -> Self {
         match resource {
             None => Self::Other,
             Some(Resource::Root) => Self::Root,

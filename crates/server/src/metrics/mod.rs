@@ -3,34 +3,32 @@
 //! Every counter is resolved when the server starts, so that counting costs one atomic addition and
 //! no lookup. Labels come from enums, never from what a client sent.
 
+mod build;
 mod kind;
+mod observed;
 mod process;
 mod transfer;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::{
-    Encoder, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
-};
+use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
 
-pub use self::{
+use self::{build::Build, observed::Asked};
+pub(crate) use self::{
     kind::{AbortCause, Kind, Transport},
+    observed::Observed,
     transfer::{OpenConnection, Transfer},
 };
 
 /// The content type of what [`Metrics::render`] writes.
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+pub(crate) const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// Statuses are counted by their first digit, 2 to 5.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// Everything that is counted. Clones count into the same counters.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Inner>);
+pub(crate) struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -42,59 +40,14 @@ struct Inner {
     in_flight: IntGauge,
     narinfo_hits: IntCounter,
     narinfo_misses: IntCounter,
-    started: Instant,
     /// Filled in when they are asked for; locked, so that two readers do not count twice.
     asked: Mutex<Asked>,
 }
 
-/// Numbers that are kept elsewhere and are read when somebody asks for the metrics.
-#[derive(Debug)]
-struct Asked {
-    uptime: Gauge,
-    resident: IntGauge,
-    descriptors: IntGauge,
-    cpu: Gauge,
-    roots: [IntCounter; 2],
-    store_errors: IntCounter,
-    layout_bytes: IntGauge,
-    layout_hits: IntCounter,
-    layout_misses: IntCounter,
-    signing_keys: IntGauge,
-    signing_problems: IntGauge,
-}
-
-/// What the store and the signer have counted themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// Downloads whose path was held by a temporary GC root.
-    pub temp_roots_held: u64,
-    /// Downloads that went on without one.
-    pub temp_roots_missed: u64,
-    /// Lookups that the store could not answer.
-    pub store_errors: u64,
-    /// Memory taken by cached NAR layouts, in bytes.
-    pub layout_cache_bytes: u64,
-    /// NARs whose layout was in the cache.
-    pub layout_cache_hits: u64,
-    /// NARs whose store path had to be walked.
-    pub layout_cache_misses: u64,
-    /// Keys that sign.
-    pub signing_keys: u64,
-    /// Configured keys that cannot be used.
-    pub signing_problems: u64,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Metrics {
     /// All counters at zero.
-    #[must_use]
-    pub fn new() -> Self {
-        let build = Build(Registry::new());
+    pub(crate) fn new() -> Self {
+        let build = Build::new();
         let requests = build.counters(
             "rust_nix_serve_requests_total",
             "Requests by the kind of thing asked for and the class of the answer's status.",
@@ -120,16 +73,6 @@ impl Metrics {
             "Narinfo requests that found a path (hit) or did not (miss).",
             &["result"],
         );
-        let roots = build.counters(
-            "rust_nix_serve_temp_roots_total",
-            "Downloads whose path was protected from garbage collection while it was sent, and those whose was not.",
-            &["state"],
-        );
-        let layout = build.counters(
-            "rust_nix_serve_layout_cache_lookups_total",
-            "NARs whose layout was cached (hit) and those whose store path had to be walked (miss).",
-            &["result"],
-        );
         build.constants();
         Self(Arc::new(Inner {
             requests: Kind::ALL.map(|kind| {
@@ -145,39 +88,13 @@ impl Metrics {
             ),
             narinfo_hits: lookups.with_label_values(&["hit"]),
             narinfo_misses: lookups.with_label_values(&["miss"]),
-            started: Instant::now(),
-            asked: Mutex::new(Asked {
-                uptime: build.float("rust_nix_serve_uptime_seconds", "Time since the start."),
-                resident: build
-                    .gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
-                descriptors: build.gauge("process_open_fds", "Number of open file descriptors."),
-                cpu: build.float(
-                    "process_cpu_seconds_total",
-                    "Total user and system CPU time spent in seconds.",
-                ),
-                roots: ["rooted", "unrooted"].map(|state| roots.with_label_values(&[state])),
-                store_errors: build.counter(
-                    "rust_nix_serve_store_errors_total",
-                    "Lookups that the store could not answer.",
-                ),
-                layout_bytes: build.gauge(
-                    "rust_nix_serve_layout_cache_bytes",
-                    "Memory taken by cached NAR layouts.",
-                ),
-                layout_hits: layout.with_label_values(&["hit"]),
-                layout_misses: layout.with_label_values(&["miss"]),
-                signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
-                signing_problems: build.gauge(
-                    "rust_nix_serve_signing_key_problems",
-                    "Configured signing keys that cannot be used.",
-                ),
-            }),
-            registry: build.0,
+            asked: Mutex::new(Asked::new(&build)),
+            registry: build.registry(),
         }))
     }
 
     /// Counts an answer, and for a narinfo whether it was found.
-    pub fn answered(&self, kind: Kind, status: u16) {
+    pub(crate) fn answered(&self, kind: Kind, status: u16) {
         let class = usize::from(status / 100).saturating_sub(2).min(CLASSES.len() - 1);
         if let Some(counter) = self.0.requests.get(kind.index()).and_then(|row| row.get(class)) {
             counter.inc();
@@ -192,120 +109,42 @@ impl Metrics {
     }
 
     /// Counts bytes of a body that was not streamed.
-    pub fn bytes(&self, kind: Kind, bytes: usize) {
+    pub(crate) fn bytes(&self, kind: Kind, bytes: usize) {
         if let Some(counter) = self.0.bytes.get(kind.index()) {
             counter.inc_by(bytes as u64);
         }
     }
 
     /// A download that starts; it ends when the value is dropped.
-    #[must_use]
-    pub fn transfer(&self, kind: Kind) -> Transfer {
+    pub(crate) fn transfer(&self, kind: Kind) -> Transfer {
         Transfer::start(self.clone(), kind)
     }
 
     /// A connection that is open until the value is dropped.
-    #[must_use]
-    pub fn connection(&self, transport: Transport) -> OpenConnection {
+    pub(crate) fn connection(&self, transport: Transport) -> OpenConnection {
         OpenConnection::open(self.clone(), transport)
     }
 
     /// How many downloads run.
-    #[must_use]
-    pub fn downloads(&self) -> u64 {
+    pub(crate) fn downloads(&self) -> u64 {
         u64::try_from(self.0.in_flight.get()).unwrap_or(0)
     }
 
     /// How many connections are open.
-    #[must_use]
-    pub fn connections(&self, transport: Transport) -> u64 {
+    pub(crate) fn connections(&self, transport: Transport) -> u64 {
         let gauge = self.0.connections.get(transport.index());
         gauge.map_or(0, |gauge| u64::try_from(gauge.get()).unwrap_or(0))
     }
 
     /// Everything, in the text format of Prometheus.
-    #[must_use]
-    pub fn render(&self, observed: &Observed) -> String {
+    pub(crate) fn render(&self, observed: &Observed) -> String {
         let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.fill(self.0.started, observed);
+        asked.fill(observed);
         let mut text = Vec::with_capacity(16 << 10);
         if let Err(err) = TextEncoder::new().encode(&self.0.registry.gather(), &mut text) {
             tracing::error!(%err, "cannot write the metrics");
         }
         String::from_utf8(text).unwrap_or_default()
-    }
-}
-
-impl Asked {
-    fn fill(&self, started: Instant, observed: &Observed) {
-        self.uptime.set(started.elapsed().as_secs_f64());
-        if let Some(process) = process::read() {
-            self.resident.set(gauge(process.resident_bytes));
-            self.descriptors.set(gauge(process.open_descriptors));
-            self.cpu.set(process.cpu_seconds);
-        }
-        let [rooted, unrooted] = &self.roots;
-        raise(rooted, observed.temp_roots_held);
-        raise(unrooted, observed.temp_roots_missed);
-        raise(&self.store_errors, observed.store_errors);
-        self.layout_bytes.set(gauge(observed.layout_cache_bytes));
-        raise(&self.layout_hits, observed.layout_cache_hits);
-        raise(&self.layout_misses, observed.layout_cache_misses);
-        self.signing_keys.set(gauge(observed.signing_keys));
-        self.signing_problems.set(gauge(observed.signing_problems));
-    }
-}
-
-fn gauge(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn raise(counter: &IntCounter, to: u64) {
-    counter.inc_by(to.saturating_sub(counter.get()));
-}
-
-/// Makes metrics and registers them. Names and labels are constants, so neither can fail.
-struct Build(Registry);
-
-#[expect(clippy::expect_used, reason = "names and labels are constants, checked by every test run")]
-impl Build {
-    fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        let collector = made.expect("a valid metric");
-        self.0.register(Box::new(collector.clone())).expect("a name that is used once");
-        collector
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::new(name, help))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::new(name, help))
-    }
-
-    fn float(&self, name: &str, help: &str) -> Gauge {
-        self.register(Gauge::new(name, help))
-    }
-
-    fn constants(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.float(
-            "process_start_time_seconds",
-            "Start time of the process since unix epoch in seconds.",
-        )
-        .set(now.as_secs_f64());
-        let info = Opts::new("rust_nix_serve_build_info", "The version, as a label; always 1.");
-        self.register(GaugeVec::new(info, &["version"]))
-            .with_label_values(&[env!("CARGO_PKG_VERSION")])
-            .set(1.0);
     }
 }
 

@@ -7,7 +7,7 @@ use super::{AbortCause, Kind, Metrics, Transport};
 /// A download that is running. Dropped before [`complete`](Self::complete) or
 /// [`abort`](Self::abort), it counts as one whose client went away.
 #[derive(Debug)]
-pub struct Transfer {
+pub(crate) struct Transfer {
     metrics: Metrics,
     kind: Kind,
     sent: u64,
@@ -21,18 +21,18 @@ impl Transfer {
     }
 
     /// Counts bytes handed to the network.
-    pub fn sent(&mut self, bytes: usize) {
+    pub(crate) fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
         self.metrics.bytes(self.kind, bytes);
     }
 
     /// The last byte was handed over.
-    pub const fn complete(&mut self) {
+    pub(crate) const fn complete(&mut self) {
         self.ended = true;
     }
 
     /// The download is broken off because the store failed. Tells the operator.
-    pub fn abort(&mut self, error: &StoreError) {
+    pub(crate) fn abort(&mut self, error: &StoreError) {
         let cause = match error {
             StoreError::Damaged { .. } | StoreError::BadRow { .. } => AbortCause::Damaged,
             StoreError::Unavailable { .. } => AbortCause::Unavailable,
@@ -66,7 +66,7 @@ impl Drop for Transfer {
 
 /// A connection that is open.
 #[derive(Debug)]
-pub struct OpenConnection {
+pub(crate) struct OpenConnection {
     metrics: Metrics,
     transport: Transport,
 }

@@ -6,17 +6,16 @@ use rns_formats::{PublicKey, StoreDir};
 
 /// The settings that make a client use this server.
 #[derive(Clone, Copy, Debug)]
-pub struct ClientConfiguration<'a> {
+pub(super) struct ClientConfiguration<'a> {
     /// The server's address, without a slash at the end.
-    pub url: &'a str,
+    pub(super) url: &'a str,
     /// The keys that sign what it serves.
-    pub keys: &'a [PublicKey],
+    pub(super) keys: &'a [PublicKey],
 }
 
 impl ClientConfiguration<'_> {
     /// Lines for `nix.conf`.
-    #[must_use]
-    pub fn nix_conf(&self) -> String {
+    pub(super) fn nix_conf(&self) -> String {
         let mut text = format!("extra-substituters = {}\n", self.url);
         if !self.keys.is_empty() {
             text.push_str("extra-trusted-public-keys =");
@@ -30,8 +29,7 @@ impl ClientConfiguration<'_> {
     }
 
     /// Settings of NixOS, which keeps cache.nixos.org beside them.
-    #[must_use]
-    pub fn nixos(&self) -> String {
+    pub(super) fn nixos(&self) -> String {
         let mut text = format!("nix.settings = {{\n  substituters = [ \"{}\" ];\n", self.url);
         match self.keys {
             [] => {}
@@ -51,8 +49,7 @@ impl ClientConfiguration<'_> {
     }
 
     /// The command that fetches one path.
-    #[must_use]
-    pub fn copy(&self, store_dir: &StoreDir) -> String {
+    pub(super) fn copy(&self, store_dir: &StoreDir) -> String {
         let mut text = format!("nix copy --from {} {}/<hash>-<name>", self.url, store_dir.as_str());
         if !self.keys.is_empty() {
             let keys: Vec<_> = self.keys.iter().map(ToString::to_string).collect();
@@ -61,33 +58,6 @@ impl ClientConfiguration<'_> {
         text.push('\n');
         text
     }
-}
-
-/// What is shown on a terminal when the server starts: the settings that make a client use it.
-#[must_use]
-pub fn client_configuration(url: &str, keys: &[PublicKey]) -> String {
-    let client = ClientConfiguration { url, keys };
-    let mut text = format!(
-        "Clients need this in /etc/nix/nix.conf:\n\n{}\nor on NixOS:\n\n{}",
-        indented(&client.nix_conf()),
-        indented(&client.nixos())
-    );
-    if keys.is_empty() {
-        text.push_str(
-            "\nNo key signs here: clients take only paths that carry the signature of a key they trust \
-             already.\n",
-        );
-    }
-    text
-}
-
-fn indented(text: &str) -> String {
-    text.lines().fold(String::new(), |mut all, line| {
-        all.push_str("    ");
-        all.push_str(line);
-        all.push('\n');
-        all
-    })
 }
 
 /// The address under which a visitor knows the server: the configured one, or else what the browser
@@ -143,14 +113,6 @@ mod tests {
             assert_eq!(text.matches('[').count(), text.matches("];").count(), "{text}");
             assert!(keys.iter().all(|key| text.contains(&format!("\"{key}\""))), "{text}");
         }
-    }
-
-    #[test]
-    fn the_terminal_text_says_when_nothing_is_signed() {
-        assert!(client_configuration("http://h", &[]).contains("No key signs"));
-        let keys = keys(1);
-        let text = client_configuration("http://h", &keys);
-        assert!(text.contains(&keys[0].to_string()) && !text.contains("No key"), "{text}");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rns_formats::{PublicKey, Sha256Digest, StoreDir};
 
-pub use self::client::{ClientConfiguration, client_configuration, visited_url};
+use self::client::ClientConfiguration;
+pub use self::client::visited_url;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -130,9 +131,9 @@ impl Page<'_> {
         html! {
             section aria-labelledby="use" {
                 h2 #use { "Use it" }
-                (example("nixos", "On NixOS", "In the system configuration:", &client.nixos()))
-                (example("nixconf", "With nix.conf", "In /etc/nix/nix.conf, after which the Nix daemon is restarted:", &client.nix_conf()))
-                (example("copy", "For a single path", "Without changing any configuration:", &client.copy(self.store_dir)))
+                (example("On NixOS", "In the system configuration:", &client.nixos()))
+                (example("With nix.conf", "In /etc/nix/nix.conf, after which the Nix daemon is restarted:", &client.nix_conf()))
+                (example("For a single path", "Without changing any configuration, as root or as a user whom the Nix daemon trusts:", &client.copy(self.store_dir)))
                 @if self.keys.is_empty() && !self.keys_missing {
                     p {
                         "This server adds no signature of its own. Clients take a path when it carries the "
@@ -144,11 +145,11 @@ impl Page<'_> {
     }
 }
 
-fn example(id: &str, title: &str, place: &str, text: &str) -> Markup {
+fn example(title: &str, place: &str, text: &str) -> Markup {
     html! {
-        h3 id=(id) { (title) }
+        h3 { (title) }
         p { (place) }
-        pre tabindex="0" aria-labelledby=(id) { code { (text) } }
+        pre { code { (text) } }
     }
 }
 

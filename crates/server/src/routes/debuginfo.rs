@@ -21,6 +21,6 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, id: &BuildId) -> A
     let name = NarName::new(file.info.path.hash_part(), file.info.nar_hash, Compression::None);
     let text = json!({ "archive": format!("../{}", name.canonical_url()), "member": file.member }).to_string();
     Entity::new("application/json", Caching::Hour)
-        .with_etag(format_args!("debuginfo-{}", file.info.nar_hash.to_nix32()))
+        .with_etag(answer::etag(format_args!("debuginfo-{}", file.info.nar_hash.to_nix32())))
         .answer_bytes(request.headers(), Bytes::from(text))
 }

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart) -> Answer {
     match state.store.listing(hash).await {
         Ok(Some(listing)) => Entity::new("application/json", Caching::Hour)
-            .with_etag(format_args!("ls-{}", listing.info.nar_hash.to_nix32()))
+            .with_etag(answer::etag(format_args!("ls-{}", listing.info.nar_hash.to_nix32())))
             .answer_bytes(request.headers(), listing.json),
         Ok(None) => answer::not_found(),
         Err(error) => refuse(&error),

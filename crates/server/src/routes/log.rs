@@ -20,7 +20,7 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: &LogName) ->
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
     };
-    let entity = Entity::new("text/plain; charset=utf-8", Caching::Hour).with_etag(&log.etag);
+    let entity = Entity::new("text/plain; charset=utf-8", Caching::Hour).with_etag(answer::etag(&log.etag));
     if entity.is_known(request.headers()) {
         return entity.not_modified();
     }

@@ -23,7 +23,7 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
     };
     // The oldest URLs name only the path, whose NAR may be another one tomorrow.
     let caching = if name.nar_hash.is_some() { Caching::Immutable } else { Caching::Hour };
-    let entity = Entity::new("application/x-nix-nar", caching).with_etag(nar.info().nar_hash.to_nix32());
+    let entity = Entity::new("application/x-nix-nar", caching).with_etag(answer::etag(nar.info().nar_hash.to_nix32()));
     if entity.is_known(request.headers()) {
         return entity.not_modified();
     }

@@ -25,7 +25,7 @@ pub(crate) async fn build_trace(request: &HttpRequest, state: &State, drv: &Stor
 fn answer_json(request: &HttpRequest, found: Result<Option<String>, StoreError>) -> Answer {
     match found {
         Ok(Some(json)) => Entity::new("application/json", Caching::Hour)
-            .with_etag(Sha256Digest::of(json.as_bytes()).to_nix32())
+            .with_etag(answer::etag(Sha256Digest::of(json.as_bytes()).to_nix32()))
             .answer_bytes(request.headers(), Bytes::from(json)),
         Ok(None) => answer::not_found(),
         Err(error) => refuse(&error),

@@ -15,10 +15,10 @@ pub enum DaemonError {
     /// The socket cannot be reached.
     #[error("cannot connect: {0}")]
     Unreachable(#[source] io::Error),
-    /// The daemon closed the connection during the greeting: it does so with users who are not in
-    /// its `allowed-users`.
-    #[error("the connection was closed during the greeting")]
-    TurnedAway,
+    /// The daemon does not let us in. It closes the connection during the greeting, mostly without
+    /// giving a reason, when the user is not in its `allowed-users`.
+    #[error("the connection was closed during the greeting{}", reason(.0.as_ref()))]
+    TurnedAway(Option<String>),
     /// The daemon speaks a version of the protocol that is not known here.
     #[error("the daemon speaks protocol {major}.{minor}, which is not supported")]
     Version {
@@ -27,12 +27,21 @@ pub enum DaemonError {
         /// Second half of the version.
         minor: u8,
     },
-    /// The daemon answered with an error. The connection can be used further.
+    /// The daemon answered with an error.
+    ///
+    /// The connection can be used further if the daemon understood the question. If it did not (a
+    /// path that is not in its store directory, for example), Nix 2.8 to 2.34 send the same error
+    /// once more and close the connection. As the two cannot be told apart in time, a new
+    /// connection is the safe choice.
     #[error("the daemon answered: {0}")]
     Refused(String),
     /// What came was not the protocol, or nothing came any more.
     #[error(transparent)]
     Wire(#[from] WireError),
+}
+
+fn reason(why: Option<&String>) -> String {
+    why.map_or_else(String::new, |why| format!(": {why}"))
 }
 
 /// The operations that are used, by their number in the protocol.
@@ -64,13 +73,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Greets the daemon at the other end of `stream`.
     ///
     /// # Errors
-    /// [`DaemonError::TurnedAway`] or [`DaemonError::Refused`] when it does not let us in,
-    /// [`DaemonError::Version`] when no version is common, [`DaemonError::Wire`] when it is no Nix daemon.
+    /// [`DaemonError::TurnedAway`] when it does not let us in, [`DaemonError::Version`] when no version is common, [`DaemonError::Wire`] when it is no Nix daemon.
     pub async fn open(stream: S) -> Result<Self, DaemonError> {
         let mut stream = WireReader::new(stream);
         let peer = match greet(&mut stream).await {
             // A daemon that does not let us in closes the connection without a word.
-            Err(DaemonError::Wire(WireError::Closed)) => return Err(DaemonError::TurnedAway),
+            Err(DaemonError::Wire(WireError::Closed)) => return Err(DaemonError::TurnedAway(None)),
+            Err(DaemonError::Refused(why)) => return Err(DaemonError::TurnedAway(Some(why))),
             greeted => greeted?,
         };
         Ok(Self {
@@ -91,7 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// The answer can take as long as a running deletion of that path.
     ///
     /// # Errors
-    /// As [`DaemonError`] says; after anything but [`DaemonError::Refused`] the connection is of no more use.
+    /// [`DaemonError::Refused`] when the daemon does not want to; after any other error the connection is
+    /// of no more use.
     pub async fn add_temp_root(&mut self, path: &str) -> Result<(), DaemonError> {
         let request = Operation::AddTempRoot.request().string(path);
         self.call(&request, async |answer| answer.number().await)

@@ -61,7 +61,7 @@ impl Report {
     }
 
     /// The daemon does not want to keep one path. Other paths may be different.
-    pub(super) fn refused(&mut self, why: &str) {
+    fn refused(&mut self, why: &str) {
         if self.refusal_told {
             tracing::debug!(error = why, "the Nix daemon refuses to keep a path alive");
             return;
@@ -98,6 +98,9 @@ impl Report {
             tracing::debug!("the Nix daemon closed a connection");
             return;
         }
+        if let DaemonError::Refused(why) = error {
+            return self.refused(why);
+        }
         self.failed = self.failed.max(Some(id));
         let cause = cause(error);
         if !self.becomes(Condition::Failing(cause)) {
@@ -106,7 +109,7 @@ impl Report {
         }
         let socket = self.socket.display();
         match error {
-            DaemonError::TurnedAway | DaemonError::Refused(_) => {
+            DaemonError::TurnedAway(_) => {
                 let uid = rustix::process::geteuid().as_raw();
                 tracing::warn!(
                     %socket, %error, uid,
@@ -116,7 +119,7 @@ impl Report {
                 );
             }
             DaemonError::Unreachable(source) => unreachable(&socket, source, cause),
-            DaemonError::Version { .. } | DaemonError::Wire(_) => tracing::warn!(
+            DaemonError::Version { .. } | DaemonError::Wire(_) | DaemonError::Refused(_) => tracing::warn!(
                 %socket, %error,
                 "the Nix daemon cannot be used; downloads go on, but a garbage collection may break them",
             ),
@@ -159,7 +162,7 @@ pub(super) fn cause(error: &DaemonError) -> Unrooted {
             io::ErrorKind::WouldBlock => Unrooted::TimedOut,
             _ => Unrooted::Failed,
         },
-        DaemonError::TurnedAway | DaemonError::Refused(_) => Unrooted::Refused,
+        DaemonError::TurnedAway(_) | DaemonError::Refused(_) => Unrooted::Refused,
         DaemonError::Version { .. } | DaemonError::Wire(_) => Unrooted::Failed,
     }
 }

@@ -20,8 +20,8 @@ const LAST: u64 = 0x616c_7473;
 /// Reads up to the end of the messages before an answer.
 ///
 /// # Errors
-/// [`DaemonError::Refused`] when the daemon ends them with an error: the connection stays usable.
-/// Anything else means that it is not.
+/// [`DaemonError::Refused`] when the daemon ends them with an error. Any other error makes the
+/// connection useless.
 pub(super) async fn pass_over<R: AsyncRead + Unpin>(
     stream: &mut WireReader<R>,
     protocol: ProtocolVersion,

@@ -32,7 +32,6 @@ pub(super) enum Command {
 enum Event {
     Opened(Peer),
     Agreed,
-    Refused(String),
     Lost(DaemonError),
 }
 
@@ -127,11 +126,7 @@ impl Worker {
             }
             Event::Agreed => {
                 self.report.agreed(id);
-                self.pool.answered(id, true, now);
-            }
-            Event::Refused(why) => {
-                self.report.refused(&why);
-                self.pool.answered(id, false, now);
+                self.pool.agreed(id, now);
             }
             Event::Lost(error) => {
                 self.connections.remove(&id);
@@ -190,12 +185,8 @@ async fn converse(
             },
             error = connection.disturbance() => return Err(error.into()),
         };
-        let event = match connection.add_temp_root(&path).await {
-            Ok(()) => Event::Agreed,
-            Err(DaemonError::Refused(why)) => Event::Refused(why),
-            Err(error) => return Err(error),
-        };
-        let _ = events.send((id, event));
+        connection.add_temp_root(&path).await?;
+        let _ = events.send((id, Event::Agreed));
     }
 }
 

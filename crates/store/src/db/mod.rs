@@ -3,17 +3,18 @@
 mod open;
 mod row;
 mod state;
+mod watch;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
     time::Duration,
 };
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use self::{open::Reader, state::Availability};
+use self::{open::Reader, state::Availability, watch::Generation};
 use crate::{StoreError, config::AbsentStore};
 
 pub(crate) use row::{PathRow, path_by_hash_part};
@@ -34,6 +35,8 @@ struct Shared {
     /// Open connections that nobody uses at the moment.
     idle: Mutex<Vec<Reader>>,
     availability: Availability,
+    generation: Generation,
+    watched: Once,
 }
 
 impl Database {
@@ -46,7 +49,16 @@ impl Database {
             permits: Semaphore::new(readers.max(1)),
             idle: Mutex::default(),
             availability: Availability::default(),
+            generation: Generation::default(),
+            watched: Once::new(),
         }))
+    }
+
+    /// The number of the state that the database is in; 0 as long as nobody has looked. Read it before the
+    /// row that something is derived from: when it is still the same later, so is the row.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.watched.call_once(|| watch::start(Arc::downgrade(&self.0)));
+        self.0.generation.get()
     }
 
     /// Questions that could not be answered so far.

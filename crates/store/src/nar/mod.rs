@@ -16,7 +16,7 @@ pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
     layouts::{LayoutKey, Layouts},
     read::{RangeReader, Source},
-    tree::{Root, Tree, is_executable, open_beneath, size},
+    tree::{DIRECTORY, FILE, Root, Tree, is_executable, open_beneath, size},
 };
 pub use self::stream::NarStream;
 use crate::StoreError;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ConnectionId, FullPath, Reply};
+use super::{ConnectionId, FullPath, Reply, Unrooted};
 
 /// Where the root of a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,22 @@ pub(super) struct Entry {
     pub(super) root: Root,
     /// Whether it is in the queue.
     pub(super) queued: bool,
+}
+
+impl Entry {
+    /// Answers all who wait. Those who gave up meanwhile do not hear it.
+    pub(super) fn tell(&mut self, outcome: Result<(), Unrooted>) {
+        for reply in self.waiting.drain(..) {
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// Notes that the daemon does not want to keep the path.
+    pub(super) fn refuse(&mut self) {
+        self.root = Root::Refused;
+        self.queued = false;
+        self.tell(Err(Unrooted::Refused));
+    }
 }
 
 #[derive(Debug, Default)]

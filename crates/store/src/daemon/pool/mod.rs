@@ -40,7 +40,7 @@ pub(super) type Reply = oneshot::Sender<Result<(), Unrooted>>;
 pub(super) enum Action {
     /// Connect to the daemon; [`Pool::opened`] or [`Pool::lost`] follows.
     Open(ConnectionId),
-    /// Ask for a root; [`Pool::answered`] or [`Pool::lost`] follows.
+    /// Ask for a root; [`Pool::agreed`] or [`Pool::lost`] follows.
     Ask(ConnectionId, FullPath),
     /// Drop the connection; nothing may follow.
     Close(ConnectionId),
@@ -131,25 +131,15 @@ impl Pool {
         self.dispatch(now);
     }
 
-    /// The daemon agreed, or refused, to keep the path it was asked for.
-    pub(super) fn answered(&mut self, id: ConnectionId, agreed: bool, now: Instant) {
+    /// The daemon keeps the path it was asked for.
+    pub(super) fn agreed(&mut self, id: ConnectionId, now: Instant) {
         let Some(path) = self.members.finish(id) else {
             return;
         };
         if let Some(entry) = self.entries.get(&path) {
-            let outcome = if agreed {
-                Ok(())
-            } else {
-                Err(Unrooted::Refused)
-            };
-            for reply in entry.waiting.drain(..) {
-                let _ = reply.send(outcome);
-            }
-            let needed = entry.holders > 0;
-            if agreed && self.members.keep(id, &path, needed) {
+            entry.tell(Ok(()));
+            if self.members.keep(id, &path, entry.holders > 0) {
                 entry.root = Root::Held(id);
-            } else if needed {
-                entry.root = Root::Refused;
             } else {
                 self.entries.forget(&path);
             }
@@ -161,7 +151,8 @@ impl Pool {
         self.dispatch(now);
     }
 
-    /// A connection could not be opened, or broke. Returns whether it had answered before.
+    /// A connection could not be opened, or broke, perhaps over the path that it was asked for.
+    /// Returns whether it had kept any before.
     pub(super) fn lost(&mut self, id: ConnectionId, cause: Unrooted, now: Instant) -> bool {
         let Some(member) = self.members.remove(id) else {
             return false;
@@ -178,7 +169,10 @@ impl Pool {
         if let State::Asking { path, .. } = member.state
             && self.entries.want_again(&path)
         {
-            self.queue.push_front(path);
+            match self.entries.get(&path) {
+                Some(entry) if cause == Unrooted::Refused => entry.refuse(),
+                _ => self.queue.push_front(path),
+            }
         }
         self.dispatch(now);
         member.proven
@@ -256,9 +250,7 @@ impl Pool {
         };
         for path in &self.queue {
             if let Some(entry) = self.entries.get(path) {
-                for reply in entry.waiting.drain(..) {
-                    let _ = reply.send(Err(cause));
-                }
+                entry.tell(Err(cause));
             }
         }
     }

@@ -81,14 +81,19 @@ impl Rig {
         self.act();
     }
 
-    fn answer(&mut self, agreed: bool) -> ConnectionId {
+    fn agree(&mut self) -> ConnectionId {
         let (id, path) = self.asked.pop_first().expect("something is asked");
-        if agreed {
-            self.roots.entry(id).or_default().insert(path);
-        }
-        self.pool.answered(id, agreed, self.now);
+        self.roots.entry(id).or_default().insert(path);
+        self.pool.agreed(id, self.now);
         self.act();
         id
+    }
+
+    fn refuse(&mut self) {
+        let id = *self.asked.keys().next().expect("something is asked");
+        self.forget(id);
+        self.pool.lost(id, Unrooted::Refused, self.now);
+        self.act();
     }
 
     fn lose(&mut self, id: ConnectionId) {
@@ -109,7 +114,7 @@ impl Rig {
             if self.asked.is_empty() {
                 self.open();
             } else {
-                self.answer(true);
+                self.agree();
             }
         }
     }
@@ -133,7 +138,7 @@ fn daemon_is_asked_once_for_a_path_that_two_want() {
     let mut first = rig.hold("/s/a");
     let mut second = rig.hold("/s/a");
     rig.open();
-    rig.answer(true);
+    rig.agree();
     assert_eq!((told(&mut first), told(&mut second)), (Ok(()), Ok(())));
     assert!(rig.asked.is_empty());
 
@@ -258,14 +263,14 @@ fn a_stuck_connection_does_not_keep_others_from_their_roots() {
     let second = rig.open();
     assert_ne!(first, second);
     assert_eq!(rig.asked.remove(&second).as_deref(), Some("/s/b"));
-    rig.pool.answered(second, true, rig.now);
+    rig.pool.agreed(second, rig.now);
     rig.act();
     assert_eq!(told(&mut behind), Ok(()));
 
     assert!(waits(&mut stuck));
     assert_eq!(told(&mut rig.hold("/s/a")), Err(Unrooted::TimedOut), "known to be stuck");
     // The late answer still holds it.
-    rig.answer(true);
+    rig.agree();
     assert!(!rig.pool.is_stalled(rig.now));
     assert_eq!(told(&mut rig.hold("/s/a")), Ok(()));
 }
@@ -305,7 +310,7 @@ fn a_connection_that_took_long_to_open_is_as_young_as_any_other() {
     rig.hold("/s/a");
     rig.pass(Duration::from_secs(61));
     rig.open();
-    rig.answer(true);
+    rig.agree();
     rig.release("/s/a");
     rig.pass(Duration::from_secs(59));
     assert_eq!(rig.roots.len(), 1);
@@ -314,16 +319,29 @@ fn a_connection_that_took_long_to_open_is_as_young_as_any_other() {
 }
 
 #[test]
-fn a_refused_path_is_told_and_asked_for_anew_by_the_next() {
+fn a_refused_path_costs_the_others_on_its_connection_nothing_but_a_new_one() {
     let mut rig = Rig::new(|_| {});
-    let mut first = rig.hold("/s/a");
+    rig.hold("/s/a");
+    rig.serve();
+    let mut refused = rig.hold("/s/b");
+    rig.refuse();
+    assert_eq!(told(&mut refused), Err(Unrooted::Refused));
+    rig.serve();
+    assert!(rig.is_rooted("/s/a"));
+    assert!(!rig.is_rooted("/s/b"), "it is not asked for again");
+    let mut next = rig.hold("/s/b");
+    rig.serve();
+    assert_eq!(told(&mut next), Ok(()), "unless somebody else wants it");
+}
+
+#[test]
+fn a_daemon_that_refuses_everything_is_not_tried_all_the_time() {
+    let mut rig = Rig::new(|_| {});
+    rig.hold("/s/a");
     rig.open();
-    rig.answer(false);
-    assert_eq!(told(&mut first), Err(Unrooted::Refused));
-    let mut second = rig.hold("/s/a");
-    rig.answer(true);
-    assert_eq!(told(&mut second), Ok(()));
-    assert_eq!(rig.opened, 1, "the connection stays in use");
+    rig.refuse();
+    assert_eq!(told(&mut rig.hold("/s/b")), Err(Unrooted::Refused));
+    assert_eq!(rig.opened, 1);
 }
 
 #[test]
@@ -352,7 +370,8 @@ enum Step {
     Release(u8),
     Open,
     FailToOpen,
-    Answer(bool),
+    Agree,
+    Refuse,
     Lose(u8),
     Pass(u16),
 }
@@ -363,7 +382,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0..8_u8).prop_map(Step::Release),
         4 => Just(Step::Open),
         1 => Just(Step::FailToOpen),
-        6 => prop::bool::weighted(0.9).prop_map(Step::Answer),
+        6 => Just(Step::Agree),
+        1 => Just(Step::Refuse),
         1 => any::<u8>().prop_map(Step::Lose),
         2 => (1..20_000_u16).prop_map(Step::Pass),
     ];
@@ -399,13 +419,14 @@ proptest! {
                 }
                 Step::Open if !rig.opening.is_empty() => { rig.open(); }
                 Step::FailToOpen if !rig.opening.is_empty() => rig.fail_to_open(Unrooted::Absent),
-                Step::Answer(agreed) if !rig.asked.is_empty() => { rig.answer(agreed); }
+                Step::Agree if !rig.asked.is_empty() => { rig.agree(); }
+                Step::Refuse if !rig.asked.is_empty() => rig.refuse(),
                 Step::Lose(which) if !rig.roots.is_empty() => {
                     let id = *rig.roots.keys().nth(usize::from(which) % rig.roots.len()).unwrap();
                     rig.lose(id);
                 }
                 Step::Pass(milliseconds) => rig.pass(Duration::from_millis(milliseconds.into())),
-                Step::Open | Step::FailToOpen | Step::Answer(_) | Step::Lose(_) => {}
+                Step::Open | Step::FailToOpen | Step::Agree | Step::Refuse | Step::Lose(_) => {}
             }
             prop_assert!(rig.pool.members.len() <= connections * 4);
             // Whoever was told that a path is held, and stays, has it held on an open connection,

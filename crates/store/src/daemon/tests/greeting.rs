@@ -122,13 +122,13 @@ async fn a_daemon_may_refuse_in_the_greeting_or_close_it() {
     says.truncate(says.len() - 8);
     says.extend(error("you are not allowed"));
     let refused = open(&says).await.unwrap_err();
-    assert!(matches!(refused, DaemonError::Refused(why) if why == "you are not allowed"));
+    assert!(matches!(refused, DaemonError::TurnedAway(Some(why)) if why == "you are not allowed"));
 
     for minor in MINORS {
         let says = greeting(minor);
         for end in 0..says.len() {
             let error = open(&says[..end]).await.unwrap_err();
-            assert!(matches!(error, DaemonError::TurnedAway), "1.{minor} to {end}: {error}");
+            assert!(matches!(error, DaemonError::TurnedAway(None)), "1.{minor} to {end}: {error}");
         }
     }
 }

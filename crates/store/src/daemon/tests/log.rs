@@ -77,7 +77,7 @@ fn daemon_that_is_absent_for_long_is_said_once_and_its_return_too() {
 
 #[test]
 fn daemon_that_turns_us_away_is_a_warning_with_the_remedy() {
-    let lines = lines(|report, [first, ..]| report.lost(first, &DaemonError::TurnedAway, false));
+    let lines = lines(|report, [first, ..]| report.lost(first, &DaemonError::TurnedAway(None), false));
     assert_eq!(lines.len(), 1);
     assert!(lines[0].starts_with("WARN ") && lines[0].contains("`allowed-users`"), "{lines:?}");
 }
@@ -102,9 +102,10 @@ fn a_connection_closed_after_good_service_is_no_news() {
 
 #[test]
 fn refused_paths_and_stalls_are_said_once() {
-    let lines = lines(|report, _| {
-        for _ in 0..3 {
-            report.refused("path '/x' is not in the Nix store");
+    let lines = lines(|report, ids| {
+        for id in ids {
+            let why = "path '/x' is not in the Nix store".to_owned();
+            report.lost(id, &DaemonError::Refused(why), false);
             report.stalled(true);
         }
         report.stalled(false);

@@ -1,7 +1,9 @@
 //! Build logs. They stay when their derivation is collected.
 
+mod unpack;
+
 use std::{
-    io::{self, BufReader, ErrorKind, Read},
+    io,
     ops::Range,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
@@ -10,21 +12,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use bzip2::bufread::MultiBzDecoder;
 use rns_formats::LogName;
 use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
+use self::unpack::{Unpacker, WHOLE, unpack};
 use crate::{
     Chunks, FileStream, LocalStore, StoreError,
     beneath::is_absent,
-    chunks::{Fill, ReadAhead},
+    chunks::ReadAhead,
     nar::{DIRECTORY, FILE, open_beneath, size},
 };
-
-/// A log that has no more bytes than this is unpacked before anything of it is sent, so that its length
-/// is known.
-const WHOLE: u64 = 4 << 20;
 
 /// Logs unpacked at the same time before anything of them is sent.
 static UNPACKING: Semaphore = Semaphore::const_new(4);
@@ -172,64 +170,4 @@ fn open(directory: BorrowedFd<'_>, log_dir: &Path, place: &str, packed: bool) ->
     }
     let etag = format!("{len:x}-{:x}.{:x}", stat.st_mtime, stat.st_mtime_nsec);
     Ok(Some(Found { file: Arc::new(file), path: log_dir.join(place).into(), len, packed, etag }))
-}
-
-/// The whole log, unless it is longer than [`WHOLE`].
-fn unpack(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Result<Option<Bytes>, StoreError> {
-    let mut bytes = Vec::new();
-    let mut decoder = Unpacker::new(file, path).decoder.take(WHOLE + 1);
-    decoder.read_to_end(&mut bytes).map_err(StoreError::io("unpack", &**path))?;
-    bytes.shrink_to_fit();
-    Ok((bytes.len() as u64 <= WHOLE).then(|| bytes.into()))
-}
-
-/// A bzip2 file as text. It may have several streams, one after the other.
-struct Unpacker {
-    decoder: MultiBzDecoder<BufReader<FileReader>>,
-    path: Arc<Path>,
-    ended: bool,
-}
-
-impl Unpacker {
-    fn new(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Self {
-        let reader = FileReader { file: Arc::clone(file), offset: 0 };
-        let decoder = MultiBzDecoder::new(BufReader::with_capacity(64 << 10, reader));
-        Self { decoder, path: Arc::clone(path), ended: false }
-    }
-}
-
-impl Fill for Unpacker {
-    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
-        let mut filled = 0;
-        while let Some(left) = room.get_mut(filled..).filter(|left| !left.is_empty()) {
-            match self.decoder.read(left) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(StoreError::io("unpack", &*self.path)(error)),
-            }
-        }
-        Ok(filled)
-    }
-
-    fn is_at_end(&self) -> bool {
-        self.ended
-    }
-}
-
-/// Reads a file that others read too, from its beginning.
-struct FileReader {
-    file: Arc<OwnedFd>,
-    offset: u64,
-}
-
-impl Read for FileReader {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let read = rustix::io::pread(&self.file, room, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
-    }
 }

@@ -1,0 +1,111 @@
+//! Numbers that are kept elsewhere and are read when somebody asks for the metrics.
+
+use std::time::Instant;
+
+use prometheus::{Gauge, IntCounter, IntGauge};
+
+use super::{build::Build, process};
+
+/// What the store and the signer have counted themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Observed {
+    /// Downloads whose path was held by a temporary GC root.
+    pub(crate) temp_roots_held: u64,
+    /// Downloads that went on without one.
+    pub(crate) temp_roots_missed: u64,
+    /// Lookups that the store could not answer.
+    pub(crate) store_errors: u64,
+    /// Memory taken by cached NAR layouts, in bytes.
+    pub(crate) layout_cache_bytes: u64,
+    /// NARs whose layout was in the cache.
+    pub(crate) layout_cache_hits: u64,
+    /// NARs whose store path had to be walked.
+    pub(crate) layout_cache_misses: u64,
+    /// Keys that sign.
+    pub(crate) signing_keys: u64,
+    /// Configured keys that cannot be used.
+    pub(crate) signing_problems: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Asked {
+    started: Instant,
+    uptime: Gauge,
+    resident: IntGauge,
+    descriptors: IntGauge,
+    cpu: Gauge,
+    rooted: IntCounter,
+    unrooted: IntCounter,
+    store_errors: IntCounter,
+    layout_bytes: IntGauge,
+    layout_hits: IntCounter,
+    layout_misses: IntCounter,
+    signing_keys: IntGauge,
+    signing_problems: IntGauge,
+}
+
+impl Asked {
+    pub(super) fn new(build: &Build) -> Self {
+        let roots = build.counters(
+            "rust_nix_serve_temp_roots_total",
+            "Downloads whose path was protected from garbage collection while it was sent, and others.",
+            &["state"],
+        );
+        let layouts = build.counters(
+            "rust_nix_serve_layout_cache_lookups_total",
+            "NARs whose layout was cached (hit), and whose store path had to be walked (miss).",
+            &["result"],
+        );
+        Self {
+            started: Instant::now(),
+            uptime: build.float("rust_nix_serve_uptime_seconds", "Time since the start."),
+            resident: build
+                .gauge("process_resident_memory_bytes", "Resident memory size in bytes."),
+            descriptors: build.gauge("process_open_fds", "Number of open file descriptors."),
+            cpu: build.float(
+                "process_cpu_seconds_total",
+                "Total user and system CPU time spent in seconds.",
+            ),
+            rooted: roots.with_label_values(&["rooted"]),
+            unrooted: roots.with_label_values(&["unrooted"]),
+            store_errors: build.counter(
+                "rust_nix_serve_store_errors_total",
+                "Lookups that the store could not answer.",
+            ),
+            layout_bytes: build
+                .gauge("rust_nix_serve_layout_cache_bytes", "Memory taken by cached NAR layouts."),
+            layout_hits: layouts.with_label_values(&["hit"]),
+            layout_misses: layouts.with_label_values(&["miss"]),
+            signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
+            signing_problems: build.gauge(
+                "rust_nix_serve_signing_key_problems",
+                "Configured signing keys that cannot be used.",
+            ),
+        }
+    }
+
+    pub(super) fn fill(&self, observed: &Observed) {
+        self.uptime.set(self.started.elapsed().as_secs_f64());
+        if let Some(process) = process::read() {
+            self.resident.set(signed(process.resident_bytes));
+            self.descriptors.set(signed(process.open_descriptors));
+            self.cpu.set(process.cpu_seconds);
+        }
+        raise(&self.rooted, observed.temp_roots_held);
+        raise(&self.unrooted, observed.temp_roots_missed);
+        raise(&self.store_errors, observed.store_errors);
+        self.layout_bytes.set(signed(observed.layout_cache_bytes));
+        raise(&self.layout_hits, observed.layout_cache_hits);
+        raise(&self.layout_misses, observed.layout_cache_misses);
+        self.signing_keys.set(signed(observed.signing_keys));
+        self.signing_problems.set(signed(observed.signing_problems));
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
+}

@@ -1,0 +1,186 @@
+//! Narinfos that were rendered before, and are still true.
+//!
+//! Rendering costs a statement, a signature for each key, and formatting. What was rendered is kept as bytes with
+//! the number of the keys (read before the keys were) and the generation of the database (read before the row was).
+//! While both are the same, the answer is a look-up in memory. When the generation has moved on, the row is looked
+//! up again; when that is unchanged, so are the bytes.
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix_web::http::header::HeaderValue;
+use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
+use rns_formats::{HashPart, PathInfo};
+
+/// After this time the path is looked for again, even when the database did not change: files can be taken away
+/// behind its back.
+const RECHECK: Duration = Duration::from_secs(60);
+
+/// A narinfo as it is sent.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub(crate) text: Bytes,
+    pub(crate) etag: HeaderValue,
+    epoch: u64,
+    generation: AtomicU64,
+    /// Milliseconds after `started` of the cache.
+    checked: AtomicU64,
+    row: u64,
+}
+
+/// Rendered narinfos, within a bound.
+pub(crate) struct RenderedCache {
+    cache: Cache<HashPart, Arc<Rendered>, Size>,
+    started: Instant,
+}
+
+#[derive(Clone)]
+struct Size;
+
+impl Weighter<HashPart, Arc<Rendered>> for Size {
+    fn weight(&self, _: &HashPart, rendered: &Arc<Rendered>) -> u64 {
+        (rendered.text.len() + 64 + size_of::<Rendered>() + size_of::<HashPart>()) as u64
+    }
+}
+
+/// What a narinfo was made from, read before it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// The set of keys.
+    pub(crate) epoch: u64,
+    /// The state of the database; 0 when it is not known.
+    pub(crate) generation: u64,
+}
+
+impl RenderedCache {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let estimate = (bytes >> 10).clamp(64, 65_536);
+        Self { cache: Cache::with_weighter(estimate, bytes as u64, Size), started: Instant::now() }
+    }
+
+    /// What is known to be true at this moment.
+    pub(crate) fn get(&self, hash: &HashPart, now: Moment) -> Option<Arc<Rendered>> {
+        let rendered = self.cache.get(hash)?;
+        let fresh = now.generation != 0
+            && rendered.epoch == now.epoch
+            && rendered.generation.load(Ordering::Acquire) == now.generation
+            && self.age(&rendered) < RECHECK;
+        fresh.then_some(rendered)
+    }
+
+    /// What was rendered from the same row with the same keys, which is thereby true at this moment.
+    pub(crate) fn renew(&self, info: &PathInfo, now: Moment) -> Option<Arc<Rendered>> {
+        let rendered = self.cache.get(&info.path.hash_part())?;
+        if rendered.epoch != now.epoch || rendered.row != digest(info) {
+            return None;
+        }
+        rendered.generation.store(now.generation, Ordering::Release);
+        rendered.checked.store(self.elapsed(), Ordering::Relaxed);
+        Some(rendered)
+    }
+
+    /// Keeps a narinfo.
+    pub(crate) fn insert(&self, info: &PathInfo, text: Bytes, etag: HeaderValue, made: Moment) -> Arc<Rendered> {
+        let rendered = Arc::new(Rendered {
+            text,
+            etag,
+            epoch: made.epoch,
+            generation: AtomicU64::new(made.generation),
+            checked: AtomicU64::new(self.elapsed()),
+            row: digest(info),
+        });
+        self.cache.insert(info.path.hash_part(), Arc::clone(&rendered));
+        rendered
+    }
+
+    /// The path is not there any more.
+    pub(crate) fn remove(&self, hash: &HashPart) {
+        self.cache.remove(hash);
+    }
+
+    /// Memory in use, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.cache.weight()
+    }
+
+    fn age(&self, rendered: &Rendered) -> Duration {
+        Duration::from_millis(self.elapsed().saturating_sub(rendered.checked.load(Ordering::Relaxed)))
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Everything that a narinfo says, as a number to compare.
+fn digest(info: &PathInfo) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&info.path, &info.nar_hash, info.nar_size, &info.references, &info.deriver, info.ultimate).hash(&mut hasher);
+    for signature in &info.signatures {
+        signature.to_string().hash(&mut hasher);
+    }
+    info.ca.as_ref().map(ToString::to_string).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_formats::{Sha256Digest, StorePath};
+
+    use super::*;
+
+    fn info(size: u64) -> PathInfo {
+        PathInfo {
+            path: StorePath::parse("00000000000000000000000000000001-x").unwrap(),
+            nar_hash: Sha256Digest::of(b"x"),
+            nar_size: size,
+            references: Vec::new(),
+            deriver: None,
+            signatures: Vec::new(),
+            ca: None,
+            ultimate: false,
+            registration_time: 0,
+        }
+    }
+
+    fn filled(made: Moment) -> (RenderedCache, HashPart) {
+        let cache = RenderedCache::new(1 << 20);
+        cache.insert(&info(1), Bytes::from_static(b"text"), HeaderValue::from_static("\"x\""), made);
+        (cache, info(1).path.hash_part())
+    }
+
+    #[test]
+    fn an_entry_is_used_only_while_keys_and_database_are_the_same() {
+        let made = Moment { epoch: 3, generation: 7 };
+        let (cache, hash) = filled(made);
+        assert!(cache.get(&hash, made).is_some());
+        assert!(cache.get(&hash, Moment { generation: 8, ..made }).is_none());
+        assert!(cache.get(&hash, Moment { epoch: 4, ..made }).is_none());
+    }
+
+    #[test]
+    fn an_unknown_state_of_the_database_proves_nothing() {
+        let made = Moment { epoch: 3, generation: 0 };
+        let (cache, hash) = filled(made);
+        assert!(cache.get(&hash, made).is_none());
+    }
+
+    #[test]
+    fn an_unchanged_row_renews_an_entry_and_a_changed_one_does_not() {
+        let made = Moment { epoch: 3, generation: 7 };
+        let later = Moment { generation: 9, ..made };
+        let (cache, hash) = filled(made);
+        assert!(cache.renew(&info(2), later).is_none());
+        assert!(cache.get(&hash, later).is_none());
+        assert!(cache.renew(&info(1), later).is_some());
+        assert!(cache.get(&hash, later).is_some());
+        assert!(cache.renew(&info(1), Moment { epoch: 4, ..later }).is_none());
+    }
+}

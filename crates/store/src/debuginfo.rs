@@ -1,0 +1,154 @@
+//! Where the debug information of a program is.
+//!
+//! Nixpkgs puts it into an output called `debug`, as `lib/debug/.build-id/<2 digits>/<38 digits>.debug`,
+//! by the build id that program and debug information have in common.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+};
+
+use rns_formats::{BuildId, PathInfo, StoreDir, StorePath};
+use rusqlite::{Connection, OptionalExtension as _};
+use rustix::fs::{self, Dir, FileType, Mode, OFlags};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    LocalStore, StoreError,
+    nar::{DIRECTORY, FILE, open_beneath},
+};
+
+/// Where debug information is in a path, without the name.
+const DIRECTORY_OF_IDS: &str = "lib/debug/.build-id";
+
+/// Paths with one build id that are looked at. Programs that are rebuilt without change share it.
+const MOST: usize = 32;
+
+const PATHS: &str = "select id, path from ValidPaths where id > ?1 and path glob '*-debug' order by id limit ?2";
+
+const ROW: &str = "select path from ValidPaths where id = ?1";
+
+/// A file with debug information.
+#[derive(Clone, Debug)]
+pub struct DebugFile {
+    /// What is registered of the store path that holds it.
+    pub info: Arc<PathInfo>,
+    /// Where in that path it is: `lib/debug/.build-id/ab/cdef….debug`.
+    pub member: String,
+}
+
+impl LocalStore {
+    /// The debug information with this build id, in the latest path that has it. `None` when no valid path
+    /// named `*-debug` has it.
+    ///
+    /// A question about an id that is not known reads the directories of such paths as are new since the
+    /// last one; the first one those of all of them. The index of ids has the configured bound.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub async fn debuginfo(&self, id: &BuildId) -> Result<Option<DebugFile>, StoreError> {
+        let shared = self.shared();
+        let asked = shared.debug_files.asked();
+        if let Some(found) = self.indexed_debuginfo(id).await? {
+            return Ok(Some(found));
+        }
+        let (real_dir, store_dir) = (shared.config.real_dir.clone(), shared.config.store_dir.clone());
+        let entries = move |rows| entries(&real_dir, &store_dir, rows);
+        shared.debug_files.extend(asked, &shared.database, &shared.config.database, PATHS, entries).await?;
+        self.indexed_debuginfo(id).await
+    }
+
+    /// What the index knows, as far as it is still there.
+    async fn indexed_debuginfo(&self, id: &BuildId) -> Result<Option<DebugFile>, StoreError> {
+        let shared = self.shared();
+        let (index, store_dir, key) = (shared.debug_files.clone(), shared.config.store_dir.clone(), key(id));
+        let question = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(ROW)?;
+            let mut paths = Vec::new();
+            for row in index.rows(key, MOST) {
+                let path: Option<String> = statement.query_row([row], |row| row.get(0)).optional()?;
+                paths.extend(path.and_then(|path| store_dir.parse_path(&path).ok()));
+            }
+            Ok(paths)
+        };
+        let paths = shared.database.ask(question).await?.unwrap_or_default();
+        let member = member(id);
+        for path in paths {
+            let file = format!("{path}/{member}");
+            let shared = Arc::clone(self.shared());
+            let is_there = spawn_blocking(move || is_file(&shared.config.real_dir, &file));
+            if is_there.await.map_err(|_| StoreError::Stopping)?
+                && let Some(info) = self.path_info(path.hash_part()).await?
+            {
+                return Ok(Some(DebugFile { info, member }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn member(id: &BuildId) -> String {
+    let id = id.to_string();
+    let (directory, file) = id.split_at_checked(2).unwrap_or_default();
+    format!("{DIRECTORY_OF_IDS}/{directory}/{file}.debug")
+}
+
+/// The beginning of a build id stands for it in the index.
+fn key(id: &BuildId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *id.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn is_file(real_dir: &Path, name: &str) -> bool {
+    let Ok(store) = open_store(real_dir) else { return false };
+    let Ok(file) = open_beneath(store.as_fd(), name.as_bytes(), FILE) else { return false };
+    fs::fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+}
+
+fn open_store(real_dir: &Path) -> Result<OwnedFd, StoreError> {
+    fs::open(real_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
+        .map_err(|error| StoreError::io("open", real_dir)(error.into()))
+}
+
+/// The build ids in these paths. Paths that cannot be read have none.
+fn entries(real_dir: &Path, store_dir: &StoreDir, rows: Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError> {
+    let store = open_store(real_dir)?;
+    let mut entries = Vec::new();
+    for (row, path) in rows {
+        let Ok(path) = store_dir.parse_path(&path) else { continue };
+        let ids = build_ids(store.as_fd(), &path).unwrap_or_else(|error| {
+            tracing::debug!(%path, "no debug information: {error}");
+            Vec::new()
+        });
+        entries.extend(ids.iter().map(|id| (key(id), row)));
+    }
+    Ok(entries)
+}
+
+fn build_ids(store: BorrowedFd<'_>, path: &StorePath) -> io::Result<Vec<BuildId>> {
+    let top = open_beneath(store, format!("{path}/{DIRECTORY_OF_IDS}").as_bytes(), DIRECTORY)?;
+    let mut ids = Vec::new();
+    for prefix in names(top.as_fd())? {
+        if prefix.len() != 2 {
+            continue;
+        }
+        let Ok(directory) = open_beneath(top.as_fd(), prefix.as_bytes(), DIRECTORY) else { continue };
+        for name in names(directory.as_fd())? {
+            let Some(rest) = name.strip_suffix(".debug") else { continue };
+            ids.extend(BuildId::parse(&format!("{prefix}{rest}")));
+        }
+    }
+    Ok(ids)
+}
+
+/// The names in a directory that could be a part of a build id.
+fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        names.extend(entry.file_name().to_str().ok().map(str::to_owned).filter(|name| !name.starts_with('.')));
+    }
+    Ok(names)
+}

@@ -1,0 +1,139 @@
+//! Single files and directories inside a store path.
+
+mod directory;
+
+use std::{
+    io::{self, ErrorKind},
+    ops::Range,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+};
+
+use rns_formats::{HashPart, PathInfo, ServePath, StoreDir};
+use rustix::fs::{self, FileType};
+use tokio::task::spawn_blocking;
+
+pub use self::directory::{DirectoryEntry, EntryKind, ServedDirectory};
+use crate::{
+    FileStream, LocalStore, StoreError,
+    beneath::{is_absent, open_inside},
+    nar::{Root, Tree, is_executable, of_path, size},
+};
+
+/// What a directory is shown as, where it is there.
+const INDEX: &str = "index.html";
+
+/// What is at a place inside a store path.
+pub enum Served {
+    /// A regular file.
+    File(ServedFile),
+    /// A directory.
+    Directory(ServedDirectory),
+}
+
+/// A regular file, open. It can be read to its end even when its path is collected meanwhile.
+pub struct ServedFile {
+    /// What is registered of the store path around it.
+    pub info: Arc<PathInfo>,
+    /// The name under which it was asked for, with replacement characters for what is not UTF-8.
+    pub name: String,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+    file: Arc<OwnedFd>,
+    path: Arc<Path>,
+}
+
+impl ServedFile {
+    /// The bytes of `range`, which lies within the file.
+    #[must_use]
+    pub fn read(&self, range: Range<u64>) -> FileStream {
+        FileStream::start(Arc::clone(&self.file), Arc::clone(&self.path), range)
+    }
+}
+
+impl LocalStore {
+    /// What is at `path` inside the store path with this hash part. Symbolic links are followed as long
+    /// as they stay inside that store path; absolute ones have to begin with its full name. `None` when
+    /// there is nothing, nothing that may be read, or neither a regular file nor a directory.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`]; `Io` when the system cannot say, as when too many files are open.
+    pub async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, StoreError> {
+        let Some(info) = self.path_info(hash).await? else { return Ok(None) };
+        let shared = Arc::clone(self.shared());
+        let path = path.clone();
+        let found = spawn_blocking(move || {
+            let config = &shared.config;
+            find(&config.real_dir, &config.store_dir, &info, &path).or_else(|error| match of_path(&info.path, error) {
+                StoreError::Damaged { .. } => Ok(None),
+                error => Err(error),
+            })
+        });
+        found.await.map_err(|_| StoreError::Stopping)?
+    }
+}
+
+fn find(real_dir: &Path, store_dir: &StoreDir, info: &Arc<PathInfo>, path: &ServePath) -> Result<Option<Served>, StoreError> {
+    let tree = Tree::open(real_dir, &info.path)?;
+    let root_name = store_dir.print(&info.path);
+    let shown = tree.path().join(String::from_utf8_lossy(path.as_bytes()).as_ref());
+    let failed = StoreError::io("open", &shown);
+    let opened = match &tree.root {
+        Root::Directory(root) => {
+            let mut name = path.as_bytes().to_vec();
+            // The system refuses the name of a file with a slash behind it.
+            name.extend(path.trailing_slash().then_some(b'/').filter(|_| !path.is_empty()));
+            open_served(root.as_fd(), &root_name, &name)
+        }
+        Root::Regular { .. } if path.is_empty() => tree.open_file(b"").map(Some),
+        Root::Regular { .. } | Root::Symlink(_) => Ok(None),
+    };
+    let Some(file) = opened.map_err(failed)? else { return Ok(None) };
+    let stat = fs::fstat(&file).map_err(|error| StoreError::io("stat", &shown)(error.into()))?;
+    let served = |file: OwnedFd, stat: &fs::Stat, name: String| ServedFile {
+        info: Arc::clone(info),
+        name,
+        len: size(stat),
+        executable: is_executable(stat.st_mode),
+        file: Arc::new(file),
+        path: shown.as_path().into(),
+    };
+    match (FileType::from_raw_mode(stat.st_mode), &tree.root) {
+        (FileType::RegularFile, _) => {
+            let last = path.components().next_back().map(|name| String::from_utf8_lossy(name).into_owned());
+            let name = last.unwrap_or_else(|| info.path.name().to_owned());
+            Ok(Some(Served::File(served(file, &stat, name))))
+        }
+        (FileType::Directory, Root::Directory(root)) => {
+            let index = [path.as_bytes(), INDEX.as_bytes()].join(&b'/');
+            let index = index.strip_prefix(b"/").unwrap_or(&index);
+            let index = open_served(root.as_fd(), &root_name, index).map_err(StoreError::io("open", &shown))?;
+            let index = index.and_then(|file| Some((fs::fstat(&file).ok()?, file)));
+            let index = index.filter(|(stat, _)| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+            let info = Arc::clone(info);
+            Ok(Some(Served::Directory(match index {
+                Some((stat, file)) => {
+                    let index = Some(served(file, &stat, INDEX.to_owned()));
+                    ServedDirectory { info, index, entries: Vec::new(), truncated: false }
+                }
+                None => {
+                    let (entries, truncated) = directory::read(file.as_fd()).map_err(StoreError::io("read", &shown))?;
+                    ServedDirectory { info, index: None, entries, truncated }
+                }
+            })))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Opens what may be served; `None` when there is nothing, or nothing that this process may read.
+fn open_served(root: BorrowedFd<'_>, root_name: &str, name: &[u8]) -> io::Result<Option<OwnedFd>> {
+    match open_inside(root, root_name.as_bytes(), name) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,13 @@
+//! The real program against HTTP requests of every kind, and against real Nix.
+//!
+//! The modules `conformance_*` hold the numbered checks of `docs/protocol.md`, each in a test that
+//! begins with its number.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod conformance_cache_info;
+mod conformance_misses;
+mod conformance_narinfo;
+mod conformance_signatures;
+mod layers;
+mod support;

@@ -1,0 +1,79 @@
+//! What most tests begin with.
+
+use rns_formats::{Sha256Digest, StorePath};
+use rns_testing::{FixtureStore, Server, ServerBuilder, http::Response};
+
+/// A throw-away secret key, and its public key.
+pub(crate) const SECRET_KEY: &str =
+    "test-1:TxYr32PPRzSsckW/L+v+DAueu9Aa538t8rwHPYpZZh160KIooFm05428G1z/4gRahkhEh91sf3YHe27vF/rgwQ==";
+pub(crate) const PUBLIC_KEY: &str = "test-1:etCiKKBZtOeNvBtc/+IEWoZIRIfdbH92B3tu7xf64ME=";
+
+/// Another throw-away public key, which nothing here is signed with.
+pub(crate) const OTHER_PUBLIC_KEY: &str = "test-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+
+/// The program under test.
+pub(crate) fn server() -> ServerBuilder {
+    Server::builder(env!("CARGO_BIN_EXE_rust-nix-serve"))
+}
+
+/// The program serving a store, signing with [`SECRET_KEY`].
+pub(crate) fn serve(store: &FixtureStore) -> Server {
+    server().store(store).keys([SECRET_KEY]).start()
+}
+
+/// Where the narinfo of a path is.
+pub(crate) fn narinfo_of(path: &StorePath) -> String {
+    format!("/{}.narinfo", path.hash_part())
+}
+
+/// Where the NAR of a path is, as its narinfo says.
+pub(crate) fn nar_of(server: &Server, path: &StorePath) -> String {
+    let answer = server.get(&narinfo_of(path));
+    answer.ok();
+    format!("/{}", field(&answer, "URL").unwrap())
+}
+
+/// The value of a field that a narinfo (or `nix-cache-info`) has at most once.
+pub(crate) fn field<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
+    let values = fields(answer, name);
+    assert!(values.len() < 2, "{name} is there more than once:\n{}", answer.text());
+    values.first().copied()
+}
+
+/// Every value of a field.
+pub(crate) fn fields<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
+    let named = answer.text().lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    named.collect()
+}
+
+/// `sha256:` and the nix32 digest of these bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256Digest::of(bytes).to_string()
+}
+
+/// The headers of an answer that may differ between two requests.
+pub(crate) fn without_date(answer: &Response) -> Vec<(String, String)> {
+    let headers = answer.head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    headers.filter(|(name, _)| name != "date").collect()
+}
+
+/// That an answer refuses something with a few words that tell nothing about this machine.
+#[track_caller]
+pub(crate) fn assert_refusal(answer: &Response, status: u16) {
+    assert_eq!(answer.status(), status, "{answer:?}");
+    assert!(answer.body.len() < 1024, "{} bytes of error", answer.body.len());
+    let text = answer.text();
+    for secret in ["/nix", "/tmp", "db.sqlite", "os error", "panicked", ".rs:"] {
+        assert!(!text.contains(secret), "{text:?} tells of {secret}");
+    }
+}
+
+/// Whether a program is there; says so when not.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    if !found {
+        eprintln!("skipped: {program} is not installed (tests/run installs it)");
+    }
+    found
+}

@@ -1,0 +1,16 @@
+# A client trusts the key of the cache and gets a signed path with what it refers to.
+cache.wait_for_unit("rust-nix-serve.socket")
+path = build(cache, "greeting")
+key = public_key(cache)
+
+client.succeed(realise(path, "http://cache", key))
+client.succeed(f"grep -q greeting {path}")
+assert nar_hash(client, path) == nar_hash(cache, path)
+
+# The signature came along, and is the one of this cache.
+name = key.split(":")[0]
+client.succeed(f"nix path-info --sigs {path} | grep -F ' {name}:'")
+client.succeed(f"nix store verify --trusted-public-keys '{key}' {path}")
+
+# What the cache does not have is a miss, not a failure.
+client.succeed(f"test $(curl -s -o /dev/null -w '%{{http_code}}' http://cache/{'0' * 32}.narinfo) = 404")

@@ -1,0 +1,10 @@
+# Another configuration is switched to during a download: the download ends whole, the new configuration serves.
+cache.wait_for_unit("rust-nix-serve.socket")
+path = build(cache, "large", 22)
+client.wait_until_succeeds("curl -sSf http://cache/readyz")
+client.succeed("curl -sSf http://cache/nix-cache-info | grep -qx 'Priority: 50'")
+
+slow_download(client, nar_url(client, "http://cache", path), "/tmp/large.nar")
+cache.succeed("switch-to-other-configuration")
+client.wait_until_succeeds("curl -sSf http://cache/nix-cache-info | grep -qx 'Priority: 30'")
+assert finished(client, "/tmp/large.nar") == nar_hash(cache, path)
