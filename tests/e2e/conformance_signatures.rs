@@ -9,7 +9,7 @@ use crate::support::{PUBLIC_KEY, SECRET_KEY, field, fields, is_installed, narinf
 
 /// A second key pair, made by a real Nix.
 const SECOND_SECRET_KEY: &str =
-    "second-2:LVYWNwb1dgLDG6FeL4RmLDpeh7ga4lQkVvRDbZRnNz0aLSnJpOhvqMITJoGxMPmVoUJPWVVQAY8RvsL4L7GlJA==";
+    "second-2:A8tdmXHJJaVoWALODNPS/QrhZtDgsweC3MnA5OaKbSm7XRSAwGbLIGiDaqLzG5UOvsjASFyWSO0pDww3jfdDDA==";
 
 /// What is signed, put together from the lines of the narinfo alone.
 fn fingerprint(narinfo: &Response) -> String {

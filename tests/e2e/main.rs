@@ -6,8 +6,17 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod conformance_cache_info;
+mod conformance_misc;
 mod conformance_misses;
+mod conformance_nar;
 mod conformance_narinfo;
 mod conformance_signatures;
+mod conformance_streaming;
 mod layers;
+mod reload;
+mod shutdown;
+mod socket_activation;
 mod support;
+mod systemd_notify;
+mod tls;
+mod unix_socket;

@@ -8,8 +8,8 @@ pub(crate) const SECRET_KEY: &str =
     "test-1:TxYr32PPRzSsckW/L+v+DAueu9Aa538t8rwHPYpZZh160KIooFm05428G1z/4gRahkhEh91sf3YHe27vF/rgwQ==";
 pub(crate) const PUBLIC_KEY: &str = "test-1:etCiKKBZtOeNvBtc/+IEWoZIRIfdbH92B3tu7xf64ME=";
 
-/// Another throw-away public key, which nothing here is signed with.
-pub(crate) const OTHER_PUBLIC_KEY: &str = "test-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+/// A public key of the same name that nothing here is signed with.
+pub(crate) const OTHER_PUBLIC_KEY: &str = "test-1:j5kOPTiiSixvoKW4QLpyBa1Zdpt0irvJJ9+Cq+Oeal4=";
 
 /// The program under test.
 pub(crate) fn server() -> ServerBuilder {
@@ -76,4 +76,9 @@ pub(crate) fn is_installed(program: &str) -> bool {
         eprintln!("skipped: {program} is not installed (tests/run installs it)");
     }
     found
+}
+
+/// Whether the large forms of tests are wanted (`RNS_FULL=1`).
+pub(crate) fn is_full() -> bool {
+    std::env::var_os("RNS_FULL").is_some_and(|value| value == "1")
 }

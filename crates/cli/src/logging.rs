@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
+    filter::ParseError,
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::{Compact, Format, Writer},
@@ -59,7 +60,7 @@ impl LogLevel {
     /// When it says nothing.
     pub(crate) fn set(&self, level: &str) -> Result<(), String> {
         check_level(level)?;
-        let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
+        let filter = filter(level).map_err(|error| error.to_string())?;
         self.0.reload(filter).map_err(|error| error.to_string())
     }
 }
@@ -81,13 +82,19 @@ pub(crate) fn check_level(text: &str) -> Result<(), String> {
     EnvFilter::try_new(text).map(drop).map_err(|error| error.to_string())
 }
 
+/// At the usual level, what the HTTP library says about its threads is of no interest.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    let usual = level.trim().eq_ignore_ascii_case("info");
+    EnvFilter::try_new(if usual { "info,actix_server=warn" } else { level })
+}
+
 /// Starts logging.
 ///
 /// # Errors
 ///
 /// When the level says nothing, or logging was started before.
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<LogLevel> {
-    let filter = EnvFilter::try_new(&config.level).context("log.level")?;
+    let filter = filter(&config.level).context("log.level")?;
     let (filter, handle) = reload::Layer::new(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines: Box<dyn Layer<_> + Send + Sync> = match config.format {
@@ -144,8 +151,20 @@ where
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        write!(writer, "<{priority}>")?;
-        self.0.format_event(context, writer, event)
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        // The journal makes an entry of each line.
+        text.lines().try_for_each(|line| writeln!(writer, "<{priority}>{line}"))
+    }
+}
+
+/// A text for standard error, with the priority of an error where the journal reads it.
+pub(crate) fn as_error(text: &str) -> String {
+    if journal_listens() {
+        let lines: Vec<String> = text.lines().map(|line| format!("<3>{line}")).collect();
+        lines.join("\n")
+    } else {
+        text.to_owned()
     }
 }
 

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(Answer::No) => ExitCode::from(1),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::tell(&format!("rust-nix-serve: {error:#}"));
+            output::tell(&logging::as_error(&format!("rust-nix-serve: {error:#}")));
             ExitCode::from(2)
         }
     }

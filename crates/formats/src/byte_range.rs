@@ -33,8 +33,9 @@ pub enum ByteRange {
 }
 
 impl RangeRequest {
-    /// Reads the value of a `Range` header. `None` when it is malformed, has another unit than bytes, or asks for several ranges:
-    /// such a header is to be ignored. A number that is too large counts as the largest one.
+    /// Reads the value of a `Range` header. `None` when it is malformed, has another unit than
+    /// bytes, or asks for several ranges: such a header is to be ignored. A number that is too
+    /// large counts as the largest one.
     #[must_use]
     pub fn parse(header: &str) -> Option<Self> {
         let (unit, range) = header.split_once('=')?;
@@ -71,8 +72,8 @@ impl RangeRequest {
 }
 
 impl ByteRange {
-    /// What the value of a `Range` header means for a body of `len` bytes. A header that is malformed or asks for several ranges
-    /// means [`Whole`](Self::Whole).
+    /// What the value of a `Range` header means for a body of `len` bytes. A header that is
+    /// malformed or asks for several ranges means [`Whole`](Self::Whole).
     #[must_use]
     pub fn parse(header: &str, len: u64) -> Self {
         RangeRequest::parse(header).map_or(Self::Whole, |request| request.resolve(len))

@@ -43,7 +43,5 @@ pub use signature::{
     KeyName, KeyNameError, PublicKey, PublicKeyError, SecretKey, SecretKeyError, Signature,
     SignatureError,
 };
-pub use store_path::{
-    HashPart, StoreDir, StoreDirError, StorePath, StorePathError, StorePathName,
-};
+pub use store_path::{HashPart, StoreDir, StoreDirError, StorePath, StorePathError, StorePathName};
 pub use url::{BuildId, LogName, NarName, Resource, ServePath};

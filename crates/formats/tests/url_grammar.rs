@@ -1,5 +1,11 @@
 //! Every name a cache answers to, and many that it must not.
 
+#![expect(
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a helper of a test may fail loudly too"
+)]
+
 use rns_formats::url::parse;
 use rns_formats::{
     BuildId, Compression, DrvOutputId, HashPart, NarName, Resource, Sha256Digest, StorePath,

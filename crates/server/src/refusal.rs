@@ -17,6 +17,11 @@ pub(crate) fn refuse(error: &StoreError) -> Answer {
         }
         // Noted when it was found.
         StoreError::Damaged { .. } => answer::not_found(),
+        // A file that is not what its name says will not be another time either.
+        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
+            tracing::error!("not served: {error}");
+            answer::not_found()
+        }
         StoreError::Io { .. } => {
             tracing::error!("{error}");
             answer::unavailable("the store cannot be read at the moment\n")

@@ -17,11 +17,11 @@ use crate::{
 /// The shared state of a server.
 pub(crate) struct State {
     /// How the server was configured.
-    pub config: ServerConfig,
+    pub(crate) config: ServerConfig,
     /// The store that is served.
-    pub store: LocalStore,
+    pub(crate) store: LocalStore,
     /// What is counted.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// The body of `/nix-cache-info`.
     pub(crate) cache_info: Bytes,
     /// One permit for each download that may run.
@@ -34,7 +34,7 @@ pub(crate) struct State {
 impl State {
     /// Loads the keys; opens nothing else.
     #[must_use]
-    pub fn new(config: ServerConfig) -> Self {
+    pub(crate) fn new(config: ServerConfig) -> Self {
         let signer = Signer::load(&config.signing);
         report(&signer);
         let cache_info = CacheInfo {
@@ -56,7 +56,7 @@ impl State {
 
     /// The keys in use.
     #[must_use]
-    pub fn signer(&self) -> arc_swap::Guard<Arc<Signer>> {
+    pub(crate) fn signer(&self) -> arc_swap::Guard<Arc<Signer>> {
         self.signer.load()
     }
 
@@ -64,7 +64,7 @@ impl State {
     ///
     /// # Errors
     /// The problems of the new keys; the old ones stay in use, unless these had problems as well.
-    pub fn reload_signing(&self, signing: &SigningConfig) -> Result<(), Vec<String>> {
+    pub(crate) fn reload_signing(&self, signing: &SigningConfig) -> Result<(), Vec<String>> {
         let new = Signer::load(signing);
         let problems = new.problems().to_vec();
         if problems.is_empty() || !self.signer().problems().is_empty() {
@@ -75,7 +75,7 @@ impl State {
 
     /// The public keys that sign here.
     #[must_use]
-    pub fn public_keys(&self) -> Vec<PublicKey> {
+    pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
         self.signer().public_keys()
     }
 
@@ -83,7 +83,7 @@ impl State {
     ///
     /// # Errors
     /// The reasons why not, for the operator.
-    pub async fn readiness(&self) -> Result<(), Vec<NotReady>> {
+    pub(crate) async fn readiness(&self) -> Result<(), Vec<NotReady>> {
         let mut reasons: Vec<NotReady> =
             self.signer().problems().iter().cloned().map(NotReady::Key).collect();
         if let Err(error) = self.store.readiness().await {

@@ -4,7 +4,7 @@
 //! by the build id that program and debug information have in common.
 
 use std::{
-    io,
+    io::{self, ErrorKind},
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
     sync::Arc,
@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     LocalStore, StoreError,
+    beneath::is_absent,
     nar::{DIRECTORY, FILE, open_beneath},
 };
 
@@ -79,7 +80,7 @@ impl LocalStore {
             let file = format!("{path}/{member}");
             let shared = Arc::clone(self.shared());
             let is_there = spawn_blocking(move || is_file(&shared.config.real_dir, &file));
-            if is_there.await.map_err(|_| StoreError::Stopping)?
+            if is_there.await.map_err(|_| StoreError::Stopping)??
                 && let Some(info) = self.path_info(path.hash_part()).await?
             {
                 return Ok(Some(DebugFile { info, member }));
@@ -101,10 +102,22 @@ fn key(id: &BuildId) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-fn is_file(real_dir: &Path, name: &str) -> bool {
-    let Ok(store) = open_store(real_dir) else { return false };
-    let Ok(file) = open_beneath(store.as_fd(), name.as_bytes(), FILE) else { return false };
-    fs::fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+fn is_file(real_dir: &Path, name: &str) -> Result<bool, StoreError> {
+    let store = open_store(real_dir)?;
+    let is_file = open_beneath(store.as_fd(), name.as_bytes(), FILE).and_then(|file| {
+        let stat = fs::fstat(&file)?;
+        Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+    });
+    unless_absent(is_file).map(Option::unwrap_or_default).map_err(StoreError::io("open", real_dir.join(name)))
+}
+
+/// `None` for what is not there, or not for this process.
+fn unless_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn open_store(real_dir: &Path) -> Result<OwnedFd, StoreError> {
@@ -112,29 +125,25 @@ fn open_store(real_dir: &Path) -> Result<OwnedFd, StoreError> {
         .map_err(|error| StoreError::io("open", real_dir)(error.into()))
 }
 
-/// The build ids in these paths. Paths that cannot be read have none.
+/// The build ids in these paths.
 fn entries(real_dir: &Path, store_dir: &StoreDir, rows: Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError> {
     let store = open_store(real_dir)?;
     let mut entries = Vec::new();
     for (row, path) in rows {
         let Ok(path) = store_dir.parse_path(&path) else { continue };
-        let ids = build_ids(store.as_fd(), &path).unwrap_or_else(|error| {
-            tracing::debug!(%path, "no debug information: {error}");
-            Vec::new()
-        });
+        let ids = build_ids(store.as_fd(), &path).map_err(StoreError::io("read", real_dir.join(path.as_str())))?;
         entries.extend(ids.iter().map(|id| (key(id), row)));
     }
     Ok(entries)
 }
 
 fn build_ids(store: BorrowedFd<'_>, path: &StorePath) -> io::Result<Vec<BuildId>> {
-    let top = open_beneath(store, format!("{path}/{DIRECTORY_OF_IDS}").as_bytes(), DIRECTORY)?;
     let mut ids = Vec::new();
-    for prefix in names(top.as_fd())? {
-        if prefix.len() != 2 {
-            continue;
-        }
-        let Ok(directory) = open_beneath(top.as_fd(), prefix.as_bytes(), DIRECTORY) else { continue };
+    let top = open_beneath(store, format!("{path}/{DIRECTORY_OF_IDS}").as_bytes(), DIRECTORY);
+    let Some(top) = unless_absent(top)? else { return Ok(ids) };
+    for prefix in names(top.as_fd())?.iter().filter(|name| name.len() == 2) {
+        let directory = open_beneath(top.as_fd(), prefix.as_bytes(), DIRECTORY);
+        let Some(directory) = unless_absent(directory)? else { continue };
         for name in names(directory.as_fd())? {
             let Some(rest) = name.strip_suffix(".debug") else { continue };
             ids.extend(BuildId::parse(&format!("{prefix}{rest}")));

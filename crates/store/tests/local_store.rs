@@ -1,5 +1,7 @@
 //! Looking up paths and reading NARs in a store on disk.
 
+#![allow(clippy::unwrap_used, clippy::or_fun_call, reason = "tests fail loudly")]
+
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
 use rns_formats::{HashPart, Sha256Digest, StorePath};

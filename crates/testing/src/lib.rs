@@ -24,5 +24,5 @@ pub use process::{Finished, Process, run};
 pub use proxy::{Proxy, Recorded};
 pub use scratch::Scratch;
 pub use server::{Server, ServerBuilder};
-pub use store::{Entry, FixtureStore, LogFile, Standard};
+pub use store::{Entry, FixtureStore, LogFile, Standard, open_sqlite};
 pub use tree::{Contents, Tree};

@@ -31,7 +31,8 @@ let
             "nativeBuildInputs"
           ]
           // {
-            inherit name system;
+            inherit system;
+            name = lib.strings.sanitizeDerivationName name;
             builder = "/bin/bash";
             args = [
               "-c"
@@ -270,6 +271,9 @@ let
       pkgs = { };
     };
     python3Packages = lib.genAttrs [ "mypy" "colorama" "junit-xml" "ptpython" "remote-pdb" ] package;
+    qemu_test = package "qemu_test" // {
+      ga = package "guest-agent";
+    };
     makeDBusConf = _: package "dbus-configuration";
     pkgsCross.aarch64-multiplatform = crossed;
     pkgsStatic = pkgs // {

@@ -11,8 +11,7 @@
     sandbox = false;
   };
   environment.systemPackages = [ pkgs.curl ];
-  environment.etc."fixture.nix".source = ../fixture.nix;
-  networking.hosts = { };
+  environment.etc."fixture.nix".source = ./fixture.nix;
   virtualisation.memorySize = 1536;
   virtualisation.writableStore = true;
 }

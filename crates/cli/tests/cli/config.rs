@@ -91,7 +91,11 @@ fn the_files_it_names_are_looked_at_unless_they_need_not_be_there() {
     let absent = scratch.write("d.toml", "[store]\nroot = \"/nonexistent\"\n");
     let refused = answer(["check-config", absent.to_str().unwrap()]);
     assert_eq!(code(&refused), 1);
-    assert!(refused.stderr.contains("cannot open /nonexistent/nix/var/nix/db/db.sqlite"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("cannot open /nonexistent/nix/var/nix/db/db.sqlite"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
@@ -108,7 +112,10 @@ fn every_value_is_shown_with_its_source() {
         (row["value"].to_string(), row["source"].as_str().unwrap().to_owned())
     };
     assert_eq!(row("cache_info.priority"), ("30".into(), "flag --priority".into()));
-    assert_eq!(row("cache_info.want_mass_query"), ("false".into(), format!("{}:4", file.display())));
+    assert_eq!(
+        row("cache_info.want_mass_query"),
+        ("false".into(), format!("{}:4", file.display()))
+    );
     let variable = "environment variable RUST_NIX_SERVE_LIMITS_DOWNLOADS";
     assert_eq!(row("limits.downloads"), ("7".into(), variable.into()));
     let variable = "environment variable SIGN_KEY_PATHS";

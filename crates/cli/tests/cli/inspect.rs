@@ -1,14 +1,18 @@
 //! `ls`, `cat` and `dump` on a store path.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, io::Read as _, time::Duration};
 
-use rns_testing::{FixtureStore, Finished, Standard, Tree, run};
+use rns_testing::{Finished, FixtureStore, Standard, Tree, run};
 
 use crate::{code, program};
 
 fn ask(store: &FixtureStore, arguments: &[&str]) -> Finished {
     let mut command = program();
-    command.args(arguments).arg("--store").arg(store.root()).env("RUST_NIX_SERVE_STORE_DAEMON_SOCKET", "none");
+    command
+        .args(arguments)
+        .arg("--store")
+        .arg(store.root())
+        .env("RUST_NIX_SERVE_STORE_DAEMON_SOCKET", "none");
     run(&mut command, Duration::from_secs(20))
 }
 
@@ -32,7 +36,8 @@ fn a_tree_is_listed_short_long_and_whole() {
     let (store, path) = sample();
     assert_eq!(ask(&store, &["ls", &path]).success().text(), "bin\nempty\nlink\ntext\n");
     let long = ask(&store, &["ls", "-lR", &path]).success().text();
-    let fields: Vec<Vec<&str>> = long.lines().map(|line| line.split_whitespace().collect()).collect();
+    let fields: Vec<Vec<&str>> =
+        long.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
         fields,
         [
@@ -70,24 +75,17 @@ fn a_dump_is_the_nar_in_every_compression() {
         let nar = store.nar(path);
         let name = store.store_dir().print(path);
         assert!(ask(store, &["dump", &name]).success().stdout == nar, "{name}");
-        for (compression, program) in [("zstd", "zstd"), ("xz", "xz")] {
-            let packed = ask(store, &["dump", &name, "--compression", compression]).success().stdout;
-            assert!(packed != nar, "{name}");
-            let file = store.root().join("packed");
-            fs::write(&file, packed).unwrap();
-            let mut unpack = Command::new(program);
-            unpack.args(["-d", "-c"]).stdin(fs::File::open(&file).unwrap());
-            let unpacked = unpack.output();
-            // Not every machine has the programs; the encoders are tested where they are.
-            if let Ok(unpacked) = unpacked {
-                assert!(unpacked.stdout == nar, "{name} {compression}");
-            }
-        }
+        let packed =
+            |method| ask(store, &["dump", &name, "--compression", method]).success().stdout;
+        assert!(zstd::decode_all(packed("zstd").as_slice()).unwrap() == nar, "{name}");
+        let mut unpacked = Vec::new();
+        xz2::read::XzDecoder::new(packed("xz").as_slice()).read_to_end(&mut unpacked).unwrap();
+        assert!(unpacked == nar, "{name}");
     }
 }
 
 #[test]
-fn what_is_not_there_is_a_negative_answer_and_damage_an_error() {
+fn what_is_not_served_is_a_negative_answer_with_the_reason() {
     let (mut store, path) = sample();
     let absent = ask(&store, &["ls", "/nix/store/00000000000000000000000000000000-x"]);
     assert_eq!((code(&absent), absent.text().as_str()), (1, ""));
@@ -104,6 +102,7 @@ fn what_is_not_there_is_a_negative_answer_and_damage_an_error() {
     fs::remove_file(store.real_path(&damaged)).unwrap();
     fs::write(store.real_path(&damaged), "longer than it was").unwrap();
     let answer = ask(&store, &["dump", &store.store_dir().print(&damaged)]);
-    assert_eq!((code(&answer), answer.stdout.as_slice()), (2, b"".as_slice()));
-    assert!(answer.stderr.contains("is damaged"), "{}", answer.stderr);
+    assert_eq!((code(&answer), answer.stdout.as_slice()), (1, b"".as_slice()));
+    assert!(answer.stderr.contains("is registered, but not served"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("is damaged: "), "{}", answer.stderr);
 }

@@ -1,5 +1,7 @@
 //! The program as people and scripts use it: what it prints, what it writes, and how it ends.
 
+#![expect(clippy::unwrap_used, reason = "a surprise must fail the test where it happens")]
+
 mod config;
 mod inspect;
 mod key;

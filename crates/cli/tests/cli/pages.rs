@@ -17,14 +17,18 @@ fn bash_understands_the_completions_and_they_know_the_commands() {
     let script = answer(["completions", "bash"]).success().text();
     let file = scratch.write("completions.bash", &script);
     let question = format!(
-        "source {}; COMP_WORDS=(rust-nix-serve che); COMP_CWORD=1; _rust-nix-serve rust-nix-serve che rust-nix-serve; \
-         echo \"${{COMPREPLY[@]}}\"",
+        "source {}; f=$(complete -p rust-nix-serve); f=${{f##*-F }}; COMP_WORDS=(rust-nix-serve che); \
+         COMP_CWORD=1; ${{f%% *}} rust-nix-serve che rust-nix-serve; echo \"${{COMPREPLY[@]}}\"",
         file.display()
     );
-    let completed = run(Command::new("bash").args(["-c", &question]), Duration::from_secs(20)).success();
+    let completed =
+        run(Command::new("bash").args(["-c", &question]), Duration::from_secs(20)).success();
     assert_eq!(completed.text().trim(), "check-config");
     for shell in ["fish", "zsh"] {
-        assert!(answer(["completions", shell]).success().text().contains("check-config"), "{shell}");
+        assert!(
+            answer(["completions", shell]).success().text().contains("check-config"),
+            "{shell}"
+        );
     }
 }
 
@@ -32,8 +36,19 @@ fn bash_understands_the_completions_and_they_know_the_commands() {
 fn there_is_a_manual_page_for_every_command() {
     let scratch = Scratch::new();
     let directory = scratch.join("man");
-    answer(["man", directory.to_str().unwrap()]).success();
-    for page in ["", "-serve", "-key-generate", "-key-public", "-check-config", "-config-show", "-ls", "-cat", "-dump"] {
+    let made = answer(["man", directory.to_str().unwrap()]).success();
+    assert_eq!(made.text(), "");
+    for page in [
+        "",
+        "-serve",
+        "-key-generate",
+        "-key-public",
+        "-check-config",
+        "-config-show",
+        "-ls",
+        "-cat",
+        "-dump",
+    ] {
         let text = fs::read_to_string(directory.join(format!("rust-nix-serve{page}.1"))).unwrap();
         assert!(text.contains(".SH SYNOPSIS"), "{page}");
     }
@@ -45,7 +60,10 @@ fn there_is_a_manual_page_for_every_command() {
 fn the_reference_in_the_documentation_is_what_the_program_prints() {
     let page = answer(["docs", "configuration"]).success().text();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
-    assert!(fs::read_to_string(file).unwrap() == page, "stale: cargo run -- docs configuration > docs/configuration.md");
+    assert!(
+        fs::read_to_string(file).unwrap() == page,
+        "stale: cargo run -- docs configuration > docs/configuration.md"
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Listings of archives: the `.ls` files of a binary cache.
 //!
-//! A listing is JSON, version 1: the tree without the contents, but with the offset in the archive at which each file's contents
-//! begin, so that a single file can be had by a range request. Nix writes them (`write-nar-listing`) and never reads them; indexers
-//! and web pages do.
+//! A listing is JSON, version 1: the tree without the contents, but with the offset in the archive
+//! at which each file's contents begin, so that a single file can be had by a range request. Nix
+//! writes them (`write-nar-listing`) and never reads them; indexers and web pages do.
 
 mod read;
 mod write;
@@ -22,7 +22,7 @@ pub struct NarListing {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ListingNode {
     /// A directory and its entries. The names are such as archives allow.
-    Directory(BTreeMap<String, ListingNode>),
+    Directory(BTreeMap<String, Self>),
     /// A regular file.
     Regular {
         /// Length in bytes.
@@ -49,7 +49,8 @@ impl NarListing {
         read::parse(json)
     }
 
-    /// Writes the `.ls` file of an archive: compact JSON, entries by name, `executable` only where it is true.
+    /// Writes the `.ls` file of an archive: compact JSON, entries by name, `executable` only where
+    /// it is true.
     ///
     /// # Errors
     ///
@@ -63,7 +64,8 @@ impl NarListing {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListingError {
-    /// It is not JSON, its JSON is not that of a listing, or it describes a tree that no archive can hold.
+    /// It is not JSON, its JSON is not that of a listing, or it describes a tree that no archive
+    /// can hold.
     #[error("this is not the listing of an archive: {0}")]
     Json(#[from] serde_json::Error),
     /// A later version, of which nothing is known.

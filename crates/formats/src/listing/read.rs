@@ -13,7 +13,8 @@ use super::{ListingError, ListingNode, NarListing};
 
 pub(super) fn parse(json: &[u8]) -> Result<NarListing, ListingError> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    // Only nodes recurse, and those count their depth; members that are not known are passed over without recursion.
+    // Only nodes recurse, and those count their depth; members that are not known are passed over
+    // without recursion.
     reader.disable_recursion_limit();
     let document = Document::deserialize(&mut reader)?;
     reader.end()?;
@@ -101,7 +102,8 @@ impl<'de> Visitor<'de> for NodeAt {
             Some("regular") => Ok(ListingNode::Regular {
                 size: size.ok_or_else(|| de::Error::missing_field("size"))?,
                 executable: executable.unwrap_or(false),
-                // No contents can begin at 0, where every archive says what it is: writers without offsets put 0 here.
+                // No contents can begin at 0, where every archive says what it is: writers without
+                // offsets put 0 here.
                 nar_offset: nar_offset.filter(|&offset| offset != 0),
             }),
             Some("symlink") => {

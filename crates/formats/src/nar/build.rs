@@ -6,13 +6,15 @@ use super::nodes::{KindRecord, NodeRecord};
 use super::order::Order;
 use super::wire;
 
-/// Longest frame around a node apart from its name or target: head of an entry, of a node, and the ends of both.
+/// Longest frame around a node apart from its name or target: head of an entry, of a node, and the
+/// ends of both.
 const FRAME_MAX: usize = 256;
 
-/// Builds a [`NarLayout`] from a walk over a tree that knows names, sizes and targets, but reads no contents.
+/// Builds a [`NarLayout`] from a walk over a tree that knows names, sizes and targets, but reads no
+/// contents.
 ///
-/// Call [`entry`](Self::entry) before every node but the root, names strictly increasing (bytewise) within a directory.
-/// A call that returns an error leaves the builder as it was.
+/// Call [`entry`](Self::entry) before every node but the root, names strictly increasing (bytewise)
+/// within a directory. A call that returns an error leaves the builder as it was.
 #[derive(Debug)]
 pub struct LayoutBuilder {
     order: Order,
@@ -48,7 +50,8 @@ impl LayoutBuilder {
     ///
     /// # Errors
     ///
-    /// When no node may come here, when it lies too deep, or when the archive's frame outgrows 4 GiB.
+    /// When no node may come here, when it lies too deep, or when the archive's frame outgrows 4
+    /// GiB.
     pub fn enter_directory(&mut self) -> Result<(), LayoutError> {
         self.reserve(0)?;
         self.order.enter_directory()?;
@@ -79,7 +82,8 @@ impl LayoutBuilder {
     ///
     /// # Errors
     ///
-    /// When the name is not allowed, is not greater than the one before, or when no entry may come here.
+    /// When the name is not allowed, is not greater than the one before, or when no entry may come
+    /// here.
     pub fn entry(&mut self, name: &[u8]) -> Result<(), LayoutError> {
         self.reserve(name.len())?;
         self.order.entry(name)?;
@@ -137,7 +141,8 @@ impl LayoutBuilder {
         Ok(NarLayout::new(self.literals, self.files, self.nodes))
     }
 
-    /// Makes sure that one more frame with a string of `len` bytes keeps every offset into the literals below 4 GiB.
+    /// Makes sure that one more frame with a string of `len` bytes keeps every offset into the
+    /// literals below 4 GiB.
     fn reserve(&self, len: usize) -> Result<(), LayoutError> {
         wire::encoded_len(len)
             .and_then(|string| self.literals.len().checked_add(string)?.checked_add(FRAME_MAX))
@@ -160,8 +165,8 @@ impl LayoutBuilder {
     }
 }
 
-/// Narrows an offset into the literals, or a count of nodes or files: each of those takes more than one literal byte,
-/// and [`LayoutBuilder::reserve`] keeps the literals below 4 GiB.
+/// Narrows an offset into the literals, or a count of nodes or files: each of those takes more than
+/// one literal byte, and [`LayoutBuilder::reserve`] keeps the literals below 4 GiB.
 const fn narrow(offset: usize) -> u32 {
     offset as u32
 }
@@ -173,7 +178,8 @@ pub enum LayoutError {
     /// The tree cannot be archived, or was described in the wrong order.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// The archive is longer than 2⁶⁴ bytes, or the part of it that is not file contents longer than 4 GiB.
+    /// The archive is longer than 2⁶⁴ bytes, or the part of it that is not file contents longer
+    /// than 4 GiB.
     #[error("the tree is too large for an archive")]
     TooLarge,
 }

@@ -4,10 +4,12 @@ use std::fmt;
 
 use super::nodes::{NodeRecord, Nodes};
 
-/// The archive of one tree as an ordered list of segments, each either literal bytes or a slice of a file.
+/// The archive of one tree as an ordered list of segments, each either literal bytes or a slice of
+/// a file.
 ///
-/// It tells the exact length of the archive, finds any byte of it in `O(log files)`, and holds everything a listing says.
-/// Built by [`LayoutBuilder`](super::LayoutBuilder); immutable; about 240 bytes per file.
+/// It tells the exact length of the archive, finds any byte of it in `O(log files)`, and holds
+/// everything a listing says. Built by [`LayoutBuilder`](super::LayoutBuilder); immutable; about
+/// 240 bytes per file.
 pub struct NarLayout {
     /// Every byte of the archive that is not file contents, in order.
     literals: Box<[u8]>,
@@ -46,7 +48,8 @@ pub enum Segment<'a> {
     },
 }
 
-/// A place in an archive from which [`NarLayout::next_segment`] goes on. Made by [`NarLayout::position`].
+/// A place in an archive from which [`NarLayout::next_segment`] goes on. Made by
+/// [`NarLayout::position`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Position {
     offset: u64,
@@ -67,7 +70,8 @@ pub(super) struct FileRecord {
     pub(super) size: u64,
     /// Number of literal bytes before the contents.
     pub(super) literal: u32,
-    /// Number of literal bytes before the next file that has any contents: empty files do not cut a literal run in two.
+    /// Number of literal bytes before the next file that has any contents: empty files do not cut a
+    /// literal run in two.
     pub(super) run_end: u32,
     pub(super) node: u32,
     pub(super) executable: bool,
@@ -129,8 +133,8 @@ impl NarLayout {
         })
     }
 
-    /// The names on the way from the root to file number `index`: none when the root itself is that file.
-    /// `None` when there are fewer files.
+    /// The names on the way from the root to file number `index`: none when the root itself is that
+    /// file. `None` when there are fewer files.
     #[must_use]
     pub fn file_path(&self, index: usize) -> Option<Vec<&[u8]>> {
         let node = self.files.get(index)?.node;
@@ -143,8 +147,8 @@ impl NarLayout {
         Nodes::new(&self.literals, &self.nodes)
     }
 
-    /// The segment that holds the byte at `offset` of the archive, from that byte to the segment's end.
-    /// `None` at or after the end of the archive.
+    /// The segment that holds the byte at `offset` of the archive, from that byte to the segment's
+    /// end. `None` at or after the end of the archive.
     #[must_use]
     pub fn segment_at(&self, offset: u64) -> Option<Segment<'_>> {
         self.segment(self.position(offset))
@@ -159,8 +163,8 @@ impl NarLayout {
         }
     }
 
-    /// The bytes at `position`, at most `max_len` of them, and moves `position` behind them.
-    /// `None` at the end of the archive, or when `max_len` is 0. The position must come from this layout.
+    /// The bytes at `position`, at most `max_len` of them, and moves `position` behind them. `None`
+    /// at the end of the archive, or when `max_len` is 0. The position must come from this layout.
     ///
     /// Going through a whole archive costs `O(1)` per segment.
     pub fn next_segment(&self, position: &mut Position, max_len: u64) -> Option<Segment<'_>> {

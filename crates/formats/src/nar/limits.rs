@@ -2,8 +2,9 @@
 
 /// Bounds on the shape of a tree.
 ///
-/// The default is what Nix enforces since the releases of May 2026 (2.28.7, 2.29.4, 2.30.5, 2.31.5, 2.32.8, 2.33.6, 2.34.7, 2.35),
-/// both when it dumps and when it unpacks. Older releases had no bounds.
+/// The default is what Nix enforces since the releases of May 2026 (2.28.7, 2.29.4, 2.30.5, 2.31.5,
+/// 2.32.8, 2.33.6, 2.34.7, 2.35), both when it dumps and when it unpacks. Older releases had no
+/// bounds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NarLimits {
     /// Levels of nodes: the root is at depth 0, and a node whose depth is this number is refused.
@@ -19,7 +20,8 @@ impl NarLimits {
     ///
     /// # Errors
     ///
-    /// [`TreeError::Name`] for an empty name, `.`, `..` or one with `/` or NUL; [`TreeError::NameTooLong`].
+    /// [`TreeError::Name`] for an empty name, `.`, `..` or one with `/` or NUL;
+    /// [`TreeError::NameTooLong`].
     pub fn check_name(&self, name: &[u8]) -> Result<(), TreeError> {
         if name.len() > self.name {
             return Err(TreeError::NameTooLong { len: name.len() as u64, limit: self.name });
@@ -107,7 +109,8 @@ pub enum TreeError {
         /// Limit in bytes.
         limit: usize,
     },
-    /// The caller described the tree in an impossible order, for example a node without an entry around it.
+    /// The caller described the tree in an impossible order, for example a node without an entry
+    /// around it.
     #[error("{what} cannot come at this place of an archive")]
     Misplaced {
         /// What was misplaced.

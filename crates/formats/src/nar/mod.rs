@@ -1,8 +1,9 @@
 //! Nix archives (NAR): the canonical serialisation of a file tree.
 //!
-//! A NAR holds regular files (with one bit, "executable"), symbolic links and directories, and nothing else: no owners,
-//! no times, no modes. There is exactly one NAR for a tree, so its hash identifies the tree. Everything here keeps to that:
-//! [`NarWriter`] and [`LayoutBuilder`] can only produce the canonical form, [`NarReader`] accepts nothing else.
+//! A NAR holds regular files (with one bit, "executable"), symbolic links and directories, and
+//! nothing else: no owners, no times, no modes. There is exactly one NAR for a tree, so its hash
+//! identifies the tree. Everything here keeps to that: [`NarWriter`] and [`LayoutBuilder`] can only
+//! produce the canonical form, [`NarReader`] accepts nothing else.
 //!
 //! ```text
 //! nar   := "nix-archive-1" node
@@ -12,7 +13,8 @@
 //! entry := "entry" "(" "name" bytes "node" node ")"
 //! ```
 //!
-//! Every token is a string: its length as a little-endian `u64`, its bytes, and zero bytes up to the next multiple of 8.
+//! Every token is a string: its length as a little-endian `u64`, its bytes, and zero bytes up to
+//! the next multiple of 8.
 
 mod build;
 mod layout;
@@ -20,6 +22,8 @@ mod limits;
 mod nodes;
 mod order;
 mod read;
+mod read_error;
+mod tokens;
 mod wire;
 mod write;
 
@@ -27,5 +31,6 @@ pub use build::{LayoutBuilder, LayoutError};
 pub use layout::{FileSlice, NarLayout, Position, Segment, SegmentCursor};
 pub use limits::{NarLimits, TreeError};
 pub use nodes::{Node, NodeKind, Nodes};
-pub use read::{NarEvent, NarReadError, NarReader, read_layout};
+pub use read::{NarEvent, NarReader, read_layout};
+pub use read_error::NarReadError;
 pub use write::{NarWriteError, NarWriter};

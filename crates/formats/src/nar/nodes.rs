@@ -1,7 +1,7 @@
 //! The tree of an archive, as its layout remembers it.
 
-/// A view of every node of an archive in preorder: a directory comes before its entries, and those follow by name.
-/// The root is number 0.
+/// A view of every node of an archive in preorder: a directory comes before its entries, and those
+/// follow by name. The root is number 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Nodes<'a> {
     literals: &'a [u8],
@@ -45,7 +45,8 @@ pub(super) struct NodeRecord {
     pub(super) name: u32,
     /// Number of the directory around it; its own number for the root.
     pub(super) parent: u32,
-    /// Directory: number of the first node behind it. Regular file: number of the file. Link: where in the literals the target begins.
+    /// Directory: number of the first node behind it. Regular file: number of the file. Link: where
+    /// in the literals the target begins.
     pub(super) link: u32,
     pub(super) kind: KindRecord,
 }

@@ -9,7 +9,8 @@ pub(super) const fn padding(len: u64) -> usize {
     ((8 - len % 8) % 8) as usize
 }
 
-/// Bytes a string of `len` bytes takes: length word, bytes, padding. `None` when that does not fit a `usize`.
+/// Bytes a string of `len` bytes takes: length word, bytes, padding. `None` when that does not fit
+/// a `usize`.
 pub(super) fn encoded_len(len: usize) -> Option<usize> {
     len.checked_next_multiple_of(8)?.checked_add(8)
 }

@@ -8,8 +8,8 @@ use super::wire;
 
 /// Writes one archive to `W`.
 ///
-/// Call [`entry`](Self::entry) before every node but the root, names strictly increasing (bytewise) within a directory.
-/// Many small writes are made: give it something buffered.
+/// Call [`entry`](Self::entry) before every node but the root, names strictly increasing (bytewise)
+/// within a directory. Many small writes are made: give it something buffered.
 #[derive(Debug)]
 pub struct NarWriter<W> {
     out: W,
@@ -56,7 +56,8 @@ impl<W: Write> NarWriter<W> {
     ///
     /// # Errors
     ///
-    /// When the name is not allowed, is not greater than the one before, when no entry may come here, or when writing fails.
+    /// When the name is not allowed, is not greater than the one before, when no entry may come
+    /// here, or when writing fails.
     pub fn entry(&mut self, name: &[u8]) -> Result<(), NarWriteError> {
         self.check_contents()?;
         self.order.entry(name)?;
@@ -68,7 +69,8 @@ impl<W: Write> NarWriter<W> {
     ///
     /// # Errors
     ///
-    /// When no node may come here, when the target is empty, too long or holds NUL, or when writing fails.
+    /// When no node may come here, when the target is empty, too long or holds NUL, or when writing
+    /// fails.
     pub fn symlink(&mut self, target: &[u8]) -> Result<(), NarWriteError> {
         self.check_contents()?;
         self.order.symlink(target)?;

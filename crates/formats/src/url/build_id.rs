@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The 20 bytes by which an ELF file and its debug information find each other. Prints as 40 lower-case hexadecimal digits.
+/// The 20 bytes by which an ELF file and its debug information find each other. Prints as 40
+/// lower-case hexadecimal digits.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct BuildId([u8; 20]);
 

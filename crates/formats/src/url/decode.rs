@@ -55,10 +55,11 @@ pub(super) fn query_value<'a>(raw_query: Option<&'a str>, key: &str) -> Option<C
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .find(|(name, _)| *name == key)
-        .map(|(_, value)| decode(value).unwrap_or(value.as_bytes().into()))
+        .map(|(_, value)| decode(value).unwrap_or_else(|| value.as_bytes().into()))
 }
 
-/// Replaces each `%` and the two hexadecimal digits behind it by the byte they stand for. `None` when the digits are missing.
+/// Replaces each `%` and the two hexadecimal digits behind it by the byte they stand for. `None`
+/// when the digits are missing.
 pub(super) fn decode(raw: &str) -> Option<Cow<'_, [u8]>> {
     let Some((plain, escaped)) = raw.split_once('%') else { return Some(raw.as_bytes().into()) };
     let mut decoded = Vec::with_capacity(raw.len());

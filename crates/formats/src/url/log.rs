@@ -6,8 +6,8 @@ use super::decode::decode;
 
 /// The derivation, or the two that it may be, whose build log is asked for.
 ///
-/// Nix sends a `?` of a store path name raw, so that what HTTP takes for a query may belong to the name. At least one of the two
-/// readings is the name of a derivation.
+/// Nix sends a `?` of a store path name raw, so that what HTTP takes for a query may belong to the
+/// name. At least one of the two readings is the name of a derivation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogName {
     with_query: Option<StorePath>,
@@ -23,7 +23,8 @@ impl LogName {
             .then_some(Self { with_query, without_query })
     }
 
-    /// The derivations that may be meant, the more likely one first: the one that uses up the query.
+    /// The derivations that may be meant, the more likely one first: the one that uses up the
+    /// query.
     pub fn candidates(&self) -> impl Iterator<Item = &StorePath> {
         self.with_query.iter().chain(&self.without_query)
     }

@@ -1,9 +1,10 @@
 //! The names under which a binary cache offers things: one grammar for every path that is answered.
 //!
-//! A path is split at its slashes, several in a row counting as one, and then percent-decoded exactly once. `+` stands for
-//! itself. Nothing that decodes to a slash, a NUL byte, `.` or `..` names anything. Queries are ignored except where they say
-//! something (`hash=` of a NAR, `json` of a narinfo), or where they are part of a name: store path names may hold `?`, and
-//! clients send it raw.
+//! A path is split at its slashes, several in a row counting as one, and then percent-decoded
+//! exactly once. `+` stands for itself. Nothing that decodes to a slash, a NUL byte, `.` or `..`
+//! names anything. Queries are ignored except where they say something (`hash=` of a NAR, `json` of
+//! a narinfo), or where they are part of a name: store path names may hold `?`, and clients send it
+//! raw.
 
 mod build_id;
 mod decode;
@@ -72,10 +73,11 @@ pub enum Resource {
     Metrics,
 }
 
-/// What a request names by its path and query, both as they were sent: still percent-encoded, the query without its `?`.
+/// What a request names by its path and query, both as they were sent: still percent-encoded, the
+/// query without its `?`.
 ///
-/// `None` when there is no such name: the answer to that is 404, since clients treat any other refusal as a broken cache.
-/// Does not allocate for the name of a narinfo without escapes.
+/// `None` when there is no such name: the answer to that is 404, since clients treat any other
+/// refusal as a broken cache. Does not allocate for the name of a narinfo without escapes.
 #[must_use]
 pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
     let mut segments = Segments::new(raw_path)?;
@@ -131,7 +133,8 @@ fn realisation(segments: Segments<'_>) -> Option<Resource> {
     DrvOutputId::parse(id).ok().map(Resource::Realisation)
 }
 
-/// Reads what follows the first segment, taking the query for a part of the path where that makes a name.
+/// Reads what follows the first segment, taking the query for a part of the path where that makes a
+/// name.
 fn with_and_without_query(
     raw_path: &str,
     raw_query: Option<&str>,

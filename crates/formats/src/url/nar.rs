@@ -1,4 +1,5 @@
-//! The URLs of NARs: ours, and those that other servers put into clients' caches, where they stay for 30 days.
+//! The URLs of NARs: ours, and those that other servers put into clients' caches, where they stay
+//! for 30 days.
 
 use std::fmt::{self, Write as _};
 
@@ -20,8 +21,9 @@ use super::{hash_part, nar_hash};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct NarName {
-    /// Hash of the NAR. Where [`compression`](Self::compression) is not none and there is no hash part, the URL comes from a
-    /// cache that Nix wrote, and this is the hash of the compressed file.
+    /// Hash of the NAR. Where [`compression`](Self::compression) is not none and there is no hash
+    /// part, the URL comes from a cache that Nix wrote, and this is the hash of the compressed
+    /// file.
     pub nar_hash: Option<Sha256Digest>,
     /// Hash part of the store path.
     pub hash_part: Option<HashPart>,
@@ -40,8 +42,8 @@ impl NarName {
         Self { nar_hash: Some(nar_hash), hash_part: Some(hash_part), compression }
     }
 
-    /// The URL relative to that of the cache: `nar/<hash part>-<NAR hash>.nar`, with the suffix of the compression behind it, and
-    /// without a hash that is not known.
+    /// The URL relative to that of the cache: `nar/<hash part>-<NAR hash>.nar`, with the suffix of
+    /// the compression behind it, and without a hash that is not known.
     #[must_use]
     pub fn canonical_url(&self) -> String {
         self.to_string()

@@ -5,8 +5,8 @@ use super::decode::Segments;
 /// Longest name that a file can have on any file system a store lies on, in bytes.
 const NAME_MAX: usize = 255;
 
-/// A relative path below a store path, as a URL spells it: without empty, `.` or `..` components, and without NUL.
-/// The names are bytes, not necessarily UTF-8.
+/// A relative path below a store path, as a URL spells it: without empty, `.` or `..` components,
+/// and without NUL. The names are bytes, not necessarily UTF-8.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct ServePath {
     /// The components with a slash between each two.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, http::Method};
 use rns_formats::url::LogName;
-use rns_store::StoreError;
+use rns_store::{BuildLog, StoreError};
 
 use crate::{
     answer::{self, Answer, Caching, Entity},
@@ -20,23 +20,23 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: &LogName) ->
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
     };
-    let entity = Entity::new("text/plain; charset=utf-8", Caching::Hour).with_etag(answer::etag(&log.etag));
+    let entity = Entity::new("text/plain; charset=utf-8", Caching::Hour).with_etag(answer::etag(log.etag()));
     if entity.is_known(request.headers()) {
         return entity.not_modified();
     }
-    let length = log.len;
+    let length = log.len();
     let answer = match length {
         Some(len) => {
             let part = entity.part(request.headers(), len);
             let body = if request.method() == Method::HEAD || part.len() == 0 {
                 Ok(Body::head(part.len()))
             } else {
-                stream(state, log, part.range(), Some(part.len())).await
+                stream(state, &log, part.range(), Some(part.len())).await
             };
             body.map(|body| entity.answer_part(&part, body))
         }
         None if request.method() == Method::HEAD => Ok(entity.answer_whole(Body::head_of_stream())),
-        None => stream(state, log, 0..u64::MAX, None).await.map(|body| entity.answer_whole(body)),
+        None => stream(state, &log, 0..u64::MAX, None).await.map(|body| entity.answer_whole(body)),
     };
     match answer {
         Ok(answer) => harmless(answer),
@@ -46,7 +46,7 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: &LogName) ->
 
 async fn stream(
     state: &State,
-    log: rns_store::BuildLog,
+    log: &BuildLog,
     range: std::ops::Range<u64>,
     length: Option<u64>,
 ) -> Result<Body, StoreError> {

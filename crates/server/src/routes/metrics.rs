@@ -17,6 +17,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
         store_errors: store.failures,
         layout_cache_bytes: store.layout_bytes,
+        narinfo_cache_bytes: state.narinfos.bytes(),
         layout_cache_hits: store.layout_hits,
         layout_cache_misses: store.layout_misses,
         signing_keys: signer.public_keys().len() as u64,

@@ -51,7 +51,11 @@ fn send(request: &HttpRequest, rendered: &Arc<Rendered>) -> Answer {
 }
 
 fn send_json(request: &HttpRequest, state: &State, signer: &Signer, info: &PathInfo) -> Answer {
-    let text = describe(info, signer, state).to_json(state.store.store_dir()).to_string();
+    let mut json = describe(info, signer, state).to_json(state.store.store_dir());
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("registrationTime".to_owned(), info.registration_time.into());
+    }
+    let text = json.to_string();
     Entity::new("application/json", Caching::Hour)
         .with_etag(etag(&text))
         .answer_bytes(request.headers(), Bytes::from(text))

@@ -89,3 +89,31 @@ fn first_names(directory: BorrowedFd<'_>) -> io::Result<(Vec<Vec<u8>>, bool)> {
     }
     Ok((names.into_sorted_vec(), truncated))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::AsFd as _};
+
+    use super::*;
+
+    #[test]
+    fn of_a_huge_directory_the_first_entries_are_listed() {
+        let directory = tempfile::tempdir().unwrap();
+        for number in (0..MOST_ENTRIES + 5).rev() {
+            File::create(directory.path().join(format!("{number:05}"))).unwrap();
+        }
+        let opened = File::open(directory.path()).unwrap();
+        let (entries, truncated) = read(opened.as_fd()).unwrap();
+        assert!(truncated);
+        assert_eq!(entries.len(), MOST_ENTRIES);
+        assert_eq!(entries[0].name, b"00000");
+        assert_eq!(entries[MOST_ENTRIES - 1].name, b"09999");
+
+        for number in MOST_ENTRIES..MOST_ENTRIES + 5 {
+            std::fs::remove_file(directory.path().join(format!("{number:05}"))).unwrap();
+        }
+        let (entries, truncated) = read(File::open(directory.path()).unwrap().as_fd()).unwrap();
+        assert!(!truncated);
+        assert_eq!(entries.len(), MOST_ENTRIES);
+    }
+}

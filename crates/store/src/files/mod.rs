@@ -3,7 +3,7 @@
 mod directory;
 
 use std::{
-    io::{self, ErrorKind},
+    io::ErrorKind,
     ops::Range,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
@@ -78,62 +78,86 @@ impl LocalStore {
 
 fn find(real_dir: &Path, store_dir: &StoreDir, info: &Arc<PathInfo>, path: &ServePath) -> Result<Option<Served>, StoreError> {
     let tree = Tree::open(real_dir, &info.path)?;
-    let root_name = store_dir.print(&info.path);
-    let shown = tree.path().join(String::from_utf8_lossy(path.as_bytes()).as_ref());
-    let failed = StoreError::io("open", &shown);
+    let place = Place {
+        info,
+        root_name: store_dir.print(&info.path),
+        shown: tree.path().join(String::from_utf8_lossy(path.as_bytes()).as_ref()).into(),
+    };
     let opened = match &tree.root {
         Root::Directory(root) => {
             let mut name = path.as_bytes().to_vec();
             // The system refuses the name of a file with a slash behind it.
             name.extend(path.trailing_slash().then_some(b'/').filter(|_| !path.is_empty()));
-            open_served(root.as_fd(), &root_name, &name)
+            place.open(root.as_fd(), &name)?
         }
-        Root::Regular { .. } if path.is_empty() => tree.open_file(b"").map(Some),
-        Root::Regular { .. } | Root::Symlink(_) => Ok(None),
+        Root::Regular { .. } if path.is_empty() => {
+            Some(tree.open_file(b"").map_err(StoreError::io("open", &*place.shown))?)
+        }
+        Root::Regular { .. } | Root::Symlink(_) => None,
     };
-    let Some(file) = opened.map_err(failed)? else { return Ok(None) };
-    let stat = fs::fstat(&file).map_err(|error| StoreError::io("stat", &shown)(error.into()))?;
-    let served = |file: OwnedFd, stat: &fs::Stat, name: String| ServedFile {
-        info: Arc::clone(info),
-        name,
-        len: size(stat),
-        executable: is_executable(stat.st_mode),
-        file: Arc::new(file),
-        path: shown.as_path().into(),
-    };
+    let Some(file) = opened else { return Ok(None) };
+    let stat = place.stat(&file)?;
     match (FileType::from_raw_mode(stat.st_mode), &tree.root) {
         (FileType::RegularFile, _) => {
             let last = path.components().next_back().map(|name| String::from_utf8_lossy(name).into_owned());
             let name = last.unwrap_or_else(|| info.path.name().to_owned());
-            Ok(Some(Served::File(served(file, &stat, name))))
+            Ok(Some(Served::File(place.file(file, &stat, name))))
         }
         (FileType::Directory, Root::Directory(root)) => {
-            let index = [path.as_bytes(), INDEX.as_bytes()].join(&b'/');
-            let index = index.strip_prefix(b"/").unwrap_or(&index);
-            let index = open_served(root.as_fd(), &root_name, index).map_err(StoreError::io("open", &shown))?;
-            let index = index.and_then(|file| Some((fs::fstat(&file).ok()?, file)));
-            let index = index.filter(|(stat, _)| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-            let info = Arc::clone(info);
-            Ok(Some(Served::Directory(match index {
-                Some((stat, file)) => {
-                    let index = Some(served(file, &stat, INDEX.to_owned()));
-                    ServedDirectory { info, index, entries: Vec::new(), truncated: false }
-                }
-                None => {
-                    let (entries, truncated) = directory::read(file.as_fd()).map_err(StoreError::io("read", &shown))?;
-                    ServedDirectory { info, index: None, entries, truncated }
-                }
-            })))
+            place.directory(root.as_fd(), path, file.as_fd()).map(|directory| Some(Served::Directory(directory)))
         }
         _ => Ok(None),
     }
 }
 
-/// Opens what may be served; `None` when there is nothing, or nothing that this process may read.
-fn open_served(root: BorrowedFd<'_>, root_name: &str, name: &[u8]) -> io::Result<Option<OwnedFd>> {
-    match open_inside(root, root_name.as_bytes(), name) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => Ok(None),
-        Err(error) => Err(error),
+/// Where something is that is asked for.
+struct Place<'a> {
+    info: &'a Arc<PathInfo>,
+    /// How absolute links name the store path.
+    root_name: String,
+    /// For messages only.
+    shown: Arc<Path>,
+}
+
+impl Place<'_> {
+    /// Opens what may be served; `None` when there is nothing, or nothing that this process may read.
+    fn open(&self, root: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>, StoreError> {
+        match open_inside(root, self.root_name.as_bytes(), name) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => Ok(None),
+            Err(error) => Err(StoreError::io("open", &*self.shown)(error)),
+        }
+    }
+
+    fn stat(&self, file: &OwnedFd) -> Result<fs::Stat, StoreError> {
+        fs::fstat(file).map_err(|error| StoreError::io("stat", &*self.shown)(error.into()))
+    }
+
+    fn file(&self, file: OwnedFd, stat: &fs::Stat, name: String) -> ServedFile {
+        ServedFile {
+            info: Arc::clone(self.info),
+            name,
+            len: size(stat),
+            executable: is_executable(stat.st_mode),
+            file: Arc::new(file),
+            path: Arc::clone(&self.shown),
+        }
+    }
+
+    fn directory(&self, root: BorrowedFd<'_>, path: &ServePath, directory: BorrowedFd<'_>) -> Result<ServedDirectory, StoreError> {
+        let separator = if path.is_empty() { "" } else { "/" };
+        let name = [path.as_bytes(), separator.as_bytes(), INDEX.as_bytes()].concat();
+        let mut served =
+            ServedDirectory { info: Arc::clone(self.info), index: None, entries: Vec::new(), truncated: false };
+        if let Some(file) = self.open(root, &name)? {
+            let stat = self.stat(&file)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+                served.index = Some(self.file(file, &stat, INDEX.to_owned()));
+                return Ok(served);
+            }
+        }
+        (served.entries, served.truncated) =
+            directory::read(directory).map_err(StoreError::io("read", &*self.shown))?;
+        Ok(served)
     }
 }

@@ -185,3 +185,81 @@ fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Resul
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use rns_testing::{FixtureStore, Tree};
+
+    use super::*;
+    use crate::AbsentStore;
+
+    const IDS: Statement = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
+
+    fn database(path: &Path) -> Database {
+        Database::new(path.to_owned(), 2, Duration::from_millis(10), AbsentStore::Unavailable)
+    }
+
+    /// Extends the index and counts how often somebody looked at rows.
+    async fn extend(index: &LazyIndex, path: &Path, looks: &Arc<AtomicUsize>) -> Result<(), StoreError> {
+        let looks = Arc::clone(looks);
+        let entries = move |rows: Vec<(i64, String)>| {
+            looks.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(rows.iter().map(|row| (row.0 as u64, row.0)).collect())
+        };
+        index.extend(index.asked(), &database(path), path, IDS, entries).await
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_questions_does_the_work_once() {
+        let mut fixture = FixtureStore::new();
+        fixture.add("x", Tree::file("x"));
+        let index = LazyIndex::new("paths", 10);
+        let looks = Arc::new(AtomicUsize::new(0));
+        let burst: Vec<_> = (0..20)
+            .map(|_| {
+                let (index, looks, path) = (index.clone(), Arc::clone(&looks), fixture.database());
+                tokio::spawn(async move { extend(&index, &path, &looks).await })
+            })
+            .collect();
+        for question in burst {
+            question.await.unwrap().unwrap();
+        }
+        // Those who asked while the first one was at work cannot know what it saw.
+        assert!(looks.load(Ordering::Relaxed) <= 2, "{looks:?}");
+        assert_eq!(index.rows(1, 5), [1]);
+    }
+
+    #[tokio::test]
+    async fn the_work_goes_on_when_the_one_who_asked_is_gone() {
+        let mut fixture = FixtureStore::new();
+        fixture.add("x", Tree::file("x"));
+        let index = LazyIndex::new("paths", 10);
+        let (looks, path) = (Arc::default(), fixture.database());
+        let gone = tokio::time::timeout(Duration::from_millis(5), extend(&index, &path, &looks)).await;
+        assert!(gone.is_err());
+        drop(index.turn().await);
+        assert_eq!(index.rows(1, 5), [1]);
+        assert_eq!(looks.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_everybodys_error_and_nobodys_afterwards() {
+        let mut fixture = FixtureStore::new();
+        fixture.add("x", Tree::file("x"));
+        let index = LazyIndex::new("paths", 10);
+        let (looks, nowhere) = (Arc::default(), fixture.root().join("nowhere"));
+        let asked = index.asked();
+        extend(&index, &nowhere, &looks).await.unwrap_err();
+        let none = |_| unreachable!("somebody looked since the question was asked");
+        let error = index.extend(asked, &database(&nowhere), &nowhere, IDS, none).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+        extend(&index, &fixture.database(), &looks).await.unwrap();
+        assert_eq!(index.rows(1, 5), [1]);
+    }
+}

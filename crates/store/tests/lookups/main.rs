@@ -1,5 +1,12 @@
 //! What a store answers besides path information and NARs.
 
+#![expect(clippy::unwrap_used, clippy::string_slice, reason = "helpers of tests may fail as loudly as tests")]
+
+mod debuginfo;
+mod files;
+mod listing;
+mod log;
+mod nar_index;
 mod realisation;
 
 use std::time::Duration;

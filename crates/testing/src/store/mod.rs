@@ -279,3 +279,12 @@ impl Write for Measure {
         Ok(())
     }
 }
+
+/// Opens a database as another program would.
+///
+/// # Panics
+/// When it cannot be opened.
+#[must_use]
+pub fn open_sqlite(path: &Path) -> Connection {
+    Connection::open(path).unwrap()
+}

@@ -19,6 +19,7 @@ pub(super) use self::{
 use crate::{
     args::{ServeArgs, StoreArgs},
     config::{self, Environment},
+    logging::{self, LogConfig, LogFormat},
     output::{Answer, tell},
 };
 
@@ -42,19 +43,24 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
         ..ServeArgs::default()
     };
     let config = config::load(&serve, environment)?.server.store;
+    // The store logs why it does not serve a path.
+    logging::start(&LogConfig { level: "warn".to_owned(), format: LogFormat::Text })?;
     let place = Place::parse(path, &config.store_dir)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         let store = LocalStore::open(config);
         let info = store.path_info(place.hash).await?;
-        let valid =
+        let registered =
             info.is_some_and(|info| place.base.as_ref().is_none_or(|base| *base == info.path));
-        let nar = if valid { store.nar(place.hash, None).await? } else { None };
-        match nar {
+        if !registered {
+            tell(&format!("{} is not valid in this store", path.display()));
+            return Ok(Answer::No);
+        }
+        match store.nar(place.hash, None).await? {
             Some(nar) => work(Found { store, nar, place }).await,
             None => {
-                tell(&format!("{} is not valid in this store", path.display()));
+                tell(&format!("{} is registered, but not served", path.display()));
                 Ok(Answer::No)
             }
         }

@@ -31,6 +31,9 @@ impl RealNix {
             daemon: None,
         };
         fs::create_dir(nix.dir.path().join("etc")).unwrap();
+        // Without a state directory a daemon takes itself for a client of the socket it serves, and
+        // forks without end.
+        fs::create_dir(nix.dir.path().join("var")).unwrap();
         nix.configure("");
         Some(nix)
     }

@@ -7,9 +7,7 @@ use proptest::prelude::*;
 use rns_formats::nar::{Node, NodeKind};
 use rns_formats::{ListingNode, NarLayout, NarLimits, NarListing, Segment, read_layout};
 
-use self::tree::Tree;
-
-mod tree;
+use crate::tree::Tree;
 
 /// Names as they occur, and the odd bytes that are allowed too.
 fn names() -> impl Strategy<Value = Vec<u8>> {

@@ -1,11 +1,10 @@
-//! Archives against those that `nix-store --dump` made, and against everything that a strict reader must refuse.
+//! Archives against those that `nix-store --dump` made, and against everything that a strict reader
+//! must refuse.
 
-use rns_formats::{NarReadError, Sha256Digest, TreeError, read_layout};
+use rns_formats::{NarLimits, NarReadError, NarReader, Sha256Digest, TreeError, read_layout};
 use serde_json::Value;
 
-use self::tree::Tree;
-
-mod tree;
+use crate::tree::Tree;
 
 fn vectors() -> Vec<(String, String, Vec<u8>)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/vectors.json");
@@ -105,7 +104,8 @@ fn bytes_after_an_archive_are_refused() {
     }
 }
 
-/// Whatever byte of the frame is altered: either the archive is refused, or it is the archive of another tree.
+/// Whatever byte of the frame is altered: either the archive is refused, or it is the archive of
+/// another tree.
 #[test]
 fn no_two_archives_have_the_same_tree() {
     for (id, _, nar) in vectors() {
@@ -290,4 +290,20 @@ fn absurd_lengths_are_refused() {
     contents.extend_from_slice(b"short");
     assert!(matches!(Tree::read(&contents), Err(NarReadError::Truncated { .. })));
     assert!(matches!(read_layout(&*contents, Default::default()), Err(NarReadError::TooLarge)));
+}
+
+#[test]
+fn nothing_more_is_read_after_an_error() {
+    let mut cut_in_contents =
+        vec![&b"("[..], b"type", b"directory", b"entry", b"(", b"name", b"a", b"node"];
+    cut_in_contents.extend(EMPTY);
+    cut_in_contents.extend([&b")"[..], b"junk", b")"]);
+    for nar in
+        [nar(&cut_in_contents), directory_of(&[b"b", b"a"]), nar(&EMPTY[..5]), b"no".to_vec()]
+    {
+        let mut reader = NarReader::new(&*nar, NarLimits::default());
+        while reader.next_event().is_ok_and(|event| event.is_some()) {}
+        assert!(matches!(reader.next_event(), Err(NarReadError::Failed)));
+        assert_eq!(reader.read_contents(&mut [0; 8]).unwrap(), 0);
+    }
 }

@@ -1,0 +1,184 @@
+//! Checks C49 to C54: what happens while a NAR is on its way.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rns_formats::Sha256Digest;
+use rns_testing::{Entry, FixtureStore, Server, Standard, Tree, http::Request};
+
+use crate::support::{assert_refusal, field, nar_of, narinfo_of, serve, server};
+
+/// A tree whose NAR is far too large for the buffers between server and client.
+fn large_store() -> (FixtureStore, rns_formats::StorePath) {
+    let mut store = FixtureStore::new();
+    let file = |n: u8| Tree::file(vec![n; 8 << 20]);
+    let path = store.add("large", Tree::directory((0..8).map(|n| (format!("file-{n}"), file(n)))));
+    (store, path)
+}
+
+fn make_writable(path: &std::path::Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Reads a little, lets `meddle` happen, reads the rest; the bytes that came and whether they were all.
+fn interrupted(server: &Server, target: &str, meddle: impl FnOnce()) -> (Vec<u8>, bool) {
+    let mut connection = server.connect();
+    let (head, mut body) = connection.start(&Request::get(target));
+    assert_eq!(head.status, 200);
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    let read = connection.read_body(&mut body, &mut buffer);
+    bytes.extend_from_slice(&buffer[..read]);
+    meddle();
+    loop {
+        match connection.read_body(&mut body, &mut buffer) {
+            0 => return (bytes, body.ended() == Some(true)),
+            read => bytes.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
+#[test]
+fn c49_a_file_cut_short_on_disk_aborts_the_download() {
+    let (store, path) = large_store();
+    let server = serve(&store);
+    let last = store.real_path(&path).join("file-7");
+    let (bytes, complete) = interrupted(&server, &nar_of(&server, &path), || {
+        make_writable(&last);
+        fs::File::options().write(true).open(&last).unwrap().set_len(1000).unwrap();
+    });
+    assert!(!complete && bytes.len() < store.nar(&path).len());
+    assert!(server.stderr().contains(path.as_str()), "{}", server.stderr());
+    server.get("/nix-cache-info").ok();
+}
+
+#[test]
+fn c49_a_file_that_vanishes_aborts_the_download() {
+    let (store, path) = large_store();
+    let server = serve(&store);
+    let (_, complete) = interrupted(&server, &nar_of(&server, &path), || {
+        make_writable(&store.real_path(&path));
+        fs::remove_file(store.real_path(&path).join("file-7")).unwrap();
+    });
+    assert!(!complete);
+}
+
+#[test]
+fn c49_altered_contents_of_the_same_length_never_end_cleanly() {
+    let (store, path) = large_store();
+    let server = serve(&store);
+    let file = store.real_path(&path).join("file-7");
+    make_writable(&file);
+    fs::write(&file, vec![b'!'; 8 << 20]).unwrap();
+    let target = nar_of(&server, &path);
+    let answer = server.get(&target);
+    assert!(answer.status() != 200 || !answer.complete, "altered contents were served as if nothing had happened");
+    // What was found out is remembered: the next client is told before anything is sent.
+    assert_refusal(&server.get(&target), 404);
+    assert!(server.stderr().contains(path.as_str()), "{}", server.stderr());
+}
+
+#[test]
+fn c50_a_path_collected_after_its_narinfo_is_a_miss() {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let target = nar_of(&server, &standard.blob);
+    standard.store.forget(&standard.blob);
+    standard.store.remove_files(&standard.blob);
+    assert_refusal(&server.get(&target), 404);
+    assert_refusal(&server.get(&narinfo_of(&standard.blob)), 404);
+}
+
+#[test]
+fn c50_a_row_that_is_gone_hides_files_that_are_still_there() {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let target = nar_of(&server, &standard.blob);
+    server.get(&target).ok();
+    standard.store.forget(&standard.blob);
+    assert_refusal(&server.get(&target), 404);
+}
+
+#[test]
+fn c52_a_client_that_pauses_gets_everything() {
+    let (store, path) = large_store();
+    let server = serve(&store);
+    // Two minutes in the full run; the limit that would cut it is minutes, not seconds.
+    let pause = if crate::support::is_full() { 125 } else { 8 };
+    let (bytes, complete) = interrupted(&server, &nar_of(&server, &path), || thread::sleep(Duration::from_secs(pause)));
+    assert!(complete && bytes == store.nar(&path));
+}
+
+#[test]
+fn c52_a_client_that_takes_nothing_for_too_long_is_cut_off() {
+    let (store, path) = large_store();
+    let server = server().store(&store).section("[limits]\nstall_timeout = \"300s\"").start();
+    // The shortest limit that may be configured is five minutes, so only its configuration is looked at.
+    assert!(server.get(&nar_of(&server, &path)).complete);
+    let (mut process, _scratch) = crate::support::server().store(&store).section("[limits]\nstall_timeout = \"10s\"").spawn();
+    assert!(!process.wait(Duration::from_secs(20)).success());
+    assert!(process.stderr().contains("stall_timeout"), "{}", process.stderr());
+}
+
+#[test]
+fn c53_a_client_that_leaves_takes_its_work_with_it() {
+    let (store, path) = large_store();
+    let server = serve(&store);
+    let target = nar_of(&server, &path);
+    server.get(&target).ok();
+    let files_before = server.open_files();
+    for _ in 0..20 {
+        let mut connection = server.connect();
+        let (_, mut body) = connection.start(&Request::get(&target));
+        connection.read_body(&mut body, &mut [0; 1024]);
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while server.open_files() > files_before {
+        assert!(Instant::now() < deadline, "{} open files, {files_before} before", server.open_files());
+        thread::sleep(Duration::from_millis(50));
+    }
+    let before = server.cpu_ticks();
+    thread::sleep(Duration::from_secs(1));
+    assert!(server.cpu_ticks() - before < 20, "still working a second later");
+}
+
+#[test]
+fn scale_c54_a_huge_nar_takes_no_memory() {
+    let size: u64 = if crate::support::is_full() { 10 << 30 } else { 1 << 30 };
+    let mut store = FixtureStore::new();
+    let path = if crate::support::is_full() {
+        // Hashing ten GiB twice would say nothing more.
+        let claimed = (Sha256Digest::of(b"nobody looks"), size + 112);
+        store.insert(Entry::new("huge", Tree::zeroes(size)).claiming(claimed.0, claimed.1))
+    } else {
+        store.insert(Entry::new("huge", Tree::zeroes(size)))
+    };
+    let verify = if crate::support::is_full() { "never" } else { "once" };
+    let server = server().store(&store).store_key("verify", verify).start();
+    let narinfo = server.get(&narinfo_of(&path));
+    let target = format!("/{}", field(&narinfo, "URL").unwrap());
+    let before = server.resident_bytes();
+    let mut connection = server.connect();
+    let (head, mut body) = connection.start(&Request::get(target));
+    assert_eq!(head.content_length(), Some(size + 112));
+    let mut buffer = vec![0; 1 << 20];
+    let (mut total, mut most) = (0, before);
+    let mut looked = 0;
+    loop {
+        let read = connection.read_body(&mut body, &mut buffer) as u64;
+        if read == 0 {
+            break;
+        }
+        total += read;
+        if total - looked > 64 << 20 {
+            looked = total;
+            most = most.max(server.resident_bytes());
+        }
+    }
+    assert_eq!((total, body.ended()), (size + 112, Some(true)));
+    assert!(most - before < 64 << 20, "{} MiB more", (most - before) >> 20);
+}

@@ -1,0 +1,134 @@
+//! HTTPS: protocols, many requests on one connection, and certificates that change.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use rns_testing::{Server, ServerBuilder, Standard, run};
+use rustix::process::Signal;
+
+use crate::support::{is_installed, narinfo_of, server};
+
+/// A certificate and its key in `tests/data/tls`.
+fn given(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/tls").join(name)
+}
+
+/// A server that speaks TLS with copies of a certificate and a key.
+fn speaking_tls(certificate: &str, key: &str) -> ServerBuilder {
+    let builder = server().listen(["tls://127.0.0.1:0"]);
+    show(&builder.scratch().path().to_owned(), certificate, key);
+    let (certificate, key) = (builder.scratch().join("tls.crt"), builder.scratch().join("tls.key"));
+    builder.section(&format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}"))
+}
+
+/// Puts other files in the place of those the server was told of.
+fn show(directory: &Path, certificate: &str, key: &str) {
+    fs::copy(given(certificate), directory.join("tls.crt")).unwrap();
+    fs::copy(given(key), directory.join("tls.key")).unwrap();
+}
+
+/// What curl prints with these arguments when it trusts only this certificate; `None` when it fails.
+fn curl(trusted: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--cacert"]);
+    let finished = run(command.arg(given(trusted)).args(arguments), Duration::from_secs(60));
+    finished.status.success().then(|| String::from_utf8(finished.stdout).unwrap())
+}
+
+fn trusts(server: &Server, certificate: &str) -> bool {
+    curl(certificate, &[&format!("{}/nix-cache-info", server.url())]).is_some()
+}
+
+#[test]
+fn clients_choose_between_http2_and_http1() {
+    if !is_installed("curl") {
+        return;
+    }
+    let standard = Standard::new();
+    let server = speaking_tls("one.crt", "one.key").store(&standard.store).start();
+    assert!(server.url().starts_with("https://127.0.0.1:"), "{}", server.url());
+    let url = format!("{}/nix-cache-info", server.url());
+    for (option, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let version_line = ["--write-out", "version %{http_version}"];
+        let said = curl("one.crt", &[option, version_line[0], version_line[1], &url]).unwrap();
+        assert!(said.starts_with("StoreDir: /nix/store\n"), "{said}");
+        assert!(said.ends_with(&format!("version {version}")), "{said}");
+    }
+    assert!(!trusts(&server, "two.crt"), "another certificate is not the server's");
+}
+
+#[test]
+fn hundreds_of_requests_run_side_by_side_on_one_connection() {
+    if !is_installed("curl") {
+        return;
+    }
+    let standard = Standard::new();
+    let server = speaking_tls("one.crt", "one.key").store(&standard.store).start();
+    let url = format!("{}{}?[1-256]", server.url(), narinfo_of(&standard.tree));
+    let said = curl(
+        "one.crt",
+        &[
+            "--http2",
+            "--parallel",
+            "--parallel-max",
+            "256",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code} %{http_version} %{num_connects}\n",
+            &url,
+        ],
+    )
+    .unwrap();
+    let answers: Vec<_> = said.lines().collect();
+    assert_eq!(answers.len(), 256);
+    assert!(answers.iter().all(|answer| answer.starts_with("200 2 ")), "{said}");
+    let connections = answers.iter().filter(|answer| answer.ends_with(" 1")).count();
+    assert_eq!(connections, 1, "{said}");
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_restart() {
+    if !is_installed("curl") {
+        return;
+    }
+    let standard = Standard::new();
+    let mut server = speaking_tls("one.crt", "one.key").store(&standard.store).start();
+    assert!(trusts(&server, "one.crt"));
+    show(server.scratch().path(), "two.crt", "two.key");
+    server.wait_for_lines(1, Duration::from_secs(20), |line| {
+        line.contains("certificate has changed").then_some(())
+    });
+    assert!(trusts(&server, "two.crt") && !trusts(&server, "one.crt"));
+}
+
+#[test]
+fn a_bad_certificate_is_refused_on_reload_and_the_old_one_stays() {
+    if !is_installed("curl") {
+        return;
+    }
+    let standard = Standard::new();
+    let mut server = speaking_tls("one.crt", "one.key").store(&standard.store).start();
+    show(server.scratch().path(), "two.crt", "one.key");
+    server.signal(Signal::HUP);
+    let line = server.wait_for_line("reload refused");
+    assert!(line.contains("tls.key") && line.contains("does not belong"), "{line}");
+    assert!(trusts(&server, "one.crt"));
+
+    show(server.scratch().path(), "two.crt", "two.key");
+    server.signal(Signal::HUP);
+    server.wait_for_line("reloaded");
+    assert!(trusts(&server, "two.crt"));
+}
+
+#[test]
+fn a_key_of_another_certificate_is_named_at_the_start() {
+    let (mut process, _scratch) = speaking_tls("one.crt", "two.key").spawn();
+    assert!(!process.wait(Duration::from_secs(20)).success());
+    let said = process.stderr();
+    assert!(said.contains("tls.key") && said.contains("does not belong"), "{said}");
+}

@@ -1,0 +1,1 @@
+{ cache.services.rust-nix-serve.enable = true; }

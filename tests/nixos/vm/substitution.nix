@@ -1,0 +1,1 @@
+{ cache = ../machines/plain-cache.nix; }
