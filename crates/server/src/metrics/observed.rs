@@ -17,8 +17,6 @@ pub(crate) struct Observed {
     pub(crate) store_errors: u64,
     /// Memory taken by cached NAR layouts, in bytes.
     pub(crate) layout_cache_bytes: u64,
-    /// Memory taken by rendered narinfos, in bytes.
-    pub(crate) narinfo_cache_bytes: u64,
     /// NARs whose layout was in the cache.
     pub(crate) layout_cache_hits: u64,
     /// NARs whose store path had to be walked.
@@ -42,7 +40,6 @@ pub(super) struct Asked {
     unrooted: IntCounter,
     store_errors: IntCounter,
     layout_bytes: IntGauge,
-    narinfo_bytes: IntGauge,
     layout_hits: IntCounter,
     layout_misses: IntCounter,
     narinfo_bytes: IntGauge,
@@ -80,8 +77,6 @@ impl Asked {
             ),
             layout_bytes: build
                 .gauge("rust_nix_serve_layout_cache_bytes", "Memory taken by cached NAR layouts."),
-            narinfo_bytes: build
-                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
             layout_hits: layouts.with_label_values(&["hit"]),
             layout_misses: layouts.with_label_values(&["miss"]),
             narinfo_bytes: build.gauge(
@@ -107,7 +102,6 @@ impl Asked {
         raise(&self.unrooted, observed.temp_roots_missed);
         raise(&self.store_errors, observed.store_errors);
         self.layout_bytes.set(signed(observed.layout_cache_bytes));
-        self.narinfo_bytes.set(signed(observed.narinfo_cache_bytes));
         raise(&self.layout_hits, observed.layout_cache_hits);
         raise(&self.layout_misses, observed.layout_cache_misses);
         self.narinfo_bytes.set(signed(observed.narinfo_cache_bytes));
