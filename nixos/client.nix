@@ -24,7 +24,10 @@ in
     };
 
     publicKey = mkOption {
-      type = types.coercedTo types.str lib.singleton (types.listOf (types.strMatching "[^:[:space:]]+:[A-Za-z0-9+/]{43}="));
+      type = types.coercedTo types.str lib.singleton (
+        types.listOf (types.strMatching "[^:[:space:]]+:[A-Za-z0-9+/]{43}=")
+      );
+      default = [ ];
       example = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
       description = ''
         Public key of the cache, or several: what `curl https://cache.example.com/pubkey` prints. Paths that are signed

@@ -108,7 +108,7 @@ fn c17_policies_decide_what_is_signed() {
         let server = server().store(&standard.store).section(&section).start();
         let narinfo = server.get(&narinfo_of(path));
         narinfo.ok();
-        let names = fields(&narinfo, "Sig").iter().map(|sig| sig.split_once(':').unwrap().0.to_owned());
+        let names = fields(&narinfo, "Sig").into_iter().map(|sig| sig.split_once(':').unwrap().0.to_owned());
         names.collect::<Vec<_>>().join(" ")
     };
     assert_eq!(names("add", &stored), "elsewhere-1 test-1");

@@ -16,8 +16,8 @@ const MAY_USE: [(&str, &[&str]); 5] = [
 /// Packages that belong to one room only.
 const ONLY_IN: [(&str, &[&str]); 8] = [
     ("rusqlite", &["rns-store", "rns-testing"]),
-    ("zstd", &["rns-store"]),
-    ("liblzma", &["rns-store"]),
+    ("zstd", &["rns-store", "rust-nix-serve"]),
+    ("liblzma", &["rns-store", "rust-nix-serve"]),
     ("actix-web", &["rns-server"]),
     ("rustls", &["rns-server"]),
     ("prometheus", &["rns-server"]),

@@ -89,7 +89,7 @@ fn idle_connections_do_not_hold_it_up() {
     let (store, _) = big_store();
     let mut server = with_grace(&store, "60s");
     let mut used = server.connect();
-    used.send(&http::Request::get("/nix-cache-info")).ok();
+    assert_eq!(used.send(&http::Request::get("/nix-cache-info")).status(), 200);
     let _fresh = server.connect();
     let mut half = server.connect();
     half.send_raw(b"GET /nix-cache-info HTTP/1.1\r\nHost: x\r\n");

@@ -14,7 +14,7 @@ use std::{
 use rns_testing::{Process, Scratch, Standard, http};
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use crate::support::{is_installed, narinfo_of, server};
+use crate::support::{assert_refuses_to_start, is_installed, narinfo_of, server};
 
 /// Starts the server with these sockets and names. `LISTEN_PID` is what the shell makes of `pid`: `$$`
 /// is the server's own, since the shell becomes the server.
@@ -84,8 +84,8 @@ fn passed_sockets_take_the_place_of_the_configured_ones() {
     expected.sort();
     assert_eq!(urls, expected);
     let request = http::Request::get(narinfo_of(&standard.tree));
-    http::Connection::tcp(tcp_address).send(&request).ok();
-    http::Connection::unix(&path).send(&request).ok();
+    assert_eq!(http::Connection::tcp(tcp_address).send(&request).status(), 200);
+    assert_eq!(http::Connection::unix(&path).send(&request).status(), 200);
 
     process.signal(rustix::process::Signal::TERM);
     assert!(process.wait(Duration::from_secs(20)).success());
@@ -114,6 +114,5 @@ fn a_socket_that_does_not_listen_says_so() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let connection = std::net::TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
     let (mut process, _scratch) = start(&[high(connection)], "http", "$$", &standard, "");
-    assert!(!process.wait(Duration::from_secs(20)).success());
-    assert!(process.stderr().contains("Accept=yes"), "{}", process.stderr());
+    assert_refuses_to_start(&mut process, "Accept=yes");
 }

@@ -1,7 +1,9 @@
 //! What most tests begin with.
 
+use std::time::{Duration, Instant};
+
 use rns_formats::{Sha256Digest, StorePath};
-use rns_testing::{FixtureStore, Server, ServerBuilder, http::Response};
+use rns_testing::{FixtureStore, Process, Server, ServerBuilder, http::Response};
 
 /// A throw-away secret key, and its public key.
 pub(crate) const SECRET_KEY: &str =
@@ -51,10 +53,12 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256Digest::of(bytes).to_string()
 }
 
-/// The headers of an answer that may differ between two requests.
+/// The headers of an answer, sorted, without the one that differs between two equal answers.
 pub(crate) fn without_date(answer: &Response) -> Vec<(String, String)> {
     let headers = answer.head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-    headers.filter(|(name, _)| name != "date").collect()
+    let mut headers: Vec<_> = headers.filter(|(name, _)| name != "date").collect();
+    headers.sort();
+    headers
 }
 
 /// That an answer refuses something with a few words that tell nothing about this machine.
@@ -81,4 +85,16 @@ pub(crate) fn is_installed(program: &str) -> bool {
 /// Whether the large forms of tests are wanted (`RNS_FULL=1`).
 pub(crate) fn is_full() -> bool {
     std::env::var_os("RNS_FULL").is_some_and(|value| value == "1")
+}
+
+/// That a program that was started ends with a failure and says this.
+#[track_caller]
+pub(crate) fn assert_refuses_to_start(process: &mut Process, complaint: &str) {
+    assert!(!process.wait(Duration::from_secs(20)).success());
+    // What it said is collected by another thread, which may be a moment behind.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !process.stderr().contains(complaint) {
+        assert!(Instant::now() < deadline, "{complaint:?} is not in\n{}", process.stderr());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

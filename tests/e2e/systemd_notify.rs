@@ -62,7 +62,7 @@ fn ready_comes_when_requests_are_answered_and_stopping_at_the_end() {
     let mut server = managed(&manager, &standard);
     let ready = manager.next("READY=1");
     assert!(status(&ready).contains("serving /nix/store on http://127.0.0.1:"), "{ready:?}");
-    server.get("/nix-cache-info").ok();
+    assert_eq!(server.get("/nix-cache-info").status(), 200);
 
     server.signal(Signal::TERM);
     manager.next("STOPPING=1");

@@ -10,7 +10,7 @@ use std::{
 use rns_testing::{Server, ServerBuilder, Standard, http};
 use rustix::process::Signal;
 
-use crate::support::{narinfo_of, server};
+use crate::support::{assert_refuses_to_start, narinfo_of, server};
 
 fn listening_on(path: &Path, mode: &str, standard: &Standard) -> ServerBuilder {
     let address = format!("unix:{}", path.display());
@@ -44,8 +44,8 @@ fn serves_with_the_configured_mode_and_leaves_nothing_behind() {
     let metadata = fs::symlink_metadata(&path).unwrap();
     assert!(metadata.file_type().is_socket());
     assert_eq!(metadata.permissions().mode() & 0o7777, 0o620);
-    get(&path, "/nix-cache-info").ok();
-    get(&path, &narinfo_of(&standard.tree)).ok();
+    assert_eq!(get(&path, "/nix-cache-info").status(), 200);
+    assert_eq!(get(&path, &narinfo_of(&standard.tree)).status(), 200);
     end(server, Signal::TERM);
     assert!(!path.exists());
 }
@@ -57,7 +57,7 @@ fn takes_the_place_of_a_server_that_was_killed() {
     end(listening_on(&path, "0660", &standard).start(), Signal::KILL);
     assert!(path.exists(), "a killed server cannot clean up");
     let _second = listening_on(&path, "0660", &standard).start();
-    get(&path, "/nix-cache-info").ok();
+    assert_eq!(get(&path, "/nix-cache-info").status(), 200);
 }
 
 #[test]
@@ -66,9 +66,8 @@ fn does_not_take_the_place_of_a_server_that_is_there() {
     let (_directory, path) = place();
     let _first = listening_on(&path, "0660", &standard).start();
     let (mut second, _scratch) = listening_on(&path, "0660", &standard).spawn();
-    assert!(!second.wait(Duration::from_secs(20)).success());
-    assert!(second.stderr().contains("in use"), "{}", second.stderr());
-    get(&path, "/nix-cache-info").ok();
+    assert_refuses_to_start(&mut second, "in use");
+    assert_eq!(get(&path, "/nix-cache-info").status(), 200);
 }
 
 #[test]
@@ -77,7 +76,6 @@ fn does_not_remove_what_is_no_socket() {
     let (_directory, path) = place();
     fs::write(&path, "precious").unwrap();
     let (mut process, _scratch) = listening_on(&path, "0660", &standard).spawn();
-    assert!(!process.wait(Duration::from_secs(20)).success());
-    assert!(process.stderr().contains("not a socket"), "{}", process.stderr());
+    assert_refuses_to_start(&mut process, "not a socket");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use rns_formats::{PathInfo, PublicKey, SecretKey, Signature, StoreDir};
+use rns_formats::{BuildTraceEntry, PathInfo, PublicKey, Realisation, SecretKey, Signature, StoreDir};
 
 use crate::config::{SigningConfig, SigningPolicy};
 
@@ -94,6 +94,20 @@ impl Signer {
         signatures
     }
 
+    /// Signs what an output was built to, where the policy is to sign everything: the store does not
+    /// say where a realisation comes from. Clients believe only signed ones.
+    pub(crate) fn sign_realisation(&self, realisation: &mut impl Signable) {
+        if !matches!(self.policy, SigningPolicy::Add | SigningPolicy::Replace) {
+            return;
+        }
+        if self.policy == SigningPolicy::Replace && !self.keys.is_empty() {
+            realisation.forget_signatures();
+        }
+        for key in &self.keys {
+            realisation.sign(key);
+        }
+    }
+
     fn signs(&self, info: &PathInfo, fingerprint: &str) -> bool {
         match &self.policy {
             SigningPolicy::Add | SigningPolicy::Replace => true,
@@ -104,6 +118,32 @@ impl Signer {
                 .iter()
                 .any(|signature| trusted.iter().any(|key| key.verify(fingerprint, signature))),
         }
+    }
+}
+
+/// What keys can sign, in both generations of the protocol.
+pub(crate) trait Signable {
+    fn sign(&mut self, key: &SecretKey);
+    fn forget_signatures(&mut self);
+}
+
+impl Signable for Realisation {
+    fn sign(&mut self, key: &SecretKey) {
+        Self::sign(self, key);
+    }
+
+    fn forget_signatures(&mut self) {
+        self.signatures.clear();
+    }
+}
+
+impl Signable for BuildTraceEntry {
+    fn sign(&mut self, key: &SecretKey) {
+        Self::sign(self, key);
+    }
+
+    fn forget_signatures(&mut self) {
+        self.signatures.clear();
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -61,7 +61,8 @@ impl Process {
     /// Everything on standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        self.lines.0.lock().unwrap().join("\n")
+        // A test that failed while it held the lock still wants to show what was said.
+        self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
     /// The lines on standard error so far that `wanted` picks something from, as soon as there are `count`.

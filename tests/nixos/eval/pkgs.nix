@@ -90,7 +90,9 @@ let
 
   crossed = pkgs // {
     stdenv = pkgs.stdenv // {
-      hostPlatform = lib.systems.elaborate "aarch64-linux";
+      hostPlatform = lib.systems.elaborate (
+        if platform.isAarch64 then "x86_64-linux" else "aarch64-linux"
+      );
     };
     appendOverlays = _: crossed;
     __splicedPackages = crossed;
@@ -275,11 +277,25 @@ let
       ga = package "guest-agent";
     };
     makeDBusConf = _: package "dbus-configuration";
-    pkgsCross.aarch64-multiplatform = crossed;
+    pkgsCross = {
+      aarch64-multiplatform = crossed;
+      gnu64 = crossed;
+    };
     pkgsStatic = pkgs // {
       callPackage = _: _: package "static";
     };
-    testers = { };
+    # The driver cannot be had here; its script, which is made from the evaluated machines, can.
+    testers.runNixOSTest =
+      test:
+      let
+        evaluated = (import (path + "/nixos/lib") { inherit lib; }).evalTest {
+          imports = [ test ];
+          hostPkgs = pkgs;
+          node.pkgs = pkgs;
+          defaults.documentation.enable = false;
+        };
+      in
+      text "vm-test-${test.name}" evaluated.config.testScriptString;
   };
 in
 pkgs

@@ -12,7 +12,7 @@ use rns_formats::{
 pub(crate) enum Tree {
     Regular { executable: bool, contents: Vec<u8> },
     Symlink(Vec<u8>),
-    Directory(BTreeMap<Vec<u8>, Tree>),
+    Directory(BTreeMap<Vec<u8>, Self>),
 }
 
 impl Tree {

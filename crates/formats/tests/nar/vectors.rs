@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::tree::Tree;
 
 fn vectors() -> Vec<(String, String, Vec<u8>)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/vectors.json");
-    let all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let all: Value =
+        serde_json::from_str(include_str!("../../../../tests/data/vectors.json")).unwrap();
     let text = |vector: &Value, key: &str| vector[key].as_str().unwrap().to_owned();
     let vector = |vector: &Value| {
         let hex = text(vector, "hex");

@@ -9,24 +9,38 @@ use rns_store::StoreError;
 use crate::{
     answer::{self, Answer, Caching, Entity},
     refusal::refuse,
+    signing::Signable,
     state::State,
 };
 
 pub(crate) async fn get(request: &HttpRequest, state: &State, id: &DrvOutputId) -> Answer {
     let found = state.store.realisation(id).await;
-    answer_json(request, found.map(|found| found.map(|realisation| realisation.to_json().to_string())))
+    answer_json(request, state, found, |realisation| realisation.to_json())
 }
 
 pub(crate) async fn build_trace(request: &HttpRequest, state: &State, drv: &StorePath, output: &str) -> Answer {
     let found = state.store.build_trace(drv, output).await;
-    answer_json(request, found.map(|found| found.map(|entry| entry.to_json().to_string())))
+    answer_json(request, state, found, |entry| entry.to_json())
 }
 
-fn answer_json(request: &HttpRequest, found: Result<Option<String>, StoreError>) -> Answer {
+fn answer_json<R: Signable>(
+    request: &HttpRequest,
+    state: &State,
+    found: Result<Option<R>, StoreError>,
+    to_json: impl Fn(&R) -> String,
+) -> Answer {
+    let signer = state.signer();
+    if !signer.problems().is_empty() {
+        return answer::unavailable("the signing key cannot be used at the moment\n");
+    }
     match found {
-        Ok(Some(json)) => Entity::new("application/json", Caching::Hour)
-            .with_etag(answer::etag(Sha256Digest::of(json.as_bytes()).to_nix32()))
-            .answer_bytes(request.headers(), Bytes::from(json)),
+        Ok(Some(mut realisation)) => {
+            signer.sign_realisation(&mut realisation);
+            let json = to_json(&realisation);
+            Entity::new("application/json", Caching::Hour)
+                .with_etag(answer::etag(Sha256Digest::of(json.as_bytes()).to_nix32()))
+                .answer_bytes(request.headers(), Bytes::from(json))
+        }
         Ok(None) => answer::not_found(),
         Err(error) => refuse(&error),
     }

@@ -82,11 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(DaemonError::Refused(why)) => return Err(DaemonError::TurnedAway(Some(why))),
             greeted => greeted?,
         };
-        Ok(Self {
-            stream,
-            peer,
-            awaiting_answer: false,
-        })
+        Ok(Self { stream, peer, awaiting_answer: false })
     }
 
     /// What the daemon said about itself.
@@ -104,8 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// of no more use.
     pub async fn add_temp_root(&mut self, path: &str) -> Result<(), DaemonError> {
         let request = Operation::AddTempRoot.request().string(path);
-        self.call(&request, async |answer| answer.number().await)
-            .await?;
+        self.call(&request, async |answer| answer.number().await).await?;
         Ok(())
     }
 
@@ -115,8 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// As [`Self::add_temp_root`].
     pub async fn is_valid_path(&mut self, path: &str) -> Result<bool, DaemonError> {
         let request = Operation::IsValidPath.request().string(path);
-        self.call(&request, async |answer| answer.boolean().await)
-            .await
+        self.call(&request, async |answer| answer.boolean().await).await
     }
 
     /// Waits until the daemon closes the idle connection, or breaks the protocol by speaking unasked.

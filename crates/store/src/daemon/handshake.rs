@@ -47,18 +47,12 @@ impl ProtocolVersion {
     /// What to go on with when the daemon announces `word`.
     fn agree(word: u64) -> Result<Self, DaemonError> {
         let [minor, major, 0, 0, 0, 0, 0, 0] = word.to_le_bytes() else {
-            return Err(WireError::Unexpected {
-                what: "protocol version",
-                value: word,
-            }
-            .into());
+            return Err(WireError::Unexpected { what: "protocol version", value: word }.into());
         };
         if major != 1 || minor < Self::OLDEST.minor {
             return Err(DaemonError::Version { major, minor });
         }
-        Ok(Self {
-            minor: minor.min(Self::NEWEST.minor),
-        })
+        Ok(Self { minor: minor.min(Self::NEWEST.minor) })
     }
 
     fn word(self) -> u64 {
@@ -88,17 +82,11 @@ pub(super) async fn greet<S>(stream: &mut WireReader<S>) -> Result<Peer, DaemonE
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let hello = Message::default()
-        .number(CLIENT_MAGIC)
-        .number(ProtocolVersion::NEWEST.word());
+    let hello = Message::default().number(CLIENT_MAGIC).number(ProtocolVersion::NEWEST.word());
     send(stream, &hello).await?;
     let magic = stream.number().await?;
     if magic != DAEMON_MAGIC {
-        return Err(WireError::Unexpected {
-            what: "greeting",
-            value: magic,
-        }
-        .into());
+        return Err(WireError::Unexpected { what: "greeting", value: magic }.into());
     }
     let protocol = ProtocolVersion::agree(stream.number().await?)?;
 
@@ -121,11 +109,7 @@ where
         _ => None,
     };
     stderr::pass_over(stream, protocol).await?;
-    Ok(Peer {
-        protocol,
-        nix_version,
-        trusted,
-    })
+    Ok(Peer { protocol, nix_version, trusted })
 }
 
 fn trust(word: u64) -> Result<Option<bool>, WireError> {
@@ -133,9 +117,6 @@ fn trust(word: u64) -> Result<Option<bool>, WireError> {
         0 => Ok(None),
         1 => Ok(Some(true)),
         2 => Ok(Some(false)),
-        value => Err(WireError::Unexpected {
-            what: "trust",
-            value,
-        }),
+        value => Err(WireError::Unexpected { what: "trust", value }),
     }
 }

@@ -119,10 +119,12 @@ impl Report {
                 );
             }
             DaemonError::Unreachable(source) => unreachable(&socket, source, cause),
-            DaemonError::Version { .. } | DaemonError::Wire(_) | DaemonError::Refused(_) => tracing::warn!(
-                %socket, %error,
-                "the Nix daemon cannot be used; downloads go on, but a garbage collection may break them",
-            ),
+            DaemonError::Version { .. } | DaemonError::Wire(_) | DaemonError::Refused(_) => {
+                tracing::warn!(
+                    %socket, %error,
+                    "the Nix daemon cannot be used; downloads go on, but a garbage collection may break them",
+                )
+            }
         }
     }
 

@@ -110,9 +110,7 @@ impl TempRoots {
     }
 
     fn commands(&self, config: &DaemonConfig) -> &UnboundedSender<Command> {
-        self.shared
-            .commands
-            .get_or_init(|| worker::start(config.clone()))
+        self.shared.commands.get_or_init(|| worker::start(config.clone()))
     }
 }
 
@@ -126,10 +124,7 @@ pub struct HeldRoot {
 
 impl HeldRoot {
     fn without(cause: Unrooted) -> Self {
-        Self {
-            outcome: Err(cause),
-            _lease: None,
-        }
+        Self { outcome: Err(cause), _lease: None }
     }
 
     /// Whether the path was held when [`TempRoots::hold`] returned.

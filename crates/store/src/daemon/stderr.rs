@@ -51,11 +51,7 @@ pub(super) async fn pass_over<R: AsyncRead + Unpin>(
             }
             // READ asks for data of an upload. Nothing here uploads.
             value => {
-                let what = if value == READ {
-                    "request for data"
-                } else {
-                    "message"
-                };
+                let what = if value == READ { "request for data" } else { "message" };
                 return Err(WireError::Unexpected { what, value }.into());
             }
         }
@@ -70,10 +66,7 @@ async fn skip_fields<R: AsyncRead + Unpin>(stream: &mut WireReader<R>) -> Result
             }
             1 => stream.skip_string().await?,
             value => {
-                return Err(WireError::Unexpected {
-                    what: "type of a field",
-                    value,
-                });
+                return Err(WireError::Unexpected { what: "type of a field", value });
             }
         }
     }
@@ -106,9 +99,6 @@ async fn error<R: AsyncRead + Unpin>(
 async fn no_position<R: AsyncRead + Unpin>(stream: &mut WireReader<R>) -> Result<(), WireError> {
     match stream.number().await? {
         0 => Ok(()),
-        value => Err(WireError::Unexpected {
-            what: "position of an error",
-            value,
-        }),
+        value => Err(WireError::Unexpected { what: "position of an error", value }),
     }
 }

@@ -22,14 +22,8 @@ pub enum Unrooted {
 
 impl Unrooted {
     /// All causes, in the order of their declaration.
-    pub const ALL: [Self; 6] = [
-        Self::Disabled,
-        Self::Absent,
-        Self::Refused,
-        Self::TimedOut,
-        Self::Busy,
-        Self::Failed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Disabled, Self::Absent, Self::Refused, Self::TimedOut, Self::Busy, Self::Failed];
 
     /// A short name, as it is used in metrics.
     pub const fn name(self) -> &'static str {

@@ -77,9 +77,7 @@ pub(super) struct WireReader<R> {
 impl<R: AsyncRead + Unpin> WireReader<R> {
     /// Reads from `bytes`, through a buffer.
     pub(super) fn new(bytes: R) -> Self {
-        Self {
-            bytes: BufReader::with_capacity(4096, bytes),
-        }
+        Self { bytes: BufReader::with_capacity(4096, bytes) }
     }
 
     /// The stream below, to write to it.

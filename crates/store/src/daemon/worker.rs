@@ -40,12 +40,9 @@ enum Event {
 /// When it cannot be started, the commands go nowhere, and whoever waits for an answer sees that.
 pub(super) fn start(config: DaemonConfig) -> UnboundedSender<Command> {
     let (sender, commands) = unbounded_channel();
-    let started = std::thread::Builder::new()
-        .name("nix-daemon-roots".to_owned())
-        .spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+    let started =
+        std::thread::Builder::new().name("nix-daemon-roots".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
                 Ok(runtime) => runtime.block_on(Worker::new(config).run(commands)),
                 Err(error) => failed_to_start(&error),
@@ -172,9 +169,7 @@ async fn converse(
     mut questions: UnboundedReceiver<FullPath>,
     events: &UnboundedSender<(ConnectionId, Event)>,
 ) -> Result<(), DaemonError> {
-    let stream = UnixStream::connect(&socket)
-        .await
-        .map_err(DaemonError::Unreachable)?;
+    let stream = UnixStream::connect(&socket).await.map_err(DaemonError::Unreachable)?;
     let mut connection = Connection::open(stream).await?;
     let _ = events.send((id, Event::Opened(connection.peer().clone())));
     loop {

@@ -31,7 +31,12 @@ let
     modules.nixos.default
     configuration
     {
-      nixpkgs.pkgs = lib.mkForce pkgs.pkgsCross.aarch64-multiplatform;
+      nixpkgs.pkgs = lib.mkForce (
+        if pkgs.stdenv.hostPlatform.isAarch64 then
+          pkgs.pkgsCross.gnu64
+        else
+          pkgs.pkgsCross.aarch64-multiplatform
+      );
       services.rust-nix-serve.package = pkgs.hello;
     }
   ];

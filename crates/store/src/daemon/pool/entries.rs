@@ -53,15 +53,12 @@ pub(super) struct Entries {
 impl Entries {
     /// The entry of a path that one more needs.
     pub(super) fn want(&mut self, path: &FullPath) -> &mut Entry {
-        let entry = self
-            .by_path
-            .entry(FullPath::clone(path))
-            .or_insert_with(|| Entry {
-                holders: 0,
-                waiting: Vec::new(),
-                root: Root::Wanted,
-                queued: false,
-            });
+        let entry = self.by_path.entry(FullPath::clone(path)).or_insert_with(|| Entry {
+            holders: 0,
+            waiting: Vec::new(),
+            root: Root::Wanted,
+            queued: false,
+        });
         entry.holders += 1;
         entry
     }

@@ -63,8 +63,7 @@ impl Member {
     }
 
     fn is_overdue(&self, now: Instant, limit: Duration) -> bool {
-        self.waiting_since()
-            .is_some_and(|since| now.saturating_duration_since(since) >= limit)
+        self.waiting_since().is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 }
 
@@ -102,10 +101,7 @@ impl Members {
     /// Notes that a connection is asked for a path.
     pub(super) fn ask(&mut self, id: ConnectionId, path: &FullPath, now: Instant) {
         if let Some(member) = self.get(id) {
-            member.state = State::Asking {
-                path: FullPath::clone(path),
-                since: now,
-            };
+            member.state = State::Asking { path: FullPath::clone(path), since: now };
         }
     }
 
@@ -207,15 +203,11 @@ impl Members {
     }
 
     pub(super) fn any_overdue(&self, now: Instant, config: &DaemonConfig) -> bool {
-        self.by_id
-            .values()
-            .any(|member| member.is_overdue(now, config.deadline))
+        self.by_id.values().any(|member| member.is_overdue(now, config.deadline))
     }
 
     pub(super) fn is_overdue(&self, id: ConnectionId, now: Instant, config: &DaemonConfig) -> bool {
-        self.by_id
-            .get(&id)
-            .is_some_and(|member| member.is_overdue(now, config.deadline))
+        self.by_id.get(&id).is_some_and(|member| member.is_overdue(now, config.deadline))
     }
 
     /// The connections that we have waited for as long as `limit`.
@@ -225,9 +217,7 @@ impl Members {
 
     /// The connections that take new roots although they are as old as `limit`.
     pub(super) fn older_than(&self, now: Instant, limit: Duration) -> Vec<ConnectionId> {
-        self.ids(|member| {
-            member.ages() && now.saturating_duration_since(member.begun) >= limit
-        })
+        self.ids(|member| member.ages() && now.saturating_duration_since(member.begun) >= limit)
     }
 
     /// When the next of them becomes overdue, is to be given up, or comes of age.
@@ -237,9 +227,8 @@ impl Members {
             .flat_map(|member| {
                 let since = member.waiting_since();
                 let of_age = member.ages().then(|| member.begun + config.rotate_every);
-                let overdue = since
-                    .map(|since| since + config.deadline)
-                    .filter(|overdue| *overdue > now);
+                let overdue =
+                    since.map(|since| since + config.deadline).filter(|overdue| *overdue > now);
                 let abandoned = since.map(|since| since + config.abandon_after);
                 [of_age, overdue, abandoned]
             })
@@ -248,11 +237,7 @@ impl Members {
     }
 
     fn ids(&self, wanted: impl Fn(&Member) -> bool) -> Vec<ConnectionId> {
-        self.by_id
-            .iter()
-            .filter(|(_, member)| wanted(member))
-            .map(|(id, _)| *id)
-            .collect()
+        self.by_id.iter().filter(|(_, member)| wanted(member)).map(|(id, _)| *id).collect()
     }
 
     #[cfg(test)]

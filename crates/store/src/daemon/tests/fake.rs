@@ -86,12 +86,8 @@ struct State {
 impl FakeDaemon {
     pub(super) fn start(socket: &Path) -> Self {
         let (mood, moods) = watch::channel(Mood::Agree);
-        let mut daemon = Self {
-            socket: socket.to_owned(),
-            mood,
-            state: Arc::default(),
-            tasks: JoinSet::new(),
-        };
+        let mut daemon =
+            Self { socket: socket.to_owned(), mood, state: Arc::default(), tasks: JoinSet::new() };
         let listener = UnixListener::bind(socket).expect("a free socket");
         daemon.tasks.spawn(accept(listener, moods, Arc::clone(&daemon.state)));
         daemon

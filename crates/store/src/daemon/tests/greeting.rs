@@ -83,14 +83,15 @@ async fn a_newer_daemon_is_spoken_to_in_the_newest_known_version() {
 
 #[tokio::test]
 async fn answers_may_come_a_byte_at_a_time_and_after_any_chatter() {
-    let says = [greeting(38), chatter(), number(LAST), number(1), chatter(), number(LAST), number(0)].concat();
+    let says =
+        [greeting(38), chatter(), number(LAST), number(1), chatter(), number(LAST), number(0)]
+            .concat();
     let (ours, mut theirs) = duplex(1);
     let daemon = tokio::spawn(async move {
         let (mut from, mut to) = tokio::io::split(&mut theirs);
-        tokio::join!(
-            async { to.write_all(&says).await.unwrap() },
-            async { tokio::io::copy(&mut from, &mut sink()).await.unwrap() },
-        );
+        tokio::join!(async { to.write_all(&says).await.unwrap() }, async {
+            tokio::io::copy(&mut from, &mut sink()).await.unwrap()
+        },);
     });
     let mut connection = Connection::open(ours).await.unwrap();
     assert!(connection.is_valid_path("/nix/store/x").await.unwrap());
@@ -160,15 +161,8 @@ async fn what_is_no_known_daemon_is_refused() {
 
 #[tokio::test]
 async fn nonsense_before_an_answer_is_refused_and_a_cut_answer_is_an_end() {
-    let with_position = [
-        number(0x6378_7470),
-        text("Error"),
-        number(0),
-        text(""),
-        text("m"),
-        number(1),
-    ]
-    .concat();
+    let with_position =
+        [number(0x6378_7470), text("Error"), number(0), text(""), text("m"), number(1)].concat();
     let nonsense = [
         number(0xbad),
         [number(0x6461_7461), number(4096)].concat(),
@@ -181,7 +175,10 @@ async fn nonsense_before_an_answer_is_refused_and_a_cut_answer_is_an_end() {
         let says = [greeting(37), nonsense].concat();
         let error = open(&says).await.unwrap().add_temp_root("/x").await.unwrap_err();
         assert!(
-            matches!(error, DaemonError::Wire(WireError::Unexpected { .. } | WireError::TooLong { .. })),
+            matches!(
+                error,
+                DaemonError::Wire(WireError::Unexpected { .. } | WireError::TooLong { .. })
+            ),
             "{error}"
         );
     }

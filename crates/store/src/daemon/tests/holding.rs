@@ -122,16 +122,12 @@ async fn no_more_wait_than_may() {
     config.waiting = 2;
     let roots = TempRoots::new(config);
     daemon.be(Mood::Hang);
-    let (first, second, third) = tokio::join!(
-        hold(&roots, "/s/a"),
-        hold(&roots, "/s/b"),
-        async {
-            let begun = Instant::now();
-            let held = hold(&roots, "/s/c").await;
-            assert!(begun.elapsed() < Duration::from_millis(100));
-            held
-        },
-    );
+    let (first, second, third) = tokio::join!(hold(&roots, "/s/a"), hold(&roots, "/s/b"), async {
+        let begun = Instant::now();
+        let held = hold(&roots, "/s/c").await;
+        assert!(begun.elapsed() < Duration::from_millis(100));
+        held
+    },);
     assert_eq!(first.why_unrooted(), Some(Unrooted::TimedOut));
     assert_eq!(second.why_unrooted(), Some(Unrooted::TimedOut));
     assert_eq!(third.why_unrooted(), Some(Unrooted::Busy));

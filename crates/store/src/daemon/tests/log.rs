@@ -77,7 +77,8 @@ fn daemon_that_is_absent_for_long_is_said_once_and_its_return_too() {
 
 #[test]
 fn daemon_that_turns_us_away_is_a_warning_with_the_remedy() {
-    let lines = lines(|report, [first, ..]| report.lost(first, &DaemonError::TurnedAway(None), false));
+    let lines =
+        lines(|report, [first, ..]| report.lost(first, &DaemonError::TurnedAway(None), false));
     assert_eq!(lines.len(), 1);
     assert!(lines[0].starts_with("WARN ") && lines[0].contains("`allowed-users`"), "{lines:?}");
 }

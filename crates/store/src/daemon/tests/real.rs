@@ -25,11 +25,8 @@ impl RealNix {
             println!("skipped: {variable} is not set");
             return None;
         };
-        let nix = Self {
-            dir: tempfile::tempdir().unwrap(),
-            programs: programs.into(),
-            daemon: None,
-        };
+        let nix =
+            Self { dir: tempfile::tempdir().unwrap(), programs: programs.into(), daemon: None };
         fs::create_dir(nix.dir.path().join("etc")).unwrap();
         // Without a state directory a daemon takes itself for a client of the socket it serves, and
         // forks without end.
@@ -161,7 +158,10 @@ async fn a_path_of_another_store_is_refused_and_harms_no_other(variable: &str) {
     let refused = connection.add_temp_root("/elsewhere/x").await.unwrap_err();
     assert!(matches!(refused, DaemonError::Refused(_)), "{refused}");
     let refused = refused.to_string();
-    assert!(refused.contains("/elsewhere/x") && refused.contains("not in the Nix store"), "{refused}");
+    assert!(
+        refused.contains("/elsewhere/x") && refused.contains("not in the Nix store"),
+        "{refused}"
+    );
     assert!(!refused.contains('\u{1b}'));
 
     let roots = TempRoots::new(nix.config());

@@ -1,0 +1,12 @@
+//! `nix-cache-info`: what is written is read back.
+
+use rns_formats::CacheInfo;
+
+pub fn run(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(info) = CacheInfo::parse(text) else { return };
+    let written = info.to_string();
+    let read = CacheInfo::parse(&written).expect("what is written is valid");
+    assert_eq!(read, info);
+    assert_eq!(read.to_string(), written);
+}
