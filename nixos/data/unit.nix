@@ -22,6 +22,8 @@
   secretsNamedBy ? "the configuration",
   # Key to make on the first start: null, or { name, directory below /var/lib }.
   generateKey ? null,
+  # Secret keys, as root finds them, with which everything in the store is signed: for clients over SSH.
+  signStoreWith ? [ ],
   # Seconds that running downloads may take after a request to stop.
   shutdownGrace ? 60,
   # Programs that helpers call.
@@ -31,6 +33,7 @@
   # The scripts of nixos/scripts.
   copySecrets ? "/usr/local/lib/rust-nix-serve/copy-secrets.sh",
   makeKey ? "/usr/local/lib/rust-nix-serve/make-key.sh",
+  signStore ? "/usr/local/lib/rust-nix-serve/sign-store.sh",
 }:
 let
   when = condition: attrs: if condition then attrs else { };
@@ -44,14 +47,8 @@ let
     optional hasSecrets "rust-nix-serve-keys.service" ++ optional makesKey "rust-nix-serve-key.service";
   isWildcard4 = address: builtins.match "0\\.0\\.0\\.0:[0-9]+" address != null;
   quoted = word: ''"${word}"'';
-  copy = builtins.concatStringsSep " " (
-    [
-      shell
-      copySecrets
-      secretsDirectory
-    ]
-    ++ map quoted ([ secretsNamedBy ] ++ secrets)
-  );
+  run = script: words: builtins.concatStringsSep " " ([ shell script ] ++ map quoted words);
+  copy = run copySecrets ([ secretsDirectory secretsNamedBy ] ++ secrets);
 
   hardening = import ./hardening.nix;
 in
@@ -94,6 +91,8 @@ in
     Socket = {
       ListenStream = optional (proxySocket != null) proxySocket.path ++ addresses;
       Backlog = 4096;
+    }
+    // when (addresses != [ ]) {
       NoDelay = true;
       # An address that comes up after boot (a tunnel, a lease) must not keep the socket from starting.
       FreeBind = true;
@@ -123,7 +122,11 @@ in
       # People read the public key; the secret key has a mode of its own.
       StateDirectoryMode = "0755";
       Environment = [ "PATH=${helperPath}" ];
-      ExecStart = "${shell} ${makeKey} ${program} ${generateKey.name} /var/lib/${generateKey.directory}";
+      ExecStart = run makeKey [
+        program
+        generateKey.name
+        "/var/lib/${generateKey.directory}"
+      ];
     };
   };
 }
@@ -171,5 +174,22 @@ in
       Type = "oneshot";
       ExecStart = "${systemctl} --no-block try-reload-or-restart rust-nix-serve.service";
     };
+  };
+}
+// when (signStoreWith != [ ]) {
+  "rust-nix-serve-sign.service" = {
+    Unit = {
+      Description = "Signatures in the Nix store";
+      After = [ "nix-daemon.socket" ] ++ optional makesKey "rust-nix-serve-key.service";
+      Wants = optional makesKey "rust-nix-serve-key.service";
+    };
+    # As root: only a trusted user may add signatures. It takes its time.
+    Service = {
+      Type = "oneshot";
+      Nice = 19;
+      IOSchedulingClass = "idle";
+      ExecStart = run signStore signStoreWith;
+    };
+    Install.WantedBy = [ "multi-user.target" ];
   };
 }

@@ -40,6 +40,8 @@ let
     systemctl = "${config.systemd.package}/bin/systemctl";
     copySecrets = "${../scripts/copy-secrets.sh}";
     makeKey = "${../scripts/make-key.sh}";
+    signStore = "${../scripts/sign-store.sh}";
+    signStoreWith = lib.optionals cfg.ssh.enable cfg.signingKeys;
   };
 
   # Settings that NixOS has an option of its own for, so that others can add to them.

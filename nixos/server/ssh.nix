@@ -6,7 +6,6 @@
 }:
 let
   cfg = config.services.rust-nix-serve;
-  keyFiles = lib.concatMapStringsSep " " (file: "'${file}'") cfg.signingKeys;
 in
 {
   config = lib.mkIf (cfg.enable && cfg.ssh.enable) {
@@ -15,33 +14,9 @@ in
       inherit (cfg.ssh) keys write;
     };
 
-    # Over HTTP the daemon signs while it serves; over SSH a client sees the signatures in the store alone.
-    # This signs what is built from now on, the unit what is there already.
+    # Over HTTP the daemon signs while it serves; over SSH a client sees the signatures in the store alone. This signs
+    # what is built from now on, rust-nix-serve-sign.service of data/unit.nix what is there already.
     nix.settings.secret-key-files = cfg.signingKeys;
-
-    systemd.services.rust-nix-serve-sign = {
-      description = "Signatures in the Nix store for clients over SSH";
-      after = [
-        "nix-daemon.socket"
-        "rust-nix-serve-key.service"
-      ];
-      wants = [ "rust-nix-serve-key.service" ];
-      wantedBy = [ "multi-user.target" ];
-      path = [ config.nix.package ];
-      serviceConfig = {
-        Type = "oneshot";
-        Nice = 19;
-        IOSchedulingClass = "idle";
-      };
-      script = ''
-        for key in ${keyFiles}; do
-          if [ -e "$key" ]; then
-            nix --extra-experimental-features nix-command store sign --all --key-file "$key"
-          else
-            echo "<4>$key does not exist: nothing is signed with it" >&2
-          fi
-        done
-      '';
-    };
+    systemd.services.rust-nix-serve-sign.path = [ config.nix.package ];
   };
 }

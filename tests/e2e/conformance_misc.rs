@@ -8,7 +8,7 @@ use std::{
 use rns_testing::{FixtureStore, LogFile, Standard, Tree, http::Request};
 use serde_json::Value;
 
-use crate::support::{assert_refusal, narinfo_of, serve, server};
+use crate::support::{assert_refusal, eventually, narinfo_of, serve, server};
 
 #[test]
 fn c86_the_listing_is_that_of_nix_and_its_offsets_are_right() {
@@ -229,9 +229,9 @@ fn c91_a_database_replaced_by_another_is_the_one_that_is_read() {
 }
 
 #[test]
-fn c92_a_path_registered_now_is_served_within_a_second() {
+fn c92_a_path_registered_now_is_served_within_a_second_to_another_user() {
     let mut standard = Standard::new();
-    let server = serve(&standard.store);
+    let server = server().store(&standard.store).unprivileged().start();
     server.get(&narinfo_of(&standard.tree)).ok();
     for n in 0..5 {
         let tree = Tree::file(format!("fresh {n}"));
@@ -246,12 +246,14 @@ fn c92_a_path_registered_now_is_served_within_a_second() {
 }
 
 #[test]
-fn c93_a_database_that_nobody_has_open_is_read() {
+fn c93_a_database_that_nobody_has_open_is_read_by_another_user() {
     let mut standard = Standard::new();
     standard.store.close_database();
-    assert!(!standard.store.database().with_file_name("db.sqlite-wal").exists());
-    let server = serve(&standard.store);
+    let wal = standard.store.database().with_file_name("db.sqlite-wal");
+    assert!(!wal.exists());
+    let server = server().store(&standard.store).unprivileged().start();
     server.get(&narinfo_of(&standard.tree)).ok();
+    assert!(!wal.exists(), "reading has left a file in Nix's directory");
     // A Nix that comes later is seen.
     standard.store.open_database();
     let path = standard.store.add("later", Tree::file("later"));
@@ -274,14 +276,4 @@ fn c95_error_bodies_are_short_and_tell_nothing_of_the_machine() {
     }
     let answer = server.connect().send(&Request::new("POST", "/nothing").body("x"));
     assert_refusal(&answer, 405);
-}
-
-/// Waits up to five seconds for something to become true.
-#[track_caller]
-fn eventually(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within five seconds");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

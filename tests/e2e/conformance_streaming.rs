@@ -1,4 +1,4 @@
-//! Checks C49 to C54: what happens while a NAR is on its way.
+//! Checks C49 to C53: what happens while a NAR is on its way.
 
 use std::{
     fs,
@@ -7,10 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rns_formats::Sha256Digest;
-use rns_testing::{Entry, FixtureStore, Server, Standard, Tree, http::Request};
+use rns_testing::{FixtureStore, Server, Standard, Tree, http::Request};
 
-use crate::support::{assert_refusal, field, nar_of, narinfo_of, serve, server};
+use crate::support::{assert_refusal, nar_of, narinfo_of, serve, server};
 
 /// A tree whose NAR is far too large for the buffers between server and client.
 fn large_store() -> (FixtureStore, rns_formats::StorePath) {
@@ -153,41 +152,4 @@ fn c53_a_client_that_leaves_takes_its_work_with_it() {
     let before = server.cpu_ticks();
     thread::sleep(Duration::from_secs(1));
     assert!(server.cpu_ticks() - before < 20, "still working a second later");
-}
-
-#[test]
-fn scale_c54_a_huge_nar_takes_no_memory() {
-    let size: u64 = if crate::support::is_full() { 10 << 30 } else { 1 << 30 };
-    let mut store = FixtureStore::new();
-    let path = if crate::support::is_full() {
-        // Hashing ten GiB twice would say nothing more.
-        let claimed = (Sha256Digest::of(b"nobody looks"), size + 112);
-        store.insert(Entry::new("huge", Tree::zeroes(size)).claiming(claimed.0, claimed.1))
-    } else {
-        store.insert(Entry::new("huge", Tree::zeroes(size)))
-    };
-    let verify = if crate::support::is_full() { "never" } else { "once" };
-    let server = server().store(&store).store_key("verify", verify).start();
-    let narinfo = server.get(&narinfo_of(&path));
-    let target = format!("/{}", field(&narinfo, "URL").unwrap());
-    let before = server.resident_bytes();
-    let mut connection = server.connect();
-    let (head, mut body) = connection.start(&Request::get(target));
-    assert_eq!(head.content_length(), Some(size + 112));
-    let mut buffer = vec![0; 1 << 20];
-    let (mut total, mut most) = (0, before);
-    let mut looked = 0;
-    loop {
-        let read = connection.read_body(&mut body, &mut buffer) as u64;
-        if read == 0 {
-            break;
-        }
-        total += read;
-        if total - looked > 64 << 20 {
-            looked = total;
-            most = most.max(server.resident_bytes());
-        }
-    }
-    assert_eq!((total, body.ended()), (size + 112, Some(true)));
-    assert!(most - before < 64 << 20, "{} MiB more", (most - before) >> 20);
 }

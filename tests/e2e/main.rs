@@ -5,6 +5,15 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod clients_copy;
+mod clients_garbage;
+mod clients_inspect;
+mod clients_live;
+mod clients_nginx;
+mod clients_resume;
+mod clients_stores;
+mod clients_substitute;
+mod clients_transport;
 mod conformance_cache_info;
 mod conformance_misc;
 mod conformance_misses;
@@ -12,9 +21,12 @@ mod conformance_nar;
 mod conformance_narinfo;
 mod conformance_signatures;
 mod conformance_streaming;
+mod coverage;
 mod layers;
 mod reload;
+mod scale_memory;
 mod shutdown;
+mod slow_clients;
 mod socket_activation;
 mod support;
 mod systemd_notify;

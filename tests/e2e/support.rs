@@ -1,9 +1,12 @@
 //! What most tests begin with.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use rns_formats::{Sha256Digest, StorePath};
-use rns_testing::{FixtureStore, Process, Server, ServerBuilder, http::Response};
+use rns_testing::{FixtureStore, Nix, Process, Server, ServerBuilder, http::Response};
 
 /// A throw-away secret key, and its public key.
 pub(crate) const SECRET_KEY: &str =
@@ -95,6 +98,26 @@ pub(crate) fn assert_refuses_to_start(process: &mut Process, complaint: &str) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while !process.stderr().contains(complaint) {
         assert!(Instant::now() < deadline, "{complaint:?} is not in\n{}", process.stderr());
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Every real Nix that is installed.
+pub(crate) fn nixes() -> impl Iterator<Item = Nix> {
+    [Nix::v2_8(), Nix::v2_34()].into_iter().flatten()
+}
+
+/// The full path of a store path.
+pub(crate) fn full(path: &StorePath) -> String {
+    format!("/nix/store/{path}")
+}
+
+/// Waits up to ten seconds for something to become true.
+#[track_caller]
+pub(crate) fn eventually(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within ten seconds");
+        thread::sleep(Duration::from_millis(20));
     }
 }

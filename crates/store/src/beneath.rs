@@ -58,7 +58,7 @@ fn walk(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -> io::Result<Owned
             b".." => drop(directories.pop().ok_or(Errno::XDEV)?),
             name => match fs::readlinkat(here, name, Vec::new()) {
                 Ok(target) => {
-                    
+                    links = links.checked_sub(1).ok_or(Errno::LOOP)?;
                     let target = target.as_bytes();
                     if target.starts_with(b"/") {
                         push(&mut pending, inside(target, root_name).ok_or(Errno::XDEV)?);
@@ -114,6 +114,7 @@ mod tests {
         write(directory.join("beside/secret"), "secret").unwrap();
         write(directory.join("root-2"), "secret").unwrap();
         write(root.join("bin/tool"), "tool").unwrap();
+        write(root.join("-2"), "not what /…-x-2 means").unwrap();
         for (link, target) in [
             ("relative", "bin/tool"),
             ("bin/deep/up", "../../bin/tool"),

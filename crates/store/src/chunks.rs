@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
     StoreError,
-    nar::{BUFFER_BYTES, Buffer},
+    nar::Buffer,
 };
 
 /// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
@@ -86,11 +86,7 @@ impl<S: Fill> State<S> {
     fn read(mut source: S) -> Self {
         Self::Reading(spawn_blocking(move || {
             let mut buffer = Buffer::take();
-            let chunk = buffer.fill_with(|room| source.fill(room)).map(|()| {
-                // What is small is copied out, so that a slow client does not keep a whole buffer.
-                let bytes = buffer.as_ref();
-                if bytes.len() < BUFFER_BYTES / 4 { Bytes::copy_from_slice(bytes) } else { buffer.freeze() }
-            });
+            let chunk = buffer.fill_with(|room| source.fill(room)).map(|()| buffer.into_bytes());
             Filled { source, chunk }
         }))
     }
@@ -104,7 +100,7 @@ pub struct FileStream(ReadAhead<FileRange>);
 impl FileStream {
     /// `path` is for messages only.
     pub(crate) fn start(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
-        Self(ReadAhead::start(FileRange { file, path, range }))
+        Self(ReadAhead::start(FileRange::new(file, path, range)))
     }
 }
 
@@ -115,10 +111,17 @@ impl Chunks for FileStream {
 }
 
 /// What is left to read of a file.
-struct FileRange {
+pub(crate) struct FileRange {
     file: Arc<OwnedFd>,
     path: Arc<Path>,
     range: Range<u64>,
+}
+
+impl FileRange {
+    /// `path` is for messages only.
+    pub(crate) const fn new(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
+        Self { file, path, range }
+    }
 }
 
 impl Fill for FileRange {
@@ -154,6 +157,7 @@ mod tests {
     use std::{fs::File, io::Write as _};
 
     use super::*;
+    use crate::nar::BUFFER_BYTES;
 
     fn file(contents: &[u8]) -> (Arc<OwnedFd>, File) {
         let mut file = tempfile::tempfile().unwrap();

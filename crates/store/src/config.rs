@@ -7,6 +7,8 @@ use std::{
 
 use rns_formats::StoreDir;
 
+use crate::NarCacheConfig;
+
 /// A Nix store on this machine: where its parts are, and what reading it may cost.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
@@ -36,6 +38,8 @@ pub struct StoreConfig {
     pub daemon_connections: usize,
     /// Entries of the index of debug information, and of the index of NAR hashes.
     pub index_entries: usize,
+    /// Where compressed NARs are kept. None: nothing is compressed.
+    pub nar_cache: Option<NarCacheConfig>,
 }
 
 /// What a missing database means.
@@ -82,6 +86,7 @@ impl StoreConfig {
             temp_root_wait: Duration::from_secs(2),
             daemon_connections: 4,
             index_entries: 2_000_000,
+            nar_cache: None,
         }
     }
 }

@@ -34,6 +34,12 @@ pub enum StoreError {
         /// How it differs.
         why: String,
     },
+    /// A path that was valid when it was asked for, and was collected since.
+    #[error("{path} has been removed from the store meanwhile")]
+    Collected {
+        /// The path.
+        path: StorePath,
+    },
     /// The operating system refused something.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -54,6 +60,24 @@ impl StoreError {
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
+    }
+
+    /// The same error for one more of several who are waiting.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable { what, remedy } => Self::Unavailable { what: what.clone(), remedy },
+            Self::BadRow { path, why } => Self::BadRow { path: path.clone(), why: why.clone() },
+            Self::Damaged { path, why } => Self::Damaged { path: path.clone(), why: why.clone() },
+            Self::Collected { path } => Self::Collected { path: path.clone() },
+            Self::Io { doing, path, source } => Self::Io {
+                doing,
+                path: path.clone(),
+                source: source
+                    .raw_os_error()
+                    .map_or_else(|| io::Error::new(source.kind(), source.to_string()), io::Error::from_raw_os_error),
+            },
+            Self::Stopping => Self::Stopping,
+        }
     }
 
     /// Whether the file in question is simply not there.

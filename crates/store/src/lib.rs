@@ -14,6 +14,7 @@ mod listing;
 mod local;
 mod log;
 mod nar;
+mod nar_cache;
 mod nar_index;
 mod realisation;
 
@@ -26,3 +27,6 @@ pub use listing::Listing;
 pub use local::{LocalStore, StoreNumbers};
 pub use log::{BuildLog, LogStream};
 pub use nar::{Nar, NarBody, NarStream};
+pub use nar_cache::{
+    Codec, Compressed, CompressedBody, CompressedFile, Finished, Follower, Growing, NarCacheConfig, NarCacheNumbers,
+};

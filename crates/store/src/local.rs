@@ -8,10 +8,11 @@ use tokio::task::spawn_blocking;
 use crate::{
     StoreConfig, StoreError, Verify,
     condition::Condition,
-    daemon::{DaemonConfig, TempRoots, Unrooted},
+    daemon::{DaemonConfig, HeldRoot, TempRoots, Unrooted},
     db::{Database, PathRow, path_by_hash_part},
     index::LazyIndex,
     nar::{self, BUFFER_BYTES, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader, Source, Tree},
+    nar_cache::{NarCache, NarCacheNumbers},
 };
 
 /// A Nix store on this machine. Clones share everything.
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
     pub(crate) debug_files: LazyIndex,
+    pub(crate) nar_cache: Option<Arc<NarCache>>,
 }
 
 impl LocalStore {
@@ -48,6 +50,7 @@ impl LocalStore {
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
             debug_files: LazyIndex::new("debug information", config.index_entries),
+            nar_cache: config.nar_cache.clone().map(NarCache::open),
             config,
         }))
     }
@@ -105,17 +108,20 @@ impl LocalStore {
                 .map_err(|_| StoreError::Stopping)?;
             return present(bytes.map(NarBody::Whole));
         }
-        // First the root, then the question whether the path is still there: the other way round, it
-        // could be collected between the two.
-        let root = self.0.roots.hold(&self.0.config.store_dir, &nar.info.path).await;
-        match self.row(nar.info.path.hash_part()).await? {
-            Some(row) if row.id == nar.row => {}
-            _ => return Ok(None),
-        }
+        let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let shared = Arc::clone(&self.0);
         let nar = nar.clone();
         let reader = spawn_blocking(move || shared.reader(&nar, &range)).await.map_err(|_| StoreError::Stopping)?;
         present(reader.map(|reader| NarBody::Stream(NarStream::start(reader, root))))
+    }
+
+    /// Holds a path while it is read. `None` when it is not there any more.
+    pub(crate) async fn hold(&self, nar: &Nar) -> Result<Option<HeldRoot>, StoreError> {
+        // First the root, then the question whether the path is still there: the other way round, it
+        // could be collected between the two.
+        let root = self.0.roots.hold(&self.0.config.store_dir, &nar.info.path).await;
+        let row = self.row(nar.info.path.hash_part()).await?;
+        Ok(row.is_some_and(|row| row.id == nar.row).then_some(root))
     }
 
     /// Whether the store can be read now.
@@ -127,7 +133,7 @@ impl LocalStore {
     }
 
     /// The row of a valid path whose files are there.
-    async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
+    pub(crate) async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
         let config = &self.0.config;
         let (store_dir, real_dir) = (config.store_dir.clone(), config.real_dir.clone());
         let found = self
@@ -155,7 +161,7 @@ impl LocalStore {
     }
 
     /// The layout that belongs to a row, from memory or from the files.
-    async fn open_nar(&self, row: PathRow) -> Result<Option<Nar>, StoreError> {
+    pub(crate) async fn open_nar(&self, row: PathRow) -> Result<Option<Nar>, StoreError> {
         let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
         let PathRow { id, info } = row;
         let mut info = Arc::new(info);
@@ -199,6 +205,7 @@ impl LocalStore {
             held: roots.held() as u64,
             rooted: roots.rooted(),
             unrooted: Unrooted::ALL.map(|cause| (cause.name(), roots.unrooted(cause))),
+            nar_cache: self.0.nar_cache.as_ref().map(|cache| cache.numbers()).unwrap_or_default(),
         }
     }
 }
@@ -222,11 +229,13 @@ pub struct StoreNumbers {
     pub rooted: u64,
     /// Downloads that went on without, by cause.
     pub unrooted: [(&'static str, u64); Unrooted::ALL.len()],
+    /// Compressed NARs.
+    pub nar_cache: NarCacheNumbers,
 }
 
 impl Shared {
     /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
-    fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, StoreError> {
+    pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, StoreError> {
         let key = LayoutKey { hash: nar.info.path.hash_part(), row: nar.row };
         let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
             let error = nar::of_path(&nar.info.path, error);

@@ -19,7 +19,7 @@ mod server;
 mod store;
 mod tree;
 
-pub use nix::Nix;
+pub use nix::{Client, Nix};
 pub use process::{Finished, Process, run};
 pub use proxy::{Proxy, Recorded};
 pub use scratch::Scratch;

@@ -6,7 +6,7 @@ use std::{
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 pub struct Process {
     child: Child,
     lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+    /// Collects the lines; `None` once it was waited for.
+    collector: Option<JoinHandle<()>>,
 }
 
 /// What a process that ended has left.
@@ -43,13 +45,13 @@ impl Process {
         let lines = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let shared = Arc::clone(&lines);
-        thread::spawn(move || {
+        let collector = thread::spawn(move || {
             for line in stderr.split(b'\n').map_while(Result::ok) {
                 shared.0.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
                 shared.1.notify_all();
             }
         });
-        Self { child, lines }
+        Self { child, lines, collector: Some(collector) }
     }
 
     /// Process id.
@@ -193,7 +195,12 @@ pub fn run(command: &mut Command, within: Duration) -> Finished {
         bytes
     });
     let status = process.wait(within);
-    Finished { status, stdout: reader.join().unwrap(), stderr: process.stderr() }
+    let stdout = reader.join().unwrap();
+    // What it said last may still be in the pipe when it has ended.
+    if let Some(collector) = process.collector.take() {
+        collector.join().unwrap();
+    }
+    Finished { status, stdout, stderr: process.stderr() }
 }
 
 impl Finished {
@@ -207,7 +214,6 @@ impl Finished {
     ///
     /// # Panics
     /// With what it said, if it failed.
-    #[must_use]
     pub fn success(self) -> Self {
         assert!(self.status.success(), "{}\n{}\n{}", self.status, self.text(), self.stderr);
         self
@@ -217,7 +223,6 @@ impl Finished {
     ///
     /// # Panics
     /// With what it said, if it succeeded.
-    #[must_use]
     pub fn failure(self) -> Self {
         assert!(!self.status.success(), "it succeeded\n{}\n{}", self.text(), self.stderr);
         self

@@ -2,8 +2,13 @@
 
 use std::{
     fmt::Write as _,
+    fs,
     net::SocketAddr,
     ops::{Deref, DerefMut},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -27,7 +32,11 @@ pub struct ServerBuilder {
     listen: Vec<String>,
     store: String,
     sections: String,
+    unprivileged: bool,
 }
+
+/// The user and the group that own nothing.
+const NOBODY: u32 = 65534;
 
 impl Server {
     /// A server of this binary, listening on a free port of 127.0.0.1. The variable
@@ -52,6 +61,7 @@ impl Server {
             listen: vec!["127.0.0.1:0".to_owned()],
             store: String::new(),
             sections: String::new(),
+            unprivileged: false,
         }
     }
 
@@ -158,11 +168,10 @@ impl ServerBuilder {
     /// Signs with the secret keys in these texts, each written to a file only its owner can read.
     #[must_use]
     pub fn keys<'a>(self, keys: impl IntoIterator<Item = &'a str>) -> Self {
-        use std::os::unix::fs::PermissionsExt;
         let mut files = Vec::new();
         for (index, key) in keys.into_iter().enumerate() {
             let file = self.scratch.write(format!("key-{index}"), key);
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
             files.push(file);
         }
         self.section(&format!("[signing]\nkeys = {files:?}"))
@@ -172,6 +181,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Runs as a user without any rights, so that permissions mean something also when the tests run as
+    /// root. Key files are handed to that user.
+    #[must_use]
+    pub const fn unprivileged(mut self) -> Self {
+        self.unprivileged = true;
         self
     }
 
@@ -211,6 +228,23 @@ impl ServerBuilder {
 
     fn prepare(mut self) -> (Command, Scratch, usize) {
         let file = self.scratch.write("config.toml", self.configuration());
+        if self.unprivileged && rustix::process::getuid().is_root() {
+            // That user may not even reach the place where the program was built.
+            let copy = self.scratch.join("program");
+            fs::copy(self.command.get_program(), &copy).unwrap();
+            let mut command = Command::new(copy);
+            command.args(self.command.get_args()).uid(NOBODY).gid(NOBODY);
+            for (name, value) in self.command.get_envs() {
+                match value {
+                    Some(value) => command.env(name, value),
+                    None => command.env_remove(name),
+                };
+            }
+            self.command = command;
+            for entry in fs::read_dir(self.scratch.path()).unwrap() {
+                chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
         self.command.arg("--config").arg(file).current_dir(self.scratch.path()).stdout(Stdio::null());
         (self.command, self.scratch, self.listen.len())
     }

@@ -12,9 +12,7 @@ pub fn run(data: &[u8]) {
         None => (url, None),
     };
     let resource = parse(path, query);
-    if path.starts_with('/') {
-        assert_eq!(parse(&format!("/{path}"), query), resource, "a second slash matters");
-    }
+    assert_eq!(parse(&path.replace('/', "//"), query), resource, "a second slash matters");
     assert_eq!(parse(&escaped(path), query), resource, "escapes matter");
     let Some(resource) = resource else { return };
     match &resource {

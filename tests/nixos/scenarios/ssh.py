@@ -13,4 +13,4 @@ for path in [early, late]:
     client.succeed(f"nix store verify --trusted-public-keys '{key}' {path}")
 
 # They read, and do no more.
-client.fail(f"ssh -i /root/client-key -o StrictHostKeyChecking=no nix-ssh@cache id | grep uid=")
+client.fail("ssh -i /root/client-key -o StrictHostKeyChecking=no nix-ssh@cache id | grep uid=")

@@ -9,7 +9,7 @@ assert nar_hash(client, path) == nar_hash(cache, path)
 
 # The signature came along, and is the one of this cache.
 name = key.split(":")[0]
-client.succeed(f"nix path-info --sigs {path} | grep -F ' {name}:'")
+client.succeed(f"nix path-info --sigs {path} | grep -qF '{name}:'")
 client.succeed(f"nix store verify --trusted-public-keys '{key}' {path}")
 
 # What the cache does not have is a miss, not a failure.

@@ -61,7 +61,7 @@ async fn body(request: &HttpRequest, state: &State, nar: &Nar, part: &Part) -> R
     }
     let slot = Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
     Ok(state.store.read_nar(nar, part.range()).await?.map(|body| match body {
-        NarBody::Whole(bytes) => Body::Bytes(bytes),
+        NarBody::Whole(bytes) => Body::Held(bytes, slot),
         NarBody::Stream(stream) => {
             let transfer = state.metrics.transfer(Kind::Nar);
             Body::Stream(Download::new(Box::new(stream), Some(part.len()), transfer, slot))

@@ -37,9 +37,11 @@ impl Buffer {
         Ok(())
     }
 
-    /// The filled part as bytes that bring the buffer back when they are dropped.
-    pub(crate) fn freeze(self) -> Bytes {
-        Bytes::from_owner(self)
+    /// The filled part as bytes that bring the buffer back when they are dropped. What is small is copied out, so
+    /// that a slow client does not keep a whole buffer.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        let bytes = self.as_ref();
+        if bytes.len() < BUFFER_BYTES / 4 { Bytes::copy_from_slice(bytes) } else { Bytes::from_owner(self) }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Layouts kept in memory, within a bound.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use quick_cache::{Weighter, sync::Cache};
@@ -15,9 +18,15 @@ pub(crate) struct LayoutKey {
     pub(crate) row: i64,
 }
 
+/// The cache divides its room among shards when it expects more entries than this, and could then not take a
+/// layout that is larger than a shard.
+const ONE_SHARD: usize = 32;
+
 /// The cache. A layout holds no descriptor: an open file would keep its path from being collected.
 pub(crate) struct Layouts {
     cache: Cache<LayoutKey, Arc<NarLayout>, Bytes>,
+    /// Those that are too large to be kept: shared by the downloads that use them, and gone with the last.
+    lent: Mutex<HashMap<LayoutKey, Weak<NarLayout>>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -33,10 +42,9 @@ impl Weighter<LayoutKey, Arc<NarLayout>> for Bytes {
 
 impl Layouts {
     pub(crate) fn new(bytes: usize) -> Self {
-        // The estimate only sizes the first allocation.
-        let estimate = (bytes >> 14).clamp(16, 4096);
         Self {
-            cache: Cache::with_weighter(estimate, bytes as u64, Bytes),
+            cache: Cache::with_weighter(ONE_SHARD, bytes as u64, Bytes),
+            lent: Mutex::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -48,6 +56,10 @@ impl Layouts {
         key: &LayoutKey,
         read: impl Future<Output = Result<NarLayout, E>>,
     ) -> Result<Arc<NarLayout>, E> {
+        if let Some(layout) = self.lent().get(key).and_then(Weak::upgrade) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(layout);
+        }
         let mut hit = true;
         let layout = self
             .cache
@@ -58,15 +70,70 @@ impl Layouts {
             .await;
         let count = if hit { &self.hits } else { &self.misses };
         count.fetch_add(1, Ordering::Relaxed);
+        if let Ok(layout) = &layout
+            && Bytes.weight(key, layout) > self.cache.capacity()
+        {
+            let mut lent = self.lent();
+            lent.retain(|_, layout| layout.strong_count() > 0);
+            lent.insert(*key, Arc::downgrade(layout));
+        }
         layout
+    }
+
+    fn lent(&self) -> MutexGuard<'_, HashMap<LayoutKey, Weak<NarLayout>>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn remove(&self, key: &LayoutKey) {
         self.cache.remove(key);
+        self.lent().remove(key);
     }
 
     /// Bytes in use, hits, misses.
     pub(crate) fn numbers(&self) -> (u64, u64, u64) {
         (self.cache.weight(), self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_formats::nar::{LayoutBuilder, NarLimits};
+
+    use super::*;
+
+    fn layout(files: usize) -> Result<NarLayout, ()> {
+        let mut builder = LayoutBuilder::new(NarLimits::default());
+        builder.enter_directory().unwrap();
+        for file in 0..files {
+            builder.entry(format!("{file:08}").as_bytes()).unwrap();
+            builder.regular(false, 1).unwrap();
+        }
+        builder.leave_directory().unwrap();
+        Ok(builder.finish().unwrap())
+    }
+
+    fn key(row: i64) -> LayoutKey {
+        LayoutKey { hash: HashPart::parse("00000000000000000000000000000000").unwrap(), row }
+    }
+
+    #[tokio::test]
+    async fn one_large_layout_may_fill_the_cache() {
+        let layouts = Layouts::new(4 << 20);
+        let large = layouts.get_or(&key(1), async { layout(10_000) }).await.unwrap();
+        assert!(large.memory_bytes() > 2 << 20);
+        drop(large);
+        layouts.get_or(&key(1), async { Err(()) }).await.expect("kept");
+        assert_eq!(layouts.numbers().1, 1);
+    }
+
+    #[tokio::test]
+    async fn a_layout_beyond_the_bound_is_shared_and_then_gone() {
+        let layouts = Layouts::new(1 << 10);
+        let one = layouts.get_or(&key(1), async { layout(1000) }).await.unwrap();
+        let two = layouts.get_or(&key(1), async { Err(()) }).await.expect("the same");
+        assert!(Arc::ptr_eq(&one, &two));
+        assert_eq!(layouts.numbers().0, 0, "not in the cache");
+        drop((one, two));
+        layouts.get_or(&key(1), async { Err(()) }).await.expect_err("nobody used it any more");
     }
 }

@@ -88,9 +88,7 @@ pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout,
 pub(crate) fn read_whole(mut reader: RangeReader) -> Result<Bytes, StoreError> {
     let mut buffer = Buffer::take();
     buffer.fill_with(|room| reader.fill(room))?;
-    // What is small is copied out, so that a slow client does not keep a whole buffer.
-    let bytes = buffer.as_ref();
-    if bytes.len() < BUFFER_BYTES / 4 { Ok(Bytes::copy_from_slice(bytes)) } else { Ok(buffer.freeze()) }
+    Ok(buffer.into_bytes())
 }
 
 /// An error of the file system that is the path's own fault (its files are gone or unreadable) as damage;

@@ -81,7 +81,6 @@ impl Response {
     ///
     /// # Panics
     /// If it is not.
-    #[must_use]
     pub fn ok(&self) -> &[u8] {
         assert_eq!(self.status(), 200, "{:?}\n{}", self.head, String::from_utf8_lossy(&self.body));
         assert!(self.complete, "the body was cut off after {} bytes", self.body.len());

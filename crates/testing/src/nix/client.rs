@@ -19,8 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub struct Client {
     nix: Nix,
     scratch: Scratch,
-    root: PathBuf,
+    place: Place,
     options: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+}
+
+/// Where a client's store is.
+#[derive(Debug)]
+enum Place {
+    /// Below a directory that Nix takes for `/`.
+    Root(PathBuf),
+    /// In this directory, with a logical store directory of its own: what needs no privileges to build in.
+    Own(PathBuf),
 }
 
 impl Client {
@@ -31,17 +41,32 @@ impl Client {
         }
         scratch.write(
             "conf/nix.conf",
-            "build-users-group =\nsandbox = false\nsubstituters =\nfsync-metadata = false\n\
+            "build-users-group =\nsandbox = false\nsubstituters =\nfsync-metadata = false\nbuild-hook =\n\
              experimental-features = nix-command flakes\n",
         );
-        let root = scratch.join("store");
-        Self { nix, scratch, root, options: Vec::new() }
+        let place = Place::Root(scratch.join("store"));
+        Self { nix, scratch, place, options: Vec::new(), environment: Vec::new() }
     }
 
     /// Lets this Nix work on the store below another root.
     #[must_use]
     pub fn with_root(mut self, root: &Path) -> Self {
-        self.root = root.to_owned();
+        self.place = Place::Root(root.to_owned());
+        self
+    }
+
+    /// Lets this Nix work on a store in a place of its own, which is also its logical store directory.
+    /// Building there takes neither root nor a sandbox.
+    #[must_use]
+    pub fn with_own_store_dir(mut self) -> Self {
+        self.place = Place::Own(self.scratch.join("own"));
+        self
+    }
+
+    /// Sets an environment variable for every command.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -66,16 +91,22 @@ impl Client {
         &self.nix
     }
 
-    /// The root of its store.
+    /// The directory below which its store is: the root, or the place of its own.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.root
+        match &self.place {
+            Place::Root(root) | Place::Own(root) => root,
+        }
     }
 
     /// Where a store path is on disk, whether or not it is there.
     #[must_use]
     pub fn real_path(&self, store_path: &str) -> PathBuf {
-        self.root.join(store_path.trim_start_matches('/'))
+        let base = store_path.rsplit('/').next().unwrap();
+        match &self.place {
+            Place::Root(root) => root.join("nix/store").join(base),
+            Place::Own(own) => own.join("store").join(base),
+        }
     }
 
     /// A directory of its own that is neither store nor home.
@@ -88,7 +119,14 @@ impl Client {
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let mut command = self.without_store(program);
-        command.env("NIX_REMOTE", self.store_uri());
+        match &self.place {
+            Place::Root(root) => command.env("NIX_REMOTE", format!("local?root={}", root.display())),
+            Place::Own(own) => command
+                .env("NIX_STORE_DIR", own.join("store"))
+                .env("NIX_STATE_DIR", own.join("state"))
+                .env("NIX_LOG_DIR", own.join("log")),
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -110,12 +148,6 @@ impl Client {
             self.options.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
         command.env("NIX_CONFIG", config);
         command
-    }
-
-    /// The URI of this client's store.
-    #[must_use]
-    pub fn store_uri(&self) -> String {
-        format!("local?root={}", self.root.display())
     }
 
     /// Runs one of Nix's programs to its end.

@@ -47,7 +47,7 @@ in
     want = [ "127.0.0.1:5000" ];
   };
   "no nginx" = !machine.services.nginx.enable;
-  "the key is named after the machine" = has "machine-1 /var/lib" (
+  "the key is named after the machine" = has "\"machine-1\"" (
     machine.unit "rust-nix-serve-key.service"
   );
   "everybody may still use the Nix daemon" = {

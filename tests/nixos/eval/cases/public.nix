@@ -62,7 +62,7 @@ in
     && has "RestrictAddressFamilies=AF_UNIX\n" (machine.unit "rust-nix-serve.service");
   "a key is made on the first start" =
     has "make-key.sh" (machine.unit "rust-nix-serve-key.service")
-    && has "cache.example.com-1 /var/lib/rust-nix-serve\n" (machine.unit "rust-nix-serve-key.service");
+    && has "\"cache.example.com-1\" \"/var/lib/rust-nix-serve\"" (machine.unit "rust-nix-serve-key.service");
   "the daemon signs with it" = {
     got = machine.services.rust-nix-serve.settings.signing.keys;
     want = [ "/var/lib/rust-nix-serve/secret-key" ];

@@ -33,6 +33,6 @@ in
     want = [ "/var/lib/rust-nix-serve/secret-key" ];
   };
   "what is there already is signed, after the key was made" =
-    has "store sign --all" machine.systemd.services.rust-nix-serve-sign.script
+    has "sign-store.sh" (machine.unit "rust-nix-serve-sign.service")
     && has "rust-nix-serve-key.service" (machine.unit "rust-nix-serve-sign.service");
 }

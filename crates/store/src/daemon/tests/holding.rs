@@ -151,6 +151,18 @@ async fn c94_a_restarted_daemon_holds_what_was_held_and_what_comes() {
 }
 
 #[tokio::test]
+async fn a_running_download_is_held_by_the_next_daemon_without_anybody_asking() {
+    let (_dir, daemon, config) = daemon();
+    let socket = config.socket.clone();
+    let roots = TempRoots::new(config);
+    let held = hold(&roots, "/s/a").await;
+    daemon.stop().await;
+    let daemon = FakeDaemon::start(&socket);
+    until(|| daemon.roots() == ["/s/a"]).await;
+    drop(held);
+}
+
+#[tokio::test]
 async fn an_absent_daemon_costs_no_time_and_is_found_when_it_comes() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("socket");

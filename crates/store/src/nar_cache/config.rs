@@ -1,0 +1,62 @@
+//! What is compressed, how, and what that may cost.
+
+use std::{path::PathBuf, time::Duration};
+
+/// A compression that this server makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// Zstandard, read by every Nix since 2.4.
+    Zstd,
+    /// xz, read by every Nix.
+    Xz,
+}
+
+impl Codec {
+    /// Its name in narinfos and file names.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+        }
+    }
+}
+
+/// Where compressed NARs are kept, and within what bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NarCacheConfig {
+    /// The directory; made when it is not there. Nothing else belongs in it.
+    pub directory: PathBuf,
+    /// The most that the files in it may take together. A larger NAR is never compressed.
+    pub bytes: u64,
+    /// Memory for compressed NARs of at most 64 KiB.
+    pub memory_bytes: usize,
+    /// Memory that running encoders may take together; at least one always runs.
+    pub encoder_memory_bytes: u64,
+    /// How long a compression goes on when nobody reads it any more: the reader that left may be about to
+    /// come back for the rest.
+    pub grace: Duration,
+    /// A NAR of at most this length is compressed before the first byte is sent.
+    pub whole_bytes: u64,
+    /// Zstandard level, 1 to 19.
+    pub zstd_level: u8,
+    /// xz preset, 0 to 9.
+    pub xz_level: u8,
+}
+
+impl NarCacheConfig {
+    /// A cache in this directory with the usual bounds.
+    #[must_use]
+    pub const fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            bytes: 20 << 30,
+            memory_bytes: 32 << 20,
+            encoder_memory_bytes: 256 << 20,
+            grace: Duration::from_secs(300),
+            whole_bytes: 4 << 20,
+            zstd_level: 3,
+            xz_level: 6,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Small compressed NARs, kept in memory.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
+
+use rustix::io::Errno;
+
+use super::{disk::Found, file_name::CompressedFile};
+
+/// The longest that is kept.
+pub(super) const LONGEST: usize = 64 << 10;
+
+/// The bytes of a compressed NAR and what is known of it.
+#[derive(Clone)]
+pub(super) struct Small {
+    pub(super) file: CompressedFile,
+    pub(super) bytes: Bytes,
+}
+
+pub(super) struct Memory(Cache<Arc<str>, Small, Size>);
+
+#[derive(Clone)]
+struct Size;
+
+impl Weighter<Arc<str>, Small> for Size {
+    fn weight(&self, tag: &Arc<str>, small: &Small) -> u64 {
+        (small.bytes.len() + tag.len() + size_of::<Small>() + 64) as u64
+    }
+}
+
+impl Memory {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Cache::with_weighter((bytes >> 14).clamp(16, 65_536), bytes as u64, Size))
+    }
+
+    pub(super) fn get(&self, tag: &str) -> Option<Small> {
+        self.0.get(tag)
+    }
+
+    pub(super) fn insert(&self, tag: Arc<str>, small: Small) {
+        self.0.insert(tag, small);
+    }
+
+    /// Memory in use, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.weight()
+    }
+}
+
+/// A file that is small enough to be kept. Blocks.
+pub(super) fn read(found: &Found) -> Option<Small> {
+    let len = usize::try_from(found.file.size).ok().filter(|len| *len <= LONGEST)?;
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match rustix::io::pread(&found.open, room, filled as u64) {
+            Ok(0) => return None,
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(Small { file: found.file, bytes: bytes.into() })
+}

@@ -1,0 +1,255 @@
+//! NARs are compressed once, whatever the number of clients, and can be resumed at any time.
+//!
+//! The encoder writes into a file of a directory; those who asked first read that file while it grows, at their own
+//! pace. Complete, it gets a name that says its length and hash, and is sent like any other file. How a NAR is
+//! compressed is fixed to the last parameter, so that a file that was evicted comes back the same. Whatever
+//! becomes of the directory costs time only: a reader whose file is lost goes on with a compression of its own.
+//!
+//! - `config`, `recipe`, `encoder`: what is compressed how
+//! - `work`: from the bytes of a NAR to compressed ones
+//! - `production`, `produce`: one compression that runs, and its readers
+//! - `growing`, `finished`: what a reader gets
+//! - `disk`, `file_name`, `memory`: where results are kept
+//! - `serve`: the questions of the server
+
+mod config;
+mod disk;
+mod encoder;
+mod file_name;
+mod finished;
+mod growing;
+mod memory;
+mod produce;
+mod production;
+mod recipe;
+mod serve;
+mod work;
+
+use std::{
+    collections::HashMap,
+    io,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use tokio::{
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch},
+    task::spawn_blocking,
+};
+
+pub(crate) use self::recipe::Recipe;
+use self::{
+    disk::Disk,
+    memory::Memory,
+    produce::Order,
+    production::{Production, Reader},
+};
+pub use self::{
+    config::{Codec, NarCacheConfig},
+    file_name::CompressedFile,
+    finished::{CompressedBody, Finished},
+    growing::{Follower, Growing},
+    serve::Compressed,
+};
+use crate::{LocalStore, Nar, StoreError};
+
+/// The cache of compressed NARs.
+pub(crate) struct NarCache {
+    config: NarCacheConfig,
+    disk: Disk,
+    memory: Memory,
+    productions: Mutex<HashMap<Arc<str>, Arc<Production>>>,
+    zstd: OnceCell<Recipe>,
+    xz: OnceCell<Recipe>,
+    /// One permit for each NAR that may be compressed in memory at the same time.
+    whole: Arc<Semaphore>,
+    /// One permit for each MiB that the other encoders may take.
+    growing: Arc<Semaphore>,
+    /// True as soon as it is known what an earlier run has left.
+    ready: watch::Sender<bool>,
+    /// The cache cannot be written, and the operator has been told.
+    failing: AtomicBool,
+    running: AtomicU64,
+    made: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// Counters and levels of the NAR cache, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NarCacheNumbers {
+    /// What the files take together, in bytes.
+    pub bytes: u64,
+    /// Memory of small compressed NARs, in bytes.
+    pub memory_bytes: u64,
+    /// Compressed NARs that were there when they were asked for.
+    pub hits: u64,
+    /// Those that were not.
+    pub misses: u64,
+    /// Files that had to go.
+    pub evictions: u64,
+    /// Compressions that run at the moment.
+    pub running: u64,
+    /// Compressions that were completed.
+    pub made: u64,
+}
+
+impl NarCache {
+    /// Opens the cache; a thread finds out what is in it.
+    pub(crate) fn open(config: NarCacheConfig) -> Arc<Self> {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let memory_mib = usize::try_from(config.encoder_memory_bytes >> 20).unwrap_or(usize::MAX);
+        let cache = Arc::new(Self {
+            disk: Disk::new(config.directory.clone(), config.bytes),
+            memory: Memory::new(config.memory_bytes),
+            productions: Mutex::default(),
+            zstd: OnceCell::new(),
+            xz: OnceCell::new(),
+            whole: Arc::new(Semaphore::new(processors)),
+            growing: Arc::new(Semaphore::new(memory_mib.clamp(1, u32::MAX as usize >> 3))),
+            ready: watch::Sender::new(false),
+            failing: AtomicBool::new(false),
+            running: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            config,
+        });
+        let scanner = Arc::clone(&cache);
+        let scan = move || {
+            scanner.disk.scan();
+            scanner.ready.send_replace(true);
+        };
+        if thread::Builder::new().name("nar-cache".to_owned()).spawn(scan).is_err() {
+            // What is there from before is not used; it is written over as it is made again.
+            cache.ready.send_replace(true);
+        }
+        cache
+    }
+
+    /// How this codec is used here.
+    async fn recipe(&self, codec: Codec) -> Result<Recipe, StoreError> {
+        let (cell, level) = match codec {
+            Codec::Zstd => (&self.zstd, self.config.zstd_level),
+            Codec::Xz => (&self.xz, self.config.xz_level),
+        };
+        let made = || async {
+            spawn_blocking(move || Recipe::new(codec, level)).await.map_err(|_| StoreError::Stopping)?
+        };
+        cell.get_or_try_init(made).await.copied()
+    }
+
+    /// The same where it is known already.
+    fn known_recipe(&self, codec: Codec) -> Option<Recipe> {
+        match codec {
+            Codec::Zstd => self.zstd.get().copied(),
+            Codec::Xz => self.xz.get().copied(),
+        }
+    }
+
+    /// Waits until it is known what an earlier run has left.
+    async fn ready(&self) {
+        _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// Whether a NAR of this size is compressed before its first byte is sent.
+    const fn is_whole(&self, nar_size: u64) -> bool {
+        nar_size <= self.config.whole_bytes
+    }
+
+    /// What is known of a compressed NAR.
+    fn known(&self, tag: &str) -> Option<CompressedFile> {
+        self.memory.get(tag).map(|small| small.file).or_else(|| self.disk.known(tag))
+    }
+
+    /// A compressed NAR that is here.
+    async fn find(self: &Arc<Self>, tag: &Arc<str>) -> Option<Finished> {
+        self.ready().await;
+        if let Some(small) = self.memory.get(tag) {
+            return Some(Finished::in_memory(Arc::clone(tag), small));
+        }
+        self.disk.known(tag)?;
+        let (cache, tag) = (Arc::clone(self), Arc::clone(tag));
+        spawn_blocking(move || cache.open_file(tag)).await.ok()?
+    }
+
+    fn open_file(&self, tag: Arc<str>) -> Option<Finished> {
+        let found = self.disk.open(&tag)?;
+        match memory::read(&found) {
+            Some(small) => {
+                self.memory.insert(Arc::clone(&tag), small.clone());
+                Some(Finished::in_memory(tag, small))
+            }
+            None => Some(Finished::in_file(tag, found)),
+        }
+    }
+
+    /// Takes part in the compression of a NAR, and starts it if nobody has.
+    fn join(self: &Arc<Self>, store: &LocalStore, nar: &Nar, recipe: Recipe, tag: &Arc<str>) -> Reader {
+        let mut productions = self.productions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(production) = productions.get(tag) {
+            return production.reader();
+        }
+        let production = Arc::new(Production::new());
+        let reader = production.reader();
+        productions.insert(Arc::clone(tag), Arc::clone(&production));
+        drop(productions);
+        tokio::spawn(produce::run(Order {
+            cache: Arc::clone(self),
+            store: store.clone(),
+            nar: nar.clone(),
+            recipe,
+            tag: Arc::clone(tag),
+            production,
+        }));
+        reader
+    }
+
+    /// The compression has ended; its result is where `find` looks.
+    fn end(&self, tag: &str, production: &Arc<Production>) {
+        let mut productions = self.productions.lock().unwrap_or_else(PoisonError::into_inner);
+        if productions.get(tag).is_some_and(|running| Arc::ptr_eq(running, production)) {
+            productions.remove(tag);
+        }
+    }
+
+    /// Waits until there is a processor, or memory, for one encoder more.
+    async fn turn(&self, whole: bool, recipe: Recipe) -> Option<OwnedSemaphorePermit> {
+        if whole {
+            return Arc::clone(&self.whole).acquire_owned().await.ok();
+        }
+        let all = u32::try_from(self.config.encoder_memory_bytes >> 20).unwrap_or(u32::MAX).max(1);
+        Arc::clone(&self.growing).acquire_many_owned(recipe.memory_mib().min(all)).await.ok()
+    }
+
+    /// What is counted.
+    pub(crate) fn numbers(&self) -> NarCacheNumbers {
+        NarCacheNumbers {
+            bytes: self.disk.bytes(),
+            memory_bytes: self.memory.bytes(),
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            evictions: self.disk.evictions(),
+            running: self.running.load(Ordering::Relaxed),
+            made: self.made.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Tells the operator when the cache cannot be written any more, and when it can again.
+    fn note<T>(&self, written: &io::Result<T>) {
+        let directory = self.disk.directory().display();
+        match written {
+            Ok(_) if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) => {
+                tracing::info!("the NAR cache {directory} can be written again");
+            }
+            Err(error) if !self.failing.swap(true, Ordering::Relaxed) => tracing::warn!(
+                "the NAR cache {directory} cannot be written: {error}; NARs are compressed anew for each download"
+            ),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Doing the work of one compression.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
+
+use bytes::Bytes;
+use rns_formats::Sha256Hasher;
+use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+
+use super::{
+    Finished, NarCache, Recipe,
+    disk::Temporary,
+    file_name::CompressedFile,
+    memory::{self, Small},
+    production::{Failure, Production, Progress},
+    work::Work,
+};
+use crate::{LocalStore, Nar, StoreError, daemon::HeldRoot};
+
+/// What is to be compressed, and for whom.
+pub(super) struct Order {
+    pub(super) cache: Arc<NarCache>,
+    pub(super) store: LocalStore,
+    pub(super) nar: Nar,
+    pub(super) recipe: Recipe,
+    pub(super) tag: Arc<str>,
+    pub(super) production: Arc<Production>,
+}
+
+/// Waits for a turn, and does the work on a thread where it blocks nobody.
+pub(super) async fn run(order: Order) {
+    let mut settled = Settled { order, result: Err(Failure::Cache) };
+    let order = &settled.order;
+    let whole = order.cache.is_whole(order.nar.size());
+    let Some(permit) = order.cache.turn(whole, order.recipe).await else { return };
+    if whole {
+        spawn_blocking(move || settled.work(None, permit));
+        return;
+    }
+    let root = match order.store.hold(&order.nar).await {
+        Ok(Some(root)) => root,
+        Ok(None) => {
+            settled.result = Err(Failure::Gone(order.nar.info.path.clone()));
+            return;
+        }
+        Err(error) => {
+            settled.result = Err(Failure::Nar(Arc::new(error)));
+            return;
+        }
+    };
+    // Not a thread of the pool that answers requests: this takes minutes, and must not hold up a stop.
+    let started = thread::Builder::new().name("compress".to_owned()).spawn(move || settled.work(Some(root), permit));
+    if let Err(error) = started {
+        tracing::warn!("cannot start a thread that compresses: {error}");
+    }
+}
+
+/// Tells everybody the result, whatever becomes of the thread.
+struct Settled {
+    order: Order,
+    result: Result<Finished, Failure>,
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        let Order { cache, tag, production, .. } = &self.order;
+        cache.end(tag, production);
+        production.set(match &self.result {
+            Ok(finished) => Progress::Done(finished.clone()),
+            Err(failure) => Progress::Failed(failure.clone()),
+        });
+    }
+}
+
+impl Settled {
+    fn work(mut self, root: Option<HeldRoot>, permit: OwnedSemaphorePermit) {
+        self.order.cache.running.fetch_add(1, Ordering::Relaxed);
+        self.result = match root {
+            None => self.order.whole(),
+            Some(_) => self.order.growing(),
+        };
+        self.order.cache.running.fetch_sub(1, Ordering::Relaxed);
+        if self.result.is_ok() {
+            self.order.cache.made.fetch_add(1, Ordering::Relaxed);
+        }
+        drop((permit, root));
+    }
+}
+
+impl Order {
+    /// Compresses into memory, and then into a file.
+    fn whole(&self) -> Result<Finished, Failure> {
+        let mut work = self.start()?;
+        let mut made = Vec::new();
+        while !work.is_at_end() {
+            work.step(&mut made).map_err(nar)?;
+        }
+        let file = CompressedFile { size: made.len() as u64, hash: rns_formats::Sha256Digest::of(&made) };
+        let bytes = Bytes::from(made.into_boxed_slice());
+        let kept = self.cache.disk.temporary().and_then(|mut temporary| {
+            temporary.append(&bytes)?;
+            self.cache.disk.keep(&self.tag, temporary, file)
+        });
+        self.cache.note(&kept);
+        if bytes.len() <= memory::LONGEST {
+            let small = Small { file, bytes };
+            self.cache.memory.insert(Arc::clone(&self.tag), small.clone());
+            return Ok(Finished::in_memory(Arc::clone(&self.tag), small));
+        }
+        Ok(match kept {
+            Ok(found) => Finished::in_file(Arc::clone(&self.tag), found),
+            Err(_) => Finished::in_memory(Arc::clone(&self.tag), Small { file, bytes }),
+        })
+    }
+
+    /// Compresses into a file that others read meanwhile.
+    fn growing(&self) -> Result<Finished, Failure> {
+        let mut work = self.start()?;
+        let temporary = self.cache.disk.temporary();
+        self.cache.note(&temporary);
+        let mut temporary = temporary.map_err(|_| Failure::Cache)?;
+        let (mut made, mut hasher, mut written) = (Vec::new(), Sha256Hasher::new(), 0);
+        while !work.is_at_end() {
+            if self.production.is_abandoned(self.cache.config.grace) {
+                return Err(Failure::Cache);
+            }
+            made.clear();
+            work.step(&mut made).map_err(nar)?;
+            if made.is_empty() {
+                continue;
+            }
+            hasher.update(&made);
+            self.append(&mut temporary, &made)?;
+            written += made.len() as u64;
+            self.production.set(Progress::Growing { file: Arc::clone(temporary.file()), written });
+        }
+        let file = CompressedFile { size: written, hash: hasher.finish() };
+        let open = Arc::clone(temporary.file());
+        let kept = self.cache.disk.keep(&self.tag, temporary, file);
+        self.cache.note(&kept);
+        // Without its name, the file still serves those who are waiting for it.
+        Ok(kept.map_or_else(
+            |_| Finished::in_nameless_file(Arc::clone(&self.tag), file, open),
+            |found| Finished::in_file(Arc::clone(&self.tag), found),
+        ))
+    }
+
+    fn append(&self, temporary: &mut Temporary<'_>, bytes: &[u8]) -> Result<(), Failure> {
+        let appended: io::Result<()> = temporary.append(bytes);
+        self.cache.note(&appended);
+        appended.map_err(|_| Failure::Cache)
+    }
+
+    fn start(&self) -> Result<Work, Failure> {
+        self.store.work(&self.nar, self.recipe).map_err(nar)
+    }
+}
+
+fn nar(error: StoreError) -> Failure {
+    Failure::Nar(Arc::new(error))
+}

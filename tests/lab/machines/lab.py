@@ -1,0 +1,143 @@
+"""Runs one scenario of tests/nixos/scenarios on containers with real systemd, a network and real nginx.
+
+lab.py SCENARIO BASE WORK PROGRAM NIX-DIRECTORY
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import acme
+from machine import Failure, Machine
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROJECT = HERE.parents[2]
+SCENARIOS = PROJECT / "tests/nixos/scenarios"
+ADDRESSES = {
+    "cache": ["10.77.0.1/24", "fd77::1/64"],
+    "client": ["10.77.0.2/24", "fd77::2/64"],
+    "acme": ["10.77.0.3/24", "fd77::3/64"],
+}
+NAMES = {"cache": "cache cache.example.com", "client": "client", "acme": "acme acme.test"}
+SWITCH = """#!/bin/sh
+set -e
+cp /etc/rust-nix-serve/other.toml /etc/rust-nix-serve/config.toml
+systemctl daemon-reload
+systemctl restart rust-nix-serve.service
+"""
+
+
+def described(scenario):
+    """What machines.nix says about the scenario."""
+    text = subprocess.run(
+        ["nix-instantiate", "--store", "dummy://", "--eval", "--strict", "--json"]
+        + [HERE / "machines.nix", "--argstr", "scenario", scenario],
+        check=True,
+        stdout=subprocess.PIPE,
+        env={key: value for key, value in os.environ.items() if key != "NIX_PATH"},
+    ).stdout
+    return json.loads(text)
+
+
+def hosts():
+    lines = ["127.0.0.1 localhost", "::1 localhost"]
+    for name, addresses in ADDRESSES.items():
+        lines += [f"{address.split('/')[0]} {NAMES[name]}" for address in addresses]
+    return "\n".join(lines) + "\n"
+
+
+def set_up(machine, files, nix_conf=""):
+    machine.write("/etc/hosts", hosts())
+    machine.write("/etc/hostname", machine.name + "\n")
+    machine.write(
+        "/etc/nix/nix.conf",
+        "experimental-features = nix-command flakes\nsandbox = false\nsubstituters =\n" + nix_conf,
+    )
+    machine.write("/etc/fixture.nix", (PROJECT / "tests/nixos/machines/fixture.nix").read_text())
+    for path, text in files.items():
+        machine.write(path, text)
+
+
+def set_up_cache(machine, cache):
+    set_up(machine, cache["files"], cache["nixConf"])
+    for script in (PROJECT / "nixos/scripts").glob("*.sh"):
+        machine.write(f"/usr/local/lib/rust-nix-serve/{script.name}", script.read_text())
+    machine.write("/usr/local/bin/switch-to-other-configuration", SWITCH)
+    (machine.root / "usr/local/bin/switch-to-other-configuration").chmod(0o755)
+    if cache["encrypted"]:
+        acme.set_up_client(machine, cache["hostName"])
+        cache["enable"].append(acme.CLIENT_UNIT)
+    systemctl(machine, "enable", *cache["enable"])
+    if not cache["proxied"]:
+        systemctl(machine, "disable", "nginx.service")
+
+
+def systemctl(machine, *words):
+    subprocess.run(["systemctl", "--quiet", f"--root={machine.root}", *words], check=True)
+
+
+def run(scenario, base, work, program, nix):
+    description = described(scenario)
+    namespace = f"lab-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", namespace], check=True)
+    machines = {}
+    try:
+        for command in ["link set lo up", "link add br0 type bridge mcast_snooping 0", "link set br0 up"]:
+            subprocess.run(["ip", "-n", namespace, *command.split()], check=True)
+
+        def machine(name, **more):
+            machines[name] = Machine(name, namespace, base, work, ADDRESSES[name], **more)
+            return machines[name]
+
+        set_up_cache(
+            machine("cache", binds=[f"{program}:/usr/local/bin/rust-nix-serve"]), description["cache"]
+        )
+        client = machine("client", binds=[nix], path=[f"{nix}/bin"])
+        set_up(client, description["client"]["files"])
+        (client.root / "etc/client-key").exists() and (client.root / "etc/client-key").chmod(0o600)
+        if description["cache"]["encrypted"]:
+            server = machine("acme")
+            set_up(server, {})
+            acme.set_up_server(server, machines["cache"], ADDRESSES["cache"])
+
+        def start_all():
+            for one in machines.values():
+                one.start()
+
+        script = "".join(
+            [
+                (SCENARIOS / "common.py").read_text(),
+                "start_all()\n",
+                (SCENARIOS / f"{scenario}.py").read_text(),
+            ]
+        )
+        exec(compile(script, scenario, "exec"), {"start_all": start_all, **machines})
+    except (Failure, AssertionError):
+        traceback.print_exc()
+        for one in machines.values():
+            if one.leader and one.process and one.process.poll() is None:
+                journal = one.execute("journalctl --no-pager -n 60 -u 'rust-nix-serve*' -u nginx -u 'acme*' -u pebble")
+                print(f"--- journal of {one.name}\n{journal[1]}", file=sys.stderr)
+        return False
+    finally:
+        for one in machines.values():
+            one.dispose()
+        subprocess.run(["ip", "netns", "del", namespace], check=False)
+    return True
+
+
+def main():
+    scenario, base, work, program, nix = sys.argv[1:]
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=work, ignore_cleanup_errors=True) as directory:
+        passed = run(scenario, base, directory, program, nix)
+    print(f"{'ok     ' if passed else 'FAILED '} lab {scenario} ({time.monotonic() - start:.1f} s)")
+    sys.exit(0 if passed else 1)
+
+
+main()

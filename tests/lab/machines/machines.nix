@@ -1,0 +1,124 @@
+# What the machines of each scenario are set up with: files made from the same data as the NixOS module's units and
+# virtual host. The counterpart of tests/nixos/vm.
+#   nix-instantiate --eval --strict --json machines.nix --argstr scenario substitution
+{ scenario }:
+let
+  data = ../../../nixos/data;
+  toText = import (data + "/ini.nix");
+  when = condition: attrs: if condition then attrs else { };
+
+  # Differences from a cache on a LAN with a generated key.
+  scenarios = {
+    closed.addresses = [
+      "127.0.0.1:5000"
+      "[::1]:5000"
+    ];
+    collection = { };
+    generated-key = { };
+    hardening = { };
+    https.hostName = "cache.example.com";
+    key-rotation.secrets = [ "/var/secrets/cache.pem" ];
+    missing-key.secrets = [ "/var/secrets/cache.pem" ];
+    ssh.ssh = true;
+    substitution = { };
+    switch = { };
+    untrusted = { };
+  };
+  given = {
+    hostName = "cache";
+    secrets = [ ];
+    addresses = [ ];
+    ssh = false;
+  }
+  // scenarios.${scenario};
+
+  proxied = given.addresses == [ ];
+  encrypted = builtins.match ".*\\..*" given.hostName != null;
+  generated = given.secrets == [ ];
+  socket = "/run/rust-nix-serve/http.sock";
+  keys =
+    map (file: "/run/rust-nix-serve-keys${file}") given.secrets
+    ++ (if generated then [ "/var/lib/rust-nix-serve/secret-key" ] else [ ]);
+
+  units = import (data + "/unit.nix") {
+    program = "/usr/local/bin/rust-nix-serve";
+    config = "/etc/rust-nix-serve/config.toml";
+    inherit (given) secrets addresses;
+    secretsNamedBy = "services.rust-nix-serve.secretKeyFile";
+    proxySocket =
+      if proxied then
+        {
+          path = socket;
+          group = "www-data";
+        }
+      else
+        null;
+    generateKey =
+      if generated then
+        {
+          name = "${given.hostName}-1";
+          directory = "rust-nix-serve";
+        }
+      else
+        null;
+    signStoreWith = if given.ssh then [ "/var/lib/rust-nix-serve/secret-key" ] else [ ];
+  };
+  unitFiles = builtins.listToAttrs (
+    map (name: {
+      name = "/etc/systemd/system/${name}";
+      value = toText units.${name};
+    }) (builtins.attrNames units)
+  );
+
+  nginx = import (data + "/nginx-text.nix") {
+    nginx = import (data + "/nginx.nix") { inherit socket; };
+    serverName = given.hostName;
+    acmeWebroot = if encrypted then "/var/lib/acme/webroot" else null;
+    tls =
+      if encrypted then
+        {
+          certificate = "/var/lib/acme/certificates/${given.hostName}.crt";
+          key = "/var/lib/acme/certificates/${given.hostName}.key";
+        }
+      else
+        null;
+  };
+
+  config = priority: ''
+    public_url = "${if encrypted then "https" else "http"}://${given.hostName}"
+    [signing]
+    keys = ${builtins.toJSON keys}
+    [cache_info]
+    priority = ${toString priority}
+  '';
+  sshKey = import ../../nixos/machines/ssh-key.nix;
+in
+{
+  cache = {
+    files = {
+      "/etc/rust-nix-serve/config.toml" = config 50;
+      "/etc/rust-nix-serve/other.toml" = config 30;
+    }
+    // unitFiles
+    // when proxied { "/etc/nginx/conf.d/cache.conf" = nginx.upstreams + nginx.plain; }
+    // when encrypted { "/etc/nginx/cache-encrypted.conf" = nginx.encrypted; }
+    // when given.ssh {
+      "/etc/ssh/sshd_config.d/cache.conf" = ''
+        Match User nix-ssh
+          AllowAgentForwarding no
+          AllowTcpForwarding no
+          PermitTTY no
+          X11Forwarding no
+          ForceCommand nix-store --serve
+          AuthorizedKeysFile /etc/ssh/nix-ssh-keys
+      '';
+      "/etc/ssh/nix-ssh-keys" = sshKey.public + "\n";
+    };
+    enable = builtins.filter (name: units.${name} ? Install) (builtins.attrNames units);
+    nixConf = if given.ssh then "secret-key-files = /var/lib/rust-nix-serve/secret-key\n" else "";
+    inherit proxied encrypted;
+    inherit (given) hostName;
+  };
+  client.files = when given.ssh { "/etc/client-key" = sshKey.private; };
+  scenarios = builtins.attrNames scenarios;
+}
