@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod bad_requests;
 mod clients_copy;
 mod clients_garbage;
 mod clients_inspect;
@@ -14,6 +15,9 @@ mod clients_resume;
 mod clients_stores;
 mod clients_substitute;
 mod clients_transport;
+mod compressed;
+mod compressed_clients;
+mod compressed_nginx;
 mod conformance_cache_info;
 mod conformance_misc;
 mod conformance_misses;
@@ -22,8 +26,12 @@ mod conformance_narinfo;
 mod conformance_signatures;
 mod conformance_streaming;
 mod coverage;
+mod damaged_store;
 mod layers;
 mod reload;
+mod scale_closure;
+mod scale_connections;
+mod scale_identity;
 mod scale_memory;
 mod shutdown;
 mod slow_clients;

@@ -93,6 +93,11 @@ impl Entity {
         self.head(StatusCode::NOT_MODIFIED).message_body(Body::Bytes(Bytes::new())).unwrap_or_else(broken)
     }
 
+    /// Whether the request asks for a part of what has any length at all.
+    pub(crate) fn asks_for_part(&self, headers: &HeaderMap) -> bool {
+        !matches!(self.part(headers, u64::MAX), Part::Whole(_))
+    }
+
     /// Which part of `len` bytes the request asks for.
     pub(crate) fn part(&self, headers: &HeaderMap, len: u64) -> Part {
         let mut ranges = headers.get_all(header::RANGE);

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use rns_store::StoreConfig;
+use rns_store::{Codec, StoreConfig};
 
 /// Everything `run` needs to know. Built by the command line program from file, environment and flags.
 #[derive(Clone, Debug)]
@@ -25,8 +25,22 @@ pub struct ServerConfig {
     pub signing: SigningConfig,
     /// What one client, or all together, may take.
     pub limits: Limits,
+    /// How NARs are compressed that narinfos offer. None: not at all. Needs a NAR cache in `store`.
+    pub compression: Option<Codec>,
+    /// Lets nginx send files of the NAR cache itself.
+    pub nginx: Option<Nginx>,
     /// The store that is served.
     pub store: StoreConfig,
+}
+
+/// An nginx in front that can read the directory of the NAR cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nginx {
+    /// Those of `ServerConfig::listeners` that only nginx connects to; among sockets that systemd passed it is
+    /// the one named `nginx`.
+    pub listeners: Vec<Listener>,
+    /// What nginx has the directory under, an `internal` location: `/…/`.
+    pub prefix: String,
 }
 
 /// One place to listen on.

@@ -24,7 +24,7 @@ pub(crate) fn make_room(connections: usize, downloads: usize) -> usize {
     };
     let fitting = fitting(limit, downloads).min(connections);
     if fitting < connections {
-        tracing::warn!(
+        tracing::info!(
             "{fitting} connections at a time instead of {connections}: the process may have no more \
              than {} files open (LimitNOFILE= in the service, or `ulimit -Hn`)",
             limit.unwrap_or_default()

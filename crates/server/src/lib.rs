@@ -12,6 +12,7 @@ mod heartbeat;
 pub mod keys;
 mod listen;
 mod metrics;
+mod nginx;
 mod notify;
 pub mod page;
 mod refusal;

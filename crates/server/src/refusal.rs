@@ -16,9 +16,10 @@ pub(crate) fn refuse(error: &StoreError) -> Answer {
             answer::not_found()
         }
         // Noted when it was found.
-        StoreError::Damaged { .. } => answer::not_found(),
-        // A file that is not what its name says will not be another time either.
-        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
+        StoreError::Damaged { .. } | StoreError::Collected { .. } => answer::not_found(),
+        // A log that is cut short or no bzip2 file: perhaps the build is still running, perhaps it never
+        // ended. There is no log to show.
+        StoreError::Io { doing: "unpack", .. } => {
             tracing::error!("not served: {error}");
             answer::not_found()
         }

@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     config::{Hooks, Reloadable, SigningConfig, TlsFiles},
+    keys::load_key,
     notify,
     state::State,
     tls::Certificate,
@@ -69,6 +70,10 @@ impl Reloader {
             Some(read) => read().map_err(|problem| vec![problem])?,
             None => Reloadable { signing: self.signing.clone(), tls: self.tls.clone() },
         };
+        let problems = unusable(&new.signing);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let prepared = match (&self.certificate, &new.tls) {
             (Some(certificate), Some(files)) => {
                 Some(certificate.prepare(files).map_err(|err| vec![err.to_string()])?)
@@ -145,6 +150,11 @@ impl Reloader {
             }
         }
     }
+}
+
+fn unusable(signing: &SigningConfig) -> Vec<String> {
+    let problems = signing.keys.iter().filter_map(|path| load_key(path).err());
+    problems.map(|problem| problem.to_string()).collect()
 }
 
 fn watch_keys(signing: &SigningConfig) -> FileWatch {

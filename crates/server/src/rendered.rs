@@ -17,7 +17,7 @@ use std::{
 use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
-use rns_formats::{HashPart, PathInfo};
+use rns_formats::{HashPart, PathInfo, Sha256Digest};
 
 /// After this time the path is looked for again, even when the database did not change: files can be taken away
 /// behind its back.
@@ -33,6 +33,8 @@ pub(crate) struct Rendered {
     /// Milliseconds after `started` of the cache.
     checked: AtomicU64,
     row: u64,
+    /// The NAR whose compressed length and hash were not known yet.
+    pub(crate) awaited: Option<Sha256Digest>,
 }
 
 /// Rendered narinfos, within a bound.
@@ -86,8 +88,15 @@ impl RenderedCache {
         Some(rendered)
     }
 
-    /// Keeps a narinfo.
-    pub(crate) fn insert(&self, info: &PathInfo, text: Bytes, etag: HeaderValue, made: Moment) -> Arc<Rendered> {
+    /// Keeps a narinfo. Without length and hash of the compressed NAR, it is complete only until these are known.
+    pub(crate) fn insert(
+        &self,
+        info: &PathInfo,
+        text: Bytes,
+        etag: HeaderValue,
+        made: Moment,
+        complete: bool,
+    ) -> Arc<Rendered> {
         let rendered = Arc::new(Rendered {
             text,
             etag,
@@ -95,6 +104,7 @@ impl RenderedCache {
             generation: AtomicU64::new(made.generation),
             checked: AtomicU64::new(self.elapsed()),
             row: digest(info),
+            awaited: (!complete).then_some(info.nar_hash),
         });
         self.cache.insert(info.path.hash_part(), Arc::clone(&rendered));
         rendered
@@ -152,7 +162,7 @@ mod tests {
 
     fn filled(made: Moment) -> (RenderedCache, HashPart) {
         let cache = RenderedCache::new(1 << 20);
-        cache.insert(&info(1), Bytes::from_static(b"text"), HeaderValue::from_static("\"x\""), made);
+        cache.insert(&info(1), Bytes::from_static(b"text"), HeaderValue::from_static("\"x\""), made, true);
         (cache, info(1).path.hash_part())
     }
 

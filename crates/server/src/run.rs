@@ -55,7 +55,8 @@ pub enum RunError {
 /// When the server cannot start. An unreadable store or signing key is no reason not to: the server
 /// is up and answers 503 until they are there.
 pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
-    let bound = listen::open(&config.listeners, config.limits.stall_timeout)?;
+    let nginx = config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners);
+    let bound = listen::open(&config.listeners, nginx, config.limits.stall_timeout)?;
     let certificate = certificate(&config, &bound)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve(config, hooks, bound, certificate));

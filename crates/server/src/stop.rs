@@ -45,7 +45,10 @@ pub(crate) async fn finish(mut server: Server, state: &State, signals: &mut Sign
 }
 
 fn report_cut(metrics: &Metrics, why: &str) {
-    tracing::warn!(downloads = metrics.downloads(), "stopped with downloads cut off: {why}");
+    match metrics.downloads() {
+        0 => tracing::info!("stopped with connections still open: {why}"),
+        downloads => tracing::warn!(downloads, "stopped, and cut off downloads: {why}"),
+    }
 }
 
 struct Leaving {

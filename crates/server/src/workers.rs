@@ -15,6 +15,7 @@ use crate::{
     heartbeat::Heartbeats,
     listen::{Bound, ListeningSocket, SocketFile},
     metrics::{Metrics, Transport},
+    nginx,
     run::RunError,
     state::State,
     tls::Certificate,
@@ -66,7 +67,7 @@ pub(crate) fn start(
         .tls_handshake_timeout(limits.header_timeout)
         .shutdown_timeout(state.config.shutdown_grace.as_secs().saturating_add(1))
         .disable_signals()
-        .on_connect(count_connections(state.metrics.clone()));
+        .on_connect(mark_connections(state.metrics.clone(), nginx(&bound)));
     let mut files = Vec::new();
     for listener in bound {
         server = match (listener.socket, certificate) {
@@ -91,9 +92,24 @@ fn attach_once(hearts: &Heartbeats) {
     }
 }
 
+/// The listeners that only nginx connects to.
+fn nginx(bound: &[Bound]) -> Vec<nginx::Local> {
+    let local = |bound: &Bound| match &bound.socket {
+        ListeningSocket::Tcp(socket) => socket.local_addr().ok().map(nginx::Local::Tcp),
+        ListeningSocket::Unix(socket) => {
+            socket.local_addr().ok()?.as_pathname().map(|path| nginx::Local::Unix(path.to_owned()))
+        }
+    };
+    bound.iter().filter(|bound| bound.nginx).filter_map(local).collect()
+}
+
 /// The connection counts as open until its extensions are dropped with it.
-fn count_connections(metrics: Metrics) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
+fn mark_connections(metrics: Metrics, nginx: Vec<nginx::Local>) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |stream, extensions| {
+        for local in &nginx {
+            local.mark(stream, extensions);
+        }
+
         let transport = if stream.is::<TcpStream>() {
             Transport::Tcp
         } else if stream.is::<UnixStream>() {

@@ -30,7 +30,7 @@ pub struct StoreConfig {
     pub absent: AbsentStore,
     /// Which NARs are compared with their registered hash while they are sent.
     pub verify: Verify,
-    /// Memory for NAR layouts, in bytes.
+    /// Memory for NAR layouts, in bytes; another eighth of it is for rows of the database.
     pub layout_cache_bytes: usize,
     /// How long a download waits for the daemon to protect its path.
     pub temp_root_wait: Duration,

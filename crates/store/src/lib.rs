@@ -10,6 +10,7 @@ mod debuginfo;
 mod error;
 mod files;
 mod index;
+mod known;
 mod listing;
 mod local;
 mod log;

@@ -10,6 +10,7 @@ use crate::{
     condition::Condition,
     daemon::{DaemonConfig, HeldRoot, TempRoots, Unrooted},
     db::{Database, PathRow, path_by_hash_part},
+    known::KnownRows,
     index::LazyIndex,
     nar::{self, BUFFER_BYTES, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader, Source, Tree},
     nar_cache::{NarCache, NarCacheNumbers},
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) config: StoreConfig,
     pub(crate) database: Database,
     pub(crate) layouts: Layouts,
+    pub(crate) rows: KnownRows,
     pub(crate) condition: Arc<Condition>,
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
@@ -46,6 +48,7 @@ impl LocalStore {
         Self(Arc::new(Shared {
             database: Database::new(config.database.clone(), config.readers, config.busy_timeout, config.absent),
             layouts: Layouts::new(config.layout_cache_bytes),
+            rows: KnownRows::new(config.layout_cache_bytes / 8),
             condition: Arc::new(Condition::new()),
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
@@ -73,10 +76,10 @@ impl LocalStore {
     pub async fn path_info(&self, hash: HashPart) -> Result<Option<Arc<PathInfo>>, StoreError> {
         let Some(row) = self.row(hash).await? else { return Ok(None) };
         if row.info.nar_size != 0 {
-            return Ok(Some(Arc::new(row.info)));
+            return Ok(Some(Arc::clone(&row.info)));
         }
         // A row of a very old Nix has no size; clients insist on one.
-        let nar = self.open_nar(row).await?;
+        let nar = self.open_nar(&row).await?;
         Ok(nar.map(|nar| nar.info))
     }
 
@@ -86,11 +89,11 @@ impl LocalStore {
     /// # Errors
     /// As [`Self::path_info`].
     pub async fn nar(&self, hash: HashPart, expected: Option<Sha256Digest>) -> Result<Option<Nar>, StoreError> {
-        let Some(row) = self.row(hash).await? else { return Ok(None) };
+        let Some(row) = self.known_row(hash).await? else { return Ok(None) };
         if expected.is_some_and(|expected| expected != row.info.nar_hash) {
             return Ok(None);
         }
-        self.open_nar(row).await
+        self.open_nar(&row).await
     }
 
     /// The bytes of `range`, which lies within the NAR. `None` when the path was collected meanwhile.
@@ -132,6 +135,20 @@ impl LocalStore {
         self.0.database.ask(|connection| connection.query_row("select 1", [], |_| Ok(()))).await.map(|_| ())
     }
 
+    /// The same as [`Self::row`], from memory if it was looked up before in the same state of the database.
+    pub(crate) async fn known_row(&self, hash: HashPart) -> Result<Option<Arc<PathRow>>, StoreError> {
+        let generation = self.generation();
+        if let Some(row) = self.0.rows.get(&hash, generation) {
+            let damaged = self.0.condition.is_damaged(&LayoutKey { hash, row: row.id });
+            return Ok((!damaged).then_some(row));
+        }
+        let row = self.row(hash).await?.map(Arc::new);
+        if let Some(row) = &row {
+            self.0.rows.insert(hash, generation, Arc::clone(row));
+        }
+        Ok(row)
+    }
+
     /// The row of a valid path whose files are there.
     pub(crate) async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
         let config = &self.0.config;
@@ -161,10 +178,9 @@ impl LocalStore {
     }
 
     /// The layout that belongs to a row, from memory or from the files.
-    pub(crate) async fn open_nar(&self, row: PathRow) -> Result<Option<Nar>, StoreError> {
+    pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, StoreError> {
         let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
-        let PathRow { id, info } = row;
-        let mut info = Arc::new(info);
+        let mut info = Arc::clone(&row.info);
         let shared = Arc::clone(&self.0);
         let described = Arc::clone(&info);
         let read = async move {
@@ -177,7 +193,7 @@ impl LocalStore {
                 if info.nar_size == 0 {
                     Arc::make_mut(&mut info).nar_size = layout.nar_size();
                 }
-                Ok(Some(Nar { row: id, info, layout }))
+                Ok(Some(Nar { row: row.id, info, layout }))
             }
             Err(error) => self.0.absent(key, error),
         }

@@ -22,6 +22,7 @@ targets! {
     byte_range,
     cache_info,
     content_address,
+    daemon,
     hash,
     keys,
     listing,

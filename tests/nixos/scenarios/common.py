@@ -33,7 +33,7 @@ def slow_download(machine, url, to, rate="8M"):
         f"(curl -sSf --limit-rate {rate} -o {to} '{url}' 2>{to}.error; echo $? >{to}.status) >/dev/null 2>&1 &"
     )
     # It runs when something of it has arrived.
-    machine.wait_until_succeeds(f"test -s {to}")
+    machine.wait_until_succeeds(f"test -s {to} || {{ cat {to}.error; false; }}")
 
 
 def finished(machine, to):

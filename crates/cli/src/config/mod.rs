@@ -9,6 +9,8 @@ pub(crate) mod files;
 mod flags;
 mod foreign;
 mod listen;
+mod nar_cache;
+mod nginx;
 mod problem;
 mod raw;
 pub(crate) mod reference;

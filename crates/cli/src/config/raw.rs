@@ -28,6 +28,8 @@ pub(crate) struct RawConfig {
     pub(crate) cache_info: RawCacheInfo,
     pub(crate) signing: RawSigning,
     pub(crate) tls: RawTls,
+    pub(crate) nar_cache: RawNarCache,
+    pub(crate) nginx: RawNginx,
     pub(crate) limits: RawLimits,
     pub(crate) log: RawLog,
 }
@@ -130,6 +132,55 @@ pub(crate) struct RawTls {
     pub(crate) key: String,
 }
 
+/// Compressed NARs: each is compressed once and kept in a directory, within a bound.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawNarCache {
+    /// How NARs are compressed for clients. The uncompressed ones can always be had as well, and while there is a
+    /// cache so can those of the other compression, whose URLs clients remember for a month.
+    pub(crate) compression: RawCompression,
+    /// Level of the compression, 1 to 19 for zstd and 0 to 9 for xz; -1 is the usual one, 3 or 6.
+    pub(crate) level: i32,
+    /// Where compressed NARs are kept; nothing else may be in there. Empty is `$CACHE_DIRECTORY` (systemd's
+    /// `CacheDirectory=`), or else `/var/cache/rust-nix-serve`. With the compression `none` there is a cache only when
+    /// this is set.
+    pub(crate) directory: String,
+    /// The most that the directory may take; what was not used for the longest time goes first. A larger NAR is
+    /// never compressed.
+    pub(crate) size: ByteSize,
+    /// Memory for compressed NARs of at most 64 KiB.
+    pub(crate) memory: ByteSize,
+    /// Memory that encoders of large NARs may take together; more wait their turn. zstd takes 6 MiB at its usual
+    /// level, xz 95.
+    pub(crate) encoder_memory: ByteSize,
+    /// How long a compression goes on when its last reader has left, who may come back for the rest.
+    pub(crate) grace: Span,
+}
+
+/// How NARs are compressed for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawCompression {
+    /// not at all: the least work for this machine, the most for the network
+    None,
+    /// Zstandard, which every Nix since 2.4 reads
+    Zstd,
+    /// xz: smaller, and twenty times the work
+    Xz,
+}
+
+/// An nginx in front that sends compressed NARs from the directory of the NAR cache itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawNginx {
+    /// The entry of `listen` that only nginx connects to. Among sockets passed by systemd it is the one named
+    /// `nginx`.
+    pub(crate) listen: String,
+    /// The `internal` location under which nginx has the directory of the NAR cache, such as `/nar-cache/`. Empty: nginx
+    /// gets every byte from here.
+    pub(crate) location: String,
+}
+
 /// What clients may take.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -182,6 +233,8 @@ impl Default for RawConfig {
             cache_info: RawCacheInfo::default(),
             signing: RawSigning::default(),
             tls: RawTls::default(),
+            nar_cache: RawNarCache::default(),
+            nginx: RawNginx::default(),
             limits: RawLimits::default(),
             log: RawLog::default(),
         }
@@ -221,6 +274,20 @@ impl Default for RawCacheInfo {
 impl Default for RawSigning {
     fn default() -> Self {
         Self { keys: Vec::new(), policy: RawPolicy::Add, signed_by: Vec::new() }
+    }
+}
+
+impl Default for RawNarCache {
+    fn default() -> Self {
+        Self {
+            compression: RawCompression::None,
+            level: -1,
+            directory: String::new(),
+            size: ByteSize(20 << 30),
+            memory: ByteSize(32 << 20),
+            encoder_memory: ByteSize(256 << 20),
+            grace: Span::seconds(300),
+        }
     }
 }
 

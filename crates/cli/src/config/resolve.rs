@@ -4,10 +4,12 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use rns_formats::PublicKey;
 use rns_server::config::{Limits, Listener, ServerConfig, SigningConfig, SigningPolicy, TlsFiles};
+use rns_store::StoreConfig;
 
 use super::{
     env::Environment,
     listen::{self, Address},
+    nar_cache, nginx,
     problem::Problem,
     raw::{RawConfig, RawFormat, RawLog, RawPolicy, RawSigning, RawTls},
     settings::Settings,
@@ -45,8 +47,8 @@ impl Finder<'_> {
 /// The configuration of the server and of the log.
 pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, LogConfig) {
     let tls = tls(&raw.tls, find);
+    let listeners = listeners(raw, find);
     let server = ServerConfig {
-        listeners: listeners(raw, find),
         tls,
         workers: raw.workers,
         public_url: public_url(&raw.public_url, find),
@@ -55,7 +57,13 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         want_mass_query: raw.cache_info.want_mass_query,
         signing: signing(&raw.signing, find),
         limits: limits(raw, find),
-        store: store::resolve(&raw.store, find),
+        compression: nar_cache::compression(raw.nar_cache.compression),
+        nginx: nginx::resolve(raw, &listeners, find),
+        store: StoreConfig {
+            nar_cache: nar_cache::resolve(&raw.nar_cache, find),
+            ..store::resolve(&raw.store, find)
+        },
+        listeners,
     };
     (server, log(&raw.log, find))
 }

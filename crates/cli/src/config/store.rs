@@ -46,7 +46,7 @@ pub(super) fn resolve(raw: &RawStore, find: &mut Finder<'_>) -> StoreConfig {
 }
 
 /// The path, unless it is empty or nonsense.
-fn absolute(key: &str, text: &str, find: &mut Finder<'_>) -> Option<PathBuf> {
+pub(super) fn absolute(key: &str, text: &str, find: &mut Finder<'_>) -> Option<PathBuf> {
     match text {
         "" => None,
         _ if text.starts_with('/') => Some(text.into()),

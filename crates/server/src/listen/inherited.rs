@@ -19,6 +19,9 @@ use super::{Bound, ListenError, ListeningSocket, tcp};
 /// `FileDescriptorName=` of the sockets whose clients speak TLS.
 const TLS_NAME: &str = "tls";
 
+/// The name of a socket that only nginx connects to.
+const NGINX_NAME: &str = "nginx";
+
 /// Takes every passed socket; none is no error. Call it once, before threads are started: it takes
 /// the variables out of the environment, so that children do not believe the sockets are theirs.
 pub(super) fn take(stall: Duration) -> Result<Vec<Bound>, ListenError> {
@@ -59,7 +62,8 @@ fn socket(
 
 fn from_tcp(listener: TcpListener, name: &str, stall: Duration) -> Result<Bound, String> {
     must_listen(&listener)?;
-    tcp::describe(listener, name == TLS_NAME, stall).map_err(|err| err.to_string())
+    let bound = tcp::describe(listener, name == TLS_NAME, stall).map_err(|err| err.to_string())?;
+    Ok(Bound { nginx: name == NGINX_NAME, ..bound })
 }
 
 fn from_unix(listener: UnixListener, name: &str) -> Result<Bound, String> {
@@ -71,6 +75,7 @@ fn from_unix(listener: UnixListener, name: &str) -> Result<Bound, String> {
     Ok(Bound {
         socket: ListeningSocket::Unix(listener),
         tls: false,
+        nginx: name == NGINX_NAME,
         url,
         // The file belongs to whoever made the socket.
         file: None,
@@ -108,7 +113,8 @@ mod tests {
     fn a_name_marks_tls() {
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
         let plain = from_tcp(listener(), "http", STALL).unwrap();
-        assert!(!plain.tls && plain.url.starts_with("http://127.0.0.1:"));
+        assert!(!plain.tls && !plain.nginx && plain.url.starts_with("http://127.0.0.1:"));
+        assert!(from_tcp(listener(), "nginx", STALL).unwrap().nginx);
         let tls = from_tcp(listener(), "tls", STALL).unwrap();
         assert!(tls.tls && tls.url.starts_with("https://127.0.0.1:"));
     }

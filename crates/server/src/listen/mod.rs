@@ -27,6 +27,8 @@ pub(crate) struct Bound {
     pub(crate) socket: ListeningSocket,
     /// Whether clients speak TLS here.
     pub(crate) tls: bool,
+    /// Whether only nginx connects here.
+    pub(crate) nginx: bool,
     /// The URL for clients; a unix socket has `unix:` and its path instead.
     pub(crate) url: String,
     /// Removes the file of a unix socket when it is dropped.
@@ -42,13 +44,17 @@ pub(crate) enum ListeningSocket {
 /// Opens every configured listener, or takes over the sockets that a supervisor passed, which
 /// replace the configured ones.
 ///
-/// `stall` is how long a reader may take no byte before the kernel ends its connection.
+/// `nginx` are those that only nginx connects to. `stall` is how long a reader may take no byte before the kernel ends its connection.
 ///
 /// # Errors
 ///
 /// When a listener cannot be opened (one that is `optional` may be missing from the machine), or
 /// when there is none at all.
-pub(crate) fn open(listeners: &[Listener], stall: Duration) -> Result<Vec<Bound>, ListenError> {
+pub(crate) fn open(
+    listeners: &[Listener],
+    nginx: &[Listener],
+    stall: Duration,
+) -> Result<Vec<Bound>, ListenError> {
     let passed = inherited::take(stall)?;
     if !passed.is_empty() {
         return Ok(passed);
@@ -56,12 +62,13 @@ pub(crate) fn open(listeners: &[Listener], stall: Duration) -> Result<Vec<Bound>
     let addresses = Addresses(listeners);
     let mut bound = Vec::new();
     for listener in listeners {
+        let nginx = nginx.contains(listener);
         match listener {
             Listener::Inherited => return Err(ListenError::NothingPassed),
-            Listener::Unix { path, mode } => bound.push(unix::bind(path, *mode)?),
+            Listener::Unix { path, mode } => bound.push(Bound { nginx, ..unix::bind(path, *mode)? }),
             Listener::Tcp { addr, tls, optional } => {
                 match tcp::bind(*addr, *tls, addresses.only_v6(*addr), stall) {
-                    Ok(listener) => bound.push(listener),
+                    Ok(listener) => bound.push(Bound { nginx, ..listener }),
                     Err(ListenError::NoSuchAddress { .. }) if *optional => {
                         tracing::debug!(%addr, "not listening there: the machine has no such address");
                     }
@@ -109,7 +116,7 @@ mod tests {
             tcp("127.0.0.1:0", false),
             Listener::Unix { path: path.clone(), mode: 0o660 },
         ];
-        let bound = open(&listeners, STALL).unwrap();
+        let bound = open(&listeners, &[], STALL).unwrap();
         let urls: Vec<_> = bound.iter().map(|bound| bound.url.as_str()).collect();
         assert!(urls[0].starts_with("http://127.0.0.1:"), "{urls:?}");
         assert!(!urls[0].ends_with(":0"), "the real port is shown: {urls:?}");
@@ -121,18 +128,18 @@ mod tests {
     fn an_optional_address_may_be_missing_and_another_may_not() {
         // 192.0.2.0/24 is reserved for documentation: no machine has it.
         let missing = tcp("192.0.2.1:0", true);
-        let bound = open(&[tcp("127.0.0.1:0", false), missing.clone()], STALL).unwrap();
+        let bound = open(&[tcp("127.0.0.1:0", false), missing.clone()], &[], STALL).unwrap();
         assert_eq!(bound.len(), 1);
 
-        let err = open(&[missing], STALL).unwrap_err();
+        let err = open(&[missing], &[], STALL).unwrap_err();
         assert!(matches!(err, ListenError::Nowhere), "{err}");
-        let err = open(&[tcp("192.0.2.1:0", false)], STALL).unwrap_err();
+        let err = open(&[tcp("192.0.2.1:0", false)], &[], STALL).unwrap_err();
         assert!(err.to_string().contains("192.0.2.1:0"), "{err}");
     }
 
     #[test]
     fn inherited_alone_says_when_nothing_was_passed() {
-        let err = open(&[Listener::Inherited], STALL).unwrap_err();
+        let err = open(&[Listener::Inherited], &[], STALL).unwrap_err();
         assert!(err.to_string().contains("LISTEN_FDS"), "{err}");
     }
 

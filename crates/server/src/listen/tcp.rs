@@ -50,7 +50,7 @@ pub(super) fn describe(listener: TcpListener, tls: bool, stall: Duration) -> io:
     tune(&listener, stall)?;
     let scheme = if tls { "https" } else { "http" };
     let url = format!("{scheme}://{}", listener.local_addr()?);
-    Ok(Bound { socket: ListeningSocket::Tcp(listener), tls, url, file: None })
+    Ok(Bound { socket: ListeningSocket::Tcp(listener), tls, nginx: false, url, file: None })
 }
 
 /// `TCP_USER_TIMEOUT` ends a connection whose peer acknowledges nothing for that long, be it gone

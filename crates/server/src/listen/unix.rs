@@ -49,6 +49,7 @@ pub(super) fn bind(path: &Path, mode: u32) -> Result<Bound, ListenError> {
     Ok(Bound {
         socket: ListeningSocket::Unix(listener),
         tls: false,
+        nginx: false,
         url: format!("unix:{}", path.display()),
         file: Some(file),
     })

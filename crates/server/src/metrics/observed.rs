@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
+use rns_store::NarCacheNumbers;
+
 use super::{build::Build, process};
 
 /// What the store and the signer have counted themselves.
@@ -23,6 +25,8 @@ pub(crate) struct Observed {
     pub(crate) layout_cache_misses: u64,
     /// Memory taken by rendered narinfos, in bytes.
     pub(crate) narinfo_cache_bytes: u64,
+    /// Compressed NARs.
+    pub(crate) nar_cache: NarCacheNumbers,
     /// Keys that sign.
     pub(crate) signing_keys: u64,
     /// Configured keys that cannot be used.
@@ -43,6 +47,7 @@ pub(super) struct Asked {
     layout_hits: IntCounter,
     layout_misses: IntCounter,
     narinfo_bytes: IntGauge,
+    nar_cache: NarCache,
     signing_keys: IntGauge,
     signing_problems: IntGauge,
 }
@@ -83,6 +88,7 @@ impl Asked {
                 "rust_nix_serve_narinfo_cache_bytes",
                 "Memory taken by rendered narinfos.",
             ),
+            nar_cache: NarCache::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
             signing_problems: build.gauge(
                 "rust_nix_serve_signing_key_problems",
@@ -105,8 +111,52 @@ impl Asked {
         raise(&self.layout_hits, observed.layout_cache_hits);
         raise(&self.layout_misses, observed.layout_cache_misses);
         self.narinfo_bytes.set(signed(observed.narinfo_cache_bytes));
+        self.nar_cache.fill(&observed.nar_cache);
         self.signing_keys.set(signed(observed.signing_keys));
         self.signing_problems.set(signed(observed.signing_problems));
+    }
+}
+
+#[derive(Debug)]
+struct NarCache {
+    bytes: IntGauge,
+    memory: IntGauge,
+    hits: IntCounter,
+    misses: IntCounter,
+    evictions: IntCounter,
+    running: IntGauge,
+    made: IntCounter,
+}
+
+impl NarCache {
+    fn new(build: &Build) -> Self {
+        let lookups = build.counters(
+            "rust_nix_serve_nar_cache_lookups_total",
+            "Compressed NARs that were there when they were asked for (hit), and others (miss).",
+            &["result"],
+        );
+        Self {
+            bytes: build.gauge("rust_nix_serve_nar_cache_bytes", "Compressed NARs on disk, in bytes."),
+            memory: build.gauge("rust_nix_serve_nar_cache_memory_bytes", "Memory taken by small compressed NARs."),
+            hits: lookups.with_label_values(&["hit"]),
+            misses: lookups.with_label_values(&["miss"]),
+            evictions: build.counter(
+                "rust_nix_serve_nar_cache_evictions_total",
+                "Compressed NARs that were removed to make room.",
+            ),
+            running: build.gauge("rust_nix_serve_compressions_running", "NARs that are being compressed."),
+            made: build.counter("rust_nix_serve_compressions_total", "NARs that were compressed to their end."),
+        }
+    }
+
+    fn fill(&self, numbers: &NarCacheNumbers) {
+        self.bytes.set(signed(numbers.bytes));
+        self.memory.set(signed(numbers.memory_bytes));
+        raise(&self.hits, numbers.hits);
+        raise(&self.misses, numbers.misses);
+        raise(&self.evictions, numbers.evictions);
+        self.running.set(signed(numbers.running));
+        raise(&self.made, numbers.made);
     }
 }
 

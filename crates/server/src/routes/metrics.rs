@@ -20,6 +20,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         narinfo_cache_bytes: state.narinfos.bytes(),
         layout_cache_hits: store.layout_hits,
         layout_cache_misses: store.layout_misses,
+        nar_cache: store.nar_cache,
         signing_keys: signer.public_keys().len() as u64,
         signing_problems: signer.problems().len() as u64,
     };

@@ -12,10 +12,14 @@ use crate::{
     body::{Body, Download},
     metrics::Kind,
     refusal::refuse,
+    routes::compressed,
     state::State,
 };
 
 pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> Answer {
+    if name.compression != Compression::None {
+        return compressed::get(request, state, name).await;
+    }
     let nar = match find(state, &name).await {
         Ok(Some(nar)) => nar,
         Ok(None) => return answer::not_found(),
@@ -38,9 +42,9 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
 /// The NAR that a name stands for. A name of another NAR than the path has now is none: the path was
 /// built anew, and the client shall not get what it did not ask for.
 async fn find(state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> {
-    match (name.compression, name.hash_part, name.nar_hash) {
-        (Compression::None, Some(hash), expected) => state.store.nar(hash, expected).await,
-        (Compression::None, None, Some(nar_hash)) => {
+    match (name.hash_part, name.nar_hash) {
+        (Some(hash), expected) => state.store.nar(hash, expected).await,
+        (None, Some(nar_hash)) => {
             for hash in state.store.find_nar(&nar_hash).await? {
                 if let Some(nar) = state.store.nar(hash, Some(nar_hash)).await? {
                     return Ok(Some(nar));
@@ -48,7 +52,7 @@ async fn find(state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> 
             }
             Ok(None)
         }
-        _ => Ok(None),
+        (None, None) => Ok(None),
     }
 }
 

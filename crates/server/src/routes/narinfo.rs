@@ -1,18 +1,23 @@
 //! `/<hash part>.narinfo`: what there is to know of a path before downloading it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, http::header::HeaderValue};
 use bytes::Bytes;
 use rns_formats::{Compression, HashPart, NarInfo, PathInfo, Sha256Digest, url::NarName};
+use tokio::time::timeout;
 
 use crate::{
     answer::{self, Answer, Caching, Entity},
     refusal::refuse,
     rendered::{Moment, Rendered},
+    routes::compressed,
     signing::Signer,
     state::State,
 };
+
+/// How long a narinfo waits for the length and the hash of the compressed NAR.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart, json: bool) -> Answer {
     let signer = state.signer();
@@ -22,7 +27,7 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart, js
     }
     // Both are read before the keys and the row are used.
     let now = Moment { epoch: signer.epoch(), generation: state.store.generation() };
-    if !json && let Some(rendered) = state.narinfos.get(&hash, now) {
+    if !json && let Some(rendered) = state.narinfos.get(&hash, now).filter(|rendered| says_all(rendered, state)) {
         return send(request, &rendered);
     }
     let info = match state.store.path_info(hash).await {
@@ -34,14 +39,24 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart, js
         Err(error) => return refuse(&error),
     };
     if json {
-        return send_json(request, state, &signer, &info);
+        let offer = Offer::find(state, &info).await;
+        return send_json(request, state, &signer, &info, offer);
     }
-    let rendered = state.narinfos.renew(&info, now).unwrap_or_else(|| {
-        let text = describe(&info, &signer, state).write(state.store.store_dir());
-        let etag = etag(&text);
-        state.narinfos.insert(&info, Bytes::from(text), etag, now)
-    });
-    send(request, &rendered)
+    if let Some(rendered) = state.narinfos.renew(&info, now).filter(|rendered| says_all(rendered, state)) {
+        return send(request, &rendered);
+    }
+    let offer = Offer::find(state, &info).await;
+    let text = describe(&info, &signer, state, offer).write(state.store.store_dir());
+    let etag = etag(&text);
+    send(request, &state.narinfos.insert(&info, Bytes::from(text), etag, now, offer.file.is_some()))
+}
+
+/// Whether a rendered narinfo says all that is known by now.
+fn says_all(rendered: &Rendered, state: &State) -> bool {
+    rendered.awaited.is_none_or(|nar_hash| {
+        let codec = state.config.compression;
+        codec.is_none_or(|codec| state.store.known_compressed_file(&nar_hash, codec).is_none())
+    })
 }
 
 fn send(request: &HttpRequest, rendered: &Arc<Rendered>) -> Answer {
@@ -50,8 +65,8 @@ fn send(request: &HttpRequest, rendered: &Arc<Rendered>) -> Answer {
         .answer_bytes(request.headers(), rendered.text.clone())
 }
 
-fn send_json(request: &HttpRequest, state: &State, signer: &Signer, info: &PathInfo) -> Answer {
-    let mut json = describe(info, signer, state).to_json(state.store.store_dir());
+fn send_json(request: &HttpRequest, state: &State, signer: &Signer, info: &PathInfo, offer: Offer) -> Answer {
+    let mut json = describe(info, signer, state, offer).to_json(state.store.store_dir());
     if let Some(fields) = json.as_object_mut() {
         fields.insert("registrationTime".to_owned(), info.registration_time.into());
     }
@@ -65,14 +80,37 @@ fn etag(text: &str) -> HeaderValue {
     answer::etag(Sha256Digest::of(text.as_bytes()).to_nix32())
 }
 
-/// The narinfo of a path whose NAR is sent as it is: the file is the NAR, so it has the NAR's hash and
-/// size. Clients up to Nix 2.34 need both lines when they publish the path again.
-fn describe(info: &PathInfo, signer: &Signer, state: &State) -> NarInfo {
+/// How a NAR is offered.
+#[derive(Clone, Copy)]
+struct Offer {
+    compression: Compression,
+    /// Hash and length of what the URL answers, where they are known.
+    file: Option<(Sha256Digest, u64)>,
+}
+
+impl Offer {
+    /// As configured, except for a NAR that is too large to be compressed.
+    ///
+    /// A NAR that is sent as it is has its own hash and length. Those of a small one are found out by compressing
+    /// it, unless there is too much else to do. Clients up to Nix 2.34 need both lines when they publish
+    /// the path again.
+    async fn find(state: &State, info: &PathInfo) -> Self {
+        match state.config.compression {
+            Some(codec) if state.store.compresses(info.nar_size) => {
+                let file = timeout(PATIENCE, state.store.compressed_file(info, codec)).await.ok().flatten();
+                Self { compression: compressed::compression(codec), file: file.map(|file| (file.hash, file.size)) }
+            }
+            _ => Self { compression: Compression::None, file: Some((info.nar_hash, info.nar_size)) },
+        }
+    }
+}
+
+fn describe(info: &PathInfo, signer: &Signer, state: &State, offer: Offer) -> NarInfo {
     NarInfo::for_path(
         info,
-        NarName::new(info.path.hash_part(), info.nar_hash, Compression::None).canonical_url(),
-        Compression::None,
-        Some((info.nar_hash.into(), info.nar_size)),
+        NarName::new(info.path.hash_part(), info.nar_hash, offer.compression).canonical_url(),
+        offer.compression,
+        offer.file.map(|(hash, size)| (hash.into(), size)),
         signer.signatures(info, state.store.store_dir()),
     )
 }

@@ -13,23 +13,17 @@
 //! 1.21 to 1.38 that Nix 2.0 and everything after it, and Lix, speak.
 
 mod config;
-mod connection;
-mod handshake;
 mod pool;
+mod protocol;
 mod report;
 mod roots;
-mod stderr;
-mod text;
 mod unrooted;
-mod wire;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use config::DaemonConfig;
-pub use connection::{Connection, DaemonError};
-pub use handshake::{Peer, ProtocolVersion};
+pub use protocol::{Connection, DaemonError, Peer, ProtocolVersion, WireError};
 pub use roots::{HeldRoot, TempRoots};
 pub use unrooted::Unrooted;
-pub use wire::WireError;

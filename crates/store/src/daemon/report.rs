@@ -3,11 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::connection::DaemonError;
-use super::handshake::Peer;
 use super::pool::ConnectionId;
+use super::protocol::{DaemonError, Peer, WireError};
 use super::unrooted::Unrooted;
-use super::wire::WireError;
 
 /// What was said last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

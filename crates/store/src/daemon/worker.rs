@@ -13,9 +13,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use super::config::DaemonConfig;
-use super::connection::{Connection, DaemonError};
-use super::handshake::Peer;
 use super::pool::{Action, ConnectionId, FullPath, Pool, Reply};
+use super::protocol::{Connection, DaemonError, Peer};
 use super::report::{self, Report};
 
 /// What the thread is asked for.

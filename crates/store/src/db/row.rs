@@ -1,5 +1,7 @@
 //! Rows of the database as typed path information.
 
+use std::sync::Arc;
+
 use rns_formats::{ContentAddress, HashPart, PathInfo, Sha256Digest, Signature, StoreDir, StorePath};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -11,7 +13,7 @@ pub(crate) struct PathRow {
     /// The row's number; never used again, so that a path that is collected and comes back has another.
     pub(crate) id: i64,
     /// The path's information. `nar_size` is 0 where a very old Nix did not record it.
-    pub(crate) info: PathInfo,
+    pub(crate) info: Arc<PathInfo>,
 }
 
 /// One statement, so that path and references are of one moment: a path that is collected and
@@ -84,7 +86,7 @@ fn read(row: &Row<'_>, store_dir: &StoreDir, path: &str) -> rusqlite::Result<Res
             ultimate: ultimate == Some(1),
             registration_time: u64::try_from(registration_time).unwrap_or(0),
         };
-        Ok(PathRow { id, info })
+        Ok(PathRow { id, info: Arc::new(info) })
     };
     Ok(parse())
 }

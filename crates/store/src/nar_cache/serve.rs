@@ -48,7 +48,7 @@ impl LocalStore {
             cache.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(Compressed::Finished(finished)));
         }
-        let Some(nar) = self.open_nar(row).await? else { return Ok(None) };
+        let Some(nar) = self.open_nar(&row).await? else { return Ok(None) };
         if nar.size() > cache.config.bytes {
             return Ok(None);
         }

@@ -73,7 +73,7 @@ async fn the_order_of_use_survives_a_restart() {
 async fn a_file_that_is_being_read_can_go() {
     let mut lab = Lab::new();
     let (one, two) = (lab.add("one", 6 << 20), lab.add("other", 6 << 20));
-    let store = lab.open_with(NarCacheConfig { bytes: 13 << 19, ..lab.cache() });
+    let store = lab.open_with(NarCacheConfig { bytes: 6_400_000, ..lab.cache() });
     let first = finished(&store, &one).await;
     let Ok(Some(rns_store::CompressedBody::Stream(mut chunks))) = first.read(0..first.file().size).await else {
         panic!("a stream")

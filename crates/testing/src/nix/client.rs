@@ -39,11 +39,16 @@ impl Client {
         for directory in ["home", "conf", "cache", "tmp", "store"] {
             fs::create_dir(scratch.join(directory)).unwrap();
         }
-        scratch.write(
-            "conf/nix.conf",
-            "build-users-group =\nsandbox = false\nsubstituters =\nfsync-metadata = false\nbuild-hook =\n\
-             experimental-features = nix-command flakes\n",
-        );
+        let mut configuration =
+            "build-users-group =\nsandbox = false\nsubstituters =\nfsync-metadata = false\n\
+                                 experimental-features = nix-command flakes\n"
+                .to_owned();
+        // An unpacked Nix looks for this one where it would have been installed.
+        let build_hook = nix.program("build-remote");
+        if build_hook.is_file() {
+            configuration.push_str(&format!("build-hook = {}\n", build_hook.display()));
+        }
+        scratch.write("conf/nix.conf", configuration);
         let place = Place::Root(scratch.join("store"));
         Self { nix, scratch, place, options: Vec::new(), environment: Vec::new() }
     }
@@ -120,7 +125,9 @@ impl Client {
     pub fn command(&self, program: &str) -> Command {
         let mut command = self.without_store(program);
         match &self.place {
-            Place::Root(root) => command.env("NIX_REMOTE", format!("local?root={}", root.display())),
+            Place::Root(root) => {
+                command.env("NIX_REMOTE", format!("local?root={}", root.display()))
+            }
             Place::Own(own) => command
                 .env("NIX_STORE_DIR", own.join("store"))
                 .env("NIX_STATE_DIR", own.join("state"))

@@ -1,0 +1,64 @@
+//! Compressed NARs: how, where, how many.
+
+use std::path::PathBuf;
+
+use rns_store::{Codec, NarCacheConfig};
+
+use super::{
+    raw::{RawCompression, RawNarCache},
+    resolve::Finder,
+    store::absolute,
+};
+
+/// Where the cache is when nobody says otherwise.
+const DEFAULT_DIRECTORY: &str = "/var/cache/rust-nix-serve";
+
+/// What narinfos offer.
+pub(super) const fn compression(raw: RawCompression) -> Option<Codec> {
+    match raw {
+        RawCompression::None => None,
+        RawCompression::Zstd => Some(Codec::Zstd),
+        RawCompression::Xz => Some(Codec::Xz),
+    }
+}
+
+/// The cache that `[nar_cache]` describes, if there is to be one.
+pub(super) fn resolve(raw: &RawNarCache, find: &mut Finder<'_>) -> Option<NarCacheConfig> {
+    let directory = absolute("nar_cache.directory", &raw.directory, find);
+    if raw.compression == RawCompression::None && directory.is_none() {
+        return None;
+    }
+    let mut config = NarCacheConfig {
+        bytes: raw.size.0,
+        memory_bytes: usize::try_from(raw.memory.0).unwrap_or(usize::MAX),
+        encoder_memory_bytes: raw.encoder_memory.0,
+        grace: raw.grace.0,
+        ..NarCacheConfig::new(directory.unwrap_or_else(|| usual_directory(find)))
+    };
+    match (compression(raw.compression), raw.level) {
+        (_, -1) => {}
+        (Some(Codec::Zstd), 1..=19) => config.zstd_level = u8::try_from(raw.level).unwrap_or(config.zstd_level),
+        (Some(Codec::Xz), 0..=9) => config.xz_level = u8::try_from(raw.level).unwrap_or(config.xz_level),
+        (Some(Codec::Zstd), level) => {
+            find.problem("nar_cache.level", format!("zstd has no level {level} here"), "expected 1 to 19");
+        }
+        (Some(Codec::Xz), level) => {
+            find.problem("nar_cache.level", format!("xz has no level {level}"), "expected 0 to 9");
+        }
+        (None, _) => find.warnings.push("nar_cache.level means nothing with the compression `none`".into()),
+    }
+    if raw.size.0 == 0 {
+        let hint = "write `compression = \"none\"` to compress nothing";
+        find.problem("nar_cache.size", "0 would hold nothing", hint);
+    }
+    Some(config)
+}
+
+/// systemd lists several directories with colons between them.
+fn usual_directory(find: &Finder<'_>) -> PathBuf {
+    let given = find.environment.get("CACHE_DIRECTORY").unwrap_or_default();
+    match given.split(':').next() {
+        Some(first) if first.starts_with('/') => first.into(),
+        _ => DEFAULT_DIRECTORY.into(),
+    }
+}

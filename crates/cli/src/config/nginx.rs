@@ -1,0 +1,58 @@
+//! Which listener is nginx's, and what it may send itself.
+
+use rns_server::config::{Listener, Nginx};
+
+use super::{listen, raw::RawConfig, resolve::Finder};
+
+const LOCATION: &str = "expected something like \"/nar-cache/\"";
+
+/// What `[nginx]` describes, if anything.
+pub(super) fn resolve(raw: &RawConfig, listeners: &[Listener], find: &mut Finder<'_>) -> Option<Nginx> {
+    let (location, listen) = (&raw.nginx.location, &raw.nginx.listen);
+    if location.is_empty() {
+        if !listen.is_empty() {
+            find.problem("nginx.location", "nginx has a listener of its own, but no location", LOCATION);
+        }
+        return None;
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    if !location.starts_with('/') || !location.ends_with('/') || location.len() < 3 || !location.bytes().all(plain) {
+        find.problem("nginx.location", format!("`{location}` is not the prefix of a location"), LOCATION);
+    }
+    if raw.nar_cache.compression == super::raw::RawCompression::None && raw.nar_cache.directory.is_empty() {
+        let hint = "write a compression in [nar_cache]";
+        find.problem("nginx.location", "there is no NAR cache that nginx could send files of", hint);
+    }
+    Some(Nginx { listeners: marked(listen, listeners, find), prefix: location.clone() })
+}
+
+/// The listeners that an entry of `listen` has become.
+fn marked(text: &str, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<Listener> {
+    if text.is_empty() {
+        let passed = find.environment.get("LISTEN_FDNAMES").unwrap_or_default();
+        if !passed.split(':').any(|name| name == "nginx") {
+            let hint = "name the entry of `listen` that only nginx connects to, or a socket of systemd `nginx`";
+            find.problem("nginx.listen", "no listener is nginx's", hint);
+        }
+        return Vec::new();
+    }
+    let wanted = match listen::parse(text) {
+        Ok(wanted) => wanted,
+        Err(reason) => {
+            find.problem("nginx.listen", reason, listen::EXPECTED);
+            return Vec::new();
+        }
+    };
+    let is_wanted = |listener: &&Listener| {
+        wanted.iter().any(|address| match (address, *listener) {
+            (listen::Address::Tcp { addr, tls: false }, Listener::Tcp { addr: bound, tls: false, .. }) => addr == bound,
+            (listen::Address::Unix(path), Listener::Unix { path: bound, .. }) => path == bound,
+            _ => false,
+        })
+    };
+    let marked: Vec<Listener> = listeners.iter().filter(is_wanted).cloned().collect();
+    if marked.is_empty() {
+        find.problem("nginx.listen", format!("`{text}` is not one of `listen`, or it speaks TLS"), "");
+    }
+    marked
+}

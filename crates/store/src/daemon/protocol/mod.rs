@@ -1,0 +1,15 @@
+//! A client for the daemon's worker protocol, in the versions 1.21 to 1.38 that Nix 2.0 and everything
+//! after it, and Lix, speak.
+//!
+//! It works over any stream of bytes, and needs nothing else of this crate, so that the fuzzer can
+//! take it alone.
+
+mod connection;
+mod handshake;
+mod stderr;
+mod text;
+mod wire;
+
+pub use connection::{Connection, DaemonError};
+pub use handshake::{Peer, ProtocolVersion};
+pub use wire::WireError;

@@ -1,0 +1,322 @@
+//! Stores that are not as they should be: the damaged part is refused, everything else is served.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use rns_testing::{Entry, FixtureStore, Server, Standard, Tree, http::Response};
+
+use crate::support::{assert_refusal, eventually, nar_of, narinfo_of, serve, server};
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// That nobody could take this for the whole NAR.
+#[track_caller]
+fn assert_not_served(answer: &Response) {
+    assert!(answer.status() >= 400 || !answer.complete, "{} bytes", answer.body.len());
+}
+
+#[track_caller]
+fn assert_serves_the_rest(server: &Server, standard: &Standard) {
+    assert!(server.get(&nar_of(server, &standard.top)).ok() == standard.store.nar(&standard.top));
+}
+
+#[test]
+fn files_that_may_not_be_read() {
+    let standard = Standard::new();
+    let server = server().store(&standard.store).unprivileged().start();
+    let target = nar_of(&server, &standard.tree);
+    set_mode(&standard.store.real_path(&standard.tree).join("a"), 0o000);
+    assert_not_served(&server.get(&target));
+    assert!(server.stderr().contains(standard.tree.as_str()), "{}", server.stderr());
+    assert_serves_the_rest(&server, &standard);
+}
+
+#[test]
+fn directories_that_may_not_be_read() {
+    let standard = Standard::new();
+    let server = server().store(&standard.store).unprivileged().start();
+    let target = nar_of(&server, &standard.tree);
+    let directory = standard.store.real_path(&standard.tree).join("dir");
+    set_mode(&directory, 0o000);
+    assert_not_served(&server.get(&target));
+    assert_not_served(&server.get(&format!("/{}.ls", standard.tree.hash_part())));
+    assert!(server.stderr().contains(standard.tree.as_str()), "{}", server.stderr());
+    assert_serves_the_rest(&server, &standard);
+    // Mended without a restart.
+    set_mode(&directory, 0o555);
+    eventually(|| server.get(&target).status() == 200);
+}
+
+/// Changes the tree before the server has looked at it.
+fn with_altered_tree(alter: impl Fn(&Path)) {
+    let standard = Standard::new();
+    let root = standard.store.real_path(&standard.tree);
+    set_mode(&root, 0o755);
+    set_mode(&root.join("dir"), 0o755);
+    alter(&root);
+    let server = serve(&standard.store);
+    let target = format!("/nar/{}.nar", standard.tree.hash_part());
+    assert_not_served(&server.get(&target));
+    assert_refusal(&server.get(&target), 404);
+    assert!(server.stderr().contains(standard.tree.as_str()), "{}", server.stderr());
+    assert_serves_the_rest(&server, &standard);
+}
+
+#[test]
+fn a_file_too_many() {
+    with_altered_tree(|root| fs::write(root.join("intruder"), "hello").unwrap());
+}
+
+#[test]
+fn a_file_too_few() {
+    with_altered_tree(|root| fs::remove_file(root.join("eight")).unwrap());
+}
+
+#[test]
+fn a_file_of_another_length() {
+    with_altered_tree(|root| {
+        set_mode(&root.join("eight"), 0o644);
+        fs::write(root.join("eight"), "123456789").unwrap();
+    });
+}
+
+#[test]
+fn a_file_of_the_same_length_with_other_contents() {
+    with_altered_tree(|root| {
+        set_mode(&root.join("eight"), 0o644);
+        fs::write(root.join("eight"), "87654321").unwrap();
+    });
+}
+
+#[test]
+fn a_bit_that_makes_a_file_executable() {
+    with_altered_tree(|root| set_mode(&root.join("eight"), 0o555));
+}
+
+#[test]
+fn a_pipe_where_a_file_was() {
+    with_altered_tree(|root| {
+        fs::remove_file(root.join("eight")).unwrap();
+        assert!(Command::new("mkfifo").arg(root.join("eight")).status().unwrap().success());
+    });
+}
+
+#[test]
+fn a_symbolic_link_where_a_directory_was_is_not_followed() {
+    let standard = Standard::new();
+    let outside = standard.store.root().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("run"), "#!/bin/sh\necho no\n").unwrap();
+    fs::write(outside.join("secret"), "secret").unwrap();
+    let server = serve(&standard.store);
+    let target = nar_of(&server, &standard.tree);
+    server.get(&target).ok();
+    let root = standard.store.real_path(&standard.tree);
+    set_mode(&root, 0o755);
+    set_mode(&root.join("dir"), 0o755);
+    fs::remove_dir_all(root.join("dir")).unwrap();
+    std::os::unix::fs::symlink(&outside, root.join("dir")).unwrap();
+    assert_not_served(&server.get(&target));
+    let hash = standard.tree.hash_part();
+    for file in ["dir/secret", "dir/run", "dir/", "dir"] {
+        let answer = server.get(&format!("/serve/{hash}/{file}"));
+        assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "{file}: {answer:?}");
+    }
+}
+
+#[test]
+fn rows_that_make_no_sense_are_misses() {
+    let standard = Standard::new();
+    let hash = standard.store.info(&standard.tree).nar_hash.to_hex();
+    let insert = |hash_part: &str, name: &str, hash: &str, size: Option<i64>| {
+        standard.store.execute(
+            "insert into ValidPaths (path, hash, registrationTime, narSize) values (?, ?, 1, ?)",
+            (format!("/nix/store/{hash_part}{name}"), hash, size),
+        );
+    };
+    let good = format!("sha256:{hash}");
+    insert("0000000000000000000000000000000a", "-no-hash", "", Some(100));
+    insert("0000000000000000000000000000000b", "-half-hash", "sha256:abcd", Some(100));
+    insert("0000000000000000000000000000000c", "-md5", "md5:d41d8cd98f00b204e9800998ecf8427e", Some(100));
+    insert("0000000000000000000000000000000d", "-negative", &good, Some(-5));
+    insert("0000000000000000000000000000000f", "-bad name!", &good, Some(100));
+    insert("0000000000000000000000000000000g", "-", &good, Some(100));
+    insert("0000000000000000000000000000000h", "", &good, Some(100));
+    insert("0000000000000000000000000000000i", "/../../etc/passwd", &good, Some(100));
+    insert("0000000000000000000000000000000j", "-x/y", &good, Some(100));
+    let server = serve(&standard.store);
+    for digit in "abcdfghij".chars() {
+        let hash_part = format!("0000000000000000000000000000000{digit}");
+        for target in [format!("/{hash_part}.narinfo"), format!("/{hash_part}.ls"), format!("/nar/{hash_part}.nar")] {
+            assert_refusal(&server.get(&target), 404);
+        }
+    }
+    assert_serves_the_rest(&server, &standard);
+}
+
+#[test]
+fn a_reference_that_makes_no_sense_spoils_only_its_own_path() {
+    let mut standard = Standard::new();
+    let path = standard.store.add("odd", Tree::file("odd"));
+    standard.store.execute(
+        "insert into ValidPaths (path, hash, registrationTime) values ('/somewhere/else', 'sha256:00', 1)",
+        [],
+    );
+    standard.store.execute(
+        "insert into Refs select a.id, b.id from ValidPaths a, ValidPaths b where a.path = ? and b.path = '/somewhere/else'",
+        [crate::support::full(&path)],
+    );
+    let server = serve(&standard.store);
+    assert_refusal(&server.get(&narinfo_of(&path)), 404);
+    assert_serves_the_rest(&server, &standard);
+}
+
+#[test]
+fn a_registered_size_that_is_wrong_is_never_sent() {
+    let mut standard = Standard::new();
+    let entry = Entry::new("lying", Tree::file("lying"));
+    let right = standard.store.path_info_for(&entry);
+    let path = standard.store.insert(entry.claiming(right.nar_hash, right.nar_size + 8));
+    let server = serve(&standard.store);
+    assert_not_served(&server.get(&format!("/nar/{}.nar", path.hash_part())));
+    assert_serves_the_rest(&server, &standard);
+}
+
+#[test]
+fn a_size_that_is_not_known_is_found_out() {
+    // Very old rows have none.
+    let standard = Standard::new();
+    standard.store.execute("update ValidPaths set narSize = null where path = ?", [crate::support::full(&standard.tree)]);
+    standard.store.execute("update ValidPaths set narSize = 0 where path = ?", [crate::support::full(&standard.blob)]);
+    let server = serve(&standard.store);
+    for path in [&standard.tree, &standard.blob] {
+        let narinfo = server.get(&narinfo_of(path));
+        let size = standard.store.info(path).nar_size.to_string();
+        narinfo.ok();
+        assert_eq!(crate::support::field(&narinfo, "NarSize"), Some(&*size));
+        assert!(server.get(&nar_of(&server, path)).ok() == standard.store.nar(path));
+    }
+}
+
+/// A server whose database is not one; what it says about it.
+fn with_bad_database(spoil: impl Fn(&Path)) -> String {
+    let mut standard = Standard::new();
+    standard.store.close_database();
+    let database = standard.store.database();
+    spoil(&database);
+    let server = server().store(&standard.store).unprivileged().start();
+    server.get("/nix-cache-info").ok();
+    server.get("/healthz").ok();
+    for target in [narinfo_of(&standard.tree), "/readyz".to_owned()] {
+        assert_refusal(&server.get(&target), 503);
+    }
+    server.stderr()
+}
+
+#[test]
+fn a_database_that_is_garbage_is_an_outage() {
+    let said = with_bad_database(|database| fs::write(database, "garbage ".repeat(4000)).unwrap());
+    assert!(said.contains("db.sqlite") && said.contains("not a database"), "{said}");
+}
+
+#[test]
+fn a_database_that_is_empty_is_an_outage() {
+    let said = with_bad_database(|database| fs::write(database, "").unwrap());
+    assert!(said.contains("db.sqlite"), "{said}");
+}
+
+#[test]
+fn a_database_that_is_a_directory_is_an_outage() {
+    let said = with_bad_database(|database| {
+        fs::remove_file(database).unwrap();
+        fs::create_dir(database).unwrap();
+    });
+    assert!(said.contains("db.sqlite"), "{said}");
+}
+
+#[test]
+fn a_database_that_may_not_be_read_is_an_outage() {
+    let said = with_bad_database(|database| set_mode(database, 0o000));
+    assert!(said.contains("db.sqlite") && said.contains("read"), "{said}");
+}
+
+#[test]
+fn a_database_of_another_schema_is_an_outage() {
+    let said = with_bad_database(|database| fs::write(database.with_file_name("schema"), "11").unwrap());
+    assert!(said.contains("schema"), "{said}");
+}
+
+#[test]
+fn a_database_damaged_while_the_server_runs_is_an_outage_until_it_is_restored() {
+    let mut standard = Standard::new();
+    standard.store.close_database();
+    let server = serve(&standard.store);
+    server.get(&narinfo_of(&standard.tree)).ok();
+    let backup = fs::read(standard.store.database()).unwrap();
+    let replace = |bytes: &[u8]| {
+        let new = standard.store.root().join("new");
+        fs::write(&new, bytes).unwrap();
+        fs::rename(new, standard.store.database()).unwrap();
+    };
+    replace(&b"garbage ".repeat(4000));
+    eventually(|| server.get(&narinfo_of(&standard.dep)).status() == 503);
+    server.get("/nix-cache-info").ok();
+    replace(&backup);
+    eventually(|| server.get(&narinfo_of(&standard.dep)).status() == 200);
+    assert_serves_the_rest(&server, &standard);
+}
+
+/// A server whose key is not one; what it says about it.
+fn with_bad_key(make: impl Fn(&Path)) -> String {
+    let standard = Standard::new();
+    let builder = server().store(&standard.store);
+    let key = builder.scratch().join("the-key");
+    make(&key);
+    let server = builder.section(&format!("[signing]\nkeys = [{key:?}]")).unprivileged().start();
+    server.get("/nix-cache-info").ok();
+    for target in [narinfo_of(&standard.tree), "/readyz".to_owned()] {
+        assert_refusal(&server.get(&target), 503);
+    }
+    let said = server.stderr();
+    assert!(said.contains("the-key"), "{said}");
+    said
+}
+
+#[test]
+fn a_key_file_that_is_a_directory_is_named() {
+    let said = with_bad_key(|key| fs::create_dir(key).unwrap());
+    assert!(said.contains("director"), "{said}");
+}
+
+#[test]
+fn a_key_file_that_is_not_there_is_named_with_the_command_that_makes_it() {
+    let said = with_bad_key(|_| ());
+    assert!(said.contains("key generate"), "{said}");
+}
+
+#[test]
+fn a_key_file_that_is_no_key_is_named_without_showing_it() {
+    let said = with_bad_key(|key| {
+        fs::write(key, "name:c2VjcmV0LXNlY3JldA==").unwrap();
+        set_mode(key, 0o600);
+    });
+    assert!(!said.contains("c2VjcmV0"), "{said}");
+}
+
+#[test]
+fn a_key_file_that_everyone_can_read_is_named_with_the_command_that_mends_it() {
+    let said = with_bad_key(|key| {
+        fs::write(key, crate::support::SECRET_KEY).unwrap();
+        set_mode(key, 0o644);
+    });
+    assert!(said.contains("chmod"), "{said}");
+}
+
+#[test]
+fn an_empty_store_is_not_an_outage() {
+    let store = FixtureStore::new();
+    let server = serve(&store);
+    assert_refusal(&server.get("/00000000000000000000000000000000.narinfo"), 404);
+    server.get("/readyz").ok();
+}

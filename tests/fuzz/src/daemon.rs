@@ -1,0 +1,30 @@
+//! What a Nix daemon says: whatever it is, the client ends with an answer or an error, never with a
+//! panic, and asks for no more than it was given.
+
+use tokio::io::{join, sink};
+
+use protocol::{Connection, DaemonError};
+
+// The crate it belongs to would bring SQLite and compressors, minutes of building for nothing.
+#[path = "../../../crates/store/src/daemon/protocol/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "only what answers questions is tried here")]
+mod protocol;
+
+pub fn run(data: &[u8]) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime without I/O");
+    runtime.block_on(async {
+        let Ok(mut connection) = Connection::open(join(data, sink())).await else { return };
+        let minor = connection.peer().protocol.minor();
+        assert!((21..=38).contains(&minor));
+        assert_eq!(connection.peer().nix_version.is_some(), minor >= 33);
+        // Each answer takes bytes, so this ends.
+        loop {
+            match connection.is_valid_path("/nix/store/x").await {
+                Ok(_) => {}
+                Err(DaemonError::Refused(why)) => assert!(!why.contains(|c: char| c.is_control())),
+                Err(_) => return,
+            }
+        }
+    });
+}
