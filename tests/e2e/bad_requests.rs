@@ -8,7 +8,7 @@ use rns_testing::{
     http::{Connection, Request, Response},
 };
 
-use crate::support::{assert_refusal, narinfo_of, serve, server};
+use crate::support::{assert_refusal, eventually, narinfo_of, serve, server};
 
 /// What became of raw bytes: an answer, or `None` when the connection was closed.
 fn send(server: &Server, bytes: impl AsRef<[u8]>) -> Option<Response> {
@@ -106,12 +106,13 @@ fn half_a_request_and_a_closed_connection_leave_nothing_behind() {
     let store = FixtureStore::new();
     let server = serve(&store);
     assert_serving(&server);
+    assert_refusal(&server.get("/00000000000000000000000000000000.narinfo"), 404);
     let files = server.open_files();
     for _ in 0..200 {
         let mut connection = server.connect();
         connection.send_raw(b"GET /nix-cache-info HTT");
     }
-    crate::support::eventually(|| server.open_files() <= files);
+    eventually(|| server.open_files() <= files);
     let mut connection = server.connect();
     connection.send_raw(b"GET /nix-cache-info HTT");
     connection.end_sending();
@@ -157,7 +158,9 @@ fn two_lengths_for_one_body_are_refused() {
         "Transfer-Encoding: chunked, identity\r\n",
     ];
     for head in heads {
-        let bytes = format!("POST / HTTP/1.1\r\nHost: x\r\n{head}\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+        let bytes = format!(
+            "POST / HTTP/1.1\r\nHost: x\r\n{head}\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+        );
         let mut connection = server.connect();
         connection.send_raw(bytes.as_bytes());
         assert_refused(connection.read_response(), &[400, 405, 411, 413, 501]);
@@ -169,10 +172,14 @@ fn two_lengths_for_one_body_are_refused() {
 fn a_body_is_not_waited_for() {
     let store = FixtureStore::new();
     let server = serve(&store);
-    for head in ["Content-Length: 99999999999\r\n", "Content-Length: 9\r\nExpect: 100-continue\r\n", "Transfer-Encoding: chunked\r\n"]
-    {
+    for head in [
+        "Content-Length: 99999999999\r\n",
+        "Content-Length: 9\r\nExpect: 100-continue\r\n",
+        "Transfer-Encoding: chunked\r\n",
+    ] {
         let mut connection = server.connect();
-        connection.send_raw(format!("PUT /nix-cache-info HTTP/1.1\r\nHost: x\r\n{head}\r\n").as_bytes());
+        connection
+            .send_raw(format!("PUT /nix-cache-info HTTP/1.1\r\nHost: x\r\n{head}\r\n").as_bytes());
         let mut answer = connection.read_response().unwrap();
         if answer.status() == 100 {
             answer = connection.read_response().unwrap();
@@ -186,7 +193,9 @@ fn what_follows_a_refused_body_is_not_taken_for_a_request() {
     let standard = Standard::new();
     let server = serve(&standard.store);
     let mut connection = server.connect();
-    connection.send_raw(&Request::new("POST", "/").body("GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n").to_bytes());
+    connection.send_raw(
+        &Request::new("POST", "/").body("GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n").to_bytes(),
+    );
     assert_refusal(&connection.read_response().unwrap(), 405);
     connection.send_raw(&Request::get(narinfo_of(&standard.tree)).to_bytes());
     // Either the connection was closed, or this is the answer to the second request.
@@ -202,7 +211,8 @@ fn requests_sent_at_once_are_answered_in_order() {
     let server = serve(&standard.store);
     let paths = [&standard.tree, &standard.top, &standard.itself, &standard.dep];
     let mut connection = server.connect();
-    let requests: Vec<u8> = paths.iter().flat_map(|path| Request::get(narinfo_of(path)).to_bytes()).collect();
+    let requests: Vec<u8> =
+        paths.iter().flat_map(|path| Request::get(narinfo_of(path)).to_bytes()).collect();
     connection.send_raw(&requests);
     for path in paths {
         let answer = connection.read_response().unwrap();
@@ -216,9 +226,12 @@ fn old_and_odd_spellings_of_a_request_are_served() {
     let server = serve(&store);
     let old = send(&server, "GET /nix-cache-info HTTP/1.0\r\n\r\n").unwrap();
     assert_eq!(old.status(), 200);
-    let absolute = send(&server, "GET http://elsewhere/nix-cache-info HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let absolute =
+        send(&server, "GET http://elsewhere/nix-cache-info HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert_eq!(absolute.status(), 200);
-    for star in ["OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "get /nix-cache-info HTTP/1.1\r\nHost: x\r\n\r\n"] {
+    for star in
+        ["OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "get /nix-cache-info HTTP/1.1\r\nHost: x\r\n\r\n"]
+    {
         assert_refused(send(&server, star), &[400, 405]);
     }
     let mut connection = server.connect();
@@ -230,7 +243,10 @@ fn old_and_odd_spellings_of_a_request_are_served() {
 #[test]
 fn more_connections_than_allowed_wait_their_turn() {
     let store = FixtureStore::new();
-    let server = server().store(&store).section("[limits]\nconnections = 8\nheader_timeout = \"1s\"").start();
+    let server = server()
+        .store(&store)
+        .section("[limits]\nconnections = 8\nheader_timeout = \"1s\"")
+        .start();
     let idle: Vec<Connection> = (0..40).map(|_| server.connect()).collect();
     // Those that only sit there are closed after a while, and make room.
     assert_serving(&server);

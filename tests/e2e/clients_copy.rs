@@ -31,7 +31,11 @@ fn c55_nix_copy_takes_a_closure() {
             assert!(client.dump(&client.real_path(path.as_str())) == standard.store.nar(path));
         }
         let requests = kinds(&proxy.requests());
-        assert_eq!(requests.iter().filter(|kind| *kind == "GET /nar/…").count(), 2, "{requests:#?}");
+        assert_eq!(
+            requests.iter().filter(|kind| *kind == "GET /nar/…").count(),
+            2,
+            "{requests:#?}"
+        );
         let narinfo = format!("/{}.narinfo", standard.itself.hash_part());
         // It asks whether the path is there before it asks what it is.
         let head = requests.iter().position(|kind| *kind == format!("HEAD {narinfo}"));
@@ -48,11 +52,15 @@ fn c55_substitution_asks_what_it_always_asked() {
         let proxy = Proxy::recording(server.address());
         let client = nix.client().substituting_from(&proxy.url(), PUBLIC_KEY);
         client.realise([full(&standard.top)]).success();
-        let known = KNOWN_REQUESTS.lines().filter(|line| line.starts_with("GET") || line.starts_with("HEAD"));
+        let known = KNOWN_REQUESTS
+            .lines()
+            .filter(|line| line.starts_with("GET") || line.starts_with("HEAD"));
         let known: Vec<_> = known.map(kind).collect();
         assert_eq!(kinds(&proxy.requests()), known, "Nix {}", nix.version);
         for request in proxy.requests() {
-            assert!(request.header("user-agent").unwrap().contains(&format!("Nix/{}", nix.version)));
+            assert!(
+                request.header("user-agent").unwrap().contains(&format!("Nix/{}", nix.version))
+            );
             assert_eq!(request.header("accept"), Some("*/*"));
             assert_eq!(request.header("accept-encoding").is_some(), nix.version != "2.8");
         }
@@ -81,11 +89,21 @@ fn c55_a_cache_that_was_copied_from_this_one_can_be_signed_anew() {
         let server = serve(&standard.store);
         let client = nix.client().option("trusted-public-keys", PUBLIC_KEY);
         let copy = format!("file://{}", client.scratch().join("copy").display());
-        client.nix_command(["copy", "--from", server.url(), "--to", &copy, &full(&standard.itself)]).success();
+        client
+            .nix_command(["copy", "--from", server.url(), "--to", &copy, &full(&standard.itself)])
+            .success();
         let key = client.scratch().write("key", crate::support::SECRET_KEY);
         let command = if nix.version == "2.8" { "sign" } else { "sign" };
         client
-            .nix_command(["store", command, "--store", &copy, "--key-file", key.to_str().unwrap(), &full(&standard.itself)])
+            .nix_command([
+                "store",
+                command,
+                "--store",
+                &copy,
+                "--key-file",
+                key.to_str().unwrap(),
+                &full(&standard.itself),
+            ])
             .success();
     }
 }

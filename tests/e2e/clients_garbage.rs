@@ -87,7 +87,11 @@ fn c51_a_collection_during_a_download_spares_the_path() {
         let (mut connection, mut body) = begin(&server, &target);
 
         guarded.collect_garbage();
-        assert!(guarded.is_on_disk(&guarded.path), "Nix {}: collected while it was sent", nix.version);
+        assert!(
+            guarded.is_on_disk(&guarded.path),
+            "Nix {}: collected while it was sent",
+            nix.version
+        );
         assert!(!guarded.is_on_disk(&guarded.other), "the collection has collected nothing");
 
         let rest = finish(&mut connection, &mut body);

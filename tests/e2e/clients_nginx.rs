@@ -57,7 +57,9 @@ impl Front {
         );
         let file = scratch.write("nginx.conf", configuration);
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-        let nginx = Process::start(Command::new("nginx").env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]));
+        let nginx = Process::start(
+            Command::new("nginx").env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]),
+        );
         eventually(|| std::net::TcpStream::connect(("127.0.0.1", tls)).is_ok());
         Some(Self { _nginx: nginx, _scratch: scratch, plain, tls })
     }
@@ -70,11 +72,15 @@ fn real_nix_substitutes_through_nginx_with_tls() {
         let server = serve(&standard.store);
         let Some(front) = Front::of(&server) else { return };
         let url = format!("https://localhost:{}", front.tls);
-        let client = nix.client().env("NIX_SSL_CERT_FILE", CERTIFICATE).substituting_from(&url, PUBLIC_KEY);
+        let client =
+            nix.client().env("NIX_SSL_CERT_FILE", CERTIFICATE).substituting_from(&url, PUBLIC_KEY);
         let paths = [&standard.itself, &standard.blob, &standard.special, &standard.bytes];
         client.realise(paths.map(full)).success();
         for path in paths {
-            assert!(client.dump(&client.real_path(path.as_str())) == standard.store.nar(path), "{path}");
+            assert!(
+                client.dump(&client.real_path(path.as_str())) == standard.store.nar(path),
+                "{path}"
+            );
         }
     }
 }

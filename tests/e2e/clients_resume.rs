@@ -12,10 +12,14 @@ fn c56_a_download_cut_after_a_megabyte_goes_on_from_there() {
         let proxy = Proxy::cutting(server.address(), 1, 1_000_000);
         let client = nix.client().substituting_from(&proxy.url(), PUBLIC_KEY);
         client.realise([full(&standard.blob)]).success();
-        assert!(client.dump(&client.real_path(standard.blob.as_str())) == standard.store.nar(&standard.blob));
+        assert!(
+            client.dump(&client.real_path(standard.blob.as_str()))
+                == standard.store.nar(&standard.blob)
+        );
         let ranges = ranges(&proxy);
         assert_eq!(ranges.len(), 1, "{:#?}", proxy.requests());
-        let start: u64 = ranges[0].strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap();
+        let start: u64 =
+            ranges[0].strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap();
         assert!((900_000..=1_000_000).contains(&start), "{start}");
     }
 }
@@ -24,7 +28,8 @@ fn c56_a_download_cut_after_a_megabyte_goes_on_from_there() {
 fn c56_a_tree_of_small_files_survives_three_cuts() {
     for nix in nixes() {
         let mut store = FixtureStore::new();
-        let files = (0..300).map(|n| (format!("file-{n:03}"), Tree::file(format!("{n}\n").repeat(2000 + 7 * n))));
+        let files = (0..300)
+            .map(|n| (format!("file-{n:03}"), Tree::file(format!("{n}\n").repeat(2000 + 7 * n))));
         let path = store.add("many", Tree::directory(files));
         let server = serve(&store);
         let proxy = Proxy::cutting(server.address(), 3, 700_001);

@@ -61,7 +61,8 @@ fn what_real_nix_built_in_another_store_directory_is_substituted_there() {
             .substituting_from(built.server.url(), PUBLIC_KEY)
             .env("NIX_STORE_DIR", store_dir.to_str().unwrap());
         client.realise([&built.output]).success();
-        let (here, there) = (built.client.real_path(&built.output), client.real_path(&built.output));
+        let (here, there) =
+            (built.client.real_path(&built.output), client.real_path(&built.output));
         assert!(there.starts_with(client.root()), "{}", there.display());
         assert!(built.client.dump(&here) == client.dump(&there));
         // The one that it uses came, too, and neither is content-addressed.
@@ -91,7 +92,8 @@ fn c58_logs_of_real_builds_are_served() {
         let deriver = field(&narinfo, "Deriver").unwrap();
         assert!(deriver.ends_with("-app-1.0.drv"), "{deriver}");
         assert_eq!(built.server.get(&format!("/log/{deriver}")).ok(), b"building the program\n");
-        let client = nix.client().env("NIX_STORE_DIR", built.client.root().join("store").to_str().unwrap());
+        let client =
+            nix.client().env("NIX_STORE_DIR", built.client.root().join("store").to_str().unwrap());
         let derivation = built.client.root().join("store").join(deriver);
         for of in [&*built.output, derivation.to_str().unwrap()] {
             let log = client.nix_command(["log", "--store", built.server.url(), of]).success();

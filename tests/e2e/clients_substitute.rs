@@ -22,7 +22,13 @@ fn c57_signed_paths_are_substituted() {
         let standard = Standard::new();
         let server = serve(&standard.store);
         let client = client(&nix, &server, PUBLIC_KEY);
-        let paths = [&standard.itself, &standard.executable, &standard.link, &standard.blob, &standard.bytes];
+        let paths = [
+            &standard.itself,
+            &standard.executable,
+            &standard.link,
+            &standard.blob,
+            &standard.bytes,
+        ];
         client.realise(paths.map(full)).success();
         for path in paths {
             assert!(same_tree(&standard.store, &client, path), "{path} with Nix {}", nix.version);
@@ -42,7 +48,11 @@ fn c57_a_wrong_key_is_refused() {
         let refused = client.realise([full(&standard.itself)]).failure();
         assert!(!client.real_path(standard.itself.as_str()).exists());
         let said = refused.stderr.to_lowercase();
-        assert!(said.contains("signature") || said.contains("signed"), "Nix {}: {said}", nix.version);
+        assert!(
+            said.contains("signature") || said.contains("signed"),
+            "Nix {}: {said}",
+            nix.version
+        );
     }
 }
 
@@ -63,7 +73,8 @@ fn c57_a_second_key_is_enough() {
     for nix in nixes() {
         let standard = Standard::new();
         let server = serve(&standard.store);
-        let client = client(&nix, &server, &format!("{OTHER_PUBLIC_KEY} other-1:{}", &PUBLIC_KEY[7..]));
+        let client =
+            client(&nix, &server, &format!("{OTHER_PUBLIC_KEY} other-1:{}", &PUBLIC_KEY[7..]));
         // The right bytes under another name are no signature by that key.
         client.realise([full(&standard.executable)]).failure();
         let client = client_trusting_both(&nix, &server);
@@ -98,7 +109,11 @@ fn a_key_made_by_the_program_works_with_real_nix_and_the_other_way_round() {
             std::time::Duration::from_secs(20),
         );
         let ours = ours.success().text();
-        let theirs = nix.client().nix_command(["key", "generate-secret", "--key-name", "theirs-1"]).success().text();
+        let theirs = nix
+            .client()
+            .nix_command(["key", "generate-secret", "--key-name", "theirs-1"])
+            .success()
+            .text();
         let server = server().store(&standard.store).keys([ours.trim(), theirs.trim()]).start();
         let public_keys = server.get("/pubkey").text().to_owned();
         assert_eq!(public_keys.lines().count(), 2, "{public_keys}");

@@ -9,7 +9,12 @@ const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tls/one
 
 fn serve_tls(standard: &Standard) -> Server {
     let section = format!("[tls]\ncertificate = {CERTIFICATE:?}\nkey = {KEY:?}");
-    server().store(&standard.store).keys([SECRET_KEY]).listen(["tls://127.0.0.1:0"]).section(&section).start()
+    server()
+        .store(&standard.store)
+        .keys([SECRET_KEY])
+        .listen(["tls://127.0.0.1:0"])
+        .section(&section)
+        .start()
 }
 
 #[test]
@@ -27,7 +32,10 @@ fn real_nix_speaks_http2_over_tls() {
         );
         let said = said.success();
         assert!(said.stderr.contains("HTTP/2 200"), "Nix {}:\n{}", nix.version, said.stderr);
-        assert!(client.dump(&client.real_path(standard.blob.as_str())) == standard.store.nar(&standard.blob));
+        assert!(
+            client.dump(&client.real_path(standard.blob.as_str()))
+                == standard.store.nar(&standard.blob)
+        );
     }
 }
 
@@ -43,7 +51,11 @@ fn c60_clients_that_switch_http2_off_are_served() {
             std::time::Duration::from_secs(60),
         );
         let said = said.success();
-        assert!(said.stderr.contains("HTTP/1.1 200") && !said.stderr.contains("HTTP/2 200"), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("HTTP/1.1 200") && !said.stderr.contains("HTTP/2 200"),
+            "{}",
+            said.stderr
+        );
     }
 }
 
@@ -52,7 +64,10 @@ fn a_certificate_that_the_client_does_not_know_is_the_end() {
     for nix in nixes() {
         let standard = Standard::new();
         let server = serve_tls(&standard);
-        let client = nix.client().substituting_from(server.url(), PUBLIC_KEY).option("download-attempts", "1");
+        let client = nix
+            .client()
+            .substituting_from(server.url(), PUBLIC_KEY)
+            .option("download-attempts", "1");
         client.realise([full(&standard.executable)]).failure();
     }
 }
@@ -64,11 +79,17 @@ fn c59_credentials_are_not_asked_for_and_do_no_harm() {
         let server = serve(&standard.store);
         let proxy = Proxy::recording(server.address());
         let client = nix.client();
-        let netrc = client.scratch().write("netrc", "machine 127.0.0.1 login someone password secret\n");
-        let client = client.substituting_from(&proxy.url(), PUBLIC_KEY).option("netrc-file", netrc.to_str().unwrap());
+        let netrc =
+            client.scratch().write("netrc", "machine 127.0.0.1 login someone password secret\n");
+        let client = client
+            .substituting_from(&proxy.url(), PUBLIC_KEY)
+            .option("netrc-file", netrc.to_str().unwrap());
         client.realise([full(&standard.executable)]).success();
         let requests = proxy.requests();
-        assert!(requests.iter().all(|request| request.header("authorization").is_some()), "{requests:#?}");
+        assert!(
+            requests.iter().all(|request| request.header("authorization").is_some()),
+            "{requests:#?}"
+        );
         assert!(!server.stderr().contains("secret"), "{}", server.stderr());
     }
 }

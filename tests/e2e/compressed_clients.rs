@@ -14,13 +14,23 @@ fn real_nix_substitutes_compressed_nars() {
             let (mut standard, scratch) = (Standard::new(), Scratch::new());
             let large = large(&mut standard.store);
             let server = compressing(&standard.store, &scratch.join("nars"), compression).start();
-            let paths = [&standard.itself, &standard.blob, &standard.special, &standard.bytes, &standard.link, &large];
+            let paths = [
+                &standard.itself,
+                &standard.blob,
+                &standard.special,
+                &standard.bytes,
+                &standard.link,
+                &large,
+            ];
             // The second client finds everything compressed.
             for _ in 0..2 {
                 let client = nix.client().substituting_from(server.url(), PUBLIC_KEY);
                 client.realise(paths.map(full)).success();
                 for path in paths {
-                    assert!(client.dump(&client.real_path(path.as_str())) == standard.store.nar(path), "{path}");
+                    assert!(
+                        client.dump(&client.real_path(path.as_str())) == standard.store.nar(path),
+                        "{path}"
+                    );
                 }
             }
         }
@@ -51,10 +61,20 @@ fn a_copy_of_what_had_no_file_hash_can_be_signed_anew() {
         let server = compressing(&standard.store, &scratch.join("nars"), "zstd").start();
         let client = nix.client().option("trusted-public-keys", PUBLIC_KEY);
         let copy = format!("file://{}", client.scratch().join("copy").display());
-        client.nix_command(["copy", "--from", server.url(), "--to", &copy, &full(&large)]).success();
+        client
+            .nix_command(["copy", "--from", server.url(), "--to", &copy, &full(&large)])
+            .success();
         let key = client.scratch().write("key", SECRET_KEY);
         client
-            .nix_command(["store", "sign", "--store", &copy, "--key-file", key.to_str().unwrap(), &full(&large)])
+            .nix_command([
+                "store",
+                "sign",
+                "--store",
+                &copy,
+                "--key-file",
+                key.to_str().unwrap(),
+                &full(&large),
+            ])
             .success();
     }
 }

@@ -1,11 +1,6 @@
 //! nginx sends compressed NARs from the cache by itself.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::Path,
-    process::Command,
-};
+use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use rns_testing::{
     Process, Scratch, Server, Standard,
@@ -32,7 +27,8 @@ impl Front {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
             .concat();
-        let proxy = "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
+        let proxy =
+            "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
                      proxy_max_temp_file_size 0;";
         let configuration = format!(
             "daemon off; master_process off; pid {own}/pid; error_log stderr;
@@ -67,7 +63,9 @@ impl Front {
         );
         let file = scratch.write("nginx.conf", configuration);
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-        let nginx = Process::start(Command::new("nginx").env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]));
+        let nginx = Process::start(
+            Command::new("nginx").env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]),
+        );
         eventually(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         Self { nginx, port, _scratch: scratch }
     }
@@ -134,7 +132,10 @@ fn nginx_sends_files_of_the_cache_with_the_same_validator_and_ranges() {
     assert!(part.status() == 206 && part.body == cold.body[1_000_000..]);
     assert_eq!(part.header("etag"), Some(&*etag));
     let head = lab.front.send(&Request::head(&target));
-    assert_eq!((head.head.content_length(), head.header("etag")), (Some(cold.body.len() as u64), Some(&*etag)));
+    assert_eq!(
+        (head.head.content_length(), head.header("etag")),
+        (Some(cold.body.len() as u64), Some(&*etag))
+    );
     let known = lab.front.send(&Request::get(&target).header("If-None-Match", &etag));
     assert_eq!(known.status(), 304);
     let direct = lab.server.get(&target);
@@ -147,7 +148,8 @@ fn others_than_nginx_get_the_bytes() {
     let target = lab.target(&lab.large);
     let bytes = lab.front.get(&target).body;
     for value in ["on", "/nar-cache/x", ""] {
-        let answer = lab.server.connect().send(&Request::get(&target).header("X-Accel-Redirect", value));
+        let answer =
+            lab.server.connect().send(&Request::get(&target).header("X-Accel-Redirect", value));
         assert!(answer.ok() == bytes);
         assert_eq!(answer.header("x-accel-redirect"), None);
     }
@@ -206,7 +208,10 @@ fn real_nix_takes_what_nginx_sends() {
             let paths = [&lab.large, &lab.standard.blob, &lab.standard.itself];
             client.realise(paths.map(full)).success();
             for path in paths {
-                assert!(client.dump(&client.real_path(path.as_str())) == lab.standard.store.nar(path), "{path}");
+                assert!(
+                    client.dump(&client.real_path(path.as_str())) == lab.standard.store.nar(path),
+                    "{path}"
+                );
             }
         }
     }
@@ -215,6 +220,9 @@ fn real_nix_takes_what_nginx_sends() {
 /// Bytes of NARs that the server has sent.
 fn sent(server: &Server) -> String {
     let metrics = server.get("/metrics");
-    let line = metrics.text().lines().find(|line| line.starts_with("rust_nix_serve_response_bytes_total{kind=\"nar\"}"));
+    let line = metrics
+        .text()
+        .lines()
+        .find(|line| line.starts_with("rust_nix_serve_response_bytes_total{kind=\"nar\"}"));
     line.unwrap_or_default().to_owned()
 }

@@ -45,7 +45,10 @@ fn c03_cache_info_names_the_configured_store_directory() {
 #[test]
 fn c04_cache_info_has_the_configured_priority() {
     let store = FixtureStore::new();
-    let server = server().store(&store).section("[cache_info]\npriority = 12\nwant_mass_query = false").start();
+    let server = server()
+        .store(&store)
+        .section("[cache_info]\npriority = 12\nwant_mass_query = false")
+        .start();
     let answer = server.get("/nix-cache-info");
     assert_eq!(field(&answer, "Priority"), Some("12"));
     assert_eq!(field(&answer, "WantMassQuery"), Some("0"));
@@ -54,7 +57,8 @@ fn c04_cache_info_has_the_configured_priority() {
 #[test]
 fn c04_a_priority_that_is_no_integer_is_refused_at_the_start() {
     let store = FixtureStore::new();
-    let (mut process, _scratch) = server().store(&store).section("[cache_info]\npriority = \"low\"").spawn();
+    let (mut process, _scratch) =
+        server().store(&store).section("[cache_info]\npriority = \"low\"").spawn();
     assert!(!process.wait(std::time::Duration::from_secs(20)).success());
     assert!(process.stderr().contains("priority"), "{}", process.stderr());
 }

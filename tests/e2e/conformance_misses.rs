@@ -2,7 +2,7 @@
 
 use rns_testing::{Standard, Tree, http::Request};
 
-use crate::support::{assert_refusal, nar_of, narinfo_of, serve};
+use crate::support::{assert_logged, assert_refusal, nar_of, narinfo_of, serve};
 
 #[test]
 fn c19_an_unknown_path_is_a_short_404_that_nobody_may_keep() {
@@ -20,7 +20,8 @@ fn c20_a_malformed_hash_part_is_a_miss_and_not_an_error() {
     let server = serve(&standard.store);
     let hash = standard.tree.hash_part().to_string();
     let upper = hash.to_uppercase();
-    let mut names = vec![hash[1..].to_owned(), format!("{hash}0"), upper, String::new(), "x".repeat(4000)];
+    let mut names =
+        vec![hash[1..].to_owned(), format!("{hash}0"), upper, String::new(), "x".repeat(4000)];
     for foreign in ['e', 'o', 'u', 't', '-', '.', '*', '~', '\''] {
         names.push(format!("{foreign}{}", &hash[1..]));
     }
@@ -49,7 +50,8 @@ fn c21_a_hash_part_just_before_an_existing_one_is_a_miss() {
 fn c23_other_methods_are_told_which_ones_work() {
     let standard = Standard::new();
     let server = serve(&standard.store);
-    let targets = ["/nix-cache-info".to_owned(), narinfo_of(&standard.tree), "/nothing".into(), "/".into()];
+    let targets =
+        ["/nix-cache-info".to_owned(), narinfo_of(&standard.tree), "/nothing".into(), "/".into()];
     for method in ["POST", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "BREW"] {
         for target in &targets {
             let answer = server.connect().send(&Request::new(method, target.clone()));
@@ -57,7 +59,9 @@ fn c23_other_methods_are_told_which_ones_work() {
             assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method} {target}");
         }
     }
-    let answer = server.connect().send(&Request::new("PUT", "/nix-cache-info").body("StoreDir: /nix/store\n"));
+    let answer = server
+        .connect()
+        .send(&Request::new("PUT", "/nix-cache-info").body("StoreDir: /nix/store\n"));
     assert_refusal(&answer, 405);
 }
 
@@ -87,7 +91,9 @@ fn c25_a_registered_path_without_files_is_a_miss_that_the_log_tells_of() {
     assert_refusal(&server.get(&nar), 404);
     assert_refusal(&server.get(&format!("/{}.ls", standard.top.hash_part())), 404);
     assert_refusal(&server.get(&format!("/serve/{}/", standard.top.hash_part())), 404);
-    assert!(server.stderr().contains(standard.top.as_str()), "{}", server.stderr());
+    assert_logged(&server, standard.top.as_str());
     // Everyone else is served.
-    assert!(server.get(&nar_of(&server, &standard.tree)).ok() == standard.store.nar(&standard.tree));
+    assert!(
+        server.get(&nar_of(&server, &standard.tree)).ok() == standard.store.nar(&standard.tree)
+    );
 }

@@ -38,7 +38,11 @@ fn c34_known_trees_have_the_nars_that_real_nix_makes() {
         (Tree::file("12345678"), 120, "0g7mwcdnivpkvcv7aydv8b9a4qp0nc3daxhdl95fciv488ik5mi2"),
         (Tree::symlink("../a"), 120, "17yy26jqjy0nvac4xxjbpdgdhaan92vx4a8p8lk5swyjq20dkx44"),
         (Tree::directory::<&str>([]), 96, "0sjjj9z1dhilhpc8pq4154czrb79z9cm044jvn75kxcjv6v5l2m5"),
-        (Tree::directory([("x", Tree::file("y"))]), 288, "00qv6ksfpvga19lr72dh6fvrjhbjcfk6m4nfd1axcafmmrzms5l2"),
+        (
+            Tree::directory([("x", Tree::file("y"))]),
+            288,
+            "00qv6ksfpvga19lr72dh6fvrjhbjcfk6m4nfd1axcafmmrzms5l2",
+        ),
         (Standard::small_tree(), 1432, "1pr030ycnw7qzf1hlnz3gp81m69isgm5dg45pi4gj29hz46sjps5"),
         (
             Tree::directory(names.map(|name| (name, Tree::file("")))),
@@ -47,7 +51,8 @@ fn c34_known_trees_have_the_nars_that_real_nix_makes() {
         ),
     ];
     let mut store = FixtureStore::new();
-    let paths: Vec<_> = vectors.iter().map(|(tree, ..)| store.add("vector", tree.clone())).collect();
+    let paths: Vec<_> =
+        vectors.iter().map(|(tree, ..)| store.add("vector", tree.clone())).collect();
     let server = serve(&store);
     for (path, (_, len, hash)) in paths.iter().zip(vectors) {
         let nar = server.get(&nar_of(&server, path));
@@ -105,7 +110,10 @@ fn c38_a_download_goes_on_where_it_was_cut() {
     for start in [1, 95, 96, 97, 1_000_000, len - 17, len - 1] {
         let part = ranged(&server, &target, &format!("bytes={start}-"));
         assert_eq!(part.status(), 206);
-        assert_eq!(part.header("content-range"), Some(&*format!("bytes {start}-{}/{len}", len - 1)));
+        assert_eq!(
+            part.header("content-range"),
+            Some(&*format!("bytes {start}-{}/{len}", len - 1))
+        );
         assert_eq!(part.head.content_length(), Some((len - start) as u64));
         assert!(part.complete && part.body == whole.body[start..], "from {start}");
     }
@@ -119,11 +127,13 @@ fn c38_every_offset_of_a_tree_can_be_resumed_at() {
     let whole = standard.store.nar(&standard.tree);
     let mut connection = server.connect();
     for start in 0..whole.len() {
-        let part = connection.send(&Request::get(&target).header("Range", format!("bytes={start}-")));
+        let part =
+            connection.send(&Request::get(&target).header("Range", format!("bytes={start}-")));
         assert!(part.status() == 206 && part.body == whole[start..], "from {start}");
     }
     for (start, end) in [(0, 0), (7, 8), (230, 240), (100, 1431), (500, 99_999)] {
-        let part = connection.send(&Request::get(&target).header("Range", format!("bytes={start}-{end}")));
+        let part =
+            connection.send(&Request::get(&target).header("Range", format!("bytes={start}-{end}")));
         assert!(part.status() == 206 && part.body == whole[start..=end.min(1431)], "{start}-{end}");
     }
     let last = connection.send(&Request::get(&target).header("Range", "bytes=-10"));
@@ -146,7 +156,11 @@ fn c40_a_range_behind_the_end_is_416_with_the_size() {
     let target = nar_of(&server, &standard.tree);
     for range in ["bytes=1432-", "bytes=1432-1433", "bytes=99999999999999999-"] {
         let answer = ranged(&server, &target, range);
-        assert_eq!((answer.status(), answer.header("content-range")), (416, Some("bytes */1432")), "{range}");
+        assert_eq!(
+            (answer.status(), answer.header("content-range")),
+            (416, Some("bytes */1432")),
+            "{range}"
+        );
         assert!(answer.body.len() < 1024);
     }
 }
@@ -158,9 +172,27 @@ fn c41_an_absurd_range_is_never_a_server_error() {
     let target = nar_of(&server, &standard.tree);
     let whole = standard.store.nar(&standard.tree);
     let ranges = [
-        "bytes", "bytes=", "bytes=-", "bytes=--", "bytes=a-b", "bytes=5-1", "bytes=-0", "bytes=0-0,5-9", "lines=1-2", "=1-",
-        "bytes=1", "bytes=+1-", "bytes=0x1-", "bytes=99999999999999999999999999-", "bytes=-99999999999999999999999999",
-        "bytes=18446744073709551615-18446744073709551615", "bytes=1- ,", "bytes 1-2", "", ",", "bytes=1-2-3",
+        "bytes",
+        "bytes=",
+        "bytes=-",
+        "bytes=--",
+        "bytes=a-b",
+        "bytes=5-1",
+        "bytes=-0",
+        "bytes=0-0,5-9",
+        "lines=1-2",
+        "=1-",
+        "bytes=1",
+        "bytes=+1-",
+        "bytes=0x1-",
+        "bytes=99999999999999999999999999-",
+        "bytes=-99999999999999999999999999",
+        "bytes=18446744073709551615-18446744073709551615",
+        "bytes=1- ,",
+        "bytes 1-2",
+        "",
+        ",",
+        "bytes=1-2-3",
     ];
     for range in ranges {
         let answer = ranged(&server, &target, range);
@@ -178,7 +210,9 @@ fn c42_a_part_is_never_encoded() {
     let server = serve(&standard.store);
     let target = nar_of(&server, &standard.blob);
     for codings in ["zstd, br, gzip, deflate, bzip2, xz", "deflate, gzip, br, zstd", "*"] {
-        let request = Request::get(&target).header("Range", "bytes=1000000-").header("Accept-Encoding", codings);
+        let request = Request::get(&target)
+            .header("Range", "bytes=1000000-")
+            .header("Accept-Encoding", codings);
         let part = server.connect().send(&request);
         assert_eq!((part.status(), part.header("content-encoding")), (206, None));
         assert!(part.body == standard.store.nar(&standard.blob)[1_000_000..]);
@@ -207,12 +241,16 @@ fn c43_conditions_are_honoured() {
     let server = serve(&standard.store);
     for target in [nar_of(&server, &standard.tree), narinfo_of(&standard.tree)] {
         let etag = server.get(&target).header("etag").unwrap().to_owned();
-        for known in [etag.clone(), format!("\"other\", {etag}"), "*".to_owned(), format!("W/{etag}")] {
-            let answer = server.connect().send(&Request::get(&target).header("If-None-Match", known));
+        for known in
+            [etag.clone(), format!("\"other\", {etag}"), "*".to_owned(), format!("W/{etag}")]
+        {
+            let answer =
+                server.connect().send(&Request::get(&target).header("If-None-Match", known));
             assert_eq!((answer.status(), answer.body.len()), (304, 0), "{target}");
             assert_eq!(answer.header("etag"), Some(&*etag));
         }
-        let answer = server.connect().send(&Request::get(&target).header("If-None-Match", "\"other\""));
+        let answer =
+            server.connect().send(&Request::get(&target).header("If-None-Match", "\"other\""));
         answer.ok();
     }
     let target = nar_of(&server, &standard.tree);
@@ -251,7 +289,11 @@ fn c45_a_name_with_another_nar_hash_is_a_miss() {
         format!("/nar/{hash}-{other}.nar"),
         format!("/nar/{other}.nar?hash={hash}"),
         format!("/nar/{other}.nar"),
-        format!("/nar/{}-{}.nar", standard.dep.hash_part(), standard.store.info(&standard.tree).nar_hash.to_nix32()),
+        format!(
+            "/nar/{}-{}.nar",
+            standard.dep.hash_part(),
+            standard.store.info(&standard.tree).nar_hash.to_nix32()
+        ),
     ] {
         assert_refusal(&server.get(&target), 404);
     }
@@ -287,7 +329,9 @@ fn c47_doubled_slashes_count_as_one() {
     let server = serve(&standard.store);
     let target = nar_of(&server, &standard.tree);
     let nar = standard.store.nar(&standard.tree);
-    for doubled in [format!("/{target}"), target.replace("/nar/", "//nar//"), format!("///{target}")] {
+    for doubled in
+        [format!("/{target}"), target.replace("/nar/", "//nar//"), format!("///{target}")]
+    {
         assert!(server.get(&doubled).ok() == nar, "{doubled}");
     }
     server.get("//nix-cache-info").ok();
@@ -302,8 +346,24 @@ fn c48_no_spelling_of_a_path_leads_outside() {
     let nar = nar_of(&server, &standard.tree);
     let mut targets = Vec::new();
     let ups = [
-        "..", ".", "%2e%2e", "%2E%2e", ".%2e", "%2e", "..%2f", "%2f", "%00", "..%5c", "..\\", "%c0%ae%c0%ae", "%252e%252e",
-        "%u002e%u002e", "..;", "%2e%2e%2f", "%0a", "%ff",
+        "..",
+        ".",
+        "%2e%2e",
+        "%2E%2e",
+        ".%2e",
+        "%2e",
+        "..%2f",
+        "%2f",
+        "%00",
+        "..%5c",
+        "..\\",
+        "%c0%ae%c0%ae",
+        "%252e%252e",
+        "%u002e%u002e",
+        "..;",
+        "%2e%2e%2f",
+        "%0a",
+        "%ff",
     ];
     for up in ups {
         targets.push(format!("/nar/{up}/nix-cache-info"));

@@ -12,13 +12,29 @@ fn c08_a_narinfo_has_every_field_in_the_order_of_nix() {
     let answer = serve(&standard.store).get(&narinfo_of(&standard.tree));
     assert_eq!(answer.header("content-type"), Some("text/x-nix-narinfo"));
     assert_eq!(answer.head.content_length(), Some(answer.ok().len() as u64));
-    let names: Vec<_> = answer.text().lines().map(|line| line.split_once(": ").unwrap().0).collect();
+    let names: Vec<_> =
+        answer.text().lines().map(|line| line.split_once(": ").unwrap().0).collect();
     let expected = [
-        "StorePath", "URL", "Compression", "FileHash", "FileSize", "NarHash", "NarSize", "References", "Sig", "CA",
+        "StorePath",
+        "URL",
+        "Compression",
+        "FileHash",
+        "FileSize",
+        "NarHash",
+        "NarSize",
+        "References",
+        "Sig",
+        "CA",
     ];
     assert_eq!(names, expected);
-    assert_eq!(field(&answer, "StorePath"), Some("/nix/store/4hgnzv75gip1q649b6g1xql7g25p304s-tree"));
-    assert_eq!(field(&answer, "NarHash"), Some("sha256:1pr030ycnw7qzf1hlnz3gp81m69isgm5dg45pi4gj29hz46sjps5"));
+    assert_eq!(
+        field(&answer, "StorePath"),
+        Some("/nix/store/4hgnzv75gip1q649b6g1xql7g25p304s-tree")
+    );
+    assert_eq!(
+        field(&answer, "NarHash"),
+        Some("sha256:1pr030ycnw7qzf1hlnz3gp81m69isgm5dg45pi4gj29hz46sjps5")
+    );
     assert_eq!(field(&answer, "NarSize"), Some("1432"));
 }
 
@@ -129,12 +145,15 @@ fn c27_without_accept_encoding_nothing_is_encoded() {
 fn c28_codings_that_clients_cannot_read_are_not_used() {
     let standard = Standard::new();
     let server = serve(&standard.store);
-    let request = Request::get(narinfo_of(&standard.tree)).header("Accept-Encoding", "zstd, br, gzip, deflate, bzip2, xz");
+    let request = Request::get(narinfo_of(&standard.tree))
+        .header("Accept-Encoding", "zstd, br, gzip, deflate, bzip2, xz");
     let answer = server.connect().send(&request);
     assert_eq!(answer.status(), 200);
     match answer.header("content-encoding") {
         None | Some("identity") => assert!(answer.text().starts_with("StorePath: ")),
-        Some("zstd" | "br" | "gzip" | "deflate") => assert_eq!(answer.header("vary"), Some("Accept-Encoding")),
+        Some("zstd" | "br" | "gzip" | "deflate") => {
+            assert_eq!(answer.header("vary"), Some("Accept-Encoding"))
+        }
         Some(other) => panic!("{other}"),
     }
 }
@@ -142,7 +161,8 @@ fn c28_codings_that_clients_cannot_read_are_not_used() {
 #[test]
 fn c29_256_narinfos_at_once_over_one_http2_connection() {
     let mut store = FixtureStore::new();
-    let paths: Vec<_> = (0..256).map(|n| store.add(&format!("p{n}"), Tree::file(n.to_string()))).collect();
+    let paths: Vec<_> =
+        (0..256).map(|n| store.add(&format!("p{n}"), Tree::file(n.to_string()))).collect();
     let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tls/one.crt");
     let key = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tls/one.key");
     let server = server()
@@ -151,7 +171,8 @@ fn c29_256_narinfos_at_once_over_one_http2_connection() {
         .listen(["tls://127.0.0.1:0"])
         .section(&format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}"))
         .start();
-    let urls: String = paths.iter().map(|path| format!("{}{}\n", server.url(), narinfo_of(path))).collect();
+    let urls: String =
+        paths.iter().map(|path| format!("{}{}\n", server.url(), narinfo_of(path))).collect();
     let list = server.scratch().write("urls", urls);
     let mut h2load = Command::new("h2load");
     h2load.args(["-n256", "-c1", "-m256", "-t1", "-i"]).arg(list);
@@ -173,14 +194,19 @@ fn c30_a_thousand_narinfos_one_after_another_over_one_connection() {
     for n in 0..1000 {
         let path = paths[n % paths.len()];
         let answer = connection.send(&Request::get(narinfo_of(path)));
-        assert_eq!(field(&answer, "StorePath"), Some(&*format!("/nix/store/{path}")), "request {n}");
+        assert_eq!(
+            field(&answer, "StorePath"),
+            Some(&*format!("/nix/store/{path}")),
+            "request {n}"
+        );
     }
 }
 
 #[test]
 fn c31_two_thousand_references_are_one_line() {
     let mut store = FixtureStore::new();
-    let mut others: Vec<_> = (0..2000).map(|n| store.add("other", Tree::file(n.to_string()))).collect();
+    let mut others: Vec<_> =
+        (0..2000).map(|n| store.add("other", Tree::file(n.to_string()))).collect();
     let path = store.insert(Entry::new("many", Tree::file("")).references(&others));
     let answer = serve(&store).get(&narinfo_of(&path));
     others.sort();
@@ -197,7 +223,11 @@ fn c32_a_name_with_every_special_character_needs_no_escaping() {
     assert_eq!(field(&answer, "StorePath"), Some(&*format!("/nix/store/{}", standard.special)));
     assert!(standard.special.as_str().ends_with("-a+b.c_d?e=f-1"));
     let url = field(&answer, "URL").unwrap();
-    assert!(url.starts_with("nar/") && url.chars().all(|c| c.is_ascii_alphanumeric() || "/.-".contains(c)), "{url}");
+    assert!(
+        url.starts_with("nar/")
+            && url.chars().all(|c| c.is_ascii_alphanumeric() || "/.-".contains(c)),
+        "{url}"
+    );
     assert!(server.get(&format!("/{url}")).ok() == standard.store.nar(&standard.special));
 }
 

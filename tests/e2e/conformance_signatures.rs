@@ -5,20 +5,29 @@ use std::{fs, process::Command, time::Duration};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rns_testing::{Entry, FixtureStore, Scratch, Standard, Tree, http::Response, run};
 
-use crate::support::{PUBLIC_KEY, SECRET_KEY, field, fields, is_installed, narinfo_of, serve, server};
+use crate::support::{
+    PUBLIC_KEY, SECRET_KEY, field, fields, is_installed, narinfo_of, serve, server,
+};
 
 /// A second key pair, made by a real Nix.
-const SECOND_SECRET_KEY: &str =
-    "second-2:A8tdmXHJJaVoWALODNPS/QrhZtDgsweC3MnA5OaKbSm7XRSAwGbLIGiDaqLzG5UOvsjASFyWSO0pDww3jfdDDA==";
+const SECOND_SECRET_KEY: &str = "second-2:A8tdmXHJJaVoWALODNPS/QrhZtDgsweC3MnA5OaKbSm7XRSAwGbLIGiDaqLzG5UOvsjASFyWSO0pDww3jfdDDA==";
 
 /// What is signed, put together from the lines of the narinfo alone.
 fn fingerprint(narinfo: &Response) -> String {
-    let mut references: Vec<_> = field(narinfo, "References").unwrap_or_default().split(' ').collect();
+    let mut references: Vec<_> =
+        field(narinfo, "References").unwrap_or_default().split(' ').collect();
     references.retain(|reference| !reference.is_empty());
     references.sort_unstable();
-    let references: Vec<_> = references.iter().map(|reference| format!("/nix/store/{reference}")).collect();
+    let references: Vec<_> =
+        references.iter().map(|reference| format!("/nix/store/{reference}")).collect();
     let value = |name| field(narinfo, name).unwrap();
-    format!("1;{};{};{};{}", value("StorePath"), value("NarHash"), value("NarSize"), references.join(","))
+    format!(
+        "1;{};{};{};{}",
+        value("StorePath"),
+        value("NarHash"),
+        value("NarSize"),
+        references.join(",")
+    )
 }
 
 /// Whether openssl finds the signature right.
@@ -49,7 +58,8 @@ fn c17_openssl_verifies_every_signature() {
     }
     let standard = Standard::new();
     let server = serve(&standard.store);
-    for path in [&standard.tree, &standard.top, &standard.itself, &standard.special, &standard.blob] {
+    for path in [&standard.tree, &standard.top, &standard.itself, &standard.special, &standard.blob]
+    {
         let narinfo = server.get(&narinfo_of(path));
         let signatures = fields(&narinfo, "Sig");
         assert_eq!(signatures.len(), 1, "{}", narinfo.text());
@@ -77,10 +87,12 @@ fn c17_signatures_are_those_that_real_nix_made() {
 fn c17_every_key_signs_once_beside_the_stored_signatures() {
     let foreign = format!("elsewhere-1:{}", BASE64_STANDARD.encode([7; 64]));
     let mut store = FixtureStore::new();
-    let path = store.insert(Entry::new("x", Tree::file("x")).signature(&foreign).signature(&foreign));
+    let path =
+        store.insert(Entry::new("x", Tree::file("x")).signature(&foreign).signature(&foreign));
     let server = server().store(&store).keys([SECRET_KEY, SECOND_SECRET_KEY]).start();
     let narinfo = server.get(&narinfo_of(&path));
-    let mut names: Vec<_> = fields(&narinfo, "Sig").iter().map(|sig| sig.split_once(':').unwrap().0).collect();
+    let mut names: Vec<_> =
+        fields(&narinfo, "Sig").iter().map(|sig| sig.split_once(':').unwrap().0).collect();
     names.sort_unstable();
     assert_eq!(names, ["elsewhere-1", "second-2", "test-1"]);
     assert!(fields(&narinfo, "Sig").contains(&foreign.as_str()));
@@ -104,11 +116,17 @@ fn c17_policies_decide_what_is_signed() {
         let key = scratch.write("key", SECRET_KEY);
         fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let section = format!("[signing]\nkeys = [{key:?}]\npolicy = \"{policy}\"\n");
-        let section = section + &format!("signed_by = {:?}", if policy == "signed-by" { vec![PUBLIC_KEY] } else { vec![] });
+        let section = section
+            + &format!(
+                "signed_by = {:?}",
+                if policy == "signed-by" { vec![PUBLIC_KEY] } else { vec![] }
+            );
         let server = server().store(&standard.store).section(&section).start();
         let narinfo = server.get(&narinfo_of(path));
         narinfo.ok();
-        let names = fields(&narinfo, "Sig").into_iter().map(|sig| sig.split_once(':').unwrap().0.to_owned());
+        let names = fields(&narinfo, "Sig")
+            .into_iter()
+            .map(|sig| sig.split_once(':').unwrap().0.to_owned());
         names.collect::<Vec<_>>().join(" ")
     };
     assert_eq!(names("add", &stored), "elsewhere-1 test-1");

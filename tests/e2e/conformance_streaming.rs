@@ -9,7 +9,7 @@ use std::{
 
 use rns_testing::{FixtureStore, Server, Standard, Tree, http::Request};
 
-use crate::support::{assert_refusal, nar_of, narinfo_of, serve, server};
+use crate::support::{assert_logged, assert_refusal, nar_of, narinfo_of, serve, server};
 
 /// A tree whose NAR is far too large for the buffers between server and client.
 fn large_store() -> (FixtureStore, rns_formats::StorePath) {
@@ -51,7 +51,7 @@ fn c49_a_file_cut_short_on_disk_aborts_the_download() {
         fs::File::options().write(true).open(&last).unwrap().set_len(1000).unwrap();
     });
     assert!(!complete && bytes.len() < store.nar(&path).len());
-    assert!(server.stderr().contains(path.as_str()), "{}", server.stderr());
+    assert_logged(&server, path.as_str());
     server.get("/nix-cache-info").ok();
 }
 
@@ -75,10 +75,13 @@ fn c49_altered_contents_of_the_same_length_never_end_cleanly() {
     fs::write(&file, vec![b'!'; 8 << 20]).unwrap();
     let target = nar_of(&server, &path);
     let answer = server.get(&target);
-    assert!(answer.status() != 200 || !answer.complete, "altered contents were served as if nothing had happened");
+    assert!(
+        answer.status() != 200 || !answer.complete,
+        "altered contents were served as if nothing had happened"
+    );
     // What was found out is remembered: the next client is told before anything is sent.
     assert_refusal(&server.get(&target), 404);
-    assert!(server.stderr().contains(path.as_str()), "{}", server.stderr());
+    assert_logged(&server, path.as_str());
 }
 
 #[test]
@@ -108,7 +111,8 @@ fn c52_a_client_that_pauses_gets_everything() {
     let server = serve(&store);
     // Two minutes in the full run; the limit that would cut it is minutes, not seconds.
     let pause = if crate::support::is_full() { 125 } else { 8 };
-    let (bytes, complete) = interrupted(&server, &nar_of(&server, &path), || thread::sleep(Duration::from_secs(pause)));
+    let (bytes, complete) =
+        interrupted(&server, &nar_of(&server, &path), || thread::sleep(Duration::from_secs(pause)));
     assert!(complete && bytes == store.nar(&path));
 }
 
@@ -146,7 +150,11 @@ fn c53_a_client_that_leaves_takes_its_work_with_it() {
     }
     let deadline = Instant::now() + Duration::from_secs(10);
     while server.open_files() > files_before {
-        assert!(Instant::now() < deadline, "{} open files, {files_before} before", server.open_files());
+        assert!(
+            Instant::now() < deadline,
+            "{} open files, {files_before} before",
+            server.open_files()
+        );
         thread::sleep(Duration::from_millis(50));
     }
     let before = server.cpu_ticks();

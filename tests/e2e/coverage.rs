@@ -16,7 +16,9 @@ const END: &str = "<!-- end of checks -->";
 /// The functions of the tests by the numbers that their names begin with.
 fn tests_by_number() -> BTreeMap<u32, BTreeSet<String>> {
     let mut tests: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/e2e")).unwrap() {
+    for entry in
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/e2e")).unwrap()
+    {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;

@@ -4,7 +4,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use rns_testing::{Entry, FixtureStore, Server, Standard, Tree, http::Response};
 
-use crate::support::{assert_refusal, eventually, nar_of, narinfo_of, serve, server};
+use crate::support::{
+    assert_logged, assert_refusal, eventually, nar_of, narinfo_of, serve, server,
+};
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -28,7 +30,7 @@ fn files_that_may_not_be_read() {
     let target = nar_of(&server, &standard.tree);
     set_mode(&standard.store.real_path(&standard.tree).join("a"), 0o000);
     assert_not_served(&server.get(&target));
-    assert!(server.stderr().contains(standard.tree.as_str()), "{}", server.stderr());
+    assert_logged(&server, standard.tree.as_str());
     assert_serves_the_rest(&server, &standard);
 }
 
@@ -37,15 +39,11 @@ fn directories_that_may_not_be_read() {
     let standard = Standard::new();
     let server = server().store(&standard.store).unprivileged().start();
     let target = nar_of(&server, &standard.tree);
-    let directory = standard.store.real_path(&standard.tree).join("dir");
-    set_mode(&directory, 0o000);
+    set_mode(&standard.store.real_path(&standard.tree).join("dir"), 0o000);
     assert_not_served(&server.get(&target));
     assert_not_served(&server.get(&format!("/{}.ls", standard.tree.hash_part())));
-    assert!(server.stderr().contains(standard.tree.as_str()), "{}", server.stderr());
+    assert_logged(&server, standard.tree.as_str());
     assert_serves_the_rest(&server, &standard);
-    // Mended without a restart.
-    set_mode(&directory, 0o555);
-    eventually(|| server.get(&target).status() == 200);
 }
 
 /// Changes the tree before the server has looked at it.
@@ -59,7 +57,7 @@ fn with_altered_tree(alter: impl Fn(&Path)) {
     let target = format!("/nar/{}.nar", standard.tree.hash_part());
     assert_not_served(&server.get(&target));
     assert_refusal(&server.get(&target), 404);
-    assert!(server.stderr().contains(standard.tree.as_str()), "{}", server.stderr());
+    assert_logged(&server, standard.tree.as_str());
     assert_serves_the_rest(&server, &standard);
 }
 
@@ -138,7 +136,12 @@ fn rows_that_make_no_sense_are_misses() {
     let good = format!("sha256:{hash}");
     insert("0000000000000000000000000000000a", "-no-hash", "", Some(100));
     insert("0000000000000000000000000000000b", "-half-hash", "sha256:abcd", Some(100));
-    insert("0000000000000000000000000000000c", "-md5", "md5:d41d8cd98f00b204e9800998ecf8427e", Some(100));
+    insert(
+        "0000000000000000000000000000000c",
+        "-md5",
+        "md5:d41d8cd98f00b204e9800998ecf8427e",
+        Some(100),
+    );
     insert("0000000000000000000000000000000d", "-negative", &good, Some(-5));
     insert("0000000000000000000000000000000f", "-bad name!", &good, Some(100));
     insert("0000000000000000000000000000000g", "-", &good, Some(100));
@@ -148,7 +151,11 @@ fn rows_that_make_no_sense_are_misses() {
     let server = serve(&standard.store);
     for digit in "abcdfghij".chars() {
         let hash_part = format!("0000000000000000000000000000000{digit}");
-        for target in [format!("/{hash_part}.narinfo"), format!("/{hash_part}.ls"), format!("/nar/{hash_part}.nar")] {
+        for target in [
+            format!("/{hash_part}.narinfo"),
+            format!("/{hash_part}.ls"),
+            format!("/nar/{hash_part}.nar"),
+        ] {
             assert_refusal(&server.get(&target), 404);
         }
     }
@@ -187,8 +194,14 @@ fn a_registered_size_that_is_wrong_is_never_sent() {
 fn a_size_that_is_not_known_is_found_out() {
     // Very old rows have none.
     let standard = Standard::new();
-    standard.store.execute("update ValidPaths set narSize = null where path = ?", [crate::support::full(&standard.tree)]);
-    standard.store.execute("update ValidPaths set narSize = 0 where path = ?", [crate::support::full(&standard.blob)]);
+    standard.store.execute(
+        "update ValidPaths set narSize = null where path = ?",
+        [crate::support::full(&standard.tree)],
+    );
+    standard.store.execute(
+        "update ValidPaths set narSize = 0 where path = ?",
+        [crate::support::full(&standard.blob)],
+    );
     let server = serve(&standard.store);
     for path in [&standard.tree, &standard.blob] {
         let narinfo = server.get(&narinfo_of(path));
@@ -211,6 +224,7 @@ fn with_bad_database(spoil: impl Fn(&Path)) -> String {
     for target in [narinfo_of(&standard.tree), "/readyz".to_owned()] {
         assert_refusal(&server.get(&target), 503);
     }
+    assert_logged(&server, "db.sqlite");
     server.stderr()
 }
 
@@ -243,7 +257,8 @@ fn a_database_that_may_not_be_read_is_an_outage() {
 
 #[test]
 fn a_database_of_another_schema_is_an_outage() {
-    let said = with_bad_database(|database| fs::write(database.with_file_name("schema"), "11").unwrap());
+    let said =
+        with_bad_database(|database| fs::write(database.with_file_name("schema"), "11").unwrap());
     assert!(said.contains("schema"), "{said}");
 }
 
@@ -278,9 +293,8 @@ fn with_bad_key(make: impl Fn(&Path)) -> String {
     for target in [narinfo_of(&standard.tree), "/readyz".to_owned()] {
         assert_refusal(&server.get(&target), 503);
     }
-    let said = server.stderr();
-    assert!(said.contains("the-key"), "{said}");
-    said
+    assert_logged(&server, "the-key");
+    server.stderr()
 }
 
 #[test]

@@ -31,7 +31,15 @@ const NEWEST_RUST: (u64, u64) = (1, 91);
 fn metadata() -> Value {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--manifest-path", manifest])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--locked",
+            "--manifest-path",
+            manifest,
+        ])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -64,7 +72,10 @@ fn arrows_between_crates_never_point_up() {
     for (name, allowed) in MAY_USE {
         for dependency in &dependencies[name] {
             let inside = known.contains(&dependency.as_str());
-            assert!(!inside || allowed.contains(&dependency.as_str()), "{name} must not use {dependency}");
+            assert!(
+                !inside || allowed.contains(&dependency.as_str()),
+                "{name} must not use {dependency}"
+            );
         }
     }
 }

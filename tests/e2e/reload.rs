@@ -10,7 +10,9 @@ use std::{
 use rns_testing::{Server, Standard, http::Response};
 use rustix::process::Signal;
 
-use crate::support::{SECRET_KEY, assert_refusal, fields, narinfo_of, serve, server};
+use crate::support::{
+    SECRET_KEY, assert_logged, assert_refusal, fields, narinfo_of, serve, server,
+};
 
 const OTHER_SECRET_KEY: &str = "other-1:R9/G623S12Y+jcmmi8SHlHG7aIwAY/8hoI6/LHFpTvTJa0GqLk8Q8RFUWB70QSAU3GHSWoJNfrt9AdBzKPji0g==";
 
@@ -67,7 +69,7 @@ fn a_key_that_everybody_can_read_is_used_once_its_mode_is_mended() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let server = builder.section(&format!("[signing]\nkeys = [{key:?}]")).start();
     assert_refusal(&server.get(&narinfo_of(&standard.tree)), 503);
-    assert!(server.stderr().contains("chmod 600"), "{}", server.stderr());
+    assert_logged(&server, "chmod 600");
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     until("signed", || signed_by(&server, &standard, "test-1"));

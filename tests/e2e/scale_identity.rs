@@ -9,8 +9,31 @@ use crate::support::{is_full, nixes, server};
 /// as long as a file system allows.
 fn names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = [
-        &b"a"[..], b"A", b"B", b"_", b"-", b"+", b"a b", b" ", b"a.b", b"a-b", b"10", b"9", b"~nix~case~hack~1", b"...",
-        b".hidden", b"\xff\xfe", b"caf\xe9", b"\xc3\xa9", b"new\nline", b"\x01", b"\"quote\"", b"back\\slash", b"%2F", b"?", b"#",
+        &b"a"[..],
+        b"A",
+        b"B",
+        b"_",
+        b"-",
+        b"+",
+        b"a b",
+        b" ",
+        b"a.b",
+        b"a-b",
+        b"10",
+        b"9",
+        b"~nix~case~hack~1",
+        b"...",
+        b".hidden",
+        b"\xff\xfe",
+        b"caf\xe9",
+        b"\xc3\xa9",
+        b"new\nline",
+        b"\x01",
+        b"\"quote\"",
+        b"back\\slash",
+        b"%2F",
+        b"?",
+        b"#",
     ]
     .map(<[u8]>::to_vec)
     .into();
@@ -28,15 +51,21 @@ fn tree(n: usize) -> Tree {
         1 => Tree::executable(format!("#!/bin/sh\n# {n}\n")),
         2 => Tree::symlink([&b"../"[..], &name(0), format!("{n}").as_bytes()].concat()),
         3 => Tree::directory::<Vec<u8>>([]),
-        4 => (0..n % 60).fold(contents(n % 9), |inner, depth| Tree::directory([(name(depth), inner)])),
-        5 => Tree::directory(names.iter().enumerate().map(|(at, name)| (name.clone(), contents((n + at) % 17)))),
+        4 => (0..n % 60)
+            .fold(contents(n % 9), |inner, depth| Tree::directory([(name(depth), inner)])),
+        5 => Tree::directory(
+            names.iter().enumerate().map(|(at, name)| (name.clone(), contents((n + at) % 17))),
+        ),
         6 => Tree::directory([
             (name(0), Tree::symlink(name(1))),
             (name(3), Tree::file("")),
             (name(5), Tree::executable("x")),
-            (name(7), Tree::directory([(name(2), contents(8)), (name(4), Tree::directory::<&str>([]))])),
+            (
+                name(7),
+                Tree::directory([(name(2), contents(8)), (name(4), Tree::directory::<&str>([]))]),
+            ),
         ]),
-        _ => Tree::directory((0..n % 200).map(|at| (format!("{at}-{n}"), contents(at)))),
+        _ => Tree::directory((0..n % 40).map(|at| (format!("{at}-{n}"), contents(at)))),
     }
 }
 
@@ -44,7 +73,9 @@ fn fill(paths: usize) -> (FixtureStore, Vec<StorePath>) {
     let mut store = FixtureStore::new();
     let special = ["a", "a+b", "x.y", "_", "q?w=e", "UPPER", "0", "long-name"];
     store.connection().execute_batch("begin").unwrap();
-    let all = (0..paths).map(|n| store.add(&format!("{}-{n}", special[n % special.len()]), tree(n))).collect();
+    let all = (0..paths)
+        .map(|n| store.add(&format!("{}-{n}", special[n % special.len()]), tree(n)))
+        .collect();
     store.connection().execute_batch("commit").unwrap();
     (store, all)
 }
@@ -73,7 +104,10 @@ fn every_nar_of_a_whole_store_is_that_of_real_nix() {
         let client = nix.client();
         for path in all.iter().step_by(paths / 40 + 1) {
             let target = format!("/nar/{}.nar", path.hash_part());
-            assert!(connection.send(&Request::get(target)).ok() == client.dump(&store.real_path(path)), "{path}");
+            assert!(
+                connection.send(&Request::get(target)).ok() == client.dump(&store.real_path(path)),
+                "{path}"
+            );
         }
     }
 }

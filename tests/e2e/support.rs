@@ -9,8 +9,7 @@ use rns_formats::{Sha256Digest, StorePath};
 use rns_testing::{FixtureStore, Nix, Process, Server, ServerBuilder, http::Response};
 
 /// A throw-away secret key, and its public key.
-pub(crate) const SECRET_KEY: &str =
-    "test-1:TxYr32PPRzSsckW/L+v+DAueu9Aa538t8rwHPYpZZh160KIooFm05428G1z/4gRahkhEh91sf3YHe27vF/rgwQ==";
+pub(crate) const SECRET_KEY: &str = "test-1:TxYr32PPRzSsckW/L+v+DAueu9Aa538t8rwHPYpZZh160KIooFm05428G1z/4gRahkhEh91sf3YHe27vF/rgwQ==";
 pub(crate) const PUBLIC_KEY: &str = "test-1:etCiKKBZtOeNvBtc/+IEWoZIRIfdbH92B3tu7xf64ME=";
 
 /// A public key of the same name that nothing here is signed with.
@@ -47,7 +46,8 @@ pub(crate) fn field<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
 
 /// Every value of a field.
 pub(crate) fn fields<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
-    let named = answer.text().lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let named =
+        answer.text().lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     named.collect()
 }
 
@@ -58,7 +58,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// The headers of an answer, sorted, without the one that differs between two equal answers.
 pub(crate) fn without_date(answer: &Response) -> Vec<(String, String)> {
-    let headers = answer.head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    let headers =
+        answer.head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
     let mut headers: Vec<_> = headers.filter(|(name, _)| name != "date").collect();
     headers.sort();
     headers
@@ -119,5 +120,15 @@ pub(crate) fn eventually(condition: impl Fn() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "not within ten seconds");
         thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// That the log of a server says something, now or in a moment.
+#[track_caller]
+pub(crate) fn assert_logged(server: &Server, text: &str) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !server.stderr().contains(text) {
+        assert!(Instant::now() < deadline, "{text:?} is not in the log:\n{}", server.stderr());
+        thread::sleep(Duration::from_millis(10));
     }
 }

@@ -19,7 +19,12 @@ pub(crate) enum Body {
     /// Bytes in memory.
     Bytes(Bytes),
     /// Bytes read for this answer, which count as a download until the client has taken them.
-    Held(Bytes, OwnedSemaphorePermit),
+    Held {
+        /// What is sent.
+        bytes: Bytes,
+        /// One of the downloads that may run at the same time.
+        _slot: OwnedSemaphorePermit,
+    },
     /// Nothing, in answer to HEAD: the length that GET would have.
     Head(BodySize),
     /// Chunks from the store.
@@ -75,7 +80,7 @@ impl Body {
     /// How long the body is.
     fn body_size(&self) -> BodySize {
         match self {
-            Self::Bytes(bytes) | Self::Held(bytes, _) => BodySize::Sized(bytes.len() as u64),
+            Self::Bytes(bytes) | Self::Held { bytes, .. } => BodySize::Sized(bytes.len() as u64),
             Self::Head(size) => *size,
             Self::Stream(download) => download.length.map_or(BodySize::Stream, BodySize::Sized),
         }
@@ -96,8 +101,8 @@ impl MessageBody for Body {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
         match self.get_mut() {
-            Self::Bytes(bytes) | Self::Held(bytes, _) if bytes.is_empty() => Poll::Ready(None),
-            Self::Bytes(bytes) | Self::Held(bytes, _) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Self::Bytes(bytes) | Self::Held { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
+            Self::Bytes(bytes) | Self::Held { bytes, .. } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             Self::Head(_) => Poll::Ready(None),
             Self::Stream(download) => download.poll_next(cx),
         }

@@ -1,6 +1,5 @@
 """A container that answers to the part of the NixOS test driver's machine that the scenarios use."""
 
-import os
 import pathlib
 import shutil
 import subprocess

@@ -12,6 +12,6 @@ cache.fail(f"test -e {unused}")
 cache.succeed(f"test -e {path}")
 assert finished(client, "/tmp/large.nar") == expected
 
-# Nothing holds it afterwards, and then it is a miss.
-cache.wait_until_succeeds(f"nix-collect-garbage && ! test -e {path}")
+# Nothing holds it for long afterwards, and then it is a miss.
+cache.wait_until_succeeds(f"nix-collect-garbage && ! test -e {path}", timeout=300)
 client.succeed(f"test $(curl -s -o /dev/null -w '%{{http_code}}' http://cache/{hash_part(path)}.narinfo) = 404")

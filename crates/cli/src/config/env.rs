@@ -137,6 +137,14 @@ mod tests {
     }
 
     #[test]
+    fn the_variables_of_nix_and_of_rust_programs_mean_what_they_mean_there() {
+        let (settings, _) =
+            read_variables(&[("NIX_STORE_DIR", "/gnu/store"), ("RUST_LOG", "debug")]);
+        let raw = settings.typed(&mut Vec::new());
+        assert_eq!((raw.store.dir.as_str(), raw.log.level.as_str()), ("/gnu/store", "debug"));
+    }
+
+    #[test]
     fn variables_nobody_reads_are_told() {
         let (_, warnings) = read_variables(&[("RUST_NIX_SERVE_SIGNING_KEY", "/a"), ("HOME", "/")]);
         assert_eq!(

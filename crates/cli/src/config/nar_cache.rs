@@ -37,15 +37,25 @@ pub(super) fn resolve(raw: &RawNarCache, find: &mut Finder<'_>) -> Option<NarCac
     };
     match (compression(raw.compression), raw.level) {
         (_, -1) => {}
-        (Some(Codec::Zstd), 1..=19) => config.zstd_level = u8::try_from(raw.level).unwrap_or(config.zstd_level),
-        (Some(Codec::Xz), 0..=9) => config.xz_level = u8::try_from(raw.level).unwrap_or(config.xz_level),
+        (Some(Codec::Zstd), 1..=19) => {
+            config.zstd_level = u8::try_from(raw.level).unwrap_or(config.zstd_level)
+        }
+        (Some(Codec::Xz), 0..=9) => {
+            config.xz_level = u8::try_from(raw.level).unwrap_or(config.xz_level)
+        }
         (Some(Codec::Zstd), level) => {
-            find.problem("nar_cache.level", format!("zstd has no level {level} here"), "expected 1 to 19");
+            find.problem(
+                "nar_cache.level",
+                format!("zstd has no level {level} here"),
+                "expected 1 to 19",
+            );
         }
         (Some(Codec::Xz), level) => {
             find.problem("nar_cache.level", format!("xz has no level {level}"), "expected 0 to 9");
         }
-        (None, _) => find.warnings.push("nar_cache.level means nothing with the compression `none`".into()),
+        (None, _) => {
+            find.warnings.push("nar_cache.level means nothing with the compression `none`".into())
+        }
     }
     if raw.size.0 == 0 {
         let hint = "write `compression = \"none\"` to compress nothing";
@@ -60,5 +70,60 @@ fn usual_directory(find: &Finder<'_>) -> PathBuf {
     match given.split(':').next() {
         Some(first) if first.starts_with('/') => first.into(),
         _ => DEFAULT_DIRECTORY.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::tests::{load_with, refusal};
+    use super::*;
+
+    fn cache(text: &str, variables: &[(&str, &str)]) -> Option<NarCacheConfig> {
+        load_with(text, variables, &[]).unwrap().server.store.nar_cache
+    }
+
+    #[test]
+    fn nothing_is_compressed_unless_somebody_says_so() {
+        let server = load_with("", &[("CACHE_DIRECTORY", "/var/cache/x")], &[]).unwrap().server;
+        assert_eq!((server.compression, server.store.nar_cache), (None, None));
+        let server = load_with("[nar_cache]\ncompression = \"zstd\"\n", &[], &[]).unwrap().server;
+        assert_eq!(server.compression, Some(Codec::Zstd));
+        assert_eq!(server.store.nar_cache, Some(NarCacheConfig::new(DEFAULT_DIRECTORY.into())));
+    }
+
+    #[test]
+    fn the_directory_is_the_one_named_then_that_of_systemd() {
+        let variables = [("CACHE_DIRECTORY", "/var/cache/x:/var/cache/y")];
+        let text = "[nar_cache]\ncompression = \"xz\"\n";
+        assert_eq!(cache(text, &variables).unwrap().directory, Path::new("/var/cache/x"));
+        let text = "[nar_cache]\ndirectory = \"/mnt/nars\"\n";
+        assert_eq!(cache(text, &variables).unwrap().directory, Path::new("/mnt/nars"));
+    }
+
+    #[test]
+    fn bounds_and_levels_are_passed_on() {
+        let text = "[nar_cache]\ncompression = \"xz\"\nlevel = 9\nsize = \"1GiB\"\nmemory = \"1MiB\"\n\
+                    encoder_memory = \"2GiB\"\ngrace = \"1m\"\n";
+        let cache = cache(text, &[]).unwrap();
+        assert_eq!((cache.xz_level, cache.zstd_level), (9, 3));
+        assert_eq!((cache.bytes, cache.memory_bytes, cache.encoder_memory_bytes), (1 << 30, 1 << 20, 2 << 30));
+        assert_eq!(cache.grace.as_secs(), 60);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (text, complaint) in [
+            ("compression = \"zstd\"\nlevel = 20", "zstd has no level 20"),
+            ("compression = \"zstd\"\nlevel = 0", "zstd has no level 0"),
+            ("compression = \"xz\"\nlevel = 10", "xz has no level 10"),
+            ("compression = \"zstd\"\nsize = \"0\"", "0 would hold nothing"),
+            ("compression = \"gzip\"", "one of \"none\", \"zstd\", \"xz\""),
+            ("directory = \"nars\"", "not an absolute path"),
+        ] {
+            let said = refusal(&format!("[nar_cache]\n{text}\n"));
+            assert!(said.contains(complaint), "{said}");
+        }
     }
 }

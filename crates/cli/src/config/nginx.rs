@@ -7,21 +7,43 @@ use super::{listen, raw::RawConfig, resolve::Finder};
 const LOCATION: &str = "expected something like \"/nar-cache/\"";
 
 /// What `[nginx]` describes, if anything.
-pub(super) fn resolve(raw: &RawConfig, listeners: &[Listener], find: &mut Finder<'_>) -> Option<Nginx> {
+pub(super) fn resolve(
+    raw: &RawConfig,
+    listeners: &[Listener],
+    find: &mut Finder<'_>,
+) -> Option<Nginx> {
     let (location, listen) = (&raw.nginx.location, &raw.nginx.listen);
     if location.is_empty() {
         if !listen.is_empty() {
-            find.problem("nginx.location", "nginx has a listener of its own, but no location", LOCATION);
+            find.problem(
+                "nginx.location",
+                "nginx has a listener of its own, but no location",
+                LOCATION,
+            );
         }
         return None;
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
-    if !location.starts_with('/') || !location.ends_with('/') || location.len() < 3 || !location.bytes().all(plain) {
-        find.problem("nginx.location", format!("`{location}` is not the prefix of a location"), LOCATION);
+    if !location.starts_with('/')
+        || !location.ends_with('/')
+        || location.len() < 3
+        || !location.bytes().all(plain)
+    {
+        find.problem(
+            "nginx.location",
+            format!("`{location}` is not the prefix of a location"),
+            LOCATION,
+        );
     }
-    if raw.nar_cache.compression == super::raw::RawCompression::None && raw.nar_cache.directory.is_empty() {
+    if raw.nar_cache.compression == super::raw::RawCompression::None
+        && raw.nar_cache.directory.is_empty()
+    {
         let hint = "write a compression in [nar_cache]";
-        find.problem("nginx.location", "there is no NAR cache that nginx could send files of", hint);
+        find.problem(
+            "nginx.location",
+            "there is no NAR cache that nginx could send files of",
+            hint,
+        );
     }
     Some(Nginx { listeners: marked(listen, listeners, find), prefix: location.clone() })
 }
@@ -45,14 +67,61 @@ fn marked(text: &str, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<List
     };
     let is_wanted = |listener: &&Listener| {
         wanted.iter().any(|address| match (address, *listener) {
-            (listen::Address::Tcp { addr, tls: false }, Listener::Tcp { addr: bound, tls: false, .. }) => addr == bound,
+            (
+                listen::Address::Tcp { addr, tls: false },
+                Listener::Tcp { addr: bound, tls: false, .. },
+            ) => addr == bound,
             (listen::Address::Unix(path), Listener::Unix { path: bound, .. }) => path == bound,
             _ => false,
         })
     };
     let marked: Vec<Listener> = listeners.iter().filter(is_wanted).cloned().collect();
     if marked.is_empty() {
-        find.problem("nginx.listen", format!("`{text}` is not one of `listen`, or it speaks TLS"), "");
+        find.problem(
+            "nginx.listen",
+            format!("`{text}` is not one of `listen`, or it speaks TLS"),
+            "",
+        );
     }
     marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{load_with, refusal};
+    use super::*;
+
+    const CACHE: &str = "listen = [\"127.0.0.1:5000\", \"unix:/run/n.sock\"]\n[nar_cache]\ncompression = \"zstd\"\n[nginx]\n";
+
+    #[test]
+    fn one_listener_is_marked() {
+        let text = format!("{CACHE}listen = \"unix:///run/n.sock\"\nlocation = \"/nar-cache/\"\n");
+        let nginx = load_with(&text, &[], &[]).unwrap().server.nginx.unwrap();
+        assert_eq!(nginx.prefix, "/nar-cache/");
+        assert!(matches!(&nginx.listeners[..], [Listener::Unix { path, .. }] if path.ends_with("n.sock")), "{nginx:?}");
+        assert_eq!(load_with(CACHE, &[], &[]).unwrap().server.nginx, None);
+    }
+
+    #[test]
+    fn a_socket_of_systemd_needs_only_its_name() {
+        let text = format!("{CACHE}location = \"/nar-cache/\"\n");
+        let nginx = load_with(&text, &[("LISTEN_FDNAMES", "http:nginx")], &[]).unwrap().server.nginx;
+        assert_eq!(nginx.unwrap().listeners, []);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (text, complaint) in [
+            ("location = \"/nar-cache/\"", "no listener is nginx's"),
+            ("listen = \"unix:/run/n.sock\"", "but no location"),
+            ("listen = \"unix:/run/other.sock\"\nlocation = \"/n/\"", "is not one of `listen`"),
+            ("listen = \"unix:/run/n.sock\"\nlocation = \"nars\"", "not the prefix of a location"),
+            ("listen = \"nowhere\"\nlocation = \"/n/\"", "not an address to listen on"),
+        ] {
+            let said = refusal(&format!("{CACHE}{text}\n"));
+            assert!(said.contains(complaint), "{said}");
+        }
+        let said = refusal("listen = [\"*:80\"]\n[nginx]\nlisten = \"*:80\"\nlocation = \"/n/\"\n");
+        assert!(said.contains("no NAR cache"), "{said}");
+    }
 }

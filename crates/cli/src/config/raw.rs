@@ -150,8 +150,8 @@ pub(crate) struct RawNarCache {
     pub(crate) size: ByteSize,
     /// Memory for compressed NARs of at most 64 KiB.
     pub(crate) memory: ByteSize,
-    /// Memory that encoders of large NARs may take together; more wait their turn. zstd takes 6 MiB at its usual
-    /// level, xz 95.
+    /// Memory that the encoders of one compression may take together for large NARs; more wait their turn. zstd
+    /// takes 6 MiB at its usual level, xz 95.
     pub(crate) encoder_memory: ByteSize,
     /// How long a compression goes on when its last reader has left, who may come back for the rest.
     pub(crate) grace: Span,

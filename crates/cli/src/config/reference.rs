@@ -28,6 +28,10 @@ policy = "add"
 verify = "once"
 layout_cache = "256MiB"
 
+[nar_cache]
+compression = "zstd"
+size = "50GiB"
+
 [limits]
 downloads = 512
 stall_timeout = "20m"

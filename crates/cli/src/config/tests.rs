@@ -9,7 +9,7 @@ use rns_store::Verify;
 use super::*;
 use crate::args::Cli;
 
-fn load_with(
+pub(super) fn load_with(
     text: &str,
     variables: &[(&str, &str)],
     flags: &[&str],
@@ -24,7 +24,7 @@ fn load_with(
     load(&cli.serve, &environment)
 }
 
-fn refusal(text: &str) -> String {
+pub(super) fn refusal(text: &str) -> String {
     load_with(text, &[], &[]).unwrap_err().to_string()
 }
 
@@ -149,6 +149,12 @@ fn a_certificate_that_nobody_speaks_is_refused_unless_systemd_passes_a_socket_fo
     let text = "[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
     assert!(refusal(text).contains("no address in `listen` speaks TLS"), "{}", refusal(text));
     assert!(load_with(text, &[("LISTEN_FDNAMES", "http:tls")], &[]).is_ok());
+}
+
+#[test]
+fn a_socket_that_locks_out_its_owner_is_refused() {
+    assert!(refusal("[unix]\nmode = \"0066\"\n").contains("mode 0066 locks out the owner"));
+    assert!(load_with("[unix]\nmode = \"0666\"\n", &[], &[]).is_ok());
 }
 
 #[test]

@@ -88,6 +88,15 @@ fn the_files_it_names_are_looked_at_unless_they_need_not_be_there() {
     let fine = check().success();
     assert_eq!(fine.text(), format!("{}: no problem found\n", file.display()));
 
+    let tls = "listen = [\"tls://127.0.0.1:0\"]\n[tls]\ncertificate = \"/nonexistent/cert\"\nkey = \"/nonexistent/key\"\n";
+    let file = scratch.write("tls.toml", tls);
+    let refused =
+        answer(["check-config", "--store", store.root().to_str().unwrap(), file.to_str().unwrap()]);
+    assert_eq!(code(&refused), 1);
+    let place = format!("tls.certificate ({}:3): ", file.display());
+    assert!(refused.stderr.contains(&place), "{}", refused.stderr);
+    assert!(refused.stderr.contains("/nonexistent/cert"), "{}", refused.stderr);
+
     let absent = scratch.write("d.toml", "[store]\nroot = \"/nonexistent\"\n");
     let refused = answer(["check-config", absent.to_str().unwrap()]);
     assert_eq!(code(&refused), 1);

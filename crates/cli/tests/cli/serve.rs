@@ -206,7 +206,8 @@ fn a_reload_takes_up_keys_and_log_level_and_says_what_waits_for_a_restart() {
     // So is one that names a key which cannot be used.
     write(&signing.replace("key\"", "nokey\""));
     process.signal(Signal::HUP);
-    process.wait_for_line("nokey: it does not exist");
+    let refused = process.wait_for_line("nokey: it does not exist");
+    assert!(refused.contains(&format!("signing.keys ({}:4)", config.display())), "{refused}");
     assert_eq!(get(&url, "/pubkey").text().trim(), PUBLIC);
 
     write(&format!("{signing}[log]\nlevel = \"error\"\n"));

@@ -12,6 +12,7 @@ use actix_web::{
 use bytes::Bytes;
 use rns_formats::{Compression, url::NarName};
 use rns_store::{Chunks, Codec, Compressed, CompressedBody, Finished, Growing, StoreError};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     answer::{self, Answer, Caching, Entity, Part},
@@ -73,7 +74,7 @@ async fn send(
     }
     let body = match finished.read(part.range()).await? {
         None => return Ok(None),
-        Some(CompressedBody::Whole(bytes)) => Body::Bytes(bytes),
+        Some(CompressedBody::Whole(bytes)) => Body::Held { bytes, _slot: slot(state).await? },
         Some(CompressedBody::Stream(chunks)) => download(state, chunks, Some(part.len())).await?,
     };
     Ok(Some(entity.answer_part(&part, body)))
@@ -103,8 +104,12 @@ async fn send_growing(
 }
 
 async fn download(state: &State, chunks: Box<dyn Chunks>, length: Option<u64>) -> Result<Body, StoreError> {
-    let slot = Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
+    let slot = slot(state).await?;
     Ok(Body::Stream(Download::new(chunks, length, state.metrics.transfer(Kind::Nar), slot)))
+}
+
+async fn slot(state: &State) -> Result<OwnedSemaphorePermit, StoreError> {
+    Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)
 }
 
 const fn codec(compression: Compression) -> Option<Codec> {

@@ -20,7 +20,7 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
     if name.compression != Compression::None {
         return compressed::get(request, state, name).await;
     }
-    let nar = match find(state, &name).await {
+    let nar = match find(request, state, &name).await {
         Ok(Some(nar)) => nar,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
@@ -41,8 +41,10 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
 
 /// The NAR that a name stands for. A name of another NAR than the path has now is none: the path was
 /// built anew, and the client shall not get what it did not ask for.
-async fn find(state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> {
+async fn find(request: &HttpRequest, state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> {
     match (name.hash_part, name.nar_hash) {
+        // Reading finds out whether the path is still there; HEAD reads nothing.
+        (Some(hash), expected) if request.method() == Method::GET => state.store.nar_to_read(hash, expected).await,
         (Some(hash), expected) => state.store.nar(hash, expected).await,
         (None, Some(nar_hash)) => {
             for hash in state.store.find_nar(&nar_hash).await? {
@@ -65,7 +67,7 @@ async fn body(request: &HttpRequest, state: &State, nar: &Nar, part: &Part) -> R
     }
     let slot = Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
     Ok(state.store.read_nar(nar, part.range()).await?.map(|body| match body {
-        NarBody::Whole(bytes) => Body::Held(bytes, slot),
+        NarBody::Whole(bytes) => Body::Held { bytes, _slot: slot },
         NarBody::Stream(stream) => {
             let transfer = state.metrics.transfer(Kind::Nar);
             Body::Stream(Download::new(Box::new(stream), Some(part.len()), transfer, slot))

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::{open::Reader, state::Availability, watch::Generation};
 use crate::{StoreError, config::AbsentStore};
@@ -31,7 +31,7 @@ struct Shared {
     busy_timeout: Duration,
     absent: AbsentStore,
     /// As many permits as there may be connections.
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// Open connections that nobody uses at the moment.
     idle: Mutex<Vec<Reader>>,
     availability: Availability,
@@ -46,7 +46,7 @@ impl Database {
             path,
             busy_timeout,
             absent,
-            permits: Semaphore::new(readers.max(1)),
+            permits: Arc::new(Semaphore::new(readers.max(1))),
             idle: Mutex::default(),
             availability: Availability::default(),
             generation: Generation::default(),
@@ -85,7 +85,13 @@ impl Database {
         answer
     }
 
-    /// The same, for a caller that is on a thread that may block.
+    /// Leave to use one of the connections, for [`Self::ask_blocking`].
+    pub(crate) async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| StoreError::Stopping)
+    }
+
+    /// The same as [`Self::ask`], for a thread that may block. Whoever does this for requests holds a permit
+    /// meanwhile, so that there are never more connections than configured.
     pub(crate) fn ask_blocking<T>(
         &self,
         question: impl Fn(&Connection) -> rusqlite::Result<T>,

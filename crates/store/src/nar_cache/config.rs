@@ -31,7 +31,7 @@ pub struct NarCacheConfig {
     pub bytes: u64,
     /// Memory for compressed NARs of at most 64 KiB.
     pub memory_bytes: usize,
-    /// Memory that running encoders may take together; at least one always runs.
+    /// Memory that running encoders of one codec may take together; at least one always runs.
     pub encoder_memory_bytes: u64,
     /// How long a compression goes on when nobody reads it any more: the reader that left may be about to
     /// come back for the rest.

@@ -68,13 +68,13 @@ impl Encoder {
                 let mut nothing = InBuffer::around(&[]);
                 while zstd_step(context, &mut nothing, out, ZSTD_EndDirective::ZSTD_e_end).map_err(failed)? > 0 {}
             }
-            Self::Xz(stream) => loop {
-                out.reserve(ROOM);
-                match stream.process_vec(&[], out, Action::Finish).map_err(|error| failed(error.into()))? {
-                    Status::StreamEnd => break,
-                    _ => {}
+            Self::Xz(stream) => {
+                let mut status = Status::Ok;
+                while status != Status::StreamEnd {
+                    out.reserve(ROOM);
+                    status = stream.process_vec(&[], out, Action::Finish).map_err(|error| failed(error.into()))?;
                 }
-            },
+            }
         }
         Ok(())
     }

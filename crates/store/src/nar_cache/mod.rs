@@ -9,6 +9,7 @@
 //! - `work`: from the bytes of a NAR to compressed ones
 //! - `production`, `produce`: one compression that runs, and its readers
 //! - `growing`, `finished`: what a reader gets
+//! - `lane`: how many run side by side
 //! - `disk`, `file_name`, `memory`: where results are kept
 //! - `serve`: the questions of the server
 
@@ -18,6 +19,7 @@ mod encoder;
 mod file_name;
 mod finished;
 mod growing;
+mod lane;
 mod memory;
 mod produce;
 mod production;
@@ -28,22 +30,20 @@ mod work;
 use std::{
     collections::HashMap,
     io,
-    num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch},
-    task::spawn_blocking,
-};
+use tokio::{sync::watch, task::spawn_blocking};
 
 pub(crate) use self::recipe::Recipe;
 use self::{
     disk::Disk,
+    lane::Lane,
     memory::Memory,
     produce::Order,
     production::{Production, Reader},
@@ -55,7 +55,10 @@ pub use self::{
     growing::{Follower, Growing},
     serve::Compressed,
 };
-use crate::{LocalStore, Nar, StoreError};
+use crate::{LocalStore, Nar};
+
+/// How long a full disk is left in peace.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// The cache of compressed NARs.
 pub(crate) struct NarCache {
@@ -63,16 +66,14 @@ pub(crate) struct NarCache {
     disk: Disk,
     memory: Memory,
     productions: Mutex<HashMap<Arc<str>, Arc<Production>>>,
-    zstd: OnceCell<Recipe>,
-    xz: OnceCell<Recipe>,
-    /// One permit for each NAR that may be compressed in memory at the same time.
-    whole: Arc<Semaphore>,
-    /// One permit for each MiB that the other encoders may take.
-    growing: Arc<Semaphore>,
+    zstd: Lane,
+    xz: Lane,
     /// True as soon as it is known what an earlier run has left.
     ready: watch::Sender<bool>,
     /// The cache cannot be written, and the operator has been told.
     failing: AtomicBool,
+    /// When the disk was full.
+    full: Mutex<Option<Instant>>,
     running: AtomicU64,
     made: AtomicU64,
     hits: AtomicU64,
@@ -101,18 +102,15 @@ pub struct NarCacheNumbers {
 impl NarCache {
     /// Opens the cache; a thread finds out what is in it.
     pub(crate) fn open(config: NarCacheConfig) -> Arc<Self> {
-        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let memory_mib = usize::try_from(config.encoder_memory_bytes >> 20).unwrap_or(usize::MAX);
         let cache = Arc::new(Self {
             disk: Disk::new(config.directory.clone(), config.bytes),
             memory: Memory::new(config.memory_bytes),
             productions: Mutex::default(),
-            zstd: OnceCell::new(),
-            xz: OnceCell::new(),
-            whole: Arc::new(Semaphore::new(processors)),
-            growing: Arc::new(Semaphore::new(memory_mib.clamp(1, u32::MAX as usize >> 3))),
+            zstd: Lane::new(Codec::Zstd, config.zstd_level, config.encoder_memory_bytes),
+            xz: Lane::new(Codec::Xz, config.xz_level, config.encoder_memory_bytes),
             ready: watch::Sender::new(false),
             failing: AtomicBool::new(false),
+            full: Mutex::new(None),
             running: AtomicU64::new(0),
             made: AtomicU64::new(0),
             hits: AtomicU64::new(0),
@@ -131,23 +129,10 @@ impl NarCache {
         cache
     }
 
-    /// How this codec is used here.
-    async fn recipe(&self, codec: Codec) -> Result<Recipe, StoreError> {
-        let (cell, level) = match codec {
-            Codec::Zstd => (&self.zstd, self.config.zstd_level),
-            Codec::Xz => (&self.xz, self.config.xz_level),
-        };
-        let made = || async {
-            spawn_blocking(move || Recipe::new(codec, level)).await.map_err(|_| StoreError::Stopping)?
-        };
-        cell.get_or_try_init(made).await.copied()
-    }
-
-    /// The same where it is known already.
-    fn known_recipe(&self, codec: Codec) -> Option<Recipe> {
+    const fn lane(&self, codec: Codec) -> &Lane {
         match codec {
-            Codec::Zstd => self.zstd.get().copied(),
-            Codec::Xz => self.xz.get().copied(),
+            Codec::Zstd => &self.zstd,
+            Codec::Xz => &self.xz,
         }
     }
 
@@ -217,15 +202,6 @@ impl NarCache {
         }
     }
 
-    /// Waits until there is a processor, or memory, for one encoder more.
-    async fn turn(&self, whole: bool, recipe: Recipe) -> Option<OwnedSemaphorePermit> {
-        if whole {
-            return Arc::clone(&self.whole).acquire_owned().await.ok();
-        }
-        let all = u32::try_from(self.config.encoder_memory_bytes >> 20).unwrap_or(u32::MAX).max(1);
-        Arc::clone(&self.growing).acquire_many_owned(recipe.memory_mib().min(all)).await.ok()
-    }
-
     /// What is counted.
     pub(crate) fn numbers(&self) -> NarCacheNumbers {
         NarCacheNumbers {
@@ -239,8 +215,19 @@ impl NarCache {
         }
     }
 
+    /// Whether the disk was full a moment ago: filling it again would only disturb others.
+    fn is_paused(&self) -> bool {
+        let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.is_some_and(|since| since.elapsed() < PAUSE)
+    }
+
     /// Tells the operator when the cache cannot be written any more, and when it can again.
     fn note<T>(&self, written: &io::Result<T>) {
+        if let Err(error) = written
+            && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        {
+            *self.full.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         let directory = self.disk.directory().display();
         match written {
             Ok(_) if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) => {

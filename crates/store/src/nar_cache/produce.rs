@@ -35,7 +35,14 @@ pub(super) async fn run(order: Order) {
     let mut settled = Settled { order, result: Err(Failure::Cache) };
     let order = &settled.order;
     let whole = order.cache.is_whole(order.nar.size());
-    let Some(permit) = order.cache.turn(whole, order.recipe).await else { return };
+    let lane = order.cache.lane(order.recipe.codec);
+    let permit = if whole { lane.whole().await } else { lane.growing(order.recipe).await };
+    let Some(permit) = permit else { return };
+    // Somebody else may have been faster, between the question and the order.
+    if let Some(finished) = order.cache.find(&order.tag).await {
+        settled.result = Ok(finished);
+        return;
+    }
     if whole {
         spawn_blocking(move || settled.work(None, permit));
         return;
@@ -100,7 +107,7 @@ impl Order {
         }
         let file = CompressedFile { size: made.len() as u64, hash: rns_formats::Sha256Digest::of(&made) };
         let bytes = Bytes::from(made.into_boxed_slice());
-        let kept = self.cache.disk.temporary().and_then(|mut temporary| {
+        let kept = self.temporary().and_then(|mut temporary| {
             temporary.append(&bytes)?;
             self.cache.disk.keep(&self.tag, temporary, file)
         });
@@ -118,10 +125,10 @@ impl Order {
 
     /// Compresses into a file that others read meanwhile.
     fn growing(&self) -> Result<Finished, Failure> {
-        let mut work = self.start()?;
-        let temporary = self.cache.disk.temporary();
+        let temporary = self.temporary();
         self.cache.note(&temporary);
         let mut temporary = temporary.map_err(|_| Failure::Cache)?;
+        let mut work = self.start()?;
         let (mut made, mut hasher, mut written) = (Vec::new(), Sha256Hasher::new(), 0);
         while !work.is_at_end() {
             if self.production.is_abandoned(self.cache.config.grace) {
@@ -146,6 +153,13 @@ impl Order {
             |_| Finished::in_nameless_file(Arc::clone(&self.tag), file, open),
             |found| Finished::in_file(Arc::clone(&self.tag), found),
         ))
+    }
+
+    fn temporary(&self) -> io::Result<Temporary<'_>> {
+        if self.cache.is_paused() {
+            return Err(io::Error::other("the disk was full a moment ago"));
+        }
+        self.cache.disk.temporary()
     }
 
     fn append(&self, temporary: &mut Temporary<'_>, bytes: &[u8]) -> Result<(), Failure> {

@@ -79,11 +79,12 @@ fn sample() -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SAMPLE);
     while bytes.len() < SAMPLE {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let seen = bytes.len() as u32;
-        let (from, len) = (state >> 7, (state >> 3) % 60);
-        match bytes.get((from % seen.max(1)) as usize..).and_then(|rest| rest.get(..len as usize)) {
-            Some(again) if state >> 31 == 0 => bytes.extend_from_slice(&again.to_vec()),
-            _ => bytes.extend_from_slice(&state.to_le_bytes()),
+        let start = (state >> 7) as usize % bytes.len().max(1);
+        let end = start + (state >> 3) as usize % 60;
+        if end <= bytes.len() && state >> 31 == 0 {
+            bytes.extend_from_within(start..end);
+        } else {
+            bytes.extend_from_slice(&state.to_le_bytes());
         }
     }
     bytes

@@ -42,7 +42,7 @@ impl LocalStore {
         if expected.is_some_and(|expected| expected != row.info.nar_hash) {
             return Ok(None);
         }
-        let recipe = cache.recipe(codec).await?;
+        let recipe = cache.lane(codec).recipe().await?;
         let tag = recipe.tag(&row.info.nar_hash).into();
         if let Some(finished) = cache.find(&tag).await {
             cache.hits.fetch_add(1, Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl LocalStore {
     /// known only when somebody has had it compressed.
     pub async fn compressed_file(&self, info: &PathInfo, codec: Codec) -> Option<CompressedFile> {
         let cache = self.shared().nar_cache.as_ref()?;
-        let recipe = cache.recipe(codec).await.ok()?;
+        let recipe = cache.lane(codec).recipe().await.ok()?;
         cache.ready().await;
         if let Some(known) = cache.known(&recipe.tag(&info.nar_hash)) {
             return Some(known);
@@ -82,7 +82,7 @@ impl LocalStore {
     #[must_use]
     pub fn known_compressed_file(&self, nar_hash: &Sha256Digest, codec: Codec) -> Option<CompressedFile> {
         let cache = self.shared().nar_cache.as_ref()?;
-        cache.known(&cache.known_recipe(codec)?.tag(nar_hash))
+        cache.known(&cache.lane(codec).known_recipe()?.tag(nar_hash))
     }
 
     pub(super) fn nar_cache(&self) -> Result<&Arc<NarCache>, StoreError> {
@@ -121,7 +121,7 @@ impl LocalStore {
         recipe: Recipe,
         range: Range<u64>,
     ) -> Result<Option<ReadAhead<Alone>>, StoreError> {
-        let permit = self.nar_cache()?.turn(false, recipe).await.ok_or(StoreError::Stopping)?;
+        let permit = self.nar_cache()?.lane(recipe.codec).growing(recipe).await.ok_or(StoreError::Stopping)?;
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let (store, nar) = (self.clone(), nar.clone());
         let work = spawn_blocking(move || store.work(&nar, recipe)).await.map_err(|_| StoreError::Stopping)?;
@@ -134,7 +134,7 @@ impl LocalStore {
 
     /// Length and hash of a compressed NAR for which there is no room.
     async fn measure(&self, nar: &Nar, recipe: Recipe) -> Result<Option<CompressedFile>, StoreError> {
-        let permit = self.nar_cache()?.turn(false, recipe).await.ok_or(StoreError::Stopping)?;
+        let permit = self.nar_cache()?.lane(recipe.codec).growing(recipe).await.ok_or(StoreError::Stopping)?;
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let (store, nar) = (self.clone(), nar.clone());
         let measured = spawn_blocking(move || {

@@ -82,6 +82,7 @@ async fn a_daemon_that_hangs_delays_a_download_until_the_deadline_only() {
     // The late answer still holds what is still being downloaded, and the connection is used again.
     daemon.be(Mood::Agree);
     until(|| daemon.roots() == ["/s/a"]).await;
+    while !hold(&roots, "/s/a").await.is_rooted() {}
     let next = hold(&roots, "/s/b").await;
     assert!(next.is_rooted());
     assert_eq!(daemon.accepted(), 1);
