@@ -27,7 +27,13 @@ let
       indent (each value.servers (server: _options: "server ${server};\n") + value.extraConfig)
     );
   location =
-    name: value: block "location ${name}" (indent "proxy_pass ${value.proxyPass};\n${value.extraConfig}");
+    name: value:
+    block "location ${name}" (
+      indent (
+        (if value ? alias then "alias ${value.alias};\n" else "proxy_pass ${value.proxyPass};\n")
+        + value.extraConfig
+      )
+    );
 
   names = concatStringsSep " " ([ serverName ] ++ serverAliases);
   challenge =

@@ -4,10 +4,23 @@
   # Unix socket of the daemon.
   socket,
   upstream ? "rust-nix-serve",
+  # Directory of compressed NARs that nginx sends by itself; null without.
+  narCache ? null,
   # Who may read /metrics besides this machine: addresses or networks.
   metricsFrom ? [ ],
 }:
 let
+  # A compressed answer has no length and no ranges: a cut download would start again from nothing. Large answers pass
+  # through memory only, for a slow reader must not fill the disk; clients stop reading for minutes while they unpack.
+  download = ''
+    gzip off;
+    proxy_max_temp_file_size 0;
+    proxy_buffer_size 16k;
+    proxy_buffers 8 64k;
+    proxy_busy_buffers_size 128k;
+    send_timeout 15m;
+    proxy_read_timeout 15m;
+  '';
   lines = builtins.concatStringsSep "\n";
 
   forwarded = ''
@@ -20,8 +33,9 @@ let
     proxy_set_header X-Forwarded-Host $host;
   '';
 
-  proxied = extraConfig: {
-    proxyPass = "http://${upstream}";
+  proxied = proxiedTo "http://${upstream}";
+  proxiedTo = proxyPass: extraConfig: {
+    inherit proxyPass;
     # The lines below are complete: a second set of the same headers would reach the daemon twice.
     recommendedProxySettings = false;
     extraConfig = forwarded + extraConfig;
@@ -40,18 +54,13 @@ in
   virtualHost = {
     http2 = true;
     locations = {
-      "/" = proxied ''
-        # A compressed answer has no length and no ranges: a cut download would start again from nothing.
-        gzip off;
-        # Large answers pass through memory only; a slow reader must not fill the disk of the cache.
-        proxy_max_temp_file_size 0;
-        proxy_buffer_size 16k;
-        proxy_buffers 8 64k;
-        proxy_busy_buffers_size 128k;
-        # Clients stop reading for minutes while they unpack, and continue.
-        send_timeout 15m;
-        proxy_read_timeout 15m;
-      '';
+      # What a client says about redirects is not for the daemon.
+      "/" = proxied (
+        download
+        + ''
+          proxy_set_header X-Accel-Redirect "";
+        ''
+      );
       "= /metrics" = proxied (
         lines (
           map (address: "allow ${address};") (
@@ -64,7 +73,35 @@ in
           ++ [ "deny all;\n" ]
         )
       );
-    };
+    }
+    // (
+      if narCache == null then
+        { }
+      else
+        {
+          # The daemon names the file and its ETag, nginx sends it.
+          "/nar-cache/" = {
+            alias = "${narCache}/";
+            extraConfig = ''
+              internal;
+              gzip off;
+              etag off;
+              if_modified_since off;
+              add_header ETag $upstream_http_etag;
+              add_header Last-Modified "";
+              send_timeout 15m;
+              error_page 404 = @rust-nix-serve;
+            '';
+          };
+          # The file made room for another one in between: the daemon sends it after all.
+          "@rust-nix-serve" = proxiedTo "http://${upstream}$request_uri" (
+            download
+            + ''
+              proxy_set_header X-Accel-Redirect off;
+            ''
+          );
+        }
+    );
     # A client asks for thousands of narinfos on one connection; the default of 1000 makes it connect anew in between.
     extraConfig = ''
       keepalive_requests 100000;

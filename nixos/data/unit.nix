@@ -8,12 +8,14 @@
   # Account of the daemon. Static: nginx and people read what it leaves below /var.
   user ? "rust-nix-serve",
   group ? user,
-  # Socket for a proxy on this machine: null, or { path, group }.
+  # Socket for nginx on this machine: null, or { path, group }.
   proxySocket ? null,
   # Addresses with port that systemd listens on for the daemon ("127.0.0.1:5000", "[::1]:5000").
   addresses ? [ ],
   # Whether the daemon opens listeners itself, named in its configuration.
   ownListeners ? false,
+  # Where compressed NARs are kept: null, or a directory. One below /var/cache is made by systemd.
+  narCache ? null,
   # Secret files of the administrator. Only root needs to be able to read them: they are copied for the daemon,
   # again on every reload and whenever they change.
   secrets ? [ ],
@@ -43,6 +45,22 @@ let
   makesKey = generateKey != null;
 
   optional = condition: value: if condition then [ value ] else [ ];
+  tcpSocket = if proxySocket == null then "rust-nix-serve.socket" else "rust-nix-serve-tcp.socket";
+  sockets =
+    if socketActivated then
+      optional (proxySocket != null) "rust-nix-serve.socket" ++ optional (addresses != [ ]) tcpSocket
+    else
+      [ ];
+  socket = settings: {
+    Unit.Description = "Nix binary cache";
+    Socket = {
+      Service = "rust-nix-serve.service";
+      Backlog = 4096;
+    }
+    // settings;
+    Install.WantedBy = [ "sockets.target" ];
+  };
+
   before =
     optional hasSecrets "rust-nix-serve-keys.service" ++ optional makesKey "rust-nix-serve-key.service";
   isWildcard4 = address: builtins.match "0\\.0\\.0\\.0:[0-9]+" address != null;
@@ -60,10 +78,10 @@ in
         "network.target"
         "nix-daemon.socket"
       ]
-      ++ optional socketActivated "rust-nix-serve.socket"
+      ++ sockets
       ++ before;
       Wants = [ "nix-daemon.socket" ] ++ before;
-      Requires = optional socketActivated "rust-nix-serve.socket";
+      Requires = sockets;
       # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
       StartLimitIntervalSec = 0;
     };
@@ -81,31 +99,44 @@ in
       TimeoutStopSec = "${toString (shutdownGrace + 15)}s";
       # Each client costs a descriptor, each file that is being sent another.
       LimitNOFILE = 65536;
-    };
+    }
+    // when (narCache != null) (
+      let
+        below = builtins.match "/var/cache/(.+)" narCache;
+      in
+      if below == null then
+        { ReadWritePaths = [ narCache ]; }
+      else
+        {
+          CacheDirectory = builtins.head below;
+          # nginx is in the group.
+          CacheDirectoryMode = "0750";
+        }
+    );
     Install.WantedBy = [ "multi-user.target" ];
   };
 }
-// when socketActivated {
-  "rust-nix-serve.socket" = {
-    Unit.Description = "Nix binary cache";
-    Socket = {
-      ListenStream = optional (proxySocket != null) proxySocket.path ++ addresses;
-      Backlog = 4096;
-    }
-    // when (addresses != [ ]) {
+// when (socketActivated && proxySocket != null) {
+  "rust-nix-serve.socket" = socket {
+    ListenStream = [ proxySocket.path ];
+    # By this name the daemon knows on which of its sockets it talks to nginx.
+    FileDescriptorName = "nginx";
+    SocketUser = user;
+    SocketGroup = proxySocket.group;
+    SocketMode = "0660";
+  };
+}
+// when (socketActivated && addresses != [ ]) {
+  ${tcpSocket} = socket (
+    {
+      ListenStream = addresses;
       NoDelay = true;
       # An address that comes up after boot (a tunnel, a lease) must not keep the socket from starting.
       FreeBind = true;
     }
-    // when (proxySocket != null) {
-      SocketUser = user;
-      SocketGroup = proxySocket.group;
-      SocketMode = "0660";
-    }
     # [::] takes IPv4 as well, unless IPv4 has a socket of its own.
-    // when (builtins.any isWildcard4 addresses) { BindIPv6Only = "ipv6-only"; };
-    Install.WantedBy = [ "sockets.target" ];
-  };
+    // when (builtins.any isWildcard4 addresses) { BindIPv6Only = "ipv6-only"; }
+  );
 }
 // when makesKey {
   "rust-nix-serve-key.service" = {

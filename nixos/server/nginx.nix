@@ -7,7 +7,10 @@
 let
   inherit (lib) mkDefault mkIf;
   cfg = config.services.rust-nix-serve;
-  data = import ../data/nginx.nix { socket = cfg.proxySocket.path; };
+  data = import ../data/nginx.nix {
+    socket = cfg.proxySocket.path;
+    narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
+  };
 
   # Strings are added to, everything else gives way to what the user says.
   withDefaults = lib.mapAttrsRecursive (
@@ -29,6 +32,11 @@ in
             forceSSL = mkDefault cfg.nginx.forceSSL;
           };
         };
+    };
+
+    # To read the NAR cache.
+    users.users.${config.services.nginx.user} = mkIf cfg.narCache.enable {
+      extraGroups = [ "rust-nix-serve" ];
     };
 
     security.acme = mkIf (cfg.acme.email != null) {

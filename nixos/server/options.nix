@@ -168,6 +168,24 @@ in
       };
     };
 
+    narCache = {
+      enable = lib.mkEnableOption ''
+        compressing NARs, each once, for clients and networks that are slower than this machine. nginx sends the
+        finished ones by itself'';
+
+      maxSize = mkOption {
+        type = types.strMatching "[0-9]+(B|[KMGT]iB)";
+        default = "20GiB";
+        description = "The most that compressed NARs may take; what was not used for the longest time goes first.";
+      };
+
+      directory = mkOption {
+        type = types.strMatching "/.+[^/]";
+        default = "/var/cache/rust-nix-serve";
+        description = "Where compressed NARs are kept. Nothing else may be in there.";
+      };
+    };
+
     acme.email = mkOption {
       type = types.nullOr types.str;
       default = null;

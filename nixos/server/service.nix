@@ -27,6 +27,7 @@ let
     secretsNamedBy = "services.rust-nix-serve.secretKeyFile";
     proxySocket = if cfg.nginx.enable then cfg.proxySocket else null;
     addresses = map withPort addresses;
+    narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
     ownListeners = cfg.settings ? listen;
     generateKey =
       if cfg.generateSecretKey then
@@ -97,6 +98,13 @@ in
       description = "Nix binary cache";
     };
     users.groups.${user} = { };
+
+    # systemd makes the one below /var/cache itself.
+    systemd.tmpfiles.rules =
+      lib.mkIf (cfg.narCache.enable && !(lib.hasPrefix "/var/cache/" cfg.narCache.directory))
+        [
+          "d ${cfg.narCache.directory} 0750 ${user} ${user} -"
+        ];
 
     # Holds what is being downloaded against garbage collection. Added to whatever list there is.
     nix.settings.extra-allowed-users = [ user ];

@@ -63,6 +63,16 @@ in
     }
     // lib.optionalAttrs (cfg.hostName != null) {
       public_url = mkDefault "${scheme}://${cfg.hostName}";
+    }
+    // lib.optionalAttrs cfg.narCache.enable {
+      nar_cache = {
+        compression = mkDefault "zstd";
+        size = cfg.narCache.maxSize;
+        inherit (cfg.narCache) directory;
+      };
+    }
+    // lib.optionalAttrs (cfg.narCache.enable && cfg.nginx.enable) {
+      nginx.location = "/nar-cache/";
     };
   };
 }

@@ -93,11 +93,10 @@ fn c55_a_cache_that_was_copied_from_this_one_can_be_signed_anew() {
             .nix_command(["copy", "--from", server.url(), "--to", &copy, &full(&standard.itself)])
             .success();
         let key = client.scratch().write("key", crate::support::SECRET_KEY);
-        let command = if nix.version == "2.8" { "sign" } else { "sign" };
         client
             .nix_command([
                 "store",
-                command,
+                "sign",
                 "--store",
                 &copy,
                 "--key-file",

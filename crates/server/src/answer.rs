@@ -82,15 +82,24 @@ impl Entity {
 
     /// Whether the client has said that it holds these bytes.
     pub(crate) fn is_known(&self, headers: &HeaderMap) -> bool {
-        let Some(etag) = self.etag.as_ref().and_then(|etag| etag.to_str().ok()) else { return false };
-        headers.get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
-        })
+        let Some(etag) = self.etag.as_ref().and_then(|etag| etag.to_str().ok()) else {
+            return false;
+        };
+        headers.get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).any(
+            |value| {
+                value
+                    .split(',')
+                    .map(str::trim)
+                    .any(|known| known == "*" || known.trim_start_matches("W/") == etag)
+            },
+        )
     }
 
     /// 304.
     pub(crate) fn not_modified(&self) -> Answer {
-        self.head(StatusCode::NOT_MODIFIED).message_body(Body::Bytes(Bytes::new())).unwrap_or_else(broken)
+        self.head(StatusCode::NOT_MODIFIED)
+            .message_body(Body::Bytes(Bytes::new()))
+            .unwrap_or_else(broken)
     }
 
     /// Whether the request asks for a part of what has any length at all.
@@ -102,7 +111,9 @@ impl Entity {
     pub(crate) fn part(&self, headers: &HeaderMap, len: u64) -> Part {
         let mut ranges = headers.get_all(header::RANGE);
         let (Some(range), None) = (ranges.next(), ranges.next()) else { return Part::Whole(len) };
-        let (Ok(range), true) = (range.to_str(), self.range_is_wanted(headers)) else { return Part::Whole(len) };
+        let (Ok(range), true) = (range.to_str(), self.range_is_wanted(headers)) else {
+            return Part::Whole(len);
+        };
         match ByteRange::parse(range, len) {
             ByteRange::Whole => Part::Whole(len),
             ByteRange::Part { start, end_exclusive } => Part::Range(start..end_exclusive, len),
@@ -130,7 +141,10 @@ impl Entity {
             Part::Whole(_) => {}
             Part::Range(range, len) => {
                 let last = range.end.saturating_sub(1);
-                head.insert_header((header::CONTENT_RANGE, format!("bytes {}-{last}/{len}", range.start)));
+                head.insert_header((
+                    header::CONTENT_RANGE,
+                    format!("bytes {}-{last}/{len}", range.start),
+                ));
             }
             Part::Nowhere(len) => {
                 head.insert_header((header::CONTENT_RANGE, format!("bytes */{len}")));
@@ -178,7 +192,10 @@ impl Part {
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Answer {
     HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, Caching::Never.header()))
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
+        .insert_header((
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        ))
         .message_body(Body::Bytes(Bytes::from_static(text.as_bytes())))
         .unwrap_or_else(broken)
 }

@@ -42,7 +42,12 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    pub(crate) fn new(chunks: Box<dyn Chunks>, length: Option<u64>, transfer: Transfer, slot: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(
+        chunks: Box<dyn Chunks>,
+        length: Option<u64>,
+        transfer: Transfer,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
         Self { chunks, length, transfer, _slot: slot }
     }
 }
@@ -99,10 +104,15 @@ impl MessageBody for Body {
         self.body_size()
     }
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Aborted>>> {
         match self.get_mut() {
             Self::Bytes(bytes) | Self::Held { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
-            Self::Bytes(bytes) | Self::Held { bytes, .. } => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Self::Bytes(bytes) | Self::Held { bytes, .. } => {
+                Poll::Ready(Some(Ok(std::mem::take(bytes))))
+            }
             Self::Head(_) => Poll::Ready(None),
             Self::Stream(download) => download.poll_next(cx),
         }

@@ -25,7 +25,9 @@ async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
     let kind = Kind::of(resource.as_ref());
     let answer = match *request.method() {
         Method::GET | Method::HEAD => match resource {
-            Some(resource) => answer::for_method(request.method(), route(&request, &state, resource).await),
+            Some(resource) => {
+                answer::for_method(request.method(), route(&request, &state, resource).await)
+            }
             None => answer::for_method(request.method(), answer::not_found()),
         },
         _ => answer::method_not_allowed(),
@@ -45,7 +47,9 @@ async fn route(request: &HttpRequest, state: &State, resource: Resource) -> Answ
         Resource::Listing(hash) => routes::listing::get(request, state, hash).await,
         Resource::Nar(name) => routes::nar::get(request, state, name).await,
         Resource::Log(name) => routes::log::get(request, state, &name).await,
-        Resource::BuildTrace { drv, output } => routes::realisation::build_trace(request, state, &drv, &output).await,
+        Resource::BuildTrace { drv, output } => {
+            routes::realisation::build_trace(request, state, &drv, &output).await
+        }
         Resource::Realisation(id) => routes::realisation::get(request, state, &id).await,
         Resource::DebugInfo(id) => routes::debuginfo::get(request, state, &id).await,
         Resource::Serve { hash, path } => routes::serve::get(request, state, hash, &path).await,

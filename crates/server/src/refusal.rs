@@ -9,7 +9,9 @@ use crate::answer::{self, Answer};
 pub(crate) fn refuse(error: &StoreError) -> Answer {
     match error {
         // The database says so itself when its state changes.
-        StoreError::Unavailable { .. } => answer::unavailable("the store cannot be read at the moment\n"),
+        StoreError::Unavailable { .. } => {
+            answer::unavailable("the store cannot be read at the moment\n")
+        }
         StoreError::Stopping => answer::unavailable("stopping\n"),
         StoreError::BadRow { .. } => {
             tracing::error!("not served: {error}");

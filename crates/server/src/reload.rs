@@ -18,6 +18,24 @@ use crate::{
 const SELDOM: Duration = Duration::from_secs(5);
 const OFTEN: Duration = Duration::from_secs(1);
 
+/// How the files of keys and certificate looked before they were loaded. In this order, what changes
+/// in between is loaded again rather than overlooked.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    keys: FileWatch,
+    tls: FileWatch,
+}
+
+impl Seen {
+    pub(crate) fn new(signing: &SigningConfig, tls: Option<&TlsFiles>) -> Self {
+        let tls = tls.into_iter().flat_map(|files| [files.certificate.as_path(), &files.key]);
+        Self {
+            keys: FileWatch::new(signing.keys.iter().map(|path| path.as_path())),
+            tls: FileWatch::new(tls),
+        }
+    }
+}
+
 /// What can be exchanged in a running server.
 pub(crate) struct Reloader {
     state: Arc<State>,
@@ -25,19 +43,22 @@ pub(crate) struct Reloader {
     certificate: Option<Certificate>,
     signing: SigningConfig,
     tls: Option<TlsFiles>,
-    key_files: FileWatch,
-    tls_files: FileWatch,
+    seen: Seen,
     /// Certificate or key has changed, and the other may be about to.
     tls_changing: bool,
     next_look: Instant,
 }
 
 impl Reloader {
-    pub(crate) fn new(state: Arc<State>, hooks: Hooks, certificate: Option<Certificate>) -> Self {
+    pub(crate) fn new(
+        state: Arc<State>,
+        hooks: Hooks,
+        certificate: Option<Certificate>,
+        seen: Seen,
+    ) -> Self {
         let (signing, tls) = (state.config.signing.clone(), state.config.tls.clone());
         Self {
-            key_files: watch_keys(&signing),
-            tls_files: watch_tls(tls.as_ref()),
+            seen,
             state,
             hooks,
             certificate,
@@ -70,6 +91,7 @@ impl Reloader {
             Some(read) => read().map_err(|problem| vec![problem])?,
             None => Reloadable { signing: self.signing.clone(), tls: self.tls.clone() },
         };
+        let seen = Seen::new(&new.signing, new.tls.as_ref());
         let problems = unusable(&new.signing);
         if !problems.is_empty() {
             return Err(problems);
@@ -92,8 +114,8 @@ impl Reloader {
         if let Some(prepared) = prepared {
             prepared.show();
         }
-        self.key_files = watch_keys(&new.signing);
-        self.tls_files = watch_tls(new.tls.as_ref());
+        self.seen = seen;
+        self.tls_changing = false;
         self.signing = new.signing;
         self.tls = new.tls;
         Ok(())
@@ -106,7 +128,7 @@ impl Reloader {
 
     /// Loads the files that have changed.
     pub(crate) fn look(&mut self) {
-        if self.key_files.changed() {
+        if self.seen.keys.changed() {
             self.load_keys();
         }
         self.look_at_tls();
@@ -134,7 +156,7 @@ impl Reloader {
     /// Certificate and key are two files and are written one after the other: they are loaded when
     /// neither has changed since the last look.
     fn look_at_tls(&mut self) {
-        let changed = self.tls_files.changed();
+        let changed = self.seen.tls.changed();
         if changed || !self.tls_changing {
             self.tls_changing = changed;
             return;
@@ -155,12 +177,4 @@ impl Reloader {
 fn unusable(signing: &SigningConfig) -> Vec<String> {
     let problems = signing.keys.iter().filter_map(|path| load_key(path).err());
     problems.map(|problem| problem.to_string()).collect()
-}
-
-fn watch_keys(signing: &SigningConfig) -> FileWatch {
-    FileWatch::new(signing.keys.iter().map(|path| path.as_path()))
-}
-
-fn watch_tls(files: Option<&TlsFiles>) -> FileWatch {
-    FileWatch::new(files.into_iter().flat_map(|files| [files.certificate.as_path(), &files.key]))
 }

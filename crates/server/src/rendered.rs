@@ -121,7 +121,9 @@ impl RenderedCache {
     }
 
     fn age(&self, rendered: &Rendered) -> Duration {
-        Duration::from_millis(self.elapsed().saturating_sub(rendered.checked.load(Ordering::Relaxed)))
+        Duration::from_millis(
+            self.elapsed().saturating_sub(rendered.checked.load(Ordering::Relaxed)),
+        )
     }
 
     fn elapsed(&self) -> u64 {
@@ -132,7 +134,8 @@ impl RenderedCache {
 /// Everything that a narinfo says, as a number to compare.
 fn digest(info: &PathInfo) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&info.path, &info.nar_hash, info.nar_size, &info.references, &info.deriver, info.ultimate).hash(&mut hasher);
+    (&info.path, &info.nar_hash, info.nar_size, &info.references, &info.deriver, info.ultimate)
+        .hash(&mut hasher);
     for signature in &info.signatures {
         signature.to_string().hash(&mut hasher);
     }
@@ -162,7 +165,13 @@ mod tests {
 
     fn filled(made: Moment) -> (RenderedCache, HashPart) {
         let cache = RenderedCache::new(1 << 20);
-        cache.insert(&info(1), Bytes::from_static(b"text"), HeaderValue::from_static("\"x\""), made, true);
+        cache.insert(
+            &info(1),
+            Bytes::from_static(b"text"),
+            HeaderValue::from_static("\"x\""),
+            made,
+            true,
+        );
         (cache, info(1).path.hash_part())
     }
 

@@ -7,7 +7,7 @@ use crate::{
     heartbeat::Heartbeats,
     listen::{self, Bound, ListenError},
     notify,
-    reload::Reloader,
+    reload::{Reloader, Seen},
     signals::{Request, Signals},
     state::State,
     status::Status,
@@ -57,9 +57,10 @@ pub enum RunError {
 pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
     let nginx = config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners);
     let bound = listen::open(&config.listeners, nginx, config.limits.stall_timeout)?;
+    let seen = Seen::new(&config.signing, config.tls.as_ref());
     let certificate = certificate(&config, &bound)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(config, hooks, bound, certificate));
+    let result = runtime.block_on(serve(config, hooks, bound, certificate, seen));
     // A lookup that still waits for the database must not hold up the end.
     runtime.shutdown_background();
     result
@@ -78,6 +79,7 @@ async fn serve(
     hooks: Hooks,
     bound: Vec<Bound>,
     certificate: Option<Certificate>,
+    seen: Seen,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let urls: Vec<String> = bound.iter().map(|bound| bound.url.clone()).collect();
@@ -92,7 +94,7 @@ async fn serve(
     }
     announce(&urls, &state, &hooks);
 
-    let mut reloader = Reloader::new(Arc::clone(&state), hooks, certificate);
+    let mut reloader = Reloader::new(Arc::clone(&state), hooks, certificate, seen);
     let mut status = Status::new(Arc::clone(&state), &urls).await;
     notify::ready(&status.text());
     let mut watchdog = pin!(notify::watchdog(&hearts));

@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use rns_formats::{BuildTraceEntry, PathInfo, PublicKey, Realisation, SecretKey, Signature, StoreDir};
+use rns_formats::{
+    BuildTraceEntry, PathInfo, PublicKey, Realisation, SecretKey, Signature, StoreDir,
+};
 
 use crate::config::{SigningConfig, SigningPolicy};
 
@@ -36,7 +38,12 @@ impl Signer {
                 Err(error) => problems.push(error.to_string()),
             }
         }
-        Self { keys, policy: config.policy.clone(), problems, epoch: EPOCH.fetch_add(1, Ordering::Relaxed) }
+        Self {
+            keys,
+            policy: config.policy.clone(),
+            problems,
+            epoch: EPOCH.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// What keeps configured keys from signing; empty when all is well.
@@ -64,11 +71,21 @@ impl Signer {
     #[must_use]
     pub fn vouches_for(&self) -> &'static str {
         match (&self.policy, self.keys.is_empty()) {
-            (SigningPolicy::Keep, _) | (_, true) => "nothing is signed here; signatures stored with the paths are passed on",
-            (SigningPolicy::Add, _) => "every path that is served is signed, whoever built it; stored signatures are passed on",
-            (SigningPolicy::Replace, _) => "every path that is served is signed, whoever built it; stored signatures are dropped",
-            (SigningPolicy::Ultimate, _) => "paths built on this machine are signed; stored signatures are passed on",
-            (SigningPolicy::SignedBy(_), _) => "paths that carry a signature of a named key are signed; stored signatures are passed on",
+            (SigningPolicy::Keep, _) | (_, true) => {
+                "nothing is signed here; signatures stored with the paths are passed on"
+            }
+            (SigningPolicy::Add, _) => {
+                "every path that is served is signed, whoever built it; stored signatures are passed on"
+            }
+            (SigningPolicy::Replace, _) => {
+                "every path that is served is signed, whoever built it; stored signatures are dropped"
+            }
+            (SigningPolicy::Ultimate, _) => {
+                "paths built on this machine are signed; stored signatures are passed on"
+            }
+            (SigningPolicy::SignedBy(_), _) => {
+                "paths that carry a signature of a named key are signed; stored signatures are passed on"
+            }
         }
     }
 

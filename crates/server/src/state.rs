@@ -47,7 +47,9 @@ impl State {
             store: LocalStore::open(config.store.clone()),
             metrics: Metrics::new(),
             cache_info: Bytes::from(cache_info.to_string()),
-            downloads: Arc::new(Semaphore::new(config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS))),
+            downloads: Arc::new(Semaphore::new(
+                config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS),
+            )),
             narinfos: RenderedCache::new(config.limits.narinfo_cache_bytes),
             signer: share(signer),
             config,

@@ -24,7 +24,11 @@ pub(crate) struct Condition {
 
 impl Condition {
     pub(crate) fn new() -> Self {
-        Self { damaged: Cache::new(REMEMBERED), verified: Cache::new(REMEMBERED), found: AtomicU64::new(0) }
+        Self {
+            damaged: Cache::new(REMEMBERED),
+            verified: Cache::new(REMEMBERED),
+            found: AtomicU64::new(0),
+        }
     }
 
     /// Whether the path was found damaged a moment ago.

@@ -71,7 +71,8 @@ impl StoreConfig {
     pub fn for_root(root: &Path, store_dir: StoreDir) -> Self {
         let below = |path: &str| root.join(path.trim_start_matches('/'));
         // Below a root, Nix keeps the paths in `nix/store` whatever their logical directory is.
-        let real_dir = if root == Path::new("/") { store_dir.as_str().into() } else { below("nix/store") };
+        let real_dir =
+            if root == Path::new("/") { store_dir.as_str().into() } else { below("nix/store") };
         Self {
             real_dir,
             store_dir,

@@ -72,9 +72,10 @@ impl StoreError {
             Self::Io { doing, path, source } => Self::Io {
                 doing,
                 path: path.clone(),
-                source: source
-                    .raw_os_error()
-                    .map_or_else(|| io::Error::new(source.kind(), source.to_string()), io::Error::from_raw_os_error),
+                source: source.raw_os_error().map_or_else(
+                    || io::Error::new(source.kind(), source.to_string()),
+                    io::Error::from_raw_os_error,
+                ),
             },
             Self::Stopping => Self::Stopping,
         }

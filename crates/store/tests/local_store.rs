@@ -21,7 +21,11 @@ fn open(store: &FixtureStore) -> LocalStore {
 }
 
 /// All bytes of a range, or how far it came and why not further.
-async fn read(store: &LocalStore, path: &StorePath, range: Option<std::ops::Range<u64>>) -> Result<Vec<u8>, (Vec<u8>, StoreError)> {
+async fn read(
+    store: &LocalStore,
+    path: &StorePath,
+    range: Option<std::ops::Range<u64>>,
+) -> Result<Vec<u8>, (Vec<u8>, StoreError)> {
     let nar = store.nar(path.hash_part(), None).await.unwrap().expect("the path is valid");
     let range = range.unwrap_or(0..nar.size());
     match store.read_nar(&nar, range).await.unwrap().expect("the path is still there") {
@@ -124,7 +128,10 @@ async fn a_locked_or_corrupt_database_is_an_outage_and_heals() {
     let mut fixture = FixtureStore::new();
     let path = fixture.add("x", Tree::file("x"));
     let store = open(&fixture);
-    fixture.connection().execute_batch("pragma locking_mode=exclusive; begin exclusive; delete from Refs; commit").unwrap();
+    fixture
+        .connection()
+        .execute_batch("pragma locking_mode=exclusive; begin exclusive; delete from Refs; commit")
+        .unwrap();
     // A connection that holds the WAL exclusively shuts out all others.
     let locked = store.path_info(path.hash_part()).await;
     fixture.connection().execute_batch("pragma locking_mode=normal; select * from Refs").unwrap();
@@ -153,8 +160,15 @@ async fn nars_are_those_that_were_registered() {
     let fixture = Standard::new();
     let store = open(&fixture.store);
     let all = [
-        &fixture.tree, &fixture.dep, &fixture.top, &fixture.itself, &fixture.executable, &fixture.link,
-        &fixture.blob, &fixture.special, &fixture.bytes,
+        &fixture.tree,
+        &fixture.dep,
+        &fixture.top,
+        &fixture.itself,
+        &fixture.executable,
+        &fixture.link,
+        &fixture.blob,
+        &fixture.special,
+        &fixture.bytes,
     ];
     for path in all {
         let nar = read(&store, path, None).await.unwrap();
@@ -169,7 +183,9 @@ async fn any_range_is_that_part_of_the_whole() {
     let store = open(&fixture.store);
     let nar = fixture.store.nar(&fixture.blob);
     let len = nar.len() as u64;
-    for range in [0..1, 0..len, 95..97, 1_000_000..len, 300_000..900_001, len - 10..len, len - 1..len] {
+    for range in
+        [0..1, 0..len, 95..97, 1_000_000..len, 300_000..900_001, len - 10..len, len - 1..len]
+    {
         let part = read(&store, &fixture.blob, Some(range.clone())).await.unwrap();
         assert_eq!(part, nar[range.start as usize..range.end as usize], "{range:?}");
     }
@@ -214,25 +230,33 @@ async fn files_that_are_gone_or_changed_in_size_make_a_miss() {
 async fn altered_contents_are_never_sent_as_a_whole_nar() {
     let mut fixture = FixtureStore::new();
     let small = fixture.add("small", Tree::with_mode(0o644, "aaaa"));
-    let large = fixture.add("large", Tree::directory([("f", Tree::with_mode(0o644, vec![1; 1_000_000]))]));
+    let large =
+        fixture.add("large", Tree::directory([("f", Tree::with_mode(0o644, vec![1; 1_000_000]))]));
     let store = open(&fixture);
     fs::write(fixture.real_path(&small), "bbbb").unwrap();
     fs::write(fixture.real_path(&large).join("f"), vec![2; 1_000_000]).unwrap();
 
     let nar = store.nar(small.hash_part(), None).await.unwrap().unwrap();
-    assert!(store.read_nar(&nar, 0..nar.size()).await.unwrap().is_none(), "found out before the first byte");
+    assert!(
+        store.read_nar(&nar, 0..nar.size()).await.unwrap().is_none(),
+        "found out before the first byte"
+    );
 
     let (sent, error) = read(&store, &large, None).await.unwrap_err();
     assert!((sent.len() as u64) < fixture.info(&large).nar_size, "the end is withheld");
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-    assert!(store.path_info(large.hash_part()).await.unwrap().is_none(), "and the path is not announced any more");
+    assert!(
+        store.path_info(large.hash_part()).await.unwrap().is_none(),
+        "and the path is not announced any more"
+    );
     assert_eq!(store.numbers().damaged, 2);
 }
 
 #[tokio::test]
 async fn a_path_that_changes_after_it_was_verified_is_verified_again() {
     let mut fixture = FixtureStore::new();
-    let path = fixture.add("large", Tree::directory([("f", Tree::with_mode(0o644, vec![1; 1_000_000]))]));
+    let path =
+        fixture.add("large", Tree::directory([("f", Tree::with_mode(0o644, vec![1; 1_000_000]))]));
     let store = open(&fixture);
     read(&store, &path, None).await.unwrap();
     fs::write(fixture.real_path(&path).join("f"), vec![2; 1_000_000]).unwrap();

@@ -19,6 +19,7 @@ let
     https.hostName = "cache.example.com";
     key-rotation.secrets = [ "/var/secrets/cache.pem" ];
     missing-key.secrets = [ "/var/secrets/cache.pem" ];
+    nar-cache.narCache = "/var/cache/rust-nix-serve";
     ssh.ssh = true;
     substitution = { };
     switch = { };
@@ -29,6 +30,7 @@ let
     secrets = [ ];
     addresses = [ ];
     ssh = false;
+    narCache = null;
   }
   // scenarios.${scenario};
 
@@ -43,7 +45,7 @@ let
   units = import (data + "/unit.nix") {
     program = "/usr/local/bin/rust-nix-serve";
     config = "/etc/rust-nix-serve/config.toml";
-    inherit (given) secrets addresses;
+    inherit (given) secrets addresses narCache;
     secretsNamedBy = "services.rust-nix-serve.secretKeyFile";
     proxySocket =
       if proxied then
@@ -71,7 +73,10 @@ let
   );
 
   nginx = import (data + "/nginx-text.nix") {
-    nginx = import (data + "/nginx.nix") { inherit socket; };
+    nginx = import (data + "/nginx.nix") {
+      inherit socket;
+      inherit (given) narCache;
+    };
     serverName = given.hostName;
     acmeWebroot = if encrypted then "/var/lib/acme/webroot" else null;
     tls =
@@ -90,7 +95,19 @@ let
     keys = ${builtins.toJSON keys}
     [cache_info]
     priority = ${toString priority}
-  '';
+  ''
+  + (
+    if given.narCache == null then
+      ""
+    else
+      ''
+        [nar_cache]
+        compression = "zstd"
+        directory = "${given.narCache}"
+        [nginx]
+        location = "/nar-cache/"
+      ''
+  );
   sshKey = import ../../nixos/machines/ssh-key.nix;
 in
 {

@@ -67,8 +67,14 @@ pub(crate) struct RawStore {
     pub(crate) busy_timeout: Span,
     /// Which NARs are compared with their registered hash while they are sent.
     pub(crate) verify: RawVerify,
-    /// Memory for the layouts of NARs, which make ranges and lengths cheap.
+    /// Memory for the layouts of NARs, which make ranges and lengths cheap; an eighth of it beside that is for
+    /// rows of the database.
     pub(crate) layout_cache: ByteSize,
+    /// Connections to the Nix daemon, each of which is a process of its own there.
+    pub(crate) daemon_connections: usize,
+    /// Entries, of 16 bytes each, of the index of debug information and of that of NAR hashes. Both are made
+    /// when somebody asks for such a URL for the first time.
+    pub(crate) index_entries: usize,
 }
 
 /// Which NARs are compared with their registered hash while they are sent.
@@ -261,6 +267,8 @@ impl Default for RawStore {
             busy_timeout: Span::seconds(5),
             verify: RawVerify::Once,
             layout_cache: ByteSize(64 << 20),
+            daemon_connections: 4,
+            index_entries: 2_000_000,
         }
     }
 }

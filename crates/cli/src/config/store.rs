@@ -41,6 +41,8 @@ pub(super) fn resolve(raw: &RawStore, find: &mut Finder<'_>) -> StoreConfig {
             RawVerify::Never => Verify::Never,
         },
         layout_cache_bytes: usize::try_from(raw.layout_cache.0).unwrap_or(usize::MAX),
+        daemon_connections: raw.daemon_connections.max(1),
+        index_entries: raw.index_entries,
         ..below_root
     }
 }

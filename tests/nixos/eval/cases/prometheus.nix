@@ -24,12 +24,15 @@ let
 in
 {
   "behind nginx there is a listener for Prometheus" = {
-    got = machine.systemd.sockets.rust-nix-serve.socketConfig.ListenStream;
-    want = [
-      "/run/rust-nix-serve/http.sock"
-      "127.0.0.1:5000"
-    ];
+    got = machine.systemd.sockets.rust-nix-serve-tcp.socketConfig.ListenStream;
+    want = [ "127.0.0.1:5000" ];
   };
+  "whose sockets both belong to the daemon" =
+    machine.systemd.sockets.rust-nix-serve-tcp.socketConfig.Service == "rust-nix-serve.service"
+    && machine.systemd.services.rust-nix-serve.requires == [
+      "rust-nix-serve.socket"
+      "rust-nix-serve-tcp.socket"
+    ];
   "which is not public" = {
     got = machine.networking.firewall.allowedTCPPorts;
     want = [ 80 ];

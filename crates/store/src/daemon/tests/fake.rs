@@ -79,6 +79,7 @@ pub(super) struct FakeDaemon {
 #[derive(Default)]
 struct State {
     accepted: usize,
+    open: usize,
     asked: Vec<String>,
     roots: BTreeMap<usize, Vec<String>>,
 }
@@ -108,6 +109,11 @@ impl FakeDaemon {
         self.state.lock().unwrap().accepted
     }
 
+    /// How many of them are left.
+    pub(super) fn open(&self) -> usize {
+        self.state.lock().unwrap().open
+    }
+
     /// Every path that was asked for, in order.
     pub(super) fn asked(&self) -> Vec<String> {
         self.state.lock().unwrap().asked.clone()
@@ -129,13 +135,16 @@ async fn accept(listener: UnixListener, moods: watch::Receiver<Mood>, state: Arc
         let id = {
             let mut state = state.lock().unwrap();
             state.accepted += 1;
+            state.open += 1;
             state.accepted
         };
         let (moods, state) = (moods.clone(), Arc::clone(&state));
         connections.spawn(async move {
             // A client that leaves is no error.
             let _ = serve(stream, id, moods, &state).await;
-            state.lock().unwrap().roots.remove(&id);
+            let mut state = state.lock().unwrap();
+            state.open -= 1;
+            state.roots.remove(&id);
         });
     }
 }

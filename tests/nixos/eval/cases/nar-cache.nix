@@ -1,0 +1,60 @@
+# Compressed NARs that nginx sends by itself.
+{
+  evaluate,
+  has,
+  lib,
+  modules,
+  ...
+}:
+let
+  with' =
+    options:
+    evaluate [
+      modules.nixos.default
+      {
+        services.rust-nix-serve = {
+          enable = true;
+          hostName = "cache";
+          expose.everything = true;
+          narCache.enable = true;
+        }
+        // options;
+      }
+    ];
+  machine = with' { };
+  elsewhere = with' {
+    narCache = {
+      enable = true;
+      directory = "/srv/nars";
+      maxSize = "1TiB";
+    };
+  };
+  alone = evaluate [
+    modules.nixos.default
+    {
+      services.rust-nix-serve = {
+        enable = true;
+        narCache.enable = true;
+      };
+    }
+  ];
+in
+{
+  "nothing is refused" = {
+    got = machine.refusals ++ elsewhere.refusals ++ alone.refusals;
+    want = [ ];
+  };
+  "the daemon may write the directory, and nginx read it" =
+    has "CacheDirectory=rust-nix-serve\n" (machine.unit "rust-nix-serve.service")
+    && lib.elem "rust-nix-serve" machine.users.users.nginx.extraGroups;
+  "nginx knows the place, the outside does not" =
+    has "alias /var/cache/rust-nix-serve/;" machine.nginxConf && has "internal;" machine.nginxConf;
+  "the daemon knows which socket is nginx's" =
+    has "FileDescriptorName=nginx\n" (machine.unit "rust-nix-serve.socket")
+    && machine.services.rust-nix-serve.settings.nginx.location == "/nar-cache/";
+  "a directory of one's own" =
+    has "ReadWritePaths=/srv/nars\n" (elsewhere.unit "rust-nix-serve.service")
+    && lib.elem "d /srv/nars 0750 rust-nix-serve rust-nix-serve -" elsewhere.systemd.tmpfiles.rules
+    && elsewhere.services.rust-nix-serve.settings.nar_cache.size == "1TiB";
+  "without nginx the daemon sends them" = !(alone.services.rust-nix-serve.settings ? nginx);
+}
