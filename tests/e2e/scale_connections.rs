@@ -35,12 +35,8 @@ fn ten_thousand_idle_connections_keep_nobody_else_waiting() {
     }
     assert!(server.get(&target).ok() == standard.store.nar(&standard.blob));
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-    let grown = server.resident_bytes().saturating_sub(memory);
-    assert!(
-        grown / (wanted as u64) < 32 << 10,
-        "{} KiB for each connection",
-        grown / (wanted as u64) >> 10
-    );
+    let each = server.resident_bytes().saturating_sub(memory) / wanted as u64;
+    assert!(each < 32 << 10, "{each} bytes for each connection");
 
     drop(idle);
     eventually(|| server.open_files() <= files + 2);

@@ -19,16 +19,34 @@ pub(crate) enum Body {
     /// Bytes in memory.
     Bytes(Bytes),
     /// Bytes read for this answer, which count as a download until the client has taken them.
-    Held {
-        /// What is sent.
-        bytes: Bytes,
-        /// One of the downloads that may run at the same time.
-        _slot: OwnedSemaphorePermit,
-    },
+    Held(Held),
     /// Nothing, in answer to HEAD: the length that GET would have.
     Head(BodySize),
     /// Chunks from the store.
     Stream(Download),
+}
+
+/// A body that was read before it is sent.
+pub(crate) struct Held {
+    bytes: Bytes,
+    transfer: Transfer,
+    /// One of the downloads that may run at the same time.
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Held {
+    pub(crate) const fn new(bytes: Bytes, transfer: Transfer, slot: OwnedSemaphorePermit) -> Self {
+        Self { bytes, transfer, _slot: slot }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.bytes.is_empty() {
+            self.transfer.complete();
+            return None;
+        }
+        self.transfer.sent(self.bytes.len());
+        Some(std::mem::take(&mut self.bytes))
+    }
 }
 
 /// A body that is sent as it is read.
@@ -85,7 +103,8 @@ impl Body {
     /// How long the body is.
     fn body_size(&self) -> BodySize {
         match self {
-            Self::Bytes(bytes) | Self::Held { bytes, .. } => BodySize::Sized(bytes.len() as u64),
+            Self::Bytes(bytes) => BodySize::Sized(bytes.len() as u64),
+            Self::Held(held) => BodySize::Sized(held.bytes.len() as u64),
             Self::Head(size) => *size,
             Self::Stream(download) => download.length.map_or(BodySize::Stream, BodySize::Sized),
         }
@@ -109,10 +128,9 @@ impl MessageBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Aborted>>> {
         match self.get_mut() {
-            Self::Bytes(bytes) | Self::Held { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
-            Self::Bytes(bytes) | Self::Held { bytes, .. } => {
-                Poll::Ready(Some(Ok(std::mem::take(bytes))))
-            }
+            Self::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Bytes(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Self::Held(held) => Poll::Ready(held.next().map(Ok)),
             Self::Head(_) => Poll::Ready(None),
             Self::Stream(download) => download.poll_next(cx),
         }

@@ -33,7 +33,7 @@ async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
         _ => answer::method_not_allowed(),
     };
     state.metrics.answered(kind, answer.status().as_u16());
-    if let Body::Bytes(bytes) | Body::Held { bytes, .. } = answer.body() {
+    if let Body::Bytes(bytes) = answer.body() {
         state.metrics.bytes(kind, bytes.len());
     }
     answer

@@ -23,6 +23,7 @@ pub(crate) struct Heartbeats(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     start: Instant,
+    interval: Duration,
     beats: Mutex<Vec<Weak<Beat>>>,
     /// How many workers have started.
     started: watch::Sender<usize>,
@@ -34,8 +35,13 @@ struct Beat(AtomicU64);
 
 impl Heartbeats {
     pub(crate) fn new() -> Self {
+        Self::every(INTERVAL)
+    }
+
+    fn every(interval: Duration) -> Self {
         Self(Arc::new(Inner {
             start: Instant::now(),
+            interval,
             beats: Mutex::default(),
             started: watch::Sender::new(0),
         }))
@@ -54,7 +60,7 @@ impl Heartbeats {
         let this = self.clone();
         actix_web::rt::spawn(async move {
             loop {
-                tokio::time::sleep(INTERVAL).await;
+                tokio::time::sleep(this.0.interval).await;
                 beat.0.store(this.now(), Ordering::Relaxed);
             }
         });
@@ -110,33 +116,37 @@ mod tests {
         (block, handle)
     }
 
+    const LIMIT: Duration = Duration::from_millis(1000);
+
+    fn hearts() -> Heartbeats {
+        Heartbeats::every(Duration::from_millis(20))
+    }
+
     #[test]
     fn a_blocked_worker_is_noticed_and_forgiven_when_it_goes_on() {
-        let hearts = Heartbeats::new();
-        let limit = Duration::from_millis(1500);
-        assert!(!hearts.alive(limit), "nobody has started");
+        let hearts = hearts();
+        assert!(!hearts.alive(LIMIT), "nobody has started");
         let (_one, _) = worker(&hearts);
         let (two, _) = worker(&hearts);
         actix_web::rt::System::new().block_on(hearts.started(2));
-        thread::sleep(Duration::from_millis(1200));
-        assert!(hearts.alive(limit));
+        assert!(hearts.alive(LIMIT));
 
         two.send(Duration::from_secs(3)).unwrap();
-        thread::sleep(Duration::from_millis(2700));
-        assert!(!hearts.alive(limit), "one worker is blocked");
-        thread::sleep(Duration::from_millis(1800));
-        assert!(hearts.alive(limit));
+        thread::sleep(Duration::from_millis(2000));
+        assert!(!hearts.alive(LIMIT), "one worker is blocked");
+        thread::sleep(Duration::from_millis(2000));
+        assert!(hearts.alive(LIMIT));
     }
 
     #[test]
     fn a_worker_that_ended_is_not_missed_by_the_others() {
-        let hearts = Heartbeats::new();
+        let hearts = hearts();
         let (_one, _) = worker(&hearts);
         let (two, handle) = worker(&hearts);
         actix_web::rt::System::new().block_on(hearts.started(2));
         drop(two);
         handle.join().unwrap();
-        thread::sleep(Duration::from_millis(2500));
-        assert!(hearts.alive(Duration::from_millis(1500)));
+        thread::sleep(2 * LIMIT);
+        assert!(hearts.alive(LIMIT));
     }
 }

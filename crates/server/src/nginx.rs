@@ -37,7 +37,9 @@ impl Local {
             stream.local_addr().is_ok_and(|local| self.is_tcp(local))
         } else if let Some(stream) = stream.downcast_ref::<UnixStream>() {
             let local = stream.local_addr();
-            local.is_ok_and(|local| matches!(self, Self::Unix(path) if local.as_pathname() == Some(path)))
+            local.is_ok_and(
+                |local| matches!(self, Self::Unix(path) if local.as_pathname() == Some(path)),
+            )
         } else {
             false
         };

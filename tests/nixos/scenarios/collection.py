@@ -1,6 +1,6 @@
 # A garbage collection during a download waits for nobody, takes what is unused, and leaves what is being sent.
 cache.wait_for_unit("rust-nix-serve.socket")
-path = build(cache, "large", 22)
+path = build(cache, "large", doublings=22)
 unused = build(cache, "unused")
 client.wait_until_succeeds("curl -sSf http://cache/readyz")
 expected = nar_hash(cache, path)

@@ -3,11 +3,10 @@
 # and nothing else, so that a machine may be a NixOS VM or a container with another system.
 
 
-def build(machine, name, doublings=0):
-    """Builds a path that nothing but its name sets apart, and returns it."""
-    return machine.succeed(
-        f"nix-build /etc/fixture.nix --no-out-link --argstr name {name} --arg doublings {doublings}"
-    ).strip()
+def build(machine, name, **size):
+    """Builds a path that nothing but its name and size sets apart, and returns it: see machines/fixture.nix."""
+    arguments = " ".join(f"--arg {key} {value}" for key, value in size.items())
+    return machine.succeed(f"nix-build /etc/fixture.nix --no-out-link --argstr name {name} {arguments}").strip()
 
 
 def hash_part(path):

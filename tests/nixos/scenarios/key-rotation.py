@@ -5,7 +5,7 @@ make = (
 )
 cache.wait_for_unit("rust-nix-serve.service")
 cache.succeed(make.format(name="old-1"))
-path = build(cache, "large", 22)
+path = build(cache, "large", doublings=22)
 narinfo = f"curl -sSf http://cache/{hash_part(path)}.narinfo"
 client.wait_until_succeeds(f"{narinfo} | grep '^Sig: old-1:'")
 

@@ -1,6 +1,6 @@
 # A NAR is compressed once; then nginx sends it from the directory, and the daemon does when the file is gone.
 cache.wait_for_unit("rust-nix-serve.socket")
-path = build(cache, "large", 20)
+path = build(cache, "large", noise=20000)
 key = public_key(cache)
 client.wait_until_succeeds("curl -sSf http://cache/readyz")
 client.succeed(f"curl -sSf http://cache/{hash_part(path)}.narinfo | grep -qx 'Compression: zstd'")

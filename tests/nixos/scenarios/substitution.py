@@ -1,6 +1,6 @@
 # A client trusts the key of the cache and gets a signed path with what it refers to.
 cache.wait_for_unit("rust-nix-serve.socket")
-path = build(cache, "greeting")
+path = build(cache, "greeting", dependency="true")
 key = public_key(cache)
 
 client.succeed(realise(path, "http://cache", key))

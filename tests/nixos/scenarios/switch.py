@@ -1,6 +1,6 @@
 # Another configuration is switched to during a download: the download ends whole, the new configuration serves.
 cache.wait_for_unit("rust-nix-serve.socket")
-path = build(cache, "large", 22)
+path = build(cache, "large", doublings=22)
 client.wait_until_succeeds("curl -sSf http://cache/readyz")
 client.succeed("curl -sSf http://cache/nix-cache-info | grep -qx 'Priority: 50'")
 

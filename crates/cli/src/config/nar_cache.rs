@@ -108,7 +108,10 @@ mod tests {
                     encoder_memory = \"2GiB\"\ngrace = \"1m\"\n";
         let cache = cache(text, &[]).unwrap();
         assert_eq!((cache.xz_level, cache.zstd_level), (9, 3));
-        assert_eq!((cache.bytes, cache.memory_bytes, cache.encoder_memory_bytes), (1 << 30, 1 << 20, 2 << 30));
+        assert_eq!(
+            (cache.bytes, cache.memory_bytes, cache.encoder_memory_bytes),
+            (1 << 30, 1 << 20, 2 << 30)
+        );
         assert_eq!(cache.grace.as_secs(), 60);
     }
 

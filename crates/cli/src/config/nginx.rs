@@ -98,14 +98,18 @@ mod tests {
         let text = format!("{CACHE}listen = \"unix:///run/n.sock\"\nlocation = \"/nar-cache/\"\n");
         let nginx = load_with(&text, &[], &[]).unwrap().server.nginx.unwrap();
         assert_eq!(nginx.prefix, "/nar-cache/");
-        assert!(matches!(&nginx.listeners[..], [Listener::Unix { path, .. }] if path.ends_with("n.sock")), "{nginx:?}");
+        assert!(
+            matches!(&nginx.listeners[..], [Listener::Unix { path, .. }] if path.ends_with("n.sock")),
+            "{nginx:?}"
+        );
         assert_eq!(load_with(CACHE, &[], &[]).unwrap().server.nginx, None);
     }
 
     #[test]
     fn a_socket_of_systemd_needs_only_its_name() {
         let text = format!("{CACHE}location = \"/nar-cache/\"\n");
-        let nginx = load_with(&text, &[("LISTEN_FDNAMES", "http:nginx")], &[]).unwrap().server.nginx;
+        let nginx =
+            load_with(&text, &[("LISTEN_FDNAMES", "http:nginx")], &[]).unwrap().server.nginx;
         assert_eq!(nginx.unwrap().listeners, []);
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     answer::{self, Answer, Caching, Entity, Part},
-    body::{Body, Download},
+    body::{Body, Download, Held},
     metrics::Kind,
     nginx,
     refusal::refuse,
@@ -25,7 +25,9 @@ use crate::{
 
 pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> Answer {
     // A compressed NAR without the hash part of its path is named by the hash of the file, which says nothing here.
-    let (Some(codec), Some(hash)) = (codec(name.compression), name.hash_part) else { return answer::not_found() };
+    let (Some(codec), Some(hash)) = (codec(name.compression), name.hash_part) else {
+        return answer::not_found();
+    };
     let compressed = match state.store.compressed_nar(hash, name.nar_hash, codec).await {
         Ok(Some(compressed)) => compressed,
         Ok(None) => return answer::not_found(),
@@ -74,7 +76,9 @@ async fn send(
     }
     let body = match finished.read(part.range()).await? {
         None => return Ok(None),
-        Some(CompressedBody::Whole(bytes)) => Body::Held { bytes, _slot: slot(state).await? },
+        Some(CompressedBody::Whole(bytes)) => {
+            Body::Held(Held::new(bytes, state.metrics.transfer(Kind::Nar), slot(state).await?))
+        }
         Some(CompressedBody::Stream(chunks)) => download(state, chunks, Some(part.len())).await?,
     };
     Ok(Some(entity.answer_part(&part, body)))
@@ -103,7 +107,11 @@ async fn send_growing(
     Ok(Some(answer))
 }
 
-async fn download(state: &State, chunks: Box<dyn Chunks>, length: Option<u64>) -> Result<Body, StoreError> {
+async fn download(
+    state: &State,
+    chunks: Box<dyn Chunks>,
+    length: Option<u64>,
+) -> Result<Body, StoreError> {
     let slot = slot(state).await?;
     Ok(Body::Stream(Download::new(chunks, length, state.metrics.transfer(Kind::Nar), slot)))
 }

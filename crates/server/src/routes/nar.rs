@@ -9,7 +9,7 @@ use rns_store::{Nar, NarBody, StoreError};
 
 use crate::{
     answer::{self, Answer, Caching, Entity, Part},
-    body::{Body, Download},
+    body::{Body, Download, Held},
     metrics::Kind,
     refusal::refuse,
     routes::compressed,
@@ -67,7 +67,7 @@ async fn body(request: &HttpRequest, state: &State, nar: &Nar, part: &Part) -> R
     }
     let slot = Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
     Ok(state.store.read_nar(nar, part.range()).await?.map(|body| match body {
-        NarBody::Whole(bytes) => Body::Held { bytes, _slot: slot },
+        NarBody::Whole(bytes) => Body::Held(Held::new(bytes, state.metrics.transfer(Kind::Nar), slot)),
         NarBody::Stream(stream) => {
             let transfer = state.metrics.transfer(Kind::Nar);
             Body::Stream(Download::new(Box::new(stream), Some(part.len()), transfer, slot))

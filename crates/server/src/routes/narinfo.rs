@@ -19,7 +19,12 @@ use crate::{
 /// How long a narinfo waits for the length and the hash of the compressed NAR.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart, json: bool) -> Answer {
+pub(crate) async fn get(
+    request: &HttpRequest,
+    state: &State,
+    hash: HashPart,
+    json: bool,
+) -> Answer {
     let signer = state.signer();
     // A narinfo without the signature that it should have is remembered by clients for a month.
     if !signer.problems().is_empty() {
@@ -27,7 +32,10 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart, js
     }
     // Both are read before the keys and the row are used.
     let now = Moment { epoch: signer.epoch(), generation: state.store.generation() };
-    if !json && let Some(rendered) = state.narinfos.get(&hash, now).filter(|rendered| says_all(rendered, state)) {
+    if !json
+        && let Some(rendered) =
+            state.narinfos.get(&hash, now).filter(|rendered| says_all(rendered, state))
+    {
         return send(request, &rendered);
     }
     let info = match state.store.path_info(hash).await {
@@ -42,7 +50,9 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart, js
         let offer = Offer::find(state, &info).await;
         return send_json(request, state, &signer, &info, offer);
     }
-    if let Some(rendered) = state.narinfos.renew(&info, now).filter(|rendered| says_all(rendered, state)) {
+    if let Some(rendered) =
+        state.narinfos.renew(&info, now).filter(|rendered| says_all(rendered, state))
+    {
         return send(request, &rendered);
     }
     let offer = Offer::find(state, &info).await;
@@ -65,7 +75,13 @@ fn send(request: &HttpRequest, rendered: &Arc<Rendered>) -> Answer {
         .answer_bytes(request.headers(), rendered.text.clone())
 }
 
-fn send_json(request: &HttpRequest, state: &State, signer: &Signer, info: &PathInfo, offer: Offer) -> Answer {
+fn send_json(
+    request: &HttpRequest,
+    state: &State,
+    signer: &Signer,
+    info: &PathInfo,
+    offer: Offer,
+) -> Answer {
     let mut json = describe(info, signer, state, offer).to_json(state.store.store_dir());
     if let Some(fields) = json.as_object_mut() {
         fields.insert("registrationTime".to_owned(), info.registration_time.into());
@@ -97,10 +113,18 @@ impl Offer {
     async fn find(state: &State, info: &PathInfo) -> Self {
         match state.config.compression {
             Some(codec) if state.store.compresses(info.nar_size) => {
-                let file = timeout(PATIENCE, state.store.compressed_file(info, codec)).await.ok().flatten();
-                Self { compression: compressed::compression(codec), file: file.map(|file| (file.hash, file.size)) }
+                let file = timeout(PATIENCE, state.store.compressed_file(info, codec))
+                    .await
+                    .ok()
+                    .flatten();
+                Self {
+                    compression: compressed::compression(codec),
+                    file: file.map(|file| (file.hash, file.size)),
+                }
             }
-            _ => Self { compression: Compression::None, file: Some((info.nar_hash, info.nar_size)) },
+            _ => {
+                Self { compression: Compression::None, file: Some((info.nar_hash, info.nar_size)) }
+            }
         }
     }
 }

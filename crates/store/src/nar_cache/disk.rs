@@ -98,8 +98,15 @@ impl Disk {
         };
         let name = file_name::print(tag, &file);
         let path = self.directory.join(&name);
-        let opened = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty());
-        match opened.map_err(io::Error::from).and_then(|open| check.run(&open, &file).map(|()| open)) {
+        let opened = rustix::fs::open(
+            &path,
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            Mode::empty(),
+        );
+        match opened
+            .map_err(io::Error::from)
+            .and_then(|open| check.run(&open, &file).map(|()| open))
+        {
             Ok(open) => {
                 if touch {
                     set_used(&path, now);
@@ -120,7 +127,12 @@ impl Disk {
     ///
     /// # Errors
     /// When it cannot be renamed, as when the directory was deleted.
-    pub(super) fn keep(&self, tag: &str, temporary: Temporary<'_>, file: CompressedFile) -> io::Result<Found> {
+    pub(super) fn keep(
+        &self,
+        tag: &str,
+        temporary: Temporary<'_>,
+        file: CompressedFile,
+    ) -> io::Result<Found> {
         let name = file_name::print(tag, &file);
         let open = Arc::clone(temporary.file());
         let check = Check::done(&open)?;
@@ -171,7 +183,8 @@ impl Disk {
                 return;
             }
             let target = (self.bound / 100 * LEFT).saturating_sub(growing);
-            let mut by_use: Vec<_> = files.by_tag.iter().map(|(tag, entry)| (entry.used, Arc::clone(tag))).collect();
+            let mut by_use: Vec<_> =
+                files.by_tag.iter().map(|(tag, entry)| (entry.used, Arc::clone(tag))).collect();
             by_use.sort_unstable();
             for (_, tag) in by_use {
                 if files.bytes <= target {
@@ -220,4 +233,3 @@ fn set_used(path: &Path, nanos: u64) {
     let times = Timestamps { last_access: used, last_modification: unchanged };
     _ = utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
 }
-

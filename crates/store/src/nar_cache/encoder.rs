@@ -3,7 +3,9 @@
 use std::io;
 
 use xz2::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
-use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer, get_error_name, zstd_sys::ZSTD_EndDirective};
+use zstd::zstd_safe::{
+    CCtx, CParameter, InBuffer, OutBuffer, get_error_name, zstd_sys::ZSTD_EndDirective,
+};
 
 use super::Codec;
 use crate::StoreError;
@@ -42,14 +44,17 @@ impl Encoder {
             Self::Zstd(context) => {
                 let mut input = InBuffer::around(input);
                 while input.pos < input.src.len() {
-                    zstd_step(context, &mut input, out, ZSTD_EndDirective::ZSTD_e_continue).map_err(failed)?;
+                    zstd_step(context, &mut input, out, ZSTD_EndDirective::ZSTD_e_continue)
+                        .map_err(failed)?;
                 }
             }
             Self::Xz(stream) => {
                 while !input.is_empty() {
                     out.reserve(ROOM);
                     let before = stream.total_in();
-                    stream.process_vec(input, out, Action::Run).map_err(|error| failed(error.into()))?;
+                    stream
+                        .process_vec(input, out, Action::Run)
+                        .map_err(|error| failed(error.into()))?;
                     let taken = usize::try_from(stream.total_in() - before).unwrap_or(usize::MAX);
                     input = input.get(taken..).unwrap_or_default();
                 }
@@ -66,13 +71,18 @@ impl Encoder {
         match self {
             Self::Zstd(context) => {
                 let mut nothing = InBuffer::around(&[]);
-                while zstd_step(context, &mut nothing, out, ZSTD_EndDirective::ZSTD_e_end).map_err(failed)? > 0 {}
+                while zstd_step(context, &mut nothing, out, ZSTD_EndDirective::ZSTD_e_end)
+                    .map_err(failed)?
+                    > 0
+                {}
             }
             Self::Xz(stream) => {
                 let mut status = Status::Ok;
                 while status != Status::StreamEnd {
                     out.reserve(ROOM);
-                    status = stream.process_vec(&[], out, Action::Finish).map_err(|error| failed(error.into()))?;
+                    status = stream
+                        .process_vec(&[], out, Action::Finish)
+                        .map_err(|error| failed(error.into()))?;
                 }
             }
         }
@@ -169,7 +179,9 @@ mod tests {
             let zstd = compress(Codec::Zstd, 3, &original, 100_000);
             assert!(zstd::decode_all(&*zstd).unwrap() == original, "{len}");
             let mut back = Vec::new();
-            xz2::read::XzDecoder::new(&*compress(Codec::Xz, 1, &original, 100_000)).read_to_end(&mut back).unwrap();
+            xz2::read::XzDecoder::new(&*compress(Codec::Xz, 1, &original, 100_000))
+                .read_to_end(&mut back)
+                .unwrap();
             assert!(back == original, "{len}");
         }
     }
@@ -181,7 +193,10 @@ mod tests {
             for level in levels {
                 let once = compress(codec, level, &original, 256 << 10);
                 for step in [256 << 10, 77_777, 3_000_000] {
-                    assert!(once == compress(codec, level, &original, step), "{codec:?} {level} {step}");
+                    assert!(
+                        once == compress(codec, level, &original, step),
+                        "{codec:?} {level} {step}"
+                    );
                 }
             }
         }

@@ -26,7 +26,8 @@ pub(super) fn parse(name: &str) -> Option<(Arc<str>, CompressedFile)> {
     let mut parts = name.split('.');
     let (tag, size, hash) = (parts.next()?, parts.next()?, parts.next()?);
     let is_tag = tag.split('-').next().is_some_and(|nar| Sha256Digest::parse_nix32(nar).is_ok());
-    let file = CompressedFile { size: size.parse().ok()?, hash: Sha256Digest::parse_nix32(hash).ok()? };
+    let file =
+        CompressedFile { size: size.parse().ok()?, hash: Sha256Digest::parse_nix32(hash).ok()? };
     (is_tag && parts.next().is_none()).then(|| (tag.into(), file))
 }
 

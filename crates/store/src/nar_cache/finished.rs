@@ -18,9 +18,16 @@ pub struct Finished {
 #[derive(Clone)]
 enum Source {
     Memory(Bytes),
-    File { open: Arc<OwnedFd>, name: Option<Arc<str>> },
+    File {
+        open: Arc<OwnedFd>,
+        name: Option<Arc<str>>,
+    },
     /// Nowhere: it is compressed anew for each reader.
-    Again { store: LocalStore, nar: Nar, recipe: Recipe },
+    Again {
+        store: LocalStore,
+        nar: Nar,
+        recipe: Recipe,
+    },
 }
 
 /// The bytes of a compressed NAR, or of a range of it.
@@ -37,10 +44,18 @@ impl Finished {
     }
 
     pub(super) fn in_file(tag: Arc<str>, found: Found) -> Self {
-        Self { tag, file: found.file, source: Source::File { open: found.open, name: Some(found.name) } }
+        Self {
+            tag,
+            file: found.file,
+            source: Source::File { open: found.open, name: Some(found.name) },
+        }
     }
 
-    pub(super) const fn in_nameless_file(tag: Arc<str>, file: CompressedFile, open: Arc<OwnedFd>) -> Self {
+    pub(super) const fn in_nameless_file(
+        tag: Arc<str>,
+        file: CompressedFile,
+        open: Arc<OwnedFd>,
+    ) -> Self {
         Self { tag, file, source: Source::File { open, name: None } }
     }
 
@@ -94,7 +109,11 @@ impl Finished {
                 Some(CompressedBody::Whole(bytes.slice(index(range.start)..index(range.end))))
             }
             Source::File { open, .. } => {
-                let chunks = FileStream::start(Arc::clone(open), Path::new("a compressed NAR").into(), range);
+                let chunks = FileStream::start(
+                    Arc::clone(open),
+                    Path::new("a compressed NAR").into(),
+                    range,
+                );
                 Some(CompressedBody::Stream(Box::new(chunks)))
             }
             Source::Again { store, nar, recipe } => {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Chunks, LocalStore, Nar, StoreError,
-    chunks::{Fill as _, FileRange, ReadAhead},
+    chunks::{FileRange, Fill as _, ReadAhead},
     nar::Buffer,
 };
 
@@ -84,7 +84,9 @@ impl Chunks for Follower {
         let Some(task) = &mut self.0 else { return Poll::Ready(None) };
         let stepped = ready!(Pin::new(task).poll(cx));
         self.0 = None;
-        let Ok((state, chunk)) = stepped else { return Poll::Ready(Some(Err(StoreError::Stopping))) };
+        let Ok((state, chunk)) = stepped else {
+            return Poll::Ready(Some(Err(StoreError::Stopping)));
+        };
         if matches!(chunk, Some(Ok(_))) {
             *self = Self::start(state);
         }

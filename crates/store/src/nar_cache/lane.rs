@@ -25,7 +25,8 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(codec: Codec, level: u8, memory_bytes: u64) -> Self {
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let memory_mib = u32::try_from(memory_bytes >> 20).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
+        let memory_mib =
+            u32::try_from(memory_bytes >> 20).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
         Self {
             codec,
             level,
@@ -40,7 +41,9 @@ impl Lane {
     pub(super) async fn recipe(&self) -> Result<Recipe, StoreError> {
         let (codec, level) = (self.codec, self.level);
         let made = || async {
-            spawn_blocking(move || Recipe::new(codec, level)).await.map_err(|_| StoreError::Stopping)?
+            spawn_blocking(move || Recipe::new(codec, level))
+                .await
+                .map_err(|_| StoreError::Stopping)?
         };
         self.recipe.get_or_try_init(made).await.copied()
     }

@@ -41,19 +41,19 @@ use std::{
 use tokio::{sync::watch, task::spawn_blocking};
 
 pub(crate) use self::recipe::Recipe;
-use self::{
-    disk::Disk,
-    lane::Lane,
-    memory::Memory,
-    produce::Order,
-    production::{Production, Reader},
-};
 pub use self::{
     config::{Codec, NarCacheConfig},
     file_name::CompressedFile,
     finished::{CompressedBody, Finished},
     growing::{Follower, Growing},
     serve::Compressed,
+};
+use self::{
+    disk::Disk,
+    lane::Lane,
+    memory::Memory,
+    produce::Order,
+    production::{Production, Reader},
 };
 use crate::{LocalStore, Nar};
 
@@ -174,7 +174,13 @@ impl NarCache {
     }
 
     /// Takes part in the compression of a NAR, and starts it if nobody has.
-    fn join(self: &Arc<Self>, store: &LocalStore, nar: &Nar, recipe: Recipe, tag: &Arc<str>) -> Reader {
+    fn join(
+        self: &Arc<Self>,
+        store: &LocalStore,
+        nar: &Nar,
+        recipe: Recipe,
+        tag: &Arc<str>,
+    ) -> Reader {
         let mut productions = self.productions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(production) = productions.get(tag) {
             return production.reader();
@@ -230,7 +236,10 @@ impl NarCache {
         }
         let directory = self.disk.directory().display();
         match written {
-            Ok(_) if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) => {
+            Ok(_)
+                if self.failing.load(Ordering::Relaxed)
+                    && self.failing.swap(false, Ordering::Relaxed) =>
+            {
                 tracing::info!("the NAR cache {directory} can be written again");
             }
             Err(error) if !self.failing.swap(true, Ordering::Relaxed) => tracing::warn!(

@@ -43,11 +43,13 @@ pub(super) async fn run(order: Order) {
         settled.result = Ok(finished);
         return;
     }
-    if whole {
-        spawn_blocking(move || settled.work(None, permit));
-        return;
-    }
-    let root = match order.store.hold(&order.nar).await {
+    // What is read before anything is sent needs no root.
+    let held = if whole {
+        order.store.is_there(&order.nar).await.map(|there| there.then_some(None))
+    } else {
+        order.store.hold(&order.nar).await.map(|root| root.map(Some))
+    };
+    let root = match held {
         Ok(Some(root)) => root,
         Ok(None) => {
             settled.result = Err(Failure::Gone(order.nar.info.path.clone()));
@@ -58,8 +60,14 @@ pub(super) async fn run(order: Order) {
             return;
         }
     };
+    if root.is_none() {
+        spawn_blocking(move || settled.work(None, permit));
+        return;
+    }
     // Not a thread of the pool that answers requests: this takes minutes, and must not hold up a stop.
-    let started = thread::Builder::new().name("compress".to_owned()).spawn(move || settled.work(Some(root), permit));
+    let started = thread::Builder::new()
+        .name("compress".to_owned())
+        .spawn(move || settled.work(root, permit));
     if let Err(error) = started {
         tracing::warn!("cannot start a thread that compresses: {error}");
     }
@@ -105,7 +113,8 @@ impl Order {
         while !work.is_at_end() {
             work.step(&mut made).map_err(nar)?;
         }
-        let file = CompressedFile { size: made.len() as u64, hash: rns_formats::Sha256Digest::of(&made) };
+        let file =
+            CompressedFile { size: made.len() as u64, hash: rns_formats::Sha256Digest::of(&made) };
         let bytes = Bytes::from(made.into_boxed_slice());
         let kept = self.temporary().and_then(|mut temporary| {
             temporary.append(&bytes)?;

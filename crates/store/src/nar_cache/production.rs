@@ -98,7 +98,8 @@ impl Reader {
 
     /// Waits for the end.
     pub(super) async fn end(&mut self) -> Result<Finished, Failure> {
-        let ended = |progress: &Progress| matches!(progress, Progress::Done(_) | Progress::Failed(_));
+        let ended =
+            |progress: &Progress| matches!(progress, Progress::Done(_) | Progress::Failed(_));
         match self.until(ended).await {
             Progress::Done(finished) => Ok(finished),
             Progress::Failed(failure) => Err(failure),
@@ -108,7 +109,10 @@ impl Reader {
 
     async fn until(&mut self, reached: impl FnMut(&Progress) -> bool) -> Progress {
         // The sender is part of the production that this reader holds.
-        self.progress.wait_for(reached).await.map_or(Progress::Failed(Failure::Cache), |progress| progress.clone())
+        self.progress
+            .wait_for(reached)
+            .await
+            .map_or(Progress::Failed(Failure::Cache), |progress| progress.clone())
     }
 }
 

@@ -33,7 +33,9 @@ impl Recipe {
     pub(super) fn new(codec: Codec, level: u8) -> Result<Self, StoreError> {
         let sample = sample();
         let mut encoder = Encoder::new(codec, level, sample.len() as u64)?;
-        let mut made = format!("{}-{}-{PARAMETERS}-", codec.name(), zstd::zstd_safe::version_number()).into_bytes();
+        let mut made =
+            format!("{}-{}-{PARAMETERS}-", codec.name(), zstd::zstd_safe::version_number())
+                .into_bytes();
         encoder.push(&sample, &mut made)?;
         encoder.finish(&mut made)?;
         let digest = Sha256Digest::of(&made).to_nix32();
@@ -108,7 +110,10 @@ mod tests {
     fn a_tag_says_nar_codec_level_and_encoder() {
         let tag = Recipe::new(Codec::Zstd, 3).unwrap().tag(&Sha256Digest::of(b""));
         let parts: Vec<_> = tag.split('-').collect();
-        assert_eq!(parts[..3], ["0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73", "zstd", "3"]);
+        assert_eq!(
+            parts[..3],
+            ["0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73", "zstd", "3"]
+        );
         assert_eq!((parts.len(), parts[3].len()), (4, FINGERPRINT));
     }
 }

@@ -8,7 +8,10 @@ use std::{
 use rns_formats::{HashPart, PathInfo, Sha256Digest, Sha256Hasher};
 use tokio::task::spawn_blocking;
 
-use super::{Codec, CompressedFile, Finished, Growing, NarCache, Recipe, work::{Alone, Work}};
+use super::{
+    Codec, CompressedFile, Finished, Growing, NarCache, Recipe,
+    work::{Alone, Work},
+};
 use crate::{LocalStore, Nar, StoreError, chunks::ReadAhead, daemon::HeldRoot};
 
 /// A compressed NAR.
@@ -38,7 +41,9 @@ impl LocalStore {
         codec: Codec,
     ) -> Result<Option<Compressed>, StoreError> {
         let Some(cache) = &self.shared().nar_cache else { return Ok(None) };
-        let Some(row) = self.row(hash).await? else { return Ok(None) };
+        // What is compressed already does not need the path any more, so what was known a moment ago will do; before
+        // anything of the path is read, it is looked up again.
+        let Some(row) = self.known_row(hash).await? else { return Ok(None) };
         if expected.is_some_and(|expected| expected != row.info.nar_hash) {
             return Ok(None);
         }
@@ -80,9 +85,18 @@ impl LocalStore {
 
     /// The same, as far as it is in memory.
     #[must_use]
-    pub fn known_compressed_file(&self, nar_hash: &Sha256Digest, codec: Codec) -> Option<CompressedFile> {
+    pub fn known_compressed_file(
+        &self,
+        nar_hash: &Sha256Digest,
+        codec: Codec,
+    ) -> Option<CompressedFile> {
         let cache = self.shared().nar_cache.as_ref()?;
         cache.known(&cache.lane(codec).known_recipe()?.tag(nar_hash))
+    }
+
+    /// Whether a path is still registered as it was.
+    pub(super) async fn is_there(&self, nar: &Nar) -> Result<bool, StoreError> {
+        Ok(self.row(nar.info.path.hash_part()).await?.is_some_and(|row| row.id == nar.row))
     }
 
     pub(super) fn nar_cache(&self) -> Result<&Arc<NarCache>, StoreError> {
@@ -107,7 +121,9 @@ impl LocalStore {
         match failure.error() {
             None => {
                 let file = self.measure(nar, recipe).await?;
-                Ok(file.map(|file| Finished::again(Arc::clone(tag), file, self.clone(), nar.clone(), recipe)))
+                Ok(file.map(|file| {
+                    Finished::again(Arc::clone(tag), file, self.clone(), nar.clone(), recipe)
+                }))
             }
             Some(StoreError::Damaged { .. } | StoreError::Collected { .. }) => Ok(None),
             Some(error) => Err(error),
@@ -121,10 +137,17 @@ impl LocalStore {
         recipe: Recipe,
         range: Range<u64>,
     ) -> Result<Option<ReadAhead<Alone>>, StoreError> {
-        let permit = self.nar_cache()?.lane(recipe.codec).growing(recipe).await.ok_or(StoreError::Stopping)?;
+        let permit = self
+            .nar_cache()?
+            .lane(recipe.codec)
+            .growing(recipe)
+            .await
+            .ok_or(StoreError::Stopping)?;
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let (store, nar) = (self.clone(), nar.clone());
-        let work = spawn_blocking(move || store.work(&nar, recipe)).await.map_err(|_| StoreError::Stopping)?;
+        let work = spawn_blocking(move || store.work(&nar, recipe))
+            .await
+            .map_err(|_| StoreError::Stopping)?;
         match work {
             Ok(work) => Ok(Some(ReadAhead::start(Alone::new(work, range, root, permit)))),
             Err(StoreError::Damaged { .. }) => Ok(None),
@@ -133,8 +156,17 @@ impl LocalStore {
     }
 
     /// Length and hash of a compressed NAR for which there is no room.
-    async fn measure(&self, nar: &Nar, recipe: Recipe) -> Result<Option<CompressedFile>, StoreError> {
-        let permit = self.nar_cache()?.lane(recipe.codec).growing(recipe).await.ok_or(StoreError::Stopping)?;
+    async fn measure(
+        &self,
+        nar: &Nar,
+        recipe: Recipe,
+    ) -> Result<Option<CompressedFile>, StoreError> {
+        let permit = self
+            .nar_cache()?
+            .lane(recipe.codec)
+            .growing(recipe)
+            .await
+            .ok_or(StoreError::Stopping)?;
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let (store, nar) = (self.clone(), nar.clone());
         let measured = spawn_blocking(move || {

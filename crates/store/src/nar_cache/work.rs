@@ -69,7 +69,12 @@ pub(super) struct Alone {
 
 impl Alone {
     /// A range that may end behind the end, which is not known in advance.
-    pub(super) const fn new(work: Work, range: Range<u64>, root: HeldRoot, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) const fn new(
+        work: Work,
+        range: Range<u64>,
+        root: HeldRoot,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         Self { work, made: Vec::new(), taken: 0, offset: 0, range, _root: root, _permit: permit }
     }
 }
@@ -90,7 +95,11 @@ impl Fill for Alone {
                 clamp(self.range.start - self.offset, ready.len())
             } else {
                 let len = clamp(self.range.end - self.offset, ready.len()).min(room.len() - filled);
-                let Some((target, source)) = room.get_mut(filled..filled + len).zip(ready.get(..len)) else { break };
+                let Some((target, source)) =
+                    room.get_mut(filled..filled + len).zip(ready.get(..len))
+                else {
+                    break;
+                };
                 if len == 0 {
                     break;
                 }

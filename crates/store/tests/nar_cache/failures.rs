@@ -24,7 +24,9 @@ async fn without_a_directory_everything_is_still_served() {
     let resumed = finished(&store, &large).await;
     assert_eq!(resumed.file().size, streamed.len() as u64);
     let range = 1_234_567..resumed.file().size - 3;
-    assert!(read(&resumed, range.clone()).await == streamed[range.start as usize..range.end as usize]);
+    assert!(
+        read(&resumed, range.clone()).await == streamed[range.start as usize..range.end as usize]
+    );
 }
 
 #[tokio::test]
@@ -83,7 +85,8 @@ async fn harm(len: usize, harm: impl FnOnce(&Path)) {
 
 #[tokio::test]
 async fn a_truncated_file_is_made_again() {
-    harm(300_000, |file| File::options().write(true).open(file).unwrap().set_len(1000).unwrap()).await;
+    harm(300_000, |file| File::options().write(true).open(file).unwrap().set_len(1000).unwrap())
+        .await;
     harm(9 << 20, |file| File::options().write(true).open(file).unwrap().set_len(0).unwrap()).await;
 }
 
@@ -166,4 +169,18 @@ async fn a_path_that_is_collected_before_its_turn_is_a_miss() {
     lab.store.forget(&path);
     assert!(cold.finished().await.unwrap().is_none());
     assert!(!matches!(ask(&store, &path, Codec::Zstd).await, Some(Compressed::Growing(_))));
+}
+
+#[tokio::test]
+async fn a_small_path_that_is_collected_is_a_miss_and_no_damage() {
+    let mut lab = Lab::new();
+    let path = lab.add("small", 300_000);
+    let store = lab.open();
+    // It is known from the narinfo; the database has not been seen to change yet.
+    store.path_info(path.hash_part()).await.unwrap().unwrap();
+    store.nar_to_read(path.hash_part(), None).await.unwrap().unwrap();
+    lab.store.forget(&path);
+    lab.store.remove_files(&path);
+    assert!(ask(&store, &path, Codec::Zstd).await.is_none());
+    assert_eq!(store.numbers().damaged, 0);
 }

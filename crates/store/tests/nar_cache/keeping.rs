@@ -19,7 +19,9 @@ async fn files_survive_a_restart() {
     drop(first);
     let second = lab.open();
     for (path, (tag, file, bytes)) in paths.iter().zip(before) {
-        let Some(Compressed::Finished(found)) = ask(&second, path, Codec::Zstd).await else { panic!("not found") };
+        let Some(Compressed::Finished(found)) = ask(&second, path, Codec::Zstd).await else {
+            panic!("not found")
+        };
         assert_eq!((found.tag(), *found.file()), (&*tag, file));
         assert!(whole(&found).await == bytes);
     }
@@ -41,10 +43,13 @@ async fn the_least_recently_used_files_go_first() {
     finished(&store, &paths[4]).await;
     let numbers = store.numbers().nar_cache;
     assert!(numbers.bytes <= bound && numbers.evictions >= 1, "{numbers:?}");
-    let known = |n: usize| store.known_compressed_file(&lab.store.info(&paths[n]).nar_hash, Codec::Zstd).is_some();
+    let known = |n: usize| {
+        store.known_compressed_file(&lab.store.info(&paths[n]).nar_hash, Codec::Zstd).is_some()
+    };
     assert!(known(0) && known(4), "those used last are there");
     assert!(!known(1), "the one not used for the longest time has gone");
-    let on_disk: u64 = lab.files().iter().map(|name| lab.directory().join(name).metadata().unwrap().len()).sum();
+    let on_disk: u64 =
+        lab.files().iter().map(|name| lab.directory().join(name).metadata().unwrap().len()).sum();
     assert_eq!(on_disk, numbers.bytes);
 }
 
@@ -75,7 +80,9 @@ async fn a_file_that_is_being_read_can_go() {
     let (one, two) = (lab.add("one", 6 << 20), lab.add("other", 6 << 20));
     let store = lab.open_with(NarCacheConfig { bytes: 6_400_000, ..lab.cache() });
     let first = finished(&store, &one).await;
-    let Ok(Some(rns_store::CompressedBody::Stream(mut chunks))) = first.read(0..first.file().size).await else {
+    let Ok(Some(rns_store::CompressedBody::Stream(mut chunks))) =
+        first.read(0..first.file().size).await
+    else {
         panic!("a stream")
     };
     let mut bytes = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().unwrap().to_vec();

@@ -1,6 +1,11 @@
 //! Compressed NARs: made once, read by many, resumed at any time, and not lost by anything that happens to the cache.
 
-#![allow(clippy::unwrap_used, clippy::or_fun_call, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::or_fun_call,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
 
 mod failures;
 mod keeping;
@@ -15,7 +20,8 @@ use std::{
 
 use rns_formats::StorePath;
 use rns_store::{
-    Chunks, Codec, Compressed, CompressedBody, Finished, Growing, LocalStore, NarCacheConfig, StoreConfig, StoreError,
+    Chunks, Codec, Compressed, CompressedBody, Finished, Growing, LocalStore, NarCacheConfig,
+    StoreConfig, StoreError,
 };
 use rns_testing::{FixtureStore, Scratch, Tree};
 
@@ -57,7 +63,8 @@ impl Lab {
     /// The names of the files in the cache, temporary ones too.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory()).into_iter().flatten();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -89,7 +96,9 @@ async fn ask(store: &LocalStore, path: &StorePath, codec: Codec) -> Option<Compr
 async fn finished(store: &LocalStore, path: &StorePath) -> Finished {
     match ask(store, path, Codec::Zstd).await {
         Some(Compressed::Finished(finished)) => finished,
-        Some(Compressed::Growing(growing)) => growing.finished().await.unwrap().expect("compressed"),
+        Some(Compressed::Growing(growing)) => {
+            growing.finished().await.unwrap().expect("compressed")
+        }
         None => panic!("{path} is not compressed"),
     }
 }

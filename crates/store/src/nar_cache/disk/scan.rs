@@ -28,7 +28,10 @@ impl Disk {
                 remove_stale(&found);
             } else if let Some((tag, file)) = file_name::parse(name) {
                 let used = found.metadata().map_or(0, |metadata| nanos(&metadata));
-                self.enter(tag, Entry { file, used, touched: used, check: Arc::new(Check::pending()) });
+                self.enter(
+                    tag,
+                    Entry { file, used, touched: used, check: Arc::new(Check::pending()) },
+                );
             }
         }
         self.make_room();
@@ -37,7 +40,9 @@ impl Disk {
 
 fn nanos(metadata: &Metadata) -> u64 {
     let seconds = metadata.atime().max(0).cast_unsigned();
-    seconds.saturating_mul(1_000_000_000).saturating_add(metadata.atime_nsec().max(0).cast_unsigned())
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.atime_nsec().max(0).cast_unsigned())
 }
 
 /// The lock of a temporary file ends with the process that writes it.
