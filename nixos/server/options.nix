@@ -254,6 +254,10 @@ in
       };
     };
 
-    prometheus.enable = lib.mkEnableOption "a job of this machine's Prometheus that collects the metrics of the cache";
+    prometheus = {
+      enable = lib.mkEnableOption "a job of this machine's Prometheus that collects the metrics of the cache";
+
+      dashboard = lib.mkEnableOption "a dashboard of the cache in this machine's Grafana";
+    };
   };
 }

@@ -1,6 +1,7 @@
 {
   config,
   lib,
+  pkgs,
   ...
 }:
 let
@@ -14,5 +15,17 @@ in
         static_configs = [ { targets = [ "127.0.0.1:${toString cfg.port}" ]; } ];
       }
     ];
+
+    services.grafana.provision = lib.mkIf cfg.prometheus.dashboard {
+      enable = true;
+      dashboards.settings.providers = [
+        {
+          name = "rust-nix-serve";
+          options.path = pkgs.writeTextDir "rust-nix-serve.json" (
+            builtins.toJSON (import ../data/dashboard.nix)
+          );
+        }
+      ];
+    };
   };
 }

@@ -122,6 +122,17 @@ fn a_large_nar_is_sent_while_it_is_made_and_described_when_it_is_done() {
 }
 
 #[test]
+fn a_client_of_http_1_0_is_told_the_length() {
+    let lab = Lab::new();
+    let server = lab.start();
+    let mut connection = server.connect();
+    connection.send_raw(format!("GET {} HTTP/1.0\r\n\r\n", url(&server, &lab.large)).as_bytes());
+    let answer = connection.read_response().unwrap();
+    assert_eq!(answer.head.content_length(), Some(answer.body.len() as u64));
+    assert!(zstd::decode_all(answer.ok()).unwrap() == lab.standard.store.nar(&lab.large));
+}
+
+#[test]
 fn bytes_and_etag_are_the_same_cold_warm_after_a_restart_and_without_a_cache() {
     let lab = Lab::new();
     let first = lab.start();

@@ -237,8 +237,7 @@ fn c91_a_database_replaced_by_another_is_the_one_that_is_read() {
     standard.store.open_database();
 
     eventually(|| server.get(&narinfo_of(&new)).status() == 200);
-    // What was rendered before is checked again within a tenth of a second.
-    eventually(|| server.get(&narinfo_of(&standard.tree)).status() == 404);
+    assert_refusal(&server.get(&narinfo_of(&standard.tree)), 404);
 }
 
 #[test]

@@ -256,3 +256,18 @@ fn c22_head_is_get_without_a_body_for_everything() {
     let missing = server.head("/00000000000000000000000000000000.narinfo");
     assert_eq!((missing.status(), missing.body.len()), (404, 0));
 }
+
+#[test]
+fn json_is_the_same_narinfo_for_programs() {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let answer = server.get(&format!("{}?json", narinfo_of(&standard.itself)));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let json: serde_json::Value = serde_json::from_slice(answer.ok()).unwrap();
+    assert_eq!(json["narSize"], standard.store.info(&standard.itself).nar_size);
+    assert_eq!(json["references"].as_array().unwrap().len(), 2);
+    assert!(json["signatures"][0].as_str().unwrap().starts_with("test-1:"));
+    // Any other query means nothing.
+    let plain = server.get(&narinfo_of(&standard.itself));
+    assert_eq!(server.get(&format!("{}?x=1", narinfo_of(&standard.itself))).ok(), plain.ok());
+}

@@ -3,13 +3,16 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use rns_testing::{FixtureStore, Server, Standard, Tree, http::Request};
+use rns_testing::{FixtureStore, Server, Standard, Tree, http::Request, run};
 
-use crate::support::{assert_logged, assert_refusal, nar_of, narinfo_of, serve, server};
+use crate::support::{
+    assert_logged, assert_refusal, is_installed, nar_of, narinfo_of, serve, server,
+};
 
 /// A tree whose NAR is far too large for the buffers between server and client.
 fn large_store() -> (FixtureStore, rns_formats::StorePath) {
@@ -64,6 +67,54 @@ fn c49_a_file_that_vanishes_aborts_the_download() {
         fs::remove_file(store.real_path(&path).join("file-7")).unwrap();
     });
     assert!(!complete);
+}
+
+#[test]
+fn c49_a_failure_over_http2_resets_the_stream_and_spares_the_others() {
+    if !is_installed("curl") {
+        return;
+    }
+    let (store, path) = large_store();
+    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tls/one.crt");
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tls/one.key");
+    let section = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}");
+    let server = server()
+        .store(&store)
+        .listen(["tls://127.0.0.1:0", "127.0.0.1:0"])
+        .section(&section)
+        .start();
+    let plain = server.urls().iter().find(|url| url.starts_with("http://")).unwrap().clone();
+    let secure = server.urls().iter().find(|url| url.starts_with("https://")).unwrap().clone();
+    let target = format!("/nar/{}.nar", path.hash_part());
+    let curl = |url: &str, arguments: &[&str]| {
+        let mut command = Command::new("curl");
+        command.args([
+            "-sS",
+            "--cacert",
+            certificate,
+            "--http2",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_version} %{http_code}",
+        ]);
+        command.args(arguments).arg(url);
+        command
+    };
+    let download = thread::spawn({
+        let mut command = curl(&format!("{secure}{target}"), &["--limit-rate", "16M"]);
+        move || run(&mut command, Duration::from_secs(60))
+    });
+    thread::sleep(Duration::from_millis(700));
+    let last = store.real_path(&path).join("file-7");
+    make_writable(&last);
+    fs::File::options().write(true).open(&last).unwrap().set_len(1000).unwrap();
+    let download = download.join().unwrap().failure();
+    assert_eq!(download.text(), "2 200", "{}", download.stderr);
+    for url in [secure, plain] {
+        run(&mut curl(&format!("{url}/nix-cache-info"), &["--fail"]), Duration::from_secs(10))
+            .success();
+    }
 }
 
 #[test]

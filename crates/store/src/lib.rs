@@ -1,5 +1,6 @@
 //! What can be served: the local Nix store, read only. No HTTP here.
 
+mod absence;
 mod beneath;
 mod chunks;
 mod condition;

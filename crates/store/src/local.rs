@@ -7,6 +7,7 @@ use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use crate::{
     StoreConfig, StoreError, Verify,
+    absence::AbsentPaths,
     condition::Condition,
     daemon::{DaemonConfig, HeldRoot, TempRoots, Unrooted},
     db::{Database, PathRow, path_by_hash_part},
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) layouts: Layouts,
     pub(crate) rows: KnownRows,
+    pub(crate) absent_paths: AbsentPaths,
     pub(crate) condition: Arc<Condition>,
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
@@ -49,6 +51,7 @@ impl LocalStore {
             database: Database::new(config.database.clone(), config.readers, config.busy_timeout, config.absent),
             layouts: Layouts::new(config.layout_cache_bytes),
             rows: KnownRows::new(config.layout_cache_bytes / 8),
+            absent_paths: AbsentPaths::new(config.index_entries),
             condition: Arc::new(Condition::new()),
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
@@ -169,6 +172,9 @@ impl LocalStore {
 
     /// The row of a valid path whose files are there.
     pub(crate) async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
+        if self.is_surely_absent(hash) {
+            return Ok(None);
+        }
         let config = &self.0.config;
         let (store_dir, real_dir) = (config.store_dir.clone(), config.real_dir.clone());
         let found = self
@@ -184,7 +190,10 @@ impl LocalStore {
             })
             .await?
             .flatten();
-        let Some((row, missing)) = found else { return Ok(None) };
+        let Some((row, missing)) = found else {
+            self.learn_paths();
+            return Ok(None);
+        };
         let row = row?;
         let key = LayoutKey { hash, row: row.id };
         if let Some(source) = missing {
@@ -217,9 +226,8 @@ impl LocalStore {
         }
     }
 
-    /// The number of the state that the database is in, as far as it has been noticed (within a tenth of a
-    /// second); 0 when it is not known. What was derived from a row is still true as long as the number is the one that was
-    /// read before the row.
+    /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a
+    /// row is still true as long as the number is the one that was read before the row.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.0.database.generation()

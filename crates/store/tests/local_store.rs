@@ -318,3 +318,22 @@ async fn many_readers_of_one_tree_walk_it_once() {
     }
     assert_eq!(store.numbers().layout_misses, 1);
 }
+
+#[tokio::test]
+async fn misses_stay_true_while_paths_come_and_go() {
+    let mut fixture = FixtureStore::new();
+    fixture.add("early", Tree::file("early"));
+    let store = open(&fixture);
+    let nobody = HashPart::parse("00000000000000000000000000000000").unwrap();
+    for round in 0..30 {
+        // Let the index of all paths be made and used.
+        for _ in 0..3 {
+            assert!(store.path_info(nobody).await.unwrap().is_none());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let path = fixture.add(&format!("path-{round}"), Tree::file(format!("{round}")));
+        assert!(store.path_info(path.hash_part()).await.unwrap().is_some(), "seen at once");
+        fixture.forget(&path);
+        assert!(store.path_info(path.hash_part()).await.unwrap().is_none(), "gone at once");
+    }
+}

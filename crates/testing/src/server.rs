@@ -245,7 +245,11 @@ impl ServerBuilder {
                 chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
             }
         }
-        self.command.arg("--config").arg(file).current_dir(self.scratch.path()).stdout(Stdio::null());
+        self.command
+            .arg("--config")
+            .arg(file)
+            .current_dir(self.scratch.path())
+            .stdout(Stdio::null());
         (self.command, self.scratch, self.listen.len())
     }
 }

@@ -10,9 +10,16 @@ client.succeed(realise(path, "http://cache", key))
 assert nar_hash(client, path) == nar_hash(cache, path)
 
 # It has been kept, where nginx may read it and others may not.
-files = "find /var/cache/rust-nix-serve -type f -name '*.zst'"
+files = "find /var/cache/rust-nix-serve -type f -name '*-zstd-*'"
 cache.wait_until_succeeds(f"{files} | grep -q .")
 cache.succeed("test $(stat -c %U:%G:%a /var/cache/rust-nix-serve) = rust-nix-serve:rust-nix-serve:750")
+
+# nginx it is that reads them: what it may not read it cannot send.
+status = f"curl -s -o /dev/null -w '%{{http_code}}' '{url}'"
+cache.succeed("chmod 700 /var/cache/rust-nix-serve")
+client.succeed(f"test $({status}) = 403")
+cache.succeed("chmod 750 /var/cache/rust-nix-serve")
+client.succeed(f"test $({status}) = 200")
 
 # The same bytes under the same name from both: a download may begin at one and end at the other.
 client.succeed(f"curl -sSf -D /tmp/warm.head -o /tmp/warm '{url}'")

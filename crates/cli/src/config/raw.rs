@@ -13,7 +13,8 @@ use super::units::{ByteSize, Span};
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawConfig {
     /// Where to listen: `ADDRESS:PORT`, `[IPV6]:PORT`, `localhost:PORT` for both loopbacks, `*:PORT` for every
-    /// address of the machine, `unix:/path/of/socket`; `tls://ADDRESS:PORT` speaks TLS. Sockets passed by
+    /// address of the machine, `unix:/path/of/socket`; `[::]:PORT` takes IPv4 as well unless an IPv4 address is
+    /// listed with the same port; `tls://ADDRESS:PORT` speaks TLS. Sockets passed by
     /// systemd (`LISTEN_FDS`) replace the list; those named `tls` speak TLS.
     pub(crate) listen: Vec<String>,
     /// Threads that answer requests; 0 is one for each processor.

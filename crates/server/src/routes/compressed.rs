@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{
     HttpRequest,
     http::{
-        Method,
+        Method, Version,
         header::{self, HeaderName, HeaderValue},
     },
 };
@@ -84,14 +84,16 @@ async fn send(
     Ok(Some(entity.answer_part(&part, body)))
 }
 
-/// Sends what is still being made. A part can be sent only when its last byte is known.
+/// Sends what is still being made. A part can be sent only when its last byte is known; and a client that speaks
+/// HTTP/1.0 could not tell a body without a length from one that was cut off.
 async fn send_growing(
     request: &HttpRequest,
     state: &State,
     entity: &Entity,
     growing: Growing,
 ) -> Result<Option<Answer>, StoreError> {
-    if entity.asks_for_part(request.headers()) {
+    let is_old = request.version() < Version::HTTP_11;
+    if is_old || entity.asks_for_part(request.headers()) {
         return match growing.finished().await? {
             Some(finished) => send(request, state, entity, &finished).await,
             None => Ok(None),

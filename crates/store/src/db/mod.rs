@@ -1,20 +1,20 @@
 //! The database of valid paths: a few read-only connections, off the event loop.
 
 mod open;
+mod probe;
 mod row;
 mod state;
-mod watch;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, Once, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::{open::Reader, state::Availability, watch::Generation};
+use self::{open::Reader, probe::Probe, state::Availability};
 use crate::{StoreError, config::AbsentStore};
 
 pub(crate) use row::{PathRow, path_by_hash_part};
@@ -35,30 +35,28 @@ struct Shared {
     /// Open connections that nobody uses at the moment.
     idle: Mutex<Vec<Reader>>,
     availability: Availability,
-    generation: Generation,
-    watched: Once,
+    probe: Probe,
 }
 
 impl Database {
     /// A handle; nothing is opened before the first question.
     pub(crate) fn new(path: PathBuf, readers: usize, busy_timeout: Duration, absent: AbsentStore) -> Self {
         Self(Arc::new(Shared {
+            probe: Probe::new(&path),
             path,
             busy_timeout,
             absent,
             permits: Arc::new(Semaphore::new(readers.max(1))),
             idle: Mutex::default(),
             availability: Availability::default(),
-            generation: Generation::default(),
-            watched: Once::new(),
         }))
     }
 
-    /// The number of the state that the database is in; 0 as long as nobody has looked. Read it before the
-    /// row that something is derived from: when it is still the same later, so is the row.
+    /// The number of the state that the database is in now; 0 when that cannot be known. Read it before the
+    /// row that something is derived from: when it is still the same later, so is the row. Costs some four
+    /// system calls and never waits.
     pub(crate) fn generation(&self) -> u64 {
-        self.0.watched.call_once(|| watch::start(Arc::downgrade(&self.0)));
-        self.0.generation.get()
+        self.0.probe.generation()
     }
 
     /// Questions that could not be answered so far.

@@ -129,12 +129,13 @@ fn wal_is_empty(path: &Path) -> bool {
     }
 }
 
-/// SQLite could not make the WAL's index, and there is no WAL that an immutable reader would miss.
+/// SQLite could not make the WAL's index, and there is no WAL that an immutable reader would miss. The file is not opened
+/// to find out: closing it again would drop the locks of other connections.
 fn may_be_immutable(path: &Path, error: &OpenError) -> bool {
     let OpenError::Sqlite(error) = error else { return false };
     let Some(code) = error.sqlite_error_code() else { return false };
     matches!(code, rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen)
-        && fs::File::open(path).is_ok()
+        && rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
         && wal_is_empty(path)
 }
 

@@ -83,6 +83,13 @@ impl Disk {
         self.files().by_tag.get(tag).map(|entry| entry.file)
     }
 
+    /// Notes that a file was used, without opening it.
+    pub(super) fn used(&self, tag: &str) {
+        if let Some(entry) = self.files().by_tag.get_mut(tag) {
+            entry.used = now();
+        }
+    }
+
     /// Opens a file. One that is gone, or is not what its name says, is forgotten. Blocks.
     pub(super) fn open(&self, tag: &str) -> Option<Found> {
         let now = now();
@@ -114,10 +121,15 @@ impl Disk {
                 Some(Found { file, name: name.into(), open: Arc::new(open) })
             }
             Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!("{} is removed from the NAR cache: {error}", path.display());
+                match error.kind() {
+                    io::ErrorKind::NotFound => self.remove(tag),
+                    io::ErrorKind::InvalidData => {
+                        tracing::warn!("{} is removed from the NAR cache: {error}", path.display());
+                        self.remove(tag);
+                    }
+                    // Nothing is wrong with the file when there are too many others open.
+                    _ => tracing::warn!("cannot read {}: {error}", path.display()),
                 }
-                self.remove(tag);
                 None
             }
         }

@@ -8,6 +8,7 @@ use quick_cache::{Weighter, sync::Cache};
 use rustix::io::Errno;
 
 use super::{disk::Found, file_name::CompressedFile};
+use crate::nar::BUFFER_BYTES;
 
 /// The longest that is kept.
 pub(super) const LONGEST: usize = 64 << 10;
@@ -49,9 +50,9 @@ impl Memory {
     }
 }
 
-/// A file that is small enough to be kept. Blocks.
+/// The contents of a file that is read faster than it is handed on. Blocks.
 pub(super) fn read(found: &Found) -> Option<Small> {
-    let len = usize::try_from(found.file.size).ok().filter(|len| *len <= LONGEST)?;
+    let len = usize::try_from(found.file.size).ok().filter(|len| *len <= BUFFER_BYTES)?;
     let mut bytes = vec![0; len];
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {

@@ -60,6 +60,9 @@ use crate::{LocalStore, Nar};
 /// How long a full disk is left in peace.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// Compressions that may wait or run before narinfos are answered without them.
+const BUSY: usize = 128;
+
 /// The cache of compressed NARs.
 pub(crate) struct NarCache {
     config: NarCacheConfig,
@@ -155,6 +158,7 @@ impl NarCache {
     async fn find(self: &Arc<Self>, tag: &Arc<str>) -> Option<Finished> {
         self.ready().await;
         if let Some(small) = self.memory.get(tag) {
+            self.disk.used(tag);
             return Some(Finished::in_memory(Arc::clone(tag), small));
         }
         self.disk.known(tag)?;
@@ -166,11 +170,18 @@ impl NarCache {
         let found = self.disk.open(&tag)?;
         match memory::read(&found) {
             Some(small) => {
-                self.memory.insert(Arc::clone(&tag), small.clone());
+                if small.bytes.len() <= memory::LONGEST {
+                    self.memory.insert(Arc::clone(&tag), small.clone());
+                }
                 Some(Finished::in_memory(tag, small))
             }
             None => Some(Finished::in_file(tag, found)),
         }
+    }
+
+    /// Whether so many compressions are waiting that none should be started that nobody has asked for.
+    fn is_busy(&self) -> bool {
+        self.productions.lock().unwrap_or_else(PoisonError::into_inner).len() >= BUSY
     }
 
     /// Takes part in the compression of a NAR, and starts it if nobody has.

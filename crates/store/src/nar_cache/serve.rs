@@ -65,8 +65,8 @@ impl LocalStore {
         Ok(Some(Compressed::Growing(Growing { store: self.clone(), nar, recipe, tag })))
     }
 
-    /// Length and hash of a path's compressed NAR. A small NAR is compressed if need be; of a large one they are
-    /// known only when somebody has had it compressed.
+    /// Length and hash of a path's compressed NAR. A small NAR is compressed if need be, unless too many are waiting
+    /// for that; of a large one they are known only when somebody has had it compressed.
     pub async fn compressed_file(&self, info: &PathInfo, codec: Codec) -> Option<CompressedFile> {
         let cache = self.shared().nar_cache.as_ref()?;
         let recipe = cache.lane(codec).recipe().await.ok()?;
@@ -74,7 +74,7 @@ impl LocalStore {
         if let Some(known) = cache.known(&recipe.tag(&info.nar_hash)) {
             return Some(known);
         }
-        if !cache.is_whole(info.nar_size) {
+        if !cache.is_whole(info.nar_size) || cache.is_busy() {
             return None;
         }
         match self.compressed_nar(info.path.hash_part(), Some(info.nar_hash), codec).await {

@@ -120,3 +120,18 @@ async fn a_compression_that_nobody_waits_for_ends() {
     let all = collect(growing(&store, &path).await.stream()).await.unwrap();
     assert!(all.starts_with(&first) && zstd::decode_all(&*all).unwrap() == lab.store.nar(&path));
 }
+
+#[tokio::test]
+async fn what_is_used_from_memory_counts_as_used() {
+    let mut lab = Lab::new();
+    let tiny = lab.add("tiny", 40_000);
+    let paths: Vec<_> = (1..=4).map(|n| lab.add(&"x".repeat(n), 1 << 20)).collect();
+    let store = lab.open_with(NarCacheConfig { bytes: 3 << 19, ..lab.cache() });
+    for path in &paths {
+        finished(&store, &tiny).await;
+        finished(&store, path).await;
+    }
+    assert!(store.numbers().nar_cache.evictions >= 1);
+    let tag = lab.store.info(&tiny).nar_hash.to_nix32();
+    assert!(lab.files().iter().any(|name| name.starts_with(&tag)), "{:?}", lab.files());
+}

@@ -31,8 +31,39 @@ let
     modules.nixos.client
     { services.rust-nix-serve.enable = true; }
   ];
+  # What nix-darwin has of this: `nix.settings`, with lists that it adds to itself.
+  darwin =
+    (lib.evalModules {
+      modules = [
+        modules.darwin.client
+        {
+          options = {
+            assertions = lib.mkOption { type = lib.types.listOf lib.types.raw; };
+            nix.settings = lib.mkOption { type = lib.types.attrsOf (lib.types.listOf lib.types.str); };
+          };
+          config = {
+            nix.settings.substituters = lib.mkAfter [ "https://cache.nixos.org/" ];
+            services.rust-nix-serve.client = {
+              enable = true;
+              url = "https://cache.example.com";
+              publicKey = key;
+            };
+          };
+        }
+      ];
+    }).config;
 in
 {
+  "macOS: the cache is asked, and its key is trusted" = {
+    got = darwin.nix.settings;
+    want = {
+      substituters = [
+        "https://cache.example.com"
+        "https://cache.nixos.org/"
+      ];
+      trusted-public-keys = [ key ];
+    };
+  };
   "the cache is asked, and the others still are" = {
     got = plain.nix.settings.substituters;
     want = [

@@ -15,7 +15,10 @@ let
     {
       services.rust-nix-serve = {
         enable = true;
-        prometheus.enable = true;
+        prometheus = {
+          enable = true;
+          dashboard = true;
+        };
         hostName = "cache";
         expose.everything = true;
       };
@@ -40,6 +43,10 @@ in
   "it collects from there" = {
     got = (builtins.head (builtins.head machine.services.prometheus.scrapeConfigs).static_configs).targets;
     want = [ "127.0.0.1:5000" ];
+  };
+  "Grafana has the dashboard" = {
+    got = map (provider: provider.name) machine.services.grafana.provision.dashboards.settings.providers;
+    want = [ "rust-nix-serve" ];
   };
   "a listener that takes loopback as well is not opened twice" = {
     got = listens { bindAddress = "0.0.0.0"; };

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::Disk;
+use super::{Disk, now};
 use crate::nar_cache::file_name::TEMPORARY;
 
 /// Distinguishes the temporary files of this process.
@@ -37,7 +37,9 @@ impl Disk {
     /// When it cannot be made.
     pub(in crate::nar_cache) fn temporary(&self) -> io::Result<Temporary<'_>> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = self.directory.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
+        // Another server may have the same process id, in another container.
+        let name = format!("{TEMPORARY}{}-{}-{number}", std::process::id(), now());
+        let path = self.directory.join(name);
         let writer = match create(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(&self.directory)?;

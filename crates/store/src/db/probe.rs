@@ -1,0 +1,201 @@
+//! Whether the database has changed, in a few system calls and without a connection.
+//!
+//! Every commit leaves a mark: with a write-ahead log in the header of its index (the `-shm` file, which all connections share
+//! as memory; its first 96 bytes are two copies of one header), otherwise in the counter in the header of
+//! the database itself. These bytes, together with which files they are of, are compared with those of the last
+//! look. What was derived from a row carries the generation that was read *before* the row; as long as the number is
+//! the same, no commit has become visible in between.
+//!
+//! The files are opened once and kept: closing one would drop the locks that SQLite's connections in this process hold
+//! on it.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// Both copies of the header of the index.
+const INDEX_HEADER: usize = 96;
+
+/// The part of the database's header that holds the change counter and the size.
+const FILE_HEADER: (u64, usize) = (24, 16);
+
+pub(super) struct Probe {
+    database: PathBuf,
+    index: PathBuf,
+    log: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    generation: u64,
+    seen: Option<Mark>,
+    database: Option<Kept>,
+    index: Option<Kept>,
+}
+
+/// What must be the same for the database to be the same.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    database: (Identity, [u8; FILE_HEADER.1]),
+    index: Option<(Identity, [u8; INDEX_HEADER])>,
+    /// Without an index: the log, which somebody left behind.
+    log: Option<(Identity, u64)>,
+}
+
+/// Device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+struct Kept {
+    identity: Identity,
+    file: File,
+}
+
+impl Probe {
+    pub(super) fn new(database: &Path) -> Self {
+        let beside = |suffix: &str| {
+            let mut name = database.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        Self {
+            database: database.to_owned(),
+            index: beside("-shm"),
+            log: beside("-wal"),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The number of the state that the database is in now; 0 when that cannot be known. It never comes back to a
+    /// number it had before.
+    pub(super) fn generation(&self) -> u64 {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = self.look(&mut state).ok().flatten();
+        if mark.is_none() || state.seen != mark {
+            state.generation += 1;
+            state.seen = mark;
+        }
+        if state.seen.is_some() { state.generation } else { 0 }
+    }
+
+    /// `None` in the middle of a commit.
+    fn look(&self, state: &mut State) -> io::Result<Option<Mark>> {
+        let kept = keep(&mut state.database, &self.database)?;
+        let mut header = [0; FILE_HEADER.1];
+        kept.file.read_exact_at(&mut header, FILE_HEADER.0)?;
+        let database = (kept.identity, header);
+        let index = match keep(&mut state.index, &self.index) {
+            Ok(kept) => {
+                let mut header = [0; INDEX_HEADER];
+                kept.file.read_exact_at(&mut header, 0)?;
+                let (one, other) = header.split_at(INDEX_HEADER / 2);
+                if one != other {
+                    return Ok(None);
+                }
+                Some((kept.identity, header))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let log = match index {
+            Some(_) => None,
+            None => match fs::metadata(&self.log) {
+                Ok(file) => Some((Identity(file.dev(), file.ino()), file.size())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Some(Mark { database, index, log }))
+    }
+}
+
+/// The file that has this name now, opened when it is another one than before.
+fn keep<'a>(kept: &'a mut Option<Kept>, path: &Path) -> io::Result<&'a Kept> {
+    let now = fs::metadata(path)?;
+    let identity = Identity(now.dev(), now.ino());
+    let known = kept.take().filter(|kept| kept.identity == identity);
+    let current = match known {
+        Some(current) => current,
+        None => {
+            let file = File::open(path)?;
+            let opened = file.metadata()?;
+            Kept { identity: Identity(opened.dev(), opened.ino()), file }
+        }
+    };
+    Ok(kept.insert(current))
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_testing::{FixtureStore, Tree};
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn every_commit_is_a_new_generation_and_nothing_else_is() {
+        let mut fixture = FixtureStore::new();
+        let path = fixture.add("one", Tree::file("1"));
+        let probe = Probe::new(&fixture.database());
+        let mut last = probe.generation();
+        assert_ne!(last, 0);
+        for round in 0..50 {
+            assert_eq!(probe.generation(), last, "nothing has happened");
+            fixture.execute("update ValidPaths set registrationTime = ?1", [round]);
+            let now = probe.generation();
+            assert!(now > last, "round {round}");
+            last = now;
+        }
+        // Reading is no change.
+        let reader = Connection::open(fixture.database()).unwrap();
+        reader.query_row("select count(*) from ValidPaths", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(probe.generation(), last);
+        fixture.forget(&path);
+        assert!(probe.generation() > last);
+    }
+
+    #[test]
+    fn commits_without_a_log_are_seen_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db.sqlite");
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("create table T (x)").unwrap();
+        let probe = Probe::new(&path);
+        let mut last = probe.generation();
+        for _ in 0..50 {
+            writer.execute_batch("insert into T values (1)").unwrap();
+            let now = probe.generation();
+            assert!(now > last);
+            last = now;
+        }
+        assert_eq!(probe.generation(), last);
+    }
+
+    #[test]
+    fn a_checkpoint_and_another_file_are_no_reason_to_believe_the_old() {
+        let mut fixture = FixtureStore::new();
+        fixture.add("one", Tree::file("1"));
+        let probe = Probe::new(&fixture.database());
+        let before = probe.generation();
+        fixture.connection().query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).unwrap();
+        fixture.add("two", Tree::file("2"));
+        let after = probe.generation();
+        assert!(after > before);
+        fixture.close_database();
+        fs::copy(fixture.database(), fixture.root().join("copy")).unwrap();
+        fs::rename(fixture.root().join("copy"), fixture.database()).unwrap();
+        assert!(probe.generation() > after);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown() {
+        let directory = tempfile::tempdir().unwrap();
+        let probe = Probe::new(&directory.path().join("db.sqlite"));
+        assert_eq!((probe.generation(), probe.generation()), (0, 0));
+    }
+}

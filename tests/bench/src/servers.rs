@@ -1,0 +1,165 @@
+//! nginx and rust-nix-serve, each with the settings that are published with the results.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::Result;
+
+use crate::{process::Process, store::Store};
+
+/// A port of loopback that nobody listens on.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Whether somebody listens.
+pub(crate) fn listens(address: SocketAddr) -> Option<()> {
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok().map(drop)
+}
+
+/// rust-nix-serve, not started yet.
+pub(crate) struct RustNixServe {
+    pub(crate) binary: PathBuf,
+    pub(crate) address: SocketAddr,
+    configuration: String,
+    name: String,
+}
+
+impl RustNixServe {
+    /// With the usual configuration, one key, and the store below `root`.
+    pub(crate) fn new(binary: &Path, scratch: &Path, name: &str, root: &Path) -> Result<Self> {
+        let key = scratch.join("key");
+        if !key.exists() {
+            fs::write(&key, crate::store::key()?.to_secret_string().as_bytes())?;
+            fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        }
+        let address = free_address()?;
+        let mut own = Self {
+            binary: binary.to_owned(),
+            address,
+            configuration: String::new(),
+            name: name.to_owned(),
+        };
+        own.section(&format!("[store]\nroot = {root:?}\ndaemon_socket = \"none\""));
+        own.section(&format!("[signing]\nkeys = [{key:?}]"));
+        Ok(own)
+    }
+
+    /// Adds lines to the configuration.
+    pub(crate) fn section(&mut self, toml: &str) {
+        self.configuration.push_str(toml);
+        self.configuration.push('\n');
+    }
+
+    /// Compresses with zstd into `directory`.
+    pub(crate) fn compressing(&mut self, directory: &Path) {
+        self.section(&format!("[nar_cache]\ncompression = \"zstd\"\ndirectory = {directory:?}"));
+    }
+
+    /// Starts it, without waiting; `socket` is listened on beside the address.
+    pub(crate) fn spawn(&self, scratch: &Path, socket: Option<&Path>) -> Result<Process> {
+        let mut listen = vec![self.address.to_string()];
+        listen.extend(socket.map(|socket| format!("unix:{}", socket.display())));
+        let file = scratch.join(format!("{}.toml", self.name));
+        fs::write(&file, format!("listen = {listen:?}\n{}", self.configuration))?;
+        let mut command = Command::new(&self.binary);
+        command.arg("serve").arg("--config").arg(file).env_remove("NOTIFY_SOCKET");
+        Process::start(&mut command, scratch.join(format!("{}.log", self.name)))
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(&self, scratch: &Path, socket: Option<&Path>) -> Result<Process> {
+        let mut process = self.spawn(scratch, socket)?;
+        process.wait_for(|| listens(self.address))?;
+        Ok(process)
+    }
+}
+
+/// nginx with a server for each static cache, and one in front of rust-nix-serve.
+pub(crate) struct Nginx {
+    pub(crate) process: Process,
+    /// Static, by compression.
+    pub(crate) none: SocketAddr,
+    pub(crate) zstd: SocketAddr,
+    /// The same two with `open_file_cache`.
+    pub(crate) none_open: SocketAddr,
+    pub(crate) zstd_open: SocketAddr,
+    /// In front of rust-nix-serve.
+    pub(crate) front: SocketAddr,
+}
+
+/// What is the same in every row: see `docs/benchmarks.md`.
+const FIXED: &str = "sendfile on; tcp_nopush on; access_log off;
+    keepalive_requests 1000000000; keepalive_timeout 300s; default_type application/octet-stream;";
+
+impl Nginx {
+    pub(crate) fn start(
+        scratch: &Path,
+        store: &Store,
+        upstream: &Path,
+        nar_cache: &Path,
+    ) -> Result<Self> {
+        let mut servers = String::new();
+        let mut add = |lines: String| -> Result<SocketAddr> {
+            let address = free_address()?;
+            servers += &format!("server {{ listen {address}; log_not_found off; {lines} }}\n");
+            Ok(address)
+        };
+        let statics = |compression, open| {
+            let root = store.statics(compression);
+            format!("root {}; open_file_cache {open};", root.display())
+        };
+        let none = add(statics("none", "off"))?;
+        let zstd = add(statics("zstd", "off"))?;
+        let none_open = add(statics("none", "max=20000"))?;
+        let zstd_open = add(statics("zstd", "max=20000"))?;
+        let front = add(front(nar_cache))?;
+        // Started by root, workers would otherwise be a user who may not read the caches.
+        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+        let own = scratch.display();
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {own}/{kind};"))
+            .concat();
+        let configuration = format!(
+            "daemon off; {user} worker_processes 2; pid {own}/nginx.pid; error_log {own}/nginx.error;
+             events {{ worker_connections 4096; }}
+             http {{
+                 {FIXED} {temporary}
+                 upstream rust-nix-serve {{ server unix:{}; keepalive 16; }}
+                 {servers}
+             }}",
+            upstream.display()
+        );
+        let file = scratch.join("nginx.conf");
+        fs::write(&file, configuration)?;
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        let mut command = Command::new("nginx");
+        command.env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]);
+        let mut process = Process::start(&mut command, scratch.join("nginx.log"))?;
+        process.wait_for(|| listens(front))?;
+        Ok(Self { process, none, zstd, none_open, zstd_open, front })
+    }
+}
+
+/// The locations of `docs/systemd-and-nginx.md`.
+fn front(nar_cache: &Path) -> String {
+    let proxy = "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
+        proxy_max_temp_file_size 0;";
+    format!(
+        "location / {{ proxy_pass http://rust-nix-serve; proxy_set_header X-Accel-Redirect \"\"; {proxy} }}
+         location /nar-cache/ {{
+             internal; alias {}/; etag off; if_modified_since off;
+             add_header ETag $upstream_http_etag; add_header Last-Modified \"\";
+             error_page 404 = @rust-nix-serve;
+         }}
+         location @rust-nix-serve {{
+             proxy_pass http://rust-nix-serve$request_uri; proxy_set_header X-Accel-Redirect off; {proxy}
+         }}",
+        nar_cache.display()
+    )
+}

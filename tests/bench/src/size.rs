@@ -1,0 +1,53 @@
+//! How large everything is: `--smoke` checks the harness, the full size is what is published.
+
+/// Numbers of paths, bytes, rounds.
+pub(crate) struct Size {
+    pub(crate) name: &'static str,
+    /// Paths of the closure, the last of which refers to all others.
+    pub(crate) closure: u64,
+    /// Paths outside of the closure: what narinfos are asked for, too.
+    pub(crate) others: u64,
+    /// Divides the sizes of the closure's files.
+    pub(crate) smaller: u64,
+    /// Bytes of the huge file.
+    pub(crate) huge: u64,
+    /// Files of the tree of small files.
+    pub(crate) small_files: u64,
+    /// Passes over each subject, of which the median is reported.
+    pub(crate) rounds: usize,
+    /// Seconds for which wrk sends requests.
+    pub(crate) wrk_seconds: u64,
+    /// Passes of one connection over all narinfos, and ranges, in one measurement.
+    pub(crate) narinfo_passes: u64,
+    pub(crate) ranges: u64,
+    /// Paths in the databases of the start-up rows.
+    pub(crate) databases: &'static [u64],
+}
+
+pub(crate) const FULL: Size = Size {
+    name: "full",
+    closure: 1500,
+    others: 2000,
+    smaller: 1,
+    huge: 1 << 30,
+    small_files: 9420,
+    rounds: 5,
+    wrk_seconds: 4,
+    narinfo_passes: 4,
+    ranges: 4000,
+    databases: &[1_000, 100_000, 1_000_000],
+};
+
+pub(crate) const SMOKE: Size = Size {
+    name: "smoke",
+    closure: 200,
+    others: 100,
+    smaller: 8,
+    huge: 96 << 20,
+    small_files: 1500,
+    rounds: 1,
+    wrk_seconds: 1,
+    narinfo_passes: 2,
+    ranges: 400,
+    databases: &[1_000, 20_000],
+};
