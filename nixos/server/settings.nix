@@ -13,10 +13,17 @@ let
   scheme = if cfg.nginx.forceSSL || cfg.nginx.enableACME then "https" else "http";
 
   written = (pkgs.formats.toml { }).generate "rust-nix-serve.toml" cfg.settings;
-  checked = pkgs.runCommand "rust-nix-serve-checked.toml" { nativeBuildInputs = [ cfg.package ]; } ''
-    rust-nix-serve check-config --skip-files --config ${written}
-    cp ${written} $out
-  '';
+  checked =
+    pkgs.runCommand "rust-nix-serve-checked.toml"
+      {
+        nativeBuildInputs = [ cfg.package ];
+        # The socket that systemd will pass.
+        LISTEN_FDNAMES = lib.optionalString cfg.nginx.enable "nginx";
+      }
+      ''
+        rust-nix-serve check-config --skip-files --config ${written}
+        cp ${written} $out
+      '';
   canRun = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
 in
 {

@@ -71,3 +71,16 @@ fn everything_is_gone_afterwards_although_paths_are_not_writable() {
     drop(standard);
     assert!(!root.exists());
 }
+
+#[test]
+fn real_nix_notices_when_something_is_wrong_with_a_fixture() {
+    each_nix(|nix| {
+        let standard = Standard::new();
+        let file = standard.store.real_path(&standard.dep);
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, "other contents\n").unwrap();
+        let client = nix.client().with_root(standard.store.root());
+        let verified = client.run("nix-store", ["--verify", "--check-contents"]);
+        assert!(verified.failure().stderr.contains("modified"));
+    });
+}

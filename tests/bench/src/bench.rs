@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     client::Nix,
     load::{self, Load},
-    measure::{Outcome, Row, Subject, in_turns},
+    measure::{Outcome, Row, Subject},
     process::Process,
     report::Goal,
     scratch::Scratch,
@@ -46,7 +46,10 @@ impl Bench {
         let mut zstd = RustNixServe::new(binary, here, "zstd", &store.root())?;
         let (socket, nars) = (here.join("nginx.sock"), here.join("nars"));
         zstd.compressing(&nars);
-        zstd.section(&format!("[nginx]\nlisten = \"unix:{}\"\nlocation = \"/nar-cache/\"", socket.display()));
+        zstd.section(&format!(
+            "[nginx]\nlisten = \"unix:{}\"\nlocation = \"/nar-cache/\"",
+            socket.display()
+        ));
         let none = (none.start(here, None).map(|process| (none, process)))?;
         let zstd = (zstd.start(here, Some(&socket)).map(|process| (zstd, process)))?;
         let nginx = Nginx::start(here, &store, &socket, &nars)?;
@@ -87,7 +90,9 @@ impl Bench {
         requests: &'a [Vec<u8>],
     ) -> Vec<Subject<'a>> {
         let [ours, nginx, open] = self.addresses(compression);
-        let to = move |address| move || -> Result<Load> { load::send(address, connections, status, requests) };
+        let to = move |address| {
+            move || -> Result<Load> { load::send(address, connections, status, requests) }
+        };
         let workers = self.nginx.process.workers();
         vec![
             Subject::new(NGINX, workers.clone(), to(nginx)),
@@ -96,15 +101,10 @@ impl Bench {
         ]
     }
 
-    /// Measures, and keeps the row.
-    pub(crate) fn row(&mut self, what: &str, subjects: &[Subject<'_>], rounds: usize) -> Result<()> {
-        let row = in_turns(what, rounds, subjects)?;
+    /// Keeps a row and what it says of goals.
+    pub(crate) fn keep(&mut self, row: Row, goals: impl IntoIterator<Item = Goal>) {
         self.rows.push(row);
-        Ok(())
-    }
-
-    pub(crate) fn goal(&mut self, goal: Goal) {
-        self.goals.push(goal);
+        self.goals.extend(goals);
     }
 }
 

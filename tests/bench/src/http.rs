@@ -28,7 +28,8 @@ pub(crate) struct Head {
 
 /// The bytes of `GET target`, perhaps of a range.
 pub(crate) fn request(target: &str, range: Option<(u64, u64)>) -> Vec<u8> {
-    let range = range.map_or_else(String::new, |(first, last)| format!("Range: bytes={first}-{last}\r\n"));
+    let range =
+        range.map_or_else(String::new, |(first, last)| format!("Range: bytes={first}-{last}\r\n"));
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n").into_bytes()
 }
 
@@ -72,6 +73,21 @@ impl Connection {
             None => self.chunks(sink)?,
         }
         Ok(head.status)
+    }
+
+    /// Sends a request, takes at most so many bytes of the body, and leaves; returns how many they were.
+    pub(crate) fn at_most(mut self, request: &[u8], most: u64) -> Result<u64> {
+        self.stream.write_all(request)?;
+        let head = self.head()?;
+        ensure!(head.status == 200, "{}", head.status);
+        let mut taken = 0;
+        match head.length {
+            Some(length) => {
+                self.exactly(length.min(most), &mut |bytes: &[u8]| taken += bytes.len() as u64)?
+            }
+            None => self.chunks(|bytes| taken += bytes.len() as u64)?,
+        }
+        Ok(taken)
     }
 
     fn head(&mut self) -> Result<Head> {

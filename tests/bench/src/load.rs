@@ -47,7 +47,9 @@ pub(crate) fn send(
     let loads: Vec<Load> = thread::scope(|scope| {
         let threads: Vec<_> = (0..connections).map(|_| scope.spawn(one)).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|load| load.map_err(|_| anyhow!("a thread has panicked"))?).collect::<Result<_>>()
+        joined
+            .map(|load| load.map_err(|_| anyhow!("a thread has panicked"))?)
+            .collect::<Result<_>>()
     })?;
     let mut sum = Load { wall: start.elapsed().as_secs_f64(), ..Load::default() };
     for load in loads {

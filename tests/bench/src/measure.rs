@@ -60,7 +60,8 @@ pub(crate) fn in_turns(what: &str, rounds: usize, subjects: &[Subject<'_>]) -> R
             samples.push(once(subject)?);
         }
     }
-    let row = Row { what: what.to_owned(), results: samples.iter().map(|all| medians(all)).collect() };
+    let row =
+        Row { what: what.to_owned(), results: samples.iter().map(|all| medians(all)).collect() };
     for result in &row.results {
         eprintln!(
             "{what:<52} {:<22} {:>9.4} s, CPU {:>8.4} s, {} requests, {:.1} MiB",
@@ -89,7 +90,8 @@ fn once(subject: &Subject<'_>) -> Result<Outcome> {
         bytes: load.bytes as f64,
         peak: memory(&subject.processes, "VmHWM"),
         others: (others / load.wall / cores).clamp(0.0, 1.0),
-        client_bound: load.busiest > BOUND * load.wall || load.client_cpu > BOUND * cores * load.wall,
+        client_bound: load.busiest > BOUND * load.wall
+            || load.client_cpu > BOUND * cores * load.wall,
     })
 }
 

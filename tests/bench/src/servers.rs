@@ -45,9 +45,15 @@ impl RustNixServe {
             configuration: String::new(),
             name: name.to_owned(),
         };
-        own.section(&format!("[store]\nroot = {root:?}\ndaemon_socket = \"none\""));
         own.section(&format!("[signing]\nkeys = [{key:?}]"));
+        own.section("[store]\ndaemon_socket = \"none\"");
+        own.store_key("root", root);
         Ok(own)
+    }
+
+    /// Sets a path in the section `[store]`, as long as no other section was begun.
+    pub(crate) fn store_key(&mut self, key: &str, path: &Path) {
+        self.section(&format!("{key} = {path:?}"));
     }
 
     /// Adds lines to the configuration.
@@ -148,7 +154,8 @@ impl Nginx {
 
 /// The locations of `docs/systemd-and-nginx.md`.
 fn front(nar_cache: &Path) -> String {
-    let proxy = "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
+    let proxy =
+        "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
         proxy_max_temp_file_size 0;";
     format!(
         "location / {{ proxy_pass http://rust-nix-serve; proxy_set_header X-Accel-Redirect \"\"; {proxy} }}

@@ -56,6 +56,21 @@ let
 
   has = lib.hasInfix;
 
+  # What the module makes of options, for the program to judge: see `settings` beside this file.
+  settings = lib.mapAttrs (
+    _: options:
+    let
+      machine = evaluate [
+        modules.nixos.default
+        { services.rust-nix-serve = { enable = true; } // options; }
+      ];
+    in
+    {
+      inherit (machine.services.rust-nix-serve) settings;
+      sockets = lib.optionalString machine.services.rust-nix-serve.nginx.enable "nginx";
+    }
+  ) (import ./settings.nix);
+
   cases = lib.mapAttrs' (
     file: _:
     lib.nameValuePair (lib.removeSuffix ".nix" file) (
@@ -95,6 +110,7 @@ in
     evaluate
     lib
     pkgs
+    settings
     text
     ;
   # For the flake: the same as a value that exists only when everything holds.

@@ -17,6 +17,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use rustix::fs::fstat;
+
 /// Both copies of the header of the index.
 const INDEX_HEADER: usize = 96;
 
@@ -75,6 +77,9 @@ impl Probe {
     /// number it had before.
     pub(super) fn generation(&self) -> u64 {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_unchanged() {
+            return state.generation;
+        }
         let mark = self.look(&mut state).ok().flatten();
         if mark.is_none() || state.seen != mark {
             state.generation += 1;
@@ -111,6 +116,30 @@ impl Probe {
             },
         };
         Ok(Some(Mark { database, index, log }))
+    }
+}
+
+impl State {
+    /// The usual case, for the least: both files still have their names, and the index's header is the same.
+    /// Where there is an index, no commit passes it by.
+    fn is_unchanged(&self) -> bool {
+        let (Some(database), Some(index), Some(Mark { index: Some((_, seen)), .. })) =
+            (&self.database, &self.index, &self.seen)
+        else {
+            return false;
+        };
+        let mut header = [0; INDEX_HEADER];
+        database.has_a_name()
+            && index.has_a_name()
+            && index.file.read_exact_at(&mut header, 0).is_ok()
+            && header == *seen
+    }
+}
+
+impl Kept {
+    /// Whether the file was neither deleted nor replaced by another one.
+    fn has_a_name(&self) -> bool {
+        fstat(&self.file).is_ok_and(|stat| stat.st_nlink > 0)
     }
 }
 

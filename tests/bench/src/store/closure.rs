@@ -19,7 +19,12 @@ pub(super) fn create(directory: &Path, size: &Size) -> Result<Vec<Member>> {
     let mut add = |group, name: String, tree: Tree, references: &[usize]| -> Result<()> {
         let info = put(directory, &name, &tree, references.iter().map(|index| &infos[*index]))?;
         let PathInfo { path, nar_hash, nar_size, .. } = &info;
-        members.push(Member { group, path: path.clone(), nar_hash: *nar_hash, nar_size: *nar_size });
+        members.push(Member {
+            group,
+            path: path.clone(),
+            nar_hash: *nar_hash,
+            nar_size: *nar_size,
+        });
         infos.push(info);
         Ok(())
     };
@@ -59,7 +64,9 @@ fn put<'a>(
 ) -> Result<PathInfo> {
     // Unlike Nix's, the hash part follows from the name alone: it must be known before the contents are.
     let digest = Sha256Digest::of(name.as_bytes());
-    let Some(bytes) = digest.as_bytes().first_chunk() else { unreachable!("a digest has 32 bytes") };
+    let Some(bytes) = digest.as_bytes().first_chunk() else {
+        unreachable!("a digest has 32 bytes")
+    };
     let path = StorePath::from_parts(HashPart::from_bytes(*bytes), &StorePathName::parse(name)?);
     let nar = directory.join("none/nar/new");
     let (nar_hash, nar_size) =
@@ -93,7 +100,8 @@ fn package(n: u64, smaller: u64, random: &mut Contents) -> Tree {
         let size = (random.next() % (2 * mean)) / smaller;
         Tree::File { executable, number: (n << 16) + index, size }
     };
-    let libraries = (1..files).map(|index| (format!("file-{index:03}"), file(index, index % 4 == 0)));
+    let libraries =
+        (1..files).map(|index| (format!("file-{index:03}"), file(index, index % 4 == 0)));
     let libraries = libraries.collect();
     Tree::Directory(vec![
         ("bin".to_owned(), Tree::Directory(vec![("tool".to_owned(), file(0, true))])),

@@ -21,7 +21,10 @@ pub(crate) fn create(file: &Path, rows: &str) -> Result<()> {
     std::fs::create_dir_all(directory)?;
     std::fs::write(directory.join("schema"), "10")?;
     let schema = schema::SCHEMA;
-    run(file, &format!("pragma journal_mode=wal; pragma synchronous=off; begin; {schema} {rows} commit;"))
+    run(
+        file,
+        &format!("pragma journal_mode=wal; pragma synchronous=off; begin; {schema} {rows} commit;"),
+    )
 }
 
 /// Runs statements.

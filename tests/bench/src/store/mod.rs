@@ -1,8 +1,8 @@
 //! The store that is served, and the static cache of it that nginx serves. Both are made once and kept.
 
+mod closure;
 pub(crate) mod contents;
 pub(crate) mod database;
-mod closure;
 mod statics;
 mod tree;
 

@@ -31,14 +31,18 @@ pub(super) fn create(directory: &Path, infos: &[PathInfo]) -> Result<()> {
             let size = fs::metadata(cache.join(&url))?.len();
             let mut narinfo = NarInfo::for_path(info, url, compression, None, Vec::new());
             narinfo.file_size = Some(size);
-            narinfo.file_hash = (compression == Compression::None).then(|| Hash::from(info.nar_hash));
+            narinfo.file_hash =
+                (compression == Compression::None).then(|| Hash::from(info.nar_hash));
             narinfo.signatures.push(key.sign(info.fingerprint(&store_dir)));
             let file = cache.join(format!("{}.narinfo", info.path.hash_part()));
             fs::write(file, narinfo.write(&store_dir))?;
         }
     }
     for cache in [none, zstd] {
-        fs::write(cache.join("nix-cache-info"), "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 50\n")?;
+        fs::write(
+            cache.join("nix-cache-info"),
+            "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 50\n",
+        )?;
     }
     Ok(())
 }

@@ -1,0 +1,29 @@
+//! What is measured: one file for each kind of row.
+
+pub(crate) mod cold;
+pub(crate) mod copy;
+pub(crate) mod memory;
+pub(crate) mod narinfos;
+pub(crate) mod nars;
+pub(crate) mod ranges;
+pub(crate) mod registering;
+pub(crate) mod start;
+
+use anyhow::Result;
+
+use crate::bench::Bench;
+
+/// A name for `--only`, and what it runs. What needs compression comes last.
+pub(crate) const ALL: [(&str, fn(&mut Bench) -> Result<()>); 11] = [
+    ("narinfo-sequential", narinfos::sequential),
+    ("narinfo-load", narinfos::load),
+    ("registering", registering::run),
+    ("nars-none", |bench| nars::run(bench, "none")),
+    ("ranges", ranges::run),
+    ("copy-none", |bench| copy::run(bench, "none")),
+    ("start", start::run),
+    ("nars-zstd", |bench| nars::run(bench, "zstd")),
+    ("copy-zstd", |bench| copy::run(bench, "zstd")),
+    ("cold", cold::run),
+    ("memory", memory::run),
+];

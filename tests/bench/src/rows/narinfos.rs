@@ -1,0 +1,95 @@
+//! Narinfos: one after the other, and under load.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+
+use crate::{
+    bench::{Bench, NGINX, NGINX_OPEN, OURS, cpu_ratio, wall_ratio},
+    http::request,
+    load::{self, Load},
+    measure::{Subject, in_turns},
+    report::Goal,
+    store::contents::Contents,
+    wrk,
+};
+
+/// All narinfos, some passes over one connection.
+pub(crate) fn sequential(bench: &mut Bench) -> Result<()> {
+    let requests: Vec<Vec<u8>> = (0..bench.size.narinfo_passes)
+        .flat_map(|_| bench.everyone().iter().map(|member| request(&member.narinfo(), None)))
+        .collect();
+    let subjects = bench.against_nginx("none", 1, 200, &requests);
+    for subject in &subjects {
+        (subject.load)()?;
+    }
+    let row = in_turns("narinfo, sequentially over one connection", bench.size.rounds, &subjects)?;
+    drop(subjects);
+    let goal =
+        Goal::new("narinfo hit, sequential, wall", "× nginx", wall_ratio(&row, OURS), 0.9, 0.7);
+    bench.keep(row, [goal]);
+    Ok(())
+}
+
+/// Random narinfos at 1, 16 and 128 connections: hits, then misses.
+pub(crate) fn load(bench: &mut Bench) -> Result<()> {
+    let hits = bench.scratch.path().join("hits");
+    wrk::list(&hits, bench.everyone().iter().map(|member| member.narinfo()))?;
+    let misses = bench.scratch.path().join("misses");
+    let mut random = Contents::new(1);
+    wrk::list(&misses, (0..5000).map(|_| format!("/{}.narinfo", hash_part(&mut random))))?;
+    for (kind, list, status) in [("hits", &hits, 200), ("misses", &misses, 404)] {
+        for connections in [1, 16, 128] {
+            let [ours, nginx, open] = bench.addresses("none");
+            let seconds = bench.size.wrk_seconds;
+            let to = |address: SocketAddr| {
+                move || -> Result<Load> { wrk::run(address, connections, seconds, status, list) }
+            };
+            let workers = bench.nginx.process.workers();
+            let mut subjects = vec![
+                Subject::new(NGINX, workers.clone(), to(nginx)),
+                Subject::new(NGINX_OPEN, workers, to(open)),
+                Subject::new(OURS, bench.ours("none"), to(ours)),
+            ];
+            if connections == 16 && status == 200 {
+                // The least that this server can do: an answer that asks nothing of the store.
+                let constant = bench.scratch.path().join("constant");
+                wrk::list(&constant, std::iter::once("/nix-cache-info".to_owned()))?;
+                subjects.push(Subject::new("constant answer", bench.ours("none"), move || {
+                    wrk::run(ours, connections, seconds, status, &constant)
+                }));
+            }
+            let what = format!("narinfo {kind}, {connections} connections");
+            let row = in_turns(&what, bench.size.rounds, &subjects)?;
+            drop(subjects);
+            let ratio = cpu_ratio(&row, OURS);
+            let goal = |must, stretch| {
+                Goal::new(&format!("{what}, CPU per request"), "× nginx", ratio, must, stretch)
+            };
+            let goal = match (status, connections) {
+                (200, 1) => None,
+                (200, _) => Some(goal(0.8, 0.6)),
+                _ => Some(goal(1.3, 0.8)),
+            };
+            bench.keep(row, goal);
+        }
+    }
+    warm_everything(bench)
+}
+
+/// A hash part that no path has.
+fn hash_part(random: &mut Contents) -> String {
+    let digits = b"0123456789abcdfghijklmnpqrsvwxyz";
+    (0..32).map(|_| char::from(digits[(random.next() % 32) as usize])).collect()
+}
+
+/// Leaves no narinfo to be rendered for the first time later on.
+fn warm_everything(bench: &Bench) -> Result<()> {
+    let requests: Vec<_> =
+        bench.everyone().iter().map(|member| request(&member.narinfo(), None)).collect();
+    for compression in ["none", "zstd"] {
+        let [ours, ..] = bench.addresses(compression);
+        load::send(ours, 4, 200, &requests)?;
+    }
+    Ok(())
+}
