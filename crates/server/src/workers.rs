@@ -104,7 +104,10 @@ fn nginx(bound: &[Bound]) -> Vec<nginx::Local> {
 }
 
 /// The connection counts as open until its extensions are dropped with it.
-fn mark_connections(metrics: Metrics, nginx: Vec<nginx::Local>) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
+fn mark_connections(
+    metrics: Metrics,
+    nginx: Vec<nginx::Local>,
+) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |stream, extensions| {
         for local in &nginx {
             local.mark(stream, extensions);

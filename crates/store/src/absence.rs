@@ -54,7 +54,10 @@ impl LocalStore {
             let store_dir = shared.config.store_dir.clone();
             let entries = move |rows: Vec<(i64, String)>| {
                 let path = |path: &str| store_dir.parse_path(path).ok();
-                Ok(rows.iter().filter_map(|(id, text)| Some((path_key(&path(text)?), *id))).collect())
+                Ok(rows
+                    .iter()
+                    .filter_map(|(id, text)| Some((path_key(&path(text)?), *id)))
+                    .collect())
             };
             let asked = absent.index.asked();
             let extended = absent

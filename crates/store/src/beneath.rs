@@ -28,7 +28,11 @@ const MOST_DIRECTORIES: usize = 128;
 ///
 /// # Errors
 /// What the system says; [`is_absent`] tells whether that means that there is no such name inside.
-pub(crate) fn open_inside(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -> io::Result<OwnedFd> {
+pub(crate) fn open_inside(
+    root: BorrowedFd<'_>,
+    root_name: &[u8],
+    name: &[u8],
+) -> io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let whole = if name.is_empty() { b"." } else { name };
     match fs::openat2(root, whole, FILE.difference(OFlags::NOFOLLOW), Mode::empty(), resolve) {
@@ -42,7 +46,8 @@ pub(crate) fn open_inside(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -
 /// system could not say.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     use Errno as E;
-    let absent = [E::NOENT, E::NOTDIR, E::LOOP, E::XDEV, E::NXIO, E::NODEV, E::NAMETOOLONG, E::INVAL];
+    let absent =
+        [E::NOENT, E::NOTDIR, E::LOOP, E::XDEV, E::NXIO, E::NODEV, E::NAMETOOLONG, E::INVAL];
     Errno::from_io_error(error).is_some_and(|error| absent.contains(&error))
 }
 
@@ -68,9 +73,15 @@ fn walk(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -> io::Result<Owned
                     }
                 }
                 // No symbolic link.
-                Err(Errno::INVAL) if pending.is_empty() => return Ok(fs::openat(here, name, FILE, Mode::empty())?),
-                Err(Errno::INVAL) if directories.len() == MOST_DIRECTORIES => return Err(Errno::LOOP.into()),
-                Err(Errno::INVAL) => directories.push(fs::openat(here, name, DIRECTORY, Mode::empty())?),
+                Err(Errno::INVAL) if pending.is_empty() => {
+                    return Ok(fs::openat(here, name, FILE, Mode::empty())?);
+                }
+                Err(Errno::INVAL) if directories.len() == MOST_DIRECTORIES => {
+                    return Err(Errno::LOOP.into());
+                }
+                Err(Errno::INVAL) => {
+                    directories.push(fs::openat(here, name, DIRECTORY, Mode::empty())?)
+                }
                 Err(error) => return Err(error.into()),
             },
         }
@@ -161,8 +172,17 @@ mod tests {
         let root = tree(directory.path());
         for open in WAYS {
             for name in [
-                "bin/tool", "relative", "bin/deep/up", "bin/deep/dir/relative", "through", "dot", "own", "own-dir/bin/tool",
-                "own-dir-slash/own", "bin/deep/own", "own-dir/own-dir/bin/deep/dir/through",
+                "bin/tool",
+                "relative",
+                "bin/deep/up",
+                "bin/deep/dir/relative",
+                "through",
+                "dot",
+                "own",
+                "own-dir/bin/tool",
+                "own-dir-slash/own",
+                "bin/deep/own",
+                "own-dir/own-dir/bin/deep/dir/through",
             ] {
                 assert_eq!(read(open, &root, name).ok().as_deref(), Some("tool"), "{name}");
             }
@@ -179,8 +199,19 @@ mod tests {
         let root = tree(directory.path());
         for open in WAYS {
             for name in [
-                "absolute", "etc/passwd", "up", "up-dir", "up-dir/beside/secret", "over", "own-up", "own-longer", "..",
-                "../beside/secret", "bin/../../beside/secret", "bin/deep/dir/up", "own-dir/up",
+                "absolute",
+                "etc/passwd",
+                "up",
+                "up-dir",
+                "up-dir/beside/secret",
+                "over",
+                "own-up",
+                "own-longer",
+                "..",
+                "../beside/secret",
+                "bin/../../beside/secret",
+                "bin/deep/dir/up",
+                "own-dir/up",
             ] {
                 let error = read(open, &root, name).expect_err(name);
                 assert!(is_absent(&error), "{name}: {error}");
@@ -194,7 +225,17 @@ mod tests {
         let root = tree(directory.path());
         let long = "x".repeat(300);
         for open in WAYS {
-            for name in ["nothing", "bin/tool/x", "self", "ping", "dangling", "file-slash", "file-dot", "bin/tool/..", &long] {
+            for name in [
+                "nothing",
+                "bin/tool/x",
+                "self",
+                "ping",
+                "dangling",
+                "file-slash",
+                "file-dot",
+                "bin/tool/..",
+                &long,
+            ] {
                 let error = read(open, &root, name).expect_err(name);
                 assert!(is_absent(&error), "{name}: {error}");
             }

@@ -15,10 +15,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{
-    StoreError,
-    nar::Buffer,
-};
+use crate::{StoreError, nar::Buffer};
 
 /// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
 /// them ends the work.
@@ -70,7 +67,9 @@ impl<S: Fill> Chunks for ReadAhead<S> {
             let State::Reading(task) = &mut self.0 else { return Poll::Ready(None) };
             let filled = ready!(Pin::new(task).poll(cx));
             self.0 = State::Done;
-            let Ok(Filled { source, chunk }) = filled else { return Poll::Ready(Some(Err(StoreError::Stopping))) };
+            let Ok(Filled { source, chunk }) = filled else {
+                return Poll::Ready(Some(Err(StoreError::Stopping)));
+            };
             if chunk.is_ok() && !source.is_at_end() {
                 self.0 = State::read(source);
             }
@@ -135,7 +134,10 @@ impl Fill for FileRange {
                 len => left.get_mut(..len.min(most)).unwrap_or_default(),
             };
             let read = match rustix::io::pread(&self.file, left, self.range.start) {
-                Ok(0) => Err(io::Error::new(ErrorKind::UnexpectedEof, "it became shorter while it was sent")),
+                Ok(0) => Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "it became shorter while it was sent",
+                )),
                 Ok(read) => Ok(read),
                 Err(Errno::INTR) => Ok(0),
                 Err(error) => Err(error.into()),

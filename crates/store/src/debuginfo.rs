@@ -27,7 +27,8 @@ const DIRECTORY_OF_IDS: &str = "lib/debug/.build-id";
 /// Paths with one build id that are looked at. Programs that are rebuilt without change share it.
 const MOST: usize = 32;
 
-const PATHS: &str = "select id, path from ValidPaths where id > ?1 and path glob '*-debug' order by id limit ?2";
+const PATHS: &str =
+    "select id, path from ValidPaths where id > ?1 and path glob '*-debug' order by id limit ?2";
 
 const ROW: &str = "select path from ValidPaths where id = ?1";
 
@@ -55,21 +56,27 @@ impl LocalStore {
         if let Some(found) = self.indexed_debuginfo(id).await? {
             return Ok(Some(found));
         }
-        let (real_dir, store_dir) = (shared.config.real_dir.clone(), shared.config.store_dir.clone());
+        let (real_dir, store_dir) =
+            (shared.config.real_dir.clone(), shared.config.store_dir.clone());
         let entries = move |rows| entries(&real_dir, &store_dir, rows);
-        shared.debug_files.extend(asked, &shared.database, &shared.config.database, PATHS, entries).await?;
+        shared
+            .debug_files
+            .extend(asked, &shared.database, &shared.config.database, PATHS, entries)
+            .await?;
         self.indexed_debuginfo(id).await
     }
 
     /// What the index knows, as far as it is still there.
     async fn indexed_debuginfo(&self, id: &BuildId) -> Result<Option<DebugFile>, StoreError> {
         let shared = self.shared();
-        let (index, store_dir, key) = (shared.debug_files.clone(), shared.config.store_dir.clone(), key(id));
+        let (index, store_dir, key) =
+            (shared.debug_files.clone(), shared.config.store_dir.clone(), key(id));
         let question = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(ROW)?;
             let mut paths = Vec::new();
             for row in index.rows(key, MOST) {
-                let path: Option<String> = statement.query_row([row], |row| row.get(0)).optional()?;
+                let path: Option<String> =
+                    statement.query_row([row], |row| row.get(0)).optional()?;
                 paths.extend(path.and_then(|path| store_dir.parse_path(&path).ok()));
             }
             Ok(paths)
@@ -108,7 +115,9 @@ fn is_file(real_dir: &Path, name: &str) -> Result<bool, StoreError> {
         let stat = fs::fstat(&file)?;
         Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     });
-    unless_absent(is_file).map(Option::unwrap_or_default).map_err(StoreError::io("open", real_dir.join(name)))
+    unless_absent(is_file)
+        .map(Option::unwrap_or_default)
+        .map_err(StoreError::io("open", real_dir.join(name)))
 }
 
 /// `None` for what is not there, or not for this process.
@@ -126,12 +135,17 @@ fn open_store(real_dir: &Path) -> Result<OwnedFd, StoreError> {
 }
 
 /// The build ids in these paths.
-fn entries(real_dir: &Path, store_dir: &StoreDir, rows: Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError> {
+fn entries(
+    real_dir: &Path,
+    store_dir: &StoreDir,
+    rows: Vec<(i64, String)>,
+) -> Result<Vec<(u64, i64)>, StoreError> {
     let store = open_store(real_dir)?;
     let mut entries = Vec::new();
     for (row, path) in rows {
         let Ok(path) = store_dir.parse_path(&path) else { continue };
-        let ids = build_ids(store.as_fd(), &path).map_err(StoreError::io("read", real_dir.join(path.as_str())))?;
+        let ids = build_ids(store.as_fd(), &path)
+            .map_err(StoreError::io("read", real_dir.join(path.as_str())))?;
         entries.extend(ids.iter().map(|id| (key(id), row)));
     }
     Ok(entries)
@@ -157,7 +171,14 @@ fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
-        names.extend(entry.file_name().to_str().ok().map(str::to_owned).filter(|name| !name.starts_with('.')));
+        names.extend(
+            entry
+                .file_name()
+                .to_str()
+                .ok()
+                .map(str::to_owned)
+                .filter(|name| !name.starts_with('.')),
+        );
     }
     Ok(names)
 }

@@ -30,5 +30,6 @@ pub use local::{LocalStore, StoreNumbers};
 pub use log::{BuildLog, LogStream};
 pub use nar::{Nar, NarBody, NarStream};
 pub use nar_cache::{
-    Codec, Compressed, CompressedBody, CompressedFile, Finished, Follower, Growing, NarCacheConfig, NarCacheNumbers,
+    Codec, Compressed, CompressedBody, CompressedFile, Finished, Follower, Growing, NarCacheConfig,
+    NarCacheNumbers,
 };

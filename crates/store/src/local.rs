@@ -11,9 +11,11 @@ use crate::{
     condition::Condition,
     daemon::{DaemonConfig, HeldRoot, TempRoots, Unrooted},
     db::{Database, PathRow, path_by_hash_part},
-    known::KnownRows,
     index::LazyIndex,
-    nar::{self, BUFFER_BYTES, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader, Source, Tree},
+    known::KnownRows,
+    nar::{
+        self, BUFFER_BYTES, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader, Source, Tree,
+    },
     nar_cache::{NarCache, NarCacheNumbers},
 };
 
@@ -48,7 +50,12 @@ impl LocalStore {
             None => TempRoots::disabled(),
         };
         Self(Arc::new(Shared {
-            database: Database::new(config.database.clone(), config.readers, config.busy_timeout, config.absent),
+            database: Database::new(
+                config.database.clone(),
+                config.readers,
+                config.busy_timeout,
+                config.absent,
+            ),
             layouts: Layouts::new(config.layout_cache_bytes),
             rows: KnownRows::new(config.layout_cache_bytes / 8),
             absent_paths: AbsentPaths::new(config.index_entries),
@@ -91,9 +98,15 @@ impl LocalStore {
     ///
     /// # Errors
     /// As [`Self::path_info`].
-    pub async fn nar(&self, hash: HashPart, expected: Option<Sha256Digest>) -> Result<Option<Nar>, StoreError> {
+    pub async fn nar(
+        &self,
+        hash: HashPart,
+        expected: Option<Sha256Digest>,
+    ) -> Result<Option<Nar>, StoreError> {
         match self.row(hash).await? {
-            Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => self.open_nar(&row).await,
+            Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => {
+                self.open_nar(&row).await
+            }
             _ => Ok(None),
         }
     }
@@ -109,7 +122,9 @@ impl LocalStore {
         expected: Option<Sha256Digest>,
     ) -> Result<Option<Nar>, StoreError> {
         match self.known_row(hash).await? {
-            Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => self.open_nar(&row).await,
+            Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => {
+                self.open_nar(&row).await
+            }
             _ => Ok(None),
         }
     }
@@ -118,7 +133,11 @@ impl LocalStore {
     ///
     /// # Errors
     /// As [`Self::path_info`]; errors while reading come with the chunks.
-    pub async fn read_nar(&self, nar: &Nar, range: Range<u64>) -> Result<Option<NarBody>, StoreError> {
+    pub async fn read_nar(
+        &self,
+        nar: &Nar,
+        range: Range<u64>,
+    ) -> Result<Option<NarBody>, StoreError> {
         let small = range.end.saturating_sub(range.start) <= BUFFER_BYTES as u64;
         if small {
             // Read before the first byte is sent, so there is nothing to keep alive.
@@ -135,7 +154,9 @@ impl LocalStore {
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let shared = Arc::clone(&self.0);
         let nar = nar.clone();
-        let reader = spawn_blocking(move || shared.reader(&nar, &range)).await.map_err(|_| StoreError::Stopping)?;
+        let reader = spawn_blocking(move || shared.reader(&nar, &range))
+            .await
+            .map_err(|_| StoreError::Stopping)?;
         present(reader.map(|reader| NarBody::Stream(NarStream::start(reader, root))))
     }
 
@@ -153,11 +174,18 @@ impl LocalStore {
     /// # Errors
     /// `Unavailable`, with the reason.
     pub async fn readiness(&self) -> Result<(), StoreError> {
-        self.0.database.ask(|connection| connection.query_row("select 1", [], |_| Ok(()))).await.map(|_| ())
+        self.0
+            .database
+            .ask(|connection| connection.query_row("select 1", [], |_| Ok(())))
+            .await
+            .map(|_| ())
     }
 
     /// The same as [`Self::row`], from memory if it was looked up before in the same state of the database.
-    pub(crate) async fn known_row(&self, hash: HashPart) -> Result<Option<Arc<PathRow>>, StoreError> {
+    pub(crate) async fn known_row(
+        &self,
+        hash: HashPart,
+    ) -> Result<Option<Arc<PathRow>>, StoreError> {
         let generation = self.generation();
         if let Some(row) = self.0.rows.get(&hash, generation) {
             let damaged = self.0.condition.is_damaged(&LayoutKey { hash, row: row.id });
@@ -198,7 +226,8 @@ impl LocalStore {
         let key = LayoutKey { hash, row: row.id };
         if let Some(source) = missing {
             let path = config.real_dir.join(row.info.path.as_str());
-            let error = nar::of_path(&row.info.path, StoreError::Io { doing: "find", path, source });
+            let error =
+                nar::of_path(&row.info.path, StoreError::Io { doing: "find", path, source });
             return self.0.absent(key, error);
         }
         Ok((!self.0.condition.is_damaged(&key)).then_some(row))
@@ -303,8 +332,12 @@ impl Shared {
             Verify::Once => self.condition.verified_at(&key).is_none(),
         };
         let check = (check && nar::is_whole(range, &nar.layout)).then_some(nar.info.nar_hash);
-        let source =
-            Source { layout: Arc::clone(&nar.layout), tree, key, condition: Arc::clone(&self.condition) };
+        let source = Source {
+            layout: Arc::clone(&nar.layout),
+            tree,
+            key,
+            condition: Arc::clone(&self.condition),
+        };
         Ok(RangeReader::new(source, range, check))
     }
 
@@ -329,4 +362,3 @@ fn present<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         Err(error) => Err(error),
     }
 }
-

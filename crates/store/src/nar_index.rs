@@ -63,7 +63,11 @@ impl LocalStore {
         Ok(self.shared().database.ask(question).await?.unwrap_or_default())
     }
 
-    async fn search_nar(&self, hash: Sha256Digest, behind: i64) -> Result<Vec<HashPart>, StoreError> {
+    async fn search_nar(
+        &self,
+        hash: Sha256Digest,
+        behind: i64,
+    ) -> Result<Vec<HashPart>, StoreError> {
         let store_dir = self.store_dir().clone();
         let turn = self.shared().nar_hashes.turn().await;
         let question = move |connection: &Connection| {
@@ -74,7 +78,9 @@ impl LocalStore {
             let mut rows = statement.query((behind, hex, hash.to_string(), MOST as i64))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.extend(row.get_ref(0)?.as_str().ok().and_then(|path| hash_part(&store_dir, path)));
+                found.extend(
+                    row.get_ref(0)?.as_str().ok().and_then(|path| hash_part(&store_dir, path)),
+                );
             }
             Ok(found)
         };

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use rns_formats::{
-    BuildTraceEntry, DrvOutputId, Hash, Realisation, Sha256Digest, Signature, StoreDir, StorePath, StorePathName,
+    BuildTraceEntry, DrvOutputId, Hash, Realisation, Sha256Digest, Signature, StoreDir, StorePath,
+    StorePathName,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -45,11 +46,16 @@ impl LocalStore {
     pub async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, StoreError> {
         let drv_hash = format!("sha256:{}", id.drv_hash.to_hex());
         let output = id.output_name.as_str().to_owned();
-        let row = self.shared().database.ask(move |connection| find_realisation(connection, &drv_hash, &output)).await?;
+        let row = self
+            .shared()
+            .database
+            .ask(move |connection| find_realisation(connection, &drv_hash, &output))
+            .await?;
         let Some(row) = row.flatten() else { return Ok(None) };
-        parse_realisation(self.store_dir(), id, &row)
-            .map(Some)
-            .map_err(|why| StoreError::BadRow { path: row.path, why: format!("realisation {id}: {why}") })
+        parse_realisation(self.store_dir(), id, &row).map(Some).map_err(|why| StoreError::BadRow {
+            path: row.path,
+            why: format!("realisation {id}: {why}"),
+        })
     }
 
     /// What this output of a derivation was built to, as Nix since 2.35 exchanges it. `None` when nothing
@@ -86,7 +92,10 @@ impl LocalStore {
                 out_path,
                 signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
             })),
-            Err(error) => Err(StoreError::BadRow { path, why: format!("build trace of {derivation}: {error}") }),
+            Err(error) => Err(StoreError::BadRow {
+                path,
+                why: format!("build trace of {derivation}: {error}"),
+            }),
         }
     }
 }
@@ -95,7 +104,11 @@ fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached(TABLE)?.exists([name])
 }
 
-fn find_realisation(connection: &Connection, drv_hash: &str, output: &str) -> rusqlite::Result<Option<Row>> {
+fn find_realisation(
+    connection: &Connection,
+    drv_hash: &str,
+    output: &str,
+) -> rusqlite::Result<Option<Row>> {
     // So that the realisation and what it was built with are of one moment.
     let moment = connection.unchecked_transaction()?;
     if !has_table(&moment, "Realisations")? {
@@ -117,10 +130,16 @@ fn find_realisation(connection: &Connection, drv_hash: &str, output: &str) -> ru
     Ok(Some(Row { path, signatures, dependencies }))
 }
 
-fn parse_realisation(store_dir: &StoreDir, id: &DrvOutputId, row: &Row) -> Result<Realisation, String> {
+fn parse_realisation(
+    store_dir: &StoreDir,
+    id: &DrvOutputId,
+    row: &Row,
+) -> Result<Realisation, String> {
     let path = |path: &str| store_dir.parse_path(path).map_err(|error| error.to_string());
     let dependency = |(drv_hash, output, out_path): &(String, String, String)| {
-        let drv_hash = Hash::parse_prefixed(drv_hash).and_then(Sha256Digest::try_from).map_err(|error| error.to_string())?;
+        let drv_hash = Hash::parse_prefixed(drv_hash)
+            .and_then(Sha256Digest::try_from)
+            .map_err(|error| error.to_string())?;
         let output_name = StorePathName::parse(output).map_err(|error| error.to_string())?;
         Ok::<_, String>((DrvOutputId { drv_hash, output_name }, path(out_path)?))
     };
@@ -128,6 +147,10 @@ fn parse_realisation(store_dir: &StoreDir, id: &DrvOutputId, row: &Row) -> Resul
         id: id.clone(),
         out_path: path(&row.path)?,
         signatures: Signature::filter_valid(row.signatures.as_deref().unwrap_or_default()),
-        dependent_realisations: row.dependencies.iter().map(dependency).collect::<Result<BTreeMap<_, _>, _>>()?,
+        dependent_realisations: row
+            .dependencies
+            .iter()
+            .map(dependency)
+            .collect::<Result<BTreeMap<_, _>, _>>()?,
     })
 }

@@ -81,6 +81,24 @@ impl Bench {
         self.store.group(group)
     }
 
+    /// These requests as often as it takes for a time that can be measured, and how often that is.
+    pub(crate) fn passes(
+        &self,
+        compression: &str,
+        connections: usize,
+        status: u16,
+        requests: Vec<Vec<u8>>,
+    ) -> Result<(Vec<Vec<u8>>, usize)> {
+        let [ours, nginx, open] = self.addresses(compression);
+        for address in [ours, open, nginx] {
+            load::send(address, connections, status, &requests)?;
+        }
+        let wall = load::send(nginx, connections, status, &requests)?.wall;
+        let passes = ((self.size.seconds / wall).ceil() as usize).clamp(1, 100);
+        let times = requests.len() * passes;
+        Ok((requests.into_iter().cycle().take(times).collect(), passes))
+    }
+
     /// nginx, nginx with `open_file_cache` and rust-nix-serve, each sent these requests over some connections.
     pub(crate) fn against_nginx<'a>(
         &'a self,

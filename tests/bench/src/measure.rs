@@ -116,6 +116,18 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Row {
+    /// Counts each of several equal passes as what was measured.
+    pub(crate) fn divided_by(mut self, passes: usize) -> Self {
+        for outcome in &mut self.results {
+            for value in
+                [&mut outcome.wall, &mut outcome.cpu, &mut outcome.requests, &mut outcome.bytes]
+            {
+                *value /= passes as f64;
+            }
+        }
+        self
+    }
+
     /// The subject of this name.
     pub(crate) fn result(&self, name: &str) -> Outcome {
         self.results.iter().find(|result| result.name == name).cloned().unwrap_or_default()

@@ -17,8 +17,9 @@ pub(crate) struct Size {
     pub(crate) rounds: usize,
     /// Seconds for which wrk sends requests.
     pub(crate) wrk_seconds: u64,
-    /// Passes of one connection over all narinfos, and ranges, in one measurement.
-    pub(crate) narinfo_passes: u64,
+    /// Seconds that nginx takes at least for what is measured once: passes are added until it does.
+    pub(crate) seconds: f64,
+    /// Ranges in one pass.
     pub(crate) ranges: u64,
     /// Paths in the databases of the start-up rows.
     pub(crate) databases: &'static [u64],
@@ -32,8 +33,8 @@ pub(crate) const FULL: Size = Size {
     huge: 1 << 30,
     small_files: 9420,
     rounds: 5,
-    wrk_seconds: 4,
-    narinfo_passes: 4,
+    wrk_seconds: 3,
+    seconds: 0.5,
     ranges: 4000,
     databases: &[1_000, 100_000, 1_000_000],
 };
@@ -47,7 +48,7 @@ pub(crate) const SMOKE: Size = Size {
     small_files: 1500,
     rounds: 1,
     wrk_seconds: 1,
-    narinfo_passes: 2,
+    seconds: 0.1,
     ranges: 400,
     databases: &[1_000, 20_000],
 };

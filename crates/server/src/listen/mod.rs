@@ -65,7 +65,9 @@ pub(crate) fn open(
         let nginx = nginx.contains(listener);
         match listener {
             Listener::Inherited => return Err(ListenError::NothingPassed),
-            Listener::Unix { path, mode } => bound.push(Bound { nginx, ..unix::bind(path, *mode)? }),
+            Listener::Unix { path, mode } => {
+                bound.push(Bound { nginx, ..unix::bind(path, *mode)? })
+            }
             Listener::Tcp { addr, tls, optional } => {
                 match tcp::bind(*addr, *tls, addresses.only_v6(*addr), stall) {
                     Ok(listener) => bound.push(Bound { nginx, ..listener }),

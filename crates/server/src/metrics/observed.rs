@@ -84,10 +84,8 @@ impl Asked {
                 .gauge("rust_nix_serve_layout_cache_bytes", "Memory taken by cached NAR layouts."),
             layout_hits: layouts.with_label_values(&["hit"]),
             layout_misses: layouts.with_label_values(&["miss"]),
-            narinfo_bytes: build.gauge(
-                "rust_nix_serve_narinfo_cache_bytes",
-                "Memory taken by rendered narinfos.",
-            ),
+            narinfo_bytes: build
+                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
             nar_cache: NarCache::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
             signing_problems: build.gauge(
@@ -136,16 +134,24 @@ impl NarCache {
             &["result"],
         );
         Self {
-            bytes: build.gauge("rust_nix_serve_nar_cache_bytes", "Compressed NARs on disk, in bytes."),
-            memory: build.gauge("rust_nix_serve_nar_cache_memory_bytes", "Memory taken by small compressed NARs."),
+            bytes: build
+                .gauge("rust_nix_serve_nar_cache_bytes", "Compressed NARs on disk, in bytes."),
+            memory: build.gauge(
+                "rust_nix_serve_nar_cache_memory_bytes",
+                "Memory taken by small compressed NARs.",
+            ),
             hits: lookups.with_label_values(&["hit"]),
             misses: lookups.with_label_values(&["miss"]),
             evictions: build.counter(
                 "rust_nix_serve_nar_cache_evictions_total",
                 "Compressed NARs that were removed to make room.",
             ),
-            running: build.gauge("rust_nix_serve_compressions_running", "NARs that are being compressed."),
-            made: build.counter("rust_nix_serve_compressions_total", "NARs that were compressed to their end."),
+            running: build
+                .gauge("rust_nix_serve_compressions_running", "NARs that are being compressed."),
+            made: build.counter(
+                "rust_nix_serve_compressions_total",
+                "NARs that were compressed to their end.",
+            ),
         }
     }
 

@@ -9,5 +9,6 @@ use crate::{
 };
 
 pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
-    Entity::new("text/x-nix-cache-info", Caching::Hour).answer_bytes(request.headers(), state.cache_info.clone())
+    Entity::new("text/x-nix-cache-info", Caching::Hour)
+        .answer_bytes(request.headers(), state.cache_info.clone())
 }

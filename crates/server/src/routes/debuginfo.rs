@@ -3,7 +3,10 @@
 
 use actix_web::HttpRequest;
 use bytes::Bytes;
-use rns_formats::{Compression, url::{BuildId, NarName}};
+use rns_formats::{
+    Compression,
+    url::{BuildId, NarName},
+};
 use serde_json::json;
 
 use crate::{
@@ -19,7 +22,8 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, id: &BuildId) -> A
         Err(error) => return refuse(&error),
     };
     let name = NarName::new(file.info.path.hash_part(), file.info.nar_hash, Compression::None);
-    let text = json!({ "archive": format!("../{}", name.canonical_url()), "member": file.member }).to_string();
+    let text = json!({ "archive": format!("../{}", name.canonical_url()), "member": file.member })
+        .to_string();
     Entity::new("application/json", Caching::Hour)
         .with_etag(answer::etag(format_args!("debuginfo-{}", file.info.nar_hash.to_nix32())))
         .answer_bytes(request.headers(), Bytes::from(text))

@@ -13,11 +13,15 @@ pub(crate) fn alive() -> Answer {
 
 /// The reason is given by kind only: file names are for the log.
 pub(crate) async fn ready(state: &State) -> Answer {
-    let Err(reasons) = state.readiness().await else { return answer::plain(StatusCode::OK, "ready\n") };
+    let Err(reasons) = state.readiness().await else {
+        return answer::plain(StatusCode::OK, "ready\n");
+    };
     let key = reasons.iter().any(|reason| matches!(reason, NotReady::Key(_)));
     let store = reasons.iter().any(|reason| matches!(reason, NotReady::Store(_)));
     answer::unavailable(match (store, key) {
-        (true, true) => "not ready: the store cannot be read and a signing key cannot be used; see the log\n",
+        (true, true) => {
+            "not ready: the store cannot be read and a signing key cannot be used; see the log\n"
+        }
         (true, false) => "not ready: the store cannot be read; see the log\n",
         (false, _) => "not ready: a signing key cannot be used; see the log\n",
     })

@@ -20,7 +20,8 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: &LogName) ->
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
     };
-    let entity = Entity::new("text/plain; charset=utf-8", Caching::Hour).with_etag(answer::etag(log.etag()));
+    let entity =
+        Entity::new("text/plain; charset=utf-8", Caching::Hour).with_etag(answer::etag(log.etag()));
     if entity.is_known(request.headers()) {
         return entity.not_modified();
     }
@@ -50,9 +51,15 @@ async fn stream(
     range: std::ops::Range<u64>,
     length: Option<u64>,
 ) -> Result<Body, StoreError> {
-    let slot = Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
+    let slot =
+        Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
     let chunks = log.read(range);
-    Ok(Body::Stream(Download::new(Box::new(chunks), length, state.metrics.transfer(Kind::Log), slot)))
+    Ok(Body::Stream(Download::new(
+        Box::new(chunks),
+        length,
+        state.metrics.transfer(Kind::Log),
+        slot,
+    )))
 }
 
 /// Logs hold whatever a build printed; no browser shall find a page in one.

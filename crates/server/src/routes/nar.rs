@@ -27,7 +27,8 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
     };
     // The oldest URLs name only the path, whose NAR may be another one tomorrow.
     let caching = if name.nar_hash.is_some() { Caching::Immutable } else { Caching::Hour };
-    let entity = Entity::new("application/x-nix-nar", caching).with_etag(answer::etag(nar.info().nar_hash.to_nix32()));
+    let entity = Entity::new("application/x-nix-nar", caching)
+        .with_etag(answer::etag(nar.info().nar_hash.to_nix32()));
     if entity.is_known(request.headers()) {
         return entity.not_modified();
     }
@@ -41,10 +42,16 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
 
 /// The NAR that a name stands for. A name of another NAR than the path has now is none: the path was
 /// built anew, and the client shall not get what it did not ask for.
-async fn find(request: &HttpRequest, state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> {
+async fn find(
+    request: &HttpRequest,
+    state: &State,
+    name: &NarName,
+) -> Result<Option<Nar>, StoreError> {
     match (name.hash_part, name.nar_hash) {
         // Reading finds out whether the path is still there; HEAD reads nothing.
-        (Some(hash), expected) if request.method() == Method::GET => state.store.nar_to_read(hash, expected).await,
+        (Some(hash), expected) if request.method() == Method::GET => {
+            state.store.nar_to_read(hash, expected).await
+        }
         (Some(hash), expected) => state.store.nar(hash, expected).await,
         (None, Some(nar_hash)) => {
             for hash in state.store.find_nar(&nar_hash).await? {
@@ -58,16 +65,24 @@ async fn find(request: &HttpRequest, state: &State, name: &NarName) -> Result<Op
     }
 }
 
-async fn body(request: &HttpRequest, state: &State, nar: &Nar, part: &Part) -> Result<Option<Body>, StoreError> {
+async fn body(
+    request: &HttpRequest,
+    state: &State,
+    nar: &Nar,
+    part: &Part,
+) -> Result<Option<Body>, StoreError> {
     if matches!(part, Part::Nowhere(_)) {
         return Ok(Some(Body::Bytes(Bytes::new())));
     }
     if request.method() == Method::HEAD {
         return Ok(Some(Body::head(part.len())));
     }
-    let slot = Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
+    let slot =
+        Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
     Ok(state.store.read_nar(nar, part.range()).await?.map(|body| match body {
-        NarBody::Whole(bytes) => Body::Held(Held::new(bytes, state.metrics.transfer(Kind::Nar), slot)),
+        NarBody::Whole(bytes) => {
+            Body::Held(Held::new(bytes, state.metrics.transfer(Kind::Nar), slot))
+        }
         NarBody::Stream(stream) => {
             let transfer = state.metrics.transfer(Kind::Nar);
             Body::Stream(Download::new(Box::new(stream), Some(part.len()), transfer, slot))

@@ -1,6 +1,9 @@
 //! `/`: the page for people.
 
-use actix_web::{HttpRequest, http::header::{CONTENT_SECURITY_POLICY, HeaderValue}};
+use actix_web::{
+    HttpRequest,
+    http::header::{CONTENT_SECURITY_POLICY, HeaderValue},
+};
 use bytes::Bytes;
 
 use crate::{
@@ -27,6 +30,8 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
     };
     let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(page.render()));
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(content_security_policy()));
+    answer
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(content_security_policy()));
     answer
 }

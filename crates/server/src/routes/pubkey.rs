@@ -15,5 +15,6 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         let _ = writeln!(text, "{key}");
         text
     });
-    Entity::new("text/plain; charset=utf-8", Caching::Never).answer_bytes(request.headers(), Bytes::from(text))
+    Entity::new("text/plain; charset=utf-8", Caching::Never)
+        .answer_bytes(request.headers(), Bytes::from(text))
 }

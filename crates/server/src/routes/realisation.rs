@@ -18,7 +18,12 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, id: &DrvOutputId) 
     answer_json(request, state, found, |realisation| realisation.to_json())
 }
 
-pub(crate) async fn build_trace(request: &HttpRequest, state: &State, drv: &StorePath, output: &str) -> Answer {
+pub(crate) async fn build_trace(
+    request: &HttpRequest,
+    state: &State,
+    drv: &StorePath,
+    output: &str,
+) -> Answer {
     let found = state.store.build_trace(drv, output).await;
     answer_json(request, state, found, |entry| entry.to_json())
 }

@@ -40,7 +40,12 @@ struct Shared {
 
 impl Database {
     /// A handle; nothing is opened before the first question.
-    pub(crate) fn new(path: PathBuf, readers: usize, busy_timeout: Duration, absent: AbsentStore) -> Self {
+    pub(crate) fn new(
+        path: PathBuf,
+        readers: usize,
+        busy_timeout: Duration,
+        absent: AbsentStore,
+    ) -> Self {
         Self(Arc::new(Shared {
             probe: Probe::new(&path),
             path,
@@ -53,7 +58,7 @@ impl Database {
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. Read it before the
-    /// row that something is derived from: when it is still the same later, so is the row. Costs some four
+    /// row that something is derived from: when it is still the same later, so is the row. Costs some three
     /// system calls and never waits.
     pub(crate) fn generation(&self) -> u64 {
         self.0.probe.generation()
@@ -99,7 +104,10 @@ impl Database {
 }
 
 impl Shared {
-    fn answer<T>(&self, question: &dyn Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
+    fn answer<T>(
+        &self,
+        question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
         if self.absent == AbsentStore::Empty && !self.path.exists() {
             return Ok(None);
         }
@@ -108,7 +116,10 @@ impl Shared {
         answer.map(Some)
     }
 
-    fn try_answer<T>(&self, question: &dyn Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    fn try_answer<T>(
+        &self,
+        question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         for _ in 0..ATTEMPTS {
             let idle = self.take_idle();
             let fresh = idle.is_none();
@@ -126,12 +137,17 @@ impl Shared {
                 }
                 // A connection that was idle may have outlived its file: only one that was opened
                 // for this question is believed. A lock would hold up the next one as well.
-                Err(error) if !torn && (fresh || is_busy(&error)) => return Err(failed(&self.path, &error)),
+                Err(error) if !torn && (fresh || is_busy(&error)) => {
+                    return Err(failed(&self.path, &error));
+                }
                 _ => {}
             }
         }
         Err(StoreError::Unavailable {
-            what: format!("the store's database {} is being replaced again and again", self.path.display()),
+            what: format!(
+                "the store's database {} is being replaced again and again",
+                self.path.display()
+            ),
             remedy: "it is tried again at the next request",
         })
     }
@@ -163,11 +179,16 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 fn failed(path: &std::path::Path, error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     let remedy = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it; it is tried again",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program holds it; it is tried again"
+        }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             "check it with `sqlite3 db.sqlite 'pragma integrity_check'` and restore it from a backup"
         }
         _ => "it is opened anew at the next request",
     };
-    StoreError::Unavailable { what: format!("the store's database {} does not answer: {error}", path.display()), remedy }
+    StoreError::Unavailable {
+        what: format!("the store's database {} does not answer: {error}", path.display()),
+        remedy,
+    }
 }

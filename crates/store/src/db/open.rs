@@ -49,8 +49,9 @@ impl Reader {
         check_schema(path)?;
         match Self::connect(path, false, busy_timeout) {
             Ok(reader) => Ok(reader),
-            Err(error) if may_be_immutable(path, &error) => Self::connect(path, true, busy_timeout)
-                .map_err(|error| unavailable(path, &error)),
+            Err(error) if may_be_immutable(path, &error) => {
+                Self::connect(path, true, busy_timeout).map_err(|error| unavailable(path, &error))
+            }
             Err(error) => Err(unavailable(path, &error)),
         }
     }
@@ -65,7 +66,11 @@ impl Reader {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.pragma_update(None, "query_only", true)?;
         // The first read is what opens the WAL and its index.
-        connection.query_row("select count(*) from (select 1 from ValidPaths limit 1)", [], |_| Ok(()))?;
+        connection.query_row(
+            "select count(*) from (select 1 from ValidPaths limit 1)",
+            [],
+            |_| Ok(()),
+        )?;
         Ok(Self { connection, path: path.to_owned(), stamp })
     }
 
@@ -89,7 +94,12 @@ impl Stamp {
         let file = fs::metadata(path)?;
         let (device, inode) = (file.dev(), file.ino());
         Ok(if immutable {
-            Self::Immutable { device, inode, size: file.size(), changed: (file.ctime(), file.ctime_nsec()) }
+            Self::Immutable {
+                device,
+                inode,
+                size: file.size(),
+                changed: (file.ctime(), file.ctime_nsec()),
+            }
         } else {
             Self::Live { device, inode }
         })
@@ -145,7 +155,11 @@ fn check_schema(database: &Path) -> Result<(), StoreError> {
     match text.trim().parse::<u32>() {
         Ok(KNOWN_SCHEMA) => Ok(()),
         _ => Err(StoreError::Unavailable {
-            what: format!("{} has schema {:?}, and only {KNOWN_SCHEMA} is known", database.display(), text.trim()),
+            what: format!(
+                "{} has schema {:?}, and only {KNOWN_SCHEMA} is known",
+                database.display(),
+                text.trim()
+            ),
             remedy: "use a version of rust-nix-serve that knows this schema",
         }),
     }
@@ -165,9 +179,14 @@ fn unavailable(path: &Path, error: &OpenError) -> StoreError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 "another program holds it; it is tried again"
             }
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => "restore it from a backup",
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                "restore it from a backup"
+            }
             _ => "is it the database of a Nix store?",
         },
     };
-    StoreError::Unavailable { what: format!("cannot read the store's database {}: {error}", path.display()), remedy }
+    StoreError::Unavailable {
+        what: format!("cannot read the store's database {}: {error}", path.display()),
+        remedy,
+    }
 }

@@ -182,7 +182,9 @@ mod tests {
         }
         // Reading is no change.
         let reader = Connection::open(fixture.database()).unwrap();
-        reader.query_row("select count(*) from ValidPaths", [], |row| row.get::<_, i64>(0)).unwrap();
+        reader
+            .query_row("select count(*) from ValidPaths", [], |row| row.get::<_, i64>(0))
+            .unwrap();
         assert_eq!(probe.generation(), last);
         fixture.forget(&path);
         assert!(probe.generation() > last);

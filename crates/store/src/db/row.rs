@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rns_formats::{ContentAddress, HashPart, PathInfo, Sha256Digest, Signature, StoreDir, StorePath};
+use rns_formats::{
+    ContentAddress, HashPart, PathInfo, Sha256Digest, Signature, StoreDir, StorePath,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::StoreError;
@@ -43,9 +45,10 @@ pub(crate) fn path_by_hash_part(
             }
             match read(row, store_dir, &path) {
                 // A value of another type than the column's is this row's fault, not the database's.
-                Err(error @ (rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))) => {
-                    Ok(Some(Err(StoreError::BadRow { path, why: error.to_string() })))
-                }
+                Err(
+                    error @ (rusqlite::Error::InvalidColumnType(..)
+                    | rusqlite::Error::FromSqlConversionFailure(..)),
+                ) => Ok(Some(Err(StoreError::BadRow { path, why: error.to_string() }))),
                 other => other.map(Some),
             }
         })
@@ -53,7 +56,11 @@ pub(crate) fn path_by_hash_part(
         .map(Option::flatten)
 }
 
-fn read(row: &Row<'_>, store_dir: &StoreDir, path: &str) -> rusqlite::Result<Result<PathRow, StoreError>> {
+fn read(
+    row: &Row<'_>,
+    store_dir: &StoreDir,
+    path: &str,
+) -> rusqlite::Result<Result<PathRow, StoreError>> {
     let id = row.get(0)?;
     let hash: String = row.get(2)?;
     let registration_time: i64 = row.get(3)?;
@@ -76,8 +83,10 @@ fn read(row: &Row<'_>, store_dir: &StoreDir, path: &str) -> rusqlite::Result<Res
         references.sort_unstable();
         let info = PathInfo {
             path: store_dir.parse_path(path).map_err(|error| bad(error.to_string()))?,
-            nar_hash: Sha256Digest::parse(&hash).map_err(|error| bad(format!("its hash: {error}")))?,
-            nar_size: u64::try_from(nar_size.unwrap_or(0)).map_err(|_| bad("a negative size".into()))?,
+            nar_hash: Sha256Digest::parse(&hash)
+                .map_err(|error| bad(format!("its hash: {error}")))?,
+            nar_size: u64::try_from(nar_size.unwrap_or(0))
+                .map_err(|_| bad("a negative size".into()))?,
             references,
             // Unsigned, and only a hint: a deriver or content address that makes no sense is left out.
             deriver: deriver.and_then(|deriver| store_dir.parse_path(&deriver).ok()),

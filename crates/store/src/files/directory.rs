@@ -63,7 +63,9 @@ pub(super) fn read(directory: BorrowedFd<'_>) -> io::Result<(Vec<DirectoryEntry>
         };
         let (kind, size) = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => (EntryKind::Directory, 0),
-            FileType::RegularFile => (EntryKind::File { executable: is_executable(stat.st_mode) }, size(&stat)),
+            FileType::RegularFile => {
+                (EntryKind::File { executable: is_executable(stat.st_mode) }, size(&stat))
+            }
             FileType::Symlink => (EntryKind::Symlink, 0),
             _ => continue,
         };

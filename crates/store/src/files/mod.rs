@@ -61,22 +61,33 @@ impl LocalStore {
     ///
     /// # Errors
     /// As [`Self::path_info`]; `Io` when the system cannot say, as when too many files are open.
-    pub async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, StoreError> {
+    pub async fn file(
+        &self,
+        hash: HashPart,
+        path: &ServePath,
+    ) -> Result<Option<Served>, StoreError> {
         let Some(info) = self.path_info(hash).await? else { return Ok(None) };
         let shared = Arc::clone(self.shared());
         let path = path.clone();
         let found = spawn_blocking(move || {
             let config = &shared.config;
-            find(&config.real_dir, &config.store_dir, &info, &path).or_else(|error| match of_path(&info.path, error) {
-                StoreError::Damaged { .. } => Ok(None),
-                error => Err(error),
+            find(&config.real_dir, &config.store_dir, &info, &path).or_else(|error| {
+                match of_path(&info.path, error) {
+                    StoreError::Damaged { .. } => Ok(None),
+                    error => Err(error),
+                }
             })
         });
         found.await.map_err(|_| StoreError::Stopping)?
     }
 }
 
-fn find(real_dir: &Path, store_dir: &StoreDir, info: &Arc<PathInfo>, path: &ServePath) -> Result<Option<Served>, StoreError> {
+fn find(
+    real_dir: &Path,
+    store_dir: &StoreDir,
+    info: &Arc<PathInfo>,
+    path: &ServePath,
+) -> Result<Option<Served>, StoreError> {
     let tree = Tree::open(real_dir, &info.path)?;
     let place = Place {
         info,
@@ -99,13 +110,16 @@ fn find(real_dir: &Path, store_dir: &StoreDir, info: &Arc<PathInfo>, path: &Serv
     let stat = place.stat(&file)?;
     match (FileType::from_raw_mode(stat.st_mode), &tree.root) {
         (FileType::RegularFile, _) => {
-            let last = path.components().next_back().map(|name| String::from_utf8_lossy(name).into_owned());
+            let last = path
+                .components()
+                .next_back()
+                .map(|name| String::from_utf8_lossy(name).into_owned());
             let name = last.unwrap_or_else(|| info.path.name().to_owned());
             Ok(Some(Served::File(place.file(file, &stat, name))))
         }
-        (FileType::Directory, Root::Directory(root)) => {
-            place.directory(root.as_fd(), path, file.as_fd()).map(|directory| Some(Served::Directory(directory)))
-        }
+        (FileType::Directory, Root::Directory(root)) => place
+            .directory(root.as_fd(), path, file.as_fd())
+            .map(|directory| Some(Served::Directory(directory))),
         _ => Ok(None),
     }
 }
@@ -124,7 +138,9 @@ impl Place<'_> {
     fn open(&self, root: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>, StoreError> {
         match open_inside(root, self.root_name.as_bytes(), name) {
             Ok(file) => Ok(Some(file)),
-            Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => Ok(None),
+            Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => {
+                Ok(None)
+            }
             Err(error) => Err(StoreError::io("open", &*self.shown)(error)),
         }
     }
@@ -144,11 +160,20 @@ impl Place<'_> {
         }
     }
 
-    fn directory(&self, root: BorrowedFd<'_>, path: &ServePath, directory: BorrowedFd<'_>) -> Result<ServedDirectory, StoreError> {
+    fn directory(
+        &self,
+        root: BorrowedFd<'_>,
+        path: &ServePath,
+        directory: BorrowedFd<'_>,
+    ) -> Result<ServedDirectory, StoreError> {
         let separator = if path.is_empty() { "" } else { "/" };
         let name = [path.as_bytes(), separator.as_bytes(), INDEX.as_bytes()].concat();
-        let mut served =
-            ServedDirectory { info: Arc::clone(self.info), index: None, entries: Vec::new(), truncated: false };
+        let mut served = ServedDirectory {
+            info: Arc::clone(self.info),
+            index: None,
+            entries: Vec::new(),
+            truncated: false,
+        };
         if let Some(file) = self.open(root, &name)? {
             let stat = self.stat(&file)?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {

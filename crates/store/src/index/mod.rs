@@ -108,7 +108,10 @@ impl LazyIndex {
             let round = lock(&self.0.round);
             if round.begun > asked.0 {
                 return round.failure.clone().map_or(Ok(()), |what| {
-                    Err(StoreError::Unavailable { what, remedy: "it is tried again at the next request" })
+                    Err(StoreError::Unavailable {
+                        what,
+                        remedy: "it is tried again at the next request",
+                    })
                 });
             }
         }
@@ -141,7 +144,9 @@ impl LazyIndex {
             if was_full {
                 return Ok(());
             }
-            let Some(page) = database.ask_blocking(|connection| page(connection, statement, seen))? else {
+            let Some(page) =
+                database.ask_blocking(|connection| page(connection, statement, seen))?
+            else {
                 return Ok(());
             };
             if page.seen < seen {
@@ -205,7 +210,11 @@ mod tests {
     }
 
     /// Extends the index and counts how often somebody looked at rows.
-    async fn extend(index: &LazyIndex, path: &Path, looks: &Arc<AtomicUsize>) -> Result<(), StoreError> {
+    async fn extend(
+        index: &LazyIndex,
+        path: &Path,
+        looks: &Arc<AtomicUsize>,
+    ) -> Result<(), StoreError> {
         let looks = Arc::clone(looks);
         let entries = move |rows: Vec<(i64, String)>| {
             looks.fetch_add(1, Ordering::Relaxed);
@@ -241,7 +250,8 @@ mod tests {
         fixture.add("x", Tree::file("x"));
         let index = LazyIndex::new("paths", 10);
         let (looks, path) = (Arc::default(), fixture.database());
-        let gone = tokio::time::timeout(Duration::from_millis(5), extend(&index, &path, &looks)).await;
+        let gone =
+            tokio::time::timeout(Duration::from_millis(5), extend(&index, &path, &looks)).await;
         assert!(gone.is_err());
         drop(index.turn().await);
         assert_eq!(index.rows(1, 5), [1]);
@@ -257,7 +267,8 @@ mod tests {
         let asked = index.asked();
         extend(&index, &nowhere, &looks).await.unwrap_err();
         let none = |_| unreachable!("somebody looked since the question was asked");
-        let error = index.extend(asked, &database(&nowhere), &nowhere, IDS, none).await.unwrap_err();
+        let error =
+            index.extend(asked, &database(&nowhere), &nowhere, IDS, none).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
         extend(&index, &fixture.database(), &looks).await.unwrap();
         assert_eq!(index.rows(1, 5), [1]);

@@ -65,11 +65,16 @@ impl BuildLog {
                 Stream::Plain(FileStream::start(Arc::clone(file), Arc::clone(path), range))
             }
             Contents::Unpacked(bytes) => {
-                let offset = |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
+                let offset =
+                    |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
                 let (start, end) = (offset(range.start), offset(range.end));
-                Stream::Unpacked(Some(bytes.slice(start.min(end)..end)).filter(|bytes| !bytes.is_empty()))
+                Stream::Unpacked(
+                    Some(bytes.slice(start.min(end)..end)).filter(|bytes| !bytes.is_empty()),
+                )
             }
-            Contents::Packed { file, path } => Stream::Packed(Box::new(ReadAhead::start(Unpacker::new(file, path)))),
+            Contents::Packed { file, path } => {
+                Stream::Packed(Box::new(ReadAhead::start(Unpacker::new(file, path))))
+            }
         })
     }
 }
@@ -156,7 +161,12 @@ fn find(log_dir: &Path, name: &LogName) -> Result<Option<Found>, StoreError> {
     Ok(None)
 }
 
-fn open(directory: BorrowedFd<'_>, log_dir: &Path, place: &str, packed: bool) -> io::Result<Option<Found>> {
+fn open(
+    directory: BorrowedFd<'_>,
+    log_dir: &Path,
+    place: &str,
+    packed: bool,
+) -> io::Result<Option<Found>> {
     let file = match open_beneath(directory, place.as_bytes(), FILE) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),

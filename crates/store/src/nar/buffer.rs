@@ -30,7 +30,10 @@ impl Buffer {
     }
 
     /// Lets `fill` write into the room that is left and say how much it wrote.
-    pub(crate) fn fill_with<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<(), E> {
+    pub(crate) fn fill_with<E>(
+        &mut self,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<(), E> {
         let room = self.bytes.get_mut(self.filled..).unwrap_or_default();
         let most = room.len();
         self.filled += fill(room)?.min(most);
@@ -41,7 +44,11 @@ impl Buffer {
     /// that a slow client does not keep a whole buffer.
     pub(crate) fn into_bytes(self) -> Bytes {
         let bytes = self.as_ref();
-        if bytes.len() < BUFFER_BYTES / 4 { Bytes::copy_from_slice(bytes) } else { Bytes::from_owner(self) }
+        if bytes.len() < BUFFER_BYTES / 4 {
+            Bytes::copy_from_slice(bytes)
+        } else {
+            Bytes::from_owner(self)
+        }
     }
 }
 

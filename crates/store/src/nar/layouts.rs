@@ -91,7 +91,11 @@ impl Layouts {
 
     /// Bytes in use, hits, misses.
     pub(crate) fn numbers(&self) -> (u64, u64, u64) {
-        (self.cache.weight(), self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+        (
+            self.cache.weight(),
+            self.hits.load(Ordering::Relaxed),
+            self.misses.load(Ordering::Relaxed),
+        )
     }
 }
 

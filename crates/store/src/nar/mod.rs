@@ -12,13 +12,13 @@ use std::{ops::Range, path::Path, sync::Arc};
 use bytes::Bytes;
 use rns_formats::{PathInfo, StorePath, nar::NarLayout};
 
+pub use self::stream::NarStream;
 pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
     layouts::{LayoutKey, Layouts},
     read::{RangeReader, Source},
     tree::{DIRECTORY, FILE, Root, Tree, is_executable, open_beneath, size},
 };
-pub use self::stream::NarStream;
 use crate::StoreError;
 
 /// A NAR that can be sent: its layout agrees with what was registered.
@@ -65,9 +65,10 @@ pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout,
     let damaged = |why: String| StoreError::Damaged { path: info.path.clone(), why };
     let tree = Tree::open(real_dir, &info.path).map_err(|error| of_path(&info.path, error))?;
     let layout = walk::layout(&tree).map_err(|error| match error {
-        walk::WalkError::Io(source) => {
-            of_path(&info.path, StoreError::Io { doing: "read", path: tree.path().to_owned(), source })
-        }
+        walk::WalkError::Io(source) => of_path(
+            &info.path,
+            StoreError::Io { doing: "read", path: tree.path().to_owned(), source },
+        ),
         walk::WalkError::Layout(error) => damaged(format!("its tree has no NAR: {error}")),
     })?;
     // Very old rows have no size.

@@ -2,7 +2,10 @@
 
 use std::{io, ops::Range, os::fd::OwnedFd, sync::Arc};
 
-use rns_formats::{Sha256Digest, Sha256Hasher, nar::{NarLayout, Position, Segment}};
+use rns_formats::{
+    Sha256Digest, Sha256Hasher,
+    nar::{NarLayout, Position, Segment},
+};
 use rustix::{fs::FileType, io::Errno};
 
 use super::{
@@ -79,7 +82,9 @@ impl RangeReader {
             let most = self.remaining.min(left.len() as u64);
             let Some(segment) = self.layout.next_segment(&mut self.position, most) else { break };
             let len = segment.len();
-            let Some(target) = usize::try_from(len).ok().and_then(|len| left.get_mut(..len)) else { break };
+            let Some(target) = usize::try_from(len).ok().and_then(|len| left.get_mut(..len)) else {
+                break;
+            };
             match segment {
                 Segment::Literal(bytes) => target.copy_from_slice(bytes),
                 Segment::File { index, offset, .. } => self.read_file(target, index, offset)?,
@@ -99,7 +104,32 @@ impl RangeReader {
 
     fn finish_check(&mut self) -> Result<(), StoreError> {
         let Some((hasher, expected)) = self.check.take() else { return Ok(()) };
-        let actual = hasher.finish();
+        self.compare(hasher.finish(), expected)
+    }
+
+    /// The hash that the bytes must have, from a reader that has not begun: whoever takes it computes their hash,
+    /// and brings it to [`Self::judge`] before the last of them are used.
+    pub(crate) fn take_check(&mut self) -> Option<Sha256Digest> {
+        self.check.take().map(|(_, expected)| expected)
+    }
+
+    /// Whether the bytes were the right ones.
+    ///
+    /// # Errors
+    /// `Damaged` when they were not.
+    pub(crate) fn judge(
+        &self,
+        actual: Sha256Digest,
+        expected: Sha256Digest,
+    ) -> Result<(), StoreError> {
+        let judged = self.compare(actual, expected);
+        if let Err(error) = &judged {
+            self.condition.note_damage(self.key, error);
+        }
+        judged
+    }
+
+    fn compare(&self, actual: Sha256Digest, expected: Sha256Digest) -> Result<(), StoreError> {
         if actual == expected {
             self.condition.note_verified(self.key);
             return Ok(());
@@ -107,14 +137,21 @@ impl RangeReader {
         Err(self.damaged(format!("its contents have the hash {actual}, registered is {expected}")))
     }
 
-    fn read_file(&mut self, mut target: &mut [u8], index: usize, mut offset: u64) -> Result<(), StoreError> {
+    fn read_file(
+        &mut self,
+        mut target: &mut [u8],
+        index: usize,
+        mut offset: u64,
+    ) -> Result<(), StoreError> {
         let file = match self.open.take() {
             Some(open) if open.index == index => open.file,
             _ => self.open_file(index)?,
         };
         while !target.is_empty() {
             match rustix::io::pread(&file, &mut *target, offset) {
-                Ok(0) => return Err(self.damaged(format!("{} became shorter", self.display(index)))),
+                Ok(0) => {
+                    return Err(self.damaged(format!("{} became shorter", self.display(index))));
+                }
                 Ok(read) => {
                     offset += read as u64;
                     target = target.get_mut(read..).unwrap_or_default();
@@ -134,10 +171,16 @@ impl RangeReader {
             .tree
             .open_file(&self.name(index))
             .map_err(|error| self.refused("open", index, error))?;
-        let stat = rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
+        let stat =
+            rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
         let expected = self.layout.file(index).map_or(0, |slice| slice.size);
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || tree::size(&stat) != expected {
-            return Err(self.damaged(format!("{} is not a file of {expected} bytes any more", self.display(index))));
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
+            || tree::size(&stat) != expected
+        {
+            return Err(self.damaged(format!(
+                "{} is not a file of {expected} bytes any more",
+                self.display(index)
+            )));
         }
         if self.condition.verified_at(&self.key).is_some_and(|verified| stat.st_ctime >= verified) {
             self.condition.forget_verified(&self.key);

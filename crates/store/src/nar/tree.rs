@@ -22,8 +22,13 @@ use crate::StoreError;
 /// Set once the kernel has refused `openat2`.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
-pub(crate) const FILE: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NOCTTY).union(OFlags::NONBLOCK);
-pub(crate) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
+pub(crate) const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::NONBLOCK);
+pub(crate) const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
 
 /// What a store path is on disk.
 pub(crate) enum Root {
@@ -53,7 +58,8 @@ impl Tree {
         let store = fs::open(real_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
             .map_err(|error| StoreError::io("open", real_dir)(error.into()))?;
         let path = real_dir.join(store_path.as_str());
-        let root = open_root(store.as_fd(), store_path.as_str()).map_err(StoreError::io("open", &path))?;
+        let root =
+            open_root(store.as_fd(), store_path.as_str()).map_err(StoreError::io("open", &path))?;
         Ok(Self { store, store_path: store_path.clone(), path, root })
     }
 
@@ -71,7 +77,9 @@ impl Tree {
     /// a file itself.
     pub(crate) fn open_file(&self, name: &[u8]) -> io::Result<OwnedFd> {
         match &self.root {
-            Root::Directory(directory) if !name.is_empty() => open_beneath(directory.as_fd(), name, FILE),
+            Root::Directory(directory) if !name.is_empty() => {
+                open_beneath(directory.as_fd(), name, FILE)
+            }
             Root::Regular { .. } if name.is_empty() => {
                 Ok(fs::openat(&self.store, self.store_path.as_str(), FILE, Mode::empty())?)
             }
@@ -83,9 +91,15 @@ impl Tree {
 fn open_root(store: BorrowedFd<'_>, name: &str) -> io::Result<Root> {
     let stat = fs::statat(store, name, AtFlags::SYMLINK_NOFOLLOW)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => Ok(Root::Directory(fs::openat(store, name, DIRECTORY, Mode::empty())?)),
-        FileType::RegularFile => Ok(Root::Regular { executable: is_executable(stat.st_mode), size: size(&stat) }),
-        FileType::Symlink => Ok(Root::Symlink(fs::readlinkat(store, name, Vec::new())?.into_bytes())),
+        FileType::Directory => {
+            Ok(Root::Directory(fs::openat(store, name, DIRECTORY, Mode::empty())?))
+        }
+        FileType::RegularFile => {
+            Ok(Root::Regular { executable: is_executable(stat.st_mode), size: size(&stat) })
+        }
+        FileType::Symlink => {
+            Ok(Root::Symlink(fs::readlinkat(store, name, Vec::new())?.into_bytes()))
+        }
         _ => Err(io::Error::other("neither a file nor a directory nor a symbolic link")),
     }
 }
@@ -106,9 +120,14 @@ pub(crate) fn open_directory(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<
 }
 
 /// Opens `name` beneath `directory` without following any symbolic link.
-pub(crate) fn open_beneath(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+pub(crate) fn open_beneath(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    flags: OFlags,
+) -> io::Result<OwnedFd> {
     if !NO_OPENAT2.load(Ordering::Relaxed) {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match fs::openat2(directory, name, flags, Mode::empty(), resolve) {
             Ok(file) => return Ok(file),
             Err(Errno::NOSYS | Errno::PERM) => NO_OPENAT2.store(true, Ordering::Relaxed),
@@ -118,7 +137,11 @@ pub(crate) fn open_beneath(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags
     open_component_wise(directory, name, flags)
 }
 
-fn open_component_wise(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+fn open_component_wise(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    flags: OFlags,
+) -> io::Result<OwnedFd> {
     let mut components = name.split(|&byte| byte == b'/').peekable();
     let mut current: Option<OwnedFd> = None;
     while let Some(component) = components.next() {

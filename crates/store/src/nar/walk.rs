@@ -1,6 +1,9 @@
 //! From the files of a store path to the layout of its NAR, without reading their contents.
 
-use std::{io, os::fd::{AsFd as _, BorrowedFd}};
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
+};
 
 use rns_formats::nar::{LayoutBuilder, LayoutError, NarLayout, NarLimits};
 use rustix::fs::{self, AtFlags, Dir, FileType};
@@ -47,7 +50,9 @@ fn walk(builder: &mut LayoutBuilder, directory: BorrowedFd<'_>) -> Result<(), Wa
         builder.entry(&name)?;
         let stat = fs::statat(directory, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => builder.regular(tree::is_executable(stat.st_mode), tree::size(&stat))?,
+            FileType::RegularFile => {
+                builder.regular(tree::is_executable(stat.st_mode), tree::size(&stat))?
+            }
             FileType::Symlink => {
                 let target = fs::readlinkat(directory, name.as_slice(), Vec::new())?;
                 builder.symlink(target.as_bytes())?;
@@ -58,7 +63,11 @@ fn walk(builder: &mut LayoutBuilder, directory: BorrowedFd<'_>) -> Result<(), Wa
                 walk(builder, child.as_fd())?;
                 builder.leave_directory()?;
             }
-            _ => return Err(io::Error::other("neither a file nor a directory nor a symbolic link").into()),
+            _ => {
+                return Err(
+                    io::Error::other("neither a file nor a directory nor a symbolic link").into()
+                );
+            }
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 //! becomes of the directory costs time only: a reader whose file is lost goes on with a compression of its own.
 //!
 //! - `config`, `recipe`, `encoder`: what is compressed how
-//! - `work`: from the bytes of a NAR to compressed ones
+//! - `work`, `hashing`: from the bytes of a NAR to compressed ones
 //! - `production`, `produce`: one compression that runs, and its readers
 //! - `growing`, `finished`: what a reader gets
 //! - `lane`: how many run side by side
@@ -19,6 +19,7 @@ mod encoder;
 mod file_name;
 mod finished;
 mod growing;
+mod hashing;
 mod lane;
 mod memory;
 mod produce;

@@ -138,6 +138,7 @@ impl Order {
         self.cache.note(&temporary);
         let mut temporary = temporary.map_err(|_| Failure::Cache)?;
         let mut work = self.start()?;
+        work.hash_beside();
         let (mut made, mut hasher, mut written) = (Vec::new(), Sha256Hasher::new(), 0);
         while !work.is_at_end() {
             if self.production.is_abandoned(self.cache.config.grace) {

@@ -2,22 +2,23 @@
 
 use std::ops::Range;
 
+use rns_formats::Sha256Digest;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Recipe, encoder::Encoder};
+use super::{Recipe, encoder::Encoder, hashing::Hashing};
 use crate::{
     StoreError,
     chunks::Fill,
     daemon::HeldRoot,
-    nar::{BUFFER_BYTES, RangeReader},
+    nar::{Buffer, RangeReader},
 };
 
 /// A NAR that is being compressed.
 pub(super) struct Work {
     reader: RangeReader,
     encoder: Encoder,
-    /// Always filled before the encoder sees it, so that every run hands it the same portions.
-    portion: Box<[u8]>,
+    /// The check of the NAR's hash, where another thread does it.
+    beside: Option<(Hashing, Sha256Digest)>,
     ended: bool,
 }
 
@@ -28,7 +29,14 @@ impl Work {
     /// When the encoder cannot be set up, for want of memory.
     pub(super) fn new(reader: RangeReader, size: u64, recipe: Recipe) -> Result<Self, StoreError> {
         let encoder = Encoder::new(recipe.codec, recipe.level, size)?;
-        Ok(Self { reader, encoder, portion: vec![0; BUFFER_BYTES].into(), ended: false })
+        Ok(Self { reader, encoder, beside: None, ended: false })
+    }
+
+    /// Lets another thread compute the hash of the NAR, if that is to be checked; to be called before the first step.
+    pub(super) fn hash_beside(&mut self) {
+        // Without another thread, the reader does it.
+        let Ok(hashing) = Hashing::start() else { return };
+        self.beside = self.reader.take_check().map(|expected| (hashing, expected));
     }
 
     /// Compresses the next portion and appends what comes out. The end comes out only when the NAR was what it
@@ -37,9 +45,18 @@ impl Work {
     /// # Errors
     /// Those of reading the NAR.
     pub(super) fn step(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let filled = self.reader.fill(&mut self.portion)?;
-        self.encoder.push(self.portion.get(..filled).unwrap_or_default(), out)?;
+        // Always filled before the encoder sees it, so that every run hands it the same portions.
+        let mut buffer = Buffer::take();
+        buffer.fill_with(|room| self.reader.fill(room))?;
+        let portion = buffer.into_bytes();
+        if let Some((hashing, _)) = &self.beside {
+            hashing.push(portion.clone());
+        }
+        self.encoder.push(&portion, out)?;
         if self.reader.is_at_end() {
+            if let Some((hashing, expected)) = self.beside.take() {
+                self.reader.judge(hashing.finish().ok_or(StoreError::Stopping)?, expected)?;
+            }
             self.encoder.finish(out)?;
             self.ended = true;
         }

@@ -18,11 +18,15 @@ fn debug_tree(ids: &[BuildId]) -> Tree {
     for id in ids {
         let id = id.to_string();
         let files = directories.entry(id[..2].to_owned()).or_default();
-        files.push((format!("{}.debug", &id[2..]), Tree::file(format!("debug information of {id}"))));
+        files.push((
+            format!("{}.debug", &id[2..]),
+            Tree::file(format!("debug information of {id}")),
+        ));
         files.push((format!("{}.executable", &id[2..]), Tree::symlink("/nowhere")));
     }
     let directories = directories.into_iter().map(|(name, files)| (name, Tree::directory(files)));
-    let top = Tree::directory(directories.chain([("README".to_owned(), Tree::file("not a directory"))]));
+    let top =
+        Tree::directory(directories.chain([("README".to_owned(), Tree::file("not a directory"))]));
     Tree::directory([("lib", Tree::directory([("debug", Tree::directory([(".build-id", top)]))]))])
 }
 
@@ -92,12 +96,23 @@ async fn symbolic_links_are_not_followed() {
     let real = fixture.add("real", debug_tree(&[id(1, 1)]));
     let ids = fixture.real_path(&real).join("lib/debug/.build-id");
     let link = |to: &str| Tree::symlink(ids.join(to).to_str().unwrap());
-    let build_id = |tree: Tree| Tree::directory([("lib", Tree::directory([("debug", Tree::directory([(".build-id", tree)]))]))]);
+    let build_id = |tree: Tree| {
+        Tree::directory([(
+            "lib",
+            Tree::directory([("debug", Tree::directory([(".build-id", tree)]))]),
+        )])
+    };
     fixture.add("top-debug", build_id(link("")));
     fixture.add("prefix-debug", build_id(Tree::directory([("01", link("01"))])));
     let file = &id(1, 1).to_string()[2..];
     let file = format!("{file}.debug");
-    fixture.add("file-debug", build_id(Tree::directory([("01", Tree::directory([(&file, link(&format!("01/{file}")))]))])));
+    fixture.add(
+        "file-debug",
+        build_id(Tree::directory([(
+            "01",
+            Tree::directory([(&file, link(&format!("01/{file}")))]),
+        )])),
+    );
     let whole = fixture.add("whole-debug", debug_tree(&[id(2, 2)]));
     fixture.remove_files(&whole);
     symlink(fixture.real_path(&real), fixture.real_path(&whole)).unwrap();
@@ -118,6 +133,9 @@ async fn the_index_has_a_bound() {
 #[tokio::test]
 async fn a_database_that_is_not_there_is_an_error() {
     let fixture = FixtureStore::new();
-    let store = LocalStore::open(StoreConfig { database: fixture.root().join("nowhere"), ..config(&fixture) });
+    let store = LocalStore::open(StoreConfig {
+        database: fixture.root().join("nowhere"),
+        ..config(&fixture)
+    });
     store.debuginfo(&id(1, 1)).await.unwrap_err();
 }

@@ -93,7 +93,11 @@ async fn a_directory_is_listed_by_name() {
     let root = directory(&store, &fixture.tree, "").await;
     assert_eq!(root.info.path, fixture.tree);
     assert!(root.index.is_none() && !root.truncated);
-    let entries: Vec<_> = root.entries.iter().map(|entry| (str::from_utf8(&entry.name).unwrap(), entry.kind, entry.size)).collect();
+    let entries: Vec<_> = root
+        .entries
+        .iter()
+        .map(|entry| (str::from_utf8(&entry.name).unwrap(), entry.kind, entry.size))
+        .collect();
     let regular = EntryKind::File { executable: false };
     assert_eq!(
         entries,
@@ -127,7 +131,9 @@ async fn a_directory_with_an_index_shows_that() {
     ]);
     let site = fixture.add("site", tree);
     let store = open(&fixture);
-    for (place, expected) in [("", "<p>top"), ("doc", "<p>deep"), ("doc/", "<p>deep"), ("linked", "<p>deep")] {
+    for (place, expected) in
+        [("", "<p>top"), ("doc", "<p>deep"), ("doc/", "<p>deep"), ("linked", "<p>deep")]
+    {
         let index = directory(&store, &site, place).await.index.expect(place);
         assert_eq!(index.name, "index.html");
         assert_eq!(collect(index.read(0..index.len)).await.unwrap(), expected.as_bytes());
@@ -146,7 +152,10 @@ async fn links_are_followed_inside_the_path_and_nowhere_else() {
     let own = |rest: &str| Tree::symlink(format!("/nix/store/{hash}-links{rest}"));
     let other = fixture.add("other", Tree::file("other"));
     let tree = Tree::directory([
-        ("bin", Tree::directory([("tool", Tree::file("tool")), ("up", Tree::symlink("../bin/tool"))])),
+        (
+            "bin",
+            Tree::directory([("tool", Tree::file("tool")), ("up", Tree::symlink("../bin/tool"))]),
+        ),
         ("relative", Tree::symlink("bin/up")),
         ("own", own("/bin/tool")),
         ("own-out", own("/../../etc/passwd")),
@@ -164,7 +173,18 @@ async fn links_are_followed_inside_the_path_and_nowhere_else() {
     for inside in ["bin/tool", "relative", "own", "root/own", "root/root/bin/up"] {
         assert_eq!(text(&store, &links, inside).await.as_deref(), Some("tool"), "{inside}");
     }
-    for inside in ["own-out", "own-longer", "passwd", "dots", "sibling", "other", "loop", "root/passwd", "nothing", "bin/tool/x"] {
+    for inside in [
+        "own-out",
+        "own-longer",
+        "passwd",
+        "dots",
+        "sibling",
+        "other",
+        "loop",
+        "root/passwd",
+        "nothing",
+        "bin/tool/x",
+    ] {
         assert!(ask(&store, &links, inside).await.is_none(), "{inside}");
     }
     assert!(ask(&store, &links, "bin/tool/").await.is_none(), "a file is no directory");
@@ -186,7 +206,8 @@ async fn pipes_and_sockets_are_neither_served_nor_listed() {
     let path = fixture.add("special", Tree::directory([("file", Tree::file("x"))]));
     let real = fixture.real_path(&path);
     fs::set_permissions(&real, Permissions::from_mode(0o755)).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, real.join("pipe"), FileType::Fifo, Mode::from(0o644), 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, real.join("pipe"), FileType::Fifo, Mode::from(0o644), 0)
+        .unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(real.join("socket")).unwrap();
     let store = open(&fixture);
     assert!(ask(&store, &path, "pipe").await.is_none());
@@ -199,7 +220,8 @@ async fn pipes_and_sockets_are_neither_served_nor_listed() {
 async fn what_is_not_registered_or_gone_is_not_there() {
     let mut fixture = FixtureStore::new();
     let tree = Tree::directory([("file", Tree::file("x"))]);
-    let (unregistered, gone) = (fixture.add("unregistered", tree.clone()), fixture.add("gone", tree));
+    let (unregistered, gone) =
+        (fixture.add("unregistered", tree.clone()), fixture.add("gone", tree));
     fixture.forget(&unregistered);
     fixture.remove_files(&gone);
     let store = open(&fixture);

@@ -8,7 +8,8 @@ use crate::open;
 #[tokio::test]
 async fn a_listing_is_what_nix_writes_of_the_same_tree() {
     let fixture = Standard::new();
-    let listing = open(&fixture.store).listing(fixture.tree.hash_part()).await.unwrap().expect("registered");
+    let listing =
+        open(&fixture.store).listing(fixture.tree.hash_part()).await.unwrap().expect("registered");
     assert_eq!(listing.info.path, fixture.tree);
     assert_eq!(
         str::from_utf8(&listing.json).unwrap(),
@@ -20,7 +21,9 @@ async fn a_listing_is_what_nix_writes_of_the_same_tree() {
 async fn its_offsets_lead_to_the_contents_in_the_nar() {
     let fixture = Standard::new();
     let store = open(&fixture.store);
-    for (path, text) in [(&fixture.executable, "#!/bin/sh\necho run\n"), (&fixture.dep, "dep contents\n")] {
+    for (path, text) in
+        [(&fixture.executable, "#!/bin/sh\necho run\n"), (&fixture.dep, "dep contents\n")]
+    {
         let listing = store.listing(path.hash_part()).await.unwrap().unwrap();
         let NarListing { root: ListingNode::Regular { size, nar_offset: Some(offset), .. } } =
             NarListing::parse(&listing.json).unwrap()
@@ -42,7 +45,9 @@ async fn names_and_targets_that_are_not_utf_8_have_no_listing() {
     assert!(store.listing(name.hash_part()).await.unwrap().is_none());
     assert!(store.listing(target.hash_part()).await.unwrap().is_none());
     let listing = store.listing(fine.hash_part()).await.unwrap().expect("it is UTF-8");
-    let ListingNode::Directory(entries) = NarListing::parse(&listing.json).unwrap().root else { panic!("a directory") };
+    let ListingNode::Directory(entries) = NarListing::parse(&listing.json).unwrap().root else {
+        panic!("a directory")
+    };
     assert_eq!(entries.keys().collect::<Vec<_>>(), ["café \"\u{1}"]);
 }
 

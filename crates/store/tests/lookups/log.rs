@@ -16,7 +16,8 @@ const NAME: &str = "0cq5fwgq5f1bwdmyv4nqjfmmxnkzxzcp-hello-2.12.drv";
 
 /// As a URL names it.
 fn named(url: &str) -> LogName {
-    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+    let (path, query) =
+        url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     match url::parse(&format!("/log/{path}"), query) {
         Some(Resource::Log(name)) => name,
         other => panic!("{url}: {other:?}"),
@@ -113,7 +114,10 @@ async fn there_is_no_log_where_there_is_none() {
 async fn logs_do_not_need_a_database() {
     let fixture = FixtureStore::new();
     fixture.add_log(NAME, LogFile::Bzip2, b"still there");
-    let store = LocalStore::open(StoreConfig { database: fixture.root().join("nowhere"), ..config(&fixture) });
+    let store = LocalStore::open(StoreConfig {
+        database: fixture.root().join("nowhere"),
+        ..config(&fixture)
+    });
     assert_eq!(text(&ask(&store, NAME).await.unwrap()).await, "still there");
 }
 
@@ -163,9 +167,13 @@ async fn a_log_that_is_no_bzip2_file_is_an_error_that_names_it() {
     let path = fixture.add_log(NAME, LogFile::Bzip2, b"");
     let whole = packed(&lines(10_000));
     let store = open(&fixture);
-    for contents in [&b"plain text"[..], &whole[..whole.len() / 2], &[&whole[..], b"junk"].concat(), b"BZh9"] {
+    for contents in
+        [&b"plain text"[..], &whole[..whole.len() / 2], &[&whole[..], b"junk"].concat(), b"BZh9"]
+    {
         fs::write(&path, contents).unwrap();
-        let Err(error) = store.log(&named(NAME)).await else { panic!("{contents:?} was taken for a log") };
+        let Err(error) = store.log(&named(NAME)).await else {
+            panic!("{contents:?} was taken for a log")
+        };
         assert!(error.to_string().contains(&NAME[2..]), "{error}");
     }
 }
@@ -205,6 +213,11 @@ async fn the_etag_stays_until_the_log_changes() {
     assert!(etag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'), "{etag}");
     let before = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, "two").unwrap();
-    File::options().write(true).open(&path).unwrap().set_modified(before + std::time::Duration::from_nanos(10)).unwrap();
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(before + std::time::Duration::from_nanos(10))
+        .unwrap();
     assert_ne!(ask(&open(&fixture), NAME).await.unwrap().etag(), etag);
 }

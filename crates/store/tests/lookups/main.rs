@@ -1,6 +1,10 @@
 //! What a store answers besides path information and NARs.
 
-#![expect(clippy::unwrap_used, clippy::string_slice, reason = "helpers of tests may fail as loudly as tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::string_slice,
+    reason = "helpers of tests may fail as loudly as tests"
+)]
 
 mod debuginfo;
 mod files;

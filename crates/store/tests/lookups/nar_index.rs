@@ -24,7 +24,8 @@ fn numbered(fixture: &mut FixtureStore, count: usize) -> Vec<StorePath> {
 async fn paths_are_found_by_their_nar_hash() {
     let mut fixture = FixtureStore::new();
     let paths = numbered(&mut fixture, 5);
-    let (one, other) = (fixture.add("one", Tree::file("same")), fixture.add("other", Tree::file("same")));
+    let (one, other) =
+        (fixture.add("one", Tree::file("same")), fixture.add("other", Tree::file("same")));
     let store = open(&fixture);
     for path in &paths {
         assert_eq!(find(&store, &fixture.info(path).nar_hash).await, hash_parts([path]));
@@ -45,7 +46,11 @@ async fn what_comes_and_goes_while_the_server_runs_is_noticed() {
     fixture.forget(&old);
     assert_eq!(find(&store, &fixture.info(&old).nar_hash).await, hash_parts([]));
     fixture.execute("update ValidPaths set hash = 'sha256:' || lower(hex(zeroblob(32)))", []);
-    assert_eq!(find(&store, &fixture.info(&new).nar_hash).await, hash_parts([]), "the row has the last word");
+    assert_eq!(
+        find(&store, &fixture.info(&new).nar_hash).await,
+        hash_parts([]),
+        "the row has the last word"
+    );
 }
 
 #[tokio::test]
@@ -55,10 +60,18 @@ async fn more_paths_than_the_index_may_hold_are_still_found() {
         let mut paths = numbered(&mut fixture, 6);
         let store = LocalStore::open(StoreConfig { index_entries: bound, ..config(&fixture) });
         for path in &paths {
-            assert_eq!(find(&store, &fixture.info(path).nar_hash).await, hash_parts([path]), "{bound}");
+            assert_eq!(
+                find(&store, &fixture.info(path).nar_hash).await,
+                hash_parts([path]),
+                "{bound}"
+            );
         }
         paths.push(fixture.add("later", Tree::file("later")));
-        assert_eq!(find(&store, &fixture.info(&paths[6]).nar_hash).await, hash_parts([&paths[6]]), "{bound}");
+        assert_eq!(
+            find(&store, &fixture.info(&paths[6]).nar_hash).await,
+            hash_parts([&paths[6]]),
+            "{bound}"
+        );
         assert_eq!(find(&store, &Sha256Digest::of(b"nothing")).await, hash_parts([]));
     }
 }
@@ -69,7 +82,10 @@ async fn hashes_in_nix32_are_found_in_the_index_and_beyond_it() {
     let paths = numbered(&mut fixture, 2);
     for path in &paths {
         let hash = fixture.info(path).nar_hash.to_string();
-        fixture.execute("update ValidPaths set hash = ? where path = ?", [hash, fixture.store_dir().print(path)]);
+        fixture.execute(
+            "update ValidPaths set hash = ? where path = ?",
+            [hash, fixture.store_dir().print(path)],
+        );
     }
     for bound in [1, 10] {
         let store = LocalStore::open(StoreConfig { index_entries: bound, ..config(&fixture) });
@@ -82,7 +98,8 @@ async fn hashes_in_nix32_are_found_in_the_index_and_beyond_it() {
 #[tokio::test]
 async fn of_very_many_paths_with_one_hash_some_are_enough() {
     let mut fixture = FixtureStore::new();
-    let paths: Vec<_> = (0..100).map(|number| fixture.add(&format!("empty-{number}"), Tree::file(""))).collect();
+    let paths: Vec<_> =
+        (0..100).map(|number| fixture.add(&format!("empty-{number}"), Tree::file(""))).collect();
     let hash = fixture.info(&paths[0]).nar_hash;
     for bound in [0, 1000] {
         let store = LocalStore::open(StoreConfig { index_entries: bound, ..config(&fixture) });
@@ -120,6 +137,9 @@ async fn a_restored_database_is_indexed_anew() {
 #[tokio::test]
 async fn a_database_that_is_not_there_is_an_error() {
     let fixture = FixtureStore::new();
-    let store = LocalStore::open(StoreConfig { database: fixture.root().join("nowhere"), ..config(&fixture) });
+    let store = LocalStore::open(StoreConfig {
+        database: fixture.root().join("nowhere"),
+        ..config(&fixture)
+    });
     store.find_nar(&Sha256Digest::of(b"")).await.unwrap_err();
 }

@@ -151,13 +151,18 @@ async fn a_row_of_another_store_directory_is_an_error_not_a_wrong_answer() {
     fixture.create_realisation_tables();
     fixture.connection().execute_batch(ROWS_OF_2_8).unwrap();
     let error = open(&fixture).realisation(&top()).await.unwrap_err().to_string();
-    assert!(error.contains("/nix/store/r7jgn72vg0grrm4608m3zpfk870bjf06") && error.contains("/opt/store"), "{error}");
+    assert!(
+        error.contains("/nix/store/r7jgn72vg0grrm4608m3zpfk870bjf06")
+            && error.contains("/opt/store"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn an_absent_store_is_an_outage_or_empty_as_configured() {
     let fixture = FixtureStore::new();
-    let nowhere = StoreConfig { database: fixture.root().join("nowhere/db.sqlite"), ..config(&fixture) };
+    let nowhere =
+        StoreConfig { database: fixture.root().join("nowhere/db.sqlite"), ..config(&fixture) };
     assert!(LocalStore::open(nowhere.clone()).realisation(&top()).await.is_err());
     let empty = LocalStore::open(StoreConfig { absent: AbsentStore::Empty, ..nowhere });
     assert_eq!(empty.realisation(&top()).await.unwrap(), None);

@@ -109,8 +109,8 @@ fn pass(
         .flatten()
         .map(|member| request(&member.nar(compression), None))
         .collect();
-    let mut subjects = bench.against_nginx(compression, connections, 200, &requests);
     let front = bench.nginx.front;
+    let mut subjects = bench.against_nginx(compression, connections, 200, &requests);
     if compression != "none" {
         let mut both = bench.nginx.process.workers();
         both.extend(bench.ours(compression));

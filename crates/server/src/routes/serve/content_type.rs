@@ -6,19 +6,31 @@ use actix_web::http::header::HeaderValue;
 pub(super) fn of(name: &str) -> HeaderValue {
     let guess = mime_guess::from_path(name).first_raw();
     let text = match guess {
-        Some(kind) if kind.starts_with("text/") || kind == "application/javascript" => format!("{kind}; charset=utf-8"),
+        Some(kind) if kind.starts_with("text/") || kind == "application/javascript" => {
+            format!("{kind}; charset=utf-8")
+        }
         Some(kind) => kind.to_owned(),
         None if is_text(name) => "text/plain; charset=utf-8".to_owned(),
         None => "application/octet-stream".to_owned(),
     };
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
+    HeaderValue::try_from(text)
+        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
 }
 
 /// Names that are common in store paths and that no table of types has.
 fn is_text(name: &str) -> bool {
-    const NAMES: [&str; 8] =
-        ["propagated-build-inputs", "setup-hook", "COPYING", "LICENSE", "README", "NEWS", "AUTHORS", "ChangeLog"];
-    const ENDINGS: [&str; 8] = [".nix", ".drv", ".service", ".socket", ".pc", ".la", ".conf", ".log"];
+    const NAMES: [&str; 8] = [
+        "propagated-build-inputs",
+        "setup-hook",
+        "COPYING",
+        "LICENSE",
+        "README",
+        "NEWS",
+        "AUTHORS",
+        "ChangeLog",
+    ];
+    const ENDINGS: [&str; 8] =
+        [".nix", ".drv", ".service", ".socket", ".pc", ".la", ".conf", ".log"];
     NAMES.contains(&name) || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 

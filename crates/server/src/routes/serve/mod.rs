@@ -30,7 +30,12 @@ use crate::{
 const SANDBOX: &str = "sandbox; default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; media-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart, path: &ServePath) -> Answer {
+pub(crate) async fn get(
+    request: &HttpRequest,
+    state: &State,
+    hash: HashPart,
+    path: &ServePath,
+) -> Answer {
     let served = match state.store.file(hash, path).await {
         Ok(Some(served)) => served,
         Ok(None) => return answer::not_found(),
