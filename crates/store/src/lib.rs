@@ -15,9 +15,11 @@ mod known;
 mod listing;
 mod local;
 mod log;
+mod lookup;
 mod nar;
 mod nar_cache;
 mod nar_index;
+mod numbers;
 mod realisation;
 
 pub use chunks::{Chunks, FileStream};
@@ -26,10 +28,11 @@ pub use debuginfo::DebugFile;
 pub use error::StoreError;
 pub use files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile};
 pub use listing::Listing;
-pub use local::{LocalStore, StoreNumbers};
+pub use local::LocalStore;
 pub use log::{BuildLog, LogStream};
 pub use nar::{Nar, NarBody, NarStream};
 pub use nar_cache::{
     Codec, Compressed, CompressedBody, CompressedFile, Finished, Follower, Growing, NarCacheConfig,
     NarCacheNumbers,
 };
+pub use numbers::StoreNumbers;

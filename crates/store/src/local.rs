@@ -2,21 +2,21 @@
 
 use std::{ops::Range, sync::Arc};
 
-use rns_formats::{HashPart, PathInfo, Sha256Digest, StoreDir};
+use rns_formats::{HashPart, Sha256Digest, StoreDir};
 use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use crate::{
     StoreConfig, StoreError, Verify,
     absence::AbsentPaths,
     condition::Condition,
-    daemon::{DaemonConfig, HeldRoot, TempRoots, Unrooted},
+    daemon::{DaemonConfig, HeldRoot, TempRoots},
     db::{Database, PathRow, path_by_hash_part},
     index::LazyIndex,
     known::KnownRows,
     nar::{
         self, BUFFER_BYTES, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader, Source, Tree,
     },
-    nar_cache::{NarCache, NarCacheNumbers},
+    nar_cache::NarCache,
 };
 
 /// A Nix store on this machine. Clones share everything.
@@ -76,21 +76,6 @@ impl LocalStore {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0
-    }
-
-    /// What is registered of the valid path with this hash part. `None` when there is no such path, or
-    /// when its files are known to be gone.
-    ///
-    /// # Errors
-    /// `Unavailable` while the database cannot be read; `BadRow` when its row makes no sense.
-    pub async fn path_info(&self, hash: HashPart) -> Result<Option<Arc<PathInfo>>, StoreError> {
-        let Some(row) = self.row(hash).await? else { return Ok(None) };
-        if row.info.nar_size != 0 {
-            return Ok(Some(Arc::clone(&row.info)));
-        }
-        // A row of a very old Nix has no size; clients insist on one.
-        let nar = self.open_nar(&row).await?;
-        Ok(nar.map(|nar| nar.info))
     }
 
     /// The NAR of the path with this hash part; with `expected`, only if that is its hash: a path that
@@ -181,58 +166,6 @@ impl LocalStore {
             .map(|_| ())
     }
 
-    /// The same as [`Self::row`], from memory if it was looked up before in the same state of the database.
-    pub(crate) async fn known_row(
-        &self,
-        hash: HashPart,
-    ) -> Result<Option<Arc<PathRow>>, StoreError> {
-        let generation = self.generation();
-        if let Some(row) = self.0.rows.get(&hash, generation) {
-            let damaged = self.0.condition.is_damaged(&LayoutKey { hash, row: row.id });
-            return Ok((!damaged).then_some(row));
-        }
-        let row = self.row(hash).await?.map(Arc::new);
-        if let Some(row) = &row {
-            self.0.rows.insert(hash, generation, Arc::clone(row));
-        }
-        Ok(row)
-    }
-
-    /// The row of a valid path whose files are there.
-    pub(crate) async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
-        if self.is_surely_absent(hash) {
-            return Ok(None);
-        }
-        let config = &self.0.config;
-        let (store_dir, real_dir) = (config.store_dir.clone(), config.real_dir.clone());
-        let found = self
-            .0
-            .database
-            .ask(move |connection| {
-                let row = path_by_hash_part(connection, &store_dir, hash)?;
-                let missing = match &row {
-                    Some(Ok(row)) => real_dir.join(row.info.path.as_str()).symlink_metadata().err(),
-                    _ => None,
-                };
-                Ok(row.map(|row| (row, missing)))
-            })
-            .await?
-            .flatten();
-        let Some((row, missing)) = found else {
-            self.learn_paths();
-            return Ok(None);
-        };
-        let row = row?;
-        let key = LayoutKey { hash, row: row.id };
-        if let Some(source) = missing {
-            let path = config.real_dir.join(row.info.path.as_str());
-            let error =
-                nar::of_path(&row.info.path, StoreError::Io { doing: "find", path, source });
-            return self.0.absent(key, error);
-        }
-        Ok((!self.0.condition.is_damaged(&key)).then_some(row))
-    }
-
     /// The layout that belongs to a row, from memory or from the files.
     pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, StoreError> {
         let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
@@ -261,47 +194,6 @@ impl LocalStore {
     pub fn generation(&self) -> u64 {
         self.0.database.generation()
     }
-
-    /// What is counted.
-    #[must_use]
-    pub fn numbers(&self) -> StoreNumbers {
-        let (layout_bytes, layout_hits, layout_misses) = self.0.layouts.numbers();
-        let roots = &self.0.roots;
-        StoreNumbers {
-            layout_bytes,
-            layout_hits,
-            layout_misses,
-            damaged: self.0.condition.damaged_so_far(),
-            failures: self.0.database.failures(),
-            held: roots.held() as u64,
-            rooted: roots.rooted(),
-            unrooted: Unrooted::ALL.map(|cause| (cause.name(), roots.unrooted(cause))),
-            nar_cache: self.0.nar_cache.as_ref().map(|cache| cache.numbers()).unwrap_or_default(),
-        }
-    }
-}
-
-/// Counters and levels of a store, for metrics.
-#[derive(Clone, Copy, Debug)]
-pub struct StoreNumbers {
-    /// Memory of cached NAR layouts, in bytes.
-    pub layout_bytes: u64,
-    /// NARs whose layout was in memory.
-    pub layout_hits: u64,
-    /// NARs whose tree had to be walked.
-    pub layout_misses: u64,
-    /// How often a path was found damaged.
-    pub damaged: u64,
-    /// Questions that the database did not answer.
-    pub failures: u64,
-    /// Paths held through the Nix daemon at the moment.
-    pub held: u64,
-    /// Downloads whose path was held.
-    pub rooted: u64,
-    /// Downloads that went on without, by cause.
-    pub unrooted: [(&'static str, u64); Unrooted::ALL.len()],
-    /// Compressed NARs.
-    pub nar_cache: NarCacheNumbers,
 }
 
 impl Shared {
@@ -342,7 +234,11 @@ impl Shared {
     }
 
     /// A damaged path is as good as none for a client; any other error stays one.
-    fn absent<T>(&self, key: LayoutKey, error: StoreError) -> Result<Option<T>, StoreError> {
+    pub(crate) fn absent<T>(
+        &self,
+        key: LayoutKey,
+        error: StoreError,
+    ) -> Result<Option<T>, StoreError> {
         match error {
             StoreError::Damaged { .. } => {
                 self.layouts.remove(&key);

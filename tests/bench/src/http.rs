@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt::RcvBuf};
 
 /// One connection, kept alive.
 pub(crate) struct Connection {
@@ -38,6 +38,8 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        // The window of a new connection is smaller than one segment of loopback, for which nginx would wait.
+        setsockopt(&stream, RcvBuf, &(4 << 20))?;
         Ok(Self { stream, buffer: vec![0; 1 << 18], filled: 0, taken: 0 })
     }
 

@@ -35,7 +35,7 @@ in
     systemd.services.pebble-challtestsrv = {
       description = "Name server of the ACME server";
       wantedBy = [ "multi-user.target" ];
-      serviceConfig.ExecStart = "${pkgs.pebble}/bin/pebble-challtestsrv -dns01 127.0.0.1:8053 -http01 '' -https01 '' -tlsalpn01 '' -defaultIPv4 ${answers.ipv4} -defaultIPv6 ${answers.ipv6}";
+      serviceConfig.ExecStart = "${pkgs.pebble}/bin/pebble-challtestsrv -dns01 127.0.0.1:8053 -http01 '' -https01 '' -tlsalpn01 '' -doh '' -defaultIPv4 ${answers.ipv4} -defaultIPv6 ${answers.ipv6}";
     };
     systemd.services.pebble = {
       description = "ACME server";

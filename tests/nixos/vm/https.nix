@@ -1,7 +1,6 @@
 let
   domain = "cache.example.com";
-  address =
-    node: node.networking.primaryIPAddress;
+  address = node: node.networking.primaryIPAddress;
   address6 = node: node.networking.primaryIPv6Address;
   # Both machines find the cache under its public name, and the ACME server.
   names =
@@ -26,6 +25,14 @@ in
         acme.email = "admin@example.com";
       };
       security.acme.defaults.server = "https://acme.test:14000/dir";
+      # All machines boot at once, and a certificate that was refused is asked for again only much later.
+      systemd.services.wait-for-acme-server = {
+        before = [ "network-online.target" ];
+        wantedBy = [ "network-online.target" ];
+        after = [ "network.target" ];
+        serviceConfig.Type = "oneshot";
+        script = "until ${pkgs.curl}/bin/curl -sk https://acme.test:14000/dir; do sleep 1; done";
+      };
       security.pki.certificateFiles = [ "${pkgs.callPackage ../machines/acme-certificate.nix { }}/cert.pem" ];
     };
 

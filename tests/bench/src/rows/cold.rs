@@ -14,7 +14,7 @@ use crate::{
     store::Group,
 };
 
-const PIPE: &str = "nix-store | sha256sum | zstd";
+const PIPE: &str = "nix-store, sha256sum, zstd";
 const CLIENTS: &str = "rust-nix-serve, 4 clients";
 
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
@@ -34,7 +34,8 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         });
         let row = in_turns("zstd cold", 1, &[subject])?;
         std::fs::remove_dir_all(nars)?;
-        Ok(row.result(OURS))
+        // Bytes of the NAR: what has to be read and compressed.
+        Ok(Outcome { bytes: huge.nar_size as f64 * clients as f64, ..row.result(OURS) })
     };
     let mut outcomes: Vec<[Outcome; 3]> = Vec::new();
     for _ in 0..bench.size.rounds.min(3) {
@@ -44,7 +45,14 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
                 let real = bench.store.root().join("nix/store").join(huge.path.as_str());
                 let cpu = nix.pipe_seconds(&bench.store.root(), &real)?;
                 let wall = start.elapsed().as_secs_f64();
-                Outcome { name: PIPE, wall, cpu, requests: 1.0, ..Outcome::default() }
+                Outcome {
+                    name: PIPE,
+                    wall,
+                    cpu,
+                    requests: 1.0,
+                    bytes: huge.nar_size as f64,
+                    ..Outcome::default()
+                }
             }
             None => Outcome { name: PIPE, ..Outcome::default() },
         };

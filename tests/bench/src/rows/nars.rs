@@ -103,12 +103,8 @@ fn pass(
     direct: Option<(f64, f64)>,
     behind: Option<(f64, f64)>,
 ) -> Result<()> {
-    // What is over in a moment is repeated.
-    let wanted = if members.len() == 1 { 3 } else { 1 };
-    let requests: Vec<Vec<u8>> = std::iter::repeat_n(members, wanted)
-        .flatten()
-        .map(|member| request(&member.nar(compression), None))
-        .collect();
+    let requests = members.iter().map(|member| request(&member.nar(compression), None)).collect();
+    let (requests, passes) = bench.passes(compression, connections, 200, requests)?;
     let front = bench.nginx.front;
     let mut subjects = bench.against_nginx(compression, connections, 200, &requests);
     if compression != "none" {
@@ -117,7 +113,7 @@ fn pass(
         let to = || load::send(front, connections, 200, &requests);
         subjects.push(Subject::new(FRONT, both, to));
     }
-    let row = in_turns(what, bench.size.rounds, &subjects)?;
+    let row = in_turns(what, bench.size.rounds, &subjects)?.divided_by(passes);
     drop(subjects);
     let goal = |name, kind: &str, limits: Option<(f64, f64)>| {
         let what = format!("{what}, {kind}, wall");

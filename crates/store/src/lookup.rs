@@ -1,0 +1,80 @@
+//! Looking up what is registered of a path.
+
+use std::sync::Arc;
+
+use rns_formats::{HashPart, PathInfo};
+
+use crate::{
+    LocalStore, StoreError,
+    db::{PathRow, path_by_hash_part},
+    nar::{self, LayoutKey},
+};
+
+impl LocalStore {
+    /// What is registered of the valid path with this hash part. `None` when there is no such path, or
+    /// when its files are known to be gone.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read; `BadRow` when its row makes no sense.
+    pub async fn path_info(&self, hash: HashPart) -> Result<Option<Arc<PathInfo>>, StoreError> {
+        let Some(row) = self.row(hash).await? else { return Ok(None) };
+        if row.info.nar_size != 0 {
+            return Ok(Some(Arc::clone(&row.info)));
+        }
+        // A row of a very old Nix has no size; clients insist on one.
+        let nar = self.open_nar(&row).await?;
+        Ok(nar.map(|nar| nar.info))
+    }
+
+    /// The same as [`Self::row`], from memory if it was looked up before in the same state of the database.
+    pub(crate) async fn known_row(
+        &self,
+        hash: HashPart,
+    ) -> Result<Option<Arc<PathRow>>, StoreError> {
+        let generation = self.generation();
+        if let Some(row) = self.shared().rows.get(&hash, generation) {
+            let damaged = self.shared().condition.is_damaged(&LayoutKey { hash, row: row.id });
+            return Ok((!damaged).then_some(row));
+        }
+        let row = self.row(hash).await?.map(Arc::new);
+        if let Some(row) = &row {
+            self.shared().rows.insert(hash, generation, Arc::clone(row));
+        }
+        Ok(row)
+    }
+
+    /// The row of a valid path whose files are there.
+    pub(crate) async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
+        if self.is_surely_absent(hash) {
+            return Ok(None);
+        }
+        let config = &self.shared().config;
+        let (store_dir, real_dir) = (config.store_dir.clone(), config.real_dir.clone());
+        let found = self
+            .shared()
+            .database
+            .ask(move |connection| {
+                let row = path_by_hash_part(connection, &store_dir, hash)?;
+                let missing = match &row {
+                    Some(Ok(row)) => real_dir.join(row.info.path.as_str()).symlink_metadata().err(),
+                    _ => None,
+                };
+                Ok(row.map(|row| (row, missing)))
+            })
+            .await?
+            .flatten();
+        let Some((row, missing)) = found else {
+            self.learn_paths();
+            return Ok(None);
+        };
+        let row = row?;
+        let key = LayoutKey { hash, row: row.id };
+        if let Some(source) = missing {
+            let path = config.real_dir.join(row.info.path.as_str());
+            let error =
+                nar::of_path(&row.info.path, StoreError::Io { doing: "find", path, source });
+            return self.shared().absent(key, error);
+        }
+        Ok((!self.shared().condition.is_damaged(&key)).then_some(row))
+    }
+}
