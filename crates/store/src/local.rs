@@ -3,14 +3,14 @@
 use std::{ops::Range, sync::Arc};
 
 use rns_formats::{HashPart, Sha256Digest, StoreDir};
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::{
     StoreConfig, StoreError, Verify,
     absence::AbsentPaths,
     condition::Condition,
     daemon::{DaemonConfig, HeldRoot, TempRoots},
-    db::{Database, PathRow, path_by_hash_part},
+    db::{Database, PathRow},
     index::LazyIndex,
     known::KnownRows,
     nar::{
@@ -88,24 +88,6 @@ impl LocalStore {
         hash: HashPart,
         expected: Option<Sha256Digest>,
     ) -> Result<Option<Nar>, StoreError> {
-        match self.row(hash).await? {
-            Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => {
-                self.open_nar(&row).await
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// The same for a caller who goes on to [`Self::read_nar`], which finds out whether the path is still
-    /// there: what was looked up a moment ago, for its narinfo perhaps, is not looked up again.
-    ///
-    /// # Errors
-    /// As [`Self::path_info`].
-    pub async fn nar_to_read(
-        &self,
-        hash: HashPart,
-        expected: Option<Sha256Digest>,
-    ) -> Result<Option<Nar>, StoreError> {
         match self.known_row(hash).await? {
             Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => {
                 self.open_nar(&row).await
@@ -126,15 +108,12 @@ impl LocalStore {
         let small = range.end.saturating_sub(range.start) <= BUFFER_BYTES as u64;
         if small {
             // Read before the first byte is sent, so there is nothing to keep alive.
-            let permit = self.0.database.permit().await?;
             let shared = Arc::clone(&self.0);
             let nar = nar.clone();
-            let bytes = spawn_blocking(move || match shared.is_registered(permit, &nar)? {
-                true => nar::read_whole(shared.reader(&nar, &range)?).map(Some),
-                false => Ok(None),
-            });
-            let bytes = present(bytes.await.map_err(|_| StoreError::Stopping)?)?;
-            return Ok(bytes.flatten().map(NarBody::Whole));
+            let bytes = spawn_blocking(move || nar::read_whole(shared.reader(&nar, &range)?))
+                .await
+                .map_err(|_| StoreError::Stopping)?;
+            return present(bytes.map(NarBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let shared = Arc::clone(&self.0);
@@ -150,7 +129,7 @@ impl LocalStore {
         // First the root, then the question whether the path is still there: the other way round, it
         // could be collected between the two.
         let root = self.0.roots.hold(&self.0.config.store_dir, &nar.info.path).await;
-        let row = self.row(nar.info.path.hash_part()).await?;
+        let row = self.known_row(nar.info.path.hash_part()).await?;
         Ok(row.is_some_and(|row| row.id == nar.row).then_some(root))
     }
 
@@ -197,17 +176,6 @@ impl LocalStore {
 }
 
 impl Shared {
-    /// Whether the path of a NAR is still the one that was looked up. Blocks.
-    fn is_registered(&self, permit: OwnedSemaphorePermit, nar: &Nar) -> Result<bool, StoreError> {
-        let hash = nar.info.path.hash_part();
-        let row = self
-            .database
-            .ask_blocking(|connection| path_by_hash_part(connection, &self.config.store_dir, hash))?
-            .flatten();
-        drop(permit);
-        Ok(row.transpose()?.is_some_and(|row| row.id == nar.row))
-    }
-
     /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
     pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, StoreError> {
         let key = LayoutKey { hash: nar.info.path.hash_part(), row: nar.row };

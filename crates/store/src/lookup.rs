@@ -26,7 +26,8 @@ impl LocalStore {
         Ok(nar.map(|nar| nar.info))
     }
 
-    /// The same as [`Self::row`], from memory if it was looked up before in the same state of the database.
+    /// The same as [`Self::row`], from memory if it was looked up before and the database is in the same state now: a
+    /// client that asks for a NAR has just asked for its narinfo.
     pub(crate) async fn known_row(
         &self,
         hash: HashPart,

@@ -95,6 +95,8 @@ pub(crate) struct Nginx {
     /// The same two with `open_file_cache`.
     pub(crate) none_open: SocketAddr,
     pub(crate) zstd_open: SocketAddr,
+    /// Without compression and `tcp_nopush`.
+    pub(crate) none_pushing: SocketAddr,
     /// In front of rust-nix-serve.
     pub(crate) front: SocketAddr,
 }
@@ -124,6 +126,7 @@ impl Nginx {
         let zstd = add(statics("zstd", "off"))?;
         let none_open = add(statics("none", "max=20000"))?;
         let zstd_open = add(statics("zstd", "max=20000"))?;
+        let none_pushing = add(statics("none", "off") + " tcp_nopush off;")?;
         let front = add(front(nar_cache))?;
         // Started by root, workers would otherwise be a user who may not read the caches.
         let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
@@ -148,7 +151,7 @@ impl Nginx {
         command.env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]);
         let mut process = Process::start(&mut command, scratch.join("nginx.log"))?;
         process.wait_for(|| listens(front))?;
-        Ok(Self { process, none, zstd, none_open, zstd_open, front })
+        Ok(Self { process, none, zstd, none_open, zstd_open, none_pushing, front })
     }
 }
 

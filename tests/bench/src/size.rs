@@ -35,7 +35,7 @@ pub(crate) const FULL: Size = Size {
     rounds: 5,
     wrk_seconds: 3,
     seconds: 0.5,
-    ranges: 4000,
+    ranges: 2000,
     databases: &[1_000, 100_000, 1_000_000],
 };
 

@@ -20,7 +20,7 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
     if name.compression != Compression::None {
         return compressed::get(request, state, name).await;
     }
-    let nar = match find(request, state, &name).await {
+    let nar = match find(state, &name).await {
         Ok(Some(nar)) => nar,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
@@ -42,16 +42,8 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
 
 /// The NAR that a name stands for. A name of another NAR than the path has now is none: the path was
 /// built anew, and the client shall not get what it did not ask for.
-async fn find(
-    request: &HttpRequest,
-    state: &State,
-    name: &NarName,
-) -> Result<Option<Nar>, StoreError> {
+async fn find(state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> {
     match (name.hash_part, name.nar_hash) {
-        // Reading finds out whether the path is still there; HEAD reads nothing.
-        (Some(hash), expected) if request.method() == Method::GET => {
-            state.store.nar_to_read(hash, expected).await
-        }
         (Some(hash), expected) => state.store.nar(hash, expected).await,
         (None, Some(nar_hash)) => {
             for hash in state.store.find_nar(&nar_hash).await? {

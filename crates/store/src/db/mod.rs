@@ -12,7 +12,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use self::{open::Reader, probe::Probe, state::Availability};
 use crate::{StoreError, config::AbsentStore};
@@ -31,7 +31,7 @@ struct Shared {
     busy_timeout: Duration,
     absent: AbsentStore,
     /// As many permits as there may be connections.
-    permits: Arc<Semaphore>,
+    permits: Semaphore,
     /// Open connections that nobody uses at the moment.
     idle: Mutex<Vec<Reader>>,
     availability: Availability,
@@ -51,7 +51,7 @@ impl Database {
             path,
             busy_timeout,
             absent,
-            permits: Arc::new(Semaphore::new(readers.max(1))),
+            permits: Semaphore::new(readers.max(1)),
             idle: Mutex::default(),
             availability: Availability::default(),
         }))
@@ -88,13 +88,8 @@ impl Database {
         answer
     }
 
-    /// Leave to use one of the connections, for [`Self::ask_blocking`].
-    pub(crate) async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        Arc::clone(&self.0.permits).acquire_owned().await.map_err(|_| StoreError::Stopping)
-    }
-
-    /// The same as [`Self::ask`], for a thread that may block. Whoever does this for requests holds a permit
-    /// meanwhile, so that there are never more connections than configured.
+    /// The same as [`Self::ask`], for a thread that may block. For work that is done by one at a time: questions of
+    /// requests go through [`Self::ask`], which bounds the connections.
     pub(crate) fn ask_blocking<T>(
         &self,
         question: impl Fn(&Connection) -> rusqlite::Result<T>,

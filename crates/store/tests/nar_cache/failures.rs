@@ -178,7 +178,7 @@ async fn a_small_path_that_is_collected_is_a_miss_and_no_damage() {
     let store = lab.open();
     // It is known from the narinfo; the database has not been seen to change yet.
     store.path_info(path.hash_part()).await.unwrap().unwrap();
-    store.nar_to_read(path.hash_part(), None).await.unwrap().unwrap();
+    store.nar(path.hash_part(), None).await.unwrap().unwrap();
     lab.store.forget(&path);
     lab.store.remove_files(&path);
     assert!(ask(&store, &path, Codec::Zstd).await.is_none());
