@@ -33,8 +33,6 @@ let
         instance; sops-nix and agenix put it there.
       '';
     };
-
-  certificateNamed = config.security.acme.acceptTerms || cfg.acme.email != null;
 in
 {
   config = lib.mkIf cfg.enable {
@@ -49,14 +47,6 @@ in
       {
         assertion = cfg.nginx.enable -> cfg.hostName != null;
         message = "${option "nginx.enable"} needs ${option "hostName"}, the name of the virtual host.";
-      }
-      {
-        assertion = cfg.nginx.enable && cfg.nginx.enableACME -> certificateNamed;
-        message = ''
-          A certificate for ${toString cfg.hostName} needs an account with an ACME server. Set
-          ${option "acme.email"}, which accepts its terms; or ${option "nginx.enableACME"} = false for
-          plain HTTP or a certificate of your own.
-        '';
       }
       {
         assertion = cfg.settings ? listen -> !cfg.nginx.enable && cfg.bindAddress == [ ];

@@ -12,6 +12,8 @@ let
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
   };
 
+  host = config.services.nginx.virtualHosts.${cfg.hostName};
+
   # Strings are added to, everything else gives way to what the user says.
   withDefaults = lib.mapAttrsRecursive (
     path: value: if lib.last path == "extraConfig" then value else mkDefault value
@@ -39,11 +41,16 @@ in
       extraGroups = [ "rust-nix-serve" ];
     };
 
-    security.acme = mkIf (cfg.acme.email != null) {
+    security.acme = mkIf host.enableACME {
       acceptTerms = mkDefault true;
-      certs = mkIf config.services.nginx.virtualHosts.${cfg.hostName}.enableACME {
-        ${cfg.hostName}.email = mkDefault cfg.acme.email;
-      };
+      certs.${cfg.hostName}.email =
+        if cfg.acme.email != null then
+          mkDefault cfg.acme.email
+        else if config.security.acme.defaults.email == null then
+          # Weaker than anything that is written, stronger than nothing.
+          lib.mkOverride 1400 "hostmaster@${cfg.hostName}"
+        else
+          mkDefault config.security.acme.defaults.email;
     };
   };
 }

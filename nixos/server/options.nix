@@ -144,7 +144,10 @@ in
         type = types.bool;
         default = cfg.hostName != null && lib.hasInfix "." cfg.hostName;
         defaultText = lib.literalMD "true where the `hostName` has a dot";
-        description = "Whether to get a certificate for {option}`hostName` from an ACME server such as Let's Encrypt.";
+        description = ''
+          Whether to get a certificate for {option}`hostName` from an ACME server, Let's Encrypt unless `security.acme`
+          says otherwise. That accepts the terms of the server; set `security.acme.acceptTerms = false` if you do not.
+        '';
       };
 
       forceSSL = mkOption {
@@ -191,8 +194,8 @@ in
       default = null;
       example = "admin@example.com";
       description = ''
-        Address for the account with the ACME server. To set it is to accept the terms of the server, Let's Encrypt
-        unless `security.acme` says otherwise.
+        Address for the account with the ACME server. Without one it is that of `security.acme`, or else
+        hostmaster at the {option}`hostName`.
       '';
     };
 

@@ -22,7 +22,7 @@ pub(crate) const OURS: &str = "rust-nix-serve";
 pub(crate) const FRONT: &str = "behind nginx";
 
 pub(crate) struct Bench {
-    pub(crate) size: &'static Size,
+    pub(crate) size: Size,
     pub(crate) binary: PathBuf,
     pub(crate) store: Store,
     pub(crate) nginx: Nginx,
@@ -38,8 +38,8 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn start(size: &'static Size, binary: &Path, cache: &Path) -> Result<Self> {
-        let store = Store::open(cache, size)?;
+    pub(crate) fn start(size: Size, binary: &Path, cache: &Path) -> Result<Self> {
+        let store = Store::open(cache, &size)?;
         let scratch = Scratch::below(cache)?;
         let here = scratch.path();
         let none = RustNixServe::new(binary, here, "none", &store.root())?;

@@ -25,7 +25,7 @@ use crate::{bench::Bench, rows::ALL};
 
 /// What the command line says.
 struct Arguments {
-    size: &'static size::Size,
+    size: size::Size,
     binary: PathBuf,
     cache: PathBuf,
     out: PathBuf,
@@ -45,20 +45,23 @@ fn main() -> Result<()> {
 }
 
 fn arguments() -> Result<Arguments> {
-    let (mut size, mut only) = (&size::FULL, Vec::new());
+    let (mut size, mut only) = (size::FULL, Vec::new());
     let [mut binary, mut cache, mut out] = [const { None }; 3];
+    let mut rounds = None;
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word}: a value is missing"));
         match word.as_str() {
-            "--smoke" => size = &size::SMOKE,
+            "--smoke" => size = size::SMOKE,
             "--binary" => binary = Some(PathBuf::from(value()?).canonicalize()?),
             "--cache" => cache = Some(PathBuf::from(value()?)),
             "--out" => out = Some(PathBuf::from(value()?)),
+            "--rounds" => rounds = Some(value()?.parse()?),
             "--only" => only.push(value()?),
             _ => bail!("not an argument: {word}; see tests/bench/run"),
         }
     }
+    size.rounds = rounds.unwrap_or(size.rounds);
     Ok(Arguments {
         size,
         binary: binary.context("--binary is missing")?,

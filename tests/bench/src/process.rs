@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -23,14 +22,22 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it; what it says goes to the file `log`.
-    pub(crate) fn start(command: &mut Command, log: PathBuf) -> Result<Self> {
+    pub(crate) fn start(command: &Command, log: PathBuf) -> Result<Self> {
         let file = fs::File::create(&log)?;
         let program = command.get_program().to_owned();
-        let child = command
+        // Nothing is left running when this program is killed.
+        let mut tied = Command::new("setpriv");
+        tied.args(["--pdeathsig", "TERM"]).arg(&program).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => tied.env(name, value),
+                None => tied.env_remove(name),
+            };
+        }
+        let child = tied
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
-            .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { child, log })
@@ -56,17 +63,21 @@ impl Process {
         }
     }
 
-    /// The processes that work: those it has forked, or else itself.
-    pub(crate) fn workers(&self) -> Vec<u32> {
+    /// Waits until it has forked so many processes.
+    pub(crate) fn wait_for_workers(&mut self, count: usize) -> Result<()> {
         let id = self.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let children: Vec<u32> = children
-            .unwrap_or_default()
-            .split_whitespace()
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        if children.is_empty() { vec![id] } else { children }
+        self.wait_for(|| (children_of(id).len() == count).then_some(()))
     }
+
+    /// The processes it has forked.
+    pub(crate) fn workers(&self) -> Vec<u32> {
+        children_of(self.id())
+    }
+}
+
+fn children_of(id: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 impl Drop for Process {

@@ -75,7 +75,7 @@ impl RustNixServe {
         fs::write(&file, format!("listen = {listen:?}\n{}", self.configuration))?;
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--config").arg(file).env_remove("NOTIFY_SOCKET");
-        Process::start(&mut command, scratch.join(format!("{}.log", self.name)))
+        Process::start(&command, scratch.join(format!("{}.log", self.name)))
     }
 
     /// Starts it and waits until it listens.
@@ -149,8 +149,9 @@ impl Nginx {
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
         let mut command = Command::new("nginx");
         command.env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]);
-        let mut process = Process::start(&mut command, scratch.join("nginx.log"))?;
+        let mut process = Process::start(&command, scratch.join("nginx.log"))?;
         process.wait_for(|| listens(front))?;
+        process.wait_for_workers(2)?;
         Ok(Self { process, none, zstd, none_open, zstd_open, none_pushing, front })
     }
 }

@@ -1,6 +1,7 @@
 //! How large everything is: `--smoke` checks the harness, the full size is what is published.
 
 /// Numbers of paths, bytes, rounds.
+#[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) name: &'static str,
     /// Paths of the closure, the last of which refers to all others.

@@ -13,8 +13,11 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 
+/// Measures something.
+type Measuring = fn(&mut Bench) -> Result<()>;
+
 /// A name for `--only`, and what it runs. What needs compression comes last.
-pub(crate) const ALL: [(&str, fn(&mut Bench) -> Result<()>); 11] = [
+pub(crate) const ALL: [(&str, Measuring); 11] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),
     ("registering", registering::run),

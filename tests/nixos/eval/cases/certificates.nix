@@ -2,6 +2,7 @@
 {
   evaluate,
   has,
+  lib,
   modules,
   ...
 }:
@@ -67,6 +68,8 @@ let
       environmentFile = "/run/secrets/dns";
     };
   };
+  known = with' { } { security.acme.defaults.email = "all@example.com"; };
+  declined = with' { } { security.acme.acceptTerms = false; };
   private = with' { acme.email = "admin@example.com"; } {
     security.acme.defaults.server = "https://ca.lan/acme/directory";
   };
@@ -98,6 +101,17 @@ in
     && has "ssl_certificate /var/lib/acme/example.com/fullchain.pem;" shared.nginxConf;
   "DNS-01" =
     dns.refusals == [ ] && dns.security.acme.certs."cache.example.com".webroot == null;
+  "the account has the address that is written, here or for all certificates" = {
+    got = map (machine: machine.security.acme.certs."cache.example.com".email) [
+      dns
+      known
+    ];
+    want = [
+      "admin@example.com"
+      "all@example.com"
+    ];
+  };
+  "terms that are not accepted are not accepted" = lib.any (has "acceptTerms") declined.refusals;
   "a private ACME server" =
     private.refusals == [ ]
     && private.security.acme.certs."cache.example.com".server == "https://ca.lan/acme/directory";

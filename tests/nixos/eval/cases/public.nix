@@ -1,4 +1,4 @@
-# Three lines and an address: an HTTPS cache.
+# Three lines: an HTTPS cache.
 {
   evaluate,
   has,
@@ -14,7 +14,6 @@ let
         enable = true;
         hostName = "cache.example.com";
         expose.everything = true;
-        acme.email = "admin@example.com";
       };
     }
   ];
@@ -32,9 +31,9 @@ in
       443
     ];
   };
-  "the certificate is ordered for the address" = {
+  "the certificate is ordered in the name of the host" = {
     got = machine.security.acme.certs."cache.example.com".email;
-    want = "admin@example.com";
+    want = "hostmaster@cache.example.com";
   };
   "plain HTTP is redirected" = host.forceSSL && host.enableACME;
   "nginx reaches the daemon over its socket" =

@@ -17,13 +17,11 @@ let
   public = {
     hostName = "cache.example.com";
     expose.everything = true;
-    acme.email = "admin@example.com";
   };
 in
 {
   "a public store that nobody decided on" = refused "expose.everything = true" {
     hostName = "cache.example.com";
-    acme.email = "admin@example.com";
   };
   "a public store that somebody decided on is fine" = {
     got = refusals public;
@@ -36,10 +34,6 @@ in
       "/run/secrets/a"
       "${builtins.storeDir}/abc-key"
     ];
-  };
-  "a certificate without an account" = refused "acme.email" {
-    hostName = "cache.example.com";
-    expose.everything = true;
   };
   "nginx without a name" = refused "hostName" { nginx.enable = true; };
   "listeners from two sides" =
