@@ -11,7 +11,7 @@ use std::{
     io::ErrorKind,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags};
@@ -24,11 +24,19 @@ const KNOWN_SCHEMA: u32 = 10;
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 16;
 
+/// How long a connection is used where an open file may stay behind its name.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// What `statfs` calls an overlay file system.
+const OVERLAY: u64 = 0x794c_7630;
+
 /// A read-only connection, and what the file was when it was opened.
 pub(super) struct Reader {
     pub(super) connection: Connection,
     path: PathBuf,
     stamp: Stamp,
+    /// Present where an open file may silently stay behind its name.
+    opened: Option<Instant>,
 }
 
 /// What must stay the same for a connection to stay usable.
@@ -71,11 +79,15 @@ impl Reader {
             [],
             |_| Ok(()),
         )?;
-        Ok(Self { connection, path: path.to_owned(), stamp })
+        let opened = may_stay_behind(path).then(Instant::now);
+        Ok(Self { connection, path: path.to_owned(), stamp, opened })
     }
 
     /// Whether the file is still the one that was opened.
     pub(super) fn is_current(&self) -> bool {
+        if self.opened.is_some_and(|opened| opened.elapsed() > TRUSTED) {
+            return false;
+        }
         let immutable = self.is_immutable();
         if immutable && !wal_is_empty(&self.path) {
             return false;
@@ -104,6 +116,12 @@ impl Stamp {
             Self::Live { device, inode }
         })
     }
+}
+
+/// On an overlay file system a file is copied to the upper layer when it is first written; whoever had it open for
+/// reading goes on reading the lower one, under the same inode number, and never sees a change.
+pub(super) fn may_stay_behind(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(OVERLAY))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -19,6 +19,8 @@ use std::{
 
 use rustix::fs::fstat;
 
+use super::open::may_stay_behind;
+
 /// Both copies of the header of the index.
 const INDEX_HEADER: usize = 96;
 
@@ -88,8 +90,11 @@ impl Probe {
         if state.seen.is_some() { state.generation } else { 0 }
     }
 
-    /// `None` in the middle of a commit.
+    /// `None` in the middle of a commit, and where an open file proves nothing.
     fn look(&self, state: &mut State) -> io::Result<Option<Mark>> {
+        if may_stay_behind(&self.database) {
+            return Ok(None);
+        }
         let kept = keep(&mut state.database, &self.database)?;
         let mut header = [0; FILE_HEADER.1];
         kept.file.read_exact_at(&mut header, FILE_HEADER.0)?;
