@@ -23,11 +23,17 @@ pub(crate) fn describe(binary: &Path) -> String {
                 memory / 1048576.0
             ),
         ),
-        ("kernel", said(Command::new("uname").arg("-sr"))),
+        ("kernel", kernel()),
         ("rust-nix-serve", format!("{}, commit {}", said(&mut server), commit())),
         ("nginx", said(&mut nginx)),
     ];
     lines.map(|(name, value)| format!("- {name}: {value}\n")).concat()
+}
+
+/// Its version, without what a vendor has added.
+fn kernel() -> String {
+    let release = said(Command::new("uname").arg("-r"));
+    format!("Linux {}", release.split('-').next().unwrap_or_default())
 }
 
 fn commit() -> String {
