@@ -110,11 +110,6 @@ impl RenderedCache {
         rendered
     }
 
-    /// The path is not there any more.
-    pub(crate) fn remove(&self, hash: &HashPart) {
-        self.cache.remove(hash);
-    }
-
     /// Memory in use, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.cache.weight()

@@ -32,11 +32,12 @@ impl AbsentPaths {
 }
 
 impl LocalStore {
-    /// Whether no valid path has this hash part. `false` says nothing.
-    pub(crate) fn is_surely_absent(&self, hash: HashPart) -> bool {
+    /// Whether no valid path has this hash part in this state of the database, which is the present one. `false` says
+    /// nothing.
+    pub(crate) fn is_surely_absent(&self, hash: HashPart, generation: u64) -> bool {
         let absent = &self.shared().absent_paths;
         let indexed = absent.generation.load(Ordering::Acquire);
-        indexed != 0 && self.generation() == indexed && absent.index.rows(key(&hash), 1).is_empty()
+        indexed != 0 && generation == indexed && absent.index.rows(key(&hash), 1).is_empty()
     }
 
     /// Brings the index up to date after a question that it could not answer. Nobody waits for that.

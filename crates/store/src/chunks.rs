@@ -43,7 +43,11 @@ pub(crate) trait Fill: Send + 'static {
 }
 
 /// The chunks of a source, each read while the one before it is on its way.
-pub(crate) struct ReadAhead<S>(State<S>);
+pub(crate) struct ReadAhead<S> {
+    state: State<S>,
+    /// The first chunk, when somebody has looked at it.
+    first: Option<Bytes>,
+}
 
 enum State<S> {
     Reading(JoinHandle<Filled<S>>),
@@ -57,21 +61,31 @@ struct Filled<S> {
 
 impl<S: Fill> ReadAhead<S> {
     pub(crate) fn start(source: S) -> Self {
-        Self(if source.is_at_end() { State::Done } else { State::read(source) })
+        let state = if source.is_at_end() { State::Done } else { State::read(source) };
+        Self { state, first: None }
+    }
+
+    /// Waits for the first chunk and keeps it, so that what goes wrong at once is known before anything is sent.
+    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
+        self.first = self.next_chunk().await.transpose()?;
+        Ok(())
     }
 }
 
 impl<S: Fill> Chunks for ReadAhead<S> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
         loop {
-            let State::Reading(task) = &mut self.0 else { return Poll::Ready(None) };
+            let State::Reading(task) = &mut self.state else { return Poll::Ready(None) };
             let filled = ready!(Pin::new(task).poll(cx));
-            self.0 = State::Done;
+            self.state = State::Done;
             let Ok(Filled { source, chunk }) = filled else {
                 return Poll::Ready(Some(Err(StoreError::Stopping)));
             };
             if chunk.is_ok() && !source.is_at_end() {
-                self.0 = State::read(source);
+                self.state = State::read(source);
             }
             // A source that learns of its end only by reading on has an empty last chunk.
             if !chunk.as_ref().is_ok_and(Bytes::is_empty) {

@@ -116,12 +116,8 @@ impl LocalStore {
             return present(bytes.map(NarBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
-        let shared = Arc::clone(&self.0);
-        let nar = nar.clone();
-        let reader = spawn_blocking(move || shared.reader(&nar, &range))
-            .await
-            .map_err(|_| StoreError::Stopping)?;
-        present(reader.map(|reader| NarBody::Stream(NarStream::start(reader, root))))
+        let stream = NarStream::begin(Arc::clone(&self.0), nar.clone(), range, root).await;
+        present(stream.map(NarBody::Stream))
     }
 
     /// Holds a path while it is read. `None` when it is not there any more.

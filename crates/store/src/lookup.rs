@@ -17,7 +17,19 @@ impl LocalStore {
     /// # Errors
     /// `Unavailable` while the database cannot be read; `BadRow` when its row makes no sense.
     pub async fn path_info(&self, hash: HashPart) -> Result<Option<Arc<PathInfo>>, StoreError> {
-        let Some(row) = self.row(hash).await? else { return Ok(None) };
+        self.path_info_at(hash, self.generation()).await
+    }
+
+    /// The same for a caller who has just asked for the generation.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    pub async fn path_info_at(
+        &self,
+        hash: HashPart,
+        generation: u64,
+    ) -> Result<Option<Arc<PathInfo>>, StoreError> {
+        let Some(row) = self.row(hash, generation).await? else { return Ok(None) };
         if row.info.nar_size != 0 {
             return Ok(Some(Arc::clone(&row.info)));
         }
@@ -37,16 +49,16 @@ impl LocalStore {
             let damaged = self.shared().condition.is_damaged(&LayoutKey { hash, row: row.id });
             return Ok((!damaged).then_some(row));
         }
-        let row = self.row(hash).await?.map(Arc::new);
+        let row = self.row(hash, generation).await?.map(Arc::new);
         if let Some(row) = &row {
             self.shared().rows.insert(hash, generation, Arc::clone(row));
         }
         Ok(row)
     }
 
-    /// The row of a valid path whose files are there.
-    pub(crate) async fn row(&self, hash: HashPart) -> Result<Option<PathRow>, StoreError> {
-        if self.is_surely_absent(hash) {
+    /// The row of a valid path whose files are there. The generation is the present one.
+    async fn row(&self, hash: HashPart, generation: u64) -> Result<Option<PathRow>, StoreError> {
+        if self.is_surely_absent(hash, generation) {
             return Ok(None);
         }
         let config = &self.shared().config;

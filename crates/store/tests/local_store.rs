@@ -290,16 +290,7 @@ async fn a_directory_exchanged_for_a_link_is_not_followed() {
     fs::rename(&d, d.with_extension("away")).unwrap();
     symlink(outside.path(), &d).unwrap();
     let body = store.read_nar(&nar, 0..nar.size()).await.unwrap();
-    let Some(NarBody::Stream(mut stream)) = body else { panic!("large enough to be streamed") };
-    let mut sent = 0;
-    let error = loop {
-        match stream.next_chunk().await.expect("an error before the end") {
-            Ok(chunk) => sent += chunk.len(),
-            Err(error) => break error,
-        }
-    };
-    assert!(sent < 400_000, "nothing of the file outside was sent");
-    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(body.is_none(), "found out before a byte was sent");
 }
 
 #[tokio::test]

@@ -38,12 +38,9 @@ pub(crate) async fn get(
     {
         return send(request, &rendered);
     }
-    let info = match state.store.path_info(hash).await {
+    let info = match state.store.path_info_at(hash, now.generation).await {
         Ok(Some(info)) => info,
-        Ok(None) => {
-            state.narinfos.remove(&hash);
-            return answer::not_found();
-        }
+        Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
     };
     if json {

@@ -1,26 +1,40 @@
 //! A NAR, or a range of it, as chunks for the event loop.
 
-use std::task::{Context, Poll};
+use std::{
+    ops::Range,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 
-use super::read::RangeReader;
+use super::{Nar, read::RangeReader};
 use crate::{
     StoreError,
     chunks::{Chunks, Fill, ReadAhead},
     daemon::HeldRoot,
+    local::Shared,
 };
 
 /// The chunks of a NAR. Dropping them ends the work and releases the path.
 pub struct NarStream {
-    chunks: ReadAhead<Box<RangeReader>>,
+    chunks: ReadAhead<Opening>,
     /// Keeps the path from being collected while it is sent.
     _root: HeldRoot,
 }
 
 impl NarStream {
-    pub(crate) fn start(reader: RangeReader, root: HeldRoot) -> Self {
-        Self { chunks: ReadAhead::start(Box::new(reader)), _root: root }
+    /// The chunks of a range, the first of which has been read: a path that is gone is found out about before
+    /// anything is sent.
+    pub(crate) async fn begin(
+        shared: Arc<Shared>,
+        nar: Nar,
+        range: Range<u64>,
+        root: HeldRoot,
+    ) -> Result<Self, StoreError> {
+        let mut chunks = ReadAhead::start(Opening::Asked { shared, nar, range });
+        chunks.begin().await?;
+        Ok(Self { chunks, _root: root })
     }
 }
 
@@ -30,12 +44,27 @@ impl Chunks for NarStream {
     }
 }
 
-impl Fill for Box<RangeReader> {
+/// A reader that is opened where its first chunk is read, so that one thread does both.
+enum Opening {
+    Asked { shared: Arc<Shared>, nar: Nar, range: Range<u64> },
+    Open(Box<RangeReader>),
+}
+
+impl Fill for Opening {
     fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
-        RangeReader::fill(self, room)
+        if let Self::Asked { shared, nar, range } = self {
+            *self = Self::Open(Box::new(shared.reader(nar, range)?));
+        }
+        match self {
+            Self::Open(reader) => reader.fill(room),
+            Self::Asked { .. } => Ok(0),
+        }
     }
 
     fn is_at_end(&self) -> bool {
-        RangeReader::is_at_end(self)
+        match self {
+            Self::Asked { range, .. } => range.is_empty(),
+            Self::Open(reader) => reader.is_at_end(),
+        }
     }
 }
