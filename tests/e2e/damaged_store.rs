@@ -2,13 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use rns_testing::{Entry, FixtureStore, Server, Standard, Tree, http::Response};
+use rns_testing::{Entry, Server, Standard, Tree, http::Response};
 
-use crate::support::{
-    assert_logged, assert_refusal, eventually, nar_of, narinfo_of, serve, server,
-};
+use crate::support::{assert_logged, assert_refusal, nar_of, narinfo_of, serve, server};
 
-fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
@@ -19,7 +17,7 @@ fn assert_not_served(answer: &Response) {
 }
 
 #[track_caller]
-fn assert_serves_the_rest(server: &Server, standard: &Standard) {
+pub(crate) fn assert_serves_the_rest(server: &Server, standard: &Standard) {
     assert!(server.get(&nar_of(server, &standard.top)).ok() == standard.store.nar(&standard.top));
 }
 
@@ -210,127 +208,4 @@ fn a_size_that_is_not_known_is_found_out() {
         assert_eq!(crate::support::field(&narinfo, "NarSize"), Some(&*size));
         assert!(server.get(&nar_of(&server, path)).ok() == standard.store.nar(path));
     }
-}
-
-/// A server whose database is not one; what it says about it.
-fn with_bad_database(spoil: impl Fn(&Path)) -> String {
-    let mut standard = Standard::new();
-    standard.store.close_database();
-    let database = standard.store.database();
-    spoil(&database);
-    let server = server().store(&standard.store).unprivileged().start();
-    server.get("/nix-cache-info").ok();
-    server.get("/healthz").ok();
-    for target in [narinfo_of(&standard.tree), "/readyz".to_owned()] {
-        assert_refusal(&server.get(&target), 503);
-    }
-    assert_logged(&server, "db.sqlite");
-    server.stderr()
-}
-
-#[test]
-fn a_database_that_is_garbage_is_an_outage() {
-    let said = with_bad_database(|database| fs::write(database, "garbage ".repeat(4000)).unwrap());
-    assert!(said.contains("db.sqlite") && said.contains("not a database"), "{said}");
-}
-
-#[test]
-fn a_database_that_is_empty_is_an_outage() {
-    let said = with_bad_database(|database| fs::write(database, "").unwrap());
-    assert!(said.contains("db.sqlite"), "{said}");
-}
-
-#[test]
-fn a_database_that_is_a_directory_is_an_outage() {
-    let said = with_bad_database(|database| {
-        fs::remove_file(database).unwrap();
-        fs::create_dir(database).unwrap();
-    });
-    assert!(said.contains("db.sqlite"), "{said}");
-}
-
-#[test]
-fn a_database_that_may_not_be_read_is_an_outage() {
-    let said = with_bad_database(|database| set_mode(database, 0o000));
-    assert!(said.contains("db.sqlite") && said.contains("read"), "{said}");
-}
-
-#[test]
-fn a_database_of_another_schema_is_an_outage() {
-    let said =
-        with_bad_database(|database| fs::write(database.with_file_name("schema"), "11").unwrap());
-    assert!(said.contains("schema"), "{said}");
-}
-
-#[test]
-fn a_database_damaged_while_the_server_runs_is_an_outage_until_it_is_restored() {
-    let mut standard = Standard::new();
-    standard.store.close_database();
-    let server = serve(&standard.store);
-    server.get(&narinfo_of(&standard.tree)).ok();
-    let backup = fs::read(standard.store.database()).unwrap();
-    let replace = |bytes: &[u8]| {
-        let new = standard.store.root().join("new");
-        fs::write(&new, bytes).unwrap();
-        fs::rename(new, standard.store.database()).unwrap();
-    };
-    replace(&b"garbage ".repeat(4000));
-    eventually(|| server.get(&narinfo_of(&standard.dep)).status() == 503);
-    server.get("/nix-cache-info").ok();
-    replace(&backup);
-    eventually(|| server.get(&narinfo_of(&standard.dep)).status() == 200);
-    assert_serves_the_rest(&server, &standard);
-}
-
-/// A server whose key is not one; what it says about it.
-fn with_bad_key(make: impl Fn(&Path)) -> String {
-    let standard = Standard::new();
-    let builder = server().store(&standard.store);
-    let key = builder.scratch().join("the-key");
-    make(&key);
-    let server = builder.section(&format!("[signing]\nkeys = [{key:?}]")).unprivileged().start();
-    server.get("/nix-cache-info").ok();
-    for target in [narinfo_of(&standard.tree), "/readyz".to_owned()] {
-        assert_refusal(&server.get(&target), 503);
-    }
-    assert_logged(&server, "the-key");
-    server.stderr()
-}
-
-#[test]
-fn a_key_file_that_is_a_directory_is_named() {
-    let said = with_bad_key(|key| fs::create_dir(key).unwrap());
-    assert!(said.contains("director"), "{said}");
-}
-
-#[test]
-fn a_key_file_that_is_not_there_is_named_with_the_command_that_makes_it() {
-    let said = with_bad_key(|_| ());
-    assert!(said.contains("key generate"), "{said}");
-}
-
-#[test]
-fn a_key_file_that_is_no_key_is_named_without_showing_it() {
-    let said = with_bad_key(|key| {
-        fs::write(key, "name:c2VjcmV0LXNlY3JldA==").unwrap();
-        set_mode(key, 0o600);
-    });
-    assert!(!said.contains("c2VjcmV0"), "{said}");
-}
-
-#[test]
-fn a_key_file_that_everyone_can_read_is_named_with_the_command_that_mends_it() {
-    let said = with_bad_key(|key| {
-        fs::write(key, crate::support::SECRET_KEY).unwrap();
-        set_mode(key, 0o644);
-    });
-    assert!(said.contains("chmod"), "{said}");
-}
-
-#[test]
-fn an_empty_store_is_not_an_outage() {
-    let store = FixtureStore::new();
-    let server = serve(&store);
-    assert_refusal(&server.get("/00000000000000000000000000000000.narinfo"), 404);
-    server.get("/readyz").ok();
 }

@@ -79,8 +79,10 @@ impl Process {
     ) -> Vec<T> {
         let deadline = Instant::now() + within;
         loop {
-            // Asked before looking: what a process said before it ended is there when it has ended.
             let ended = self.child.try_wait().unwrap();
+            if ended.is_some() {
+                self.collect_the_rest();
+            }
             let (lines, added) = &*self.lines;
             let lines = lines.lock().unwrap();
             let found: Vec<T> = lines.iter().filter_map(|line| wanted(line)).collect();
@@ -113,6 +115,17 @@ impl Process {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// What a process said last may still be in the pipe when it has ended. A child of it may hold the pipe
+    /// open, so this does not take longer than two seconds.
+    fn collect_the_rest(&self) {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while self.collector.as_ref().is_some_and(|collector| !collector.is_finished())
+            && Instant::now() < deadline
+        {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -126,6 +139,7 @@ impl Process {
         let deadline = Instant::now() + within;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.collect_the_rest();
                 return status;
             }
             assert!(

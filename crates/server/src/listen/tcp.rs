@@ -117,27 +117,24 @@ mod tests {
 
     #[test]
     fn a_reader_that_takes_a_little_now_and_then_is_not_cut() {
-        let (mut client, mut server) = connection(Duration::from_secs(2));
+        // A busy machine may hold up the reader for a second or two.
+        let (mut client, mut server) = connection(Duration::from_secs(4));
         let reader = std::thread::spawn(move || {
             let mut buffer = vec![0; 1 << 20];
-            for _ in 0..6 {
-                std::thread::sleep(Duration::from_millis(700));
+            for _ in 0..12 {
+                std::thread::sleep(Duration::from_millis(500));
                 client.read_exact(&mut buffer).unwrap();
             }
         });
         // More than the buffers of both ends hold, so that the writer waits for the reader.
         server.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
-        let mut cut = None;
         while !reader.is_finished() {
             match server.write(&[0; 65536]) {
-                Err(err) if err.kind() != ErrorKind::WouldBlock => {
-                    cut = Some(err);
-                    break;
-                }
+                Err(err) if err.kind() == ErrorKind::TimedOut => panic!("cut off: {err}"),
+                // Its buffers are full, or it has all it wanted and has left.
                 _ => {}
             }
         }
-        assert!(cut.is_none() || reader.is_finished(), "{cut:?}");
         reader.join().unwrap();
     }
 
