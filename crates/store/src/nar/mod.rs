@@ -102,7 +102,13 @@ pub(crate) fn of_path(path: &StorePath, error: StoreError) -> StoreError {
                 || source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
                 || source.raw_os_error().is_none() =>
         {
-            StoreError::Damaged { path: path.clone(), why: error.to_string() }
+            let advice = match source.kind() {
+                PermissionDenied => {
+                    " (the service's user may not read it: then mend the permission, not the path)"
+                }
+                _ => "",
+            };
+            StoreError::Damaged { path: path.clone(), why: format!("{error}{advice}") }
         }
         _ => error,
     }
