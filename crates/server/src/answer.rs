@@ -219,6 +219,18 @@ pub(crate) fn method_not_allowed() -> Answer {
     answer
 }
 
+/// The same answer, which only the client that asked may keep.
+pub(crate) fn for_one_client(mut answer: Answer) -> Answer {
+    let headers = answer.headers_mut();
+    let shared = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    if let Some(rest) = shared.and_then(|value| value.strip_prefix("public"))
+        && let Ok(value) = HeaderValue::try_from(format!("private{rest}"))
+    {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
+    answer
+}
+
 /// The answer to HEAD: that to GET without its bytes.
 pub(crate) fn for_method(method: &Method, answer: Answer) -> Answer {
     if method == Method::HEAD { answer.map_body(|_, body| body.into_head()) } else { answer }

@@ -1,5 +1,7 @@
 //! From a request to the route that answers it. One parser of names, no pattern matching on text.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest,
     http::Method,
@@ -8,11 +10,13 @@ use actix_web::{
 use rns_formats::url::{self, Resource};
 
 use crate::{
+    access,
     answer::{self, Answer},
     body::Body,
     metrics::Kind,
     routes,
     state::State,
+    views::View,
 };
 
 /// Registers the one service that answers everything.
@@ -21,17 +25,12 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
 }
 
 async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
-    let resource = url::parse(request.uri().path(), request.uri().query());
+    let views = state.views.load_full();
+    let (view, path) = views.of(&request);
+    let resource = url::parse(path, request.uri().query());
     let kind = Kind::of(resource.as_ref());
-    let answer = match *request.method() {
-        Method::GET | Method::HEAD => match resource {
-            Some(resource) => {
-                answer::for_method(request.method(), route(&request, &state, resource).await)
-            }
-            None => answer::for_method(request.method(), answer::not_found()),
-        },
-        _ => answer::method_not_allowed(),
-    };
+    let answer =
+        answer::for_method(request.method(), answer(&request, &state, view, resource).await);
     state.metrics.answered(kind, answer.status().as_u16());
     if let Body::Bytes(bytes) = answer.body() {
         state.metrics.bytes(kind, bytes.len());
@@ -39,21 +38,46 @@ async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
     answer
 }
 
-async fn route(request: &HttpRequest, state: &State, resource: Resource) -> Answer {
-    match resource {
-        Resource::Root => routes::page::get(request, state),
-        Resource::CacheInfo => routes::cache_info::get(request, state),
-        Resource::NarInfo { hash, json } => routes::narinfo::get(request, state, hash, json).await,
-        Resource::Listing(hash) => routes::listing::get(request, state, hash).await,
-        Resource::Nar(name) => routes::nar::get(request, state, name).await,
-        Resource::Log(name) => routes::log::get(request, state, &name).await,
-        Resource::BuildTrace { drv, output } => {
-            routes::realisation::build_trace(request, state, &drv, &output).await
+async fn answer(
+    request: &HttpRequest,
+    state: &State,
+    view: &Arc<View>,
+    resource: Option<Resource>,
+) -> Answer {
+    let needed = access::needed(resource.as_ref(), request.method());
+    let grant = match access::authorise(request, state, view, needed).await {
+        Ok(grant) => grant,
+        Err(refusal) => return refusal,
+    };
+    let answer = match (request.method(), resource) {
+        (&Method::GET | &Method::HEAD, Some(resource)) => {
+            route(request, state, &grant.view, resource).await
         }
-        Resource::Realisation(id) => routes::realisation::get(request, state, &id).await,
-        Resource::DebugInfo(id) => routes::debuginfo::get(request, state, &id).await,
-        Resource::Serve { hash, path } => routes::serve::get(request, state, hash, &path).await,
-        Resource::PublicKeys => routes::pubkey::get(request, state),
+        (&Method::GET | &Method::HEAD, None) => answer::not_found(),
+        _ => answer::method_not_allowed(),
+    };
+    if grant.private { answer::for_one_client(answer) } else { answer }
+}
+
+async fn route(request: &HttpRequest, state: &State, view: &View, resource: Resource) -> Answer {
+    match resource {
+        Resource::Root => routes::page::get(request, state, view),
+        Resource::CacheInfo => routes::cache_info::get(request, view),
+        Resource::NarInfo { hash, json } => {
+            routes::narinfo::get(request, state, view, hash, json).await
+        }
+        Resource::Listing(hash) => routes::listing::get(request, view, hash).await,
+        Resource::Nar(name) => routes::nar::get(request, state, view, name).await,
+        Resource::Log(name) => routes::log::get(request, state, view, &name).await,
+        Resource::BuildTrace { drv, output } => {
+            routes::realisation::build_trace(request, view, &drv, &output).await
+        }
+        Resource::Realisation(id) => routes::realisation::get(request, view, &id).await,
+        Resource::DebugInfo(id) => routes::debuginfo::get(request, view, &id).await,
+        Resource::Serve { hash, path } => {
+            routes::serve::get(request, state, view, hash, &path).await
+        }
+        Resource::PublicKeys => routes::pubkey::get(request, view),
         Resource::Version => routes::version::get(request),
         Resource::Healthz => routes::health::alive(),
         Resource::Readyz => routes::health::ready(state).await,

@@ -3,6 +3,7 @@
 //! A request goes one way: [`dispatch`] names what is asked for (the grammar is in `rns_formats::url`), a file in
 //! `routes` asks the store one question, [`answer`] turns what was found into status, headers and body.
 
+pub mod access;
 mod answer;
 mod body;
 pub mod config;
@@ -26,6 +27,7 @@ mod state;
 mod status;
 mod stop;
 pub mod tls;
+mod views;
 mod watch;
 mod workers;
 

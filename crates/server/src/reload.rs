@@ -1,4 +1,4 @@
-//! Keys and certificate change while the server runs: on SIGHUP, and when their files change.
+//! Keys, tokens, certificates and what is shown change while the server runs: on SIGHUP, and when their files change.
 
 use std::{
     sync::Arc,
@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    config::{Hooks, Reloadable, SigningConfig, TlsFiles},
+    access,
+    config::{Caches, Hooks, Reloadable, TlsFiles},
     keys::load_key,
     notify,
     state::State,
@@ -23,14 +24,21 @@ const OFTEN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Seen {
     keys: FileWatch,
+    tokens: FileWatch,
     tls: FileWatch,
 }
 
 impl Seen {
-    pub(crate) fn new(signing: &SigningConfig, tls: Option<&TlsFiles>) -> Self {
-        let tls = tls.into_iter().flat_map(|files| [files.certificate.as_path(), &files.key]);
+    pub(crate) fn new(caches: &Caches, tls: Option<&TlsFiles>) -> Self {
+        let tls = tls.into_iter().flat_map(|files| {
+            [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()]
+        });
+        let tls = tls.flatten().map(|path| path.as_path());
+        let keys = caches.all().flat_map(|(_, cache)| &cache.signing.keys);
+        let tokens = caches.all().filter_map(|(_, cache)| cache.access.tokens.as_deref());
         Self {
-            keys: FileWatch::new(signing.keys.iter().map(|path| path.as_path())),
+            keys: FileWatch::new(keys.map(|path| path.as_path())),
+            tokens: FileWatch::new(tokens),
             tls: FileWatch::new(tls),
         }
     }
@@ -41,7 +49,7 @@ pub(crate) struct Reloader {
     state: Arc<State>,
     hooks: Hooks,
     certificate: Option<Certificate>,
-    signing: SigningConfig,
+    caches: Caches,
     tls: Option<TlsFiles>,
     seen: Seen,
     /// Certificate or key has changed, and the other may be about to.
@@ -56,13 +64,13 @@ impl Reloader {
         certificate: Option<Certificate>,
         seen: Seen,
     ) -> Self {
-        let (signing, tls) = (state.config.signing.clone(), state.config.tls.clone());
+        let (caches, tls) = (state.config.caches.clone(), state.config.tls.clone());
         Self {
             seen,
             state,
             hooks,
             certificate,
-            signing,
+            caches,
             tls,
             tls_changing: false,
             next_look: Instant::now() + OFTEN,
@@ -89,10 +97,10 @@ impl Reloader {
     fn try_reload(&mut self) -> Result<(), Vec<String>> {
         let new = match &self.hooks.reload {
             Some(read) => read().map_err(|problem| vec![problem])?,
-            None => Reloadable { signing: self.signing.clone(), tls: self.tls.clone() },
+            None => Reloadable { caches: self.caches.clone(), tls: self.tls.clone() },
         };
-        let seen = Seen::new(&new.signing, new.tls.as_ref());
-        let problems = unusable(&new.signing);
+        let seen = Seen::new(&new.caches, new.tls.as_ref());
+        let problems = unusable(&new.caches);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -110,13 +118,13 @@ impl Reloader {
             }
             (None, None) => None,
         };
-        self.state.reload_signing(&new.signing)?;
+        self.state.exchange(&new.caches);
         if let Some(prepared) = prepared {
             prepared.show();
         }
         self.seen = seen;
         self.tls_changing = false;
-        self.signing = new.signing;
+        self.caches = new.caches;
         self.tls = new.tls;
         Ok(())
     }
@@ -131,24 +139,51 @@ impl Reloader {
         if self.seen.keys.changed() {
             self.load_keys();
         }
+        if self.seen.tokens.changed() {
+            self.load_tokens();
+        }
         self.look_at_tls();
-        let awaited = self.tls_changing || !self.state.signer().problems().is_empty();
-        self.next_look = Instant::now() + if awaited { OFTEN } else { SELDOM };
+        self.next_look = Instant::now() + self.pause();
+    }
+
+    /// A token that was revoked is refused within two seconds; what is awaited is not waited for any longer.
+    fn pause(&self) -> Duration {
+        let has_tokens = self.caches.all().any(|(_, cache)| cache.access.tokens.is_some());
+        let awaited =
+            self.tls_changing || self.state.views.load().all().any(|view| view.has_problems());
+        if has_tokens || awaited { OFTEN } else { SELDOM }
     }
 
     fn load_keys(&self) {
-        match self.state.reload_signing(&self.signing) {
-            Ok(()) => {
-                let names: Vec<_> =
-                    self.state.public_keys().iter().map(|key| key.name().to_string()).collect();
-                tracing::info!("key files have changed; signing with {}", names.join(", "));
-            }
-            Err(problems) => {
-                let kept = self.state.signer().problems().is_empty();
-                let outcome = if kept { "the keys stay as they were" } else { "still not ready" };
-                for problem in problems {
-                    tracing::error!("{outcome}: {problem}");
+        for view in self.state.views.load().all() {
+            let cache = view.label();
+            match view.reload_keys() {
+                Ok(()) => {
+                    let keys = view.signer().public_keys();
+                    let names: Vec<_> = keys.iter().map(|key| key.name().to_string()).collect();
+                    tracing::info!(
+                        "{cache}key files have changed; signing with {}",
+                        names.join(", ")
+                    );
                 }
+                Err(problems) => {
+                    let kept = view.signer().problems().is_empty();
+                    let outcome =
+                        if kept { "the keys stay as they were" } else { "still not ready" };
+                    for problem in problems {
+                        tracing::error!("{cache}{outcome}: {problem}");
+                    }
+                }
+            }
+        }
+    }
+
+    fn load_tokens(&self) {
+        for view in self.state.views.load().all() {
+            let cache = view.label();
+            match view.access.reload_tokens() {
+                Ok(()) => tracing::info!("{cache}the tokens have changed"),
+                Err(problem) => tracing::error!("{cache}the tokens stay as they were: {problem}"),
             }
         }
     }
@@ -174,7 +209,10 @@ impl Reloader {
     }
 }
 
-fn unusable(signing: &SigningConfig) -> Vec<String> {
-    let problems = signing.keys.iter().filter_map(|path| load_key(path).err());
-    problems.map(|problem| problem.to_string()).collect()
+/// What keeps keys and tokens of a new configuration from being used.
+fn unusable(caches: &Caches) -> Vec<String> {
+    let keys = caches.all().flat_map(|(_, cache)| &cache.signing.keys);
+    let keys = keys.filter_map(|path| load_key(path).err()).map(|problem| problem.to_string());
+    let access = caches.all().flat_map(|(_, cache)| access::problems(&cache.access));
+    keys.chain(access).collect()
 }

@@ -39,22 +39,27 @@ pub(crate) struct Rendered {
 
 /// Rendered narinfos, within a bound.
 pub(crate) struct RenderedCache {
-    cache: Cache<HashPart, Arc<Rendered>, Size>,
+    cache: Cache<Key, Arc<Rendered>, Size>,
     started: Instant,
 }
+
+/// Which view shows which path.
+type Key = (u32, HashPart);
 
 #[derive(Clone)]
 struct Size;
 
-impl Weighter<HashPart, Arc<Rendered>> for Size {
-    fn weight(&self, _: &HashPart, rendered: &Arc<Rendered>) -> u64 {
-        (rendered.text.len() + 64 + size_of::<Rendered>() + size_of::<HashPart>()) as u64
+impl Weighter<Key, Arc<Rendered>> for Size {
+    fn weight(&self, _: &Key, rendered: &Arc<Rendered>) -> u64 {
+        (rendered.text.len() + 64 + size_of::<Rendered>() + size_of::<Key>()) as u64
     }
 }
 
 /// What a narinfo was made from, read before it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
+    /// The view that shows it.
+    pub(crate) view: u32,
     /// The set of keys.
     pub(crate) epoch: u64,
     /// The state of the database; 0 when it is not known.
@@ -69,7 +74,7 @@ impl RenderedCache {
 
     /// What is known to be true at this moment.
     pub(crate) fn get(&self, hash: &HashPart, now: Moment) -> Option<Arc<Rendered>> {
-        let rendered = self.cache.get(hash)?;
+        let rendered = self.cache.get(&(now.view, *hash))?;
         let fresh = now.generation != 0
             && rendered.epoch == now.epoch
             && rendered.generation.load(Ordering::Acquire) == now.generation
@@ -79,7 +84,7 @@ impl RenderedCache {
 
     /// What was rendered from the same row with the same keys, which is thereby true at this moment.
     pub(crate) fn renew(&self, info: &PathInfo, now: Moment) -> Option<Arc<Rendered>> {
-        let rendered = self.cache.get(&info.path.hash_part())?;
+        let rendered = self.cache.get(&(now.view, info.path.hash_part()))?;
         if rendered.epoch != now.epoch || rendered.row != digest(info) {
             return None;
         }
@@ -106,7 +111,7 @@ impl RenderedCache {
             row: digest(info),
             awaited: (!complete).then_some(info.nar_hash),
         });
-        self.cache.insert(info.path.hash_part(), Arc::clone(&rendered));
+        self.cache.insert((made.view, info.path.hash_part()), Arc::clone(&rendered));
         rendered
     }
 
@@ -172,7 +177,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_used_only_while_keys_and_database_are_the_same() {
-        let made = Moment { epoch: 3, generation: 7 };
+        let made = Moment { view: 0, epoch: 3, generation: 7 };
         let (cache, hash) = filled(made);
         assert!(cache.get(&hash, made).is_some());
         assert!(cache.get(&hash, Moment { generation: 8, ..made }).is_none());
@@ -181,14 +186,14 @@ mod tests {
 
     #[test]
     fn an_unknown_state_of_the_database_proves_nothing() {
-        let made = Moment { epoch: 3, generation: 0 };
+        let made = Moment { view: 0, epoch: 3, generation: 0 };
         let (cache, hash) = filled(made);
         assert!(cache.get(&hash, made).is_none());
     }
 
     #[test]
     fn an_unchanged_row_renews_an_entry_and_a_changed_one_does_not() {
-        let made = Moment { epoch: 3, generation: 7 };
+        let made = Moment { view: 0, epoch: 3, generation: 7 };
         let later = Moment { generation: 9, ..made };
         let (cache, hash) = filled(made);
         assert!(cache.renew(&info(2), later).is_none());

@@ -57,7 +57,7 @@ pub enum RunError {
 pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
     let nginx = config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners);
     let bound = listen::open(&config.listeners, nginx, config.limits.stall_timeout)?;
-    let seen = Seen::new(&config.signing, config.tls.as_ref());
+    let seen = Seen::new(&config.caches, config.tls.as_ref());
     let certificate = certificate(&config, &bound)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve(config, hooks, bound, certificate, seen));

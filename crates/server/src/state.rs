@@ -2,83 +2,74 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use rns_formats::{CacheInfo, PublicKey};
+use arc_swap::ArcSwap;
+use rns_formats::PublicKey;
 use rns_store::{LocalStore, StoreError};
 use tokio::sync::Semaphore;
 
 use crate::{
-    config::{ServerConfig, SigningConfig},
+    access::Door,
+    config::{Caches, ServerConfig},
     metrics::Metrics,
     rendered::RenderedCache,
-    signing::{SharedSigner, Signer, share},
+    views::{View, Views},
 };
 
 /// The shared state of a server.
 pub(crate) struct State {
     /// How the server was configured.
     pub(crate) config: ServerConfig,
-    /// The store that is served.
+    /// The store that is served, all of it.
     pub(crate) store: LocalStore,
+    /// The caches that it appears as.
+    pub(crate) views: ArcSwap<Views>,
+    /// What becomes of wrong credentials.
+    pub(crate) door: Door,
     /// What is counted.
     pub(crate) metrics: Metrics,
-    /// The body of `/nix-cache-info`.
-    pub(crate) cache_info: Bytes,
     /// One permit for each download that may run.
     pub(crate) downloads: Arc<Semaphore>,
     /// Narinfos that were rendered before.
     pub(crate) narinfos: RenderedCache,
-    signer: SharedSigner,
 }
 
 impl State {
-    /// Loads the keys; opens nothing else.
+    /// Loads the keys; opens nothing else. To be called where tasks can be spawned.
     #[must_use]
     pub(crate) fn new(config: ServerConfig) -> Self {
-        let signer = Signer::load(&config.signing);
-        report(&signer);
-        let cache_info = CacheInfo {
-            store_dir: config.store.store_dir.clone(),
-            want_mass_query: config.want_mass_query,
-            priority: config.priority,
-            unknown: Vec::new(),
-        };
+        let store = LocalStore::open(config.store.clone());
+        let metrics = Metrics::new();
+        let views = Views::new(&store, &config.caches);
+        for view in views.all() {
+            report(view);
+        }
         Self {
-            store: LocalStore::open(config.store.clone()),
-            metrics: Metrics::new(),
-            cache_info: Bytes::from(cache_info.to_string()),
+            store,
+            views: ArcSwap::from_pointee(views),
+            door: Door::new(config.door.clone(), metrics.clone()),
+            metrics,
             downloads: Arc::new(Semaphore::new(
                 config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS),
             )),
             narinfos: RenderedCache::new(config.limits.narinfo_cache_bytes),
-            signer: share(signer),
             config,
         }
     }
 
-    /// The keys in use.
-    #[must_use]
-    pub(crate) fn signer(&self) -> arc_swap::Guard<Arc<Signer>> {
-        self.signer.load()
+    /// Answers for these caches from now on. Downloads that run are not touched.
+    pub(crate) fn exchange(&self, caches: &Caches) {
+        self.views.store(Arc::new(Views::new(&self.store, caches)));
     }
 
-    /// Loads the keys anew. Downloads that run are not touched.
-    ///
-    /// # Errors
-    /// The problems of the new keys; the old ones stay in use, unless these had problems as well.
-    pub(crate) fn reload_signing(&self, signing: &SigningConfig) -> Result<(), Vec<String>> {
-        let new = Signer::load(signing);
-        let problems = new.problems().to_vec();
-        if problems.is_empty() || !self.signer().problems().is_empty() {
-            self.signer.store(Arc::new(new));
-        }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
-    }
-
-    /// The public keys that sign here.
+    /// The public keys that sign in any of the caches.
     #[must_use]
     pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
-        self.signer().public_keys()
+        let mut keys = Vec::new();
+        for view in self.views.load().all() {
+            let more = view.signer().public_keys();
+            keys.extend(more.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>());
+        }
+        keys
     }
 
     /// Whether requests can be answered truthfully now.
@@ -86,8 +77,11 @@ impl State {
     /// # Errors
     /// The reasons why not, for the operator.
     pub(crate) async fn readiness(&self) -> Result<(), Vec<NotReady>> {
-        let mut reasons: Vec<NotReady> =
-            self.signer().problems().iter().cloned().map(NotReady::Key).collect();
+        let mut reasons = Vec::new();
+        for view in self.views.load().all() {
+            reasons.extend(view.signer().problems().iter().cloned().map(NotReady::Key));
+            reasons.extend(view.access.problems().into_iter().map(NotReady::Access));
+        }
         if let Err(error) = self.store.readiness().await {
             reasons.push(NotReady::Store(error));
         }
@@ -101,14 +95,22 @@ pub(crate) enum NotReady {
     /// A configured key cannot be used.
     #[error("{0}")]
     Key(String),
+    /// Clients cannot be told apart.
+    #[error("{0}")]
+    Access(String),
     /// The store cannot be read.
     #[error("{0}")]
     Store(StoreError),
 }
 
-fn report(signer: &Signer) {
+fn report(view: &View) {
+    let signer = view.signer();
+    let cache = view.label();
     for problem in signer.problems() {
-        tracing::error!("{problem}; narinfos are answered with 503 until then");
+        tracing::error!("{cache}{problem}; narinfos are answered with 503 until then");
     }
-    tracing::info!("{}", signer.vouches_for());
+    for problem in view.access.problems() {
+        tracing::error!("{cache}{problem}");
+    }
+    tracing::info!("{cache}{}", signer.vouches_for());
 }

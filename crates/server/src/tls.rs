@@ -205,8 +205,11 @@ mod tests {
 
     fn files(certificate: &str, key: &str) -> Files {
         let dir = tempfile::tempdir().unwrap();
-        let files =
-            TlsFiles { certificate: dir.path().join("tls.crt"), key: dir.path().join("tls.key") };
+        let files = TlsFiles {
+            certificate: dir.path().join("tls.crt"),
+            key: dir.path().join("tls.key"),
+            client_ca: None,
+        };
         fs::write(&files.certificate, certificate).unwrap();
         fs::write(&files.key, key).unwrap();
         Files { dir, files }

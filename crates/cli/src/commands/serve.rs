@@ -79,7 +79,7 @@ fn reload(
     if !waiting.is_empty() {
         tracing::warn!("changed, but only a restart makes it take effect: {}", waiting.join(", "));
     }
-    Ok(Reloadable { signing: loaded.server.signing, tls: loaded.server.tls })
+    Ok(Reloadable { caches: loaded.server.caches, tls: loaded.server.tls })
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
         reason,
         hint: None,
     };
-    let keys = loaded.server.signing.keys.iter();
+    let keys = loaded.server.caches.all().flat_map(|(_, cache)| &cache.signing.keys);
     let mut problems: Vec<Problem> = keys
         .filter_map(|path| rns_server::keys::load_key(path).err())
         .map(|error| problem("signing.keys", error.to_string()))

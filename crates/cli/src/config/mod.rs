@@ -3,6 +3,7 @@
 //! [`load`] puts the layers together key by key and remembers where each value came from, reads the result by the
 //! types of [`raw`], and resolves it into what the server is told. All problems of all layers are reported at once.
 
+mod access;
 mod env;
 mod file;
 pub(crate) mod files;
@@ -41,7 +42,9 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/rust-nix-serve/config.toml";
 
 /// Whether a changed value is taken up on SIGHUP; everything else waits for a restart.
 pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
-    key.starts_with("signing.") || key.starts_with("tls.") || key == "log.level"
+    let tables = ["signing.", "tls.", "cache_info.", "access."];
+    let waits = ["access.trusted_proxies", "access.failure_delay"];
+    tables.iter().any(|table| key.starts_with(table)) && !waits.contains(&key) || key == "log.level"
 }
 
 /// A configuration without a problem.

@@ -29,6 +29,7 @@ pub(crate) struct RawConfig {
     pub(crate) cache_info: RawCacheInfo,
     pub(crate) signing: RawSigning,
     pub(crate) tls: RawTls,
+    pub(crate) access: RawAccess,
     pub(crate) nar_cache: RawNarCache,
     pub(crate) nginx: RawNginx,
     pub(crate) limits: RawLimits,
@@ -139,6 +140,22 @@ pub(crate) struct RawTls {
     pub(crate) key: String,
 }
 
+/// Who may do what. A permission is `read`, `push`, `delete` or `metrics`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAccess {
+    /// What everybody may do. An empty list makes the cache a private one.
+    pub(crate) anonymous: Vec<String>,
+    /// The file of tokens, one on each line as `rust-nix-serve token create` prints them; it is read again when it
+    /// changes. Relative names as in `signing.keys`.
+    pub(crate) tokens: String,
+    /// Addresses and networks (`10.0.0.0/8`) of proxies that are believed when they say in `X-Forwarded-For` who the client
+    /// is. Whoever connects to the listener of `nginx.listen` is believed anyway.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// How long the answer to a wrong credential is held back. One to a good credential never is.
+    pub(crate) failure_delay: Span,
+}
+
 /// Compressed NARs: each is compressed once and kept in a directory, within a bound.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -240,6 +257,7 @@ impl Default for RawConfig {
             cache_info: RawCacheInfo::default(),
             signing: RawSigning::default(),
             tls: RawTls::default(),
+            access: RawAccess::default(),
             nar_cache: RawNarCache::default(),
             nginx: RawNginx::default(),
             limits: RawLimits::default(),
@@ -316,5 +334,16 @@ impl Default for RawLimits {
 impl Default for RawLog {
     fn default() -> Self {
         Self { level: "info".into(), format: RawFormat::Auto }
+    }
+}
+
+impl Default for RawAccess {
+    fn default() -> Self {
+        Self {
+            anonymous: vec!["read".into()],
+            tokens: String::new(),
+            trusted_proxies: Vec::new(),
+            failure_delay: Span::seconds(1),
+        }
     }
 }

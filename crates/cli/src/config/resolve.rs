@@ -3,10 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use rns_formats::PublicKey;
-use rns_server::config::{Limits, Listener, ServerConfig, SigningConfig, SigningPolicy, TlsFiles};
+use rns_server::config::{
+    CacheConfig, Caches, Limits, Listener, ServerConfig, SigningConfig, SigningPolicy, TlsFiles,
+};
 use rns_store::StoreConfig;
 
 use super::{
+    access,
     env::Environment,
     listen::{self, Address},
     nar_cache, nginx,
@@ -36,7 +39,7 @@ impl Finder<'_> {
     }
 
     /// A key or certificate file; see the description of `signing.keys` for relative names.
-    fn credential(&self, name: &str) -> PathBuf {
+    pub(super) fn credential(&self, name: &str) -> PathBuf {
         match self.environment.get("CREDENTIALS_DIRECTORY") {
             Some(directory) => PathBuf::from(directory).join(name),
             None => std::path::absolute(name).unwrap_or_else(|_| name.into()),
@@ -53,9 +56,17 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         workers: raw.workers,
         public_url: public_url(&raw.public_url, find),
         shutdown_grace: raw.shutdown_grace.0,
-        priority: raw.cache_info.priority,
-        want_mass_query: raw.cache_info.want_mass_query,
-        signing: signing(&raw.signing, find),
+        caches: Caches {
+            default: CacheConfig {
+                priority: raw.cache_info.priority,
+                want_mass_query: raw.cache_info.want_mass_query,
+                signing: signing(&raw.signing, find),
+                access: access::access(&raw.access, "access", find),
+            },
+            named: Vec::new(),
+        },
+        door: access::door(&raw.access, find),
+        metrics_listeners: Vec::new(),
         limits: limits(raw, find),
         compression: nar_cache::compression(raw.nar_cache.compression),
         nginx: nginx::resolve(raw, &listeners, find),
@@ -151,9 +162,11 @@ fn tls(raw: &RawTls, find: &mut Finder<'_>) -> Option<TlsFiles> {
             find.problem("tls.certificate", "there is a key, but no certificate", "");
             None
         }
-        (certificate, key) => {
-            Some(TlsFiles { certificate: find.credential(certificate), key: find.credential(key) })
-        }
+        (certificate, key) => Some(TlsFiles {
+            certificate: find.credential(certificate),
+            key: find.credential(key),
+            client_ca: None,
+        }),
     }
 }
 

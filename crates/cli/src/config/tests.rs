@@ -44,8 +44,8 @@ fn nothing_said_is_the_machines_own_store_on_both_loopbacks() {
     let store = &loaded.server.store;
     assert_eq!(store.database, Path::new("/nix/var/nix/db/db.sqlite"));
     assert_eq!(store.real_dir, Path::new("/nix/store"));
-    assert_eq!(loaded.server.priority, 50);
-    assert_eq!(loaded.server.signing.policy, SigningPolicy::Add);
+    assert_eq!(loaded.server.caches.default.priority, 50);
+    assert_eq!(loaded.server.caches.default.signing.policy, SigningPolicy::Add);
     assert_eq!(loaded.warnings, Vec::<String>::new());
 }
 
@@ -55,9 +55,9 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
         "[cache_info]\npriority = 1\n[log]\nlevel = \"warn\"\n[signing]\nkeys = [\"/file\"]\n";
     let variables = [("RUST_NIX_SERVE_CACHE_INFO_PRIORITY", "2"), ("NIX_SECRET_KEY_FILE", "/env")];
     let loaded = load_with(text, &variables, &["--priority", "3"]).unwrap();
-    assert_eq!(loaded.server.priority, 3);
+    assert_eq!(loaded.server.caches.default.priority, 3);
     assert_eq!(loaded.settings.source("cache_info.priority"), Source::Flag("--priority"));
-    assert_eq!(loaded.server.signing.keys, [Path::new("/env")]);
+    assert_eq!(loaded.server.caches.default.signing.keys, [Path::new("/env")]);
     assert_eq!(loaded.log.level, "warn");
     assert!(loaded.settings.source("log.level").to_string().ends_with("c.toml:4"));
 }
@@ -85,9 +85,9 @@ fn a_store_below_another_root_moves_as_a_whole() {
 fn relative_keys_are_looked_for_among_the_credentials() {
     let text = "[signing]\nkeys = [\"sign-key\", \"/abs\"]\n";
     let variables = [("CREDENTIALS_DIRECTORY", "/run/credentials/x.service")];
-    let keys = load_with(text, &variables, &[]).unwrap().server.signing.keys;
+    let keys = load_with(text, &variables, &[]).unwrap().server.caches.default.signing.keys;
     assert_eq!(keys, [Path::new("/run/credentials/x.service/sign-key"), Path::new("/abs")]);
-    let keys = load_with(text, &[], &[]).unwrap().server.signing.keys;
+    let keys = load_with(text, &[], &[]).unwrap().server.caches.default.signing.keys;
     assert_eq!(keys.first().unwrap(), &std::env::current_dir().unwrap().join("sign-key"));
 }
 
@@ -161,7 +161,7 @@ fn a_socket_that_locks_out_its_owner_is_refused() {
 fn policies_and_their_keys_belong_together() {
     let key = "test-1:etCiKKBZtOeNvBtc/+IEWoZIRIfdbH92B3tu7xf64ME=";
     let text = format!("[signing]\npolicy = \"signed-by\"\nsigned_by = [\"{key}\"]\n");
-    let policy = load_with(&text, &[], &[]).unwrap().server.signing.policy;
+    let policy = load_with(&text, &[], &[]).unwrap().server.caches.default.signing.policy;
     assert!(
         matches!(&policy, SigningPolicy::SignedBy(keys) if keys.len() == 1 && keys[0].to_string() == key)
     );

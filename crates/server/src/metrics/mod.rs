@@ -40,6 +40,7 @@ struct Inner {
     in_flight: IntGauge,
     narinfo_hits: IntCounter,
     narinfo_misses: IntCounter,
+    refused: IntCounter,
     /// Filled in when they are asked for; locked, so that two readers do not count twice.
     asked: Mutex<Asked>,
 }
@@ -88,6 +89,10 @@ impl Metrics {
             ),
             narinfo_hits: lookups.with_label_values(&["hit"]),
             narinfo_misses: lookups.with_label_values(&["miss"]),
+            refused: build.counter(
+                "rust_nix_serve_credentials_refused_total",
+                "Requests with a credential that was not good.",
+            ),
             asked: Mutex::new(Asked::new(&build)),
             registry: build.registry(),
         }))
@@ -106,6 +111,11 @@ impl Metrics {
                 _ => {}
             }
         }
+    }
+
+    /// Counts a credential that was not good.
+    pub(crate) fn refused(&self) {
+        self.0.refused.inc();
     }
 
     /// Counts bytes of a body that was not streamed.

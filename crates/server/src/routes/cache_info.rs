@@ -5,10 +5,10 @@ use actix_web::HttpRequest;
 
 use crate::{
     answer::{Answer, Caching, Entity},
-    state::State,
+    views::View,
 };
 
-pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
+pub(crate) fn get(request: &HttpRequest, view: &View) -> Answer {
     Entity::new("text/x-nix-cache-info", Caching::Hour)
-        .answer_bytes(request.headers(), state.cache_info.clone())
+        .answer_bytes(request.headers(), view.cache_info.clone())
 }

@@ -21,14 +21,20 @@ use crate::{
     nginx,
     refusal::refuse,
     state::State,
+    views::View,
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> Answer {
+pub(crate) async fn get(
+    request: &HttpRequest,
+    state: &State,
+    view: &View,
+    name: NarName,
+) -> Answer {
     // A compressed NAR without the hash part of its path is named by the hash of the file, which says nothing here.
     let (Some(codec), Some(hash)) = (codec(name.compression), name.hash_part) else {
         return answer::not_found();
     };
-    let compressed = match state.store.compressed_nar(hash, name.nar_hash, codec).await {
+    let compressed = match view.store.compressed_nar(hash, name.nar_hash, codec).await {
         Ok(Some(compressed)) => compressed,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),

@@ -12,11 +12,11 @@ use serde_json::json;
 use crate::{
     answer::{self, Answer, Caching, Entity},
     refusal::refuse,
-    state::State,
+    views::View,
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, id: &BuildId) -> Answer {
-    let file = match state.store.debuginfo(id).await {
+pub(crate) async fn get(request: &HttpRequest, view: &View, id: &BuildId) -> Answer {
+    let file = match view.store.debuginfo(id).await {
         Ok(Some(file)) => file,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),

@@ -6,11 +6,11 @@ use rns_formats::HashPart;
 use crate::{
     answer::{self, Answer, Caching, Entity},
     refusal::refuse,
-    state::State,
+    views::View,
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, hash: HashPart) -> Answer {
-    match state.store.listing(hash).await {
+pub(crate) async fn get(request: &HttpRequest, view: &View, hash: HashPart) -> Answer {
+    match view.store.listing(hash).await {
         Ok(Some(listing)) => Entity::new("application/json", Caching::Hour)
             .with_etag(answer::etag(format_args!("ls-{}", listing.info.nar_hash.to_nix32())))
             .answer_bytes(request.headers(), listing.json),

@@ -12,10 +12,16 @@ use crate::{
     metrics::Kind,
     refusal::refuse,
     state::State,
+    views::View,
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, name: &LogName) -> Answer {
-    let log = match state.store.log(name).await {
+pub(crate) async fn get(
+    request: &HttpRequest,
+    state: &State,
+    view: &View,
+    name: &LogName,
+) -> Answer {
+    let log = match view.store.log(name).await {
         Ok(Some(log)) => log,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),

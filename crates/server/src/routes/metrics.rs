@@ -11,7 +11,8 @@ use crate::{
 
 pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
     let store = state.store.numbers();
-    let signer = state.signer();
+    let problems =
+        state.views.load().all().map(|view| view.signer().problems().len()).sum::<usize>();
     let observed = Observed {
         temp_roots_held: store.rooted,
         temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
@@ -21,8 +22,8 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         layout_cache_hits: store.layout_hits,
         layout_cache_misses: store.layout_misses,
         nar_cache: store.nar_cache,
-        signing_keys: signer.public_keys().len() as u64,
-        signing_problems: signer.problems().len() as u64,
+        signing_keys: state.public_keys().len() as u64,
+        signing_problems: problems as u64,
     };
     Entity::new(CONTENT_TYPE, Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(state.metrics.render(&observed)))

@@ -14,13 +14,19 @@ use crate::{
     refusal::refuse,
     routes::compressed,
     state::State,
+    views::View,
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> Answer {
+pub(crate) async fn get(
+    request: &HttpRequest,
+    state: &State,
+    view: &View,
+    name: NarName,
+) -> Answer {
     if name.compression != Compression::None {
-        return compressed::get(request, state, name).await;
+        return compressed::get(request, state, view, name).await;
     }
-    let nar = match find(state, &name).await {
+    let nar = match find(view, &name).await {
         Ok(Some(nar)) => nar,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
@@ -33,7 +39,7 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
         return entity.not_modified();
     }
     let part = entity.part(request.headers(), nar.size());
-    match body(request, state, &nar, &part).await {
+    match body(request, state, view, &nar, &part).await {
         Ok(Some(body)) => entity.answer_part(&part, body),
         Ok(None) => answer::not_found(),
         Err(error) => refuse(&error),
@@ -42,12 +48,12 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, name: NarName) -> 
 
 /// The NAR that a name stands for. A name of another NAR than the path has now is none: the path was
 /// built anew, and the client shall not get what it did not ask for.
-async fn find(state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> {
+async fn find(view: &View, name: &NarName) -> Result<Option<Nar>, StoreError> {
     match (name.hash_part, name.nar_hash) {
-        (Some(hash), expected) => state.store.nar(hash, expected).await,
+        (Some(hash), expected) => view.store.nar(hash, expected).await,
         (None, Some(nar_hash)) => {
-            for hash in state.store.find_nar(&nar_hash).await? {
-                if let Some(nar) = state.store.nar(hash, Some(nar_hash)).await? {
+            for hash in view.store.find_nar(&nar_hash).await? {
+                if let Some(nar) = view.store.nar(hash, Some(nar_hash)).await? {
                     return Ok(Some(nar));
                 }
             }
@@ -60,6 +66,7 @@ async fn find(state: &State, name: &NarName) -> Result<Option<Nar>, StoreError> 
 async fn body(
     request: &HttpRequest,
     state: &State,
+    view: &View,
     nar: &Nar,
     part: &Part,
 ) -> Result<Option<Body>, StoreError> {
@@ -71,7 +78,7 @@ async fn body(
     }
     let slot =
         Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| StoreError::Stopping)?;
-    Ok(state.store.read_nar(nar, part.range()).await?.map(|body| match body {
+    Ok(view.store.read_nar(nar, part.range()).await?.map(|body| match body {
         NarBody::Whole(bytes) => {
             Body::Held(Held::new(bytes, state.metrics.transfer(Kind::Nar), slot))
         }

@@ -14,6 +14,7 @@ use crate::{
     routes::compressed,
     signing::Signer,
     state::State,
+    views::View,
 };
 
 /// How long a narinfo waits for the length and the hash of the compressed NAR.
@@ -22,47 +23,48 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) async fn get(
     request: &HttpRequest,
     state: &State,
+    view: &View,
     hash: HashPart,
     json: bool,
 ) -> Answer {
-    let signer = state.signer();
+    let signer = view.signer();
     // A narinfo without the signature that it should have is remembered by clients for a month.
     if !signer.problems().is_empty() {
         return answer::unavailable("the signing key cannot be used at the moment\n");
     }
     // Both are read before the keys and the row are used.
-    let now = Moment { epoch: signer.epoch(), generation: state.store.generation() };
+    let now = Moment { view: view.id, epoch: signer.epoch(), generation: view.store.generation() };
     if !json
         && let Some(rendered) =
-            state.narinfos.get(&hash, now).filter(|rendered| says_all(rendered, state))
+            state.narinfos.get(&hash, now).filter(|rendered| says_all(rendered, state, view))
     {
         return send(request, &rendered);
     }
-    let info = match state.store.path_info_at(hash, now.generation).await {
+    let info = match view.store.path_info_at(hash, now.generation).await {
         Ok(Some(info)) => info,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
     };
     if json {
-        let offer = Offer::find(state, &info).await;
-        return send_json(request, state, &signer, &info, offer);
+        let offer = Offer::find(state, view, &info).await;
+        return send_json(request, view, &signer, &info, offer);
     }
     if let Some(rendered) =
-        state.narinfos.renew(&info, now).filter(|rendered| says_all(rendered, state))
+        state.narinfos.renew(&info, now).filter(|rendered| says_all(rendered, state, view))
     {
         return send(request, &rendered);
     }
-    let offer = Offer::find(state, &info).await;
-    let text = describe(&info, &signer, state, offer).write(state.store.store_dir());
+    let offer = Offer::find(state, view, &info).await;
+    let text = describe(&info, &signer, view, offer).write(view.store.store_dir());
     let etag = etag(&text);
     send(request, &state.narinfos.insert(&info, Bytes::from(text), etag, now, offer.file.is_some()))
 }
 
 /// Whether a rendered narinfo says all that is known by now.
-fn says_all(rendered: &Rendered, state: &State) -> bool {
+fn says_all(rendered: &Rendered, state: &State, view: &View) -> bool {
     rendered.awaited.is_none_or(|nar_hash| {
         let codec = state.config.compression;
-        codec.is_none_or(|codec| state.store.known_compressed_file(&nar_hash, codec).is_none())
+        codec.is_none_or(|codec| view.store.known_compressed_file(&nar_hash, codec).is_none())
     })
 }
 
@@ -74,12 +76,12 @@ fn send(request: &HttpRequest, rendered: &Arc<Rendered>) -> Answer {
 
 fn send_json(
     request: &HttpRequest,
-    state: &State,
+    view: &View,
     signer: &Signer,
     info: &PathInfo,
     offer: Offer,
 ) -> Answer {
-    let mut json = describe(info, signer, state, offer).to_json(state.store.store_dir());
+    let mut json = describe(info, signer, view, offer).to_json(view.store.store_dir());
     if let Some(fields) = json.as_object_mut() {
         fields.insert("registrationTime".to_owned(), info.registration_time.into());
     }
@@ -107,13 +109,11 @@ impl Offer {
     /// A NAR that is sent as it is has its own hash and length. Those of a small one are found out by compressing
     /// it, unless there is too much else to do. Clients up to Nix 2.34 need both lines when they publish
     /// the path again.
-    async fn find(state: &State, info: &PathInfo) -> Self {
+    async fn find(state: &State, view: &View, info: &PathInfo) -> Self {
         match state.config.compression {
-            Some(codec) if state.store.compresses(info.nar_size) => {
-                let file = timeout(PATIENCE, state.store.compressed_file(info, codec))
-                    .await
-                    .ok()
-                    .flatten();
+            Some(codec) if view.store.compresses(info.nar_size) => {
+                let file =
+                    timeout(PATIENCE, view.store.compressed_file(info, codec)).await.ok().flatten();
                 Self {
                     compression: compressed::compression(codec),
                     file: file.map(|file| (file.hash, file.size)),
@@ -126,12 +126,12 @@ impl Offer {
     }
 }
 
-fn describe(info: &PathInfo, signer: &Signer, state: &State, offer: Offer) -> NarInfo {
+fn describe(info: &PathInfo, signer: &Signer, view: &View, offer: Offer) -> NarInfo {
     NarInfo::for_path(
         info,
         NarName::new(info.path.hash_part(), info.nar_hash, offer.compression).canonical_url(),
         offer.compression,
         offer.file.map(|(hash, size)| (hash.into(), size)),
-        signer.signatures(info, state.store.store_dir()),
+        signer.signatures(info, view.store.store_dir()),
     )
 }

@@ -10,9 +10,10 @@ use crate::{
     answer::{Answer, Caching, Entity},
     page::{Page, content_security_policy, visited_url},
     state::State,
+    views::View,
 };
 
-pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
+pub(crate) fn get(request: &HttpRequest, state: &State, view: &View) -> Answer {
     // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
     let connection = request.connection_info();
     let url = visited_url(
@@ -20,11 +21,12 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         connection.scheme() == "https",
         Some(connection.host()),
     );
-    let signer = state.signer();
+    let url = format!("{url}{}", view.path);
+    let signer = view.signer();
     let page = Page {
         url: &url,
-        store_dir: state.store.store_dir(),
-        priority: state.config.priority,
+        store_dir: view.store.store_dir(),
+        priority: view.config.priority,
         keys: &signer.public_keys(),
         keys_missing: !signer.problems().is_empty(),
     };

@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use crate::{
     answer::{Answer, Caching, Entity},
-    state::State,
+    views::View,
 };
 
-pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
-    let text = state.public_keys().iter().fold(String::new(), |mut text, key| {
+pub(crate) fn get(request: &HttpRequest, view: &View) -> Answer {
+    let text = view.signer().public_keys().iter().fold(String::new(), |mut text, key| {
         let _ = writeln!(text, "{key}");
         text
     });

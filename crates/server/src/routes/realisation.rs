@@ -10,31 +10,31 @@ use crate::{
     answer::{self, Answer, Caching, Entity},
     refusal::refuse,
     signing::Signable,
-    state::State,
+    views::View,
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, id: &DrvOutputId) -> Answer {
-    let found = state.store.realisation(id).await;
-    answer_json(request, state, found, |realisation| realisation.to_json())
+pub(crate) async fn get(request: &HttpRequest, view: &View, id: &DrvOutputId) -> Answer {
+    let found = view.store.realisation(id).await;
+    answer_json(request, view, found, |realisation| realisation.to_json())
 }
 
 pub(crate) async fn build_trace(
     request: &HttpRequest,
-    state: &State,
+    view: &View,
     drv: &StorePath,
     output: &str,
 ) -> Answer {
-    let found = state.store.build_trace(drv, output).await;
-    answer_json(request, state, found, |entry| entry.to_json())
+    let found = view.store.build_trace(drv, output).await;
+    answer_json(request, view, found, |entry| entry.to_json())
 }
 
 fn answer_json<R: Signable>(
     request: &HttpRequest,
-    state: &State,
+    view: &View,
     found: Result<Option<R>, StoreError>,
     to_json: impl Fn(&R) -> String,
 ) -> Answer {
-    let signer = state.signer();
+    let signer = view.signer();
     if !signer.problems().is_empty() {
         return answer::unavailable("the signing key cannot be used at the moment\n");
     }

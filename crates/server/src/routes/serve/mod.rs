@@ -24,6 +24,7 @@ use crate::{
     metrics::Kind,
     refusal::refuse,
     state::State,
+    views::View,
 };
 
 /// For everything served from inside a store path.
@@ -33,10 +34,11 @@ const SANDBOX: &str = "sandbox; default-src 'none'; img-src 'self' data:; style-
 pub(crate) async fn get(
     request: &HttpRequest,
     state: &State,
+    view: &View,
     hash: HashPart,
     path: &ServePath,
 ) -> Answer {
-    let served = match state.store.file(hash, path).await {
+    let served = match view.store.file(hash, path).await {
         Ok(Some(served)) => served,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),

@@ -1,8 +1,17 @@
 //! What the server is told: every value parsed and checked before it arrives here.
 
+mod access;
+mod cache;
+
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use rns_store::{Codec, StoreConfig};
+
+pub use self::{
+    access::{AccessConfig, DoorConfig, OidcProvider, SubjectRule},
+    cache::{CacheConfig, Caches, NamedCache},
+};
+pub use crate::access::{Permission, Permissions};
 
 /// Everything `run` needs to know. Built by the command line program from file, environment and flags.
 #[derive(Clone, Debug)]
@@ -17,12 +26,12 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// How long running downloads may go on after a request to stop.
     pub shutdown_grace: Duration,
-    /// `Priority` in `nix-cache-info`: lower is preferred; cache.nixos.org says 40.
-    pub priority: i32,
-    /// `WantMassQuery` in `nix-cache-info`.
-    pub want_mass_query: bool,
-    /// Which keys sign what.
-    pub signing: SigningConfig,
+    /// The caches that the store appears as.
+    pub caches: Caches,
+    /// Who is believed to be whom, and what becomes of those who are not.
+    pub door: DoorConfig,
+    /// Listeners that answer nothing but `/metrics` and the health checks, to everybody who can connect.
+    pub metrics_listeners: Vec<Listener>,
     /// What one client, or all together, may take.
     pub limits: Limits,
     /// How NARs are compressed that narinfos offer. None: not at all. Needs a NAR cache in `store`.
@@ -73,6 +82,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key of the first certificate.
     pub key: PathBuf,
+    /// Certificates that vouch for those of clients. None: clients are not asked for one.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Which keys sign, and what they sign.
@@ -172,8 +183,8 @@ impl fmt::Debug for Hooks {
 /// The part of the configuration that takes effect without a restart.
 #[derive(Clone, Debug)]
 pub struct Reloadable {
-    /// Which keys sign what.
-    pub signing: SigningConfig,
+    /// The caches: keys, tokens, what is shown.
+    pub caches: Caches,
     /// Certificate and key files.
     pub tls: Option<TlsFiles>,
 }

@@ -1,0 +1,41 @@
+//! Who may do what.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use rns_server::config::{AccessConfig, DoorConfig, Permissions};
+
+use super::{raw::RawAccess, resolve::Finder};
+
+/// What holds for one cache. `table` is where it is written.
+pub(super) fn access(raw: &RawAccess, table: &str, find: &mut Finder<'_>) -> AccessConfig {
+    AccessConfig {
+        anonymous: permissions(&raw.anonymous, &format!("{table}.anonymous"), find),
+        tokens: (!raw.tokens.is_empty()).then(|| find.credential(&raw.tokens)),
+        ..AccessConfig::default()
+    }
+}
+
+/// What holds for all caches.
+pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> DoorConfig {
+    let mut trusted_proxies = Vec::new();
+    for text in &raw.trusted_proxies {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+            Ok(network) => trusted_proxies.push(network),
+            Err(_) => find.problem(
+                "access.trusted_proxies",
+                format!("`{text}` is neither an address nor a network"),
+                "expected something like 10.0.0.1 or 10.0.0.0/8",
+            ),
+        }
+    }
+    DoorConfig { trusted_proxies, failure_delay: raw.failure_delay.0 }
+}
+
+/// A list of permissions.
+pub(super) fn permissions(words: &[String], key: &str, find: &mut Finder<'_>) -> Permissions {
+    Permissions::parse(words.iter().map(String::as_str)).unwrap_or_else(|error| {
+        find.problem(key, error.to_string(), "");
+        Permissions::NONE
+    })
+}

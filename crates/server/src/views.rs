@@ -1,0 +1,198 @@
+//! The caches that the one store appears as.
+//!
+//! Each has its own keys, priority, tokens and choice of paths. A request is for the cache whose host name or path it
+//! names, otherwise for the default one.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderValue},
+};
+use bytes::Bytes;
+use rns_formats::CacheInfo;
+use rns_store::LocalStore;
+
+use crate::{
+    access::{Access, refused},
+    config::{CacheConfig, Caches, NamedCache},
+    signing::{SharedSigner, Signer, share},
+};
+
+/// Distinguishes the views that were ever there, so that nothing that was rendered for one is sent for another.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// One cache, as it is answered for.
+pub(crate) struct View {
+    /// Its name in the configuration; the default one has none.
+    pub(crate) name: Option<String>,
+    /// Distinguishes what was rendered for it.
+    pub(crate) id: u32,
+    /// The store, as far as it is shown.
+    pub(crate) store: LocalStore,
+    /// The path it is under: empty, or with a slash at the beginning and none at the end.
+    pub(crate) path: String,
+    /// The body of `/nix-cache-info`.
+    pub(crate) cache_info: Bytes,
+    /// Who may do what.
+    pub(crate) access: Access,
+    /// The header `WWW-Authenticate`.
+    pub(crate) challenge: HeaderValue,
+    /// How it was configured.
+    pub(crate) config: CacheConfig,
+    signer: SharedSigner,
+}
+
+impl View {
+    fn new(store: &LocalStore, name: Option<&str>, path: &str, config: &CacheConfig) -> Self {
+        let signer = Signer::load(&config.signing);
+        let cache_info = CacheInfo {
+            store_dir: store.store_dir().clone(),
+            want_mass_query: config.want_mass_query,
+            priority: config.priority,
+            unknown: Vec::new(),
+        };
+        Self {
+            name: name.map(str::to_owned),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            store: store.clone(),
+            path: path.to_owned(),
+            cache_info: Bytes::from(cache_info.to_string()),
+            access: Access::new(&config.access),
+            challenge: refused::challenge(name),
+            config: config.clone(),
+            signer: share(signer),
+        }
+    }
+
+    /// The keys in use.
+    #[must_use]
+    pub(crate) fn signer(&self) -> arc_swap::Guard<Arc<Signer>> {
+        self.signer.load()
+    }
+
+    /// What begins a line of the log that is about this cache.
+    pub(crate) fn label(&self) -> String {
+        self.name.as_deref().map(|name| format!("cache {name}: ")).unwrap_or_default()
+    }
+
+    /// Whether a key or the file of tokens cannot be used.
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.signer().problems().is_empty() || !self.access.problems().is_empty()
+    }
+
+    /// Loads the keys anew. Downloads that run are not touched.
+    ///
+    /// # Errors
+    /// The problems of the new keys; the old ones stay in use, unless these had problems as well.
+    pub(crate) fn reload_keys(&self) -> Result<(), Vec<String>> {
+        let new = Signer::load(&self.config.signing);
+        let problems = new.problems().to_vec();
+        if problems.is_empty() || !self.signer().problems().is_empty() {
+            self.signer.store(Arc::new(new));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}
+
+/// All caches.
+pub(crate) struct Views {
+    default: Arc<View>,
+    named: Vec<(NamedCache, Arc<View>)>,
+}
+
+impl Views {
+    /// Loads the keys and tokens of all caches. What is wrong with them is a problem of the view, not an error.
+    pub(crate) fn new(store: &LocalStore, caches: &Caches) -> Self {
+        let named = caches.named.iter().map(|named| {
+            let path = named.path.as_deref().unwrap_or_default();
+            let view = View::new(store, Some(&named.name), path, &named.cache);
+            (named.clone(), Arc::new(view))
+        });
+        let mut named: Vec<_> = named.collect();
+        // The most particular first: a path of a host, then a host, then the longest path.
+        named.sort_by_key(|(cache, _)| {
+            let path = cache.path.as_ref().map_or(0, String::len);
+            std::cmp::Reverse((!cache.hosts.is_empty(), path))
+        });
+        Self { default: Arc::new(View::new(store, None, "", &caches.default)), named }
+    }
+
+    /// Every view.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<View>> {
+        std::iter::once(&self.default).chain(self.named.iter().map(|(_, view)| view))
+    }
+
+    /// The cache that a request is for, and what it asks of it.
+    pub(crate) fn of<'a>(&self, request: &'a HttpRequest) -> (&Arc<View>, &'a str) {
+        let path = request.uri().path();
+        if self.named.is_empty() {
+            return (&self.default, path);
+        }
+        let host = host(request);
+        for (cache, view) in &self.named {
+            if !cache.hosts.is_empty()
+                && !cache.hosts.iter().any(|known| host.as_deref() == Some(known))
+            {
+                continue;
+            }
+            match &cache.path {
+                None => return (view, path),
+                Some(prefix) => {
+                    if let Some(rest) = below(path, prefix) {
+                        return (view, rest);
+                    }
+                }
+            }
+        }
+        (&self.default, path)
+    }
+}
+
+/// What is left of a path below a prefix.
+fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    let prefix = prefix.trim_start_matches('/');
+    let rest = path.trim_start_matches('/').strip_prefix(prefix)?;
+    if rest.is_empty() { Some("/") } else { rest.starts_with('/').then_some(rest) }
+}
+
+/// The host name that a request is sent to, without the port. What a proxy says beside `Host` is not looked at.
+fn host(request: &HttpRequest) -> Option<String> {
+    let host = request
+        .uri()
+        .host()
+        .or_else(|| without_port(request.headers().get(header::HOST)?.to_str().ok()?))?;
+    Some(host.trim_end_matches('.').to_ascii_lowercase())
+}
+
+fn without_port(host: &str) -> Option<&str> {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(name),
+        _ => Some(host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_where_a_segment_does() {
+        assert_eq!(below("/team-a/nix-cache-info", "/team-a"), Some("/nix-cache-info"));
+        assert_eq!(below("//team-a/", "/team-a"), Some("/"));
+        assert_eq!(below("/team-a", "/team-a"), Some("/"));
+        assert_eq!(below("/team-ab/x", "/team-a"), None);
+        assert_eq!(below("/", "/team-a"), None);
+    }
+
+    #[test]
+    fn a_host_is_known_without_its_port() {
+        assert_eq!(without_port("a.example.org:8080"), Some("a.example.org"));
+        assert_eq!(without_port("a.example.org"), Some("a.example.org"));
+        assert_eq!(without_port("[::1]:80"), Some("[::1]"));
+        assert_eq!(without_port("[::1]"), Some("[::1]"));
+    }
+}
