@@ -12,6 +12,7 @@
 )]
 
 mod bad_requests;
+mod client_limits;
 mod clients_copy;
 mod clients_garbage;
 mod clients_inspect;

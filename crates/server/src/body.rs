@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rns_store::Chunks;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::metrics::Transfer;
+use crate::{limits::Throttled, metrics::Transfer};
 
 /// What follows the headers.
 pub(crate) enum Body {
@@ -24,6 +24,8 @@ pub(crate) enum Body {
     Head(BodySize),
     /// Chunks from the store.
     Stream(Download),
+    /// One of these, for a client that may not take everything at once.
+    Throttled(Box<Throttled>),
 }
 
 /// A body that was read before it is sent.
@@ -100,6 +102,15 @@ impl Body {
         Self::Head(BodySize::Stream)
     }
 
+    /// The length of bytes that are in memory and not counted elsewhere.
+    pub(crate) fn uncounted(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Throttled(throttled) => throttled.uncounted(),
+            Self::Held(_) | Self::Head(_) | Self::Stream(_) => 0,
+        }
+    }
+
     /// How long the body is.
     fn body_size(&self) -> BodySize {
         match self {
@@ -107,6 +118,7 @@ impl Body {
             Self::Held(held) => BodySize::Sized(held.bytes.len() as u64),
             Self::Head(size) => *size,
             Self::Stream(download) => download.length.map_or(BodySize::Stream, BodySize::Sized),
+            Self::Throttled(throttled) => throttled.size(),
         }
     }
 
@@ -133,6 +145,7 @@ impl MessageBody for Body {
             Self::Held(held) => Poll::Ready(held.next().map(Ok)),
             Self::Head(_) => Poll::Ready(None),
             Self::Stream(download) => download.poll_next(cx),
+            Self::Throttled(throttled) => throttled.poll_next(cx),
         }
     }
 }

@@ -12,7 +12,6 @@ use rns_formats::url::{self, Resource};
 use crate::{
     access,
     answer::{self, Answer},
-    body::Body,
     metrics::Kind,
     routes,
     state::State,
@@ -32,9 +31,7 @@ async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
     let answer =
         answer::for_method(request.method(), answer(&request, &state, view, resource).await);
     state.metrics.answered(kind, answer.status().as_u16());
-    if let Body::Bytes(bytes) = answer.body() {
-        state.metrics.bytes(kind, bytes.len());
-    }
+    state.metrics.bytes(kind, answer.body().uncounted());
     answer
 }
 
@@ -44,19 +41,39 @@ async fn answer(
     view: &Arc<View>,
     resource: Option<Resource>,
 ) -> Answer {
-    let needed = access::needed(resource.as_ref(), request.method());
+    let Some(needed) = access::needed(resource.as_ref(), request.method()) else {
+        return perform(request, state, view, resource).await;
+    };
+    let Ok(mut turn) = state.limiter.admit_address(request, state).await else {
+        return answer::unavailable("too many requests from your address\n");
+    };
     let grant = match access::authorise(request, state, view, needed).await {
         Ok(grant) => grant,
         Err(refusal) => return refusal,
     };
-    let answer = match (request.method(), resource) {
+    if let Some(holder) = &grant.holder
+        && state.limiter.admit_holder(&mut turn, holder).await.is_err()
+    {
+        return answer::unavailable("too many requests with this token\n");
+    }
+    let answer = perform(request, state, &grant.view, resource).await;
+    let answer = turn.tie(answer, &state.config.limits);
+    if grant.private { answer::for_one_client(answer) } else { answer }
+}
+
+async fn perform(
+    request: &HttpRequest,
+    state: &State,
+    view: &View,
+    resource: Option<Resource>,
+) -> Answer {
+    match (request.method(), resource) {
         (&Method::GET | &Method::HEAD, Some(resource)) => {
-            route(request, state, &grant.view, resource).await
+            route(request, state, view, resource).await
         }
         (&Method::GET | &Method::HEAD, None) => answer::not_found(),
         _ => answer::method_not_allowed(),
-    };
-    if grant.private { answer::for_one_client(answer) } else { answer }
+    }
 }
 
 async fn route(request: &HttpRequest, state: &State, view: &View, resource: Resource) -> Answer {

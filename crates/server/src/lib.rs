@@ -11,6 +11,7 @@ mod descriptors;
 mod dispatch;
 mod heartbeat;
 pub mod keys;
+mod limits;
 mod listen;
 mod metrics;
 mod nginx;

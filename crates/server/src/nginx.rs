@@ -8,7 +8,7 @@ use std::{any::Any, net::SocketAddr, path::PathBuf};
 use actix_web::{
     HttpRequest,
     dev::Extensions,
-    http::header::HeaderValue,
+    http::header::{HeaderName, HeaderValue},
     rt::net::{TcpStream, UnixStream},
 };
 
@@ -17,6 +17,9 @@ use crate::state::State;
 /// In an answer: the file that nginx is to send. In a request: `off` asks for the bytes all the same, for nginx
 /// has not found the file.
 pub(crate) const HEADER: &str = "x-accel-redirect";
+
+/// In an answer: how many bytes of that file nginx may send in a second.
+pub(crate) const LIMIT_RATE: HeaderName = HeaderName::from_static("x-accel-limit-rate");
 
 /// Marks a connection that nginx has made.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::{
     access::Door,
     config::{Caches, ServerConfig},
+    limits::Limiter,
     metrics::Metrics,
     rendered::RenderedCache,
     views::{View, Views},
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) store: LocalStore,
     /// The caches that it appears as.
     pub(crate) views: ArcSwap<Views>,
+    /// What each client may take.
+    pub(crate) limiter: Limiter,
     /// What becomes of wrong credentials.
     pub(crate) door: Door,
     /// What is counted.
@@ -48,6 +51,7 @@ impl State {
             views: ArcSwap::from_pointee(views),
             door: Door::new(config.door.clone(), metrics.clone()),
             metrics,
+            limiter: Limiter::new(&config.limits),
             downloads: Arc::new(Semaphore::new(
                 config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS),
             )),

@@ -13,6 +13,7 @@ use crate::{
     config::{Limits, ServerConfig},
     descriptors, dispatch,
     heartbeat::Heartbeats,
+    limits::PerAddress,
     listen::{Bound, ListeningSocket, SocketFile},
     metrics::{Metrics, Transport},
     nginx,
@@ -67,7 +68,11 @@ pub(crate) fn start(
         .tls_handshake_timeout(limits.header_timeout)
         .shutdown_timeout(state.config.shutdown_grace.as_secs().saturating_add(1))
         .disable_signals()
-        .on_connect(mark_connections(state.metrics.clone(), nginx(&bound)));
+        .on_connect(mark_connections(
+            state.metrics.clone(),
+            nginx(&bound),
+            limits.connections_per_address.map(PerAddress::new),
+        ));
     let mut files = Vec::new();
     for listener in bound {
         server = match (listener.socket, certificate) {
@@ -107,10 +112,14 @@ fn nginx(bound: &[Bound]) -> Vec<nginx::Local> {
 fn mark_connections(
     metrics: Metrics,
     nginx: Vec<nginx::Local>,
+    per_address: Option<PerAddress>,
 ) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |stream, extensions| {
         for local in &nginx {
             local.mark(stream, extensions);
+        }
+        if let Some(open) = per_address.as_ref().and_then(|limit| limit.count(stream)) {
+            extensions.insert(open);
         }
 
         let transport = if stream.is::<TcpStream>() {

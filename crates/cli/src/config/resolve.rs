@@ -1,10 +1,11 @@
 //! From the values as written to the values as meant.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
 
 use rns_formats::PublicKey;
 use rns_server::config::{
-    CacheConfig, Caches, Limits, Listener, ServerConfig, SigningConfig, SigningPolicy, TlsFiles,
+    CacheConfig, Caches, ClientLimits, Limits, Listener, ServerConfig, SigningConfig,
+    SigningPolicy, TlsFiles,
 };
 use rns_store::StoreConfig;
 
@@ -17,6 +18,7 @@ use super::{
     raw::{RawConfig, RawFormat, RawLog, RawPolicy, RawSigning, RawTls},
     settings::Settings,
     store,
+    units::ByteSize,
 };
 use crate::logging::{LogConfig, LogFormat, check_level};
 
@@ -225,6 +227,14 @@ fn signing(raw: &RawSigning, find: &mut Finder<'_>) -> SigningConfig {
     }
 }
 
+const fn client_limits(at_once: u64, per_second: u64, bandwidth: ByteSize) -> ClientLimits {
+    ClientLimits {
+        requests_at_once: NonZeroU64::new(at_once),
+        requests_per_second: NonZeroU64::new(per_second),
+        bandwidth: NonZeroU64::new(bandwidth.0),
+    }
+}
+
 fn limits(raw: &RawConfig, find: &mut Finder<'_>) -> Limits {
     let raw = &raw.limits;
     for (key, value) in
@@ -256,6 +266,17 @@ fn limits(raw: &RawConfig, find: &mut Finder<'_>) -> Limits {
         idle_timeout: raw.idle_timeout.0,
         stall_timeout: raw.stall_timeout.0,
         downloads: raw.downloads,
+        connections_per_address: NonZeroU64::new(raw.connections_per_address),
+        per_address: client_limits(
+            raw.per_address.requests_at_once,
+            raw.per_address.requests_per_second,
+            raw.per_address.bandwidth,
+        ),
+        per_token: client_limits(
+            raw.per_token.requests_at_once,
+            raw.per_token.requests_per_second,
+            raw.per_token.bandwidth,
+        ),
         narinfo_cache_bytes: usize::try_from(raw.narinfo_cache.0).unwrap_or(usize::MAX),
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// A number of bytes.
 ///
 /// `K`, `M`, `G`, `T` and `KiB` … `TiB` are powers of 1024, as in systemd and nginx; `kB` … `TB` powers of 1000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ByteSize(pub(crate) u64);
 
 const BYTE_UNITS: [(&str, u64); 14] = [

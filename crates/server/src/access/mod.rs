@@ -51,6 +51,8 @@ pub(crate) struct Grant {
     pub(crate) view: Arc<View>,
     /// Whether the answer is for this client alone: proxies must not keep it for others.
     pub(crate) private: bool,
+    /// Who it is, where that is known.
+    pub(crate) holder: Option<Arc<str>>,
 }
 
 impl Access {
@@ -95,26 +97,27 @@ pub(crate) async fn authorise(
     request: &HttpRequest,
     state: &State,
     view: &Arc<View>,
-    needed: Option<Permission>,
+    needed: Permission,
 ) -> Result<Grant, Answer> {
     let access = &view.access;
-    let Some(needed) = needed else { return Ok(Grant { view: Arc::clone(view), private: false }) };
     let open = access.anonymous.has(needed);
     let credential = Credential::of(request.headers());
-    let granted = |private| Ok(Grant { view: Arc::clone(view), private });
+    let granted = |private, holder| Ok(Grant { view: Arc::clone(view), private, holder });
     if open && credential == Credential::None {
-        return granted(false);
+        return granted(false, None);
     }
     match access.standing(&credential).await {
-        Standing::Known(holder) if open || holder.allow.has(needed) => granted(!open),
+        Standing::Known(holder) if open || holder.allow.has(needed) => {
+            granted(!open, Some(holder.name))
+        }
         Standing::Known(_) => Err(refused::forbidden()),
-        Standing::Nobody if open => granted(false),
+        Standing::Nobody if open => granted(false, None),
         Standing::Nobody => Err(refused::unauthorised(view)),
         // What everybody may have is not withheld from somebody with an old token.
         Standing::Wrong(why) => {
             state.door.failed(request, view, why);
             if open {
-                return granted(false);
+                return granted(false, None);
             }
             state.door.delay().await;
             Err(refused::unauthorised(view))

@@ -2,6 +2,7 @@
 
 mod access;
 mod cache;
+mod limits;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,6 +11,7 @@ use rns_store::{Codec, StoreConfig};
 pub use self::{
     access::{AccessConfig, DoorConfig, OidcProvider, SubjectRule},
     cache::{CacheConfig, Caches, NamedCache},
+    limits::{ClientLimits, Limits},
 };
 pub use crate::access::{Permission, Permissions};
 
@@ -121,37 +123,6 @@ impl SigningPolicy {
             Self::Keep => "keep",
             Self::Ultimate => "ultimate",
             Self::SignedBy(_) => "signed-by",
-        }
-    }
-}
-
-/// Bounds on what clients can take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Open connections of all listeners together.
-    pub connections: usize,
-    /// Time for the head of a request to arrive.
-    pub header_timeout: Duration,
-    /// How long a connection without a request stays open.
-    pub idle_timeout: Duration,
-    /// A reader that takes no byte for this long is cut off. At least five minutes: clients
-    /// pause for minutes while they unpack.
-    pub stall_timeout: Duration,
-    /// NARs, logs and files streamed at the same time; more wait their turn.
-    pub downloads: usize,
-    /// Memory for rendered narinfos, in bytes.
-    pub narinfo_cache_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 20_000,
-            header_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(120),
-            stall_timeout: Duration::from_secs(900),
-            downloads: 1024,
-            narinfo_cache_bytes: 32 << 20,
         }
     }
 }

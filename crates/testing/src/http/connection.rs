@@ -146,6 +146,14 @@ impl Connection {
         }
     }
 
+    /// Whether anything arrives, or the connection ends, within this time. Nothing is taken.
+    pub fn is_readable_within(&mut self, within: Duration) -> bool {
+        self.stream.get_ref().set_read_timeout(within);
+        let arrived = self.stream.fill_buf().is_ok();
+        self.stream.get_ref().set_read_timeout(PATIENCE);
+        arrived
+    }
+
     /// Says that nothing more will be sent, as a client that half-closes.
     pub fn end_sending(&self) {
         _ = match self.stream.get_ref() {

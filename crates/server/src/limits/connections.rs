@@ -1,0 +1,80 @@
+//! How many connections one address may have open.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
+    os::fd::{AsFd as _, BorrowedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use actix_web::rt::net::TcpStream;
+use rustix::net::{Shutdown, shutdown};
+
+use super::network;
+
+/// The stream of a connection with TLS.
+type Tls = actix_tls::accept::rustls_0_23::TlsStream<TcpStream>;
+
+/// The open connections of each address. An address without any has no entry.
+#[derive(Clone, Debug)]
+pub(crate) struct PerAddress {
+    most: u64,
+    open: Arc<Mutex<HashMap<IpAddr, u64>>>,
+}
+
+/// A connection that is open. It counts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenHere {
+    address: IpAddr,
+    open: Arc<Mutex<HashMap<IpAddr, u64>>>,
+}
+
+impl PerAddress {
+    pub(crate) fn new(most: NonZeroU64) -> Self {
+        Self { most: most.get(), open: Arc::default() }
+    }
+
+    /// Counts a connection; one too many is closed. `None` for a unix socket, which only proxies connect to.
+    pub(crate) fn count(&self, stream: &dyn Any) -> Option<OpenHere> {
+        let (peer, socket) = peer(stream)?;
+        let address = network(peer.ip().to_canonical());
+        let count = {
+            let mut open = lock(&self.open);
+            let count = open.entry(address).or_default();
+            *count += 1;
+            *count
+        };
+        if count > self.most {
+            tracing::debug!(%address, "closed: it has {} connections open already", self.most);
+            // The client sees a connection that broke before an answer, and tries again.
+            let _ = shutdown(socket, Shutdown::Both);
+        }
+        Some(OpenHere { address, open: Arc::clone(&self.open) })
+    }
+}
+
+impl Drop for OpenHere {
+    fn drop(&mut self) {
+        let mut open = lock(&self.open);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+fn peer(stream: &dyn Any) -> Option<(SocketAddr, BorrowedFd<'_>)> {
+    let stream = match stream.downcast_ref::<TcpStream>() {
+        Some(stream) => stream,
+        None => stream.downcast_ref::<Tls>()?.get_ref().0,
+    };
+    Some((stream.peer_addr().ok()?, stream.as_fd()))
+}
+
+fn lock(open: &Mutex<HashMap<IpAddr, u64>>) -> MutexGuard<'_, HashMap<IpAddr, u64>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,126 @@
+//! What one client may take, where that is limited.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use rns_testing::{FixtureStore, Server, Tree, http};
+
+use crate::support::{nar_of, server};
+
+const CACHE_INFO: &str = "/nix-cache-info";
+
+/// A server behind a proxy, which is us.
+fn behind_proxy(store: &FixtureStore, limits: &str) -> Server {
+    server()
+        .store(store)
+        .section("[access]\nanonymous = [\"read\"]\ntrusted_proxies = [\"127.0.0.0/8\"]")
+        .section(&format!("[limits.per_address]\n{limits}"))
+        .start()
+}
+
+fn from(client: &str, target: &str) -> http::Request {
+    http::Request::get(target).header("X-Forwarded-For", client)
+}
+
+/// A download that has begun and is not read.
+fn begin(server: &Server, request: &http::Request) -> http::Connection {
+    let mut connection = server.connect();
+    assert_eq!(connection.start(request).0.status, 200);
+    connection
+}
+
+/// Sends a request, and says whether it is answered within half a second.
+fn is_answered_soon(connection: &mut http::Connection, request: &http::Request) -> bool {
+    connection.send_raw(&request.to_bytes());
+    connection.is_readable_within(Duration::from_millis(500))
+}
+
+#[test]
+fn an_address_with_too_many_connections_gets_no_more() {
+    let store = FixtureStore::new();
+    let server = server().store(&store).section("[limits]\nconnections_per_address = 2").start();
+    let request = http::Request::get(CACHE_INFO);
+    let mut first = server.connect();
+    assert_eq!(first.send(&request).status(), 200);
+    let mut second = server.connect();
+    assert_eq!(second.send(&request).status(), 200);
+    let mut third = server.connect();
+    assert!(third.is_closed_within(Duration::from_secs(10)));
+    assert_eq!(first.send(&request).status(), 200, "the others are not disturbed");
+    drop(second);
+    let start = Instant::now();
+    let again = loop {
+        let mut connection = server.connect();
+        if !connection.is_closed_within(Duration::from_millis(200)) {
+            break connection;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "a connection is free again");
+    };
+    drop(again);
+}
+
+#[test]
+fn a_request_waits_for_its_turn_and_others_do_not_wait_for_it() {
+    let mut store = FixtureStore::new();
+    let path = store.add("zeroes", Tree::zeroes(64 << 20));
+    let server = behind_proxy(&store, "requests_at_once = 1");
+    let nar = nar_of(&server, &path);
+    let download = begin(&server, &from("192.0.2.1", &nar));
+    let mut waiting = server.connect();
+    assert!(!is_answered_soon(&mut waiting, &from("192.0.2.1", CACHE_INFO)));
+    let other = server.connect().send(&from("192.0.2.2", CACHE_INFO));
+    assert_eq!(other.status(), 200);
+    // A claim of the client itself, in front of what the proxy has seen, makes no other client of it.
+    let mut lying = server.connect();
+    assert!(!is_answered_soon(&mut lying, &from("192.0.2.7, 192.0.2.1", CACHE_INFO)));
+    drop(download);
+    assert_eq!(waiting.read_response().unwrap().status(), 200);
+    assert_eq!(lying.read_response().unwrap().status(), 200);
+}
+
+#[test]
+fn who_says_so_itself_is_not_believed() {
+    let mut store = FixtureStore::new();
+    let path = store.add("zeroes", Tree::zeroes(64 << 20));
+    let server =
+        server().store(&store).section("[limits.per_address]\nrequests_at_once = 1").start();
+    let nar = nar_of(&server, &path);
+    let download = begin(&server, &from("192.0.2.1", &nar));
+    let mut waiting = server.connect();
+    assert!(!is_answered_soon(&mut waiting, &from("192.0.2.2", CACHE_INFO)));
+    assert_eq!(server.get("/healthz").status(), 200, "health does not wait");
+    drop(download);
+    assert_eq!(waiting.read_response().unwrap().status(), 200);
+}
+
+#[test]
+fn too_many_requests_are_answered_later_and_none_is_refused() {
+    let store = FixtureStore::new();
+    let server = behind_proxy(&store, "requests_per_second = 5");
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| assert_eq!(server.get(CACHE_INFO).status(), 200));
+        }
+    });
+    // A second's worth is free, ten more take two seconds.
+    assert!(start.elapsed() >= Duration::from_millis(1500), "{:?}", start.elapsed());
+}
+
+#[test]
+fn an_answer_is_sent_no_faster_than_its_client_may_take_it() {
+    let mut store = FixtureStore::new();
+    let path = store.add("zeroes", Tree::zeroes(3 << 20));
+    let limited = behind_proxy(&store, "bandwidth = \"1MiB\"");
+    let nar = nar_of(&limited, &path);
+    let start = Instant::now();
+    let both = thread::scope(|scope| {
+        let two = [(); 2].map(|()| scope.spawn(|| limited.get(&nar).ok().len()));
+        two.map(|one| one.join().unwrap())
+    });
+    assert!(both.iter().all(|length| *length > 3 << 20), "{both:?}");
+    // Six MiB together, of which one is a burst, and the last chunk is waited for by nobody.
+    assert!(start.elapsed() >= Duration::from_secs(4), "{:?}", start.elapsed());
+}
