@@ -39,6 +39,7 @@ mod damaged_configuration;
 mod damaged_store;
 mod debug_information;
 mod layers;
+mod prewarmed;
 mod reload;
 mod scale_closure;
 mod scale_connections;

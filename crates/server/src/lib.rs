@@ -17,6 +17,7 @@ mod metrics;
 mod nginx;
 mod notify;
 pub mod page;
+mod prewarm;
 mod refusal;
 mod reload;
 mod rendered;

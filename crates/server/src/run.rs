@@ -6,7 +6,7 @@ use crate::{
     config::{Hooks, ServerConfig},
     heartbeat::Heartbeats,
     listen::{self, Bound, ListenError},
-    notify,
+    notify, prewarm,
     reload::{Reloader, Seen},
     signals::{Request, Signals},
     state::State,
@@ -97,6 +97,12 @@ async fn serve(
     let mut reloader = Reloader::new(Arc::clone(&state), hooks, certificate, seen);
     let mut status = Status::new(Arc::clone(&state), &urls).await;
     notify::ready(&status.text());
+    let mut prewarming = pin!(async {
+        if prewarm::is_wanted(&state) {
+            prewarm::run(Arc::clone(&state)).await;
+        }
+        std::future::pending::<()>().await;
+    });
     let mut watchdog = pin!(notify::watchdog(&hearts));
     loop {
         tokio::select! {
@@ -109,6 +115,7 @@ async fn serve(
             },
             () = reloader.wait() => reloader.look(),
             () = status.follow() => {}
+            () = &mut prewarming => {}
             never = &mut watchdog => match never {},
         }
     }

@@ -33,6 +33,6 @@ pub use log::{BuildLog, LogStream};
 pub use nar::{Nar, NarBody, NarStream};
 pub use nar_cache::{
     Codec, Compressed, CompressedBody, CompressedFile, Finished, Follower, Growing, NarCacheConfig,
-    NarCacheNumbers,
+    NarCacheNumbers, Warmed,
 };
 pub use numbers::StoreNumbers;

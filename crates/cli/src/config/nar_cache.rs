@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rns_server::config::Prewarm;
 use rns_store::{Codec, NarCacheConfig};
 
 use super::{
@@ -62,6 +63,17 @@ pub(super) fn resolve(raw: &RawNarCache, find: &mut Finder<'_>) -> Option<NarCac
         find.problem("nar_cache.size", "0 would hold nothing", hint);
     }
     Some(config)
+}
+
+/// What is compressed before anybody asks for it.
+pub(super) fn prewarm(raw: &RawNarCache, find: &mut Finder<'_>) -> Prewarm {
+    let key = "nar_cache.prewarm_roots";
+    let roots = raw.prewarm_roots.iter().filter_map(|root| absolute(key, root, find)).collect();
+    let prewarm = Prewarm { roots, new_paths: raw.prewarm_new };
+    if raw.compression == RawCompression::None && prewarm != Prewarm::default() {
+        find.warnings.push("nothing is compressed in advance with the compression `none`".into());
+    }
+    prewarm
 }
 
 /// systemd lists several directories with colons between them.

@@ -177,6 +177,11 @@ pub(crate) struct RawNarCache {
     /// Memory that the encoders of one compression may take together for large NARs; more wait their turn. zstd
     /// takes 6 MiB at its usual level, xz 95.
     pub(crate) encoder_memory: ByteSize,
+    /// Profiles, other links into the store, or directories of such links. The NARs of their closures are compressed while
+    /// there is nothing else to do, as far as there is room for them.
+    pub(crate) prewarm_roots: Vec<String>,
+    /// Whether the NARs of paths that are registered while the server runs are compressed in the same way.
+    pub(crate) prewarm_new: bool,
     /// How long a compression goes on when its last reader has left, who may come back for the rest.
     pub(crate) grace: Span,
 }
@@ -345,6 +350,8 @@ impl Default for RawNarCache {
             size: ByteSize(20 << 30),
             memory: ByteSize(32 << 20),
             encoder_memory: ByteSize(256 << 20),
+            prewarm_roots: Vec::new(),
+            prewarm_new: false,
             grace: Span::seconds(300),
         }
     }

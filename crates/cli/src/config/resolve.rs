@@ -71,6 +71,7 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         metrics_listeners: Vec::new(),
         limits: limits(raw, find),
         compression: nar_cache::compression(raw.nar_cache.compression),
+        prewarm: nar_cache::prewarm(&raw.nar_cache, find),
         nginx: nginx::resolve(raw, &listeners, find),
         store: StoreConfig {
             nar_cache: nar_cache::resolve(&raw.nar_cache, find),

@@ -38,10 +38,21 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// How NARs are compressed that narinfos offer. None: not at all. Needs a NAR cache in `store`.
     pub compression: Option<Codec>,
+    /// What is compressed before anybody asks for it.
+    pub prewarm: Prewarm,
     /// Lets nginx send files of the NAR cache itself.
     pub nginx: Option<Nginx>,
     /// The store that is served.
     pub store: StoreConfig,
+}
+
+/// NARs that are compressed while there is nothing else to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prewarm {
+    /// Those of the closures of these roots: profiles, other links into the store, or directories of such links.
+    pub roots: Vec<PathBuf>,
+    /// Those of paths that are registered while the server runs.
+    pub new_paths: bool,
 }
 
 /// An nginx in front that can read the directory of the NAR cache.

@@ -113,6 +113,11 @@ impl Metrics {
         }
     }
 
+    /// Answers given so far.
+    pub(crate) fn answered_so_far(&self) -> u64 {
+        self.0.requests.iter().flatten().map(IntCounter::get).sum()
+    }
+
     /// Counts a credential that was not good.
     pub(crate) fn refused(&self) {
         self.0.refused.inc();

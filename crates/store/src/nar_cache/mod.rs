@@ -8,6 +8,7 @@
 //! - `config`, `recipe`, `encoder`: what is compressed how
 //! - `work`, `hashing`: from the bytes of a NAR to compressed ones
 //! - `production`, `produce`: one compression that runs, and its readers
+//! - `prewarm`, `pace`: what is done before anybody asks
 //! - `growing`, `finished`: what a reader gets
 //! - `lane`: how many run side by side
 //! - `disk`, `file_name`, `memory`: where results are kept
@@ -22,6 +23,8 @@ mod growing;
 mod hashing;
 mod lane;
 mod memory;
+mod pace;
+mod prewarm;
 mod produce;
 mod production;
 mod recipe;
@@ -41,12 +44,12 @@ use std::{
 
 use tokio::{sync::watch, task::spawn_blocking};
 
-pub(crate) use self::recipe::Recipe;
 pub use self::{
     config::{Codec, NarCacheConfig},
     file_name::CompressedFile,
     finished::{CompressedBody, Finished},
     growing::{Follower, Growing},
+    prewarm::Warmed,
     serve::Compressed,
 };
 use self::{
@@ -56,6 +59,7 @@ use self::{
     produce::Order,
     production::{Production, Reader},
 };
+pub(crate) use self::{pace::Busy, recipe::Recipe};
 use crate::{LocalStore, Nar};
 
 /// How long a full disk is left in peace.
@@ -208,8 +212,24 @@ impl NarCache {
             recipe,
             tag: Arc::clone(tag),
             production,
+            busy: None,
         }));
         reader
+    }
+
+    /// Enters a compression that nobody has asked for. Whether nobody else is at it.
+    fn begin(&self, tag: &Arc<str>, production: &Arc<Production>) -> bool {
+        let mut productions = self.productions.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = !productions.contains_key(tag);
+        if is_free {
+            productions.insert(Arc::clone(tag), Arc::clone(production));
+        }
+        is_free
+    }
+
+    /// Whether a NAR of this size fits in without driving out others.
+    fn has_room(&self, nar_size: u64) -> bool {
+        self.disk.bytes().saturating_add(nar_size) <= self.config.bytes
     }
 
     /// The compression has ended; its result is where `find` looks.

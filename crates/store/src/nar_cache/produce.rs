@@ -15,6 +15,7 @@ use super::{
     disk::Temporary,
     file_name::CompressedFile,
     memory::{self, Small},
+    pace::{Busy, Pace},
     production::{Failure, Production, Progress},
     work::Work,
 };
@@ -28,6 +29,8 @@ pub(super) struct Order {
     pub(super) recipe: Recipe,
     pub(super) tag: Arc<str>,
     pub(super) production: Arc<Production>,
+    /// For what nobody has asked for yet.
+    pub(super) busy: Option<Arc<Busy>>,
 }
 
 /// Waits for a turn, and does the work on a thread where it blocks nobody.
@@ -36,8 +39,16 @@ pub(super) async fn run(order: Order) {
     let order = &settled.order;
     let whole = order.cache.is_whole(order.nar.size());
     let lane = order.cache.lane(order.recipe.codec);
-    let permit = if whole { lane.whole().await } else { lane.growing(order.recipe).await };
-    let Some(permit) = permit else { return };
+    // One that nobody has asked for runs beside the others: it must not take their place while it rests.
+    let permit = match (&order.busy, whole) {
+        (Some(_), _) => None,
+        (None, true) => Some(lane.whole().await),
+        (None, false) => Some(lane.growing(order.recipe).await),
+    };
+    if matches!(permit, Some(None)) {
+        return;
+    }
+    let permit = permit.flatten();
     // Somebody else may have been faster, between the question and the order.
     if let Some(finished) = order.cache.find(&order.tag).await {
         settled.result = Ok(finished);
@@ -60,7 +71,7 @@ pub(super) async fn run(order: Order) {
             return;
         }
     };
-    if root.is_none() {
+    if root.is_none() && order.busy.is_none() {
         spawn_blocking(move || settled.work(None, permit));
         return;
     }
@@ -91,7 +102,7 @@ impl Drop for Settled {
 }
 
 impl Settled {
-    fn work(mut self, root: Option<HeldRoot>, permit: OwnedSemaphorePermit) {
+    fn work(mut self, root: Option<HeldRoot>, permit: Option<OwnedSemaphorePermit>) {
         self.order.cache.running.fetch_add(1, Ordering::Relaxed);
         self.result = match root {
             None => self.order.whole(),
@@ -110,8 +121,10 @@ impl Order {
     fn whole(&self) -> Result<Finished, Failure> {
         let mut work = self.start()?;
         let mut made = Vec::new();
+        let mut pace = self.pace();
         while !work.is_at_end() {
             work.step(&mut made).map_err(nar)?;
+            pace.rest();
         }
         let file =
             CompressedFile { size: made.len() as u64, hash: rns_formats::Sha256Digest::of(&made) };
@@ -140,10 +153,12 @@ impl Order {
         let mut work = self.start()?;
         work.hash_beside();
         let (mut made, mut hasher, mut written) = (Vec::new(), Sha256Hasher::new(), 0);
+        let mut pace = self.pace();
         while !work.is_at_end() {
-            if self.production.is_abandoned(self.cache.config.grace) {
+            if self.busy.is_none() && self.production.is_abandoned(self.cache.config.grace) {
                 return Err(Failure::Cache);
             }
+            pace.rest();
             made.clear();
             work.step(&mut made).map_err(nar)?;
             if made.is_empty() {
@@ -163,6 +178,10 @@ impl Order {
             |_| Finished::in_nameless_file(Arc::clone(&self.tag), file, open),
             |found| Finished::in_file(Arc::clone(&self.tag), found),
         ))
+    }
+
+    fn pace(&self) -> Pace<'_> {
+        Pace::new(self.busy.as_deref(), &self.production)
     }
 
     fn temporary(&self) -> io::Result<Temporary<'_>> {

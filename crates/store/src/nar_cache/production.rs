@@ -74,6 +74,19 @@ impl Production {
         audience.readers == 0 && audience.changed.elapsed() >= grace
     }
 
+    /// Waits for the end without being a reader. Whether there is a result.
+    pub(super) async fn ended(&self) -> bool {
+        let mut progress = self.progress.subscribe();
+        let ended =
+            |progress: &Progress| matches!(progress, Progress::Done(_) | Progress::Failed(_));
+        progress.wait_for(ended).await.is_ok_and(|end| matches!(*end, Progress::Done(_)))
+    }
+
+    /// Whether somebody waits for the result.
+    pub(super) fn has_reader(&self) -> bool {
+        self.audience().readers > 0
+    }
+
     fn change(&self, change: impl FnOnce(usize) -> usize) {
         let mut audience = self.audience();
         audience.readers = change(audience.readers);
