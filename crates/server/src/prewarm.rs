@@ -89,9 +89,8 @@ impl NewPaths {
 /// Whether requests are being answered, or were a moment ago.
 fn busy(state: Arc<State>) -> Arc<dyn Fn() -> bool + Send + Sync> {
     let last = Mutex::new((0, Instant::now()));
-    let downloads = state.downloads.available_permits();
     Arc::new(move || {
-        if state.downloads.available_permits() < downloads {
+        if state.is_downloading() {
             return true;
         }
         let answered = state.metrics.answered_so_far();

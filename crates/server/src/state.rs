@@ -52,12 +52,15 @@ impl State {
             door: Door::new(config.door.clone(), metrics.clone()),
             metrics,
             limiter: Limiter::new(&config.limits),
-            downloads: Arc::new(Semaphore::new(
-                config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS),
-            )),
+            downloads: Arc::new(Semaphore::new(most_downloads(&config))),
             narinfos: RenderedCache::new(config.limits.narinfo_cache_bytes),
             config,
         }
+    }
+
+    /// Whether anything is being downloaded at the moment.
+    pub(crate) fn is_downloading(&self) -> bool {
+        self.downloads.available_permits() < most_downloads(&self.config)
     }
 
     /// Answers for these caches from now on. Downloads that run are not touched.
@@ -91,6 +94,10 @@ impl State {
         }
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
+}
+
+fn most_downloads(config: &ServerConfig) -> usize {
+    config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// Why a server is not ready.
