@@ -37,7 +37,9 @@ impl LocalStore {
     pub(crate) fn is_surely_absent(&self, hash: HashPart, generation: u64) -> bool {
         let absent = &self.shared().absent_paths;
         let indexed = absent.generation.load(Ordering::Acquire);
-        indexed != 0 && generation == indexed && absent.index.rows(key(&hash), 1).is_empty()
+        indexed != 0
+            && generation == indexed
+            && absent.index.rows(key(&hash), 1, |_| true).is_empty()
     }
 
     /// Brings the index up to date after a question that it could not answer. Nobody waits for that.
@@ -79,7 +81,7 @@ fn path_key(path: &StorePath) -> u64 {
 }
 
 /// The beginning of the hash part. Paths are hashes, so that these differ.
-fn key(hash: &HashPart) -> u64 {
+pub(crate) fn key(hash: &HashPart) -> u64 {
     let mut bytes = [0; 8];
     for (byte, from) in bytes.iter_mut().zip(hash.as_bytes()) {
         *byte = *from;

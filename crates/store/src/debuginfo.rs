@@ -52,7 +52,7 @@ impl LocalStore {
     /// `Unavailable` while the database cannot be read.
     pub async fn debuginfo(&self, id: &BuildId) -> Result<Option<DebugFile>, StoreError> {
         let shared = self.shared();
-        let asked = shared.debug_files.asked();
+        let (asked, asked_exposure) = (shared.debug_files.asked(), self.asked_exposure());
         if let Some(found) = self.indexed_debuginfo(id).await? {
             return Ok(Some(found));
         }
@@ -63,18 +63,22 @@ impl LocalStore {
             .debug_files
             .extend(asked, &shared.database, &shared.config.database, PATHS, entries)
             .await?;
+        self.refresh_exposure(asked_exposure).await?;
         self.indexed_debuginfo(id).await
     }
 
     /// What the index knows, as far as it is still there.
     async fn indexed_debuginfo(&self, id: &BuildId) -> Result<Option<DebugFile>, StoreError> {
         let shared = self.shared();
-        let (index, store_dir, key) =
-            (shared.debug_files.clone(), shared.config.store_dir.clone(), key(id));
+        let (store_dir, shown) = (shared.config.store_dir.clone(), self.shown()?);
+        let rows = shared.debug_files.rows(key(id), MOST, |row| shown.has_row(row));
+        if rows.is_empty() {
+            return Ok(None);
+        }
         let question = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(ROW)?;
             let mut paths = Vec::new();
-            for row in index.rows(key, MOST) {
+            for row in &rows {
                 let path: Option<String> =
                     statement.query_row([row], |row| row.get(0)).optional()?;
                 paths.extend(path.and_then(|path| store_dir.parse_path(&path).ok()));

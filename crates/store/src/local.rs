@@ -11,6 +11,7 @@ use crate::{
     condition::Condition,
     daemon::{DaemonConfig, HeldRoot, TempRoots},
     db::{Database, PathRow},
+    exposure::{View, Views},
     index::LazyIndex,
     known::KnownRows,
     nar::{
@@ -21,7 +22,11 @@ use crate::{
 
 /// A Nix store on this machine. Clones share everything.
 #[derive(Clone)]
-pub struct LocalStore(Arc<Shared>);
+pub struct LocalStore {
+    shared: Arc<Shared>,
+    /// What of it is exposed through this handle; everything without one.
+    view: Option<Arc<View>>,
+}
 
 pub(crate) struct Shared {
     pub(crate) config: StoreConfig,
@@ -34,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) nar_hashes: LazyIndex,
     pub(crate) debug_files: LazyIndex,
     pub(crate) nar_cache: Option<Arc<NarCache>>,
+    pub(crate) views: Views,
 }
 
 impl LocalStore {
@@ -49,7 +55,7 @@ impl LocalStore {
             }),
             None => TempRoots::disabled(),
         };
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             database: Database::new(
                 config.database.clone(),
                 config.readers,
@@ -64,18 +70,28 @@ impl LocalStore {
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
             debug_files: LazyIndex::new("debug information", config.index_entries),
             nar_cache: config.nar_cache.clone().map(NarCache::open),
+            views: Views::default(),
             config,
-        }))
+        });
+        Self { shared, view: None }
     }
 
     /// The logical store directory.
     #[must_use]
     pub fn store_dir(&self) -> &StoreDir {
-        &self.0.config.store_dir
+        &self.shared.config.store_dir
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.0
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) const fn view(&self) -> Option<&Arc<View>> {
+        self.view.as_ref()
+    }
+
+    pub(crate) const fn with_view(shared: Arc<Shared>, view: Option<Arc<View>>) -> Self {
+        Self { shared, view }
     }
 
     /// The NAR of the path with this hash part; with `expected`, only if that is its hash: a path that
@@ -108,7 +124,7 @@ impl LocalStore {
         let small = range.end.saturating_sub(range.start) <= BUFFER_BYTES as u64;
         if small {
             // Read before the first byte is sent, so there is nothing to keep alive.
-            let shared = Arc::clone(&self.0);
+            let shared = Arc::clone(&self.shared);
             let nar = nar.clone();
             let bytes = spawn_blocking(move || nar::read_whole(shared.reader(&nar, &range)?))
                 .await
@@ -116,16 +132,17 @@ impl LocalStore {
             return present(bytes.map(NarBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
-        let stream = NarStream::begin(Arc::clone(&self.0), nar.clone(), range, root).await;
+        let stream = NarStream::begin(Arc::clone(&self.shared), nar.clone(), range, root).await;
         present(stream.map(NarBody::Stream))
     }
 
-    /// Holds a path while it is read. `None` when it is not there any more.
+    /// Holds a path while it is read. `None` when it is not there any more. Whoever has a NAR may read it, even when it
+    /// is hidden by now.
     pub(crate) async fn hold(&self, nar: &Nar) -> Result<Option<HeldRoot>, StoreError> {
         // First the root, then the question whether the path is still there: the other way round, it
         // could be collected between the two.
-        let root = self.0.roots.hold(&self.0.config.store_dir, &nar.info.path).await;
-        let row = self.known_row(nar.info.path.hash_part()).await?;
+        let root = self.shared.roots.hold(&self.shared.config.store_dir, &nar.info.path).await;
+        let row = self.any_known_row(nar.info.path.hash_part()).await?;
         Ok(row.is_some_and(|row| row.id == nar.row).then_some(root))
     }
 
@@ -134,7 +151,7 @@ impl LocalStore {
     /// # Errors
     /// `Unavailable`, with the reason.
     pub async fn readiness(&self) -> Result<(), StoreError> {
-        self.0
+        self.shared
             .database
             .ask(|connection| connection.query_row("select 1", [], |_| Ok(())))
             .await
@@ -145,21 +162,21 @@ impl LocalStore {
     pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, StoreError> {
         let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
         let mut info = Arc::clone(&row.info);
-        let shared = Arc::clone(&self.0);
+        let shared = Arc::clone(&self.shared);
         let described = Arc::clone(&info);
         let read = async move {
             spawn_blocking(move || nar::read_layout(&shared.config.real_dir, &described))
                 .await
                 .map_err(|_| StoreError::Stopping)?
         };
-        match self.0.layouts.get_or(&key, read).await {
+        match self.shared.layouts.get_or(&key, read).await {
             Ok(layout) => {
                 if info.nar_size == 0 {
                     Arc::make_mut(&mut info).nar_size = layout.nar_size();
                 }
                 Ok(Some(Nar { row: row.id, info, layout }))
             }
-            Err(error) => self.0.absent(key, error),
+            Err(error) => self.shared.absent(key, error),
         }
     }
 
@@ -167,7 +184,7 @@ impl LocalStore {
     /// row is still true as long as the number is the one that was read before the row.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.0.database.generation()
+        self.shared.database.generation()
     }
 }
 

@@ -29,7 +29,7 @@ impl LocalStore {
         hash: HashPart,
         generation: u64,
     ) -> Result<Option<Arc<PathInfo>>, StoreError> {
-        let Some(row) = self.row(hash, generation).await? else { return Ok(None) };
+        let Some(row) = self.shown_row(hash, generation, false).await? else { return Ok(None) };
         if row.info.nar_size != 0 {
             return Ok(Some(Arc::clone(&row.info)));
         }
@@ -38,13 +38,33 @@ impl LocalStore {
         Ok(nar.map(|nar| nar.info))
     }
 
-    /// The same as [`Self::row`], from memory if it was looked up before and the database is in the same state now: a
+    /// The row of a path that may be shown, from memory if it was looked up before and the database is in the same state now: a
     /// client that asks for a NAR has just asked for its narinfo.
     pub(crate) async fn known_row(
         &self,
         hash: HashPart,
     ) -> Result<Option<Arc<PathRow>>, StoreError> {
-        let generation = self.generation();
+        self.shown_row(hash, self.generation(), true).await
+    }
+
+    /// The same for a path that was shown before.
+    pub(crate) async fn any_known_row(
+        &self,
+        hash: HashPart,
+    ) -> Result<Option<Arc<PathRow>>, StoreError> {
+        self.any_row(hash, self.generation(), true).await
+    }
+
+    /// The row of a path, whether or not it may be shown. `recent` allows one from memory.
+    pub(crate) async fn any_row(
+        &self,
+        hash: HashPart,
+        generation: u64,
+        recent: bool,
+    ) -> Result<Option<Arc<PathRow>>, StoreError> {
+        if !recent {
+            return Ok(self.row(hash, generation).await?.map(Arc::new));
+        }
         if let Some(row) = self.shared().rows.get(&hash, generation) {
             let damaged = self.shared().condition.is_damaged(&LayoutKey { hash, row: row.id });
             return Ok((!damaged).then_some(row));

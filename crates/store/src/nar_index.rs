@@ -14,7 +14,7 @@ const HASHES: &str = "select id, hash from ValidPaths where id > ?1 order by id 
 const ROW: &str = "select path, hash from ValidPaths where id = ?1";
 
 /// Nix writes hashes in hex; rows that other tools made may have nix32.
-const SCAN: &str = "select path from ValidPaths where id > ?1 and hash in (?2, ?3) limit ?4";
+const SCAN: &str = "select id, path from ValidPaths where id > ?1 and hash in (?2, ?3)";
 
 impl LocalStore {
     /// Paths whose NAR has this hash: the latest, up to 32.
@@ -28,13 +28,14 @@ impl LocalStore {
     pub async fn find_nar(&self, hash: &Sha256Digest) -> Result<Vec<HashPart>, StoreError> {
         let hash = *hash;
         let index = &self.shared().nar_hashes;
-        let asked = index.asked();
+        let (asked, asked_exposure) = (index.asked(), self.asked_exposure());
         let found = self.indexed_nar(hash).await?;
         if !found.is_empty() {
             return Ok(found);
         }
         let shared = self.shared();
         index.extend(asked, &shared.database, &shared.config.database, HASHES, entries).await?;
+        self.refresh_exposure(asked_exposure).await?;
         let found = self.indexed_nar(hash).await?;
         match index.full_behind() {
             Some(row) if found.is_empty() => self.search_nar(hash, row).await,
@@ -45,12 +46,15 @@ impl LocalStore {
     /// What the index knows, checked against the rows.
     async fn indexed_nar(&self, hash: Sha256Digest) -> Result<Vec<HashPart>, StoreError> {
         let store_dir = self.store_dir().clone();
-        let index = self.shared().nar_hashes.clone();
+        let shown = self.shown()?;
+        let rows = self.shared().nar_hashes.rows(key(&hash), MOST, |row| shown.has_row(row));
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let question = move |connection: &Connection| {
-            let rows = index.rows(key(&hash), MOST);
             let mut statement = connection.prepare_cached(ROW)?;
             let mut found = Vec::new();
-            for row in rows {
+            for row in &rows {
                 let mut row = statement.query([row])?;
                 let Some(row) = row.next()? else { continue };
                 let (path, recorded) = (row.get_ref(0)?.as_str(), row.get_ref(1)?.as_str());
@@ -60,7 +64,8 @@ impl LocalStore {
             }
             Ok(found)
         };
-        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
+        let found = self.shared().database.ask(question).await?.unwrap_or_default();
+        self.signed(found).await
     }
 
     async fn search_nar(
@@ -70,21 +75,41 @@ impl LocalStore {
     ) -> Result<Vec<HashPart>, StoreError> {
         let store_dir = self.store_dir().clone();
         let turn = self.shared().nar_hashes.turn().await;
+        let shown = self.shown()?;
         let question = move |connection: &Connection| {
             // Held by the search and not by who waits for it, who may go away.
             let _turn = &turn;
             let mut statement = connection.prepare_cached(SCAN)?;
             let hex = format!("sha256:{}", hash.to_hex());
-            let mut rows = statement.query((behind, hex, hash.to_string(), MOST as i64))?;
+            let mut rows = statement.query((behind, hex, hash.to_string()))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
+                if !shown.has_row(row.get(0)?) {
+                    continue;
+                }
                 found.extend(
-                    row.get_ref(0)?.as_str().ok().and_then(|path| hash_part(&store_dir, path)),
+                    row.get_ref(1)?.as_str().ok().and_then(|path| hash_part(&store_dir, path)),
                 );
+                if found.len() == MOST {
+                    break;
+                }
             }
             Ok(found)
         };
-        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
+        let found = self.shared().database.ask(question).await?.unwrap_or_default();
+        self.signed(found).await
+    }
+
+    /// Those that may be shown, where that depends on signatures that nobody has checked yet.
+    async fn signed(&self, found: Vec<HashPart>) -> Result<Vec<HashPart>, StoreError> {
+        if !self.needs_signatures() {
+            return Ok(found);
+        }
+        let mut signed = Vec::new();
+        for hash in found {
+            signed.extend(self.known_row(hash).await?.map(|_| hash));
+        }
+        Ok(signed)
     }
 }
 

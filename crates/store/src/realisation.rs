@@ -17,11 +17,11 @@ use crate::{LocalStore, StoreError};
 
 /// `rowid`, because the first version of this table had no column `id`, which is the same thing.
 const REALISATION: &str = "\
-    select r.rowid, v.path, r.signatures from Realisations r join ValidPaths v on v.id = r.outputPath \
+    select r.rowid, v.id, v.path, r.signatures from Realisations r join ValidPaths v on v.id = r.outputPath \
      where r.drvPath = ?1 and r.outputName = ?2 order by r.rowid limit 1";
 
 const DEPENDENCIES: &str = "\
-    select d.drvPath, d.outputName, v.path from RealisationsRefs e \
+    select d.drvPath, d.outputName, v.path, v.id from RealisationsRefs e \
       join Realisations d on d.id = e.realisationReference join ValidPaths v on v.id = d.outputPath \
      where e.referrer = ?1";
 
@@ -36,6 +36,8 @@ struct Row {
     path: String,
     signatures: Option<String>,
     dependencies: Vec<(String, String, String)>,
+    /// The rows of all these paths.
+    paths: Vec<i64>,
 }
 
 impl LocalStore {
@@ -46,16 +48,36 @@ impl LocalStore {
     pub async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, StoreError> {
         let drv_hash = format!("sha256:{}", id.drv_hash.to_hex());
         let output = id.output_name.as_str().to_owned();
+        let asked = self.asked_exposure();
         let row = self
             .shared()
             .database
             .ask(move |connection| find_realisation(connection, &drv_hash, &output))
-            .await?;
-        let Some(row) = row.flatten() else { return Ok(None) };
-        parse_realisation(self.store_dir(), id, &row).map(Some).map_err(|why| StoreError::BadRow {
-            path: row.path,
-            why: format!("realisation {id}: {why}"),
-        })
+            .await?
+            .flatten();
+        let is_shown = |row: &Row| {
+            let shown = self.shown()?;
+            Ok::<_, StoreError>(row.paths.iter().all(|&path| shown.has_row(path)))
+        };
+        if !row.as_ref().map_or(Ok(false), is_shown)? {
+            self.refresh_exposure(asked).await?;
+        }
+        let Some(row) = row else { return Ok(None) };
+        if !is_shown(&row)? {
+            return Ok(None);
+        }
+        let found = parse_realisation(self.store_dir(), id, &row).map_err(|why| {
+            StoreError::BadRow { path: row.path, why: format!("realisation {id}: {why}") }
+        })?;
+        if self.needs_signatures() {
+            let dependencies = found.dependent_realisations.values();
+            for path in dependencies.chain([&found.out_path]) {
+                if !self.is_exposed(path).await? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(found))
     }
 
     /// What this output of a derivation was built to, as Nix since 2.35 exchanges it. `None` when nothing
@@ -69,6 +91,7 @@ impl LocalStore {
         output: &str,
     ) -> Result<Option<BuildTraceEntry>, StoreError> {
         let Ok(output) = StorePathName::parse(output) else { return Ok(None) };
+        let asked = self.asked_exposure();
         let key = (derivation.clone(), output.clone());
         let row = self
             .shared()
@@ -84,14 +107,19 @@ impl LocalStore {
                 row.optional()
             })
             .await?;
-        let Some((path, signatures)) = row.flatten() else { return Ok(None) };
+        let Some((path, signatures)) = row.flatten() else {
+            self.refresh_exposure(asked).await?;
+            return Ok(None);
+        };
         match self.store_dir().parse_path(&path) {
+            Ok(out_path) if !self.is_exposed(&out_path).await? => Ok(None),
             Ok(out_path) => Ok(Some(BuildTraceEntry {
                 drv_path: derivation.clone(),
                 output_name: output,
                 out_path,
                 signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
             })),
+            Err(_) if self.is_restricted() => Ok(None),
             Err(error) => Err(StoreError::BadRow {
                 path,
                 why: format!("build trace of {derivation}: {error}"),
@@ -116,18 +144,25 @@ fn find_realisation(
     }
     let found = moment
         .prepare_cached(REALISATION)?
-        .query_row([drv_hash, output], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([drv_hash, output], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((id, path, signatures)) = found else { return Ok(None) };
-    let dependencies = if has_table(&moment, "RealisationsRefs")? {
+    // What is not there takes the same steps as what may turn out to be hidden.
+    let id: i64 = found.as_ref().map_or(-1, |found: &(i64, i64, String, Option<String>)| found.0);
+    let dependencies: Vec<(i64, _)> = if has_table(&moment, "RealisationsRefs")? {
         moment
             .prepare_cached(DEPENDENCIES)?
-            .query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .query_map([id], |row| Ok((row.get(3)?, (row.get(0)?, row.get(1)?, row.get(2)?))))?
             .collect::<rusqlite::Result<_>>()?
     } else {
         Vec::new()
     };
-    Ok(Some(Row { path, signatures, dependencies }))
+    Ok(found.map(|(_, output, path, signatures)| {
+        let (rows, dependencies): (Vec<_>, Vec<_>) = dependencies.into_iter().unzip();
+        let paths = rows.into_iter().chain([output]).collect();
+        Row { path, signatures, dependencies, paths }
+    }))
 }
 
 fn parse_realisation(

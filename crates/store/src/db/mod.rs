@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use self::{open::Reader, probe::Probe, state::Availability};
 use crate::{StoreError, config::AbsentStore};
 
-pub(crate) use row::{PathRow, path_by_hash_part};
+pub(crate) use row::{PathRow, path_by_hash_part, path_by_id};
 
 /// How often one question is asked anew because the file changed under it.
 const ATTEMPTS: usize = 8;

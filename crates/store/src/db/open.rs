@@ -22,7 +22,7 @@ use crate::StoreError;
 const KNOWN_SCHEMA: u32 = 10;
 
 /// Prepared statements kept by each connection.
-const STATEMENTS: usize = 16;
+const STATEMENTS: usize = 32;
 
 /// How long a connection is used where an open file may stay behind its name.
 const TRUSTED: Duration = Duration::from_secs(1);

@@ -29,6 +29,33 @@ const BY_HASH_PART: &str = "\
              where r.referrer = v.id) \
       from ValidPaths v where path >= ?1 order by path limit 1";
 
+/// The same of a row that is known.
+const BY_ID: &str = "\
+    select id, path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca, \
+           (select group_concat(t.path, ' ') from Refs r join ValidPaths t on t.id = r.reference \
+             where r.referrer = v.id), \
+           (select group_concat(reference, ' ') from Refs where referrer = v.id) \
+      from ValidPaths v where id = ?1";
+
+/// The valid path of this row with the rows that it refers to, if it is still there.
+#[expect(clippy::type_complexity, reason = "the row may be gone, and it may make no sense")]
+pub(crate) fn path_by_id(
+    connection: &Connection,
+    store_dir: &StoreDir,
+    id: i64,
+) -> rusqlite::Result<Option<(Result<PathRow, StoreError>, Vec<i64>)>> {
+    let mut statement = connection.prepare_cached(BY_ID)?;
+    statement
+        .query_row([id], |row| {
+            let references = row.get_ref(10)?.as_str().unwrap_or_default();
+            let references =
+                references.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect();
+            let path = row.get_ref(1)?.as_str().unwrap_or_default().to_owned();
+            Ok((read_or_blame(row, store_dir, path)?, references))
+        })
+        .optional()
+}
+
 /// The valid path with this hash part, if there is one.
 pub(crate) fn path_by_hash_part(
     connection: &Connection,
@@ -43,17 +70,25 @@ pub(crate) fn path_by_hash_part(
             if !path.starts_with(&prefix) {
                 return Ok(None);
             }
-            match read(row, store_dir, &path) {
-                // A value of another type than the column's is this row's fault, not the database's.
-                Err(
-                    error @ (rusqlite::Error::InvalidColumnType(..)
-                    | rusqlite::Error::FromSqlConversionFailure(..)),
-                ) => Ok(Some(Err(StoreError::BadRow { path, why: error.to_string() }))),
-                other => other.map(Some),
-            }
+            read_or_blame(row, store_dir, path).map(Some)
         })
         .optional()
         .map(Option::flatten)
+}
+
+/// A value of another type than the column's is the row's fault, not the database's.
+fn read_or_blame(
+    row: &Row<'_>,
+    store_dir: &StoreDir,
+    path: String,
+) -> rusqlite::Result<Result<PathRow, StoreError>> {
+    match read(row, store_dir, &path) {
+        Err(
+            error @ (rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)),
+        ) => Ok(Err(StoreError::BadRow { path, why: error.to_string() })),
+        other => other,
+    }
 }
 
 fn read(

@@ -72,9 +72,9 @@ impl LazyIndex {
         Asked(lock(&self.0.round).begun)
     }
 
-    /// Rows that may have this key, the newest first, at most `limit` of them.
-    pub(crate) fn rows(&self, key: u64, limit: usize) -> Vec<i64> {
-        lock(&self.0.rows).with_key(key).take(limit).collect()
+    /// Rows that may have this key and are wanted, the newest first, at most `limit` of them.
+    pub(crate) fn rows(&self, key: u64, limit: usize, wanted: impl Fn(i64) -> bool) -> Vec<i64> {
+        lock(&self.0.rows).with_key(key).filter(|row| wanted(*row)).take(limit).collect()
     }
 
     /// The row behind which nothing is indexed because there is no room. `None` while there is.
@@ -241,7 +241,7 @@ mod tests {
         }
         // Those who asked while the first one was at work cannot know what it saw.
         assert!(looks.load(Ordering::Relaxed) <= 2, "{looks:?}");
-        assert_eq!(index.rows(1, 5), [1]);
+        assert_eq!(index.rows(1, 5, |_| true), [1]);
     }
 
     #[tokio::test]
@@ -254,7 +254,7 @@ mod tests {
             tokio::time::timeout(Duration::from_millis(5), extend(&index, &path, &looks)).await;
         assert!(gone.is_err());
         drop(index.turn().await);
-        assert_eq!(index.rows(1, 5), [1]);
+        assert_eq!(index.rows(1, 5, |_| true), [1]);
         assert_eq!(looks.load(Ordering::Relaxed), 1);
     }
 
@@ -271,6 +271,6 @@ mod tests {
             index.extend(asked, &database(&nowhere), &nowhere, IDS, none).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
         extend(&index, &fixture.database(), &looks).await.unwrap();
-        assert_eq!(index.rows(1, 5), [1]);
+        assert_eq!(index.rows(1, 5, |_| true), [1]);
     }
 }

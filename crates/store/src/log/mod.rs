@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rns_formats::LogName;
+use rns_formats::{LogName, StorePath};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -99,15 +99,24 @@ impl Chunks for LogStream {
 }
 
 impl LocalStore {
-    /// The log of a derivation's build, whether or not the derivation is still valid. `None` when there
-    /// is none.
+    /// The log of a derivation's build, whether or not the derivation is still valid; where not everything is exposed, only
+    /// that of a derivation that is. `None` when there is none.
     ///
     /// # Errors
-    /// `Io` when it is there but cannot be read, or is no bzip2 file though it is called so.
+    /// `Io` when it is there but cannot be read, or is no bzip2 file though it is called so; with an exposure policy those
+    /// of [`Self::path_info`].
     pub async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, StoreError> {
         let shared = Arc::clone(self.shared());
-        let name = name.clone();
-        let found = spawn_blocking(move || find(&shared.config.log_dir, &name));
+        let mut derivations = Vec::new();
+        for derivation in name.candidates() {
+            if self.is_exposed(derivation).await? {
+                derivations.push(derivation.clone());
+            }
+        }
+        if derivations.is_empty() {
+            return Ok(None);
+        }
+        let found = spawn_blocking(move || find(&shared.config.log_dir, &derivations));
         let Some(found) = found.await.map_err(|_| StoreError::Stopping)?? else { return Ok(None) };
         let Found { file, path, len, packed, etag } = found;
         let contents = match packed {
@@ -140,13 +149,13 @@ struct Found {
 }
 
 /// Looks where Nix keeps logs, below a directory of the first two characters, and where it once did.
-fn find(log_dir: &Path, name: &LogName) -> Result<Option<Found>, StoreError> {
+fn find(log_dir: &Path, derivations: &[StorePath]) -> Result<Option<Found>, StoreError> {
     let directory = match fs::open(log_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
         Ok(directory) => directory,
         Err(error) if is_absent(&error.into()) => return Ok(None),
         Err(error) => return Err(StoreError::io("open", log_dir)(error.into())),
     };
-    for derivation in name.candidates() {
+    for derivation in derivations {
         let base = derivation.as_str();
         let (first, rest) = base.split_at_checked(2).unwrap_or((base, ""));
         for place in [format!("{first}/{rest}"), base.to_owned()] {

@@ -96,7 +96,10 @@ impl LocalStore {
 
     /// Whether a path is still registered as it was.
     pub(super) async fn is_there(&self, nar: &Nar) -> Result<bool, StoreError> {
-        Ok(self.known_row(nar.info.path.hash_part()).await?.is_some_and(|row| row.id == nar.row))
+        Ok(self
+            .any_known_row(nar.info.path.hash_part())
+            .await?
+            .is_some_and(|row| row.id == nar.row))
     }
 
     pub(super) fn nar_cache(&self) -> Result<&Arc<NarCache>, StoreError> {

@@ -1,0 +1,138 @@
+//! The whole store without what may not be shown and what refers to that.
+
+use std::collections::HashSet;
+
+use super::{
+    evaluate::{Change, Failure},
+    graph::{EXAMPLES, Withheld},
+    set::{Entry, Set},
+    source::{Seen, Source},
+};
+
+/// Rows that one question takes.
+const PAGE: usize = 4096;
+
+/// What was seen of the table of valid paths.
+#[derive(Default)]
+pub(super) struct Scan {
+    /// Rows that are not exposed.
+    hidden: HashSet<i64>,
+    withheld: Withheld,
+    /// New rows that may be exposed, going by themselves.
+    fresh: Vec<Entry>,
+    /// New rows that may not.
+    condemned: Vec<i64>,
+    /// Whether there are derivations among those that may.
+    derivations: bool,
+}
+
+impl Scan {
+    /// Rows in memory besides the exposed ones.
+    pub(super) fn len(&self) -> usize {
+        self.hidden.len() + self.fresh.len() + self.condemned.len()
+    }
+
+    pub(super) const fn withheld(&self) -> &Withheld {
+        &self.withheld
+    }
+
+    pub(super) fn see(&mut self, row: Seen) {
+        match row.key {
+            Some(key) if !row.violates => {
+                self.fresh.push((key, row.id));
+                self.derivations |= row.is_derivation;
+            }
+            _ => self.condemned.push(row.id),
+        }
+    }
+
+    /// A row turned out to be one that may not be exposed.
+    pub(super) fn condemn(&mut self, row: i64) {
+        self.condemned.push(row);
+    }
+
+    /// Brings the set up to date with the rows that were seen.
+    pub(super) fn settle(
+        &mut self,
+        source: &Source,
+        set: &mut Set,
+        is_first: bool,
+    ) -> Result<Change, Failure> {
+        let mut newly = Vec::new();
+        if !is_first {
+            self.hide_fresh(source, &mut newly)?;
+        }
+        for row in std::mem::take(&mut self.condemned) {
+            if self.hidden.insert(row) {
+                newly.push((row, row));
+            }
+        }
+        let newly = self.hide_referrers(source, newly)?;
+        let mut added = std::mem::take(&mut self.fresh);
+        added.retain(|entry| !self.hidden.contains(&entry.1));
+        let derivations = std::mem::take(&mut self.derivations);
+        if is_first {
+            *set = Set::new(added);
+            return Ok(Change::Other);
+        }
+        let taken: HashSet<i64> = newly.into_iter().filter(|&row| set.has_row(row)).collect();
+        if !taken.is_empty() {
+            *set = set.without(&taken);
+        }
+        let is_grown = !added.is_empty();
+        if is_grown {
+            *set = set.with(added);
+        }
+        Ok(match (taken.is_empty(), is_grown) {
+            (false, _) => Change::Other,
+            (true, true) => Change::Grown { derivations },
+            (true, false) => Change::None,
+        })
+    }
+
+    /// Hides new rows that refer to what is hidden already.
+    fn hide_fresh(&mut self, source: &Source, newly: &mut Vec<(i64, i64)>) -> Result<(), Failure> {
+        let rows: Vec<i64> = self.fresh.iter().map(|entry| entry.1).collect();
+        for rows in rows.chunks(PAGE) {
+            for (&row, references) in rows.iter().zip(source.references(rows)?) {
+                let cause =
+                    references.into_iter().find(|reference| self.hidden.contains(reference));
+                if let Some(cause) = cause {
+                    self.withhold(row, cause, newly);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hides what refers to these rows, and what refers to that; each comes with what is the cause. All that is hidden
+    /// by this.
+    fn hide_referrers(
+        &mut self,
+        source: &Source,
+        mut next: Vec<(i64, i64)>,
+    ) -> Result<Vec<i64>, Failure> {
+        let mut newly = Vec::with_capacity(next.len());
+        while !next.is_empty() {
+            let page = next.split_off(next.len().saturating_sub(PAGE));
+            let rows: Vec<i64> = page.iter().map(|(row, _)| *row).collect();
+            for ((_, cause), referrers) in page.iter().zip(source.referrers(&rows)?) {
+                for referrer in referrers {
+                    self.withhold(referrer, *cause, &mut next);
+                }
+            }
+            newly.extend(rows);
+        }
+        Ok(newly)
+    }
+
+    fn withhold(&mut self, row: i64, cause: i64, newly: &mut Vec<(i64, i64)>) {
+        if self.hidden.insert(row) {
+            newly.push((row, cause));
+            self.withheld.number += 1;
+            if self.withheld.examples.len() < EXAMPLES {
+                self.withheld.examples.push((row, cause));
+            }
+        }
+    }
+}

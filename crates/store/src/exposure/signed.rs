@@ -1,0 +1,138 @@
+//! Which signatures are valid: found out at the first question for a path, for its whole closure, and remembered.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rns_formats::PathInfo;
+use tokio::task::spawn_blocking;
+
+use super::{ExposurePolicy, view::View};
+use crate::{
+    StoreError,
+    db::{Database, PathRow, path_by_id},
+};
+
+/// Signatures that are checked before others get a turn.
+const PAGE: usize = 256;
+
+/// What is known of signatures, by row.
+pub(super) struct Verified {
+    known: Mutex<Known>,
+    /// So that not everybody checks the same closure.
+    turn: tokio::sync::Mutex<()>,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Rows with a valid signature, and which NAR it is of: a path that was repaired may have another.
+    signed: HashMap<i64, u64>,
+    /// Rows whose whole closure has.
+    closed: HashSet<i64>,
+}
+
+/// How far a check has come.
+struct Walk {
+    next: Vec<i64>,
+    reached: HashSet<i64>,
+}
+
+enum Step {
+    More(Walk),
+    Valid(Walk),
+    Invalid(i64),
+}
+
+impl Verified {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { known: Mutex::default(), turn: tokio::sync::Mutex::default(), limit }
+    }
+
+    fn is_known(&self, row: &PathRow) -> bool {
+        let known = self.known();
+        known.closed.contains(&row.id) && known.signed.get(&row.id) == Some(&mark(&row.info))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl View {
+    /// Whether a path and all that it refers to carry valid signatures. What does not is hidden from then on.
+    pub(super) async fn is_signed(
+        self: &Arc<Self>,
+        database: &Database,
+        row: &PathRow,
+    ) -> Result<bool, StoreError> {
+        if self.policy.signed_by.is_none() || self.verified.is_known(row) {
+            return Ok(true);
+        }
+        let mut walk = Walk { next: vec![row.id], reached: HashSet::from([row.id]) };
+        loop {
+            let turn = self.verified.turn.lock().await;
+            let (view, database) = (Arc::clone(self), database.clone());
+            let step = spawn_blocking(move || view.check(&database, walk));
+            let step = step.await.map_err(|_| StoreError::Stopping)??;
+            drop(turn);
+            match step {
+                Step::More(more) => walk = more,
+                Step::Valid(walk) => {
+                    self.verified.known().closed.extend(walk.reached);
+                    return Ok(true);
+                }
+                Step::Invalid(row) => {
+                    self.condemn(row).await?;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    fn check(&self, database: &Database, mut walk: Walk) -> Result<Step, StoreError> {
+        for _ in 0..PAGE {
+            let Some(id) = walk.next.pop() else { return Ok(Step::Valid(walk)) };
+            let store_dir = self.source.store_dir.clone();
+            let found = database
+                .ask_blocking(|connection| path_by_id(connection, &store_dir, id))?
+                .flatten();
+            // A row that is gone or makes no sense has no signature.
+            let Some((Ok(row), references)) = found else { return Ok(Step::Invalid(id)) };
+            let mark = mark(&row.info);
+            if self.verified.known().signed.get(&id) != Some(&mark) {
+                if !is_signed(&self.policy, &row.info, &store_dir) {
+                    return Ok(Step::Invalid(id));
+                }
+                let mut known = self.verified.known();
+                if known.signed.len() >= self.verified.limit {
+                    *known = Known::default();
+                }
+                known.signed.insert(id, mark);
+            }
+            let known = self.verified.known();
+            for reference in references {
+                if !known.closed.contains(&reference) && walk.reached.insert(reference) {
+                    walk.next.push(reference);
+                }
+            }
+        }
+        Ok(Step::More(walk))
+    }
+}
+
+fn is_signed(policy: &ExposurePolicy, info: &PathInfo, store_dir: &rns_formats::StoreDir) -> bool {
+    let fingerprint = info.fingerprint(store_dir);
+    policy
+        .signed_by
+        .iter()
+        .flatten()
+        .any(|key| info.signatures.iter().any(|signature| key.verify(&fingerprint, signature)))
+}
+
+/// The beginning of the NAR's hash stands for it.
+fn mark(info: &PathInfo) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *info.nar_hash.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
