@@ -189,14 +189,14 @@ impl Part {
 }
 
 /// A short answer that is not an entity: nothing of it may be kept.
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Answer {
+pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, Caching::Never.header()))
         .insert_header((
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         ))
-        .message_body(Body::Bytes(Bytes::from_static(text.as_bytes())))
+        .message_body(Body::Bytes(text.into()))
         .unwrap_or_else(broken)
 }
 
@@ -206,7 +206,7 @@ pub(crate) fn not_found() -> Answer {
 }
 
 /// Not now; a later try may succeed. Clients remember a 404 for an hour, so an outage must never be one.
-pub(crate) fn unavailable(text: &'static str) -> Answer {
+pub(crate) fn unavailable(text: impl Into<Bytes>) -> Answer {
     let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, text);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     answer

@@ -49,7 +49,10 @@ async fn answer(
     };
     let grant = match access::authorise(request, state, view, needed).await {
         Ok(grant) => grant,
-        Err(refusal) => return refusal,
+        Err(refusal) => {
+            drop(turn);
+            return access::refused::answer(refusal, state, view).await;
+        }
     };
     if let Some(holder) = &grant.holder
         && state.limiter.admit_holder(&mut turn, holder).await.is_err()

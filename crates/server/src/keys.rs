@@ -179,7 +179,7 @@ fn parse(bytes: &[u8]) -> Result<SecretKey, KeyProblem> {
 }
 
 /// The path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@:".contains(&byte);
     if text.bytes().all(plain) {

@@ -181,8 +181,12 @@ impl Reloader {
     fn load_tokens(&self) {
         for view in self.state.views.load().all() {
             let cache = view.label();
-            match view.access.reload_tokens() {
-                Ok(()) => tracing::info!("{cache}the tokens have changed"),
+            let had_problems = !view.access.problems().is_empty();
+            match view.reload_tokens() {
+                Ok(number) => tracing::info!("{cache}tokens were read again: {number}"),
+                Err(problem) if had_problems => {
+                    tracing::error!("{cache}still nobody is let in by a token: {problem}");
+                }
                 Err(problem) => tracing::error!("{cache}the tokens stay as they were: {problem}"),
             }
         }

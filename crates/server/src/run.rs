@@ -8,6 +8,7 @@ use crate::{
     listen::{self, Bound, ListenError},
     notify, prewarm,
     reload::{Reloader, Seen},
+    secrecy,
     signals::{Request, Signals},
     state::State,
     status::Status,
@@ -55,6 +56,7 @@ pub enum RunError {
 /// When the server cannot start. An unreadable store or signing key is no reason not to: the server
 /// is up and answers 503 until they are there.
 pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
+    secrecy::keep();
     let nginx = config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners);
     let bound = listen::open(&config.listeners, nginx, config.limits.stall_timeout)?;
     let seen = Seen::new(&config.caches, config.tls.as_ref());

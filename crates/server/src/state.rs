@@ -121,7 +121,7 @@ fn report(view: &View) {
         tracing::error!("{cache}{problem}; narinfos are answered with 503 until then");
     }
     for problem in view.access.problems() {
-        tracing::error!("{cache}{problem}");
+        tracing::error!("{cache}{problem}; nobody is let in by a token until then");
     }
     tracing::info!("{cache}{}", signer.vouches_for());
 }

@@ -17,8 +17,12 @@ use rns_formats::CacheInfo;
 use rns_store::LocalStore;
 
 use crate::{
-    access::{Access, refused},
+    access::{
+        Access, refused,
+        tokens::{Pattern, Tokens},
+    },
     config::{CacheConfig, Caches, NamedCache},
+    restricted::Restricted,
     signing::{SharedSigner, Signer, share},
 };
 
@@ -38,12 +42,13 @@ pub(crate) struct View {
     /// The body of `/nix-cache-info`.
     pub(crate) cache_info: Bytes,
     /// Who may do what.
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
     /// The header `WWW-Authenticate`.
     pub(crate) challenge: HeaderValue,
     /// How it was configured.
     pub(crate) config: CacheConfig,
-    signer: SharedSigner,
+    signer: Arc<SharedSigner>,
+    restricted: Restricted,
 }
 
 impl View {
@@ -55,17 +60,45 @@ impl View {
             priority: config.priority,
             unknown: Vec::new(),
         };
-        Self {
+        let view = Self {
             name: name.map(str::to_owned),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             store: store.clone(),
             path: path.to_owned(),
             cache_info: Bytes::from(cache_info.to_string()),
-            access: Access::new(&config.access),
+            access: Arc::new(Access::new(&config.access)),
             challenge: refused::challenge(name),
             config: config.clone(),
-            signer: share(signer),
-        }
+            signer: Arc::new(share(signer)),
+            restricted: Restricted::default(),
+        };
+        view.access.with_tokens(|tokens| view.prepare(tokens));
+        view
+    }
+
+    /// The same cache for the holders of a token that shows only paths with such names, and what they refer to. The store
+    /// cannot be divided yet, so that there is no such view and its holders are turned away.
+    #[expect(clippy::unused_self, reason = "there is nothing to make it of")]
+    const fn restricted(&self, _paths: &[Pattern]) -> Option<Self> {
+        None
+    }
+
+    /// What somebody sees who is confined to these paths. `None`: no token confines anybody so.
+    pub(crate) fn restricted_to(&self, paths: &[Pattern]) -> Option<Arc<Self>> {
+        self.restricted.get(paths)
+    }
+
+    /// Reads the file of tokens again. Downloads that run are not touched.
+    ///
+    /// # Errors
+    /// What is wrong with it; the tokens stay as they were.
+    pub(crate) fn reload_tokens(&self) -> Result<usize, String> {
+        self.access.reload_tokens(|tokens| self.prepare(tokens))
+    }
+
+    /// Makes what the holders of tokens will see, before they are let in.
+    fn prepare(&self, tokens: &Tokens) {
+        self.restricted.keep(tokens.paths(), |paths| self.restricted(paths));
     }
 
     /// The keys in use.

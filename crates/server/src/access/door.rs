@@ -9,7 +9,13 @@ use std::{
 use actix_web::HttpRequest;
 use tokio::sync::Semaphore;
 
-use crate::{config::DoorConfig, metrics::Metrics, nginx, views::View};
+use crate::{
+    access::{Holder, Permission},
+    config::DoorConfig,
+    metrics::Metrics,
+    nginx,
+    views::View,
+};
 
 /// Answers that are held back at the same time; more are given at once.
 const WAITING: usize = 4096;
@@ -44,16 +50,31 @@ impl Door {
     }
 
     /// Notes a wrong credential.
-    pub(crate) fn failed(&self, request: &HttpRequest, view: &View, why: &'static str) {
+    pub(crate) fn failed(&self, request: &HttpRequest, view: &View, why: &str) {
         self.metrics.refused();
+        self.log(request, view, &format!("wrong credential: {why}"));
+    }
+
+    /// Notes that somebody known asks for what is not allowed.
+    pub(crate) fn forbidden(
+        &self,
+        request: &HttpRequest,
+        view: &View,
+        holder: &Holder,
+        needed: Permission,
+    ) {
+        let (name, needed) = (&holder.name, needed.name());
+        self.log(request, view, &format!("{name} does not allow what was asked for: {needed}"));
+    }
+
+    fn log(&self, request: &HttpRequest, view: &View, what: &str) {
         let Some(swallowed) = self.line() else { return };
         let address =
             self.client(request).map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
-        let cache = view.name.as_deref().unwrap_or("the default one");
         if swallowed > 0 {
-            tracing::warn!("{swallowed} more wrong credentials were not logged");
+            tracing::warn!("{swallowed} more refusals were not logged");
         }
-        tracing::warn!(%address, "wrong credential for cache {cache}: {why}");
+        tracing::warn!(%address, "{}{what}", view.label());
     }
 
     /// Holds the caller back, unless too many are waiting already.

@@ -7,20 +7,43 @@ use actix_web::http::{
 
 use crate::{
     answer::{self, Answer},
+    state::State,
     views::View,
 };
 
-/// It is not known who asks. Nix up to 2.34 takes this for a missing path, and remembers that for an hour; later
-/// versions for what it is. With `nix-cache-info` both end.
-pub(crate) fn unauthorised(view: &View) -> Answer {
+/// Why a request does not get what it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is not known who asks.
+    Nobody,
+    /// What was shown is no good.
+    Wrong,
+    /// It is known who asks, and that this is not allowed.
+    Forbidden,
+    /// It cannot be known who asks, since the file of tokens cannot be used.
+    Unknowable,
+}
+
+/// The answer to those who may not. To a wrong credential it comes late.
+pub(crate) async fn answer(refusal: Refusal, state: &State, view: &View) -> Answer {
+    match refusal {
+        Refusal::Nobody => unauthorised(view),
+        Refusal::Wrong => {
+            state.door.delay().await;
+            unauthorised(view)
+        }
+        Refusal::Forbidden => answer::plain(StatusCode::FORBIDDEN, "not allowed with this token\n"),
+        // A refusal would be remembered by clients, and this passes.
+        Refusal::Unknowable => answer::unavailable("tokens cannot be checked at the moment\n"),
+    }
+}
+
+/// Nix up to 2.34 takes this for a missing path, and remembers that for an hour; later versions for what it is. With
+/// `nix-cache-info` both end.
+fn unauthorised(view: &View) -> Answer {
     let mut answer = answer::plain(StatusCode::UNAUTHORIZED, "a token is needed\n");
     answer.headers_mut().insert(WWW_AUTHENTICATE, view.challenge.clone());
     answer
-}
-
-/// It is known who asks, and that this is not allowed.
-pub(crate) fn forbidden() -> Answer {
-    answer::plain(StatusCode::FORBIDDEN, "not allowed with this token\n")
 }
 
 /// The header `WWW-Authenticate` of a cache.

@@ -16,13 +16,16 @@ pub(crate) async fn ready(state: &State) -> Answer {
     let Err(reasons) = state.readiness().await else {
         return answer::plain(StatusCode::OK, "ready\n");
     };
-    let key = reasons.iter().any(|reason| matches!(reason, NotReady::Key(_)));
-    let store = reasons.iter().any(|reason| matches!(reason, NotReady::Store(_)));
-    answer::unavailable(match (store, key) {
-        (true, true) => {
-            "not ready: the store cannot be read and a signing key cannot be used; see the log\n"
+    let mut kinds: Vec<&str> = Vec::new();
+    for reason in &reasons {
+        let kind = match reason {
+            NotReady::Store(_) => "the store cannot be read",
+            NotReady::Key(_) => "a signing key cannot be used",
+            NotReady::Access(_) => "a file of tokens cannot be used",
+        };
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
-        (true, false) => "not ready: the store cannot be read; see the log\n",
-        (false, _) => "not ready: a signing key cannot be used; see the log\n",
-    })
+    }
+    answer::unavailable(format!("not ready: {}; see the log\n", kinds.join(", ")))
 }
