@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Make and convert signing keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make, list, revoke and check the tokens of a private cache
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Check the configuration and the files it names, and say everything that is wrong
     CheckConfig(CheckArgs),
     /// Show the configuration
@@ -72,6 +75,57 @@ pub(crate) enum KeyCommand {
         /// Secret key files; without one, or for `-`, standard input
         files: Vec<PathBuf>,
     },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it: it is kept nowhere, the file of tokens gets only its hash
+    Create {
+        /// Who gets it, for lists and for the log
+        name: String,
+        /// What it is for: read, push, delete, metrics, with commas between them
+        #[arg(long, value_name = "PERMISSIONS", default_value = "read")]
+        allow: String,
+        /// Until when: 90d (h, d, w, y), a date, a time such as 2027-02-19T10:00:00Z, or never
+        #[arg(long, value_name = "WHEN", default_value = "90d")]
+        expires: String,
+        /// Show only paths with such names and what they refer to: hello-*, with commas between several
+        #[arg(long, value_name = "PATTERNS")]
+        paths: Option<String>,
+        #[command(flatten)]
+        place: TokenPlace,
+    },
+    /// List the tokens
+    List {
+        #[command(flatten)]
+        place: TokenPlace,
+    },
+    /// Take a token out of the file; a running server refuses it within two seconds
+    Revoke {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        place: TokenPlace,
+    },
+    /// Read a token from standard input and say whose it is, what it is for, and whether it is good
+    Check {
+        #[command(flatten)]
+        place: TokenPlace,
+    },
+}
+
+/// Where tokens are.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TokenPlace {
+    /// The file of tokens, instead of `access.tokens` of the configuration; for `-`, what would be written is printed
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The cache of that name in the configuration
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub(crate) cache: Option<String>,
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Subcommand)]

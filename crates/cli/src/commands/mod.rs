@@ -7,6 +7,7 @@ mod inspect;
 mod key;
 mod pages;
 mod serve;
+mod token;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
         None => serve::run(cli.serve, environment),
         Some(Command::Serve(args)) => serve::run(*args, environment),
         Some(Command::Key(command)) => key::run(&command),
+        Some(Command::Token(command)) => token::run(&command, &environment),
         Some(Command::CheckConfig(args)) => check_config::run(args, &environment),
         Some(Command::Config(ConfigCommand::Show { json, serve })) => {
             config_show::run(&serve, &environment, json)

@@ -19,7 +19,7 @@ pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     problems
 }
 
-/// Everything that is wrong with keys and certificates.
+/// Everything that is wrong with keys, tokens and certificates.
 pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
     let problem = |key: &str, reason: String| Problem {
         key: key.to_owned(),
@@ -32,6 +32,9 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
         .filter_map(|path| rns_server::keys::load_key(path).err())
         .map(|error| problem("signing.keys", error.to_string()))
         .collect();
+    let access = loaded.server.caches.all().map(|(_, cache)| &cache.access);
+    let access = access.flat_map(rns_server::access::problems);
+    problems.extend(access.map(|reason| problem("access.tokens", reason)));
     if let Some(files) = &loaded.server.tls
         && let Err(error) = rns_server::tls::check(files)
     {

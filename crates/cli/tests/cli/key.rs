@@ -14,7 +14,7 @@ use rns_testing::{Nix, Scratch, run};
 use crate::{PUBLIC, SECRET, answer, code, program, write_key};
 
 /// Runs a command with a text on its standard input.
-fn fed(command: &mut Command, text: &str) -> (i32, String, String) {
+pub(crate) fn fed(command: &mut Command, text: &str) -> (i32, String, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ mod inspect;
 mod key;
 mod pages;
 mod serve;
+mod token;
 
 use std::{path::Path, process::Command, time::Duration};
 

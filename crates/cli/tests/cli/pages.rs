@@ -43,6 +43,8 @@ fn there_is_a_manual_page_for_every_command() {
         "-serve",
         "-key-generate",
         "-key-public",
+        "-token-create",
+        "-token-check",
         "-check-config",
         "-config-show",
         "-ls",

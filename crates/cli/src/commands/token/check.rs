@@ -1,0 +1,40 @@
+//! `token check`.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Read as _},
+    path::Path,
+    time::SystemTime,
+};
+
+use anyhow::Context as _;
+use rns_server::access::tokens::Tokens;
+
+use super::list::until;
+use crate::output::{Answer, print, tell};
+
+/// Longer than any token.
+const LONGEST: u64 = 4096;
+
+/// Says whose token it is that is on the first line of standard input. It is no argument, which everybody on the machine
+/// could read.
+pub(super) fn run(file: &Path) -> anyhow::Result<Answer> {
+    let tokens = Tokens::load(file)?;
+    if io::stdin().is_terminal() {
+        tell("the token:");
+    }
+    let mut line = Vec::new();
+    let mut input = io::stdin().lock().take(LONGEST);
+    input.read_until(b'\n', &mut line).context("cannot read standard input")?;
+    let now = SystemTime::now();
+    match tokens.find(line.trim_ascii(), now) {
+        Ok(known) => {
+            let token = &known.token;
+            print(&format!("{}: {}, until {}\n", token.name, token.allow, until(token, now)))?;
+            Ok(Answer::Yes)
+        }
+        Err(problem) => {
+            tell(&format!("{problem}"));
+            Ok(Answer::No)
+        }
+    }
+}

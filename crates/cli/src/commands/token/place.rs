@@ -1,0 +1,68 @@
+//! Which file of tokens is meant.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    args::{ServeArgs, TokenPlace},
+    config::{self, Environment},
+};
+
+/// Where tokens are written, and how clients reach the cache.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// None: nowhere.
+    file: Option<PathBuf>,
+    /// What clients call the server, where that is configured.
+    host: Option<String>,
+}
+
+/// Looks into the configuration, unless a file is named.
+pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Result<Found> {
+    if let Some(file) = &place.file {
+        let file = (file != Path::new("-")).then(|| file.clone());
+        return Ok(Found { file, host: None });
+    }
+    let args = ServeArgs { config: place.config.clone(), ..ServeArgs::default() };
+    let loaded = config::load(&args, environment)
+        .context("the configuration has problems; --file names the file of tokens without it")?;
+    let server = loaded.server;
+    let wanted = place.cache.as_deref();
+    let Some((_, cache)) = server.caches.all().find(|(name, _)| *name == wanted) else {
+        bail!("the configuration knows no cache `{}`", wanted.unwrap_or_default());
+    };
+    let host = server.public_url.as_deref().and_then(host_of).map(str::to_owned);
+    Ok(Found { file: cache.access.tokens.clone(), host })
+}
+
+impl Found {
+    /// The file, where one is needed.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn file(&self) -> anyhow::Result<&Path> {
+        self.try_file().context(
+            "no file of tokens is configured: set `tokens` in the section [access], or name it with --file",
+        )
+    }
+
+    pub(super) fn try_file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The name that stands behind `machine` in a netrc file.
+    pub(super) fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or("cache.example.org")
+    }
+}
+
+/// The host of a URL, without the port.
+fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(host),
+        _ => Some(authority),
+    }
+}
