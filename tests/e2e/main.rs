@@ -12,6 +12,8 @@
 )]
 
 mod bad_requests;
+mod certificates;
+mod certificates_nginx;
 mod client_limits;
 mod clients_copy;
 mod clients_garbage;

@@ -146,12 +146,13 @@ impl Reloader {
         self.next_look = Instant::now() + self.pause();
     }
 
-    /// A token that was revoked is refused within two seconds; what is awaited is not waited for any longer.
+    /// A token or a CA that was revoked is refused within seconds; what is awaited is not waited for any longer.
     fn pause(&self) -> Duration {
         let has_tokens = self.caches.all().any(|(_, cache)| cache.access.tokens.is_some());
+        let has_client_ca = self.tls.as_ref().is_some_and(|files| files.client_ca.is_some());
         let awaited =
             self.tls_changing || self.state.views.load().all().any(|view| view.has_problems());
-        if has_tokens || awaited { OFTEN } else { SELDOM }
+        if has_tokens || has_client_ca || awaited { OFTEN } else { SELDOM }
     }
 
     fn load_keys(&self) {
@@ -205,9 +206,9 @@ impl Reloader {
             match certificate.prepare(files) {
                 Ok(prepared) => {
                     prepared.show();
-                    tracing::info!("the TLS certificate has changed; the new one is shown");
+                    tracing::info!("a TLS certificate has changed; the new one is used");
                 }
-                Err(err) => tracing::error!("the old TLS certificate is still shown: {err}"),
+                Err(err) => tracing::error!("TLS stays as it was: {err}"),
             }
         }
     }

@@ -10,6 +10,7 @@ use actix_web::{
 };
 
 use crate::{
+    access::Peer,
     config::{Limits, ServerConfig},
     descriptors, dispatch,
     heartbeat::Heartbeats,
@@ -19,7 +20,7 @@ use crate::{
     nginx,
     run::RunError,
     state::State,
-    tls::Certificate,
+    tls::{Certificate, ClientCa},
 };
 
 /// Most workers that the server library can have.
@@ -72,6 +73,7 @@ pub(crate) fn start(
             state.metrics.clone(),
             nginx(&bound),
             limits.connections_per_address.map(PerAddress::new),
+            certificate.map(|certificate| certificate.client_ca().clone()),
         ));
     let mut files = Vec::new();
     for listener in bound {
@@ -113,6 +115,7 @@ fn mark_connections(
     metrics: Metrics,
     nginx: Vec<nginx::Local>,
     per_address: Option<PerAddress>,
+    client_ca: Option<ClientCa>,
 ) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |stream, extensions| {
         for local in &nginx {
@@ -120,6 +123,9 @@ fn mark_connections(
         }
         if let Some(open) = per_address.as_ref().and_then(|limit| limit.count(stream)) {
             extensions.insert(open);
+        }
+        if let Some(client_ca) = &client_ca {
+            Peer::note(client_ca, stream, extensions);
         }
 
         let transport = if stream.is::<TcpStream>() {

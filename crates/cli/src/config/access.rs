@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use rns_server::config::{AccessConfig, DoorConfig, Permissions};
+use rns_server::access::Subject;
+use rns_server::config::{AccessConfig, DoorConfig, Permissions, SubjectRule};
 
 use super::{raw::RawAccess, resolve::Finder};
 
@@ -12,8 +13,29 @@ pub(super) fn access(raw: &RawAccess, table: &str, find: &mut Finder<'_>) -> Acc
     AccessConfig {
         anonymous: permissions(&raw.anonymous, &format!("{table}.anonymous"), find),
         tokens: (!raw.tokens.is_empty()).then(|| find.credential(&raw.tokens)),
+        subjects: subjects(&raw.subjects, &format!("{table}.subjects"), find),
         ..AccessConfig::default()
     }
+}
+
+/// What the holders of client certificates may do.
+fn subjects(rules: &[String], key: &str, find: &mut Finder<'_>) -> Vec<SubjectRule> {
+    let mut found = Vec::new();
+    for text in rules {
+        let (words, subject) = text.split_once(':').unwrap_or(("", text));
+        let words: Vec<String> = words.split(',').map(|word| word.trim().to_owned()).collect();
+        match Subject::parse(subject) {
+            Ok(subject) => {
+                found.push(SubjectRule { subject, allow: permissions(&words, key, find) });
+            }
+            Err(error) => find.problem(
+                key,
+                format!("`{text}`: {error}"),
+                "expected something like read,push: CN=ci,O=Example",
+            ),
+        }
+    }
+    found
 }
 
 /// What holds for all caches.

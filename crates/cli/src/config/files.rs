@@ -38,7 +38,11 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
     if let Some(files) = &loaded.server.tls
         && let Err(error) = rns_server::tls::check(files)
     {
-        let key = if error.path == files.key { "tls.key" } else { "tls.certificate" };
+        let key = match &error.path {
+            path if *path == files.key => "tls.key",
+            path if Some(path) == files.client_ca.as_ref() => "tls.client_ca",
+            _ => "tls.certificate",
+        };
         problems.push(problem(key, error.to_string()));
     }
     problems

@@ -138,6 +138,9 @@ pub(crate) struct RawTls {
     pub(crate) certificate: String,
     /// The private key, PEM. Relative names as in `signing.keys`.
     pub(crate) key: String,
+    /// Certificates, PEM, that vouch for those of clients. Clients are asked for one then, and what it is worth is in
+    /// `access.subjects`; those without one are anonymous, or have a token. Relative names as in `signing.keys`.
+    pub(crate) client_ca: String,
 }
 
 /// Who may do what. A permission is `read`, `push`, `delete` or `metrics`.
@@ -149,6 +152,9 @@ pub(crate) struct RawAccess {
     /// The file of tokens, one on each line as `rust-nix-serve token create` prints them; it is read again when it
     /// changes. Relative names as in `signing.keys`.
     pub(crate) tokens: String,
+    /// What the holders of client certificates may do: permissions with commas between them, a colon, and what the
+    /// subject of the certificate must have, such as `read,push: CN=ci,O=Example`; it may have more. See `tls.client_ca`.
+    pub(crate) subjects: Vec<String>,
     /// Addresses and networks (`10.0.0.0/8`) of proxies that are believed when they say in `X-Forwarded-For` who the client
     /// is. Whoever connects to the listener of `nginx.listen` is believed anyway.
     pub(crate) trusted_proxies: Vec<String>,
@@ -384,6 +390,7 @@ impl Default for RawAccess {
         Self {
             anonymous: vec!["read".into()],
             tokens: String::new(),
+            subjects: Vec::new(),
             trusted_proxies: Vec::new(),
             failure_delay: Span::seconds(1),
         }

@@ -168,7 +168,7 @@ fn tls(raw: &RawTls, find: &mut Finder<'_>) -> Option<TlsFiles> {
         (certificate, key) => Some(TlsFiles {
             certificate: find.credential(certificate),
             key: find.credential(key),
-            client_ca: None,
+            client_ca: (!raw.client_ca.is_empty()).then(|| find.credential(&raw.client_ca)),
         }),
     }
 }

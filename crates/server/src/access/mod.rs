@@ -4,6 +4,7 @@
 //! worth there. All of it comes before any lookup, so that somebody who may not read learns nothing from the answer, nor
 //! from how long it takes.
 
+mod certificate;
 mod credential;
 mod door;
 mod needed;
@@ -22,7 +23,8 @@ use std::{
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
 
-pub(crate) use self::{credential::Credential, door::Door, needed::needed};
+use self::certificate::Certificate;
+pub(crate) use self::{certificate::Peer, credential::Credential, door::Door, needed::needed};
 pub use self::{
     permission::{Permission, Permissions, UnknownPermission},
     subject::{Subject, SubjectError},
@@ -31,8 +33,11 @@ use self::{
     refused::Refusal,
     tokens::{Pattern, Tokens},
 };
-
-use crate::{config::AccessConfig, state::State, views::View};
+use crate::{
+    config::{AccessConfig, SubjectRule},
+    state::State,
+    views::View,
+};
 
 /// Who may do what in one cache.
 pub(crate) struct Access {
@@ -40,6 +45,7 @@ pub(crate) struct Access {
     file: Option<PathBuf>,
     /// The tokens of the file, or why there are none: then nobody is let in by a token.
     tokens: ArcSwap<Result<Tokens, String>>,
+    subjects: Vec<SubjectRule>,
 }
 
 /// Somebody whom a cache knows.
@@ -52,7 +58,8 @@ pub(crate) struct Holder {
     pub(crate) paths: Arc<[Pattern]>,
 }
 
-/// What the credential of a request is worth.
+/// What a credential is worth.
+#[derive(Debug)]
 pub(crate) enum Standing {
     /// There is none.
     Nobody,
@@ -82,6 +89,7 @@ impl Access {
             anonymous: config.anonymous,
             file: config.tokens.clone(),
             tokens: ArcSwap::from_pointee(tokens),
+            subjects: config.subjects.clone(),
         }
     }
 
@@ -107,6 +115,21 @@ impl Access {
         let number = tokens.len();
         self.tokens.store(Arc::new(Ok(tokens)));
         Ok(number)
+    }
+
+    /// What the certificate of a client is worth here. One that no rule is about is good, and allows nothing.
+    fn certificate_standing(&self, certificate: &Certificate<'_>) -> Standing {
+        match certificate {
+            Certificate::None => Standing::Nobody,
+            Certificate::Wrong(why) => Standing::Wrong((*why).into()),
+            Certificate::Of(owner) => {
+                let rules = self.subjects.iter();
+                let rules = rules.filter(|rule| owner.subject.matches(&rule.subject));
+                let allow = rules.fold(Permissions::NONE, |all, rule| all | rule.allow);
+                let paths = Arc::default();
+                Standing::Known(Holder { name: Arc::clone(&owner.name), allow, paths })
+            }
+        }
     }
 
     /// What the credential of a request is worth here.
@@ -154,11 +177,13 @@ pub(crate) async fn authorise(
     let access = &view.access;
     let open = access.anonymous.has(needed);
     let credential = Credential::of(request.headers());
+    let certificate = Certificate::of(request);
     let granted = |private, holder| Ok(Grant { view: Arc::clone(view), private, holder });
-    if open && credential == Credential::None {
+    if open && credential == Credential::None && certificate == Certificate::None {
         return granted(false, None);
     }
-    match access.standing(&credential).await {
+    let by_token = access.standing(&credential).await;
+    match by_token.or(access.certificate_standing(&certificate), needed) {
         // What everybody may have is not withheld from somebody whose token is old, or for other things.
         Standing::Known(holder) if open => granted(false, Some(holder.name)),
         Standing::Nobody | Standing::Unknowable if open => granted(false, None),
@@ -177,5 +202,69 @@ pub(crate) async fn authorise(
             let view = view.restricted_to(&holder.paths).ok_or(Refusal::Unknowable)?;
             Ok(Grant { view, private: true, holder: Some(holder.name) })
         }
+    }
+}
+
+impl Standing {
+    /// Of two credentials of one request, the one that it is answered by: a good one, if there is one that allows what
+    /// is needed.
+    fn or(self, other: Self, needed: Permission) -> Self {
+        let worth = |standing: &Self| match standing {
+            Self::Nobody => 0,
+            Self::Wrong(_) => 1,
+            Self::Unknowable => 2,
+            Self::Known(holder) => 3 + u8::from(holder.allow.has(needed)),
+        };
+        if worth(&self) >= worth(&other) { self } else { other }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{certificate::Owner, *};
+
+    fn known(name: &str, allow: Permission) -> Standing {
+        Standing::Known(Holder { name: name.into(), allow: allow.into(), paths: Arc::default() })
+    }
+
+    #[test]
+    fn of_a_token_and_a_certificate_the_one_that_suffices_counts() {
+        let name = |standing| match standing {
+            Standing::Known(holder) => holder.name.to_string(),
+            Standing::Wrong(why) => why.into_owned(),
+            Standing::Unknowable => "unknowable".to_owned(),
+            Standing::Nobody => "nobody".to_owned(),
+        };
+        let read = Permission::Read;
+        let certificate = || known("certificate", read);
+        assert_eq!(name(known("token", read).or(certificate(), read)), "token");
+        assert_eq!(name(known("token", Permission::Push).or(certificate(), read)), "certificate");
+        assert_eq!(name(Standing::Wrong("wrong".into()).or(certificate(), read)), "certificate");
+        assert_eq!(name(Standing::Nobody.or(Standing::Wrong("wrong".into()), read)), "wrong");
+        assert_eq!(name(Standing::Nobody.or(Standing::Nobody, read)), "nobody");
+    }
+
+    #[test]
+    fn all_rules_about_a_subject_count() {
+        let rule = |subject, allow: Permission| SubjectRule {
+            subject: Subject::parse(subject).unwrap(),
+            allow: allow.into(),
+        };
+        let subjects = vec![rule("O=Example", Permission::Read), rule("CN=ci", Permission::Push)];
+        let access = Access::new(&AccessConfig { subjects, ..AccessConfig::default() });
+        let allowed = |subject| {
+            let owner = Owner::new(Subject::of_text(subject).unwrap());
+            let certificate = Certificate::Of(Cow::Owned(owner));
+            match access.certificate_standing(&certificate) {
+                Standing::Known(holder) => holder.allow,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            allowed("CN=ci,O=Example"),
+            Permissions::from(Permission::Read) | Permission::Push.into()
+        );
+        assert_eq!(allowed("CN=x,O=Example"), Permission::Read.into());
+        assert!(allowed("CN=x").is_empty());
     }
 }

@@ -32,7 +32,9 @@ pub(crate) async fn answer(refusal: Refusal, state: &State, view: &View) -> Answ
             state.door.delay().await;
             unauthorised(view)
         }
-        Refusal::Forbidden => answer::plain(StatusCode::FORBIDDEN, "not allowed with this token\n"),
+        Refusal::Forbidden => {
+            answer::plain(StatusCode::FORBIDDEN, "not allowed with this token or certificate\n")
+        }
         // A refusal would be remembered by clients, and this passes.
         Refusal::Unknowable => answer::unavailable("tokens cannot be checked at the moment\n"),
     }

@@ -1,24 +1,24 @@
 //! The certificate that TLS listeners show, exchanged while they run.
 
-use std::{
-    fmt, fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod client_ca;
+mod pem;
+mod tickets;
+
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use rustls::{
     InconsistentKeys,
     crypto::{CryptoProvider, ring},
-    pki_types::{
-        CertificateDer, PrivateKeyDer,
-        pem::{self, PemObject},
-    },
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
+pub(crate) use self::client_ca::{ClientCa, Vouching, vouches};
+use self::{
+    pem::{certificates, private_key},
+    tickets::Tickets,
+};
 use crate::config::TlsFiles;
 
 /// A certificate or key file that cannot be used. The text names the file, what is wrong, and where
@@ -36,6 +36,7 @@ pub struct TlsError {
 enum Role {
     Certificate,
     Key,
+    ClientCa,
 }
 
 impl fmt::Display for Role {
@@ -43,22 +44,28 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Certificate => "TLS certificate",
             Self::Key => "TLS key",
+            Self::ClientCa => "TLS client CA",
         })
     }
 }
 
-/// Reads both files and checks that they are usable and belong together.
+/// Reads the files and checks that they are usable and belong together.
 ///
 /// # Errors
 ///
 /// Names the file and what is wrong with it.
 pub fn check(files: &TlsFiles) -> Result<(), TlsError> {
-    load(files).map(|_| ())
+    load(files)?;
+    client_ca::load(files)?;
+    Ok(())
 }
 
-/// The certificate of all TLS listeners. Clones share it.
+/// The certificate of all TLS listeners, and who vouches for those of clients. Clones share both.
 #[derive(Clone, Debug)]
-pub(crate) struct Certificate(Arc<Resolver>);
+pub(crate) struct Certificate {
+    resolver: Arc<Resolver>,
+    client_ca: ClientCa,
+}
 
 #[derive(Debug)]
 struct Resolver(ArcSwap<CertifiedKey>);
@@ -71,12 +78,21 @@ impl ResolvesServerCert for Resolver {
 
 impl Certificate {
     pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(Resolver(ArcSwap::from_pointee(load(files)?)))))
+        Ok(Self {
+            resolver: Arc::new(Resolver(ArcSwap::from_pointee(load(files)?))),
+            client_ca: ClientCa::new(client_ca::load(files)?),
+        })
     }
 
-    /// Loads another certificate without showing it yet.
+    /// Loads another certificate, and who vouches for clients, without any effect yet.
     pub(crate) fn prepare(&self, files: &TlsFiles) -> Result<Prepared, TlsError> {
-        Ok(Prepared { resolver: Arc::clone(&self.0), key: load(files)? })
+        let (key, vouching) = (load(files)?, client_ca::load(files)?);
+        Ok(Prepared { certificate: self.clone(), key, vouching })
+    }
+
+    /// Who vouches for the certificates of clients.
+    pub(crate) const fn client_ca(&self) -> &ClientCa {
+        &self.client_ca
     }
 
     /// The configuration of a TLS listener. The server library adds the protocols (HTTP/2, HTTP/1.1).
@@ -85,10 +101,11 @@ impl Certificate {
         let _ = ring::default_provider().install_default();
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
+            .with_client_cert_verifier(Arc::new(self.client_ca.clone()))
+            .with_cert_resolver(Arc::clone(&self.resolver) as Arc<dyn ResolvesServerCert>);
         // Clients that come back in another connection skip the signature, without state kept here.
-        config.ticketer = ring::Ticketer::new()?;
+        config.ticketer = Arc::new(Tickets::new(self.client_ca.clone())?);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(config)
     }
 }
@@ -96,14 +113,16 @@ impl Certificate {
 /// A certificate that was found good.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    resolver: Arc<Resolver>,
+    certificate: Certificate,
     key: CertifiedKey,
+    vouching: Option<Vouching>,
 }
 
 impl Prepared {
     /// Shows it to every client from now on; connections that are open keep the one they have.
     pub(crate) fn show(self) {
-        self.resolver.0.store(Arc::new(self.key));
+        self.certificate.resolver.0.store(Arc::new(self.key));
+        self.certificate.client_ca.exchange(self.vouching);
     }
 }
 
@@ -140,62 +159,21 @@ fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read(path)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, pem::Error>>()
-        .map_err(|err| format!("it is not valid PEM: {err}"))?;
-    if chain.is_empty() {
-        return Err(
-            "there is no certificate in it (a section `-----BEGIN CERTIFICATE-----`)".into()
-        );
-    }
-    Ok(chain)
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let text = zeroize::Zeroizing::new(read(path)?);
-    PrivateKeyDer::from_pem_slice(&text).map_err(|err| match err {
-        pem::Error::NoItemsFound if is_encrypted(&text) => format!(
-            "it is protected by a passphrase; `openssl pkey -in {path} -out NEW` writes one without",
-            path = path.display()
-        ),
-        pem::Error::NoItemsFound => {
-            "there is no private key in it (a section `-----BEGIN PRIVATE KEY-----`)".to_owned()
-        }
-        // The parser quotes the line it stumbles over, which may be part of the key.
-        _ => "it is not valid PEM".to_owned(),
-    })
-}
-
-fn is_encrypted(text: &[u8]) -> bool {
-    text.windows(9).any(|window| window == b"ENCRYPTED")
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|err| match err.kind() {
-        ErrorKind::NotFound => "it does not exist".to_owned(),
-        ErrorKind::PermissionDenied => format!(
-            "the server, which runs as user {}, may not read it; give its group access to the file \
-             and the directories above it, or use systemd's LoadCredential=",
-            rustix::process::geteuid().as_raw()
-        ),
-        ErrorKind::IsADirectory => "it is a directory; name the file itself".to_owned(),
-        _ => err.to_string(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use rustls::pki_types::CertificateDer;
+
     use super::*;
 
     const ONE: (&str, &str) = (
-        include_str!("../../../tests/data/tls/one.crt"),
-        include_str!("../../../tests/data/tls/one.key"),
+        include_str!("../../../../tests/data/tls/one.crt"),
+        include_str!("../../../../tests/data/tls/one.key"),
     );
     const TWO: (&str, &str) = (
-        include_str!("../../../tests/data/tls/two.crt"),
-        include_str!("../../../tests/data/tls/two.key"),
+        include_str!("../../../../tests/data/tls/two.crt"),
+        include_str!("../../../../tests/data/tls/two.key"),
     );
 
     struct Files {
@@ -220,7 +198,7 @@ mod tests {
     }
 
     fn shown(certificate: &Certificate) -> CertificateDer<'static> {
-        certificate.0.0.load().cert[0].clone()
+        certificate.resolver.0.load().cert[0].clone()
     }
 
     #[test]

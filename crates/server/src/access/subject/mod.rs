@@ -1,0 +1,139 @@
+//! Subjects of client certificates: distinguished names, as text and as X.509 has them.
+
+mod attribute;
+mod encoded;
+mod text;
+
+use std::fmt;
+
+use self::attribute::AttributeType;
+
+/// The attributes of a distinguished name, such as `CN=ci,O=Example`, without regard to their order and to which of
+/// them form one part (`OU=a+CN=b`). As a rule it names what a subject must have; others it may have besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject(Vec<Attribute>);
+
+/// One attribute and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attribute {
+    kind: AttributeType,
+    value: String,
+}
+
+/// Why a text is no distinguished name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubjectError {
+    /// There is nothing in it.
+    #[error("it is empty; expected a subject such as CN=ci,O=Example")]
+    Empty,
+    /// A part without `=`, or with nothing before it.
+    #[error("`{0}` is no part of a subject; expected a part such as CN=ci")]
+    Part(String),
+    /// An attribute that is not known by this name.
+    #[error(
+        "`{0}` is not the name of an attribute known here; its number, as in 2.5.4.3, can be written instead"
+    )]
+    Unknown(String),
+    /// A backslash with nothing sensible behind it.
+    #[error("there is a stray backslash in it")]
+    Escape,
+    /// A character that only counts as itself behind a backslash.
+    #[error("there is a `{0}` in it, which needs a backslash before it")]
+    Unescaped(char),
+    /// A value in hexadecimal that is not the encoding of anything.
+    #[error("what follows `#` in it is no encoded value in hexadecimal")]
+    Encoded,
+    /// Bytes that are no text.
+    #[error("it is not UTF-8")]
+    Encoding,
+}
+
+impl Subject {
+    /// Reads a rule: a distinguished name as in RFC 4514, with names of attributes that are known here, or their
+    /// numbers.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, SubjectError> {
+        let subject = text::parse(text)?;
+        match subject.0.iter().find_map(|attribute| attribute.kind.unknown_name()) {
+            Some(name) => Err(SubjectError::Unknown(name.to_owned())),
+            None => Ok(subject),
+        }
+    }
+
+    /// Reads what somebody else has written of a certificate. Attributes with names that are not known here are in
+    /// nobody's rules, and do no harm.
+    pub(crate) fn of_text(text: &str) -> Result<Self, SubjectError> {
+        text::parse(text)
+    }
+
+    /// The subject of a certificate; `None` when it cannot be read.
+    #[must_use]
+    pub fn of_certificate(der: &[u8]) -> Option<Self> {
+        encoded::subject(der)
+    }
+
+    /// Whether every attribute of a rule is here, with just that value.
+    #[must_use]
+    pub fn matches(&self, rule: &Self) -> bool {
+        rule.0.iter().all(|wanted| self.0.contains(wanted))
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Attribute { kind, value }) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{kind}=")?;
+            text::write_value(f, value)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_names_some_of_what_a_subject_has() {
+        let subject = Subject::of_text("CN=ci,OU=builders+UID=7,O=Example\\, Inc.,C=DE").unwrap();
+        for rule in ["CN=ci", "o=Example\\, Inc., cn=ci", "UID=7", "2.5.4.3=ci", "OID.2.5.4.3=ci"] {
+            assert!(subject.matches(&Subject::parse(rule).unwrap()), "{rule}");
+        }
+        for rule in ["CN=CI", "CN=c", "O=Example", "CN=ci,CN=other", "L=ci", "CN="] {
+            assert!(!subject.matches(&Subject::parse(rule).unwrap()), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_rule_with_an_unknown_attribute_is_refused_and_a_certificate_with_one_is_not() {
+        let error = Subject::parse("CN=ci,shoeSize=42").unwrap_err();
+        assert_eq!(error, SubjectError::Unknown("shoesize".into()));
+        let subject = Subject::of_text("shoeSize=42,CN=ci").unwrap();
+        assert!(subject.matches(&Subject::parse("CN=ci").unwrap()));
+    }
+
+    #[test]
+    fn it_is_shown_as_it_is_read() {
+        for text in ["CN=ci,O=Example", "CN=a\\,b\\+c\\\\d\\\"e,O=\\ x\\ ", "CN=\\#1,1.2.3=\u{e9}"]
+        {
+            let subject = Subject::parse(text).unwrap();
+            assert_eq!(subject.to_string(), text);
+        }
+        assert_eq!(Subject::parse("cn = ci , o=x").unwrap().to_string(), "CN=ci,O=x");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in ".{0,80}", ascii in "[CNOU=,+;\\\\#\"0-9a-f .]{0,60}") {
+            for text in [text, ascii] {
+                if let Ok(subject) = Subject::of_text(&text) {
+                    let again = Subject::of_text(&subject.to_string());
+                    proptest::prop_assert_eq!(again, Ok(subject));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Client certificates, shown to the server itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use rns_testing::{Client, Server, ServerBuilder, Standard, http::Request, run};
+use rustix::process::Signal;
+
+use crate::support::{
+    PUBLIC_KEY, SECRET_KEY, assert_logged, assert_refuses_to_start, full, is_installed, narinfo_of,
+    server,
+};
+
+/// A file in `tests/data/tls`.
+pub(crate) fn given(name: &str) -> String {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/tls");
+    data.join(name).to_str().unwrap().to_owned()
+}
+
+/// Who may do what: certificates with such a subject may read, and nobody else anything.
+pub(crate) const RULES: &str = "[access]\nanonymous = []\nsubjects = [\"read: CN=ci, O=Ex\u{e4}mple\\\\, Inc.\"]\nfailure_delay = \"10ms\"\n";
+
+/// A private cache that asks for certificates of clients.
+fn asking(standard: &Standard) -> ServerBuilder {
+    let builder = server().store(&standard.store).keys([SECRET_KEY]).listen(["tls://127.0.0.1:0"]);
+    let ca = client_ca(&builder, "ca.crt");
+    let (certificate, key) = (given("one.crt"), given("one.key"));
+    builder.section(&format!(
+        "{RULES}[tls]\ncertificate = {certificate:?}\nkey = {key:?}\nclient_ca = {ca:?}"
+    ))
+}
+
+fn client_ca(builder: &ServerBuilder, name: &str) -> PathBuf {
+    let ca = builder.scratch().join("client-ca.crt");
+    fs::copy(given(name), &ca).unwrap();
+    ca
+}
+
+/// The status that curl gets with the certificate of this name; `000` if there is no connection at all.
+pub(crate) fn status(url: &str, certificate: Option<&str>) -> String {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--noproxy", "*", "--output", "/dev/null"]);
+    command.args(["--write-out", "%{http_code}", "--cacert", &given("one.crt"), url]);
+    if let Some(name) = certificate {
+        command.args(["--cert", &given(&format!("{name}.crt"))]);
+        command.args(["--key", &given(&format!("{name}.key"))]);
+    }
+    run(&mut command, Duration::from_secs(60)).text()
+}
+
+/// The URL of a cache for Nix that is to show a certificate.
+pub(crate) fn showing(url: &str, certificate: &str) -> String {
+    let file = |kind: &str| given(&format!("{certificate}.{kind}"));
+    format!("{url}?tls-certificate={}&tls-private-key={}", file("crt"), file("key"))
+}
+
+fn info(server: &Server) -> String {
+    format!("{}/nix-cache-info", server.url())
+}
+
+/// The address of a server for Nix, whose name is in the certificate.
+fn named(server: &Server) -> String {
+    format!("https://localhost:{}", server.address().port())
+}
+
+/// A fresh machine with the Nix that can show a certificate.
+pub(crate) fn client() -> Option<Client> {
+    let nix = rns_testing::Nix::v2_34()?;
+    Some(nix.client().env("NIX_SSL_CERT_FILE", given("one.crt")))
+}
+
+#[test]
+fn real_nix_shows_its_certificate_and_reads_a_private_cache() {
+    let standard = Standard::new();
+    let server = asking(&standard).start();
+    let Some(client) = client() else { return };
+    let url = showing(&named(&server), "ci");
+    let client = client.substituting_from(&url, PUBLIC_KEY);
+    client.realise([full(&standard.itself), full(&standard.blob)]).success();
+    let copy = client.dump(&client.real_path(standard.blob.as_str()));
+    assert!(copy == standard.store.nar(&standard.blob));
+}
+
+#[test]
+fn real_nix_reads_nothing_with_the_certificate_of_somebody_else_or_none() {
+    let standard = Standard::new();
+    let server = asking(&standard).start();
+    for url in
+        [showing(&named(&server), "stranger"), showing(&named(&server), "impostor"), named(&server)]
+    {
+        let Some(client) = client() else { return };
+        let client = client.substituting_from(&url, PUBLIC_KEY);
+        client.realise([full(&standard.blob)]).failure();
+        assert!(!client.real_path(standard.blob.as_str()).exists());
+    }
+}
+
+#[test]
+fn a_certificate_is_worth_what_its_subject_says() {
+    if !is_installed("curl") {
+        return;
+    }
+    let standard = Standard::new();
+    let server = asking(&standard).start();
+    let narinfo = format!("{}{}", server.url(), narinfo_of(&standard.blob));
+    for url in [&info(&server), &narinfo] {
+        assert_eq!(status(url, Some("ci")), "200");
+        assert_eq!(status(url, Some("stranger")), "403", "its CA is known, its subject is not");
+        assert_eq!(status(url, None), "401");
+        assert_eq!(status(url, Some("impostor")), "000", "its CA is not known: no connection");
+    }
+    // Others than the subject's holder may see that the server lives.
+    assert_eq!(status(&format!("{}/healthz", server.url()), None), "200");
+}
+
+#[test]
+fn another_ca_counts_from_its_reload_on() {
+    if !is_installed("curl") {
+        return;
+    }
+    let standard = Standard::new();
+    let builder = asking(&standard);
+    let ca = builder.scratch().join("client-ca.crt");
+    let mut server = builder.start();
+    assert_eq!(status(&info(&server), Some("ci")), "200");
+
+    fs::write(&ca, "nothing").unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_line("reload refused");
+    assert_eq!(status(&info(&server), Some("ci")), "200", "the last good one stays");
+
+    fs::copy(given("other-ca.crt"), &ca).unwrap();
+    server.wait_for_line("a TLS certificate has changed");
+    assert_eq!(status(&info(&server), Some("ci")), "000");
+    assert_eq!(status(&info(&server), Some("impostor")), "200", "it is signed by this CA");
+}
+
+#[test]
+fn an_unusable_ca_is_named_at_the_start() {
+    let standard = Standard::new();
+    let builder = asking(&standard);
+    fs::copy(given("one.key"), builder.scratch().join("client-ca.crt")).unwrap();
+    let (mut process, _scratch) = builder.spawn();
+    assert_refuses_to_start(&mut process, "client-ca.crt: there is no certificate in it");
+}
+
+#[test]
+fn what_only_nginx_may_say_is_believed_of_nobody_else() {
+    let standard = Standard::new();
+    let claim = |target: &str| {
+        Request::get(target)
+            .header("X-SSL-Client-Verify", "SUCCESS")
+            .header("X-SSL-Client-S-DN", "CN=ci,O=Ex\\C3\\A4mple\\, Inc.")
+    };
+    let private = server().store(&standard.store).section(RULES).start();
+    let refused = private.connect().send(&claim("/nix-cache-info"));
+    assert_eq!(refused.status(), 401);
+    assert_logged(&private, "headers about a certificate, from somebody who is not nginx");
+
+    let public = server().store(&standard.store).start();
+    public.connect().send(&claim("/nix-cache-info")).ok();
+    let metrics = public.get("/metrics");
+    let counted = |line: &&str| line.starts_with("rust_nix_serve_") && line.contains("refused");
+    let line = metrics.text().lines().find(counted).unwrap_or_default();
+    assert!(line.ends_with(" 1"), "{line:?}");
+}
