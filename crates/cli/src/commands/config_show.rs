@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     args::ServeArgs,
-    config::{self, Environment, KNOWN},
+    config::{self, Environment},
     output::{Answer, print, tell},
 };
 
@@ -18,10 +18,11 @@ pub(super) fn run(
     for warning in &loaded.warnings {
         tell(&format!("warning: {warning}"));
     }
-    let rows = KNOWN.keys.iter().map(|key| {
-        let (value, source) = loaded.settings.effective(key);
-        (key.path.as_str(), value, source.to_string())
-    });
+    // A key that holds nothing cannot be written as TOML either.
+    let rows = loaded
+        .settings
+        .rows()
+        .filter_map(|row| Some((row.path, row.value?, row.source.to_string())));
     let text = if as_json {
         let rows: Vec<Json> = rows
             .map(|(key, value, source)| json!({ "key": key, "value": value, "source": source }))

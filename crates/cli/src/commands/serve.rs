@@ -71,11 +71,8 @@ fn reload(
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let waiting: Vec<&str> = started
-        .settings
-        .changed(&loaded.settings)
-        .filter(|key| !takes_effect_on_reload(key))
-        .collect();
+    let mut waiting = started.settings.changed(&loaded.settings);
+    waiting.retain(|key| !takes_effect_on_reload(key));
     if !waiting.is_empty() {
         tracing::warn!("changed, but only a restart makes it take effect: {}", waiting.join(", "));
     }

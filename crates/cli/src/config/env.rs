@@ -51,7 +51,7 @@ pub(crate) const BORROWED: &[(&str, &str, &str)] = &[
 pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings: &mut Vec<String>) {
     borrowed(environment, settings);
     let variables: BTreeMap<String, &Key> =
-        KNOWN.keys.iter().map(|key| (key.environment(), key)).collect();
+        KNOWN.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
     for (name, text) in &environment.0 {
         if let Some(key) = variables.get(name) {
             let source = Source::Environment(name.clone());

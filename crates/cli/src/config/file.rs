@@ -8,9 +8,10 @@ use toml::{
 };
 
 use super::{
+    dotted::{self, join},
     foreign,
     problem::{Problem, Source},
-    schema::{KNOWN, join},
+    schema::{KNOWN, Key},
     settings::Settings,
     suggest,
 };
@@ -43,9 +44,14 @@ impl Reader<'_> {
 
     fn entry(&mut self, path: &str, at: usize, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
+            DeValue::Table(inner) if KNOWN.is_map(path) => self.named_tables(path, inner),
             DeValue::Table(inner) if KNOWN.is_section(path) => self.table(path, inner),
             _ if KNOWN.is_section(path) => {
                 let reason = format!("expected a table: write the keys below a line [{path}]");
+                self.refuse(path, at, reason, None);
+            }
+            _ if KNOWN.is_map(path) => {
+                let reason = format!("expected tables with names, such as [{path}.example]");
                 self.refuse(path, at, reason, None);
             }
             _ if KNOWN.key(path).is_none() => {
@@ -58,6 +64,24 @@ impl Reader<'_> {
                 }
                 Err(reason) => self.refuse(path, at, reason, None),
             },
+        }
+    }
+
+    /// Tables whose names people have chosen.
+    fn named_tables(&mut self, map: &str, tables: &DeTable<'_>) {
+        for (name, value) in tables {
+            let path = join(map, name.get_ref());
+            let at = name.span().start;
+            if !dotted::is_name(name.get_ref()) {
+                let reason = format!("`{}` cannot name a table", name.get_ref());
+                self.refuse(&path, at, reason, Some(dotted::EXPECTED_NAME.to_owned()));
+                continue;
+            }
+            if matches!(value.get_ref(), DeValue::Table(_)) {
+                let source = self.source(at);
+                self.settings.name_table(&path, source);
+            }
+            self.entry(&path, at, value);
         }
     }
 
@@ -81,21 +105,27 @@ fn advice(path: &str) -> Option<String> {
         return Some(advice.to_owned());
     }
     let last = path.rsplit('.').next().unwrap_or(path);
-    let elsewhere: Vec<&str> = KNOWN
-        .keys
-        .iter()
-        .map(|key| key.path.as_str())
-        .filter(|known| known.rsplit('.').next() == Some(last))
-        .collect();
+    // Whoever is in a table with a name means a key of that table.
+    let near = |key: &&Key| match dotted::named_table(&key.path) {
+        None => !KNOWN.keys.iter().any(|key| is_in_same_named_table(&key.path, path)),
+        Some(_) => is_in_same_named_table(&key.path, path),
+    };
+    let keys: Vec<String> =
+        KNOWN.keys.iter().filter(near).map(|key| dotted::with_names_of(&key.path, path)).collect();
+    let elsewhere: Vec<&String> =
+        keys.iter().filter(|known| known.rsplit('.').next() == Some(last)).collect();
     let found = match elsewhere.as_slice() {
-        [only] => Some(*only),
-        _ => {
-            let keys = KNOWN.keys.iter().map(|key| key.path.as_str());
-            let tables = KNOWN.sections.iter().map(|section| section.name.as_str());
-            suggest::nearest(path, keys.chain(tables))
-        }
+        [only] => Some(only.as_str()),
+        _ => suggest::nearest(path, keys.iter().map(String::as_str).chain(KNOWN.tables())),
     };
     found.map(|known| format!("did you mean `{known}`?"))
+}
+
+/// Whether a path is in one of the tables that a key with a chosen name in its path is in.
+fn is_in_same_named_table(pattern: &str, path: &str) -> bool {
+    let Some(table) = dotted::named_table(pattern) else { return false };
+    let parts: Vec<&str> = path.split('.').take(table.split('.').count()).collect();
+    dotted::matches(table, &parts.join("."))
 }
 
 /// The value without its place in the file.
@@ -146,7 +176,7 @@ mod tests {
         assert_eq!(settings.source("signing.keys").to_string(), "c.toml:5");
         assert_eq!(settings.list("signing.keys"), ["a"]);
         let workers = KNOWN.key("workers").unwrap();
-        assert_eq!(settings.effective(workers).0, &Value::Integer(16));
+        assert_eq!(settings.effective("workers", workers).0, Some(&Value::Integer(16)));
     }
 
     #[test]
@@ -166,6 +196,31 @@ mod tests {
         }
         assert!(said.contains("qwertyuiop (c.toml:3): there is no such key"), "{said}");
         assert!(!said.contains("key\n    did you mean `qw"), "{said}");
+    }
+
+    #[test]
+    fn tables_with_names_are_read_and_suggested_with_these() {
+        let (settings, said) = read_text(
+            "[cache.team-a]\npriority = 3\nprioritty = 3\nkeys = []\n[cache.team-a.acess]\ntokens = \"t\"\n\
+             [cache.b]\n[cache.B]\n[cache.\"x.y\"]\n[cache]\nc = 1\n[access.oidc.ci]\nisuer = \"x\"\n\
+             [cache.b.access.oidc.hub]\nissuer = \"x\"\n[cahe.x]\n",
+        );
+        assert_eq!(settings.source("cache.team-a.priority").to_string(), "c.toml:2");
+        assert_eq!(settings.source("cache.b").to_string(), "c.toml:7");
+        assert_eq!(settings.source("cache.b.access.oidc.hub.issuer").to_string(), "c.toml:15");
+        let expected = [
+            "cache.team-a.prioritty (c.toml:3): there is no such key\n    did you mean `cache.team-a.priority`?",
+            "cache.team-a.keys (c.toml:4): there is no such key\n    did you mean `cache.team-a.signing.keys`?",
+            "cache.team-a.acess (c.toml:5): there is no such key",
+            "cache.B (c.toml:8): `B` cannot name a table",
+            "`x.y` cannot name a table",
+            "cache.c (c.toml:11): expected a table: write the keys below a line [cache.c]",
+            "access.oidc.ci.isuer (c.toml:13): there is no such key\n    did you mean `access.oidc.ci.issuer`?",
+            "cahe (c.toml:16): there is no such key\n    did you mean `cache`?",
+        ];
+        for line in expected {
+            assert!(said.contains(line), "{line}\nin\n{said}");
+        }
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! types of [`raw`], and resolves it into what the server is told. All problems of all layers are reported at once.
 
 mod access;
+mod dotted;
 mod env;
 mod file;
 pub(crate) mod files;
 mod flags;
 mod foreign;
 mod listen;
+mod listeners;
 mod nar_cache;
 mod nginx;
 mod problem;
@@ -32,7 +34,6 @@ use rns_server::config::ServerConfig;
 
 pub(crate) use env::Environment;
 pub(crate) use problem::{ConfigError, Problem, Source};
-pub(crate) use schema::KNOWN;
 pub(crate) use settings::Settings;
 
 use crate::{args::ServeArgs, logging::LogConfig};
@@ -42,7 +43,7 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/rust-nix-serve/config.toml";
 
 /// Whether a changed value is taken up on SIGHUP; everything else waits for a restart.
 pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
-    let tables = ["signing.", "tls.", "cache_info.", "access."];
+    let tables = ["signing.", "tls.", "cache_info.", "access.", "expose.", "cache."];
     let waits = ["access.trusted_proxies", "access.failure_delay"];
     tables.iter().any(|table| key.starts_with(table)) && !waits.contains(&key) || key == "log.level"
 }

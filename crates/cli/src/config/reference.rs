@@ -64,6 +64,10 @@ On SIGHUP (`systemctl reload`) the configuration is read again. Keys marked “o
 that have changed the log says that they wait for a restart. A configuration with a problem is refused as a whole, its
 problems are logged, and the old one stays in effect.
 
+Tables such as `[cache.<name>]` may be there several times, each with a name of its own in place of `<name>`:
+`[cache.team-a]`, `[cache.team-a.access]`. A name consists of small letters, digits and `-`. Their keys have no variables
+and no flags.
+
 Sizes are written `64MiB` or `10G`: `K`, `M`, `G`, `T`, with or without `iB`, are powers of 1024, and `kB` to `TB` powers
 of 1000. Durations are written `500ms`, `30s`, `5m`, `1h30m`, `2d`. Paths are absolute, those of keys and certificates
 excepted.
@@ -122,13 +126,17 @@ fn entry(page: &mut String, key: &Key) {
         .map(|(flag, _)| format!("`{flag}`"))
         .collect();
     let flags = if flags.is_empty() { "–".to_owned() } else { flags.join(", ") };
+    let default = match (&key.default, key.inherits) {
+        (Some(default), _) => format!("`{default}`"),
+        (None, Some(from)) => format!("as `{from}`"),
+        (None, None) => "–".to_owned(),
+    };
+    let variable = key.environment().map_or_else(|| "–".to_owned(), |name| format!("`{name}`"));
     let effect = if takes_effect_on_reload(&key.path) { "on reload" } else { "after a restart" };
     let _ = write!(
         page,
-        "| type | default | variable | flag | takes effect |\n|---|---|---|---|---|\n| {} | `{}` | `{}` | {flags} | {effect} |\n",
+        "| type | default | variable | flag | takes effect |\n|---|---|---|---|---|\n| {} | {default} | {variable} | {flags} | {effect} |\n",
         kind_name(&key.kind),
-        key.default,
-        key.environment(),
     );
 }
 
@@ -182,7 +190,9 @@ mod tests {
         let page = page();
         for key in &KNOWN.keys {
             assert!(page.contains(&format!("### `{}`", key.path)), "{}", key.path);
-            assert!(page.contains(&format!("`{}`", key.environment())), "{}", key.path);
+            if let Some(variable) = key.environment() {
+                assert!(page.contains(&format!("`{variable}`")), "{}", key.path);
+            }
         }
     }
 }

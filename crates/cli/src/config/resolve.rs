@@ -1,19 +1,17 @@
 //! From the values as written to the values as meant.
 
-use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
+use std::{num::NonZeroU64, path::PathBuf};
 
 use rns_formats::PublicKey;
 use rns_server::config::{
-    CacheConfig, Caches, ClientLimits, Limits, Listener, ServerConfig, SigningConfig,
-    SigningPolicy, TlsFiles,
+    CacheConfig, Caches, ClientLimits, Limits, ServerConfig, SigningConfig, SigningPolicy, TlsFiles,
 };
 use rns_store::StoreConfig;
 
 use super::{
     access,
     env::Environment,
-    listen::{self, Address},
-    nar_cache, nginx,
+    listeners, nar_cache, nginx,
     problem::Problem,
     raw::{RawConfig, RawFormat, RawLog, RawPolicy, RawSigning, RawTls},
     settings::Settings,
@@ -52,7 +50,7 @@ impl Finder<'_> {
 /// The configuration of the server and of the log.
 pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, LogConfig) {
     let tls = tls(&raw.tls, find);
-    let listeners = listeners(raw, find);
+    let listeners = listeners::clients(raw, find);
     let server = ServerConfig {
         tls,
         workers: raw.workers,
@@ -68,7 +66,7 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
             named: Vec::new(),
         },
         door: access::door(&raw.access, find),
-        metrics_listeners: Vec::new(),
+        metrics_listeners: listeners::metrics(raw, &listeners, find),
         limits: limits(raw, find),
         compression: nar_cache::compression(raw.nar_cache.compression),
         prewarm: nar_cache::prewarm(&raw.nar_cache, find),
@@ -80,78 +78,6 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         listeners,
     };
     (server, log(&raw.log, find))
-}
-
-fn listeners(raw: &RawConfig, find: &mut Finder<'_>) -> Vec<Listener> {
-    let mode = unix_mode(&raw.unix.mode, find);
-    let mut addresses = Vec::new();
-    for entry in &raw.listen {
-        match listen::parse(entry) {
-            Ok(found) => addresses.extend(found),
-            Err(reason) => find.problem("listen", reason, listen::EXPECTED),
-        }
-    }
-    if raw.listen.is_empty() {
-        find.problem("listen", "there is no address to listen on", listen::EXPECTED);
-    }
-    for (index, address) in addresses.iter().enumerate() {
-        let port_zero = matches!(address, Address::Tcp { addr, .. } if addr.port() == 0);
-        if !port_zero && addresses.iter().skip(index + 1).any(|other| other == address) {
-            find.problem("listen", format!("{address} is there twice"), "");
-        }
-    }
-    let speaks_tls =
-        addresses.iter().any(|address| matches!(address, Address::Tcp { tls: true, .. }));
-    let has_certificate = !raw.tls.certificate.is_empty();
-    if speaks_tls && !has_certificate {
-        find.problem(
-            "tls.certificate",
-            "an address in `listen` speaks TLS, but there is no certificate",
-            "",
-        );
-    }
-    // The names of sockets that systemd passes; the server takes `tls` as what it says.
-    let passed = find.environment.get("LISTEN_FDNAMES").unwrap_or_default();
-    if has_certificate && !speaks_tls && !passed.split(':').any(|name| name == "tls") {
-        let hint = "write tls:// before the addresses in `listen` that are to speak TLS";
-        find.problem("tls.certificate", "no address in `listen` speaks TLS", hint);
-    }
-    // A machine without IPv6 is served on its IPv4 twin all the same.
-    let optional = |addr: SocketAddr| {
-        let twin = listen::twin(addr);
-        addresses
-            .iter()
-            .any(|address| matches!(address, Address::Tcp { addr, .. } if Some(*addr) == twin))
-    };
-    let listener = |address: &Address| match address {
-        Address::Tcp { addr, tls } => {
-            Listener::Tcp { addr: *addr, tls: *tls, optional: optional(*addr) }
-        }
-        Address::Unix(path) => Listener::Unix { path: path.clone(), mode },
-    };
-    addresses.iter().map(listener).collect()
-}
-
-fn unix_mode(text: &str, find: &mut Finder<'_>) -> u32 {
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o777 && mode & 0o600 == 0o600 => mode,
-        Ok(mode) if mode <= 0o777 => {
-            find.problem(
-                "unix.mode",
-                format!("mode {text} locks out the owner"),
-                "expected \"0660\" or similar",
-            );
-            0o660
-        }
-        _ => {
-            find.problem(
-                "unix.mode",
-                format!("`{text}` is not a mode in octal"),
-                "expected \"0660\" or similar",
-            );
-            0o660
-        }
-    }
 }
 
 fn tls(raw: &RawTls, find: &mut Finder<'_>) -> Option<TlsFiles> {

@@ -6,7 +6,10 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use toml::Value;
 
-use super::raw::RawConfig;
+use super::{
+    dotted::{self, NAME, join},
+    raw::RawConfig,
+};
 
 /// What every environment variable of ours begins with.
 pub(crate) const ENVIRONMENT_PREFIX: &str = "RUST_NIX_SERVE_";
@@ -14,10 +17,13 @@ pub(crate) const ENVIRONMENT_PREFIX: &str = "RUST_NIX_SERVE_";
 /// One key that may be set.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
-    /// The dotted path, such as `signing.keys`.
+    /// The dotted path, such as `signing.keys` or `cache.<name>.priority`.
     pub(crate) path: String,
     pub(crate) kind: Kind,
-    pub(crate) default: Value,
+    /// What holds where nobody says anything. None: nothing, or what `inherits` says.
+    pub(crate) default: Option<Value>,
+    /// The key whose value holds where this one is not set.
+    pub(crate) inherits: Option<&'static str>,
     /// The doc comment, as one paragraph.
     pub(crate) description: String,
 }
@@ -47,7 +53,21 @@ pub(crate) enum Kind {
 pub(crate) struct KnownKeys {
     pub(crate) keys: Vec<Key>,
     pub(crate) sections: Vec<Section>,
+    /// Tables of tables with chosen names: `cache`.
+    maps: Vec<String>,
 }
+
+/// Keys whose items have commas in them, which in a variable are between items.
+const FILE_ONLY: &[&str] = &["access.subjects"];
+
+/// Keys of named tables that fall back to another key.
+const INHERITED: &[(&str, &str)] = &[
+    ("cache.<name>.priority", "cache_info.priority"),
+    ("cache.<name>.want_mass_query", "cache_info.want_mass_query"),
+    ("cache.<name>.signing.keys", "signing.keys"),
+    ("cache.<name>.signing.policy", "signing.policy"),
+    ("cache.<name>.signing.signed_by", "signing.signed_by"),
+];
 
 /// The keys of this version.
 pub(crate) static KNOWN: LazyLock<KnownKeys> = LazyLock::new(KnownKeys::read);
@@ -56,7 +76,7 @@ impl KnownKeys {
     fn read() -> Self {
         let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
         let schema = settings.into_generator().into_root_schema_for::<RawConfig>();
-        let mut known = Self { keys: Vec::new(), sections: Vec::new() };
+        let mut known = Self { keys: Vec::new(), sections: Vec::new(), maps: Vec::new() };
         known.table("", schema.as_value());
         known
     }
@@ -66,17 +86,25 @@ impl KnownKeys {
         for (name, property) in properties.into_iter().flatten() {
             let path = join(prefix, name);
             let description = paragraph(property);
+            let named = property.get("additionalProperties");
             if property.get("properties").is_some() {
                 self.sections.push(Section { name: path.clone(), description });
                 self.table(&path, property);
+            } else if let Some(named) = named.filter(|inner| inner.get("properties").is_some()) {
+                let table = join(&path, NAME);
+                self.maps.push(path);
+                self.sections.push(Section { name: table.clone(), description: paragraph(named) });
+                self.table(&table, named);
             } else {
+                let inherited = INHERITED.iter().find(|(key, _)| *key == path);
                 self.keys.push(Key {
                     path,
                     kind: Kind::of(property),
                     default: property
                         .get("default")
-                        .and_then(|json| Value::try_from(json).ok())
-                        .unwrap_or_else(|| Value::String(String::new())),
+                        .filter(|json| !json.is_null())
+                        .and_then(|json| Value::try_from(json).ok()),
+                    inherits: inherited.map(|(_, from)| *from),
                     description,
                 });
             }
@@ -85,26 +113,48 @@ impl KnownKeys {
 
     /// The key with this dotted path.
     pub(crate) fn key(&self, path: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| key.path == path)
+        self.keys.iter().find(|key| dotted::matches(&key.path, path))
     }
 
-    /// Whether this is the name of a table.
+    /// Whether this is the name of a table that holds keys.
     pub(crate) fn is_section(&self, path: &str) -> bool {
-        self.sections.iter().any(|section| section.name == path)
+        self.sections.iter().any(|section| dotted::matches(&section.name, path))
+    }
+
+    /// Whether this is the name of a table of tables with chosen names.
+    pub(crate) fn is_map(&self, path: &str) -> bool {
+        self.maps.iter().any(|map| dotted::matches(map, path))
+    }
+
+    /// The names of all tables.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &str> {
+        self.sections
+            .iter()
+            .map(|section| section.name.as_str())
+            .chain(self.maps.iter().map(String::as_str))
     }
 }
 
 impl Key {
-    /// The environment variable that sets this key.
-    pub(crate) fn environment(&self) -> String {
+    /// The environment variable that sets this key, if one can.
+    pub(crate) fn environment(&self) -> Option<String> {
         let name = self.path.replace('.', "_").to_uppercase();
-        format!("{ENVIRONMENT_PREFIX}{name}")
+        let has_one = !dotted::is_named(&self.path) && !FILE_ONLY.contains(&self.path.as_str());
+        has_one.then(|| format!("{ENVIRONMENT_PREFIX}{name}"))
     }
 }
 
 impl Kind {
     fn of(schema: &Json) -> Self {
-        let text = |key: &str| schema.get(key).and_then(Json::as_str).unwrap_or_default();
+        // Keys without a default are `null` or something.
+        if let Some(some) = schema.get("anyOf").and_then(Json::as_array).and_then(|any| any.first())
+        {
+            return Self::of(some);
+        }
+        let text = |key: &str| match schema.get(key) {
+            Some(Json::Array(words)) => words.first().and_then(Json::as_str).unwrap_or_default(),
+            other => other.and_then(Json::as_str).unwrap_or_default(),
+        };
         if let Some(words) = schema.get("oneOf").and_then(Json::as_array) {
             let word = |one: &Json| {
                 let name = one.get("const").and_then(Json::as_str)?;
@@ -171,11 +221,6 @@ pub(crate) fn list<'a>(items: impl Iterator<Item = &'a str>) -> Value {
     Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
 }
 
-/// The dotted path of a key in a table.
-pub(crate) fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
-}
-
 fn paragraph(schema: &Json) -> String {
     let text = schema.get("description").and_then(Json::as_str);
     let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
@@ -190,8 +235,8 @@ mod tests {
     fn keys_know_their_kind_default_and_variable() {
         let key = KNOWN.key("store.layout_cache").unwrap();
         assert_eq!(key.kind, Kind::Size);
-        assert_eq!(key.default, Value::String("64MiB".into()));
-        assert_eq!(key.environment(), "RUST_NIX_SERVE_STORE_LAYOUT_CACHE");
+        assert_eq!(key.default, Some(Value::String("64MiB".into())));
+        assert_eq!(key.environment().unwrap(), "RUST_NIX_SERVE_STORE_LAYOUT_CACHE");
         assert_eq!(KNOWN.key("listen").unwrap().kind, Kind::List);
         assert_eq!(KNOWN.key("workers").unwrap().kind, Kind::Integer);
         assert_eq!(KNOWN.key("cache_info.want_mass_query").unwrap().kind, Kind::Flag);
@@ -209,7 +254,9 @@ mod tests {
         assert!(KNOWN.keys.len() > 25, "{}", KNOWN.keys.len());
         for key in &KNOWN.keys {
             assert!(!key.description.is_empty(), "{}", key.path);
-            assert!(key.kind.accepts(&key.default), "{}: {}", key.path, key.default);
+            if let Some(default) = &key.default {
+                assert!(key.kind.accepts(default), "{}: {default}", key.path);
+            }
         }
         for section in &KNOWN.sections {
             assert!(!section.description.is_empty(), "{}", section.name);
@@ -218,11 +265,34 @@ mod tests {
 
     #[test]
     fn no_two_keys_share_a_variable() {
-        let mut names: Vec<String> = KNOWN.keys.iter().map(Key::environment).collect();
+        let mut names: Vec<String> = KNOWN.keys.iter().filter_map(Key::environment).collect();
         names.sort();
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn keys_of_named_tables_are_found_by_every_name() {
+        let key = KNOWN.key("cache.team-a.priority").unwrap();
+        assert_eq!((&key.kind, &key.default), (&Kind::Integer, &None));
+        assert_eq!(key.environment(), None);
+        assert_eq!(KNOWN.key("cache.b.expose.everything").unwrap().kind, Kind::Flag);
+        assert_eq!(KNOWN.key("cache.b.expose.roots").unwrap().kind, Kind::List);
+        assert_eq!(KNOWN.key("cache.b.access.oidc.ci.issuer").unwrap().kind, Kind::Text);
+        let policy = KNOWN.key("cache.b.signing.policy").unwrap();
+        assert_eq!(policy.kind, KNOWN.key("signing.policy").unwrap().kind);
+        assert!(KNOWN.is_section("cache.b") && KNOWN.is_section("cache.b.expose"));
+        assert!(KNOWN.is_map("cache") && !KNOWN.is_section("cache") && !KNOWN.is_map("cache.b"));
+    }
+
+    #[test]
+    fn what_is_inherited_is_of_the_same_kind() {
+        for (key, from) in INHERITED {
+            let (key, from) = (KNOWN.key(key).unwrap(), KNOWN.key(from).unwrap());
+            assert_eq!(key.kind, from.kind, "{}", key.path);
+            assert_eq!((&key.default, key.inherits), (&None, Some(from.path.as_str())));
+        }
     }
 
     #[test]

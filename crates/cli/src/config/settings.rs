@@ -6,6 +6,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::{
+    dotted,
     problem::{Problem, Source},
     raw::RawConfig,
     schema::{KNOWN, Key},
@@ -13,30 +14,73 @@ use super::{
 
 /// What somebody has set; a later layer replaces an earlier one key by key.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Settings(BTreeMap<String, (Value, Source)>);
+pub(crate) struct Settings {
+    values: BTreeMap<String, (Value, Source)>,
+    /// The tables with chosen names that are there, perhaps without a key.
+    named: BTreeMap<String, Source>,
+}
+
+/// A key, what it holds (nothing, perhaps) and where that came from.
+pub(crate) struct Row<'a> {
+    /// The dotted path, with the names of tables.
+    pub(crate) path: String,
+    pub(crate) value: Option<&'a Value>,
+    pub(crate) source: Source,
+}
 
 impl Settings {
     /// Sets a key, whatever said so before.
     pub(crate) fn set(&mut self, key: &str, value: Value, source: Source) {
-        self.0.insert(key.to_owned(), (value, source));
+        self.values.insert(key.to_owned(), (value, source));
     }
 
-    /// The value in effect and where it came from.
-    pub(crate) fn effective<'a>(&'a self, key: &'a Key) -> (&'a Value, Source) {
-        match self.0.get(&key.path) {
-            Some((value, source)) => (value, source.clone()),
-            None => (&key.default, Source::Default),
+    /// Notes that there is a table with a chosen name.
+    pub(crate) fn name_table(&mut self, table: &str, source: Source) {
+        self.named.entry(table.to_owned()).or_insert(source);
+    }
+
+    /// The value in effect of the key with this path, and where it came from.
+    pub(crate) fn effective<'a>(&'a self, path: &str, key: &'a Key) -> (Option<&'a Value>, Source) {
+        if let Some((value, source)) = self.values.get(path) {
+            return (Some(value), source.clone());
+        }
+        match key.inherits.and_then(|from| Some((from, KNOWN.key(from)?))) {
+            Some((from, key)) => self.effective(from, key),
+            None => (key.default.as_ref(), Source::Default),
         }
     }
 
-    /// Where the value of a key came from.
+    /// Every key, those of tables with chosen names once for each table that is there.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        KNOWN.keys.iter().flat_map(move |key| {
+            let paths = match dotted::named_table(&key.path) {
+                None => vec![key.path.clone()],
+                Some(table) => {
+                    let named = self.named.keys().filter(|name| dotted::matches(table, name));
+                    named.map(|name| dotted::with_names_of(&key.path, name)).collect()
+                }
+            };
+            paths.into_iter().map(move |path| {
+                let (value, source) = self.effective(&path, key);
+                Row { path, value, source }
+            })
+        })
+    }
+
+    /// Where the value of a key, or a table with a chosen name, came from.
     pub(crate) fn source(&self, key: &str) -> Source {
-        self.0.get(key).map_or(Source::Default, |(_, source)| source.clone())
+        let value = self.values.get(key).map(|(_, source)| source);
+        value.or_else(|| self.named.get(key)).cloned().unwrap_or(Source::Default)
+    }
+
+    /// Whether somebody has set this key.
+    pub(crate) fn says(&self, key: &str) -> bool {
+        self.values.contains_key(key)
     }
 
     /// Whether anything below this table, or this key itself, was set by somebody.
     pub(crate) fn says_anything_about(&self, table: &str) -> bool {
-        self.0.keys().any(|key| {
+        self.values.keys().any(|key| {
             key == table || key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
         })
     }
@@ -46,24 +90,34 @@ impl Settings {
         let Some(key) = KNOWN.key(path) else {
             return Vec::new();
         };
-        let items = self.effective(key).0.as_array().into_iter().flatten();
+        let value = self.effective(path, key).0.and_then(Value::as_array);
+        let items = value.into_iter().flatten();
         items.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// The keys whose values differ between two configurations.
-    pub(crate) fn changed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'static str> {
-        KNOWN
-            .keys
-            .iter()
-            .filter(move |key| self.effective(key).0 != other.effective(key).0)
-            .map(|key| key.path.as_str())
+    pub(crate) fn changed(&self, other: &Self) -> Vec<String> {
+        let values = |settings: &Self| {
+            let rows = settings.rows().map(|row| (row.path, row.value.cloned()));
+            rows.collect::<BTreeMap<_, _>>()
+        };
+        let (ours, theirs) = (values(self), values(other));
+        let keys = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key)));
+        keys.filter(|key| {
+            ours.get(*key).and_then(Option::as_ref) != theirs.get(*key).and_then(Option::as_ref)
+        })
+        .cloned()
+        .collect()
     }
 
     /// The typed configuration. A value that cannot be used becomes a problem, and its default takes its place so
     /// that the others are checked all the same.
     pub(crate) fn typed(&self, problems: &mut Vec<Problem>) -> RawConfig {
         let mut whole = Table::new();
-        for (path, (value, source)) in &self.0 {
+        for table in self.named.keys() {
+            insert(&mut whole, table, &Value::Table(Table::new()));
+        }
+        for (path, (value, source)) in &self.values {
             match check(path, value) {
                 Ok(()) => insert(&mut whole, path, value),
                 Err((reason, hint)) => problems.push(Problem {
@@ -188,5 +242,36 @@ mod tests {
         assert!(settings.says_anything_about("store"));
         assert!(!settings.says_anything_about("sto"));
         assert!(!settings.says_anything_about("signing"));
+    }
+
+    #[test]
+    fn a_named_table_has_its_own_keys_and_inherits_others() {
+        let mut settings = Settings::default();
+        settings.name_table("cache.a", flag());
+        settings.set("cache_info.priority", Value::Integer(7), Source::Environment("P".into()));
+        let find = |settings: &Settings, path: &str| {
+            let row = settings.rows().find(|row| row.path == path).unwrap();
+            (row.value.cloned(), row.source)
+        };
+        let inherited = (Some(Value::Integer(7)), Source::Environment("P".into()));
+        assert_eq!(find(&settings, "cache.a.priority"), inherited);
+        assert_eq!(find(&settings, "cache.a.expose.roots"), (None, Source::Default));
+        settings.set("cache.a.priority", Value::Integer(8), flag());
+        assert_eq!(find(&settings, "cache.a.priority"), (Some(Value::Integer(8)), flag()));
+        assert!(settings.rows().all(|row| !row.path.contains('<')));
+        let raw = settings.typed(&mut Vec::new());
+        assert_eq!(raw.cache.get("a").unwrap().priority, Some(8));
+    }
+
+    #[test]
+    fn changes_of_named_tables_are_seen() {
+        let mut before = Settings::default();
+        before.name_table("cache.a", flag());
+        before.set("cache.a.priority", Value::Integer(8), flag());
+        let mut after = before.clone();
+        assert_eq!(before.changed(&after), Vec::<String>::new());
+        after.set("cache.a.expose.roots", Value::Array(Vec::new()), flag());
+        assert_eq!(before.changed(&after), ["cache.a.expose.roots"]);
+        assert!(before.changed(&Settings::default()).contains(&"cache.a.priority".to_owned()));
     }
 }

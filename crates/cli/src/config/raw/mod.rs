@@ -3,9 +3,20 @@
 //! The reference in `docs/configuration.md`, the names of the environment variables and the check for unknown
 //! keys all come from here. Nothing outside `config` sees these types.
 
+mod access;
+mod cache;
+mod nar_cache;
+
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{
+    access::{RawAccess, RawCacheAccess, RawOidc},
+    cache::{RawCache, RawCacheSigning, RawExpose},
+    nar_cache::{RawCompression, RawNarCache, RawNginx},
+};
 use super::units::{ByteSize, Span};
 
 /// The whole file.
@@ -30,8 +41,11 @@ pub(crate) struct RawConfig {
     pub(crate) signing: RawSigning,
     pub(crate) tls: RawTls,
     pub(crate) access: RawAccess,
+    pub(crate) expose: RawExpose,
+    pub(crate) cache: BTreeMap<String, RawCache>,
     pub(crate) nar_cache: RawNarCache,
     pub(crate) nginx: RawNginx,
+    pub(crate) metrics: RawMetrics,
     pub(crate) limits: RawLimits,
     pub(crate) log: RawLog,
 }
@@ -130,7 +144,7 @@ pub(crate) enum RawPolicy {
     SignedBy,
 }
 
-/// Certificate of the `tls://` listeners. Both files are read again when they change.
+/// Certificate of the `tls://` listeners. The files are read again when they change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawTls {
@@ -143,77 +157,13 @@ pub(crate) struct RawTls {
     pub(crate) client_ca: String,
 }
 
-/// Who may do what. A permission is `read`, `push`, `delete` or `metrics`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawAccess {
-    /// What everybody may do. An empty list makes the cache a private one.
-    pub(crate) anonymous: Vec<String>,
-    /// The file of tokens, one on each line as `rust-nix-serve token create` prints them; it is read again when it
-    /// changes. Relative names as in `signing.keys`.
-    pub(crate) tokens: String,
-    /// What the holders of client certificates may do: permissions with commas between them, a colon, and what the
-    /// subject of the certificate must have, such as `read,push: CN=ci,O=Example`; it may have more. See `tls.client_ca`.
-    pub(crate) subjects: Vec<String>,
-    /// Addresses and networks (`10.0.0.0/8`) of proxies that are believed when they say in `X-Forwarded-For` who the client
-    /// is. Whoever connects to the listener of `nginx.listen` is believed anyway.
-    pub(crate) trusted_proxies: Vec<String>,
-    /// How long the answer to a wrong credential is held back. One to a good credential never is.
-    pub(crate) failure_delay: Span,
-}
-
-/// Compressed NARs: each is compressed once and kept in a directory, within a bound.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawNarCache {
-    /// How NARs are compressed for clients. The uncompressed ones can always be had as well, and while there is a
-    /// cache so can those of the other compression, whose URLs clients remember for a month.
-    pub(crate) compression: RawCompression,
-    /// Level of the compression, 1 to 19 for zstd and 0 to 9 for xz; -1 is the usual one, 3 or 6.
-    pub(crate) level: i32,
-    /// Where compressed NARs are kept; nothing else may be in there. Empty is `$CACHE_DIRECTORY` (systemd's
-    /// `CacheDirectory=`), or else `/var/cache/rust-nix-serve`. With the compression `none` there is a cache only when
-    /// this is set.
-    pub(crate) directory: String,
-    /// The most that the directory may take; what was not used for the longest time goes first. A larger NAR is
-    /// never compressed.
-    pub(crate) size: ByteSize,
-    /// Memory for compressed NARs of at most 64 KiB.
-    pub(crate) memory: ByteSize,
-    /// Memory that the encoders of one compression may take together for large NARs; more wait their turn. zstd
-    /// takes 6 MiB at its usual level, xz 95.
-    pub(crate) encoder_memory: ByteSize,
-    /// Profiles, other links into the store, or directories of such links. The NARs of their closures are compressed while
-    /// there is nothing else to do, as far as there is room for them.
-    pub(crate) prewarm_roots: Vec<String>,
-    /// Whether the NARs of paths that are registered while the server runs are compressed in the same way.
-    pub(crate) prewarm_new: bool,
-    /// How long a compression goes on when its last reader has left, who may come back for the rest.
-    pub(crate) grace: Span,
-}
-
-/// How NARs are compressed for clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawCompression {
-    /// not at all: the least work for this machine, the most for the network
-    None,
-    /// Zstandard, which every Nix since 2.4 reads
-    Zstd,
-    /// xz: smaller, and twenty times the work
-    Xz,
-}
-
-/// An nginx in front that sends compressed NARs from the directory of the NAR cache itself.
+/// Listeners for those who watch the service.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct RawNginx {
-    /// The entry of `listen` that only nginx connects to. Among sockets passed by systemd it is the one named
-    /// `nginx`.
-    pub(crate) listen: String,
-    /// The `internal` location under which nginx has the directory of the NAR cache, such as `/nar-cache/`. Empty: nginx
-    /// gets every byte from here.
-    pub(crate) location: String,
+pub(crate) struct RawMetrics {
+    /// Where nothing but `/metrics`, `/healthz` and `/readyz` is answered, to everybody who can connect. Written as in `listen`, without
+    /// TLS. A socket passed by systemd under the name `metrics` replaces the list.
+    pub(crate) listen: Vec<String>,
 }
 
 /// What clients may take.
@@ -301,8 +251,11 @@ impl Default for RawConfig {
             signing: RawSigning::default(),
             tls: RawTls::default(),
             access: RawAccess::default(),
+            expose: RawExpose::default(),
+            cache: BTreeMap::new(),
             nar_cache: RawNarCache::default(),
             nginx: RawNginx::default(),
+            metrics: RawMetrics::default(),
             limits: RawLimits::default(),
             log: RawLog::default(),
         }
@@ -347,22 +300,6 @@ impl Default for RawSigning {
     }
 }
 
-impl Default for RawNarCache {
-    fn default() -> Self {
-        Self {
-            compression: RawCompression::None,
-            level: -1,
-            directory: String::new(),
-            size: ByteSize(20 << 30),
-            memory: ByteSize(32 << 20),
-            encoder_memory: ByteSize(256 << 20),
-            prewarm_roots: Vec::new(),
-            prewarm_new: false,
-            grace: Span::seconds(300),
-        }
-    }
-}
-
 impl Default for RawLimits {
     fn default() -> Self {
         Self {
@@ -382,17 +319,5 @@ impl Default for RawLimits {
 impl Default for RawLog {
     fn default() -> Self {
         Self { level: "info".into(), format: RawFormat::Auto }
-    }
-}
-
-impl Default for RawAccess {
-    fn default() -> Self {
-        Self {
-            anonymous: vec!["read".into()],
-            tokens: String::new(),
-            subjects: Vec::new(),
-            trusted_proxies: Vec::new(),
-            failure_delay: Span::seconds(1),
-        }
     }
 }

@@ -1,0 +1,72 @@
+//! `[access]`, for everybody and for one cache.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::units::Span;
+
+/// Who may do what. A permission is `read`, `push`, `delete` or `metrics`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAccess {
+    /// What everybody may do. An empty list makes the cache a private one.
+    pub(crate) anonymous: Vec<String>,
+    /// The file of tokens, one on each line as `rust-nix-serve token create` prints them; it is read again when it
+    /// changes. Relative names as in `signing.keys`.
+    pub(crate) tokens: String,
+    /// What the holders of client certificates may do: permissions with commas between them, a colon, and what the
+    /// subject of the certificate must have, such as `read,push: CN=ci,O=Example`; it may have more. See `tls.client_ca`.
+    pub(crate) subjects: Vec<String>,
+    /// Addresses and networks (`10.0.0.0/8`) of proxies that are believed when they say in `X-Forwarded-For` who the client
+    /// is. Whoever connects to the listener of `nginx.listen` is believed anyway.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// How long the answer to a wrong credential is held back. One to a good credential never is.
+    pub(crate) failure_delay: Span,
+    pub(crate) oidc: BTreeMap<String, RawOidc>,
+}
+
+/// Who may do what in this cache. Nothing of this is taken over from `[access]`: without a word, nobody may do anything.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawCacheAccess {
+    /// What everybody may do; `["read"]` makes it a public cache.
+    pub(crate) anonymous: Vec<String>,
+    /// The file of tokens of this cache, as `access.tokens`. Several caches may name the same file.
+    pub(crate) tokens: String,
+    /// What the holders of client certificates may do, as `access.subjects`.
+    pub(crate) subjects: Vec<String>,
+    pub(crate) oidc: BTreeMap<String, RawOidc>,
+}
+
+/// A service that issues short-lived tokens (OpenID Connect), such as GitHub Actions or GitLab.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawOidc {
+    /// The issuer as its tokens say it, such as `https://token.actions.githubusercontent.com`. Its keys are fetched from there.
+    pub(crate) issuer: String,
+    /// The audience that the tokens must be made for.
+    pub(crate) audience: String,
+    /// What a token must claim, each `claim=value`; in the value `*` stands for any text and `?` for one character. At least one
+    /// is needed: everybody can get a token of a public service.
+    pub(crate) claims: Vec<String>,
+    /// What the holders of such tokens may do.
+    pub(crate) allow: Vec<String>,
+    /// Certificates, PEM, that vouch for the server of the issuer instead of those of the public web. Relative names as in
+    /// `signing.keys`.
+    pub(crate) ca: String,
+}
+
+impl Default for RawAccess {
+    fn default() -> Self {
+        Self {
+            anonymous: vec!["read".into()],
+            tokens: String::new(),
+            subjects: Vec::new(),
+            trusted_proxies: Vec::new(),
+            failure_delay: Span::seconds(1),
+            oidc: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `[nar_cache]` and `[nginx]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::units::{ByteSize, Span};
+
+/// Compressed NARs: each is compressed once and kept in a directory, within a bound.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawNarCache {
+    /// How NARs are compressed for clients. The uncompressed ones can always be had as well, and while there is a
+    /// cache so can those of the other compression, whose URLs clients remember for a month.
+    pub(crate) compression: RawCompression,
+    /// Level of the compression, 1 to 19 for zstd and 0 to 9 for xz; -1 is the usual one, 3 or 6.
+    pub(crate) level: i32,
+    /// Where compressed NARs are kept; nothing else may be in there. Empty is `$CACHE_DIRECTORY` (systemd's
+    /// `CacheDirectory=`), or else `/var/cache/rust-nix-serve`. With the compression `none` there is a cache only when
+    /// this is set.
+    pub(crate) directory: String,
+    /// The most that the directory may take; what was not used for the longest time goes first. A larger NAR is
+    /// never compressed.
+    pub(crate) size: ByteSize,
+    /// Memory for compressed NARs of at most 64 KiB.
+    pub(crate) memory: ByteSize,
+    /// Memory that the encoders of one compression may take together for large NARs; more wait their turn. zstd
+    /// takes 6 MiB at its usual level, xz 95.
+    pub(crate) encoder_memory: ByteSize,
+    /// Profiles, other links into the store, or directories of such links. The NARs of their closures are compressed while
+    /// there is nothing else to do, as far as there is room for them.
+    pub(crate) prewarm_roots: Vec<String>,
+    /// Whether the NARs of paths that are registered while the server runs are compressed in the same way.
+    pub(crate) prewarm_new: bool,
+    /// How long a compression goes on when its last reader has left, who may come back for the rest.
+    pub(crate) grace: Span,
+}
+
+/// How NARs are compressed for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawCompression {
+    /// not at all: the least work for this machine, the most for the network
+    None,
+    /// Zstandard, which every Nix since 2.4 reads
+    Zstd,
+    /// xz: smaller, and twenty times the work
+    Xz,
+}
+
+/// An nginx in front that sends compressed NARs from the directory of the NAR cache itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawNginx {
+    /// The entry of `listen` that only nginx connects to. Among sockets passed by systemd it is the one named
+    /// `nginx`.
+    pub(crate) listen: String,
+    /// The `internal` location under which nginx has the directory of the NAR cache, such as `/nar-cache/`. Empty: nginx
+    /// gets every byte from here.
+    pub(crate) location: String,
+}
+
+impl Default for RawNarCache {
+    fn default() -> Self {
+        Self {
+            compression: RawCompression::None,
+            level: -1,
+            directory: String::new(),
+            size: ByteSize(20 << 30),
+            memory: ByteSize(32 << 20),
+            encoder_memory: ByteSize(256 << 20),
+            prewarm_roots: Vec::new(),
+            prewarm_new: false,
+            grace: Span::seconds(300),
+        }
+    }
+}
