@@ -41,6 +41,7 @@ mod damaged_configuration;
 mod damaged_store;
 mod debug_information;
 mod layers;
+mod metrics_listener;
 mod prewarmed;
 mod reload;
 mod scale_closure;

@@ -116,3 +116,25 @@ fn a_socket_that_does_not_listen_says_so() {
     let (mut process, _scratch) = start(&[high(connection)], "http", "$$", &standard, "");
     assert_refuses_to_start(&mut process, "Accept=yes");
 }
+
+#[test]
+fn a_socket_named_metrics_is_for_those_who_watch_and_leaves_the_configured_listeners() {
+    if !is_installed("bash") {
+        return;
+    }
+    let standard = Standard::new();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap();
+    let section = "[access]\nanonymous = [\"read\"]";
+    let (mut process, _scratch) = start(&[high(tcp)], "metrics", "$$", &standard, section);
+    let urls = announced(&mut process, 1);
+    assert_ne!(urls, [format!("http://{address}")]);
+    let ask = |address, target: &str| {
+        http::Connection::tcp(address).send(&http::Request::get(target)).status()
+    };
+    let cache = urls[0].strip_prefix("http://").unwrap().parse().unwrap();
+    assert_eq!(ask(address, "/metrics"), 200);
+    assert_eq!(ask(address, "/nix-cache-info"), 404);
+    assert_eq!(ask(cache, "/metrics"), 401);
+    assert_eq!(ask(cache, "/nix-cache-info"), 200);
+}

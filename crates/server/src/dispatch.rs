@@ -16,6 +16,7 @@ use crate::{
     routes,
     state::State,
     views::View,
+    watchers,
 };
 
 /// Registers the one service that answers everything.
@@ -25,11 +26,17 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
 
 async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
     let views = state.views.load_full();
-    let (view, path) = views.of(&request);
+    let watching = watchers::is_watching(&request);
+    let (view, path) =
+        if watching { (views.default(), request.uri().path()) } else { views.of(&request) };
     let resource = url::parse(path, request.uri().query());
     let kind = Kind::of(resource.as_ref());
-    let answer =
-        answer::for_method(request.method(), answer(&request, &state, view, resource).await);
+    let answer = if watching {
+        watchers::answer(&request, &state, resource).await
+    } else {
+        answer(&request, &state, view, resource).await
+    };
+    let answer = answer::for_method(request.method(), answer);
     state.metrics.answered(kind, answer.status().as_u16());
     state.metrics.bytes(kind, answer.body().uncounted());
     answer

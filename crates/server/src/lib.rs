@@ -33,6 +33,7 @@ mod stop;
 pub mod tls;
 mod views;
 mod watch;
+mod watchers;
 mod workers;
 
 pub use listen::ListenError;

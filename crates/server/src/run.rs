@@ -5,7 +5,7 @@ use std::{io, pin::pin, sync::Arc};
 use crate::{
     config::{Hooks, ServerConfig},
     heartbeat::Heartbeats,
-    listen::{self, Bound, ListenError},
+    listen::{self, Bound, ListenError, Purpose, Wanted},
     notify, prewarm,
     reload::{Reloader, Seen},
     secrecy,
@@ -57,8 +57,12 @@ pub enum RunError {
 /// is up and answers 503 until they are there.
 pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
     secrecy::keep();
-    let nginx = config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners);
-    let bound = listen::open(&config.listeners, nginx, config.limits.stall_timeout)?;
+    let wanted = Wanted {
+        clients: &config.listeners,
+        nginx: config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners),
+        watchers: &config.metrics_listeners,
+    };
+    let bound = listen::open(wanted, config.limits.stall_timeout)?;
     let seen = Seen::new(&config.caches, config.tls.as_ref());
     let certificate = certificate(&config, &bound)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -84,7 +88,10 @@ async fn serve(
     seen: Seen,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let urls: Vec<String> = bound.iter().map(|bound| bound.url.clone()).collect();
+    let (watched, bound_to): (Vec<&Bound>, Vec<&Bound>) =
+        bound.iter().partition(|bound| bound.purpose == Purpose::Watchers);
+    let urls = |bound: &[&Bound]| bound.iter().map(|one| one.url.clone()).collect::<Vec<_>>();
+    let (watched, urls) = (urls(&watched), urls(&bound_to));
     let state = Arc::new(State::new(config));
     let hearts = Heartbeats::new();
     let (mut server, files) = workers::start(bound, certificate.as_ref(), &state, &hearts)?;
@@ -93,6 +100,9 @@ async fn serve(
         ended = &mut server => return Err(ended.map_or_else(RunError::Start, |()| RunError::Ended)),
         () = signals.stop() => return Ok(()),
         () = hearts.started(workers::number(&state.config)) => {}
+    }
+    for url in &watched {
+        tracing::info!("metrics are on {url}");
     }
     announce(&urls, &state, &hooks);
 

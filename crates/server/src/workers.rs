@@ -15,12 +15,13 @@ use crate::{
     descriptors, dispatch,
     heartbeat::Heartbeats,
     limits::PerAddress,
-    listen::{Bound, ListeningSocket, SocketFile},
+    listen::{Bound, ListeningSocket, Place, Purpose, SocketFile},
     metrics::{Metrics, Transport},
     nginx,
     run::RunError,
     state::State,
     tls::{Certificate, ClientCa},
+    watchers,
 };
 
 /// Most workers that the server library can have.
@@ -71,7 +72,7 @@ pub(crate) fn start(
         .disable_signals()
         .on_connect(mark_connections(
             state.metrics.clone(),
-            nginx(&bound),
+            places(&bound),
             limits.connections_per_address.map(PerAddress::new),
             certificate.map(|certificate| certificate.client_ca().clone()),
         ));
@@ -99,27 +100,28 @@ fn attach_once(hearts: &Heartbeats) {
     }
 }
 
-/// The listeners that only nginx connects to.
-fn nginx(bound: &[Bound]) -> Vec<nginx::Local> {
-    let local = |bound: &Bound| match &bound.socket {
-        ListeningSocket::Tcp(socket) => socket.local_addr().ok().map(nginx::Local::Tcp),
-        ListeningSocket::Unix(socket) => {
-            socket.local_addr().ok()?.as_pathname().map(|path| nginx::Local::Unix(path.to_owned()))
-        }
-    };
-    bound.iter().filter(|bound| bound.nginx).filter_map(local).collect()
+/// The listeners that are not for everybody.
+fn places(bound: &[Bound]) -> Vec<(Place, Purpose)> {
+    let particular = bound.iter().filter(|bound| bound.purpose != Purpose::Clients);
+    particular.filter_map(|bound| Some((Place::of(bound)?, bound.purpose))).collect()
 }
 
 /// The connection counts as open until its extensions are dropped with it.
 fn mark_connections(
     metrics: Metrics,
-    nginx: Vec<nginx::Local>,
+    places: Vec<(Place, Purpose)>,
     per_address: Option<PerAddress>,
     client_ca: Option<ClientCa>,
 ) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |stream, extensions| {
-        for local in &nginx {
-            local.mark(stream, extensions);
+        match places.iter().find(|(place, _)| place.is_of(stream)).map(|(_, purpose)| purpose) {
+            Some(Purpose::Nginx) => {
+                extensions.insert(nginx::Behind);
+            }
+            Some(Purpose::Watchers) => {
+                extensions.insert(watchers::Watching);
+            }
+            Some(Purpose::Clients) | None => {}
         }
         if let Some(open) = per_address.as_ref().and_then(|limit| limit.count(stream)) {
             extensions.insert(open);

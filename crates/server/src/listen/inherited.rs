@@ -14,13 +14,19 @@ use std::{
 use listenfd::ListenFd;
 use rustix::net::sockopt;
 
-use super::{Bound, ListenError, ListeningSocket, tcp};
+use super::{Bound, ListenError, ListeningSocket, Purpose, tcp};
 
 /// `FileDescriptorName=` of the sockets whose clients speak TLS.
 const TLS_NAME: &str = "tls";
 
-/// The name of a socket that only nginx connects to.
-const NGINX_NAME: &str = "nginx";
+/// What the name of a socket says about those who connect to it.
+fn purpose(name: &str) -> Purpose {
+    match name {
+        "nginx" => Purpose::Nginx,
+        "metrics" => Purpose::Watchers,
+        _ => Purpose::Clients,
+    }
+}
 
 /// Takes every passed socket; none is no error. Call it once, before threads are started: it takes
 /// the variables out of the environment, so that children do not believe the sockets are theirs.
@@ -63,7 +69,7 @@ fn socket(
 fn from_tcp(listener: TcpListener, name: &str, stall: Duration) -> Result<Bound, String> {
     must_listen(&listener)?;
     let bound = tcp::describe(listener, name == TLS_NAME, stall).map_err(|err| err.to_string())?;
-    Ok(Bound { nginx: name == NGINX_NAME, ..bound })
+    Ok(Bound { purpose: purpose(name), ..bound })
 }
 
 fn from_unix(listener: UnixListener, name: &str) -> Result<Bound, String> {
@@ -75,7 +81,7 @@ fn from_unix(listener: UnixListener, name: &str) -> Result<Bound, String> {
     Ok(Bound {
         socket: ListeningSocket::Unix(listener),
         tls: false,
-        nginx: name == NGINX_NAME,
+        purpose: purpose(name),
         url,
         // The file belongs to whoever made the socket.
         file: None,
@@ -110,11 +116,13 @@ mod tests {
     const STALL: Duration = Duration::from_secs(900);
 
     #[test]
-    fn a_name_marks_tls() {
+    fn names_mark_tls_nginx_and_watchers() {
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
         let plain = from_tcp(listener(), "http", STALL).unwrap();
-        assert!(!plain.tls && !plain.nginx && plain.url.starts_with("http://127.0.0.1:"));
-        assert!(from_tcp(listener(), "nginx", STALL).unwrap().nginx);
+        assert!(!plain.tls && plain.url.starts_with("http://127.0.0.1:"));
+        assert_eq!(plain.purpose, Purpose::Clients);
+        assert_eq!(from_tcp(listener(), "nginx", STALL).unwrap().purpose, Purpose::Nginx);
+        assert_eq!(from_tcp(listener(), "metrics", STALL).unwrap().purpose, Purpose::Watchers);
         let tls = from_tcp(listener(), "tls", STALL).unwrap();
         assert!(tls.tls && tls.url.starts_with("https://127.0.0.1:"));
     }

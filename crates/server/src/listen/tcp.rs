@@ -11,7 +11,7 @@ use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind as bind_socket, listen, socket_with, sockopt,
 };
 
-use super::{BACKLOG, Bound, ListenError, ListeningSocket};
+use super::{BACKLOG, Bound, ListenError, ListeningSocket, Purpose};
 
 /// Time without a packet after which the kernel asks whether the peer is still there, and the time
 /// between such questions.
@@ -50,7 +50,13 @@ pub(super) fn describe(listener: TcpListener, tls: bool, stall: Duration) -> io:
     tune(&listener, stall)?;
     let scheme = if tls { "https" } else { "http" };
     let url = format!("{scheme}://{}", listener.local_addr()?);
-    Ok(Bound { socket: ListeningSocket::Tcp(listener), tls, nginx: false, url, file: None })
+    Ok(Bound {
+        socket: ListeningSocket::Tcp(listener),
+        tls,
+        purpose: Purpose::Clients,
+        url,
+        file: None,
+    })
 }
 
 /// `TCP_USER_TIMEOUT` ends a connection whose peer acknowledges nothing for that long, be it gone

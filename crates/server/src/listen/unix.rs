@@ -19,7 +19,7 @@ use rustix::{
     },
 };
 
-use super::{BACKLOG, Bound, ListenError, ListeningSocket};
+use super::{BACKLOG, Bound, ListenError, ListeningSocket, Purpose};
 
 /// Longest path that fits into the kernel's socket address, in bytes.
 const PATH_MAX: usize = 107;
@@ -49,7 +49,7 @@ pub(super) fn bind(path: &Path, mode: u32) -> Result<Bound, ListenError> {
     Ok(Bound {
         socket: ListeningSocket::Unix(listener),
         tls: false,
-        nginx: false,
+        purpose: Purpose::Clients,
         url: format!("unix:{}", path.display()),
         file: Some(file),
     })

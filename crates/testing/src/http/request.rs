@@ -5,6 +5,7 @@
 pub struct Request {
     method: String,
     target: String,
+    host: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
@@ -12,7 +13,13 @@ pub struct Request {
 impl Request {
     /// A request with any method and any target.
     pub fn new(method: impl Into<String>, target: impl Into<String>) -> Self {
-        Self { method: method.into(), target: target.into(), headers: Vec::new(), body: Vec::new() }
+        Self {
+            method: method.into(),
+            target: target.into(),
+            host: "cache.test".to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// A `GET`.
@@ -23,6 +30,13 @@ impl Request {
     /// A `HEAD`.
     pub fn head(target: impl Into<String>) -> Self {
         Self::new("HEAD", target)
+    }
+
+    /// Sends it to another host name than `cache.test`.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
     }
 
     /// Adds a header.
@@ -49,7 +63,8 @@ impl Request {
     /// The bytes on the wire.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\nHost: cache.test\r\n", self.method, self.target);
+        let mut text =
+            format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host);
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
