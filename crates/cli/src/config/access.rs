@@ -1,20 +1,47 @@
 //! Who may do what.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use rns_server::access::Subject;
 use rns_server::config::{AccessConfig, DoorConfig, Permissions, SubjectRule};
 
-use super::{raw::RawAccess, resolve::Finder};
+use super::{
+    oidc,
+    raw::{RawAccess, RawCacheAccess, RawOidc},
+    resolve::Finder,
+};
+
+/// What the tables of all caches say in the same way.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    anonymous: &'a [String],
+    tokens: &'a str,
+    subjects: &'a [String],
+    oidc: &'a BTreeMap<String, RawOidc>,
+}
+
+impl<'a> Rules<'a> {
+    /// Those of `[access]`.
+    pub(super) fn of(raw: &'a RawAccess) -> Self {
+        let RawAccess { anonymous, tokens, subjects, oidc, .. } = raw;
+        Self { anonymous, tokens, subjects, oidc }
+    }
+
+    /// Those of a cache with a name.
+    pub(super) fn of_cache(raw: &'a RawCacheAccess) -> Self {
+        let RawCacheAccess { anonymous, tokens, subjects, oidc, .. } = raw;
+        Self { anonymous, tokens, subjects, oidc }
+    }
+}
 
 /// What holds for one cache. `table` is where it is written.
-pub(super) fn access(raw: &RawAccess, table: &str, find: &mut Finder<'_>) -> AccessConfig {
+pub(super) fn access(rules: Rules<'_>, table: &str, find: &mut Finder<'_>) -> AccessConfig {
     AccessConfig {
-        anonymous: permissions(&raw.anonymous, &format!("{table}.anonymous"), find),
-        tokens: (!raw.tokens.is_empty()).then(|| find.credential(&raw.tokens)),
-        subjects: subjects(&raw.subjects, &format!("{table}.subjects"), find),
-        ..AccessConfig::default()
+        anonymous: permissions(rules.anonymous, &format!("{table}.anonymous"), find),
+        tokens: (!rules.tokens.is_empty()).then(|| find.credential(rules.tokens)),
+        subjects: subjects(rules.subjects, &format!("{table}.subjects"), find),
+        oidc: oidc::providers(rules.oidc, &format!("{table}.oidc"), find),
     }
 }
 

@@ -4,22 +4,27 @@
 //! types of [`raw`], and resolves it into what the server is told. All problems of all layers are reported at once.
 
 mod access;
+mod caches;
 mod dotted;
 mod env;
+mod expose;
 mod file;
 pub(crate) mod files;
 mod flags;
 mod foreign;
+mod kind;
 mod listen;
 mod listeners;
 mod nar_cache;
 mod nginx;
+mod oidc;
 mod problem;
 mod raw;
 pub(crate) mod reference;
 mod resolve;
 mod schema;
 mod settings;
+mod signing;
 mod store;
 mod store_uri;
 mod suggest;

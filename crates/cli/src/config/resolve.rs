@@ -2,18 +2,15 @@
 
 use std::{num::NonZeroU64, path::PathBuf};
 
-use rns_formats::PublicKey;
-use rns_server::config::{
-    CacheConfig, Caches, ClientLimits, Limits, ServerConfig, SigningConfig, SigningPolicy, TlsFiles,
-};
+use rns_server::config::{ClientLimits, Limits, ServerConfig, TlsFiles};
 use rns_store::StoreConfig;
 
 use super::{
-    access,
+    access, caches,
     env::Environment,
     listeners, nar_cache, nginx,
     problem::Problem,
-    raw::{RawConfig, RawFormat, RawLog, RawPolicy, RawSigning, RawTls},
+    raw::{RawConfig, RawFormat, RawLog, RawTls},
     settings::Settings,
     store,
     units::ByteSize,
@@ -56,15 +53,7 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         workers: raw.workers,
         public_url: public_url(&raw.public_url, find),
         shutdown_grace: raw.shutdown_grace.0,
-        caches: Caches {
-            default: CacheConfig {
-                priority: raw.cache_info.priority,
-                want_mass_query: raw.cache_info.want_mass_query,
-                signing: signing(&raw.signing, find),
-                access: access::access(&raw.access, "access", find),
-            },
-            named: Vec::new(),
-        },
+        caches: caches::caches(raw, find),
         door: access::door(&raw.access, find),
         metrics_listeners: listeners::metrics(raw, &listeners, find),
         limits: limits(raw, find),
@@ -82,7 +71,13 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
 
 fn tls(raw: &RawTls, find: &mut Finder<'_>) -> Option<TlsFiles> {
     match (raw.certificate.as_str(), raw.key.as_str()) {
-        ("", "") => None,
+        ("", "") => {
+            if !raw.client_ca.is_empty() {
+                let reason = "clients show certificates only where TLS is spoken here";
+                find.problem("tls.client_ca", reason, "write `certificate` and `key` as well");
+            }
+            None
+        }
         (_, "") => {
             find.problem("tls.key", "there is a certificate, but no key", "");
             None
@@ -115,42 +110,6 @@ fn public_url(text: &str, find: &mut Finder<'_>) -> Option<String> {
             find.problem("public_url", format!("`{text}` is not the URL of a cache"), hint);
             None
         }
-    }
-}
-
-fn signing(raw: &RawSigning, find: &mut Finder<'_>) -> SigningConfig {
-    let mut trusted = Vec::new();
-    for text in &raw.signed_by {
-        match PublicKey::parse(text) {
-            Ok(key) => trusted.push(key),
-            Err(error) => {
-                let hint = "expected a public key as in trusted-public-keys of nix.conf";
-                find.problem("signing.signed_by", format!("`{text}`: {error}"), hint);
-            }
-        }
-    }
-    match (raw.policy, raw.signed_by.is_empty()) {
-        (RawPolicy::SignedBy, true) => {
-            find.problem("signing.signed_by", "the policy signed-by needs public keys here", "");
-        }
-        (RawPolicy::SignedBy, false) | (_, true) => {}
-        (_, false) => {
-            let hint = "write `policy = \"signed-by\"` in [signing], or leave it out";
-            find.problem("signing.signed_by", "only the policy signed-by reads this", hint);
-        }
-    }
-    if raw.policy == RawPolicy::Keep && !raw.keys.is_empty() {
-        find.warnings.push("the keys in signing.keys sign nothing with the policy `keep`".into());
-    }
-    SigningConfig {
-        keys: raw.keys.iter().map(|name| find.credential(name)).collect(),
-        policy: match raw.policy {
-            RawPolicy::Add => SigningPolicy::Add,
-            RawPolicy::Replace => SigningPolicy::Replace,
-            RawPolicy::Keep => SigningPolicy::Keep,
-            RawPolicy::Ultimate => SigningPolicy::Ultimate,
-            RawPolicy::SignedBy => SigningPolicy::SignedBy(trusted),
-        },
     }
 }
 

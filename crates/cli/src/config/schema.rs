@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use toml::Value;
 
+pub(crate) use super::kind::{Kind, list};
 use super::{
     dotted::{self, NAME, join},
     raw::RawConfig,
@@ -33,19 +34,6 @@ pub(crate) struct Key {
 pub(crate) struct Section {
     pub(crate) name: String,
     pub(crate) description: String,
-}
-
-/// What a key may hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Integer,
-    Flag,
-    List,
-    Size,
-    Duration,
-    /// One of these words, with what each means.
-    Choice(Vec<(String, String)>),
 }
 
 /// All keys and tables, in the order of the reference.
@@ -144,84 +132,8 @@ impl Key {
     }
 }
 
-impl Kind {
-    fn of(schema: &Json) -> Self {
-        // Keys without a default are `null` or something.
-        if let Some(some) = schema.get("anyOf").and_then(Json::as_array).and_then(|any| any.first())
-        {
-            return Self::of(some);
-        }
-        let text = |key: &str| match schema.get(key) {
-            Some(Json::Array(words)) => words.first().and_then(Json::as_str).unwrap_or_default(),
-            other => other.and_then(Json::as_str).unwrap_or_default(),
-        };
-        if let Some(words) = schema.get("oneOf").and_then(Json::as_array) {
-            let word = |one: &Json| {
-                let name = one.get("const").and_then(Json::as_str)?;
-                Some((name.to_owned(), paragraph(one)))
-            };
-            return Self::Choice(words.iter().filter_map(word).collect());
-        }
-        match (text("type"), text("format")) {
-            ("integer", _) => Self::Integer,
-            ("boolean", _) => Self::Flag,
-            ("array", _) => Self::List,
-            (_, "size") => Self::Size,
-            (_, "duration") => Self::Duration,
-            _ => Self::Text,
-        }
-    }
-
-    /// What to write, for people.
-    pub(crate) fn expected(&self) -> String {
-        match self {
-            Self::Text => "a text in quotes".into(),
-            Self::Integer => "a whole number".into(),
-            Self::Flag => "true or false".into(),
-            Self::List => "a list of texts, such as [\"a\", \"b\"]".into(),
-            Self::Size => "a size, such as \"64MiB\" or \"10G\"".into(),
-            Self::Duration => "a duration, such as \"30s\" or \"5m\"".into(),
-            Self::Choice(words) => {
-                let words: Vec<String> =
-                    words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-                format!("one of {}", words.join(", "))
-            }
-        }
-    }
-
-    /// Whether a value has the right shape; what it says may still be nonsense.
-    pub(crate) fn accepts(&self, value: &Value) -> bool {
-        match (self, value) {
-            (Self::Integer, Value::Integer(_)) | (Self::Flag, Value::Boolean(_)) => true,
-            (Self::List, Value::Array(items)) => items.iter().all(Value::is_str),
-            (Self::Text | Self::Size | Self::Duration, Value::String(_)) => true,
-            (Self::Choice(words), Value::String(word)) => {
-                words.iter().any(|(known, _)| known == word)
-            }
-            _ => false,
-        }
-    }
-
-    /// What the text of an environment variable means for such a key. A text that means nothing stays a text, for
-    /// the check of all values to refuse.
-    pub(crate) fn read_text(&self, text: &str) -> Value {
-        let kept = || Value::String(text.to_owned());
-        match self {
-            Self::Integer => text.trim().parse().map_or_else(|_| kept(), Value::Integer),
-            Self::Flag => text.trim().parse().map_or_else(|_| kept(), Value::Boolean),
-            Self::List => list(text.split(',')),
-            _ => kept(),
-        }
-    }
-}
-
-/// A list of texts without the blank ones.
-pub(crate) fn list<'a>(items: impl Iterator<Item = &'a str>) -> Value {
-    let items = items.map(str::trim).filter(|item| !item.is_empty());
-    Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
-}
-
-fn paragraph(schema: &Json) -> String {
+/// The description of something, as one line.
+pub(super) fn paragraph(schema: &Json) -> String {
     let text = schema.get("description").and_then(Json::as_str);
     let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
     words.join(" ")
@@ -293,13 +205,5 @@ mod tests {
             assert_eq!(key.kind, from.kind, "{}", key.path);
             assert_eq!((&key.default, key.inherits), (&None, Some(from.path.as_str())));
         }
-    }
-
-    #[test]
-    fn texts_of_the_environment_get_the_type_of_their_key() {
-        assert_eq!(Kind::Integer.read_text("7"), Value::Integer(7));
-        assert_eq!(Kind::Flag.read_text("false"), Value::Boolean(false));
-        assert_eq!(Kind::Flag.read_text("no"), Value::String("no".into()));
-        assert_eq!(Kind::List.read_text("a, b,"), Value::Array(vec!["a".into(), "b".into()]));
     }
 }

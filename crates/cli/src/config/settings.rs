@@ -67,10 +67,13 @@ impl Settings {
         })
     }
 
-    /// Where the value of a key, or a table with a chosen name, came from.
+    /// Where the value of a key came from, or the table with a chosen name that it would be in.
     pub(crate) fn source(&self, key: &str) -> Source {
-        let value = self.values.get(key).map(|(_, source)| source);
-        value.or_else(|| self.named.get(key)).cloned().unwrap_or(Source::Default)
+        if let Some((_, source)) = self.values.get(key) {
+            return source.clone();
+        }
+        let above = std::iter::successors(Some(key), |path| Some(path.rsplit_once('.')?.0));
+        above.filter_map(|path| self.named.get(path)).next().cloned().unwrap_or(Source::Default)
     }
 
     /// Whether somebody has set this key.

@@ -1,9 +1,11 @@
 //! What a cache is: which part of the store, signed by whom, for whom.
 
+use rns_store::ExposurePolicy;
+
 use super::{AccessConfig, SigningConfig};
 
 /// All caches of a server. They share one store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Caches {
     /// What is answered where no cache with a name is meant.
     pub default: CacheConfig,
@@ -20,7 +22,7 @@ impl Caches {
 }
 
 /// A cache with a host name or a path of its own; with both, it is at that path of that host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NamedCache {
     /// Its name in the configuration.
     pub name: String,
@@ -33,7 +35,7 @@ pub struct NamedCache {
 }
 
 /// One cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CacheConfig {
     /// `Priority` in `nix-cache-info`: lower is preferred; cache.nixos.org says 40.
     pub priority: i32,
@@ -43,6 +45,8 @@ pub struct CacheConfig {
     pub signing: SigningConfig,
     /// Who may do what.
     pub access: AccessConfig,
+    /// What is shown of the store.
+    pub expose: ExposurePolicy,
 }
 
 impl Default for CacheConfig {
@@ -52,6 +56,7 @@ impl Default for CacheConfig {
             want_mass_query: true,
             signing: SigningConfig::default(),
             access: AccessConfig::default(),
+            expose: ExposurePolicy::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod cache;
+mod limits;
 mod nar_cache;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     access::{RawAccess, RawCacheAccess, RawOidc},
     cache::{RawCache, RawCacheSigning, RawExpose},
+    limits::RawLimits,
     nar_cache::{RawCompression, RawNarCache, RawNginx},
 };
 use super::units::{ByteSize, Span};
@@ -166,56 +168,6 @@ pub(crate) struct RawMetrics {
     pub(crate) listen: Vec<String>,
 }
 
-/// What clients may take.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawLimits {
-    /// Open connections of all listeners together.
-    pub(crate) connections: usize,
-    /// NARs, logs and files sent at the same time; more wait their turn.
-    pub(crate) downloads: usize,
-    /// Memory for narinfos that were rendered before.
-    pub(crate) narinfo_cache: ByteSize,
-    /// How long the head of a request may take to arrive.
-    pub(crate) header_timeout: Span,
-    /// How long a connection without a request stays open. Longer than a proxy's pool keeps it.
-    pub(crate) idle_timeout: Span,
-    /// A client that takes no byte for this long is cut off. Clients pause for minutes while they unpack.
-    pub(crate) stall_timeout: Span,
-    /// Open connections of one address, or of one IPv6 network of 64 bits; 0 is any number. More are closed. It
-    /// does not count what comes through a unix socket.
-    pub(crate) connections_per_address: u64,
-    pub(crate) per_address: RawPerAddress,
-    pub(crate) per_token: RawPerToken,
-}
-
-/// What one address, or one IPv6 network of 64 bits, may take. Behind a proxy the address is the one that a trusted proxy
-/// states; see `access.trusted_proxies`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawPerAddress {
-    /// Requests that are being answered at the same time; 0 is any number. More wait their turn.
-    pub(crate) requests_at_once: u64,
-    /// Requests in a second; 0 is any number. More wait their turn. One whose turn would not come within a minute is
-    /// told to come back (503).
-    pub(crate) requests_per_second: u64,
-    /// Bytes in a second; 0 is any number. More are sent later. What nginx sends itself is limited for each
-    /// download alone.
-    pub(crate) bandwidth: ByteSize,
-}
-
-/// What the holders of one token or certificate may take together, whatever their addresses.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawPerToken {
-    /// As in `limits.per_address`.
-    pub(crate) requests_at_once: u64,
-    /// As in `limits.per_address`.
-    pub(crate) requests_per_second: u64,
-    /// As in `limits.per_address`.
-    pub(crate) bandwidth: ByteSize,
-}
-
 /// Logging, on standard error.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -297,22 +249,6 @@ impl Default for RawCacheInfo {
 impl Default for RawSigning {
     fn default() -> Self {
         Self { keys: Vec::new(), policy: RawPolicy::Add, signed_by: Vec::new() }
-    }
-}
-
-impl Default for RawLimits {
-    fn default() -> Self {
-        Self {
-            connections: 20_000,
-            downloads: 1024,
-            narinfo_cache: ByteSize(32 << 20),
-            header_timeout: Span::seconds(30),
-            idle_timeout: Span::seconds(120),
-            stall_timeout: Span::seconds(900),
-            connections_per_address: 0,
-            per_address: RawPerAddress::default(),
-            per_token: RawPerToken::default(),
-        }
     }
 }
 

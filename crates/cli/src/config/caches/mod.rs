@@ -1,0 +1,96 @@
+//! The caches that the store appears as: the one without a name, and those of `[cache.<name>]`.
+
+mod place;
+
+use rns_server::config::{AccessConfig, CacheConfig, Caches, NamedCache, SigningConfig};
+
+use super::{
+    access::{self, Rules},
+    expose::expose,
+    raw::{RawCache, RawConfig},
+    resolve::Finder,
+    signing,
+};
+
+/// Publishing a whole store by accident is what must not happen.
+const OTHERS_ARE_NAMED: &str =
+    "there are caches with names, so what is shown to clients of none of them must be said";
+const NOT_SAID: &str = "what this cache shows must be said";
+
+/// All of them.
+pub(super) fn caches(raw: &RawConfig, find: &mut Finder<'_>) -> Caches {
+    let why = (!raw.cache.is_empty()).then_some(OTHERS_ARE_NAMED);
+    let default = CacheConfig {
+        priority: raw.cache_info.priority,
+        want_mass_query: raw.cache_info.want_mass_query,
+        signing: signing::signing(&raw.signing, "signing", find),
+        access: access::access(Rules::of(&raw.access), "access", find),
+        expose: expose(&raw.expose, "expose", why, find),
+    };
+    let mut named = Vec::new();
+    for (name, cache) in &raw.cache {
+        named.push(NamedCache {
+            name: name.clone(),
+            hosts: place::hosts(&cache.hosts, name, find),
+            path: place::path(&cache.path, name, find),
+            cache: named_cache(name, cache, raw, &default.signing, find),
+        });
+    }
+    let caches = Caches { default, named };
+    place::check(&caches, find);
+    warn(&caches, find);
+    caches
+}
+
+fn named_cache(
+    name: &str,
+    cache: &RawCache,
+    raw: &RawConfig,
+    general: &SigningConfig,
+    find: &mut Finder<'_>,
+) -> CacheConfig {
+    let table = format!("cache.{name}");
+    let says_nothing = cache.signing.keys.is_none()
+        && cache.signing.policy.is_none()
+        && cache.signing.signed_by.is_none();
+    let signing = if says_nothing {
+        general.clone()
+    } else {
+        let own = signing::of_cache(&cache.signing, &raw.signing);
+        signing::signing(&own, &format!("{table}.signing"), find)
+    };
+    CacheConfig {
+        priority: cache.priority.unwrap_or(raw.cache_info.priority),
+        want_mass_query: cache.want_mass_query.unwrap_or(raw.cache_info.want_mass_query),
+        signing,
+        access: access::access(Rules::of_cache(&cache.access), &format!("{table}.access"), find),
+        expose: expose(&cache.expose, &format!("{table}.expose"), Some(NOT_SAID), find),
+    }
+}
+
+/// What can be meant, but hardly is.
+fn warn(caches: &Caches, find: &mut Finder<'_>) {
+    for named in &caches.named {
+        if is_for_nobody(&named.cache.access) {
+            find.warnings.push(format!(
+                "nobody may use cache {0}: [cache.{0}.access] names neither tokens nor others, and gives `anonymous` nothing",
+                named.name
+            ));
+        }
+    }
+    for (one, other) in place::sharing_a_host(caches) {
+        find.warnings.push(format!(
+            "{one} and {other} have different tokens and share a host name: Nix keeps one password for each host, so give them host names of their own"
+        ));
+    }
+}
+
+fn is_for_nobody(access: &AccessConfig) -> bool {
+    access.anonymous.is_empty()
+        && access.tokens.is_none()
+        && access.subjects.is_empty()
+        && access.oidc.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Where caches are: host names and paths.
+
+use std::net::Ipv6Addr;
+
+use rns_server::config::{Caches, NamedCache};
+
+use crate::config::resolve::Finder;
+
+/// First segments of the names that a cache answers for; a path with one of them would hide these from clients.
+const TAKEN: &[&str] = &[
+    "nar",
+    "log",
+    "serve",
+    "debuginfo",
+    "realisations",
+    "build-trace-v2",
+    "nix-cache-info",
+    "pubkey",
+    "version",
+    "healthz",
+    "health",
+    "readyz",
+    "metrics",
+];
+
+/// Endings of such names.
+const TAKEN_ENDINGS: &[&str] = &[".narinfo", ".ls"];
+
+/// The host names of a cache, in lower case.
+pub(super) fn hosts(texts: &[String], name: &str, find: &mut Finder<'_>) -> Vec<String> {
+    let hosts = texts.iter().map(|text| text.trim_end_matches('.').to_ascii_lowercase());
+    let hosts: Vec<String> = hosts.collect();
+    for (host, text) in hosts.iter().zip(texts).filter(|(host, _)| !is_host(host)) {
+        find.problem(
+            &format!("cache.{name}.hosts"),
+            format!("`{text}` is not a host name"),
+            if host.contains([':', '/']) {
+                "write it without scheme, port and path"
+            } else {
+                "expected something like team-a.example.org"
+            },
+        );
+    }
+    hosts
+}
+
+fn is_host(text: &str) -> bool {
+    let address = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    if let Some(address) = address {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
+}
+
+/// The path of a cache, without a slash at the end.
+pub(super) fn path(text: &str, name: &str, find: &mut Finder<'_>) -> Option<String> {
+    if text.is_empty() {
+        return None;
+    }
+    let key = format!("cache.{name}.path");
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let Some(segments) = path.strip_prefix('/') else {
+        let hint = "expected something like /team-a";
+        find.problem(&key, format!("`{text}` does not begin with a slash"), hint);
+        return None;
+    };
+    for segment in segments.split('/') {
+        if !is_segment(segment) {
+            let hint = "small letters, digits, `-`, `_` and `.`, with slashes between";
+            find.problem(&key, format!("`{text}` is no path for a cache"), hint);
+            return None;
+        }
+        if TAKEN.contains(&segment) || TAKEN_ENDINGS.iter().any(|end| segment.ends_with(end)) {
+            let reason = format!("`{segment}` is a name within a cache, so none can be under it");
+            find.problem(&key, reason, "choose another path");
+        }
+    }
+    Some(path.to_owned())
+}
+
+fn is_segment(text: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    !text.is_empty() && text != "." && text != ".." && text.bytes().all(plain)
+}
+
+/// Finds caches without a place, and places with several caches.
+pub(super) fn check(caches: &Caches, find: &mut Finder<'_>) {
+    for (index, one) in caches.named.iter().enumerate() {
+        let says = |key: &str| find.settings.says(&format!("cache.{}.{key}", one.name));
+        if one.hosts.is_empty() && one.path.is_none() && !says("path") {
+            let hint = "write `hosts = [\"…\"]`, `path = \"/…\"` or both";
+            find.problem(
+                &format!("cache.{}", one.name),
+                "it has neither a host name nor a path, so nobody could get there",
+                hint,
+            );
+        }
+        for other in caches.named.iter().take(index) {
+            let same_hosts =
+                is_common(one, other) || one.hosts.is_empty() && other.hosts.is_empty();
+            let has_place = !one.hosts.is_empty() || one.path.is_some();
+            if same_hosts && one.path == other.path && has_place {
+                let reason = format!("it is in the same place as cache {}", other.name);
+                find.problem(&format!("cache.{}", one.name), reason, "");
+            }
+        }
+    }
+}
+
+fn is_common(one: &NamedCache, other: &NamedCache) -> bool {
+    one.hosts.iter().any(|host| other.hosts.contains(host))
+}
+
+/// Pairs of caches that clients find under one host name though they want different tokens, by what they are called.
+pub(super) fn sharing_a_host(caches: &Caches) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let named = |cache: &NamedCache| format!("cache {}", cache.name);
+    for (index, one) in caches.named.iter().enumerate() {
+        let tokens = &one.cache.access.tokens;
+        let differ = |other: &Option<_>| tokens.is_some() && other.is_some() && tokens != other;
+        // Below a host name of its own, a cache with a path leaves the rest to others.
+        let has_host_alone = !one.hosts.is_empty() && one.path.is_none();
+        if !has_host_alone && differ(&caches.default.access.tokens) {
+            pairs.push((named(one), "the cache without a name".to_owned()));
+        }
+        for other in caches.named.iter().take(index) {
+            let other_has_host_alone = !other.hosts.is_empty() && other.path.is_none();
+            let share = match (one.hosts.is_empty(), other.hosts.is_empty()) {
+                (false, false) => is_common(one, other),
+                (true, true) => true,
+                (true, false) => !other_has_host_alone,
+                (false, true) => !has_host_alone,
+            };
+            if share && differ(&other.cache.access.tokens) {
+                pairs.push((named(other), named(one)));
+            }
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_formats::url;
+
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_grammar_is_taken() {
+        let hash = "00000000000000000000000000000001";
+        let build_id = "0".repeat(40);
+        let digest = "0".repeat(64);
+        for name in [
+            "nix-cache-info".to_owned(),
+            format!("{hash}.narinfo"),
+            format!("{hash}.ls"),
+            format!("nar/{hash}.nar"),
+            format!("log/{hash}-x.drv"),
+            format!("build-trace-v2/{hash}-x.drv/out.doi"),
+            format!("realisations/sha256:{digest}!out.doi"),
+            format!("debuginfo/{build_id}.debug"),
+            format!("serve/{hash}/"),
+            "pubkey".to_owned(),
+            "version".to_owned(),
+            "healthz".to_owned(),
+            "health".to_owned(),
+            "readyz".to_owned(),
+            "metrics".to_owned(),
+        ] {
+            assert!(url::parse(&format!("/{name}"), None).is_some(), "{name}");
+            let first = name.split('/').next().unwrap();
+            let ends = |end: &&str| first.ends_with(*end);
+            assert!(TAKEN.contains(&first) || TAKEN_ENDINGS.iter().any(|end| ends(&end)), "{name}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        for good in ["localhost", "a.example.org", "192.0.2.1", "[2001:db8::1]", "my_host"] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in ["", "a:80", "https://a", "a/b", "*.example.org", "::1", "a..b", "[x]", "ä.org"]
+        {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+}

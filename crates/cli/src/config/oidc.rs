@@ -1,0 +1,151 @@
+//! Services that issue tokens.
+
+use std::collections::BTreeMap;
+
+use rns_server::config::OidcProvider;
+
+use super::{access::permissions, raw::RawOidc, resolve::Finder};
+
+/// Those below `table`, such as `access.oidc`.
+pub(super) fn providers(
+    raw: &BTreeMap<String, RawOidc>,
+    table: &str,
+    find: &mut Finder<'_>,
+) -> Vec<OidcProvider> {
+    raw.iter().map(|(name, raw)| provider(name, raw, &format!("{table}.{name}"), find)).collect()
+}
+
+fn provider(name: &str, raw: &RawOidc, table: &str, find: &mut Finder<'_>) -> OidcProvider {
+    if !is_url(&raw.issuer) {
+        find.problem(
+            &format!("{table}.issuer"),
+            format!("`{}` is not the URL of an issuer", raw.issuer),
+            "expected something like https://token.actions.githubusercontent.com",
+        );
+    }
+    if raw.audience.is_empty() {
+        find.problem(
+            &format!("{table}.audience"),
+            "there is no audience, so tokens made for other services would be taken",
+            "write the URL of this cache, and make the tokens for it",
+        );
+    }
+    if raw.claims.is_empty() {
+        find.problem(
+            &format!("{table}.claims"),
+            "nothing is asked of a token, so whoever uses the service would have one",
+            "write `claims = [\"repository=OWNER/*\"]` for GitHub, `claims = [\"project_path=GROUP/*\"]` for GitLab",
+        );
+    }
+    let allow = permissions(&raw.allow, &format!("{table}.allow"), find);
+    if raw.allow.is_empty() {
+        find.problem(
+            &format!("{table}.allow"),
+            "its tokens would allow nothing",
+            "write `allow = [\"read\"]`",
+        );
+    }
+    OidcProvider {
+        name: name.to_owned(),
+        issuer: raw.issuer.clone(),
+        audience: raw.audience.clone(),
+        claims: claims(&raw.claims, &format!("{table}.claims"), find),
+        allow,
+        ca: (!raw.ca.is_empty()).then(|| find.credential(&raw.ca)),
+    }
+}
+
+/// Without TLS, anybody on the way could say which keys sign; on this machine nobody is on the way.
+fn is_url(text: &str) -> bool {
+    let rest = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => rest,
+        (None, Some(rest)) if is_loopback(rest) => rest,
+        _ => return false,
+    };
+    !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || "?#\"'<>".contains(c))
+}
+
+fn is_loopback(rest: &str) -> bool {
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+}
+
+fn claims(texts: &[String], key: &str, find: &mut Finder<'_>) -> Vec<(String, String)> {
+    let mut claims = Vec::new();
+    for text in texts {
+        match text.split_once('=') {
+            Some((claim, value)) if !claim.trim().is_empty() => {
+                claims.push((claim.trim().to_owned(), value.trim().to_owned()));
+            }
+            _ => find.problem(
+                key,
+                format!("`{text}` is no claim with a value"),
+                "expected something like repository=OWNER/*",
+            ),
+        }
+    }
+    claims
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{load_with, refusal};
+    use super::*;
+
+    #[test]
+    fn a_provider_arrives_typed() {
+        let text = "[access.oidc.github]\nissuer = \"https://token.actions.githubusercontent.com\"\naudience = \"a\"\n\
+                    claims = [\"repository=org/*\", \"ref = refs/heads/a=b\"]\nallow = [\"read\", \"push\"]\nca = \"/ca\"\n";
+        let access = load_with(text, &[], &[]).unwrap().server.caches.default.access;
+        let provider = access.oidc.first().unwrap();
+        assert_eq!(provider.name, "github");
+        assert_eq!(
+            provider.claims,
+            [("repository".into(), "org/*".into()), ("ref".into(), "refs/heads/a=b".into())]
+        );
+        assert_eq!(provider.allow.to_string(), "read,push");
+        assert_eq!(provider.ca.as_deref(), Some(std::path::Path::new("/ca")));
+    }
+
+    #[test]
+    fn a_provider_that_anybody_could_use_is_refused() {
+        let said = refusal(
+            "[access.oidc.x]\nissuer = \"http://example.org\"\nclaims = [\"x\"]\nallow = [\"all\"]\n",
+        );
+        for part in [
+            "access.oidc.x.issuer (",
+            "`http://example.org` is not the URL of an issuer",
+            "access.oidc.x.audience (",
+            "`x` is no claim with a value",
+            "access.oidc.x.allow (",
+        ] {
+            assert!(said.contains(part), "{part}\nin\n{said}");
+        }
+        let said = refusal("[access.oidc.x]\n");
+        assert!(said.contains("nothing is asked of a token"), "{said}");
+        assert!(said.contains("would allow nothing"), "{said}");
+    }
+
+    #[test]
+    fn only_this_machine_may_be_asked_without_tls() {
+        for good in
+            ["https://a.example", "http://127.0.0.1:80/x", "http://[::1]:1", "http://localhost"]
+        {
+            assert!(is_url(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a.example",
+            "http://a.example",
+            "http://127.0.0.1.example",
+            "https://",
+            "https://a?b",
+        ] {
+            assert!(!is_url(bad), "{bad}");
+        }
+    }
+}
