@@ -1,8 +1,8 @@
 //! NARs that are compressed before anybody asks for them.
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path, thread, time::Duration};
 
-use rns_testing::{FixtureStore, Scratch, Server, Tree, http::Request};
+use rns_testing::{Entry, FixtureStore, Scratch, Server, Tree, http::Request};
 
 use crate::{
     compressed::large,
@@ -71,4 +71,24 @@ fn work_that_nobody_waits_for_stands_still_while_somebody_downloads() {
     assert_eq!(asked.status(), 200);
     assert!(asked.complete);
     drop(download);
+}
+
+#[test]
+fn the_closure_of_a_root_is_compressed_and_so_is_the_next_one() {
+    let mut store = FixtureStore::new();
+    let library = store.add("library", Tree::file("library"));
+    let program = store.insert(Entry::new("program", Tree::file("program")).references([&library]));
+    let other = store.add("other", Tree::file("other"));
+    let scratch = Scratch::new();
+    let (directory, profile) = (scratch.join("nars"), scratch.join("profile"));
+    let point_to = |path: &rns_formats::StorePath| {
+        let next = scratch.join("next");
+        symlink(store.store_dir().print(path), &next).unwrap();
+        fs::rename(&next, &profile).unwrap();
+    };
+    point_to(&program);
+    let _server = prewarming(&store, &directory, &format!("prewarm_roots = [{profile:?}]"));
+    eventually(|| kept(&directory) == 2);
+    point_to(&other);
+    eventually(|| kept(&directory) == 3);
 }

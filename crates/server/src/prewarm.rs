@@ -7,7 +7,7 @@ use std::{
 };
 
 use rns_formats::HashPart;
-use rns_store::{Codec, StoreError, Warmed};
+use rns_store::{Codec, ExposurePolicy, LocalStore, StoreError, Warmed};
 
 use crate::state::State;
 
@@ -28,6 +28,7 @@ pub(crate) async fn run(state: Arc<State>) {
     let Some(codec) = state.config.compression else { return };
     let busy = busy(Arc::clone(&state));
     let mut new = NewPaths { last: None };
+    let mut rooted = Closures::new(&state);
     let mut waiting = VecDeque::new();
     let mut told = false;
     loop {
@@ -35,6 +36,9 @@ pub(crate) async fn run(state: Arc<State>) {
         // An outage is told by those whose requests fail; it is tried again.
         if state.config.prewarm.new_paths {
             _ = new.find(&state, &mut waiting).await;
+        }
+        if let Some(rooted) = &mut rooted {
+            _ = rooted.find(&mut waiting).await;
         }
         while let Some(hash) = waiting.pop_front() {
             match warm(&state, hash, codec, &busy).await {
@@ -66,6 +70,33 @@ async fn warm(
         }
     }
     Ok(Warmed::Not)
+}
+
+/// Follows the closures of roots.
+struct Closures {
+    store: LocalStore,
+    /// The state of the closures that were seen.
+    seen: Option<u64>,
+}
+
+impl Closures {
+    fn new(state: &State) -> Option<Self> {
+        let roots = state.config.prewarm.roots.clone();
+        let policy = ExposurePolicy { roots: Some(roots.clone()), ..ExposurePolicy::default() };
+        let of_roots = || Self { store: state.store.exposing(&policy), seen: None };
+        (!roots.is_empty()).then(of_roots)
+    }
+
+    async fn find(&mut self, waiting: &mut VecDeque<HashPart>) -> Result<(), StoreError> {
+        self.store.exposure_known().await?;
+        // Read before the paths are, so that nothing is missed.
+        let Some(paths_now) = self.store.exposure_numbers() else { return Ok(()) };
+        if self.seen != Some(paths_now.evaluations) {
+            waiting.extend(self.store.exposed_paths().await?.unwrap_or_default());
+            self.seen = Some(paths_now.evaluations);
+        }
+        Ok(())
+    }
 }
 
 /// Follows what is registered.

@@ -119,6 +119,11 @@ impl LocalStore {
         Ok(())
     }
 
+    /// The rows of what is exposed, as far as that is known; `None` without a policy too.
+    pub(crate) fn exposed_rows(&self) -> Option<Vec<i64>> {
+        Some(self.view()?.snapshot()?.set.rows().collect())
+    }
+
     /// What is counted of the policy; `None` without one.
     #[must_use]
     pub fn exposure_numbers(&self) -> Option<ExposureNumbers> {

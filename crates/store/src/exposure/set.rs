@@ -70,6 +70,11 @@ impl Set {
         self.base.rows.binary_search(&row).is_ok() || self.fresh.rows.binary_search(&row).is_ok()
     }
 
+    /// The rows, in no order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = i64> {
+        self.base.rows.iter().chain(&self.fresh.rows).copied()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.base.entries.len() + self.fresh.entries.len()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rns_formats::HashPart;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{Codec, produce, production::Production};
 use crate::{LocalStore, StoreError};
@@ -12,6 +12,8 @@ use crate::{LocalStore, StoreError};
 const PAGE: i64 = 256;
 
 const NEWEST: &str = "select coalesce(max(id), 0) from ValidPaths";
+
+const PATH: &str = "select path from ValidPaths where id = ?1";
 
 const AFTER: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
 
@@ -101,5 +103,26 @@ impl LocalStore {
             Ok((paths, last))
         };
         Ok(self.shared().database.ask(question).await?.unwrap_or((Vec::new(), row.unwrap_or(0))))
+    }
+
+    /// All paths that a policy exposes; `None` without a policy, or while it is not known what that exposes.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub async fn exposed_paths(&self) -> Result<Option<Vec<HashPart>>, StoreError> {
+        let Some(rows) = self.exposed_rows() else { return Ok(None) };
+        let store_dir = self.store_dir().clone();
+        let question = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(PATH)?;
+            let mut paths = Vec::new();
+            for row in &rows {
+                let path: Option<String> =
+                    statement.query_row([row], |row| row.get(0)).optional()?;
+                let path = path.and_then(|path| store_dir.parse_path(&path).ok());
+                paths.extend(path.map(|path| path.hash_part()));
+            }
+            Ok(paths)
+        };
+        self.shared().database.ask(question).await
     }
 }
