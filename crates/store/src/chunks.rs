@@ -1,4 +1,5 @@
-//! Bodies as chunks for the event loop. Reading runs one chunk ahead of the socket, on the blocking pool.
+//! Bodies as chunks for the event loop. What is in memory is read there and then; what has to be waited for is read on the
+//! blocking pool, one chunk ahead of the socket.
 
 use std::{
     future::poll_fn,
@@ -8,14 +9,14 @@ use std::{
     path::Path,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{StoreError, nar::Buffer};
+use crate::{StoreError, nar::Buffer, nowait::NoWait};
 
 /// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
 /// them ends the work.
@@ -33,23 +34,34 @@ pub trait Chunks {
     }
 }
 
-/// Where the bytes of a body come from. Blocks.
+/// Chunks that are read on the event loop in one go; others have their turn after that.
+const TURN: u32 = 8;
+
+/// Where the bytes of a body come from.
 pub(crate) trait Fill: Send + 'static {
-    /// Fills `room` as far as there is something left, and says how far.
+    /// Fills `room` as far as there is something left, and says how far. Blocks.
     fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError>;
+
+    /// The same without blocking, as far as that is possible: 0 leaves the work, and whatever is wrong, to [`Self::fill`].
+    fn fill_now(&mut self, _room: &mut [u8]) -> usize {
+        0
+    }
 
     /// Whether everything has been read.
     fn is_at_end(&self) -> bool;
 }
 
-/// The chunks of a source, each read while the one before it is on its way.
+/// The chunks of a source. Once one of them had to be waited for, each is read while the one before it is on its way.
 pub(crate) struct ReadAhead<S> {
     state: State<S>,
     /// The first chunk, when somebody has looked at it.
     first: Option<Bytes>,
+    /// Chunks read without waiting since others had their turn.
+    turn: u32,
 }
 
 enum State<S> {
+    Here(S),
     Reading(JoinHandle<Filled<S>>),
     Done,
 }
@@ -61,8 +73,7 @@ struct Filled<S> {
 
 impl<S: Fill> ReadAhead<S> {
     pub(crate) fn start(source: S) -> Self {
-        let state = if source.is_at_end() { State::Done } else { State::read(source) };
-        Self { state, first: None }
+        Self { state: State::Here(source), first: None, turn: 0 }
     }
 
     /// Waits for the first chunk and keeps it, so that what goes wrong at once is known before anything is sent.
@@ -78,27 +89,49 @@ impl<S: Fill> Chunks for ReadAhead<S> {
             return Poll::Ready(Some(Ok(first)));
         }
         loop {
-            let State::Reading(task) = &mut self.state else { return Poll::Ready(None) };
-            let filled = ready!(Pin::new(task).poll(cx));
-            self.state = State::Done;
-            let Ok(Filled { source, chunk }) = filled else {
-                return Poll::Ready(Some(Err(StoreError::Stopping)));
-            };
-            if chunk.is_ok() && !source.is_at_end() {
-                self.state = State::read(source);
-            }
-            // A source that learns of its end only by reading on has an empty last chunk.
-            if !chunk.as_ref().is_ok_and(Bytes::is_empty) {
-                return Poll::Ready(Some(chunk));
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Done => return Poll::Ready(None),
+                State::Here(source) if source.is_at_end() => return Poll::Ready(None),
+                State::Here(source) if self.turn == TURN => {
+                    self.turn = 0;
+                    self.state = State::Here(source);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Here(mut source) => {
+                    let mut buffer = Buffer::take();
+                    if buffer.fill_now(|room| source.fill_now(room)) == 0 {
+                        self.state = State::read(source, buffer);
+                        continue;
+                    }
+                    self.turn += 1;
+                    self.state = State::Here(source);
+                    return Poll::Ready(Some(Ok(buffer.into_bytes())));
+                }
+                State::Reading(mut task) => {
+                    let Poll::Ready(filled) = Pin::new(&mut task).poll(cx) else {
+                        self.state = State::Reading(task);
+                        return Poll::Pending;
+                    };
+                    let Ok(Filled { source, chunk }) = filled else {
+                        return Poll::Ready(Some(Err(StoreError::Stopping)));
+                    };
+                    if chunk.is_ok() && !source.is_at_end() {
+                        self.state = State::read(source, Buffer::take());
+                    }
+                    // A source that learns of its end only by reading on has an empty last chunk.
+                    if !chunk.as_ref().is_ok_and(Bytes::is_empty) {
+                        return Poll::Ready(Some(chunk));
+                    }
+                }
             }
         }
     }
 }
 
 impl<S: Fill> State<S> {
-    fn read(mut source: S) -> Self {
+    fn read(mut source: S, mut buffer: Buffer) -> Self {
         Self::Reading(spawn_blocking(move || {
-            let mut buffer = Buffer::take();
             let chunk = buffer.fill_with(|room| source.fill(room)).map(|()| buffer.into_bytes());
             Filled { source, chunk }
         }))
@@ -128,12 +161,13 @@ pub(crate) struct FileRange {
     file: Arc<OwnedFd>,
     path: Arc<Path>,
     range: Range<u64>,
+    nowait: NoWait,
 }
 
 impl FileRange {
     /// `path` is for messages only.
-    pub(crate) const fn new(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
-        Self { file, path, range }
+    pub(crate) fn new(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
+        Self { file, path, range, nowait: NoWait::default() }
     }
 }
 
@@ -161,6 +195,15 @@ impl Fill for FileRange {
             self.range.start += read as u64;
         }
         Ok(filled)
+    }
+
+    fn fill_now(&mut self, room: &mut [u8]) -> usize {
+        let left = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
+        let most = left.min(room.len());
+        let room = room.get_mut(..most).unwrap_or_default();
+        let filled = self.nowait.read(&self.file, room, self.range.start);
+        self.range.start += filled as u64;
+        filled
     }
 
     fn is_at_end(&self) -> bool {
@@ -225,9 +268,14 @@ mod tests {
         let (file, handle) = file(&pattern(BUFFER_BYTES + 100));
         let len = BUFFER_BYTES as u64 + 100;
         handle.set_len(BUFFER_BYTES as u64 + 50).unwrap();
-        let mut stream = stream(&file, 0..len);
-        assert_eq!(stream.next_chunk().await.unwrap().unwrap().len(), BUFFER_BYTES);
-        let error = stream.next_chunk().await.unwrap().unwrap_err().to_string();
+        let (mut stream, mut read) = (stream(&file, 0..len), 0);
+        let error = loop {
+            match stream.next_chunk().await.unwrap() {
+                Ok(chunk) => read += chunk.len(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(read >= BUFFER_BYTES && read < len as usize, "{read}");
         assert!(error.contains("some file") && error.contains("shorter"), "{error}");
         assert!(stream.next_chunk().await.is_none());
     }

@@ -20,6 +20,7 @@ mod lookup;
 mod nar;
 mod nar_cache;
 mod nar_index;
+mod nowait;
 mod numbers;
 mod realisation;
 

@@ -15,9 +15,11 @@ use crate::{
     index::LazyIndex,
     known::KnownRows,
     nar::{
-        self, BUFFER_BYTES, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader, Source, Tree,
+        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader,
+        Source, Tree,
     },
     nar_cache::NarCache,
+    nowait::NoWait,
 };
 
 /// A Nix store on this machine. Clones share everything.
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) debug_files: LazyIndex,
     pub(crate) nar_cache: Option<Arc<NarCache>>,
     pub(crate) views: Views,
+    /// Whether files of store paths can be read without waiting.
+    nowait: Arc<NoWait>,
 }
 
 impl LocalStore {
@@ -71,6 +75,7 @@ impl LocalStore {
             debug_files: LazyIndex::new("debug information", config.index_entries),
             nar_cache: config.nar_cache.clone().map(NarCache::open),
             views: Views::default(),
+            nowait: Arc::default(),
             config,
         });
         Self { shared, view: None }
@@ -124,11 +129,21 @@ impl LocalStore {
         let small = range.end.saturating_sub(range.start) <= BUFFER_BYTES as u64;
         if small {
             // Read before the first byte is sent, so there is nothing to keep alive.
+            let mut buffer = Buffer::take();
+            let mut begun = self.shared.reader_now(nar, &range);
+            if let Some(reader) = &mut begun {
+                buffer.fill_now(|room| reader.fill_now(room));
+                if reader.is_at_end() {
+                    return Ok(Some(NarBody::Whole(buffer.into_bytes())));
+                }
+            }
             let shared = Arc::clone(&self.shared);
             let nar = nar.clone();
-            let bytes = spawn_blocking(move || nar::read_whole(shared.reader(&nar, &range)?))
-                .await
-                .map_err(|_| StoreError::Stopping)?;
+            let read = move || {
+                let reader = begun.map_or_else(|| shared.reader(&nar, &range), Ok)?;
+                nar::read_whole(reader, buffer)
+            };
+            let bytes = spawn_blocking(read).await.map_err(|_| StoreError::Stopping)?;
             return present(bytes.map(NarBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
@@ -191,27 +206,44 @@ impl LocalStore {
 impl Shared {
     /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
     pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, StoreError> {
-        let key = LayoutKey { hash: nar.info.path.hash_part(), row: nar.row };
         let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
             let error = nar::of_path(&nar.info.path, error);
             if matches!(error, StoreError::Damaged { .. }) {
-                self.condition.note_damage(key, &error);
+                self.condition.note_damage(nar.key(), &error);
             }
             error
         })?;
+        let check = self.is_to_be_checked(nar, range).then_some(nar.info.nar_hash);
+        Ok(RangeReader::new(self.source(nar, tree), range, check))
+    }
+
+    /// The same for a thread that must not wait. `None` when it would have to, when a hash is to be computed, and when
+    /// something is wrong.
+    pub(crate) fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
+        if self.is_to_be_checked(nar, range) {
+            return None;
+        }
+        let tree = Tree::open_now(&self.config.real_dir, &nar.info.path, &self.nowait)?;
+        Some(RangeReader::new(self.source(nar, tree), range, None))
+    }
+
+    fn is_to_be_checked(&self, nar: &Nar, range: &Range<u64>) -> bool {
         let check = match self.config.verify {
             Verify::Never => false,
             Verify::Always => true,
-            Verify::Once => self.condition.verified_at(&key).is_none(),
+            Verify::Once => self.condition.verified_at(&nar.key()).is_none(),
         };
-        let check = (check && nar::is_whole(range, &nar.layout)).then_some(nar.info.nar_hash);
-        let source = Source {
+        check && nar::is_whole(range, &nar.layout)
+    }
+
+    fn source(&self, nar: &Nar, tree: Tree) -> Source {
+        Source {
             layout: Arc::clone(&nar.layout),
             tree,
-            key,
+            key: nar.key(),
             condition: Arc::clone(&self.condition),
-        };
-        Ok(RangeReader::new(source, range, check))
+            nowait: Arc::clone(&self.nowait),
+        }
     }
 
     /// A damaged path is as good as none for a client; any other error stays one.

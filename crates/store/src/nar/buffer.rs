@@ -3,7 +3,10 @@
 //! A buffer is zeroed once, when it is made, and goes back to the pool when the last reference to its
 //! bytes is dropped: the event loop's thread frees it, a thread of the blocking pool takes it.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    convert::Infallible,
+    sync::{Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 
@@ -38,6 +41,13 @@ impl Buffer {
         let most = room.len();
         self.filled += fill(room)?.min(most);
         Ok(())
+    }
+
+    /// The same with what can be had without waiting; says how much that was.
+    pub(crate) fn fill_now(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> usize {
+        let before = self.filled;
+        _ = self.fill_with(|room| Ok::<_, Infallible>(fill(room)));
+        self.filled - before
     }
 
     /// The filled part as bytes that bring the buffer back when they are dropped. What is small is copied out, so

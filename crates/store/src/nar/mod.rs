@@ -44,6 +44,11 @@ impl Nar {
         &self.info
     }
 
+    /// Path and row.
+    pub(crate) fn key(&self) -> LayoutKey {
+        LayoutKey { hash: self.info.path.hash_part(), row: self.row }
+    }
+
     /// The length of the NAR in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -82,12 +87,11 @@ pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout,
     Ok(layout)
 }
 
-/// Reads a range whole.
+/// Reads a range whole, behind what is in the buffer already. Blocks.
 ///
 /// # Errors
 /// As [`RangeReader::fill`].
-pub(crate) fn read_whole(mut reader: RangeReader) -> Result<Bytes, StoreError> {
-    let mut buffer = Buffer::take();
+pub(crate) fn read_whole(mut reader: RangeReader, mut buffer: Buffer) -> Result<Bytes, StoreError> {
     buffer.fill_with(|room| reader.fill(room))?;
     Ok(buffer.into_bytes())
 }

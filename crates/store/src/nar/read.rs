@@ -1,4 +1,4 @@
-//! Reading a range of a NAR from the files it describes. Blocking: runs on the blocking pool.
+//! Reading a range of a NAR from the files it describes: on the blocking pool, or as far as the kernel has it in memory.
 
 use std::{io, ops::Range, os::fd::OwnedFd, sync::Arc};
 
@@ -12,7 +12,7 @@ use super::{
     LayoutKey, of_path,
     tree::{self, Tree},
 };
-use crate::{StoreError, condition::Condition};
+use crate::{StoreError, condition::Condition, nowait::NoWait};
 
 /// What is left to read of a range of a NAR.
 pub(crate) struct RangeReader {
@@ -25,6 +25,7 @@ pub(crate) struct RangeReader {
     check: Option<(Sha256Hasher, Sha256Digest)>,
     key: LayoutKey,
     condition: Arc<Condition>,
+    nowait: Arc<NoWait>,
 }
 
 /// What a reader reads.
@@ -33,6 +34,7 @@ pub(crate) struct Source {
     pub(crate) tree: Tree,
     pub(crate) key: LayoutKey,
     pub(crate) condition: Arc<Condition>,
+    pub(crate) nowait: Arc<NoWait>,
 }
 
 struct OpenFile {
@@ -44,7 +46,7 @@ impl RangeReader {
     /// Reads `range`, which lies within the NAR. With `check`, the bytes must have that hash; give it
     /// only for a whole NAR.
     pub(crate) fn new(source: Source, range: &Range<u64>, check: Option<Sha256Digest>) -> Self {
-        let Source { layout, tree, key, condition } = source;
+        let Source { layout, tree, key, condition, nowait } = source;
         Self {
             position: layout.position(range.start),
             remaining: range.end.saturating_sub(range.start),
@@ -54,6 +56,7 @@ impl RangeReader {
             tree,
             key,
             condition,
+            nowait,
         }
     }
 
@@ -100,6 +103,43 @@ impl RangeReader {
             self.finish_check()?;
         }
         Ok(filled)
+    }
+
+    /// Fills as much of `room` as the kernel has in memory, and says how much that is. Nothing, where a hash is to be
+    /// computed: that would take too long. [`Self::fill`] goes on from there.
+    pub(crate) fn fill_now(&mut self, room: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while self.remaining > 0 && self.check.is_none() {
+            let left = room.get_mut(filled..).unwrap_or_default();
+            let most = self.remaining.min(left.len() as u64);
+            let before = self.position;
+            let Some(segment) = self.layout.next_segment(&mut self.position, most) else { break };
+            let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
+            let Some(target) = left.get_mut(..len) else {
+                self.position = before;
+                break;
+            };
+            let read = match segment {
+                Segment::Literal(bytes) => {
+                    target.copy_from_slice(bytes);
+                    len
+                }
+                Segment::File { index, offset, .. } => self.read_file_now(target, index, offset),
+            };
+            filled += read;
+            self.remaining -= read as u64;
+            if read < len {
+                self.position = before;
+                if read > 0 {
+                    _ = self.layout.next_segment(&mut self.position, read as u64);
+                }
+                break;
+            }
+        }
+        if self.remaining == 0 {
+            self.open = None;
+        }
+        filled
     }
 
     fn finish_check(&mut self) -> Result<(), StoreError> {
@@ -166,11 +206,34 @@ impl RangeReader {
         Ok(())
     }
 
+    fn read_file_now(&mut self, target: &mut [u8], index: usize, offset: u64) -> usize {
+        let opened = match self.open.take() {
+            Some(open) if open.index == index => Some(open.file),
+            _ => self.open_file_now(index),
+        };
+        let Some(file) = opened else { return 0 };
+        let read = self.nowait.read(&file, target, offset);
+        if self.layout.file(index).is_some_and(|slice| offset + (read as u64) < slice.size) {
+            self.open = Some(OpenFile { index, file });
+        }
+        read
+    }
+
     fn open_file(&self, index: usize) -> Result<OwnedFd, StoreError> {
         let file = self
             .tree
             .open_file(&self.name(index))
             .map_err(|error| self.refused("open", index, error))?;
+        self.accept(file, index)
+    }
+
+    fn open_file_now(&self, index: usize) -> Option<OwnedFd> {
+        let file = self.tree.open_file_now(&self.name(index), &self.nowait)?;
+        self.accept(file, index).ok()
+    }
+
+    /// A file that is still what the layout says.
+    fn accept(&self, file: OwnedFd, index: usize) -> Result<OwnedFd, StoreError> {
         let stat =
             rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
         let expected = self.layout.file(index).map_or(0, |slice| slice.size);
@@ -203,5 +266,69 @@ impl RangeReader {
 
     fn damaged(&self, why: String) -> StoreError {
         StoreError::Damaged { path: self.tree.store_path().clone(), why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use rns_formats::StorePath;
+    use rustix::fs::Advice;
+
+    use super::{super::walk, *};
+
+    /// Reads everything in small steps, of which each `waiting`th may wait.
+    fn read(source: Source, range: &Range<u64>, step: usize, waiting: usize) -> Vec<u8> {
+        let mut reader = RangeReader::new(source, range, None);
+        let (mut bytes, mut room) = (Vec::new(), vec![0; step]);
+        for turn in 0.. {
+            if reader.is_at_end() {
+                break;
+            }
+            let now = if turn % waiting == waiting - 1 { 0 } else { reader.fill_now(&mut room) };
+            let filled = if now == 0 { reader.fill(&mut room).unwrap() } else { now };
+            bytes.extend_from_slice(&room[..filled]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn whoever_reads_the_bytes_are_the_same() {
+        let store = tempfile::tempdir().unwrap();
+        let path = StorePath::parse("00000000000000000000000000000000-x").unwrap();
+        let root = store.path().join(path.as_str());
+        fs::create_dir_all(root.join("deep/er")).unwrap();
+        fs::write(root.join("a"), vec![b'a'; 900_000]).unwrap();
+        fs::write(root.join("deep/er/b"), "b".repeat(33)).unwrap();
+        fs::write(root.join("deep/empty"), "").unwrap();
+        // Where the file system can do that, the rest of the file is not in memory.
+        let forget = || {
+            let file = File::open(root.join("a")).unwrap();
+            file.sync_all().unwrap();
+            rustix::fs::fadvise(&file, 400_000, None, Advice::DontNeed).unwrap();
+        };
+        let source = |nowait: NoWait| {
+            let tree = Tree::open(store.path(), &path).unwrap();
+            Source {
+                layout: Arc::new(walk::layout(&tree).unwrap()),
+                tree,
+                key: LayoutKey { hash: path.hash_part(), row: 1 },
+                condition: Arc::new(Condition::new()),
+                nowait: Arc::new(nowait),
+            }
+        };
+        let size = source(NoWait::default()).layout.nar_size();
+        let whole = read(source(NoWait::default()), &(0..size), 1 << 20, 1);
+        assert_eq!(whole.len() as u64, size);
+        for nowait in [NoWait::default, NoWait::refused] {
+            for (step, waiting) in [(1 << 20, usize::MAX), (6000, 3), (5000, usize::MAX)] {
+                forget();
+                assert!(read(source(nowait()), &(0..size), step, waiting) == whole, "{step}");
+                forget();
+                let part = read(source(nowait()), &(100..size - 50), step, waiting);
+                assert!(part[..] == whole[100..whole.len() - 50], "{step}");
+            }
+        }
     }
 }

@@ -44,7 +44,7 @@ impl Chunks for NarStream {
     }
 }
 
-/// A reader that is opened where its first chunk is read, so that one thread does both.
+/// A reader that is opened where its first chunk is read, so that one step does both.
 enum Opening {
     Asked { shared: Arc<Shared>, nar: Nar, range: Range<u64> },
     Open(Box<RangeReader>),
@@ -58,6 +58,18 @@ impl Fill for Opening {
         match self {
             Self::Open(reader) => reader.fill(room),
             Self::Asked { .. } => Ok(0),
+        }
+    }
+
+    fn fill_now(&mut self, room: &mut [u8]) -> usize {
+        if let Self::Asked { shared, nar, range } = self
+            && let Some(reader) = shared.reader_now(nar, range)
+        {
+            *self = Self::Open(Box::new(reader));
+        }
+        match self {
+            Self::Open(reader) => reader.fill_now(room),
+            Self::Asked { .. } => 0,
         }
     }
 

@@ -13,11 +13,11 @@ use std::{
 
 use rns_formats::StorePath;
 use rustix::{
-    fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags},
+    fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
 };
 
-use crate::StoreError;
+use crate::{StoreError, nowait::NoWait};
 
 /// Set once the kernel has refused `openat2`.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
@@ -30,11 +30,15 @@ pub(crate) const FILE: OFlags = OFlags::RDONLY
 pub(crate) const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
 
+/// No way out of a directory, and no symbolic link on the way.
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+
 /// What a store path is on disk.
 pub(crate) enum Root {
     /// A directory.
     Directory(OwnedFd),
-    /// A regular file; it is opened by its name in the store directory.
+    /// A regular file; it is opened by its path.
     Regular { executable: bool, size: u64 },
     /// A symbolic link with this target.
     Symlink(Vec<u8>),
@@ -42,9 +46,7 @@ pub(crate) enum Root {
 
 /// One store path on disk.
 pub(crate) struct Tree {
-    store: OwnedFd,
     store_path: StorePath,
-    /// For messages only.
     path: PathBuf,
     pub(crate) root: Root,
 }
@@ -55,15 +57,31 @@ impl Tree {
     /// # Errors
     /// `Io`; `is_not_found` when nothing is there.
     pub(crate) fn open(real_dir: &Path, store_path: &StorePath) -> Result<Self, StoreError> {
-        let store = fs::open(real_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
-            .map_err(|error| StoreError::io("open", real_dir)(error.into()))?;
         let path = real_dir.join(store_path.as_str());
-        let root =
-            open_root(store.as_fd(), store_path.as_str()).map_err(StoreError::io("open", &path))?;
-        Ok(Self { store, store_path: store_path.clone(), path, root })
+        let root = open_root(&path).map_err(StoreError::io("open", &path))?;
+        Ok(Self { store_path: store_path.clone(), path, root })
     }
 
-    /// Where the path is on disk; for messages to the operator.
+    /// The same for a thread that must not wait. `None` when it would have to, and for a path that is a symbolic link.
+    pub(crate) fn open_now(
+        real_dir: &Path,
+        store_path: &StorePath,
+        nowait: &NoWait,
+    ) -> Option<Self> {
+        let path = real_dir.join(store_path.as_str());
+        let opened = nowait.open(CWD, &path, FILE, ResolveFlags::empty())?;
+        let stat = fs::fstat(&opened).ok()?;
+        let root = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Root::Directory(opened),
+            FileType::RegularFile => {
+                Root::Regular { executable: is_executable(stat.st_mode), size: size(&stat) }
+            }
+            _ => return None,
+        };
+        Some(Self { store_path: store_path.clone(), path, root })
+    }
+
+    /// Where the path is on disk.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -81,25 +99,34 @@ impl Tree {
                 open_beneath(directory.as_fd(), name, FILE)
             }
             Root::Regular { .. } if name.is_empty() => {
-                Ok(fs::openat(&self.store, self.store_path.as_str(), FILE, Mode::empty())?)
+                Ok(fs::open(&self.path, FILE, Mode::empty())?)
             }
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
+
+    /// The same for a thread that must not wait. `None` when it would have to, or when the file cannot be opened.
+    pub(crate) fn open_file_now(&self, name: &[u8], nowait: &NoWait) -> Option<OwnedFd> {
+        match &self.root {
+            Root::Directory(directory) if !name.is_empty() => {
+                nowait.open(directory.as_fd(), name, FILE, BENEATH)
+            }
+            Root::Regular { .. } if name.is_empty() => {
+                nowait.open(CWD, &self.path, FILE, ResolveFlags::empty())
+            }
+            _ => None,
+        }
+    }
 }
 
-fn open_root(store: BorrowedFd<'_>, name: &str) -> io::Result<Root> {
-    let stat = fs::statat(store, name, AtFlags::SYMLINK_NOFOLLOW)?;
+fn open_root(path: &Path) -> io::Result<Root> {
+    let stat = fs::lstat(path)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => {
-            Ok(Root::Directory(fs::openat(store, name, DIRECTORY, Mode::empty())?))
-        }
+        FileType::Directory => Ok(Root::Directory(fs::open(path, DIRECTORY, Mode::empty())?)),
         FileType::RegularFile => {
             Ok(Root::Regular { executable: is_executable(stat.st_mode), size: size(&stat) })
         }
-        FileType::Symlink => {
-            Ok(Root::Symlink(fs::readlinkat(store, name, Vec::new())?.into_bytes()))
-        }
+        FileType::Symlink => Ok(Root::Symlink(fs::readlink(path, Vec::new())?.into_bytes())),
         _ => Err(io::Error::other("neither a file nor a directory nor a symbolic link")),
     }
 }
@@ -126,9 +153,7 @@ pub(crate) fn open_beneath(
     flags: OFlags,
 ) -> io::Result<OwnedFd> {
     if !NO_OPENAT2.load(Ordering::Relaxed) {
-        let resolve =
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match fs::openat2(directory, name, flags, Mode::empty(), resolve) {
+        match fs::openat2(directory, name, flags, Mode::empty(), BENEATH) {
             Ok(file) => return Ok(file),
             Err(Errno::NOSYS | Errno::PERM) => NO_OPENAT2.store(true, Ordering::Relaxed),
             Err(error) => return Err(error.into()),

@@ -19,14 +19,19 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, utimensat,
+};
 
 use self::check::Check;
 pub(super) use self::temporary::Temporary;
 use super::file_name::{self, CompressedFile};
+use crate::nowait::NoWait;
 
 /// The time of the last use is written to the file when it has moved on by this much.
 const TOUCH: Duration = Duration::from_secs(600);
+
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// So much of the bound is left when files have been removed, in percent: room for some more.
 const LEFT: u64 = 95;
@@ -90,6 +95,24 @@ impl Disk {
         }
     }
 
+    /// Opens a file that was found right before and is in the kernel's memory. `None` says nothing.
+    pub(super) fn open_now(&self, tag: &str, nowait: &NoWait) -> Option<Found> {
+        let now = now();
+        let (file, check) = {
+            let mut files = self.files();
+            let entry = files.by_tag.get_mut(tag)?;
+            if is_due(entry, now) {
+                return None;
+            }
+            entry.used = now;
+            (entry.file, Arc::clone(&entry.check))
+        };
+        let name = file_name::print(tag, &file);
+        let open = nowait.open(CWD, self.directory.join(&name), FLAGS, ResolveFlags::empty())?;
+        let found = Found { file, name: name.into(), open: Arc::new(open) };
+        check.is_done(&found.open).then_some(found)
+    }
+
     /// Opens a file. One that is gone, or is not what its name says, is forgotten. Blocks.
     pub(super) fn open(&self, tag: &str) -> Option<Found> {
         let now = now();
@@ -97,7 +120,7 @@ impl Disk {
             let mut files = self.files();
             let entry = files.by_tag.get_mut(tag)?;
             entry.used = now;
-            let touch = Duration::from_nanos(now.saturating_sub(entry.touched)) >= TOUCH;
+            let touch = is_due(entry, now);
             if touch {
                 entry.touched = now;
             }
@@ -105,11 +128,7 @@ impl Disk {
         };
         let name = file_name::print(tag, &file);
         let path = self.directory.join(&name);
-        let opened = rustix::fs::open(
-            &path,
-            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-            Mode::empty(),
-        );
+        let opened = rustix::fs::open(&path, FLAGS, Mode::empty());
         match opened
             .map_err(io::Error::from)
             .and_then(|open| check.run(&open, &file).map(|()| open))
@@ -227,6 +246,11 @@ impl Disk {
     fn files(&self) -> MutexGuard<'_, Files> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the time of the last use is to be written to the file.
+const fn is_due(entry: &Entry, now: u64) -> bool {
+    Duration::from_nanos(now.saturating_sub(entry.touched)).as_secs() >= TOUCH.as_secs()
 }
 
 /// Nanoseconds since 1970.

@@ -69,7 +69,7 @@ enum Via {
     Start,
     File(Reader),
     /// Compressed for this reader, because the cache failed.
-    Alone(ReadAhead<Alone>),
+    Alone(Box<ReadAhead<Alone>>),
     Ended,
 }
 
@@ -160,7 +160,7 @@ impl Growing {
             return Err(error);
         }
         match self.store.compress_alone(&self.nar, self.recipe, offset..u64::MAX).await? {
-            Some(chunks) => Ok(Via::Alone(chunks)),
+            Some(chunks) => Ok(Via::Alone(Box::new(chunks))),
             None => Err(StoreError::Collected { path: self.nar.info.path.clone() }),
         }
     }

@@ -8,7 +8,7 @@ use quick_cache::{Weighter, sync::Cache};
 use rustix::io::Errno;
 
 use super::{disk::Found, file_name::CompressedFile};
-use crate::nar::BUFFER_BYTES;
+use crate::{nar::BUFFER_BYTES, nowait::NoWait};
 
 /// The longest that is kept.
 pub(super) const LONGEST: usize = 64 << 10;
@@ -50,9 +50,21 @@ impl Memory {
     }
 }
 
+/// Whether a file is read faster than it is handed on.
+pub(super) const fn is_small(file: &CompressedFile) -> bool {
+    file.size <= BUFFER_BYTES as u64
+}
+
+/// The contents of a small file, if the kernel has them in memory.
+pub(super) fn read_now(found: &Found, nowait: &NoWait) -> Option<Small> {
+    let mut bytes = vec![0; usize::try_from(found.file.size).ok()?];
+    let read = nowait.read(&found.open, &mut bytes, 0);
+    (read == bytes.len()).then(|| Small { file: found.file, bytes: bytes.into() })
+}
+
 /// The contents of a file that is read faster than it is handed on. Blocks.
 pub(super) fn read(found: &Found) -> Option<Small> {
-    let len = usize::try_from(found.file.size).ok().filter(|len| *len <= BUFFER_BYTES)?;
+    let len = usize::try_from(found.file.size).ok().filter(|_| is_small(&found.file))?;
     let mut bytes = vec![0; len];
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {

@@ -53,14 +53,14 @@ pub use self::{
     serve::Compressed,
 };
 use self::{
-    disk::Disk,
+    disk::{Disk, Found},
     lane::Lane,
-    memory::Memory,
+    memory::{Memory, Small},
     produce::Order,
     production::{Production, Reader},
 };
 pub(crate) use self::{pace::Busy, recipe::Recipe};
-use crate::{LocalStore, Nar};
+use crate::{LocalStore, Nar, nowait::NoWait};
 
 /// How long a full disk is left in peace.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -86,6 +86,8 @@ pub(crate) struct NarCache {
     made: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// Whether its files can be read without waiting.
+    nowait: NoWait,
 }
 
 /// Counters and levels of the NAR cache, for metrics.
@@ -123,6 +125,7 @@ impl NarCache {
             made: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            nowait: NoWait::default(),
             config,
         });
         let scanner = Arc::clone(&cache);
@@ -167,21 +170,37 @@ impl NarCache {
             return Some(Finished::in_memory(Arc::clone(tag), small));
         }
         self.disk.known(tag)?;
+        if let Some(found) = self.disk.open_now(tag, &self.nowait)
+            && let Some(finished) = self.read_now(tag, found)
+        {
+            return Some(finished);
+        }
         let (cache, tag) = (Arc::clone(self), Arc::clone(tag));
-        spawn_blocking(move || cache.open_file(tag)).await.ok()?
+        spawn_blocking(move || {
+            let found = cache.disk.open(&tag)?;
+            Some(match memory::read(&found) {
+                Some(small) => cache.remember(tag, small),
+                None => Finished::in_file(tag, found),
+            })
+        })
+        .await
+        .ok()?
     }
 
-    fn open_file(&self, tag: Arc<str>) -> Option<Finished> {
-        let found = self.disk.open(&tag)?;
-        match memory::read(&found) {
-            Some(small) => {
-                if small.bytes.len() <= memory::LONGEST {
-                    self.memory.insert(Arc::clone(&tag), small.clone());
-                }
-                Some(Finished::in_memory(tag, small))
-            }
-            None => Some(Finished::in_file(tag, found)),
+    /// A file that needs not be waited for; `None` when it would have to be.
+    fn read_now(&self, tag: &Arc<str>, found: Found) -> Option<Finished> {
+        let tag = Arc::clone(tag);
+        if memory::is_small(&found.file) {
+            return Some(self.remember(tag, memory::read_now(&found, &self.nowait)?));
         }
+        Some(Finished::in_file(tag, found))
+    }
+
+    fn remember(&self, tag: Arc<str>, small: Small) -> Finished {
+        if small.bytes.len() <= memory::LONGEST {
+            self.memory.insert(Arc::clone(&tag), small.clone());
+        }
+        Finished::in_memory(tag, small)
     }
 
     /// Whether so many compressions are waiting that none should be started that nobody has asked for.

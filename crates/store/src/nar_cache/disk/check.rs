@@ -31,6 +31,12 @@ impl Check {
         Ok(Self(Mutex::new(Some(state(file)?))))
     }
 
+    /// Whether the file is known to be right. Never waits for somebody who is finding that out.
+    pub(super) fn is_done(&self, file: &OwnedFd) -> bool {
+        let known = self.0.try_lock().ok().and_then(|known| *known);
+        known.is_some() && state(file).ok() == known
+    }
+
     /// Checks a file.
     ///
     /// # Errors
