@@ -2,6 +2,7 @@
 
 pub(crate) mod cold;
 pub(crate) mod copy;
+pub(crate) mod exposure;
 pub(crate) mod memory;
 pub(crate) mod narinfos;
 pub(crate) mod nars;
@@ -17,7 +18,7 @@ use crate::bench::Bench;
 type Measuring = fn(&mut Bench) -> Result<()>;
 
 /// A name for `--only`, and what it runs. What needs compression comes last.
-pub(crate) const ALL: [(&str, Measuring); 11] = [
+pub(crate) const ALL: [(&str, Measuring); 12] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),
     ("registering", registering::run),
@@ -25,6 +26,7 @@ pub(crate) const ALL: [(&str, Measuring); 11] = [
     ("ranges", ranges::run),
     ("copy-none", |bench| copy::run(bench, "none")),
     ("start", start::run),
+    ("exposure", exposure::run),
     ("nars-zstd", |bench| nars::run(bench, "zstd")),
     ("copy-zstd", |bench| copy::run(bench, "zstd")),
     ("cold", cold::run),

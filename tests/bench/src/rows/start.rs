@@ -21,6 +21,9 @@ use crate::{
     store::{database, database_of},
 };
 
+/// The narinfo of a path that is not in any store here.
+pub(crate) const MISSING: &str = "/11111111111111111111111111111111.narinfo";
+
 /// The one path of those stores that is on disk.
 const PATH: &str = "00000000000000000000000000000000-here";
 
@@ -37,7 +40,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
             process.wait_for(|| answers(server.address))?;
             walls.push(start.elapsed().as_secs_f64());
             // Whoever serves misses from memory shall have that memory counted.
-            let miss = request("/11111111111111111111111111111111.narinfo", None);
+            let miss = request(MISSING, None);
             Connection::open(server.address)?.discard(&miss)?;
             thread::sleep(Duration::from_secs(2));
             idle.push(memory(&[process.id()], "VmRSS"));
@@ -75,7 +78,7 @@ fn answers(address: SocketAddr) -> Option<()> {
 }
 
 /// The root of a store with so many paths registered, in a database whose log was written back.
-fn store_of(bench: &Bench, count: u64) -> Result<PathBuf> {
+pub(crate) fn store_of(bench: &Bench, count: u64) -> Result<PathBuf> {
     let root = bench.store.directory.join(format!("start-{count}"));
     let (database, finished) = (database_of(&root), root.join("finished"));
     if !finished.exists() {

@@ -41,6 +41,14 @@ pub(crate) fn run(file: &Path, sql: &str) -> Result<()> {
     Ok(())
 }
 
+/// The base name of the path with this row.
+pub(crate) fn path_of(file: &Path, row: u64) -> Result<String> {
+    let question = format!("select substr(path, 12) from ValidPaths where id = {row};");
+    let output = Command::new("sqlite3").arg("-readonly").arg(file).arg(question).output()?;
+    ensure!(output.status.success(), "sqlite3 has failed");
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 /// The statements that register these paths, with their references. Whatever is referred to must be among
 /// them.
 pub(crate) fn rows(infos: &[PathInfo]) -> String {
