@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// nginx, configured as `docs/systemd-and-nginx.md` says.
-struct Front {
+pub(crate) struct Front {
     nginx: Process,
     port: u16,
     _scratch: Scratch,
 }
 
 impl Front {
-    fn start(upstream: &str, directory: &Path) -> Self {
+    pub(crate) fn start(upstream: &str, directory: &Path) -> Self {
         let scratch = Scratch::new();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (own, cache) = (scratch.path().display(), directory.display());
@@ -70,7 +70,7 @@ impl Front {
         Self { nginx, port, _scratch: scratch }
     }
 
-    fn send(&self, request: &Request) -> Response {
+    pub(crate) fn send(&self, request: &Request) -> Response {
         Connection::tcp(([127, 0, 0, 1], self.port).into()).send(request)
     }
 

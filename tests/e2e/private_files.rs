@@ -1,0 +1,134 @@
+//! The file of tokens changes while the server runs.
+
+use std::{fs, path::Path};
+
+use rns_testing::{Server, Standard, Tree, http};
+use rustix::process::Signal;
+
+use crate::{
+    private::{Private, UNKNOWN, create, get_with, private, token_command, with_token},
+    reload::write_key,
+    support::{SECRET_KEY, assert_logged, assert_refusal, eventually, narinfo_of},
+};
+
+const CLOSED: &str = "anonymous = []\nfailure_delay = \"0s\"";
+const CACHE_INFO: &str = "/nix-cache-info";
+
+fn status(server: &Server, token: &str) -> u16 {
+    get_with(server, token, CACHE_INFO).status()
+}
+
+#[test]
+fn a_revoked_token_opens_nothing_more_and_a_running_download_goes_on() {
+    let mut standard = Standard::new();
+    let big = standard.store.add("big", Tree::zeroes(256 << 20));
+    let (builder, file) = private(&standard.store, CLOSED);
+    let (token, other) = (create(&file, "ci", &[]), create(&file, "other", &[]));
+    let server = builder.start();
+    let narinfo = get_with(&server, &token, &narinfo_of(&big));
+    let url = format!("/{}", crate::support::field(&narinfo, "URL").unwrap());
+    let mut connection = server.connect();
+    let (head, mut body) = connection.start(&with_token(http::Request::get(&url), &token));
+    assert_eq!(head.status, 200);
+
+    token_command("revoke", &file, &["ci"]);
+    eventually(|| status(&server, &token) == 401);
+    assert_refusal(&get_with(&server, &token, &url), 401);
+    assert_refusal(&get_with(&server, &token, &narinfo_of(&big)), 401);
+    assert_eq!(status(&server, &other), 200);
+    assert_logged(&server, "tokens were read again: 1");
+    let mut buffer = vec![0; 1 << 20];
+    while connection.read_body(&mut body, &mut buffer) > 0 {}
+    assert_eq!(body.ended(), Some(true), "the download that had begun is complete");
+    // The connection is open still, and the token is as bad there.
+    assert_refusal(&connection.send(&with_token(http::Request::get(&url), &token)), 401);
+}
+
+#[test]
+fn a_new_token_is_let_in_without_a_restart() {
+    let private = Private::new();
+    let token = create(&private.file, "new", &[]);
+    eventually(|| status(&private.server, &token) == 200);
+    assert_eq!(status(&private.server, &private.token), 200);
+}
+
+#[test]
+fn a_bad_file_is_refused_and_the_last_good_one_stays() {
+    let mut private = Private::new();
+    let good = fs::read_to_string(&private.file).unwrap();
+    for (bad, complaint) in [
+        (format!("{good}\n{UNKNOWN}\n"), "line 5: here is a token itself"),
+        (good.replace("allow=read", "allow=raed"), "line 3: `raed` is no permission"),
+        ("\u{0}".repeat(1 << 21), "more than 1048576 bytes"),
+    ] {
+        write_key(&private.file, &bad);
+        private.server.wait_for_line(complaint);
+        assert_logged(&private.server, "the tokens stay as they were: file of tokens");
+        assert_eq!(status(&private.server, &private.token), 200);
+        private.server.get("/readyz").ok();
+        // Asked for, it is refused as a whole.
+        private.server.signal(Signal::HUP);
+        private.server.wait_for_line("reload refused, everything stays as it was");
+        assert_eq!(status(&private.server, &private.token), 200);
+    }
+    fs::remove_file(&private.file).unwrap();
+    private.server.wait_for_line("it does not exist; `rust-nix-serve token create");
+    assert_eq!(status(&private.server, &private.token), 200);
+    assert!(!private.server.stderr().contains(UNKNOWN));
+
+    write_key(&private.file, "# nobody\n");
+    eventually(|| status(&private.server, &private.token) == 401);
+}
+
+/// That nobody is let in by a token, and why.
+fn assert_closed(server: &Server, token: &str, why: &str) {
+    // An outage and no refusal, which clients would remember.
+    assert_refusal(&get_with(server, token, CACHE_INFO), 503);
+    assert_refusal(&server.get(CACHE_INFO), 401);
+    let ready = server.get("/readyz");
+    assert_refusal(&ready, 503);
+    assert_eq!(ready.text(), "not ready: a file of tokens cannot be used; see the log\n");
+    assert_logged(server, why);
+    server.get("/healthz").ok();
+}
+
+fn recovers(server: &Server, file: &Path, text: &str, token: &str) {
+    write_key(file, text);
+    eventually(|| status(server, token) == 200);
+    server.get("/readyz").ok();
+}
+
+#[test]
+fn a_missing_file_lets_nobody_in_until_it_appears() {
+    let standard = Standard::new();
+    let (builder, file) = private(&standard.store, CLOSED);
+    let token = create(&file, "ci", &[]);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let server = builder.start();
+    assert_closed(&server, &token, "tokens: it does not exist; `rust-nix-serve token create");
+    recovers(&server, &file, &text, &token);
+}
+
+#[test]
+fn a_bad_file_lets_nobody_in_until_it_is_mended() {
+    let standard = Standard::new();
+    let (builder, file) = private(&standard.store, CLOSED);
+    let token = create(&file, "ci", &[]);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}{SECRET_KEY}\n")).unwrap();
+    let server = builder.start();
+    assert_closed(&server, &token, "line 4: a name has 1 to 64 letters");
+    assert!(!server.stderr().contains("TxYr32PP"));
+    recovers(&server, &file, &text, &token);
+}
+
+#[test]
+fn a_public_cache_is_read_whatever_its_file_of_tokens_is() {
+    let standard = Standard::new();
+    let (builder, _) = private(&standard.store, "");
+    let server = builder.start();
+    server.get(&narinfo_of(&standard.tree)).ok();
+    get_with(&server, UNKNOWN, &narinfo_of(&standard.tree)).ok();
+    assert_refusal(&get_with(&server, UNKNOWN, "/metrics"), 503);
+}
