@@ -48,6 +48,7 @@ mod private_answers;
 mod private_clients;
 mod private_files;
 mod private_nginx;
+mod private_paths;
 mod private_secrecy;
 mod reload;
 mod scale_closure;

@@ -3,12 +3,12 @@
 use rns_testing::{Client, Nix, Proxy};
 
 use crate::{
-    private::{Private, UNKNOWN, token_command},
+    private::{Private, UNKNOWN, create, get_with, token_command},
     support::{PUBLIC_KEY, eventually, full, nixes},
 };
 
 /// A client whose netrc file has this password for the cache.
-fn client(nix: &Nix, url: &str, password: &str) -> Client {
+pub(crate) fn client(nix: &Nix, url: &str, password: &str) -> Client {
     let client = nix.client();
     let line = format!("machine 127.0.0.1 login reader password {password}\n");
     let netrc = client.scratch().write("netrc", line);
@@ -66,6 +66,21 @@ fn a_wrong_token_and_none_at_all_are_errors_and_not_missing_paths() {
                 assert!(explained, "Nix {}: {said}", nix.version);
             }
         }
+    }
+}
+
+#[test]
+fn a_token_that_does_not_allow_reading_is_an_error() {
+    for nix in nixes() {
+        let private = Private::new();
+        let pusher = create(&private.file, "pusher", &["--allow", "push"]);
+        eventually(|| get_with(&private.server, &pusher, "/nix-cache-info").status() == 403);
+        let client = client(&nix, private.server.url(), &pusher);
+        let refused = client.realise([full(&private.standard.executable)]).failure();
+        let said = refused.stderr;
+        let explained =
+            said.contains("403") || said.contains("does not appear to be a binary cache");
+        assert!(explained, "Nix {}: {said}", nix.version);
     }
 }
 

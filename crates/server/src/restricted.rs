@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use rns_store::Pattern;
 
-use crate::{access::tokens::Pattern, views::View};
+use crate::views::View;
 
 /// Choices of paths that the tokens of one cache can have.
 pub(crate) const MOST: usize = 64;
@@ -27,13 +28,13 @@ impl Restricted {
     pub(crate) fn keep<'a>(
         &self,
         named: impl Iterator<Item = &'a Arc<[Pattern]>>,
-        make: impl Fn(&[Pattern]) -> Option<View>,
+        make: impl Fn(&[Pattern]) -> View,
     ) {
         let mut choices: Vec<Choice> = Vec::new();
         for paths in named {
             if choices.len() < MOST && !choices.iter().any(|(known, _)| known == paths) {
-                let view = self.get(paths).or_else(|| make(paths).map(Arc::new));
-                choices.extend(view.map(|view| (Arc::clone(paths), view)));
+                let view = self.get(paths).unwrap_or_else(|| Arc::new(make(paths)));
+                choices.push((Arc::clone(paths), view));
             }
         }
         self.0.store(Arc::new(choices));

@@ -14,13 +14,10 @@ use actix_web::{
 };
 use bytes::Bytes;
 use rns_formats::CacheInfo;
-use rns_store::LocalStore;
+use rns_store::{LocalStore, Pattern};
 
 use crate::{
-    access::{
-        Access, refused,
-        tokens::{Pattern, Tokens},
-    },
+    access::{Access, refused, tokens::Tokens},
     config::{CacheConfig, Caches, NamedCache},
     restricted::Restricted,
     signing::{SharedSigner, Signer, share},
@@ -76,11 +73,21 @@ impl View {
         view
     }
 
-    /// The same cache for the holders of a token that shows only paths with such names, and what they refer to. The store
-    /// cannot be divided yet, so that there is no such view and its holders are turned away.
-    #[expect(clippy::unused_self, reason = "there is nothing to make it of")]
-    const fn restricted(&self, _paths: &[Pattern]) -> Option<Self> {
-        None
+    /// The same cache for the holders of a token that shows only paths with such names, and what they refer to.
+    fn restricted(&self, paths: &[Pattern]) -> Self {
+        let policy = self.config.expose.restricted_to(paths.to_vec());
+        Self {
+            name: self.name.clone(),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            store: self.store.exposing(&policy),
+            path: self.path.clone(),
+            cache_info: self.cache_info.clone(),
+            access: Arc::clone(&self.access),
+            challenge: self.challenge.clone(),
+            config: CacheConfig { expose: policy, ..self.config.clone() },
+            signer: Arc::clone(&self.signer),
+            restricted: Restricted::default(),
+        }
     }
 
     /// What somebody sees who is confined to these paths. `None`: no token confines anybody so.

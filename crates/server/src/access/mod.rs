@@ -22,6 +22,7 @@ use std::{
 
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
+use rns_store::Pattern;
 
 use self::certificate::Certificate;
 pub(crate) use self::{certificate::Peer, credential::Credential, door::Door, needed::needed};
@@ -29,10 +30,7 @@ pub use self::{
     permission::{Permission, Permissions, UnknownPermission},
     subject::{Subject, SubjectError},
 };
-use self::{
-    refused::Refusal,
-    tokens::{Pattern, Tokens},
-};
+use self::{refused::Refusal, tokens::Tokens};
 use crate::{
     config::{AccessConfig, SubjectRule},
     state::State,

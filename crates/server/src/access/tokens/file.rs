@@ -11,9 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rns_store::Pattern;
 use rustix::fs::OFlags;
 
-use super::{LineProblem, Pattern, Token, TokenName, line};
+use super::{LineProblem, Token, TokenName, line};
 use crate::{keys::quoted, restricted};
 
 /// The longest file, in bytes.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::{
-    Expiry, ExpiryError, NotAName, Pattern, PatternError, TokenDigest, TokenName, secret::PREFIX,
-};
+use rns_store::{Pattern, PatternError};
+
+use super::{Expiry, ExpiryError, NotAName, TokenDigest, TokenName, secret::PREFIX};
 use crate::access::{Permissions, UnknownPermission};
 
 /// What is known of a token.

@@ -4,10 +4,11 @@ mod expiry;
 mod file;
 mod line;
 mod name;
-mod pattern;
 mod secret;
 
 use std::{path::Path, sync::Arc, time::SystemTime};
+
+use rns_store::Pattern;
 
 use super::Holder;
 
@@ -19,7 +20,6 @@ pub use self::{
     },
     line::{LineProblem, Shown, Token, patterns},
     name::{NotAName, TokenName},
-    pattern::{Pattern, PatternError},
     secret::{NotAToken, TokenDigest, TokenSecret},
 };
 
