@@ -9,6 +9,7 @@ mod body;
 pub mod config;
 mod descriptors;
 mod dispatch;
+mod exchange;
 mod heartbeat;
 pub mod keys;
 mod limits;

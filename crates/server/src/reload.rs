@@ -8,10 +8,11 @@ use std::{
 use crate::{
     access,
     config::{Caches, Hooks, Reloadable, TlsFiles},
+    exchange::Coming,
     keys::load_key,
     notify,
     state::State,
-    tls::Certificate,
+    tls::{Certificate, Prepared},
     watch::FileWatch,
 };
 
@@ -54,7 +55,18 @@ pub(crate) struct Reloader {
     seen: Seen,
     /// Certificate or key has changed, and the other may be about to.
     tls_changing: bool,
+    /// A configuration that takes effect when it is known what its caches show.
+    next: Option<Next>,
     next_look: Instant,
+}
+
+/// A configuration that was read and found good.
+struct Next {
+    coming: Coming,
+    caches: Caches,
+    tls: Option<TlsFiles>,
+    seen: Seen,
+    prepared: Option<Prepared>,
 }
 
 impl Reloader {
@@ -73,18 +85,17 @@ impl Reloader {
             caches,
             tls,
             tls_changing: false,
+            next: None,
             next_look: Instant::now() + OFTEN,
         }
     }
 
-    /// Reads the configuration again. What is wrong with it is logged, and all stays as it was.
+    /// Reads the configuration again. What is wrong with it is logged, and all stays as it was, or as a reload before that is
+    /// still about to make it.
     pub(crate) fn reload(&mut self, status: &str) {
         notify::reloading();
         match self.try_reload() {
-            Ok(()) => {
-                tracing::info!("reloaded");
-                notify::ready(status);
-            }
+            Ok(()) => self.show(status),
             Err(problems) => {
                 for problem in &problems {
                     tracing::error!("reload refused, everything stays as it was: {problem}");
@@ -118,24 +129,49 @@ impl Reloader {
             }
             (None, None) => None,
         };
-        self.state.exchange(&new.caches);
-        if let Some(prepared) = prepared {
-            prepared.show();
-        }
-        self.seen = seen;
-        self.tls_changing = false;
-        self.caches = new.caches;
-        self.tls = new.tls;
+        self.next = Some(Next {
+            coming: Coming::new(self.state.prepare(&new.caches)),
+            caches: new.caches,
+            tls: new.tls,
+            seen,
+            prepared,
+        });
         Ok(())
     }
 
-    /// Returns when it is time to [`look`](Self::look).
-    pub(crate) async fn wait(&self) {
-        tokio::time::sleep_until(self.next_look.into()).await;
+    /// Lets a configuration that was read take effect if it is time for that.
+    fn show(&mut self, status: &str) {
+        let Some(next) = self.next.take_if(|next| next.coming.is_settled()) else { return };
+        self.state.exchange(Arc::clone(&next.coming.views));
+        if let Some(prepared) = next.prepared {
+            prepared.show();
+        }
+        self.seen = next.seen;
+        self.tls_changing = false;
+        self.caches = next.caches;
+        self.tls = next.tls;
+        tracing::info!("reloaded");
+        notify::ready(status);
     }
 
-    /// Loads the files that have changed.
-    pub(crate) fn look(&mut self) {
+    /// Returns when it is time to [`look`](Self::look).
+    pub(crate) async fn wait(&mut self) {
+        let time = tokio::time::sleep_until(self.next_look.into());
+        match &mut self.next {
+            None => time.await,
+            Some(next) => tokio::select! {
+                () = next.coming.settled() => {}
+                () = time => {}
+            },
+        }
+    }
+
+    /// Loads the files that have changed, and lets a configuration take effect that was waiting.
+    pub(crate) fn look(&mut self, status: &str) {
+        self.show(status);
+        if self.next_look > Instant::now() {
+            return;
+        }
         if self.seen.keys.changed() {
             self.load_keys();
         }

@@ -29,6 +29,7 @@ pub(crate) struct Rendered {
     pub(crate) text: Bytes,
     pub(crate) etag: HeaderValue,
     epoch: u64,
+    exposure: AtomicU64,
     generation: AtomicU64,
     /// Milliseconds after `started` of the cache.
     checked: AtomicU64,
@@ -62,6 +63,8 @@ pub(crate) struct Moment {
     pub(crate) view: u32,
     /// The set of keys.
     pub(crate) epoch: u64,
+    /// What is shown; see `LocalStore::exposure_epoch`.
+    pub(crate) exposure: u64,
     /// The state of the database; 0 when it is not known.
     pub(crate) generation: u64,
 }
@@ -77,6 +80,7 @@ impl RenderedCache {
         let rendered = self.cache.get(&(now.view, *hash))?;
         let fresh = now.generation != 0
             && rendered.epoch == now.epoch
+            && rendered.exposure.load(Ordering::Acquire) == now.exposure
             && rendered.generation.load(Ordering::Acquire) == now.generation
             && self.age(&rendered) < RECHECK;
         fresh.then_some(rendered)
@@ -89,6 +93,7 @@ impl RenderedCache {
             return None;
         }
         rendered.generation.store(now.generation, Ordering::Release);
+        rendered.exposure.store(now.exposure, Ordering::Release);
         rendered.checked.store(self.elapsed(), Ordering::Relaxed);
         Some(rendered)
     }
@@ -106,6 +111,7 @@ impl RenderedCache {
             text,
             etag,
             epoch: made.epoch,
+            exposure: AtomicU64::new(made.exposure),
             generation: AtomicU64::new(made.generation),
             checked: AtomicU64::new(self.elapsed()),
             row: digest(info),
@@ -177,29 +183,33 @@ mod tests {
 
     #[test]
     fn an_entry_is_used_only_while_keys_and_database_are_the_same() {
-        let made = Moment { view: 0, epoch: 3, generation: 7 };
+        let made = Moment { view: 0, epoch: 3, exposure: 5, generation: 7 };
         let (cache, hash) = filled(made);
         assert!(cache.get(&hash, made).is_some());
         assert!(cache.get(&hash, Moment { generation: 8, ..made }).is_none());
         assert!(cache.get(&hash, Moment { epoch: 4, ..made }).is_none());
+        assert!(cache.get(&hash, Moment { exposure: 6, ..made }).is_none());
     }
 
     #[test]
     fn an_unknown_state_of_the_database_proves_nothing() {
-        let made = Moment { view: 0, epoch: 3, generation: 0 };
+        let made = Moment { view: 0, epoch: 3, exposure: 5, generation: 0 };
         let (cache, hash) = filled(made);
         assert!(cache.get(&hash, made).is_none());
     }
 
     #[test]
     fn an_unchanged_row_renews_an_entry_and_a_changed_one_does_not() {
-        let made = Moment { view: 0, epoch: 3, generation: 7 };
+        let made = Moment { view: 0, epoch: 3, exposure: 5, generation: 7 };
         let later = Moment { generation: 9, ..made };
         let (cache, hash) = filled(made);
         assert!(cache.renew(&info(2), later).is_none());
         assert!(cache.get(&hash, later).is_none());
         assert!(cache.renew(&info(1), later).is_some());
         assert!(cache.get(&hash, later).is_some());
+        let other = Moment { exposure: 6, ..later };
+        assert!(cache.renew(&info(1), other).is_some());
+        assert!(cache.get(&hash, later).is_none() && cache.get(&hash, other).is_some());
         assert!(cache.renew(&info(1), Moment { epoch: 4, ..later }).is_none());
     }
 }

@@ -24,6 +24,11 @@ impl Restricted {
         choices.iter().find(|(known, _)| **known == *paths).map(|(_, view)| Arc::clone(view))
     }
 
+    /// Every view.
+    pub(crate) fn all(&self) -> Vec<Arc<View>> {
+        self.0.load().iter().map(|(_, view)| Arc::clone(view)).collect()
+    }
+
     /// Makes the views that are missing and forgets those that are not named any more.
     pub(crate) fn keep<'a>(
         &self,

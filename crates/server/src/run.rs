@@ -125,7 +125,7 @@ async fn serve(
                 Request::Reload => reloader.reload(&status.text()),
                 Request::Stop => break,
             },
-            () = reloader.wait() => reloader.look(),
+            () = reloader.wait() => reloader.look(&status.text()),
             () = status.follow() => {}
             () = &mut prewarming => {}
             never = &mut watchdog => match never {},

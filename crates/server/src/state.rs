@@ -1,11 +1,11 @@
 //! What all requests share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rns_formats::PublicKey;
 use rns_store::{LocalStore, StoreError};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     access::Door,
@@ -15,6 +15,9 @@ use crate::{
     rendered::RenderedCache,
     views::{View, Views},
 };
+
+/// How long somebody who asks whether all is well waits for what is just being found out.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// The shared state of a server.
 pub(crate) struct State {
@@ -63,9 +66,14 @@ impl State {
         self.downloads.available_permits() < most_downloads(&self.config)
     }
 
+    /// Loads the keys and tokens of other caches. What they show is found out from now on.
+    pub(crate) fn prepare(&self, caches: &Caches) -> Views {
+        Views::new(&self.store, caches)
+    }
+
     /// Answers for these caches from now on. Downloads that run are not touched.
-    pub(crate) fn exchange(&self, caches: &Caches) {
-        self.views.store(Arc::new(Views::new(&self.store, caches)));
+    pub(crate) fn exchange(&self, views: Arc<Views>) {
+        self.views.store(views);
     }
 
     /// The public keys that sign in any of the caches.
@@ -88,6 +96,9 @@ impl State {
         for view in self.views.load().all() {
             reasons.extend(view.signer().problems().iter().cloned().map(NotReady::Key));
             reasons.extend(view.access.problems().into_iter().map(NotReady::Access));
+            if let Err(reason) = exposure(view).await {
+                reasons.push(NotReady::Exposure(reason));
+            }
         }
         if let Err(error) = self.store.readiness().await {
             reasons.push(NotReady::Store(error));
@@ -109,9 +120,22 @@ pub(crate) enum NotReady {
     /// Clients cannot be told apart.
     #[error("{0}")]
     Access(String),
+    /// It is not known what a cache shows.
+    #[error("{0}")]
+    Exposure(String),
     /// The store cannot be read.
     #[error("{0}")]
     Store(StoreError),
+}
+
+/// Whether it is known what a cache shows.
+async fn exposure(view: &View) -> Result<(), String> {
+    let cache = view.label();
+    match timeout(GLANCE, view.store.exposure_known()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("{cache}{error}")),
+        Err(_) => Err(format!("{cache}it is still being found out what is shown")),
+    }
 }
 
 fn report(view: &View) {

@@ -60,7 +60,7 @@ impl View {
         let view = Self {
             name: name.map(str::to_owned),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            store: store.clone(),
+            store: store.exposing(&config.expose),
             path: path.to_owned(),
             cache_info: Bytes::from(cache_info.to_string()),
             access: Arc::new(Access::new(&config.access)),
@@ -169,6 +169,15 @@ impl Views {
     /// Every view.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<View>> {
         std::iter::once(&self.default).chain(self.named.iter().map(|(_, view)| view))
+    }
+
+    /// The store as each of them shows it, and as the holders of tokens see it.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = LocalStore> {
+        self.all().flat_map(|view| {
+            let restricted = view.restricted.all();
+            let stores = restricted.iter().map(|view| view.store.clone()).collect::<Vec<_>>();
+            std::iter::once(view.store.clone()).chain(stores)
+        })
     }
 
     /// The cache that a request is for, and what it asks of it.

@@ -150,6 +150,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets a number in the section `[store]`.
+    #[must_use]
+    pub fn store_number(mut self, key: &str, value: u64) -> Self {
+        writeln!(self.store, "{key} = {value}").unwrap();
+        self
+    }
+
     /// Adds to the configuration file, from the name of a section on.
     #[must_use]
     pub fn section(mut self, toml: &str) -> Self {

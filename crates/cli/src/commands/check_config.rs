@@ -14,7 +14,8 @@ pub(super) fn run(args: CheckArgs, environment: &Environment) -> anyhow::Result<
         Ok(loaded) => loaded,
         Err(error) => return Ok(refuse(&error)),
     };
-    for warning in &loaded.warnings {
+    let of_files = if args.skip_files { Vec::new() } else { files::warnings(&loaded) };
+    for warning in loaded.warnings.iter().chain(&of_files) {
         tell(&format!("warning: {warning}"));
     }
     let problems = if args.skip_files { Vec::new() } else { files::check(&loaded) };

@@ -1,6 +1,12 @@
 //! The files that a configuration names: are they there, and can they be used?
 
-use std::{fs::File, io};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Component, Path, PathBuf},
+};
+
+use rns_server::keys::load_key;
 
 use super::{Loaded, Problem};
 
@@ -27,14 +33,18 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
         reason,
         hint: None,
     };
-    let keys = loaded.server.caches.all().flat_map(|(_, cache)| &cache.signing.keys);
-    let mut problems: Vec<Problem> = keys
-        .filter_map(|path| rns_server::keys::load_key(path).err())
-        .map(|error| problem("signing.keys", error.to_string()))
-        .collect();
-    let access = loaded.server.caches.all().map(|(_, cache)| &cache.access);
-    let access = access.flat_map(rns_server::access::problems);
-    problems.extend(access.map(|reason| problem("access.tokens", reason)));
+    let mut problems = Vec::new();
+    for (name, cache) in loaded.server.caches.all() {
+        let table = name.map(|name| format!("cache.{name}.")).unwrap_or_default();
+        let key = format!("{table}signing.keys");
+        // Those that are taken over are told of where they are written.
+        if name.is_none() || loaded.settings.says(&key) {
+            let unusable = cache.signing.keys.iter().filter_map(|path| load_key(path).err());
+            problems.extend(unusable.map(|error| problem(&key, error.to_string())));
+        }
+        let unusable = rns_server::access::problems(&cache.access).into_iter();
+        problems.extend(unusable.map(|reason| problem(&format!("{table}access.tokens"), reason)));
+    }
     if let Some(files) = &loaded.server.tls
         && let Err(error) = rns_server::tls::check(files)
     {
@@ -46,6 +56,33 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
         problems.push(problem(key, error.to_string()));
     }
     problems
+}
+
+/// What is probably not meant.
+pub(crate) fn warnings(loaded: &Loaded) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, cache) in loaded.server.caches.all() {
+        let table = name.map(|name| format!("cache.{name}.")).unwrap_or_default();
+        let roots = cache.expose.roots.iter().flatten();
+        for root in roots.filter(|root| is_missing(root)) {
+            warnings.push(format!(
+                "{table}expose.roots: {} is not there, and shows nothing until it is",
+                root.display()
+            ));
+        }
+    }
+    warnings
+}
+
+/// Whether there is no such link, path or directory; behind a `*` nobody can tell.
+fn is_missing(root: &Path) -> bool {
+    let is_plain =
+        |component: &Component<'_>| !component.as_os_str().as_encoded_bytes().contains(&b'*');
+    let plain: PathBuf = root.components().take_while(is_plain).collect();
+    match fs::symlink_metadata(plain) {
+        Ok(_) => false,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 fn database_hint(error: &io::Error) -> Option<String> {

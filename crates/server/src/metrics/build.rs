@@ -34,6 +34,10 @@ impl Build {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
+    pub(super) fn floats(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(Opts::new(name, help), labels))
+    }
+
     pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
         self.register(IntCounter::new(name, help))
     }

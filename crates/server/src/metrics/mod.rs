@@ -1,9 +1,10 @@
 //! What is counted, and `/metrics` in the text format of Prometheus.
 //!
 //! Every counter is resolved when the server starts, so that counting costs one atomic addition and
-//! no lookup. Labels come from enums, never from what a client sent.
+//! no lookup. Labels come from enums and from the configuration, never from what a client sent.
 
 mod build;
+mod exposure;
 mod kind;
 mod observed;
 mod process;

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use rns_store::NarCacheNumbers;
+use rns_store::{ExposureNumbers, NarCacheNumbers};
 
-use super::{build::Build, process};
+use super::{build::Build, exposure::Exposures, process};
 
 /// What the store and the signer have counted themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
     /// Downloads whose path was held by a temporary GC root.
     pub(crate) temp_roots_held: u64,
@@ -27,6 +27,8 @@ pub(crate) struct Observed {
     pub(crate) narinfo_cache_bytes: u64,
     /// Compressed NARs.
     pub(crate) nar_cache: NarCacheNumbers,
+    /// What each cache shows that does not show everything, by its name; the one without a name has an empty one.
+    pub(crate) exposures: Vec<(String, ExposureNumbers)>,
     /// Keys that sign.
     pub(crate) signing_keys: u64,
     /// Configured keys that cannot be used.
@@ -48,6 +50,7 @@ pub(super) struct Asked {
     layout_misses: IntCounter,
     narinfo_bytes: IntGauge,
     nar_cache: NarCache,
+    exposures: Exposures,
     signing_keys: IntGauge,
     signing_problems: IntGauge,
 }
@@ -87,6 +90,7 @@ impl Asked {
             narinfo_bytes: build
                 .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
             nar_cache: NarCache::new(build),
+            exposures: Exposures::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
             signing_problems: build.gauge(
                 "rust_nix_serve_signing_key_problems",
@@ -110,6 +114,7 @@ impl Asked {
         raise(&self.layout_misses, observed.layout_cache_misses);
         self.narinfo_bytes.set(signed(observed.narinfo_cache_bytes));
         self.nar_cache.fill(&observed.nar_cache);
+        self.exposures.fill(&observed.exposures);
         self.signing_keys.set(signed(observed.signing_keys));
         self.signing_problems.set(signed(observed.signing_problems));
     }
@@ -166,7 +171,7 @@ impl NarCache {
     }
 }
 
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

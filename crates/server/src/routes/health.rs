@@ -21,6 +21,7 @@ pub(crate) async fn ready(state: &State) -> Answer {
         let kind = match reason {
             NotReady::Store(_) => "the store cannot be read",
             NotReady::Key(_) => "a signing key cannot be used",
+            NotReady::Exposure(_) => "it is not known yet what is shown",
             NotReady::Access(_) => "a file of tokens cannot be used",
         };
         if !kinds.contains(&kind) {

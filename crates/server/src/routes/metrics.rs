@@ -11,8 +11,11 @@ use crate::{
 
 pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
     let store = state.store.numbers();
-    let problems =
-        state.views.load().all().map(|view| view.signer().problems().len()).sum::<usize>();
+    let views = state.views.load();
+    let exposures = views.all().filter_map(|view| {
+        Some((view.name.clone().unwrap_or_default(), view.store.exposure_numbers()?))
+    });
+    let problems = views.all().map(|view| view.signer().problems().len()).sum::<usize>();
     let observed = Observed {
         temp_roots_held: store.rooted,
         temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
@@ -22,6 +25,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         layout_cache_hits: store.layout_hits,
         layout_cache_misses: store.layout_misses,
         nar_cache: store.nar_cache,
+        exposures: exposures.collect(),
         signing_keys: state.public_keys().len() as u64,
         signing_problems: problems as u64,
     };

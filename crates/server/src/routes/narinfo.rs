@@ -32,8 +32,13 @@ pub(crate) async fn get(
     if !signer.problems().is_empty() {
         return answer::unavailable("the signing key cannot be used at the moment\n");
     }
-    // Both are read before the keys and the row are used.
-    let now = Moment { view: view.id, epoch: signer.epoch(), generation: view.store.generation() };
+    // All are read before the keys and the row are used.
+    let now = Moment {
+        view: view.id,
+        epoch: signer.epoch(),
+        exposure: view.store.exposure_epoch(),
+        generation: view.store.generation(),
+    };
     if !json
         && let Some(rendered) =
             state.narinfos.get(&hash, now).filter(|rendered| says_all(rendered, state, view))

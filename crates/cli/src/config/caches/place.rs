@@ -171,8 +171,10 @@ mod tests {
         ] {
             assert!(url::parse(&format!("/{name}"), None).is_some(), "{name}");
             let first = name.split('/').next().unwrap();
-            let ends = |end: &&str| first.ends_with(*end);
-            assert!(TAKEN.contains(&first) || TAKEN_ENDINGS.iter().any(|end| ends(&end)), "{name}");
+            assert!(
+                TAKEN.contains(&first) || TAKEN_ENDINGS.iter().any(|end| first.ends_with(end)),
+                "{name}"
+            );
         }
     }
 

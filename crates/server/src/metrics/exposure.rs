@@ -1,0 +1,67 @@
+//! What is shown by the caches that do not show everything.
+
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
+use rns_store::ExposureNumbers;
+
+use super::{build::Build, observed::signed};
+
+/// Labelled with the names that caches have in the configuration; the one without a name has an empty label.
+const LABELS: &[&str] = &["cache"];
+
+#[derive(Debug)]
+pub(super) struct Exposures {
+    exposed: IntGaugeVec,
+    withheld: IntGaugeVec,
+    roots_missing: IntGaugeVec,
+    evaluations: IntCounterVec,
+    last: GaugeVec,
+}
+
+impl Exposures {
+    pub(super) fn new(build: &Build) -> Self {
+        Self {
+            exposed: build.gauges(
+                "rust_nix_serve_exposed_paths",
+                "Store paths that a cache shows that does not show everything.",
+                LABELS,
+            ),
+            withheld: build.gauges(
+                "rust_nix_serve_withheld_paths",
+                "Store paths that are not shown because of what they refer to.",
+                LABELS,
+            ),
+            roots_missing: build.gauges(
+                "rust_nix_serve_missing_roots",
+                "Configured roots that lead to no valid store path.",
+                LABELS,
+            ),
+            evaluations: build.counters(
+                "rust_nix_serve_exposure_evaluations_total",
+                "How often something new was found in what is shown.",
+                LABELS,
+            ),
+            last: build.floats(
+                "rust_nix_serve_exposure_evaluation_seconds",
+                "How long that took the last time.",
+                LABELS,
+            ),
+        }
+    }
+
+    pub(super) fn fill(&self, exposures: &[(String, ExposureNumbers)]) {
+        // Caches that are gone are not shown.
+        self.exposed.reset();
+        self.withheld.reset();
+        self.roots_missing.reset();
+        self.evaluations.reset();
+        self.last.reset();
+        for (cache, numbers) in exposures {
+            let label: &[&str] = &[cache];
+            self.exposed.with_label_values(label).set(signed(numbers.exposed));
+            self.withheld.with_label_values(label).set(signed(numbers.withheld));
+            self.roots_missing.with_label_values(label).set(signed(numbers.roots_missing));
+            self.evaluations.with_label_values(label).inc_by(numbers.evaluations);
+            self.last.with_label_values(label).set(numbers.last_evaluation.as_secs_f64());
+        }
+    }
+}
