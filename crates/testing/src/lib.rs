@@ -11,6 +11,7 @@
 )]
 
 pub mod http;
+mod issuer;
 pub mod nix;
 mod process;
 mod proxy;
@@ -19,6 +20,7 @@ mod server;
 mod store;
 mod tree;
 
+pub use issuer::{Issuer, SigningKey, claims};
 pub use nix::{Client, Nix};
 pub use process::{Finished, Process, run};
 pub use proxy::{Proxy, Recorded};

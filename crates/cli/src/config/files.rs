@@ -42,8 +42,11 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
             let unusable = cache.signing.keys.iter().filter_map(|path| load_key(path).err());
             problems.extend(unusable.map(|error| problem(&key, error.to_string())));
         }
-        let unusable = rns_server::access::problems(&cache.access).into_iter();
+        let unusable = rns_server::access::token_problems(&cache.access);
         problems.extend(unusable.map(|reason| problem(&format!("{table}access.tokens"), reason)));
+        for (name, reason) in rns_server::access::issuer_problems(&cache.access) {
+            problems.push(problem(&format!("{table}access.oidc.{name}"), reason));
+        }
     }
     if let Some(files) = &loaded.server.tls
         && let Err(error) = rns_server::tls::check(files)

@@ -8,6 +8,7 @@ mod certificate;
 mod credential;
 mod door;
 mod needed;
+mod oidc;
 mod permission;
 pub(crate) mod refused;
 mod subject;
@@ -24,13 +25,12 @@ use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
 use rns_store::Pattern;
 
-use self::certificate::Certificate;
+use self::{certificate::Certificate, oidc::Oidc, refused::Refusal, tokens::Tokens};
 pub(crate) use self::{certificate::Peer, credential::Credential, door::Door, needed::needed};
 pub use self::{
     permission::{Permission, Permissions, UnknownPermission},
     subject::{Subject, SubjectError},
 };
-use self::{refused::Refusal, tokens::Tokens};
 use crate::{
     config::{AccessConfig, SubjectRule},
     state::State,
@@ -44,6 +44,7 @@ pub(crate) struct Access {
     /// The tokens of the file, or why there are none: then nobody is let in by a token.
     tokens: ArcSwap<Result<Tokens, String>>,
     subjects: Vec<SubjectRule>,
+    oidc: Oidc,
 }
 
 /// Somebody whom a cache knows.
@@ -65,7 +66,7 @@ pub(crate) enum Standing {
     Known(Holder),
     /// It is not; why, for the operator, without the credential.
     Wrong(Cow<'static, str>),
-    /// Nobody can tell, since the file of tokens cannot be used.
+    /// Nobody can tell, since the file of tokens cannot be used, or the issuer of a token not be asked.
     Unknowable,
 }
 
@@ -88,6 +89,7 @@ impl Access {
             file: config.tokens.clone(),
             tokens: ArcSwap::from_pointee(tokens),
             subjects: config.subjects.clone(),
+            oidc: Oidc::new(&config.oidc),
         }
     }
 
@@ -134,7 +136,10 @@ impl Access {
     async fn standing(&self, credential: &Credential) -> Standing {
         match credential {
             Credential::None => Standing::Nobody,
-            Credential::Secret(secret) => self.token(secret.bytes()),
+            Credential::Secret(secret) => match self.oidc.standing(secret.bytes()).await {
+                Some(standing) => standing,
+                None => self.token(secret.bytes()),
+            },
             Credential::Unreadable => Standing::Wrong("unreadable credential".into()),
         }
     }
@@ -159,7 +164,21 @@ fn load(file: Option<&Path>) -> Result<Tokens, String> {
 /// What keeps a configuration from telling clients apart, for the operator.
 #[must_use]
 pub fn problems(config: &AccessConfig) -> Vec<String> {
-    load(config.tokens.as_deref()).err().into_iter().collect()
+    let issuers = issuer_problems(config).into_iter();
+    let issuers = issuers.map(|(name, problem)| format!("access.oidc.{name}: {problem}"));
+    token_problems(config).into_iter().chain(issuers).collect()
+}
+
+/// What is wrong with the file of tokens, for the operator.
+#[must_use]
+pub fn token_problems(config: &AccessConfig) -> Option<String> {
+    load(config.tokens.as_deref()).err()
+}
+
+/// What is wrong with the issuers of tokens, each with its name in the configuration.
+#[must_use]
+pub fn issuer_problems(config: &AccessConfig) -> Vec<(String, String)> {
+    oidc::problems(&config.oidc)
 }
 
 /// Whether a request may have what it asks for.

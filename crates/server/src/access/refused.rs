@@ -20,7 +20,7 @@ pub(crate) enum Refusal {
     Wrong,
     /// It is known who asks, and that this is not allowed.
     Forbidden,
-    /// It cannot be known who asks, since the file of tokens cannot be used.
+    /// It cannot be known who asks, since the file of tokens cannot be used, or an issuer not be asked.
     Unknowable,
 }
 

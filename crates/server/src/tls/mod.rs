@@ -14,11 +14,11 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-pub(crate) use self::client_ca::{ClientCa, Vouching, vouches};
-use self::{
-    pem::{certificates, private_key},
-    tickets::Tickets,
+pub(crate) use self::{
+    client_ca::{ClientCa, Vouching, vouches},
+    pem::certificates,
 };
+use self::{pem::private_key, tickets::Tickets};
 use crate::config::TlsFiles;
 
 /// A certificate or key file that cannot be used. The text names the file, what is wrong, and where
@@ -126,7 +126,8 @@ impl Prepared {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// The cryptography of everything that speaks TLS here.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 

@@ -7,7 +7,8 @@ use rustls::pki_types::{
     pem::{self, PemObject},
 };
 
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates in a file, at least one; or what is wrong with it.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = read(path)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, pem::Error>>()
