@@ -43,6 +43,7 @@ mod debug_information;
 mod exposure;
 mod layers;
 mod metrics_listener;
+mod oidc;
 mod prewarmed;
 mod private;
 mod private_answers;
