@@ -14,6 +14,7 @@
 mod bad_requests;
 mod certificates;
 mod certificates_nginx;
+mod client_addresses;
 mod client_limits;
 mod clients_copy;
 mod clients_garbage;

@@ -1,23 +1,34 @@
 //! Tokens of CI services, which come from an issuer.
 
-use std::{fs, time::Duration};
+use std::{fs, net::TcpListener, process::Command, time::Duration};
 
 use rns_testing::{
-    Issuer, Server, ServerBuilder, SigningKey, Standard, claims,
+    Issuer, Process, Scratch, Server, ServerBuilder, SigningKey, Standard, claims,
     http::{Request, Response},
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{PUBLIC_KEY, SECRET_KEY, assert_logged, assert_refusal, full, nixes, server};
+use crate::{
+    certificates::given,
+    support::{
+        PUBLIC_KEY, SECRET_KEY, assert_logged, assert_refusal, eventually, full, is_installed,
+        nixes, server,
+    },
+};
 
 const AUDIENCE: &str = "https://cache.example.org";
 
 /// A private cache for the main branch of the repositories of one owner, and for a group.
 fn trusting(standard: &Standard, issuer: &Issuer) -> ServerBuilder {
+    trusting_by(standard, issuer, "")
+}
+
+/// The same with one more line about the issuer.
+fn trusting_by(standard: &Standard, issuer: &Issuer, line: &str) -> ServerBuilder {
     let provider = |name: &str, claims: &str| {
         format!(
-            "[access.oidc.{name}]\nissuer = {:?}\naudience = {AUDIENCE:?}\nallow = [\"read\"]\nclaims = {claims}\n",
+            "[access.oidc.{name}]\nissuer = {:?}\naudience = {AUDIENCE:?}\nallow = [\"read\"]\nclaims = {claims}\n{line}\n",
             issuer.url()
         )
     };
@@ -185,4 +196,55 @@ fn what_a_token_must_claim_is_changed_by_a_reload_that_keeps_the_keys() {
     assert_refusal(&ask(&server, &token), 401);
     ask(&server, &key.sign(&github(&issuer, "org/other"))).ok();
     assert_eq!(issuer.asked(), 1);
+}
+
+/// nginx with TLS before an issuer, which is called accordingly.
+fn behind_tls(issuer: &Issuer) -> (Process, Scratch) {
+    let scratch = Scratch::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let own = scratch.path().display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
+        .concat();
+    let (certificate, key, upstream) = (given("issuer.crt"), given("issuer.key"), issuer.address());
+    let configuration = format!(
+        "daemon off; master_process off; pid {own}/pid; error_log stderr;
+         events {{ worker_connections 64; }}
+         http {{
+             access_log off;
+             {temporary}
+             server {{
+                 listen 127.0.0.1:{port} ssl;
+                 ssl_certificate {certificate};
+                 ssl_certificate_key {key};
+                 location / {{ proxy_pass http://{upstream}; }}
+             }}
+         }}"
+    );
+    let file = scratch.write("nginx.conf", configuration);
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let nginx = Process::start(
+        Command::new("nginx").env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]),
+    );
+    eventually(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    issuer.call(&format!("https://localhost:{port}"));
+    (nginx, scratch)
+}
+
+#[test]
+fn an_issuer_of_ones_own_is_trusted_by_its_ca_and_not_without() {
+    if !is_installed("nginx") {
+        return;
+    }
+    let standard = Standard::new();
+    let key = SigningKey::ed25519("key");
+    let issuer = Issuer::start(&[&key]);
+    let _nginx = behind_tls(&issuer);
+    let token = key.sign(&github(&issuer, "org/repo"));
+    let server = trusting(&standard, &issuer).start();
+    assert_refusal(&ask(&server, &token), 503);
+    assert_logged(&server, "invalid peer certificate");
+    let server =
+        trusting_by(&standard, &issuer, &format!("ca = {:?}", given("issuer-ca.crt"))).start();
+    ask(&server, &token).ok();
 }

@@ -224,13 +224,15 @@ pub(crate) async fn authorise(
 
 impl Standing {
     /// Of two credentials of one request, the one that it is answered by: a good one, if there is one that allows what
-    /// is needed.
+    /// is needed, and rather one for all paths.
     fn or(self, other: Self, needed: Permission) -> Self {
         let worth = |standing: &Self| match standing {
             Self::Nobody => 0,
             Self::Wrong(_) => 1,
-            Self::Unknowable => 2,
-            Self::Known(holder) => 3 + u8::from(holder.allow.has(needed)),
+            Self::Known(holder) if !holder.allow.has(needed) => 2,
+            // It may suffice.
+            Self::Unknowable => 3,
+            Self::Known(holder) => 4 + u8::from(holder.paths.is_empty()),
         };
         if worth(&self) >= worth(&other) { self } else { other }
     }
@@ -259,6 +261,12 @@ mod tests {
         assert_eq!(name(Standing::Wrong("wrong".into()).or(certificate(), read)), "certificate");
         assert_eq!(name(Standing::Nobody.or(Standing::Wrong("wrong".into()), read)), "wrong");
         assert_eq!(name(Standing::Nobody.or(Standing::Nobody, read)), "nobody");
+        assert_eq!(name(Standing::Unknowable.or(known("x", Permission::Push), read)), "unknowable");
+        assert_eq!(name(Standing::Unknowable.or(certificate(), read)), "certificate");
+        let mut some = Holder { name: "some".into(), allow: read.into(), paths: Arc::default() };
+        some.paths = Arc::new([Pattern::parse("hello-*").unwrap()]);
+        assert_eq!(name(Standing::Known(some.clone()).or(Standing::Nobody, read)), "some");
+        assert_eq!(name(Standing::Known(some).or(certificate(), read)), "certificate");
     }
 
     #[test]

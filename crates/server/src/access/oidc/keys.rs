@@ -91,8 +91,8 @@ mod tests {
 
     use super::*;
 
-    fn parse(keys: Value) -> Result<KeySet, String> {
-        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
+    fn parse(keys: &Value) -> Result<KeySet, String> {
+        KeySet::parse(&json!({ "keys": keys }).to_string().as_bytes())
     }
 
     fn ed25519(id: &str) -> Value {
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn keys_of_other_kinds_are_passed_over() {
         let (x, id) = (ed25519("a")["x"].clone(), "b");
-        let keys = parse(json!([
+        let keys = parse(&json!([
             { "kty": "oct", "kid": id, "k": "c2VjcmV0", "alg": "HS256" },
             { "kty": "EC", "crv": "P-384", "kid": id, "x": x, "y": x },
             { "kty": "OKP", "crv": "Ed25519", "kid": id, "use": "enc", "x": x },
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_token_that_names_no_key_means_the_only_one() {
-        assert!(parse(json!([ed25519("a")])).unwrap().find(None, Algorithm::EdDSA).is_some());
-        let two = parse(json!([ed25519("a"), ed25519("b")])).unwrap();
+        assert!(parse(&json!([ed25519("a")])).unwrap().find(None, Algorithm::EdDSA).is_some());
+        let two = parse(&json!([ed25519("a"), ed25519("b")])).unwrap();
         assert!(two.find(None, Algorithm::EdDSA).is_none());
     }
 
@@ -129,14 +129,14 @@ mod tests {
     fn what_is_no_set_of_keys_says_why() {
         assert!(KeySet::parse(b"<html>").unwrap_err().contains("no JSON"));
         assert!(KeySet::parse(b"{}").unwrap_err().contains("no list of keys"));
-        assert!(parse(json!([{ "kty": "oct", "k": "" }])).unwrap_err().contains("RS256"));
+        assert!(parse(&json!([{ "kty": "oct", "k": "" }])).unwrap_err().contains("RS256"));
     }
 
     proptest::proptest! {
         #[test]
         fn nothing_that_is_published_is_too_strange(bytes: Vec<u8>, x in ".{0,40}", kty in "RSA|EC|OKP|oct") {
             let _ = KeySet::parse(&bytes);
-            let _ = parse(json!([{ "kty": kty, "crv": "P-256", "x": x, "y": x, "n": x, "e": x, "k": x }]));
+            let _ = parse(&json!([{ "kty": kty, "crv": "P-256", "x": x, "y": x, "n": x, "e": x, "k": x }]));
         }
     }
 }

@@ -149,7 +149,7 @@ async fn an_issuer_must_be_called_what_it_is_configured_as() {
     let issuer = Local::start(&[&key]);
     let oidc = of_main(&issuer);
     let token = key.sign(&main_of(&issuer, "org/repo"));
-    issuer.call("https://token.actions.githubusercontent.com");
+    issuer.call(&format!("{}/", issuer.url()));
     assert_eq!(worth(&oidc, &token).await.unwrap_err(), "unknowable");
 }
 
