@@ -134,8 +134,11 @@ impl Evaluation {
     /// A row turned out to be one that may not be exposed.
     pub(super) fn condemn(&mut self, row: i64) {
         self.state.condemned = true;
-        self.state.graph.condemn(row);
-        self.state.scan.condemn(row);
+        if self.policy.is_of_closures() {
+            self.state.graph.condemn(row);
+        } else {
+            self.state.scan.condemn(row);
+        }
     }
 
     /// Forgets what is known, so that the next time everything is read.

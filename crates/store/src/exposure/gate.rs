@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use rns_formats::{HashPart, StorePath};
 
-use super::view::{Asked, Snapshot, View};
+use super::{
+    refresh::Asked,
+    view::{Snapshot, View},
+};
 use crate::{LocalStore, StoreError, absence::key, db::PathRow};
 
 /// How often a path is looked up that changes meanwhile.
@@ -39,17 +42,19 @@ impl LocalStore {
         }
         let mut generation = generation;
         for attempt in 0..ATTEMPTS {
-            let (asked, asked_anew) = (view.asked(), view.asked_anew());
+            let asked = view.asked();
             let Some(row) = self.any_row(hash, generation, recent).await? else { return Ok(None) };
             if view.admits(&row) {
-                let is_signed = view.is_signed(&self.shared().database, &row).await?;
-                return Ok(is_signed.then(|| view.without_hidden_deriver(row)));
+                if !view.is_signed(&self.shared().database, &row).await? {
+                    return Ok(None);
+                }
+                return self.without_hidden_deriver(view, row).await.map(Some);
             }
             // The path was registered anew, and is not the one that the set knows.
             if attempt == 0 {
                 view.refresh(0, asked).await?;
             } else {
-                view.evaluate_anew(asked_anew).await?;
+                view.evaluate_anew(view.want_anew()).await?;
             }
             generation = self.generation();
             if view.exposes(key(&hash)) != Some(true) {
@@ -77,6 +82,30 @@ impl LocalStore {
             None => view.watch(),
         }
         view.exposes(key).ok_or_else(|| view.unavailable())
+    }
+
+    /// The deriver is the one thing about a path that nobody signs.
+    async fn without_hidden_deriver(
+        &self,
+        view: &Arc<View>,
+        row: Arc<PathRow>,
+    ) -> Result<Arc<PathRow>, StoreError> {
+        let Some(deriver) = &row.info.deriver else { return Ok(row) };
+        let mut is_exposed = view.exposes(key(&deriver.hash_part())) == Some(true);
+        if is_exposed && self.needs_signatures() {
+            is_exposed = match self.any_known_row(deriver.hash_part()).await? {
+                Some(row) if view.admits(&row) => {
+                    view.is_signed(&self.shared().database, &row).await?
+                }
+                _ => false,
+            };
+        }
+        if is_exposed {
+            return Ok(row);
+        }
+        let mut row = (*row).clone();
+        Arc::make_mut(&mut row.info).deriver = None;
+        Ok(Arc::new(row))
     }
 
     /// To be called before the first look at what may be shown.
@@ -131,16 +160,5 @@ impl View {
             snapshot.set.has_row(row.id)
                 && references.all(|reference| snapshot.set.has_key(key(&reference.hash_part())))
         })
-    }
-
-    fn without_hidden_deriver(&self, row: Arc<PathRow>) -> Arc<PathRow> {
-        let is_exposed =
-            |deriver: &StorePath| self.exposes(key(&deriver.hash_part())) == Some(true);
-        if row.info.deriver.as_ref().is_none_or(is_exposed) {
-            return row;
-        }
-        let mut row = (*row).clone();
-        Arc::make_mut(&mut row.info).deriver = None;
-        Arc::new(row)
     }
 }

@@ -9,7 +9,7 @@
 //! - `source`: the questions to the database
 //! - `evaluate`, with `graph` for closures and `scan` for whole stores: from the policy to the set
 //! - `set`: the result
-//! - `view`: keeps the result up to date
+//! - `view`, `refresh`, `watch`: the result, brought up to date for who asks, and by itself
 //! - `signed`: signatures, checked when they matter
 //! - `gate`: what lookups ask
 //! - `report`, `numbers`: what the operator learns
@@ -20,6 +20,7 @@ mod graph;
 mod numbers;
 mod pattern;
 mod policy;
+mod refresh;
 mod report;
 mod roots;
 mod scan;
@@ -27,6 +28,7 @@ mod set;
 mod signed;
 mod source;
 mod view;
+mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64};
 
@@ -106,7 +108,7 @@ impl LocalStore {
         }
     }
 
-    /// Waits until it is known what is exposed.
+    /// Waits until it is known what is exposed, as of when [`Self::exposing`] was last called with this policy.
     ///
     /// # Errors
     /// `Unavailable` when that cannot be found out now.
@@ -114,9 +116,12 @@ impl LocalStore {
         let Some(view) = self.view() else { return Ok(()) };
         view.watch();
         if view.snapshot().is_none() {
-            view.refresh(self.generation(), view.asked()).await?;
+            view.refresh(0, view.asked()).await?;
         }
-        Ok(())
+        match view.wanted() {
+            Some(wanted) => view.evaluate_anew(wanted).await,
+            None => Ok(()),
+        }
     }
 
     /// The rows of what is exposed, as far as that is known; `None` without a policy too.

@@ -67,7 +67,7 @@ impl Report {
     }
 
     /// There is no room.
-    pub(super) fn failure(&mut self, failure: Option<&(String, &'static str)>) {
+    pub(super) fn full(&mut self, failure: Option<&(String, &'static str)>) {
         let text = failure.map(|(what, remedy)| format!("{what}; {remedy}"));
         if let Some(text) = text.as_ref().filter(|text| self.failure.as_ref() != Some(text)) {
             tracing::error!("{text}");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail as loudly as tests")]
 
+mod model;
 mod roots;
 mod terms;
 

@@ -1,0 +1,220 @@
+//! Bringing a view up to date: by one at a time, and for all who asked before it began.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::task::{spawn, spawn_blocking};
+
+use super::{
+    evaluate::{Change, Evaluation, Failure},
+    view::{View, lock},
+};
+use crate::StoreError;
+
+/// How long what cannot be noticed otherwise may stay unnoticed, such as a signature that was added to an old path. Longer where
+/// reading everything would take more than a fiftieth of the time.
+const RESCAN: Duration = Duration::from_secs(30);
+
+/// How often the set was brought up to date.
+#[derive(Default)]
+pub(super) struct Rounds {
+    begun: u64,
+    /// Why the last time failed, if it did.
+    failure: Option<(String, &'static str)>,
+    /// There is no room; until then nothing is tried.
+    pause: Option<Instant>,
+    /// How often it was asked for that everything be read, and how many of these requests are met.
+    wanted_anew: u64,
+    met_anew: u64,
+    /// When everything was read, how long that took, and the state of the database.
+    full: Option<(Instant, Duration, u64)>,
+}
+
+/// When a question was asked: what was true then, the answer has to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked(u64);
+
+/// A request that everything be read.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted(u64);
+
+impl View {
+    /// To be called before the first look at what is exposed.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked(lock(&self.rounds).begun)
+    }
+
+    /// Asks for everything to be read, which the next call of [`Self::evaluate_anew`] does.
+    pub(super) fn want_anew(&self) -> Wanted {
+        let mut rounds = lock(&self.rounds);
+        rounds.wanted_anew += 1;
+        Wanted(rounds.wanted_anew)
+    }
+
+    /// The last such request, if it has not been met.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let rounds = lock(&self.rounds);
+        (rounds.wanted_anew > rounds.met_anew).then_some(Wanted(rounds.wanted_anew))
+    }
+
+    /// The error for a question that cannot be answered yet.
+    pub(super) fn unavailable(&self) -> StoreError {
+        match lock(&self.rounds).failure.clone() {
+            Some((what, remedy)) => StoreError::Unavailable { what, remedy },
+            None => StoreError::Unavailable {
+                what: "it is not known yet which store paths are exposed".to_owned(),
+                remedy: "nothing has to be done: the policy is being evaluated",
+            },
+        }
+    }
+
+    fn outcome(&self) -> Result<(), StoreError> {
+        let is_fine = lock(&self.rounds).failure.is_none();
+        if is_fine { Ok(()) } else { Err(self.unavailable()) }
+    }
+
+    /// Brings the snapshot up to date, unless somebody began to do so since the question was asked. The generation is the
+    /// present one, or 0.
+    ///
+    /// It goes on when the caller goes away, for the sake of the next.
+    pub(super) async fn refresh(
+        self: &Arc<Self>,
+        generation: u64,
+        asked: Asked,
+    ) -> Result<(), StoreError> {
+        if self.is_of(generation) {
+            return Ok(());
+        }
+        let mut turn = Arc::clone(&self.evaluation).lock_owned().await;
+        let is_needless = {
+            let rounds = lock(&self.rounds);
+            rounds.begun > asked.0 || rounds.pause.is_some_and(|until| Instant::now() < until)
+        };
+        if is_needless {
+            return self.outcome();
+        }
+        let view = Arc::clone(self);
+        spawn_blocking(move || view.advance(&mut turn)).await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// A row turned out to be one that may not be exposed.
+    pub(super) async fn condemn(self: &Arc<Self>, row: i64) -> Result<(), StoreError> {
+        let mut turn = Arc::clone(&self.evaluation).lock_owned().await;
+        let view = Arc::clone(self);
+        let advanced = spawn_blocking(move || {
+            turn.condemn(row);
+            view.advance(&mut turn)
+        });
+        advanced.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Reads everything again while the old set goes on being used, unless that was begun after it was wanted.
+    pub(super) async fn evaluate_anew(self: &Arc<Self>, wanted: Wanted) -> Result<(), StoreError> {
+        let view = Arc::clone(self);
+        // It goes on when the caller goes away: otherwise a second one could begin beside it.
+        let evaluated = spawn(async move {
+            let _turn = view.anew.lock().await;
+            let (met, meets) = {
+                let rounds = lock(&view.rounds);
+                (rounds.met_anew, rounds.wanted_anew)
+            };
+            if met >= wanted.0 {
+                return view.outcome();
+            }
+            let mut anew = view.evaluation.lock().await.anew();
+            let prepared = spawn_blocking(move || {
+                let started = Instant::now();
+                // If there is an outage, the questions learn of it themselves.
+                let is_read = anew.advance().is_ok();
+                is_read.then(|| (anew, started.elapsed()))
+            });
+            let prepared = prepared.await.map_err(|_| StoreError::Stopping)?;
+            if let Some((anew, took)) = prepared {
+                let mut turn = Arc::clone(&view.evaluation).lock_owned().await;
+                let of = Arc::clone(&view);
+                let settled = spawn_blocking(move || {
+                    *turn = anew;
+                    lock(&of.rounds).begun += 1;
+                    let result = turn.advance().map(|_| (Change::Other, true));
+                    of.settle(&turn, result, took)
+                });
+                settled.await.map_err(|_| StoreError::Stopping)??;
+            }
+            lock(&view.rounds).met_anew = meets;
+            Ok(())
+        });
+        evaluated.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    fn advance(&self, evaluation: &mut Evaluation) -> Result<(), StoreError> {
+        lock(&self.rounds).begun += 1;
+        let started = Instant::now();
+        let result = evaluation.advance();
+        self.settle(evaluation, result, started.elapsed())
+    }
+
+    /// Makes the result of an evaluation the one that counts.
+    fn settle(
+        &self,
+        evaluation: &Evaluation,
+        result: Result<(Change, bool), Failure>,
+        took: Duration,
+    ) -> Result<(), StoreError> {
+        let mut pause = None;
+        let failure = match result {
+            Ok((change, is_full)) => {
+                self.publish(evaluation, change);
+                if is_full || change != Change::None {
+                    self.note(evaluation, took);
+                }
+                if is_full {
+                    lock(&self.rounds).full = Some((Instant::now(), took, evaluation.generation()));
+                }
+                None
+            }
+            // What would be left out could not be told from what is hidden.
+            Err(Failure::TooMany) => {
+                self.close();
+                pause = Some(Instant::now() + RESCAN.max(50 * took));
+                let limit = evaluation.source().limit;
+                let what = format!(
+                    "nothing is exposed, for there are more than {limit} store paths to look at"
+                );
+                Some((what, "raise `store.index_entries`"))
+            }
+            Err(Failure::Store(error)) => {
+                self.doubt();
+                let what = format!("it cannot be found out which store paths are exposed: {error}");
+                Some((what, "it is tried again at the next request"))
+            }
+        };
+        lock(&self.report).full(failure.as_ref().filter(|_| pause.is_some()));
+        let mut rounds = lock(&self.rounds);
+        (rounds.failure, rounds.pause) = (failure, pause);
+        drop(rounds);
+        self.outcome()
+    }
+
+    fn note(&self, evaluation: &Evaluation, took: Duration) {
+        let missing = lock(&self.report).evaluated(&self.policy, evaluation);
+        let mut numbers = lock(&self.numbers);
+        numbers.exposed = evaluation.set().len() as u64;
+        numbers.withheld = evaluation.withheld().number as u64;
+        numbers.roots_missing = missing as u64;
+        numbers.last_evaluation = took;
+        numbers.evaluations += 1;
+    }
+
+    /// Whether everything should be read again, for what is noticed in no other way: signatures that were added to old paths, and
+    /// named paths that were collected.
+    pub(super) fn is_stale(&self, generation: u64) -> bool {
+        if self.policy.signed_by.is_none() && self.policy.names.is_empty() {
+            return false;
+        }
+        lock(&self.rounds).full.is_some_and(|(at, took, of)| {
+            (generation == 0 || generation != of) && at.elapsed() >= RESCAN.max(50 * took)
+        })
+    }
+}
