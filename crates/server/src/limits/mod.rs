@@ -24,10 +24,12 @@ use crate::{
     state::State,
 };
 
+type Accounts<K> = Cache<K, Arc<Account>>;
+
 /// The accounts of all clients. An account that nobody uses goes when there are too many of them.
 pub(crate) struct Limiter {
-    addresses: Option<(ClientLimits, Cache<IpAddr, Arc<Account>>)>,
-    tokens: Option<(ClientLimits, Cache<Arc<str>, Arc<Account>>)>,
+    addresses: Option<(ClientLimits, Accounts<IpAddr>)>,
+    tokens: Option<(ClientLimits, Accounts<Arc<str>>)>,
 }
 
 /// The turn of a request: it lasts as long as its answer.
@@ -105,7 +107,7 @@ impl Turn {
 }
 
 fn account<K: std::hash::Hash + Eq + Clone>(
-    accounts: &Cache<K, Arc<Account>>,
+    accounts: &Accounts<K>,
     key: &K,
     limits: &ClientLimits,
 ) -> Arc<Account> {

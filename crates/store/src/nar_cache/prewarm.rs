@@ -102,7 +102,8 @@ impl LocalStore {
             }
             Ok((paths, last))
         };
-        Ok(self.shared().database.ask(question).await?.unwrap_or((Vec::new(), row.unwrap_or(0))))
+        let found = self.shared().database.ask(question).await?;
+        Ok(found.unwrap_or_else(|| (Vec::new(), row.unwrap_or(0))))
     }
 
     /// All paths that a policy exposes; `None` without a policy, or while it is not known what that exposes.
