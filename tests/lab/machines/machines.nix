@@ -10,8 +10,8 @@ let
   # Differences from a cache on a LAN with a generated key.
   scenarios = {
     closed.addresses = [
-      "127.0.0.1:5000"
-      "[::1]:5000"
+      "127.0.0.1"
+      "::1"
     ];
     collection = { };
     generated-key = { };
@@ -42,10 +42,12 @@ let
     map (file: "/run/rust-nix-serve-keys${file}") given.secrets
     ++ (if generated then [ "/var/lib/rust-nix-serve/secret-key" ] else [ ]);
 
+  withPort = address: "${if builtins.match ".*:.*" address != null then "[${address}]" else address}:5000";
   units = import (data + "/unit.nix") {
     program = "/usr/local/bin/rust-nix-serve";
     config = "/etc/rust-nix-serve/config.toml";
-    inherit (given) secrets addresses narCache;
+    inherit (given) secrets narCache;
+    addresses = map withPort given.addresses;
     secretsNamedBy = "services.rust-nix-serve.secretKeyFile";
     proxySocket =
       if proxied then
@@ -89,6 +91,46 @@ let
         null;
   };
 
+  # What NixOS does with openPorts, in words of nftables.
+  openPorts =
+    import (data + "/ports.nix") {
+      inherit (given) addresses;
+      virtualHost =
+        if proxied then
+          {
+            listen = [ ];
+            listenAddresses = [
+              "0.0.0.0"
+              "[::0]"
+            ];
+            httpPort = 80;
+            httpsPort = 443;
+            forceSSL = encrypted;
+            addSSL = false;
+            onlySSL = false;
+          }
+        else
+          null;
+    }
+    ++ (if given.ssh then [ 22 ] else [ ]);
+  firewall = ''
+    flush ruleset
+    table inet firewall {
+      chain input {
+        type filter hook input priority filter; policy drop;
+        iif lo accept
+        ct state { established, related } accept
+        meta l4proto { 1, 58 } accept # ICMP; there is no /etc/protocols
+        ${
+          if openPorts == [ ] then
+            ""
+          else
+            "tcp dport { ${builtins.concatStringsSep ", " (map toString openPorts)} } accept"
+        }
+      }
+    }
+  '';
+
   config = priority: ''
     public_url = "${if encrypted then "https" else "http"}://${given.hostName}"
     [signing]
@@ -113,6 +155,7 @@ in
 {
   cache = {
     files = {
+      "/etc/nftables.conf" = firewall;
       "/etc/rust-nix-serve/config.toml" = config 50;
       "/etc/rust-nix-serve/other.toml" = config 30;
     }

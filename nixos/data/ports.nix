@@ -1,0 +1,28 @@
+# Ports on which something of the cache listens for other machines, and which a firewall therefore opens. Plain data.
+{
+  # A virtual host of nginx as NixOS describes it, the defaults of nginx filled in; null without nginx.
+  virtualHost ? null,
+  # Addresses on which the cache answers without nginx, and the port.
+  addresses ? [ ],
+  port ? 5000,
+}:
+let
+  isLoopback =
+    address: builtins.match "127\\..*|::1|\\[::1]|localhost" address != null;
+  isPublic = address: !isLoopback address && builtins.match "unix:.*" address == null;
+  isOpen = builtins.any isPublic;
+  optional = condition: value: if condition then [ value ] else [ ];
+
+  ofVirtualHost =
+    host:
+    if host.listen != [ ] then
+      map (listen: listen.port) (
+        builtins.filter (listen: listen.port != null && isPublic listen.addr) host.listen
+      )
+    else if isOpen host.listenAddresses then
+      optional (!host.onlySSL) host.httpPort
+      ++ optional (host.forceSSL || host.addSSL || host.onlySSL) host.httpsPort
+    else
+      [ ];
+in
+(if virtualHost == null then [ ] else ofVirtualHost virtualHost) ++ optional (isOpen addresses) port
