@@ -8,14 +8,15 @@ NIX is the directory of the client's Nix, with its `bin`; or `none` for the one 
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 
 import acme
 from machine import Failure, Machine
+from workspace import Workspace
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parents[2]
@@ -81,7 +82,7 @@ def set_up_cache(machine, cache):
     if cache["encrypted"]:
         acme.set_up_client(machine, cache["hostName"])
         cache["enable"].append(acme.CLIENT_UNIT)
-    systemctl(machine, "enable", *cache["enable"])
+    systemctl(machine, "enable", "nftables.service", *cache["enable"])
     if not cache["proxied"]:
         systemctl(machine, "disable", "nginx.service")
 
@@ -90,17 +91,13 @@ def systemctl(machine, *words):
     subprocess.run(["systemctl", "--quiet", f"--root={machine.root}", *words], check=True)
 
 
-def run(scenario, base, work, program, nix):
+def run(scenario, base, workspace, program, nix):
     description = described(scenario)
-    namespace = f"lab-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", namespace], check=True)
     machines = {}
     try:
-        for command in ["link set lo up", "link add br0 type bridge mcast_snooping 0", "link set br0 up"]:
-            subprocess.run(["ip", "-n", namespace, *command.split()], check=True)
 
         def machine(name, **more):
-            machines[name] = Machine(name, namespace, base, work, ADDRESSES[name], **more)
+            machines[name] = Machine(name, workspace.name, base, workspace.machines, ADDRESSES[name], **more)
             return machines[name]
 
         set_up_cache(
@@ -129,22 +126,21 @@ def run(scenario, base, work, program, nix):
     except (Failure, AssertionError):
         traceback.print_exc()
         for one in machines.values():
-            if one.leader and one.process and one.process.poll() is None:
-                journal = one.execute("journalctl --no-pager -n 60 -u 'rust-nix-serve*' -u nginx -u 'acme*' -u pebble")
-                print(f"--- journal of {one.name}\n{journal[1]}", file=sys.stderr)
+            print(f"--- {one.name}\n{one.last_words()}", file=sys.stderr)
         return False
     finally:
         for one in machines.values():
             one.dispose()
-        subprocess.run(["ip", "netns", "del", namespace], check=False)
     return True
 
 
 def main():
     scenario, base, work, program, nix = sys.argv[1:]
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=work, ignore_cleanup_errors=True) as directory:
-        passed = run(scenario, base, directory, program, nix)
+    # Whoever ends this run wants its containers ended as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with Workspace(work) as workspace:
+        passed = run(scenario, base, workspace, program, nix)
     client = "Nix of the container" if nix == "none" else os.path.basename(nix)
     print(f"{'ok     ' if passed else 'FAILED '} lab {scenario}, {client} ({time.monotonic() - start:.1f} s)")
     sys.exit(0 if passed else 1)

@@ -5,16 +5,7 @@ import shutil
 import subprocess
 import time
 
-# systemd-nspawn where the machine it runs on has another init, or none: private mounts, a fresh /run and a control
-# group of its own.
-BOOT = """
-mount -t tmpfs tmpfs /run && mkdir -p /run/systemd
-umount -R /sys/fs/cgroup 2>/dev/null
-mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 9
-mkdir -p /sys/fs/cgroup/lab.$$ && echo $$ >/sys/fs/cgroup/lab.$$/cgroup.procs
-exec "$@"
-"""
-
+import control_group
 
 class Failure(Exception):
     """A scenario did not go as it says."""
@@ -24,6 +15,7 @@ class Machine:
     def __init__(self, name, namespace, base, work, address, binds=(), path=()):
         self.name = name
         self.namespace = namespace
+        self.group = f"{namespace}.{name}"
         self.address = address
         self.binds = binds
         self.path = ":".join([*path, "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"])
@@ -50,14 +42,13 @@ class Machine:
         ]
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", self.namespace, "unshare", "-m", "--propagation", "private"]
-            + ["bash", "-c", BOOT, "boot", *nspawn],
+            + ["bash", "-c", control_group.BOOT, "boot", self.group, *nspawn],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
         )
         self.leader = self._retry(self._find_leader, 30, "no init process")
-        self._retry(lambda: self.execute("systemctl is-system-running --wait | grep -E 'running|degraded'")[0] == 0,
-                    60, "does not finish booting")
+        self._retry(self._booted, 60, "does not finish booting")
         commands = ["ip link set lo up", "ip link set host0 up"]
         commands += [f"ip addr add {address} dev host0 nodad" if ":" in address
                      else f"ip addr add {address} dev host0" for address in self.address]
@@ -65,43 +56,60 @@ class Machine:
 
     def _find_leader(self):
         if self.process.poll() is not None:
-            raise Failure(f"{self.name} ended while booting: see {self.directory}/console")
+            raise Failure(f"{self.name} ended while booting")
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in children:
             if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
                 return child
         return None
 
+    def _booted(self):
+        state = self.execute("systemctl is-system-running --wait")[1].strip()
+        if state == "degraded":
+            raise Failure(f"{self.name}: {self.execute('systemctl --failed --no-legend --plain')[1]}")
+        return state == "running"
+
     def shutdown(self):
         self.execute("systemctl poweroff")
         try:
             self.process.wait(timeout=90)
         except subprocess.TimeoutExpired:
-            self.process.terminate()
-            self.process.wait()
             raise Failure(f"{self.name} does not power off") from None
         self.process = None
+        control_group.end(self.group)
 
     def dispose(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
+        control_group.end(self.group)
+        if self.process is not None:
+            self.process.kill()
             self.process.wait()
         subprocess.run(["umount", self.root], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def last_words(self):
+        """For the report of a failure."""
+        if self.leader and self.process and self.process.poll() is None:
+            units = ["rust-nix-serve*", "nginx", "acme*", "pebble", "nftables"]
+            return self.execute("journalctl --no-pager -n 60 " + " ".join(f"-u '{unit}'" for unit in units))[1]
+        console = self.directory / "console"
+        return console.read_text(errors="replace")[-4000:] if console.exists() else "was not started"
+
     def execute(self, command, timeout=300):
         environment = {"PATH": self.path, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}
-        done = subprocess.run(
-            ["nsenter", "-t", self.leader, "-a", "bash", "-c", f"set -euo pipefail; cd /root; {command}"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=timeout,
-            check=False,
-            text=True,
-            errors="replace",
-        )
+        try:
+            done = subprocess.run(
+                ["nsenter", "-t", self.leader, "-a", "bash", "-c", f"set -euo pipefail; cd /root; {command}"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                timeout=timeout,
+                check=False,
+                text=True,
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name}: {command}\ndid not end within {timeout} s") from None
         return done.returncode, done.stdout, done.stderr
 
     def succeed(self, command):
