@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  options,
   ...
 }:
 let
@@ -13,6 +14,12 @@ let
   };
 
   host = config.services.nginx.virtualHosts.${cfg.hostName};
+  acme = config.security.acme;
+  fallback = "hostmaster@${cfg.hostName}";
+  # An address or an agreement that somebody wrote, here or for all certificates, tells that they know of the account.
+  decided =
+    acme.certs.${cfg.hostName}.email != fallback
+    || options.security.acme.acceptTerms.highestPrio < (mkDefault null).priority;
 
   # Strings are added to, everything else gives way to what the user says.
   withDefaults = lib.mapAttrsRecursive (
@@ -46,11 +53,18 @@ in
       certs.${cfg.hostName}.email =
         if cfg.acme.email != null then
           mkDefault cfg.acme.email
-        else if config.security.acme.defaults.email == null then
+        else if acme.defaults.email == null then
           # Weaker than anything that is written, stronger than nothing.
-          lib.mkOverride 1400 "hostmaster@${cfg.hostName}"
+          lib.mkOverride 1400 fallback
         else
-          mkDefault config.security.acme.defaults.email;
+          mkDefault acme.defaults.email;
     };
+
+    warnings = lib.optional (host.enableACME && !decided) ''
+      services.rust-nix-serve.hostName: the certificate of ${cfg.hostName} is ordered from
+      ${acme.certs.${cfg.hostName}.server} in the name of ${fallback}, and the terms of that server are
+      accepted for you. To agree, write your address into services.rust-nix-serve.acme.email, or
+      security.acme.acceptTerms = true; for no certificate, services.rust-nix-serve.nginx.enableACME = false.
+    '';
   };
 }

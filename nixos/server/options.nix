@@ -146,7 +146,8 @@ in
         defaultText = lib.literalMD "true where the `hostName` has a dot";
         description = ''
           Whether to get a certificate for {option}`hostName` from an ACME server, Let's Encrypt unless `security.acme`
-          says otherwise. That accepts the terms of the server; set `security.acme.acceptTerms = false` if you do not.
+          says otherwise. That accepts the terms of the server, and a warning says so until {option}`acme.email` or
+          `security.acme.acceptTerms` is written; with `acceptTerms = false` the system is not built.
         '';
       };
 
@@ -194,8 +195,8 @@ in
       default = null;
       example = "admin@example.com";
       description = ''
-        Address for the account with the ACME server. Without one it is that of `security.acme`, or else
-        hostmaster at the {option}`hostName`.
+        Your address for the account with the ACME server, and your agreement to its terms of service. Without one it
+        is that of `security.acme`; without that as well, hostmaster at the {option}`hostName`, and a warning says so.
       '';
     };
 

@@ -69,6 +69,7 @@ let
     };
   };
   known = with' { } { security.acme.defaults.email = "all@example.com"; };
+  agreed = with' { } { security.acme.acceptTerms = true; };
   declined = with' { } { security.acme.acceptTerms = false; };
   private = with' { acme.email = "admin@example.com"; } {
     security.acme.defaults.server = "https://ca.lan/acme/directory";
@@ -110,6 +111,17 @@ in
       "admin@example.com"
       "all@example.com"
     ];
+  };
+  "nobody is warned who wrote an address, or the agreement" = {
+    got = lib.concatMap (machine: machine.warnings) [
+      agreed
+      dns
+      known
+      lan
+      own
+      shared
+    ];
+    want = [ ];
   };
   "terms that are not accepted are not accepted" = lib.any (has "acceptTerms") declined.refusals;
   "a private ACME server" =

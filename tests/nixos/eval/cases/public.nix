@@ -21,9 +21,17 @@ let
 in
 {
   "nothing is refused" = {
-    got = machine.refusals ++ machine.warnings;
+    got = machine.refusals;
     want = [ ];
   };
+  "whose terms are accepted, and how to agree, is the one warning" =
+    lib.length machine.warnings == 1
+    && lib.all (words: has words (lib.head machine.warnings)) [
+      "letsencrypt.org"
+      "hostmaster@cache.example.com"
+      "services.rust-nix-serve.acme.email"
+      "security.acme.acceptTerms = true"
+    ];
   "the ports of nginx are open, and no others" = {
     got = machine.networking.firewall.allowedTCPPorts;
     want = [
