@@ -3,10 +3,13 @@
 import subprocess
 
 # systemd-nspawn where the machine it runs on has another init, or none: private mounts, a fresh /run and a control
-# group of its own.
+# group of its own. It wants to know the machine by an identity, which images of machines leave empty.
 #   GROUP COMMAND…
 BOOT = """
 mount -t tmpfs tmpfs /run && mkdir -p /run/systemd
+if [ -e /etc/machine-id ] && [ ! -s /etc/machine-id ]; then
+  echo 0123456789abcdef0123456789abcdef >/run/machine-id && mount --bind /run/machine-id /etc/machine-id
+fi
 umount -R /sys/fs/cgroup 2>/dev/null
 mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 9
 mkdir -p "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs" || exit 9

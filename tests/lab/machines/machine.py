@@ -89,8 +89,9 @@ class Machine:
     def last_words(self):
         """For the report of a failure."""
         if self.leader and self.process and self.process.poll() is None:
-            units = ["rust-nix-serve*", "nginx", "acme*", "pebble", "nftables"]
-            return self.execute("journalctl --no-pager -n 60 " + " ".join(f"-u '{unit}'" for unit in units))[1]
+            units = " ".join(f"-u '{unit}'" for unit in ["rust-nix-serve*", "nginx", "acme*", "pebble", "nftables"])
+            asked = self.execute(f"{{ systemctl list-jobs; journalctl --no-pager -n 60 {units}; }} 2>&1")
+            return "".join(asked[1:])
         console = self.directory / "console"
         return console.read_text(errors="replace")[-4000:] if console.exists() else "was not started"
 
