@@ -99,7 +99,7 @@ class Machine:
         environment = {"PATH": self.path, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}
         try:
             done = subprocess.run(
-                ["nsenter", "-t", self.leader, "-a", "bash", "-c", f"set -euo pipefail; cd /root; {command}"],
+                ["nsenter", "-t", self.leader, "-a", "-r", "bash", "-c", f"set -euo pipefail; cd /root; {command}"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
