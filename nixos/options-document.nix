@@ -7,6 +7,8 @@ let
   evaluated = lib.evalModules {
     modules = [
       ./server/options.nix
+      ./server/exposure.nix
+      ./server/access.nix
       ./client.nix
       {
         _module = {

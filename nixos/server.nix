@@ -2,6 +2,8 @@
 {
   imports = [
     ./server/options.nix
+    ./server/exposure.nix
+    ./server/access.nix
     ./server/assertions.nix
     ./server/settings.nix
     ./server/service.nix

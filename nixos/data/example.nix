@@ -17,12 +17,11 @@
 let
   socket = "/run/rust-nix-serve/http.sock";
   units = import ./unit.nix {
-    inherit
-      program
-      config
-      secrets
-      generateKey
-      ;
+    inherit program config generateKey;
+    secrets = map (file: {
+      inherit file;
+      namedBy = config;
+    }) secrets;
     proxySocket = {
       path = socket;
       group = nginxGroup;

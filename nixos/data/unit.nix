@@ -16,12 +16,11 @@
   ownListeners ? false,
   # Where compressed NARs are kept: null, or a directory. One below /var/cache is made by systemd.
   narCache ? null,
-  # Secret files of the administrator. Only root needs to be able to read them: they are copied for the daemon,
-  # again on every reload and whenever they change.
+  # Secret files of the administrator (keys, tokens): { file, namedBy }, the latter for messages, such as the name of
+  # an option. Only root needs to be able to read them: they are copied for the daemon, again on every reload and
+  # whenever they change.
   secrets ? [ ],
   secretsDirectory ? "/run/rust-nix-serve-keys",
-  # What made the list of secrets, for messages: the name of an option or of a file.
-  secretsNamedBy ? "the configuration",
   # Key to make on the first start: null, or { name, directory below /var/lib }.
   generateKey ? null,
   # Secret keys, as root finds them, with which everything in the store is signed: for clients over SSH.
@@ -66,7 +65,9 @@ let
   isWildcard4 = address: builtins.match "0\\.0\\.0\\.0:[0-9]+" address != null;
   quoted = word: ''"${word}"'';
   run = script: words: builtins.concatStringsSep " " ([ shell script ] ++ map quoted words);
-  copy = run copySecrets ([ secretsDirectory secretsNamedBy ] ++ secrets);
+  copy = run copySecrets (
+    [ secretsDirectory ] ++ map (secret: "${secret.namedBy}=${secret.file}") secrets
+  );
 
   hardening = import ./hardening.nix;
 in
@@ -194,7 +195,7 @@ in
   "rust-nix-serve-keys.path" = {
     Unit.Description = "Changes of secret files for the Nix binary cache";
     Path = {
-      PathChanged = secrets;
+      PathChanged = map (secret: secret.file) secrets;
       Unit = "rust-nix-serve-reload.service";
     };
     Install.WantedBy = [ "multi-user.target" ];

@@ -13,10 +13,32 @@ let
       name = "secretKeyFile";
       file = cfg.secretKeyFile;
     }
+    ++ lib.optional (cfg.tokensFile != null) {
+      name = "tokensFile";
+      file = cfg.tokensFile;
+    }
     ++ map (file: {
       name = "secretKeyFiles";
       inherit file;
     }) cfg.secretKeyFiles;
+
+  # As the daemon gets it, free settings included.
+  expose = cfg.settings.expose or { };
+  chosen = lib.any (term: (expose.${term} or [ ]) != [ ]) [
+    "roots"
+    "names"
+    "signed_by"
+  ];
+  hidden = lib.filter (
+    root:
+    lib.any (place: root == place || lib.hasPrefix "${place}/" root) [
+      "/home"
+      "/root"
+      "/run/user"
+      "/tmp"
+      "/var/tmp"
+    ]
+  ) (expose.roots or [ ]);
 
   # toString, never interpolation: that would copy a path literal into the store to complain about it.
   outsideStore =
@@ -29,8 +51,8 @@ let
             "a path literal, which becomes a file in the Nix store"
           else
             "a file in the Nix store"
-        }, and the store is what this machine publishes. Keep the key outside and name it by a string, "/run/secrets/cache-key" for
-        instance; sops-nix and agenix put it there.
+        }, and the store is what this machine publishes. Keep it outside and name it by a string,
+        "/run/secrets/cache-key" for instance; sops-nix and agenix put it there.
       '';
     };
 in
@@ -38,10 +60,27 @@ in
   config = lib.mkIf cfg.enable {
     assertions = map outsideStore secrets ++ [
       {
-        assertion = cfg.hostName != null -> cfg.expose.everything;
+        assertion = cfg.hostName != null -> cfg.expose.everything || chosen;
         message = ''
-          ${option "hostName"} makes the cache public, but what it shows is not written. If everybody may read
-          everything in this machine's Nix store, say so: ${option "expose.everything"} = true;
+          ${option "hostName"} lets others reach the cache, but what it shows is not written. Choose, for instance
+            ${option "expose.roots"} = [ "/nix/var/nix/profiles/ci" ];
+          or, if everything in this machine's Nix store may be read by everybody who may read,
+            ${option "expose.everything"} = true;
+        '';
+      }
+      {
+        assertion = cfg.expose.everything -> !chosen;
+        message = ''
+          ${option "expose.everything"} and a choice (${option "expose.roots"}, .names, .signedBy) contradict each other:
+          remove one of them.
+        '';
+      }
+      {
+        assertion = hidden == [ ];
+        message = ''
+          ${option "expose.roots"} names ${toString hidden}, which the daemon cannot see: home and temporary
+          directories are hidden from it. Name a profile below /nix/var/nix/profiles or a link below
+          /nix/var/nix/gcroots instead: nix build --profile /nix/var/nix/profiles/ci
         '';
       }
       {
@@ -67,11 +106,24 @@ in
         assertion = cfg.ssh.enable -> cfg.ssh.keys != [ ];
         message = "${option "ssh.enable"} lets nobody in: name the clients' public SSH keys in ${option "ssh.keys"}.";
       }
+      {
+        assertion =
+          cfg.prometheus.enable && cfg.tokensFile != null -> lib.elem "metrics" cfg.access.anonymous;
+        message = ''
+          ${option "prometheus.enable"} collects without a token, which a private cache does not allow. Say
+          ${option "access.anonymous"} = [ "metrics" ]; nginx gives them to this machine alone.
+        '';
+      }
     ];
 
-    warnings = lib.optional (cfg.openFirewall && cfg.openPorts == [ ]) ''
-      ${option "openFirewall"} opens nothing: the cache listens for this machine only. Set ${option "hostName"}, or
-      ${option "bindAddress"} to an address that other machines reach.
-    '';
+    warnings =
+      lib.optional (cfg.openPorts != [ ] && cfg.hostName == null && !cfg.expose.everything && !chosen) ''
+        ${option "bindAddress"} lets other machines read everything in this machine's Nix store. If that is meant, say
+        ${option "expose.everything"} = true; otherwise choose, with ${option "expose.roots"} for instance.
+      ''
+      ++ lib.optional (cfg.openFirewall && cfg.openPorts == [ ]) ''
+        ${option "openFirewall"} opens nothing: the cache listens for this machine only. Set ${option "hostName"}, or
+        ${option "bindAddress"} to an address that other machines reach.
+      '';
   };
 }

@@ -29,16 +29,6 @@ in
       '';
     };
 
-    expose.everything = mkOption {
-      type = types.bool;
-      default = false;
-      description = ''
-        Whether everybody who reaches the cache may read everything in this machine's Nix store, its system
-        configuration included. With a {option}`hostName` this has to be written: publishing a whole store is a
-        decision.
-      '';
-    };
-
     bindAddress = mkOption {
       type = types.coercedTo types.str lib.singleton (types.listOf types.str);
       default =
@@ -163,7 +153,6 @@ in
         default = { };
         example = {
           serverAliases = [ "cache" ];
-          basicAuthFile = "/run/secrets/cache-htpasswd";
         };
         description = ''
           More of the virtual host, in terms of `services.nginx.virtualHosts.<name>`: aliases, a certificate of one's

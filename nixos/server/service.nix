@@ -24,7 +24,6 @@ let
     config = cfg.configFile;
     inherit user;
     inherit (cfg) secrets secretsDirectory;
-    secretsNamedBy = "services.rust-nix-serve.secretKeyFile";
     proxySocket = if cfg.nginx.enable then cfg.proxySocket else null;
     addresses = map withPort addresses;
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;

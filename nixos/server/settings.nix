@@ -29,10 +29,10 @@ in
 {
   options.services.rust-nix-serve = {
     secrets = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf types.raw;
       internal = true;
       readOnly = true;
-      description = "Secret files of the administrator, to be copied for the daemon.";
+      description = "Secret files of the administrator, to be copied for the daemon, and the options that name them.";
     };
     secretsDirectory = mkOption {
       type = types.str;
@@ -55,7 +55,17 @@ in
   };
 
   config.services.rust-nix-serve = lib.mkIf cfg.enable {
-    secrets = lib.unique (map toString secretKeyFiles);
+    # toString, never interpolation: that would copy a path literal into the store before it can be refused.
+    secrets =
+      let
+        named = option: file: {
+          namedBy = "services.rust-nix-serve.${option}";
+          file = toString file;
+        };
+      in
+      lib.optional (cfg.secretKeyFile != null) (named "secretKeyFile" cfg.secretKeyFile)
+      ++ map (named "secretKeyFiles") (lib.remove cfg.secretKeyFile (lib.unique cfg.secretKeyFiles))
+      ++ lib.optional (cfg.tokensFile != null) (named "tokensFile" cfg.tokensFile);
     secretsDirectory = "/run/rust-nix-serve-keys";
     signingKeys =
       map toString secretKeyFiles
@@ -64,7 +74,7 @@ in
 
     settings = {
       signing.keys =
-        map (file: cfg.secretsDirectory + toString file) secretKeyFiles
+        map (file: cfg.secretsDirectory + toString file) (lib.unique secretKeyFiles)
         ++ lib.optional cfg.generateSecretKey "/var/lib/rust-nix-serve/secret-key";
       cache_info.priority = mkDefault cfg.priority;
     }

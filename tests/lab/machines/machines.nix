@@ -17,8 +17,8 @@ let
     generated-key = { };
     hardening = { };
     https.hostName = "cache.example.com";
-    key-rotation.secrets = [ "/var/secrets/cache.pem" ];
-    missing-key.secrets = [ "/var/secrets/cache.pem" ];
+    key-rotation.secretKeyFile = "/var/secrets/cache.pem";
+    missing-key.secretKeyFile = "/var/secrets/cache.pem";
     nar-cache.narCache = "/var/cache/rust-nix-serve";
     ssh.ssh = true;
     substitution = { };
@@ -27,7 +27,7 @@ let
   };
   given = {
     hostName = "cache";
-    secrets = [ ];
+    secretKeyFile = null;
     addresses = [ ];
     ssh = false;
     narCache = null;
@@ -36,19 +36,30 @@ let
 
   proxied = given.addresses == [ ];
   encrypted = builtins.match ".*\\..*" given.hostName != null;
-  generated = given.secrets == [ ];
+  generated = given.secretKeyFile == null;
+  secrets =
+    if generated then
+      [ ]
+    else
+      [
+        {
+          file = given.secretKeyFile;
+          namedBy = "services.rust-nix-serve.secretKeyFile";
+        }
+      ];
   socket = "/run/rust-nix-serve/http.sock";
-  keys =
-    map (file: "/run/rust-nix-serve-keys${file}") given.secrets
-    ++ (if generated then [ "/var/lib/rust-nix-serve/secret-key" ] else [ ]);
+  keys = [
+    (if generated then "/var/lib/rust-nix-serve/secret-key" else copyOf given.secretKeyFile)
+  ];
+  copyOf = file: "/run/rust-nix-serve-keys${file}";
 
   withPort = address: "${if builtins.match ".*:.*" address != null then "[${address}]" else address}:5000";
   units = import (data + "/unit.nix") {
     program = "/usr/local/bin/rust-nix-serve";
     config = "/etc/rust-nix-serve/config.toml";
-    inherit (given) secrets narCache;
+    inherit secrets;
+    inherit (given) narCache;
     addresses = map withPort given.addresses;
-    secretsNamedBy = "services.rust-nix-serve.secretKeyFile";
     proxySocket =
       if proxied then
         {

@@ -28,6 +28,22 @@ in
     log.level = "debug";
     limits.downloads = 16;
   };
+  private = public // {
+    tokensFile = "/run/secrets/tokens";
+    access.trustedProxies = [ "10.0.0.1" ];
+  };
+  chosen = {
+    hostName = "cache";
+    expose = {
+      roots = [
+        "/run/current-system"
+        "/nix/var/nix/profiles/ci-*"
+      ];
+      signedBy = [ "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+      deny = [ "*-secrets*" ];
+      allow = [ "public-secrets" ];
+    };
+  };
   own-listeners.settings = {
     listen = [ "tls://0.0.0.0:5443" ];
     tls = {

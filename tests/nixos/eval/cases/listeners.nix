@@ -21,6 +21,10 @@ let
     openFirewall = true;
   };
   shut = with' { bindAddress = "0.0.0.0"; };
+  meant = with' {
+    bindAddress = "0.0.0.0";
+    expose.everything = true;
+  };
   loopback = with' { openFirewall = true; };
   own = with' {
     settings.listen = [ "tls://0.0.0.0:5443" ];
@@ -51,6 +55,8 @@ in
     got = shut.networking.firewall.allowedTCPPorts;
     want = [ ];
   };
+  "a store that others may read without a word about it is worth one" =
+    has "expose.everything" (toString shut.warnings) && meant.warnings == [ ];
   "an open firewall with nothing behind it opens nothing, and says so" =
     loopback.networking.firewall.allowedTCPPorts == [ ]
     && has "opens nothing" (toString loopback.warnings);

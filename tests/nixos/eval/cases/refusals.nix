@@ -23,11 +23,27 @@ in
   "a public store that nobody decided on" = refused "expose.everything = true" {
     hostName = "cache.example.com";
   };
+  "a denied pattern alone does not say what is shown" = refused "what it shows is not written" {
+    hostName = "cache.example.com";
+    expose.deny = [ "*-secrets*" ];
+  };
+  "everything and a choice" = refused "contradict" (
+    public // { expose = { everything = true; roots = [ "/run/current-system" ]; }; }
+  );
+  "a root that the daemon cannot see" = refused "/home/alice/result" {
+    expose.roots = [ "/home/alice/result" ];
+  };
+  "tokens in the store" = refused "tokensFile" { tokensFile = "${builtins.storeDir}/abc-tokens"; };
+  "tokens as a path literal" = refused "path literal" { tokensFile = ./refusals.nix; };
+  "metrics of a private cache without permission" = refused "access.anonymous" {
+    prometheus.enable = true;
+    tokensFile = "/run/secrets/tokens";
+  };
   "a public store that somebody decided on is fine" = {
     got = refusals public;
     want = [ ];
   };
-  "a key in the store" = refused "Keep the key outside" { secretKeyFile = "${builtins.storeDir}/abc-key"; };
+  "a key in the store" = refused "Keep it outside" { secretKeyFile = "${builtins.storeDir}/abc-key"; };
   "a key as a path literal" = refused "path literal" { secretKeyFile = ./refusals.nix; };
   "one of several keys in the store" = refused "secretKeyFiles" {
     secretKeyFiles = [

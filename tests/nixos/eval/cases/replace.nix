@@ -37,18 +37,19 @@ let
       };
     }
   ];
+  files = machine: map (secret: secret.file) machine.services.rust-nix-serve.secrets;
 in
 {
   "nix-serve: the same port and key" =
     nix-serve.networking.firewall.allowedTCPPorts == [ 5001 ]
-    && nix-serve.services.rust-nix-serve.secrets == [ "/var/secrets/cache-private-key.pem" ];
+    && files nix-serve == [ "/var/secrets/cache-private-key.pem" ];
   "nix-serve itself is gone" = !(nix-serve.systemd.services ? nix-serve);
   "nix-serve: each option says where it went" = has "services.rust-nix-serve.port" (
     toString nix-serve.warnings
   );
   "nix-serve: parameters are refused with advice" = lib.any (has "services.rust-nix-serve.priority") parameters.refusals;
   "harmonia: the same keys" = {
-    got = harmonia.services.rust-nix-serve.secrets;
+    got = files harmonia;
     want = [ "/run/secrets/key" ];
   };
   "harmonia itself is gone" = !(harmonia.systemd.services ? harmonia);

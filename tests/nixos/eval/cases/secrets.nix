@@ -42,7 +42,9 @@ in
     && lib.any (line: lib.hasPrefix "ExecReload=" line && has "copy-secrets.sh" line) (
       lib.splitString "\n" copier
     );
-  "messages name the option" = has ''"services.rust-nix-serve.secretKeyFile"'' copier;
+  "messages name the option" =
+    has ''"services.rust-nix-serve.secretKeyFile=/run/secrets/new"'' copier
+    && has ''"services.rust-nix-serve.secretKeyFiles=/run/secrets/old"'' copier;
   "a changed file is noticed" = {
     got = machine.systemd.paths.rust-nix-serve-keys.pathConfig.PathChanged;
     want = [

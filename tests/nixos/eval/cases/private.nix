@@ -1,0 +1,71 @@
+# A cache for those who have a token.
+{
+  evaluate,
+  has,
+  modules,
+  ...
+}:
+let
+  with' =
+    options:
+    evaluate [
+      modules.nixos.default
+      {
+        services.rust-nix-serve = {
+          enable = true;
+          hostName = "cache";
+          expose.everything = true;
+          tokensFile = "/run/secrets/tokens";
+        }
+        // options;
+      }
+    ];
+  machine = with' { };
+  readable = with' { access.anonymous = [ "read" ]; };
+  keyed = with' {
+    secretKeyFile = "/run/secrets/key";
+    secretKeyFiles = [ "/run/secrets/key" ];
+  };
+  behind = with' { access.trustedProxies = [ "10.0.0.1" ]; };
+  public = evaluate [
+    modules.nixos.default
+    { services.rust-nix-serve.enable = true; }
+  ];
+  access = machine: machine.services.rust-nix-serve.settings.access;
+in
+{
+  "nothing is refused" = {
+    got = machine.refusals ++ machine.warnings;
+    want = [ ];
+  };
+  "without a token nobody may do anything" = {
+    got = access machine;
+    want = {
+      tokens = "/run/rust-nix-serve-keys/run/secrets/tokens";
+      anonymous = [ ];
+    };
+  };
+  "unless it is written" = {
+    got = (access readable).anonymous;
+    want = [ "read" ];
+  };
+  "without tokens nothing is asked" = !(public.services.rust-nix-serve.settings ? access);
+  "other proxies are believed when named" = {
+    got = (access behind).trusted_proxies;
+    want = [ "10.0.0.1" ];
+  };
+  "root copies the tokens, and again when they change" =
+    has ''"services.rust-nix-serve.tokensFile=/run/secrets/tokens"'' (
+      machine.unit "rust-nix-serve-keys.service"
+    )
+    && machine.systemd.paths.rust-nix-serve-keys.pathConfig.PathChanged == [ "/run/secrets/tokens" ];
+  "tokens are no keys: one is made" =
+    machine.services.rust-nix-serve.settings.signing.keys == [ "/var/lib/rust-nix-serve/secret-key" ];
+  "each file is copied once" = {
+    got = keyed.systemd.paths.rust-nix-serve-keys.pathConfig.PathChanged;
+    want = [
+      "/run/secrets/key"
+      "/run/secrets/tokens"
+    ];
+  };
+}
