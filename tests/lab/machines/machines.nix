@@ -14,12 +14,14 @@ let
       "::1"
     ];
     collection = { };
+    exposure.roots = [ "/nix/var/nix/profiles/ci" ];
     generated-key = { };
     hardening = { };
     https.hostName = "cache.example.com";
     key-rotation.secretKeyFile = "/var/secrets/cache.pem";
     missing-key.secretKeyFile = "/var/secrets/cache.pem";
     nar-cache.narCache = "/var/cache/rust-nix-serve";
+    private.tokensFile = "/var/secrets/tokens";
     ssh.ssh = true;
     substitution = { };
     switch = { };
@@ -28,6 +30,8 @@ let
   given = {
     hostName = "cache";
     secretKeyFile = null;
+    tokensFile = null;
+    roots = [ ];
     addresses = [ ];
     ssh = false;
     narCache = null;
@@ -38,15 +42,17 @@ let
   encrypted = builtins.match ".*\\..*" given.hostName != null;
   generated = given.secretKeyFile == null;
   secrets =
-    if generated then
-      [ ]
-    else
-      [
-        {
-          file = given.secretKeyFile;
-          namedBy = "services.rust-nix-serve.secretKeyFile";
-        }
-      ];
+    builtins.filter (secret: secret.file != null) (
+      map
+        (option: {
+          file = given.${option};
+          namedBy = "services.rust-nix-serve.${option}";
+        })
+        [
+          "secretKeyFile"
+          "tokensFile"
+        ]
+    );
   socket = "/run/rust-nix-serve/http.sock";
   keys = [
     (if generated then "/var/lib/rust-nix-serve/secret-key" else copyOf given.secretKeyFile)
@@ -142,7 +148,7 @@ let
     }
   '';
 
-  config = priority: ''
+  config = priority: roots: ''
     public_url = "${if encrypted then "https" else "http"}://${given.hostName}"
     [signing]
     keys = ${builtins.toJSON keys}
@@ -160,6 +166,25 @@ let
         [nginx]
         location = "/nar-cache/"
       ''
+  )
+  + (
+    if given.tokensFile == null then
+      ""
+    else
+      ''
+        [access]
+        tokens = "${copyOf given.tokensFile}"
+        anonymous = []
+      ''
+  )
+  + (
+    if roots == [ ] then
+      ""
+    else
+      ''
+        [expose]
+        roots = ${builtins.toJSON roots}
+      ''
   );
   sshKey = import ../../nixos/machines/ssh-key.nix;
 in
@@ -167,8 +192,8 @@ in
   cache = {
     files = {
       "/etc/nftables.conf" = firewall;
-      "/etc/rust-nix-serve/config.toml" = config 50;
-      "/etc/rust-nix-serve/other.toml" = config 30;
+      "/etc/rust-nix-serve/config.toml" = config 50 given.roots;
+      "/etc/rust-nix-serve/other.toml" = config 30 [ "/nix/var/nix/profiles/ci" ];
     }
     // unitFiles
     // when proxied { "/etc/nginx/conf.d/cache.conf" = nginx.upstreams + nginx.plain; }

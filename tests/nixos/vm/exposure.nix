@@ -1,0 +1,7 @@
+{
+  cache.services.rust-nix-serve = {
+    enable = true;
+    hostName = "cache";
+    expose.roots = [ "/nix/var/nix/profiles/ci" ];
+  };
+}

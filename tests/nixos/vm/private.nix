@@ -1,0 +1,6 @@
+{
+  cache = {
+    imports = [ ../machines/plain-cache.nix ];
+    services.rust-nix-serve.tokensFile = "/var/secrets/tokens";
+  };
+}
