@@ -27,12 +27,10 @@ impl Front {
         }
         let scratch = Scratch::new();
         let socket = format!("unix:{}", scratch.join("nginx.sock").display());
-        let nginx = format!("{RULES}[nginx]\nlisten = {socket:?}\nlocation = \"/nar-cache/\"\n");
-        let nars = scratch.join("nars");
         let server = server()
             .store(&standard.store)
             .keys([SECRET_KEY])
-            .section(&format!("[nar_cache]\ncompression = \"zstd\"\ndirectory = {nars:?}\n{nginx}"))
+            .section(&format!("{RULES}[nginx]\nlisten = {socket:?}\n"))
             .listen(["127.0.0.1:0", &socket])
             .start();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -40,7 +38,6 @@ impl Front {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
             .concat();
-        let nars = nars.display();
         let (certificate, key, ca) = (given("one.crt"), given("one.key"), given("ca.crt"));
         let configuration = format!(
             "daemon off; master_process off; pid {own}/pid; error_log stderr;
@@ -60,7 +57,6 @@ impl Front {
                      proxy_set_header X-SSL-Client-Verify $ssl_client_verify;
                      proxy_set_header X-SSL-Client-S-DN $ssl_client_s_dn;
                      location / {{ proxy_pass http://{socket}:; }}
-                     location /nar-cache/ {{ internal; alias {nars}/; }}
                  }}
              }}"
         );

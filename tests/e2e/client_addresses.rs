@@ -51,10 +51,8 @@ fn nginx_is_believed_on_its_own_socket_and_others_on_theirs_are_not() {
     let builder = private(&store, "");
     let sockets = ["nginx.sock", "other.sock"].map(|name| builder.scratch().join(name));
     let listen = sockets.each_ref().map(|path| format!("unix:{}", path.display()));
-    let nars = builder.scratch().join("nars");
     let server = builder
-        .section(&format!("[nar_cache]\ncompression = \"zstd\"\ndirectory = {nars:?}"))
-        .section(&format!("[nginx]\nlisten = {:?}\nlocation = \"/nar-cache/\"", listen[0]))
+        .section(&format!("[nginx]\nlisten = {:?}", listen[0]))
         .listen(listen.iter().map(String::as_str))
         .start();
     assert_eq!(Connection::unix(&sockets[1]).send(&wrong("198.51.100.1")).status(), 401);

@@ -23,10 +23,10 @@ pub(crate) struct Behind;
 
 /// Where nginx finds a file of the cache, if it is nginx that asks.
 pub(crate) fn location(request: &HttpRequest, state: &State, name: &str) -> Option<HeaderValue> {
-    let nginx = state.config.nginx.as_ref()?;
+    let prefix = state.config.nginx.as_ref()?.prefix.as_ref()?;
     request.conn_data::<Behind>()?;
     if request.headers().get(HEADER).is_some_and(|value| value == "off") {
         return None;
     }
-    HeaderValue::try_from(format!("{}{name}", nginx.prefix)).ok()
+    HeaderValue::try_from(format!("{prefix}{name}")).ok()
 }

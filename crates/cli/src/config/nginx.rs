@@ -14,14 +14,8 @@ pub(super) fn resolve(
 ) -> Option<Nginx> {
     let (location, listen) = (&raw.nginx.location, &raw.nginx.listen);
     if location.is_empty() {
-        if !listen.is_empty() {
-            find.problem(
-                "nginx.location",
-                "nginx has a listener of its own, but no location",
-                LOCATION,
-            );
-        }
-        return None;
+        let nginx = || Nginx { listeners: marked(listen, listeners, find), prefix: None };
+        return (!listen.is_empty()).then(nginx);
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     if !location.starts_with('/')
@@ -45,7 +39,7 @@ pub(super) fn resolve(
             hint,
         );
     }
-    Some(Nginx { listeners: marked(listen, listeners, find), prefix: location.clone() })
+    Some(Nginx { listeners: marked(listen, listeners, find), prefix: Some(location.clone()) })
 }
 
 /// The listeners that an entry of `listen` has become.
@@ -97,12 +91,19 @@ mod tests {
     fn one_listener_is_marked() {
         let text = format!("{CACHE}listen = \"unix:///run/n.sock\"\nlocation = \"/nar-cache/\"\n");
         let nginx = load_with(&text, &[], &[]).unwrap().server.nginx.unwrap();
-        assert_eq!(nginx.prefix, "/nar-cache/");
+        assert_eq!(nginx.prefix.as_deref(), Some("/nar-cache/"));
         assert!(
             matches!(&nginx.listeners[..], [Listener::Unix { path, .. }] if path.ends_with("n.sock")),
             "{nginx:?}"
         );
         assert_eq!(load_with(CACHE, &[], &[]).unwrap().server.nginx, None);
+    }
+
+    #[test]
+    fn nginx_need_not_send_files_to_be_believed() {
+        let text = "listen = [\"unix:/run/n.sock\"]\n[nginx]\nlisten = \"unix:/run/n.sock\"\n";
+        let nginx = load_with(text, &[], &[]).unwrap().server.nginx.unwrap();
+        assert_eq!((nginx.listeners.len(), nginx.prefix), (1, None));
     }
 
     #[test]
@@ -117,7 +118,6 @@ mod tests {
     fn nonsense_is_refused() {
         for (text, complaint) in [
             ("location = \"/nar-cache/\"", "no listener is nginx's"),
-            ("listen = \"unix:/run/n.sock\"", "but no location"),
             ("listen = \"unix:/run/other.sock\"\nlocation = \"/n/\"", "is not one of `listen`"),
             ("listen = \"unix:/run/n.sock\"\nlocation = \"nars\"", "not the prefix of a location"),
             ("listen = \"nowhere\"\nlocation = \"/n/\"", "not an address to listen on"),

@@ -40,7 +40,7 @@ pub struct ServerConfig {
     pub compression: Option<Codec>,
     /// What is compressed before anybody asks for it.
     pub prewarm: Prewarm,
-    /// Lets nginx send files of the NAR cache itself.
+    /// The nginx in front, if there is one that is to be believed or to send files of the NAR cache itself.
     pub nginx: Option<Nginx>,
     /// The store that is served.
     pub store: StoreConfig,
@@ -55,14 +55,14 @@ pub struct Prewarm {
     pub new_paths: bool,
 }
 
-/// An nginx in front that can read the directory of the NAR cache.
+/// An nginx in front, which is believed when it says who a client is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nginx {
     /// Those of `ServerConfig::listeners` that only nginx connects to; among sockets that systemd passed it is
     /// the one named `nginx`.
     pub listeners: Vec<Listener>,
-    /// What nginx has the directory under, an `internal` location: `/…/`.
-    pub prefix: String,
+    /// What nginx has the directory of the NAR cache under, if it can read it: an `internal` location, `/…/`.
+    pub prefix: Option<String>,
 }
 
 /// One place to listen on.

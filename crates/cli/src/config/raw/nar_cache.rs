@@ -47,12 +47,13 @@ pub(crate) enum RawCompression {
     Xz,
 }
 
-/// An nginx in front that sends compressed NARs from the directory of the NAR cache itself.
+/// An nginx in front. It is believed when it says who a client is, and can send compressed NARs from the directory of the
+/// NAR cache itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawNginx {
-    /// The entry of `listen` that only nginx connects to. Among sockets passed by systemd it is the one named
-    /// `nginx`.
+    /// The entry of `listen` that only nginx connects to; whoever else can connect there can pretend to be any client. Among
+    /// sockets passed by systemd it is the one named `nginx`.
     pub(crate) listen: String,
     /// The `internal` location under which nginx has the directory of the NAR cache, such as `/nar-cache/`. Empty: nginx
     /// gets every byte from here.
