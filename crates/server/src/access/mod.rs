@@ -9,13 +9,14 @@ mod credential;
 mod door;
 mod needed;
 mod oidc;
+mod peer;
 mod permission;
 pub(crate) mod refused;
+mod standing;
 mod subject;
 pub mod tokens;
 
 use std::{
-    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -23,10 +24,15 @@ use std::{
 
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
-use rns_store::Pattern;
 
 use self::{certificate::Certificate, oidc::Oidc, refused::Refusal, tokens::Tokens};
-pub(crate) use self::{certificate::Peer, credential::Credential, door::Door, needed::needed};
+pub(crate) use self::{
+    credential::Credential,
+    door::Door,
+    needed::needed,
+    peer::Peer,
+    standing::{Holder, Standing},
+};
 pub use self::{
     permission::{Permission, Permissions, UnknownPermission},
     subject::{Subject, SubjectError},
@@ -45,29 +51,6 @@ pub(crate) struct Access {
     tokens: ArcSwap<Result<Tokens, String>>,
     subjects: Vec<SubjectRule>,
     oidc: Oidc,
-}
-
-/// Somebody whom a cache knows.
-#[derive(Clone, Debug)]
-pub(crate) struct Holder {
-    /// Who it is, for the log and for limits: `token ci`.
-    pub(crate) name: Arc<str>,
-    pub(crate) allow: Permissions,
-    /// Only paths with such names, and what they refer to. Empty: whatever the cache shows.
-    pub(crate) paths: Arc<[Pattern]>,
-}
-
-/// What a credential is worth.
-#[derive(Debug)]
-pub(crate) enum Standing {
-    /// There is none.
-    Nobody,
-    /// It is good.
-    Known(Holder),
-    /// It is not; why, for the operator, without the credential.
-    Wrong(Cow<'static, str>),
-    /// Nobody can tell, since the file of tokens cannot be used, or the issuer of a token not be asked.
-    Unknowable,
 }
 
 /// What a client was allowed to do.
@@ -222,52 +205,9 @@ pub(crate) async fn authorise(
     }
 }
 
-impl Standing {
-    /// Of two credentials of one request, the one that it is answered by: a good one, if there is one that allows what
-    /// is needed, and rather one for all paths.
-    fn or(self, other: Self, needed: Permission) -> Self {
-        let worth = |standing: &Self| match standing {
-            Self::Nobody => 0,
-            Self::Wrong(_) => 1,
-            Self::Known(holder) if !holder.allow.has(needed) => 2,
-            // It may suffice.
-            Self::Unknowable => 3,
-            Self::Known(holder) => 4 + u8::from(holder.paths.is_empty()),
-        };
-        if worth(&self) >= worth(&other) { self } else { other }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{certificate::Owner, *};
-
-    fn known(name: &str, allow: Permission) -> Standing {
-        Standing::Known(Holder { name: name.into(), allow: allow.into(), paths: Arc::default() })
-    }
-
-    #[test]
-    fn of_a_token_and_a_certificate_the_one_that_suffices_counts() {
-        let name = |standing| match standing {
-            Standing::Known(holder) => holder.name.to_string(),
-            Standing::Wrong(why) => why.into_owned(),
-            Standing::Unknowable => "unknowable".to_owned(),
-            Standing::Nobody => "nobody".to_owned(),
-        };
-        let read = Permission::Read;
-        let certificate = || known("certificate", read);
-        assert_eq!(name(known("token", read).or(certificate(), read)), "token");
-        assert_eq!(name(known("token", Permission::Push).or(certificate(), read)), "certificate");
-        assert_eq!(name(Standing::Wrong("wrong".into()).or(certificate(), read)), "certificate");
-        assert_eq!(name(Standing::Nobody.or(Standing::Wrong("wrong".into()), read)), "wrong");
-        assert_eq!(name(Standing::Nobody.or(Standing::Nobody, read)), "nobody");
-        assert_eq!(name(Standing::Unknowable.or(known("x", Permission::Push), read)), "unknowable");
-        assert_eq!(name(Standing::Unknowable.or(certificate(), read)), "certificate");
-        let mut some = Holder { name: "some".into(), allow: read.into(), paths: Arc::default() };
-        some.paths = Arc::new([Pattern::parse("hello-*").unwrap()]);
-        assert_eq!(name(Standing::Known(some.clone()).or(Standing::Nobody, read)), "some");
-        assert_eq!(name(Standing::Known(some).or(certificate(), read)), "certificate");
-    }
 
     #[test]
     fn all_rules_about_a_subject_count() {
@@ -279,7 +219,7 @@ mod tests {
         let access = Access::new(&AccessConfig { subjects, ..AccessConfig::default() });
         let allowed = |subject| {
             let owner = Owner::new(Subject::of_text(subject).unwrap());
-            let certificate = Certificate::Of(Cow::Owned(owner));
+            let certificate = Certificate::Of(std::borrow::Cow::Owned(owner));
             match access.certificate_standing(&certificate) {
                 Standing::Known(holder) => holder.allow,
                 other => panic!("{other:?}"),

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn parse(keys: &Value) -> Result<KeySet, String> {
-        KeySet::parse(&json!({ "keys": keys }).to_string().as_bytes())
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 
     fn ed25519(id: &str) -> Value {
