@@ -216,7 +216,8 @@ impl Reloader {
     }
 
     fn load_tokens(&self) {
-        for view in self.state.views.load().all() {
+        let views = self.state.views.load();
+        for view in views.all().filter(|view| view.config.access.tokens.is_some()) {
             let cache = view.label();
             let had_problems = !view.access.problems().is_empty();
             match view.reload_tokens() {

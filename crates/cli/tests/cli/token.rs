@@ -220,6 +220,29 @@ fn the_configuration_names_the_file_and_the_host() {
 }
 
 #[test]
+fn every_cache_has_a_file_of_its_own() {
+    let scratch = Scratch::new();
+    let (main, team) = (scratch.join("main"), scratch.join("team"));
+    let text = format!(
+        "[access]\ntokens = {main:?}\n[expose]\neverything = true\n\
+         [cache.team]\nhosts = [\"team.example.org\"]\n\
+         [cache.team.access]\ntokens = {team:?}\n[cache.team.expose]\neverything = true\n"
+    );
+    let configuration = scratch.write("config.toml", text);
+    let place = ["--config", configuration.to_str().unwrap()];
+    let create = |more: &[&str]| answer(["token", "create", "ci"].iter().chain(&place).chain(more));
+    let made = create(&["--cache", "team"]).success();
+    assert!(made.stderr.contains("machine team.example.org login ci"), "{}", made.stderr);
+    assert!(!main.exists());
+    assert_eq!(check(&team, &made.text()).0, 0);
+    create(&[]).success();
+    assert_eq!(check(&main, &made.text()).0, 1);
+    let refused = create(&["--cache", "nobody"]);
+    assert_eq!(code(&refused), 2);
+    assert!(refused.stderr.contains("no cache `nobody`"), "{}", refused.stderr);
+}
+
+#[test]
 fn the_check_of_a_configuration_reads_its_tokens() {
     let scratch = Scratch::new();
     let file =

@@ -28,12 +28,15 @@ pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Res
     let loaded = config::load(&args, environment)
         .context("the configuration has problems; --file names the file of tokens without it")?;
     let server = loaded.server;
-    let wanted = place.cache.as_deref();
-    let Some((_, cache)) = server.caches.all().find(|(name, _)| *name == wanted) else {
-        bail!("the configuration knows no cache `{}`", wanted.unwrap_or_default());
+    let public = server.public_url.as_deref().and_then(host_of).map(str::to_owned);
+    let Some(wanted) = &place.cache else {
+        return Ok(Found { file: server.caches.default.access.tokens, host: public });
     };
-    let host = server.public_url.as_deref().and_then(host_of).map(str::to_owned);
-    Ok(Found { file: cache.access.tokens.clone(), host })
+    let Some(named) = server.caches.named.into_iter().find(|named| named.name == *wanted) else {
+        bail!("the configuration knows no cache `{wanted}`");
+    };
+    let host = named.hosts.into_iter().next().or(public);
+    Ok(Found { file: named.cache.access.tokens, host })
 }
 
 impl Found {
