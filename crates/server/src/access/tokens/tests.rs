@@ -4,6 +4,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn secret(number: u8) -> TokenSecret {
@@ -125,4 +127,30 @@ fn a_file_is_read_unless_it_can_be_written_by_everybody() {
     assert!(said(&path).unwrap_err().contains("no text"));
     fs::write(&path, "#".repeat((1 << 20) + 1)).unwrap();
     assert!(said(&path).unwrap_err().contains("more than 1048576 bytes"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_around_a_token_in_the_file_it_is_not_shown(
+        before in "[a-z=:, #]{0,12}",
+        bytes in any::<[u8; 32]>(),
+        after in "[a-z=:, ]{0,12}",
+    ) {
+        let secret = TokenSecret::from_random(&bytes);
+        let digits = secret.as_str().strip_prefix("rns_").unwrap();
+        for middle in [secret.as_str(), digits] {
+            if let Err(problem) = parse_tokens(&format!("{before}{middle}{after}")) {
+                let said = format!("{problem} {problem:?}");
+                prop_assert!(!said.contains(digits.get(..12).unwrap()), "{}", said);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_is_written_as_it_was_meant(line in "(ci|#|) ?(sha256:[0-9a-f]{64})?( (allow|expires|paths)=[a-z,*?-]{0,8}){0,3}") {
+        if let Ok(Some(token)) = Token::parse(&line) {
+            let again = Token::parse(&token.to_string()).unwrap().unwrap();
+            prop_assert_eq!(again.to_string(), token.to_string());
+        }
+    }
 }
