@@ -67,3 +67,4 @@ mod systemd_notify;
 mod tls;
 mod twins;
 mod unix_socket;
+mod views;

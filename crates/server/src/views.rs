@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) id: u32,
     /// The store, as far as it is shown.
     pub(crate) store: LocalStore,
+    /// Whether it is known by a host name of its own.
+    pub(crate) has_host: bool,
     /// The path it is under: empty, or with a slash at the beginning and none at the end.
     pub(crate) path: String,
     /// The body of `/nix-cache-info`.
@@ -49,7 +51,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    fn new(store: &LocalStore, name: Option<&str>, path: &str, config: &CacheConfig) -> Self {
+    fn new(store: &LocalStore, named: Option<&NamedCache>, config: &CacheConfig) -> Self {
+        let name = named.map(|named| named.name.as_str());
         let signer = Signer::load(&config.signing);
         let cache_info = CacheInfo {
             store_dir: store.store_dir().clone(),
@@ -61,7 +64,8 @@ impl View {
             name: name.map(str::to_owned),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             store: store.exposing(&config.expose),
-            path: path.to_owned(),
+            has_host: named.is_some_and(|named| !named.hosts.is_empty()),
+            path: named.and_then(|named| named.path.clone()).unwrap_or_default(),
             cache_info: Bytes::from(cache_info.to_string()),
             access: Arc::new(Access::new(&config.access)),
             challenge: refused::challenge(name),
@@ -80,6 +84,7 @@ impl View {
             name: self.name.clone(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             store: self.store.exposing(&policy),
+            has_host: self.has_host,
             path: self.path.clone(),
             cache_info: self.cache_info.clone(),
             access: Arc::clone(&self.access),
@@ -148,8 +153,7 @@ impl Views {
     /// Loads the keys and tokens of all caches. What is wrong with them is a problem of the view, not an error.
     pub(crate) fn new(store: &LocalStore, caches: &Caches) -> Self {
         let named = caches.named.iter().map(|named| {
-            let path = named.path.as_deref().unwrap_or_default();
-            let view = View::new(store, Some(&named.name), path, &named.cache);
+            let view = View::new(store, Some(named), &named.cache);
             (named.clone(), Arc::new(view))
         });
         let mut named: Vec<_> = named.collect();
@@ -158,7 +162,7 @@ impl Views {
             let path = cache.path.as_ref().map_or(0, String::len);
             std::cmp::Reverse((!cache.hosts.is_empty(), path))
         });
-        Self { default: Arc::new(View::new(store, None, "", &caches.default)), named }
+        Self { default: Arc::new(View::new(store, None, &caches.default)), named }
     }
 
     /// What is answered where no cache with a name is meant.

@@ -16,11 +16,8 @@ use crate::{
 pub(crate) fn get(request: &HttpRequest, state: &State, view: &View) -> Answer {
     // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
     let connection = request.connection_info();
-    let url = visited_url(
-        state.config.public_url.as_deref(),
-        connection.scheme() == "https",
-        Some(connection.host()),
-    );
+    let public_url = state.config.public_url.as_deref().filter(|_| !view.has_host);
+    let url = visited_url(public_url, connection.scheme() == "https", Some(connection.host()));
     let url = format!("{url}{}", view.path);
     let signer = view.signer();
     let page = Page {
