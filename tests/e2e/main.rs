@@ -54,6 +54,7 @@ mod private_nginx;
 mod private_paths;
 mod private_secrecy;
 mod reload;
+mod route_table;
 mod scale_closure;
 mod scale_connections;
 mod scale_identity;
