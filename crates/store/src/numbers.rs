@@ -13,6 +13,8 @@ pub struct StoreNumbers {
     pub layout_misses: u64,
     /// How often a path was found damaged.
     pub damaged: u64,
+    /// Questions to the database.
+    pub questions: u64,
     /// Questions that the database did not answer.
     pub failures: u64,
     /// Paths held through the Nix daemon at the moment.
@@ -36,6 +38,7 @@ impl LocalStore {
             layout_hits,
             layout_misses,
             damaged: self.shared().condition.damaged_so_far(),
+            questions: self.shared().database.questions(),
             failures: self.shared().database.failures(),
             held: roots.held() as u64,
             rooted: roots.rooted(),

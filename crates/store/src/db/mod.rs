@@ -7,7 +7,10 @@ mod state;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,6 +38,7 @@ struct Shared {
     /// Open connections that nobody uses at the moment.
     idle: Mutex<Vec<Reader>>,
     availability: Availability,
+    questions: AtomicU64,
     probe: Probe,
 }
 
@@ -54,6 +58,7 @@ impl Database {
             permits: Semaphore::new(readers.max(1)),
             idle: Mutex::default(),
             availability: Availability::default(),
+            questions: AtomicU64::new(0),
         }))
     }
 
@@ -62,6 +67,11 @@ impl Database {
     /// system calls and never waits.
     pub(crate) fn generation(&self) -> u64 {
         self.0.probe.generation()
+    }
+
+    /// Questions that were asked so far.
+    pub(crate) fn questions(&self) -> u64 {
+        self.0.questions.load(Ordering::Relaxed)
     }
 
     /// Questions that could not be answered so far.
@@ -106,6 +116,7 @@ impl Shared {
         if self.absent == AbsentStore::Empty && !self.path.exists() {
             return Ok(None);
         }
+        self.questions.fetch_add(1, Ordering::Relaxed);
         let answer = self.try_answer(question);
         self.availability.note(&self.path, answer.as_ref().err());
         answer.map(Some)

@@ -153,7 +153,7 @@ impl Evaluation {
         let identity = self.source.identity();
         let state = &self.state;
         let has_moved = generation == 0 || generation != state.generation;
-        let is_overgrown = state.size() > 2 * state.first_size.max(MANY / 2);
+        let is_overgrown = state.size() > state.first_size + state.first_size.max(MANY);
         if state.identity != identity || has_moved && (is_overgrown || state.graph.is_torn()) {
             self.forget();
             self.state.identity = identity;
@@ -161,7 +161,9 @@ impl Evaluation {
         let is_first = !self.state.is_complete;
         let change = match self.step(generation) {
             Ok(Some(change)) => Ok(change),
-            Ok(None) => {
+            // What is not needed any more may have taken the room.
+            Err(Failure::TooMany) if is_first => Err(Failure::TooMany),
+            Ok(None) | Err(Failure::TooMany) => {
                 self.forget();
                 self.state.identity = identity;
                 self.step(generation).map(|change| change.unwrap_or(Change::Other))
@@ -249,7 +251,11 @@ impl Evaluation {
                 has_news |= !page.rows.is_empty();
                 page.rows.iter().for_each(|&row| state.scan.see(row));
             }
-            if state.size() > self.source.limit {
+            let held = match self.policy.is_of_closures() {
+                true => state.named.iter().map(Vec::len).sum(),
+                false => state.set.len() + state.scan.len(),
+            };
+            if held > self.source.limit {
                 return Err(Failure::TooMany);
             }
             state.seen = page.seen;

@@ -67,7 +67,13 @@ impl Scan {
                 newly.push((row, row));
             }
         }
-        let newly = self.hide_referrers(source, newly)?;
+        let newly = match is_first && newly.len() > self.fresh.len() {
+            // The shorter way, where most of the store is hidden.
+            true => {
+                self.hide_downwards(source).map(|()| newly.into_iter().map(|it| it.0).collect())?
+            }
+            false => self.hide_referrers(source, newly)?,
+        };
         let mut added = std::mem::take(&mut self.fresh);
         added.retain(|entry| !self.hidden.contains(&entry.1));
         let derivations = std::mem::take(&mut self.derivations);
@@ -124,6 +130,34 @@ impl Scan {
             newly.extend(rows);
         }
         Ok(newly)
+    }
+
+    /// The same for all rows that may be exposed, by looking at what they refer to.
+    fn hide_downwards(&mut self, source: &Source) -> Result<(), Failure> {
+        let rows: Vec<i64> = self.fresh.iter().map(|entry| entry.1).collect();
+        // A row, and one that refers to it.
+        let mut referrers = Vec::new();
+        let mut next = Vec::new();
+        for rows in rows.chunks(PAGE) {
+            for (&row, references) in rows.iter().zip(source.references(rows)?) {
+                for reference in references.into_iter().filter(|&reference| reference != row) {
+                    if self.hidden.contains(&reference) {
+                        self.withhold(row, reference, &mut next);
+                    } else {
+                        referrers.push((reference, row));
+                    }
+                }
+            }
+        }
+        referrers.sort_unstable();
+        while let Some((row, cause)) = next.pop() {
+            let start = referrers.partition_point(|edge: &(i64, i64)| edge.0 < row);
+            let of_row = referrers.get(start..).unwrap_or_default();
+            for (_, referrer) in of_row.iter().take_while(|edge| edge.0 == row) {
+                self.withhold(*referrer, cause, &mut next);
+            }
+        }
+        Ok(())
     }
 
     fn withhold(&mut self, row: i64, cause: i64, newly: &mut Vec<(i64, i64)>) {

@@ -106,7 +106,7 @@ impl View {
                     return Ok(Step::Invalid(id));
                 }
                 let mut known = self.verified.known();
-                if known.signed.len() >= self.verified.limit {
+                if known.signed.len().max(known.closed.len()) >= self.verified.limit {
                     *known = Known::default();
                 }
                 known.signed.insert(id, mark);

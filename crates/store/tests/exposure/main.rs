@@ -1,9 +1,16 @@
 //! What a restricted view of a store shows.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail as loudly as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests may fail as loudly as tests"
+)]
 
+mod gate;
 mod model;
 mod roots;
+mod signed;
 mod terms;
 
 use std::{path::Path, time::Duration};
