@@ -1,5 +1,7 @@
 //! What is shown of a store, and that nothing tells of the rest.
 
+use std::time::Duration;
+
 use rns_testing::{Server, Standard, http};
 use rustix::process::Signal;
 
@@ -222,6 +224,42 @@ fn a_reload_shows_something_else_without_cutting_a_download() {
         assert!(shows(&server, &twins.hidden) && !shows(&server, &twins.shown));
         reconfigure(&file, bad, "[expose]\ndeny");
     }
+}
+
+#[test]
+fn while_it_is_not_known_what_is_shown_the_old_is_and_a_later_reload_wins() {
+    let twins = Twins::new();
+    let section = format!("[expose]\nroots = [{:?}]", twins.profile);
+    // There is room for one package with its derivation.
+    let mut server = ready(twins.builder().section(&section).store_number("index_entries", 3));
+    let file = server.scratch().join("config.toml");
+    let both = format!("roots = [{:?}, {:?}]", full(&twins.shown.path), full(&twins.hidden.path));
+    reconfigure(&file, "roots =", &format!("{both}\n#"));
+    server.signal(Signal::HUP);
+    server.wait_for_line("index_entries");
+    for _ in 0..20 {
+        assert!(shows(&server, &twins.shown) && !shows(&server, &twins.hidden));
+    }
+    assert!(!server.stderr().contains("reloaded"));
+
+    reconfigure(&file, &both, &format!("roots = [{:?}]", full(&twins.hidden.path)));
+    server.signal(Signal::HUP);
+    server.wait_for_line("reloaded");
+    assert!(shows(&server, &twins.hidden) && !shows(&server, &twins.shown));
+}
+
+#[test]
+fn what_cannot_be_known_is_exchanged_all_the_same_after_some_seconds() {
+    let twins = Twins::new();
+    let section = format!("[expose]\nroots = [{:?}]", twins.profile);
+    let mut server = ready(twins.builder().section(&section).store_number("index_entries", 3));
+    let file = server.scratch().join("config.toml");
+    reconfigure(&file, "[expose]\nroots", "[expose]\ndeny = [\"nothing\"]\n#");
+    server.signal(Signal::HUP);
+    server
+        .wait_for_lines(1, Duration::from_secs(60), |line| line.contains("reloaded").then_some(()));
+    assert_refusal(&server.get(&narinfo_of(&twins.shown.path)), 503);
+    assert_logged(&server, "not known yet what all caches show");
 }
 
 #[test]

@@ -147,5 +147,8 @@ pub(crate) fn assert_alike(one: &Response, other: &Response, what: &str) {
 pub(crate) fn reconfigure(file: &Path, old: &str, new: &str) {
     let before = fs::read_to_string(file).unwrap();
     assert!(before.contains(old), "{old:?} is not in\n{before}");
-    fs::write(file, before.replace(old, new)).unwrap();
+    // At once, since it may be read just now.
+    let next = file.with_extension("next");
+    fs::write(&next, before.replace(old, new)).unwrap();
+    fs::rename(next, file).unwrap();
 }

@@ -108,6 +108,60 @@ fn the_files_it_names_are_looked_at_unless_they_need_not_be_there() {
 }
 
 #[test]
+fn files_of_a_named_cache_are_told_with_its_name_and_missing_roots_are_warned_of() {
+    let scratch = Scratch::new();
+    let store = FixtureStore::new();
+    let text = format!(
+        "[store]\nroot = {:?}\n[expose]\nroots = [\"/nonexistent/*\", \"/\"]\n[cache.a]\npath = \"/a\"\n\
+         signing.keys = [\"/nonexistent/key\"]\naccess.tokens = \"/nonexistent/tokens\"\n\
+         expose.roots = [\"/nonexistent/root\"]\n",
+        store.root()
+    );
+    let file = scratch.write("c.toml", text);
+    let refused = answer(["check-config", file.to_str().unwrap()]);
+    assert_eq!(code(&refused), 1);
+    let place = |line| format!("{}:{line}): ", file.display());
+    for part in [
+        format!("cache.a.signing.keys ({}", place(7)),
+        format!("cache.a.access.tokens ({}", place(8)),
+        "warning: expose.roots: /nonexistent/* is not there".to_owned(),
+        "warning: cache.a.expose.roots: /nonexistent/root is not there".to_owned(),
+    ] {
+        assert!(refused.stderr.contains(&part), "{part}\nin\n{}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains(": / is not there"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_named_cache_is_shown_with_what_it_takes_over() {
+    let scratch = Scratch::new();
+    let file = scratch.write(
+        "c.toml",
+        "[cache_info]\npriority = 7\n[expose]\neverything = false\n[cache.a]\npath = \"/a\"\n\
+         expose.roots = [\"/r\"]\naccess.anonymous = [\"read\"]\n",
+    );
+    let shown = answer(["config", "show", "--config", file.to_str().unwrap()]).success().text();
+    let line = |setting: &str, place: u32| {
+        let ends = format!("# {}:{place}", file.display());
+        let found = shown.lines().any(|line| line.starts_with(setting) && line.ends_with(&ends));
+        assert!(found, "{setting} {ends}\nin\n{shown}");
+    };
+    line("cache.a.priority = 7 ", 2);
+    line("cache.a.expose.roots = [\"/r\"]", 7);
+    line("expose.everything = false", 4);
+    assert!(!shown.contains("<name>") && !shown.contains("cache.a.expose.names"), "{shown}");
+    // What is shown can be written into a file again.
+    let again = scratch.write("again.toml", &shown);
+    let check = answer(["config", "show", "--config", again.to_str().unwrap()]).success().text();
+    let settings = |text: &str| {
+        text.lines()
+            .map(|line| line.split("  #").next().unwrap().trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(settings(&check), settings(&shown));
+}
+
+#[test]
 fn every_value_is_shown_with_its_source() {
     let scratch = Scratch::new();
     let file = scratch.write("c.toml", "\n[cache_info]\npriority = 1\nwant_mass_query = false\n");

@@ -117,3 +117,15 @@ fn different_tokens_below_one_host_are_warned_of() {
     assert!(warned(&format!("{general}{}", cache("a", "path = \"/a\"", "/1"))));
     assert!(!warned(&format!("{general}{}", cache("a", "hosts = [\"a\"]", "/1"))));
 }
+
+#[test]
+fn the_examples_of_the_guide_can_be_used_as_they_are() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/views.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let loaded = load_with(example.split("```").next().unwrap(), &[], &[]).unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+    }
+}
