@@ -13,7 +13,7 @@ fn deny(deny: &[&str]) -> ExposurePolicy {
 }
 
 /// Questions to the database that all kinds of questions about a path cost.
-async fn cost(store: &LocalStore, path: &StorePath, nar_hash: &Sha256Digest) -> u64 {
+async fn cost(store: &LocalStore, path: &StorePath, nar_hash: &Sha256Digest, build_id: u8) -> u64 {
     let before = store.numbers().questions;
     let hash = path.hash_part();
     assert!(store.path_info(hash).await.unwrap().is_none());
@@ -30,7 +30,7 @@ async fn cost(store: &LocalStore, path: &StorePath, nar_hash: &Sha256Digest) -> 
     let of_row = store.numbers().questions - before;
     assert_eq!(of_row, 0, "{path} is looked up");
     assert!(store.find_nar(nar_hash).await.unwrap().is_empty());
-    let id = BuildId::parse(&nar_hash.to_hex()[..40]).unwrap();
+    let id = BuildId::parse(&format!("{build_id:02x}{:038}", 0)).unwrap();
     assert!(store.debuginfo(&id).await.unwrap().is_none());
     let id = DrvOutputId::parse(&format!("sha256:{}!out", nar_hash.to_hex())).unwrap();
     assert!(store.realisation(&id).await.unwrap().is_none());
@@ -42,6 +42,20 @@ async fn cost(store: &LocalStore, path: &StorePath, nar_hash: &Sha256Digest) -> 
 async fn hidden_and_missing_cost_the_same_questions_and_none_about_the_path() {
     let mut fixture = FixtureStore::new();
     let secret = fixture.add("secret.drv", Tree::file("secret"));
+    let debug = Tree::directory([(
+        "lib",
+        Tree::directory([(
+            "debug",
+            Tree::directory([(
+                ".build-id",
+                Tree::directory([(
+                    "01",
+                    Tree::directory([(format!("{:038}.debug", 0), Tree::file("x"))]),
+                )]),
+            )]),
+        )]),
+    )]);
+    fixture.add("secret-debug", debug);
     let above = insert(&mut fixture, "above.drv", &[&secret]);
     fixture.add_log(secret.as_str(), LogFile::Plain, b"log");
     fixture.add_log(above.as_str(), LogFile::Plain, b"log");
@@ -62,10 +76,10 @@ async fn hidden_and_missing_cost_the_same_questions_and_none_about_the_path() {
     for policy in [deny(&["secret*"]), roots(&[&link]), roots(&[])] {
         let store = view(&fixture, &policy).await;
         // The indexes are made at the first question.
-        cost(&store, &missing, &Sha256Digest::of(b"first")).await;
-        let of_missing = cost(&store, &missing, &Sha256Digest::of(b"missing")).await;
-        let of_secret = cost(&store, &secret, &nar_hash).await;
-        let of_above = cost(&store, &above, &fixture.info(&above).nar_hash).await;
+        cost(&store, &missing, &Sha256Digest::of(b"first"), 2).await;
+        let of_missing = cost(&store, &missing, &Sha256Digest::of(b"missing"), 2).await;
+        let of_secret = cost(&store, &secret, &nar_hash, 1).await;
+        let of_above = cost(&store, &above, &fixture.info(&above).nar_hash, 1).await;
         assert_eq!((of_secret, of_above), (of_missing, of_missing), "{policy:?}");
     }
 }
@@ -148,6 +162,9 @@ async fn another_database_is_evaluated_anew() {
     for path in [&second, &third] {
         fs::rename(other.real_path(path), fixture.real_path(path)).unwrap();
     }
+    let hidden = [&first, &secret, &second].map(StorePath::hash_part);
+    assert!(shows(&store, &third).await);
+    assert_eq!(hidden.map(|hash| store.exposes_now(&hash)), [Some(false); 3]);
     assert_eq!(shown(&store, &[&first, &second, &third]).await, ["third"]);
 }
 

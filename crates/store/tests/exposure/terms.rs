@@ -40,6 +40,9 @@ async fn what_refers_to_a_denied_path_is_withheld() {
     .await;
     let late = insert(&mut fixture, "late", &[&above]);
     let fine = insert(&mut fixture, "fine", &[&plain]);
+    // Asked first, so that it brings the set up to date.
+    assert!(!shows(&store, &StorePath::parse(&format!("{}-x", "0".repeat(32))).unwrap()).await);
+    assert_eq!(store.exposes_now(&late.hash_part()), Some(false));
     assert_eq!(shown(&store, &[&late, &fine]).await, ["fine"]);
 }
 

@@ -17,7 +17,7 @@ use self::{
 fn config() -> Config {
     let default = Config::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 48 };
-    Config { cases, max_shrink_iters: 200, ..default }
+    Config { cases, max_shrink_iters: 200, failure_persistence: None, ..default }
 }
 
 proptest! {
