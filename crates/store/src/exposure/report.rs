@@ -34,36 +34,37 @@ impl Report {
             tracing::info!("the root {} exposes its closure now", root.display());
         }
         self.missing = missing;
-        self.withheld(policy, evaluation);
+        match self.withheld(policy, evaluation) {
+            Some(text) if self.withheld > 0 => tracing::warn!("{text}"),
+            Some(text) => tracing::info!("{text}"),
+            None => {}
+        }
         self.missing.len()
     }
 
-    fn withheld(&mut self, policy: &ExposurePolicy, evaluation: &Evaluation) {
+    /// What there is to be told of paths that are withheld.
+    fn withheld(&mut self, policy: &ExposurePolicy, evaluation: &Evaluation) -> Option<String> {
         let withheld = evaluation.withheld();
-        if withheld.number == self.withheld {
-            return;
-        }
         let is_recent = self.withheld_at.is_some_and(|at| at.elapsed() < SELDOM);
-        if withheld.number > 0 && is_recent {
-            return;
+        if withheld.number == self.withheld || withheld.number > 0 && is_recent {
+            return None;
         }
         self.withheld = withheld.number;
         if withheld.number == 0 {
-            tracing::info!("no path is withheld any more because of what it refers to");
-            return;
+            return Some("no path is withheld any more because of what it refers to".to_owned());
         }
         self.withheld_at = Some(Instant::now());
-        let examples: Vec<String> = withheld
-            .examples
-            .iter()
-            .map(|(row, cause)| example(policy, evaluation, *row, *cause))
-            .collect();
-        tracing::warn!(
-            "{} paths are withheld because of what they refer to: {}{}",
+        let examples = withheld.examples.iter();
+        let mut examples: Vec<String> =
+            examples.map(|(row, cause)| example(policy, evaluation, *row, *cause)).collect();
+        if withheld.number > examples.len() {
+            examples.push("…".to_owned());
+        }
+        Some(format!(
+            "{} paths are withheld because of what they refer to: {}",
             withheld.number,
-            examples.join("; "),
-            if withheld.number > examples.len() { "; …" } else { "" }
-        );
+            examples.join("; ")
+        ))
     }
 
     /// There is no room.
@@ -102,4 +103,51 @@ fn example(policy: &ExposurePolicy, evaluation: &Evaluation, row: i64, cause: i6
         },
     };
     format!("{} refers to {}, which {reason}", name(row), name(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rns_testing::{Entry, FixtureStore, Tree};
+
+    use super::*;
+    use crate::{AbsentStore, Pattern, db::Database, exposure::source::Source};
+
+    fn evaluation(fixture: &FixtureStore, policy: &Arc<ExposurePolicy>) -> Evaluation {
+        let source = Source {
+            database: Database::new(fixture.database(), 1, SELDOM, AbsentStore::Unavailable),
+            file: fixture.database(),
+            store_dir: fixture.store_dir().clone(),
+            real_dir: fixture.real_dir(),
+            limit: 100,
+        };
+        Evaluation::new(Arc::clone(policy), source)
+    }
+
+    #[test]
+    fn withheld_paths_are_named_with_the_reason_once_for_each_change() {
+        let mut fixture = FixtureStore::new();
+        let entry = |name: &str| Entry::new(name, Tree::file(name));
+        let secret = fixture.insert(entry("host-secrets"));
+        let top = fixture.insert(entry("top").references([&secret]));
+        let policy = Arc::new(ExposurePolicy {
+            deny: vec![Pattern::parse("*-secrets").unwrap()],
+            ..ExposurePolicy::default()
+        });
+        let (mut report, mut evaluation) = (Report::default(), evaluation(&fixture, &policy));
+        evaluation.advance().unwrap();
+        let told = report.withheld(&policy, &evaluation);
+        let expected = format!(
+            "1 paths are withheld because of what they refer to: \
+             {top} refers to {secret}, which matches the deny pattern *-secrets"
+        );
+        assert_eq!(told, Some(expected));
+        assert_eq!(report.withheld(&policy, &evaluation), None);
+        fixture.forget(&top);
+        evaluation.forget();
+        evaluation.advance().unwrap();
+        let told = report.withheld(&policy, &evaluation).unwrap();
+        assert!(told.starts_with("no path is withheld"), "{told}");
+    }
 }

@@ -123,6 +123,56 @@ async fn a_reference_that_is_added_to_a_row_counts() {
 }
 
 #[tokio::test]
+async fn nothing_slips_through_while_paths_and_roots_change() {
+    let mut fixture = FixtureStore::new();
+    let secret = insert(&mut fixture, "secret", &[]);
+    let other = insert(&mut fixture, "other", &[]);
+    let again = |references: &[&StorePath]| {
+        Entry::new("again", Tree::file("x"))
+            .hash_part("11111111111111111111111111111111")
+            .references(references.iter().copied())
+    };
+    let path = fixture.path_info_for(&again(&[])).path;
+    let link = fixture.root().join("link");
+    let (root, store_dir) = (fixture.root().to_owned(), fixture.store_dir().clone());
+    let turn_to = |path: &StorePath| {
+        let temporary = root.join("temporary");
+        symlink(store_dir.print(path), &temporary).unwrap();
+        fs::rename(temporary, &link).unwrap();
+    };
+    turn_to(&path);
+    let policy = ExposurePolicy { roots: Some(vec![link.clone()]), ..deny(&["secret"]) };
+    let stores = [view(&fixture, &policy).await, view(&fixture, &deny(&["secret"])).await];
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let (store, path, secret) = (stores[task % 2].clone(), path.clone(), secret.clone());
+            tokio::spawn(async move {
+                let mut shown = 0_u32;
+                for _ in 0..300 {
+                    let found = store.path_info(path.hash_part()).await.unwrap();
+                    assert!(found.as_ref().is_none_or(|info| info.references.is_empty()));
+                    assert!(!shows(&store, &secret).await);
+                    shown += u32::from(found.is_some());
+                }
+                shown
+            })
+        })
+        .collect();
+    let mut round = 0;
+    while !tasks.iter().all(tokio::task::JoinHandle::is_finished) {
+        turn_to(if round % 5 == 4 { &other } else { &path });
+        fixture.insert(if round % 2 == 0 { again(&[]) } else { again(&[&secret]) });
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        fixture.forget(&path);
+        fixture.remove_files(&path);
+        round += 1;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_nar_that_hidden_paths_share_is_found_for_an_exposed_one() {
     let mut fixture = FixtureStore::new();
     let same = |name: &str, at: usize| {

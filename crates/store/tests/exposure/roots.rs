@@ -146,6 +146,20 @@ async fn what_a_switched_profile_brings_is_there_at_once_and_the_rest_gone_soon(
 }
 
 #[tokio::test]
+async fn links_name_paths_by_the_logical_store_directory_whatever_it_is() {
+    let mut fixture = FixtureStore::with_store_dir("/opt/store");
+    let path = insert(&mut fixture, "x", &[]);
+    insert(&mut fixture, "y", &[]);
+    let (place, foreign) = (fixture.root().join("link"), fixture.root().join("foreign"));
+    link(&place, Path::new(&format!("/opt/store/{path}")));
+    link(&foreign, Path::new(&format!("/nix/store/{path}")));
+    let store = view(&fixture, &roots(&[&place])).await;
+    assert!(shows(&store, &path).await);
+    let store = view(&fixture, &roots(&[&foreign])).await;
+    assert!(!shows(&store, &path).await);
+}
+
+#[tokio::test]
 async fn a_path_that_becomes_valid_behind_a_root_is_exposed_at_once() {
     let mut chain = Chain::new();
     let mut other = FixtureStore::new();
