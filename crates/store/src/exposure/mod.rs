@@ -108,7 +108,7 @@ impl LocalStore {
         }
     }
 
-    /// Waits until it is known what is exposed, as of when [`Self::exposing`] was last called with this policy.
+    /// Waits until it is known what is exposed. Later changes do not make it wait again.
     ///
     /// # Errors
     /// `Unavailable` when that cannot be found out now.
@@ -118,9 +118,19 @@ impl LocalStore {
         if view.snapshot().is_none() {
             view.refresh(0, view.asked()).await?;
         }
-        match view.wanted() {
-            Some(wanted) => view.evaluate_anew(wanted).await,
-            None => Ok(()),
+        Ok(())
+    }
+
+    /// Waits until everything has been read again since [`Self::exposing`] was last called with a policy that was in use
+    /// already. What was known goes on being shown meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` when that cannot be done now.
+    pub async fn exposure_settled(&self) -> Result<(), StoreError> {
+        self.exposure_known().await?;
+        match self.view().map(|view| (view, view.wanted())) {
+            Some((view, Some(wanted))) => view.evaluate_anew(wanted).await,
+            _ => Ok(()),
         }
     }
 

@@ -73,7 +73,7 @@ async fn a_signature_that_was_added_is_known_when_the_policy_is_set_again() {
     let signature = trusted.sign(fixture.info(&path).fingerprint(fixture.store_dir()));
     fixture.execute("update ValidPaths set sigs = ?1", [signature.to_string()]);
     let store = store.exposing(&policy);
-    store.exposure_known().await.unwrap();
+    store.exposure_settled().await.unwrap();
     assert!(shows(&store, &path).await);
 }
 

@@ -36,7 +36,7 @@ async fn run(nodes: &[Node], links: &[Option<usize>], mut policy: Policy, steps:
     let mut world = World::new(nodes, links);
     let all = world.open();
     let mut store = all.exposing(&world.policy(&policy));
-    store.exposure_known().await.unwrap();
+    store.exposure_settled().await.unwrap();
     check(&world, &store, &policy, "at first").await;
     for step in steps {
         let is_new = match step {
@@ -63,7 +63,7 @@ async fn run(nodes: &[Node], links: &[Option<usize>], mut policy: Policy, steps:
             Step::Change(other) => {
                 policy = other.clone();
                 store = all.exposing(&world.policy(&policy));
-                store.exposure_known().await.unwrap();
+                store.exposure_settled().await.unwrap();
                 true
             }
         };
@@ -73,7 +73,7 @@ async fn run(nodes: &[Node], links: &[Option<usize>], mut policy: Policy, steps:
         }
         // The rest is known at the latest when the policy is set again.
         store = all.exposing(&world.policy(&policy));
-        store.exposure_known().await.unwrap();
+        store.exposure_settled().await.unwrap();
         check(&world, &store, &policy, "then").await;
     }
 }
