@@ -2,15 +2,12 @@
 //!
 //! Rendering costs a statement, a signature for each key, and formatting. What was rendered is kept as bytes with
 //! the number of the keys (read before the keys were) and the generation of the database (read before the row was).
-//! While both are the same, the answer is a look-up in memory. When the generation has moved on, the row is looked
-//! up again; when that is unchanged, so are the bytes.
+//! While both are the same, the answer is a look-up in memory. When the generation has moved on and a commit may have
+//! touched the row, it is looked up again; when that is unchanged, so are the bytes.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,22 +15,25 @@ use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use rns_formats::{HashPart, PathInfo, Sha256Digest};
+use rns_store::{Doubt, Known, Witness};
 
 /// After this time the path is looked for again, even when the database did not change: files can be taken away
 /// behind its back.
 const RECHECK: Duration = Duration::from_secs(60);
 
 /// A narinfo as it is sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rendered {
     pub(crate) text: Bytes,
     pub(crate) etag: HeaderValue,
     epoch: u64,
-    exposure: AtomicU64,
-    generation: AtomicU64,
+    exposure: u64,
+    generation: u64,
     /// Milliseconds after `started` of the cache.
-    checked: AtomicU64,
+    checked: u64,
     row: u64,
+    /// What tells that the row is unchanged.
+    witness: Option<Witness>,
     /// The NAR whose compressed length and hash were not known yet.
     pub(crate) awaited: Option<Sha256Digest>,
 }
@@ -52,7 +52,8 @@ struct Size;
 
 impl Weighter<Key, Arc<Rendered>> for Size {
     fn weight(&self, _: &Key, rendered: &Arc<Rendered>) -> u64 {
-        (rendered.text.len() + 64 + size_of::<Rendered>() + size_of::<Key>()) as u64
+        let witness = rendered.witness.as_ref().map_or(0, Witness::memory_bytes);
+        (rendered.text.len() + 64 + size_of::<Rendered>() + size_of::<Key>() + witness) as u64
     }
 }
 
@@ -75,49 +76,80 @@ impl RenderedCache {
         Self { cache: Cache::with_weighter(estimate, bytes as u64, Size), started: Instant::now() }
     }
 
-    /// What is known to be true at this moment.
-    pub(crate) fn get(&self, hash: &HashPart, now: Moment) -> Option<Arc<Rendered>> {
+    /// What is known to be true at this moment; `still` finds out whether what a witness has seen in a state of the
+    /// database is unchanged.
+    pub(crate) fn get(
+        &self,
+        hash: &HashPart,
+        now: Moment,
+        still: impl Fn(&Witness, u64) -> Option<Witness>,
+    ) -> Option<Arc<Rendered>> {
         let rendered = self.cache.get(&(now.view, *hash))?;
-        let fresh = now.generation != 0
+        let may_be = now.generation != 0
             && rendered.epoch == now.epoch
-            && rendered.exposure.load(Ordering::Acquire) == now.exposure
-            && rendered.generation.load(Ordering::Acquire) == now.generation
+            && rendered.exposure == now.exposure
             && self.age(&rendered) < RECHECK;
-        fresh.then_some(rendered)
+        if !may_be || rendered.generation == now.generation {
+            return may_be.then_some(rendered);
+        }
+        let witness = still(rendered.witness.as_ref()?, rendered.generation)?;
+        let renewed = Rendered {
+            generation: now.generation,
+            witness: Some(witness),
+            ..Rendered::clone(&rendered)
+        };
+        Some(self.keep((now.view, *hash), renewed))
+    }
+
+    /// Why a path that is not known to be unchanged is looked up.
+    pub(crate) fn doubt(&self, hash: &HashPart, now: Moment) -> Doubt {
+        if self.cache.peek(&(now.view, *hash)).is_some() { Doubt::Again } else { Doubt::New }
     }
 
     /// What was rendered from the same row with the same keys, which is thereby true at this moment.
-    pub(crate) fn renew(&self, info: &PathInfo, now: Moment) -> Option<Arc<Rendered>> {
-        let rendered = self.cache.get(&(now.view, info.path.hash_part()))?;
-        if rendered.epoch != now.epoch || rendered.row != digest(info) {
+    pub(crate) fn renew(&self, known: &Known, now: Moment) -> Option<Arc<Rendered>> {
+        let key = (now.view, known.info.path.hash_part());
+        let before = self.cache.get(&key)?;
+        if before.epoch != now.epoch || before.row != digest(&known.info) {
             return None;
         }
-        rendered.generation.store(now.generation, Ordering::Release);
-        rendered.exposure.store(now.exposure, Ordering::Release);
-        rendered.checked.store(self.elapsed(), Ordering::Relaxed);
-        Some(rendered)
+        let renewed = Rendered {
+            exposure: now.exposure,
+            generation: now.generation,
+            checked: self.elapsed(),
+            witness: known.witness.clone(),
+            ..Rendered::clone(&before)
+        };
+        Some(self.keep(key, renewed))
     }
 
     /// Keeps a narinfo. Without length and hash of the compressed NAR, it is complete only until these are known.
     pub(crate) fn insert(
         &self,
-        info: &PathInfo,
+        known: &Known,
         text: Bytes,
         etag: HeaderValue,
         made: Moment,
         complete: bool,
     ) -> Arc<Rendered> {
-        let rendered = Arc::new(Rendered {
+        let info = &known.info;
+        let rendered = Rendered {
             text,
             etag,
             epoch: made.epoch,
-            exposure: AtomicU64::new(made.exposure),
-            generation: AtomicU64::new(made.generation),
-            checked: AtomicU64::new(self.elapsed()),
+            exposure: made.exposure,
+            generation: made.generation,
+            checked: self.elapsed(),
             row: digest(info),
+            witness: known.witness.clone(),
             awaited: (!complete).then_some(info.nar_hash),
-        });
-        self.cache.insert((made.view, info.path.hash_part()), Arc::clone(&rendered));
+        };
+        self.keep((made.view, info.path.hash_part()), rendered)
+    }
+
+    fn keep(&self, key: Key, rendered: Rendered) -> Arc<Rendered> {
+        let rendered = Arc::new(rendered);
+        self.cache.insert(key, Arc::clone(&rendered));
         rendered
     }
 
@@ -127,9 +159,7 @@ impl RenderedCache {
     }
 
     fn age(&self, rendered: &Rendered) -> Duration {
-        Duration::from_millis(
-            self.elapsed().saturating_sub(rendered.checked.load(Ordering::Relaxed)),
-        )
+        Duration::from_millis(self.elapsed().saturating_sub(rendered.checked))
     }
 
     fn elapsed(&self) -> u64 {
@@ -155,8 +185,12 @@ mod tests {
 
     use super::*;
 
-    fn info(size: u64) -> PathInfo {
-        PathInfo {
+    fn never(_: &Witness, _: u64) -> Option<Witness> {
+        unreachable!("there are no witnesses")
+    }
+
+    fn info(size: u64) -> Known {
+        let info = PathInfo {
             path: StorePath::parse("00000000000000000000000000000001-x").unwrap(),
             nar_hash: Sha256Digest::of(b"x"),
             nar_size: size,
@@ -166,7 +200,8 @@ mod tests {
             ca: None,
             ultimate: false,
             registration_time: 0,
-        }
+        };
+        Known { info: info.into(), witness: None }
     }
 
     fn filled(made: Moment) -> (RenderedCache, HashPart) {
@@ -178,24 +213,24 @@ mod tests {
             made,
             true,
         );
-        (cache, info(1).path.hash_part())
+        (cache, info(1).info.path.hash_part())
     }
 
     #[test]
     fn an_entry_is_used_only_while_keys_and_database_are_the_same() {
         let made = Moment { view: 0, epoch: 3, exposure: 5, generation: 7 };
         let (cache, hash) = filled(made);
-        assert!(cache.get(&hash, made).is_some());
-        assert!(cache.get(&hash, Moment { generation: 8, ..made }).is_none());
-        assert!(cache.get(&hash, Moment { epoch: 4, ..made }).is_none());
-        assert!(cache.get(&hash, Moment { exposure: 6, ..made }).is_none());
+        assert!(cache.get(&hash, made, never).is_some());
+        assert!(cache.get(&hash, Moment { generation: 8, ..made }, never).is_none());
+        assert!(cache.get(&hash, Moment { epoch: 4, ..made }, never).is_none());
+        assert!(cache.get(&hash, Moment { exposure: 6, ..made }, never).is_none());
     }
 
     #[test]
     fn an_unknown_state_of_the_database_proves_nothing() {
         let made = Moment { view: 0, epoch: 3, exposure: 5, generation: 0 };
         let (cache, hash) = filled(made);
-        assert!(cache.get(&hash, made).is_none());
+        assert!(cache.get(&hash, made, never).is_none());
     }
 
     #[test]
@@ -204,12 +239,14 @@ mod tests {
         let later = Moment { generation: 9, ..made };
         let (cache, hash) = filled(made);
         assert!(cache.renew(&info(2), later).is_none());
-        assert!(cache.get(&hash, later).is_none());
+        assert!(cache.get(&hash, later, never).is_none());
         assert!(cache.renew(&info(1), later).is_some());
-        assert!(cache.get(&hash, later).is_some());
+        assert!(cache.get(&hash, later, never).is_some());
         let other = Moment { exposure: 6, ..later };
         assert!(cache.renew(&info(1), other).is_some());
-        assert!(cache.get(&hash, later).is_none() && cache.get(&hash, other).is_some());
+        assert!(
+            cache.get(&hash, later, never).is_none() && cache.get(&hash, other, never).is_some()
+        );
         assert!(cache.renew(&info(1), Moment { epoch: 4, ..later }).is_none());
     }
 }

@@ -26,6 +26,7 @@ mod realisation;
 
 pub use chunks::{Chunks, FileStream};
 pub use config::{AbsentStore, StoreConfig, Verify};
+pub use db::Witness;
 pub use debuginfo::DebugFile;
 pub use error::StoreError;
 pub use exposure::{ExposureNumbers, ExposurePolicy, Pattern, PatternError};
@@ -33,6 +34,7 @@ pub use files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile};
 pub use listing::Listing;
 pub use local::LocalStore;
 pub use log::{BuildLog, LogStream};
+pub use lookup::{Doubt, Known};
 pub use nar::{Nar, NarBody, NarStream};
 pub use nar_cache::{
     Codec, Compressed, CompressedBody, CompressedFile, Finished, Follower, Growing, NarCacheConfig,

@@ -6,7 +6,7 @@
 
 use std::{
     io::IoSliceMut,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -41,7 +41,7 @@ impl NoWait {
 
     /// Reads from `offset` on as much as is in memory, at most what `room` holds, and says how much that was. 0 at the
     /// end of the file and where the rest would have to be waited for.
-    pub(crate) fn read(&self, file: &OwnedFd, room: &mut [u8], offset: u64) -> usize {
+    pub(crate) fn read(&self, file: impl AsFd, room: &mut [u8], offset: u64) -> usize {
         let mut filled = 0;
         while let Some(left) = room.get_mut(filled..).filter(|left| !left.is_empty()) {
             if self.refused.load(Ordering::Relaxed) {
@@ -49,7 +49,7 @@ impl NoWait {
             }
             let mut left = [IoSliceMut::new(left)];
             let offset = offset + filled as u64;
-            match io::preadv2(file, &mut left, offset, ReadWriteFlags::NOWAIT) {
+            match io::preadv2(&file, &mut left, offset, ReadWriteFlags::NOWAIT) {
                 Err(Errno::INTR) => {}
                 read => match self.note(read) {
                     Some(0) | None => break,
@@ -82,10 +82,7 @@ impl NoWait {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs::{File, write},
-        os::fd::AsFd as _,
-    };
+    use std::fs::{File, write};
 
     use super::*;
 

@@ -39,30 +39,36 @@ pub(crate) async fn get(
         exposure: view.store.exposure_epoch(),
         generation: view.store.generation(),
     };
+    let still = |witness: &_, since| view.store.still_holds(witness, since, now.generation);
     if !json
         && let Some(rendered) =
-            state.narinfos.get(&hash, now).filter(|rendered| says_all(rendered, state, view))
+            state.narinfos.get(&hash, now, still).filter(|rendered| says_all(rendered, state, view))
     {
         return send(request, &rendered);
     }
-    let info = match view.store.path_info_at(hash, now.generation).await {
-        Ok(Some(info)) => info,
+    let doubt = state.narinfos.doubt(&hash, now);
+    let known = match view.store.path_info_at(hash, now.generation, doubt).await {
+        Ok(Some(known)) => known,
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
     };
+    let info = &known.info;
     if json {
-        let offer = Offer::find(state, view, &info).await;
-        return send_json(request, view, &signer, &info, offer);
+        let offer = Offer::find(state, view, info).await;
+        return send_json(request, view, &signer, info, offer);
     }
     if let Some(rendered) =
-        state.narinfos.renew(&info, now).filter(|rendered| says_all(rendered, state, view))
+        state.narinfos.renew(&known, now).filter(|rendered| says_all(rendered, state, view))
     {
         return send(request, &rendered);
     }
-    let offer = Offer::find(state, view, &info).await;
-    let text = describe(&info, &signer, view, offer).write(view.store.store_dir());
+    let offer = Offer::find(state, view, info).await;
+    let text = describe(info, &signer, view, offer).write(view.store.store_dir());
     let etag = etag(&text);
-    send(request, &state.narinfos.insert(&info, Bytes::from(text), etag, now, offer.file.is_some()))
+    send(
+        request,
+        &state.narinfos.insert(&known, Bytes::from(text), etag, now, offer.file.is_some()),
+    )
 }
 
 /// Whether a rendered narinfo says all that is known by now.

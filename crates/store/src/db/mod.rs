@@ -1,9 +1,13 @@
 //! The database of valid paths: a few read-only connections, off the event loop.
 
+mod btree;
+mod changes;
 mod open;
 mod probe;
 mod row;
 mod state;
+mod wal;
+mod witness;
 
 use std::{
     path::PathBuf,
@@ -17,9 +21,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use self::{open::Reader, probe::Probe, state::Availability};
+use self::{open::Reader, probe::Probe, state::Availability, witness::PageReader};
 use crate::{StoreError, config::AbsentStore};
 
+pub use self::witness::Witness;
 pub(crate) use row::{PathRow, path_by_hash_part, path_by_id};
 
 /// How often one question is asked anew because the file changed under it.
@@ -40,6 +45,7 @@ struct Shared {
     availability: Availability,
     questions: AtomicU64,
     probe: Probe,
+    pages: Mutex<PageReader>,
 }
 
 impl Database {
@@ -52,6 +58,7 @@ impl Database {
     ) -> Self {
         Self(Arc::new(Shared {
             probe: Probe::new(&path),
+            pages: Mutex::default(),
             path,
             busy_timeout,
             absent,

@@ -14,12 +14,17 @@ use std::{
     io,
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::fs::fstat;
 
-use super::open::may_stay_behind;
+use super::{
+    changes::Changes,
+    open::may_stay_behind,
+    wal::{LogState, Written},
+};
+use crate::nowait::NoWait;
 
 /// Both copies of the header of the index.
 const INDEX_HEADER: usize = 96;
@@ -32,6 +37,8 @@ pub(super) struct Probe {
     index: PathBuf,
     log: PathBuf,
     state: Mutex<State>,
+    /// Whether the files can be read without waiting.
+    nowait: Arc<NoWait>,
 }
 
 #[derive(Default)]
@@ -40,6 +47,18 @@ struct State {
     seen: Option<Mark>,
     database: Option<Kept>,
     index: Option<Kept>,
+    log: Option<Kept>,
+    snapshot: Option<Arc<Snapshot>>,
+    changes: Changes,
+}
+
+/// A state of the database with a log, and the files it is in.
+pub(super) struct Snapshot {
+    pub(super) state: LogState,
+    pub(super) identity: Identity,
+    pub(super) database: Arc<File>,
+    pub(super) log: Arc<File>,
+    pub(super) nowait: Arc<NoWait>,
 }
 
 /// What must be the same for the database to be the same.
@@ -53,11 +72,11 @@ struct Mark {
 
 /// Device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity(u64, u64);
+pub(super) struct Identity(u64, u64);
 
 struct Kept {
     identity: Identity,
-    file: File,
+    file: Arc<File>,
 }
 
 impl Probe {
@@ -72,22 +91,85 @@ impl Probe {
             index: beside("-shm"),
             log: beside("-wal"),
             state: Mutex::default(),
+            nowait: Arc::default(),
         }
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. It never comes back to a
     /// number it had before.
     pub(super) fn generation(&self) -> u64 {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.follow(&mut self.lock())
+    }
+
+    /// The state of this number, if it is the last that was seen, and where there is a log that can be read.
+    pub(super) fn snapshot(&self, generation: u64) -> Option<Arc<Snapshot>> {
+        let mut state = self.lock();
+        if generation == 0 || state.generation != generation {
+            return None;
+        }
+        if state.snapshot.is_none() {
+            keep(&mut state.log, &self.log).ok()?;
+            let database = state.database.as_ref()?;
+            state.snapshot = Some(Arc::new(Snapshot {
+                state: state.seen.as_ref()?.log_state()?,
+                identity: database.identity,
+                database: Arc::clone(&database.file),
+                log: Arc::clone(&state.log.as_ref()?.file),
+                nowait: Arc::clone(&self.nowait),
+            }));
+        }
+        state.snapshot.clone()
+    }
+
+    /// Notes the number of the schema as it was in a state, if that is still the present one; says whether it is.
+    pub(super) fn learn_schema(&self, generation: u64, schema: [u8; 4]) -> bool {
+        let mut state = self.lock();
+        let is_present = self.follow(&mut state) == generation;
+        if is_present {
+            state.changes.learn_schema(schema);
+        }
+        is_present
+    }
+
+    /// Whether it is certain that none of these pages was written since a state.
+    pub(super) fn is_untouched(&self, pages: &[u32], since: u64) -> bool {
+        since != 0 && self.lock().changes.none_of(pages, since)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow(&self, state: &mut State) -> u64 {
         if state.is_unchanged() {
             return state.generation;
         }
-        let mark = self.look(&mut state).ok().flatten();
+        let mark = self.look(state).ok().flatten();
         if mark.is_none() || state.seen != mark {
+            let written = self.written(state, mark.as_ref());
             state.generation += 1;
+            state.snapshot = None;
+            state.changes.note(state.generation, written.as_ref());
             state.seen = mark;
         }
         if state.seen.is_some() { state.generation } else { 0 }
+    }
+
+    /// What was written between the last look and this one.
+    fn written(&self, state: &mut State, now: Option<&Mark>) -> Option<Written> {
+        let (before, now) = (state.seen.as_ref()?, now?);
+        let (old, new) = (before.log_state()?, now.log_state()?);
+        let same_files = before.database.0 == now.database.0
+            && before.index.as_ref()?.0 == now.index.as_ref()?.0;
+        if !same_files {
+            return None;
+        }
+        let log = Arc::clone(&keep(&mut state.log, &self.log).ok()?.file);
+        let written = new.pages_since(&old, &log, &self.nowait)?;
+        // A new round of the log overwrites frames, and says so in the index before it does.
+        let mut header = [0; INDEX_HEADER];
+        state.index.as_ref()?.file.read_exact_at(&mut header, 0).ok()?;
+        LogState::parse(&header).filter(|after| after.is_same_round(&new)).map(|_| written)
     }
 
     /// `None` in the middle of a commit, and where an open file proves nothing.
@@ -121,6 +203,12 @@ impl Probe {
             },
         };
         Ok(Some(Mark { database, index, log }))
+    }
+}
+
+impl Mark {
+    fn log_state(&self) -> Option<LogState> {
+        LogState::parse(&self.index.as_ref()?.1)
     }
 }
 
@@ -158,7 +246,7 @@ fn keep<'a>(kept: &'a mut Option<Kept>, path: &Path) -> io::Result<&'a Kept> {
         None => {
             let file = File::open(path)?;
             let opened = file.metadata()?;
-            Kept { identity: Identity(opened.dev(), opened.ino()), file }
+            Kept { identity: Identity(opened.dev(), opened.ino()), file: Arc::new(file) }
         }
     };
     Ok(kept.insert(current))

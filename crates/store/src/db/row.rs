@@ -7,6 +7,7 @@ use rns_formats::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use super::Witness;
 use crate::StoreError;
 
 /// What the database says of one valid path.
@@ -16,6 +17,8 @@ pub(crate) struct PathRow {
     pub(crate) id: i64,
     /// The path's information. `nar_size` is 0 where a very old Nix did not record it.
     pub(crate) info: Arc<PathInfo>,
+    /// What tells that it is unchanged, where that was asked for.
+    pub(crate) witness: Option<Witness>,
 }
 
 /// One statement, so that path and references are of one moment: a path that is collected and
@@ -130,7 +133,7 @@ fn read(
             ultimate: ultimate == Some(1),
             registration_time: u64::try_from(registration_time).unwrap_or(0),
         };
-        Ok(PathRow { id, info: Arc::new(info) })
+        Ok(PathRow { id, info: Arc::new(info), witness: None })
     };
     Ok(parse())
 }

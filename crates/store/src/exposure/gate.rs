@@ -11,7 +11,7 @@ use super::{
     refresh::Asked,
     view::{Snapshot, View},
 };
-use crate::{LocalStore, StoreError, absence::key, db::PathRow};
+use crate::{LocalStore, StoreError, absence::key, db::PathRow, lookup::Lookup};
 
 /// How often a path is looked up that changes meanwhile.
 const ATTEMPTS: usize = 4;
@@ -27,15 +27,14 @@ impl Shown {
 }
 
 impl LocalStore {
-    /// The row of a path, if it may be shown through this handle. `recent` allows one that was looked up before in the same
-    /// state of the database. The generation is the present one.
+    /// The row of a path, if it may be shown through this handle. The generation is the present one.
     pub(crate) async fn shown_row(
         &self,
         hash: HashPart,
         generation: u64,
-        recent: bool,
+        lookup: Lookup,
     ) -> Result<Option<Arc<PathRow>>, StoreError> {
-        let Some(view) = self.view() else { return self.any_row(hash, generation, recent).await };
+        let Some(view) = self.view() else { return self.any_row(hash, generation, lookup).await };
         let asked = view.asked();
         if !self.is_shown(view, hash, generation, asked).await? {
             return Ok(None);
@@ -43,7 +42,7 @@ impl LocalStore {
         let mut generation = generation;
         for attempt in 0..ATTEMPTS {
             let asked = view.asked();
-            let Some(row) = self.any_row(hash, generation, recent).await? else { return Ok(None) };
+            let Some(row) = self.any_row(hash, generation, lookup).await? else { return Ok(None) };
             if view.admits(&row) {
                 if !view.is_signed(&self.shared().database, &row).await? {
                     return Ok(None);

@@ -12,6 +12,7 @@ mod listing;
 mod log;
 mod nar_index;
 mod realisation;
+mod unchanged;
 
 use std::time::Duration;
 
