@@ -70,6 +70,9 @@ let
   );
 
   hardening = import ./hardening.nix;
+  # RestrictSUIDSGID= takes away openat2, whose arguments a filter cannot see. The daemon opens with it what the kernel
+  # has in memory, without waiting, and keeps to the store. NoNewPrivileges= has its file systems mounted nosuid.
+  daemon = removeAttrs (hardening { network = !socketActivated; }) [ "RestrictSUIDSGID" ];
 in
 {
   "rust-nix-serve.service" = {
@@ -86,7 +89,7 @@ in
       # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
       StartLimitIntervalSec = 0;
     };
-    Service = hardening { network = !socketActivated; } // {
+    Service = daemon // {
       Type = "notify-reload";
       NotifyAccess = "main";
       ExecStart = "${program} serve --config ${config}";

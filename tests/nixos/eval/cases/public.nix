@@ -67,6 +67,9 @@ in
   "the daemon has no network" =
     has "PrivateNetwork=true\n" (machine.unit "rust-nix-serve.service")
     && has "RestrictAddressFamilies=AF_UNIX\n" (machine.unit "rust-nix-serve.service");
+  "openat2 is left to the daemon" = !(
+    has "RestrictSUIDSGID" (machine.unit "rust-nix-serve.service")
+  );
   "a key is made on the first start" =
     has "make-key.sh" (machine.unit "rust-nix-serve-key.service")
     && has "\"cache.example.com-1\" \"/var/lib/rust-nix-serve\"" (machine.unit "rust-nix-serve-key.service");
