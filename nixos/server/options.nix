@@ -163,8 +163,8 @@ in
 
     narCache = {
       enable = lib.mkEnableOption ''
-        compressing NARs, each once, for clients and networks that are slower than this machine. nginx sends the
-        finished ones by itself'';
+        compressing NARs with zstd, each once, for clients and networks that are slower than this machine. nginx sends
+        the finished ones by itself. Without it NARs are sent as they are, and nothing is kept'';
 
       maxSize = mkOption {
         type = types.strMatching "[0-9]+(B|[KMGT]iB)";
@@ -176,6 +176,25 @@ in
         type = types.strMatching "/.+[^/]";
         default = "/var/cache/rust-nix-serve";
         description = "Where compressed NARs are kept. Nothing else may be in there.";
+      };
+
+      prewarm = {
+        roots = mkOption {
+          type = types.listOf (types.either types.package (types.strMatching "/.+"));
+          default = [ ];
+          example = [ "/nix/var/nix/profiles/ci" ];
+          description = ''
+            Packages, profiles and other links into the store, or directories of such links, whose NARs are compressed
+            before anybody asks, with all they refer to: while there is nothing else to do, as far as there is room. The
+            daemon has to be able to read the links, as those of {option}`expose.roots`.
+          '';
+        };
+
+        newPaths = mkOption {
+          type = types.bool;
+          default = false;
+          description = "Whether paths that come into the store are compressed in the same way.";
+        };
       };
     };
 

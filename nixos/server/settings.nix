@@ -86,6 +86,8 @@ in
         compression = mkDefault "zstd";
         size = cfg.narCache.maxSize;
         inherit (cfg.narCache) directory;
+        prewarm_roots = map toString cfg.narCache.prewarm.roots;
+        prewarm_new = cfg.narCache.prewarm.newPaths;
       };
     }
     // lib.optionalAttrs (cfg.narCache.enable && cfg.nginx.enable) {

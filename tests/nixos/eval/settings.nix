@@ -16,6 +16,10 @@ in
   };
   compressed = public // {
     narCache.enable = true;
+    narCache.prewarm = {
+      roots = [ "/nix/var/nix/profiles/ci" ];
+      newPaths = true;
+    };
   };
   compressed-alone.narCache = {
     enable = true;

@@ -4,6 +4,7 @@
   has,
   lib,
   modules,
+  pkgs,
   ...
 }:
 let
@@ -29,6 +30,19 @@ let
       maxSize = "1TiB";
     };
   };
+  warm = with' {
+    narCache = {
+      enable = true;
+      prewarm = {
+        roots = [
+          "/nix/var/nix/profiles/ci"
+          pkgs.hello
+        ];
+        newPaths = true;
+      };
+    };
+  };
+  none = with' { narCache.enable = false; };
   alone = evaluate [
     modules.nixos.default
     {
@@ -56,5 +70,15 @@ in
     has "ReadWritePaths=/srv/nars\n" (elsewhere.unit "rust-nix-serve.service")
     && lib.elem "d /srv/nars 0750 rust-nix-serve rust-nix-serve -" elsewhere.systemd.tmpfiles.rules
     && elsewhere.services.rust-nix-serve.settings.nar_cache.size == "1TiB";
+  "what is compressed before anybody asks" =
+    warm.services.rust-nix-serve.settings.nar_cache.prewarm_roots == [
+      "/nix/var/nix/profiles/ci"
+      "${pkgs.hello}"
+    ]
+    && warm.services.rust-nix-serve.settings.nar_cache.prewarm_new
+    && !machine.services.rust-nix-serve.settings.nar_cache.prewarm_new;
+  "without it nothing is compressed or kept" =
+    !(none.services.rust-nix-serve.settings ? nar_cache)
+    && !(has "CacheDirectory" (none.unit "rust-nix-serve.service"));
   "without nginx the daemon sends them" = !(alone.services.rust-nix-serve.settings ? nginx);
 }
