@@ -1,6 +1,7 @@
 # What a unit of ours is refused. Plain data: `Service` settings as systemd spells them.
 #
-# { network ? false }   whether the process opens sockets of its own; without, it lives on those that systemd passes
+# { network ? false }   whether the process opens listeners or connections of its own; without, it lives on the sockets
+#                       that systemd passes
 {
   network ? false,
 }:

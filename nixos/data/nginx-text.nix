@@ -30,8 +30,15 @@ let
     name: value:
     block "location ${name}" (
       indent (
-        (if value ? alias then "alias ${value.alias};\n" else "proxy_pass ${value.proxyPass};\n")
-        + value.extraConfig
+        (
+          if value ? alias then
+            "alias ${value.alias};\n"
+          else if value ? return then
+            "return ${value.return};\n"
+          else
+            "proxy_pass ${value.proxyPass};\n"
+        )
+        + value.extraConfig or ""
       )
     );
 

@@ -6,8 +6,8 @@
   upstream ? "rust-nix-serve",
   # Directory of compressed NARs that nginx sends by itself; null without.
   narCache ? null,
-  # Who may read /metrics besides this machine: addresses or networks.
-  metricsFrom ? [ ],
+  # File with the certificates that vouch for those of clients; null where clients show none.
+  clientCa ? null,
 }:
 let
   # A compressed answer has no length and no ranges: a cut download would start again from nothing. Large answers pass
@@ -21,8 +21,19 @@ let
     send_timeout 15m;
     proxy_read_timeout 15m;
   '';
-  lines = builtins.concatStringsSep "\n";
 
+  # Said at every place that leads to the daemon, which believes nginx: else a client could say it of itself.
+  certificate =
+    if clientCa == null then
+      ''
+        proxy_set_header X-SSL-Client-Verify "";
+        proxy_set_header X-SSL-Client-S-DN "";
+      ''
+    else
+      ''
+        proxy_set_header X-SSL-Client-Verify $ssl_client_verify;
+        proxy_set_header X-SSL-Client-S-DN $ssl_client_s_dn;
+      '';
   forwarded = ''
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -31,7 +42,8 @@ let
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header X-Forwarded-Host $host;
-  '';
+  ''
+  + certificate;
 
   proxied = proxiedTo "http://${upstream}";
   proxiedTo = proxyPass: extraConfig: {
@@ -61,18 +73,8 @@ in
           proxy_set_header X-Accel-Redirect "";
         ''
       );
-      "= /metrics" = proxied (
-        lines (
-          map (address: "allow ${address};") (
-            [
-              "127.0.0.1"
-              "::1"
-            ]
-            ++ metricsFrom
-          )
-          ++ [ "deny all;\n" ]
-        )
-      );
+      # They have a listener of their own.
+      "= /metrics".return = "404";
     }
     // (
       if narCache == null then
@@ -105,6 +107,16 @@ in
     # A client asks for thousands of narinfos on one connection; the default of 1000 makes it connect anew in between.
     extraConfig = ''
       keepalive_requests 100000;
-    '';
+    ''
+    + (
+      if clientCa == null then
+        ""
+      else
+        ''
+          ssl_client_certificate ${clientCa};
+          ssl_verify_client optional;
+          ssl_verify_depth 3;
+        ''
+    );
   };
 }

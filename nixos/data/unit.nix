@@ -12,8 +12,12 @@
   proxySocket ? null,
   # Addresses with port that systemd listens on for the daemon ("127.0.0.1:5000", "[::1]:5000").
   addresses ? [ ],
+  # The same for those who watch the daemon: metrics and health, to everybody who can connect.
+  metricsAddresses ? [ ],
   # Whether the daemon opens listeners itself, named in its configuration.
   ownListeners ? false,
+  # Whether the daemon connects to others over the network, such as issuers of tokens.
+  connects ? false,
   # Where compressed NARs are kept: null, or a directory. One below /var/cache is made by systemd.
   narCache ? null,
   # Secret files of the administrator (keys, tokens): { file, namedBy }, the latter for messages, such as the name of
@@ -50,6 +54,7 @@ let
       optional (proxySocket != null) "rust-nix-serve.socket" ++ optional (addresses != [ ]) tcpSocket
     else
       [ ];
+  watchers = optional (socketActivated && metricsAddresses != [ ]) "rust-nix-serve-metrics.socket";
   socket = settings: {
     Unit.Description = "Nix binary cache";
     Socket = {
@@ -72,7 +77,7 @@ let
   hardening = import ./hardening.nix;
   # RestrictSUIDSGID= takes away openat2, whose arguments a filter cannot see. The daemon opens with it what the kernel
   # has in memory, without waiting, and keeps to the store. NoNewPrivileges= has its file systems mounted nosuid.
-  daemon = removeAttrs (hardening { network = !socketActivated; }) [ "RestrictSUIDSGID" ];
+  daemon = removeAttrs (hardening { network = !socketActivated || connects; }) [ "RestrictSUIDSGID" ];
 in
 {
   "rust-nix-serve.service" = {
@@ -83,8 +88,10 @@ in
         "nix-daemon.socket"
       ]
       ++ sockets
+      ++ watchers
       ++ before;
-      Wants = [ "nix-daemon.socket" ] ++ before;
+      # Without its listener for metrics a cache serves all the same.
+      Wants = [ "nix-daemon.socket" ] ++ watchers ++ before;
       Requires = sockets;
       # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
       StartLimitIntervalSec = 0;
@@ -141,6 +148,13 @@ in
     # [::] takes IPv4 as well, unless IPv4 has a socket of its own.
     // when (builtins.any isWildcard4 addresses) { BindIPv6Only = "ipv6-only"; }
   );
+}
+// when (watchers != [ ]) {
+  "rust-nix-serve-metrics.socket" = socket {
+    ListenStream = metricsAddresses;
+    # By this name the daemon knows that nothing else is to be had here, and asks for no token.
+    FileDescriptorName = "metrics";
+  };
 }
 // when makesKey {
   "rust-nix-serve-key.service" = {

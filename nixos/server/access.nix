@@ -7,6 +7,11 @@
 let
   inherit (lib) mkOption types;
   cfg = config.services.rust-nix-serve;
+
+  isPublic = cfg.tokensFile == null && cfg.access.clientCa == null;
+  # A literal is copied into the store, where the daemon reads it as it is.
+  tokens =
+    if cfg.tokensInStore then "${cfg.tokensFile}" else cfg.secretsDirectory + toString cfg.tokensFile;
 in
 {
   options.services.rust-nix-serve = {
@@ -16,17 +21,47 @@ in
       example = "/run/secrets/cache-tokens";
       description = ''
         File with the tokens of those who may use the cache, a line each, as `rust-nix-serve token create` prints it.
-        Written as a string, like {option}`secretKeyFile`, and readable by root alone. A changed file takes effect
-        without a restart, within seconds. With it the cache is private, unless {option}`access.anonymous` says
-        otherwise.
+        It holds hashes, not the tokens. Only root needs to be able to read it, and a changed file takes effect without
+        a restart, within seconds; a path literal, which becomes a file in the store, with the next system. With it the
+        cache is private, unless {option}`access.anonymous` says otherwise.
       '';
+    };
+
+    tokensInStore = mkOption {
+      type = types.bool;
+      internal = true;
+      readOnly = true;
+      default =
+        builtins.isPath cfg.tokensFile || lib.hasPrefix builtins.storeDir (toString cfg.tokensFile);
+      description = "Whether the tokens file is, or becomes, a file in the store.";
     };
 
     access.anonymous = mkOption {
       type = types.listOf types.str;
-      default = if cfg.tokensFile == null then [ "read" ] else [ ];
-      defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile`, and nothing with one";
-      description = "What somebody without a token may do: `read`, `metrics`.";
+      default = if isPublic then [ "read" ] else [ ];
+      defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile` and `access.clientCa`, and nothing with one of them";
+      description = "What somebody without a token or certificate may do: `read`, `metrics`.";
+    };
+
+    access.clientCa = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = lib.literalExpression "./client-ca.pem";
+      description = ''
+        Certificates (PEM) that vouch for those of clients. nginx asks every client for one and lets those without come
+        as well; what a certificate is worth is in {option}`access.subjects`. No secret: a path literal is fine. Of
+        another file nginx takes up the change when it is reloaded.
+      '';
+    };
+
+    access.subjects = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "read: O=Example" ];
+      description = ''
+        What holders of client certificates may do: permissions with commas between them, a colon, and what the subject
+        must have; it may have more.
+      '';
     };
 
     access.trustedProxies = mkOption {
@@ -42,13 +77,11 @@ in
 
   config.services.rust-nix-serve.settings = lib.mkIf cfg.enable (
     lib.mkMerge [
-      (lib.mkIf (cfg.tokensFile != null) {
-        access = {
-          tokens = cfg.secretsDirectory + toString cfg.tokensFile;
-          inherit (cfg.access) anonymous;
-        };
+      (lib.mkIf (cfg.tokensFile != null) { access = { inherit tokens; }; })
+      (lib.mkIf (!isPublic || cfg.access.anonymous != [ "read" ]) {
+        access = { inherit (cfg.access) anonymous; };
       })
-      (lib.mkIf (cfg.access.anonymous != [ "read" ]) { access = { inherit (cfg.access) anonymous; }; })
+      (lib.mkIf (cfg.access.subjects != [ ]) { access = { inherit (cfg.access) subjects; }; })
       (lib.mkIf (cfg.access.trustedProxies != [ ]) {
         access.trusted_proxies = cfg.access.trustedProxies;
       })

@@ -13,10 +13,6 @@ let
       name = "secretKeyFile";
       file = cfg.secretKeyFile;
     }
-    ++ lib.optional (cfg.tokensFile != null) {
-      name = "tokensFile";
-      file = cfg.tokensFile;
-    }
     ++ map (file: {
       name = "secretKeyFiles";
       inherit file;
@@ -29,7 +25,8 @@ let
     "names"
     "signed_by"
   ];
-  hidden = lib.filter (
+  decided = chosen || expose ? everything;
+  hiddenOf = lib.filter (
     root:
     lib.any (place: root == place || lib.hasPrefix "${place}/" root) [
       "/home"
@@ -38,7 +35,22 @@ let
       "/tmp"
       "/var/tmp"
     ]
-  ) (expose.roots or [ ]);
+  );
+  hidden =
+    map (root: "${option "expose.roots"}: ${root}") (hiddenOf (expose.roots or [ ]))
+    ++ map (root: "${option "narCache.prewarm.roots"}: ${root}") (
+      hiddenOf (cfg.settings.nar_cache.prewarm_roots or [ ])
+    );
+
+  isEncrypted =
+    cfg.nginx.enable
+    && cfg.hostName != null
+    && (
+      let
+        host = config.services.nginx.virtualHosts.${cfg.hostName};
+      in
+      host.forceSSL || host.addSSL || host.onlySSL
+    );
 
   # toString, never interpolation: that would copy a path literal into the store to complain about it.
   outsideStore =
@@ -60,7 +72,7 @@ in
   config = lib.mkIf cfg.enable {
     assertions = map outsideStore secrets ++ [
       {
-        assertion = cfg.hostName != null -> cfg.expose.everything || chosen;
+        assertion = cfg.hostName != null -> decided;
         message = ''
           ${option "hostName"} lets others reach the cache, but what it shows is not written. Choose, for instance
             ${option "expose.roots"} = [ "/nix/var/nix/profiles/ci" ];
@@ -78,8 +90,7 @@ in
       {
         assertion = hidden == [ ];
         message = ''
-          ${option "expose.roots"} names ${toString hidden}, which the daemon cannot see: home and temporary
-          directories are hidden from it. Name a profile below /nix/var/nix/profiles or a link below
+          The daemon cannot see ${lib.concatStringsSep ", " hidden}. Home and temporary directories are hidden from it. Name a profile below /nix/var/nix/profiles or a link below
           /nix/var/nix/gcroots instead: nix build --profile /nix/var/nix/profiles/ci
         '';
       }
@@ -96,28 +107,21 @@ in
         '';
       }
       {
-        assertion = cfg.prometheus.enable -> !(cfg.settings ? listen);
+        assertion = cfg.access.clientCa != null -> isEncrypted;
         message = ''
-          ${option "prometheus.enable"} collects from a listener that systemd opens, which ${option "settings.listen"}
-          replaces. Write the job for your listener in services.prometheus.scrapeConfigs.
+          ${option "access.clientCa"} is for an nginx that speaks TLS, which it does not here. Set
+          ${option "hostName"} and a certificate; without nginx, listen on tls:// in ${option "settings.listen"} and name
+          the file in ${option "settings.tls.client_ca"}.
         '';
       }
       {
         assertion = cfg.ssh.enable -> cfg.ssh.keys != [ ];
         message = "${option "ssh.enable"} lets nobody in: name the clients' public SSH keys in ${option "ssh.keys"}.";
       }
-      {
-        assertion =
-          cfg.prometheus.enable && cfg.tokensFile != null -> lib.elem "metrics" cfg.access.anonymous;
-        message = ''
-          ${option "prometheus.enable"} collects without a token, which a private cache does not allow. Say
-          ${option "access.anonymous"} = [ "metrics" ]; nginx gives them to this machine alone.
-        '';
-      }
     ];
 
     warnings =
-      lib.optional (cfg.openPorts != [ ] && cfg.hostName == null && !cfg.expose.everything && !chosen) ''
+      lib.optional (cfg.openPorts != [ ] && cfg.hostName == null && !decided) ''
         ${option "bindAddress"} lets other machines read everything in this machine's Nix store. If that is meant, say
         ${option "expose.everything"} = true; otherwise choose, with ${option "expose.roots"} for instance.
       ''

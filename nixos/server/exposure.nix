@@ -19,7 +19,9 @@ let
     roots = map toString cfg.expose.roots;
     inherit (cfg.expose) names deny allow;
     signed_by = cfg.expose.signedBy;
-  };
+  }
+  # With named caches in the settings it has to be said.
+  // lib.optionalAttrs cfg.expose.everything { everything = true; };
 in
 {
   options.services.rust-nix-serve.expose = {

@@ -11,6 +11,8 @@ let
   data = import ../data/nginx.nix {
     socket = cfg.proxySocket.path;
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
+    # A literal becomes a file in the store: certificates are no secret.
+    clientCa = if cfg.access.clientCa == null then null else "${cfg.access.clientCa}";
   };
 
   host = config.services.nginx.virtualHosts.${cfg.hostName};

@@ -267,7 +267,18 @@ in
     };
 
     prometheus = {
-      enable = lib.mkEnableOption "a job of this machine's Prometheus that collects the metrics of the cache";
+      enable = lib.mkEnableOption ''
+        a listener for metrics, and a job of this machine's Prometheus that collects them from there. Elsewhere
+        `/metrics` is not answered without the permission for it, and never through nginx'';
+
+      listenAddress = mkOption {
+        type = types.strMatching ".+:[0-9]+";
+        default = "127.0.0.1:5001";
+        description = ''
+          Address and port on which metrics and health checks are answered, to everybody who can connect and without a
+          token. The firewall is not opened for it.
+        '';
+      };
 
       dashboard = lib.mkEnableOption "a dashboard of the cache in this machine's Grafana";
     };

@@ -9,10 +9,15 @@ let
 in
 {
   config = lib.mkIf (cfg.enable && cfg.prometheus.enable) {
+    # Otherwise systemd opens it.
+    services.rust-nix-serve.settings.metrics.listen = lib.optional (
+      cfg.settings ? listen
+    ) cfg.prometheus.listenAddress;
+
     services.prometheus.scrapeConfigs = [
       {
         job_name = "rust-nix-serve";
-        static_configs = [ { targets = [ "127.0.0.1:${toString cfg.port}" ]; } ];
+        static_configs = [ { targets = [ cfg.prometheus.listenAddress ]; } ];
       }
     ];
 

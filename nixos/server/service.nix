@@ -9,14 +9,10 @@ let
   cfg = config.services.rust-nix-serve;
   user = "rust-nix-serve";
 
-  # Prometheus speaks no unix sockets.
-  loopback = "127.0.0.1";
-  reachesLoopback = lib.any (address: lib.elem address cfg.bindAddress) [
-    loopback
-    "0.0.0.0"
-    "::"
-  ];
-  addresses = cfg.bindAddress ++ lib.optional (cfg.prometheus.enable && !reachesLoopback) loopback;
+  # Issuers of tokens, of all caches: their keys are fetched.
+  issuers = lib.any (access: (access.oidc or { }) != { }) (
+    map (part: part.access or { }) ([ cfg.settings ] ++ lib.attrValues (cfg.settings.cache or { }))
+  );
   withPort = address: "${if lib.hasInfix ":" address then "[${address}]" else address}:${toString cfg.port}";
 
   units = import ../data/unit.nix {
@@ -25,9 +21,11 @@ let
     inherit user;
     inherit (cfg) secrets secretsDirectory;
     proxySocket = if cfg.nginx.enable then cfg.proxySocket else null;
-    addresses = map withPort addresses;
+    addresses = map withPort cfg.bindAddress;
+    metricsAddresses = lib.optional cfg.prometheus.enable cfg.prometheus.listenAddress;
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
     ownListeners = cfg.settings ? listen;
+    connects = issuers;
     generateKey =
       if cfg.generateSecretKey then
         {
@@ -87,7 +85,10 @@ in
   };
 
   config = lib.mkIf cfg.enable {
-    systemd.services = ofKind ".service" service;
+    systemd.services = lib.mkMerge [
+      (ofKind ".service" service)
+      (lib.mkIf issuers { rust-nix-serve.environment = config.networking.proxy.envVars; })
+    ];
     systemd.sockets = ofKind ".socket" (unit: common unit // { socketConfig = unit.Socket; });
     systemd.paths = ofKind ".path" (unit: common unit // { pathConfig = unit.Path; });
 

@@ -65,7 +65,7 @@ in
       in
       lib.optional (cfg.secretKeyFile != null) (named "secretKeyFile" cfg.secretKeyFile)
       ++ map (named "secretKeyFiles") (lib.remove cfg.secretKeyFile (lib.unique cfg.secretKeyFiles))
-      ++ lib.optional (cfg.tokensFile != null) (named "tokensFile" cfg.tokensFile);
+      ++ lib.optional (cfg.tokensFile != null && !cfg.tokensInStore) (named "tokensFile" cfg.tokensFile);
     secretsDirectory = "/run/rust-nix-serve-keys";
     signingKeys =
       map toString secretKeyFiles

@@ -9,6 +9,12 @@ let
 
   # Differences from a cache on a LAN with a generated key.
   scenarios = {
+    certificates = {
+      hostName = "cache.example.com";
+      clientCa = "/etc/client-ca.pem";
+      subjects = [ "read: O=Example" ];
+      anonymous = [ ];
+    };
     closed.addresses = [
       "127.0.0.1"
       "::1"
@@ -19,9 +25,18 @@ let
     hardening = { };
     https.hostName = "cache.example.com";
     key-rotation.secretKeyFile = "/var/secrets/cache.pem";
+    metrics = {
+      metricsAddresses = [ "127.0.0.1:5001" ];
+      tokensFile = "/var/secrets/tokens";
+      anonymous = [ ];
+    };
     missing-key.secretKeyFile = "/var/secrets/cache.pem";
     nar-cache.narCache = "/var/cache/rust-nix-serve";
-    private.tokensFile = "/var/secrets/tokens";
+    private = {
+      tokensFile = "/var/secrets/tokens";
+      subjects = [ "read: O=Example" ];
+      anonymous = [ ];
+    };
     ssh.ssh = true;
     substitution = { };
     switch = { };
@@ -31,6 +46,10 @@ let
     hostName = "cache";
     secretKeyFile = null;
     tokensFile = null;
+    clientCa = null;
+    subjects = [ ];
+    anonymous = [ "read" ];
+    metricsAddresses = [ ];
     roots = [ ];
     addresses = [ ];
     ssh = false;
@@ -64,7 +83,7 @@ let
     program = "/usr/local/bin/rust-nix-serve";
     config = "/etc/rust-nix-serve/config.toml";
     inherit secrets;
-    inherit (given) narCache;
+    inherit (given) narCache metricsAddresses;
     addresses = map withPort given.addresses;
     proxySocket =
       if proxied then
@@ -94,7 +113,7 @@ let
   nginx = import (data + "/nginx-text.nix") {
     nginx = import (data + "/nginx.nix") {
       inherit socket;
-      inherit (given) narCache;
+      inherit (given) narCache clientCa;
     };
     serverName = given.hostName;
     acmeWebroot = if encrypted then "/var/lib/acme/webroot" else null;
@@ -167,16 +186,12 @@ let
         location = "/nar-cache/"
       ''
   )
-  + (
-    if given.tokensFile == null then
-      ""
-    else
-      ''
-        [access]
-        tokens = "${copyOf given.tokensFile}"
-        anonymous = []
-      ''
-  )
+  + ''
+    [access]
+    anonymous = ${builtins.toJSON given.anonymous}
+    subjects = ${builtins.toJSON given.subjects}
+    ${if given.tokensFile == null then "" else ''tokens = "${copyOf given.tokensFile}"''}
+  ''
   + (
     if roots == [ ] then
       ""
@@ -187,6 +202,7 @@ let
       ''
   );
   sshKey = import ../../nixos/machines/ssh-key.nix;
+  certificates = import ../../nixos/machines/client-certificates.nix;
 in
 {
   cache = {
@@ -198,6 +214,7 @@ in
     // unitFiles
     // when proxied { "/etc/nginx/conf.d/cache.conf" = nginx.upstreams + nginx.plain; }
     // when encrypted { "/etc/nginx/cache-encrypted.conf" = nginx.encrypted; }
+    // when (given.clientCa != null) { ${given.clientCa} = certificates.ca; }
     // when given.ssh {
       "/etc/ssh/sshd_config.d/cache.conf" = ''
         Match User nix-ssh
@@ -215,6 +232,11 @@ in
     inherit proxied encrypted;
     inherit (given) hostName;
   };
-  client.files = when given.ssh { "/etc/client-key" = sshKey.private; };
+  client.files =
+    when given.ssh { "/etc/client-key" = sshKey.private; }
+    // when (given.clientCa != null) {
+      "/etc/client.pem" = certificates.good;
+      "/etc/stranger.pem" = certificates.stranger;
+    };
   scenarios = builtins.attrNames scenarios;
 }

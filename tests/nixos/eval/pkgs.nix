@@ -221,6 +221,7 @@ let
       version = "2.34.8";
     };
     nixVersions.stable = pkgs.nix;
+    nixVersions.latest = pkgs.nix;
     systemd = package "systemd" // {
       version = "257";
       withCryptsetup = true;

@@ -36,6 +36,46 @@ in
     tokensFile = "/run/secrets/tokens";
     access.trustedProxies = [ "10.0.0.1" ];
   };
+  watched = public // {
+    prometheus.enable = true;
+  };
+  watched-alone = {
+    prometheus.enable = true;
+    settings.listen = [ "127.0.0.1:5000" ];
+  };
+  certificates = public // {
+    access = {
+      clientCa = "/etc/client-ca.pem";
+      subjects = [ "read: O=Example" ];
+    };
+  };
+  issuer = public // {
+    settings.access = {
+      anonymous = [ ];
+      oidc.github = {
+        issuer = "https://token.actions.githubusercontent.com";
+        audience = "https://cache.example.com";
+        claims = [ "repository=org/*" ];
+        allow = [ "read" ];
+      };
+    };
+  };
+  named = public // {
+    settings.cache.team = {
+      path = "/team";
+      expose.roots = [ "/nix/var/nix/profiles/team" ];
+      access.anonymous = [ "read" ];
+    };
+  };
+  named-alone = {
+    hostName = "cache";
+    settings.expose.everything = false;
+    settings.cache.team = {
+      hosts = [ "cache" ];
+      expose.roots = [ "/nix/var/nix/profiles/team" ];
+      access.anonymous = [ "read" ];
+    };
+  };
   chosen = {
     hostName = "cache";
     expose = {

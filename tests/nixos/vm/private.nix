@@ -1,6 +1,9 @@
 {
   cache = {
     imports = [ ../machines/plain-cache.nix ];
-    services.rust-nix-serve.tokensFile = "/var/secrets/tokens";
+    services.rust-nix-serve = {
+      tokensFile = "/var/secrets/tokens";
+      access.subjects = [ "read: O=Example" ];
+    };
   };
 }

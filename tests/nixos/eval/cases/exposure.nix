@@ -37,11 +37,12 @@ let
     };
   };
   free = with' { settings.expose.roots = [ "/nix/var/nix/profiles/ci" ]; };
+  nothing = with' { settings.expose.everything = false; };
   expose = machine: machine.services.rust-nix-serve.settings.expose;
 in
 {
   "a choice is enough, in whatever way it is written" = {
-    got = machine.refusals ++ all.refusals ++ free.refusals;
+    got = machine.refusals ++ all.refusals ++ free.refusals ++ nothing.refusals;
     want = [ ];
   };
   "the daemon gets every term" = {
@@ -59,7 +60,10 @@ in
   };
   "everything but" = {
     got = expose all;
-    want.deny = [ "*.drv" ];
+    want = {
+      everything = true;
+      deny = [ "*.drv" ];
+    };
   };
   "a root of free settings stays as it is" = {
     got = (expose free).roots;

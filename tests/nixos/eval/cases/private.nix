@@ -26,6 +26,7 @@ let
     secretKeyFile = "/run/secrets/key";
     secretKeyFiles = [ "/run/secrets/key" ];
   };
+  literal = with' { tokensFile = ./private.nix; };
   behind = with' { access.trustedProxies = [ "10.0.0.1" ]; };
   public = evaluate [
     modules.nixos.default
@@ -59,6 +60,10 @@ in
       machine.unit "rust-nix-serve-keys.service"
     )
     && machine.systemd.paths.rust-nix-serve-keys.pathConfig.PathChanged == [ "/run/secrets/tokens" ];
+  "hashes of tokens may be in the store, and are not copied then" =
+    literal.refusals == [ ]
+    && has builtins.storeDir (access literal).tokens
+    && !(literal.systemd.services ? rust-nix-serve-keys);
   "tokens are no keys: one is made" =
     machine.services.rust-nix-serve.settings.signing.keys == [ "/var/lib/rust-nix-serve/secret-key" ];
   "each file is copied once" = {

@@ -54,7 +54,7 @@ in
     has "keepalive 64;" (lib.last (lib.splitString "http.sock" upstream));
   "HTTP/2 and IPv6" = has "http2 on;" machine.nginxConf && has "listen [::0]:443 ssl" machine.nginxConf;
   "no NAR is written to nginx's disk" = has "proxy_max_temp_file_size 0;" machine.nginxConf;
-  "metrics are for this machine" = has "deny all;" (
+  "metrics are not here" = has "return 404;" (
     lib.last (lib.splitString "location = /metrics" machine.nginxConf)
   );
   "systemd listens for nginx alone" = {

@@ -33,11 +33,9 @@ in
   "a root that the daemon cannot see" = refused "/home/alice/result" {
     expose.roots = [ "/home/alice/result" ];
   };
-  "tokens in the store" = refused "tokensFile" { tokensFile = "${builtins.storeDir}/abc-tokens"; };
-  "tokens as a path literal" = refused "path literal" { tokensFile = ./refusals.nix; };
-  "metrics of a private cache without permission" = refused "access.anonymous" {
-    prometheus.enable = true;
-    tokensFile = "/run/secrets/tokens";
+  "a root to compress that the daemon cannot see" = refused "narCache.prewarm.roots: /root/result" {
+    narCache.enable = true;
+    narCache.prewarm.roots = [ "/root/result" ];
   };
   "a public store that somebody decided on is fine" = {
     got = refusals public;
@@ -59,8 +57,4 @@ in
       bindAddress = "127.0.0.1";
     };
   "SSH that lets nobody in" = refused "ssh.keys" { ssh.enable = true; };
-  "metrics of a listener that systemd does not have" = refused "scrapeConfigs" {
-    settings.listen = [ "127.0.0.1:1" ];
-    prometheus.enable = true;
-  };
 }
