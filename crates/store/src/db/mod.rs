@@ -21,7 +21,12 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use self::{open::Reader, probe::Probe, state::Availability, witness::PageReader};
+use self::{
+    open::{LiveReaders, Reader},
+    probe::Probe,
+    state::Availability,
+    witness::PageReader,
+};
 use crate::{StoreError, config::AbsentStore};
 
 pub use self::witness::Witness;
@@ -42,6 +47,8 @@ struct Shared {
     permits: Semaphore,
     /// Open connections that nobody uses at the moment.
     idle: Mutex<Vec<Reader>>,
+    /// Connections that are open, used or not.
+    live: LiveReaders,
     availability: Availability,
     questions: AtomicU64,
     probe: Probe,
@@ -56,22 +63,24 @@ impl Database {
         busy_timeout: Duration,
         absent: AbsentStore,
     ) -> Self {
+        let live = LiveReaders::default();
         Self(Arc::new(Shared {
-            probe: Probe::new(&path),
+            probe: Probe::new(&path, live.clone()),
             pages: Mutex::default(),
             path,
             busy_timeout,
             absent,
             permits: Semaphore::new(readers.max(1)),
             idle: Mutex::default(),
+            live,
             availability: Availability::default(),
             questions: AtomicU64::new(0),
         }))
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. Read it before the
-    /// row that something is derived from: when it is still the same later, so is the row. Costs some three
-    /// system calls and never waits.
+    /// row that something is derived from: when it is still the same later, so is the row. Costs a system
+    /// call or some and never waits.
     pub(crate) fn generation(&self) -> u64 {
         self.0.probe.generation()
     }
@@ -138,7 +147,7 @@ impl Shared {
             let fresh = idle.is_none();
             let reader = match idle {
                 Some(reader) => reader,
-                None => Reader::open(&self.path, self.busy_timeout)?,
+                None => Reader::open(&self.path, self.busy_timeout, &self.live)?,
             };
             let answer = question(&reader.connection);
             // An immutable file that changed meanwhile may have given a torn answer.

@@ -11,6 +11,10 @@ use std::{
     io::ErrorKind,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,11 +36,46 @@ const OVERLAY: u64 = 0x794c_7630;
 
 /// A read-only connection, and what the file was when it was opened.
 pub(super) struct Reader {
+    /// Counted as long as it is there; the count ends before the connection does.
+    _held: Option<Held>,
     pub(super) connection: Connection,
     path: PathBuf,
     stamp: Stamp,
     /// Present where an open file may silently stay behind its name.
     opened: Option<Instant>,
+}
+
+/// The live connections that are open. While there is one, SQLite deletes neither the log nor its index.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LiveReaders(Arc<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    open: AtomicUsize,
+    /// How many were ever opened.
+    opened: AtomicU64,
+}
+
+struct Held(LiveReaders);
+
+impl LiveReaders {
+    /// `None` when there is none; otherwise a number that changes when one is opened.
+    pub(super) fn any(&self) -> Option<u64> {
+        let opened = self.0.opened.load(Ordering::Acquire);
+        (self.0.open.load(Ordering::Acquire) > 0).then_some(opened)
+    }
+
+    fn hold(&self) -> Held {
+        self.0.opened.fetch_add(1, Ordering::AcqRel);
+        self.0.open.fetch_add(1, Ordering::AcqRel);
+        Held(self.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// What must stay the same for a connection to stay usable.
@@ -53,10 +92,14 @@ impl Reader {
     ///
     /// # Errors
     /// `Unavailable`, with the reason: not there, no permission, not a Nix database, a newer schema.
-    pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        path: &Path,
+        busy_timeout: Duration,
+        live: &LiveReaders,
+    ) -> Result<Self, StoreError> {
         check_schema(path)?;
         match Self::connect(path, false, busy_timeout) {
-            Ok(reader) => Ok(reader),
+            Ok(reader) => Ok(Self { _held: Some(live.hold()), ..reader }),
             Err(error) if may_be_immutable(path, &error) => {
                 Self::connect(path, true, busy_timeout).map_err(|error| unavailable(path, &error))
             }
@@ -80,7 +123,7 @@ impl Reader {
             |_| Ok(()),
         )?;
         let opened = may_stay_behind(path).then(Instant::now);
-        Ok(Self { connection, path: path.to_owned(), stamp, opened })
+        Ok(Self { connection, path: path.to_owned(), stamp, opened, _held: None })
     }
 
     /// Whether the file is still the one that was opened.

@@ -15,16 +15,21 @@ use std::{
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use rustix::fs::fstat;
 
 use super::{
     changes::Changes,
-    open::may_stay_behind,
+    open::{LiveReaders, may_stay_behind},
     wal::{LogState, Written},
 };
 use crate::nowait::NoWait;
+
+/// How long files are taken to have kept their names while a connection is open: commits are seen at once, another
+/// database in place of this one after this time.
+const NAMED: Duration = Duration::from_millis(10);
 
 /// Both copies of the header of the index.
 const INDEX_HEADER: usize = 96;
@@ -37,6 +42,7 @@ pub(super) struct Probe {
     index: PathBuf,
     log: PathBuf,
     state: Mutex<State>,
+    live: LiveReaders,
     /// Whether the files can be read without waiting.
     nowait: Arc<NoWait>,
 }
@@ -50,6 +56,8 @@ struct State {
     log: Option<Kept>,
     snapshot: Option<Arc<Snapshot>>,
     changes: Changes,
+    /// When both files were last found to have their names, and which connections there were then.
+    named: Option<(Instant, u64)>,
 }
 
 /// A state of the database with a log, and the files it is in.
@@ -80,7 +88,7 @@ struct Kept {
 }
 
 impl Probe {
-    pub(super) fn new(database: &Path) -> Self {
+    pub(super) fn new(database: &Path, live: LiveReaders) -> Self {
         let beside = |suffix: &str| {
             let mut name = database.as_os_str().to_owned();
             name.push(suffix);
@@ -91,6 +99,7 @@ impl Probe {
             index: beside("-shm"),
             log: beside("-wal"),
             state: Mutex::default(),
+            live,
             nowait: Arc::default(),
         }
     }
@@ -141,7 +150,7 @@ impl Probe {
     }
 
     fn follow(&self, state: &mut State) -> u64 {
-        if state.is_unchanged() {
+        if state.is_unchanged(self.live.any()) {
             return state.generation;
         }
         let mark = self.look(state).ok().flatten();
@@ -215,17 +224,26 @@ impl Mark {
 impl State {
     /// The usual case, for the least: both files still have their names, and the index's header is the same.
     /// Where there is an index, no commit passes it by.
-    fn is_unchanged(&self) -> bool {
+    ///
+    /// As long as there is a connection, only a person can put other files in their place, and that may be noticed a little
+    /// later.
+    fn is_unchanged(&mut self, live: Option<u64>) -> bool {
         let (Some(database), Some(index), Some(Mark { index: Some((_, seen)), .. })) =
             (&self.database, &self.index, &self.seen)
         else {
             return false;
         };
+        let recently =
+            self.named.is_some_and(|(at, with)| live == Some(with) && at.elapsed() < NAMED);
+        if !recently {
+            let now = Instant::now();
+            if !database.has_a_name() || !index.has_a_name() {
+                return false;
+            }
+            self.named = live.map(|live| (now, live));
+        }
         let mut header = [0; INDEX_HEADER];
-        database.has_a_name()
-            && index.has_a_name()
-            && index.file.read_exact_at(&mut header, 0).is_ok()
-            && header == *seen
+        index.file.read_exact_at(&mut header, 0).is_ok() && header == *seen
     }
 }
 
@@ -263,7 +281,7 @@ mod tests {
     fn every_commit_is_a_new_generation_and_nothing_else_is() {
         let mut fixture = FixtureStore::new();
         let path = fixture.add("one", Tree::file("1"));
-        let probe = Probe::new(&fixture.database());
+        let probe = Probe::new(&fixture.database(), LiveReaders::default());
         let mut last = probe.generation();
         assert_ne!(last, 0);
         for round in 0..50 {
@@ -289,7 +307,7 @@ mod tests {
         let path = directory.path().join("db.sqlite");
         let writer = Connection::open(&path).unwrap();
         writer.execute_batch("create table T (x)").unwrap();
-        let probe = Probe::new(&path);
+        let probe = Probe::new(&path, LiveReaders::default());
         let mut last = probe.generation();
         for _ in 0..50 {
             writer.execute_batch("insert into T values (1)").unwrap();
@@ -304,7 +322,7 @@ mod tests {
     fn a_checkpoint_and_another_file_are_no_reason_to_believe_the_old() {
         let mut fixture = FixtureStore::new();
         fixture.add("one", Tree::file("1"));
-        let probe = Probe::new(&fixture.database());
+        let probe = Probe::new(&fixture.database(), LiveReaders::default());
         let before = probe.generation();
         fixture.connection().query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).unwrap();
         fixture.add("two", Tree::file("2"));
@@ -319,7 +337,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_unknown() {
         let directory = tempfile::tempdir().unwrap();
-        let probe = Probe::new(&directory.path().join("db.sqlite"));
+        let probe = Probe::new(&directory.path().join("db.sqlite"), LiveReaders::default());
         assert_eq!((probe.generation(), probe.generation()), (0, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! Hidden and missing take the same steps, and a path is what its row says it is.
 
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
 use rns_formats::{BuildId, DrvOutputId, HashPart, Resource, Sha256Digest, StorePath, url};
 use rns_store::{ExposurePolicy, LocalStore, StoreConfig};
@@ -162,7 +162,7 @@ async fn nothing_slips_through_while_paths_and_roots_change() {
     while !tasks.iter().all(tokio::task::JoinHandle::is_finished) {
         turn_to(if round % 5 == 4 { &other } else { &path });
         fixture.insert(if round % 2 == 0 { again(&[]) } else { again(&[&secret]) });
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
         fixture.forget(&path);
         fixture.remove_files(&path);
         round += 1;
@@ -213,6 +213,8 @@ async fn another_database_is_evaluated_anew() {
         fs::rename(other.real_path(path), fixture.real_path(path)).unwrap();
     }
     let hidden = [&first, &secret, &second].map(StorePath::hash_part);
+    // Commits are seen at once, another database a moment later.
+    tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(shows(&store, &third).await);
     assert_eq!(hidden.map(|hash| store.exposes_now(&hash)), [Some(false); 3]);
     assert_eq!(shown(&store, &[&first, &second, &third]).await, ["third"]);
