@@ -12,6 +12,7 @@ use rns_formats::url::{self, Resource};
 use crate::{
     access,
     answer::{self, Answer},
+    at_once,
     metrics::Kind,
     routes,
     state::State,
@@ -25,21 +26,30 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
 }
 
 async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
-    let views = state.views.load_full();
-    let watching = watchers::is_watching(&request);
-    let (view, path) =
-        if watching { (views.default(), request.uri().path()) } else { views.of(&request) };
-    let resource = url::parse(path, request.uri().query());
-    let kind = Kind::of(resource.as_ref());
-    let answer = if watching {
-        watchers::answer(&request, &state, resource).await
-    } else {
-        answer(&request, &state, view, resource).await
+    let (kind, answer) = match at_once::answer(&request, &state) {
+        Some(answered) => answered,
+        None => Box::pin(take_time(&request, &state)).await,
     };
     let answer = answer::for_method(request.method(), answer);
     state.metrics.answered(kind, answer.status().as_u16());
     state.metrics.bytes(kind, answer.body().uncounted());
     answer
+}
+
+/// Answers what may have to be waited for.
+async fn take_time(request: &HttpRequest, state: &State) -> (Kind, Answer) {
+    let views = state.views.load_full();
+    let watching = watchers::is_watching(request);
+    let (view, path) =
+        if watching { (views.default(), request.uri().path()) } else { views.of(request) };
+    let resource = url::parse(path, request.uri().query());
+    let kind = Kind::of(resource.as_ref());
+    let answer = if watching {
+        watchers::answer(request, state, resource).await
+    } else {
+        answer(request, state, view, resource).await
+    };
+    (kind, answer)
 }
 
 async fn answer(

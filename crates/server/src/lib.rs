@@ -5,6 +5,7 @@
 
 pub mod access;
 mod answer;
+mod at_once;
 mod body;
 pub mod config;
 mod descriptors;

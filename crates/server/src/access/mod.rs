@@ -164,6 +164,14 @@ pub fn issuer_problems(config: &AccessConfig) -> Vec<(String, String)> {
     oidc::problems(&config.oidc)
 }
 
+/// Whether a request may have what needs this, just as it comes: everybody may, and it shows nothing that would have to be
+/// looked at.
+pub(crate) fn is_open(request: &HttpRequest, view: &View, needed: Permission) -> bool {
+    view.access.anonymous.has(needed)
+        && Credential::of(request.headers()) == Credential::None
+        && Certificate::of(request) == Certificate::None
+}
+
 /// Whether a request may have what it asks for.
 ///
 /// # Errors

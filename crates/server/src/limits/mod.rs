@@ -49,6 +49,11 @@ impl Limiter {
         }
     }
 
+    /// Whether anybody may have to wait.
+    pub(crate) const fn is_any(&self) -> bool {
+        self.addresses.is_some() || self.tokens.is_some()
+    }
+
     /// Waits for the turn of a request from this client.
     pub(crate) async fn admit_address(
         &self,

@@ -32,18 +32,8 @@ pub(crate) async fn get(
     if !signer.problems().is_empty() {
         return answer::unavailable("the signing key cannot be used at the moment\n");
     }
-    // All are read before the keys and the row are used.
-    let now = Moment {
-        view: view.id,
-        epoch: signer.epoch(),
-        exposure: view.store.exposure_epoch(),
-        generation: view.store.generation(),
-    };
-    let still = |witness: &_, since| view.store.still_holds(witness, since, now.generation);
-    if !json
-        && let Some(rendered) =
-            state.narinfos.get(&hash, now, still).filter(|rendered| says_all(rendered, state, view))
-    {
+    let now = moment(&signer, view);
+    if !json && let Some(rendered) = rendered(state, view, hash, now) {
         return send(request, &rendered);
     }
     let doubt = state.narinfos.doubt(&hash, now);
@@ -69,6 +59,41 @@ pub(crate) async fn get(
         request,
         &state.narinfos.insert(&known, Bytes::from(text), etag, now, offer.file.is_some()),
     )
+}
+
+/// The answer, where nothing has to be waited for: it was rendered before, or there is certainly no such path.
+pub(crate) fn known(
+    request: &HttpRequest,
+    state: &State,
+    view: &View,
+    hash: HashPart,
+) -> Option<Answer> {
+    let signer = view.signer();
+    if !signer.problems().is_empty() {
+        return None;
+    }
+    let now = moment(&signer, view);
+    match rendered(state, view, hash, now) {
+        Some(rendered) => Some(send(request, &rendered)),
+        None => view.store.is_certainly_absent(hash, now.generation).then(answer::not_found),
+    }
+}
+
+/// What holds now. To be asked before keys and row are used.
+fn moment(signer: &Signer, view: &View) -> Moment {
+    Moment {
+        view: view.id,
+        epoch: signer.epoch(),
+        exposure: view.store.exposure_epoch(),
+        generation: view.store.generation(),
+    }
+}
+
+/// What was rendered before, and is still true and complete.
+fn rendered(state: &State, view: &View, hash: HashPart, now: Moment) -> Option<Arc<Rendered>> {
+    let still = |witness: &_, since| view.store.still_holds(witness, since, now.generation);
+    let rendered = state.narinfos.get(&hash, now, still)?;
+    says_all(&rendered, state, view).then_some(rendered)
 }
 
 /// Whether a rendered narinfo says all that is known by now.

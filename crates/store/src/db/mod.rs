@@ -3,6 +3,7 @@
 mod btree;
 mod changes;
 mod open;
+mod present;
 mod probe;
 mod row;
 mod state;

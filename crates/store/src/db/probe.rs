@@ -15,24 +15,17 @@ use std::{
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
 };
 
-use rustix::fs::fstat;
+use arc_swap::ArcSwapOption;
 
 use super::{
     changes::Changes,
     open::{LiveReaders, may_stay_behind},
+    present::{INDEX_HEADER, Present},
     wal::{LogState, Written},
 };
 use crate::nowait::NoWait;
-
-/// How long files are taken to have kept their names while a connection is open: commits are seen at once, another
-/// database in place of this one after this time.
-const NAMED: Duration = Duration::from_millis(10);
-
-/// Both copies of the header of the index.
-const INDEX_HEADER: usize = 96;
 
 /// The part of the database's header that holds the change counter and the size.
 const FILE_HEADER: (u64, usize) = (24, 16);
@@ -42,6 +35,8 @@ pub(super) struct Probe {
     index: PathBuf,
     log: PathBuf,
     state: Mutex<State>,
+    /// The last state, where that is all there is to look at.
+    present: ArcSwapOption<Present>,
     live: LiveReaders,
     /// Whether the files can be read without waiting.
     nowait: Arc<NoWait>,
@@ -56,8 +51,6 @@ struct State {
     log: Option<Kept>,
     snapshot: Option<Arc<Snapshot>>,
     changes: Changes,
-    /// When both files were last found to have their names, and which connections there were then.
-    named: Option<(Instant, u64)>,
 }
 
 /// A state of the database with a log, and the files it is in.
@@ -99,6 +92,7 @@ impl Probe {
             index: beside("-shm"),
             log: beside("-wal"),
             state: Mutex::default(),
+            present: ArcSwapOption::empty(),
             live,
             nowait: Arc::default(),
         }
@@ -107,7 +101,10 @@ impl Probe {
     /// The number of the state that the database is in now; 0 when that cannot be known. It never comes back to a
     /// number it had before.
     pub(super) fn generation(&self) -> u64 {
-        self.follow(&mut self.lock())
+        match &*self.present.load() {
+            Some(present) if present.is_still() => present.generation,
+            _ => self.follow(&mut self.lock()),
+        }
     }
 
     /// The state of this number, if it is the last that was seen, and where there is a log that can be read.
@@ -150,8 +147,11 @@ impl Probe {
     }
 
     fn follow(&self, state: &mut State) -> u64 {
-        if state.is_unchanged(self.live.any()) {
-            return state.generation;
+        // Somebody else may have looked meanwhile.
+        if let Some(present) = &*self.present.load()
+            && present.is_still()
+        {
+            return present.generation;
         }
         let mark = self.look(state).ok().flatten();
         if mark.is_none() || state.seen != mark {
@@ -161,7 +161,15 @@ impl Probe {
             state.changes.note(state.generation, written.as_ref());
             state.seen = mark;
         }
+        self.present.store(self.present_of(state).map(Arc::new));
         if state.seen.is_some() { state.generation } else { 0 }
+    }
+
+    fn present_of(&self, state: &State) -> Option<Present> {
+        let (_, header) = state.seen.as_ref()?.index.as_ref()?;
+        let file = |kept: &Option<Kept>| Some(Arc::clone(&kept.as_ref()?.file));
+        let files = (file(&state.database)?, file(&state.index)?);
+        Some(Present::new(state.generation, files, *header, self.live.clone()))
     }
 
     /// What was written between the last look and this one.
@@ -218,39 +226,6 @@ impl Probe {
 impl Mark {
     fn log_state(&self) -> Option<LogState> {
         LogState::parse(&self.index.as_ref()?.1)
-    }
-}
-
-impl State {
-    /// The usual case, for the least: both files still have their names, and the index's header is the same.
-    /// Where there is an index, no commit passes it by.
-    ///
-    /// As long as there is a connection, only a person can put other files in their place, and that may be noticed a little
-    /// later.
-    fn is_unchanged(&mut self, live: Option<u64>) -> bool {
-        let (Some(database), Some(index), Some(Mark { index: Some((_, seen)), .. })) =
-            (&self.database, &self.index, &self.seen)
-        else {
-            return false;
-        };
-        let recently =
-            self.named.is_some_and(|(at, with)| live == Some(with) && at.elapsed() < NAMED);
-        if !recently {
-            let now = Instant::now();
-            if !database.has_a_name() || !index.has_a_name() {
-                return false;
-            }
-            self.named = live.map(|live| (now, live));
-        }
-        let mut header = [0; INDEX_HEADER];
-        index.file.read_exact_at(&mut header, 0).is_ok() && header == *seen
-    }
-}
-
-impl Kept {
-    /// Whether the file was neither deleted nor replaced by another one.
-    fn has_a_name(&self) -> bool {
-        fstat(&self.file).is_ok_and(|stat| stat.st_nlink > 0)
     }
 }
 

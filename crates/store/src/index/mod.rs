@@ -10,7 +10,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use rusqlite::{Connection, OptionalExtension as _};
@@ -29,7 +29,7 @@ pub(crate) struct LazyIndex(Arc<Shared>);
 struct Shared {
     /// What is indexed, for the log.
     name: &'static str,
-    rows: Mutex<Rows>,
+    rows: RwLock<Rows>,
     turn: Arc<tokio::sync::Mutex<()>>,
     round: Mutex<Round>,
 }
@@ -61,7 +61,7 @@ impl LazyIndex {
     pub(crate) fn new(name: &'static str, limit: usize) -> Self {
         Self(Arc::new(Shared {
             name,
-            rows: Mutex::new(Rows::new(limit)),
+            rows: RwLock::new(Rows::new(limit)),
             turn: Arc::default(),
             round: Mutex::default(),
         }))
@@ -74,12 +74,12 @@ impl LazyIndex {
 
     /// Rows that may have this key and are wanted, the newest first, at most `limit` of them.
     pub(crate) fn rows(&self, key: u64, limit: usize, wanted: impl Fn(i64) -> bool) -> Vec<i64> {
-        lock(&self.0.rows).with_key(key).filter(|row| wanted(*row)).take(limit).collect()
+        read(&self.0.rows).with_key(key).filter(|row| wanted(*row)).take(limit).collect()
     }
 
     /// The row behind which nothing is indexed because there is no room. `None` while there is.
     pub(crate) fn full_behind(&self) -> Option<i64> {
-        let rows = lock(&self.0.rows);
+        let rows = read(&self.0.rows);
         rows.is_full().then(|| rows.seen())
     }
 
@@ -135,10 +135,10 @@ impl LazyIndex {
         entries: impl Fn(Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError>,
     ) -> Result<(), StoreError> {
         let identity = fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-        lock(&self.0.rows).begin(identity);
+        write(&self.0.rows).begin(identity);
         loop {
             let (seen, was_full) = {
-                let rows = lock(&self.0.rows);
+                let rows = read(&self.0.rows);
                 (rows.seen(), rows.is_full())
             };
             if was_full {
@@ -151,12 +151,12 @@ impl LazyIndex {
             };
             if page.seen < seen {
                 // Numbers only grow: these are of a database that was restored into the same file.
-                lock(&self.0.rows).clear();
+                write(&self.0.rows).clear();
                 continue;
             }
             let is_last = page.is_last;
             let entries = entries(page.rows)?;
-            let mut rows = lock(&self.0.rows);
+            let mut rows = write(&self.0.rows);
             rows.add(entries, page.seen);
             if rows.is_full() {
                 tracing::warn!("the index of {} is full; `index_entries` bounds it", self.0.name);
@@ -185,6 +185,14 @@ fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Resul
     let is_last = rows.len() < PAGE as usize;
     let seen = rows.last().filter(|_| !is_last).map_or(highest, |last| last.0);
     Ok(Page { rows, seen, is_last })
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
