@@ -49,6 +49,8 @@ impl LocalStore {
         let drv_hash = format!("sha256:{}", id.drv_hash.to_hex());
         let output = id.output_name.as_str().to_owned();
         let asked = self.asked_exposure();
+        // As long as it is not known what is shown, what is missing must not be told from what is there.
+        self.shown()?;
         let row = self
             .shared()
             .database
@@ -92,6 +94,7 @@ impl LocalStore {
     ) -> Result<Option<BuildTraceEntry>, StoreError> {
         let Ok(output) = StorePathName::parse(output) else { return Ok(None) };
         let asked = self.asked_exposure();
+        self.shown()?;
         let key = (derivation.clone(), output.clone());
         let row = self
             .shared()

@@ -85,6 +85,22 @@ async fn hidden_and_missing_cost_the_same_questions_and_none_about_the_path() {
 }
 
 #[tokio::test]
+async fn until_it_is_known_what_is_shown_a_missing_realisation_is_not_missing_yet() {
+    let mut fixture = FixtureStore::new();
+    insert(&mut fixture, "x", &[]);
+    fixture.create_realisation_tables();
+    let id = DrvOutputId::parse(&format!("sha256:{}!out", "0".repeat(64))).unwrap();
+    let missing = StorePath::parse(&format!("{}-missing.drv", "0".repeat(32))).unwrap();
+    let fresh = || LocalStore::open(config(&fixture)).exposing(&deny(&["secret"]));
+    fresh().realisation(&id).await.unwrap_err();
+    fresh().build_trace(&missing, "out").await.unwrap_err();
+    let known = fresh();
+    known.exposure_known().await.unwrap();
+    assert_eq!(known.realisation(&id).await.unwrap(), None);
+    assert_eq!(known.build_trace(&missing, "out").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_path_that_comes_back_with_other_references_is_judged_anew() {
     let mut fixture = FixtureStore::new();
     let secret = insert(&mut fixture, "secret", &[]);
