@@ -22,6 +22,9 @@ const DEEPEST: usize = 20;
 /// Pages that a row may depend on; one that depends on more is looked up each time.
 const MOST: usize = 64;
 
+/// Looks at pages for one row. In a damaged database many ways can lead through few pages.
+const MOST_LOOKS: usize = 512;
+
 /// What may be reserved at the end of a page, and what the longest row that fits into a page leaves free.
 const RESERVED: usize = 255 + 35;
 
@@ -51,7 +54,7 @@ pub(super) struct Trace {
 
 /// Reads a row. `None` when there is none, or it does not fit into a page, or refers to very many others.
 pub(super) fn trace(pages: &mut impl ReadPage, roots: Roots, row: i64) -> Option<Trace> {
-    let mut reader = Reader { pages, found: Vec::new(), contents: DefaultHasher::new() };
+    let mut reader = Reader { pages, found: Vec::new(), looks: 0, contents: DefaultHasher::new() };
     reader.row(roots.paths, row)?;
     let mut references = Vec::new();
     reader.entries(roots.references, row, DEEPEST, &mut references)?;
@@ -65,6 +68,7 @@ pub(super) fn trace(pages: &mut impl ReadPage, roots: Roots, row: i64) -> Option
 struct Reader<'a, P> {
     pages: &'a mut P,
     found: Vec<u32>,
+    looks: usize,
     contents: DefaultHasher,
 }
 
@@ -73,7 +77,8 @@ impl<P: ReadPage> Reader<'_, P> {
         if !self.found.contains(&number) {
             self.found.push(number);
         }
-        if self.found.len() > MOST {
+        self.looks += 1;
+        if self.found.len() > MOST || self.looks > MOST_LOOKS {
             return None;
         }
         self.pages.read_page(number).map(Page)
@@ -130,6 +135,9 @@ impl<P: ReadPage> Reader<'_, P> {
                 self.entries(page.child(index)?, first, deepest, seconds)?;
             }
             if index < end {
+                if seconds.len() >= MOST_LOOKS {
+                    return None;
+                }
                 seconds.push(key(page.cell(index)?)?.1);
             }
         }
@@ -217,4 +225,49 @@ fn varint(bytes: &[u8]) -> Option<(i64, usize)> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row without contents in page 1, and an index where both ways out of each page lead to the next one.
+    struct Ladder {
+        reads: usize,
+    }
+
+    const LAST: u32 = 16;
+
+    impl ReadPage for Ladder {
+        fn read_page(&mut self, number: u32) -> Option<Arc<[u8]>> {
+            self.reads += 1;
+            let mut page = vec![0; 512];
+            let [.., below] = (number + 1).to_be_bytes();
+            let (kind, pointers, cell): (u8, usize, &[u8]) = match number {
+                1 => (TABLE_LEAF, 8, &[1, 7, 1]),
+                LAST => (INDEX_LEAF, 8, &[5, 3, 1, 1, 7, 7]),
+                _ => (INDEX_INTERIOR, 12, &[0, 0, 0, below, 5, 3, 1, 1, 7, 7]),
+            };
+            page[0] = kind;
+            page[3..5].copy_from_slice(&1_u16.to_be_bytes());
+            if kind == INDEX_INTERIOR {
+                page[11] = below;
+            }
+            page[pointers..pointers + 2].copy_from_slice(&100_u16.to_be_bytes());
+            page[100..100 + cell.len()].copy_from_slice(cell);
+            Some(page.into())
+        }
+    }
+
+    #[test]
+    fn many_ways_through_few_pages_are_given_up_soon() {
+        let of = |references| {
+            let mut pages = Ladder { reads: 0 };
+            let found = trace(&mut pages, Roots { paths: 1, references }, 7);
+            (found.is_some(), pages.reads)
+        };
+        // The row, one leaf with a reference to itself, the row again.
+        assert_eq!(of(LAST), (true, 3));
+        assert_eq!(of(2), (false, MOST_LOOKS));
+    }
 }
