@@ -46,8 +46,9 @@ struct Shared {
     absent: AbsentStore,
     /// As many permits as there may be connections.
     permits: Semaphore,
-    /// Open connections that nobody uses at the moment.
+    /// Open connections that nobody uses at the moment, at most `most_idle`.
     idle: Mutex<Vec<Reader>>,
+    most_idle: usize,
     /// Connections that are open, used or not.
     live: LiveReaders,
     availability: Availability,
@@ -73,6 +74,7 @@ impl Database {
             absent,
             permits: Semaphore::new(readers.max(1)),
             idle: Mutex::default(),
+            most_idle: readers.max(1),
             live,
             availability: Availability::default(),
             questions: AtomicU64::new(0),
@@ -186,7 +188,11 @@ impl Shared {
     }
 
     fn put_idle(&self, reader: Reader) {
-        self.lock_idle().push(reader);
+        let mut idle = self.lock_idle();
+        // Questions that are not bound by the permits can have opened more.
+        if idle.len() < self.most_idle {
+            idle.push(reader);
+        }
     }
 
     fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
@@ -213,5 +219,29 @@ fn failed(path: &std::path::Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable {
         what: format!("the store's database {} does not answer: {error}", path.display()),
         remedy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Barrier, thread};
+
+    use rns_testing::FixtureStore;
+
+    use super::*;
+
+    #[test]
+    fn no_more_connections_are_kept_than_there_may_be() {
+        let fixture = FixtureStore::new();
+        let database =
+            Database::new(fixture.database(), 2, Duration::from_secs(5), AbsentStore::Unavailable);
+        // All of them are open at the same time.
+        let all = Barrier::new(5);
+        thread::scope(|scope| {
+            for _ in 0..5 {
+                scope.spawn(|| database.ask_blocking(|_| Ok(all.wait().is_leader())).unwrap());
+            }
+        });
+        assert_eq!(database.0.lock_idle().len(), 2);
     }
 }
