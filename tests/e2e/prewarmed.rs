@@ -92,3 +92,29 @@ fn the_closure_of_a_root_is_compressed_and_so_is_the_next_one() {
     point_to(&other);
     eventually(|| kept(&directory) == 3);
 }
+
+#[test]
+fn what_one_cache_cannot_know_keeps_no_other_from_being_served_in_advance() {
+    let mut store = FixtureStore::new();
+    store.add("old", Tree::file("was there before"));
+    let scratch = Scratch::new();
+    let directory = scratch.join("nars");
+    let section = format!(
+        "[nar_cache]\ncompression = \"zstd\"\ndirectory = {directory:?}\nprewarm_new = true\n"
+    );
+    let all =
+        "[cache.all]\npath = \"/all\"\nexpose.everything = true\naccess.anonymous = [\"read\"]";
+    // There is no room to find out what the first one shows.
+    let server = server()
+        .store(&store)
+        .keys([SECRET_KEY])
+        .section(&section)
+        .section("[expose]\neverything = true\ndeny = [\"secret\"]")
+        .section(all)
+        .store_number("index_entries", 1)
+        .start();
+    thread::sleep(Duration::from_secs(5));
+    let path = large(&mut store);
+    assert_eq!(server.get(&format!("/{}.narinfo", path.hash_part())).status(), 503);
+    eventually(|| kept(&directory) == 1);
+}

@@ -63,13 +63,16 @@ async fn warm(
     busy: &Arc<dyn Fn() -> bool + Send + Sync>,
 ) -> Result<Warmed, StoreError> {
     let views = state.views.load_full();
+    let mut otherwise = Ok(Warmed::Not);
     for view in views.all() {
-        let warmed = view.store.warm(hash, codec, busy).await?;
-        if warmed != Warmed::Not {
-            return Ok(warmed);
+        match view.store.warm(hash, codec, busy).await {
+            Ok(Warmed::Not) => {}
+            Ok(warmed) => return Ok(warmed),
+            // It may not be known what this cache shows; another one can show it all the same.
+            Err(error) => otherwise = Err(error),
         }
     }
-    Ok(Warmed::Not)
+    otherwise
 }
 
 /// Follows the closures of roots.
