@@ -40,3 +40,4 @@ mod workers;
 
 pub use listen::ListenError;
 pub use run::{RunError, run};
+pub use secrecy::keep as keep_secrets;

@@ -17,6 +17,7 @@ use crate::{
 
 /// Makes or converts keys.
 pub(super) fn run(command: &KeyCommand) -> anyhow::Result<Answer> {
+    rns_server::keep_secrets();
     match command {
         KeyCommand::Generate { name, output } => generate(name, output.as_deref())?,
         KeyCommand::Public { files } => public(files)?,

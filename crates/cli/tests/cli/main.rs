@@ -6,6 +6,7 @@ mod config;
 mod inspect;
 mod key;
 mod pages;
+mod secrecy;
 mod serve;
 mod token;
 

@@ -11,6 +11,7 @@ use crate::{args::TokenCommand, config::Environment, output::Answer};
 
 /// Makes and looks after tokens.
 pub(super) fn run(command: &TokenCommand, environment: &Environment) -> anyhow::Result<Answer> {
+    rns_server::keep_secrets();
     match command {
         TokenCommand::Create { name, allow, expires, paths, place } => {
             let wish = create::Wish::parse(name, allow, expires, paths.as_deref())?;
