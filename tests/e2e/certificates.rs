@@ -161,6 +161,22 @@ fn what_only_nginx_may_say_is_believed_of_nobody_else() {
     assert_eq!(refused.status(), 401);
     assert_logged(&private, "headers about a certificate, from somebody who is not nginx");
 
+    // Not even of nginx, where everybody can connect.
+    let (certificate, key, ca) = (given("one.crt"), given("one.key"), given("ca.crt"));
+    let tcp = server()
+        .store(&standard.store)
+        .section(RULES)
+        .section("[nginx]\nlisten = \"127.0.0.1:0\"")
+        .section(&format!(
+            "[tls]\ncertificate = {certificate:?}\nkey = {key:?}\nclient_ca = {ca:?}"
+        ))
+        .listen(["127.0.0.1:0", "tls://127.0.0.1:0"])
+        .start();
+    assert_eq!(tcp.connect().send(&claim("/nix-cache-info")).status(), 401);
+    assert_logged(&tcp, "nginx on a unix socket");
+    let none = Request::get("/nix-cache-info").header("X-SSL-Client-Verify", "NONE");
+    assert_eq!(tcp.connect().send(&none).status(), 401);
+
     let public = server().store(&standard.store).start();
     public.connect().send(&claim("/nix-cache-info")).ok();
     let metrics = public.get("/metrics");

@@ -14,8 +14,10 @@ pub(super) fn resolve(
 ) -> Option<Nginx> {
     let (location, listen) = (&raw.nginx.location, &raw.nginx.listen);
     if location.is_empty() {
-        let nginx = || Nginx { listeners: marked(listen, listeners, find), prefix: None };
-        return (!listen.is_empty()).then(nginx);
+        if listen.is_empty() {
+            return None;
+        }
+        return Some(Nginx { listeners: believed(raw, listeners, find), prefix: None });
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     if !location.starts_with('/')
@@ -39,7 +41,23 @@ pub(super) fn resolve(
             hint,
         );
     }
-    Some(Nginx { listeners: marked(listen, listeners, find), prefix: Some(location.clone()) })
+    Some(Nginx { listeners: believed(raw, listeners, find), prefix: Some(location.clone()) })
+}
+
+/// The listeners that are nginx's. One that everybody on the network can connect to is no use for certificates of clients.
+fn believed(raw: &RawConfig, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<Listener> {
+    let marked = marked(&raw.nginx.listen, listeners, find);
+    let has_subjects = !raw.access.subjects.is_empty()
+        || raw.cache.values().any(|cache| !cache.access.subjects.is_empty());
+    let is_tcp = marked.iter().any(|listener| matches!(listener, Listener::Tcp { .. }));
+    if has_subjects && is_tcp && raw.tls.client_ca.is_empty() {
+        find.problem(
+            "nginx.listen",
+            "what nginx says about certificates of clients (`subjects`) is believed on a unix socket only",
+            "let nginx connect to a unix socket, or let clients show their certificates here: `tls.client_ca`",
+        );
+    }
+    marked
 }
 
 /// The listeners that an entry of `listen` has become.
@@ -112,6 +130,29 @@ mod tests {
         let nginx =
             load_with(&text, &[("LISTEN_FDNAMES", "http:nginx")], &[]).unwrap().server.nginx;
         assert_eq!(nginx.unwrap().listeners, []);
+    }
+
+    #[test]
+    fn subjects_need_a_unix_socket_or_a_ca() {
+        let text = |listen: &str, rest: &str, tls: &str| {
+            format!(
+                "listen = [{listen:?}, \"tls://127.0.0.1:5001\"]\n[nginx]\nlisten = {listen:?}\n\
+                 [expose]\neverything = true\n{rest}\n\
+                 [tls]\ncertificate = \"/c\"\nkey = \"/k\"\n{tls}\n"
+            )
+        };
+        let (tcp, unix) = ("127.0.0.1:5000", "unix:/run/n.sock");
+        let rules = "subjects = [\"read: CN=ci\"]";
+        for rest in [
+            format!("[access]\nanonymous = []\n{rules}"),
+            format!("[cache.team]\npath = \"/team\"\nexpose.everything = true\naccess.{rules}"),
+        ] {
+            let said = refusal(&text(tcp, &rest, ""));
+            assert!(said.contains("nginx.listen") && said.contains("unix socket"), "{said}");
+            load_with(&text(unix, &rest, ""), &[], &[]).unwrap();
+            load_with(&text(tcp, &rest, "client_ca = \"/ca\""), &[], &[]).unwrap();
+        }
+        load_with(&text(tcp, "", ""), &[], &[]).unwrap();
     }
 
     #[test]

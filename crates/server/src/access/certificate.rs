@@ -42,7 +42,9 @@ impl Owner {
 impl<'a> Certificate<'a> {
     /// That of a request.
     pub(crate) fn of(request: &'a HttpRequest) -> Self {
-        let is_nginx = request.conn_data::<nginx::Behind>().is_some();
+        // Whoever reaches the machine can connect to a TCP port; who can to a unix socket is the operator's choice.
+        let is_nginx =
+            request.conn_data::<nginx::Behind>().is_some() && request.peer_addr().is_none();
         match said(request.headers(), is_nginx) {
             Self::None => request.conn_data::<Peer>().map_or(Self::None, Peer::certificate),
             said => said,
@@ -56,9 +58,9 @@ fn said(headers: &HeaderMap, is_nginx: bool) -> Certificate<'static> {
     match (verify, subject) {
         // What nginx says when the client shows none; whoever else says it claims nothing.
         (Ok(None | Some("" | "NONE")), Ok(None | Some(""))) => Certificate::None,
-        _ if !is_nginx => {
-            Certificate::Wrong("headers about a certificate, from somebody who is not nginx")
-        }
+        _ if !is_nginx => Certificate::Wrong(
+            "headers about a certificate, from somebody who is not nginx on a unix socket",
+        ),
         (Ok(Some("SUCCESS")), Ok(Some(subject))) => match Subject::of_text(subject) {
             Ok(subject) => Certificate::Of(Cow::Owned(Owner::new(subject))),
             Err(_) => Certificate::Wrong("the subject of its certificate cannot be read"),
