@@ -147,7 +147,8 @@ fn keys_are_rotated_and_known_while_the_issuer_is_down() {
         claims["run_id"] = json!(job);
         key.sign(&claims)
     };
-    ask(&server, &token(&old, 1)).ok();
+    let of_old = token(&old, 1);
+    ask(&server, &of_old).ok();
     issuer.publish(&[&new]);
     // An unknown key makes the server ask again, but not all the time.
     let token_of_new = token(&new, 2);
@@ -159,6 +160,7 @@ fn keys_are_rotated_and_known_while_the_issuer_is_down() {
     }
     assert!(issuer.asked() <= 4, "{} fetches in {tries} tries", issuer.asked());
     assert_refusal(&ask(&server, &token(&old, 3)), 401);
+    assert_refusal(&ask(&server, &of_old), 401);
 
     issuer.set_down(true);
     ask(&server, &token(&new, 4)).ok();

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use self::{
     issuer::{Found, Issuer},
+    keys::Key,
     token::Unverified,
 };
 use super::{Holder, Permissions, Standing};
@@ -28,6 +29,9 @@ const REMEMBERED: usize = 4096;
 
 /// How much of the name that a token has for its holder is shown.
 const NAME: usize = 120;
+
+/// A token that was found good is looked at again after so many seconds.
+const LOOKED_AT_AGAIN: f64 = 3600.0;
 
 /// Everybody else who vouches for the clients of one cache.
 pub(super) struct Oidc {
@@ -44,8 +48,22 @@ struct Provider {
 #[derive(Clone)]
 struct Good {
     holder: Holder,
-    /// When it ends, in seconds since 1970.
-    end: f64,
+    issuer: Arc<Issuer>,
+    key_id: Option<String>,
+    key: Arc<Key>,
+    /// Until when that counts, in seconds since 1970.
+    until: f64,
+}
+
+impl Good {
+    /// Whether it still is: its time is not over, and the issuer still has the key.
+    async fn counts(&self) -> bool {
+        token::seconds() < self.until
+            && matches!(
+                self.issuer.key(self.key_id.as_deref(), self.key.algorithm).await,
+                Found::Key(key) if Arc::ptr_eq(&key, &self.key)
+            )
+    }
 }
 
 /// What is wrong with the configuration of those who vouch, for the operator, with the name of each.
@@ -79,7 +97,7 @@ impl Oidc {
         }
         let hash = Sha256Digest::of(secret);
         if let Some(good) = self.remembered.get(&hash)
-            && token::seconds() < good.end
+            && good.counts().await
         {
             return Some(Standing::Known(good.holder));
         }
@@ -101,7 +119,8 @@ impl Oidc {
         let Some(first) = of_issuer().next() else {
             return Err("a token of an issuer that is not configured");
         };
-        let key = match first.issuer.key(token.key_id.as_deref(), token.algorithm).await {
+        let issuer = Arc::clone(&first.issuer);
+        let key = match issuer.key(token.key_id.as_deref(), token.algorithm).await {
             Found::Key(key) => key,
             Found::None => return Err("a token signed with a key that its issuer does not have"),
             Found::Unknowable => return Ok(None),
@@ -116,7 +135,8 @@ impl Oidc {
         let name = holder_name(&first.config.name, &claims).into();
         let allow = fitting.fold(Permissions::NONE, |all, provider| all | provider.config.allow);
         let holder = Holder { name, allow, paths: Arc::default() };
-        Ok(Some(Good { holder, end: token::end(&claims) }))
+        let until = token::end(&claims).min(token::seconds() + LOOKED_AT_AGAIN);
+        Ok(Some(Good { holder, issuer, key_id: token.key_id, key, until }))
     }
 }
 
@@ -130,7 +150,8 @@ fn holder_name(provider: &str, claims: &Value) -> String {
     let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
     let plain = |c: char| if c.is_control() { '?' } else { c };
     let subject: String = subject.chars().take(NAME).map(plain).collect();
-    format!("{provider} {subject}")
+    // Tokens of the file and certificates have names that begin otherwise, whatever the provider is called.
+    format!("oidc {provider} {subject}")
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ async fn a_token_of_every_accepted_kind_is_known() {
     let oidc = of_main(&issuer);
     for key in &keys {
         let holder = worth(&oidc, &key.sign(&main_of(&issuer, "org/repo"))).await.unwrap();
-        assert_eq!(&*holder.name, "github repo:org/repo:ref:refs/heads/main");
+        assert_eq!(&*holder.name, "oidc github repo:org/repo:ref:refs/heads/main");
         assert_eq!(holder.allow, Permission::Read.into());
     }
     assert_eq!(issuer.asked(), 1);
@@ -100,6 +100,21 @@ async fn what_is_wrong_with_a_token_is_said() {
         [with("exp", json!(now - 30)), with("nbf", json!(now + 30)), with("iat", json!(now + 30))]
     {
         worth(&oidc, &late).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_lasts_is_looked_at_again() {
+    let key = SigningKey::ed25519("e");
+    let issuer = Local::start(&[&key]);
+    let oidc = of_main(&issuer);
+    let mut lasting = main_of(&issuer, "org/repo");
+    let now = token::seconds();
+    for (exp, least, most) in [(10 * 86_400, 3590.0, 3660.0), (600, 600.0, 720.0)] {
+        lasting["exp"] = json!(now as u64 + exp);
+        let good = oidc.check(key.sign(&lasting).as_bytes()).await.unwrap().unwrap();
+        let left = good.until - now;
+        assert!((least..most).contains(&left), "{left} seconds");
     }
 }
 
