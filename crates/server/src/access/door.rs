@@ -1,17 +1,15 @@
 //! What becomes of those who show a wrong credential: counted, told to the operator, and answered late.
 
-use std::{
-    net::IpAddr,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, time::Instant};
 
 use actix_web::HttpRequest;
 use tokio::sync::Semaphore;
 
+use super::{forwarded, log_budget::LogBudget};
 use crate::{
     access::{Holder, Permission},
     config::DoorConfig,
+    limits::network,
     metrics::Metrics,
     nginx,
     views::View,
@@ -20,23 +18,12 @@ use crate::{
 /// Answers that are held back at the same time; more are given at once.
 const WAITING: usize = 4096;
 
-/// Lines that the log gets in one burst, and one more each so often.
-const BURST: u32 = 20;
-const REFILL: Duration = Duration::from_secs(2);
-
 /// The one door of all caches.
 pub(crate) struct Door {
     config: DoorConfig,
     metrics: Metrics,
     waiting: Semaphore,
-    lines: Mutex<Lines>,
-}
-
-/// How many lines may still be logged.
-struct Lines {
-    left: u32,
-    since: Instant,
-    swallowed: u64,
+    log_budget: LogBudget,
 }
 
 impl Door {
@@ -45,7 +32,7 @@ impl Door {
             config,
             metrics,
             waiting: Semaphore::new(WAITING),
-            lines: Mutex::new(Lines { left: BURST, since: Instant::now(), swallowed: 0 }),
+            log_budget: LogBudget::new(Instant::now()),
         }
     }
 
@@ -68,9 +55,11 @@ impl Door {
     }
 
     fn log(&self, request: &HttpRequest, view: &View, what: &str) {
-        let Some(swallowed) = self.line() else { return };
-        let address =
-            self.client(request).map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+        let client = self.client(request);
+        let Some(swallowed) = self.log_budget.take(client.map(network), Instant::now()) else {
+            return;
+        };
+        let address = client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         if swallowed > 0 {
             tracing::warn!("{swallowed} more refusals were not logged");
         }
@@ -88,41 +77,11 @@ impl Door {
     /// socket that is nobody's.
     pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-        let is_trusted =
-            |ip: &IpAddr| self.config.trusted_proxies.iter().any(|net| net.contains(ip));
         let is_nginx = request.conn_data::<nginx::Behind>().is_some();
-        if !is_nginx && !peer.as_ref().is_some_and(is_trusted) {
-            return peer;
+        if is_nginx || peer.is_some_and(|peer| self.config.trusts(peer)) {
+            forwarded::client(peer, request.headers(), &self.config)
+        } else {
+            peer
         }
-        // Each proxy appends the address it was connected from: the last one that is no proxy is the client.
-        let mut client = peer;
-        let headers = request.headers().get_all("x-forwarded-for");
-        let said =
-            headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        let said: Vec<&str> = said.map(str::trim).collect();
-        for text in said.iter().rev() {
-            let Ok(ip) = text.parse::<IpAddr>() else { break };
-            client = Some(ip.to_canonical());
-            if !is_trusted(&ip) {
-                break;
-            }
-        }
-        client
-    }
-
-    /// Whether one more line may be logged, and how many were not since the last one.
-    fn line(&self) -> Option<u64> {
-        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let more = lines.since.elapsed().as_millis() / REFILL.as_millis();
-        if more > 0 {
-            lines.left = lines.left.saturating_add(u32::try_from(more).unwrap_or(BURST)).min(BURST);
-            lines.since = Instant::now();
-        }
-        if lines.left == 0 {
-            lines.swallowed += 1;
-            return None;
-        }
-        lines.left -= 1;
-        Some(std::mem::take(&mut lines.swallowed))
     }
 }

@@ -7,6 +7,8 @@
 mod certificate;
 mod credential;
 mod door;
+mod forwarded;
+mod log_budget;
 mod needed;
 mod oidc;
 mod peer;

@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
@@ -63,6 +63,14 @@ pub struct DoorConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// How long the answer to a wrong credential is held back.
     pub failure_delay: Duration,
+}
+
+impl DoorConfig {
+    /// Whether this is the address of a proxy that is believed, in either way of writing an IPv4 address.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let canonical = address.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&address) || net.contains(&canonical))
+    }
 }
 
 impl Default for DoorConfig {

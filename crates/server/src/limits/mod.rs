@@ -125,7 +125,7 @@ fn account<K: std::hash::Hash + Eq + Clone>(
 }
 
 /// One customer has a whole network of IPv6 addresses.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {
