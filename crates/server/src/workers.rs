@@ -73,7 +73,9 @@ pub(crate) fn start(
         .on_connect(mark_connections(
             state.metrics.clone(),
             places(&bound),
-            limits.connections_per_address.map(PerAddress::new),
+            limits
+                .connections_per_address
+                .map(|most| PerAddress::new(most, state.config.door.clone())),
             certificate.map(|certificate| certificate.client_ca().clone()),
         ));
     let mut files = Vec::new();
@@ -114,7 +116,9 @@ fn mark_connections(
     client_ca: Option<ClientCa>,
 ) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |stream, extensions| {
-        match places.iter().find(|(place, _)| place.is_of(stream)).map(|(_, purpose)| purpose) {
+        let purpose =
+            places.iter().find(|(place, _)| place.is_of(stream)).map(|(_, purpose)| purpose);
+        match purpose {
             Some(Purpose::Nginx) => {
                 extensions.insert(nginx::Behind);
             }
@@ -123,7 +127,8 @@ fn mark_connections(
             }
             Some(Purpose::Clients) | None => {}
         }
-        if let Some(open) = per_address.as_ref().and_then(|limit| limit.count(stream)) {
+        let limit = per_address.as_ref().filter(|_| purpose != Some(&Purpose::Nginx));
+        if let Some(open) = limit.and_then(|limit| limit.count(stream)) {
             extensions.insert(open);
         }
         if let Some(client_ca) = &client_ca {

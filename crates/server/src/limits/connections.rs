@@ -13,6 +13,7 @@ use actix_web::rt::net::TcpStream;
 use rustix::net::{Shutdown, shutdown};
 
 use super::network;
+use crate::config::DoorConfig;
 
 /// The stream of a connection with TLS.
 type Tls = actix_tls::accept::rustls_0_23::TlsStream<TcpStream>;
@@ -21,6 +22,7 @@ type Tls = actix_tls::accept::rustls_0_23::TlsStream<TcpStream>;
 #[derive(Clone, Debug)]
 pub(crate) struct PerAddress {
     most: u64,
+    door: DoorConfig,
     open: Arc<Mutex<HashMap<IpAddr, u64>>>,
 }
 
@@ -32,13 +34,17 @@ pub(crate) struct OpenHere {
 }
 
 impl PerAddress {
-    pub(crate) fn new(most: NonZeroU64) -> Self {
-        Self { most: most.get(), open: Arc::default() }
+    pub(crate) fn new(most: NonZeroU64, door: DoorConfig) -> Self {
+        Self { most: most.get(), door, open: Arc::default() }
     }
 
-    /// Counts a connection; one too many is closed. `None` for a unix socket, which only proxies connect to.
+    /// Counts a connection; one too many is closed. `None` for that of a proxy, which has those of many clients: from an
+    /// address that is trusted, or through a unix socket, which only proxies connect to.
     pub(crate) fn count(&self, stream: &dyn Any) -> Option<OpenHere> {
         let (peer, socket) = peer(stream)?;
+        if self.door.trusts(peer.ip()) {
+            return None;
+        }
         let address = network(peer.ip().to_canonical());
         let count = {
             let mut open = lock(&self.open);
