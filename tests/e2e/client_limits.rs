@@ -7,7 +7,10 @@ use std::{
 
 use rns_testing::{FixtureStore, Server, Tree, http};
 
-use crate::support::{nar_of, server};
+use crate::{
+    private,
+    support::{nar_of, server},
+};
 
 const CACHE_INFO: &str = "/nix-cache-info";
 
@@ -62,6 +65,22 @@ fn an_address_with_too_many_connections_gets_no_more() {
 }
 
 #[test]
+fn the_connections_of_a_proxy_are_not_those_of_one_client() {
+    let store = FixtureStore::new();
+    let limited = || server().store(&store).section("[limits]\nconnections_per_address = 1");
+    let request = http::Request::get(CACHE_INFO);
+    for exempt in
+        ["[access]\ntrusted_proxies = [\"127.0.0.0/8\"]", "[nginx]\nlisten = \"127.0.0.1:0\""]
+    {
+        let server = limited().section(exempt).start();
+        let mut connections = [(); 3].map(|()| server.connect());
+        for connection in &mut connections {
+            assert_eq!(connection.send(&request).status(), 200, "{exempt}");
+        }
+    }
+}
+
+#[test]
 fn a_request_waits_for_its_turn_and_others_do_not_wait_for_it() {
     let mut store = FixtureStore::new();
     let path = store.add("zeroes", Tree::zeroes(64 << 20));
@@ -73,11 +92,43 @@ fn a_request_waits_for_its_turn_and_others_do_not_wait_for_it() {
     let other = server.connect().send(&from("192.0.2.2", CACHE_INFO));
     assert_eq!(other.status(), 200);
     // A claim of the client itself, in front of what the proxy has seen, makes no other client of it.
-    let mut lying = server.connect();
-    assert!(!is_answered_soon(&mut lying, &from("192.0.2.7, 192.0.2.1", CACHE_INFO)));
+    let claims = ["192.0.2.7, 192.0.2.1", "\u{ff}, 192.0.2.1"];
+    let mut lying = claims.map(|claim| {
+        let mut lying = server.connect();
+        assert!(!is_answered_soon(&mut lying, &from(claim, CACHE_INFO)), "{claim}");
+        lying
+    });
     drop(download);
     assert_eq!(waiting.read_response().unwrap().status(), 200);
-    assert_eq!(lying.read_response().unwrap().status(), 200);
+    for lying in &mut lying {
+        assert_eq!(lying.read_response().unwrap().status(), 200);
+    }
+}
+
+#[test]
+fn tokens_of_two_caches_are_two_whatever_they_are_called() {
+    let mut store = FixtureStore::new();
+    let path = store.add("zeroes", Tree::zeroes(64 << 20));
+    let builder = server().store(&store);
+    let files = ["default", "team"].map(|name| builder.scratch().join(name));
+    let tokens = files.each_ref().map(|file| private::create(file, "ci", &[]));
+    let [default, team] = files.each_ref().map(|file| format!("tokens = {file:?}\nanonymous = []"));
+    let server = builder
+        .section(&format!("[access]\n{default}\n[expose]\neverything = true"))
+        .section("[cache.team]\npath = \"/team\"\nexpose.everything = true")
+        .section(&format!("[cache.team.access]\n{team}"))
+        .section("[limits.per_token]\nrequests_at_once = 1")
+        .start();
+    let with = |token: usize, target: &str| {
+        http::Request::get(target).header("Authorization", format!("Bearer {}", tokens[token]))
+    };
+    let nar = format!("/nar/{}.nar", path.hash_part());
+    let download = begin(&server, &with(0, &nar));
+    let mut waiting = server.connect();
+    assert!(!is_answered_soon(&mut waiting, &with(0, CACHE_INFO)));
+    assert_eq!(server.connect().send(&with(1, "/team/nix-cache-info")).status(), 200);
+    drop(download);
+    assert_eq!(waiting.read_response().unwrap().status(), 200);
 }
 
 #[test]

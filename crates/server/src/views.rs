@@ -29,7 +29,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 /// One cache, as it is answered for.
 pub(crate) struct View {
     /// Its name in the configuration; the default one has none.
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Arc<str>>,
     /// Distinguishes what was rendered for it.
     pub(crate) id: u32,
     /// The store, as far as it is shown.
@@ -61,7 +61,7 @@ impl View {
             unknown: Vec::new(),
         };
         let view = Self {
-            name: name.map(str::to_owned),
+            name: name.map(Arc::from),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             store: store.exposing(&config.expose),
             has_host: named.is_some_and(|named| !named.hosts.is_empty()),

@@ -41,6 +41,7 @@ pub use self::{
 };
 use crate::{
     config::{AccessConfig, SubjectRule},
+    limits::HolderId,
     state::State,
     views::View,
 };
@@ -62,7 +63,7 @@ pub(crate) struct Grant {
     /// Whether the answer is for this client alone: proxies must not keep it for others.
     pub(crate) private: bool,
     /// Who it is, where that is known.
-    pub(crate) holder: Option<Arc<str>>,
+    pub(crate) holder: Option<HolderId>,
 }
 
 impl Access {
@@ -188,14 +189,17 @@ pub(crate) async fn authorise(
     let open = access.anonymous.has(needed);
     let credential = Credential::of(request.headers());
     let certificate = Certificate::of(request);
-    let granted = |private, holder| Ok(Grant { view: Arc::clone(view), private, holder });
+    let id_of = |holder: Holder| HolderId { cache: view.name.clone(), name: holder.name };
+    let granted = |private, holder: Option<Holder>| {
+        Ok(Grant { view: Arc::clone(view), private, holder: holder.map(id_of) })
+    };
     if open && credential == Credential::None && certificate == Certificate::None {
         return granted(false, None);
     }
     let by_token = access.standing(&credential).await;
     match by_token.or(access.certificate_standing(&certificate), needed) {
         // What everybody may have is not withheld from somebody whose token is old, or for other things.
-        Standing::Known(holder) if open => granted(false, Some(holder.name)),
+        Standing::Known(holder) if open => granted(false, Some(holder)),
         Standing::Nobody | Standing::Unknowable if open => granted(false, None),
         Standing::Wrong(why) => {
             state.door.failed(request, view, &why);
@@ -207,10 +211,10 @@ pub(crate) async fn authorise(
             state.door.forbidden(request, view, &holder, needed);
             Err(Refusal::Forbidden)
         }
-        Standing::Known(holder) if holder.paths.is_empty() => granted(true, Some(holder.name)),
+        Standing::Known(holder) if holder.paths.is_empty() => granted(true, Some(holder)),
         Standing::Known(holder) => {
             let view = view.restricted_to(&holder.paths).ok_or(Refusal::Unknowable)?;
-            Ok(Grant { view, private: true, holder: Some(holder.name) })
+            Ok(Grant { view, private: true, holder: Some(id_of(holder)) })
         }
     }
 }

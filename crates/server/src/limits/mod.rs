@@ -26,10 +26,19 @@ use crate::{
 
 type Accounts<K> = Cache<K, Arc<Account>>;
 
+/// Who shows a credential: names are given by each cache for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct HolderId {
+    /// The cache; the default one has no name.
+    pub(crate) cache: Option<Arc<str>>,
+    /// The name of the holder there.
+    pub(crate) name: Arc<str>,
+}
+
 /// The accounts of all clients. An account that nobody uses goes when there are too many of them.
 pub(crate) struct Limiter {
     addresses: Option<(ClientLimits, Accounts<IpAddr>)>,
-    tokens: Option<(ClientLimits, Accounts<Arc<str>>)>,
+    tokens: Option<(ClientLimits, Accounts<HolderId>)>,
 }
 
 /// The turn of a request: it lasts as long as its answer.
@@ -74,11 +83,11 @@ impl Limiter {
     pub(crate) async fn admit_holder(
         &self,
         turn: &mut Turn,
-        name: &Arc<str>,
+        holder: &HolderId,
     ) -> Result<(), TooMuch> {
         match &self.tokens {
             None => Ok(()),
-            Some((limits, accounts)) => turn.join(account(accounts, name, limits)).await,
+            Some((limits, accounts)) => turn.join(account(accounts, holder, limits)).await,
         }
     }
 }
@@ -137,7 +146,24 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
+
+    #[tokio::test]
+    async fn holders_of_the_same_name_in_two_caches_have_two_accounts() {
+        let per_token =
+            ClientLimits { requests_per_second: NonZeroU64::new(1000), ..ClientLimits::default() };
+        let limiter = Limiter::new(&Limits { per_token, ..Limits::default() });
+        let mut turn = Turn::default();
+        for cache in [None, Some("team"), Some("other"), Some("team")] {
+            let holder = HolderId { cache: cache.map(Arc::from), name: "token ci".into() };
+            assert!(limiter.admit_holder(&mut turn, &holder).await.is_ok());
+        }
+        let [default, team, other, again] = &turn.accounts[..] else { panic!("four accounts") };
+        assert!(Arc::ptr_eq(team, again) && !Arc::ptr_eq(team, other));
+        assert!(!Arc::ptr_eq(team, default));
+    }
 
     #[test]
     fn neighbours_in_an_ipv6_network_share_an_account() {

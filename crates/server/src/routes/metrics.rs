@@ -13,7 +13,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
     let store = state.store.numbers();
     let views = state.views.load();
     let exposures = views.all().filter_map(|view| {
-        Some((view.name.clone().unwrap_or_default(), view.store.exposure_numbers()?))
+        Some((view.name.as_deref().unwrap_or_default().to_owned(), view.store.exposure_numbers()?))
     });
     let problems = views.all().map(|view| view.signer().problems().len()).sum::<usize>();
     let observed = Observed {
