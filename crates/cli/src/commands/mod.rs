@@ -8,6 +8,7 @@ mod key;
 mod pages;
 mod serve;
 mod token;
+mod widening;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context as _;
@@ -11,7 +11,7 @@ use rns_store::AbsentStore;
 
 use crate::{
     args::ServeArgs,
-    commands::announce,
+    commands::{announce, widening},
     config::{self, ConfigError, Environment, Loaded, files, takes_effect_on_reload},
     logging::{self, LogLevel},
     output::{Answer, tell},
@@ -30,9 +30,10 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     if server.store.absent == AbsentStore::Empty && !server.store.database.exists() {
         tell(&announce::no_store(&server.store));
     }
+    let last = Mutex::new(loaded.clone());
     let hooks = Hooks {
         started: Some(announce::hook(&loaded)),
-        reload: Some(Arc::new(move || reload(&args, &environment, &loaded, &level))),
+        reload: Some(Arc::new(move || reload(&args, &environment, &loaded, &last, &level))),
     };
     rns_server::run(server, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
@@ -60,15 +61,19 @@ fn reload(
     args: &ServeArgs,
     environment: &Environment,
     started: &Loaded,
+    last: &Mutex<Loaded>,
     level: &LogLevel,
 ) -> Result<Reloadable, String> {
     let loaded = config::load(args, environment).map_err(|error| error.to_string())?;
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    widening::check_file(&last, &loaded)?;
     let problems = files::check_credentials(&loaded);
     if !problems.is_empty() {
         return Err(ConfigError(problems).to_string());
     }
     level.set(&loaded.log.level)?;
-    for warning in &loaded.warnings {
+    let widened = widening::widened(&last.server.caches, &loaded.server.caches);
+    for warning in loaded.warnings.iter().chain(&widened) {
         tracing::warn!("{warning}");
     }
     let mut waiting = started.settings.changed(&loaded.settings);
@@ -76,7 +81,8 @@ fn reload(
     if !waiting.is_empty() {
         tracing::warn!("changed, but only a restart makes it take effect: {}", waiting.join(", "));
     }
-    Ok(Reloadable { caches: loaded.server.caches, tls: loaded.server.tls })
+    *last = loaded;
+    Ok(Reloadable { caches: last.server.caches.clone(), tls: last.server.tls.clone() })
 }
 
 #[cfg(test)]

@@ -74,6 +74,11 @@ impl Loaded {
         self.file.is_some()
             || ["store", "signing"].iter().any(|table| self.settings.says_anything_about(table))
     }
+
+    /// Whether the file has any key or named table.
+    pub(crate) fn has_file_with_keys(&self) -> bool {
+        self.file.is_some() && self.settings.has_any_from_file()
+    }
 }
 
 /// Reads the configuration from all its layers.

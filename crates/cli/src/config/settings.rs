@@ -81,6 +81,12 @@ impl Settings {
         self.values.contains_key(key)
     }
 
+    /// Whether the configuration file has set or named anything.
+    pub(crate) fn has_any_from_file(&self) -> bool {
+        let values = self.values.values().map(|(_, source)| source);
+        values.chain(self.named.values()).any(|source| matches!(source, Source::File { .. }))
+    }
+
     /// Whether anything below this table, or this key itself, was set by somebody.
     pub(crate) fn says_anything_about(&self, table: &str) -> bool {
         self.values.keys().any(|key| {

@@ -223,3 +223,36 @@ fn a_reload_takes_up_keys_and_log_level_and_says_what_waits_for_a_restart() {
     let back = |line: &str| line.contains("reloaded").then_some(());
     process.wait_for_lines(before + 1, Duration::from_secs(10), back);
 }
+
+#[test]
+fn a_private_cache_stays_one_when_its_file_is_gone_or_empty_at_a_reload() {
+    let store = FixtureStore::new();
+    let scratch = Scratch::new();
+    let config = scratch.join("config.toml");
+    let closed = "listen = [\"127.0.0.1:0\"]\n[access]\nanonymous = []\nfailure_delay = \"0s\"\n";
+    fs::write(&config, closed).unwrap();
+    let mut process = Process::start(&mut serve(&store, &["--config", config.to_str().unwrap()]));
+    let url = url(&mut process);
+    assert_eq!(get(&url, "/nix-cache-info").status(), 401);
+
+    fs::write(&config, "").unwrap();
+    process.signal(Signal::HUP);
+    process.wait_for_line("config.toml has become empty; to go on with the defaults, restart");
+    assert_eq!(get(&url, "/nix-cache-info").status(), 401);
+
+    fs::remove_file(&config).unwrap();
+    process.signal(Signal::HUP);
+    process.wait_for_line(
+        "reload refused, everything stays as it was: the configuration has a problem",
+    );
+    assert_eq!(get(&url, "/nix-cache-info").status(), 401);
+
+    // Whoever opens it means it, and is told.
+    fs::write(&config, closed.replace("anonymous = []", "anonymous = [\"read\"]")).unwrap();
+    process.signal(Signal::HUP);
+    process.wait_for_line("this reload lets everybody do more than before: read");
+    process.wait_for_lines(1, Duration::from_secs(10), |line| {
+        line.ends_with(" reloaded").then_some(())
+    });
+    assert_eq!(get(&url, "/nix-cache-info").status(), 200);
+}

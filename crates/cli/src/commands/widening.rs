@@ -1,0 +1,98 @@
+//! A reload must not open a cache by accident: a file that is gone, or was emptied, is not a wish for the defaults, and
+//! whatever lets clients have more is told.
+
+use rns_server::{access::Permission, config::Caches};
+
+use crate::config::Loaded;
+
+/// Whether the file of the last configuration is still there and says something.
+///
+/// # Errors
+/// What has become of it, and what to do where that is meant.
+pub(super) fn check_file(last: &Loaded, new: &Loaded) -> Result<(), String> {
+    let Some(file) = &last.file else { return Ok(()) };
+    let file = file.display();
+    if new.file.is_none() {
+        return Err(format!("{file} is not there any more; to go on without it, restart"));
+    }
+    if last.has_file_with_keys() && !new.has_file_with_keys() {
+        return Err(format!("{file} has become empty; to go on with the defaults, restart"));
+    }
+    Ok(())
+}
+
+/// What clients get of each cache that they did not get before, for the operator.
+pub(super) fn widened(last: &Caches, new: &Caches) -> Vec<String> {
+    let mut widened = Vec::new();
+    for (name, cache) in new.all() {
+        let Some((_, before)) = last.all().find(|(other, _)| *other == name) else { continue };
+        let label = name.map(|name| format!("cache {name}: ")).unwrap_or_default();
+        let is_new = |permission: &Permission| {
+            cache.access.anonymous.has(*permission) && !before.access.anonymous.has(*permission)
+        };
+        let more: Vec<&str> =
+            Permission::ALL.into_iter().filter(is_new).map(Permission::name).collect();
+        if !more.is_empty() {
+            let more = more.join(", ");
+            widened.push(format!("{label}this reload lets everybody do more than before: {more}"));
+        }
+        if cache.expose.is_everything() && !before.expose.is_everything() {
+            widened.push(format!("{label}this reload shows everything that is in the store"));
+        }
+    }
+    widened
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{
+        args::ServeArgs,
+        config::{self, Environment},
+    };
+
+    fn load(text: &str) -> Loaded {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("c.toml");
+        fs::write(&file, text).unwrap();
+        let args = ServeArgs { config: Some(file), ..ServeArgs::default() };
+        config::load(&args, &Environment::default()).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_empty_is_no_wish_for_the_defaults() {
+        let closed = load("[access]\nanonymous = []\n");
+        let gone = Loaded { file: None, ..load("") };
+        assert!(check_file(&closed, &gone).unwrap_err().contains("not there any more"));
+        let empty = load("# access.anonymous = []\n");
+        assert!(check_file(&closed, &empty).unwrap_err().contains("has become empty"));
+        assert_eq!(check_file(&closed, &load("[cache_info]\npriority = 1\n")), Ok(()));
+        // Whoever began without a file, or with an empty one, has lost nothing.
+        assert_eq!(check_file(&gone, &gone), Ok(()));
+        assert_eq!(check_file(&empty, &empty), Ok(()));
+        assert_eq!(check_file(&gone, &closed), Ok(()));
+    }
+
+    #[test]
+    fn what_clients_get_in_addition_is_told() {
+        let caches = |text: &str| load(text).server.caches;
+        let named = "[cache.a]\npath = \"/a\"\n[cache.a.access]\nanonymous = [\"read\"]\n[cache.a.expose]\n";
+        let open = caches(&format!(
+            "expose.everything = true\n[access]\nanonymous = [\"read\", \"metrics\"]\n{named}everything = true\n"
+        ));
+        let closed = caches(&format!(
+            "expose.everything = true\n[access]\nanonymous = []\n{named}roots = []\n"
+        ));
+        assert_eq!(
+            widened(&closed, &open),
+            [
+                "this reload lets everybody do more than before: read, metrics",
+                "cache a: this reload shows everything that is in the store",
+            ]
+        );
+        assert_eq!(widened(&open, &closed), Vec::<String>::new());
+        assert_eq!(widened(&open, &open), Vec::<String>::new());
+    }
+}
