@@ -6,7 +6,7 @@ use toml::Value;
 
 use super::{
     problem::Source,
-    schema::{ENVIRONMENT_PREFIX, KNOWN, Key, list},
+    schema::{ENVIRONMENT_PREFIX, KNOWN, Key, Kind, list},
     settings::Settings,
     suggest,
 };
@@ -14,7 +14,7 @@ use super::{
 /// Names the configuration file.
 pub(crate) const CONFIG_VARIABLE: &str = "RUST_NIX_SERVE_CONFIG";
 
-/// The variables a process was started with. An empty one counts as not set.
+/// The variables a process was started with. An empty one counts as not set, except where it is an empty list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
@@ -27,14 +27,13 @@ impl Environment {
 
     /// The value of a variable that is set and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        let set = variables.into_iter().filter(|(_, value)| !value.is_empty());
-        Self(set.collect())
+        Self(variables.into_iter().collect())
     }
 }
 
@@ -54,6 +53,10 @@ pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings:
         KNOWN.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
     for (name, text) in &environment.0 {
         if let Some(key) = variables.get(name) {
+            // Elsewhere nothing is not a value, but a list of nothing is one: nobody, for `access.anonymous`.
+            if text.is_empty() && key.kind != Kind::List {
+                continue;
+            }
             let source = Source::Environment(name.clone());
             settings.set(&key.path, key.kind.read_text(text), source);
         } else if name.starts_with(ENVIRONMENT_PREFIX) && name != CONFIG_VARIABLE {
@@ -120,6 +123,23 @@ mod tests {
         let mut problems = Vec::new();
         assert_eq!(settings.typed(&mut problems).cache_info.priority, 30);
         assert_eq!(settings.source("public_url"), Source::Default);
+    }
+
+    #[test]
+    fn an_empty_variable_is_an_empty_list_where_the_key_is_one() {
+        let (settings, warnings) = read_variables(&[
+            ("RUST_NIX_SERVE_ACCESS_ANONYMOUS", ""),
+            ("RUST_NIX_SERVE_EXPOSE_ROOTS", ""),
+            ("RUST_NIX_SERVE_CACHE_INFO_PRIORITY", ""),
+            ("SIGN_KEY_PATHS", ""),
+        ]);
+        assert_eq!(warnings, Vec::<String>::new());
+        assert!(settings.says("access.anonymous") && settings.says("expose.roots"));
+        assert!(!settings.says("cache_info.priority") && !settings.says("signing.keys"));
+        let mut problems = Vec::new();
+        let raw = settings.typed(&mut problems);
+        assert_eq!(problems, []);
+        assert_eq!((raw.access.anonymous, raw.expose.roots), (Vec::new(), Some(Vec::new())));
     }
 
     #[test]
