@@ -143,7 +143,7 @@ fn answers_to_holders_are_for_nobody_else() {
     let part = private.send(Request::get(&nar).header("Range", "bytes=5-"));
     assert!(part.status() == 206 && is_private(&part), "{:?}", part.head);
     // What is for everybody stays so, whoever asks.
-    let open = Private::with("");
+    let open = Private::with("anonymous = [\"read\"]");
     for answer in [open.get(&nar), open.server.get(&nar)] {
         assert!(answer.header("cache-control").unwrap().starts_with("public, "));
     }
@@ -157,7 +157,8 @@ fn nar_url(private: &Private) -> String {
 #[test]
 fn what_everybody_may_read_is_not_withheld_from_an_old_token() {
     let standard = Standard::new();
-    let (builder, file) = private(&standard.store, "failure_delay = \"60s\"");
+    let (builder, file) =
+        private(&standard.store, "anonymous = [\"read\"]\nfailure_delay = \"60s\"");
     let old = create_expired(&file, "old");
     let server = builder.start();
     let nar = nar_of(&server, &standard.tree);

@@ -126,7 +126,7 @@ fn a_bad_file_lets_nobody_in_until_it_is_mended() {
 #[test]
 fn a_public_cache_is_read_whatever_its_file_of_tokens_is() {
     let standard = Standard::new();
-    let (builder, _) = private(&standard.store, "");
+    let (builder, _) = private(&standard.store, "anonymous = [\"read\"]");
     let server = builder.start();
     server.get(&narinfo_of(&standard.tree)).ok();
     get_with(&server, UNKNOWN, &narinfo_of(&standard.tree)).ok();

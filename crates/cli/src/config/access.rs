@@ -35,8 +35,20 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// Leaving a cache public by accident is what must not happen.
+const NOT_SAID: &str =
+    "some clients are told from others, so what everybody may do without that must be said";
+
 /// What holds for one cache. `table` is where it is written.
 pub(super) fn access(rules: Rules<'_>, table: &str, find: &mut Finder<'_>) -> AccessConfig {
+    let has_holders =
+        !rules.tokens.is_empty() || !rules.subjects.is_empty() || !rules.oidc.is_empty();
+    // What is left out is everything for `[access]` and nothing for a named cache: the former is hardly ever meant here.
+    let anonymous = format!("{table}.anonymous");
+    if has_holders && !rules.anonymous.is_empty() && !find.settings.says(&anonymous) {
+        let hint = "write `anonymous = []` for a private cache, or `anonymous = [\"read\"]`";
+        find.problem(&anonymous, NOT_SAID, hint);
+    }
     AccessConfig {
         anonymous: permissions(rules.anonymous, &format!("{table}.anonymous"), find),
         tokens: (!rules.tokens.is_empty()).then(|| find.credential(rules.tokens)),

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_provider_arrives_typed() {
-        let text = "[access.oidc.github]\nissuer = \"https://token.actions.githubusercontent.com\"\naudience = \"a\"\n\
+        let text = "[access]\nanonymous = []\n[access.oidc.github]\nissuer = \"https://token.actions.githubusercontent.com\"\naudience = \"a\"\n\
                     claims = [\"repository=org/*\", \"ref = refs/heads/a=b\"]\nallow = [\"read\", \"push\"]\nca = \"/ca\"\n";
         let access = load_with(text, &[], &[]).unwrap().server.caches.default.access;
         let provider = access.oidc.first().unwrap();

@@ -53,8 +53,8 @@ What is said, is said in three layers, each over the one before, key by key:
 
 1. one TOML file: the one named by `--config`, else by the environment variable `RUST_NIX_SERVE_CONFIG`, else
    `/etc/rust-nix-serve/config.toml` where that exists;
-2. the environment: one variable for each key (an empty variable counts as not set; items of a list have commas
-   between them);
+2. the environment: one variable for each key (items of a list have commas between them; an empty variable is an empty
+   list for a key that holds one, and counts as not set for others);
 3. flags of `rust-nix-serve serve`.
 
 `rust-nix-serve config show` prints every value in effect and where it came from. `rust-nix-serve check-config` says
@@ -62,7 +62,8 @@ everything that is wrong at once, the files that are named included; with `--ski
 
 On SIGHUP (`systemctl reload`) the configuration is read again. Keys marked “on reload” take effect at once; of others
 that have changed the log says that they wait for a restart. A configuration with a problem is refused as a whole, its
-problems are logged, and the old one stays in effect.
+problems are logged, and the old one stays in effect. So is one whose file is gone or has become empty, and the log warns
+of a reload that lets everybody do more, or shows everything.
 
 Tables such as `[cache.<name>]` may be there several times, each with a name of its own in place of `<name>`:
 `[cache.team-a]`, `[cache.team-a.access]`. A name consists of small letters, digits and `-`. Their keys have no variables

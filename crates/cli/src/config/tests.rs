@@ -175,6 +175,27 @@ fn policies_and_their_keys_belong_together() {
 }
 
 #[test]
+fn what_everybody_may_do_has_to_be_said_where_clients_are_told_apart() {
+    let holders = [
+        "tokens = \"/t\"\n",
+        "subjects = [\"read: CN=ci\"]\n",
+        "[access.oidc.ci]\nissuer = \"https://ci.example.org\"\naudience = \"a\"\nclaims = [\"sub=x\"]\nallow = [\"read\"]\n",
+    ];
+    for holders in holders {
+        let said = refusal(&format!("[access]\n{holders}"));
+        assert!(said.contains("access.anonymous:") && said.contains("must be said"), "{said}");
+        for anonymous in ["[]", "[\"read\"]"] {
+            load_with(&format!("[access]\nanonymous = {anonymous}\n{holders}"), &[], &[]).unwrap();
+        }
+        let closed = [("RUST_NIX_SERVE_ACCESS_ANONYMOUS", "")];
+        let loaded = load_with(&format!("[access]\n{holders}"), &closed, &[]).unwrap();
+        assert!(loaded.server.caches.default.access.anonymous.is_empty());
+    }
+    // A named cache is closed without a word.
+    load_with("expose.everything = true\n[cache.a]\npath = \"/a\"\nexpose.everything = true\naccess.tokens = \"/t\"\n", &[], &[]).unwrap();
+}
+
+#[test]
 fn a_file_that_was_asked_for_must_be_there() {
     let args = ServeArgs { config: Some("/nonexistent/c.toml".into()), ..ServeArgs::default() };
     let said = load(&args, &Environment::default()).unwrap_err().to_string();

@@ -204,7 +204,7 @@ fn the_configuration_names_the_file_and_the_host() {
     let file = scratch.join("tokens");
     let configuration = scratch.write(
         "config.toml",
-        format!("public_url = \"https://nix.example.com:8443\"\n[access]\ntokens = {file:?}\n"),
+        format!("public_url = \"https://nix.example.com:8443\"\n[access]\nanonymous = []\ntokens = {file:?}\n"),
     );
     let place = ["--config", configuration.to_str().unwrap()];
     let made = answer(["token", "create", "ci"].iter().chain(&place)).success();
@@ -224,7 +224,7 @@ fn every_cache_has_a_file_of_its_own() {
     let scratch = Scratch::new();
     let (main, team) = (scratch.join("main"), scratch.join("team"));
     let text = format!(
-        "[access]\ntokens = {main:?}\n[expose]\neverything = true\n\
+        "[access]\nanonymous = []\ntokens = {main:?}\n[expose]\neverything = true\n\
          [cache.team]\nhosts = [\"team.example.org\"]\n\
          [cache.team.access]\ntokens = {team:?}\n[cache.team.expose]\neverything = true\n"
     );
@@ -247,7 +247,10 @@ fn the_check_of_a_configuration_reads_its_tokens() {
     let scratch = Scratch::new();
     let file =
         scratch.write("tokens", "# mine\nci rns_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\n");
-    let text = format!("[access]\ntokens = {file:?}\n[store]\nroot = {:?}\n", scratch.path());
+    let text = format!(
+        "[access]\nanonymous = []\ntokens = {file:?}\n[store]\nroot = {:?}\n",
+        scratch.path()
+    );
     let configuration = scratch.write("config.toml", text);
     let checked = answer(["check-config", configuration.to_str().unwrap()]);
     assert_eq!(code(&checked), 1);

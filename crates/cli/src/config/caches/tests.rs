@@ -30,7 +30,7 @@ fn first(loaded: &Loaded) -> &NamedCache {
 #[test]
 fn a_named_cache_is_private_and_inherits_priority_and_keys_only() {
     let general = "[cache_info]\npriority = 30\nwant_mass_query = false\n[signing]\nkeys = [\"/k\"]\n\
-                   [access]\ntokens = \"/tokens\"\n";
+                   [access]\nanonymous = []\ntokens = \"/tokens\"\n";
     let loaded = loaded(&format!("{general}{}", one("hosts = [\"A.example.org.\"]")));
     let named = first(&loaded);
     assert_eq!((named.name.as_str(), named.path.as_deref()), ("a", Some("/a")));
@@ -113,7 +113,7 @@ fn different_tokens_below_one_host_are_warned_of() {
     assert!(!warned(&(cache("a", "path = \"/a\"", "/1") + &cache("b", "path = \"/b\"", "/1"))));
     assert!(!warned(&(cache("a", "hosts = [\"a\"]", "/1") + &cache("b", "hosts = [\"b\"]", "/2"))));
     assert!(!warned(&(cache("a", "hosts = [\"a\"]", "/1") + &cache("b", "path = \"/b\"", "/2"))));
-    let general = "[access]\ntokens = \"/0\"\n";
+    let general = "[access]\nanonymous = []\ntokens = \"/0\"\n";
     assert!(warned(&format!("{general}{}", cache("a", "path = \"/a\"", "/1"))));
     assert!(!warned(&format!("{general}{}", cache("a", "hosts = [\"a\"]", "/1"))));
 }

@@ -11,7 +11,8 @@ use crate::config::units::Span;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawAccess {
-    /// What everybody may do. An empty list makes the cache a private one.
+    /// What everybody may do. An empty list makes the cache a private one. Where there are `tokens`, `subjects` or issuers, it
+    /// has to be said.
     pub(crate) anonymous: Vec<String>,
     /// The file of tokens, one on each line as `rust-nix-serve token create` prints them; it is read again when it
     /// changes. Relative names as in `signing.keys`.
