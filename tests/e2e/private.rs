@@ -75,8 +75,9 @@ pub(crate) fn create_expired(file: &Path, name: &str) -> String {
     let token = create(file, name, &[]);
     let text = fs::read_to_string(file).unwrap();
     let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
-    let (rest, _) = line.split_once(" expires=").unwrap();
-    fs::write(file, text.replace(line, &format!("{rest} expires=2001-01-01T00:00:00Z"))).unwrap();
+    let expires = line.split(' ').find(|word| word.starts_with("expires=")).unwrap();
+    let over = line.replace(expires, "expires=2001-01-01T00:00:00Z");
+    fs::write(file, text.replace(line, &over)).unwrap();
     token
 }
 

@@ -44,7 +44,9 @@ fn a_token_is_printed_once_and_its_file_holds_only_the_hash() {
     let digits = token.trim().strip_prefix("rns_").unwrap();
     let text = fs::read_to_string(&file).unwrap();
     assert!(
-        text.contains("\nci sha256:") && text.contains(" allow=read,push expires=20"),
+        text.contains("\nci sha256:")
+            && text.contains(" expires=20")
+            && text.ends_with(" allow=read,push\n"),
         "{text}"
     );
     assert!(!text.contains(digits) && !made.stderr.contains(digits));
@@ -74,8 +76,8 @@ fn without_a_file_the_line_for_it_is_printed_beside_the_token() {
     let arguments = ["token", "create", "ci", "--file", "-"];
     let made = answer(arguments.iter().chain(&wish)).success();
     let line = made.stderr.lines().find(|line| line.starts_with("ci sha256:")).unwrap();
-    assert!(line.ends_with(" allow=read expires=never paths=hello-*,vim-?"), "{line}");
-    let file = scratch.write("tokens", line);
+    assert!(line.ends_with(" paths=hello-*,vim-? expires=never allow=read"), "{line}");
+    let file = scratch.write("tokens", format!("{line}\n"));
     let (code, said) = check(&file, &made.text());
     assert_eq!((code, said.as_str()), (0, "ci: read, until never  paths hello-*,vim-?\n"));
 }
@@ -187,7 +189,7 @@ fn a_token_that_is_no_good_is_a_negative_answer_with_its_reason() {
     let file = scratch.join("tokens");
     let token = create(&file, "ci", &[]);
     let text = fs::read_to_string(&file).unwrap();
-    let expires = text.split("expires=").nth(1).unwrap().trim();
+    let expires = text.split("expires=").nth(1).unwrap().split(' ').next().unwrap();
     fs::write(&file, text.replace(expires, "2001-01-01T00:00:00Z")).unwrap();
     assert_eq!(check(&file, &token), (1, "the token ci has expired\n".to_owned()));
     let (code, said) = check(&file, "s3cret");

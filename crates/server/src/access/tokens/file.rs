@@ -134,8 +134,11 @@ pub fn parse_tokens(text: &str) -> Result<Vec<Token>, TokenFileProblem> {
     }
     let (mut tokens, mut problems) = (Vec::new(), Vec::new());
     let mut seen = Seen::default();
-    for (line, number) in text.lines().zip(1..) {
+    for (line, number) in text.split_inclusive('\n').zip(1..) {
         match Token::parse(line).and_then(|token| seen.check(token, number)) {
+            Ok(Some(_)) if !line.ends_with('\n') => {
+                problems.push((number, LineProblem::Unfinished));
+            }
             Ok(token) => tokens.extend(token),
             Err(problem) => problems.push((number, problem)),
         }

@@ -49,6 +49,11 @@ pub enum LineProblem {
     /// What `paths=` says.
     #[error("paths: {0}")]
     Paths(#[from] PatternError),
+    /// The end of the file is the end of the line.
+    #[error(
+        "it does not end with a newline, so it may have been cut; end the file with one when it is whole"
+    )]
+    Unfinished,
     /// A word that means nothing here.
     #[error("{0} means nothing here; after name and hash there can be allow=, expires= and paths=")]
     Unknown(Shown),
@@ -136,15 +141,15 @@ pub fn patterns(text: &str) -> Result<Vec<Pattern>, PatternError> {
     text.split(',').map(Pattern::parse).collect()
 }
 
-/// The line, as [`Token::parse`] reads it.
+/// The line, as [`Token::parse`] reads it. What has to be there comes last: a line that was cut says no more than it should.
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, digest, allow, expires, paths } = self;
-        write!(f, "{name} {digest} allow={allow} expires={expires}")?;
+        write!(f, "{name} {digest}")?;
         for (index, pattern) in paths.iter().enumerate() {
             write!(f, "{}{pattern}", if index == 0 { " paths=" } else { "," })?;
         }
-        Ok(())
+        write!(f, " expires={expires} allow={allow}")
     }
 }
 
@@ -183,9 +188,9 @@ mod tests {
     #[test]
     fn a_line_is_read_as_it_is_written() {
         for rest in [
-            "allow=read expires=never",
-            "allow=read,push expires=2027-02-19T10:00:00Z",
-            "allow=read expires=never paths=hello-*,?im",
+            "expires=never allow=read",
+            "expires=2027-02-19T10:00:00Z allow=read,push",
+            "paths=hello-*,?im expires=never allow=read",
         ] {
             assert_eq!(token(rest).to_string(), format!("ci {DIGEST} {rest}"));
         }
