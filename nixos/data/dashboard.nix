@@ -41,6 +41,7 @@ let
       unit = "short";
       lines = {
         "keys that cannot be used" = metric "signing_key_problems";
+        "files of tokens that were refused" = metric "token_file_problems";
         "lookups that failed, each second" = "rate(${metric "store_errors_total"}[5m])";
         "downloads, {{state}}" = rate "temp_roots_total" "state";
       };

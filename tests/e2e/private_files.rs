@@ -1,9 +1,13 @@
 //! The file of tokens changes while the server runs.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rns_testing::{Server, Standard, Tree, http};
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::{
     private::{Private, UNKNOWN, create, get_with, private, token_command, with_token},
@@ -131,4 +135,76 @@ fn a_public_cache_is_read_whatever_its_file_of_tokens_is() {
     server.get(&narinfo_of(&standard.tree)).ok();
     get_with(&server, UNKNOWN, &narinfo_of(&standard.tree)).ok();
     assert_refusal(&get_with(&server, UNKNOWN, "/metrics"), 503);
+}
+
+/// Lets the server open nothing any more, or again as much as before.
+fn limit_files(server: &Server, most: Option<u64>) {
+    let pid = Pid::from_raw(server.id().cast_signed());
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    prlimit(pid, Resource::Nofile, Rlimit { current: most.or(maximum), maximum }).unwrap();
+}
+
+#[test]
+fn what_could_not_be_read_is_read_later_without_another_change() {
+    let mut private = Private::with("anonymous = [\"metrics\"]\nfailure_delay = \"0s\"");
+    let key = private.server.scratch().join("key-0");
+    let problems = |server: &Server| {
+        let metrics = server.get("/metrics").text().to_owned();
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("rust_nix_serve_token_file_problems "))
+            .unwrap();
+        line.ends_with(" 1")
+    };
+    assert!(!problems(&private.server));
+
+    limit_files(&private.server, Some(4));
+    token_command("revoke", &private.file, &["reader"]);
+    write_key(
+        &key,
+        "other-1:R9/G623S12Y+jcmmi8SHlHG7aIwAY/8hoI6/LHFpTvTJa0GqLk8Q8RFUWB70QSAU3GHSWoJNfrt9AdBzKPji0g==",
+    );
+    private.server.wait_for_line("the tokens stay as they were: file of tokens");
+    private.server.wait_for_line("the keys stay as they were");
+    assert_logged(&private.server, "Too many open files");
+    limit_files(&private.server, None);
+
+    eventually(|| status(&private.server, &private.token) == 401);
+    assert_logged(&private.server, "signing with other-1");
+    eventually(|| !problems(&private.server));
+
+    // A file with a mistake is counted, and told once.
+    write_key(&private.file, "nonsense\n");
+    eventually(|| problems(&private.server));
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(private.server.stderr().matches("line 1: expected").count(), 1);
+}
+
+#[test]
+fn a_token_that_is_revoked_while_a_reload_waits_does_not_come_back_with_it() {
+    let standard = Standard::new();
+    let (builder, file) = private(&standard.store, CLOSED);
+    let token = create(&file, "ci", &[]);
+    // So much is there no room for, so that it is not known for ten seconds what the new configuration shows.
+    let server = builder.store_number("index_entries", 1).start();
+    assert_eq!(status(&server, &token), 200);
+    let config = server.scratch().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let roots = format!("[expose]\nroots = [{:?}]\n", crate::support::full(&standard.top));
+    fs::write(&config, format!("{text}\n{roots}")).unwrap();
+    server.signal(Signal::HUP);
+    assert_logged(&server, "index_entries");
+
+    token_command("revoke", &file, &["ci"]);
+    eventually(|| status(&server, &token) == 401);
+    let is_reloaded = || server.stderr().lines().any(|line| line.ends_with(" reloaded"));
+    assert!(!is_reloaded(), "it waits");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_reloaded() {
+        assert_eq!(status(&server, &token), 401);
+        assert!(Instant::now() < deadline);
+    }
+    for _ in 0..50 {
+        assert_eq!(status(&server, &token), 401);
+    }
 }

@@ -12,13 +12,17 @@ use crate::{
     keys::load_key,
     notify,
     state::State,
-    tls::{Certificate, Prepared},
+    tls::Certificate,
+    views::Views,
     watch::FileWatch,
 };
 
 /// How often files are looked at, and how often while one is awaited.
 const SELDOM: Duration = Duration::from_secs(5);
 const OFTEN: Duration = Duration::from_secs(1);
+
+/// How long a file of tokens must look the same before it is read: what is being written could be cut in the middle.
+const WRITTEN: Duration = Duration::from_millis(200);
 
 /// How the files of keys and certificate looked before they were loaded. In this order, what changes
 /// in between is loaded again rather than overlooked.
@@ -53,8 +57,14 @@ pub(crate) struct Reloader {
     caches: Caches,
     tls: Option<TlsFiles>,
     seen: Seen,
+    /// A file of tokens has changed, and may be about to again.
+    tokens_changing: bool,
     /// Certificate or key has changed, and the other may be about to.
     tls_changing: bool,
+    /// The certificate could not be used when it was last loaded.
+    tls_refused: bool,
+    /// What was said of files that cannot be used: they are tried again and again, and it is said once.
+    told: Vec<String>,
     /// A configuration that takes effect when it is known what its caches show.
     next: Option<Next>,
     next_look: Instant,
@@ -66,7 +76,6 @@ struct Next {
     caches: Caches,
     tls: Option<TlsFiles>,
     seen: Seen,
-    prepared: Option<Prepared>,
 }
 
 impl Reloader {
@@ -84,7 +93,10 @@ impl Reloader {
             certificate,
             caches,
             tls,
+            tokens_changing: false,
             tls_changing: false,
+            tls_refused: false,
+            told: Vec::new(),
             next: None,
             next_look: Instant::now() + OFTEN,
         }
@@ -115,41 +127,47 @@ impl Reloader {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let prepared = match (&self.certificate, &new.tls) {
+        match (&self.certificate, &new.tls) {
             (Some(certificate), Some(files)) => {
-                Some(certificate.prepare(files).map_err(|err| vec![err.to_string()])?)
+                certificate.prepare(files).map_err(|err| vec![err.to_string()])?;
             }
             (None, Some(_)) => {
                 tracing::warn!("TLS takes effect at the next start: no listener speaks it now");
-                None
             }
             (Some(_), None) => {
                 tracing::warn!("TLS ends at the next start: the listeners keep their certificate");
-                None
             }
-            (None, None) => None,
-        };
-        self.next = Some(Next {
-            coming: Coming::new(self.state.prepare(&new.caches)),
-            caches: new.caches,
-            tls: new.tls,
-            seen,
-            prepared,
-        });
+            (None, None) => {}
+        }
+        let views = self.state.prepare(&new.caches);
+        // A file that broke since it was looked at must not take the place of what is good.
+        let problems: Vec<String> = views.all().flat_map(|view| view.problems()).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.next =
+            Some(Next { coming: Coming::new(views), caches: new.caches, tls: new.tls, seen });
         Ok(())
     }
 
     /// Lets a configuration that was read take effect if it is time for that.
     fn show(&mut self, status: &str) {
-        let Some(next) = self.next.take_if(|next| next.coming.is_settled()) else { return };
-        self.state.exchange(Arc::clone(&next.coming.views));
-        if let Some(prepared) = next.prepared {
-            prepared.show();
+        let Some(mut next) = self.next.take_if(|next| next.coming.is_settled()) else { return };
+        // What was withdrawn while it waited must not come back with it.
+        if next.seen.keys.changed() {
+            self.load_keys(&next.coming.views, true);
         }
+        self.tokens_changing = next.seen.tokens.changed();
+        if self.tokens_changing {
+            self.load_tokens(&next.coming.views, true);
+        }
+        self.state.exchange(Arc::clone(&next.coming.views));
         self.seen = next.seen;
-        self.tls_changing = false;
         self.caches = next.caches;
         self.tls = next.tls;
+        self.tls_changing = self.seen.tls.changed();
+        // Not what was found good when the configuration was read: a CA may have been withdrawn since.
+        self.load_tls();
         tracing::info!("reloaded");
         notify::ready(status);
     }
@@ -172,27 +190,34 @@ impl Reloader {
         if self.next_look > Instant::now() {
             return;
         }
-        if self.seen.keys.changed() {
-            self.load_keys();
-        }
-        if self.seen.tokens.changed() {
-            self.load_tokens();
-        }
+        let views = self.state.views.load_full();
+        let changed = self.seen.keys.changed();
+        self.load_keys(&views, changed);
+        self.look_at_tokens(&views);
         self.look_at_tls();
         self.next_look = Instant::now() + self.pause();
     }
 
     /// A token or a CA that was revoked is refused within seconds; what is awaited is not waited for any longer.
     fn pause(&self) -> Duration {
+        if self.tokens_changing {
+            return WRITTEN;
+        }
         let has_tokens = self.caches.all().any(|(_, cache)| cache.access.tokens.is_some());
         let has_client_ca = self.tls.as_ref().is_some_and(|files| files.client_ca.is_some());
-        let awaited =
-            self.tls_changing || self.state.views.load().all().any(|view| view.has_problems());
+        let awaited = self.tls_changing
+            || self.tls_refused
+            || self.state.views.load().all().any(|view| view.are_keys_refused());
         if has_tokens || has_client_ca || awaited { OFTEN } else { SELDOM }
     }
 
-    fn load_keys(&self) {
-        for view in self.state.views.load().all() {
+    /// Loads keys that have changed, and those that could not be used the last time: what kept them from that need not be seen
+    /// from the look of the files.
+    fn load_keys(&mut self, views: &Views, changed: bool) {
+        if changed {
+            self.told.clear();
+        }
+        for view in views.all().filter(|view| changed || view.are_keys_refused()) {
             let cache = view.label();
             match view.reload_keys() {
                 Ok(()) => {
@@ -208,24 +233,39 @@ impl Reloader {
                     let outcome =
                         if kept { "the keys stay as they were" } else { "still not ready" };
                     for problem in problems {
-                        tracing::error!("{cache}{outcome}: {problem}");
+                        self.tell(format!("{cache}{outcome}: {problem}"));
                     }
                 }
             }
         }
     }
 
-    fn load_tokens(&self) {
-        let views = self.state.views.load();
-        for view in views.all().filter(|view| view.config.access.tokens.is_some()) {
+    /// Files of tokens are read when none has changed since the last look.
+    fn look_at_tokens(&mut self, views: &Views) {
+        let changed = self.seen.tokens.changed();
+        if !changed {
+            self.load_tokens(views, self.tokens_changing);
+        }
+        self.tokens_changing = changed;
+    }
+
+    /// The same as [`Self::load_keys`] for tokens.
+    fn load_tokens(&mut self, views: &Views, changed: bool) {
+        if changed {
+            self.told.clear();
+        }
+        let views = views.all().filter(|view| view.config.access.tokens.is_some());
+        for view in views.filter(|view| changed || view.access.is_refused()) {
             let cache = view.label();
             let had_problems = !view.access.problems().is_empty();
             match view.reload_tokens() {
                 Ok(number) => tracing::info!("{cache}tokens were read again: {number}"),
                 Err(problem) if had_problems => {
-                    tracing::error!("{cache}still nobody is let in by a token: {problem}");
+                    self.tell(format!("{cache}still nobody is let in by a token: {problem}"));
                 }
-                Err(problem) => tracing::error!("{cache}the tokens stay as they were: {problem}"),
+                Err(problem) => {
+                    self.tell(format!("{cache}the tokens stay as they were: {problem}"));
+                }
             }
         }
     }
@@ -234,19 +274,33 @@ impl Reloader {
     /// neither has changed since the last look.
     fn look_at_tls(&mut self) {
         let changed = self.seen.tls.changed();
-        if changed || !self.tls_changing {
-            self.tls_changing = changed;
-            return;
+        if changed {
+            self.told.clear();
+        } else if (self.tls_changing || self.tls_refused) && self.load_tls() {
+            tracing::info!("a TLS certificate has changed; the new one is used");
         }
-        self.tls_changing = false;
-        if let (Some(certificate), Some(files)) = (&self.certificate, &self.tls) {
-            match certificate.prepare(files) {
-                Ok(prepared) => {
-                    prepared.show();
-                    tracing::info!("a TLS certificate has changed; the new one is used");
-                }
-                Err(err) => tracing::error!("TLS stays as it was: {err}"),
-            }
+        self.tls_changing = changed;
+    }
+
+    /// Whether there is a certificate, and it could be loaded.
+    fn load_tls(&mut self) -> bool {
+        let (Some(certificate), Some(files)) = (&self.certificate, &self.tls) else {
+            return false;
+        };
+        let prepared = certificate.prepare(files);
+        self.tls_refused = prepared.is_err();
+        match prepared {
+            Ok(prepared) => prepared.show(),
+            Err(err) => self.tell(format!("TLS stays as it was: {err}")),
+        }
+        !self.tls_refused
+    }
+
+    /// Tells the operator what keeps a file from being used, once.
+    fn tell(&mut self, problem: String) {
+        if !self.told.contains(&problem) {
+            tracing::error!("{problem}");
+            self.told.push(problem);
         }
     }
 }

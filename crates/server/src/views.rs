@@ -5,7 +5,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use actix_web::{
@@ -47,6 +47,8 @@ pub(crate) struct View {
     /// How it was configured.
     pub(crate) config: CacheConfig,
     signer: Arc<SharedSigner>,
+    /// Whether the keys could not be used when they were last loaded.
+    keys_refused: AtomicBool,
     restricted: Restricted,
 }
 
@@ -70,6 +72,7 @@ impl View {
             access: Arc::new(Access::new(&config.access)),
             challenge: refused::challenge(name),
             config: config.clone(),
+            keys_refused: (!signer.problems().is_empty()).into(),
             signer: Arc::new(share(signer)),
             restricted: Restricted::default(),
         };
@@ -91,6 +94,7 @@ impl View {
             challenge: self.challenge.clone(),
             config: CacheConfig { expose: policy, ..self.config.clone() },
             signer: Arc::clone(&self.signer),
+            keys_refused: false.into(),
             restricted: Restricted::default(),
         }
     }
@@ -124,9 +128,14 @@ impl View {
         self.name.as_deref().map(|name| format!("cache {name}: ")).unwrap_or_default()
     }
 
-    /// Whether a key or the file of tokens cannot be used.
-    pub(crate) fn has_problems(&self) -> bool {
-        !self.signer().problems().is_empty() || !self.access.problems().is_empty()
+    /// What keeps keys and the file of tokens from being used, for the operator.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.signer().problems().iter().cloned().chain(self.access.problems()).collect()
+    }
+
+    /// Whether the keys could not be used when they were last loaded: older ones are in use, or none.
+    pub(crate) fn are_keys_refused(&self) -> bool {
+        self.keys_refused.load(Ordering::Relaxed)
     }
 
     /// Loads the keys anew. Downloads that run are not touched.
@@ -136,6 +145,7 @@ impl View {
     pub(crate) fn reload_keys(&self) -> Result<(), Vec<String>> {
         let new = Signer::load(&self.config.signing);
         let problems = new.problems().to_vec();
+        self.keys_refused.store(!problems.is_empty(), Ordering::Relaxed);
         if problems.is_empty() || !self.signer().problems().is_empty() {
             self.signer.store(Arc::new(new));
         }

@@ -20,7 +20,10 @@ pub mod tokens;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -52,6 +55,8 @@ pub(crate) struct Access {
     file: Option<PathBuf>,
     /// The tokens of the file, or why there are none: then nobody is let in by a token.
     tokens: ArcSwap<Result<Tokens, String>>,
+    /// Whether the file could not be used when it was last read.
+    is_refused: AtomicBool,
     subjects: Vec<SubjectRule>,
     oidc: Oidc,
 }
@@ -73,6 +78,7 @@ impl Access {
         Self {
             anonymous: config.anonymous,
             file: config.tokens.clone(),
+            is_refused: tokens.is_err().into(),
             tokens: ArcSwap::from_pointee(tokens),
             subjects: config.subjects.clone(),
             oidc: Oidc::new(&config.oidc),
@@ -82,6 +88,11 @@ impl Access {
     /// What keeps clients from being known, for the operator; empty when all is well.
     pub(crate) fn problems(&self) -> Vec<String> {
         self.tokens.load().as_ref().as_ref().err().cloned().into_iter().collect()
+    }
+
+    /// Whether the file of tokens could not be used when it was last read: older tokens are in use, or none.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
     }
 
     /// Does something with the tokens, if there are any.
@@ -96,7 +107,9 @@ impl Access {
     /// # Errors
     /// What is wrong with it; the tokens stay as they were.
     pub(crate) fn reload_tokens(&self, prepare: impl FnOnce(&Tokens)) -> Result<usize, String> {
-        let tokens = load(self.file.as_deref())?;
+        let tokens = load(self.file.as_deref());
+        self.is_refused.store(tokens.is_err(), Ordering::Relaxed);
+        let tokens = tokens?;
         prepare(&tokens);
         let number = tokens.len();
         self.tokens.store(Arc::new(Ok(tokens)));

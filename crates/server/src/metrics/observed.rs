@@ -33,6 +33,8 @@ pub(crate) struct Observed {
     pub(crate) signing_keys: u64,
     /// Configured keys that cannot be used.
     pub(crate) signing_problems: u64,
+    /// Caches whose file of tokens could not be used when it was last read.
+    pub(crate) token_file_problems: u64,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ pub(super) struct Asked {
     exposures: Exposures,
     signing_keys: IntGauge,
     signing_problems: IntGauge,
+    token_file_problems: IntGauge,
 }
 
 impl Asked {
@@ -96,6 +99,10 @@ impl Asked {
                 "rust_nix_serve_signing_key_problems",
                 "Configured signing keys that cannot be used.",
             ),
+            token_file_problems: build.gauge(
+                "rust_nix_serve_token_file_problems",
+                "Caches whose file of tokens was refused when it was last read.",
+            ),
         }
     }
 
@@ -117,6 +124,7 @@ impl Asked {
         self.exposures.fill(&observed.exposures);
         self.signing_keys.set(signed(observed.signing_keys));
         self.signing_problems.set(signed(observed.signing_problems));
+        self.token_file_problems.set(signed(observed.token_file_problems));
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         Some((view.name.as_deref().unwrap_or_default().to_owned(), view.store.exposure_numbers()?))
     });
     let problems = views.all().map(|view| view.signer().problems().len()).sum::<usize>();
+    let refused = views.all().filter(|view| view.access.is_refused()).count();
     let observed = Observed {
         temp_roots_held: store.rooted,
         temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
@@ -28,6 +29,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         exposures: exposures.collect(),
         signing_keys: state.public_keys().len() as u64,
         signing_problems: problems as u64,
+        token_file_problems: refused as u64,
     };
     Entity::new(CONTENT_TYPE, Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(state.metrics.render(&observed)))
