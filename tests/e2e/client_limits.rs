@@ -6,10 +6,11 @@ use std::{
 };
 
 use rns_testing::{FixtureStore, Server, Tree, http};
+use rustix::process::Signal;
 
 use crate::{
-    private,
-    support::{nar_of, server},
+    private::{create, get_with, private, token_command, with_token},
+    support::{field, nar_of, narinfo_of, server},
 };
 
 const CACHE_INFO: &str = "/nix-cache-info";
@@ -111,7 +112,7 @@ fn tokens_of_two_caches_are_two_whatever_they_are_called() {
     let path = store.add("zeroes", Tree::zeroes(64 << 20));
     let builder = server().store(&store);
     let files = ["default", "team"].map(|name| builder.scratch().join(name));
-    let tokens = files.each_ref().map(|file| private::create(file, "ci", &[]));
+    let tokens = files.each_ref().map(|file| create(file, "ci", &[]));
     let [default, team] = files.each_ref().map(|file| format!("tokens = {file:?}\nanonymous = []"));
     let server = builder
         .section(&format!("[access]\n{default}\n[expose]\neverything = true"))
@@ -174,4 +175,35 @@ fn an_answer_is_sent_no_faster_than_its_client_may_take_it() {
     assert!(both.iter().all(|length| *length > 3 << 20), "{both:?}");
     // Six MiB together, of which one is a burst, and the last chunk is waited for by nobody.
     assert!(start.elapsed() >= Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+/// That a request which waits for its turn behind a download is refused when the token is revoked meanwhile.
+fn assert_refused_when_its_turn_comes(limits: &str) {
+    let mut store = FixtureStore::new();
+    let path = store.add("zeroes", Tree::zeroes(64 << 20));
+    let (builder, file) = private(&store, "anonymous = []\nfailure_delay = \"0s\"");
+    let token = create(&file, "ci", &[]);
+    let mut server = builder.section(&format!("{limits}\nrequests_at_once = 1")).start();
+    let narinfo = get_with(&server, &token, &narinfo_of(&path));
+    let nar = format!("/{}", field(&narinfo, "URL").unwrap());
+    let download = begin(&server, &with_token(http::Request::get(&nar), &token));
+    let mut waiting = server.connect();
+    let request = with_token(http::Request::get(CACHE_INFO), &token);
+    assert!(!is_answered_soon(&mut waiting, &request));
+
+    token_command("revoke", &file, &["ci"]);
+    server.signal(Signal::HUP);
+    server.wait_for_line(" reloaded");
+    drop(download);
+    assert_eq!(waiting.read_response().unwrap().status(), 401);
+}
+
+#[test]
+fn what_waits_for_the_turn_of_its_address_is_judged_when_it_comes() {
+    assert_refused_when_its_turn_comes("[limits.per_address]");
+}
+
+#[test]
+fn what_waits_for_the_turn_of_its_token_is_judged_when_it_comes() {
+    assert_refused_when_its_turn_comes("[limits.per_token]");
 }

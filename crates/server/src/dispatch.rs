@@ -10,7 +10,7 @@ use actix_web::{
 use rns_formats::url::{self, Resource};
 
 use crate::{
-    access,
+    access::{self, Grant, Permission, refused::Refusal},
     answer::{self, Answer},
     at_once,
     metrics::Kind,
@@ -38,47 +38,75 @@ async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
 
 /// Answers what may have to be waited for.
 async fn take_time(request: &HttpRequest, state: &State) -> (Kind, Answer) {
-    let views = state.views.load_full();
-    let watching = watchers::is_watching(request);
-    let (view, path) =
-        if watching { (views.default(), request.uri().path()) } else { views.of(request) };
-    let resource = url::parse(path, request.uri().query());
+    if watchers::is_watching(request) {
+        let resource = url::parse(request.uri().path(), request.uri().query());
+        return (Kind::of(resource.as_ref()), watchers::answer(request, state, resource).await);
+    }
+    answer(request, state).await
+}
+
+/// The cache that a request is for, and what it asks of it.
+type Meant = (Arc<View>, Option<Resource>);
+
+/// What a request means as things are now.
+fn meant(request: &HttpRequest, state: &State) -> Meant {
+    let views = state.views.load();
+    let (view, path) = views.of(request);
+    (Arc::clone(view), url::parse(path, request.uri().query()))
+}
+
+async fn answer(request: &HttpRequest, state: &State) -> (Kind, Answer) {
+    let (view, resource) = meant(request, state);
     let kind = Kind::of(resource.as_ref());
-    let answer = if watching {
-        watchers::answer(request, state, resource).await
-    } else {
-        answer(request, state, view, resource).await
+    let answer = match access::needed(resource.as_ref(), request.method()) {
+        None => perform(request, state, &view, resource).await,
+        Some(_) => limited(request, state, (view, resource)).await,
     };
     (kind, answer)
 }
 
-async fn answer(
-    request: &HttpRequest,
-    state: &State,
-    view: &Arc<View>,
-    resource: Option<Resource>,
-) -> Answer {
-    let Some(needed) = access::needed(resource.as_ref(), request.method()) else {
-        return perform(request, state, view, resource).await;
-    };
+/// Answers when it is the client's turn, and as what was configured says at that time: it may have changed, or a token may have
+/// been revoked, while the request waited.
+async fn limited(request: &HttpRequest, state: &State, first: Meant) -> Answer {
+    let limits = &state.config.limits;
     let Ok(mut turn) = state.limiter.admit_address(request, state).await else {
         return answer::unavailable("too many requests from your address\n");
     };
-    let grant = match access::authorise(request, state, view, needed).await {
-        Ok(grant) => grant,
-        Err(refusal) => {
-            drop(turn);
-            return access::refused::answer(refusal, state, view).await;
-        }
-    };
-    if let Some(holder) = &grant.holder
-        && state.limiter.admit_holder(&mut turn, holder).await.is_err()
+    let now = if limits.per_address.is_any() { meant(request, state) } else { first };
+    let mut allowed = allow(request, state, now).await;
+    if let Ok((Grant { holder: Some(holder), .. }, _)) = &allowed
+        && limits.per_token.is_any()
     {
-        return answer::unavailable("too many requests with this token\n");
+        if state.limiter.admit_holder(&mut turn, holder).await.is_err() {
+            return answer::unavailable("too many requests with this token\n");
+        }
+        allowed = allow(request, state, meant(request, state)).await;
     }
-    let answer = perform(request, state, &grant.view, resource).await;
-    let answer = turn.tie(answer, &state.config.limits);
-    if grant.private { answer::for_one_client(answer) } else { answer }
+    match allowed {
+        Ok((grant, resource)) => {
+            let answer = perform(request, state, &grant.view, resource).await;
+            let answer = turn.tie(answer, limits);
+            if grant.private { answer::for_one_client(answer) } else { answer }
+        }
+        Err((refusal, view)) => {
+            drop(turn);
+            access::refused::answer(refusal, state, &view).await
+        }
+    }
+}
+
+/// Whether a request is allowed what it asks for.
+async fn allow(
+    request: &HttpRequest,
+    state: &State,
+    (view, resource): Meant,
+) -> Result<(Grant, Option<Resource>), (Refusal, Arc<View>)> {
+    // What needs no permission in a cache of today needed one in that of before: it is as much as reading.
+    let needed = access::needed(resource.as_ref(), request.method()).unwrap_or(Permission::Read);
+    match access::authorise(request, state, &view, needed).await {
+        Ok(grant) => Ok((grant, resource)),
+        Err(refusal) => Err((refusal, view)),
+    }
 }
 
 async fn perform(

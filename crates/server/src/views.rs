@@ -175,11 +175,6 @@ impl Views {
         Self { default: Arc::new(View::new(store, None, &caches.default)), named }
     }
 
-    /// What is answered where no cache with a name is meant.
-    pub(crate) const fn default(&self) -> &Arc<View> {
-        &self.default
-    }
-
     /// Every view.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<View>> {
         std::iter::once(&self.default).chain(self.named.iter().map(|(_, view)| view))
