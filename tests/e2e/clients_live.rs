@@ -42,6 +42,6 @@ fn a_missing_store_is_an_outage_until_real_nix_makes_it() {
         let added = builder.run("nix-store", ["--add", file.to_str().unwrap()]).success();
         let narinfo = format!("/{}.narinfo", &added.text()["/nix/store/".len()..][..32]);
         server.get(&narinfo).ok();
-        server.get("/readyz").ok();
+        eventually(|| server.get("/readyz").status() == 200);
     }
 }

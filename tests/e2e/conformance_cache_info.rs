@@ -1,10 +1,10 @@
 //! Checks C01 to C07: `nix-cache-info`.
 
-use std::fs;
+use std::{fs, time::Instant};
 
-use rns_testing::{FixtureStore, Standard};
+use rns_testing::{FixtureStore, Standard, http};
 
-use crate::support::{assert_refusal, field, narinfo_of, serve, server, without_date};
+use crate::support::{assert_refusal, eventually, field, narinfo_of, serve, server, without_date};
 
 #[test]
 fn c01_cache_info_has_the_three_fields_that_clients_read() {
@@ -105,5 +105,25 @@ fn c07_an_unavailable_database_is_an_outage_and_never_a_miss() {
     fs::rename(&away, &database).unwrap();
     let answer = server.get(&narinfo_of(&standard.tree));
     assert_eq!(answer.status(), 200, "{answer:?}\n{}", server.stderr());
-    server.get("/readyz").ok();
+    eventually(|| server.get("/readyz").status() == 200);
+}
+
+#[test]
+fn those_who_ask_whether_it_is_ready_do_not_wear_out_the_database() {
+    let mut store = FixtureStore::new();
+    store.close_database();
+    fs::remove_file(store.database()).unwrap();
+    let server = serve(&store);
+    let start = Instant::now();
+    let mut connection = server.connect();
+    for _ in 0..300 {
+        assert_eq!(connection.send(&http::Request::get("/readyz")).status(), 503);
+    }
+    let metrics = server.get("/metrics");
+    let mut lines = metrics.text().lines();
+    let failed =
+        lines.find_map(|line| line.strip_prefix("rust_nix_serve_store_errors_total ")).unwrap();
+    let failed: u64 = failed.parse().unwrap();
+    // Once a second for them, and once for the service manager.
+    assert!(failed > 0 && failed <= 3 * (start.elapsed().as_secs() + 1), "{failed}");
 }

@@ -13,6 +13,7 @@ use crate::{
     limits::Limiter,
     metrics::Metrics,
     rendered::RenderedCache,
+    routes::health::LastLook,
     views::{View, Views},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct State {
     pub(crate) downloads: Arc<Semaphore>,
     /// Narinfos that were rendered before.
     pub(crate) narinfos: RenderedCache,
+    /// What those were told who asked last whether all is well.
+    pub(crate) last_look: LastLook,
 }
 
 impl State {
@@ -57,6 +60,7 @@ impl State {
             limiter: Limiter::new(&config.limits),
             downloads: Arc::new(Semaphore::new(most_downloads(&config))),
             narinfos: RenderedCache::new(config.limits.narinfo_cache_bytes),
+            last_look: LastLook::default(),
             config,
         }
     }
@@ -92,10 +96,25 @@ impl State {
     /// # Errors
     /// The reasons why not, for the operator.
     pub(crate) async fn readiness(&self) -> Result<(), Vec<NotReady>> {
+        let mut reasons = self.unusable_files();
+        reasons.extend(self.unusable_store().await);
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    /// What is wrong with keys and tokens; known already.
+    pub(crate) fn unusable_files(&self) -> Vec<NotReady> {
         let mut reasons = Vec::new();
         for view in self.views.load().all() {
             reasons.extend(view.signer().problems().iter().cloned().map(NotReady::Key));
             reasons.extend(view.access.problems().into_iter().map(NotReady::Access));
+        }
+        reasons
+    }
+
+    /// What is wrong with the store; it is asked.
+    pub(crate) async fn unusable_store(&self) -> Vec<NotReady> {
+        let mut reasons = Vec::new();
+        for view in self.views.load_full().all() {
             if let Err(reason) = exposure(view).await {
                 reasons.push(NotReady::Exposure(reason));
             }
@@ -103,7 +122,7 @@ impl State {
         if let Err(error) = self.store.readiness().await {
             reasons.push(NotReady::Store(error));
         }
-        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+        reasons
     }
 }
 
