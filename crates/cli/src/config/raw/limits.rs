@@ -22,7 +22,7 @@ pub(crate) struct RawLimits {
     /// A client that takes no byte for this long is cut off. Clients pause for minutes while they unpack.
     pub(crate) stall_timeout: Span,
     /// Open connections of one address, or of one IPv6 network of 64 bits; 0 is any number. More are closed. It
-    /// does not count what comes through a unix socket.
+    /// does not count what comes through a unix socket, from `access.trusted_proxies` or on `nginx.listen`.
     pub(crate) connections_per_address: u64,
     pub(crate) per_address: RawPerAddress,
     pub(crate) per_token: RawPerToken,
