@@ -208,3 +208,28 @@ fn a_token_that_is_revoked_while_a_reload_waits_does_not_come_back_with_it() {
         assert_eq!(status(&server, &token), 401);
     }
 }
+
+#[test]
+fn a_file_that_breaks_while_a_reload_waits_does_not_bring_a_revoked_token_back() {
+    let standard = Standard::new();
+    let (builder, file) = private(&standard.store, CLOSED);
+    let token = create(&file, "ci", &[]);
+    let mut server = builder.store_number("index_entries", 1).start();
+    let config = server.scratch().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(
+        &config,
+        format!("{text}\n[expose]\nroots = [{:?}]\n", crate::support::full(&standard.top)),
+    )
+    .unwrap();
+    server.signal(Signal::HUP);
+    assert_logged(&server, "index_entries");
+    token_command("revoke", &file, &["ci"]);
+    eventually(|| status(&server, &token) == 401);
+    write_key(&file, "nonsense\n");
+    server.wait_for_line("the tokens stay as they were");
+    server.wait_for_lines(1, Duration::from_secs(30), |line| {
+        line.contains("a file broke meanwhile").then_some(())
+    });
+    assert_eq!(status(&server, &token), 401);
+}

@@ -157,10 +157,17 @@ impl Reloader {
         if next.seen.keys.changed() {
             self.load_keys(&next.coming.views, true);
         }
-        self.tokens_changing = next.seen.tokens.changed();
-        if self.tokens_changing {
+        let tokens_changed = next.seen.tokens.changed();
+        if tokens_changed {
             self.load_tokens(&next.coming.views, true);
         }
+        // Those in use may be younger than what was read for the coming ones.
+        if next.coming.views.all().any(|view| view.are_keys_refused() || view.access.is_refused()) {
+            tracing::error!("reload refused, everything stays as it was: a file broke meanwhile");
+            notify::ready(&format!("{status}; the last reload was refused, see the log"));
+            return;
+        }
+        self.tokens_changing = tokens_changed;
         self.state.exchange(Arc::clone(&next.coming.views));
         self.seen = next.seen;
         self.caches = next.caches;
