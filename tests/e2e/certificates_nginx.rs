@@ -9,7 +9,7 @@ use rns_testing::{
 
 use crate::{
     certificates::{RULES, client, given, showing, status},
-    support::{PUBLIC_KEY, SECRET_KEY, eventually, full, is_installed, server},
+    support::{PUBLIC_KEY, SECRET_KEY, eventually, full, is_installed, nginx_temporary, server},
 };
 
 /// nginx with TLS before the socket of a server, configured as `docs/client-certificates.md` says.
@@ -35,9 +35,7 @@ impl Front {
             .start();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let own = scratch.path().display();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
-            .concat();
+        let temporary = nginx_temporary(scratch.path());
         let (certificate, key, ca) = (given("one.crt"), given("one.key"), given("ca.crt"));
         let configuration = format!(
             "daemon off; master_process off; pid {own}/pid; error_log stderr;

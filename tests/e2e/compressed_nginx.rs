@@ -9,7 +9,9 @@ use rns_testing::{
 
 use crate::{
     compressed::{compressing, large},
-    support::{PUBLIC_KEY, eventually, field, full, is_installed, narinfo_of, nixes},
+    support::{
+        PUBLIC_KEY, eventually, field, full, is_installed, narinfo_of, nginx_temporary, nixes,
+    },
 };
 
 /// nginx, configured as `docs/systemd-and-nginx.md` says.
@@ -24,9 +26,7 @@ impl Front {
         let scratch = Scratch::new();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (own, cache) = (scratch.path().display(), directory.display());
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
-            .concat();
+        let temporary = nginx_temporary(scratch.path());
         let proxy =
             "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
                      proxy_max_temp_file_size 0;";

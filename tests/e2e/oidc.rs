@@ -13,7 +13,7 @@ use crate::{
     certificates::given,
     support::{
         PUBLIC_KEY, SECRET_KEY, assert_logged, assert_refusal, eventually, full, is_installed,
-        nixes, server,
+        nginx_temporary, nixes, server,
     },
 };
 
@@ -205,9 +205,7 @@ fn behind_tls(issuer: &Issuer) -> (Process, Scratch) {
     let scratch = Scratch::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let own = scratch.path().display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
-        .concat();
+    let temporary = nginx_temporary(scratch.path());
     let (certificate, key, upstream) = (given("issuer.crt"), given("issuer.key"), issuer.address());
     let configuration = format!(
         "daemon off; master_process off; pid {own}/pid; error_log stderr;

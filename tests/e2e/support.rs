@@ -1,6 +1,7 @@
 //! What most tests begin with.
 
 use std::{
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -131,4 +132,12 @@ pub(crate) fn assert_logged(server: &Server, text: &str) {
         assert!(Instant::now() < deadline, "{text:?} is not in the log:\n{}", server.stderr());
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// The lines that let an nginx of a test keep its temporary files below this directory.
+pub(crate) fn nginx_temporary(own: &Path) -> String {
+    let own = own.display();
+    ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
+        .concat()
 }
