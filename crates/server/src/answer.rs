@@ -12,7 +12,7 @@ use actix_web::{
 use bytes::Bytes;
 use rns_formats::byte_range::ByteRange;
 
-use crate::body::Body;
+use crate::{asked::Asked, body::Body, wire::Outbox};
 
 /// The answer to a request.
 pub(crate) type Answer = HttpResponse<Body>;
@@ -200,9 +200,12 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
         .unwrap_or_else(broken)
 }
 
+/// What a 404 says.
+pub(crate) const NOT_FOUND: &str = "not found\n";
+
 /// There is no such thing here.
 pub(crate) fn not_found() -> Answer {
-    plain(StatusCode::NOT_FOUND, "not found\n")
+    plain(StatusCode::NOT_FOUND, NOT_FOUND)
 }
 
 /// Not now; a later try may succeed. Clients remember a 404 for an hour, so an outage must never be one.
@@ -227,6 +230,22 @@ pub(crate) fn for_one_client(mut answer: Answer) -> Answer {
         && let Ok(value) = HeaderValue::try_from(format!("private{rest}"))
     {
         headers.insert(header::CACHE_CONTROL, value);
+    }
+    answer
+}
+
+/// The same answer, whose body is sent past the framework's buffer where its connection and its kind allow that.
+pub(crate) fn direct(request: &impl Asked, answer: Answer) -> Answer {
+    let Some(outbox) = request.conn_data::<Outbox>() else { return answer };
+    let mut length = None;
+    let mut answer = answer.map_body(|_, body| {
+        let (body, known) = body.through(outbox);
+        length = known;
+        body
+    });
+    if let Some(length) = length {
+        answer.head_mut().no_chunking(true);
+        answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     answer
 }

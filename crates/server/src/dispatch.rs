@@ -12,6 +12,7 @@ use rns_formats::url::{self, Resource};
 use crate::{
     access::{self, Grant, Permission, refused::Refusal},
     answer::{self, Answer},
+    asked::Asked,
     at_once,
     metrics::Kind,
     routes,
@@ -26,14 +27,23 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
 }
 
 async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
-    let (kind, answer) = match at_once::answer(&request, &state) {
-        Some(answered) => answered,
-        None => Box::pin(take_time(&request, &state)).await,
-    };
-    let answer = answer::for_method(request.method(), answer);
+    let (kind, answer) = take_time(&request, &state).await;
+    let answer = finish(&request, &state, kind, answer);
+    answer::direct(&request, answer)
+}
+
+/// Counts an answer that is as good as sent.
+fn finish(request: &impl Asked, state: &State, kind: Kind, answer: Answer) -> Answer {
+    let answer = answer::for_method(&request.head().method, answer);
     state.metrics.answered(kind, answer.status().as_u16());
     state.metrics.bytes(kind, answer.body().uncounted());
     answer
+}
+
+/// The answer to a request for which nothing has to be waited, before the framework makes anything of it.
+pub(crate) fn at_once(request: &impl Asked, state: &State) -> Option<Answer> {
+    let (kind, answer) = at_once::answer(request, state)?;
+    Some(finish(request, state, kind, answer))
 }
 
 /// Answers what may have to be waited for.

@@ -5,13 +5,17 @@
 
 pub mod access;
 mod answer;
+mod asked;
 mod at_once;
 mod body;
 pub mod config;
 mod descriptors;
 mod dispatch;
 mod exchange;
+mod express;
+mod front;
 mod heartbeat;
+mod http;
 pub mod keys;
 mod limits;
 mod listen;
@@ -19,6 +23,7 @@ mod metrics;
 mod nginx;
 mod notify;
 pub mod page;
+mod prepared;
 mod prewarm;
 mod refusal;
 mod reload;
@@ -36,6 +41,7 @@ pub mod tls;
 mod views;
 mod watch;
 mod watchers;
+mod wire;
 mod workers;
 
 pub use listen::ListenError;

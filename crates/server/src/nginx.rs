@@ -23,10 +23,20 @@ pub(crate) struct Behind;
 
 /// Where nginx finds a file of the cache, if it is nginx that asks.
 pub(crate) fn location(request: &HttpRequest, state: &State, name: &str) -> Option<HeaderValue> {
-    let prefix = state.config.nginx.as_ref()?.prefix.as_ref()?;
     request.conn_data::<Behind>()?;
     if request.headers().get(HEADER).is_some_and(|value| value == "off") {
         return None;
     }
+    location_of(state, name)
+}
+
+/// Whether nginx sends files of the cache.
+pub(crate) fn sends_files(state: &State) -> bool {
+    state.config.nginx.as_ref().is_some_and(|nginx| nginx.prefix.is_some())
+}
+
+/// Where nginx finds a file of the cache.
+pub(crate) fn location_of(state: &State, name: &str) -> Option<HeaderValue> {
+    let prefix = state.config.nginx.as_ref()?.prefix.as_ref()?;
     HeaderValue::try_from(format!("{prefix}{name}")).ok()
 }

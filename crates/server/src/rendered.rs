@@ -12,10 +12,11 @@ use std::{
 };
 
 use actix_web::http::header::HeaderValue;
-use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use rns_formats::{HashPart, PathInfo, Sha256Digest};
 use rns_store::{Doubt, Known, Witness};
+
+use crate::prepared::Prepared;
 
 /// After this time the path is looked for again, even when the database did not change: files can be taken away
 /// behind its back.
@@ -24,7 +25,7 @@ const RECHECK: Duration = Duration::from_secs(60);
 /// A narinfo as it is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Rendered {
-    pub(crate) text: Bytes,
+    pub(crate) prepared: Prepared,
     pub(crate) etag: HeaderValue,
     epoch: u64,
     exposure: u64,
@@ -53,7 +54,8 @@ struct Size;
 impl Weighter<Key, Arc<Rendered>> for Size {
     fn weight(&self, _: &Key, rendered: &Arc<Rendered>) -> u64 {
         let witness = rendered.witness.as_ref().map_or(0, Witness::memory_bytes);
-        (rendered.text.len() + 64 + size_of::<Rendered>() + size_of::<Key>() + witness) as u64
+        (rendered.prepared.memory_bytes() + 64 + size_of::<Rendered>() + size_of::<Key>() + witness)
+            as u64
     }
 }
 
@@ -127,14 +129,14 @@ impl RenderedCache {
     pub(crate) fn insert(
         &self,
         known: &Known,
-        text: Bytes,
+        prepared: Prepared,
         etag: HeaderValue,
         made: Moment,
         complete: bool,
     ) -> Arc<Rendered> {
         let info = &known.info;
         let rendered = Rendered {
-            text,
+            prepared,
             etag,
             epoch: made.epoch,
             exposure: made.exposure,
@@ -208,7 +210,7 @@ mod tests {
         let cache = RenderedCache::new(1 << 20);
         cache.insert(
             &info(1),
-            Bytes::from_static(b"text"),
+            Prepared::new(&crate::answer::not_found(), b"text"),
             HeaderValue::from_static("\"x\""),
             made,
             true,

@@ -8,16 +8,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use actix_web::{
-    HttpRequest,
-    http::header::{self, HeaderValue},
-};
+use actix_web::http::header::{self, HeaderValue};
 use bytes::Bytes;
 use rns_formats::CacheInfo;
 use rns_store::{LocalStore, Pattern};
 
 use crate::{
     access::{Access, refused, tokens::Tokens},
+    asked::Asked,
     config::{CacheConfig, Caches, NamedCache},
     restricted::Restricted,
     signing::{SharedSigner, Signer, share},
@@ -175,6 +173,11 @@ impl Views {
         Self { default: Arc::new(View::new(store, None, &caches.default)), named }
     }
 
+    /// The cache that every request is for, where there is just one.
+    pub(crate) fn sole(&self) -> Option<&Arc<View>> {
+        self.named.is_empty().then_some(&self.default)
+    }
+
     /// Every view.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<View>> {
         std::iter::once(&self.default).chain(self.named.iter().map(|(_, view)| view))
@@ -190,8 +193,8 @@ impl Views {
     }
 
     /// The cache that a request is for, and what it asks of it.
-    pub(crate) fn of<'a>(&self, request: &'a HttpRequest) -> (&Arc<View>, &'a str) {
-        let path = request.uri().path();
+    pub(crate) fn of<'a>(&self, request: &'a impl Asked) -> (&Arc<View>, &'a str) {
+        let path = request.head().uri.path();
         if self.named.is_empty() {
             return (&self.default, path);
         }
@@ -223,11 +226,12 @@ fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 /// The host name that a request is sent to, without the port. What a proxy says beside `Host` is not looked at.
-fn host(request: &HttpRequest) -> Option<String> {
-    let host = request
-        .uri()
+fn host(request: &impl Asked) -> Option<String> {
+    let head = request.head();
+    let host = head
+        .uri
         .host()
-        .or_else(|| without_port(request.headers().get(header::HOST)?.to_str().ok()?))?;
+        .or_else(|| without_port(head.headers().get(header::HOST)?.to_str().ok()?))?;
     Some(host.trim_end_matches('.').to_ascii_lowercase())
 }
 

@@ -5,6 +5,7 @@ use rns_formats::url::Resource;
 
 use crate::{
     answer::{self, Answer},
+    asked::Asked,
     routes,
     state::State,
 };
@@ -14,7 +15,7 @@ use crate::{
 pub(crate) struct Watching;
 
 /// Whether a request came in by such a listener.
-pub(crate) fn is_watching(request: &HttpRequest) -> bool {
+pub(crate) fn is_watching(request: &impl Asked) -> bool {
     request.conn_data::<Watching>().is_some()
 }
 

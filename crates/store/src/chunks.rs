@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{StoreError, nar::Buffer, nowait::NoWait};
+use crate::{FilePart, StoreError, nar::Buffer, nowait::NoWait};
 
 /// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
 /// them ends the work.
@@ -25,12 +25,37 @@ pub trait Chunks {
     /// what was sent so far is not the body, and the client must be able to see that.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>>;
 
+    /// The next piece, for a caller that can send part of a file without reading it. Otherwise as [`Self::poll_chunk`].
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+        self.poll_chunk(cx).map_ok(Piece::Bytes)
+    }
+
     /// The next chunk, for a caller that can wait.
     fn next_chunk(&mut self) -> impl Future<Output = Option<Result<Bytes, StoreError>>>
     where
         Self: Sized,
     {
         poll_fn(|cx| self.poll_chunk(cx))
+    }
+}
+
+/// What a body goes on with; never nothing.
+#[derive(Debug)]
+pub enum Piece {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Part of a file that the kernel has in memory.
+    File(FilePart),
+}
+
+impl Piece {
+    /// Bytes left to send.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::File(part) => part.left(),
+        }
     }
 }
 
@@ -45,6 +70,11 @@ pub(crate) trait Fill: Send + 'static {
     /// The same without blocking, as far as that is possible: 0 leaves the work, and whatever is wrong, to [`Self::fill`].
     fn fill_now(&mut self, _room: &mut [u8]) -> usize {
         0
+    }
+
+    /// What comes next, unread, where it is part of a file that the kernel has in memory.
+    fn part_now(&mut self) -> Option<FilePart> {
+        None
     }
 
     /// Whether everything has been read.
@@ -129,6 +159,21 @@ impl<S: Fill> Chunks for ReadAhead<S> {
     }
 }
 
+impl<S: Fill> ReadAhead<S> {
+    /// As [`Chunks::poll_piece`].
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+        if self.first.is_none()
+            && self.turn < TURN
+            && let State::Here(source) = &mut self.state
+            && let Some(part) = source.part_now()
+        {
+            self.turn += 1;
+            return Poll::Ready(Some(Ok(Piece::File(part))));
+        }
+        self.poll_chunk(cx).map_ok(Piece::Bytes)
+    }
+}
+
 impl<S: Fill> State<S> {
     fn read(mut source: S, mut buffer: Buffer) -> Self {
         Self::Reading(spawn_blocking(move || {
@@ -153,6 +198,10 @@ impl FileStream {
 impl Chunks for FileStream {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
         self.0.poll_chunk(cx)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+        self.0.poll_part(cx)
     }
 }
 
@@ -204,6 +253,12 @@ impl Fill for FileRange {
         let filled = self.nowait.read(&self.file, room, self.range.start);
         self.range.start += filled as u64;
         filled
+    }
+
+    fn part_now(&mut self) -> Option<FilePart> {
+        let part = FilePart::resident(&self.file, &self.range)?;
+        self.range.start += part.left() as u64;
+        Some(part)
     }
 
     fn is_at_end(&self) -> bool {

@@ -2,13 +2,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use actix_web::{
-    HttpRequest,
-    http::header::{HeaderMap, HeaderValue},
-};
+use actix_web::http::header::{HeaderMap, HeaderValue};
 
 use super::{Peer, Subject};
-use crate::nginx;
+use crate::{asked::Asked, nginx};
 
 /// What nginx says: `$ssl_client_verify` and `$ssl_client_s_dn`.
 const VERIFY: &str = "x-ssl-client-verify";
@@ -41,11 +38,11 @@ impl Owner {
 
 impl<'a> Certificate<'a> {
     /// That of a request.
-    pub(crate) fn of(request: &'a HttpRequest) -> Self {
+    pub(crate) fn of(request: &'a impl Asked) -> Self {
         // Whoever reaches the machine can connect to a TCP port; who can to a unix socket is the operator's choice.
         let is_nginx =
-            request.conn_data::<nginx::Behind>().is_some() && request.peer_addr().is_none();
-        match said(request.headers(), is_nginx) {
+            request.conn_data::<nginx::Behind>().is_some() && request.head().peer_addr.is_none();
+        match said(request.head().headers(), is_nginx) {
             Self::None => request.conn_data::<Peer>().map_or(Self::None, Peer::certificate),
             said => said,
         }

@@ -43,6 +43,7 @@ pub use self::{
     subject::{Subject, SubjectError},
 };
 use crate::{
+    asked::Asked,
     config::{AccessConfig, SubjectRule},
     limits::HolderId,
     state::State,
@@ -83,6 +84,11 @@ impl Access {
             subjects: config.subjects.clone(),
             oidc: Oidc::new(&config.oidc),
         }
+    }
+
+    /// Whether that needs no credential.
+    pub(crate) const fn everybody_may(&self, needed: Permission) -> bool {
+        self.anonymous.has(needed)
     }
 
     /// What keeps clients from being known, for the operator; empty when all is well.
@@ -182,9 +188,9 @@ pub fn issuer_problems(config: &AccessConfig) -> Vec<(String, String)> {
 
 /// Whether a request may have what needs this, just as it comes: everybody may, and it shows nothing that would have to be
 /// looked at.
-pub(crate) fn is_open(request: &HttpRequest, view: &View, needed: Permission) -> bool {
+pub(crate) fn is_open(request: &impl Asked, view: &View, needed: Permission) -> bool {
     view.access.anonymous.has(needed)
-        && Credential::of(request.headers()) == Credential::None
+        && Credential::of(request.head().headers()) == Credential::None
         && Certificate::of(request) == Certificate::None
 }
 

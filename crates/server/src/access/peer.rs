@@ -1,7 +1,6 @@
 //! The certificate that was shown when a connection was made.
 
 use std::{
-    any::Any,
     borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -39,8 +38,11 @@ struct FoundGood {
 
 impl Peer {
     /// Notes the certificate of a connection that has just been made.
-    pub(crate) fn note(client_ca: &ClientCa, stream: &dyn Any, extensions: &mut Extensions) {
-        let Some(stream) = stream.downcast_ref::<TlsStream<TcpStream>>() else { return };
+    pub(crate) fn note(
+        client_ca: &ClientCa,
+        stream: &TlsStream<TcpStream>,
+        extensions: &mut Extensions,
+    ) {
         if let Some(chain) = stream.get_ref().1.peer_certificates() {
             extensions.insert(Self::new(client_ca.clone(), chain));
         }

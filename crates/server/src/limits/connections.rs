@@ -1,22 +1,17 @@
 //! How many connections one address may have open.
 
 use std::{
-    any::Any,
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     num::NonZeroU64,
-    os::fd::{AsFd as _, BorrowedFd},
+    os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use actix_web::rt::net::TcpStream;
 use rustix::net::{Shutdown, shutdown};
 
 use super::network;
 use crate::config::DoorConfig;
-
-/// The stream of a connection with TLS.
-type Tls = actix_tls::accept::rustls_0_23::TlsStream<TcpStream>;
 
 /// The open connections of each address. An address without any has no entry.
 #[derive(Clone, Debug)]
@@ -38,10 +33,9 @@ impl PerAddress {
         Self { most: most.get(), door, open: Arc::default() }
     }
 
-    /// Counts a connection; one too many is closed. `None` for that of a proxy, which has those of many clients: from an
-    /// address that is trusted, or through a unix socket, which only proxies connect to.
-    pub(crate) fn count(&self, stream: &dyn Any) -> Option<OpenHere> {
-        let (peer, socket) = peer(stream)?;
+    /// Counts a connection; one too many is closed. `None` for that of a proxy, from an address that is
+    /// trusted: it has those of many clients.
+    pub(crate) fn count(&self, peer: SocketAddr, socket: impl AsFd) -> Option<OpenHere> {
         if self.door.trusts(peer.ip()) {
             return None;
         }
@@ -71,14 +65,6 @@ impl Drop for OpenHere {
             }
         }
     }
-}
-
-fn peer(stream: &dyn Any) -> Option<(SocketAddr, BorrowedFd<'_>)> {
-    let stream = match stream.downcast_ref::<TcpStream>() {
-        Some(stream) => stream,
-        None => stream.downcast_ref::<Tls>()?.get_ref().0,
-    };
-    Some((stream.peer_addr().ok()?, stream.as_fd()))
 }
 
 fn lock(open: &Mutex<HashMap<IpAddr, u64>>) -> MutexGuard<'_, HashMap<IpAddr, u64>> {

@@ -5,7 +5,6 @@
 
 mod error;
 mod inherited;
-mod place;
 mod tcp;
 mod unix;
 
@@ -16,7 +15,7 @@ use std::{
 };
 
 pub use self::error::ListenError;
-pub(crate) use self::{place::Place, unix::SocketFile};
+pub(crate) use self::unix::SocketFile;
 use crate::config::Listener;
 
 /// Connections that may wait to be accepted. The kernel cuts it down to `net.core.somaxconn`.

@@ -11,7 +11,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 use rns_formats::{Compression, url::NarName};
-use rns_store::{Chunks, Codec, Compressed, CompressedBody, Finished, Growing, StoreError};
+use rns_store::{Chunks, Codec, Compressed, CompressedBody, Finished, Growing, Piece, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     body::{Body, Download, Held},
     metrics::Kind,
     nginx,
+    prepared::Prepared,
     refusal::refuse,
     state::State,
     views::View,
@@ -39,12 +40,13 @@ pub(crate) async fn get(
         Ok(None) => return answer::not_found(),
         Err(error) => return refuse(&error),
     };
-    let caching = if name.nar_hash.is_some() { Caching::Immutable } else { Caching::Hour };
-    let tag = match &compressed {
-        Compressed::Finished(finished) => finished.tag(),
-        Compressed::Growing(growing) => growing.tag(),
-    };
-    let entity = Entity::new("application/x-nix-nar", caching).with_etag(answer::etag(tag));
+    let entity = entity(
+        &name,
+        match &compressed {
+            Compressed::Finished(finished) => finished.tag(),
+            Compressed::Growing(growing) => growing.tag(),
+        },
+    );
     if entity.is_known(request.headers()) {
         return entity.not_modified();
     }
@@ -59,6 +61,49 @@ pub(crate) async fn get(
     }
 }
 
+fn entity(name: &NarName, tag: &str) -> Entity {
+    let caching = if name.nar_hash.is_some() { Caching::Immutable } else { Caching::Hour };
+    Entity::new("application/x-nix-nar", caching).with_etag(answer::etag(tag))
+}
+
+/// Appends the head of the answer to GET, and returns the body, where nothing has to be waited for. `by_name`: it is nginx that
+/// asks, and sends files itself.
+pub(crate) fn at_hand(
+    state: &State,
+    view: &View,
+    name: &NarName,
+    by_name: bool,
+    head: &mut Vec<u8>,
+) -> Option<Option<Piece>> {
+    // How long an answer may be kept depends on whether its URL names the NAR.
+    let (codec, nar_hash) = (codec(name.compression)?, name.nar_hash?);
+    let by_name = by_name && nginx::sends_files(state);
+    let nar = view.store.compressed_at_hand(name.hash_part?, Some(nar_hash), codec, by_name)?;
+    if let Some(file) = nar.file_name().filter(|_| by_name) {
+        Prepared::head(&redirect(&entity(name, nar.tag()), nginx::location_of(state, file)?), 0)
+            .write(head);
+        return Some(None);
+    }
+    let piece = nar.piece()?;
+    let make = || {
+        let part = Part::Whole(nar.size());
+        let answer = entity(name, nar.tag()).answer_part(&part, Body::Bytes(Bytes::new()));
+        Prepared::head(&answer, nar.size())
+    };
+    match nar.made(make) {
+        Some(prepared) => prepared.write(head),
+        None => make().write(head),
+    }
+    Some(Some(piece))
+}
+
+/// The answer that makes nginx send a file.
+fn redirect(entity: &Entity, location: HeaderValue) -> Answer {
+    let mut answer = entity.answer_whole(Body::Bytes(Bytes::new()));
+    answer.headers_mut().insert(HeaderName::from_static(nginx::HEADER), location);
+    answer
+}
+
 /// Sends what is complete, or lets nginx do that.
 async fn send(
     request: &HttpRequest,
@@ -69,9 +114,7 @@ async fn send(
     if let Some(name) = finished.file_name()
         && let Some(location) = nginx::location(request, state, name)
     {
-        let mut answer = entity.answer_whole(Body::Bytes(Bytes::new()));
-        answer.headers_mut().insert(HeaderName::from_static(nginx::HEADER), location);
-        return Ok(Some(answer));
+        return Ok(Some(redirect(entity, location)));
     }
     let part = entity.part(request.headers(), finished.file().size);
     if matches!(part, Part::Nowhere(_)) {

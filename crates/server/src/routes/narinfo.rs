@@ -9,6 +9,9 @@ use tokio::time::timeout;
 
 use crate::{
     answer::{self, Answer, Caching, Entity},
+    asked::Asked,
+    body::Body,
+    prepared::Prepared,
     refusal::refuse,
     rendered::{Moment, Rendered},
     routes::compressed,
@@ -55,27 +58,21 @@ pub(crate) async fn get(
     let offer = Offer::find(state, view, info).await;
     let text = describe(info, &signer, view, offer).write(view.store.store_dir());
     let etag = etag(&text);
-    send(
-        request,
-        &state.narinfos.insert(&known, Bytes::from(text), etag, now, offer.file.is_some()),
-    )
+    let prepared = prepare(&text, etag.clone());
+    let is_complete = offer.file.is_some();
+    send(request, &state.narinfos.insert(&known, prepared, etag, now, is_complete))
 }
 
-/// The answer, where nothing has to be waited for: it was rendered before, or there is certainly no such path.
-pub(crate) fn known(
-    request: &HttpRequest,
-    state: &State,
-    view: &View,
-    hash: HashPart,
-) -> Option<Answer> {
+/// What there is to answer, where nothing has to be waited for: it was rendered before, or there is certainly no such path.
+pub(crate) fn known(state: &State, view: &View, hash: HashPart) -> Option<Option<Arc<Rendered>>> {
     let signer = view.signer();
     if !signer.problems().is_empty() {
         return None;
     }
     let now = moment(&signer, view);
     match rendered(state, view, hash, now) {
-        Some(rendered) => Some(send(request, &rendered)),
-        None => view.store.is_certainly_absent(hash, now.generation).then(answer::not_found),
+        Some(rendered) => Some(Some(rendered)),
+        None => view.store.is_certainly_absent(hash, now.generation).then_some(None),
     }
 }
 
@@ -104,10 +101,19 @@ fn says_all(rendered: &Rendered, state: &State, view: &View) -> bool {
     })
 }
 
-fn send(request: &HttpRequest, rendered: &Arc<Rendered>) -> Answer {
-    Entity::new("text/x-nix-narinfo", Caching::Hour)
-        .with_etag(rendered.etag.clone())
-        .answer_bytes(request.headers(), rendered.text.clone())
+/// Answers with what is known.
+pub(crate) fn send(request: &impl Asked, rendered: &Rendered) -> Answer {
+    entity(rendered.etag.clone()).answer_bytes(request.head().headers(), rendered.prepared.body())
+}
+
+fn entity(etag: HeaderValue) -> Entity {
+    Entity::new("text/x-nix-narinfo", Caching::Hour).with_etag(etag)
+}
+
+/// The answer with this text to everybody who does not have it yet.
+fn prepare(text: &str, etag: HeaderValue) -> Prepared {
+    let answer = entity(etag).answer_whole(Body::Bytes(Bytes::new()));
+    Prepared::new(&answer, text.as_bytes())
 }
 
 fn send_json(

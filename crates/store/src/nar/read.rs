@@ -227,8 +227,9 @@ impl RangeReader {
         self.accept(file, index)
     }
 
-    fn open_file_now(&self, index: usize) -> Option<OwnedFd> {
-        let file = self.tree.open_file_now(&self.name(index), &self.nowait)?;
+    fn open_file_now(&mut self, index: usize) -> Option<OwnedFd> {
+        let name = self.name(index);
+        let file = self.tree.open_file_now(&name, &self.nowait)?;
         self.accept(file, index).ok()
     }
 

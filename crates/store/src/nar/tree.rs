@@ -49,6 +49,8 @@ pub(crate) struct Tree {
     store_path: StorePath,
     path: PathBuf,
     pub(crate) root: Root,
+    /// A regular file that was opened on the way.
+    opened: Option<OwnedFd>,
 }
 
 impl Tree {
@@ -59,7 +61,7 @@ impl Tree {
     pub(crate) fn open(real_dir: &Path, store_path: &StorePath) -> Result<Self, StoreError> {
         let path = real_dir.join(store_path.as_str());
         let root = open_root(&path).map_err(StoreError::io("open", &path))?;
-        Ok(Self { store_path: store_path.clone(), path, root })
+        Ok(Self { store_path: store_path.clone(), path, root, opened: None })
     }
 
     /// The same for a thread that must not wait. `None` when it would have to, and for a path that is a symbolic link.
@@ -71,14 +73,15 @@ impl Tree {
         let path = real_dir.join(store_path.as_str());
         let opened = nowait.open(CWD, &path, FILE, ResolveFlags::empty())?;
         let stat = fs::fstat(&opened).ok()?;
-        let root = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => Root::Directory(opened),
+        let (root, opened) = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => (Root::Directory(opened), None),
             FileType::RegularFile => {
-                Root::Regular { executable: is_executable(stat.st_mode), size: size(&stat) }
+                let executable = is_executable(stat.st_mode);
+                (Root::Regular { executable, size: size(&stat) }, Some(opened))
             }
             _ => return None,
         };
-        Some(Self { store_path: store_path.clone(), path, root })
+        Some(Self { store_path: store_path.clone(), path, root, opened })
     }
 
     /// Where the path is on disk.
@@ -106,8 +109,9 @@ impl Tree {
     }
 
     /// The same for a thread that must not wait. `None` when it would have to, or when the file cannot be opened.
-    pub(crate) fn open_file_now(&self, name: &[u8], nowait: &NoWait) -> Option<OwnedFd> {
+    pub(crate) fn open_file_now(&mut self, name: &[u8], nowait: &NoWait) -> Option<OwnedFd> {
         match &self.root {
+            Root::Regular { .. } if name.is_empty() && self.opened.is_some() => self.opened.take(),
             Root::Directory(directory) if !name.is_empty() => {
                 nowait.open(directory.as_fd(), name, FILE, BENEATH)
             }

@@ -51,7 +51,7 @@ impl NarCacheConfig {
         Self {
             directory,
             bytes: 20 << 30,
-            memory_bytes: 32 << 20,
+            memory_bytes: 64 << 20,
             encoder_memory_bytes: 256 << 20,
             grace: Duration::from_secs(300),
             whole_bytes: 4 << 20,

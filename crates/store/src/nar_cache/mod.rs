@@ -9,11 +9,12 @@
 //! - `work`, `hashing`: from the bytes of a NAR to compressed ones
 //! - `production`, `produce`: one compression that runs, and its readers
 //! - `prewarm`, `pace`: what is done before anybody asks
-//! - `growing`, `finished`: what a reader gets
+//! - `growing`, `finished`, `at_hand`: what a reader gets
 //! - `lane`: how many run side by side
 //! - `disk`, `file_name`, `memory`: where results are kept
 //! - `serve`: the questions of the server
 
+mod at_hand;
 mod config;
 mod disk;
 mod encoder;
@@ -45,6 +46,7 @@ use std::{
 use tokio::{sync::watch, task::spawn_blocking};
 
 pub use self::{
+    at_hand::AtHand,
     config::{Codec, NarCacheConfig},
     file_name::CompressedFile,
     finished::{CompressedBody, Finished},
@@ -197,9 +199,7 @@ impl NarCache {
     }
 
     fn remember(&self, tag: Arc<str>, small: Small) -> Finished {
-        if small.bytes.len() <= memory::LONGEST {
-            self.memory.insert(Arc::clone(&tag), small.clone());
-        }
+        self.memory.insert(Arc::clone(&tag), small.clone());
         Finished::in_memory(tag, small)
     }
 

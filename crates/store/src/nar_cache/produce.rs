@@ -135,13 +135,13 @@ impl Order {
         });
         self.cache.note(&kept);
         if bytes.len() <= memory::LONGEST {
-            let small = Small { file, bytes };
+            let small = Small::new(file, bytes);
             self.cache.memory.insert(Arc::clone(&self.tag), small.clone());
             return Ok(Finished::in_memory(Arc::clone(&self.tag), small));
         }
         Ok(match kept {
             Ok(found) => Finished::in_file(Arc::clone(&self.tag), found),
-            Err(_) => Finished::in_memory(Arc::clone(&self.tag), Small { file, bytes }),
+            Err(_) => Finished::in_memory(Arc::clone(&self.tag), Small::new(file, bytes)),
         })
     }
 

@@ -9,7 +9,7 @@ use rns_formats::{HashPart, PathInfo, Sha256Digest, Sha256Hasher};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Codec, CompressedFile, Finished, Growing, NarCache, Recipe,
+    AtHand, Codec, CompressedFile, Finished, Growing, NarCache, Recipe,
     work::{Alone, Work},
 };
 use crate::{LocalStore, Nar, StoreError, chunks::ReadAhead, daemon::HeldRoot};
@@ -63,6 +63,25 @@ impl LocalStore {
             return Ok(finished.map(Compressed::Finished));
         }
         Ok(Some(Compressed::Growing(Growing { store: self.clone(), nar, recipe, tag })))
+    }
+
+    /// The same where nothing has to be waited for: the row is known, everything is exposed, and the bytes are at hand. With
+    /// `by_name`, for somebody who sends files himself, a file is what is preferred.
+    #[must_use]
+    pub fn compressed_at_hand(
+        &self,
+        hash: HashPart,
+        expected: Option<Sha256Digest>,
+        codec: Codec,
+        by_name: bool,
+    ) -> Option<AtHand> {
+        let cache = self.shared().nar_cache.as_ref()?;
+        let recipe = cache.lane(codec).known_recipe()?;
+        let row = self.row_at_hand(hash)?;
+        if expected.is_some_and(|expected| expected != row.info.nar_hash) {
+            return None;
+        }
+        cache.at_hand(recipe.tag(&row.info.nar_hash), by_name)
     }
 
     /// Length and hash of a path's compressed NAR. A small NAR is compressed if need be, unless too many are waiting

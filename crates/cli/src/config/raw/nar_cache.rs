@@ -67,7 +67,7 @@ impl Default for RawNarCache {
             level: -1,
             directory: String::new(),
             size: ByteSize(20 << 30),
-            memory: ByteSize(32 << 20),
+            memory: ByteSize(64 << 20),
             encoder_memory: ByteSize(256 << 20),
             prewarm_roots: Vec::new(),
             prewarm_new: false,

@@ -1,5 +1,7 @@
 //! Bodies of answers.
 
+mod direct;
+
 use std::{
     convert::Infallible,
     fmt,
@@ -9,9 +11,10 @@ use std::{
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
-use rns_store::Chunks;
+use rns_store::{Chunks, Piece, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub(crate) use self::direct::Direct;
 use crate::{limits::Throttled, metrics::Transfer};
 
 /// What follows the headers.
@@ -24,6 +27,8 @@ pub(crate) enum Body {
     Head(BodySize),
     /// Chunks from the store.
     Stream(Download),
+    /// One of these, which is sent past the framework.
+    Direct(Box<Direct>),
     /// One of these, for a client that may not take everything at once.
     Throttled(Box<Throttled>),
 }
@@ -107,7 +112,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Throttled(throttled) => throttled.uncounted(),
-            Self::Held(_) | Self::Head(_) | Self::Stream(_) => 0,
+            Self::Held(_) | Self::Head(_) | Self::Stream(_) | Self::Direct(_) => 0,
         }
     }
 
@@ -118,6 +123,8 @@ impl Body {
             Self::Held(held) => BodySize::Sized(held.bytes.len() as u64),
             Self::Head(size) => *size,
             Self::Stream(download) => download.length.map_or(BodySize::Stream, BodySize::Sized),
+            // Length and end are seen to by whoever has made it so.
+            Self::Direct(_) => BodySize::Stream,
             Self::Throttled(throttled) => throttled.size(),
         }
     }
@@ -145,6 +152,7 @@ impl MessageBody for Body {
             Self::Held(held) => Poll::Ready(held.next().map(Ok)),
             Self::Head(_) => Poll::Ready(None),
             Self::Stream(download) => download.poll_next(cx),
+            Self::Direct(direct) => direct.poll_next(cx),
             Self::Throttled(throttled) => throttled.poll_next(cx),
         }
     }
@@ -152,10 +160,24 @@ impl MessageBody for Body {
 
 impl Download {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
-        self.chunks.poll_chunk(cx).map(|chunk| match chunk {
-            Some(Ok(bytes)) => {
-                self.transfer.sent(bytes.len());
-                Some(Ok(bytes))
+        let chunk = self.chunks.poll_chunk(cx);
+        chunk.map(|chunk| self.count(chunk, Bytes::len))
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Aborted>>> {
+        let piece = self.chunks.poll_piece(cx);
+        piece.map(|piece| self.count(piece, Piece::left))
+    }
+
+    fn count<T>(
+        &mut self,
+        next: Option<Result<T, StoreError>>,
+        len: impl FnOnce(&T) -> usize,
+    ) -> Option<Result<T, Aborted>> {
+        match next {
+            Some(Ok(next)) => {
+                self.transfer.sent(len(&next));
+                Some(Ok(next))
             }
             Some(Err(error)) => {
                 self.transfer.abort(&error);
@@ -165,6 +187,6 @@ impl Download {
                 self.transfer.complete();
                 None
             }
-        })
+        }
     }
 }

@@ -1,0 +1,66 @@
+//! Bodies that are sent past the framework's buffer.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use rns_store::Piece;
+
+use super::{Aborted, Body, Download, Held};
+use crate::wire::Outbox;
+
+/// Bytes in memory are not worth the way round when they are fewer: copying them costs less.
+const FEW: usize = 16 << 10;
+
+/// A body that puts its pieces into the outbox of the connection, and hands nothing to the framework.
+pub(crate) struct Direct {
+    source: Source,
+    outbox: Outbox,
+}
+
+enum Source {
+    Held(Held),
+    Download(Download),
+}
+
+impl Body {
+    /// The same body, sent through the outbox, and its length; a body for which that is impossible, or of no use, as it is.
+    pub(crate) fn through(self, outbox: &Outbox) -> (Self, Option<u64>) {
+        let (source, length) = match self {
+            Self::Held(held) if held.bytes.len() >= FEW => {
+                let length = held.bytes.len() as u64;
+                (Source::Held(held), length)
+            }
+            Self::Stream(download) => match download.length {
+                Some(length) if length > 0 => (Source::Download(download), length),
+                _ => return (Self::Stream(download), None),
+            },
+            body => return (body, None),
+        };
+        let direct = Direct { source, outbox: outbox.clone() };
+        (Self::Direct(Box::new(direct)), Some(length))
+    }
+}
+
+impl Direct {
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Aborted>>> {
+        // The connection wakes its task when the box is empty.
+        if !self.outbox.is_empty() {
+            return Poll::Pending;
+        }
+        let piece = match &mut self.source {
+            Source::Held(held) => held.next().map(|bytes| Ok(Piece::Bytes(bytes))),
+            Source::Download(download) => ready!(download.poll_piece(cx)),
+        };
+        match piece {
+            Some(Ok(piece)) => {
+                self.outbox.put(piece);
+                Poll::Pending
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Who answers what is read from a connection: the framework, or, for the narinfos that nearly all requests are for, this
+//! program before the framework sees them.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use rns_formats::url::Resource;
+use rns_store::Piece;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::head::Head;
+
+/// The framework has its own idea of how long a connection has been idle. It sees a request at least this often, so that
+/// it is not wrong by more.
+const SEEN: Duration = Duration::from_secs(1);
+
+/// What can be answered without waiting.
+pub(crate) trait Express {
+    /// Appends the head of the answer to a plain GET of this by anybody, and what else of it there is no use in keeping apart;
+    /// returns the rest. `None` when the answer cannot be known at once; then nothing was counted.
+    fn answer(&self, resource: &Resource, head: &mut Vec<u8>) -> Option<Reply>;
+}
+
+/// What follows the head of an answer.
+#[derive(Default)]
+pub(crate) struct Reply {
+    /// Not an empty one.
+    pub(crate) body: Option<Piece>,
+    /// Held until all has left.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Decides for one connection.
+pub(super) struct Lane {
+    express: Option<Rc<dyn Express>>,
+    state: State,
+    turn: Turn,
+    /// When the framework has last seen a request.
+    seen: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Every request has been answered, and the framework holds no byte of another.
+    Open,
+    /// The framework has one request.
+    Lent,
+    /// The framework has what may be anything but one request. It keeps the connection.
+    Closed,
+}
+
+/// Tells that the framework has answered the request that it has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turn(Rc<Cell<bool>>);
+
+impl Turn {
+    /// To be called when nothing more will be written.
+    pub(crate) fn end(&self) {
+        self.0.set(true);
+    }
+}
+
+impl Lane {
+    pub(super) fn new(express: Option<Rc<dyn Express>>) -> Self {
+        Self { express, state: State::Open, turn: Turn::default(), seen: None }
+    }
+
+    pub(super) const fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// Takes what was read, at least one byte. Either there is an answer (as [`Express::answer`]), or the bytes are for the
+    /// framework.
+    pub(super) fn take(&mut self, bytes: &[u8], head: &mut Vec<u8>) -> Option<Reply> {
+        self.take_at(Instant::now, bytes, head)
+    }
+
+    fn take_at(
+        &mut self,
+        now: impl FnOnce() -> Instant,
+        bytes: &[u8],
+        head: &mut Vec<u8>,
+    ) -> Option<Reply> {
+        // Without a look at them: there is no way back.
+        if self.state == State::Closed {
+            return None;
+        }
+        self.state = match (self.state, Head::of(bytes)) {
+            (State::Open, Head::Plain(resource)) => {
+                let (now, express) = (now(), self.express.as_ref());
+                let is_seen = self.seen.is_some_and(|seen| now.duration_since(seen) < SEEN);
+                let express = express.filter(|_| is_seen);
+                if let Some(reply) = express.and_then(|express| express.answer(&resource, head)) {
+                    return Some(reply);
+                }
+                self.seen = Some(now);
+                State::Lent
+            }
+            (State::Open, Head::Other) => {
+                self.seen = Some(now());
+                State::Lent
+            }
+            _ => State::Closed,
+        };
+        None
+    }
+
+    /// Whether the framework has nothing to do.
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Everything that was written has left.
+    pub(super) fn flushed(&mut self) {
+        if self.state == State::Lent && self.turn.0.take() {
+            self.state = State::Open;
+        }
+    }
+}
