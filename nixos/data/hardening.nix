@@ -39,6 +39,8 @@
   SystemCallErrorNumber = "EPERM";
   SystemCallFilter = [
     "@system-service"
+    # Whether a file is in memory: without it, files of the NAR cache are read instead of sent by the kernel.
+    "cachestat"
     "~@privileged"
     "~@resources"
   ];

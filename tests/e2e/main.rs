@@ -42,6 +42,7 @@ mod damaged_configuration;
 mod damaged_store;
 mod debug_information;
 mod exposure;
+mod kept_connections;
 mod layers;
 mod metrics_listener;
 mod oidc;

@@ -112,3 +112,42 @@ impl Now {
         self.text.as_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer;
+
+    fn written(prepared: &Prepared) -> (String, Vec<u8>) {
+        let mut bytes = b"before".to_vec();
+        prepared.write(&mut bytes);
+        let bytes = bytes.strip_prefix(b"before").unwrap();
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        (String::from_utf8(bytes[..end].to_vec()).unwrap(), bytes[end + 4..].to_vec())
+    }
+
+    #[test]
+    fn an_answer_is_written_as_the_framework_would() {
+        let prepared = Prepared::new(&answer::not_found(), b"text");
+        let (head, body) = written(&prepared);
+        assert!(head.starts_with("HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n"), "{head}");
+        assert!(head.contains("\r\ncache-control: no-store\r\n"), "{head}");
+        assert_eq!(
+            (&*body, &*prepared.body(), prepared.body_len()),
+            (&b"text"[..], &b"text"[..], 4)
+        );
+    }
+
+    #[test]
+    fn the_date_is_that_of_now() {
+        let prepared = Prepared::head(&answer::not_found(), 7);
+        let date = || {
+            let (head, body) = written(&prepared);
+            assert!(body.is_empty() && head.contains("content-length: 7\r\n"), "{head}");
+            head.split_once("\r\ndate: ").unwrap().1.to_owned()
+        };
+        let (before, date, after) = (SystemTime::now(), date(), SystemTime::now());
+        let possible = [before, after].map(|time| HttpDate::from(time).to_string());
+        assert!(possible.contains(&date), "{date} is none of {possible:?}");
+    }
+}

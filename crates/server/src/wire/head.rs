@@ -98,6 +98,7 @@ impl Name {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rns_formats::HashPart;
 
     use super::*;
@@ -182,5 +183,24 @@ mod tests {
             head(&whole.replace("Host", &format!("{}Host", "a: b\n".repeat(HEADERS)))),
             Head::Unclear
         );
+    }
+
+    proptest! {
+        /// Both readers of URLs take a plain path for the same.
+        #[test]
+        fn a_plain_request_is_what_the_framework_would_take_it_for(
+            path in "/{1,2}(nar/)?[0-9a-df-np-sv-z]{31,33}(-[0-9a-df-np-sv-z]{52})?(\\.narinfo|\\.nar|\\.nar\\.zst|\\.nar\\.xz|\\.ls)[?#%./a]{0,2}"
+        ) {
+            let text = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            if let Head::Plain(resource) = Head::of(text.as_bytes()) {
+                let uri: actix_web::http::Uri = path.parse().unwrap();
+                prop_assert_eq!(url::parse(uri.path(), uri.query()), Some(resource));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            _ = Head::of(&bytes);
+        }
     }
 }

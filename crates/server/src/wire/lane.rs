@@ -120,3 +120,94 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NARINFO: &[u8] =
+        b"GET /00000000000000000000000000000001.narinfo HTTP/1.1\r\nHost: x\r\n\r\n";
+    const OTHER: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    struct Always;
+
+    impl Express for Always {
+        fn answer(&self, _: &Resource, head: &mut Vec<u8>) -> Option<Reply> {
+            head.extend_from_slice(b"answer");
+            Some(Reply::default())
+        }
+    }
+
+    /// A lane, and a clock.
+    struct Lab {
+        lane: Lane,
+        now: Instant,
+    }
+
+    impl Lab {
+        fn new() -> Self {
+            Self { lane: Lane::new(Some(Rc::new(Always))), now: Instant::now() }
+        }
+
+        /// Whether the framework is passed by.
+        fn is_answered(&mut self, bytes: &[u8]) -> bool {
+            let (now, mut head) = (self.now, Vec::new());
+            let reply = self.lane.take_at(|| now, bytes, &mut head);
+            assert_eq!(reply.is_some(), head == b"answer");
+            reply.is_some()
+        }
+
+        /// The framework answers what it has.
+        fn answer(&mut self) {
+            self.lane.turn().end();
+            self.lane.flushed();
+        }
+    }
+
+    #[test]
+    fn the_framework_sees_the_first_request_and_one_in_a_second() {
+        let mut lab = Lab::new();
+        assert!(!lab.is_answered(NARINFO));
+        lab.answer();
+        assert!(lab.is_answered(NARINFO) && lab.is_answered(NARINFO));
+        lab.now += SEEN;
+        assert!(!lab.is_answered(NARINFO));
+        lab.answer();
+        assert!(lab.is_answered(NARINFO));
+    }
+
+    #[test]
+    fn nothing_overtakes_an_answer_of_the_framework() {
+        let mut lab = Lab::new();
+        assert!(!lab.is_answered(OTHER));
+        // Flushing the first half of an answer ends nothing.
+        lab.lane.flushed();
+        assert!(!lab.lane.is_open());
+        assert!(!lab.is_answered(NARINFO), "it arrives too early");
+        lab.answer();
+        assert!(!lab.is_answered(NARINFO), "the framework may hold another request by now");
+    }
+
+    #[test]
+    fn what_may_not_be_one_request_is_the_frameworks_for_good() {
+        for unclear in [&b"GET /"[..], b"\r\n", &[NARINFO, NARINFO].concat(), b"\0"] {
+            let mut lab = Lab::new();
+            assert!(!lab.is_answered(OTHER));
+            lab.answer();
+            assert!(lab.is_answered(NARINFO));
+            assert!(!lab.is_answered(unclear));
+            lab.answer();
+            assert!(!lab.is_answered(NARINFO));
+        }
+    }
+
+    #[test]
+    fn where_nobody_answers_the_framework_does() {
+        let mut lab = Lab { lane: Lane::new(None), now: Instant::now() };
+        for _ in 0..3 {
+            assert!(!lab.is_answered(NARINFO));
+            lab.answer();
+        }
+        assert!(lab.lane.is_open());
+    }
+}

@@ -140,7 +140,10 @@ impl<S: Socket> Wire<S> {
                     }
                     sent
                 }
-                Piece::File(part) => self.socket.poll_send(cx, part),
+                Piece::File(part) => {
+                    self.cork(true);
+                    self.socket.poll_send(cx, part)
+                }
             };
             let is_file = matches!(piece, Piece::File(_));
             self.keep(piece);
@@ -226,6 +229,9 @@ impl<S: Socket> AsyncWrite for Wire<S> {
         self.lane.flushed();
         if std::mem::take(&mut self.has_left) {
             cx.waker().wake_by_ref();
+        } else {
+            // Nothing more will come, or not soon.
+            self.cork(false);
         }
         Poll::Ready(Ok(()))
     }
