@@ -11,9 +11,6 @@ use rustix::fs::sendfile;
 
 use crate::resident::is_resident;
 
-/// So many bytes are sent in one go; other connections have their turn after that.
-const MOST: usize = 1 << 20;
-
 /// Part of a file. The kernel had it in memory when this was made: sending it does not wait for a disk.
 #[derive(Debug)]
 pub struct FilePart {
@@ -24,10 +21,13 @@ pub struct FilePart {
 }
 
 impl FilePart {
+    /// So many bytes are sent in one go; other connections have their turn after that.
+    pub(crate) const MOST: usize = 1 << 20;
+
     /// The first bytes of `range`. `None` when they are not all in memory, or when that cannot be known.
     pub(crate) fn resident(file: &Arc<OwnedFd>, range: &Range<u64>) -> Option<Self> {
         let len = range.end.saturating_sub(range.start);
-        let left = usize::try_from(len).map_or(MOST, |len| len.min(MOST));
+        let left = usize::try_from(len).map_or(Self::MOST, |len| len.min(Self::MOST));
         let is_last = left as u64 == len;
         let part = Self { file: Arc::clone(file), offset: range.start, left, is_last };
         (left > 0 && is_resident(&part.file, part.offset, left as u64)).then_some(part)

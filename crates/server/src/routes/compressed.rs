@@ -79,12 +79,11 @@ pub(crate) fn at_hand(
     let (codec, nar_hash) = (codec(name.compression)?, name.nar_hash?);
     let by_name = by_name && nginx::sends_files(state);
     let nar = view.store.compressed_at_hand(name.hash_part?, Some(nar_hash), codec, by_name)?;
-    if let Some(file) = nar.file_name().filter(|_| by_name) {
+    if let Some(file) = nar.file_name() {
         Prepared::head(&redirect(&entity(name, nar.tag()), nginx::location_of(state, file)?), 0)
             .write(head);
         return Some(None);
     }
-    let piece = nar.piece()?;
     let make = || {
         let part = Part::Whole(nar.size());
         let answer = entity(name, nar.tag()).answer_part(&part, Body::Bytes(Bytes::new()));
@@ -94,7 +93,7 @@ pub(crate) fn at_hand(
         Some(prepared) => prepared.write(head),
         None => make().write(head),
     }
-    Some(Some(piece))
+    nar.into_piece().map(Some)
 }
 
 /// The answer that makes nginx send a file.

@@ -2,8 +2,6 @@
 
 use std::{any::Any, sync::atomic::Ordering};
 
-use bytes::Bytes;
-
 use super::{NarCache, Small, disk::Found, memory};
 use crate::{FilePart, Piece};
 
@@ -18,7 +16,10 @@ pub struct AtHand {
 
 enum Source {
     Memory(Small),
-    File(Found),
+    /// All of a file.
+    Part(Found, FilePart),
+    /// A file for somebody who sends it himself.
+    Name(Found),
 }
 
 impl AtHand {
@@ -33,28 +34,26 @@ impl AtHand {
     pub const fn size(&self) -> u64 {
         match &self.source {
             Source::Memory(small) => small.bytes.len() as u64,
-            Source::File(found) => found.file.size,
+            Source::Part(found, _) | Source::Name(found) => found.file.size,
         }
     }
 
-    /// Its name in the directory of the cache, where it is a file there.
+    /// Its name in the directory of the cache, for somebody who has asked for that.
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         match &self.source {
-            Source::Memory(_) => None,
-            Source::File(found) => Some(&found.name),
+            Source::Name(found) => Some(&found.name),
+            Source::Memory(_) | Source::Part(..) => None,
         }
     }
 
-    /// All of it. `None` when it is not to be had in one piece.
+    /// All of it; `None` where there is a name.
     #[must_use]
-    pub fn piece(&self) -> Option<Piece> {
-        match &self.source {
-            Source::Memory(small) => Some(Piece::Bytes(Bytes::clone(&small.bytes))),
-            Source::File(found) => {
-                let part = FilePart::resident(&found.open, &(0..found.file.size))?;
-                part.is_last().then_some(Piece::File(part))
-            }
+    pub fn into_piece(self) -> Option<Piece> {
+        match self.source {
+            Source::Memory(small) => Some(Piece::Bytes(small.bytes)),
+            Source::Part(_, part) => Some(Piece::File(part)),
+            Source::Name(_) => None,
         }
     }
 
@@ -65,32 +64,30 @@ impl AtHand {
             Source::Memory(small) => {
                 small.shared.made.get_or_init(|| Box::new(make())).downcast_ref()
             }
-            Source::File(_) => None,
+            Source::Part(..) | Source::Name(_) => None,
         }
     }
 }
 
 impl NarCache {
+    /// Something that can be sent at once. What there is room for in memory is read into memory, which is not done here.
     pub(super) fn at_hand(&self, tag: String, by_name: bool) -> Option<AtHand> {
-        if by_name
-            && self.disk.known(&tag).is_some_and(|file| file.size >= NAMED)
-            && let Some(found) = self.disk.open_now(&tag, &self.nowait)
-        {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return Some(AtHand { tag, source: Source::File(found) });
-        }
-        let source = if let Some(small) = self.memory.get(&tag) {
+        let file = self.known(&tag)?;
+        let source = if by_name && file.size >= NAMED {
+            Source::Name(self.disk.open_now(&tag, &self.nowait)?)
+        } else if let Some(small) = self.memory.get(&tag) {
             if small.is_to_be_noted() {
                 self.disk.used(&tag);
             }
             Source::Memory(small)
+        } else if memory::is_small(&file) && self.memory.has_room(&file)
+            || file.size > FilePart::MOST as u64
+        {
+            return None;
         } else {
-            // What there is room for is read into memory, which is not done here.
-            let file = self.disk.known(&tag)?;
-            if memory::is_small(&file) && self.memory.has_room(&file) {
-                return None;
-            }
-            Source::File(self.disk.open_now(&tag, &self.nowait)?)
+            let found = self.disk.open_now(&tag, &self.nowait)?;
+            let part = FilePart::resident(&found.open, &(0..found.file.size))?;
+            Source::Part(found, part)
         };
         self.hits.fetch_add(1, Ordering::Relaxed);
         Some(AtHand { tag, source })
