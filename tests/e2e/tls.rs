@@ -57,6 +57,8 @@ fn clients_choose_between_http2_and_http1() {
         let said = curl("one.crt", &[option, version_line[0], version_line[1], &url]).unwrap();
         assert!(said.starts_with("StoreDir: /nix/store\n"), "{said}");
         assert!(said.ends_with(&format!("version {version}")), "{said}");
+        let page = curl("one.crt", &[option, server.url()]).unwrap();
+        assert!(page.contains(server.url()), "{option}: the page names another address");
     }
     assert!(!trusts(&server, "two.crt"), "another certificate is not the server's");
 }

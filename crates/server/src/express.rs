@@ -66,8 +66,9 @@ impl wire::Express for Express {
                 let by_name = self.purpose == Purpose::Nginx;
                 let body = compressed::at_hand(state, view, name, by_name, head)?;
                 state.metrics.answered(Kind::Nar, 200);
-                state.metrics.bytes(Kind::Nar, body.as_ref().map_or(0, Piece::left));
-                Some(Reply { body, slot: Some(slot) })
+                let mut transfer = state.metrics.transfer(Kind::Nar);
+                transfer.sent(body.as_ref().map_or(0, Piece::left));
+                Some(Reply { body, download: Some((transfer, slot)) })
             }
             _ => None,
         }

@@ -38,6 +38,10 @@ macro_rules! Accept {
     };
 }
 
+/// Marks a connection with TLS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Secure;
+
 /// What the services of all listeners are made from. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Http {
@@ -99,6 +103,7 @@ impl Http {
         let service = self.service(move |stream: &TlsStream<TcpStream>, extensions| {
             let socket = stream.get_ref().0;
             this.note(purpose, Transport::Tls, socket, extensions);
+            extensions.insert(Secure);
             if let Some(client_ca) = &this.client_ca {
                 Peer::note(client_ca, stream, extensions);
             }

@@ -4,12 +4,18 @@ use std::{
     io,
     ops::Range,
     os::fd::{AsFd, OwnedFd},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use rustix::fs::sendfile;
+use rustix::{fs::sendfile, io::Errno};
 
 use crate::resident::is_resident;
+
+/// Set when the kernel, or a filter of system calls, has refused to send files.
+static REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// Part of a file. The kernel had it in memory when this was made: sending it does not wait for a disk.
 #[derive(Debug)]
@@ -30,7 +36,8 @@ impl FilePart {
         let left = usize::try_from(len).map_or(Self::MOST, |len| len.min(Self::MOST));
         let is_last = left as u64 == len;
         let part = Self { file: Arc::clone(file), offset: range.start, left, is_last };
-        (left > 0 && is_resident(&part.file, part.offset, left as u64)).then_some(part)
+        let is_sent = left > 0 && !REFUSED.load(Ordering::Relaxed);
+        (is_sent && is_resident(&part.file, part.offset, left as u64)).then_some(part)
     }
 
     /// Bytes left to send.
@@ -50,7 +57,12 @@ impl FilePart {
     /// # Errors
     /// Those of `sendfile(2)`: `WouldBlock` when the socket takes nothing.
     pub fn send_to(&mut self, socket: impl AsFd) -> io::Result<usize> {
-        let sent = sendfile(socket, &self.file, Some(&mut self.offset), self.left)?;
+        let sent = sendfile(socket, &self.file, Some(&mut self.offset), self.left);
+        let sent = sent.inspect_err(|error| {
+            // The next file is read.
+            let is_refused = matches!(*error, Errno::INVAL | Errno::NOSYS | Errno::PERM);
+            REFUSED.fetch_or(is_refused, Ordering::Relaxed);
+        })?;
         self.left = self.left.saturating_sub(sent);
         Ok(sent)
     }

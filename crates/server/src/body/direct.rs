@@ -14,6 +14,8 @@ const FEW: usize = 16 << 10;
 /// A body that puts its pieces into the outbox of the connection, and hands nothing to the framework.
 pub(crate) struct Direct {
     source: Source,
+    /// What is still to be put into the outbox: as long as the head has said.
+    left: u64,
     outbox: Outbox,
 }
 
@@ -36,7 +38,7 @@ impl Body {
             },
             body => return (body, None),
         };
-        let direct = Direct { source, outbox: outbox.clone() };
+        let direct = Direct { source, left: length, outbox: outbox.clone() };
         (Self::Direct(Box::new(direct)), Some(length))
     }
 }
@@ -55,12 +57,23 @@ impl Direct {
             Source::Download(download) => ready!(download.poll_piece(cx)),
         };
         match piece {
-            Some(Ok(piece)) => {
-                self.outbox.put(piece);
-                Poll::Pending
-            }
+            Some(Ok(piece)) => match self.left.checked_sub(piece.left() as u64) {
+                Some(left) => {
+                    self.left = left;
+                    self.outbox.put(piece);
+                    Poll::Pending
+                }
+                None => Poll::Ready(Some(Err(wrong_length()))),
+            },
+            None if self.left > 0 => Poll::Ready(Some(Err(wrong_length()))),
             Some(Err(error)) => Poll::Ready(Some(Err(error))),
             None => Poll::Ready(None),
         }
     }
+}
+
+/// The framework does not look at the length of what it does not see. The client sees a connection that broke.
+fn wrong_length() -> Aborted {
+    tracing::error!("a download was broken off: it has another length than its head has said");
+    Aborted
 }

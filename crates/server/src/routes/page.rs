@@ -2,12 +2,13 @@
 
 use actix_web::{
     HttpRequest,
-    http::header::{CONTENT_SECURITY_POLICY, HeaderValue},
+    http::header::{CONTENT_SECURITY_POLICY, FORWARDED, HOST, HeaderValue},
 };
 use bytes::Bytes;
 
 use crate::{
     answer::{Answer, Caching, Entity},
+    http::Secure,
     page::{Page, content_security_policy, visited_url},
     state::State,
     views::View,
@@ -17,7 +18,8 @@ pub(crate) fn get(request: &HttpRequest, state: &State, view: &View) -> Answer {
     // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
     let connection = request.connection_info();
     let public_url = state.config.public_url.as_deref().filter(|_| !view.has_host);
-    let url = visited_url(public_url, connection.scheme() == "https", Some(connection.host()));
+    let is_secure = connection.scheme() == "https" || request.conn_data::<Secure>().is_some();
+    let url = visited_url(public_url, is_secure, is_host_told(request).then(|| connection.host()));
     let url = format!("{url}{}", view.path);
     let signer = view.signer();
     let page = Page {
@@ -33,4 +35,13 @@ pub(crate) fn get(request: &HttpRequest, state: &State, view: &View) -> Answer {
         .headers_mut()
         .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(content_security_policy()));
     answer
+}
+
+/// Whether the client or a proxy says which host was asked; the framework would make something up.
+fn is_host_told(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    request.uri().host().is_some()
+        || headers.contains_key(HOST)
+        || headers.contains_key(FORWARDED)
+        || headers.contains_key("x-forwarded-host")
 }

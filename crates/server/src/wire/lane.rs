@@ -12,6 +12,7 @@ use rns_store::Piece;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::head::Head;
+use crate::metrics::Transfer;
 
 /// The framework has its own idea of how long a connection has been idle. It sees a request at least this often, so that
 /// it is not wrong by more.
@@ -29,8 +30,8 @@ pub(crate) trait Express {
 pub(crate) struct Reply {
     /// Not an empty one.
     pub(crate) body: Option<Piece>,
-    /// Held until all has left.
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// Where it counts as a download, which is complete when all has left.
+    pub(crate) download: Option<(Transfer, OwnedSemaphorePermit)>,
 }
 
 /// Decides for one connection.

@@ -20,6 +20,7 @@ use super::{
     outbox::Outbox,
     socket::Socket,
 };
+use crate::metrics::Transfer;
 
 thread_local! {
     /// Where heads are put together.
@@ -36,7 +37,7 @@ pub(crate) struct Wire<S> {
     lane: Lane,
     /// What is left of an answer that the framework knows nothing of.
     rest: Bytes,
-    slot: Option<OwnedSemaphorePermit>,
+    download: Option<(Transfer, OwnedSemaphorePermit)>,
     /// Whether a body waits to be told that its piece has left.
     has_left: bool,
     is_corked: bool,
@@ -49,7 +50,7 @@ impl<S: Socket> Wire<S> {
             outbox: Outbox::default(),
             lane: Lane::new(express),
             rest: Bytes::new(),
-            slot: None,
+            download: None,
             has_left: false,
             is_corked: false,
         }
@@ -72,7 +73,7 @@ impl<S: Socket> Wire<S> {
         if let Some(body) = reply.body {
             self.outbox.put(body);
         }
-        self.slot = reply.slot;
+        self.download = reply.download;
         let sent = match self.poll_write_with_outbox(cx, head) {
             Poll::Ready(sent) => sent?,
             Poll::Pending => 0,
@@ -91,7 +92,9 @@ impl<S: Socket> Wire<S> {
         }
         if self.lane.is_open() {
             ready!(self.poll_piece(cx))?;
-            self.slot = None;
+            if let Some((mut transfer, _)) = self.download.take() {
+                transfer.complete();
+            }
             self.has_left = false;
         }
         Poll::Ready(Ok(()))
