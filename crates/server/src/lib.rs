@@ -2,6 +2,8 @@
 //!
 //! A request goes one way: [`dispatch`] names what is asked for (the grammar is in `rns_formats::url`), a file in
 //! `routes` asks the store one question, [`answer`] turns what was found into status, headers and body.
+//! What can be answered without waiting leaves earlier: [`express`] before the framework sees the request, [`at_once`]
+//! where a connection has TLS or the request is not a plain one.
 
 pub mod access;
 mod answer;

@@ -20,8 +20,22 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + 'static {
     /// Makes the kernel keep back packets that are not full, or no longer do so.
     fn cork(&self, is_corked: bool);
 
+    /// Whether the kernel takes bytes, as far as the runtime knows.
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Does something that fails with `WouldBlock` when the kernel takes no bytes; the runtime knows then.
+    fn try_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize>;
+
     /// Sends as much of the part of a file as the kernel takes.
-    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>>;
+    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_writable(cx))?;
+            let sent = self.try_write(|| part.send_to(self));
+            if !is_to_be_repeated(&sent) {
+                return Poll::Ready(sent);
+            }
+        }
+    }
 }
 
 impl Socket for TcpStream {
@@ -34,14 +48,12 @@ impl Socket for TcpStream {
         _ = sockopt::set_tcp_cork(self, is_corked);
     }
 
-    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_write_ready(cx))?;
-            let sent = self.try_io(Interest::WRITABLE, || part.send_to(self));
-            if !is_to_be_repeated(&sent) {
-                return Poll::Ready(sent);
-            }
-        }
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_ready(cx)
+    }
+
+    fn try_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        self.try_io(Interest::WRITABLE, write)
     }
 }
 
@@ -52,14 +64,12 @@ impl Socket for UnixStream {
 
     fn cork(&self, _: bool) {}
 
-    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_write_ready(cx))?;
-            let sent = self.try_io(Interest::WRITABLE, || part.send_to(self));
-            if !is_to_be_repeated(&sent) {
-                return Poll::Ready(sent);
-            }
-        }
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_ready(cx)
+    }
+
+    fn try_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        self.try_io(Interest::WRITABLE, write)
     }
 }
 
