@@ -1,0 +1,10 @@
+//! Listeners, and the requests and clients that come in over them.
+
+mod addresses;
+mod bad_requests;
+mod kept;
+mod limits;
+mod metrics_listener;
+mod slow_clients;
+mod tls;
+mod unix_socket;

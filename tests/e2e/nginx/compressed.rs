@@ -1,0 +1,228 @@
+//! nginx sends compressed NARs from the cache by itself.
+
+use std::{fs, net::TcpListener, path::Path, process::Command};
+
+use rns_testing::{
+    Process, Scratch, Server, Standard,
+    http::{Connection, Request, Response},
+};
+
+use crate::{
+    compressed::delivery::{compressing, large},
+    support::{
+        PUBLIC_KEY, eventually, field, full, is_installed, narinfo_of, nginx_temporary, nixes,
+    },
+};
+
+/// nginx, configured as `docs/systemd-and-nginx.md` says.
+pub(crate) struct Front {
+    nginx: Process,
+    port: u16,
+    _scratch: Scratch,
+}
+
+impl Front {
+    pub(crate) fn start(upstream: &str, directory: &Path) -> Self {
+        let scratch = Scratch::new();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (own, cache) = (scratch.path().display(), directory.display());
+        let temporary = nginx_temporary(scratch.path());
+        let proxy =
+            "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
+                     proxy_max_temp_file_size 0;";
+        let configuration = format!(
+            "daemon off; master_process off; pid {own}/pid; error_log stderr;
+             events {{ worker_connections 512; }}
+             http {{
+                 access_log {own}/access.log; sendfile on;
+                 {temporary}
+                 upstream rust-nix-serve {{ server {upstream}; keepalive 16; }}
+                 server {{
+                     listen 127.0.0.1:{port};
+                     location / {{
+                         proxy_pass http://rust-nix-serve;
+                         proxy_set_header X-Accel-Redirect \"\";
+                         {proxy}
+                     }}
+                     location /nar-cache/ {{
+                         internal;
+                         alias {cache}/;
+                         etag off;
+                         if_modified_since off;
+                         add_header ETag $upstream_http_etag;
+                         add_header Last-Modified \"\";
+                         error_page 404 = @rust-nix-serve;
+                     }}
+                     location @rust-nix-serve {{
+                         proxy_pass http://rust-nix-serve$request_uri;
+                         proxy_set_header X-Accel-Redirect off;
+                         {proxy}
+                     }}
+                 }}
+             }}"
+        );
+        let file = scratch.write("nginx.conf", configuration);
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        let nginx = Process::start(
+            Command::new("nginx").env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]),
+        );
+        eventually(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { nginx, port, _scratch: scratch }
+    }
+
+    pub(crate) fn send(&self, request: &Request) -> Response {
+        Connection::tcp(([127, 0, 0, 1], self.port).into()).send(request)
+    }
+
+    fn get(&self, target: &str) -> Response {
+        self.send(&Request::get(target))
+    }
+}
+
+struct Lab {
+    standard: Standard,
+    large: rns_formats::StorePath,
+    scratch: Scratch,
+    server: Server,
+    front: Front,
+}
+
+impl Lab {
+    /// `None` where there is no nginx.
+    fn new(directory_of_nginx: Option<&str>) -> Option<Self> {
+        if !is_installed("nginx") {
+            return None;
+        }
+        let (mut standard, scratch) = (Standard::new(), Scratch::new());
+        let large = large(&mut standard.store);
+        let (socket, directory) = (scratch.join("nginx.sock"), scratch.join("nars"));
+        let listen = format!("unix:{}", socket.display());
+        let server = compressing(&standard.store, &directory, "zstd")
+            .section(&format!("[nginx]\nlisten = {listen:?}\nlocation = \"/nar-cache/\"\n"))
+            .listen(["127.0.0.1:0", &listen])
+            .start();
+        let directory = directory_of_nginx.map_or(directory, |name| scratch.join(name));
+        let front = Front::start(&listen, &directory);
+        Some(Self { standard, large, scratch, server, front })
+    }
+
+    fn target(&self, path: &rns_formats::StorePath) -> String {
+        format!("/{}", field(&self.front.get(&narinfo_of(path)), "URL").unwrap())
+    }
+}
+
+#[test]
+fn nginx_sends_files_of_the_cache_with_the_same_validator_and_ranges() {
+    let Some(lab) = Lab::new(None) else { return };
+    let target = lab.target(&lab.large);
+    let cold = lab.front.get(&target);
+    assert!(zstd::decode_all(cold.ok()).unwrap() == lab.standard.store.nar(&lab.large));
+    let etag = cold.header("etag").unwrap().to_owned();
+    let sent_before = sent(&lab.server);
+    let warm = lab.front.get(&target);
+    assert!(warm.ok() == cold.body);
+    assert_eq!(sent(&lab.server), sent_before, "nginx has read the file itself");
+    assert_eq!(warm.head.content_length(), Some(cold.body.len() as u64));
+    assert_eq!((warm.header("etag"), warm.header("last-modified")), (Some(&*etag), None));
+    assert_eq!(warm.header("content-type"), Some("application/x-nix-nar"));
+    assert_eq!(warm.header("accept-ranges"), Some("bytes"));
+    assert!(warm.header("cache-control").unwrap().contains("immutable"));
+    assert_eq!(warm.header("x-accel-redirect"), None);
+    let part = lab.front.send(&Request::get(&target).header("Range", "bytes=1000000-"));
+    assert!(part.status() == 206 && part.body == cold.body[1_000_000..]);
+    assert_eq!(part.header("etag"), Some(&*etag));
+    let head = lab.front.send(&Request::head(&target));
+    assert_eq!(
+        (head.head.content_length(), head.header("etag")),
+        (Some(cold.body.len() as u64), Some(&*etag))
+    );
+    let known = lab.front.send(&Request::get(&target).header("If-None-Match", &etag));
+    assert_eq!(known.status(), 304);
+    let direct = lab.server.get(&target);
+    assert!(direct.ok() == cold.body && direct.header("etag") == Some(&etag));
+}
+
+#[test]
+fn others_than_nginx_get_the_bytes() {
+    let Some(lab) = Lab::new(None) else { return };
+    let target = lab.target(&lab.large);
+    let bytes = lab.front.get(&target).body;
+    for value in ["on", "/nar-cache/x", ""] {
+        let answer =
+            lab.server.connect().send(&Request::get(&target).header("X-Accel-Redirect", value));
+        assert!(answer.ok() == bytes);
+        assert_eq!(answer.header("x-accel-redirect"), None);
+    }
+}
+
+#[test]
+fn the_internal_location_is_nobodys_business() {
+    let Some(lab) = Lab::new(None) else { return };
+    lab.front.get(&lab.target(&lab.large)).ok();
+    let entry = fs::read_dir(lab.scratch.join("nars")).unwrap().next().unwrap().unwrap();
+    let name = entry.file_name().into_string().unwrap();
+    let location = format!("/nar-cache/{name}");
+    for target in [
+        location.clone(),
+        format!("/%6ear-cache/{name}"),
+        format!("//nar-cache/{name}"),
+        format!("/nar/../nar-cache/{name}"),
+        format!("/nar-cache/./{name}"),
+        format!("/nar-cache%2f{name}"),
+        format!("/nar-cache//{name}"),
+        "/nar-cache/".to_owned(),
+    ] {
+        assert_eq!(lab.front.get(&target).status(), 404, "{target}");
+        assert_eq!(lab.server.get(&target).status(), 404, "{target}");
+        let insisting = Request::get(&target).header("X-Accel-Redirect", &location);
+        assert_eq!(lab.front.send(&insisting).status(), 404, "{target}");
+        let off = Request::get(&target).header("X-Accel-Redirect", "off");
+        assert_eq!(lab.front.send(&off).status(), 404, "{target}");
+    }
+}
+
+#[test]
+fn a_file_that_nginx_does_not_find_is_downloaded_all_the_same() {
+    let Some(lab) = Lab::new(Some("elsewhere")) else { return };
+    for path in [&lab.large, &lab.standard.blob] {
+        let target = lab.target(path);
+        let cold = lab.front.get(&target);
+        assert!(zstd::decode_all(cold.ok()).unwrap() == lab.standard.store.nar(path));
+        let warm = lab.front.get(&target);
+        assert!(warm.ok() == cold.body);
+        assert_eq!(warm.header("etag"), cold.header("etag"));
+        let part = lab.front.send(&Request::get(&target).header("Range", "bytes=1000000-"));
+        assert!(part.status() == 206 && part.body == cold.body[1_000_000..]);
+        assert_eq!(part.header("etag"), cold.header("etag"));
+    }
+    assert!(lab.front.nginx.stderr().contains("No such file"), "{}", lab.front.nginx.stderr());
+}
+
+#[test]
+fn real_nix_takes_what_nginx_sends() {
+    for nix in nixes() {
+        let Some(lab) = Lab::new(None) else { return };
+        let url = format!("http://127.0.0.1:{}", lab.front.port);
+        for _ in 0..2 {
+            let client = nix.client().substituting_from(&url, PUBLIC_KEY);
+            let paths = [&lab.large, &lab.standard.blob, &lab.standard.itself];
+            client.realise(paths.map(full)).success();
+            for path in paths {
+                assert!(
+                    client.dump(&client.real_path(path.as_str())) == lab.standard.store.nar(path),
+                    "{path}"
+                );
+            }
+        }
+    }
+}
+
+/// Bytes of NARs that the server has sent.
+fn sent(server: &Server) -> String {
+    let metrics = server.get("/metrics");
+    let line = metrics
+        .text()
+        .lines()
+        .find(|line| line.starts_with("rust_nix_serve_response_bytes_total{kind=\"nar\"}"));
+    line.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,6 @@
+//! A real nginx in front of the server.
+
+mod certificates;
+mod compressed;
+mod private;
+mod uncompressed;

@@ -1,0 +1,109 @@
+//! The rooms of `docs/architecture.md`, as cargo sees them.
+
+use std::{collections::BTreeMap, process::Command};
+
+use serde_json::Value;
+
+/// Which crates of this workspace each crate may depend on.
+const MAY_USE: [(&str, &[&str]); 5] = [
+    ("rns-formats", &[]),
+    ("rns-store", &["rns-formats"]),
+    ("rns-server", &["rns-formats", "rns-store"]),
+    ("rust-nix-serve", &["rns-formats", "rns-store", "rns-server"]),
+    ("rns-testing", &["rns-formats"]),
+];
+
+/// Packages that belong to one room only.
+const ONLY_IN: [(&str, &[&str]); 8] = [
+    ("rusqlite", &["rns-store", "rns-testing"]),
+    ("zstd", &["rns-store", "rust-nix-serve"]),
+    ("liblzma", &["rns-store", "rust-nix-serve"]),
+    ("actix-web", &["rns-server"]),
+    ("rustls", &["rns-server"]),
+    ("prometheus", &["rns-server"]),
+    ("clap", &["rust-nix-serve"]),
+    ("anyhow", &["rust-nix-serve"]),
+];
+
+/// The newest Rust that a dependency may ask for: what the previous NixOS release has.
+const NEWEST_RUST: (u64, u64) = (1, 91);
+
+fn metadata() -> Value {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--locked",
+            "--manifest-path",
+            manifest,
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The dependencies of the workspace's packages that go into the program, not those of tests.
+fn dependencies(metadata: &Value) -> BTreeMap<String, Vec<String>> {
+    let members = metadata["workspace_members"].as_array().unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .filter(|package| members.contains(&package["id"]))
+        .map(|package| {
+            let names = package["dependencies"].as_array().unwrap().iter();
+            let normal = names.filter(|dependency| dependency["kind"].as_str() != Some("dev"));
+            let names = normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned());
+            (package["name"].as_str().unwrap().to_owned(), names.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn arrows_between_crates_never_point_up() {
+    let dependencies = dependencies(&metadata());
+    let known: Vec<_> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    let mut members: Vec<_> = dependencies.keys().map(String::as_str).collect();
+    members.sort_unstable_by_key(|name| known.iter().position(|known| known == name));
+    assert_eq!(members, known, "a new crate needs a place in the architecture");
+    for (name, allowed) in MAY_USE {
+        for dependency in &dependencies[name] {
+            let inside = known.contains(&dependency.as_str());
+            assert!(
+                !inside || allowed.contains(&dependency.as_str()),
+                "{name} must not use {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn packages_stay_in_their_room() {
+    let dependencies = dependencies(&metadata());
+    for (package, rooms) in ONLY_IN {
+        for (name, uses) in &dependencies {
+            let used = uses.iter().any(|used| used == package);
+            assert!(!used || rooms.contains(&name.as_str()), "{name} must not use {package}");
+        }
+    }
+}
+
+#[test]
+fn no_dependency_needs_a_rust_that_nixos_does_not_have() {
+    let metadata = metadata();
+    for package in metadata["packages"].as_array().unwrap() {
+        let Some(version) = package["rust_version"].as_str() else { continue };
+        let mut numbers = version.split('.').map(|number| number.parse::<u64>().unwrap());
+        let wanted = (numbers.next().unwrap(), numbers.next().unwrap_or(0));
+        assert!(wanted <= NEWEST_RUST, "{} needs Rust {version}", package["name"]);
+    }
+}
+
+#[test]
+fn xz_is_the_maintained_fork_under_its_old_name() {
+    let table = include_str!("../../../Cargo.toml");
+    assert!(table.contains(r#"xz2 = { package = "liblzma""#));
+}

@@ -1,0 +1,4 @@
+//! Rules for the files of this repository.
+
+mod coverage;
+mod layers;

@@ -1,0 +1,7 @@
+//! Which routes there are, and which paths of the store they show to whom.
+
+mod debug_information;
+mod exposure;
+mod served_files;
+mod table;
+mod views;
