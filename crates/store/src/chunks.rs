@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{FilePart, StoreError, nar::Buffer, nowait::NoWait};
+use crate::{FilePart, StoreError, nar::Buffer, nonblocking_io::NoWait};
 
 /// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
 /// them ends the work.

@@ -17,8 +17,8 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     LocalStore, StoreError,
-    beneath::is_absent,
     nar::{DIRECTORY, FILE, open_beneath},
+    resolve_beneath::is_absent,
 };
 
 /// Where debug information is in a path, without the name.

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::{fs::sendfile, io::Errno};
 
-use crate::resident::is_resident;
+use crate::page_cache::is_resident;
 
 /// Set when the kernel, or a filter of system calls, has refused to send files.
 static REFUSED: AtomicBool = AtomicBool::new(false);

@@ -1,9 +1,6 @@
 //! What can be served: the local Nix store, read only. No HTTP here.
 
-mod absence;
-mod beneath;
 mod chunks;
-mod condition;
 mod config;
 pub mod daemon;
 mod db;
@@ -13,7 +10,6 @@ mod exposure;
 mod file_part;
 mod files;
 mod index;
-mod known;
 mod listing;
 mod local;
 mod log;
@@ -21,10 +17,14 @@ mod lookup;
 mod nar;
 mod nar_cache;
 mod nar_index;
-mod nowait;
-mod numbers;
+mod negative_cache;
+mod nonblocking_io;
+mod page_cache;
+mod path_health;
 mod realisation;
-mod resident;
+mod resolve_beneath;
+mod row_cache;
+mod stats;
 
 pub use chunks::{Chunks, FileStream, Piece};
 pub use config::{AbsentStore, StoreConfig, Verify};
@@ -43,4 +43,4 @@ pub use nar_cache::{
     AtHand, Codec, Compressed, CompressedBody, CompressedFile, Finished, Follower, Growing,
     NarCacheConfig, NarCacheNumbers, Warmed,
 };
-pub use numbers::StoreNumbers;
+pub use stats::StoreNumbers;

@@ -7,19 +7,19 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     StoreConfig, StoreError, Verify,
-    absence::AbsentPaths,
-    condition::Condition,
     daemon::{DaemonConfig, HeldRoot, TempRoots},
     db::{Database, PathRow},
     exposure::{View, Views},
     index::LazyIndex,
-    known::KnownRows,
     nar::{
         self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader,
         Source, Tree,
     },
     nar_cache::NarCache,
-    nowait::NoWait,
+    negative_cache::AbsentPaths,
+    nonblocking_io::NoWait,
+    path_health::Condition,
+    row_cache::KnownRows,
 };
 
 /// A Nix store on this machine. Clones share everything.

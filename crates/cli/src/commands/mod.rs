@@ -1,14 +1,14 @@
 //! One file for each command.
 
-mod announce;
 mod check_config;
 mod config_show;
 mod inspect;
 mod key;
 mod pages;
+mod reload_guard;
 mod serve;
+mod startup_banner;
 mod token;
-mod widening;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},

@@ -11,7 +11,7 @@ use rns_store::AbsentStore;
 
 use crate::{
     args::ServeArgs,
-    commands::{announce, widening},
+    commands::{reload_guard, startup_banner},
     config::{self, ConfigError, Environment, Loaded, files, takes_effect_on_reload},
     logging::{self, LogLevel},
     output::{Answer, tell},
@@ -28,11 +28,11 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     let terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
     server.store.absent = absent_store(&loaded, &environment, terminal);
     if server.store.absent == AbsentStore::Empty && !server.store.database.exists() {
-        tell(&announce::no_store(&server.store));
+        tell(&startup_banner::no_store(&server.store));
     }
     let last = Mutex::new(loaded.clone());
     let hooks = Hooks {
-        started: Some(announce::hook(&loaded)),
+        started: Some(startup_banner::hook(&loaded)),
         reload: Some(Arc::new(move || reload(&args, &environment, &loaded, &last, &level))),
     };
     rns_server::run(server, hooks).context("cannot serve")?;
@@ -66,13 +66,13 @@ fn reload(
 ) -> Result<Reloadable, String> {
     let loaded = config::load(args, environment).map_err(|error| error.to_string())?;
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-    widening::check_file(&last, &loaded)?;
+    reload_guard::check_file(&last, &loaded)?;
     let problems = files::check_credentials(&loaded);
     if !problems.is_empty() {
         return Err(ConfigError(problems).to_string());
     }
     level.set(&loaded.log.level)?;
-    let widened = widening::widened(&last.server.caches, &loaded.server.caches);
+    let widened = reload_guard::widened(&last.server.caches, &loaded.server.caches);
     for warning in loaded.warnings.iter().chain(&widened) {
         tracing::warn!("{warning}");
     }

@@ -9,7 +9,7 @@ use toml::{
 
 use super::{
     dotted::{self, join},
-    foreign,
+    other_servers,
     problem::{Problem, Source},
     schema::{KNOWN, Key},
     settings::Settings,
@@ -101,7 +101,7 @@ impl Reader<'_> {
 
 /// What to write instead of a key that does not exist.
 fn advice(path: &str) -> Option<String> {
-    if let Some(advice) = foreign::advice(path) {
+    if let Some(advice) = other_servers::advice(path) {
         return Some(advice.to_owned());
     }
     let last = path.rsplit('.').next().unwrap_or(path);

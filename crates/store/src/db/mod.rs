@@ -1,13 +1,13 @@
 //! The database of valid paths: a few read-only connections, off the event loop.
 
 mod btree;
+mod change_detector;
 mod changes;
 mod open;
-mod present;
-mod probe;
 mod row;
 mod state;
 mod wal;
+mod wal_index;
 mod witness;
 
 use std::{
@@ -23,8 +23,8 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use self::{
+    change_detector::Probe,
     open::{LiveReaders, Reader},
-    probe::Probe,
     state::Availability,
     witness::PageReader,
 };

@@ -6,8 +6,8 @@
 
 use std::{collections::HashMap, fs::File};
 
-use super::probe::Snapshot;
-use crate::nowait::NoWait;
+use super::change_detector::Snapshot;
+use crate::nonblocking_io::NoWait;
 
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: usize = 24;

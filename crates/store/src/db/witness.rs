@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::{
     Database,
     btree::{self, ReadPage, Roots, Trace},
-    probe::{Identity, Snapshot},
+    change_detector::{Identity, Snapshot},
     wal::{LogIndex, SCHEMA_COOKIE, field},
 };
 

@@ -15,9 +15,8 @@
 //! - `report`, `numbers`: what the operator learns
 
 mod evaluate;
-mod gate;
+mod filter;
 mod graph;
-mod numbers;
 mod pattern;
 mod policy;
 mod refresh;
@@ -27,6 +26,7 @@ mod scan;
 mod set;
 mod signed;
 mod source;
+mod stats;
 mod view;
 mod watch;
 
@@ -37,11 +37,11 @@ use rns_formats::HashPart;
 use self::source::Source;
 pub(crate) use self::view::View;
 pub use self::{
-    numbers::ExposureNumbers,
     pattern::{Pattern, PatternError},
     policy::ExposurePolicy,
+    stats::ExposureNumbers,
 };
-use crate::{LocalStore, StoreError, absence::key};
+use crate::{LocalStore, StoreError, negative_cache::key};
 
 /// The views of a store that somebody holds.
 #[derive(Default)]

@@ -17,8 +17,8 @@ use tokio::task::spawn_blocking;
 pub use self::directory::{DirectoryEntry, EntryKind, ServedDirectory};
 use crate::{
     FileStream, LocalStore, StoreError,
-    beneath::{is_absent, open_inside},
     nar::{Root, Tree, is_executable, of_path, size},
+    resolve_beneath::{is_absent, open_inside},
 };
 
 /// What a directory is shown as, where it is there.

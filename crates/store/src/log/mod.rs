@@ -19,9 +19,9 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use self::unpack::{Unpacker, WHOLE, unpack};
 use crate::{
     Chunks, FileStream, LocalStore, StoreError,
-    beneath::is_absent,
     chunks::ReadAhead,
     nar::{DIRECTORY, FILE, open_beneath, size},
+    resolve_beneath::is_absent,
 };
 
 /// Logs unpacked at the same time before anything of them is sent.

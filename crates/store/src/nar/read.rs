@@ -12,7 +12,7 @@ use super::{
     LayoutKey, of_path,
     tree::{self, Tree},
 };
-use crate::{StoreError, condition::Condition, nowait::NoWait};
+use crate::{StoreError, nonblocking_io::NoWait, path_health::Condition};
 
 /// What is left to read of a range of a NAR.
 pub(crate) struct RangeReader {

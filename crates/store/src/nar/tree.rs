@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{StoreError, nowait::NoWait};
+use crate::{StoreError, nonblocking_io::NoWait};
 
 /// Set once the kernel has refused `openat2`.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);

@@ -15,7 +15,7 @@ use quick_cache::{Weighter, sync::Cache};
 use rustix::io::Errno;
 
 use super::{disk::Found, file_name::CompressedFile};
-use crate::nowait::NoWait;
+use crate::nonblocking_io::NoWait;
 
 /// The longest that is kept.
 pub(super) const LONGEST: usize = 64 << 10;

@@ -14,23 +14,23 @@
 //! - `disk`, `file_name`, `memory`: where results are kept
 //! - `serve`: the questions of the server
 
-mod at_hand;
 mod config;
 mod disk;
+mod encode_job;
+mod encode_progress;
 mod encoder;
 mod file_name;
 mod finished;
-mod growing;
 mod hashing;
+mod in_memory;
 mod lane;
 mod memory;
-mod pace;
 mod prewarm;
-mod produce;
-mod production;
 mod recipe;
 mod serve;
-mod work;
+mod tail_reader;
+mod throttle;
+mod uncached_encoder;
 
 use std::{
     collections::HashMap,
@@ -46,23 +46,23 @@ use std::{
 use tokio::{sync::watch, task::spawn_blocking};
 
 pub use self::{
-    at_hand::AtHand,
     config::{Codec, NarCacheConfig},
     file_name::CompressedFile,
     finished::{CompressedBody, Finished},
-    growing::{Follower, Growing},
+    in_memory::AtHand,
     prewarm::Warmed,
     serve::Compressed,
+    tail_reader::{Follower, Growing},
 };
 use self::{
     disk::{Disk, Found},
+    encode_job::Order,
+    encode_progress::{Production, Reader},
     lane::Lane,
     memory::{Memory, Small},
-    produce::Order,
-    production::{Production, Reader},
 };
-pub(crate) use self::{pace::Busy, recipe::Recipe};
-use crate::{LocalStore, Nar, nowait::NoWait};
+pub(crate) use self::{recipe::Recipe, throttle::Busy};
+use crate::{LocalStore, Nar, nonblocking_io::NoWait};
 
 /// How long a full disk is left in peace.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -224,7 +224,7 @@ impl NarCache {
         let reader = production.reader();
         productions.insert(Arc::clone(tag), Arc::clone(&production));
         drop(productions);
-        tokio::spawn(produce::run(Order {
+        tokio::spawn(encode_job::run(Order {
             cache: Arc::clone(self),
             store: store.clone(),
             nar: nar.clone(),

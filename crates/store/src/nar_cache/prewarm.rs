@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rns_formats::HashPart;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{Codec, produce, production::Production};
+use super::{Codec, encode_job, encode_progress::Production};
 use crate::{LocalStore, StoreError};
 
 /// New paths that one question to the database takes.
@@ -63,7 +63,7 @@ impl LocalStore {
         if !cache.begin(&tag, &production) {
             return Ok(Warmed::Known);
         }
-        produce::run(produce::Order {
+        encode_job::run(encode_job::Order {
             cache: Arc::clone(cache),
             store: self.clone(),
             nar,

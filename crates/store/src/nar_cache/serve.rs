@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     AtHand, Codec, CompressedFile, Finished, Growing, NarCache, Recipe,
-    work::{Alone, Work},
+    uncached_encoder::{Alone, Work},
 };
 use crate::{LocalStore, Nar, StoreError, chunks::ReadAhead, daemon::HeldRoot};
 

@@ -14,8 +14,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
     Finished, Recipe,
-    production::{Failure, Progress, Reader},
-    work::Alone,
+    encode_progress::{Failure, Progress, Reader},
+    uncached_encoder::Alone,
 };
 use crate::{
     Chunks, LocalStore, Nar, StoreError,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::production::Production;
+use super::encode_progress::Production;
 
 /// How often it is looked whether there is nothing else to do any more.
 const LOOK: Duration = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use super::{
     refresh::Asked,
     view::{Snapshot, View},
 };
-use crate::{LocalStore, StoreError, absence::key, db::PathRow, lookup::Lookup};
+use crate::{LocalStore, StoreError, db::PathRow, lookup::Lookup, negative_cache::key};
 
 /// How often a path is looked up that changes meanwhile.
 const ATTEMPTS: usize = 4;

@@ -22,10 +22,10 @@ use arc_swap::ArcSwapOption;
 use super::{
     changes::Changes,
     open::{LiveReaders, may_stay_behind},
-    present::{INDEX_HEADER, Present},
     wal::{LogState, Written},
+    wal_index::{INDEX_HEADER, Present},
 };
-use crate::nowait::NoWait;
+use crate::nonblocking_io::NoWait;
 
 /// The part of the database's header that holds the change counter and the size.
 const FILE_HEADER: (u64, usize) = (24, 16);

@@ -13,11 +13,11 @@ use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
 use super::{
     Finished, NarCache, Recipe,
     disk::Temporary,
+    encode_progress::{Failure, Production, Progress},
     file_name::CompressedFile,
     memory::{self, Small},
-    pace::{Busy, Pace},
-    production::{Failure, Production, Progress},
-    work::Work,
+    throttle::{Busy, Pace},
+    uncached_encoder::Work,
 };
 use crate::{LocalStore, Nar, StoreError, daemon::HeldRoot};
 
