@@ -174,11 +174,11 @@ mod tests {
 
     #[test]
     fn levels_are_checked_word_by_word() {
-        for text in ["info", "WARN", "rns_store=debug,info", "off"] {
+        for text in ["info", "WARN", "rns_nix_store=debug,info", "off"] {
             assert_eq!(check_level(text), Ok(()), "{text}");
         }
         assert_eq!(check_level("inof"), Err("`inof` is not a log level".into()));
-        assert_eq!(check_level("rns_store=loud,info"), Err("`loud` is not a log level".into()));
+        assert_eq!(check_level("rns_nix_store=loud,info"), Err("`loud` is not a log level".into()));
         assert!(check_level("").is_err());
     }
 }

@@ -1,51 +1,35 @@
 //! The HTTP side of rust-nix-serve.
 //!
-//! A request goes one way: [`dispatch`] names what is asked for (the grammar is in `rns_formats::url`), a file in
-//! `routes` asks the store one question, [`answer`] turns what was found into status, headers and body.
-//! What can be answered without waiting leaves earlier: [`express`] before the framework sees the request, [`at_once`]
-//! where a connection has TLS or the request is not a plain one.
+//! A request goes one way: [`router`] names what is asked for (the grammar is in `rns_formats::url`), [`auth`] decides
+//! whether the client may have it, a file in `router/routes` asks one question, and [`response`] turns the result into
+//! status, headers and body. On kept connections without TLS, [`fast_path`] answers what it knows before actix-web sees
+//! the request.
 
-pub mod access;
-mod answer;
-mod asked;
-mod at_once;
-mod body;
-pub mod config;
-mod descriptors;
-mod dispatch;
-mod exchange;
-mod express;
-mod front;
-mod heartbeat;
-mod http;
-pub mod keys;
-mod limits;
-mod listen;
+pub mod auth;
+mod caches;
+mod connection;
+mod fast_path;
+mod jobs;
+mod life_cycle;
 mod metrics;
-mod nginx;
-mod notify;
-pub mod page;
-mod prepared;
-mod prewarm;
-mod refusal;
-mod reload;
-mod rendered;
-mod restricted;
-mod routes;
-mod run;
-mod secrecy;
-mod signals;
-pub mod signing;
-mod state;
-mod status;
-mod stop;
-pub mod tls;
-mod views;
-mod watch;
-mod watchers;
-mod wire;
-mod workers;
+mod narinfo_cache;
+mod response;
+mod router;
 
-pub use listen::ListenError;
-pub use run::{RunError, run};
-pub use secrecy::keep as keep_secrets;
+pub use caches::{keys, signing};
+pub use connection::{listen::ListenError, tls};
+pub use life_cycle::{
+    core_dumps::keep as keep_secrets,
+    run::{RunError, run},
+};
+pub use router::page;
+
+/// How a server is configured.
+pub mod config {
+    pub use crate::{
+        auth::{Permission, Permissions, config::*},
+        caches::config::*,
+        connection::limits::config::*,
+        life_cycle::config::*,
+    };
+}

@@ -7,17 +7,17 @@ use serde_json::Value;
 /// Which crates of this workspace each crate may depend on.
 const MAY_USE: [(&str, &[&str]); 5] = [
     ("rns-formats", &[]),
-    ("rns-store", &["rns-formats"]),
-    ("rns-server", &["rns-formats", "rns-store"]),
-    ("rust-nix-serve", &["rns-formats", "rns-store", "rns-server"]),
+    ("rns-nix-store", &["rns-formats"]),
+    ("rns-server", &["rns-formats", "rns-nix-store"]),
+    ("rust-nix-serve", &["rns-formats", "rns-nix-store", "rns-server"]),
     ("rns-testing", &["rns-formats"]),
 ];
 
 /// Packages that belong to one room only.
 const ONLY_IN: [(&str, &[&str]); 8] = [
-    ("rusqlite", &["rns-store", "rns-testing"]),
-    ("zstd", &["rns-store", "rust-nix-serve"]),
-    ("liblzma", &["rns-store", "rust-nix-serve"]),
+    ("rusqlite", &["rns-nix-store", "rns-testing"]),
+    ("zstd", &["rns-nix-store", "rust-nix-serve"]),
+    ("liblzma", &["rns-nix-store", "rust-nix-serve"]),
     ("actix-web", &["rns-server"]),
     ("rustls", &["rns-server"]),
     ("prometheus", &["rns-server"]),

@@ -6,7 +6,7 @@ use tokio::io::{join, sink};
 use protocol::{Connection, DaemonError};
 
 // The crate it belongs to would bring SQLite and compressors, minutes of building for nothing.
-#[path = "../../../crates/store/src/daemon/protocol/mod.rs"]
+#[path = "../../../crates/nix-store/src/daemon/protocol/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "only what answers questions is tried here")]
 mod protocol;
 

@@ -1,7 +1,7 @@
 //! A reload must not open a cache by accident: a file that is gone, or was emptied, is not a wish for the defaults, and
 //! whatever lets clients have more is told.
 
-use rns_server::{access::Permission, config::Caches};
+use rns_server::{auth::Permission, config::CachesConfig};
 
 use crate::config::Loaded;
 
@@ -22,7 +22,7 @@ pub(super) fn check_file(last: &Loaded, new: &Loaded) -> Result<(), String> {
 }
 
 /// What clients get of each cache that they did not get before, for the operator.
-pub(super) fn widened(last: &Caches, new: &Caches) -> Vec<String> {
+pub(super) fn widened(last: &CachesConfig, new: &CachesConfig) -> Vec<String> {
     let mut widened = Vec::new();
     for (name, cache) in new.all() {
         let Some((_, before)) = last.all().find(|(other, _)| *other == name) else { continue };

@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rns_nix_store::AbsentStore;
 use rns_server::config::{Hooks, Reloadable};
-use rns_store::AbsentStore;
 
 use crate::{
     args::ServeArgs,

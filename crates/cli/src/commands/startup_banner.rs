@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rns_formats::PublicKey;
+use rns_nix_store::StoreConfig;
 use rns_server::config::StartedHook;
-use rns_store::StoreConfig;
 
 use crate::{config::Loaded, output};
 

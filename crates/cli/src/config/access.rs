@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
-use rns_server::access::Subject;
-use rns_server::config::{AccessConfig, DoorConfig, Permissions, SubjectRule};
+use rns_server::auth::Subject;
+use rns_server::config::{AccessConfig, FailurePolicyConfig, Permissions, SubjectRule};
 
 use super::{
     oidc,
@@ -78,7 +78,7 @@ fn subjects(rules: &[String], key: &str, find: &mut Finder<'_>) -> Vec<SubjectRu
 }
 
 /// What holds for all caches.
-pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> DoorConfig {
+pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> FailurePolicyConfig {
     let mut trusted_proxies = Vec::new();
     for text in &raw.trusted_proxies {
         match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
@@ -90,7 +90,7 @@ pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> DoorConfig {
             ),
         }
     }
-    DoorConfig { trusted_proxies, failure_delay: raw.failure_delay.0 }
+    FailurePolicyConfig { trusted_proxies, failure_delay: raw.failure_delay.0 }
 }
 
 /// A list of permissions.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rns_formats::PublicKey;
-use rns_store::{ExposurePolicy, Pattern};
+use rns_nix_store::{ExposurePolicy, Pattern};
 
 use super::{raw::RawExpose, resolve::Finder};
 

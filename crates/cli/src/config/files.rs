@@ -42,9 +42,9 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
             let unusable = cache.signing.keys.iter().filter_map(|path| load_key(path).err());
             problems.extend(unusable.map(|error| problem(&key, error.to_string())));
         }
-        let unusable = rns_server::access::token_problems(&cache.access);
+        let unusable = rns_server::auth::token_problems(&cache.access);
         problems.extend(unusable.map(|reason| problem(&format!("{table}access.tokens"), reason)));
-        for (name, reason) in rns_server::access::issuer_problems(&cache.access) {
+        for (name, reason) in rns_server::auth::issuer_problems(&cache.access) {
             problems.push(problem(&format!("{table}access.oidc.{name}"), reason));
         }
     }

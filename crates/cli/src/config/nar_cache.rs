@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use rns_nix_store::{Codec, NarCacheConfig};
 use rns_server::config::Prewarm;
-use rns_store::{Codec, NarCacheConfig};
 
 use super::{
     raw::{RawCompression, RawNarCache},

@@ -2,8 +2,8 @@
 
 use std::{num::NonZeroU64, path::PathBuf};
 
+use rns_nix_store::StoreConfig;
 use rns_server::config::{ClientLimits, Limits, ServerConfig, TlsFiles};
-use rns_store::StoreConfig;
 
 use super::{
     access, caches,
@@ -54,7 +54,7 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         public_url: public_url(&raw.public_url, find),
         shutdown_grace: raw.shutdown_grace.0,
         caches: caches::caches(raw, find),
-        door: access::door(&raw.access, find),
+        failure_policy: access::door(&raw.access, find),
         metrics_listeners: listeners::metrics(raw, &listeners, find),
         limits: limits(raw, find),
         compression: nar_cache::compression(raw.nar_cache.compression),
@@ -172,7 +172,7 @@ fn log(raw: &RawLog, find: &mut Finder<'_>) -> LogConfig {
         find.problem(
             "log.level",
             reason,
-            "expected error, warn, info, debug, trace or `rns_store=debug,info`",
+            "expected error, warn, info, debug, trace or `rns_nix_store=debug,info`",
         );
     }
     LogConfig {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rns_formats::StoreDir;
-use rns_store::{StoreConfig, Verify};
+use rns_nix_store::{StoreConfig, Verify};
 
 use super::{
     raw::{RawStore, RawVerify},

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Parser as _;
+use rns_nix_store::Verify;
 use rns_server::config::{Listener, SigningPolicy};
-use rns_store::Verify;
 
 use super::*;
 use crate::args::Cli;

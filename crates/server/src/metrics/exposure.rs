@@ -1,7 +1,7 @@
 //! What is shown by the caches that do not show everything.
 
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
-use rns_store::ExposureNumbers;
+use rns_nix_store::ExposureStats;
 
 use super::{build::Build, observed::signed};
 
@@ -48,8 +48,8 @@ impl Exposures {
         }
     }
 
-    pub(super) fn fill(&self, exposures: &[(String, ExposureNumbers)]) {
-        // Caches that are gone are not shown.
+    pub(super) fn fill(&self, exposures: &[(String, ExposureStats)]) {
+        // CachesConfig that are gone are not shown.
         self.exposed.reset();
         self.withheld.reset();
         self.roots_missing.reset();

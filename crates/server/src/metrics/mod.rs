@@ -6,6 +6,7 @@
 mod build;
 mod exposure;
 mod kind;
+pub(crate) mod listener;
 mod observed;
 mod process;
 mod transfer;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
 
-use self::{build::Build, observed::Asked};
+use self::{build::Build, observed::RequestParts};
 pub(crate) use self::{
     kind::{AbortCause, Kind, Transport},
     observed::Observed,
@@ -43,7 +44,7 @@ struct Inner {
     narinfo_misses: IntCounter,
     refused: IntCounter,
     /// Filled in when they are asked for; locked, so that two readers do not count twice.
-    asked: Mutex<Asked>,
+    asked: Mutex<RequestParts>,
 }
 
 impl Metrics {
@@ -94,7 +95,7 @@ impl Metrics {
                 "rust_nix_serve_credentials_refused_total",
                 "Requests with a credential that was not good.",
             ),
-            asked: Mutex::new(Asked::new(&build)),
+            asked: Mutex::new(RequestParts::new(&build)),
             registry: build.registry(),
         }))
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use rns_store::{ExposureNumbers, NarCacheNumbers};
+use rns_nix_store::{ExposureStats, NarCacheStats};
 
 use super::{build::Build, exposure::Exposures, process};
 
@@ -23,22 +23,22 @@ pub(crate) struct Observed {
     pub(crate) layout_cache_hits: u64,
     /// NARs whose store path had to be walked.
     pub(crate) layout_cache_misses: u64,
-    /// Memory taken by rendered narinfos, in bytes.
+    /// Memory taken by narinfo narinfos, in bytes.
     pub(crate) narinfo_cache_bytes: u64,
     /// Compressed NARs.
-    pub(crate) nar_cache: NarCacheNumbers,
+    pub(crate) nar_cache: NarCacheStats,
     /// What each cache shows that does not show everything, by its name; the one without a name has an empty one.
-    pub(crate) exposures: Vec<(String, ExposureNumbers)>,
+    pub(crate) exposures: Vec<(String, ExposureStats)>,
     /// Keys that sign.
     pub(crate) signing_keys: u64,
     /// Configured keys that cannot be used.
     pub(crate) signing_problems: u64,
-    /// Caches whose file of tokens could not be used when it was last read.
+    /// CachesConfig whose file of tokens could not be used when it was last read.
     pub(crate) token_file_problems: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestParts {
     started: Instant,
     uptime: Gauge,
     resident: IntGauge,
@@ -58,7 +58,7 @@ pub(super) struct Asked {
     token_file_problems: IntGauge,
 }
 
-impl Asked {
+impl RequestParts {
     pub(super) fn new(build: &Build) -> Self {
         let roots = build.counters(
             "rust_nix_serve_temp_roots_total",
@@ -91,7 +91,7 @@ impl Asked {
             layout_hits: layouts.with_label_values(&["hit"]),
             layout_misses: layouts.with_label_values(&["miss"]),
             narinfo_bytes: build
-                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
+                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by narinfo narinfos."),
             nar_cache: NarCache::new(build),
             exposures: Exposures::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
@@ -101,7 +101,7 @@ impl Asked {
             ),
             token_file_problems: build.gauge(
                 "rust_nix_serve_token_file_problems",
-                "Caches whose file of tokens was refused when it was last read.",
+                "CachesConfig whose file of tokens was refused when it was last read.",
             ),
         }
     }
@@ -168,7 +168,7 @@ impl NarCache {
         }
     }
 
-    fn fill(&self, numbers: &NarCacheNumbers) {
+    fn fill(&self, numbers: &NarCacheStats) {
         self.bytes.set(signed(numbers.bytes));
         self.memory.set(signed(numbers.memory_bytes));
         raise(&self.hits, numbers.hits);

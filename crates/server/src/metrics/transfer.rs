@@ -1,6 +1,6 @@
 //! Downloads and connections that are counted while they last.
 
-use rns_store::StoreError;
+use rns_nix_store::StoreError;
 
 use super::{AbortCause, Kind, Metrics, Transport};
 

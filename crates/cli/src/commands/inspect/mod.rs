@@ -9,7 +9,7 @@ mod send;
 use std::path::Path;
 
 use anyhow::Context as _;
-use rns_store::{LocalStore, Nar};
+use rns_nix_store::{LocalStore, Nar};
 
 use self::place::Place;
 pub(super) use self::{

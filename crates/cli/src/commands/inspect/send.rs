@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use rns_formats::nar::NodeKind;
-use rns_store::{Chunks as _, NarBody};
+use rns_nix_store::{Chunks as _, NarBody};
 
 use super::{Found, nothing_there, with_path};
 use crate::{

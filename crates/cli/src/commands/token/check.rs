@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_server::access::tokens::Tokens;
+use rns_server::auth::tokens::Tokens;
 
 use super::list::until;
 use crate::output::{Answer, print, tell};

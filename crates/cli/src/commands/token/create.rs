@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use rns_server::{
-    access::tokens::{Expiry, Token, TokenName, TokenSecret, parse_tokens, patterns},
+    auth::tokens::{Expiry, Token, TokenName, TokenSecret, parse_tokens, patterns},
     config::Permissions,
 };
 

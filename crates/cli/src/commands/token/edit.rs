@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_server::access::tokens::{TokenFileProblem, read_tokens};
+use rns_server::auth::tokens::{TokenFileProblem, read_tokens};
 
 /// The permissions of a new file, and its group that of its directory.
 const MODE: u32 = 0o640;

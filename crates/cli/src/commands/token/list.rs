@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::SystemTime};
 
-use rns_server::access::tokens::{Token, load_tokens};
+use rns_server::auth::tokens::{Token, load_tokens};
 
 use crate::output::{Answer, print};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use rns_server::access::tokens::{TokenName, parse_tokens, without_token};
+use rns_server::auth::tokens::{TokenName, parse_tokens, without_token};
 
 use super::edit;
 use crate::output::{Answer, tell};

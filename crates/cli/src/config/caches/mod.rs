@@ -2,7 +2,7 @@
 
 mod place;
 
-use rns_server::config::{AccessConfig, CacheConfig, Caches, NamedCache, SigningConfig};
+use rns_server::config::{AccessConfig, CacheConfig, CachesConfig, NamedCache, SigningConfig};
 
 use super::{
     access::{self, Rules},
@@ -18,7 +18,7 @@ const OTHERS_ARE_NAMED: &str =
 const NOT_SAID: &str = "what this cache shows must be said";
 
 /// All of them.
-pub(super) fn caches(raw: &RawConfig, find: &mut Finder<'_>) -> Caches {
+pub(super) fn caches(raw: &RawConfig, find: &mut Finder<'_>) -> CachesConfig {
     let why = (!raw.cache.is_empty()).then_some(OTHERS_ARE_NAMED);
     let default = CacheConfig {
         priority: raw.cache_info.priority,
@@ -36,7 +36,7 @@ pub(super) fn caches(raw: &RawConfig, find: &mut Finder<'_>) -> Caches {
             cache: named_cache(name, cache, raw, &default.signing, find),
         });
     }
-    let caches = Caches { default, named };
+    let caches = CachesConfig { default, named };
     place::check(&caches, find);
     warn(&caches, find);
     caches
@@ -69,7 +69,7 @@ fn named_cache(
 }
 
 /// What can be meant, but hardly is.
-fn warn(caches: &Caches, find: &mut Finder<'_>) {
+fn warn(caches: &CachesConfig, find: &mut Finder<'_>) {
     for named in &caches.named {
         if is_for_nobody(&named.cache.access) {
             find.warnings.push(format!(

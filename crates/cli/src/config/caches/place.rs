@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use rns_server::config::{Caches, NamedCache};
+use rns_server::config::{CachesConfig, NamedCache};
 
 use crate::config::resolve::Finder;
 
@@ -86,7 +86,7 @@ fn is_segment(text: &str) -> bool {
 }
 
 /// Finds caches without a place, and places with several caches.
-pub(super) fn check(caches: &Caches, find: &mut Finder<'_>) {
+pub(super) fn check(caches: &CachesConfig, find: &mut Finder<'_>) {
     for (index, one) in caches.named.iter().enumerate() {
         let says = |key: &str| find.settings.says(&format!("cache.{}.{key}", one.name));
         if one.hosts.is_empty() && one.path.is_none() && !says("path") {
@@ -114,7 +114,7 @@ fn is_common(one: &NamedCache, other: &NamedCache) -> bool {
 }
 
 /// Pairs of caches that clients find under one host name though they want different tokens, by what they are called.
-pub(super) fn sharing_a_host(caches: &Caches) -> Vec<(String, String)> {
+pub(super) fn sharing_a_host(caches: &CachesConfig) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let named = |cache: &NamedCache| format!("cache {}", cache.name);
     for (index, one) in caches.named.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Caches with names: what they resolve to, and what is said about wrong ones.
+//! CachesConfig with names: what they resolve to, and what is said about wrong ones.
 
 use rns_server::config::{CacheConfig, NamedCache, Permission, SigningPolicy};
 

@@ -172,7 +172,7 @@ pub(crate) struct RawMetrics {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawLog {
-    /// `error`, `warn`, `info`, `debug` or `trace`; for one part of the program `rns_store=debug,info`.
+    /// `error`, `warn`, `info`, `debug` or `trace`; for one part of the program `rns_nix_store=debug,info`.
     pub(crate) level: String,
     /// How a line looks.
     pub(crate) format: RawFormat,

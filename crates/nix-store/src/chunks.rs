@@ -1,0 +1,337 @@
+//! Bodies as chunks for the event loop. What is in memory is read there and then; what has to be waited for is read on the
+//! blocking pool, one chunk ahead of the socket.
+
+use std::{
+    future::poll_fn,
+    io::{self, ErrorKind},
+    ops::Range,
+    os::fd::OwnedFd,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use rustix::io::Errno;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::{FilePart, StoreError, nar::Buffer, nonblocking_io::NonblockingIo};
+
+/// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
+/// them ends the work.
+pub trait Chunks {
+    /// The next chunk, never an empty one; `None` at the end. After an error there is nothing more:
+    /// what was sent so far is not the body, and the client must be able to see that.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>>;
+
+    /// The next piece, for a caller that can send part of a file without reading it. Otherwise as [`Self::poll_chunk`].
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+        self.poll_chunk(cx).map_ok(Piece::Bytes)
+    }
+
+    /// The next chunk, for a caller that can wait.
+    fn next_chunk(&mut self) -> impl Future<Output = Option<Result<Bytes, StoreError>>>
+    where
+        Self: Sized,
+    {
+        poll_fn(|cx| self.poll_chunk(cx))
+    }
+}
+
+/// What a body goes on with; never nothing.
+#[derive(Debug)]
+pub enum Piece {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Part of a file that the kernel has in memory.
+    File(FilePart),
+}
+
+impl Piece {
+    /// Bytes left to send.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::File(part) => part.left(),
+        }
+    }
+}
+
+/// Chunks that are read on the event loop in one go; others have their turn after that.
+const TURN: u32 = 8;
+
+/// Where the bytes of a body come from.
+pub(crate) trait Fill: Send + 'static {
+    /// Fills `room` as far as there is something left, and says how far. Blocks.
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError>;
+
+    /// The same without blocking, as far as that is possible: 0 leaves the work, and whatever is wrong, to [`Self::fill`].
+    fn fill_now(&mut self, _room: &mut [u8]) -> usize {
+        0
+    }
+
+    /// What comes next, unread, where it is part of a file that the kernel has in memory.
+    fn part_now(&mut self) -> Option<FilePart> {
+        None
+    }
+
+    /// Whether everything has been read.
+    fn is_at_end(&self) -> bool;
+}
+
+/// The chunks of a source. Once one of them had to be waited for, each is read while the one before it is on its way.
+pub(crate) struct ReadAhead<S> {
+    state: State<S>,
+    /// The first chunk, when somebody has looked at it.
+    first: Option<Bytes>,
+    /// Chunks read without waiting since others had their turn.
+    turn: u32,
+}
+
+enum State<S> {
+    Here(S),
+    Reading(JoinHandle<Filled<S>>),
+    Done,
+}
+
+struct Filled<S> {
+    source: S,
+    chunk: Result<Bytes, StoreError>,
+}
+
+impl<S: Fill> ReadAhead<S> {
+    pub(crate) fn start(source: S) -> Self {
+        Self { state: State::Here(source), first: None, turn: 0 }
+    }
+
+    /// Waits for the first chunk and keeps it, so that what goes wrong at once is known before anything is sent.
+    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
+        self.first = self.next_chunk().await.transpose()?;
+        Ok(())
+    }
+}
+
+impl<S: Fill> Chunks for ReadAhead<S> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        loop {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Done => return Poll::Ready(None),
+                State::Here(source) if source.is_at_end() => return Poll::Ready(None),
+                State::Here(source) if self.turn == TURN => {
+                    self.turn = 0;
+                    self.state = State::Here(source);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Here(mut source) => {
+                    let mut buffer = Buffer::take();
+                    if buffer.fill_now(|room| source.fill_now(room)) == 0 {
+                        self.state = State::read(source, buffer);
+                        continue;
+                    }
+                    self.turn += 1;
+                    self.state = State::Here(source);
+                    return Poll::Ready(Some(Ok(buffer.into_bytes())));
+                }
+                State::Reading(mut task) => {
+                    let Poll::Ready(filled) = Pin::new(&mut task).poll(cx) else {
+                        self.state = State::Reading(task);
+                        return Poll::Pending;
+                    };
+                    let Ok(Filled { source, chunk }) = filled else {
+                        return Poll::Ready(Some(Err(StoreError::Stopping)));
+                    };
+                    if chunk.is_ok() && !source.is_at_end() {
+                        self.state = State::read(source, Buffer::take());
+                    }
+                    // A source that learns of its end only by reading on has an empty last chunk.
+                    if !chunk.as_ref().is_ok_and(Bytes::is_empty) {
+                        return Poll::Ready(Some(chunk));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: Fill> ReadAhead<S> {
+    /// As [`Chunks::poll_piece`].
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+        if self.first.is_none()
+            && self.turn < TURN
+            && let State::Here(source) = &mut self.state
+            && let Some(part) = source.part_now()
+        {
+            self.turn += 1;
+            return Poll::Ready(Some(Ok(Piece::File(part))));
+        }
+        self.poll_chunk(cx).map_ok(Piece::Bytes)
+    }
+}
+
+impl<S: Fill> State<S> {
+    fn read(mut source: S, mut buffer: Buffer) -> Self {
+        Self::Reading(spawn_blocking(move || {
+            let chunk = buffer.fill_with(|room| source.fill(room)).map(|()| buffer.into_bytes());
+            Filled { source, chunk }
+        }))
+    }
+}
+
+/// The chunks of a file, or of a range of it.
+///
+/// The file was opened before, so it can be sent to its end even when its name is gone.
+pub struct FileStream(ReadAhead<FileRange>);
+
+impl FileStream {
+    /// `path` is for messages only.
+    pub(crate) fn start(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
+        Self(ReadAhead::start(FileRange::new(file, path, range)))
+    }
+}
+
+impl Chunks for FileStream {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        self.0.poll_chunk(cx)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+        self.0.poll_part(cx)
+    }
+}
+
+/// What is left to read of a file.
+pub(crate) struct FileRange {
+    file: Arc<OwnedFd>,
+    path: Arc<Path>,
+    range: Range<u64>,
+    nonblocking_io: NonblockingIo,
+}
+
+impl FileRange {
+    /// `path` is for messages only.
+    pub(crate) fn new(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
+        Self { file, path, range, nonblocking_io: NonblockingIo::default() }
+    }
+}
+
+impl Fill for FileRange {
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+        let mut filled = 0;
+        while !self.is_at_end() {
+            let most = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
+            let left = room.get_mut(filled..).unwrap_or_default();
+            let left = match left.len() {
+                0 => break,
+                len => left.get_mut(..len.min(most)).unwrap_or_default(),
+            };
+            let read = match rustix::io::pread(&self.file, left, self.range.start) {
+                Ok(0) => Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "it became shorter while it was sent",
+                )),
+                Ok(read) => Ok(read),
+                Err(Errno::INTR) => Ok(0),
+                Err(error) => Err(error.into()),
+            }
+            .map_err(StoreError::io("read", &*self.path))?;
+            filled += read;
+            self.range.start += read as u64;
+        }
+        Ok(filled)
+    }
+
+    fn fill_now(&mut self, room: &mut [u8]) -> usize {
+        let left = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
+        let most = left.min(room.len());
+        let room = room.get_mut(..most).unwrap_or_default();
+        let filled = self.nonblocking_io.read(&self.file, room, self.range.start);
+        self.range.start += filled as u64;
+        filled
+    }
+
+    fn part_now(&mut self) -> Option<FilePart> {
+        let part = FilePart::resident(&self.file, &self.range)?;
+        self.range.start += part.left() as u64;
+        Some(part)
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.range.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::Write as _};
+
+    use super::*;
+    use crate::nar::BUFFER_BYTES;
+
+    fn file(contents: &[u8]) -> (Arc<OwnedFd>, File) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(contents).unwrap();
+        (Arc::new(file.try_clone().unwrap().into()), file)
+    }
+
+    fn stream(file: &Arc<OwnedFd>, range: Range<u64>) -> FileStream {
+        FileStream::start(Arc::clone(file), Path::new("some file").into(), range)
+    }
+
+    async fn collect(mut stream: FileStream) -> Result<(Vec<u8>, usize), StoreError> {
+        let (mut bytes, mut chunks) = (Vec::new(), 0);
+        while let Some(chunk) = stream.next_chunk().await {
+            bytes.extend_from_slice(&chunk?);
+            chunks += 1;
+        }
+        Ok((bytes, chunks))
+    }
+
+    fn pattern(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i / 7 % 251) as u8).collect()
+    }
+
+    #[tokio::test]
+    async fn every_range_of_a_file_arrives_in_chunks() {
+        let contents = pattern(3 * BUFFER_BYTES + 11);
+        let (file, _handle) = file(&contents);
+        let len = contents.len() as u64;
+        let buffer = BUFFER_BYTES as u64;
+        for (range, chunks) in [
+            (0..len, 4),
+            (0..0, 0),
+            (len..len, 0),
+            (0..buffer, 1),
+            (1..buffer + 2, 2),
+            (len - 1..len, 1),
+            (buffer - 1..2 * buffer + 5, 2),
+        ] {
+            let expected = &contents[range.start as usize..range.end as usize];
+            let (bytes, count) = collect(stream(&file, range.clone())).await.unwrap();
+            assert!(bytes == expected, "{range:?}");
+            assert_eq!(count, chunks, "{range:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_becomes_shorter_ends_with_an_error() {
+        let (file, handle) = file(&pattern(BUFFER_BYTES + 100));
+        let len = BUFFER_BYTES as u64 + 100;
+        handle.set_len(BUFFER_BYTES as u64 + 50).unwrap();
+        let (mut stream, mut read) = (stream(&file, 0..len), 0);
+        let error = loop {
+            match stream.next_chunk().await.unwrap() {
+                Ok(chunk) => read += chunk.len(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(read >= BUFFER_BYTES && read < len as usize, "{read}");
+        assert!(error.contains("some file") && error.contains("shorter"), "{error}");
+        assert!(stream.next_chunk().await.is_none());
+    }
+}

@@ -1,0 +1,319 @@
+//! Whether the database has changed, in a few system calls and without a connection.
+//!
+//! Every commit leaves a mark: with a write-ahead log in the header of its index (the `-shm` file, which all connections share
+//! as memory; its first 96 bytes are two copies of one header), otherwise in the counter in the header of
+//! the database itself. These bytes, together with which files they are of, are compared with those of the last
+//! look. What was derived from a row carries the generation that was read *before* the row; as long as the number is
+//! the same, no commit has become visible in between.
+//!
+//! The files are opened once and kept: closing one would drop the locks that SQLite's connections in this process hold
+//! on it.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arc_swap::ArcSwapOption;
+
+use super::{
+    changes::Changes,
+    open::{LiveReaders, may_stay_behind},
+    wal::{LogState, Written},
+    wal_index::{INDEX_HEADER, WalIndex},
+};
+use crate::nonblocking_io::NonblockingIo;
+
+/// The part of the database's header that holds the change counter and the size.
+const FILE_HEADER: (u64, usize) = (24, 16);
+
+pub(super) struct ChangeDetector {
+    database: PathBuf,
+    index: PathBuf,
+    log: PathBuf,
+    state: Mutex<State>,
+    /// The last state, where that is all there is to look at.
+    present: ArcSwapOption<WalIndex>,
+    live: LiveReaders,
+    /// Whether the files can be read without waiting.
+    nonblocking_io: Arc<NonblockingIo>,
+}
+
+#[derive(Default)]
+struct State {
+    generation: u64,
+    seen: Option<Mark>,
+    database: Option<Kept>,
+    index: Option<Kept>,
+    log: Option<Kept>,
+    snapshot: Option<Arc<Snapshot>>,
+    changes: Changes,
+}
+
+/// A state of the database with a log, and the files it is in.
+pub(super) struct Snapshot {
+    pub(super) state: LogState,
+    pub(super) identity: Identity,
+    pub(super) database: Arc<File>,
+    pub(super) log: Arc<File>,
+    pub(super) nonblocking_io: Arc<NonblockingIo>,
+}
+
+/// What must be the same for the database to be the same.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    database: (Identity, [u8; FILE_HEADER.1]),
+    index: Option<(Identity, [u8; INDEX_HEADER])>,
+    /// Without an index: the log, which somebody left behind.
+    log: Option<(Identity, u64)>,
+}
+
+/// Device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+struct Kept {
+    identity: Identity,
+    file: Arc<File>,
+}
+
+impl ChangeDetector {
+    pub(super) fn new(database: &Path, live: LiveReaders) -> Self {
+        let beside = |suffix: &str| {
+            let mut name = database.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        Self {
+            database: database.to_owned(),
+            index: beside("-shm"),
+            log: beside("-wal"),
+            state: Mutex::default(),
+            present: ArcSwapOption::empty(),
+            live,
+            nonblocking_io: Arc::default(),
+        }
+    }
+
+    /// The number of the state that the database is in now; 0 when that cannot be known. It never comes back to a
+    /// number it had before.
+    pub(super) fn generation(&self) -> u64 {
+        match &*self.present.load() {
+            Some(present) if present.is_still() => present.generation,
+            _ => self.follow(&mut self.lock()),
+        }
+    }
+
+    /// The state of this number, if it is the last that was seen, and where there is a log that can be read.
+    pub(super) fn snapshot(&self, generation: u64) -> Option<Arc<Snapshot>> {
+        let mut state = self.lock();
+        if generation == 0 || state.generation != generation {
+            return None;
+        }
+        if state.snapshot.is_none() {
+            keep(&mut state.log, &self.log).ok()?;
+            let database = state.database.as_ref()?;
+            state.snapshot = Some(Arc::new(Snapshot {
+                state: state.seen.as_ref()?.log_state()?,
+                identity: database.identity,
+                database: Arc::clone(&database.file),
+                log: Arc::clone(&state.log.as_ref()?.file),
+                nonblocking_io: Arc::clone(&self.nonblocking_io),
+            }));
+        }
+        state.snapshot.clone()
+    }
+
+    /// Notes the number of the schema as it was in a state, if that is still the present one; says whether it is.
+    pub(super) fn learn_schema(&self, generation: u64, schema: [u8; 4]) -> bool {
+        let mut state = self.lock();
+        let is_present = self.follow(&mut state) == generation;
+        if is_present {
+            state.changes.learn_schema(schema);
+        }
+        is_present
+    }
+
+    /// Whether it is certain that none of these pages was written since a state.
+    pub(super) fn is_untouched(&self, pages: &[u32], since: u64) -> bool {
+        since != 0 && self.lock().changes.none_of(pages, since)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow(&self, state: &mut State) -> u64 {
+        // Somebody else may have looked meanwhile.
+        if let Some(present) = &*self.present.load()
+            && present.is_still()
+        {
+            return present.generation;
+        }
+        let mark = self.look(state).ok().flatten();
+        if mark.is_none() || state.seen != mark {
+            let written = self.written(state, mark.as_ref());
+            state.generation += 1;
+            state.snapshot = None;
+            state.changes.note(state.generation, written.as_ref());
+            state.seen = mark;
+        }
+        self.present.store(self.present_of(state).map(Arc::new));
+        if state.seen.is_some() { state.generation } else { 0 }
+    }
+
+    fn present_of(&self, state: &State) -> Option<WalIndex> {
+        let (_, header) = state.seen.as_ref()?.index.as_ref()?;
+        let file = |kept: &Option<Kept>| Some(Arc::clone(&kept.as_ref()?.file));
+        let files = (file(&state.database)?, file(&state.index)?);
+        Some(WalIndex::new(state.generation, files, *header, self.live.clone()))
+    }
+
+    /// What was written between the last look and this one.
+    fn written(&self, state: &mut State, now: Option<&Mark>) -> Option<Written> {
+        let (before, now) = (state.seen.as_ref()?, now?);
+        let (old, new) = (before.log_state()?, now.log_state()?);
+        let same_files = before.database.0 == now.database.0
+            && before.index.as_ref()?.0 == now.index.as_ref()?.0;
+        if !same_files {
+            return None;
+        }
+        let log = Arc::clone(&keep(&mut state.log, &self.log).ok()?.file);
+        let written = new.pages_since(&old, &log, &self.nonblocking_io)?;
+        // A new round of the log overwrites frames, and says so in the index before it does.
+        let mut header = [0; INDEX_HEADER];
+        state.index.as_ref()?.file.read_exact_at(&mut header, 0).ok()?;
+        LogState::parse(&header).filter(|after| after.is_same_round(&new)).map(|_| written)
+    }
+
+    /// `None` in the middle of a commit, and where an open file proves nothing.
+    fn look(&self, state: &mut State) -> io::Result<Option<Mark>> {
+        if may_stay_behind(&self.database) {
+            return Ok(None);
+        }
+        let kept = keep(&mut state.database, &self.database)?;
+        let mut header = [0; FILE_HEADER.1];
+        kept.file.read_exact_at(&mut header, FILE_HEADER.0)?;
+        let database = (kept.identity, header);
+        let index = match keep(&mut state.index, &self.index) {
+            Ok(kept) => {
+                let mut header = [0; INDEX_HEADER];
+                kept.file.read_exact_at(&mut header, 0)?;
+                let (one, other) = header.split_at(INDEX_HEADER / 2);
+                if one != other {
+                    return Ok(None);
+                }
+                Some((kept.identity, header))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let log = match index {
+            Some(_) => None,
+            None => match fs::metadata(&self.log) {
+                Ok(file) => Some((Identity(file.dev(), file.ino()), file.size())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Some(Mark { database, index, log }))
+    }
+}
+
+impl Mark {
+    fn log_state(&self) -> Option<LogState> {
+        LogState::parse(&self.index.as_ref()?.1)
+    }
+}
+
+/// The file that has this name now, opened when it is another one than before.
+fn keep<'a>(kept: &'a mut Option<Kept>, path: &Path) -> io::Result<&'a Kept> {
+    let now = fs::metadata(path)?;
+    let identity = Identity(now.dev(), now.ino());
+    let known = kept.take().filter(|kept| kept.identity == identity);
+    let current = match known {
+        Some(current) => current,
+        None => {
+            let file = File::open(path)?;
+            let opened = file.metadata()?;
+            Kept { identity: Identity(opened.dev(), opened.ino()), file: Arc::new(file) }
+        }
+    };
+    Ok(kept.insert(current))
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_testing::{FixtureStore, Tree};
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn every_commit_is_a_new_generation_and_nothing_else_is() {
+        let mut fixture = FixtureStore::new();
+        let path = fixture.add("one", Tree::file("1"));
+        let probe = ChangeDetector::new(&fixture.database(), LiveReaders::default());
+        let mut last = probe.generation();
+        assert_ne!(last, 0);
+        for round in 0..50 {
+            assert_eq!(probe.generation(), last, "nothing has happened");
+            fixture.execute("update ValidPaths set registrationTime = ?1", [round]);
+            let now = probe.generation();
+            assert!(now > last, "round {round}");
+            last = now;
+        }
+        // Reading is no change.
+        let reader = Connection::open(fixture.database()).unwrap();
+        reader
+            .query_row("select count(*) from ValidPaths", [], |row| row.get::<_, i64>(0))
+            .unwrap();
+        assert_eq!(probe.generation(), last);
+        fixture.forget(&path);
+        assert!(probe.generation() > last);
+    }
+
+    #[test]
+    fn commits_without_a_log_are_seen_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db.sqlite");
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("create table T (x)").unwrap();
+        let probe = ChangeDetector::new(&path, LiveReaders::default());
+        let mut last = probe.generation();
+        for _ in 0..50 {
+            writer.execute_batch("insert into T values (1)").unwrap();
+            let now = probe.generation();
+            assert!(now > last);
+            last = now;
+        }
+        assert_eq!(probe.generation(), last);
+    }
+
+    #[test]
+    fn a_checkpoint_and_another_file_are_no_reason_to_believe_the_old() {
+        let mut fixture = FixtureStore::new();
+        fixture.add("one", Tree::file("1"));
+        let probe = ChangeDetector::new(&fixture.database(), LiveReaders::default());
+        let before = probe.generation();
+        fixture.connection().query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).unwrap();
+        fixture.add("two", Tree::file("2"));
+        let after = probe.generation();
+        assert!(after > before);
+        fixture.close_database();
+        fs::copy(fixture.database(), fixture.root().join("copy")).unwrap();
+        fs::rename(fixture.root().join("copy"), fixture.database()).unwrap();
+        assert!(probe.generation() > after);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown() {
+        let directory = tempfile::tempdir().unwrap();
+        let probe =
+            ChangeDetector::new(&directory.path().join("db.sqlite"), LiveReaders::default());
+        assert_eq!((probe.generation(), probe.generation()), (0, 0));
+    }
+}

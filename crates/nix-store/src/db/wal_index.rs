@@ -1,0 +1,84 @@
+//! Whether the state of the database that was seen last is still the present one: one system call, and no lock that threads
+//! could wait for.
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rustix::fs::fstat;
+
+use super::open::LiveReaders;
+
+/// How long files are taken to have kept their names while a connection is open: commits are seen at once, another
+/// database in place of this one after this time.
+const NAMED: Duration = Duration::from_millis(10);
+
+/// Both copies of the header of the index.
+pub(super) const INDEX_HEADER: usize = 96;
+
+/// A state with a log, for which the header of its index stands: no commit passes that by.
+pub(super) struct WalIndex {
+    pub(super) generation: u64,
+    pub(super) database: Arc<File>,
+    pub(super) index: Arc<File>,
+    pub(super) header: [u8; INDEX_HEADER],
+    started: Instant,
+    live: LiveReaders,
+    /// When both files were last found to have their names, in milliseconds after `started`, and which connections
+    /// there were then; 0 for never.
+    named: AtomicU64,
+}
+
+impl WalIndex {
+    pub(super) fn new(
+        generation: u64,
+        (database, index): (Arc<File>, Arc<File>),
+        header: [u8; INDEX_HEADER],
+        live: LiveReaders,
+    ) -> Self {
+        let (started, named) = (Instant::now(), AtomicU64::new(0));
+        Self { generation, database, index, header, started, live, named }
+    }
+
+    /// Whether nothing has changed.
+    ///
+    /// As long as there is a connection, only a person can put other files in their place, and that may be noticed a little
+    /// later.
+    pub(super) fn is_still(&self) -> bool {
+        let mut header = [0; INDEX_HEADER];
+        self.have_names()
+            && self.index.read_exact_at(&mut header, 0).is_ok()
+            && header == self.header
+    }
+
+    fn have_names(&self) -> bool {
+        let with = self.live.any();
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Few bits of a number that changes with each connection tell one from the next within this time.
+        let moment = |at: u64, with: u64| (with << 48) | (at & ((1 << 48) - 1));
+        if let Some(with) = with {
+            let named = self.named.load(Ordering::Acquire);
+            let since = now.saturating_sub(u64::try_from(NAMED.as_millis()).unwrap_or(0));
+            if named != 0 && named >= moment(since, with) && named <= moment(now, with) {
+                return true;
+            }
+        }
+        let named = has_a_name(&self.database) && has_a_name(&self.index);
+        self.named.store(
+            if named { with.map_or(0, |with| moment(now, with)) } else { 0 },
+            Ordering::Release,
+        );
+        named
+    }
+}
+
+/// Whether a file was neither deleted nor replaced by another one.
+fn has_a_name(file: &File) -> bool {
+    fstat(file).is_ok_and(|stat| stat.st_nlink > 0)
+}

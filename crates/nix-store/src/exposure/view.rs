@@ -1,0 +1,133 @@
+//! One view of the store: the set of paths that its policy exposes, kept up to date.
+//!
+//! Questions look into an immutable snapshot and never wait, except for a miss: that has to be true, so it waits for a check
+//! that began after the question was asked.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Notify;
+
+use super::{
+    ExposurePolicy, ExposureStats,
+    evaluate::{Change, Evaluation},
+    refresh::Rounds,
+    report::Report,
+    set::Set,
+    signed::Verified,
+    source::Source,
+};
+
+pub(crate) struct View {
+    pub(super) policy: Arc<ExposurePolicy>,
+    pub(super) source: Source,
+    current: ArcSwapOption<Snapshot>,
+    /// The state of the database that the snapshot is known to be of; 0 when it is not known.
+    generation: AtomicU64,
+    /// Shared by all views of a store: no two snapshots have the same number.
+    epochs: Arc<AtomicU64>,
+    pub(super) evaluation: Arc<tokio::sync::Mutex<Evaluation>>,
+    pub(super) rounds: Mutex<Rounds>,
+    /// So that everything is read by one at a time.
+    pub(super) anew: tokio::sync::Mutex<()>,
+    pub(super) numbers: Mutex<ExposureStats>,
+    pub(super) report: Mutex<Report>,
+    pub(super) verified: Verified,
+    /// Whether somebody looks for changes.
+    pub(super) watched: Arc<AtomicBool>,
+    /// Everything should be read again.
+    pub(super) rescan: Arc<Notify>,
+}
+
+/// What is exposed.
+pub(super) struct Snapshot {
+    pub(super) set: Set,
+    pub(super) epoch: u64,
+}
+
+impl View {
+    pub(super) fn new(policy: ExposurePolicy, source: Source, epochs: Arc<AtomicU64>) -> Arc<Self> {
+        let policy = Arc::new(policy);
+        let evaluation = Evaluation::new(Arc::clone(&policy), source.clone());
+        Arc::new(Self {
+            policy,
+            current: ArcSwapOption::empty(),
+            generation: AtomicU64::new(0),
+            epochs,
+            evaluation: Arc::new(tokio::sync::Mutex::new(evaluation)),
+            rounds: Mutex::default(),
+            anew: tokio::sync::Mutex::default(),
+            numbers: Mutex::default(),
+            report: Mutex::default(),
+            verified: Verified::new(source.limit),
+            watched: Arc::default(),
+            rescan: Arc::default(),
+            source,
+        })
+    }
+
+    /// What is exposed, as far as it is known.
+    pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.current.load_full()
+    }
+
+    /// Whether a path with this beginning of its hash part is exposed. `None` while that is not known.
+    pub(super) fn exposes(&self, key: u64) -> Option<bool> {
+        Some(self.current.load().as_ref()?.set.has_key(key))
+    }
+
+    /// The number of the snapshot; another one at each question while there is none.
+    pub(super) fn epoch(&self) -> u64 {
+        self.current.load().as_ref().map_or_else(|| self.next_epoch(), |snapshot| snapshot.epoch)
+    }
+
+    fn next_epoch(&self) -> u64 {
+        self.epochs.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn numbers(&self) -> ExposureStats {
+        *lock(&self.numbers)
+    }
+
+    /// Whether the snapshot is known to be of this state of the database, where nothing else decides.
+    pub(super) fn is_of(&self, generation: u64) -> bool {
+        self.policy.roots.is_none()
+            && generation != 0
+            && self.generation.load(Ordering::Acquire) == generation
+    }
+
+    /// Shows what was evaluated.
+    pub(super) fn publish(&self, evaluation: &Evaluation, change: Change) {
+        let before = self.current.load();
+        let epoch = match (&*before, change) {
+            (Some(_), Change::None) => None,
+            // What a rendered narinfo leaves out may be exposed now only if that is a derivation.
+            (Some(before), Change::Grown { derivations: false }) => Some(before.epoch),
+            (Some(before), Change::Other) if before.set.is_same(evaluation.set()) => None,
+            _ => Some(self.next_epoch()),
+        };
+        if let Some(epoch) = epoch {
+            self.current.store(Some(Arc::new(Snapshot { set: evaluation.set().clone(), epoch })));
+        }
+        // After the snapshot: who sees the number sees the paths.
+        self.generation.store(evaluation.generation(), Ordering::Release);
+    }
+
+    /// The snapshot may not be up to date.
+    pub(super) fn doubt(&self) {
+        self.generation.store(0, Ordering::Release);
+    }
+
+    /// Shows nothing any more.
+    pub(super) fn close(&self) {
+        self.doubt();
+        self.current.store(None);
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

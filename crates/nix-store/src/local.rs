@@ -1,0 +1,273 @@
+//! The local Nix store, read only.
+
+use std::{ops::Range, sync::Arc};
+
+use rns_formats::{HashPart, Sha256Digest, StoreDir};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    StoreConfig, StoreError, Verify,
+    daemon::{DaemonConfig, HeldRoot, TempRoots},
+    db::{Database, PathRow},
+    exposure::{View, Views},
+    index::LazyIndex,
+    nar::{
+        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader,
+        Source, Tree,
+    },
+    nar_cache::NarCache,
+    negative_cache::NegativeCache,
+    nonblocking_io::NonblockingIo,
+    path_health::PathHealth,
+    row_cache::RowCache,
+};
+
+/// A Nix store on this machine. Clones share everything.
+#[derive(Clone)]
+pub struct LocalStore {
+    shared: Arc<Shared>,
+    /// What of it is exposed through this handle; everything without one.
+    view: Option<Arc<View>>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: StoreConfig,
+    pub(crate) database: Database,
+    pub(crate) layouts: Layouts,
+    pub(crate) rows: RowCache,
+    pub(crate) negative_cache: NegativeCache,
+    pub(crate) condition: Arc<PathHealth>,
+    pub(crate) roots: TempRoots,
+    pub(crate) nar_hashes: LazyIndex,
+    pub(crate) debug_files: LazyIndex,
+    pub(crate) nar_cache: Option<Arc<NarCache>>,
+    pub(crate) views: Views,
+    /// Whether files of store paths can be read without waiting.
+    nonblocking_io: Arc<NonblockingIo>,
+}
+
+impl LocalStore {
+    /// A handle to the store. Nothing is opened yet: a store that cannot be read is an error of each
+    /// question, so that it is served as soon as it can be.
+    #[must_use]
+    pub fn open(config: StoreConfig) -> Self {
+        let roots = match &config.daemon_socket {
+            Some(socket) => TempRoots::new(DaemonConfig {
+                connections: config.daemon_connections,
+                deadline: config.temp_root_wait,
+                ..DaemonConfig::new(socket)
+            }),
+            None => TempRoots::disabled(),
+        };
+        let shared = Arc::new(Shared {
+            database: Database::new(
+                config.database.clone(),
+                config.readers,
+                config.busy_timeout,
+                config.absent,
+            ),
+            layouts: Layouts::new(config.layout_cache_bytes),
+            rows: RowCache::new(config.layout_cache_bytes / 8),
+            negative_cache: NegativeCache::new(config.index_entries),
+            condition: Arc::new(PathHealth::new()),
+            roots,
+            nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
+            debug_files: LazyIndex::new("debug information", config.index_entries),
+            nar_cache: config.nar_cache.clone().map(NarCache::open),
+            views: Views::default(),
+            nonblocking_io: Arc::default(),
+            config,
+        });
+        Self { shared, view: None }
+    }
+
+    /// The logical store directory.
+    #[must_use]
+    pub fn store_dir(&self) -> &StoreDir {
+        &self.shared.config.store_dir
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) const fn view(&self) -> Option<&Arc<View>> {
+        self.view.as_ref()
+    }
+
+    pub(crate) const fn with_view(shared: Arc<Shared>, view: Option<Arc<View>>) -> Self {
+        Self { shared, view }
+    }
+
+    /// The NAR of the path with this hash part; with `expected`, only if that is its hash: a path that
+    /// was built anew since the client asked is another NAR.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    pub async fn nar(
+        &self,
+        hash: HashPart,
+        expected: Option<Sha256Digest>,
+    ) -> Result<Option<Nar>, StoreError> {
+        match self.known_row(hash).await? {
+            Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => {
+                self.open_nar(&row).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The bytes of `range`, which lies within the NAR. `None` when the path was collected meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`]; errors while reading come with the chunks.
+    pub async fn read_nar(
+        &self,
+        nar: &Nar,
+        range: Range<u64>,
+    ) -> Result<Option<NarBody>, StoreError> {
+        let small = range.end.saturating_sub(range.start) <= BUFFER_BYTES as u64;
+        if small {
+            // Read before the first byte is sent, so there is nothing to keep alive.
+            let mut buffer = Buffer::take();
+            let mut begun = self.shared.reader_now(nar, &range);
+            if let Some(reader) = &mut begun {
+                buffer.fill_now(|room| reader.fill_now(room));
+                if reader.is_at_end() {
+                    return Ok(Some(NarBody::Whole(buffer.into_bytes())));
+                }
+            }
+            let shared = Arc::clone(&self.shared);
+            let nar = nar.clone();
+            let read = move || {
+                let reader = begun.map_or_else(|| shared.reader(&nar, &range), Ok)?;
+                nar::read_whole(reader, buffer)
+            };
+            let bytes = spawn_blocking(read).await.map_err(|_| StoreError::Stopping)?;
+            return present(bytes.map(NarBody::Whole));
+        }
+        let Some(root) = self.hold(nar).await? else { return Ok(None) };
+        let stream = NarStream::begin(Arc::clone(&self.shared), nar.clone(), range, root).await;
+        present(stream.map(NarBody::Stream))
+    }
+
+    /// Holds a path while it is read. `None` when it is not there any more. Whoever has a NAR may read it, even when it
+    /// is hidden by now.
+    pub(crate) async fn hold(&self, nar: &Nar) -> Result<Option<HeldRoot>, StoreError> {
+        // First the root, then the question whether the path is still there: the other way round, it
+        // could be collected between the two.
+        let root = self.shared.roots.hold(&self.shared.config.store_dir, &nar.info.path).await;
+        let row = self.any_known_row(nar.info.path.hash_part()).await?;
+        Ok(row.is_some_and(|row| row.id == nar.row).then_some(root))
+    }
+
+    /// Whether the store can be read now.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the reason.
+    pub async fn readiness(&self) -> Result<(), StoreError> {
+        self.shared
+            .database
+            .ask(|connection| connection.query_row("select 1", [], |_| Ok(())))
+            .await
+            .map(|_| ())
+    }
+
+    /// The layout that belongs to a row, from memory or from the files.
+    pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, StoreError> {
+        let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
+        let mut info = Arc::clone(&row.info);
+        let shared = Arc::clone(&self.shared);
+        let described = Arc::clone(&info);
+        let read = async move {
+            spawn_blocking(move || nar::read_layout(&shared.config.real_dir, &described))
+                .await
+                .map_err(|_| StoreError::Stopping)?
+        };
+        match self.shared.layouts.get_or(&key, read).await {
+            Ok(layout) => {
+                if info.nar_size == 0 {
+                    Arc::make_mut(&mut info).nar_size = layout.nar_size();
+                }
+                Ok(Some(Nar { row: row.id, info, layout }))
+            }
+            Err(error) => self.shared.absent(key, error),
+        }
+    }
+
+    /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a
+    /// row is still true as long as the number is the one that was read before the row.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.shared.database.generation()
+    }
+}
+
+impl Shared {
+    /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
+    pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, StoreError> {
+        let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
+            let error = nar::of_path(&nar.info.path, error);
+            if matches!(error, StoreError::Damaged { .. }) {
+                self.condition.note_damage(nar.key(), &error);
+            }
+            error
+        })?;
+        let check = self.is_to_be_checked(nar, range).then_some(nar.info.nar_hash);
+        Ok(RangeReader::new(self.source(nar, tree), range, check))
+    }
+
+    /// The same for a thread that must not wait. `None` when it would have to, when a hash is to be computed, and when
+    /// something is wrong.
+    pub(crate) fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
+        if self.is_to_be_checked(nar, range) {
+            return None;
+        }
+        let tree = Tree::open_now(&self.config.real_dir, &nar.info.path, &self.nonblocking_io)?;
+        Some(RangeReader::new(self.source(nar, tree), range, None))
+    }
+
+    fn is_to_be_checked(&self, nar: &Nar, range: &Range<u64>) -> bool {
+        let check = match self.config.verify {
+            Verify::Never => false,
+            Verify::Always => true,
+            Verify::Once => self.condition.verified_at(&nar.key()).is_none(),
+        };
+        check && nar::is_whole(range, &nar.layout)
+    }
+
+    fn source(&self, nar: &Nar, tree: Tree) -> Source {
+        Source {
+            layout: Arc::clone(&nar.layout),
+            tree,
+            key: nar.key(),
+            condition: Arc::clone(&self.condition),
+            nonblocking_io: Arc::clone(&self.nonblocking_io),
+        }
+    }
+
+    /// A damaged path is as good as none for a client; any other error stays one.
+    pub(crate) fn absent<T>(
+        &self,
+        key: LayoutKey,
+        error: StoreError,
+    ) -> Result<Option<T>, StoreError> {
+        match error {
+            StoreError::Damaged { .. } => {
+                self.layouts.remove(&key);
+                self.condition.note_damage(key, &error);
+                Ok(None)
+            }
+            error => Err(error),
+        }
+    }
+}
+
+/// The same for an error that has been noted already.
+fn present<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,338 @@
+//! Reading a range of a NAR from the files it describes: on the blocking pool, or as far as the kernel has it in memory.
+
+use std::{io, ops::Range, os::fd::OwnedFd, sync::Arc};
+
+use rns_formats::{
+    Sha256Digest, Sha256Hasher,
+    nar::{NarLayout, Position, Segment},
+};
+use rustix::{fs::FileType, io::Errno};
+
+use super::{
+    LayoutKey, of_path,
+    tree::{self, Tree},
+};
+use crate::{StoreError, nonblocking_io::NonblockingIo, path_health::PathHealth};
+
+/// What is left to read of a range of a NAR.
+pub(crate) struct RangeReader {
+    layout: Arc<NarLayout>,
+    tree: Tree,
+    position: Position,
+    remaining: u64,
+    open: Option<OpenFile>,
+    /// WalIndex when the whole NAR is read and its hash is to be checked.
+    check: Option<(Sha256Hasher, Sha256Digest)>,
+    key: LayoutKey,
+    condition: Arc<PathHealth>,
+    nonblocking_io: Arc<NonblockingIo>,
+}
+
+/// What a reader reads.
+pub(crate) struct Source {
+    pub(crate) layout: Arc<NarLayout>,
+    pub(crate) tree: Tree,
+    pub(crate) key: LayoutKey,
+    pub(crate) condition: Arc<PathHealth>,
+    pub(crate) nonblocking_io: Arc<NonblockingIo>,
+}
+
+struct OpenFile {
+    index: usize,
+    file: OwnedFd,
+}
+
+impl RangeReader {
+    /// Reads `range`, which lies within the NAR. With `check`, the bytes must have that hash; give it
+    /// only for a whole NAR.
+    pub(crate) fn new(source: Source, range: &Range<u64>, check: Option<Sha256Digest>) -> Self {
+        let Source { layout, tree, key, condition, nonblocking_io } = source;
+        Self {
+            position: layout.position(range.start),
+            remaining: range.end.saturating_sub(range.start),
+            check: check.map(|expected| (Sha256Hasher::new(), expected)),
+            open: None,
+            layout,
+            tree,
+            key,
+            condition,
+            nonblocking_io,
+        }
+    }
+
+    /// Whether everything has been read.
+    pub(crate) const fn is_at_end(&self) -> bool {
+        self.remaining == 0
+    }
+
+    /// Fills `room` as far as there is something left, and says how far. The last bytes are handed
+    /// out only when the hash of all is right.
+    ///
+    /// # Errors
+    /// `Damaged` when the files are not what was registered, `Io` when they cannot be read.
+    pub(crate) fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+        let filled = self.try_fill(room);
+        if let Err(error @ StoreError::Damaged { .. }) = &filled {
+            self.condition.note_damage(self.key, error);
+        }
+        filled
+    }
+
+    fn try_fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+        let mut filled = 0;
+        while self.remaining > 0 {
+            let left = room.get_mut(filled..).unwrap_or_default();
+            let most = self.remaining.min(left.len() as u64);
+            let Some(segment) = self.layout.next_segment(&mut self.position, most) else { break };
+            let len = segment.len();
+            let Some(target) = usize::try_from(len).ok().and_then(|len| left.get_mut(..len)) else {
+                break;
+            };
+            match segment {
+                Segment::Literal(bytes) => target.copy_from_slice(bytes),
+                Segment::File { index, offset, .. } => self.read_file(target, index, offset)?,
+            }
+            self.remaining -= len;
+            filled += target.len();
+        }
+        if let Some((hasher, _)) = &mut self.check {
+            hasher.update(room.get(..filled).unwrap_or_default());
+        }
+        if self.remaining == 0 {
+            self.open = None;
+            self.finish_check()?;
+        }
+        Ok(filled)
+    }
+
+    /// Fills as much of `room` as the kernel has in memory, and says how much that is. Nothing, where a hash is to be
+    /// computed: that would take too long. [`Self::fill`] goes on from there.
+    pub(crate) fn fill_now(&mut self, room: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while self.remaining > 0 && self.check.is_none() {
+            let left = room.get_mut(filled..).unwrap_or_default();
+            let most = self.remaining.min(left.len() as u64);
+            let before = self.position;
+            let Some(segment) = self.layout.next_segment(&mut self.position, most) else { break };
+            let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
+            let Some(target) = left.get_mut(..len) else {
+                self.position = before;
+                break;
+            };
+            let read = match segment {
+                Segment::Literal(bytes) => {
+                    target.copy_from_slice(bytes);
+                    len
+                }
+                Segment::File { index, offset, .. } => self.read_file_now(target, index, offset),
+            };
+            filled += read;
+            self.remaining -= read as u64;
+            if read < len {
+                self.position = before;
+                if read > 0 {
+                    _ = self.layout.next_segment(&mut self.position, read as u64);
+                }
+                break;
+            }
+        }
+        if self.remaining == 0 {
+            self.open = None;
+        }
+        filled
+    }
+
+    fn finish_check(&mut self) -> Result<(), StoreError> {
+        let Some((hasher, expected)) = self.check.take() else { return Ok(()) };
+        self.compare(hasher.finish(), expected)
+    }
+
+    /// The hash that the bytes must have, from a reader that has not begun: whoever takes it computes their hash,
+    /// and brings it to [`Self::judge`] before the last of them are used.
+    pub(crate) fn take_check(&mut self) -> Option<Sha256Digest> {
+        self.check.take().map(|(_, expected)| expected)
+    }
+
+    /// Whether the bytes were the right ones.
+    ///
+    /// # Errors
+    /// `Damaged` when they were not.
+    pub(crate) fn judge(
+        &self,
+        actual: Sha256Digest,
+        expected: Sha256Digest,
+    ) -> Result<(), StoreError> {
+        let judged = self.compare(actual, expected);
+        if let Err(error) = &judged {
+            self.condition.note_damage(self.key, error);
+        }
+        judged
+    }
+
+    fn compare(&self, actual: Sha256Digest, expected: Sha256Digest) -> Result<(), StoreError> {
+        if actual == expected {
+            self.condition.note_verified(self.key);
+            return Ok(());
+        }
+        Err(self.damaged(format!("its contents have the hash {actual}, registered is {expected}")))
+    }
+
+    fn read_file(
+        &mut self,
+        mut target: &mut [u8],
+        index: usize,
+        mut offset: u64,
+    ) -> Result<(), StoreError> {
+        let file = match self.open.take() {
+            Some(open) if open.index == index => open.file,
+            _ => self.open_file(index)?,
+        };
+        while !target.is_empty() {
+            match rustix::io::pread(&file, &mut *target, offset) {
+                Ok(0) => {
+                    return Err(self.damaged(format!("{} became shorter", self.display(index))));
+                }
+                Ok(read) => {
+                    offset += read as u64;
+                    target = target.get_mut(read..).unwrap_or_default();
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.refused("read", index, error.into())),
+            }
+        }
+        if self.layout.file(index).is_some_and(|slice| offset < slice.size) {
+            self.open = Some(OpenFile { index, file });
+        }
+        Ok(())
+    }
+
+    fn read_file_now(&mut self, target: &mut [u8], index: usize, offset: u64) -> usize {
+        let opened = match self.open.take() {
+            Some(open) if open.index == index => Some(open.file),
+            _ => self.open_file_now(index),
+        };
+        let Some(file) = opened else { return 0 };
+        let read = self.nonblocking_io.read(&file, target, offset);
+        if self.layout.file(index).is_some_and(|slice| offset + (read as u64) < slice.size) {
+            self.open = Some(OpenFile { index, file });
+        }
+        read
+    }
+
+    fn open_file(&self, index: usize) -> Result<OwnedFd, StoreError> {
+        let file = self
+            .tree
+            .open_file(&self.name(index))
+            .map_err(|error| self.refused("open", index, error))?;
+        self.accept(file, index)
+    }
+
+    fn open_file_now(&mut self, index: usize) -> Option<OwnedFd> {
+        let name = self.name(index);
+        let file = self.tree.open_file_now(&name, &self.nonblocking_io)?;
+        self.accept(file, index).ok()
+    }
+
+    /// A file that is still what the layout says.
+    fn accept(&self, file: OwnedFd, index: usize) -> Result<OwnedFd, StoreError> {
+        let stat =
+            rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
+        let expected = self.layout.file(index).map_or(0, |slice| slice.size);
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
+            || tree::size(&stat) != expected
+        {
+            return Err(self.damaged(format!(
+                "{} is not a file of {expected} bytes any more",
+                self.display(index)
+            )));
+        }
+        if self.condition.verified_at(&self.key).is_some_and(|verified| stat.st_ctime >= verified) {
+            self.condition.forget_verified(&self.key);
+        }
+        Ok(file)
+    }
+
+    fn refused(&self, doing: &'static str, index: usize, source: io::Error) -> StoreError {
+        let path = self.tree.path().join(self.display(index));
+        of_path(self.tree.store_path(), StoreError::Io { doing, path, source })
+    }
+
+    fn name(&self, index: usize) -> Vec<u8> {
+        self.layout.file_path(index).unwrap_or_default().join(&b'/')
+    }
+
+    fn display(&self, index: usize) -> String {
+        String::from_utf8_lossy(&self.name(index)).into_owned()
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
+        StoreError::Damaged { path: self.tree.store_path().clone(), why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use rns_formats::StorePath;
+    use rustix::fs::Advice;
+
+    use super::{super::walk, *};
+
+    /// Reads everything in small steps, of which each `waiting`th may wait.
+    fn read(source: Source, range: &Range<u64>, step: usize, waiting: usize) -> Vec<u8> {
+        let mut reader = RangeReader::new(source, range, None);
+        let (mut bytes, mut room) = (Vec::new(), vec![0; step]);
+        for turn in 0.. {
+            if reader.is_at_end() {
+                break;
+            }
+            let now = if turn % waiting == waiting - 1 { 0 } else { reader.fill_now(&mut room) };
+            let filled = if now == 0 { reader.fill(&mut room).unwrap() } else { now };
+            bytes.extend_from_slice(&room[..filled]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn whoever_reads_the_bytes_are_the_same() {
+        let store = tempfile::tempdir().unwrap();
+        let path = StorePath::parse("00000000000000000000000000000000-x").unwrap();
+        let root = store.path().join(path.as_str());
+        fs::create_dir_all(root.join("deep/er")).unwrap();
+        fs::write(root.join("a"), vec![b'a'; 900_000]).unwrap();
+        fs::write(root.join("deep/er/b"), "b".repeat(33)).unwrap();
+        fs::write(root.join("deep/empty"), "").unwrap();
+        // Where the file system can do that, the rest of the file is not in memory.
+        let forget = || {
+            let file = File::open(root.join("a")).unwrap();
+            file.sync_all().unwrap();
+            rustix::fs::fadvise(&file, 400_000, None, Advice::DontNeed).unwrap();
+        };
+        let source = |nonblocking_io: NonblockingIo| {
+            let tree = Tree::open(store.path(), &path).unwrap();
+            Source {
+                layout: Arc::new(walk::layout(&tree).unwrap()),
+                tree,
+                key: LayoutKey { hash: path.hash_part(), row: 1 },
+                condition: Arc::new(PathHealth::new()),
+                nonblocking_io: Arc::new(nonblocking_io),
+            }
+        };
+        let size = source(NonblockingIo::default()).layout.nar_size();
+        let whole = read(source(NonblockingIo::default()), &(0..size), 1 << 20, 1);
+        assert_eq!(whole.len() as u64, size);
+        for nonblocking_io in [NonblockingIo::default, NonblockingIo::refused] {
+            for (step, waiting) in [(1 << 20, usize::MAX), (6000, 3), (5000, usize::MAX)] {
+                forget();
+                assert!(
+                    read(source(nonblocking_io()), &(0..size), step, waiting) == whole,
+                    "{step}"
+                );
+                forget();
+                let part = read(source(nonblocking_io()), &(100..size - 50), step, waiting);
+                assert!(part[..] == whole[100..whole.len() - 50], "{step}");
+            }
+        }
+    }
+}

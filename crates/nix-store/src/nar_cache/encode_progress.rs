@@ -1,0 +1,147 @@
+//! One compression that runs, and those who wait for it.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rns_formats::StorePath;
+use tokio::sync::watch;
+
+use super::Finished;
+use crate::StoreError;
+
+/// How far a compression has come.
+#[derive(Clone)]
+pub(super) enum Progress {
+    /// It waits for its turn, or nothing of it can be read before its end.
+    Waiting,
+    /// So many bytes are in the file.
+    GrowingNar { file: Arc<OwnedFd>, written: u64 },
+    /// It is complete.
+    Done(Finished),
+    /// It will never be complete.
+    Failed(Failure),
+}
+
+/// Why a compression was given up.
+#[derive(Clone)]
+pub(super) enum Failure {
+    /// The NAR cannot be read, or is not what was registered.
+    Nar(Arc<StoreError>),
+    /// The path is not in the store any more.
+    Gone(StorePath),
+    /// The cache could not take it, or everybody had left. Compressing it alone still works.
+    Cache,
+}
+
+pub(super) struct EncodeProgress {
+    progress: watch::Sender<Progress>,
+    audience: Mutex<Audience>,
+}
+
+struct Audience {
+    readers: usize,
+    /// When the last one came or left.
+    changed: Instant,
+}
+
+/// Somebody who wants the result; while there is one, the work goes on.
+pub(super) struct Reader {
+    production: Arc<EncodeProgress>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl EncodeProgress {
+    pub(super) fn new() -> Self {
+        let audience = Mutex::new(Audience { readers: 0, changed: Instant::now() });
+        Self { progress: watch::Sender::new(Progress::Waiting), audience }
+    }
+
+    pub(super) fn reader(self: &Arc<Self>) -> Reader {
+        self.change(|readers| readers + 1);
+        Reader { production: Arc::clone(self), progress: self.progress.subscribe() }
+    }
+
+    pub(super) fn set(&self, progress: Progress) {
+        self.progress.send_replace(progress);
+    }
+
+    /// Whether nobody has been there for this long.
+    pub(super) fn is_abandoned(&self, grace: Duration) -> bool {
+        let audience = self.audience();
+        audience.readers == 0 && audience.changed.elapsed() >= grace
+    }
+
+    /// Waits for the end without being a reader. Whether there is a result.
+    pub(super) async fn ended(&self) -> bool {
+        let mut progress = self.progress.subscribe();
+        let ended =
+            |progress: &Progress| matches!(progress, Progress::Done(_) | Progress::Failed(_));
+        progress.wait_for(ended).await.is_ok_and(|end| matches!(*end, Progress::Done(_)))
+    }
+
+    /// Whether somebody waits for the result.
+    pub(super) fn has_reader(&self) -> bool {
+        self.audience().readers > 0
+    }
+
+    fn change(&self, change: impl FnOnce(usize) -> usize) {
+        let mut audience = self.audience();
+        audience.readers = change(audience.readers);
+        audience.changed = Instant::now();
+    }
+
+    fn audience(&self) -> MutexGuard<'_, Audience> {
+        self.audience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// Waits until there are more than `offset` bytes, or no more will come.
+    pub(super) async fn beyond(&mut self, offset: u64) -> Progress {
+        self.until(|progress| match progress {
+            Progress::Waiting => false,
+            Progress::GrowingNar { written, .. } => *written > offset,
+            Progress::Done(_) | Progress::Failed(_) => true,
+        })
+        .await
+    }
+
+    /// Waits for the end.
+    pub(super) async fn end(&mut self) -> Result<Finished, Failure> {
+        let ended =
+            |progress: &Progress| matches!(progress, Progress::Done(_) | Progress::Failed(_));
+        match self.until(ended).await {
+            Progress::Done(finished) => Ok(finished),
+            Progress::Failed(failure) => Err(failure),
+            Progress::Waiting | Progress::GrowingNar { .. } => Err(Failure::Cache),
+        }
+    }
+
+    async fn until(&mut self, reached: impl FnMut(&Progress) -> bool) -> Progress {
+        // The sender is part of the production that this reader holds.
+        self.progress
+            .wait_for(reached)
+            .await
+            .map_or(Progress::Failed(Failure::Cache), |progress| progress.clone())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.production.change(|readers| readers.saturating_sub(1));
+    }
+}
+
+impl Failure {
+    /// The same for one of several who were waiting; `None` when the work may be done without the cache.
+    pub(super) fn error(&self) -> Option<StoreError> {
+        match self {
+            Self::Nar(error) => Some(error.again()),
+            Self::Gone(path) => Some(StoreError::Collected { path: path.clone() }),
+            Self::Cache => None,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Compressing what nobody has asked for yet, without being in anybody's way.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::encode_progress::EncodeProgress;
+
+/// How often it is looked whether there is nothing else to do any more.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Says whether requests are being answered at the moment. Asked often, so it must be cheap.
+pub(crate) type Busy = dyn Fn() -> bool + Send + Sync;
+
+/// Work that rests as long as it works, and stands still while requests are answered. A request for its result makes it
+/// ordinary work.
+pub(super) struct Throttle<'a> {
+    busy: Option<&'a Busy>,
+    production: &'a EncodeProgress,
+    begun: Instant,
+}
+
+impl<'a> Throttle<'a> {
+    /// Without `busy`, the work is ordinary work from the beginning.
+    pub(super) fn new(busy: Option<&'a Busy>, production: &'a EncodeProgress) -> Self {
+        Self { busy, production, begun: Instant::now() }
+    }
+
+    /// Between two portions. Blocks.
+    pub(super) fn rest(&mut self) {
+        let Some(busy) = self.busy else { return };
+        let until = Instant::now() + self.begun.elapsed();
+        while !self.production.has_reader() && (busy() || Instant::now() < until) {
+            let left = until.saturating_duration_since(Instant::now());
+            thread::sleep(if left.is_zero() { LOOK } else { left.min(LOOK) });
+        }
+        self.begun = Instant::now();
+    }
+}

@@ -1,0 +1,118 @@
+//! Opening and reading what the kernel has in memory, so that an event loop can do it itself.
+//!
+//! Handing a small read to another thread costs several times what the read does. The kernel can be told to give up
+//! where it would have to wait for a disk: `openat2` with `RESOLVE_CACHED` and `preadv2` with `RWF_NOWAIT`. Whatever
+//! goes wrong here, the caller asks again on a thread that may wait, and learns the reason there.
+
+use std::{
+    io::IoSliceMut,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use rustix::{
+    fs::{self, Mode, OFlags, ResolveFlags},
+    io::{self, Errno, ReadWriteFlags},
+    path::Arg,
+};
+
+/// One directory, and whether its file system can do this. What cannot (NFS, ZFS, overlays, an old kernel, a system
+/// call filter) is asked once.
+#[derive(Debug, Default)]
+pub(crate) struct NonblockingIo {
+    refused: AtomicBool,
+}
+
+impl NonblockingIo {
+    /// Opens a file whose name and inode are in memory.
+    pub(crate) fn open(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: impl Arg,
+        flags: OFlags,
+        resolve: ResolveFlags,
+    ) -> Option<OwnedFd> {
+        if self.refused.load(Ordering::Relaxed) {
+            return None;
+        }
+        let resolve = resolve | ResolveFlags::CACHED;
+        self.note(fs::openat2(directory, name, flags, Mode::empty(), resolve))
+    }
+
+    /// Reads from `offset` on as much as is in memory, at most what `room` holds, and says how much that was. 0 at the
+    /// end of the file and where the rest would have to be waited for.
+    pub(crate) fn read(&self, file: impl AsFd, room: &mut [u8], offset: u64) -> usize {
+        let mut filled = 0;
+        while let Some(left) = room.get_mut(filled..).filter(|left| !left.is_empty()) {
+            if self.refused.load(Ordering::Relaxed) {
+                break;
+            }
+            let mut left = [IoSliceMut::new(left)];
+            let offset = offset + filled as u64;
+            match io::preadv2(&file, &mut left, offset, ReadWriteFlags::NOWAIT) {
+                Err(Errno::INTR) => {}
+                read => match self.note(read) {
+                    Some(0) | None => break,
+                    Some(read) => filled += read,
+                },
+            }
+        }
+        filled
+    }
+
+    fn note<T>(&self, result: io::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::PERM) => {
+                self.refused.store(true, Ordering::Relaxed);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl NonblockingIo {
+    /// A file system that cannot do it.
+    pub(crate) fn refused() -> Self {
+        Self { refused: AtomicBool::new(true) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, write};
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_memory_is_opened_and_read() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path().join("x"), "contents").unwrap();
+        let (nonblocking_io, opened) =
+            (NonblockingIo::default(), File::open(directory.path()).unwrap());
+        let file = nonblocking_io
+            .open(opened.as_fd(), "x", OFlags::RDONLY, ResolveFlags::BENEATH)
+            .unwrap();
+        let mut room = [0; 20];
+        let read = nonblocking_io.read(&file, &mut room, 3);
+        // Not every file system can do it; those that cannot say so.
+        assert!(&room[..read] == b"tents" || nonblocking_io.refused.load(Ordering::Relaxed));
+        assert_eq!(nonblocking_io.read(&file, &mut room, 8), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_left_to_those_who_can_say_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let (nonblocking_io, opened) =
+            (NonblockingIo::default(), File::open(directory.path()).unwrap());
+        let missing =
+            nonblocking_io.open(opened.as_fd(), "x", OFlags::RDONLY, ResolveFlags::BENEATH);
+        assert!(missing.is_none());
+        assert!(
+            !nonblocking_io.refused.load(Ordering::Relaxed),
+            "a missing file says nothing of others"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Debug information by build id.
+
+use std::os::unix::fs::symlink;
+
+use rns_formats::{BuildId, StorePath};
+use rns_nix_store::{DebugFile, LocalStore, StoreConfig};
+use rns_testing::{FixtureStore, Tree};
+
+use crate::{config, open};
+
+fn id(first: u8, last: u8) -> BuildId {
+    BuildId::parse(&format!("{first:02x}{:036}{last:02x}", 0)).unwrap()
+}
+
+/// What an output called `debug` is.
+fn debug_tree(ids: &[BuildId]) -> Tree {
+    let mut directories = std::collections::BTreeMap::<String, Vec<(String, Tree)>>::new();
+    for id in ids {
+        let id = id.to_string();
+        let files = directories.entry(id[..2].to_owned()).or_default();
+        files.push((
+            format!("{}.debug", &id[2..]),
+            Tree::file(format!("debug information of {id}")),
+        ));
+        files.push((format!("{}.executable", &id[2..]), Tree::symlink("/nowhere")));
+    }
+    let directories = directories.into_iter().map(|(name, files)| (name, Tree::directory(files)));
+    let top =
+        Tree::directory(directories.chain([("README".to_owned(), Tree::file("not a directory"))]));
+    Tree::directory([("lib", Tree::directory([("debug", Tree::directory([(".build-id", top)]))]))])
+}
+
+async fn ask(store: &LocalStore, id: BuildId) -> Option<DebugFile> {
+    store.debuginfo(&id).await.unwrap()
+}
+
+/// Which path has it.
+async fn path_of(store: &LocalStore, id: BuildId) -> Option<StorePath> {
+    ask(store, id).await.map(|file| file.info.path.clone())
+}
+
+#[tokio::test]
+async fn debug_information_is_found_where_it_is() {
+    let mut fixture = FixtureStore::new();
+    let hello = fixture.add("hello-1.0-debug", debug_tree(&[id(0xab, 1), id(0xab, 2), id(0, 3)]));
+    let world = fixture.add("world-debug", debug_tree(&[id(0xff, 1)]));
+    let store = open(&fixture);
+    let found = ask(&store, id(0xab, 2)).await.expect("it is there");
+    assert_eq!(*found.info, *fixture.info(&hello));
+    assert_eq!(found.member, "lib/debug/.build-id/ab/00000000000000000000000000000000000002.debug");
+    assert!(fixture.real_path(&hello).join(&found.member).is_file());
+    assert_eq!(path_of(&store, id(0, 3)).await, Some(hello));
+    assert_eq!(path_of(&store, id(0xff, 1)).await, Some(world));
+    assert_eq!(path_of(&store, id(0xff, 2)).await, None);
+    assert_eq!(path_of(&store, id(0xaa, 1)).await, None);
+}
+
+#[tokio::test]
+async fn only_paths_called_debug_are_looked_at() {
+    let mut fixture = FixtureStore::new();
+    fixture.add("hello-1.0", debug_tree(&[id(1, 1)]));
+    fixture.add("hello-debug-1.0", debug_tree(&[id(1, 2)]));
+    fixture.add("empty-debug", Tree::directory::<&str>([]));
+    fixture.add("file-debug", Tree::file("x"));
+    let unregistered = fixture.add("unregistered-debug", debug_tree(&[id(1, 3)]));
+    fixture.forget(&unregistered);
+    let store = open(&fixture);
+    for last in 1..4 {
+        assert_eq!(path_of(&store, id(1, last)).await, None, "{last}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_while_the_server_runs_is_noticed() {
+    let mut fixture = FixtureStore::new();
+    let old = fixture.add("a-debug", debug_tree(&[id(1, 1), id(1, 2)]));
+    let store = open(&fixture);
+    assert_eq!(path_of(&store, id(1, 1)).await, Some(old.clone()));
+
+    let new = fixture.add("b-debug", debug_tree(&[id(1, 2), id(2, 1)]));
+    assert_eq!(path_of(&store, id(2, 1)).await, Some(new.clone()));
+    assert_eq!(path_of(&store, id(1, 2)).await, Some(new.clone()), "the latest of two");
+    fixture.forget(&new);
+    assert_eq!(path_of(&store, id(2, 1)).await, None);
+    assert_eq!(path_of(&store, id(1, 2)).await, Some(old.clone()), "the other one is still there");
+    fixture.remove_files(&old);
+    assert_eq!(path_of(&store, id(1, 2)).await, None);
+
+    let rebuilt = fixture.add("c-debug", debug_tree(&[id(1, 2)]));
+    assert_eq!(path_of(&store, id(1, 2)).await, Some(rebuilt));
+}
+
+#[tokio::test]
+async fn symbolic_links_are_not_followed() {
+    let mut fixture = FixtureStore::new();
+    let real = fixture.add("real", debug_tree(&[id(1, 1)]));
+    let ids = fixture.real_path(&real).join("lib/debug/.build-id");
+    let link = |to: &str| Tree::symlink(ids.join(to).to_str().unwrap());
+    let build_id = |tree: Tree| {
+        Tree::directory([(
+            "lib",
+            Tree::directory([("debug", Tree::directory([(".build-id", tree)]))]),
+        )])
+    };
+    fixture.add("top-debug", build_id(link("")));
+    fixture.add("prefix-debug", build_id(Tree::directory([("01", link("01"))])));
+    let file = &id(1, 1).to_string()[2..];
+    let file = format!("{file}.debug");
+    fixture.add(
+        "file-debug",
+        build_id(Tree::directory([(
+            "01",
+            Tree::directory([(&file, link(&format!("01/{file}")))]),
+        )])),
+    );
+    let whole = fixture.add("whole-debug", debug_tree(&[id(2, 2)]));
+    fixture.remove_files(&whole);
+    symlink(fixture.real_path(&real), fixture.real_path(&whole)).unwrap();
+    assert_eq!(path_of(&open(&fixture), id(1, 1)).await, None);
+}
+
+#[tokio::test]
+async fn the_index_has_a_bound() {
+    let mut fixture = FixtureStore::new();
+    let first = fixture.add("a-debug", debug_tree(&[id(1, 1), id(1, 2)]));
+    fixture.add("b-debug", debug_tree(&[id(2, 1), id(2, 2)]));
+    let store = LocalStore::open(StoreConfig { index_entries: 2, ..config(&fixture) });
+    assert_eq!(path_of(&store, id(2, 1)).await, None);
+    assert_eq!(path_of(&store, id(1, 1)).await, Some(first.clone()));
+    assert_eq!(path_of(&store, id(1, 2)).await, Some(first));
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_an_error() {
+    let fixture = FixtureStore::new();
+    let store = LocalStore::open(StoreConfig {
+        database: fixture.root().join("nowhere"),
+        ..config(&fixture)
+    });
+    store.debuginfo(&id(1, 1)).await.unwrap_err();
+}

@@ -1,0 +1,133 @@
+//! The certificate of a client: shown to this server, or to an nginx in front that says what it was.
+
+use std::{borrow::Cow, sync::Arc};
+
+use actix_web::http::header::{HeaderMap, HeaderValue};
+
+use super::{ConnectionCertificate, Subject};
+use crate::{connection::via_nginx, router::request_parts::RequestParts};
+
+/// What nginx says: `$ssl_client_verify` and `$ssl_client_s_dn`.
+const VERIFY: &str = "x-ssl-client-verify";
+const SUBJECT: &str = "x-ssl-client-s-dn";
+
+/// The certificate that a client shows with its request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ClientCertificate<'a> {
+    /// None.
+    None,
+    /// A good one.
+    Of(Cow<'a, Owner>),
+    /// One that is not good; why, for the operator.
+    Wrong(&'static str),
+}
+
+/// Whose certificate it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) subject: Subject,
+    /// What it is called in the log and where limits are kept.
+    pub(crate) name: Arc<str>,
+}
+
+impl Owner {
+    pub(crate) fn new(subject: Subject) -> Self {
+        Self { name: format!("certificate {subject}").into(), subject }
+    }
+}
+
+impl<'a> ClientCertificate<'a> {
+    /// That of a request.
+    pub(crate) fn of(request: &'a impl RequestParts) -> Self {
+        // Whoever reaches the machine can connect to a TCP port; who can to a unix socket is the operator's choice.
+        let is_nginx = request.conn_data::<via_nginx::ViaNginx>().is_some()
+            && request.head().peer_addr.is_none();
+        match said(request.head().headers(), is_nginx) {
+            Self::None => request
+                .conn_data::<ConnectionCertificate>()
+                .map_or(Self::None, ConnectionCertificate::certificate),
+            said => said,
+        }
+    }
+}
+
+/// What the headers say that only nginx may send.
+fn said(headers: &HeaderMap, is_nginx: bool) -> ClientCertificate<'static> {
+    let (verify, subject) = (sole(headers, VERIFY), sole(headers, SUBJECT));
+    match (verify, subject) {
+        // What nginx says when the client shows none; whoever else says it claims nothing.
+        (Ok(None | Some("" | "NONE")), Ok(None | Some(""))) => ClientCertificate::None,
+        _ if !is_nginx => ClientCertificate::Wrong(
+            "headers about a certificate, from somebody who is not nginx on a unix socket",
+        ),
+        (Ok(Some("SUCCESS")), Ok(Some(subject))) => match Subject::of_text(subject) {
+            Ok(subject) => ClientCertificate::Of(Cow::Owned(Owner::new(subject))),
+            Err(_) => ClientCertificate::Wrong("the subject of its certificate cannot be read"),
+        },
+        (Ok(_), Ok(_)) => ClientCertificate::Wrong("nginx did not find its certificate good"),
+        _ => ClientCertificate::Wrong("unreadable headers about a certificate"),
+    }
+}
+
+/// The value of a header that may be there once.
+fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).map(HeaderValue::to_str);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(value)), None) => Ok(Some(value)),
+        _ => Err(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+
+    use super::*;
+
+    fn headers(list: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in list {
+            headers.append(
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        headers
+    }
+
+    #[test]
+    fn nginx_is_believed_and_nobody_else_is() {
+        let good = headers(&[("X-SSL-Client-Verify", "SUCCESS"), ("X-SSL-Client-S-DN", "CN=ci")]);
+        let owner = Owner::new(Subject::parse("CN=ci").unwrap());
+        assert_eq!(&*owner.name, "certificate CN=ci");
+        assert_eq!(said(&good, true), ClientCertificate::Of(Cow::Owned(owner)));
+        assert!(matches!(said(&good, false), ClientCertificate::Wrong(_)));
+    }
+
+    #[test]
+    fn to_have_no_certificate_is_nothing_wrong() {
+        for none in [&[][..], &[(VERIFY, "NONE")], &[(VERIFY, "NONE"), (SUBJECT, "")]] {
+            assert_eq!(said(&headers(none), true), ClientCertificate::None);
+            assert_eq!(said(&headers(none), false), ClientCertificate::None);
+        }
+    }
+
+    #[test]
+    fn what_nginx_did_not_find_good_is_wrong() {
+        for wrong in [
+            &[(VERIFY, "FAILED:certificate has expired"), (SUBJECT, "CN=ci")][..],
+            &[(VERIFY, "NONE"), (SUBJECT, "CN=ci")],
+            &[(SUBJECT, "CN=ci")],
+            &[(VERIFY, "SUCCESS")],
+            &[(VERIFY, "SUCCESS"), (SUBJECT, "ci")],
+            &[(VERIFY, "SUCCESS"), (VERIFY, "SUCCESS"), (SUBJECT, "CN=ci")],
+            &[(VERIFY, "SUCCESS"), (SUBJECT, "CN=ci"), (SUBJECT, "CN=other")],
+        ] {
+            assert!(
+                matches!(said(&headers(wrong), true), ClientCertificate::Wrong(_)),
+                "{wrong:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Who may do what.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use crate::auth::{Permission, Permissions, Subject};
+
+/// Who may do what in one cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessConfig {
+    /// What everybody may do.
+    pub anonymous: Permissions,
+    /// The file of tokens. It is read again when it changes.
+    pub tokens: Option<PathBuf>,
+    /// What the holders of client certificates may do.
+    pub subjects: Vec<SubjectRule>,
+    /// Who else vouches for clients.
+    pub oidc: Vec<OidcProvider>,
+}
+
+impl Default for AccessConfig {
+    fn default() -> Self {
+        Self {
+            anonymous: Permissions::from(Permission::Read),
+            tokens: None,
+            subjects: Vec::new(),
+            oidc: Vec::new(),
+        }
+    }
+}
+
+/// What the holders of certificates with such a subject may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectRule {
+    /// The parts that the subject of the certificate must have.
+    pub subject: Subject,
+    /// What they may do.
+    pub allow: Permissions,
+}
+
+/// An issuer of short-lived tokens, such as a CI service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcProvider {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The issuer, as the tokens say it; its keys are found below it.
+    pub issuer: String,
+    /// The audience that the tokens must be for.
+    pub audience: String,
+    /// Claims that a token must have, each with a pattern (`*`, `?`) for its value.
+    pub claims: Vec<(String, String)>,
+    /// What the holders of such tokens may do.
+    pub allow: Permissions,
+    /// Certificates that vouch for the issuer's server, instead of those of the public web.
+    pub ca: Option<PathBuf>,
+}
+
+/// Who is believed to be whom, for all caches together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailurePolicyConfig {
+    /// Proxies whose `X-Forwarded-For` is believed, beside whoever connects to the listener that is nginx's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long the answer to a wrong credential is held back.
+    pub failure_delay: Duration,
+}
+
+impl FailurePolicyConfig {
+    /// Whether this is the address of a proxy that is believed, in either way of writing an IPv4 address.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let canonical = address.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&address) || net.contains(&canonical))
+    }
+}
+
+impl Default for FailurePolicyConfig {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), failure_delay: Duration::from_secs(1) }
+    }
+}

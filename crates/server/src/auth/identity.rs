@@ -1,0 +1,81 @@
+//! What credentials are worth.
+
+use std::{borrow::Cow, sync::Arc};
+
+use rns_nix_store::Pattern;
+
+use super::{Permission, Permissions};
+
+/// Somebody whom a cache knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Principal {
+    /// Who it is, for the log and for limits: `token ci`.
+    pub(crate) name: Arc<str>,
+    pub(crate) allow: Permissions,
+    /// Only paths with such names, and what they refer to. Empty: whatever the cache shows.
+    pub(crate) paths: Arc<[Pattern]>,
+}
+
+/// What a credential is worth.
+#[derive(Debug)]
+pub(crate) enum Identity {
+    /// There is none.
+    Nobody,
+    /// It is good.
+    Known(Principal),
+    /// It is not; why, for the operator, without the credential.
+    Wrong(Cow<'static, str>),
+    /// Nobody can tell, since the file of tokens cannot be used, or the issuer of a token not be asked.
+    Undetermined,
+}
+
+impl Identity {
+    /// Of two credentials of one request, the one that it is answered by: a good one, if there is one that allows what
+    /// is needed, and rather one for all paths.
+    pub(super) fn or(self, other: Self, needed: Permission) -> Self {
+        let worth = |identity: &Self| match identity {
+            Self::Nobody => 0,
+            Self::Wrong(_) => 1,
+            Self::Known(holder) if !holder.allow.has(needed) => 2,
+            // It may suffice.
+            Self::Undetermined => 3,
+            Self::Known(holder) => 4 + u8::from(holder.paths.is_empty()),
+        };
+        if worth(&self) >= worth(&other) { self } else { other }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(name: &str, allow: Permission) -> Identity {
+        Identity::Known(Principal { name: name.into(), allow: allow.into(), paths: Arc::default() })
+    }
+
+    #[test]
+    fn of_a_token_and_a_certificate_the_one_that_suffices_counts() {
+        let name = |identity| match identity {
+            Identity::Known(holder) => holder.name.to_string(),
+            Identity::Wrong(why) => why.into_owned(),
+            Identity::Undetermined => "unknowable".to_owned(),
+            Identity::Nobody => "nobody".to_owned(),
+        };
+        let read = Permission::Read;
+        let certificate = || known("certificate", read);
+        assert_eq!(name(known("token", read).or(certificate(), read)), "token");
+        assert_eq!(name(known("token", Permission::Push).or(certificate(), read)), "certificate");
+        assert_eq!(name(Identity::Wrong("wrong".into()).or(certificate(), read)), "certificate");
+        assert_eq!(name(Identity::Nobody.or(Identity::Wrong("wrong".into()), read)), "wrong");
+        assert_eq!(name(Identity::Nobody.or(Identity::Nobody, read)), "nobody");
+        assert_eq!(
+            name(Identity::Undetermined.or(known("x", Permission::Push), read)),
+            "unknowable"
+        );
+        assert_eq!(name(Identity::Undetermined.or(certificate(), read)), "certificate");
+        let mut some = Principal { name: "some".into(), allow: read.into(), paths: Arc::default() };
+        some.paths = Arc::new([Pattern::parse("hello-*").unwrap()]);
+        assert_eq!(name(Identity::Known(some.clone()).or(Identity::Nobody, read)), "some");
+        assert_eq!(name(Identity::Known(some).or(certificate(), read)), "certificate");
+    }
+}

@@ -1,0 +1,127 @@
+//! Fetching the keys of an issuer. Blocks: for the blocking pool.
+
+use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
+
+use actix_web::http::Uri;
+use serde_json::Value;
+use ureq::{
+    Agent,
+    tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
+};
+
+use super::keys::KeySet;
+use crate::connection::tls;
+
+/// For one answer, from the look-up of the name to its last byte.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most that is read of one answer, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// The keys that an issuer says are its own.
+pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, String> {
+    let place = Place::of(issuer)?;
+    let agent = agent(place, ca)?;
+    let about = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let about: Value = serde_json::from_slice(&get(&agent, &about)?)
+        .map_err(|err| format!("{about} is no JSON: {err}"))?;
+    // Else one issuer could make tokens in the name of another.
+    let said = about.get("issuer").and_then(Value::as_str).unwrap_or_default();
+    if said != issuer {
+        return Err(format!("it says there that it is the issuer {said:?}; write it just so"));
+    }
+    let keys = about
+        .get("jwks_uri")
+        .and_then(Value::as_str)
+        .ok_or("it does not say where its keys are")?;
+    if place == Place::World && Place::of(keys)? != Place::World {
+        return Err(format!("its keys are at {keys}, which is on this machine"));
+    }
+    KeySet::parse(&get(&agent, keys)?)
+}
+
+/// What is wrong with the URL of an issuer, if anything.
+pub(super) fn problem(issuer: &str) -> Option<String> {
+    Place::of(issuer).err()
+}
+
+/// Where a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// On this machine. It needs no TLS.
+    Here,
+    /// Anywhere.
+    World,
+}
+
+impl Place {
+    /// Where a URL leads. One that leads elsewhere must be of https.
+    fn of(url: &str) -> Result<Self, String> {
+        let parsed = url.parse::<Uri>().ok();
+        let parsed = parsed.as_ref().and_then(|url| url.scheme_str().zip(url.host()));
+        let (scheme, host) = parsed.ok_or_else(|| format!("{url} is no URL"))?;
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        match (scheme, is_here) {
+            ("http" | "https", true) => Ok(Self::Here),
+            ("https", false) => Ok(Self::World),
+            _ => Err(format!("{url} is not of https, and anybody on the way could change it")),
+        }
+    }
+}
+
+fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, String> {
+    let roots = match ca {
+        None => RootCerts::WebPki,
+        Some(path) => {
+            let certificates = tls::certificates(path)
+                .map_err(|problem| format!("CA file {}: {problem}", path.display()))?;
+            let certificates = certificates.iter().map(|der| Certificate::from_der(der).to_owned());
+            RootCerts::Specific(Arc::new(certificates.collect()))
+        }
+    };
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(tls::provider())
+        .root_certs(roots)
+        .build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .https_only(place == Place::World)
+        .max_redirects(0)
+        .timeout_global(Some(PATIENCE))
+        .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION")));
+    let config = if place == Place::Here { config.proxy(None) } else { config };
+    Ok(config.build().new_agent())
+}
+
+fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, String> {
+    let answer = agent.get(url).header("Accept", "application/json").call();
+    answer
+        .and_then(|mut answer| answer.body_mut().with_config().limit(LARGEST).read_to_vec())
+        .map_err(|err| format!("{url}: {err}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_on_this_machine_needs_no_tls() {
+        for here in ["http://127.0.0.1:8000", "http://[::1]/x", "https://localhost/realm"] {
+            assert_eq!(Place::of(here), Ok(Place::Here), "{here}");
+        }
+        for world in ["https://gitlab.com", "https://192.0.2.1/"] {
+            assert_eq!(Place::of(world), Ok(Place::World), "{world}");
+        }
+        for bad in [
+            "http://gitlab.com",
+            "ftp://localhost",
+            "gitlab.com",
+            "",
+            "http://localhost.example.org",
+        ] {
+            assert!(Place::of(bad).is_err(), "{bad}");
+        }
+    }
+}

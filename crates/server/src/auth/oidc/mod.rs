@@ -1,0 +1,158 @@
+//! Short-lived tokens of others who vouch for clients (OpenID Connect), such as CI services.
+//!
+//! A token names its issuer, and is signed with one of the issuer's keys, which are fetched from there. What the
+//! configuration says about the issuer then decides what its holder may do.
+
+mod claims;
+mod http;
+mod issuer;
+mod keys;
+mod signature;
+mod token;
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use rns_formats::Sha256Digest;
+use serde_json::Value;
+
+use self::{
+    issuer::{Found, Issuer},
+    keys::Key,
+    token::Unverified,
+};
+use super::{Identity, Permissions, Principal};
+use crate::config::OidcProvider;
+
+/// Tokens that were found good and are known again by their hash.
+const REMEMBERED: usize = 4096;
+
+/// How much of the name that a token has for its holder is shown.
+const NAME: usize = 120;
+
+/// A token that was found good is looked at again after so many seconds.
+const LOOKED_AT_AGAIN: f64 = 3600.0;
+
+/// Everybody else who vouches for the clients of one cache.
+pub(super) struct Oidc {
+    providers: Vec<Provider>,
+    remembered: Cache<Sha256Digest, Good>,
+}
+
+struct Provider {
+    config: OidcProvider,
+    issuer: Arc<Issuer>,
+}
+
+/// A token that was found good.
+#[derive(Clone)]
+struct Good {
+    holder: Principal,
+    issuer: Arc<Issuer>,
+    key_id: Option<String>,
+    key: Arc<Key>,
+    /// Until when that counts, in seconds since 1970.
+    until: f64,
+}
+
+impl Good {
+    /// Whether it still is: its time is not over, and the issuer still has the key.
+    async fn counts(&self) -> bool {
+        token::seconds() < self.until
+            && matches!(
+                self.issuer.key(self.key_id.as_deref(), self.key.algorithm).await,
+                Found::Key(key) if Arc::ptr_eq(&key, &self.key)
+            )
+    }
+}
+
+/// What is wrong with the configuration of those who vouch, for the operator, with the name of each.
+pub(super) fn problems(providers: &[OidcProvider]) -> Vec<(String, String)> {
+    let of_one = |provider: &OidcProvider| {
+        let url = http::problem(&provider.issuer);
+        let ca = provider.ca.as_deref().and_then(|path| {
+            let problem = crate::connection::tls::certificates(path).err()?;
+            Some(format!("CA file {}: {problem}", path.display()))
+        });
+        let named = |problem| (provider.name.clone(), problem);
+        url.into_iter().chain(ca).map(named).collect::<Vec<_>>()
+    };
+    providers.iter().flat_map(of_one).collect()
+}
+
+impl Oidc {
+    pub(super) fn new(providers: &[OidcProvider]) -> Self {
+        signature::install();
+        let providers = providers.iter().map(|provider| Provider {
+            issuer: Issuer::shared(&provider.issuer, provider.ca.as_deref()),
+            config: provider.clone(),
+        });
+        Self { providers: providers.collect(), remembered: Cache::new(REMEMBERED) }
+    }
+
+    /// What a secret is worth that is a token of an issuer; `None` for a secret of another kind.
+    pub(super) async fn identity(&self, secret: &[u8]) -> Option<Identity> {
+        if self.providers.is_empty() || !token::is_one(secret) {
+            return None;
+        }
+        let hash = Sha256Digest::of(secret);
+        if let Some(good) = self.remembered.get(&hash)
+            && good.counts().await
+        {
+            return Some(Identity::Known(good.holder));
+        }
+        Some(match self.check(secret).await {
+            Ok(Some(good)) => {
+                self.remembered.insert(hash, good.clone());
+                Identity::Known(good.holder)
+            }
+            Ok(None) => Identity::Undetermined,
+            Err(fault) => Identity::Wrong(fault.into()),
+        })
+    }
+
+    /// `None`: the keys of the issuer cannot be had.
+    async fn check(&self, secret: &[u8]) -> Result<Option<Good>, token::Fault> {
+        let token = Unverified::read(secret)?;
+        let of_issuer =
+            || self.providers.iter().filter(|provider| provider.config.issuer == token.issuer);
+        let Some(first) = of_issuer().next() else {
+            return Err("a token of an issuer that is not configured");
+        };
+        let issuer = Arc::clone(&first.issuer);
+        let key = match issuer.key(token.key_id.as_deref(), token.algorithm).await {
+            Found::Key(key) => key,
+            Found::None => return Err("a token signed with a key that its issuer does not have"),
+            Found::Undetermined => return Ok(None),
+        };
+        let audiences: Vec<&str> =
+            of_issuer().map(|provider| provider.config.audience.as_str()).collect();
+        let claims = token.verify(&key, &audiences)?;
+        let mut fitting = of_issuer().filter(|provider| fits(&provider.config, &claims)).peekable();
+        let Some(first) = fitting.peek() else {
+            return Err("a good token of an issuer that does not claim what it must");
+        };
+        let name = holder_name(&first.config.name, &claims).into();
+        let allow = fitting.fold(Permissions::NONE, |all, provider| all | provider.config.allow);
+        let holder = Principal { name, allow, paths: Arc::default() };
+        let until = token::end(&claims).min(token::seconds() + LOOKED_AT_AGAIN);
+        Ok(Some(Good { holder, issuer, key_id: token.key_id, key, until }))
+    }
+}
+
+fn fits(provider: &OidcProvider, claims: &Value) -> bool {
+    token::is_for(claims, &provider.audience)
+        && provider.claims.iter().all(|(name, pattern)| claims::holds(claims, name, pattern))
+}
+
+/// Who it is, for the log: the subject is a text that others have made up.
+fn holder_name(provider: &str, claims: &Value) -> String {
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+    let plain = |c: char| if c.is_control() { '?' } else { c };
+    let subject: String = subject.chars().take(NAME).map(plain).collect();
+    // Tokens of the file and certificates have names that begin otherwise, whatever the provider is called.
+    format!("oidc {provider} {subject}")
+}
+
+#[cfg(test)]
+mod tests;

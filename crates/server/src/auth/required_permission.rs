@@ -1,0 +1,33 @@
+//! What a request needs. A name that the grammar gets anew has to be added here before the program can be built.
+
+use actix_web::http::Method;
+use rns_formats::url::Resource;
+
+use crate::auth::Permission;
+
+/// The permission that a request needs. `None`: it is answered for everybody.
+///
+/// Whoever may not read a cache learns nothing of it, not even which names there could be: what is no name, and
+/// what no method can be used on, needs what reading needs.
+pub(crate) fn needed(resource: Option<&Resource>, _method: &Method) -> Option<Permission> {
+    match resource {
+        // Those who watch the service need no key to the cache, and learn nothing of what is in it.
+        Some(Resource::Healthz | Resource::Readyz) => None,
+        Some(Resource::Metrics) => Some(Permission::Metrics),
+        Some(
+            Resource::Root
+            | Resource::CacheInfo
+            | Resource::NarInfo { .. }
+            | Resource::Listing(_)
+            | Resource::Nar(_)
+            | Resource::Log(_)
+            | Resource::BuildTrace { .. }
+            | Resource::Realisation(_)
+            | Resource::DebugInfo(_)
+            | Resource::Serve { .. }
+            | Resource::PublicKeys
+            | Resource::Version,
+        )
+        | None => Some(Permission::Read),
+    }
+}

@@ -1,0 +1,9 @@
+//! The named caches: which one a request is for, its keys, and how a reload exchanges them.
+
+pub(crate) mod config;
+pub mod keys;
+pub(crate) mod pending;
+pub(crate) mod registry;
+pub(crate) mod reload;
+pub(crate) mod scoped;
+pub mod signing;

@@ -1,0 +1,63 @@
+//! New caches take the place of the old ones when it is known what they show.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::caches::registry::CacheRegistry;
+
+/// How long the old caches are still shown at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often somebody who cannot know yet asks again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// CachesConfig that are about to be shown. Dropped: they will not be.
+pub(crate) struct PendingCaches {
+    pub(crate) views: Arc<CacheRegistry>,
+    settled: JoinHandle<()>,
+}
+
+impl PendingCaches {
+    /// To be called where tasks can be spawned.
+    pub(crate) fn new(views: CacheRegistry) -> Self {
+        let views = Arc::new(views);
+        Self { settled: tokio::spawn(settle(Arc::clone(&views))), views }
+    }
+
+    /// Waits until they can be shown.
+    pub(crate) async fn settled(&mut self) {
+        while !self.settled.is_finished() {
+            _ = (&mut self.settled).await;
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.is_finished()
+    }
+}
+
+impl Drop for PendingCaches {
+    fn drop(&mut self) {
+        self.settled.abort();
+    }
+}
+
+/// Returns when it is known what is shown, or when that takes too long.
+async fn settle(views: Arc<CacheRegistry>) {
+    let known = async {
+        for store in views.stores() {
+            while store.exposure_known().await.is_err() {
+                sleep(AGAIN).await;
+            }
+        }
+    };
+    if timeout(PATIENCE, known).await.is_err() {
+        tracing::warn!(
+            "it is not known yet what all caches show; those that are concerned answer with 503 until it is"
+        );
+    }
+}

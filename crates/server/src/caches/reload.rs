@@ -1,0 +1,322 @@
+//! Keys, tokens, certificates and what is shown change while the server runs: on SIGHUP, and when their files change.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    auth,
+    caches::{keys::load_key, pending::PendingCaches, registry::CacheRegistry},
+    config::{CachesConfig, Hooks, Reloadable, TlsFiles},
+    connection::tls::Certificate,
+    jobs::file_watch::FileWatch,
+    life_cycle::{state::State, systemd},
+};
+
+/// How often files are looked at, and how often while one is awaited.
+const SELDOM: Duration = Duration::from_secs(5);
+const OFTEN: Duration = Duration::from_secs(1);
+
+/// How long a file of tokens must look the same before it is read: what is being written could be cut in the middle.
+const WRITTEN: Duration = Duration::from_millis(200);
+
+/// How the files of keys and certificate looked before they were loaded. In this order, what changes
+/// in between is loaded again rather than overlooked.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    keys: FileWatch,
+    tokens: FileWatch,
+    tls: FileWatch,
+}
+
+impl Seen {
+    pub(crate) fn new(caches: &CachesConfig, tls: Option<&TlsFiles>) -> Self {
+        let tls = tls.into_iter().flat_map(|files| {
+            [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()]
+        });
+        let tls = tls.flatten().map(|path| path.as_path());
+        let keys = caches.all().flat_map(|(_, cache)| &cache.signing.keys);
+        let tokens = caches.all().filter_map(|(_, cache)| cache.access.tokens.as_deref());
+        Self {
+            keys: FileWatch::new(keys.map(|path| path.as_path())),
+            tokens: FileWatch::new(tokens),
+            tls: FileWatch::new(tls),
+        }
+    }
+}
+
+/// What can be exchanged in a running server.
+pub(crate) struct Reloader {
+    state: Arc<State>,
+    hooks: Hooks,
+    certificate: Option<Certificate>,
+    caches: CachesConfig,
+    tls: Option<TlsFiles>,
+    seen: Seen,
+    /// A file of tokens has changed, and may be about to again.
+    tokens_changing: bool,
+    /// Certificate or key has changed, and the other may be about to.
+    tls_changing: bool,
+    /// The certificate could not be used when it was last loaded.
+    tls_refused: bool,
+    /// What was said of files that cannot be used: they are tried again and again, and it is said once.
+    told: Vec<String>,
+    /// A configuration that takes effect when it is known what its caches show.
+    next: Option<Next>,
+    next_look: Instant,
+}
+
+/// A configuration that was read and found good.
+struct Next {
+    coming: PendingCaches,
+    caches: CachesConfig,
+    tls: Option<TlsFiles>,
+    seen: Seen,
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        state: Arc<State>,
+        hooks: Hooks,
+        certificate: Option<Certificate>,
+        seen: Seen,
+    ) -> Self {
+        let (caches, tls) = (state.config.caches.clone(), state.config.tls.clone());
+        Self {
+            seen,
+            state,
+            hooks,
+            certificate,
+            caches,
+            tls,
+            tokens_changing: false,
+            tls_changing: false,
+            tls_refused: false,
+            told: Vec::new(),
+            next: None,
+            next_look: Instant::now() + OFTEN,
+        }
+    }
+
+    /// Reads the configuration again. What is wrong with it is logged, and all stays as it was, or as a reload before that is
+    /// still about to make it.
+    pub(crate) fn reload(&mut self, status: &str) {
+        systemd::reloading();
+        match self.try_reload() {
+            Ok(()) => self.show(status),
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!("reload refused, everything stays as it was: {problem}");
+                }
+                systemd::ready(&format!("{status}; the last reload was refused, see the log"));
+            }
+        }
+    }
+
+    fn try_reload(&mut self) -> Result<(), Vec<String>> {
+        let new = match &self.hooks.reload {
+            Some(read) => read().map_err(|problem| vec![problem])?,
+            None => Reloadable { caches: self.caches.clone(), tls: self.tls.clone() },
+        };
+        let seen = Seen::new(&new.caches, new.tls.as_ref());
+        let problems = unusable(&new.caches);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        match (&self.certificate, &new.tls) {
+            (Some(certificate), Some(files)) => {
+                certificate.prepare(files).map_err(|err| vec![err.to_string()])?;
+            }
+            (None, Some(_)) => {
+                tracing::warn!("TLS takes effect at the next start: no listener speaks it now");
+            }
+            (Some(_), None) => {
+                tracing::warn!("TLS ends at the next start: the listeners keep their certificate");
+            }
+            (None, None) => {}
+        }
+        let views = self.state.prepare(&new.caches);
+        // A file that broke since it was looked at must not take the place of what is good.
+        let problems: Vec<String> = views.all().flat_map(|view| view.problems()).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.next = Some(Next {
+            coming: PendingCaches::new(views),
+            caches: new.caches,
+            tls: new.tls,
+            seen,
+        });
+        Ok(())
+    }
+
+    /// Lets a configuration that was read take effect if it is time for that.
+    fn show(&mut self, status: &str) {
+        let Some(mut next) = self.next.take_if(|next| next.coming.is_settled()) else { return };
+        // What was withdrawn while it waited must not come back with it.
+        if next.seen.keys.changed() {
+            self.load_keys(&next.coming.views, true);
+        }
+        let tokens_changed = next.seen.tokens.changed();
+        if tokens_changed {
+            self.load_tokens(&next.coming.views, true);
+        }
+        // Those in use may be younger than what was read for the coming ones.
+        if next.coming.views.all().any(|view| view.are_keys_refused() || view.access.is_refused()) {
+            tracing::error!("reload refused, everything stays as it was: a file broke meanwhile");
+            systemd::ready(&format!("{status}; the last reload was refused, see the log"));
+            return;
+        }
+        self.tokens_changing = tokens_changed;
+        self.state.exchange(Arc::clone(&next.coming.views));
+        self.seen = next.seen;
+        self.caches = next.caches;
+        self.tls = next.tls;
+        self.tls_changing = self.seen.tls.changed();
+        // Not what was found good when the configuration was read: a CA may have been withdrawn since.
+        self.load_tls();
+        tracing::info!("reloaded");
+        systemd::ready(status);
+    }
+
+    /// Returns when it is time to [`look`](Self::look).
+    pub(crate) async fn wait(&mut self) {
+        let time = tokio::time::sleep_until(self.next_look.into());
+        match &mut self.next {
+            None => time.await,
+            Some(next) => tokio::select! {
+                () = next.coming.settled() => {}
+                () = time => {}
+            },
+        }
+    }
+
+    /// Loads the files that have changed, and lets a configuration take effect that was waiting.
+    pub(crate) fn look(&mut self, status: &str) {
+        self.show(status);
+        if self.next_look > Instant::now() {
+            return;
+        }
+        let views = self.state.views.load_full();
+        let changed = self.seen.keys.changed();
+        self.load_keys(&views, changed);
+        self.look_at_tokens(&views);
+        self.look_at_tls();
+        self.next_look = Instant::now() + self.pause();
+    }
+
+    /// A token or a CA that was revoked is refused within seconds; what is awaited is not waited for any longer.
+    fn pause(&self) -> Duration {
+        if self.tokens_changing {
+            return WRITTEN;
+        }
+        let has_tokens = self.caches.all().any(|(_, cache)| cache.access.tokens.is_some());
+        let has_client_ca = self.tls.as_ref().is_some_and(|files| files.client_ca.is_some());
+        let awaited = self.tls_changing
+            || self.tls_refused
+            || self.state.views.load().all().any(|view| view.are_keys_refused());
+        if has_tokens || has_client_ca || awaited { OFTEN } else { SELDOM }
+    }
+
+    /// Loads keys that have changed, and those that could not be used the last time: what kept them from that need not be seen
+    /// from the look of the files.
+    fn load_keys(&mut self, views: &CacheRegistry, changed: bool) {
+        if changed {
+            self.told.clear();
+        }
+        for view in views.all().filter(|view| changed || view.are_keys_refused()) {
+            let cache = view.label();
+            match view.reload_keys() {
+                Ok(()) => {
+                    let keys = view.signer().public_keys();
+                    let names: Vec<_> = keys.iter().map(|key| key.name().to_string()).collect();
+                    tracing::info!(
+                        "{cache}key files have changed; signing with {}",
+                        names.join(", ")
+                    );
+                }
+                Err(problems) => {
+                    let kept = view.signer().problems().is_empty();
+                    let outcome =
+                        if kept { "the keys stay as they were" } else { "still not ready" };
+                    for problem in problems {
+                        self.tell(format!("{cache}{outcome}: {problem}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Files of tokens are read when none has changed since the last look.
+    fn look_at_tokens(&mut self, views: &CacheRegistry) {
+        let changed = self.seen.tokens.changed();
+        if !changed {
+            self.load_tokens(views, self.tokens_changing);
+        }
+        self.tokens_changing = changed;
+    }
+
+    /// The same as [`Self::load_keys`] for tokens.
+    fn load_tokens(&mut self, views: &CacheRegistry, changed: bool) {
+        if changed {
+            self.told.clear();
+        }
+        let views = views.all().filter(|view| view.config.access.tokens.is_some());
+        for view in views.filter(|view| changed || view.access.is_refused()) {
+            let cache = view.label();
+            let had_problems = !view.access.problems().is_empty();
+            match view.reload_tokens() {
+                Ok(number) => tracing::info!("{cache}tokens were read again: {number}"),
+                Err(problem) if had_problems => {
+                    self.tell(format!("{cache}still nobody is let in by a token: {problem}"));
+                }
+                Err(problem) => {
+                    self.tell(format!("{cache}the tokens stay as they were: {problem}"));
+                }
+            }
+        }
+    }
+
+    /// Certificate and key are two files and are written one after the other: they are loaded when
+    /// neither has changed since the last look.
+    fn look_at_tls(&mut self) {
+        let changed = self.seen.tls.changed();
+        if changed {
+            self.told.clear();
+        } else if (self.tls_changing || self.tls_refused) && self.load_tls() {
+            tracing::info!("a TLS certificate has changed; the new one is used");
+        }
+        self.tls_changing = changed;
+    }
+
+    /// Whether there is a certificate, and it could be loaded.
+    fn load_tls(&mut self) -> bool {
+        let (Some(certificate), Some(files)) = (&self.certificate, &self.tls) else {
+            return false;
+        };
+        let prepared = certificate.prepare(files);
+        self.tls_refused = prepared.is_err();
+        match prepared {
+            Ok(prepared) => prepared.show(),
+            Err(err) => self.tell(format!("TLS stays as it was: {err}")),
+        }
+        !self.tls_refused
+    }
+
+    /// Tells the operator what keeps a file from being used, once.
+    fn tell(&mut self, problem: String) {
+        if !self.told.contains(&problem) {
+            tracing::error!("{problem}");
+            self.told.push(problem);
+        }
+    }
+}
+
+/// What keeps keys and tokens of a new configuration from being used.
+fn unusable(caches: &CachesConfig) -> Vec<String> {
+    let keys = caches.all().flat_map(|(_, cache)| &cache.signing.keys);
+    let keys = keys.filter_map(|path| load_key(path).err()).map(|problem| problem.to_string());
+    let access = caches.all().flat_map(|(_, cache)| auth::problems(&cache.access));
+    keys.chain(access).collect()
+}

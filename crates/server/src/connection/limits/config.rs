@@ -1,0 +1,68 @@
+//! What clients may take.
+
+use std::{num::NonZeroU64, time::Duration};
+
+/// Bounds on what clients can take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections of all listeners together.
+    pub connections: usize,
+    /// Time for the head of a request to arrive.
+    pub header_timeout: Duration,
+    /// How long a connection without a request stays open.
+    pub idle_timeout: Duration,
+    /// A reader that takes no byte for this long is cut off. At least five minutes: clients
+    /// pause for minutes while they unpack.
+    pub stall_timeout: Duration,
+    /// NARs, logs and files streamed at the same time; more wait their turn.
+    pub downloads: usize,
+    /// Memory for narinfo narinfos, in bytes.
+    pub narinfo_cache_bytes: usize,
+    /// Open connections of one address. None: as many as there are.
+    pub connections_per_address: Option<NonZeroU64>,
+    /// What one address may take.
+    pub per_address: ClientLimits,
+    /// What the holders of one token may take together.
+    pub per_token: ClientLimits,
+}
+
+/// What one client may take; None is any amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Requests that are being answered at the same time; more wait their turn.
+    pub requests_at_once: Option<NonZeroU64>,
+    /// Requests; more wait their turn.
+    pub requests_per_second: Option<NonZeroU64>,
+    /// Bytes of bodies per second; more are sent later.
+    pub bandwidth: Option<NonZeroU64>,
+}
+
+impl ClientLimits {
+    /// Whether anything is limited.
+    pub(crate) fn is_any(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+impl Limits {
+    /// The bandwidth of one answer, where that is limited: the smaller of the two.
+    pub(crate) fn bandwidth_of_one(&self) -> Option<NonZeroU64> {
+        [self.per_address.bandwidth, self.per_token.bandwidth].into_iter().flatten().min()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(120),
+            stall_timeout: Duration::from_secs(900),
+            downloads: 1024,
+            narinfo_cache_bytes: 32 << 20,
+            connections_per_address: None,
+            per_address: ClientLimits::default(),
+            per_token: ClientLimits::default(),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How many connections one address may have open.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
+    os::fd::AsFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rustix::net::{Shutdown, shutdown};
+
+use super::network;
+use crate::config::FailurePolicyConfig;
+
+/// The open connections of each address. An address without any has no entry.
+#[derive(Clone, Debug)]
+pub(crate) struct PerAddress {
+    most: u64,
+    failure_policy: FailurePolicyConfig,
+    open: Arc<Mutex<HashMap<IpAddr, u64>>>,
+}
+
+/// A connection that is open. It counts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenHere {
+    address: IpAddr,
+    open: Arc<Mutex<HashMap<IpAddr, u64>>>,
+}
+
+impl PerAddress {
+    pub(crate) fn new(most: NonZeroU64, failure_policy: FailurePolicyConfig) -> Self {
+        Self { most: most.get(), failure_policy, open: Arc::default() }
+    }
+
+    /// Counts a connection; one too many is closed. `None` for that of a proxy, from an address that is
+    /// trusted: it has those of many clients.
+    pub(crate) fn count(&self, peer: SocketAddr, socket: impl AsFd) -> Option<OpenHere> {
+        if self.failure_policy.trusts(peer.ip()) {
+            return None;
+        }
+        let address = network(peer.ip().to_canonical());
+        let count = {
+            let mut open = lock(&self.open);
+            let count = open.entry(address).or_default();
+            *count += 1;
+            *count
+        };
+        if count > self.most {
+            tracing::debug!(%address, "closed: it has {} connections open already", self.most);
+            // The client sees a connection that broke before an answer, and tries again.
+            let _ = shutdown(socket, Shutdown::Both);
+        }
+        Some(OpenHere { address, open: Arc::clone(&self.open) })
+    }
+}
+
+impl Drop for OpenHere {
+    fn drop(&mut self) {
+        let mut open = lock(&self.open);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+fn lock(open: &Mutex<HashMap<IpAddr, u64>>) -> MutexGuard<'_, HashMap<IpAddr, u64>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}

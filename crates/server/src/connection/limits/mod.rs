@@ -1,0 +1,175 @@
+//! What one address, or one token, may take. Nothing is limited unless that is configured.
+//!
+//! Clients remember refusals for a long time, so a request waits for its turn rather than being refused, and an answer is sent
+//! more slowly rather than not at all.
+
+mod account;
+pub(crate) mod config;
+mod connections;
+mod rate;
+mod throttled;
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{HttpRequest, http::header::HeaderValue};
+use quick_cache::sync::Cache;
+use tokio::sync::OwnedSemaphorePermit;
+
+use self::account::Account;
+pub(crate) use self::{account::TooMuch, connections::PerAddress, throttled::Throttled};
+use crate::{
+    config::{ClientLimits, Limits},
+    connection::via_nginx,
+    life_cycle::state::State,
+    response::{Answer, body::Body},
+};
+
+type Accounts<K> = Cache<K, Arc<Account>>;
+
+/// Who shows a credential: names are given by each cache for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PrincipalId {
+    /// The cache; the default one has no name.
+    pub(crate) cache: Option<Arc<str>>,
+    /// The name of the holder there.
+    pub(crate) name: Arc<str>,
+}
+
+/// The accounts of all clients. An account that nobody uses goes when there are too many of them.
+pub(crate) struct Limiter {
+    addresses: Option<(ClientLimits, Accounts<IpAddr>)>,
+    tokens: Option<(ClientLimits, Accounts<PrincipalId>)>,
+}
+
+/// The turn of a request: it lasts as long as its answer.
+#[derive(Default)]
+pub(crate) struct Admission {
+    accounts: Vec<Arc<Account>>,
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        // Somebody with a connection has an account; there is room for some that were here just now.
+        let most = limits.connections.saturating_mul(2).clamp(1024, 1 << 20);
+        Self {
+            addresses: limits.per_address.is_any().then(|| (limits.per_address, Cache::new(most))),
+            tokens: limits.per_token.is_any().then(|| (limits.per_token, Cache::new(most))),
+        }
+    }
+
+    /// Whether anybody may have to wait.
+    pub(crate) const fn is_any(&self) -> bool {
+        self.addresses.is_some() || self.tokens.is_some()
+    }
+
+    /// Waits for the turn of a request from this client.
+    pub(crate) async fn admit_address(
+        &self,
+        request: &HttpRequest,
+        state: &State,
+    ) -> Result<Admission, TooMuch> {
+        let mut turn = Admission::default();
+        if let Some((limits, accounts)) = &self.addresses
+            && let Some(address) = state.failure_policy.client(request)
+        {
+            let account = account(accounts, &network(address), limits);
+            turn.join(account).await?;
+        }
+        Ok(turn)
+    }
+
+    /// The same for the holder of a token, in addition.
+    pub(crate) async fn admit_holder(
+        &self,
+        turn: &mut Admission,
+        holder: &PrincipalId,
+    ) -> Result<(), TooMuch> {
+        match &self.tokens {
+            None => Ok(()),
+            Some((limits, accounts)) => turn.join(account(accounts, holder, limits)).await,
+        }
+    }
+}
+
+impl Admission {
+    async fn join(&mut self, account: Arc<Account>) -> Result<(), TooMuch> {
+        self.permits.extend(account.admit().await?);
+        self.accounts.push(account);
+        Ok(())
+    }
+
+    /// Ties an answer to this turn: its bytes are counted, and when they are sent the turn is over.
+    pub(crate) fn tie(self, answer: Answer, limits: &Limits) -> Answer {
+        if self.accounts.is_empty() {
+            return answer;
+        }
+        let mut answer = answer;
+        // What nginx sends itself, it sends at that pace.
+        if answer.headers().contains_key(via_nginx::HEADER) {
+            if let Some(rate) = limits.bandwidth_of_one()
+                && let Ok(rate) = HeaderValue::try_from(rate.to_string())
+            {
+                answer.headers_mut().insert(via_nginx::LIMIT_RATE, rate);
+            }
+            return answer;
+        }
+        answer.map_body(|_, body| {
+            Body::Throttled(Box::new(Throttled::new(body, self.accounts, self.permits)))
+        })
+    }
+}
+
+fn account<K: std::hash::Hash + Eq + Clone>(
+    accounts: &Accounts<K>,
+    key: &K,
+    limits: &ClientLimits,
+) -> Arc<Account> {
+    let made = accounts.get_or_insert_with(key, || {
+        Ok::<_, std::convert::Infallible>(Arc::new(Account::new(limits)))
+    });
+    match made {
+        Ok(account) => account,
+    }
+}
+
+/// One customer has a whole network of IPv6 addresses.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn holders_of_the_same_name_in_two_caches_have_two_accounts() {
+        let per_token =
+            ClientLimits { requests_per_second: NonZeroU64::new(1000), ..ClientLimits::default() };
+        let limiter = Limiter::new(&Limits { per_token, ..Limits::default() });
+        let mut turn = Admission::default();
+        for cache in [None, Some("team"), Some("other"), Some("team")] {
+            let holder = PrincipalId { cache: cache.map(Arc::from), name: "token ci".into() };
+            assert!(limiter.admit_holder(&mut turn, &holder).await.is_ok());
+        }
+        let [default, team, other, again] = &turn.accounts[..] else { panic!("four accounts") };
+        assert!(Arc::ptr_eq(team, again) && !Arc::ptr_eq(team, other));
+        assert!(!Arc::ptr_eq(team, default));
+    }
+
+    #[test]
+    fn neighbours_in_an_ipv6_network_share_an_account() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::"));
+        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Work beside requests.
+
+pub(crate) mod file_watch;
+pub(crate) mod prewarm;

@@ -1,0 +1,166 @@
+//! What the server is told: every value parsed and checked before it arrives here.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use rns_nix_store::{Codec, StoreConfig};
+
+use crate::{
+    auth::config::FailurePolicyConfig, caches::config::CachesConfig,
+    connection::limits::config::Limits,
+};
+
+/// Everything `run` needs to know. Built by the command line program from file, environment and flags.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where to listen. Sockets passed by systemd replace this list (see `Listener::Inherited`).
+    pub listeners: Vec<Listener>,
+    /// Certificate and key of the listeners that speak TLS.
+    pub tls: Option<TlsFiles>,
+    /// Threads that answer requests; 0 means one for each processor.
+    pub workers: usize,
+    /// The address clients use, when it is not the one they connect to (a proxy in front, for instance).
+    pub public_url: Option<String>,
+    /// How long running downloads may go on after a request to stop.
+    pub shutdown_grace: Duration,
+    /// The caches that the store appears as.
+    pub caches: CachesConfig,
+    /// Who is believed to be whom, and what becomes of those who are not.
+    pub failure_policy: FailurePolicyConfig,
+    /// Listeners that answer nothing but `/metrics` and the health checks, to everybody who can connect.
+    pub metrics_listeners: Vec<Listener>,
+    /// What one client, or all together, may take.
+    pub limits: Limits,
+    /// How NARs are compressed that narinfos offer. None: not at all. Needs a NAR cache in `store`.
+    pub compression: Option<Codec>,
+    /// What is compressed before anybody asks for it.
+    pub prewarm: Prewarm,
+    /// The nginx in front, if there is one that is to be believed or to send files of the NAR cache itself.
+    pub nginx: Option<Nginx>,
+    /// The store that is served.
+    pub store: StoreConfig,
+}
+
+/// NARs that are compressed while there is nothing else to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prewarm {
+    /// Those of the closures of these roots: profiles, other links into the store, or directories of such links.
+    pub roots: Vec<PathBuf>,
+    /// Those of paths that are registered while the server runs.
+    pub new_paths: bool,
+}
+
+/// An nginx in front, which is believed when it says who a client is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nginx {
+    /// Those of `ServerConfig::listeners` that only nginx connects to; among sockets that systemd passed it is
+    /// the one named `nginx`.
+    pub listeners: Vec<Listener>,
+    /// What nginx has the directory of the NAR cache under, if it can read it: an `internal` location, `/…/`.
+    pub prefix: Option<String>,
+}
+
+/// One place to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// A TCP address, with or without TLS.
+    Tcp {
+        /// Address and port; port 0 takes a free one.
+        addr: SocketAddr,
+        /// Whether clients speak TLS here.
+        tls: bool,
+        /// A listener that may be missing without harm, such as `[::1]` on a machine without IPv6.
+        optional: bool,
+    },
+    /// A unix socket.
+    Unix {
+        /// Path of the socket.
+        path: PathBuf,
+        /// Permission bits of the socket.
+        mode: u32,
+    },
+    /// The sockets that systemd (or another supervisor) passed in `LISTEN_FDS`.
+    Inherited,
+}
+
+/// Certificate chain and private key in PEM files, read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate.
+    pub key: PathBuf,
+    /// Certificates that vouch for those of clients. None: clients are not asked for one.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Which keys sign, and what they sign.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SigningConfig {
+    /// Secret key files, each `<name>:<base64>`.
+    pub keys: Vec<PathBuf>,
+    /// What is signed, and what becomes of the signatures that the store holds.
+    pub policy: SigningPolicy,
+}
+
+/// What is signed, and what becomes of the signatures that the store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SigningPolicy {
+    /// Sign everything that is served and keep the stored signatures beside it.
+    #[default]
+    Add,
+    /// Sign everything that is served and drop the stored signatures.
+    Replace,
+    /// Sign nothing; serve the stored signatures.
+    Keep,
+    /// Sign only what was built on this machine; keep the stored signatures.
+    Ultimate,
+    /// Sign only what carries a valid signature by one of these keys; keep the stored signatures.
+    SignedBy(Vec<rns_formats::PublicKey>),
+}
+
+impl SigningPolicy {
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+            Self::Ultimate => "ultimate",
+            Self::SignedBy(_) => "signed-by",
+        }
+    }
+}
+
+/// What the program around the server provides.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// Reads the configuration again; called on SIGHUP. An error leaves everything as it was.
+    pub reload: Option<Arc<ReloadHook>>,
+    /// Called once with the addresses that are listened on, when the server answers.
+    pub started: Option<Arc<StartedHook>>,
+}
+
+/// See [`Hooks::reload`]. The error is for the operator.
+pub type ReloadHook = dyn Fn() -> Result<Reloadable, String> + Send + Sync;
+
+/// See [`Hooks::started`]: one URL (or `unix:` path) for each listener, and the public keys that sign.
+pub type StartedHook = dyn Fn(&[String], &[rns_formats::PublicKey]) + Send + Sync;
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("reload", &self.reload.is_some())
+            .field("started", &self.started.is_some())
+            .finish()
+    }
+}
+
+/// The part of the configuration that takes effect without a restart.
+#[derive(Clone, Debug)]
+pub struct Reloadable {
+    /// The caches: keys, tokens, what is shown.
+    pub caches: CachesConfig,
+    /// Certificate and key files.
+    pub tls: Option<TlsFiles>,
+}

@@ -1,0 +1,151 @@
+//! The life of a server: listen, answer, reload, end.
+
+use std::{io, pin::pin, sync::Arc};
+
+use crate::{
+    caches::reload::{Reloader, Seen},
+    config::{Hooks, ServerConfig},
+    connection::{
+        listen::{self, Bound, ListenError, Purpose, Wanted},
+        tls::{Certificate, TlsError},
+    },
+    jobs::prewarm,
+    life_cycle::{
+        core_dumps,
+        heartbeat::Heartbeats,
+        shutdown,
+        signals::{Request, Signals},
+        state::State,
+        status::Status,
+        systemd, workers,
+    },
+};
+
+/// Why a server could not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A listener could not be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A listener speaks TLS and there is no certificate.
+    #[error(
+        "clients speak TLS on {url} and no certificate is configured: set certificate and key in the \
+         section [tls]"
+    )]
+    NoCertificate {
+        /// The listener.
+        url: String,
+    },
+    /// The TLS library refuses its configuration.
+    #[error("cannot set up TLS: {0}")]
+    TlsSetup(#[from] rustls::Error),
+    /// Threads, signals or sockets could not be had.
+    #[error("cannot start: {0}")]
+    Start(#[from] io::Error),
+    /// The server ended without being asked to.
+    #[error("the server ended by itself")]
+    Ended,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// To be called before threads are started, since it takes the passed sockets out of the environment.
+///
+/// # Errors
+///
+/// When the server cannot start. An unreadable store or signing key is no reason not to: the server
+/// is up and answers 503 until they are there.
+pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
+    core_dumps::keep();
+    let wanted = Wanted {
+        clients: &config.listeners,
+        nginx: config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners),
+        watchers: &config.metrics_listeners,
+    };
+    let bound = listen::open(wanted, config.limits.stall_timeout)?;
+    let seen = Seen::new(&config.caches, config.tls.as_ref());
+    let certificate = certificate(&config, &bound)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(config, hooks, bound, certificate, seen));
+    // A lookup that still waits for the database must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+fn certificate(config: &ServerConfig, bound: &[Bound]) -> Result<Option<Certificate>, RunError> {
+    match (&config.tls, bound.iter().find(|bound| bound.tls)) {
+        (Some(files), Some(_)) => Ok(Some(Certificate::load(files)?)),
+        (None, Some(listener)) => Err(RunError::NoCertificate { url: listener.url.clone() }),
+        (_, None) => Ok(None),
+    }
+}
+
+async fn serve(
+    config: ServerConfig,
+    hooks: Hooks,
+    bound: Vec<Bound>,
+    certificate: Option<Certificate>,
+    seen: Seen,
+) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
+    let (watched, bound_to): (Vec<&Bound>, Vec<&Bound>) =
+        bound.iter().partition(|bound| bound.purpose == Purpose::Metrics);
+    let urls = |bound: &[&Bound]| bound.iter().map(|one| one.url.clone()).collect::<Vec<_>>();
+    let (watched, urls) = (urls(&watched), urls(&bound_to));
+    let state = Arc::new(State::new(config));
+    let heartbeats = Heartbeats::new();
+    let (mut server, files) = workers::start(bound, certificate.as_ref(), &state, &heartbeats)?;
+
+    tokio::select! {
+        ended = &mut server => return Err(ended.map_or_else(RunError::Start, |()| RunError::Ended)),
+        () = signals.stop() => return Ok(()),
+        () = heartbeats.started(workers::number(&state.config)) => {}
+    }
+    for url in &watched {
+        tracing::info!("metrics are on {url}");
+    }
+    announce(&urls, &state, &hooks);
+
+    let mut reloader = Reloader::new(Arc::clone(&state), hooks, certificate, seen);
+    let mut status = Status::new(Arc::clone(&state), &urls).await;
+    systemd::ready(&status.text());
+    let mut prewarming = pin!(async {
+        if prewarm::is_wanted(&state) {
+            prewarm::run(Arc::clone(&state)).await;
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut watchdog = pin!(systemd::watchdog(&heartbeats));
+    loop {
+        tokio::select! {
+            ended = &mut server => {
+                return Err(ended.map_or_else(RunError::Start, |()| RunError::Ended));
+            }
+            request = signals.next() => match request {
+                Request::Reload => reloader.reload(&status.text()),
+                Request::Stop => break,
+            },
+            () = reloader.wait() => reloader.look(&status.text()),
+            () = status.follow() => {}
+            () = &mut prewarming => {}
+            never = &mut watchdog => match never {},
+        }
+    }
+    // Nothing is accepted any more: a successor may take the place of a unix socket.
+    drop(files);
+    shutdown::finish(server, &state, &mut signals).await;
+    Ok(())
+}
+
+fn announce(urls: &[String], state: &State, hooks: &Hooks) {
+    for url in urls {
+        tracing::info!("listening on {url}");
+    }
+    if let Some(started) = &hooks.started {
+        started(urls, &state.public_keys());
+    }
+}

@@ -1,0 +1,170 @@
+//! What all requests share.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use rns_formats::PublicKey;
+use rns_nix_store::{LocalStore, StoreError};
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::{
+    auth::FailurePolicy,
+    caches::registry::{Cache, CacheRegistry},
+    config::{CachesConfig, ServerConfig},
+    connection::limits::Limiter,
+    metrics::Metrics,
+    narinfo_cache::NarinfoCache,
+    router::routes::health::ReadinessCache,
+};
+
+/// How long somebody who asks whether all is well waits for what is just being found out.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// The shared state of a server.
+pub(crate) struct State {
+    /// How the server was configured.
+    pub(crate) config: ServerConfig,
+    /// The store that is served, all of it.
+    pub(crate) store: LocalStore,
+    /// The caches that it appears as.
+    pub(crate) views: ArcSwap<CacheRegistry>,
+    /// What each client may take.
+    pub(crate) limiter: Limiter,
+    /// What becomes of wrong credentials.
+    pub(crate) failure_policy: FailurePolicy,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// One permit for each download that may run.
+    pub(crate) downloads: Arc<Semaphore>,
+    /// Narinfos that were narinfo before.
+    pub(crate) narinfos: NarinfoCache,
+    /// What those were told who asked last whether all is well.
+    pub(crate) readiness_cache: ReadinessCache,
+}
+
+impl State {
+    /// Loads the keys; opens nothing else. To be called where tasks can be spawned.
+    #[must_use]
+    pub(crate) fn new(config: ServerConfig) -> Self {
+        let store = LocalStore::open(config.store.clone());
+        let metrics = Metrics::new();
+        let views = CacheRegistry::new(&store, &config.caches);
+        for view in views.all() {
+            report(view);
+        }
+        Self {
+            store,
+            views: ArcSwap::from_pointee(views),
+            failure_policy: FailurePolicy::new(config.failure_policy.clone(), metrics.clone()),
+            metrics,
+            limiter: Limiter::new(&config.limits),
+            downloads: Arc::new(Semaphore::new(most_downloads(&config))),
+            narinfos: NarinfoCache::new(config.limits.narinfo_cache_bytes),
+            readiness_cache: ReadinessCache::default(),
+            config,
+        }
+    }
+
+    /// Whether anything is being downloaded at the moment.
+    pub(crate) fn is_downloading(&self) -> bool {
+        self.downloads.available_permits() < most_downloads(&self.config)
+    }
+
+    /// Loads the keys and tokens of other caches. What they show is found out from now on.
+    pub(crate) fn prepare(&self, caches: &CachesConfig) -> CacheRegistry {
+        CacheRegistry::new(&self.store, caches)
+    }
+
+    /// Answers for these caches from now on. Downloads that run are not touched.
+    pub(crate) fn exchange(&self, views: Arc<CacheRegistry>) {
+        self.views.store(views);
+    }
+
+    /// The public keys that sign in any of the caches.
+    #[must_use]
+    pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
+        let mut keys = Vec::new();
+        for view in self.views.load().all() {
+            let more = view.signer().public_keys();
+            keys.extend(more.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>());
+        }
+        keys
+    }
+
+    /// Whether requests can be answered truthfully now.
+    ///
+    /// # Errors
+    /// The reasons why not, for the operator.
+    pub(crate) async fn readiness(&self) -> Result<(), Vec<NotReady>> {
+        let mut reasons = self.unusable_files();
+        reasons.extend(self.unusable_store().await);
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    /// What is wrong with keys and tokens; known already.
+    pub(crate) fn unusable_files(&self) -> Vec<NotReady> {
+        let mut reasons = Vec::new();
+        for view in self.views.load().all() {
+            reasons.extend(view.signer().problems().iter().cloned().map(NotReady::Key));
+            reasons.extend(view.access.problems().into_iter().map(NotReady::Access));
+        }
+        reasons
+    }
+
+    /// What is wrong with the store; it is asked.
+    pub(crate) async fn unusable_store(&self) -> Vec<NotReady> {
+        let mut reasons = Vec::new();
+        for view in self.views.load_full().all() {
+            if let Err(reason) = exposure(view).await {
+                reasons.push(NotReady::Exposure(reason));
+            }
+        }
+        if let Err(error) = self.store.readiness().await {
+            reasons.push(NotReady::Store(error));
+        }
+        reasons
+    }
+}
+
+fn most_downloads(config: &ServerConfig) -> usize {
+    config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS)
+}
+
+/// Why a server is not ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotReady {
+    /// A configured key cannot be used.
+    #[error("{0}")]
+    Key(String),
+    /// Clients cannot be told apart.
+    #[error("{0}")]
+    Access(String),
+    /// It is not known what a cache shows.
+    #[error("{0}")]
+    Exposure(String),
+    /// The store cannot be read.
+    #[error("{0}")]
+    Store(StoreError),
+}
+
+/// Whether it is known what a cache shows.
+async fn exposure(view: &Cache) -> Result<(), String> {
+    let cache = view.label();
+    match timeout(GLANCE, view.store.exposure_known()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("{cache}{error}")),
+        Err(_) => Err(format!("{cache}it is still being found out what is shown")),
+    }
+}
+
+fn report(view: &Cache) {
+    let signer = view.signer();
+    let cache = view.label();
+    for problem in signer.problems() {
+        tracing::error!("{cache}{problem}; narinfos are answered with 503 until then");
+    }
+    for problem in view.access.problems() {
+        tracing::error!("{cache}{problem}; nobody is let in by a token until then");
+    }
+    tracing::info!("{cache}{}", signer.vouches_for());
+}

@@ -1,0 +1,64 @@
+//! The threads that answer requests.
+
+use std::{num::NonZeroUsize, sync::Arc, thread};
+
+use actix_server::Server;
+
+use crate::{
+    config::ServerConfig,
+    connection::{
+        http::Http,
+        listen::{Bound, ListeningSocket, SocketFile},
+        tls::Certificate,
+    },
+    life_cycle::{heartbeat::Heartbeats, nofile_limit, run::RunError, state::State},
+};
+
+/// Most workers that the server library can have.
+const MAX_WORKERS: usize = 512;
+
+/// How many workers there are.
+pub(crate) fn number(config: &ServerConfig) -> usize {
+    let number = match config.workers {
+        0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        some => some,
+    };
+    number.min(MAX_WORKERS)
+}
+
+/// Prepares the workers; they start when the server is polled. Every listener has the one service
+/// that answers everything.
+pub(crate) fn start(
+    bound: Vec<Bound>,
+    certificate: Option<&Certificate>,
+    state: &Arc<State>,
+    heartbeats: &Heartbeats,
+) -> Result<(Server, Vec<SocketFile>), RunError> {
+    let limits = &state.config.limits;
+    let workers = number(&state.config);
+    let connections = nofile_limit::make_room(limits.connections, limits.downloads);
+    let mut server = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections.div_ceil(workers))
+        .shutdown_timeout(state.config.shutdown_grace.as_secs().saturating_add(1))
+        .disable_signals();
+    let http = Http::new(state, heartbeats, certificate, server.graceful_shutdown_signal());
+    let mut files = Vec::new();
+    for (number, listener) in bound.into_iter().enumerate() {
+        let (http, name, purpose) = (http.clone(), number.to_string(), listener.purpose);
+        server = match (listener.socket, certificate) {
+            (ListeningSocket::Unix(socket), _) => {
+                server.listen_uds(name, socket, move || http.unix(purpose))?
+            }
+            (ListeningSocket::Tcp(socket), Some(certificate)) if listener.tls => {
+                let tls = certificate.server_config()?;
+                server.listen(name, socket, move || http.tls(tls.clone(), purpose))?
+            }
+            (ListeningSocket::Tcp(socket), _) => {
+                server.listen(name, socket, move || http.tcp(purpose))?
+            }
+        };
+        files.extend(listener.file);
+    }
+    Ok((server.run(), files))
+}

@@ -1,0 +1,36 @@
+//! `/metrics`, in the text format of Prometheus.
+
+use actix_web::HttpRequest;
+use bytes::Bytes;
+
+use crate::{
+    life_cycle::state::State,
+    metrics::{CONTENT_TYPE, Observed},
+    response::{Answer, Caching, Entity},
+};
+
+pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
+    let store = state.store.numbers();
+    let views = state.views.load();
+    let exposures = views.all().filter_map(|view| {
+        Some((view.name.as_deref().unwrap_or_default().to_owned(), view.store.exposure_numbers()?))
+    });
+    let problems = views.all().map(|view| view.signer().problems().len()).sum::<usize>();
+    let refused = views.all().filter(|view| view.access.is_refused()).count();
+    let observed = Observed {
+        temp_roots_held: store.rooted,
+        temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
+        store_errors: store.failures,
+        layout_cache_bytes: store.layout_bytes,
+        narinfo_cache_bytes: state.narinfos.bytes(),
+        layout_cache_hits: store.layout_hits,
+        layout_cache_misses: store.layout_misses,
+        nar_cache: store.nar_cache,
+        exposures: exposures.collect(),
+        signing_keys: state.public_keys().len() as u64,
+        signing_problems: problems as u64,
+        token_file_problems: refused as u64,
+    };
+    Entity::new(CONTENT_TYPE, Caching::Never)
+        .answer_bytes(request.headers(), Bytes::from(state.metrics.render(&observed)))
+}

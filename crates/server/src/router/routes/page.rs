@@ -1,0 +1,47 @@
+//! `/`: the page for people.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{CONTENT_SECURITY_POLICY, FORWARDED, HOST, HeaderValue},
+};
+use bytes::Bytes;
+
+use crate::{
+    caches::registry::Cache,
+    connection::http::IsTls,
+    life_cycle::state::State,
+    response::{Answer, Caching, Entity},
+    router::page::{Page, content_security_policy, visited_url},
+};
+
+pub(crate) fn get(request: &HttpRequest, state: &State, view: &Cache) -> Answer {
+    // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
+    let connection = request.connection_info();
+    let public_url = state.config.public_url.as_deref().filter(|_| !view.has_host);
+    let is_secure = connection.scheme() == "https" || request.conn_data::<IsTls>().is_some();
+    let url = visited_url(public_url, is_secure, is_host_told(request).then(|| connection.host()));
+    let url = format!("{url}{}", view.path);
+    let signer = view.signer();
+    let page = Page {
+        url: &url,
+        store_dir: view.store.store_dir(),
+        priority: view.config.priority,
+        keys: &signer.public_keys(),
+        keys_missing: !signer.problems().is_empty(),
+    };
+    let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
+        .answer_bytes(request.headers(), Bytes::from(page.render()));
+    answer
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(content_security_policy()));
+    answer
+}
+
+/// Whether the client or a proxy says which host was asked; the framework would make something up.
+fn is_host_told(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    request.uri().host().is_some()
+        || headers.contains_key(HOST)
+        || headers.contains_key(FORWARDED)
+        || headers.contains_key("x-forwarded-host")
+}

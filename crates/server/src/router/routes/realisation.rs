@@ -1,0 +1,50 @@
+//! What content-addressed derivations were resolved to: `/build-trace-v2/…` (Nix 2.35 and later) and
+//! `/realisations/…` (before).
+
+use actix_web::HttpRequest;
+use bytes::Bytes;
+use rns_formats::{DrvOutputId, Sha256Digest, StorePath};
+use rns_nix_store::StoreError;
+
+use crate::{
+    caches::{registry::Cache, signing::Signable},
+    response::{self, Answer, Caching, Entity, error::error_response},
+};
+
+pub(crate) async fn get(request: &HttpRequest, view: &Cache, id: &DrvOutputId) -> Answer {
+    let found = view.store.realisation(id).await;
+    answer_json(request, view, found, |realisation| realisation.to_json())
+}
+
+pub(crate) async fn build_trace(
+    request: &HttpRequest,
+    view: &Cache,
+    drv: &StorePath,
+    output: &str,
+) -> Answer {
+    let found = view.store.build_trace(drv, output).await;
+    answer_json(request, view, found, |entry| entry.to_json())
+}
+
+fn answer_json<R: Signable>(
+    request: &HttpRequest,
+    view: &Cache,
+    found: Result<Option<R>, StoreError>,
+    to_json: impl Fn(&R) -> String,
+) -> Answer {
+    let signer = view.signer();
+    if !signer.problems().is_empty() {
+        return response::unavailable("the signing key cannot be used at the moment\n");
+    }
+    match found {
+        Ok(Some(mut realisation)) => {
+            signer.sign_realisation(&mut realisation);
+            let json = to_json(&realisation);
+            Entity::new("application/json", Caching::Hour)
+                .with_etag(response::etag(Sha256Digest::of(json.as_bytes()).to_nix32()))
+                .answer_bytes(request.headers(), Bytes::from(json))
+        }
+        Ok(None) => response::not_found(),
+        Err(error) => error_response(&error),
+    }
+}
