@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, process::Command};
 use serde_json::Value;
 
 /// Which crates of this workspace each crate may depend on.
-const MAY_USE: [(&str, &[&str]); 5] = [
+const MAY_USE: [(&str, &[&str]); 6] = [
     ("rns-formats", &[]),
-    ("rns-nix-store", &["rns-formats"]),
+    ("rns-cache", &["rns-formats"]),
+    ("rns-nix-store", &["rns-cache", "rns-formats"]),
     ("rns-server", &["rns-formats", "rns-nix-store"]),
     ("rust-nix-serve", &["rns-formats", "rns-nix-store", "rns-server"]),
     ("rns-testing", &["rns-formats"]),

@@ -17,8 +17,6 @@
 mod evaluate;
 mod filter;
 mod graph;
-mod pattern;
-mod policy;
 mod refresh;
 mod report;
 mod roots;
@@ -35,13 +33,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64};
 use rns_formats::HashPart;
 
 use self::source::Source;
+pub use self::stats::ExposureStats;
 pub(crate) use self::view::View;
-pub use self::{
-    pattern::{Pattern, PatternError},
-    policy::ExposurePolicy,
-    stats::ExposureStats,
-};
 use crate::{LocalStore, StoreError, negative_cache::key};
+pub use rns_cache::{ExposurePolicy, Pattern, PatternError};
 
 /// The views of a store that somebody holds.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use std::{
 
 use rns_formats::{StoreDir, StorePath};
 
-use super::pattern::matches;
+use rns_cache::glob_matches;
 
 /// Links that are followed one after another.
 const HOPS: usize = 40;
@@ -116,7 +116,7 @@ impl Search<'_> {
                     ));
                 }
                 for entry in self.names(&place)? {
-                    if matches(name, entry.as_encoded_bytes(), None) {
+                    if glob_matches(name, entry.as_encoded_bytes(), None) {
                         next.push(place.join(entry));
                     }
                 }

@@ -55,12 +55,12 @@ impl Pattern {
     /// Whether this is a name that the pattern means. Takes no longer than the product of both lengths.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        matches(self.0.as_bytes(), name.as_bytes(), Some(b'?'))
+        glob_matches(self.0.as_bytes(), name.as_bytes(), Some(b'?'))
     }
 }
 
 /// Whether `text` is what `pattern` means, in which `*` stands for any text and `one`, if there is such a byte, for one byte.
-pub(super) fn matches(pattern: &[u8], text: &[u8], one: Option<u8>) -> bool {
+pub fn glob_matches(pattern: &[u8], text: &[u8], one: Option<u8>) -> bool {
     let (mut at, mut from) = (0, 0);
     // Behind the last star, and where in the text what it stands for ends. Earlier stars need no second try: what is between
     // two of them is best found as early as possible.

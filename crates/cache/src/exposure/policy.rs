@@ -42,18 +42,18 @@ impl ExposurePolicy {
     }
 
     /// The pattern that hides this name.
-    pub(super) fn denied_by(&self, name: &str) -> Option<&Pattern> {
+    pub fn denied_by(&self, name: &str) -> Option<&Pattern> {
         let denied = self.deny.iter().find(|pattern| pattern.matches(name))?;
         (!self.allow.iter().any(|pattern| pattern.matches(name))).then_some(denied)
     }
 
     /// Whether only closures of something are exposed.
-    pub(super) const fn is_of_closures(&self) -> bool {
+    pub const fn is_of_closures(&self) -> bool {
         self.roots.is_some() || !self.names.is_empty()
     }
 
     /// Whether one of the trusted keys claims to have made one of these signatures, as the database has them.
-    pub(super) fn is_claimed(&self, signatures: Option<&str>) -> bool {
+    pub fn is_claimed(&self, signatures: Option<&str>) -> bool {
         self.signed_by.as_ref().is_none_or(|keys| {
             signatures.unwrap_or_default().split_ascii_whitespace().any(|signature| {
                 signature

@@ -1,0 +1,26 @@
+//! How a server gets its caches without knowing a backend by name.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use crate::{BackendStats, BinaryCache, ExposurePolicy};
+
+/// Whether requests are being answered, or were a moment ago.
+pub type IsBusy = dyn Fn() -> bool + Send + Sync;
+
+/// Work that goes on for as long as it is polled.
+pub type IdleWork = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Builds the named caches of a configuration out of backends, at the start and at each reload.
+pub trait CacheFactory: Send + Sync + fmt::Debug {
+    /// The cache with this name in the configuration (the default one has none), which shows what the policy exposes.
+    /// What it shows is found out from now on; see [`BinaryCache::settled`].
+    fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
+
+    /// What all caches of this factory count together, without what belongs to one of them.
+    fn stats(&self) -> BackendStats;
+
+    /// What is done while nothing else is to be done. `None`: nothing.
+    fn idle_work(&self, _is_busy: Arc<IsBusy>) -> Option<IdleWork> {
+        None
+    }
+}

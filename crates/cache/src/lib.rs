@@ -1,0 +1,45 @@
+//! What any binary cache can be asked and told, apart from who keeps it.
+//!
+//! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
+//! - `record`, `documents`, `files`: what a cache answers
+//! - `blob`, `chunks`: bytes, whole or as they are read
+//! - `error`: [`CacheError`], failures by meaning
+//! - `layered`: several caches as one
+//! - `exposure`: which store paths are shown, as configuration says it
+//! - `factory`: how a server gets its caches
+//! - `stats`: what a cache counts
+//! - `conformance`: the tests that every backend passes (feature `conformance`)
+//!
+//! The crate does no I/O of its own and starts no tasks.
+
+mod blob;
+mod chunks;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod documents;
+mod error;
+mod exposure;
+mod factory;
+mod files;
+mod layered;
+mod read;
+mod record;
+mod stats;
+mod write;
+
+pub use async_trait::async_trait;
+
+pub use self::{
+    blob::{Blob, BlobBody, GrowingBlob, NarAnswer, ReadyBody, ReadyNar},
+    chunks::{Chunks, FilePart, Piece},
+    documents::{BuildLog, DebugInfo, Listing, LogContents},
+    error::CacheError,
+    exposure::{ExposurePolicy, Pattern, PatternError, glob_matches},
+    factory::{CacheFactory, IdleWork, IsBusy},
+    files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile},
+    layered::Layered,
+    read::BinaryCache,
+    record::{Freshness, NarOffer, PathRecord, Peek},
+    stats::{BackendStats, ExposureStats, NarCacheStats, NotReady},
+    write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},
+};

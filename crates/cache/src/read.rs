@@ -1,0 +1,111 @@
+//! What a binary cache can be asked.
+
+use rns_formats::{
+    BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, NarName, Realisation, ServePath,
+    StoreDir, StorePath,
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    BackendStats, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord, Peek,
+    ReadyNar, Served,
+};
+
+/// A binary cache that is read.
+///
+/// Guarantees of every implementation, tested by the module `conformance`:
+///
+/// - **A miss is true**: `None` is answered by a lookup that began after the question was asked. A false miss costs a
+///   client an hour.
+/// - **A hit is at most one second old.**
+/// - **An outage is an error, never a miss**, and a miss never an error.
+/// - What a record offers can be had: [`nar`](Self::nar) knows the name in [`NarOffer::url`](crate::NarOffer::url).
+/// - A body is never cut short unnoticed: it ends with an error.
+///
+/// A question may be dropped at any time.
+#[async_trait]
+pub trait BinaryCache: Send + Sync {
+    /// The logical store directory of all its paths.
+    fn store_dir(&self) -> &StoreDir;
+
+    /// What is known of a path at once. Never waits: it is called on event loops for each request.
+    fn peek(&self, _hash: &HashPart) -> Peek {
+        Peek::Unknown
+    }
+
+    /// What is on record of the path with this hash part.
+    ///
+    /// # Errors
+    /// When the cache cannot say.
+    async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError>;
+
+    /// The NAR with this name. A name of another NAR than the path has now is none: the path was built anew, and the
+    /// client shall not get other bytes than it asked for.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError>;
+
+    /// The same where nothing has to be waited for; `None` says nothing. With `by_name`, for a server in front that
+    /// sends files itself, the name of a file is preferred. Never waits.
+    fn nar_now(&self, _name: &NarName, _by_name: bool) -> Option<ReadyNar> {
+        None
+    }
+
+    /// The listing of a path's NAR.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError>;
+
+    /// The log of a derivation's build.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`]; `Invalid` when it cannot be unpacked.
+    async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError>;
+
+    /// The realisation with this id, as Nix 2.4 to 2.34 exchange it.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError>;
+
+    /// What an output of a derivation was built to, as Nix 2.35 exchanges it.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    async fn build_trace(
+        &self,
+        drv: &StorePath,
+        output: &str,
+    ) -> Result<Option<BuildTraceEntry>, CacheError>;
+
+    /// Where the debug information with this build id is.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError>;
+
+    /// What is at `path` inside the store path with this hash part; `None` also where single files cannot be had.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, CacheError>;
+
+    /// What keeps the cache from answering truthfully now; empty when it can.
+    async fn readiness(&self) -> Vec<NotReady>;
+
+    /// Waits until it is known what the cache shows; later changes do not make it wait again.
+    ///
+    /// # Errors
+    /// When that cannot be found out now.
+    async fn settled(&self) -> Result<(), CacheError> {
+        Ok(())
+    }
+
+    /// What is counted.
+    fn stats(&self) -> BackendStats {
+        BackendStats::default()
+    }
+}

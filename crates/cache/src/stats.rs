@@ -1,0 +1,111 @@
+//! What a cache counts, for metrics, and what keeps it from answering.
+
+use std::time::Duration;
+
+use crate::CacheError;
+
+/// Counters and levels of a cache. Backends leave at zero what they do not have; several are added up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackendStats {
+    /// Memory of cached NAR layouts, in bytes.
+    pub layout_bytes: u64,
+    /// NARs whose layout was in memory.
+    pub layout_hits: u64,
+    /// NARs whose tree had to be walked.
+    pub layout_misses: u64,
+    /// How often a path was found damaged.
+    pub damaged: u64,
+    /// Questions that could not be answered.
+    pub failures: u64,
+    /// Downloads whose path was held by a temporary root.
+    pub rooted: u64,
+    /// Downloads that went on without, by cause.
+    pub unrooted: Vec<(&'static str, u64)>,
+    /// Compressed NARs.
+    pub nar_cache: NarCacheStats,
+    /// What a policy shows, where there is one.
+    pub exposure: Option<ExposureStats>,
+}
+
+/// Counters and levels of a cache of compressed NARs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NarCacheStats {
+    /// Size of the files together, in bytes.
+    pub bytes: u64,
+    /// Memory of small compressed NARs, in bytes.
+    pub memory_bytes: u64,
+    /// Compressed NARs that were there when they were asked for.
+    pub hits: u64,
+    /// Those that were not.
+    pub misses: u64,
+    /// Files that were removed to make room.
+    pub evictions: u64,
+    /// Compressions that run at the moment.
+    pub running: u64,
+    /// Compressions that were completed.
+    pub made: u64,
+}
+
+/// Counters and levels of an exposure policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExposureStats {
+    /// Paths that are exposed.
+    pub exposed: u64,
+    /// Paths that fit the policy by themselves and are withheld because of what they refer to.
+    pub withheld: u64,
+    /// Configured roots that lead to no valid path.
+    pub roots_missing: u64,
+    /// How long the last evaluation took that found something new.
+    pub last_evaluation: Duration,
+    /// How many of these there were.
+    pub evaluations: u64,
+}
+
+/// What keeps a cache from answering truthfully.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// The store or storage cannot be read.
+    #[error("{0}")]
+    Store(CacheError),
+    /// It is not known what the policy shows.
+    #[error("{0}")]
+    Exposure(CacheError),
+}
+
+impl BackendStats {
+    /// Both together. Two policies cannot be added up: the first one's numbers stay.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        let Self { layout_bytes, layout_hits, layout_misses, damaged, failures, rooted, .. } =
+            other;
+        self.layout_bytes += layout_bytes;
+        self.layout_hits += layout_hits;
+        self.layout_misses += layout_misses;
+        self.damaged += damaged;
+        self.failures += failures;
+        self.rooted += rooted;
+        for (cause, count) in other.unrooted {
+            match self.unrooted.iter_mut().find(|(known, _)| *known == cause) {
+                Some((_, sum)) => *sum += count,
+                None => self.unrooted.push((cause, count)),
+            }
+        }
+        self.nar_cache = self.nar_cache.plus(other.nar_cache);
+        self.exposure = self.exposure.or(other.exposure);
+        self
+    }
+}
+
+impl NarCacheStats {
+    const fn plus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            memory_bytes: self.memory_bytes + other.memory_bytes,
+            hits: self.hits + other.hits,
+            misses: self.misses + other.misses,
+            evictions: self.evictions + other.evictions,
+            running: self.running + other.running,
+            made: self.made + other.made,
+        }
+    }
+}

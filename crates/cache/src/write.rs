@@ -1,0 +1,176 @@
+//! What a binary cache can be told.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rns_formats::{
+    BuildId, BuildTraceEntry, HashPart, LogName, NarInfo, NarName, Realisation, Sha256Digest,
+    StorePath,
+};
+
+use crate::{BinaryCache, CacheError, DebugInfo};
+
+/// A binary cache that takes uploads.
+///
+/// Guarantees of every implementation:
+///
+/// - **Nothing half-true is visible**: a NAR only after it was verified whole, a narinfo only when its NAR and all its
+///   references are there.
+/// - **Published bytes never change**: the first NAR of a path wins. Another one for the same path is acknowledged and
+///   dropped; a later narinfo for the same NAR adds its signatures.
+/// - **Every order can be repeated**, also while it is being carried out elsewhere.
+/// - What was acknowledged is there after a crash.
+#[async_trait]
+pub trait WritableCache: BinaryCache {
+    /// Begins to take a NAR. `length` is that of the file as it is sent, where the client says it. Dropping the
+    /// upload leaves nothing behind.
+    ///
+    /// # Errors
+    /// When it can be refused from name and length alone, or the cache cannot take anything.
+    async fn begin_nar(
+        &self,
+        name: &NarName,
+        length: Option<u64>,
+    ) -> Result<Box<dyn NarUpload>, PublishError>;
+
+    /// Makes a path visible. Its NAR, at the URL that the narinfo names, has been taken before.
+    ///
+    /// # Errors
+    /// When NAR or references are not there, or the narinfo contradicts the NAR.
+    async fn publish(&self, narinfo: &NarInfo) -> Result<Published, PublishError>;
+
+    /// Stores the listing of a path's NAR: the JSON, not compressed.
+    ///
+    /// # Errors
+    /// `Malformed` when it is no listing.
+    async fn put_listing(&self, hash: HashPart, json: Bytes) -> Result<(), PublishError>;
+
+    /// Stores a build log: the text, not compressed.
+    ///
+    /// # Errors
+    /// When it is too large, or the cache cannot take anything.
+    async fn put_log(&self, name: &LogName, text: Bytes) -> Result<(), PublishError>;
+
+    /// Stores a realisation of Nix 2.4 to 2.34.
+    ///
+    /// # Errors
+    /// `Conflict` when there is another one with the same id.
+    async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PublishError>;
+
+    /// Stores what an output was built to, of Nix 2.35.
+    ///
+    /// # Errors
+    /// `Conflict` when there is another one for the same output.
+    async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), PublishError>;
+
+    /// Stores where the debug information with a build id is.
+    ///
+    /// # Errors
+    /// `Malformed` when it names no NAR of this cache.
+    async fn put_debug_info(&self, id: &BuildId, info: &DebugInfo) -> Result<(), PublishError>;
+
+    /// Removes a path: first its narinfo, then what only it needs. Whether there was one.
+    ///
+    /// # Errors
+    /// When the cache cannot remove anything now.
+    async fn delete(&self, hash: HashPart) -> Result<bool, PublishError>;
+}
+
+/// A NAR that is being uploaded.
+#[async_trait]
+pub trait NarUpload: Send {
+    /// Takes the next bytes of the file. The caller waits before it takes more from the client.
+    ///
+    /// # Errors
+    /// As soon as it is known that the file cannot be what its name says. Then the upload is over.
+    async fn write(&mut self, chunk: Bytes) -> Result<(), PublishError>;
+
+    /// Ends the file. After that it can be published.
+    ///
+    /// # Errors
+    /// When it is not what its name says, or no NAR in canonical form.
+    async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError>;
+}
+
+/// What was found out about an uploaded NAR while it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifiedNar {
+    /// SHA-256 of the NAR.
+    pub nar_hash: Sha256Digest,
+    /// Length of the NAR in bytes.
+    pub nar_size: u64,
+    /// SHA-256 of the file, compressed as it is.
+    pub file_hash: Sha256Digest,
+    /// Length of the file in bytes.
+    pub file_size: u64,
+}
+
+/// What became of a narinfo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The path is visible now and was not before.
+    New,
+    /// The path was there; signatures were added.
+    SignaturesAdded,
+    /// The path was there, and nothing has changed.
+    Unchanged,
+    /// The path was there with another NAR, which stays.
+    Kept,
+}
+
+/// Why an upload was refused. The texts of all but `Cache` are for the client as well: they name nothing of the machine.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// It is not in the form that its name promises: no NAR, no narinfo, wrong compression.
+    #[error("{object} is malformed: {why}")]
+    Malformed {
+        /// What was uploaded.
+        object: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The bytes are not those that name or narinfo announce.
+    #[error("{object} has {found}, announced was {expected}")]
+    Mismatch {
+        /// Which hash or length of what.
+        object: String,
+        /// What was announced.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// It is larger than this cache takes, packed or unpacked.
+    #[error("{object} has more than {limit} bytes")]
+    TooLarge {
+        /// What was uploaded.
+        object: String,
+        /// The most that is taken.
+        limit: u64,
+    },
+    /// The narinfo came without its NAR.
+    #[error("the NAR {url} has not been uploaded")]
+    MissingNar {
+        /// The URL that the narinfo names.
+        url: String,
+    },
+    /// The narinfo came before those of paths that it refers to.
+    #[error("it refers to paths that are not here: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    MissingReferences(Vec<StorePath>),
+    /// The signatures that the configuration requires are not there.
+    #[error("{path} has no valid signature by a key that this cache requires")]
+    Unsigned {
+        /// The path.
+        path: StorePath,
+    },
+    /// Something else is stored under this name, and stays.
+    #[error("{object} is stored with other contents")]
+    Conflict {
+        /// What is stored.
+        object: String,
+    },
+    /// The place where it would be stored is full.
+    #[error("the storage is full")]
+    Full,
+    /// The cache cannot take anything now.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
