@@ -61,7 +61,9 @@ impl BinaryCache for Layered {
     fn peek(&self, hash: &HashPart) -> Peek {
         for (layer, number) in self.layers().zip(0..) {
             match layer.peek(hash) {
-                Peek::Hit(freshness) => return Peek::Hit(freshness.in_layer(number)),
+                Peek::Hit { freshness, nar_hash } => {
+                    return Peek::Hit { freshness: freshness.in_layer(number), nar_hash };
+                }
                 Peek::Miss => {}
                 // A layer above may have it, and then wins.
                 Peek::Unknown => return Peek::Unknown,

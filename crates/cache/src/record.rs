@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rns_formats::{Compression, Hash, PathInfo};
+use rns_formats::{Compression, Hash, PathInfo, Sha256Digest};
 
 /// What is on record of a store path.
 #[derive(Clone, Debug)]
@@ -71,7 +71,12 @@ impl Freshness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peek {
     /// It is there, and its record is that of this state, or was within the last second.
-    Hit(Freshness),
+    Hit {
+        /// Of which state the record is.
+        freshness: Freshness,
+        /// SHA-256 of its NAR.
+        nar_hash: Sha256Digest,
+    },
     /// It is certainly not there: known by a lookup that began after the question was asked.
     Miss,
     /// That cannot be said without waiting; [`BinaryCache::path_info`](crate::BinaryCache::path_info) says it.

@@ -27,7 +27,7 @@ pub(super) async fn what_is_removed_is_a_miss_after_a_second(subject: &mut dyn S
     assert!(cache.path_info(path.hash()).await.is_ok_and(|found| found.is_some()));
     subject.remove(&path.info.path).await;
     tokio::time::sleep(MAX_AGE).await;
-    assert!(!matches!(cache.peek(&path.hash()), Peek::Hit(_)), "{}", path.info.path);
+    assert!(!matches!(cache.peek(&path.hash()), Peek::Hit { .. }), "{}", path.info.path);
     assert!(cache.path_info(path.hash()).await.is_ok_and(|found| found.is_none()));
     assert!(cache.listing(path.hash()).await.is_ok_and(|found| found.is_none()));
 }

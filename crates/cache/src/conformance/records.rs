@@ -21,7 +21,9 @@ pub(super) async fn what_is_there_is_found(cache: &dyn BinaryCache, specimen: &S
         assert_eq!(again.freshness, record.freshness, "the same record is of the same state");
     }
     match cache.peek(&hash) {
-        Peek::Hit(freshness) => assert_eq!(freshness, again.freshness, "{}", info.path),
+        Peek::Hit { freshness, nar_hash } => {
+            assert_eq!((freshness, nar_hash), (again.freshness, info.nar_hash), "{}", info.path);
+        }
         Peek::Unknown => {}
         Peek::Miss => panic!("{} is there", info.path),
     }
@@ -29,7 +31,7 @@ pub(super) async fn what_is_there_is_found(cache: &dyn BinaryCache, specimen: &S
 
 pub(super) async fn what_is_not_there_is_a_miss(cache: &dyn BinaryCache) {
     for _ in 0..3 {
-        assert!(!matches!(cache.peek(&nowhere()), Peek::Hit(_)));
+        assert!(!matches!(cache.peek(&nowhere()), Peek::Hit { .. }));
         assert!(cache.path_info(nowhere()).await.is_ok_and(|found| found.is_none()));
     }
 }
