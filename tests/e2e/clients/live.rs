@@ -1,11 +1,9 @@
 //! A store that a real Nix is working on while it is served.
 
-use std::time::{Duration, Instant};
-
 use crate::support::{PUBLIC_KEY, assert_refusal, eventually, nixes, server};
 
 #[test]
-fn a_path_that_real_nix_registers_is_served_within_a_second() {
+fn a_path_that_real_nix_registers_is_served_to_the_next_request() {
     for nix in nixes() {
         let builder = nix.client();
         let first = builder.scratch().write("first.txt", "first\n");
@@ -16,18 +14,14 @@ fn a_path_that_real_nix_registers_is_served_within_a_second() {
         let second = builder.scratch().write("second.txt", "second\n");
         let added = builder.run("nix-store", ["--add", second.to_str().unwrap()]).success();
         let path = added.text().trim().to_owned();
-        let registered = Instant::now();
         let narinfo = format!("/{}.narinfo", &path["/nix/store/".len()..][..32]);
-        eventually(|| server.get(&narinfo).status() == 200);
-        assert!(registered.elapsed() < Duration::from_secs(1), "{:?}", registered.elapsed());
+        server.get(&narinfo).ok();
         let client = nix.client().substituting_from(server.url(), PUBLIC_KEY);
         client.realise([&path]).success();
 
         // And one that it deletes is not.
         builder.run("nix-store", ["--delete", &path]).success();
-        let deleted = Instant::now();
         eventually(|| server.get(&narinfo).status() == 404);
-        assert!(deleted.elapsed() < Duration::from_secs(1), "{:?}", deleted.elapsed());
     }
 }
 

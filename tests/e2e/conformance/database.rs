@@ -1,9 +1,6 @@
 //! Checks C91 to C93: the database in every condition that it can rightly be in.
 
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
+use std::{fs, thread, time::Duration};
 
 use rns_testing::{Entry, FixtureStore, Standard, Tree};
 
@@ -61,7 +58,7 @@ fn c91_a_database_replaced_by_another_is_the_one_that_is_read() {
 }
 
 #[test]
-fn c92_a_path_registered_now_is_served_within_a_second_to_another_user() {
+fn c92_a_path_registered_now_is_served_to_the_next_request_of_another_user() {
     let mut standard = Standard::new();
     let server = server().store(&standard.store).unprivileged().start();
     server.get(&narinfo_of(&standard.tree)).ok();
@@ -71,9 +68,7 @@ fn c92_a_path_registered_now_is_served_within_a_second_to_another_user() {
         // Asked for before it is there, as an uploader does.
         assert_refusal(&server.get(&narinfo_of(&path)), 404);
         assert_eq!(standard.store.add("fresh", tree), path);
-        let registered = Instant::now();
-        eventually(|| server.get(&narinfo_of(&path)).status() == 200);
-        assert!(registered.elapsed() < Duration::from_secs(1), "{:?}", registered.elapsed());
+        server.get(&narinfo_of(&path)).ok();
     }
 }
 

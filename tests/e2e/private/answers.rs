@@ -44,13 +44,13 @@ fn is_private(answer: &Response) -> bool {
 
 #[test]
 fn without_a_good_token_every_request_gets_the_same_answer() {
-    let private = Private::new();
-    let expired = create_expired(&private.file, "old");
-    eventually(|| {
-        get_with(&private.server, &expired, CACHE_INFO);
-        private.server.stderr().contains("the token old has expired")
-    });
-    let model = private.server.get(CACHE_INFO);
+    let standard = Standard::new();
+    let (builder, file) = private(&standard.store, "anonymous = []\nfailure_delay = \"0s\"");
+    let expired = create_expired(&file, "old");
+    let server = builder.start();
+    get_with(&server, &expired, CACHE_INFO);
+    assert_logged(&server, "the token old has expired");
+    let model = server.get(CACHE_INFO);
     assert_refusal(&model, 401);
     assert_eq!(
         model.header("www-authenticate"),
@@ -66,14 +66,14 @@ fn without_a_good_token_every_request_gets_the_same_answer() {
         Some("Digest x".to_owned()),
         Some("Basic !".to_owned()),
     ];
-    for target in targets(&private.standard) {
+    for target in targets(&standard) {
         for method in ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "BREW"] {
             for credential in &credentials {
                 let mut request = Request::new(method, &target);
                 if let Some(credential) = credential {
                     request = request.header("Authorization", credential);
                 }
-                let answer = private.server.connect().send(&request);
+                let answer = server.connect().send(&request);
                 let case = format!("{method} {target} {credential:?}");
                 assert_eq!(answer.status(), 401, "{case}");
                 assert_eq!(without_date(&answer), without_date(&model), "{case}");
@@ -81,8 +81,8 @@ fn without_a_good_token_every_request_gets_the_same_answer() {
             }
         }
     }
-    private.server.get("/healthz").ok();
-    private.server.get("/readyz").ok();
+    server.get("/healthz").ok();
+    server.get("/readyz").ok();
 }
 
 #[test]

@@ -12,6 +12,7 @@ const MAY_USE: [(&str, &[&str]); 6] = [
     ("rns-server", &["rns-formats", "rns-nix-store"]),
     ("rust-nix-serve", &["rns-formats", "rns-nix-store", "rns-server"]),
     ("rns-testing", &["rns-formats"]),
+    ("rns-fuzz", &["rns-formats"]),
 ];
 
 /// Packages that belong to one room only.
@@ -29,22 +30,21 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
 /// The newest Rust that a dependency may ask for: what the previous NixOS release has.
 const NEWEST_RUST: (u64, u64) = (1, 91);
 
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The packages that a build for this machine needs. A build downloads no others, so cargo can say
+/// nothing about those of other platforms without a network.
 fn metadata() -> Value {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--offline",
-            "--locked",
-            "--manifest-path",
-            manifest,
-        ])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let version = cargo(&["-vV"]);
+    let platform = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let options = ["--format-version=1", "--offline", "--locked", "--filter-platform", platform];
+    let arguments = [&["metadata", "--manifest-path", manifest], &options[..]].concat();
+    serde_json::from_str(&cargo(&arguments)).unwrap()
 }
 
 /// The dependencies of the workspace's packages that go into the program, not those of tests.
