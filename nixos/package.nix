@@ -19,6 +19,9 @@ rustPlatform.buildRustPackage {
         ../Cargo.toml
         ../Cargo.lock
         ../crates
+        # A member of the workspace, so cargo wants to see it, though it is not built.
+        ../tests/fuzz/Cargo.toml
+        ../tests/fuzz/src
       ]
       ++ map lib.fileset.maybeMissing [
         ../tests/e2e

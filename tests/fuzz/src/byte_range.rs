@@ -2,7 +2,7 @@
 
 use rns_formats::{ByteRange, RangeRequest};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Some((len, header)) = data.split_first_chunk() else { return };
     let len = u64::from_le_bytes(*len);
     let Ok(header) = str::from_utf8(header) else { return };

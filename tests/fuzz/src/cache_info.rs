@@ -2,7 +2,7 @@
 
 use rns_formats::CacheInfo;
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let Ok(info) = CacheInfo::parse(text) else { return };
     let written = info.to_string();

@@ -5,12 +5,17 @@ use tokio::io::{join, sink};
 
 use protocol::{Connection, DaemonError};
 
-// The crate it belongs to would bring SQLite and compressors, minutes of building for nothing.
+// The crate it belongs to keeps this module to itself.
 #[path = "../../../crates/nix-store/src/daemon/protocol/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "only what answers questions is tried here")]
+#[expect(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "only what answers questions is tried here"
+)]
 mod protocol;
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime without I/O");
     runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use rns_formats::{Hash, Sha256Digest, nix32};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     assert_eq!(nix32::decode(&nix32::encode(data)).as_deref(), Ok(data));
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(bytes) = nix32::decode(text) {

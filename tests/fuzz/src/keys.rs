@@ -2,7 +2,7 @@
 
 use rns_formats::{KeyName, PublicKey, SecretKey};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(name) = KeyName::parse(text) {
         assert_eq!(name.as_str(), text);

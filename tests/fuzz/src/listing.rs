@@ -2,7 +2,7 @@
 
 use rns_formats::{LayoutBuilder, LayoutError, ListingNode, NarLimits, NarListing};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(listing) = NarListing::parse(data) else { return };
     let mut builder = LayoutBuilder::new(NarLimits::default());
     match describe(&listing.root, &mut builder) {

@@ -1,9 +1,15 @@
 //! One fuzzer for every parser: `RNS_FUZZ_TARGET` says which. Started by `tests/fuzz/run`.
 //!
-//! A target is a module with `pub fn run(data: &[u8])`, which panics when a property does not hold,
+//! A target is a module with `pub(crate) fn run(data: &[u8])`, which panics when a property does not hold,
 //! its line in the table below, and a folder of seeds.
 
 #![no_main]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::exit,
+    reason = "a panic is what the fuzzer looks for, and its list of targets is for a script"
+)]
 
 use std::sync::OnceLock;
 

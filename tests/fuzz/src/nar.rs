@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use rns_formats::{NarEvent, NarLimits, NarReadError, NarReader, NarWriter, Segment, read_layout};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let limits = NarLimits::default();
     let copied = copy(data, limits);
     let layout = read_layout(Dribble(data), limits);

@@ -2,7 +2,7 @@
 
 use rns_formats::{NarInfo, StoreDir};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let store_dir = StoreDir::default();
     let Ok(narinfo) = NarInfo::parse(text, &store_dir) else { return };

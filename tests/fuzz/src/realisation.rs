@@ -2,7 +2,7 @@
 
 use rns_formats::{BuildTraceEntry, DrvOutputId, Realisation, StorePath, StorePathName};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(id) = DrvOutputId::parse(text) {
         assert_eq!(DrvOutputId::parse(&id.to_string()), Ok(id));

@@ -2,7 +2,7 @@
 
 use rns_formats::Signature;
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(signature) = Signature::parse(text) {
         assert_eq!(Signature::parse(&signature.to_string()), Ok(signature));

@@ -2,7 +2,7 @@
 
 use rns_formats::{HashPart, StoreDir, StorePath, StorePathName};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(hash_part) = HashPart::parse(text) {
         assert_eq!(hash_part.to_string(), text);

@@ -3,7 +3,7 @@
 
 use rns_formats::{LayoutBuilder, LayoutError, NarLimits, NarWriteError, NarWriter, read_layout};
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     // Small limits, so that they are met.
     let limits = NarLimits { depth: 4, name: 8, target: 8 };
     let mut builder = LayoutBuilder::new(limits);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rns_formats::Resource;
 use rns_formats::url::parse;
 
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Ok(url) = str::from_utf8(data) else { return };
     let (path, query) = match url.split_once('?') {
         Some((path, query)) => (path, Some(query)),
