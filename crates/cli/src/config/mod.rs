@@ -102,6 +102,12 @@ pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded
             warnings: &mut warnings,
         },
     );
+    if let Some(file) = file.as_ref().filter(|_| !settings.has_any_from_file()) {
+        warnings.push(format!(
+            "{} has no key in it: it changes nothing, and what is not set elsewhere is the default",
+            file.display()
+        ));
+    }
     if problems.is_empty() {
         Ok(Loaded { server, log, file, settings, warnings })
     } else {

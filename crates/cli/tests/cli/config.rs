@@ -30,6 +30,20 @@ fn all_problems_are_told_at_once_with_their_places() {
 }
 
 #[test]
+fn a_file_without_a_key_is_told_of() {
+    let scratch = Scratch::new();
+    for text in ["", "# listen = []\n", "[signing]\n"] {
+        let file = scratch.write("c.toml", text);
+        let checked = answer(["check-config", "--skip-files", file.to_str().unwrap()]).success();
+        let expected = format!("warning: {} has no key in it: ", file.display());
+        assert!(checked.stderr.starts_with(&expected), "{text:?}: {}", checked.stderr);
+    }
+    let file = scratch.write("c.toml", "workers = 2\n");
+    let checked = answer(["check-config", "--skip-files", file.to_str().unwrap()]).success();
+    assert_eq!(checked.stderr, "");
+}
+
+#[test]
 fn a_harmonia_file_is_refused_with_our_name_for_each_key() {
     let scratch = Scratch::new();
     let file = scratch.write(
