@@ -1,4 +1,6 @@
 //! Rules for the files of this repository.
 
 mod coverage;
+mod documents;
 mod layers;
+mod readme;
