@@ -154,7 +154,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListArgs {
-    /// A store path, its base name or its hash part, and a path inside it: /nix/store/<hash>-hello/bin
+    /// A store path, its base name or its hash part, and a path inside it: /nix/store/HASH-hello/bin
     #[arg(value_name = "STOREPATH")]
     pub(crate) path: PathBuf,
     /// Show kind, size and where symbolic links point
@@ -169,7 +169,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// A store path, its base name or its hash part, and a path inside it: /nix/store/<hash>-hello/bin/hello
+    /// A store path, its base name or its hash part, and a path inside it: /nix/store/HASH-hello/bin/hello
     #[arg(value_name = "STOREPATH")]
     pub(crate) path: PathBuf,
     #[command(flatten)]
