@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::Command};
 use serde_json::Value;
 
 /// Which crates of this workspace each crate may depend on.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     ("rns-formats", &[]),
     ("rns-cache", &["rns-formats"]),
     ("rns-nix-store", &["rns-cache", "rns-formats"]),

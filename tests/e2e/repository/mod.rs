@@ -3,4 +3,5 @@
 mod coverage;
 mod documents;
 mod layers;
+mod lines;
 mod readme;

@@ -43,7 +43,7 @@ fn the_block_for_other_systems_leaves_a_server_that_signs() {
     assert_eq!(shell.stderr, "");
 
     let mut server = Process::start(command(program).arg("serve"));
-    server.wait_for_line("serving");
+    server.wait_for_line("listening on ");
     let mut connection = Connection::unix(&scratch.join("rust-nix-serve/http.sock"));
     let narinfo = connection.send(&Request::get(narinfo_of(&standard.tree)));
     let signature = field(&narinfo, "Sig").unwrap();
