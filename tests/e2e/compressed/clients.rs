@@ -3,7 +3,7 @@
 use rns_testing::{Proxy, Scratch, Standard};
 
 use crate::{
-    compressed::delivery::{compressing, large},
+    support::compression::{compressing, large},
     support::{PUBLIC_KEY, SECRET_KEY, full, nixes},
 };
 

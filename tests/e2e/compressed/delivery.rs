@@ -1,44 +1,19 @@
 //! NARs that are compressed once, sent to many, and resumed at any time.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{fs, io::Read as _};
 
 use rns_formats::StorePath;
 use rns_testing::{
-    FixtureStore, Scratch, Server, ServerBuilder, Standard, Tree,
+    Scratch, Server, Standard,
     http::{Request, Response},
 };
 use rustix::process::Signal;
 
+use crate::support::compression::{compressing, large};
 use crate::support::{
-    SECRET_KEY, assert_logged, assert_refusal, eventually, field, is_installed, narinfo_of, server,
-    sha256, without_date,
+    assert_logged, assert_refusal, eventually, field, is_installed, narinfo_of, server, sha256,
+    without_date,
 };
-
-/// A server that compresses into this directory.
-pub(crate) fn compressing(
-    store: &FixtureStore,
-    directory: &Path,
-    compression: &str,
-) -> ServerBuilder {
-    let section =
-        format!("[nar_cache]\ncompression = {compression:?}\ndirectory = {directory:?}\n");
-    server().store(store).keys([SECRET_KEY]).section(&section)
-}
-
-/// A path whose NAR is not small, and takes a moment to compress.
-pub(crate) fn large(store: &mut FixtureStore) -> StorePath {
-    let noise = |seed: u64| {
-        let mut state = seed;
-        let words = std::iter::repeat_with(move || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            [(state >> 56) as u8, b' ']
-        });
-        Tree::file(words.take(1 << 20).flatten().collect::<Vec<u8>>())
-    };
-    store.add("large", Tree::directory((1..=3).map(|n| (format!("file-{n}"), noise(n)))))
-}
 
 struct Lab {
     standard: Standard,

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink, path::Path, thread, time::Duration};
 use rns_testing::{Entry, FixtureStore, Scratch, Server, Tree, http::Request};
 
 use crate::{
-    compressed::delivery::large,
+    support::compression::large,
     support::{SECRET_KEY, eventually, nar_of, server},
 };
 

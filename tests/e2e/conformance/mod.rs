@@ -9,3 +9,13 @@ mod narinfo;
 mod ranges;
 mod signatures;
 mod streaming;
+
+use rns_testing::{
+    Server,
+    http::{Request, Response},
+};
+
+/// The answer to `GET` with this `Range`.
+fn ranged(server: &Server, target: &str, range: &str) -> Response {
+    server.connect().send(&Request::get(target).header("Range", range))
+}

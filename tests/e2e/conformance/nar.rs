@@ -4,7 +4,7 @@ use rns_formats::Sha256Digest;
 use rns_testing::{FixtureStore, Standard, Tree};
 
 use crate::{
-    conformance::ranges::ranged,
+    conformance::ranged,
     support::{assert_refusal, field, nar_of, narinfo_of, serve, sha256, without_date},
 };
 

@@ -1,12 +1,9 @@
 //! Checks C38 to C44: parts of a NAR, and what tells them from parts of another.
 
-use rns_testing::{Server, Standard, http::Request, http::Response};
+use rns_testing::{Standard, http::Request};
 
+use super::ranged;
 use crate::support::{nar_of, narinfo_of, serve};
-
-pub(crate) fn ranged(server: &Server, target: &str, range: &str) -> Response {
-    server.connect().send(&Request::get(target).header("Range", range))
-}
 
 #[test]
 fn c38_a_download_goes_on_where_it_was_cut() {

@@ -12,7 +12,7 @@ use rns_testing::{
 };
 
 use crate::{
-    compressed::delivery::{compressing, large},
+    support::compression::{compressing, large},
     support::private::{Private, with_token},
     support::{SECRET_KEY, assert_refusal, narinfo_of, serve, server, without_date},
 };

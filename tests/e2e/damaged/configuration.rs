@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use rns_testing::{FixtureStore, Standard};
 
 use crate::{
-    damaged::store::{assert_serves_the_rest, set_mode},
+    damaged::{assert_serves_the_rest, set_mode},
     support::{assert_logged, assert_refusal, eventually, narinfo_of, serve, server},
 };
 

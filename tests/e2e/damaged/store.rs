@@ -1,24 +1,16 @@
 //! Stores that are not as they should be: the damaged part is refused, everything else is served.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
-use rns_testing::{Entry, Server, Standard, Tree, http::Response};
+use rns_testing::{Entry, Standard, Tree, http::Response};
 
+use super::{assert_serves_the_rest, set_mode};
 use crate::support::{assert_logged, assert_refusal, nar_of, narinfo_of, serve, server};
-
-pub(crate) fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
 
 /// That nobody could take this for the whole NAR.
 #[track_caller]
 fn assert_not_served(answer: &Response) {
     assert!(answer.status() >= 400 || !answer.complete, "{} bytes", answer.body.len());
-}
-
-#[track_caller]
-pub(crate) fn assert_serves_the_rest(server: &Server, standard: &Standard) {
-    assert!(server.get(&nar_of(server, &standard.top)).ok() == standard.store.nar(&standard.top));
 }
 
 #[test]

@@ -7,9 +7,10 @@ use rns_testing::{
     http::{Connection, Request},
 };
 
+use crate::support::nginx::nginx_temporary;
 use crate::{
-    private::certificates::{RULES, client, given, showing, status},
-    support::{PUBLIC_KEY, SECRET_KEY, eventually, full, is_installed, nginx_temporary, server},
+    support::certificates::{RULES, client, given, showing, status},
+    support::{PUBLIC_KEY, SECRET_KEY, eventually, full, is_installed, server},
 };
 
 /// nginx with TLS before the socket of a server, configured as `docs/client-certificates.md` says.

@@ -3,8 +3,8 @@
 use rns_testing::{Scratch, Standard, http::Request};
 
 use crate::{
-    compressed::delivery::{compressing, large},
-    nginx::compressed::Front,
+    support::compression::{compressing, large},
+    support::nginx::Front,
     support::private::{UNKNOWN, create, with_token},
     support::{assert_refusal, field, is_installed, narinfo_of},
 };

@@ -1,28 +1,15 @@
 //! Client certificates, shown to the server itself.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, path::PathBuf};
 
-use rns_testing::{Client, Server, ServerBuilder, Standard, http::Request, run};
+use rns_testing::{Server, ServerBuilder, Standard, http::Request};
 use rustix::process::Signal;
 
+use crate::support::certificates::{RULES, client, given, showing, status};
 use crate::support::{
     PUBLIC_KEY, SECRET_KEY, assert_logged, assert_refuses_to_start, full, is_installed, narinfo_of,
     server,
 };
-
-/// A file in `tests/data/tls`.
-pub(crate) fn given(name: &str) -> String {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/tls");
-    data.join(name).to_str().unwrap().to_owned()
-}
-
-/// Who may do what: certificates with such a subject may read, and nobody else anything.
-pub(crate) const RULES: &str = "[access]\nanonymous = []\nsubjects = [\"read: CN=ci, O=Ex\u{e4}mple\\\\, Inc.\"]\nfailure_delay = \"10ms\"\n";
 
 /// A private cache that asks for certificates of clients.
 fn asking(standard: &Standard) -> ServerBuilder {
@@ -40,24 +27,6 @@ fn client_ca(builder: &ServerBuilder, name: &str) -> PathBuf {
     ca
 }
 
-/// The status that curl gets with the certificate of this name; `000` if there is no connection at all.
-pub(crate) fn status(url: &str, certificate: Option<&str>) -> String {
-    let mut command = Command::new("curl");
-    command.args(["--silent", "--noproxy", "*", "--output", "/dev/null"]);
-    command.args(["--write-out", "%{http_code}", "--cacert", &given("one.crt"), url]);
-    if let Some(name) = certificate {
-        command.args(["--cert", &given(&format!("{name}.crt"))]);
-        command.args(["--key", &given(&format!("{name}.key"))]);
-    }
-    run(&mut command, Duration::from_secs(60)).text()
-}
-
-/// The URL of a cache for Nix that is to show a certificate.
-pub(crate) fn showing(url: &str, certificate: &str) -> String {
-    let file = |kind: &str| given(&format!("{certificate}.{kind}"));
-    format!("{url}?tls-certificate={}&tls-private-key={}", file("crt"), file("key"))
-}
-
 fn info(server: &Server) -> String {
     format!("{}/nix-cache-info", server.url())
 }
@@ -65,12 +34,6 @@ fn info(server: &Server) -> String {
 /// The address of a server for Nix, whose name is in the certificate.
 fn named(server: &Server) -> String {
     format!("https://localhost:{}", server.address().port())
-}
-
-/// A fresh machine with the Nix that can show a certificate.
-pub(crate) fn client() -> Option<Client> {
-    let nix = rns_testing::Nix::v2_34()?;
-    Some(nix.client().env("NIX_SSL_CERT_FILE", given("one.crt")))
 }
 
 #[test]

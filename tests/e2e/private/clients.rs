@@ -1,25 +1,18 @@
 //! Real Nix with a netrc file.
 
-use rns_testing::{Client, Nix, Proxy};
+use rns_testing::Proxy;
 
+use crate::support::private::client_with_token;
 use crate::{
     support::private::{Private, UNKNOWN, create, get_with, token_command},
     support::{PUBLIC_KEY, eventually, full, nixes},
 };
 
-/// A client whose netrc file has this password for the cache.
-pub(crate) fn client(nix: &Nix, url: &str, password: &str) -> Client {
-    let client = nix.client();
-    let line = format!("machine 127.0.0.1 login reader password {password}\n");
-    let netrc = client.scratch().write("netrc", line);
-    client.substituting_from(url, PUBLIC_KEY).option("netrc-file", netrc.to_str().unwrap())
-}
-
 #[test]
 fn a_private_cache_is_read_with_a_netrc_file() {
     for nix in nixes() {
         let private = Private::new();
-        let client = client(&nix, private.server.url(), &private.token);
+        let client = client_with_token(&nix, private.server.url(), &private.token);
         let paths = [&private.standard.itself, &private.standard.blob];
         client.realise(paths.map(full)).success();
         for path in paths {
@@ -53,7 +46,7 @@ fn a_wrong_token_and_none_at_all_are_errors_and_not_missing_paths() {
         for password in [Some(UNKNOWN), None] {
             let url = private.server.url();
             let client = match password {
-                Some(password) => client(&nix, url, password),
+                Some(password) => client_with_token(&nix, url, password),
                 None => nix.client().substituting_from(url, PUBLIC_KEY),
             };
             for refused in [
@@ -75,7 +68,7 @@ fn a_token_that_does_not_allow_reading_is_an_error() {
         let private = Private::new();
         let pusher = create(&private.file, "pusher", &["--allow", "push"]);
         eventually(|| get_with(&private.server, &pusher, "/nix-cache-info").status() == 403);
-        let client = client(&nix, private.server.url(), &pusher);
+        let client = client_with_token(&nix, private.server.url(), &pusher);
         let refused = client.realise([full(&private.standard.executable)]).failure();
         let said = refused.stderr;
         let explained =
@@ -88,7 +81,7 @@ fn a_token_that_does_not_allow_reading_is_an_error() {
 fn a_client_with_a_revoked_token_gets_nothing_more() {
     for nix in nixes() {
         let private = Private::new();
-        let client = client(&nix, private.server.url(), &private.token);
+        let client = client_with_token(&nix, private.server.url(), &private.token);
         client.realise([full(&private.standard.executable)]).success();
         token_command("revoke", &private.file, &["reader"]);
         eventually(|| private.get("/nix-cache-info").status() == 401);
@@ -103,7 +96,7 @@ fn older_clients_remember_a_refusal_until_they_are_told_to_ask_again() {
     for nix in nixes() {
         let private = Private::new();
         let proxy = Proxy::recording(private.server.address());
-        let client = client(&nix, &proxy.url(), &private.token);
+        let client = client_with_token(&nix, &proxy.url(), &private.token);
         // Now the client knows the cache, and asks for its nix-cache-info no more.
         client.realise([full(&private.standard.executable)]).success();
         let before = std::fs::read_to_string(&private.file).unwrap();

@@ -10,8 +10,8 @@ use rns_testing::{Server, Standard, Tree, http};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::{
-    service::reload::write_key,
     support::private::{Private, UNKNOWN, create, get_with, private, token_command, with_token},
+    support::write_key,
     support::{SECRET_KEY, assert_logged, assert_refusal, eventually, narinfo_of},
 };
 

@@ -9,11 +9,12 @@ use rns_testing::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::support::nginx::nginx_temporary;
 use crate::{
-    private::certificates::given,
+    support::certificates::given,
     support::{
         PUBLIC_KEY, SECRET_KEY, assert_logged, assert_refusal, eventually, full, is_installed,
-        nginx_temporary, nixes, server,
+        nixes, server,
     },
 };
 

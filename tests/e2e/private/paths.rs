@@ -6,8 +6,8 @@ use rns_formats::StorePath;
 use rns_testing::{Server, Standard, http::Response};
 
 use crate::{
-    service::reload::write_key,
     support::private::{create, get_with, private, token_command},
+    support::write_key,
     support::{eventually, field, fields, full, narinfo_of, nixes, without_date},
 };
 
@@ -116,7 +116,7 @@ fn real_nix_gets_what_its_token_is_for() {
         let token = create(&file, "some", &["--paths", "self-*"]);
         let server = builder.start();
         get(&server, &token, &narinfo_of(&standard.itself)).ok();
-        let client = crate::private::clients::client(&nix, server.url(), &token);
+        let client = crate::support::private::client_with_token(&nix, server.url(), &token);
         client.realise([full(&standard.itself)]).success();
         assert!(client.real_path(standard.dep.as_str()).exists());
         client.realise([full(&standard.executable)]).failure();

@@ -9,10 +9,10 @@ use rns_testing::{
 use rustix::process::Signal;
 
 use crate::{
-    private::clients::client,
-    service::reload::write_key,
+    support::private::client_with_token,
     support::private::{UNKNOWN, create, get_with, with_token},
     support::twins::{ready, reconfigure},
+    support::write_key,
     support::{
         PUBLIC_KEY, SECRET_KEY, assert_refusal, assert_refuses_to_start, eventually, field, full,
         narinfo_of, nixes, server,
@@ -164,7 +164,7 @@ fn real_nix_substitutes_from_a_path_and_from_a_host_name() {
     for nix in nixes() {
         let several = Several::new();
         let Several { standard, server, token } = &several;
-        let by_path = client(&nix, &format!("{}/team-a", server.url()), token)
+        let by_path = client_with_token(&nix, &format!("{}/team-a", server.url()), token)
             .option("trusted-public-keys", other.as_str());
         by_path.realise([full(&standard.top)]).success();
         for path in [&standard.top, &standard.dep] {
@@ -173,7 +173,7 @@ fn real_nix_substitutes_from_a_path_and_from_a_host_name() {
         by_path.realise([full(&standard.itself)]).failure();
 
         // The trailing slash makes no difference.
-        let slash = client(&nix, &format!("{}/team-a/", server.url()), token)
+        let slash = client_with_token(&nix, &format!("{}/team-a/", server.url()), token)
             .option("trusted-public-keys", other.as_str());
         slash.realise([full(&standard.dep)]).success();
 

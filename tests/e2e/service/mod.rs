@@ -1,6 +1,6 @@
 //! The server as a service: sockets that are passed to it, reload, notifications and its end.
 
-pub(crate) mod reload;
+mod reload;
 mod shutdown;
 mod socket_activation;
 mod systemd_notify;

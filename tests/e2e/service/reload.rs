@@ -3,26 +3,18 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::Path,
     time::{Duration, Instant},
 };
 
 use rns_testing::{Server, Standard, http::Response};
 use rustix::process::Signal;
 
+use crate::support::write_key;
 use crate::support::{
     SECRET_KEY, assert_logged, assert_refusal, fields, narinfo_of, serve, server,
 };
 
 const OTHER_SECRET_KEY: &str = "other-1:R9/G623S12Y+jcmmi8SHlHG7aIwAY/8hoI6/LHFpTvTJa0GqLk8Q8RFUWB70QSAU3GHSWoJNfrt9AdBzKPji0g==";
-
-/// Writes a key file as its owner should.
-pub(crate) fn write_key(path: &Path, text: &str) {
-    let new = path.with_extension("new");
-    fs::write(&new, text).unwrap();
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
-    fs::rename(&new, path).unwrap();
-}
 
 /// The names of the keys that have signed.
 fn signers(narinfo: &Response) -> Vec<&str> {

@@ -93,7 +93,7 @@ fn the_status_says_what_is_missing_until_it_is_there() {
     assert!(status(&ready).contains("not ready"), "{ready:?}");
     assert!(status(&ready).contains("missing.key"), "{ready:?}");
 
-    crate::service::reload::write_key(&key, SECRET_KEY);
+    crate::support::write_key(&key, SECRET_KEY);
     let mended = manager.next("STATUS=serving");
     assert!(!status(&mended).contains("missing.key"), "{mended:?}");
     drop(server);

@@ -1,9 +1,14 @@
 //! What most tests begin with.
 
+pub(crate) mod certificates;
+pub(crate) mod compression;
+pub(crate) mod nginx;
 pub(crate) mod private;
 pub(crate) mod twins;
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -27,6 +32,14 @@ pub(crate) fn server() -> ServerBuilder {
 /// The program serving a store, signing with [`SECRET_KEY`].
 pub(crate) fn serve(store: &FixtureStore) -> Server {
     server().store(store).keys([SECRET_KEY]).start()
+}
+
+/// Writes a key file as its owner should.
+pub(crate) fn write_key(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&new, path).unwrap();
 }
 
 /// Where the narinfo of a path is.
@@ -98,7 +111,7 @@ pub(crate) fn is_full() -> bool {
 /// That a program that was started ends with a failure and says this.
 #[track_caller]
 pub(crate) fn assert_refuses_to_start(process: &mut Process, complaint: &str) {
-    assert!(!process.wait(Duration::from_secs(20)).success());
+    assert!(!process.wait(Duration::from_secs(120)).success());
     // What it said is collected by another thread, which may be a moment behind.
     let deadline = Instant::now() + Duration::from_secs(5);
     while !process.stderr().contains(complaint) {
@@ -135,12 +148,4 @@ pub(crate) fn assert_logged(server: &Server, text: &str) {
         assert!(Instant::now() < deadline, "{text:?} is not in the log:\n{}", server.stderr());
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// The lines that let an nginx of a test keep its temporary files below this directory.
-pub(crate) fn nginx_temporary(own: &Path) -> String {
-    let own = own.display();
-    ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("{kind}_temp_path {own}/{kind};\n"))
-        .concat()
 }

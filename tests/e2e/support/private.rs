@@ -9,11 +9,11 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rns_testing::{
-    FixtureStore, Server, ServerBuilder, Standard,
+    Client, FixtureStore, Nix, Server, ServerBuilder, Standard,
     http::{Request, Response},
 };
 
-use crate::support::{SECRET_KEY, server};
+use crate::support::{PUBLIC_KEY, SECRET_KEY, server};
 
 /// A token that no server knows.
 pub(crate) const UNKNOWN: &str = "rns_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -61,7 +61,7 @@ pub(crate) fn private(store: &FixtureStore, access: &str) -> (ServerBuilder, Pat
 pub(crate) fn token_command(command: &str, file: &Path, more: &[&str]) -> String {
     let mut program = Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
     program.args(["token", command, "--file"]).arg(file).args(more);
-    rns_testing::run(&mut program, Duration::from_secs(20)).success().text().trim().to_owned()
+    rns_testing::run(&mut program, Duration::from_secs(120)).success().text().trim().to_owned()
 }
 
 /// Makes a token in this file, and returns it.
@@ -93,4 +93,12 @@ pub(crate) fn with_token(request: Request, token: &str) -> Request {
 /// The answer to `GET` with a token.
 pub(crate) fn get_with(server: &Server, token: &str, target: &str) -> Response {
     server.connect().send(&with_token(Request::get(target), token))
+}
+
+/// A client whose netrc file has this password for the cache.
+pub(crate) fn client_with_token(nix: &Nix, url: &str, password: &str) -> Client {
+    let client = nix.client();
+    let line = format!("machine 127.0.0.1 login reader password {password}\n");
+    let netrc = client.scratch().write("netrc", line);
+    client.substituting_from(url, PUBLIC_KEY).option("netrc-file", netrc.to_str().unwrap())
 }

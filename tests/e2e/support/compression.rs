@@ -1,0 +1,34 @@
+//! Servers that compress.
+
+use std::path::Path;
+
+use rns_formats::StorePath;
+use rns_testing::{FixtureStore, ServerBuilder, Tree};
+
+use super::{SECRET_KEY, server};
+
+/// A server that compresses into this directory.
+pub(crate) fn compressing(
+    store: &FixtureStore,
+    directory: &Path,
+    compression: &str,
+) -> ServerBuilder {
+    let section =
+        format!("[nar_cache]\ncompression = {compression:?}\ndirectory = {directory:?}\n");
+    server().store(store).keys([SECRET_KEY]).section(&section)
+}
+
+/// A path whose NAR is not small, and takes a moment to compress.
+pub(crate) fn large(store: &mut FixtureStore) -> StorePath {
+    let noise = |seed: u64| {
+        let mut state = seed;
+        let words = std::iter::repeat_with(move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            [(state >> 56) as u8, b' ']
+        });
+        Tree::file(words.take(1 << 20).flatten().collect::<Vec<u8>>())
+    };
+    store.add("large", Tree::directory((1..=3).map(|n| (format!("file-{n}"), noise(n)))))
+}
