@@ -182,7 +182,7 @@ fn every_value_is_shown_with_its_source() {
     let mut show = program();
     show.args(["config", "show", "--json", "--config", file.to_str().unwrap(), "--priority", "30"]);
     show.env("RUST_NIX_SERVE_LIMITS_DOWNLOADS", "7").env("SIGN_KEY_PATHS", "/a /b");
-    let shown = run(&mut show, Duration::from_secs(20)).success();
+    let shown = run(&mut show, Duration::from_secs(120)).success();
     let rows: Vec<Value> = serde_json::from_str(&shown.text()).unwrap();
     let row = |key: &str| {
         let row = rows.iter().find(|row| row["key"] == key).unwrap();
@@ -218,6 +218,6 @@ fn what_is_shown_is_itself_a_configuration() {
 fn a_misspelt_variable_is_told_but_keeps_nobody_from_serving() {
     let mut check = program();
     check.args(["check-config", "--skip-files"]).env("RUST_NIX_SERVE_LISTENS", "x");
-    let checked = run(&mut check, Duration::from_secs(20)).success();
+    let checked = run(&mut check, Duration::from_secs(120)).success();
     assert!(checked.stderr.contains("did you mean RUST_NIX_SERVE_LISTEN?"), "{}", checked.stderr);
 }

@@ -13,7 +13,7 @@ fn ask(store: &FixtureStore, arguments: &[&str]) -> Finished {
         .arg("--store")
         .arg(store.root())
         .env("RUST_NIX_SERVE_STORE_DAEMON_SOCKET", "none");
-    run(&mut command, Duration::from_secs(20))
+    run(&mut command, Duration::from_secs(120))
 }
 
 fn sample() -> (FixtureStore, String) {

@@ -97,7 +97,7 @@ fn keys_go_to_and_fro_between_us_and_nix() {
 
     let mut generate = client.without_store("nix");
     generate.args(["key", "generate-secret", "--key-name", "nix-1"]);
-    let theirs = run(&mut generate, Duration::from_secs(20)).success().text();
+    let theirs = run(&mut generate, Duration::from_secs(120)).success().text();
     let mut convert = client.without_store("nix");
     let (_, public, _) = fed(convert.args(["key", "convert-secret-to-public"]), &theirs);
     let (status, said, error) = fed(program().args(["key", "public"]), &theirs);

@@ -22,7 +22,7 @@ fn bash_understands_the_completions_and_they_know_the_commands() {
         file.display()
     );
     let completed =
-        run(Command::new("bash").args(["-c", &question]), Duration::from_secs(20)).success();
+        run(Command::new("bash").args(["-c", &question]), Duration::from_secs(120)).success();
     assert_eq!(completed.text().trim(), "check-config");
     for shell in ["fish", "zsh"] {
         assert!(
