@@ -61,6 +61,38 @@ pub enum BlobBody {
     Stream(Box<dyn Chunks>),
 }
 
+/// A blob in memory.
+#[derive(Clone, Debug)]
+pub struct MemoryBlob {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// As [`Blob::etag`].
+    pub etag: String,
+}
+
+#[async_trait]
+impl Blob for MemoryBlob {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn etag(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.etag)
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Option<BlobBody>, CacheError> {
+        Ok(Some(BlobBody::Whole(slice(&self.bytes, range))))
+    }
+}
+
+/// The part of bytes that lies in a range.
+#[must_use]
+pub fn slice(bytes: &Bytes, range: Range<u64>) -> Bytes {
+    let index = |at| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
+    let (start, end) = (index(range.start), index(range.end));
+    bytes.slice(start.min(end)..end)
+}
+
 /// Bytes that are made while they are read: their length is not known yet. Nothing is made before
 /// [`finished`](Self::finished) or [`stream`](Self::stream).
 #[async_trait]

@@ -11,7 +11,7 @@ pub type IsBusy = dyn Fn() -> bool + Send + Sync;
 pub type IdleWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Builds the named caches of a configuration out of backends, at the start and at each reload.
-pub trait CacheFactory: Send + Sync + fmt::Debug {
+pub trait CacheFactory: Send + Sync {
     /// The cache with this name in the configuration (the default one has none), which shows what the policy exposes.
     /// What it shows is found out from now on; see [`BinaryCache::settled`].
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
@@ -22,5 +22,11 @@ pub trait CacheFactory: Send + Sync + fmt::Debug {
     /// What is done while nothing else is to be done. `None`: nothing.
     fn idle_work(&self, _is_busy: Arc<IsBusy>) -> Option<IdleWork> {
         None
+    }
+}
+
+impl fmt::Debug for dyn CacheFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CacheFactory")
     }
 }

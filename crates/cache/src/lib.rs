@@ -30,7 +30,7 @@ mod write;
 pub use async_trait::async_trait;
 
 pub use self::{
-    blob::{Blob, BlobBody, GrowingBlob, NarAnswer, ReadyBody, ReadyNar},
+    blob::{Blob, BlobBody, GrowingBlob, MemoryBlob, NarAnswer, ReadyBody, ReadyNar, slice},
     chunks::{Chunks, FilePart, Piece},
     documents::{BuildLog, DebugInfo, Listing, LogContents},
     error::CacheError,

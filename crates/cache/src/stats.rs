@@ -15,7 +15,9 @@ pub struct BackendStats {
     pub layout_misses: u64,
     /// How often a path was found damaged.
     pub damaged: u64,
-    /// Questions that could not be answered.
+    /// Questions to a database, or requests to a storage.
+    pub questions: u64,
+    /// Those that were not answered.
     pub failures: u64,
     /// Downloads whose path was held by a temporary root.
     pub rooted: u64,
@@ -76,14 +78,13 @@ impl BackendStats {
     /// Both together. Two policies cannot be added up: the first one's numbers stay.
     #[must_use]
     pub fn plus(mut self, other: Self) -> Self {
-        let Self { layout_bytes, layout_hits, layout_misses, damaged, failures, rooted, .. } =
-            other;
-        self.layout_bytes += layout_bytes;
-        self.layout_hits += layout_hits;
-        self.layout_misses += layout_misses;
-        self.damaged += damaged;
-        self.failures += failures;
-        self.rooted += rooted;
+        self.layout_bytes += other.layout_bytes;
+        self.layout_hits += other.layout_hits;
+        self.layout_misses += other.layout_misses;
+        self.damaged += other.damaged;
+        self.questions += other.questions;
+        self.failures += other.failures;
+        self.rooted += other.rooted;
         for (cause, count) in other.unrooted {
             match self.unrooted.iter_mut().find(|(known, _)| *known == cause) {
                 Some((_, sum)) => *sum += count,

@@ -5,16 +5,17 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rns_cache::{BinaryCache as _, BlobBody, Chunks as _};
 use rns_formats::StorePath;
-use rns_nix_store::{Chunks, LocalStore, NarBody, StoreConfig};
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::{FixtureStore, Tree};
 use tokio::runtime::Builder;
 
 async fn length(store: &LocalStore, path: &StorePath) -> u64 {
     let nar = store.nar(path.hash_part(), None).await.unwrap().unwrap();
     match store.read_nar(&nar, 0..nar.size()).await.unwrap().unwrap() {
-        NarBody::Whole(bytes) => bytes.len() as u64,
-        NarBody::Stream(mut stream) => {
+        BlobBody::Whole(bytes) => bytes.len() as u64,
+        BlobBody::Stream(mut stream) => {
             let mut length = 0;
             while let Some(chunk) = stream.next_chunk().await {
                 length += chunk.unwrap().len() as u64;
@@ -37,7 +38,8 @@ fn store(bench: &mut Criterion) {
     };
     let store = LocalStore::open(config);
 
-    bench.bench_function("state of the database", |b| b.iter(|| store.generation()));
+    runtime.block_on(store.path_info(small.hash_part())).unwrap();
+    bench.bench_function("peek", |b| b.iter(|| store.peek(black_box(&small.hash_part()))));
     bench.bench_function("lookup in the database", |b| {
         b.iter(|| runtime.block_on(store.path_info(black_box(small.hash_part()))).unwrap());
     });

@@ -16,8 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rns_cache::{ExposurePolicy, Pattern};
 use rns_formats::{HashPart, KeyName, PathInfo, SecretKey, Sha256Digest, StorePath};
-use rns_nix_store::{ExposurePolicy, LocalStore, Pattern, StoreConfig};
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::FixtureStore;
 
 /// References of each path besides the one to its predecessor.

@@ -2,7 +2,7 @@
 //! blocking pool, one chunk ahead of the socket.
 
 use std::{
-    future::poll_fn,
+    borrow::Cow,
     io::{self, ErrorKind},
     ops::Range,
     os::fd::OwnedFd,
@@ -12,52 +12,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use rns_cache::{Blob, BlobBody, CacheError, Chunks, FilePart, Piece};
 use rustix::io::Errno;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{FilePart, StoreError, nar::Buffer, nonblocking_io::NonblockingIo};
-
-/// The chunks of a body. Between two chunks no thread is held, however slow the client is; dropping
-/// them ends the work.
-pub trait Chunks {
-    /// The next chunk, never an empty one; `None` at the end. After an error there is nothing more:
-    /// what was sent so far is not the body, and the client must be able to see that.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>>;
-
-    /// The next piece, for a caller that can send part of a file without reading it. Otherwise as [`Self::poll_chunk`].
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
-        self.poll_chunk(cx).map_ok(Piece::Bytes)
-    }
-
-    /// The next chunk, for a caller that can wait.
-    fn next_chunk(&mut self) -> impl Future<Output = Option<Result<Bytes, StoreError>>>
-    where
-        Self: Sized,
-    {
-        poll_fn(|cx| self.poll_chunk(cx))
-    }
-}
-
-/// What a body goes on with; never nothing.
-#[derive(Debug)]
-pub enum Piece {
-    /// Bytes in memory.
-    Bytes(Bytes),
-    /// Part of a file that the kernel has in memory.
-    File(FilePart),
-}
-
-impl Piece {
-    /// Bytes left to send.
-    #[must_use]
-    pub const fn left(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::File(part) => part.left(),
-        }
-    }
-}
+use crate::{file_part::resident, nar::Buffer, nonblocking_io::NonblockingIo};
 
 /// Chunks that are read on the event loop in one go; others have their turn after that.
 const TURN: u32 = 8;
@@ -65,7 +26,7 @@ const TURN: u32 = 8;
 /// Where the bytes of a body come from.
 pub(crate) trait Fill: Send + 'static {
     /// Fills `room` as far as there is something left, and says how far. Blocks.
-    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError>;
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError>;
 
     /// The same without blocking, as far as that is possible: 0 leaves the work, and whatever is wrong, to [`Self::fill`].
     fn fill_now(&mut self, _room: &mut [u8]) -> usize {
@@ -98,7 +59,7 @@ enum State<S> {
 
 struct Filled<S> {
     source: S,
-    chunk: Result<Bytes, StoreError>,
+    chunk: Result<Bytes, CacheError>,
 }
 
 impl<S: Fill> ReadAhead<S> {
@@ -107,14 +68,14 @@ impl<S: Fill> ReadAhead<S> {
     }
 
     /// Waits for the first chunk and keeps it, so that what goes wrong at once is known before anything is sent.
-    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn begin(&mut self) -> Result<(), CacheError> {
         self.first = self.next_chunk().await.transpose()?;
         Ok(())
     }
 }
 
 impl<S: Fill> Chunks for ReadAhead<S> {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CacheError>>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
@@ -144,7 +105,7 @@ impl<S: Fill> Chunks for ReadAhead<S> {
                         return Poll::Pending;
                     };
                     let Ok(Filled { source, chunk }) = filled else {
-                        return Poll::Ready(Some(Err(StoreError::Stopping)));
+                        return Poll::Ready(Some(Err(CacheError::ShuttingDown)));
                     };
                     if chunk.is_ok() && !source.is_at_end() {
                         self.state = State::read(source, Buffer::take());
@@ -161,7 +122,7 @@ impl<S: Fill> Chunks for ReadAhead<S> {
 
 impl<S: Fill> ReadAhead<S> {
     /// As [`Chunks::poll_piece`].
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, CacheError>>> {
         if self.first.is_none()
             && self.turn < TURN
             && let State::Here(source) = &mut self.state
@@ -186,7 +147,7 @@ impl<S: Fill> State<S> {
 /// The chunks of a file, or of a range of it.
 ///
 /// The file was opened before, so it can be sent to its end even when its name is gone.
-pub struct FileStream(ReadAhead<FileRange>);
+pub(crate) struct FileStream(ReadAhead<FileRange>);
 
 impl FileStream {
     /// `path` is for messages only.
@@ -196,12 +157,37 @@ impl FileStream {
 }
 
 impl Chunks for FileStream {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CacheError>>> {
         self.0.poll_chunk(cx)
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, CacheError>>> {
         self.0.poll_part(cx)
+    }
+}
+
+/// A file, open. It can be read to its end even when its name is gone.
+pub(crate) struct FileBlob {
+    pub(crate) file: Arc<OwnedFd>,
+    /// For messages only.
+    pub(crate) path: Arc<Path>,
+    pub(crate) len: u64,
+    pub(crate) etag: String,
+}
+
+#[async_trait]
+impl Blob for FileBlob {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn etag(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.etag)
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Option<BlobBody>, CacheError> {
+        let stream = FileStream::start(Arc::clone(&self.file), Arc::clone(&self.path), range);
+        Ok(Some(BlobBody::Stream(Box::new(stream))))
     }
 }
 
@@ -221,7 +207,7 @@ impl FileRange {
 }
 
 impl Fill for FileRange {
-    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
         let mut filled = 0;
         while !self.is_at_end() {
             let most = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
@@ -239,7 +225,7 @@ impl Fill for FileRange {
                 Err(Errno::INTR) => Ok(0),
                 Err(error) => Err(error.into()),
             }
-            .map_err(StoreError::io("read", &*self.path))?;
+            .map_err(CacheError::io("read", &*self.path))?;
             filled += read;
             self.range.start += read as u64;
         }
@@ -256,8 +242,8 @@ impl Fill for FileRange {
     }
 
     fn part_now(&mut self) -> Option<FilePart> {
-        let part = FilePart::resident(&self.file, &self.range)?;
-        self.range.start += part.left() as u64;
+        let part = resident(&self.file, &self.range)?;
+        self.range.start += part.len as u64;
         Some(part)
     }
 
@@ -283,7 +269,7 @@ mod tests {
         FileStream::start(Arc::clone(file), Path::new("some file").into(), range)
     }
 
-    async fn collect(mut stream: FileStream) -> Result<(Vec<u8>, usize), StoreError> {
+    async fn collect(mut stream: FileStream) -> Result<(Vec<u8>, usize), CacheError> {
         let (mut bytes, mut chunks) = (Vec::new(), 0);
         while let Some(chunk) = stream.next_chunk().await {
             bytes.extend_from_slice(&chunk?);

@@ -7,7 +7,7 @@ use std::{
 
 use rns_formats::StoreDir;
 
-use crate::NarCacheConfig;
+use crate::{NarCacheConfig, Prewarm};
 
 /// A Nix store on this machine: where its parts are, and what reading it may cost.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct StoreConfig {
     pub absent: AbsentStore,
     /// Which NARs are compared with their registered hash while they are sent.
     pub verify: Verify,
-    /// Memory for NAR layouts, in bytes; another eighth of it is for rows of the database.
+    /// Memory for NAR layouts, in bytes; another quarter of it is for rows of the database.
     pub layout_cache_bytes: usize,
     /// How long a download waits for the daemon to protect its path.
     pub temp_root_wait: Duration,
@@ -40,6 +40,8 @@ pub struct StoreConfig {
     pub index_entries: usize,
     /// Where compressed NARs are kept. None: nothing is compressed.
     pub nar_cache: Option<NarCacheConfig>,
+    /// What is compressed before any client asks for it.
+    pub prewarm: Prewarm,
 }
 
 /// What a missing database means.
@@ -88,6 +90,7 @@ impl StoreConfig {
             daemon_connections: 4,
             index_entries: 2_000_000,
             nar_cache: None,
+            prewarm: Prewarm::default(),
         }
     }
 }

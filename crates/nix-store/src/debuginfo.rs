@@ -10,13 +10,14 @@ use std::{
     sync::Arc,
 };
 
-use rns_formats::{BuildId, PathInfo, StoreDir, StorePath};
+use rns_cache::DebugInfo;
+use rns_formats::{BuildId, Compression, NarName, StoreDir, StorePath};
 use rusqlite::{Connection, OptionalExtension as _};
 use rustix::fs::{self, Dir, FileType, Mode, OFlags};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    LocalStore, StoreError,
+    CacheError, LocalStore,
     nar::{DIRECTORY, FILE, open_beneath},
     resolve_beneath::is_absent,
 };
@@ -32,15 +33,6 @@ const PATHS: &str =
 
 const ROW: &str = "select path from ValidPaths where id = ?1";
 
-/// A file with debug information.
-#[derive(Clone, Debug)]
-pub struct DebugFile {
-    /// What is registered of the store path that holds it.
-    pub info: Arc<PathInfo>,
-    /// Where in that path it is: `lib/debug/.build-id/ab/cdef….debug`.
-    pub member: String,
-}
-
 impl LocalStore {
     /// The debug information with this build id, in the latest path that has it. `None` when no valid path
     /// named `*-debug` has it.
@@ -50,7 +42,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.
-    pub async fn debuginfo(&self, id: &BuildId) -> Result<Option<DebugFile>, StoreError> {
+    pub async fn debuginfo(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
         let shared = self.shared();
         let (asked, asked_exposure) = (shared.debug_files.asked(), self.asked_exposure());
         if let Some(found) = self.indexed_debuginfo(id).await? {
@@ -68,7 +60,7 @@ impl LocalStore {
     }
 
     /// What the index knows, as far as it is still there.
-    async fn indexed_debuginfo(&self, id: &BuildId) -> Result<Option<DebugFile>, StoreError> {
+    async fn indexed_debuginfo(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
         let shared = self.shared();
         let (store_dir, shown) = (shared.config.store_dir.clone(), self.shown()?);
         let rows = shared.debug_files.rows(key(id), MOST, |row| shown.has_row(row));
@@ -91,10 +83,12 @@ impl LocalStore {
             let file = format!("{path}/{member}");
             let shared = Arc::clone(self.shared());
             let is_there = spawn_blocking(move || is_file(&shared.config.real_dir, &file));
-            if is_there.await.map_err(|_| StoreError::Stopping)??
+            if is_there.await.map_err(|_| CacheError::ShuttingDown)??
                 && let Some(info) = self.path_info(path.hash_part()).await?
             {
-                return Ok(Some(DebugFile { info, member }));
+                let name = NarName::new(path.hash_part(), info.nar_hash, Compression::None);
+                let archive = format!("../{}", name.canonical_url());
+                return Ok(Some(DebugInfo { archive, member }));
             }
         }
         Ok(None)
@@ -113,7 +107,7 @@ fn key(id: &BuildId) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-fn is_file(real_dir: &Path, name: &str) -> Result<bool, StoreError> {
+fn is_file(real_dir: &Path, name: &str) -> Result<bool, CacheError> {
     let store = open_store(real_dir)?;
     let is_file = open_beneath(store.as_fd(), name.as_bytes(), FILE).and_then(|file| {
         let stat = fs::fstat(&file)?;
@@ -121,7 +115,7 @@ fn is_file(real_dir: &Path, name: &str) -> Result<bool, StoreError> {
     });
     unless_absent(is_file)
         .map(Option::unwrap_or_default)
-        .map_err(StoreError::io("open", real_dir.join(name)))
+        .map_err(CacheError::io("open", real_dir.join(name)))
 }
 
 /// `None` for what is not there, or not for this process.
@@ -133,9 +127,9 @@ fn unless_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn open_store(real_dir: &Path) -> Result<OwnedFd, StoreError> {
+fn open_store(real_dir: &Path) -> Result<OwnedFd, CacheError> {
     fs::open(real_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
-        .map_err(|error| StoreError::io("open", real_dir)(error.into()))
+        .map_err(|error| CacheError::io("open", real_dir)(error.into()))
 }
 
 /// The build ids in these paths.
@@ -143,13 +137,13 @@ fn entries(
     real_dir: &Path,
     store_dir: &StoreDir,
     rows: Vec<(i64, String)>,
-) -> Result<Vec<(u64, i64)>, StoreError> {
+) -> Result<Vec<(u64, i64)>, CacheError> {
     let store = open_store(real_dir)?;
     let mut entries = Vec::new();
     for (row, path) in rows {
         let Ok(path) = store_dir.parse_path(&path) else { continue };
         let ids = build_ids(store.as_fd(), &path)
-            .map_err(StoreError::io("read", real_dir.join(path.as_str())))?;
+            .map_err(CacheError::io("read", real_dir.join(path.as_str())))?;
         entries.extend(ids.iter().map(|id| (key(id), row)));
     }
     Ok(entries)

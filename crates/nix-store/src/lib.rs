@@ -1,12 +1,13 @@
 //! What can be served: the local Nix store, read only. No HTTP here.
 
+mod cache;
 mod chunks;
 mod config;
 pub mod daemon;
 mod db;
 mod debuginfo;
-mod error;
 mod exposure;
+mod factory;
 mod file_part;
 mod files;
 mod index;
@@ -22,25 +23,17 @@ mod nonblocking_io;
 mod page_cache;
 mod path_health;
 mod realisation;
+mod registered;
 mod resolve_beneath;
 mod row_cache;
 mod stats;
 
-pub use chunks::{Chunks, FileStream, Piece};
 pub use config::{AbsentStore, StoreConfig, Verify};
-pub use db::Witness;
-pub use debuginfo::DebugFile;
-pub use error::StoreError;
-pub use exposure::{ExposurePolicy, ExposureStats, Pattern, PatternError};
-pub use file_part::FilePart;
-pub use files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile};
-pub use listing::Listing;
+pub use factory::LocalCaches;
 pub use local::LocalStore;
-pub use log::{BuildLog, LogStream};
-pub use lookup::{Doubt, Known};
-pub use nar::{Nar, NarBody, NarStream};
+pub use nar::Nar;
 pub use nar_cache::{
-    Codec, Compressed, CompressedBody, CompressedFile, Finished, GrowingNar, InMemory,
-    NarCacheConfig, NarCacheStats, TailReader, Warmed,
+    Codec, Compressed, CompressedCache, CompressedFile, Finished, GrowingNar, NarCache,
+    NarCacheConfig, Prewarm, Warmed,
 };
-pub use stats::StoreStats;
+use rns_cache::{CacheError, Chunks, FilePart};

@@ -1,21 +1,10 @@
 //! Listings: what is where in a NAR.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use rns_formats::{HashPart, NarListing, PathInfo};
+use rns_cache::Listing;
+use rns_formats::{HashPart, NarListing};
 use tokio::task::spawn_blocking;
 
-use crate::{LocalStore, StoreError};
-
-/// The listing of a store path's NAR.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    /// What is registered of the path.
-    pub info: Arc<PathInfo>,
-    /// The contents of the `.ls` file.
-    pub json: Bytes,
-}
+use crate::{CacheError, LocalStore};
 
 impl LocalStore {
     /// The listing of the path with this hash part. `None` when there is no such path, and when one of
@@ -23,18 +12,21 @@ impl LocalStore {
     ///
     /// # Errors
     /// As [`Self::nar`].
-    pub async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, StoreError> {
+    pub async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
         let Some(nar) = self.nar(hash, None).await? else { return Ok(None) };
         let written = spawn_blocking(move || {
-            let info = Arc::clone(nar.info());
+            let info = nar.info();
             match NarListing::to_json(nar.layout()) {
-                Ok(json) => Some(Listing { info, json: json.into() }),
+                Ok(json) => {
+                    let etag = format!("ls-{}", info.nar_hash.to_nix32());
+                    Some(Listing { json: json.into(), etag })
+                }
                 Err(error) => {
                     tracing::debug!(path = %info.path, "it has no listing: {error}");
                     None
                 }
             }
         });
-        written.await.map_err(|_| StoreError::Stopping)
+        written.await.map_err(|_| CacheError::ShuttingDown)
     }
 }

@@ -2,20 +2,20 @@
 
 use std::{ops::Range, sync::Arc};
 
+use bytes::Bytes;
+use rns_cache::BlobBody;
 use rns_formats::{HashPart, Sha256Digest, StoreDir};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    StoreConfig, StoreError, Verify,
+    CacheError, StoreConfig, Verify,
     daemon::{DaemonConfig, HeldRoot, TempRoots},
     db::{Database, PathRow},
     exposure::{View, Views},
     index::LazyIndex,
     nar::{
-        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarBody, NarStream, RangeReader,
-        Source, Tree,
+        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarStream, RangeReader, Source, Tree,
     },
-    nar_cache::NarCache,
     negative_cache::NegativeCache,
     nonblocking_io::NonblockingIo,
     path_health::PathHealth,
@@ -40,7 +40,6 @@ pub(crate) struct Shared {
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
     pub(crate) debug_files: LazyIndex,
-    pub(crate) nar_cache: Option<Arc<NarCache>>,
     pub(crate) views: Views,
     /// Whether files of store paths can be read without waiting.
     nonblocking_io: Arc<NonblockingIo>,
@@ -67,13 +66,12 @@ impl LocalStore {
                 config.absent,
             ),
             layouts: Layouts::new(config.layout_cache_bytes),
-            rows: RowCache::new(config.layout_cache_bytes / 8),
+            rows: RowCache::new(config.layout_cache_bytes / 4),
             negative_cache: NegativeCache::new(config.index_entries),
             condition: Arc::new(PathHealth::new()),
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
             debug_files: LazyIndex::new("debug information", config.index_entries),
-            nar_cache: config.nar_cache.clone().map(NarCache::open),
             views: Views::default(),
             nonblocking_io: Arc::default(),
             config,
@@ -108,10 +106,10 @@ impl LocalStore {
         &self,
         hash: HashPart,
         expected: Option<Sha256Digest>,
-    ) -> Result<Option<Nar>, StoreError> {
+    ) -> Result<Option<Nar>, CacheError> {
         match self.known_row(hash).await? {
-            Some(row) if expected.is_none_or(|expected| expected == row.info.nar_hash) => {
-                self.open_nar(&row).await
+            Some(known) if expected.is_none_or(|expected| expected == known.row.info.nar_hash) => {
+                self.open_nar(&known.row).await
             }
             _ => Ok(None),
         }
@@ -125,7 +123,7 @@ impl LocalStore {
         &self,
         nar: &Nar,
         range: Range<u64>,
-    ) -> Result<Option<NarBody>, StoreError> {
+    ) -> Result<Option<BlobBody>, CacheError> {
         let small = range.end.saturating_sub(range.start) <= BUFFER_BYTES as u64;
         if small {
             // Read before the first byte is sent, so there is nothing to keep alive.
@@ -134,7 +132,7 @@ impl LocalStore {
             if let Some(reader) = &mut begun {
                 buffer.fill_now(|room| reader.fill_now(room));
                 if reader.is_at_end() {
-                    return Ok(Some(NarBody::Whole(buffer.into_bytes())));
+                    return Ok(Some(BlobBody::Whole(buffer.into_bytes())));
                 }
             }
             let shared = Arc::clone(&self.shared);
@@ -143,29 +141,49 @@ impl LocalStore {
                 let reader = begun.map_or_else(|| shared.reader(&nar, &range), Ok)?;
                 nar::read_whole(reader, buffer)
             };
-            let bytes = spawn_blocking(read).await.map_err(|_| StoreError::Stopping)?;
-            return present(bytes.map(NarBody::Whole));
+            let bytes = spawn_blocking(read).await.map_err(|_| CacheError::ShuttingDown)?;
+            return present(bytes.map(BlobBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
         let stream = NarStream::begin(Arc::clone(&self.shared), nar.clone(), range, root).await;
-        present(stream.map(NarBody::Stream))
+        present(stream.map(|stream| BlobBody::Stream(Box::new(stream))))
+    }
+
+    /// All of a NAR, in memory: read, and where asked for checked, before anything of it is used.
+    pub(crate) async fn read_whole_nar(&self, nar: &Nar) -> Result<Option<Bytes>, CacheError> {
+        if !self.is_there(nar).await? {
+            return Ok(None);
+        }
+        let (shared, nar) = (Arc::clone(&self.shared), nar.clone());
+        let read = move || {
+            let mut bytes = vec![0; usize::try_from(nar.size()).unwrap_or(usize::MAX)];
+            let mut reader = shared.reader(&nar, &(0..nar.size()))?;
+            reader.fill(&mut bytes)?;
+            Ok(bytes.into())
+        };
+        present(spawn_blocking(read).await.map_err(|_| CacheError::ShuttingDown)?)
+    }
+
+    /// Whether a path is still registered as it was.
+    pub(crate) async fn is_there(&self, nar: &Nar) -> Result<bool, CacheError> {
+        let known = self.any_row(nar.info.path.hash_part()).await?;
+        Ok(known.is_some_and(|known| known.row.id == nar.row))
     }
 
     /// Holds a path while it is read. `None` when it is not there any more. Whoever has a NAR may read it, even when it
     /// is hidden by now.
-    pub(crate) async fn hold(&self, nar: &Nar) -> Result<Option<HeldRoot>, StoreError> {
+    pub(crate) async fn hold(&self, nar: &Nar) -> Result<Option<HeldRoot>, CacheError> {
         // First the root, then the question whether the path is still there: the other way round, it
         // could be collected between the two.
         let root = self.shared.roots.hold(&self.shared.config.store_dir, &nar.info.path).await;
-        let row = self.any_known_row(nar.info.path.hash_part()).await?;
-        Ok(row.is_some_and(|row| row.id == nar.row).then_some(root))
+        Ok(self.is_there(nar).await?.then_some(root))
     }
 
     /// Whether the store can be read now.
     ///
     /// # Errors
     /// `Unavailable`, with the reason.
-    pub async fn readiness(&self) -> Result<(), StoreError> {
+    pub async fn readable(&self) -> Result<(), CacheError> {
         self.shared
             .database
             .ask(|connection| connection.query_row("select 1", [], |_| Ok(())))
@@ -174,7 +192,7 @@ impl LocalStore {
     }
 
     /// The layout that belongs to a row, from memory or from the files.
-    pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, StoreError> {
+    pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, CacheError> {
         let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
         let mut info = Arc::clone(&row.info);
         let shared = Arc::clone(&self.shared);
@@ -182,7 +200,7 @@ impl LocalStore {
         let read = async move {
             spawn_blocking(move || nar::read_layout(&shared.config.real_dir, &described))
                 .await
-                .map_err(|_| StoreError::Stopping)?
+                .map_err(|_| CacheError::ShuttingDown)?
         };
         match self.shared.layouts.get_or(&key, read).await {
             Ok(layout) => {
@@ -198,17 +216,17 @@ impl LocalStore {
     /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a
     /// row is still true as long as the number is the one that was read before the row.
     #[must_use]
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.shared.database.generation()
     }
 }
 
 impl Shared {
     /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
-    pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, StoreError> {
+    pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError> {
         let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
             let error = nar::of_path(&nar.info.path, error);
-            if matches!(error, StoreError::Damaged { .. }) {
+            if matches!(error, CacheError::Damaged { .. }) {
                 self.condition.note_damage(nar.key(), &error);
             }
             error
@@ -250,10 +268,10 @@ impl Shared {
     pub(crate) fn absent<T>(
         &self,
         key: LayoutKey,
-        error: StoreError,
-    ) -> Result<Option<T>, StoreError> {
+        error: CacheError,
+    ) -> Result<Option<T>, CacheError> {
         match error {
-            StoreError::Damaged { .. } => {
+            CacheError::Damaged { .. } => {
                 self.layouts.remove(&key);
                 self.condition.note_damage(key, &error);
                 Ok(None)
@@ -264,10 +282,10 @@ impl Shared {
 }
 
 /// The same for an error that has been noted already.
-fn present<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+fn present<T>(result: Result<T, CacheError>) -> Result<Option<T>, CacheError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(CacheError::Damaged { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@
 use rns_formats::{HashPart, Sha256Digest, StoreDir};
 use rusqlite::Connection;
 
-use crate::{LocalStore, StoreError};
+use crate::{CacheError, LocalStore, Nar};
 
 /// Paths with one hash that are of interest: whichever is taken, the bytes are the same. Thousands of
 /// paths may be an empty directory.
@@ -25,7 +25,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.
-    pub async fn find_nar(&self, hash: &Sha256Digest) -> Result<Vec<HashPart>, StoreError> {
+    pub async fn find_nar(&self, hash: &Sha256Digest) -> Result<Vec<HashPart>, CacheError> {
         let hash = *hash;
         let index = &self.shared().nar_hashes;
         let (asked, asked_exposure) = (index.asked(), self.asked_exposure());
@@ -43,8 +43,24 @@ impl LocalStore {
         }
     }
 
+    /// The NAR with this hash, of whichever path.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub(crate) async fn nar_with_hash(
+        &self,
+        nar_hash: &Sha256Digest,
+    ) -> Result<Option<Nar>, CacheError> {
+        for hash in self.find_nar(nar_hash).await? {
+            if let Some(nar) = self.nar(hash, Some(*nar_hash)).await? {
+                return Ok(Some(nar));
+            }
+        }
+        Ok(None)
+    }
+
     /// What the index knows, checked against the rows.
-    async fn indexed_nar(&self, hash: Sha256Digest) -> Result<Vec<HashPart>, StoreError> {
+    async fn indexed_nar(&self, hash: Sha256Digest) -> Result<Vec<HashPart>, CacheError> {
         let store_dir = self.store_dir().clone();
         let shown = self.shown()?;
         let rows = self.shared().nar_hashes.rows(key(&hash), MOST, |row| shown.has_row(row));
@@ -72,7 +88,7 @@ impl LocalStore {
         &self,
         hash: Sha256Digest,
         behind: i64,
-    ) -> Result<Vec<HashPart>, StoreError> {
+    ) -> Result<Vec<HashPart>, CacheError> {
         let store_dir = self.store_dir().clone();
         let turn = self.shared().nar_hashes.turn().await;
         let shown = self.shown()?;
@@ -101,7 +117,7 @@ impl LocalStore {
     }
 
     /// Those that may be shown, where that depends on signatures that nobody has checked yet.
-    async fn signed(&self, found: Vec<HashPart>) -> Result<Vec<HashPart>, StoreError> {
+    async fn signed(&self, found: Vec<HashPart>) -> Result<Vec<HashPart>, CacheError> {
         if !self.needs_signatures() {
             return Ok(found);
         }
@@ -118,7 +134,7 @@ fn hash_part(store_dir: &StoreDir, path: &str) -> Option<HashPart> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the making of an index may fail")]
-fn entries(rows: Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError> {
+fn entries(rows: Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, CacheError> {
     let entry = |(row, hash): (i64, String)| Some((key(&Sha256Digest::parse(&hash).ok()?), row));
     Ok(rows.into_iter().filter_map(entry).collect())
 }

@@ -32,13 +32,6 @@ impl NegativeCache {
 }
 
 impl LocalStore {
-    /// Whether it is certain, without a question to the database, that there is no path with this hash part in this state
-    /// of the database, which is the present one. Where not everything is exposed nothing is certain.
-    #[must_use]
-    pub fn is_certainly_absent(&self, hash: HashPart, generation: u64) -> bool {
-        self.view().is_none() && self.is_surely_absent(hash, generation)
-    }
-
     /// Whether no valid path has this hash part in this state of the database, which is the present one. `false` says
     /// nothing.
     pub(crate) fn is_surely_absent(&self, hash: HashPart, generation: u64) -> bool {

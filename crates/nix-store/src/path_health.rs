@@ -7,7 +7,7 @@ use std::{
 
 use quick_cache::sync::Cache;
 
-use crate::{StoreError, nar::LayoutKey};
+use crate::{CacheError, nar::LayoutKey};
 
 /// How long a damaged path is not looked at again; a repair is noticed after that.
 const RECHECK: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ impl PathHealth {
     }
 
     /// Remembers the damage and tells the operator, once a while.
-    pub(crate) fn note_damage(&self, key: LayoutKey, error: &StoreError) {
+    pub(crate) fn note_damage(&self, key: LayoutKey, error: &CacheError) {
         if !self.is_damaged(&key) {
             tracing::error!("not served: {error}");
         }

@@ -13,7 +13,7 @@ use rns_formats::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::{LocalStore, StoreError};
+use crate::{CacheError, LocalStore, db::bad_row};
 
 /// `rowid`, because the first version of this table had no column `id`, which is the same thing.
 const REALISATION: &str = "\
@@ -44,8 +44,8 @@ impl LocalStore {
     /// The realisation with this id, as Nix 2.4 to 2.34 exchange it. `None` when none is registered.
     ///
     /// # Errors
-    /// `Unavailable` while the database cannot be read; `BadRow` when its row makes no sense.
-    pub async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, StoreError> {
+    /// `Unavailable` while the database cannot be read; `Invalid` when its row makes no sense.
+    pub async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
         let drv_hash = format!("sha256:{}", id.drv_hash.to_hex());
         let output = id.output_name.as_str().to_owned();
         let asked = self.asked_exposure();
@@ -59,7 +59,7 @@ impl LocalStore {
             .flatten();
         let is_shown = |row: &Row| {
             let shown = self.shown()?;
-            Ok::<_, StoreError>(row.paths.iter().all(|&path| shown.has_row(path)))
+            Ok::<_, CacheError>(row.paths.iter().all(|&path| shown.has_row(path)))
         };
         if !row.as_ref().map_or(Ok(false), is_shown)? {
             self.refresh_exposure(asked).await?;
@@ -68,9 +68,8 @@ impl LocalStore {
         if !is_shown(&row)? {
             return Ok(None);
         }
-        let found = parse_realisation(self.store_dir(), id, &row).map_err(|why| {
-            StoreError::BadRow { path: row.path, why: format!("realisation {id}: {why}") }
-        })?;
+        let found = parse_realisation(self.store_dir(), id, &row)
+            .map_err(|why| bad_row(&row.path, format!("realisation {id}: {why}")))?;
         if self.needs_signatures() {
             let dependencies = found.dependent_realisations.values();
             for path in dependencies.chain([&found.out_path]) {
@@ -91,7 +90,7 @@ impl LocalStore {
         &self,
         derivation: &StorePath,
         output: &str,
-    ) -> Result<Option<BuildTraceEntry>, StoreError> {
+    ) -> Result<Option<BuildTraceEntry>, CacheError> {
         let Ok(output) = StorePathName::parse(output) else { return Ok(None) };
         let asked = self.asked_exposure();
         self.shown()?;
@@ -123,10 +122,7 @@ impl LocalStore {
                 signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
             })),
             Err(_) if self.is_restricted() => Ok(None),
-            Err(error) => Err(StoreError::BadRow {
-                path,
-                why: format!("build trace of {derivation}: {error}"),
-            }),
+            Err(error) => Err(bad_row(&path, format!("build trace of {derivation}: {error}"))),
         }
     }
 }

@@ -1,68 +1,174 @@
-//! Rows that were looked up before, for requests that follow one another closely: a client that downloads a closure
-//! asks for each NAR just after its narinfo.
+//! Rows that were looked up before, and of which state they are.
 //!
-//! A row is used again only while the database is in the state it was in before the row was read, or when no commit since
-//! has touched it.
+//! A row is current while the database is in the state that it was in before the row was read. It may be shown for a
+//! second after it was last known to be current: see [`RowCache::recent`].
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use quick_cache::{Weighter, sync::Cache};
+use rns_cache::Freshness;
 use rns_formats::HashPart;
 
-use crate::db::{PathRow, Witness};
+use crate::db::PathRow;
 
-pub(crate) struct RowCache(Cache<HashPart, Known, Size>);
+/// How long a row may be shown after it was last known to be current. On a machine that registers paths all the time, the
+/// database changes between any two requests; a path that is collected is asked for in vain a moment later anyway.
+const MAX_AGE: Duration = Duration::from_secs(1);
 
-#[derive(Clone)]
-struct Known {
-    generation: u64,
+/// After this time a row is read again even when the database did not change: the files of a path can be taken away behind
+/// its back.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
+
+pub(crate) struct RowCache {
+    rows: Cache<HashPart, Arc<CachedRow>, Size>,
+    started: Instant,
+    /// The number of the next row that is not known to be an old one.
+    next_version: AtomicU64,
+}
+
+/// A row with its number: as long as it says the same, it has the same one.
+struct CachedRow {
     row: Arc<PathRow>,
+    version: u64,
+    /// The state of the database from before the row was read.
+    generation: u64,
+    /// When it was read, and when it was last known to be current, in milliseconds after `started` of the cache.
+    read: u64,
+    current: AtomicU64,
+}
+
+/// A row and of which state it is.
+#[derive(Clone)]
+pub(crate) struct KnownRow {
+    pub(crate) row: Arc<PathRow>,
+    pub(crate) freshness: Freshness,
 }
 
 #[derive(Clone)]
 struct Size;
 
-impl Weighter<HashPart, Known> for Size {
-    fn weight(&self, _: &HashPart, known: &Known) -> u64 {
+impl Weighter<HashPart, Arc<CachedRow>> for Size {
+    fn weight(&self, _: &HashPart, cached: &Arc<CachedRow>) -> u64 {
         // Names are on the heap, each with its own few words around it; so are signatures.
-        let info = &known.row.info;
-        let witness = known.row.witness.as_ref().map_or(0, Witness::memory_bytes);
-        (512 + 96 * info.references.len() + 160 * info.signatures.len() + witness) as u64
+        let info = &cached.row.info;
+        (640 + 96 * info.references.len() + 160 * info.signatures.len()) as u64
     }
 }
 
 impl RowCache {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Cache::with_weighter((bytes >> 10).max(64), bytes as u64, Size))
-    }
-
-    /// The row, if it is known for this state of the database, or `still` finds it unchanged; 0 is no known state.
-    pub(crate) fn get(
-        &self,
-        hash: &HashPart,
-        generation: u64,
-        still: impl Fn(&Witness, u64) -> Option<Witness>,
-    ) -> Option<Arc<PathRow>> {
-        let known = self.0.get(hash).filter(|_| generation != 0)?;
-        if known.generation == generation {
-            return Some(known.row);
+        Self {
+            rows: Cache::with_weighter((bytes >> 10).max(64), bytes as u64, Size),
+            started: Instant::now(),
+            next_version: AtomicU64::new(1),
         }
-        let witness = still(known.row.witness.as_ref()?, known.generation)?;
-        let row = PathRow { witness: Some(witness), ..PathRow::clone(&known.row) };
-        let row = Arc::new(row);
-        self.insert(*hash, generation, Arc::clone(&row));
-        Some(row)
     }
 
-    /// Whether the row was known in some state.
-    pub(crate) fn knows(&self, hash: &HashPart) -> bool {
-        self.0.peek(hash).is_some()
+    /// The row, if it is current in this state of the database, which is the present one; 0 is no known state.
+    pub(crate) fn current(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
+        let cached = self.rows.get(hash)?;
+        self.is_current(&cached, generation).then(|| cached.known())
     }
 
-    /// Remembers a row. The generation must have been asked for before the row was.
-    pub(crate) fn insert(&self, hash: HashPart, generation: u64, row: Arc<PathRow>) {
-        if generation != 0 {
-            self.0.insert(hash, Known { generation, row });
+    /// The row, if it is current or was within the last second.
+    pub(crate) fn recent(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
+        let cached = self.rows.get(hash).filter(|_| generation != 0)?;
+        let is_recent = self.is_current(&cached, generation)
+            || self.since(cached.current.load(Ordering::Relaxed)) < MAX_AGE;
+        is_recent.then(|| cached.known())
+    }
+
+    fn is_current(&self, cached: &CachedRow, generation: u64) -> bool {
+        let is_current = generation != 0
+            && cached.generation == generation
+            && self.since(cached.read) < RECHECK_INTERVAL;
+        if is_current {
+            cached.current.store(self.now(), Ordering::Relaxed);
         }
+        is_current
+    }
+
+    /// Remembers a row that was read. The generation must have been asked for before the row was.
+    pub(crate) fn insert(&self, hash: HashPart, generation: u64, row: PathRow) -> KnownRow {
+        let before = self.rows.get(&hash).filter(|cached| *cached.row == row);
+        let (row, version) = match before {
+            Some(before) => (Arc::clone(&before.row), before.version),
+            None => (Arc::new(row), self.next_version.fetch_add(1, Ordering::Relaxed)),
+        };
+        let read = self.now();
+        let cached = CachedRow { row, version, generation, read, current: read.into() };
+        let known = cached.known();
+        self.rows.insert(hash, Arc::new(cached));
+        known
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn since(&self, moment: u64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(moment))
+    }
+}
+
+impl CachedRow {
+    fn known(&self) -> KnownRow {
+        let freshness = Freshness::of_record(self.version.into());
+        KnownRow { row: Arc::clone(&self.row), freshness }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_formats::{PathInfo, Sha256Digest, StorePath};
+
+    use super::*;
+
+    fn row(id: i64, nar_size: u64) -> PathRow {
+        let info = PathInfo {
+            path: StorePath::parse("00000000000000000000000000000001-x").unwrap(),
+            nar_hash: Sha256Digest::of(b"x"),
+            nar_size,
+            references: Vec::new(),
+            deriver: None,
+            signatures: Vec::new(),
+            ca: None,
+            ultimate: false,
+            registration_time: 0,
+        };
+        PathRow { id, info: info.into() }
+    }
+
+    fn hash() -> HashPart {
+        row(1, 1).info.path.hash_part()
+    }
+
+    #[test]
+    fn a_row_is_current_in_its_state_of_the_database_only() {
+        let rows = RowCache::new(1 << 20);
+        rows.insert(hash(), 7, row(1, 1));
+        assert!(rows.current(&hash(), 7).is_some());
+        assert!(rows.current(&hash(), 8).is_none());
+        assert!(rows.recent(&hash(), 8).is_some(), "a second has not passed");
+        assert!(rows.recent(&hash(), 0).is_none(), "an unknown state proves nothing");
+        rows.insert(hash(), 0, row(1, 1));
+        assert!(rows.current(&hash(), 0).is_none());
+    }
+
+    #[test]
+    fn the_same_row_is_of_the_same_state_and_another_one_is_not() {
+        let rows = RowCache::new(1 << 20);
+        let first = rows.insert(hash(), 7, row(1, 1)).freshness;
+        assert_eq!(rows.insert(hash(), 9, row(1, 1)).freshness, first);
+        let other = rows.insert(hash(), 10, row(1, 2)).freshness;
+        assert_ne!(other, first);
+        assert_ne!(rows.insert(hash(), 11, row(1, 1)).freshness, first, "it never comes back");
+        assert_ne!(rows.insert(hash(), 12, row(2, 1)).freshness, other);
     }
 }

@@ -8,6 +8,9 @@ use crate::{CacheError, Peek};
 /// A hit may be so old.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
+/// An outage may be noticed so late.
+const NOTICE_TIME: Duration = Duration::from_millis(100);
+
 pub(super) async fn what_is_added_is_found_at_once(subject: &mut dyn Subject) {
     let cache = subject.cache();
     for _ in 0..5 {
@@ -36,6 +39,8 @@ pub(super) async fn an_outage_is_no_miss(subject: &mut dyn Subject) {
     if !subject.set_outage(true).await {
         return;
     }
+    // What was known just before may be known for a moment longer.
+    tokio::time::sleep(NOTICE_TIME).await;
     let cache = subject.cache();
     assert_ne!(cache.peek(&nowhere()), Peek::Miss);
     let error = cache.path_info(nowhere()).await.expect_err("it cannot say");

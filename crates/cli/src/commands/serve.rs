@@ -6,7 +6,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_nix_store::AbsentStore;
+use rns_cache::CacheFactory;
+use rns_nix_store::{AbsentStore, LocalCaches};
 use rns_server::config::{Hooks, Reloadable};
 
 use crate::{
@@ -24,18 +25,19 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let mut server = loaded.server.clone();
+    let (server, mut store) = (loaded.server.clone(), loaded.store.clone());
     let terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
-    server.store.absent = absent_store(&loaded, &environment, terminal);
-    if server.store.absent == AbsentStore::Empty && !server.store.database.exists() {
-        tell(&startup_banner::no_store(&server.store));
+    store.absent = absent_store(&loaded, &environment, terminal);
+    if store.absent == AbsentStore::Empty && !store.database.exists() {
+        tell(&startup_banner::no_store(&store));
     }
     let last = Mutex::new(loaded.clone());
     let hooks = Hooks {
         started: Some(startup_banner::hook(&loaded)),
         reload: Some(Arc::new(move || reload(&args, &environment, &loaded, &last, &level))),
     };
-    rns_server::run(server, hooks).context("cannot serve")?;
+    let backends = Box::new(move || Arc::new(LocalCaches::open(store)) as Arc<dyn CacheFactory>);
+    rns_server::run(server, backends, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
 }
 

@@ -12,7 +12,7 @@ use crate::{config::Loaded, output};
 pub(super) fn hook(loaded: &Loaded) -> Arc<StartedHook> {
     let for_people = loaded.log.format.is_for_people();
     let public_url = loaded.server.public_url.clone();
-    let store_dir = loaded.server.store.store_dir.as_str().to_owned();
+    let store_dir = loaded.store.store_dir.as_str().to_owned();
     let has_keys = loaded.server.caches.all().any(|(_, cache)| !cache.signing.keys.is_empty());
     Arc::new(move |urls, keys| {
         let substituter = public_url.clone().or_else(|| reachable(urls));

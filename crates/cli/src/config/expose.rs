@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use rns_cache::{ExposurePolicy, Pattern};
 use rns_formats::PublicKey;
-use rns_nix_store::{ExposurePolicy, Pattern};
 
 use super::{raw::RawExpose, resolve::Finder};
 

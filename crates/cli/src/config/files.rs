@@ -13,7 +13,7 @@ use super::{Loaded, Problem};
 /// Everything that is wrong with keys, certificates and the store.
 pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = check_credentials(loaded);
-    let database = &loaded.server.store.database;
+    let database = &loaded.store.database;
     if let Err(error) = File::open(database) {
         problems.push(Problem {
             key: "store.database".to_owned(),

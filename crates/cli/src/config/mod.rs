@@ -35,6 +35,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rns_nix_store::StoreConfig;
 use rns_server::config::ServerConfig;
 
 pub(crate) use env::Environment;
@@ -58,6 +59,8 @@ pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
 pub(crate) struct Loaded {
     /// What the server is told.
     pub(crate) server: ServerConfig,
+    /// The local store that is served.
+    pub(crate) store: StoreConfig,
     /// How the program logs.
     pub(crate) log: LogConfig,
     /// The file that was read.
@@ -93,7 +96,7 @@ pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded
     env::read(environment, &mut settings, &mut warnings);
     flags::read(args, &mut settings, &mut problems, &mut warnings);
     let raw = settings.typed(&mut problems);
-    let (server, log) = resolve::resolve(
+    let (server, store, log) = resolve::resolve(
         &raw,
         &mut resolve::Finder {
             settings: &settings,
@@ -109,7 +112,7 @@ pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded
         ));
     }
     if problems.is_empty() {
-        Ok(Loaded { server, log, file, settings, warnings })
+        Ok(Loaded { server, store, log, file, settings, warnings })
     } else {
         Err(ConfigError(problems))
     }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use rns_nix_store::{Codec, NarCacheConfig};
-use rns_server::config::Prewarm;
+use rns_nix_store::{Codec, NarCacheConfig, Prewarm};
 
 use super::{
     raw::{RawCompression, RawNarCache},
@@ -15,7 +14,7 @@ use super::{
 const DEFAULT_DIRECTORY: &str = "/var/cache/rust-nix-serve";
 
 /// What narinfos offer.
-pub(super) const fn compression(raw: RawCompression) -> Option<Codec> {
+const fn compression(raw: RawCompression) -> Option<Codec> {
     match raw {
         RawCompression::None => None,
         RawCompression::Zstd => Some(Codec::Zstd),
@@ -30,6 +29,7 @@ pub(super) fn resolve(raw: &RawNarCache, find: &mut Finder<'_>) -> Option<NarCac
         return None;
     }
     let mut config = NarCacheConfig {
+        offer: compression(raw.compression),
         bytes: raw.size.0,
         memory_bytes: usize::try_from(raw.memory.0).unwrap_or(usize::MAX),
         encoder_memory_bytes: raw.encoder_memory.0,
@@ -93,16 +93,17 @@ mod tests {
     use super::*;
 
     fn cache(text: &str, variables: &[(&str, &str)]) -> Option<NarCacheConfig> {
-        load_with(text, variables, &[]).unwrap().server.store.nar_cache
+        load_with(text, variables, &[]).unwrap().store.nar_cache
     }
 
     #[test]
     fn nothing_is_compressed_unless_somebody_says_so() {
-        let server = load_with("", &[("CACHE_DIRECTORY", "/var/cache/x")], &[]).unwrap().server;
-        assert_eq!((server.compression, server.store.nar_cache), (None, None));
-        let server = load_with("[nar_cache]\ncompression = \"zstd\"\n", &[], &[]).unwrap().server;
-        assert_eq!(server.compression, Some(Codec::Zstd));
-        assert_eq!(server.store.nar_cache, Some(NarCacheConfig::new(DEFAULT_DIRECTORY.into())));
+        assert_eq!(cache("", &[("CACHE_DIRECTORY", "/var/cache/x")]), None);
+        let usual = NarCacheConfig {
+            offer: Some(Codec::Zstd),
+            ..NarCacheConfig::new(DEFAULT_DIRECTORY.into())
+        };
+        assert_eq!(cache("[nar_cache]\ncompression = \"zstd\"\n", &[]), Some(usual));
     }
 
     #[test]

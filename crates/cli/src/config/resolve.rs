@@ -44,8 +44,11 @@ impl Finder<'_> {
     }
 }
 
-/// The configuration of the server and of the log.
-pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, LogConfig) {
+/// The configuration of the server, of the local store and of the log.
+pub(super) fn resolve(
+    raw: &RawConfig,
+    find: &mut Finder<'_>,
+) -> (ServerConfig, StoreConfig, LogConfig) {
     let tls = tls(&raw.tls, find);
     let listeners = listeners::clients(raw, find);
     let server = ServerConfig {
@@ -57,16 +60,15 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         failure_policy: access::door(&raw.access, find),
         metrics_listeners: listeners::metrics(raw, &listeners, find),
         limits: limits(raw, find),
-        compression: nar_cache::compression(raw.nar_cache.compression),
-        prewarm: nar_cache::prewarm(&raw.nar_cache, find),
         nginx: nginx::resolve(raw, &listeners, find),
-        store: StoreConfig {
-            nar_cache: nar_cache::resolve(&raw.nar_cache, find),
-            ..store::resolve(&raw.store, find)
-        },
         listeners,
     };
-    (server, log(&raw.log, find))
+    let store = StoreConfig {
+        nar_cache: nar_cache::resolve(&raw.nar_cache, find),
+        prewarm: nar_cache::prewarm(&raw.nar_cache, find),
+        ..store::resolve(&raw.store, find)
+    };
+    (server, store, log(&raw.log, find))
 }
 
 fn tls(raw: &RawTls, find: &mut Finder<'_>) -> Option<TlsFiles> {

@@ -41,7 +41,7 @@ fn nothing_said_is_the_machines_own_store_on_both_loopbacks() {
         })
         .collect();
     assert_eq!(addresses, [("127.0.0.1:5000".into(), false), ("[::1]:5000".into(), true)]);
-    let store = &loaded.server.store;
+    let store = &loaded.store;
     assert_eq!(store.database, Path::new("/nix/var/nix/db/db.sqlite"));
     assert_eq!(store.real_dir, Path::new("/nix/store"));
     assert_eq!(loaded.server.caches.default.priority, 50);
@@ -65,7 +65,7 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
 #[test]
 fn a_store_below_another_root_moves_as_a_whole() {
     let text = "[store]\nroot = \"/mnt\"\nverify = \"always\"\nlayout_cache = \"1M\"\ndaemon_socket = \"none\"\n";
-    let store = load_with(text, &[], &[]).unwrap().server.store;
+    let store = load_with(text, &[], &[]).unwrap().store;
     assert_eq!(store.real_dir, Path::new("/mnt/nix/store"));
     assert_eq!(store.database, Path::new("/mnt/nix/var/nix/db/db.sqlite"));
     assert_eq!(store.log_dir, Path::new("/mnt/nix/var/log/nix/drvs"));
@@ -73,7 +73,7 @@ fn a_store_below_another_root_moves_as_a_whole() {
     assert_eq!(store.verify, Verify::Always);
     assert_eq!(store.layout_cache_bytes, 1 << 20);
     let text = "[store]\nroot = \"/mnt\"\ndatabase = \"/db\"\nreal_dir = \"/paths\"\ndaemon_socket = \"/sock\"\n";
-    let store = load_with(text, &[], &[]).unwrap().server.store;
+    let store = load_with(text, &[], &[]).unwrap().store;
     assert_eq!(
         (store.database.as_path(), store.real_dir.as_path()),
         (Path::new("/db"), Path::new("/paths"))

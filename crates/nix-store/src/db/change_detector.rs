@@ -20,12 +20,9 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
-    changes::Changes,
     open::{LiveReaders, may_stay_behind},
-    wal::{LogState, Written},
     wal_index::{INDEX_HEADER, WalIndex},
 };
-use crate::nonblocking_io::NonblockingIo;
 
 /// The part of the database's header that holds the change counter and the size.
 const FILE_HEADER: (u64, usize) = (24, 16);
@@ -38,8 +35,6 @@ pub(super) struct ChangeDetector {
     /// The last state, where that is all there is to look at.
     present: ArcSwapOption<WalIndex>,
     live: LiveReaders,
-    /// Whether the files can be read without waiting.
-    nonblocking_io: Arc<NonblockingIo>,
 }
 
 #[derive(Default)]
@@ -48,18 +43,6 @@ struct State {
     seen: Option<Mark>,
     database: Option<Kept>,
     index: Option<Kept>,
-    log: Option<Kept>,
-    snapshot: Option<Arc<Snapshot>>,
-    changes: Changes,
-}
-
-/// A state of the database with a log, and the files it is in.
-pub(super) struct Snapshot {
-    pub(super) state: LogState,
-    pub(super) identity: Identity,
-    pub(super) database: Arc<File>,
-    pub(super) log: Arc<File>,
-    pub(super) nonblocking_io: Arc<NonblockingIo>,
 }
 
 /// What must be the same for the database to be the same.
@@ -73,7 +56,7 @@ struct Mark {
 
 /// Device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
+struct Identity(u64, u64);
 
 struct Kept {
     identity: Identity,
@@ -94,7 +77,6 @@ impl ChangeDetector {
             state: Mutex::default(),
             present: ArcSwapOption::empty(),
             live,
-            nonblocking_io: Arc::default(),
         }
     }
 
@@ -105,41 +87,6 @@ impl ChangeDetector {
             Some(present) if present.is_still() => present.generation,
             _ => self.follow(&mut self.lock()),
         }
-    }
-
-    /// The state of this number, if it is the last that was seen, and where there is a log that can be read.
-    pub(super) fn snapshot(&self, generation: u64) -> Option<Arc<Snapshot>> {
-        let mut state = self.lock();
-        if generation == 0 || state.generation != generation {
-            return None;
-        }
-        if state.snapshot.is_none() {
-            keep(&mut state.log, &self.log).ok()?;
-            let database = state.database.as_ref()?;
-            state.snapshot = Some(Arc::new(Snapshot {
-                state: state.seen.as_ref()?.log_state()?,
-                identity: database.identity,
-                database: Arc::clone(&database.file),
-                log: Arc::clone(&state.log.as_ref()?.file),
-                nonblocking_io: Arc::clone(&self.nonblocking_io),
-            }));
-        }
-        state.snapshot.clone()
-    }
-
-    /// Notes the number of the schema as it was in a state, if that is still the present one; says whether it is.
-    pub(super) fn learn_schema(&self, generation: u64, schema: [u8; 4]) -> bool {
-        let mut state = self.lock();
-        let is_present = self.follow(&mut state) == generation;
-        if is_present {
-            state.changes.learn_schema(schema);
-        }
-        is_present
-    }
-
-    /// Whether it is certain that none of these pages was written since a state.
-    pub(super) fn is_untouched(&self, pages: &[u32], since: u64) -> bool {
-        since != 0 && self.lock().changes.none_of(pages, since)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -155,10 +102,7 @@ impl ChangeDetector {
         }
         let mark = self.look(state).ok().flatten();
         if mark.is_none() || state.seen != mark {
-            let written = self.written(state, mark.as_ref());
             state.generation += 1;
-            state.snapshot = None;
-            state.changes.note(state.generation, written.as_ref());
             state.seen = mark;
         }
         self.present.store(self.present_of(state).map(Arc::new));
@@ -170,23 +114,6 @@ impl ChangeDetector {
         let file = |kept: &Option<Kept>| Some(Arc::clone(&kept.as_ref()?.file));
         let files = (file(&state.database)?, file(&state.index)?);
         Some(WalIndex::new(state.generation, files, *header, self.live.clone()))
-    }
-
-    /// What was written between the last look and this one.
-    fn written(&self, state: &mut State, now: Option<&Mark>) -> Option<Written> {
-        let (before, now) = (state.seen.as_ref()?, now?);
-        let (old, new) = (before.log_state()?, now.log_state()?);
-        let same_files = before.database.0 == now.database.0
-            && before.index.as_ref()?.0 == now.index.as_ref()?.0;
-        if !same_files {
-            return None;
-        }
-        let log = Arc::clone(&keep(&mut state.log, &self.log).ok()?.file);
-        let written = new.pages_since(&old, &log, &self.nonblocking_io)?;
-        // A new round of the log overwrites frames, and says so in the index before it does.
-        let mut header = [0; INDEX_HEADER];
-        state.index.as_ref()?.file.read_exact_at(&mut header, 0).ok()?;
-        LogState::parse(&header).filter(|after| after.is_same_round(&new)).map(|_| written)
     }
 
     /// `None` in the middle of a commit, and where an open file proves nothing.
@@ -220,12 +147,6 @@ impl ChangeDetector {
             },
         };
         Ok(Some(Mark { database, index, log }))
-    }
-}
-
-impl Mark {
-    fn log_state(&self) -> Option<LogState> {
-        LogState::parse(&self.index.as_ref()?.1)
     }
 }
 

@@ -1,14 +1,10 @@
 //! The database of valid paths: a few read-only connections, off the event loop.
 
-mod btree;
 mod change_detector;
-mod changes;
 mod open;
 mod row;
 mod state;
-mod wal;
 mod wal_index;
-mod witness;
 
 use std::{
     path::PathBuf,
@@ -26,12 +22,10 @@ use self::{
     change_detector::ChangeDetector,
     open::{LiveReaders, Reader},
     state::Availability,
-    witness::PageReader,
 };
-use crate::{StoreError, config::AbsentStore};
+use crate::{CacheError, config::AbsentStore};
 
-pub use self::witness::Witness;
-pub(crate) use row::{PathRow, path_by_hash_part, path_by_id};
+pub(crate) use row::{PathRow, bad_row, path_by_hash_part, path_by_id};
 
 /// How often one question is asked anew because the file changed under it.
 const ATTEMPTS: usize = 8;
@@ -54,7 +48,6 @@ struct Shared {
     availability: Availability,
     questions: AtomicU64,
     probe: ChangeDetector,
-    pages: Mutex<PageReader>,
 }
 
 impl Database {
@@ -68,7 +61,6 @@ impl Database {
         let live = LiveReaders::default();
         Self(Arc::new(Shared {
             probe: ChangeDetector::new(&path, live.clone()),
-            pages: Mutex::default(),
             path,
             busy_timeout,
             absent,
@@ -103,16 +95,16 @@ impl Database {
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.
-    pub(crate) async fn ask<T, Q>(&self, question: Q) -> Result<Option<T>, StoreError>
+    pub(crate) async fn ask<T, Q>(&self, question: Q) -> Result<Option<T>, CacheError>
     where
         T: Send + 'static,
         Q: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let shared = Arc::clone(&self.0);
-        let permit = self.0.permits.acquire().await.map_err(|_| StoreError::Stopping)?;
+        let permit = self.0.permits.acquire().await.map_err(|_| CacheError::ShuttingDown)?;
         let answer = tokio::task::spawn_blocking(move || shared.answer(&question))
             .await
-            .map_err(|_| StoreError::Stopping)?;
+            .map_err(|_| CacheError::ShuttingDown)?;
         drop(permit);
         answer
     }
@@ -122,7 +114,7 @@ impl Database {
     pub(crate) fn ask_blocking<T>(
         &self,
         question: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StoreError> {
+    ) -> Result<Option<T>, CacheError> {
         self.0.answer(&question)
     }
 }
@@ -131,7 +123,7 @@ impl Shared {
     fn answer<T>(
         &self,
         question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StoreError> {
+    ) -> Result<Option<T>, CacheError> {
         if self.absent == AbsentStore::Empty && !self.path.exists() {
             return Ok(None);
         }
@@ -144,7 +136,7 @@ impl Shared {
     fn try_answer<T>(
         &self,
         question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, CacheError> {
         for _ in 0..ATTEMPTS {
             let idle = self.take_idle();
             let fresh = idle.is_none();
@@ -168,7 +160,7 @@ impl Shared {
                 _ => {}
             }
         }
-        Err(StoreError::Unavailable {
+        Err(CacheError::Unavailable {
             what: format!(
                 "the store's database {} is being replaced again and again",
                 self.path.display()
@@ -205,7 +197,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
 }
 
-fn failed(path: &std::path::Path, error: &rusqlite::Error) -> StoreError {
+fn failed(path: &std::path::Path, error: &rusqlite::Error) -> CacheError {
     use rusqlite::ErrorCode;
     let remedy = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -216,7 +208,7 @@ fn failed(path: &std::path::Path, error: &rusqlite::Error) -> StoreError {
         }
         _ => "it is opened anew at the next request",
     };
-    StoreError::Unavailable {
+    CacheError::Unavailable {
         what: format!("the store's database {} does not answer: {error}", path.display()),
         remedy,
     }

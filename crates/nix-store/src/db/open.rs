@@ -20,7 +20,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::StoreError;
+use crate::CacheError;
 
 /// The schema number that this program knows, as in the file `schema` beside the database.
 const KNOWN_SCHEMA: u32 = 10;
@@ -96,7 +96,7 @@ impl Reader {
         path: &Path,
         busy_timeout: Duration,
         live: &LiveReaders,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, CacheError> {
         check_schema(path)?;
         match Self::connect(path, false, busy_timeout) {
             Ok(reader) => Ok(Self { _held: Some(live.hold()), ..reader }),
@@ -210,12 +210,12 @@ fn may_be_immutable(path: &Path, error: &OpenError) -> bool {
         && wal_is_empty(path)
 }
 
-fn check_schema(database: &Path) -> Result<(), StoreError> {
+fn check_schema(database: &Path) -> Result<(), CacheError> {
     let Some(directory) = database.parent() else { return Ok(()) };
     let Ok(text) = fs::read_to_string(directory.join("schema")) else { return Ok(()) };
     match text.trim().parse::<u32>() {
         Ok(KNOWN_SCHEMA) => Ok(()),
-        _ => Err(StoreError::Unavailable {
+        _ => Err(CacheError::Unavailable {
             what: format!(
                 "{} has schema {:?}, and only {KNOWN_SCHEMA} is known",
                 database.display(),
@@ -226,7 +226,7 @@ fn check_schema(database: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn unavailable(path: &Path, error: &OpenError) -> StoreError {
+fn unavailable(path: &Path, error: &OpenError) -> CacheError {
     use rusqlite::ErrorCode;
     let remedy = match error {
         OpenError::File(error) if error.kind() == ErrorKind::NotFound => {
@@ -246,7 +246,7 @@ fn unavailable(path: &Path, error: &OpenError) -> StoreError {
             _ => "is it the database of a Nix store?",
         },
     };
-    StoreError::Unavailable {
+    CacheError::Unavailable {
         what: format!("cannot read the store's database {}: {error}", path.display()),
         remedy,
     }

@@ -7,18 +7,15 @@ use rns_formats::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::Witness;
-use crate::StoreError;
+use crate::CacheError;
 
 /// What the database says of one valid path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathRow {
     /// The row's number; never used again, so that a path that is collected and comes back has another.
     pub(crate) id: i64,
     /// The path's information. `nar_size` is 0 where a very old Nix did not record it.
     pub(crate) info: Arc<PathInfo>,
-    /// What tells that it is unchanged, where that was asked for.
-    pub(crate) witness: Option<Witness>,
 }
 
 /// One statement, so that path and references are of one moment: a path that is collected and
@@ -46,7 +43,7 @@ pub(crate) fn path_by_id(
     connection: &Connection,
     store_dir: &StoreDir,
     id: i64,
-) -> rusqlite::Result<Option<(Result<PathRow, StoreError>, Vec<i64>)>> {
+) -> rusqlite::Result<Option<(Result<PathRow, CacheError>, Vec<i64>)>> {
     let mut statement = connection.prepare_cached(BY_ID)?;
     statement
         .query_row([id], |row| {
@@ -64,7 +61,7 @@ pub(crate) fn path_by_hash_part(
     connection: &Connection,
     store_dir: &StoreDir,
     hash: HashPart,
-) -> rusqlite::Result<Option<Result<PathRow, StoreError>>> {
+) -> rusqlite::Result<Option<Result<PathRow, CacheError>>> {
     let prefix = format!("{}/{hash}-", store_dir.as_str());
     let mut statement = connection.prepare_cached(BY_HASH_PART)?;
     statement
@@ -84,12 +81,12 @@ fn read_or_blame(
     row: &Row<'_>,
     store_dir: &StoreDir,
     path: String,
-) -> rusqlite::Result<Result<PathRow, StoreError>> {
+) -> rusqlite::Result<Result<PathRow, CacheError>> {
     match read(row, store_dir, &path) {
         Err(
             error @ (rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::FromSqlConversionFailure(..)),
-        ) => Ok(Err(StoreError::BadRow { path, why: error.to_string() })),
+        ) => Ok(Err(bad_row(&path, error.to_string()))),
         other => other,
     }
 }
@@ -98,7 +95,7 @@ fn read(
     row: &Row<'_>,
     store_dir: &StoreDir,
     path: &str,
-) -> rusqlite::Result<Result<PathRow, StoreError>> {
+) -> rusqlite::Result<Result<PathRow, CacheError>> {
     let id = row.get(0)?;
     let hash: String = row.get(2)?;
     let registration_time: i64 = row.get(3)?;
@@ -109,7 +106,7 @@ fn read(
     let ca: Option<String> = row.get(8)?;
     let references: Option<String> = row.get(9)?;
 
-    let bad = |why: String| StoreError::BadRow { path: path.to_owned(), why };
+    let bad = |why: String| bad_row(path, why);
     let parse = || {
         let mut references = references
             .as_deref()
@@ -133,7 +130,12 @@ fn read(
             ultimate: ultimate == Some(1),
             registration_time: u64::try_from(registration_time).unwrap_or(0),
         };
-        Ok(PathRow { id, info: Arc::new(info), witness: None })
+        Ok(PathRow { id, info: Arc::new(info) })
     };
     Ok(parse())
+}
+
+/// The error for a row that makes no sense.
+pub(crate) fn bad_row(path: &str, why: String) -> CacheError {
+    CacheError::Invalid { object: format!("the database row of {path}"), why }
 }

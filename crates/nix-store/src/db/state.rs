@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::StoreError;
+use crate::CacheError;
 
 /// The last failure, if the last question failed, and how many there were.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(super) struct Availability {
 
 impl Availability {
     /// Notes how a question ended and logs it when that is news.
-    pub(super) fn note(&self, path: &Path, failure: Option<&StoreError>) {
+    pub(super) fn note(&self, path: &Path, failure: Option<&CacheError>) {
         if failure.is_some() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }

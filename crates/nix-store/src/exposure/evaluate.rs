@@ -14,7 +14,7 @@ use super::{
     set::Set,
     source::Source,
 };
-use crate::StoreError;
+use crate::CacheError;
 
 /// Everything is read anew when this many rows, and more than were read then, have come since.
 const MANY: usize = 10_000;
@@ -25,13 +25,13 @@ const REPLACING: Duration = Duration::from_millis(50);
 /// Why there is no set.
 #[derive(Debug)]
 pub(super) enum Failure {
-    Store(StoreError),
+    Store(CacheError),
     /// There is no room for it.
     TooMany,
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
+impl From<CacheError> for Failure {
+    fn from(error: CacheError) -> Self {
         Self::Store(error)
     }
 }

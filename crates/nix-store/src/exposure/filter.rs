@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use rns_cache::Peek;
 use rns_formats::{HashPart, StorePath};
 
 use super::{
     refresh::Asked,
     view::{Snapshot, View},
 };
-use crate::{LocalStore, StoreError, db::PathRow, lookup::Lookup, negative_cache::key};
+use crate::{CacheError, LocalStore, db::PathRow, negative_cache::key, row_cache::KnownRow};
 
 /// How often a path is looked up that changes meanwhile.
 const ATTEMPTS: usize = 4;
@@ -27,27 +28,24 @@ impl Shown {
 }
 
 impl LocalStore {
-    /// The row of a path, if it may be shown through this handle. The generation is the present one.
-    pub(crate) async fn shown_row(
-        &self,
-        hash: HashPart,
-        generation: u64,
-        lookup: Lookup,
-    ) -> Result<Option<Arc<PathRow>>, StoreError> {
-        let Some(view) = self.view() else { return self.any_row(hash, generation, lookup).await };
+    /// The row of a path, if it may be shown through this handle: current at a moment after the question was asked.
+    pub(crate) async fn known_row(&self, hash: HashPart) -> Result<Option<KnownRow>, CacheError> {
+        let Some(view) = self.view() else { return self.any_row(hash).await };
         let asked = view.asked();
-        if !self.is_shown(view, hash, generation, asked).await? {
+        if !self.is_shown(view, hash, self.generation(), asked).await? {
             return Ok(None);
         }
-        let mut generation = generation;
         for attempt in 0..ATTEMPTS {
-            let asked = view.asked();
-            let Some(row) = self.any_row(hash, generation, lookup).await? else { return Ok(None) };
-            if view.admits(&row) {
-                if !view.is_signed(&self.shared().database, &row).await? {
+            // What is shown is read before the row: see `View::peek`.
+            let (asked, epoch) = (view.asked(), view.epoch());
+            let Some(known) = self.any_row(hash).await? else { return Ok(None) };
+            if view.admits(&known.row) {
+                if !view.is_signed(&self.shared().database, &known.row).await? {
                     return Ok(None);
                 }
-                return self.without_hidden_deriver(view, row).await.map(Some);
+                let freshness = known.freshness.under_policy(epoch);
+                let row = self.without_hidden_deriver(view, known.row).await?;
+                return Ok(Some(KnownRow { row, freshness }));
             }
             // The path was registered anew, and is not the one that the set knows.
             if attempt == 0 {
@@ -55,12 +53,11 @@ impl LocalStore {
             } else {
                 view.evaluate_anew(view.want_anew()).await?;
             }
-            generation = self.generation();
             if view.exposes(key(&hash)) != Some(true) {
                 return Ok(None);
             }
         }
-        Err(StoreError::Unavailable {
+        Err(CacheError::Unavailable {
             what: "a path changes faster than it can be found out whether it is exposed".to_owned(),
             remedy: "it is tried again at the next request",
         })
@@ -73,7 +70,7 @@ impl LocalStore {
         hash: HashPart,
         generation: u64,
         asked: Asked,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, CacheError> {
         let key = key(&hash);
         match view.exposes(key) {
             Some(true) => return Ok(true),
@@ -88,13 +85,13 @@ impl LocalStore {
         &self,
         view: &Arc<View>,
         row: Arc<PathRow>,
-    ) -> Result<Arc<PathRow>, StoreError> {
+    ) -> Result<Arc<PathRow>, CacheError> {
         let Some(deriver) = &row.info.deriver else { return Ok(row) };
         let mut is_exposed = view.exposes(key(&deriver.hash_part())) == Some(true);
         if is_exposed && self.needs_signatures() {
-            is_exposed = match self.any_known_row(deriver.hash_part()).await? {
-                Some(row) if view.admits(&row) => {
-                    view.is_signed(&self.shared().database, &row).await?
+            is_exposed = match self.any_row(deriver.hash_part()).await? {
+                Some(known) if view.admits(&known.row) => {
+                    view.is_signed(&self.shared().database, &known.row).await?
                 }
                 _ => false,
             };
@@ -113,7 +110,7 @@ impl LocalStore {
     }
 
     /// Makes sure that [`Self::shown`] is true at a moment after the question was asked. To be called before a miss is answered.
-    pub(crate) async fn refresh_exposure(&self, asked: Option<Asked>) -> Result<(), StoreError> {
+    pub(crate) async fn refresh_exposure(&self, asked: Option<Asked>) -> Result<(), CacheError> {
         match (self.view(), asked) {
             (Some(view), Some(asked)) => view.refresh(self.generation(), asked).await,
             _ => Ok(()),
@@ -121,7 +118,7 @@ impl LocalStore {
     }
 
     /// What may be shown through this handle.
-    pub(crate) fn shown(&self) -> Result<Shown, StoreError> {
+    pub(crate) fn shown(&self) -> Result<Shown, CacheError> {
         match self.view() {
             None => Ok(Shown(None)),
             Some(view) => {
@@ -142,16 +139,39 @@ impl LocalStore {
     }
 
     /// Whether this very path is valid and exposed. Without a policy nothing is asked.
-    pub(crate) async fn is_exposed(&self, path: &StorePath) -> Result<bool, StoreError> {
+    pub(crate) async fn is_exposed(&self, path: &StorePath) -> Result<bool, CacheError> {
         if !self.is_restricted() {
             return Ok(true);
         }
-        let row = self.known_row(path.hash_part()).await?;
-        Ok(row.is_some_and(|row| row.info.path == *path))
+        let known = self.known_row(path.hash_part()).await?;
+        Ok(known.is_some_and(|known| known.row.info.path == *path))
     }
 }
 
 impl View {
+    /// What is known of a path without waiting. A hit is of the snapshot from before the row was looked at: what was said of
+    /// the row under another one may leave out less than is hidden now.
+    pub(crate) fn peek(&self, store: &LocalStore, hash: &HashPart, generation: u64) -> Peek {
+        let epoch = self.epoch();
+        match self.exposes(key(hash)) {
+            None => return Peek::Unknown,
+            Some(false) if self.is_of(generation) => return Peek::Miss,
+            Some(false) => return Peek::Unknown,
+            Some(true) => {}
+        }
+        match store.recent_row(hash, generation) {
+            Some(known)
+                if known.row.info.nar_size != 0
+                    && self.admits(&known.row)
+                    && self.is_known_to_be_signed(&known.row) =>
+            {
+                let freshness = known.freshness.under_policy(epoch);
+                Peek::Hit { freshness, nar_hash: known.row.info.nar_hash }
+            }
+            _ => Peek::Unknown,
+        }
+    }
+
     /// Whether the set knows this very row with all that it refers to.
     fn admits(&self, row: &PathRow) -> bool {
         self.snapshot().is_some_and(|snapshot| {

@@ -24,19 +24,17 @@ mod scan;
 mod set;
 mod signed;
 mod source;
-mod stats;
 mod view;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64};
 
+use rns_cache::{ExposurePolicy, ExposureStats};
 use rns_formats::HashPart;
 
 use self::source::Source;
-pub use self::stats::ExposureStats;
 pub(crate) use self::view::View;
-use crate::{LocalStore, StoreError, negative_cache::key};
-pub use rns_cache::{ExposurePolicy, Pattern, PatternError};
+use crate::{CacheError, LocalStore, negative_cache::key};
 
 /// The views of a store that somebody holds.
 #[derive(Default)]
@@ -67,7 +65,7 @@ impl LocalStore {
     ///
     /// Handles with equal policies share the work, which goes on in the background while one of them is there. It starts now
     /// where there is a tokio runtime, otherwise with the first question; until it is done for the first time, every
-    /// question is answered with [`StoreError::Unavailable`]. To ask for a policy that is in use already makes everything be
+    /// question is answered with [`CacheError::Unavailable`]. To ask for a policy that is in use already makes everything be
     /// read again.
     #[must_use]
     pub fn exposing(&self, policy: &ExposurePolicy) -> Self {
@@ -107,7 +105,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// `Unavailable` when that cannot be found out now.
-    pub async fn exposure_known(&self) -> Result<(), StoreError> {
+    pub async fn exposure_known(&self) -> Result<(), CacheError> {
         let Some(view) = self.view() else { return Ok(()) };
         view.watch();
         if view.snapshot().is_none() {
@@ -121,7 +119,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// `Unavailable` when that cannot be done now.
-    pub async fn exposure_settled(&self) -> Result<(), StoreError> {
+    pub async fn exposure_settled(&self) -> Result<(), CacheError> {
         self.exposure_known().await?;
         match self.view().map(|view| (view, view.wanted())) {
             Some((view, Some(wanted))) => view.evaluate_anew(wanted).await,

@@ -11,7 +11,7 @@ use super::{
     evaluate::{Change, Evaluation, Failure},
     view::{View, lock},
 };
-use crate::StoreError;
+use crate::CacheError;
 
 /// How long what cannot be noticed otherwise may stay unnoticed, such as a signature that was added to an old path. Longer where
 /// reading everything would take more than a fiftieth of the time.
@@ -60,17 +60,17 @@ impl View {
     }
 
     /// The error for a question that cannot be answered yet.
-    pub(super) fn unavailable(&self) -> StoreError {
+    pub(super) fn unavailable(&self) -> CacheError {
         match lock(&self.rounds).failure.clone() {
-            Some((what, remedy)) => StoreError::Unavailable { what, remedy },
-            None => StoreError::Unavailable {
+            Some((what, remedy)) => CacheError::Unavailable { what, remedy },
+            None => CacheError::Unavailable {
                 what: "it is not known yet which store paths are exposed".to_owned(),
                 remedy: "nothing has to be done: the policy is being evaluated",
             },
         }
     }
 
-    fn outcome(&self) -> Result<(), StoreError> {
+    fn outcome(&self) -> Result<(), CacheError> {
         let is_fine = lock(&self.rounds).failure.is_none();
         if is_fine { Ok(()) } else { Err(self.unavailable()) }
     }
@@ -83,7 +83,7 @@ impl View {
         self: &Arc<Self>,
         generation: u64,
         asked: Asked,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CacheError> {
         if self.is_of(generation) {
             return Ok(());
         }
@@ -96,22 +96,24 @@ impl View {
             return self.outcome();
         }
         let view = Arc::clone(self);
-        spawn_blocking(move || view.advance(&mut turn)).await.map_err(|_| StoreError::Stopping)?
+        spawn_blocking(move || view.advance(&mut turn))
+            .await
+            .map_err(|_| CacheError::ShuttingDown)?
     }
 
     /// A row turned out to be one that may not be exposed.
-    pub(super) async fn condemn(self: &Arc<Self>, row: i64) -> Result<(), StoreError> {
+    pub(super) async fn condemn(self: &Arc<Self>, row: i64) -> Result<(), CacheError> {
         let mut turn = Arc::clone(&self.evaluation).lock_owned().await;
         let view = Arc::clone(self);
         let advanced = spawn_blocking(move || {
             turn.condemn(row);
             view.advance(&mut turn)
         });
-        advanced.await.map_err(|_| StoreError::Stopping)?
+        advanced.await.map_err(|_| CacheError::ShuttingDown)?
     }
 
     /// Reads everything again while the old set goes on being used, unless that was begun after it was wanted.
-    pub(super) async fn evaluate_anew(self: &Arc<Self>, wanted: Wanted) -> Result<(), StoreError> {
+    pub(super) async fn evaluate_anew(self: &Arc<Self>, wanted: Wanted) -> Result<(), CacheError> {
         let view = Arc::clone(self);
         // It goes on when the caller goes away: otherwise a second one could begin beside it.
         let evaluated = spawn(async move {
@@ -130,7 +132,7 @@ impl View {
                 let is_read = anew.advance().is_ok();
                 is_read.then(|| (anew, started.elapsed()))
             });
-            let prepared = prepared.await.map_err(|_| StoreError::Stopping)?;
+            let prepared = prepared.await.map_err(|_| CacheError::ShuttingDown)?;
             if let Some((anew, took)) = prepared {
                 let mut turn = Arc::clone(&view.evaluation).lock_owned().await;
                 let of = Arc::clone(&view);
@@ -140,15 +142,15 @@ impl View {
                     let result = turn.advance().map(|_| (Change::Other, true));
                     of.settle(&turn, result, took)
                 });
-                settled.await.map_err(|_| StoreError::Stopping)??;
+                settled.await.map_err(|_| CacheError::ShuttingDown)??;
             }
             lock(&view.rounds).met_anew = meets;
             Ok(())
         });
-        evaluated.await.map_err(|_| StoreError::Stopping)?
+        evaluated.await.map_err(|_| CacheError::ShuttingDown)?
     }
 
-    fn advance(&self, evaluation: &mut Evaluation) -> Result<(), StoreError> {
+    fn advance(&self, evaluation: &mut Evaluation) -> Result<(), CacheError> {
         lock(&self.rounds).begun += 1;
         let started = Instant::now();
         let result = evaluation.advance();
@@ -161,7 +163,7 @@ impl View {
         evaluation: &Evaluation,
         result: Result<(Change, bool), Failure>,
         took: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CacheError> {
         let mut pause = None;
         let failure = match result {
             Ok((change, is_full)) => {

@@ -112,7 +112,9 @@ mod tests {
     use rns_testing::{Entry, FixtureStore, Tree};
 
     use super::*;
-    use crate::{AbsentStore, Pattern, db::Database, exposure::source::Source};
+    use rns_cache::Pattern;
+
+    use crate::{AbsentStore, db::Database, exposure::source::Source};
 
     fn evaluation(fixture: &FixtureStore, policy: &Arc<ExposurePolicy>) -> Evaluation {
         let source = Source {

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{ExposurePolicy, view::View};
 use crate::{
-    StoreError,
+    CacheError,
     db::{Database, PathRow, path_by_id},
 };
 
@@ -66,8 +66,8 @@ impl View {
         self: &Arc<Self>,
         database: &Database,
         row: &PathRow,
-    ) -> Result<bool, StoreError> {
-        if self.policy.signed_by.is_none() || self.verified.is_known(row) {
+    ) -> Result<bool, CacheError> {
+        if self.is_known_to_be_signed(row) {
             return Ok(true);
         }
         let mut walk = Walk { next: vec![row.id], reached: HashSet::from([row.id]) };
@@ -75,7 +75,7 @@ impl View {
             let turn = self.verified.turn.lock().await;
             let (view, database) = (Arc::clone(self), database.clone());
             let step = spawn_blocking(move || view.check(&database, walk));
-            let step = step.await.map_err(|_| StoreError::Stopping)??;
+            let step = step.await.map_err(|_| CacheError::ShuttingDown)??;
             drop(turn);
             match step {
                 Step::More(more) => walk = more,
@@ -91,7 +91,12 @@ impl View {
         }
     }
 
-    fn check(&self, database: &Database, mut walk: Walk) -> Result<Step, StoreError> {
+    /// The same without finding it out. `false` says nothing.
+    pub(super) fn is_known_to_be_signed(&self, row: &PathRow) -> bool {
+        self.policy.signed_by.is_none() || self.verified.is_known(row)
+    }
+
+    fn check(&self, database: &Database, mut walk: Walk) -> Result<Step, CacheError> {
         for _ in 0..PAGE {
             let Some(id) = walk.next.pop() else { return Ok(Step::Valid(walk)) };
             let store_dir = self.source.store_dir.clone();

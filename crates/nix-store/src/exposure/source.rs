@@ -10,7 +10,7 @@ use rns_formats::{StoreDir, StorePath};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::ExposurePolicy;
-use crate::{StoreError, db::Database, negative_cache};
+use crate::{CacheError, db::Database, negative_cache};
 
 /// Rows that one question of a scan takes.
 const PAGE: i64 = 20_000;
@@ -78,7 +78,7 @@ impl Source {
     fn ask<T: Default>(
         &self,
         question: impl Fn(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, CacheError> {
         Ok(self.database.ask_blocking(question)?.unwrap_or_default())
     }
 
@@ -103,7 +103,7 @@ impl Source {
     }
 
     /// The rows behind `after`.
-    pub(super) fn page(&self, policy: &ExposurePolicy, after: i64) -> Result<Page, StoreError> {
+    pub(super) fn page(&self, policy: &ExposurePolicy, after: i64) -> Result<Page, CacheError> {
         let statement = if policy.signed_by.is_some() { SCAN_SIGNATURES } else { SCAN };
         let question = |connection: &Connection| {
             let moment = connection.unchecked_transaction()?;
@@ -141,7 +141,7 @@ impl Source {
         &self,
         policy: &ExposurePolicy,
         ids: &[i64],
-    ) -> Result<Vec<(Seen, Vec<i64>)>, StoreError> {
+    ) -> Result<Vec<(Seen, Vec<i64>)>, CacheError> {
         self.ask(|connection| {
             let mut statement = connection.prepare_cached(NODE)?;
             let mut nodes = Vec::with_capacity(ids.len());
@@ -166,7 +166,7 @@ impl Source {
     }
 
     /// The rows of these paths.
-    pub(super) fn rows_of(&self, paths: &[StorePath]) -> Result<Vec<Option<i64>>, StoreError> {
+    pub(super) fn rows_of(&self, paths: &[StorePath]) -> Result<Vec<Option<i64>>, CacheError> {
         let rows = self.ask(|connection| {
             let mut statement = connection.prepare_cached(BY_PATH)?;
             paths
@@ -180,16 +180,16 @@ impl Source {
     }
 
     /// For each of these rows those that refer to it.
-    pub(super) fn referrers(&self, ids: &[i64]) -> Result<Vec<Vec<i64>>, StoreError> {
+    pub(super) fn referrers(&self, ids: &[i64]) -> Result<Vec<Vec<i64>>, CacheError> {
         self.related(REFERRERS, ids)
     }
 
     /// For each of these rows those that it refers to.
-    pub(super) fn references(&self, ids: &[i64]) -> Result<Vec<Vec<i64>>, StoreError> {
+    pub(super) fn references(&self, ids: &[i64]) -> Result<Vec<Vec<i64>>, CacheError> {
         self.related(REFERENCES, ids)
     }
 
-    fn related(&self, statement: &str, ids: &[i64]) -> Result<Vec<Vec<i64>>, StoreError> {
+    fn related(&self, statement: &str, ids: &[i64]) -> Result<Vec<Vec<i64>>, CacheError> {
         self.ask(|connection| {
             let mut statement = connection.prepare_cached(statement)?;
             ids.iter()

@@ -1,55 +1,17 @@
 //! What is in a directory.
 
-use std::{collections::BinaryHeap, io, os::fd::BorrowedFd, sync::Arc};
+use std::{collections::BinaryHeap, io, os::fd::BorrowedFd};
 
-use rns_formats::PathInfo;
+use rns_cache::{DirectoryEntry, EntryKind};
 use rustix::{
     fs::{self, AtFlags, Dir, FileType},
     io::Errno,
 };
 
-use super::ServedFile;
 use crate::nar::{is_executable, size};
 
 /// Entries listed of one directory.
 const MOST_ENTRIES: usize = 10_000;
-
-/// A directory inside a store path, or the store path itself.
-pub struct ServedDirectory {
-    /// What is registered of the store path around it.
-    pub info: Arc<PathInfo>,
-    /// The regular file `index.html` in it.
-    pub index: Option<ServedFile>,
-    /// What is in it, by name; empty where there is an index, which is shown instead.
-    pub entries: Vec<DirectoryEntry>,
-    /// Whether it has more entries than the 10,000 that are listed.
-    pub truncated: bool,
-}
-
-/// An entry of a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DirectoryEntry {
-    /// Its name, not necessarily UTF-8.
-    pub name: Vec<u8>,
-    /// What it is.
-    pub kind: EntryKind,
-    /// Length in bytes of a regular file; 0 for others.
-    pub size: u64,
-}
-
-/// What an entry of a directory is. Others than these are not listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A directory.
-    Directory,
-    /// A regular file.
-    File {
-        /// Whether its owner may execute it.
-        executable: bool,
-    },
-    /// A symbolic link.
-    Symlink,
-}
 
 /// The entries of a directory by name, and whether there are more.
 pub(super) fn read(directory: BorrowedFd<'_>) -> io::Result<(Vec<DirectoryEntry>, bool)> {

@@ -4,55 +4,25 @@ mod directory;
 
 use std::{
     io::ErrorKind,
-    ops::Range,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
     sync::Arc,
 };
 
+use rns_cache::{Served, ServedDirectory, ServedFile};
 use rns_formats::{HashPart, PathInfo, ServePath, StoreDir};
 use rustix::fs::{self, FileType};
 use tokio::task::spawn_blocking;
 
-pub use self::directory::{DirectoryEntry, EntryKind, ServedDirectory};
 use crate::{
-    FileStream, LocalStore, StoreError,
+    CacheError, LocalStore,
+    chunks::FileBlob,
     nar::{Root, Tree, is_executable, of_path, size},
     resolve_beneath::{is_absent, open_inside},
 };
 
 /// What a directory is shown as, where it is there.
 const INDEX: &str = "index.html";
-
-/// What is at a place inside a store path.
-pub enum Served {
-    /// A regular file.
-    File(ServedFile),
-    /// A directory.
-    Directory(ServedDirectory),
-}
-
-/// A regular file, open. It can be read to its end even when its path is collected meanwhile.
-pub struct ServedFile {
-    /// What is registered of the store path around it.
-    pub info: Arc<PathInfo>,
-    /// The name under which it was asked for, with replacement characters for what is not UTF-8.
-    pub name: String,
-    /// Its length in bytes.
-    pub len: u64,
-    /// Whether its owner may execute it.
-    pub executable: bool,
-    file: Arc<OwnedFd>,
-    path: Arc<Path>,
-}
-
-impl ServedFile {
-    /// The bytes of `range`, which lies within the file.
-    #[must_use]
-    pub fn read(&self, range: Range<u64>) -> FileStream {
-        FileStream::start(Arc::clone(&self.file), Arc::clone(&self.path), range)
-    }
-}
 
 impl LocalStore {
     /// What is at `path` inside the store path with this hash part. Symbolic links are followed as long
@@ -65,7 +35,7 @@ impl LocalStore {
         &self,
         hash: HashPart,
         path: &ServePath,
-    ) -> Result<Option<Served>, StoreError> {
+    ) -> Result<Option<Served>, CacheError> {
         let Some(info) = self.path_info(hash).await? else { return Ok(None) };
         let shared = Arc::clone(self.shared());
         let path = path.clone();
@@ -73,12 +43,12 @@ impl LocalStore {
             let config = &shared.config;
             find(&config.real_dir, &config.store_dir, &info, &path).or_else(|error| {
                 match of_path(&info.path, error) {
-                    StoreError::Damaged { .. } => Ok(None),
+                    CacheError::Damaged { .. } => Ok(None),
                     error => Err(error),
                 }
             })
         });
-        found.await.map_err(|_| StoreError::Stopping)?
+        found.await.map_err(|_| CacheError::ShuttingDown)?
     }
 }
 
@@ -87,7 +57,7 @@ fn find(
     store_dir: &StoreDir,
     info: &Arc<PathInfo>,
     path: &ServePath,
-) -> Result<Option<Served>, StoreError> {
+) -> Result<Option<Served>, CacheError> {
     let tree = Tree::open(real_dir, &info.path)?;
     let place = Place {
         info,
@@ -102,7 +72,7 @@ fn find(
             place.open(root.as_fd(), &name)?
         }
         Root::Regular { .. } if path.is_empty() => {
-            Some(tree.open_file(b"").map_err(StoreError::io("open", &*place.shown))?)
+            Some(tree.open_file(b"").map_err(CacheError::io("open", &*place.shown))?)
         }
         Root::Regular { .. } | Root::Symlink(_) => None,
     };
@@ -135,28 +105,30 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Opens what may be served; `None` when there is nothing, or nothing that this process may read.
-    fn open(&self, root: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>, StoreError> {
+    fn open(&self, root: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>, CacheError> {
         match open_inside(root, self.root_name.as_bytes(), name) {
             Ok(file) => Ok(Some(file)),
             Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => {
                 Ok(None)
             }
-            Err(error) => Err(StoreError::io("open", &*self.shown)(error)),
+            Err(error) => Err(CacheError::io("open", &*self.shown)(error)),
         }
     }
 
-    fn stat(&self, file: &OwnedFd) -> Result<fs::Stat, StoreError> {
-        fs::fstat(file).map_err(|error| StoreError::io("stat", &*self.shown)(error.into()))
+    fn stat(&self, file: &OwnedFd) -> Result<fs::Stat, CacheError> {
+        fs::fstat(file).map_err(|error| CacheError::io("stat", &*self.shown)(error.into()))
     }
 
     fn file(&self, file: OwnedFd, stat: &fs::Stat, name: String) -> ServedFile {
         ServedFile {
-            info: Arc::clone(self.info),
             name,
-            len: size(stat),
             executable: is_executable(stat.st_mode),
-            file: Arc::new(file),
-            path: Arc::clone(&self.shown),
+            contents: Arc::new(FileBlob {
+                file: Arc::new(file),
+                path: Arc::clone(&self.shown),
+                len: size(stat),
+                etag: self.info.nar_hash.to_nix32(),
+            }),
         }
     }
 
@@ -165,11 +137,12 @@ impl Place<'_> {
         root: BorrowedFd<'_>,
         path: &ServePath,
         directory: BorrowedFd<'_>,
-    ) -> Result<ServedDirectory, StoreError> {
+    ) -> Result<ServedDirectory, CacheError> {
         let separator = if path.is_empty() { "" } else { "/" };
         let name = [path.as_bytes(), separator.as_bytes(), INDEX.as_bytes()].concat();
         let mut served = ServedDirectory {
-            info: Arc::clone(self.info),
+            path: self.info.path.clone(),
+            etag: self.info.nar_hash.to_nix32(),
             index: None,
             entries: Vec::new(),
             truncated: false,
@@ -182,7 +155,7 @@ impl Place<'_> {
             }
         }
         (served.entries, served.truncated) =
-            directory::read(directory).map_err(StoreError::io("read", &*self.shown))?;
+            directory::read(directory).map_err(CacheError::io("read", &*self.shown))?;
         Ok(served)
     }
 }

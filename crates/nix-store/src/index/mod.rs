@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tokio::{sync::OwnedMutexGuard, task::spawn_blocking};
 
 use self::rows::Rows;
-use crate::{StoreError, db::Database};
+use crate::{CacheError, db::Database};
 
 /// Rows that one question to the database takes, so that none takes long.
 const PAGE: i64 = 20_000;
@@ -101,14 +101,14 @@ impl LazyIndex {
         database: &Database,
         path: &Path,
         statement: Statement,
-        entries: impl Fn(Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        entries: impl Fn(Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, CacheError> + Send + 'static,
+    ) -> Result<(), CacheError> {
         let turn = self.turn().await;
         {
             let round = lock(&self.0.round);
             if round.begun > asked.0 {
                 return round.failure.clone().map_or(Ok(()), |what| {
-                    Err(StoreError::Unavailable {
+                    Err(CacheError::Unavailable {
                         what,
                         remedy: "it is tried again at the next request",
                     })
@@ -124,7 +124,7 @@ impl LazyIndex {
             result
         })
         .await
-        .map_err(|_| StoreError::Stopping)?
+        .map_err(|_| CacheError::ShuttingDown)?
     }
 
     fn extend_blocking(
@@ -132,8 +132,8 @@ impl LazyIndex {
         database: &Database,
         path: &Path,
         statement: Statement,
-        entries: impl Fn(Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, StoreError>,
-    ) -> Result<(), StoreError> {
+        entries: impl Fn(Vec<(i64, String)>) -> Result<Vec<(u64, i64)>, CacheError>,
+    ) -> Result<(), CacheError> {
         let identity = fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         write(&self.0.rows).begin(identity);
         loop {
@@ -222,7 +222,7 @@ mod tests {
         index: &LazyIndex,
         path: &Path,
         looks: &Arc<AtomicUsize>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CacheError> {
         let looks = Arc::clone(looks);
         let entries = move |rows: Vec<(i64, String)>| {
             looks.fetch_add(1, Ordering::Relaxed);
@@ -277,7 +277,7 @@ mod tests {
         let none = |_| unreachable!("somebody looked since the question was asked");
         let error =
             index.extend(asked, &database(&nowhere), &nowhere, IDS, none).await.unwrap_err();
-        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+        assert!(matches!(error, CacheError::Unavailable { .. }), "{error}");
         extend(&index, &fixture.database(), &looks).await.unwrap();
         assert_eq!(index.rows(1, 5, |_| true), [1]);
     }

@@ -4,7 +4,6 @@ mod unpack;
 
 use std::{
     io,
-    ops::Range,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
     sync::Arc,
@@ -12,14 +11,15 @@ use std::{
 };
 
 use bytes::Bytes;
+use rns_cache::{BuildLog, LogContents, MemoryBlob};
 use rns_formats::{LogName, StorePath};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use self::unpack::{Unpacker, WHOLE, unpack};
 use crate::{
-    Chunks, FileStream, LocalStore, StoreError,
-    chunks::ReadAhead,
+    CacheError, Chunks, LocalStore,
+    chunks::{FileBlob, ReadAhead},
     nar::{DIRECTORY, FILE, open_beneath, size},
     resolve_beneath::is_absent,
 };
@@ -27,74 +27,12 @@ use crate::{
 /// Logs unpacked at the same time before anything of them is sent.
 static UNPACKING: Semaphore = Semaphore::const_new(4);
 
-/// A build log.
-pub struct BuildLog {
-    contents: Contents,
-    etag: String,
-}
-
-enum Contents {
-    Plain { file: Arc<OwnedFd>, path: Arc<Path>, len: u64 },
-    Unpacked(Bytes),
-    Packed { file: Arc<OwnedFd>, path: Arc<Path> },
-}
-
-impl BuildLog {
-    /// Its length in bytes. `None` for a compressed one of more than 4 MiB.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "an empty log is a log")]
-    pub const fn len(&self) -> Option<u64> {
-        match &self.contents {
-            Contents::Plain { len, .. } => Some(*len),
-            Contents::Unpacked(bytes) => Some(bytes.len() as u64),
-            Contents::Packed { .. } => None,
-        }
-    }
-
-    /// A text that changes when the log does: of the file's size and time of change.
-    #[must_use]
-    pub fn etag(&self) -> &str {
-        &self.etag
-    }
-
-    /// The bytes of `range`, which lies within the log; all of them where the length is not known.
-    #[must_use]
-    pub fn read(&self, range: Range<u64>) -> LogStream {
-        LogStream(match &self.contents {
-            Contents::Plain { file, path, .. } => {
-                Stream::Plain(FileStream::start(Arc::clone(file), Arc::clone(path), range))
-            }
-            Contents::Unpacked(bytes) => {
-                let offset =
-                    |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
-                let (start, end) = (offset(range.start), offset(range.end));
-                Stream::Unpacked(
-                    Some(bytes.slice(start.min(end)..end)).filter(|bytes| !bytes.is_empty()),
-                )
-            }
-            Contents::Packed { file, path } => {
-                Stream::Packed(Box::new(ReadAhead::start(Unpacker::new(file, path))))
-            }
-        })
-    }
-}
-
-/// The chunks of a build log, as text whatever the file is.
-pub struct LogStream(Stream);
-
-enum Stream {
-    Plain(FileStream),
-    Unpacked(Option<Bytes>),
-    Packed(Box<ReadAhead<Unpacker>>),
-}
+/// The text of a log that is unpacked while it is read.
+struct LogStream(ReadAhead<Unpacker>);
 
 impl Chunks for LogStream {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
-        match &mut self.0 {
-            Stream::Plain(stream) => stream.poll_chunk(cx),
-            Stream::Unpacked(bytes) => Poll::Ready(bytes.take().map(Ok)),
-            Stream::Packed(stream) => stream.poll_chunk(cx),
-        }
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CacheError>>> {
+        self.0.poll_chunk(cx)
     }
 }
 
@@ -103,9 +41,9 @@ impl LocalStore {
     /// that of a derivation that is. `None` when there is none.
     ///
     /// # Errors
-    /// `Io` when it is there but cannot be read, or is no bzip2 file though it is called so; with an exposure policy those
+    /// `Io` when it is there but cannot be read, `Invalid` when it is no bzip2 file though it is called so; with an exposure policy those
     /// of [`Self::path_info`].
-    pub async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, StoreError> {
+    pub async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
         let shared = Arc::clone(self.shared());
         let mut derivations = Vec::new();
         for derivation in name.candidates() {
@@ -117,22 +55,32 @@ impl LocalStore {
             return Ok(None);
         }
         let found = spawn_blocking(move || find(&shared.config.log_dir, &derivations));
-        let Some(found) = found.await.map_err(|_| StoreError::Stopping)?? else { return Ok(None) };
+        let Some(found) = found.await.map_err(|_| CacheError::ShuttingDown)?? else {
+            return Ok(None);
+        };
         let Found { file, path, len, packed, etag } = found;
+        let streamed = |file, path| {
+            LogContents::Stream(Box::new(LogStream(ReadAhead::start(Unpacker::new(file, path)))))
+        };
         let contents = match packed {
-            false => Contents::Plain { file, path, len },
+            false => {
+                let etag = etag.clone();
+                LogContents::Sized(Arc::new(FileBlob { file, path, len, etag }))
+            }
             // What is compressed is never much longer than the text.
-            true if len > WHOLE + WHOLE / 16 => Contents::Packed { file, path },
+            true if len > WHOLE + WHOLE / 16 => streamed(&file, &path),
             true => {
-                let permit = UNPACKING.acquire().await.map_err(|_| StoreError::Stopping)?;
+                let permit = UNPACKING.acquire().await.map_err(|_| CacheError::ShuttingDown)?;
                 let unpacked = spawn_blocking(move || {
                     let _permit = permit;
-                    unpack(&file, &path).map(|bytes| match bytes {
-                        Some(bytes) => Contents::Unpacked(bytes),
-                        None => Contents::Packed { file, path },
-                    })
+                    unpack(&file, &path).map(|bytes| (bytes, file, path))
                 });
-                unpacked.await.map_err(|_| StoreError::Stopping)??
+                match unpacked.await.map_err(|_| CacheError::ShuttingDown)?? {
+                    (Some(bytes), ..) => {
+                        LogContents::Sized(Arc::new(MemoryBlob { bytes, etag: etag.clone() }))
+                    }
+                    (None, file, path) => streamed(&file, &path),
+                }
             }
         };
         Ok(Some(BuildLog { contents, etag }))
@@ -149,11 +97,11 @@ struct Found {
 }
 
 /// Looks where Nix keeps logs, below a directory of the first two characters, and where it once did.
-fn find(log_dir: &Path, derivations: &[StorePath]) -> Result<Option<Found>, StoreError> {
+fn find(log_dir: &Path, derivations: &[StorePath]) -> Result<Option<Found>, CacheError> {
     let directory = match fs::open(log_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
         Ok(directory) => directory,
         Err(error) if is_absent(&error.into()) => return Ok(None),
-        Err(error) => return Err(StoreError::io("open", log_dir)(error.into())),
+        Err(error) => return Err(CacheError::io("open", log_dir)(error.into())),
     };
     for derivation in derivations {
         let base = derivation.as_str();
@@ -161,7 +109,7 @@ fn find(log_dir: &Path, derivations: &[StorePath]) -> Result<Option<Found>, Stor
         for place in [format!("{first}/{rest}"), base.to_owned()] {
             for (place, packed) in [(place.clone(), false), (place + ".bz2", true)] {
                 let found = open(directory.as_fd(), log_dir, &place, packed);
-                if let Some(found) = found.map_err(StoreError::io("open", log_dir.join(&place)))? {
+                if let Some(found) = found.map_err(CacheError::io("open", log_dir.join(&place)))? {
                     return Ok(Some(found));
                 }
             }

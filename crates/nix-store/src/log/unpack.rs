@@ -10,17 +10,17 @@ use std::{
 use bytes::Bytes;
 use bzip2::bufread::MultiBzDecoder;
 
-use crate::{StoreError, chunks::Fill};
+use crate::{CacheError, chunks::Fill};
 
 /// A log that has no more bytes than this is unpacked before anything of it is sent, so that its length
 /// is known.
 pub(super) const WHOLE: u64 = 4 << 20;
 
 /// The whole log, unless it is longer than [`WHOLE`].
-pub(super) fn unpack(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Result<Option<Bytes>, StoreError> {
+pub(super) fn unpack(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Result<Option<Bytes>, CacheError> {
     let mut bytes = Vec::new();
     let mut decoder = Unpacker::new(file, path).decoder.take(WHOLE + 1);
-    decoder.read_to_end(&mut bytes).map_err(StoreError::io("unpack", &**path))?;
+    decoder.read_to_end(&mut bytes).map_err(|error| cannot_unpack(path, &error))?;
     bytes.shrink_to_fit();
     Ok((bytes.len() as u64 <= WHOLE).then(|| bytes.into()))
 }
@@ -41,7 +41,7 @@ impl Unpacker {
 }
 
 impl Fill for Unpacker {
-    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
         let mut filled = 0;
         while let Some(left) = room.get_mut(filled..).filter(|left| !left.is_empty()) {
             match self.decoder.read(left) {
@@ -51,7 +51,7 @@ impl Fill for Unpacker {
                 }
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(StoreError::io("unpack", &*self.path)(error)),
+                Err(error) => return Err(cannot_unpack(&self.path, &error)),
             }
         }
         Ok(filled)
@@ -73,5 +73,13 @@ impl Read for FileReader {
         let read = rustix::io::pread(&self.file, room, self.offset)?;
         self.offset += read as u64;
         Ok(read)
+    }
+}
+
+/// A log that is cut short or no bzip2 file: perhaps the build still runs, perhaps it never ended.
+fn cannot_unpack(path: &Path, error: &io::Error) -> CacheError {
+    CacheError::Invalid {
+        object: format!("the build log {}", path.display()),
+        why: error.to_string(),
     }
 }

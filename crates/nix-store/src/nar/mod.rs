@@ -12,14 +12,14 @@ use std::{ops::Range, path::Path, sync::Arc};
 use bytes::Bytes;
 use rns_formats::{PathInfo, StorePath, nar::NarLayout};
 
-pub use self::stream::NarStream;
 pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
     layouts::{LayoutKey, Layouts},
     read::{RangeReader, Source},
+    stream::NarStream,
     tree::{DIRECTORY, FILE, Root, Tree, is_executable, open_beneath, size},
 };
-use crate::StoreError;
+use crate::CacheError;
 
 /// A NAR that can be sent: its layout agrees with what was registered.
 #[derive(Clone)]
@@ -27,14 +27,6 @@ pub struct Nar {
     pub(crate) row: i64,
     pub(crate) info: Arc<PathInfo>,
     pub(crate) layout: Arc<NarLayout>,
-}
-
-/// The bytes of a NAR, or of a range of it.
-pub enum NarBody {
-    /// All of them: read, and where asked for checked, before the first one is sent.
-    Whole(Bytes),
-    /// Chunk by chunk.
-    Stream(NarStream),
 }
 
 impl Nar {
@@ -66,14 +58,13 @@ impl Nar {
 ///
 /// # Errors
 /// `Damaged` when the files are gone, unreadable or not what was registered.
-pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout, StoreError> {
-    let damaged = |why: String| StoreError::Damaged { path: info.path.clone(), why };
+pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout, CacheError> {
+    let damaged = |why: String| CacheError::Damaged { path: info.path.clone(), why };
     let tree = Tree::open(real_dir, &info.path).map_err(|error| of_path(&info.path, error))?;
     let layout = walk::layout(&tree).map_err(|error| match error {
-        walk::WalkError::Io(source) => of_path(
-            &info.path,
-            StoreError::Io { doing: "read", path: tree.path().to_owned(), source },
-        ),
+        walk::WalkError::Io(source) => {
+            of_path(&info.path, CacheError::io("read", tree.path())(source))
+        }
         walk::WalkError::Layout(error) => damaged(format!("its tree has no NAR: {error}")),
     })?;
     // Very old rows have no size.
@@ -91,17 +82,17 @@ pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout,
 ///
 /// # Errors
 /// As [`RangeReader::fill`].
-pub(crate) fn read_whole(mut reader: RangeReader, mut buffer: Buffer) -> Result<Bytes, StoreError> {
+pub(crate) fn read_whole(mut reader: RangeReader, mut buffer: Buffer) -> Result<Bytes, CacheError> {
     buffer.fill_with(|room| reader.fill(room))?;
     Ok(buffer.into_bytes())
 }
 
 /// An error of the file system that is the path's own fault (its files are gone or unreadable) as damage;
 /// others, such as too many open files, stay what they are.
-pub(crate) fn of_path(path: &StorePath, error: StoreError) -> StoreError {
+pub(crate) fn of_path(path: &StorePath, error: CacheError) -> CacheError {
     use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     match &error {
-        StoreError::Io { source, .. }
+        CacheError::Io { source, .. }
             if matches!(source.kind(), NotFound | NotADirectory | PermissionDenied)
                 || source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
                 || source.raw_os_error().is_none() =>
@@ -112,7 +103,7 @@ pub(crate) fn of_path(path: &StorePath, error: StoreError) -> StoreError {
                 }
                 _ => "",
             };
-            StoreError::Damaged { path: path.clone(), why: format!("{error}{advice}") }
+            CacheError::Damaged { path: path.clone(), why: format!("{error}{advice}") }
         }
         _ => error,
     }

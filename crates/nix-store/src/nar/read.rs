@@ -12,7 +12,7 @@ use super::{
     LayoutKey, of_path,
     tree::{self, Tree},
 };
-use crate::{StoreError, nonblocking_io::NonblockingIo, path_health::PathHealth};
+use crate::{CacheError, nonblocking_io::NonblockingIo, path_health::PathHealth};
 
 /// What is left to read of a range of a NAR.
 pub(crate) struct RangeReader {
@@ -21,7 +21,7 @@ pub(crate) struct RangeReader {
     position: Position,
     remaining: u64,
     open: Option<OpenFile>,
-    /// WalIndex when the whole NAR is read and its hash is to be checked.
+    /// Set when the whole NAR is read and its hash is to be checked.
     check: Option<(Sha256Hasher, Sha256Digest)>,
     key: LayoutKey,
     condition: Arc<PathHealth>,
@@ -70,15 +70,15 @@ impl RangeReader {
     ///
     /// # Errors
     /// `Damaged` when the files are not what was registered, `Io` when they cannot be read.
-    pub(crate) fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+    pub(crate) fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
         let filled = self.try_fill(room);
-        if let Err(error @ StoreError::Damaged { .. }) = &filled {
+        if let Err(error @ CacheError::Damaged { .. }) = &filled {
             self.condition.note_damage(self.key, error);
         }
         filled
     }
 
-    fn try_fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+    fn try_fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
         let mut filled = 0;
         while self.remaining > 0 {
             let left = room.get_mut(filled..).unwrap_or_default();
@@ -142,34 +142,12 @@ impl RangeReader {
         filled
     }
 
-    fn finish_check(&mut self) -> Result<(), StoreError> {
+    fn finish_check(&mut self) -> Result<(), CacheError> {
         let Some((hasher, expected)) = self.check.take() else { return Ok(()) };
         self.compare(hasher.finish(), expected)
     }
 
-    /// The hash that the bytes must have, from a reader that has not begun: whoever takes it computes their hash,
-    /// and brings it to [`Self::judge`] before the last of them are used.
-    pub(crate) fn take_check(&mut self) -> Option<Sha256Digest> {
-        self.check.take().map(|(_, expected)| expected)
-    }
-
-    /// Whether the bytes were the right ones.
-    ///
-    /// # Errors
-    /// `Damaged` when they were not.
-    pub(crate) fn judge(
-        &self,
-        actual: Sha256Digest,
-        expected: Sha256Digest,
-    ) -> Result<(), StoreError> {
-        let judged = self.compare(actual, expected);
-        if let Err(error) = &judged {
-            self.condition.note_damage(self.key, error);
-        }
-        judged
-    }
-
-    fn compare(&self, actual: Sha256Digest, expected: Sha256Digest) -> Result<(), StoreError> {
+    fn compare(&self, actual: Sha256Digest, expected: Sha256Digest) -> Result<(), CacheError> {
         if actual == expected {
             self.condition.note_verified(self.key);
             return Ok(());
@@ -182,7 +160,7 @@ impl RangeReader {
         mut target: &mut [u8],
         index: usize,
         mut offset: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CacheError> {
         let file = match self.open.take() {
             Some(open) if open.index == index => open.file,
             _ => self.open_file(index)?,
@@ -219,7 +197,7 @@ impl RangeReader {
         read
     }
 
-    fn open_file(&self, index: usize) -> Result<OwnedFd, StoreError> {
+    fn open_file(&self, index: usize) -> Result<OwnedFd, CacheError> {
         let file = self
             .tree
             .open_file(&self.name(index))
@@ -234,7 +212,7 @@ impl RangeReader {
     }
 
     /// A file that is still what the layout says.
-    fn accept(&self, file: OwnedFd, index: usize) -> Result<OwnedFd, StoreError> {
+    fn accept(&self, file: OwnedFd, index: usize) -> Result<OwnedFd, CacheError> {
         let stat =
             rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
         let expected = self.layout.file(index).map_or(0, |slice| slice.size);
@@ -252,9 +230,9 @@ impl RangeReader {
         Ok(file)
     }
 
-    fn refused(&self, doing: &'static str, index: usize, source: io::Error) -> StoreError {
+    fn refused(&self, doing: &'static str, index: usize, source: io::Error) -> CacheError {
         let path = self.tree.path().join(self.display(index));
-        of_path(self.tree.store_path(), StoreError::Io { doing, path, source })
+        of_path(self.tree.store_path(), CacheError::io(doing, path)(source))
     }
 
     fn name(&self, index: usize) -> Vec<u8> {
@@ -265,8 +243,8 @@ impl RangeReader {
         String::from_utf8_lossy(&self.name(index)).into_owned()
     }
 
-    fn damaged(&self, why: String) -> StoreError {
-        StoreError::Damaged { path: self.tree.store_path().clone(), why }
+    fn damaged(&self, why: String) -> CacheError {
+        CacheError::Damaged { path: self.tree.store_path().clone(), why }
     }
 }
 

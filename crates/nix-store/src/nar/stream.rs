@@ -10,14 +10,14 @@ use bytes::Bytes;
 
 use super::{Nar, read::RangeReader};
 use crate::{
-    StoreError,
-    chunks::{Chunks, Fill, ReadAhead},
+    CacheError, Chunks,
+    chunks::{Fill, ReadAhead},
     daemon::HeldRoot,
     local::Shared,
 };
 
 /// The chunks of a NAR. Dropping them ends the work and releases the path.
-pub struct NarStream {
+pub(crate) struct NarStream {
     chunks: ReadAhead<Opening>,
     /// Keeps the path from being collected while it is sent.
     _root: HeldRoot,
@@ -31,7 +31,7 @@ impl NarStream {
         nar: Nar,
         range: Range<u64>,
         root: HeldRoot,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, CacheError> {
         let mut chunks = ReadAhead::start(Opening::Asked { shared, nar, range });
         chunks.begin().await?;
         Ok(Self { chunks, _root: root })
@@ -39,7 +39,7 @@ impl NarStream {
 }
 
 impl Chunks for NarStream {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CacheError>>> {
         self.chunks.poll_chunk(cx)
     }
 }
@@ -51,7 +51,7 @@ enum Opening {
 }
 
 impl Fill for Opening {
-    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
+    fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
         if let Self::Asked { shared, nar, range } = self {
             *self = Self::Open(Box::new(shared.reader(nar, range)?));
         }

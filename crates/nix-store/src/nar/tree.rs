@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{StoreError, nonblocking_io::NonblockingIo};
+use crate::{CacheError, nonblocking_io::NonblockingIo};
 
 /// Set once the kernel has refused `openat2`.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
@@ -58,9 +58,9 @@ impl Tree {
     ///
     /// # Errors
     /// `Io`; `is_not_found` when nothing is there.
-    pub(crate) fn open(real_dir: &Path, store_path: &StorePath) -> Result<Self, StoreError> {
+    pub(crate) fn open(real_dir: &Path, store_path: &StorePath) -> Result<Self, CacheError> {
         let path = real_dir.join(store_path.as_str());
-        let root = open_root(&path).map_err(StoreError::io("open", &path))?;
+        let root = open_root(&path).map_err(CacheError::io("open", &path))?;
         Ok(Self { store_path: store_path.clone(), path, root, opened: None })
     }
 

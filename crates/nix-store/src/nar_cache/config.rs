@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use rns_formats::Compression;
+
 /// A compression that this server makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -20,6 +22,25 @@ impl Codec {
             Self::Xz => "xz",
         }
     }
+
+    /// What narinfos and URLs call it.
+    #[must_use]
+    pub const fn compression(self) -> Compression {
+        match self {
+            Self::Zstd => Compression::Zstd,
+            Self::Xz => Compression::Xz,
+        }
+    }
+
+    /// The codec that makes this.
+    #[must_use]
+    pub const fn of(compression: Compression) -> Option<Self> {
+        match compression {
+            Compression::Zstd => Some(Self::Zstd),
+            Compression::Xz => Some(Self::Xz),
+            _ => None,
+        }
+    }
 }
 
 /// Where compressed NARs are kept, and within what bounds.
@@ -27,6 +48,8 @@ impl Codec {
 pub struct NarCacheConfig {
     /// The directory; made when it is not there. Nothing else belongs in it.
     pub directory: PathBuf,
+    /// How the NARs are compressed that narinfos offer. None: narinfos offer them as they are.
+    pub offer: Option<Codec>,
     /// The most that the files in it may take together. A larger NAR is never compressed.
     pub bytes: u64,
     /// Memory for compressed NARs of at most 64 KiB.
@@ -50,6 +73,7 @@ impl NarCacheConfig {
     pub const fn new(directory: PathBuf) -> Self {
         Self {
             directory,
+            offer: None,
             bytes: 20 << 30,
             memory_bytes: 64 << 20,
             encoder_memory_bytes: 256 << 20,

@@ -7,25 +7,25 @@ use std::{
 };
 
 use bytes::Bytes;
-use rns_formats::Sha256Hasher;
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+use rns_cache::{Blob, BlobBody, CacheError};
+use rns_formats::{Sha256Digest, Sha256Hasher};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use super::{
     Finished, NarCache, Recipe,
     disk::Temporary,
     encode_progress::{EncodeProgress, Failure, Progress},
+    encoder::Encoder,
     file_name::CompressedFile,
     memory::{self, Small},
+    portions::{Portion, Portions},
     throttle::{Busy, Throttle},
-    uncached_encoder::Work,
 };
-use crate::{LocalStore, Nar, StoreError, daemon::HeldRoot};
 
 /// What is to be compressed, and for whom.
 pub(super) struct Order {
     pub(super) cache: Arc<NarCache>,
-    pub(super) store: LocalStore,
-    pub(super) nar: Nar,
+    pub(super) nar: Arc<dyn Blob>,
     pub(super) recipe: Recipe,
     pub(super) tag: Arc<str>,
     pub(super) production: Arc<EncodeProgress>,
@@ -37,7 +37,7 @@ pub(super) struct Order {
 pub(super) async fn run(order: Order) {
     let mut settled = Settled { order, result: Err(Failure::Cache) };
     let order = &settled.order;
-    let whole = order.cache.is_whole(order.nar.size());
+    let whole = order.cache.is_whole(order.nar.len());
     let lane = order.cache.lane(order.recipe.codec);
     // One that nobody has asked for runs beside the others: it must not take their place while it rests.
     let permit = match (&order.busy, whole) {
@@ -54,16 +54,16 @@ pub(super) async fn run(order: Order) {
         settled.result = Ok(finished);
         return;
     }
-    // What is read before anything is sent needs no root.
-    let held = if whole {
-        order.store.is_there(&order.nar).await.map(|there| there.then_some(None))
+    let nar = &*order.nar;
+    let read = if whole {
+        nar.read_whole().await.map(|bytes| bytes.map(BlobBody::Whole))
     } else {
-        order.store.hold(&order.nar).await.map(|root| root.map(Some))
+        nar.read(0..nar.len()).await
     };
-    let root = match held {
-        Ok(Some(root)) => root,
+    let work = match read {
+        Ok(Some(body)) => Work::new(body, nar.len(), order.recipe),
         Ok(None) => {
-            settled.result = Err(Failure::Gone(order.nar.info.path.clone()));
+            settled.result = Err(Failure::Gone);
             return;
         }
         Err(error) => {
@@ -71,14 +71,14 @@ pub(super) async fn run(order: Order) {
             return;
         }
     };
-    if root.is_none() && order.busy.is_none() {
-        spawn_blocking(move || settled.work(None, permit));
+    if whole && order.busy.is_none() {
+        spawn_blocking(move || settled.work(work, permit));
         return;
     }
     // Not a thread of the pool that answers requests: this takes minutes, and must not hold up a stop.
     let started = thread::Builder::new()
         .name("compress".to_owned())
-        .spawn(move || settled.work(root, permit));
+        .spawn(move || settled.work(work, permit));
     if let Err(error) = started {
         tracing::warn!("cannot start a thread that compresses: {error}");
     }
@@ -102,32 +102,30 @@ impl Drop for Settled {
 }
 
 impl Settled {
-    fn work(mut self, root: Option<HeldRoot>, permit: Option<OwnedSemaphorePermit>) {
-        self.order.cache.running.fetch_add(1, Ordering::Relaxed);
-        self.result = match root {
-            None => self.order.whole(),
-            Some(_) => self.order.growing(),
-        };
-        self.order.cache.running.fetch_sub(1, Ordering::Relaxed);
-        if self.result.is_ok() {
-            self.order.cache.made.fetch_add(1, Ordering::Relaxed);
+    fn work(mut self, work: Work, permit: Option<OwnedSemaphorePermit>) {
+        let order = &self.order;
+        order.cache.running.fetch_add(1, Ordering::Relaxed);
+        let is_whole = order.cache.is_whole(order.nar.len());
+        let result = if is_whole { order.whole(work) } else { order.growing(work) };
+        order.cache.running.fetch_sub(1, Ordering::Relaxed);
+        if result.is_ok() {
+            order.cache.made.fetch_add(1, Ordering::Relaxed);
         }
-        drop((permit, root));
+        self.result = result;
+        drop(permit);
     }
 }
 
 impl Order {
     /// Compresses into memory, and then into a file.
-    fn whole(&self) -> Result<Finished, Failure> {
-        let mut work = self.start()?;
+    fn whole(&self, mut work: Work) -> Result<Finished, Failure> {
         let mut made = Vec::new();
         let mut pace = self.pace();
         while !work.is_at_end() {
             work.step(&mut made).map_err(nar)?;
             pace.rest();
         }
-        let file =
-            CompressedFile { size: made.len() as u64, hash: rns_formats::Sha256Digest::of(&made) };
+        let file = CompressedFile { size: made.len() as u64, hash: Sha256Digest::of(&made) };
         let bytes = Bytes::from(made.into_boxed_slice());
         let kept = self.temporary().and_then(|mut temporary| {
             temporary.append(&bytes)?;
@@ -146,12 +144,10 @@ impl Order {
     }
 
     /// Compresses into a file that others read meanwhile.
-    fn growing(&self) -> Result<Finished, Failure> {
+    fn growing(&self, mut work: Work) -> Result<Finished, Failure> {
         let temporary = self.temporary();
         self.cache.note(&temporary);
         let mut temporary = temporary.map_err(|_| Failure::Cache)?;
-        let mut work = self.start()?;
-        work.hash_beside();
         let (mut made, mut hasher, mut written) = (Vec::new(), Sha256Hasher::new(), 0);
         let mut pace = self.pace();
         while !work.is_at_end() {
@@ -197,12 +193,53 @@ impl Order {
         self.cache.note(&appended);
         appended.map_err(|_| Failure::Cache)
     }
-
-    fn start(&self) -> Result<Work, Failure> {
-        self.store.work(&self.nar, self.recipe).map_err(nar)
-    }
 }
 
-fn nar(error: StoreError) -> Failure {
+fn nar(error: CacheError) -> Failure {
     Failure::Nar(Arc::new(error))
+}
+
+/// A NAR that is being compressed, on a thread that may block.
+///
+/// Where its hash is to be checked, the blocking pool computes it, one chunk ahead of the encoder.
+struct Work {
+    portions: Portions,
+    /// `None` before the first portion.
+    encoder: Option<Encoder>,
+    recipe: Recipe,
+    size: u64,
+    /// Where the NAR is read.
+    runtime: Handle,
+    ended: bool,
+}
+
+impl Work {
+    fn new(body: BlobBody, size: u64, recipe: Recipe) -> Self {
+        let portions = Portions::new(body, size);
+        Self { portions, encoder: None, recipe, size, runtime: Handle::current(), ended: false }
+    }
+
+    /// Compresses the next portion and appends what comes out. The end comes out only when the NAR was what it
+    /// should be.
+    ///
+    /// # Errors
+    /// Those of reading the NAR, and when the encoder cannot be set up for want of memory.
+    fn step(&mut self, out: &mut Vec<u8>) -> Result<(), CacheError> {
+        let Portion { bytes, is_last } = self.runtime.block_on(self.portions.next())?;
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(Encoder::new(self.recipe.codec, self.recipe.level, self.size)?),
+        };
+        encoder.push(&bytes, out)?;
+        if is_last {
+            encoder.finish(out)?;
+            self.ended = true;
+        }
+        Ok(())
+    }
+
+    /// Whether everything has come out.
+    const fn is_at_end(&self) -> bool {
+        self.ended
+    }
 }

@@ -6,11 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rns_formats::StorePath;
 use tokio::sync::watch;
 
-use super::Finished;
-use crate::StoreError;
+use super::{Finished, tail_reader::gone};
+use crate::CacheError;
 
 /// How far a compression has come.
 #[derive(Clone)]
@@ -29,9 +28,9 @@ pub(super) enum Progress {
 #[derive(Clone)]
 pub(super) enum Failure {
     /// The NAR cannot be read, or is not what was registered.
-    Nar(Arc<StoreError>),
+    Nar(Arc<CacheError>),
     /// The path is not in the store any more.
-    Gone(StorePath),
+    Gone,
     /// The cache could not take it, or everybody had left. Compressing it alone still works.
     Cache,
 }
@@ -137,10 +136,10 @@ impl Drop for Reader {
 
 impl Failure {
     /// The same for one of several who were waiting; `None` when the work may be done without the cache.
-    pub(super) fn error(&self) -> Option<StoreError> {
+    pub(super) fn error(&self) -> Option<CacheError> {
         match self {
-            Self::Nar(error) => Some(error.again()),
-            Self::Gone(path) => Some(StoreError::Collected { path: path.clone() }),
+            Self::Nar(error) => Some(error.duplicate()),
+            Self::Gone => Some(gone()),
             Self::Cache => None,
         }
     }

@@ -8,7 +8,7 @@ use zstd::zstd_safe::{
 };
 
 use super::Codec;
-use crate::StoreError;
+use crate::CacheError;
 
 /// Room that is offered to an encoder at a time.
 const ROOM: usize = 128 << 10;
@@ -27,7 +27,7 @@ impl Encoder {
     ///
     /// # Errors
     /// When there is not enough memory.
-    pub(super) fn new(codec: Codec, level: u8, size: u64) -> Result<Self, StoreError> {
+    pub(super) fn new(codec: Codec, level: u8, size: u64) -> Result<Self, CacheError> {
         let made = match codec {
             Codec::Zstd => zstd(level, size).map(Self::Zstd),
             Codec::Xz => xz(level, size).map(|stream| Self::Xz(Box::new(stream))),
@@ -39,7 +39,7 @@ impl Encoder {
     ///
     /// # Errors
     /// When the library has one, or the NAR is longer than was said.
-    pub(super) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
+    pub(super) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), CacheError> {
         match self {
             Self::Zstd(context) => {
                 let mut input = InBuffer::around(input);
@@ -67,7 +67,7 @@ impl Encoder {
     ///
     /// # Errors
     /// When the library has one, or the NAR was shorter than was said.
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), CacheError> {
         match self {
             Self::Zstd(context) => {
                 let mut nothing = InBuffer::around(&[]);
@@ -148,8 +148,8 @@ fn zstd_error(code: usize) -> io::Error {
     io::Error::other(get_error_name(code))
 }
 
-fn failed(error: io::Error) -> StoreError {
-    StoreError::io("compress", "a NAR")(error)
+fn failed(error: io::Error) -> CacheError {
+    CacheError::io("compress", "a NAR")(error)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! A compressed NAR of which everything is known.
 
-use std::{ops::Range, os::fd::OwnedFd, path::Path, sync::Arc};
+use std::{borrow::Cow, ops::Range, os::fd::OwnedFd, path::Path, sync::Arc};
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use rns_cache::{Blob, BlobBody, CacheError, slice};
 
-use super::{CompressedFile, Recipe, disk::Found, memory::Small};
-use crate::{Chunks, FileStream, LocalStore, Nar, StoreError};
+use super::{CompressedFile, NarCache, Recipe, disk::Found, memory::Small, steps::Stepping};
+use crate::chunks::FileStream;
 
 /// A compressed NAR: its length and hash are known, and every range of it can be had.
 #[derive(Clone)]
@@ -23,19 +25,11 @@ enum Source {
         name: Option<Arc<str>>,
     },
     /// Nowhere: it is compressed anew for each reader.
-    Again {
-        store: LocalStore,
-        nar: Nar,
+    Uncached {
+        cache: Arc<NarCache>,
+        nar: Arc<dyn Blob>,
         recipe: Recipe,
     },
-}
-
-/// The bytes of a compressed NAR, or of a range of it.
-pub enum CompressedBody {
-    /// All of them.
-    Whole(Bytes),
-    /// Chunk by chunk.
-    Stream(Box<dyn Chunks>),
 }
 
 impl Finished {
@@ -59,35 +53,19 @@ impl Finished {
         Self { tag, file, source: Source::File { open, name: None } }
     }
 
-    pub(super) const fn again(
+    pub(super) fn uncached(
         tag: Arc<str>,
         file: CompressedFile,
-        store: LocalStore,
-        nar: Nar,
+        (cache, nar): (Arc<NarCache>, Arc<dyn Blob>),
         recipe: Recipe,
     ) -> Self {
-        Self { tag, file, source: Source::Again { store, nar, recipe } }
-    }
-
-    /// The strong validator without quotes: letters, digits and dashes. The same bytes have the same one, always.
-    #[must_use]
-    pub fn tag(&self) -> &str {
-        &self.tag
+        Self { tag, file, source: Source::Uncached { cache, nar, recipe } }
     }
 
     /// Length and hash.
     #[must_use]
     pub const fn file(&self) -> &CompressedFile {
         &self.file
-    }
-
-    /// Its name in the directory of the cache, where it is a file there.
-    #[must_use]
-    pub fn file_name(&self) -> Option<&str> {
-        match &self.source {
-            Source::File { name, .. } => name.as_deref(),
-            _ => None,
-        }
     }
 
     /// The file, where there is one.
@@ -97,28 +75,36 @@ impl Finished {
             _ => None,
         }
     }
+}
 
-    /// The bytes of `range`, which lies within the file. `None` when the path was collected meanwhile.
-    ///
-    /// # Errors
-    /// When the store cannot be read; errors while reading come with the chunks.
-    pub async fn read(&self, range: Range<u64>) -> Result<Option<CompressedBody>, StoreError> {
+#[async_trait]
+impl Blob for Finished {
+    fn len(&self) -> u64 {
+        self.file.size
+    }
+
+    fn etag(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.tag)
+    }
+
+    fn file_name(&self) -> Option<&str> {
+        match &self.source {
+            Source::File { name, .. } => name.as_deref(),
+            _ => None,
+        }
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Option<BlobBody>, CacheError> {
         Ok(match &self.source {
-            Source::Memory(bytes) => {
-                let index = |at| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-                Some(CompressedBody::Whole(bytes.slice(index(range.start)..index(range.end))))
-            }
+            Source::Memory(bytes) => Some(BlobBody::Whole(slice(bytes, range))),
             Source::File { open, .. } => {
-                let chunks = FileStream::start(
-                    Arc::clone(open),
-                    Path::new("a compressed NAR").into(),
-                    range,
-                );
-                Some(CompressedBody::Stream(Box::new(chunks)))
+                let path = Path::new("a compressed NAR").into();
+                let chunks = FileStream::start(Arc::clone(open), path, range);
+                Some(BlobBody::Stream(Box::new(chunks)))
             }
-            Source::Again { store, nar, recipe } => {
-                let chunks = store.compress_alone(nar, *recipe, range).await?;
-                chunks.map(|chunks| CompressedBody::Stream(Box::new(chunks)))
+            Source::Uncached { cache, nar, recipe } => {
+                let encoder = cache.compress_uncached(&**nar, *recipe, range).await?;
+                encoder.map(|encoder| BlobBody::Stream(Box::new(Stepping::start(encoder))))
             }
         })
     }

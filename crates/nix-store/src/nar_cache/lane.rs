@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{Codec, Recipe};
-use crate::StoreError;
+use crate::CacheError;
 
 pub(super) struct Lane {
     codec: Codec,
@@ -38,12 +38,12 @@ impl Lane {
     }
 
     /// How NARs are compressed here.
-    pub(super) async fn recipe(&self) -> Result<Recipe, StoreError> {
+    pub(super) async fn recipe(&self) -> Result<Recipe, CacheError> {
         let (codec, level) = (self.codec, self.level);
         let made = || async {
             spawn_blocking(move || Recipe::new(codec, level))
                 .await
-                .map_err(|_| StoreError::Stopping)?
+                .map_err(|_| CacheError::ShuttingDown)?
         };
         self.recipe.get_or_try_init(made).await.copied()
     }

@@ -1,9 +1,8 @@
 //! Small compressed NARs, kept in memory.
 
 use std::{
-    any::Any,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -28,29 +27,21 @@ const NOTED: u64 = 10;
 pub(super) struct Small {
     pub(super) file: CompressedFile,
     pub(super) bytes: Bytes,
-    pub(super) shared: Arc<Shared>,
-}
-
-/// What all that use a small compressed NAR have in common.
-#[derive(Default)]
-pub(super) struct Shared {
-    /// What was made of it for those who ask for all of it.
-    pub(super) made: OnceLock<Box<dyn Any + Send + Sync>>,
     /// When its last use was noted where files are kept, in seconds since 1970.
-    noted: AtomicU64,
+    noted: Arc<AtomicU64>,
 }
 
 impl Small {
     pub(super) fn new(file: CompressedFile, bytes: Bytes) -> Self {
-        Self { file, bytes, shared: Arc::default() }
+        Self { file, bytes, noted: Arc::default() }
     }
 
     /// Whether its use is to be noted again. Then it is taken for noted.
     pub(super) fn is_to_be_noted(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let noted = self.shared.noted.swap(now, Ordering::Relaxed);
+        let noted = self.noted.swap(now, Ordering::Relaxed);
         if now.abs_diff(noted) < NOTED {
-            self.shared.noted.store(noted, Ordering::Relaxed);
+            self.noted.store(noted, Ordering::Relaxed);
         }
         now.abs_diff(noted) >= NOTED
     }
@@ -58,8 +49,8 @@ impl Small {
 
 pub(super) struct Memory(Cache<Arc<str>, Small, Size>);
 
-/// Memory that is not counted otherwise: what is made of an entry, and what the allocator needs.
-const MORE: usize = 768;
+/// Memory that is not counted otherwise: what the allocator needs.
+const MORE: usize = 128;
 
 #[derive(Clone)]
 struct Size;

@@ -5,15 +5,15 @@
 //! compressed is fixed to the last parameter, so that a file that was evicted comes back the same. Whatever
 //! becomes of the directory costs time only: a reader whose file is lost goes on with a compression of its own.
 //!
-//! - `config`, `recipe`, `encoder`: what is compressed how
-//! - `work`, `hashing`: from the bytes of a NAR to compressed ones
-//! - `production`, `produce`: one compression that runs, and its readers
-//! - `prewarm`, `pace`: what is done before anybody asks
-//! - `growing`, `finished`, `at_hand`: what a reader gets
-//! - `lane`: how many run side by side
+//! - `compressed`: the adapter, a [`rns_cache::BinaryCache`] around another
+//! - `config`, `recipe`, `encoder`, `lane`: what is compressed how, and how many side by side
+//! - `portions`, `encode_job`, `encode_progress`: one compression that runs, and its readers
+//! - `uncached_encoder`: a compression for one reader
+//! - `tail_reader`, `finished`, `ready`, `steps`: what a reader gets
+//! - `prewarm`, `throttle`: what is done before anybody asks
 //! - `disk`, `file_name`, `memory`: where results are kept
-//! - `serve`: the questions of the server
 
+mod compressed;
 mod config;
 mod disk;
 mod encode_job;
@@ -21,13 +21,13 @@ mod encode_progress;
 mod encoder;
 mod file_name;
 mod finished;
-mod hashing;
-mod in_memory;
 mod lane;
 mod memory;
-mod prewarm;
+mod portions;
+pub(crate) mod prewarm;
+mod ready;
 mod recipe;
-mod serve;
+mod steps;
 mod tail_reader;
 mod throttle;
 mod uncached_encoder;
@@ -43,16 +43,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rns_cache::{Blob, NarCacheStats};
 use tokio::{sync::watch, task::spawn_blocking};
 
+use self::recipe::Recipe;
 pub use self::{
+    compressed::{Compressed, CompressedCache, Warmed},
     config::{Codec, NarCacheConfig},
     file_name::CompressedFile,
-    finished::{CompressedBody, Finished},
-    in_memory::InMemory,
-    prewarm::Warmed,
-    serve::Compressed,
-    tail_reader::{GrowingNar, TailReader},
+    finished::Finished,
+    prewarm::Prewarm,
+    tail_reader::GrowingNar,
 };
 use self::{
     disk::{Disk, Found},
@@ -61,8 +62,7 @@ use self::{
     lane::Lane,
     memory::{Memory, Small},
 };
-pub(crate) use self::{recipe::Recipe, throttle::Busy};
-use crate::{LocalStore, Nar, nonblocking_io::NonblockingIo};
+use crate::nonblocking_io::NonblockingIo;
 
 /// How long a full disk is left in peace.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -71,7 +71,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 const BUSY: usize = 128;
 
 /// The cache of compressed NARs.
-pub(crate) struct NarCache {
+pub struct NarCache {
     config: NarCacheConfig,
     disk: Disk,
     memory: Memory,
@@ -92,28 +92,10 @@ pub(crate) struct NarCache {
     nonblocking_io: NonblockingIo,
 }
 
-/// Counters and levels of the NAR cache, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NarCacheStats {
-    /// What the files take together, in bytes.
-    pub bytes: u64,
-    /// Memory of small compressed NARs, in bytes.
-    pub memory_bytes: u64,
-    /// Compressed NARs that were there when they were asked for.
-    pub hits: u64,
-    /// Those that were not.
-    pub misses: u64,
-    /// Files that had to go.
-    pub evictions: u64,
-    /// Compressions that run at the moment.
-    pub running: u64,
-    /// Compressions that were completed.
-    pub made: u64,
-}
-
 impl NarCache {
     /// Opens the cache; a thread finds out what is in it.
-    pub(crate) fn open(config: NarCacheConfig) -> Arc<Self> {
+    #[must_use]
+    pub fn open(config: NarCacheConfig) -> Arc<Self> {
         let cache = Arc::new(Self {
             disk: Disk::new(config.directory.clone(), config.bytes),
             memory: Memory::new(config.memory_bytes),
@@ -209,13 +191,7 @@ impl NarCache {
     }
 
     /// Takes part in the compression of a NAR, and starts it if nobody has.
-    fn join(
-        self: &Arc<Self>,
-        store: &LocalStore,
-        nar: &Nar,
-        recipe: Recipe,
-        tag: &Arc<str>,
-    ) -> Reader {
+    fn join(self: &Arc<Self>, nar: &Arc<dyn Blob>, recipe: Recipe, tag: &Arc<str>) -> Reader {
         let mut productions = self.productions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(production) = productions.get(tag) {
             return production.reader();
@@ -226,8 +202,7 @@ impl NarCache {
         drop(productions);
         tokio::spawn(encode_job::run(Order {
             cache: Arc::clone(self),
-            store: store.clone(),
-            nar: nar.clone(),
+            nar: Arc::clone(nar),
             recipe,
             tag: Arc::clone(tag),
             production,
@@ -260,7 +235,7 @@ impl NarCache {
     }
 
     /// What is counted.
-    pub(crate) fn numbers(&self) -> NarCacheStats {
+    pub fn stats(&self) -> NarCacheStats {
         NarCacheStats {
             bytes: self.disk.bytes(),
             memory_bytes: self.memory.bytes(),

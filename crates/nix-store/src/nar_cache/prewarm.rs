@@ -1,129 +1,129 @@
-//! Compressing NARs before anybody asks for them.
+//! Compressing NARs before any client asks for them, while there is nothing else to do.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
+use rns_cache::{CacheError, ExposurePolicy, IsBusy};
 use rns_formats::HashPart;
-use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{Codec, encode_job, encode_progress::EncodeProgress};
-use crate::{LocalStore, StoreError};
+use super::{Codec, CompressedCache, Warmed};
+use crate::LocalStore;
 
-/// New paths that one question to the database takes.
-const PAGE: i64 = 256;
+/// How often it is looked for new paths.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-const NEWEST: &str = "select coalesce(max(id), 0) from ValidPaths";
-
-const PATH: &str = "select path from ValidPaths where id = ?1";
-
-const AFTER: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
-
-/// What became of a NAR that was to be compressed before anybody asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Warmed {
-    /// It was compressed.
-    Made,
-    /// It was there, or somebody is at it.
-    Known,
-    /// There is no such path, or its NAR is not compressed here.
-    Not,
-    /// It would drive others out of the cache.
-    NoRoom,
+/// NARs that are compressed while there is nothing else to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prewarm {
+    /// Those of the closures of these roots: profiles, other links into the store, or directories of such links.
+    pub roots: Vec<PathBuf>,
+    /// Those of paths that are registered while the server runs.
+    pub new_paths: bool,
 }
 
-impl LocalStore {
-    /// Compresses the NAR of a path, unless that was done before. It rests while `busy` says that requests are being
-    /// answered; when somebody asks for this very NAR, it does not.
-    ///
-    /// # Errors
-    /// As [`Self::path_info`].
-    pub async fn warm(
-        &self,
-        hash: HashPart,
-        codec: Codec,
-        busy: &Arc<super::Busy>,
-    ) -> Result<Warmed, StoreError> {
-        let Some(cache) = &self.shared().nar_cache else { return Ok(Warmed::Not) };
-        let Some(info) = self.path_info(hash).await? else { return Ok(Warmed::Not) };
-        let recipe = cache.lane(codec).recipe().await?;
-        let tag: Arc<str> = recipe.tag(&info.nar_hash).into();
-        cache.ready().await;
-        if cache.known(&tag).is_some() {
-            return Ok(Warmed::Known);
+impl Prewarm {
+    /// Whether anything is compressed in advance.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.new_paths || !self.roots.is_empty()
+    }
+}
+
+/// The caches whose paths are compressed: those that are in use now.
+pub(crate) type CachesInUse = dyn Fn() -> Vec<CompressedCache> + Send + Sync;
+
+/// Compresses NARs for as long as it is polled.
+pub(crate) async fn run(
+    prewarm: Prewarm,
+    (store, codec): (LocalStore, Codec),
+    caches: Arc<CachesInUse>,
+    is_busy: Arc<IsBusy>,
+) {
+    let mut new = NewPaths { last: None };
+    let mut rooted = Closures::new(&store, &prewarm.roots);
+    let mut waiting = VecDeque::new();
+    let mut told = false;
+    loop {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        // An outage is told by those whose requests fail; it is tried again.
+        if prewarm.new_paths {
+            _ = new.find(&store, &mut waiting).await;
         }
-        if info.nar_size > cache.config.bytes {
-            return Ok(Warmed::Not);
+        if let Some(rooted) = &mut rooted {
+            _ = rooted.find(&mut waiting).await;
         }
-        if !cache.has_room(info.nar_size) || cache.is_paused() {
-            return Ok(Warmed::NoRoom);
+        while let Some(hash) = waiting.pop_front() {
+            match warm(&caches(), hash, codec, &is_busy).await {
+                Ok(Warmed::NoRoom) if !told => {
+                    told = true;
+                    tracing::info!(
+                        "nothing is compressed in advance any more: the NAR cache is full"
+                    );
+                }
+                Ok(Warmed::Made) => told = false,
+                Ok(_) | Err(_) => {}
+            }
         }
-        let Some(nar) = self.nar(hash, Some(info.nar_hash)).await? else {
-            return Ok(Warmed::Not);
-        };
-        let production = Arc::new(EncodeProgress::new());
-        if !cache.begin(&tag, &production) {
-            return Ok(Warmed::Known);
+    }
+}
+
+/// Compresses the NAR of a path that one of the caches shows.
+async fn warm(
+    caches: &[CompressedCache],
+    hash: HashPart,
+    codec: Codec,
+    is_busy: &Arc<IsBusy>,
+) -> Result<Warmed, CacheError> {
+    let mut otherwise = Ok(Warmed::Not);
+    for cache in caches {
+        match cache.warm(hash, codec, is_busy).await {
+            Ok(Warmed::Not) => {}
+            Ok(warmed) => return Ok(warmed),
+            // It may not be known what this cache shows; another one can show it all the same.
+            Err(error) => otherwise = Err(error),
         }
-        encode_job::run(encode_job::Order {
-            cache: Arc::clone(cache),
-            store: self.clone(),
-            nar,
-            recipe,
-            tag,
-            production: Arc::clone(&production),
-            busy: Some(Arc::clone(busy)),
-        })
-        .await;
-        Ok(if production.ended().await { Warmed::Made } else { Warmed::Not })
+    }
+    otherwise
+}
+
+/// Follows the closures of roots.
+struct Closures {
+    store: LocalStore,
+    /// The state of the closures that were seen.
+    seen: Option<u64>,
+}
+
+impl Closures {
+    fn new(store: &LocalStore, roots: &[PathBuf]) -> Option<Self> {
+        let policy = ExposurePolicy { roots: Some(roots.to_vec()), ..ExposurePolicy::default() };
+        (!roots.is_empty()).then(|| Self { store: store.exposing(&policy), seen: None })
     }
 
-    /// Paths that were registered after the one with this number, up to 256, and the number of the last of them.
-    /// `None` only asks for the number of the newest.
-    ///
-    /// # Errors
-    /// `Unavailable` while the database cannot be read.
-    pub async fn registered_after(
-        &self,
-        row: Option<i64>,
-    ) -> Result<(Vec<HashPart>, i64), StoreError> {
-        let store_dir = self.store_dir().clone();
-        let question = move |connection: &Connection| {
-            let Some(after) = row else {
-                let newest = connection.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?;
-                return Ok((Vec::new(), newest));
-            };
-            let mut statement = connection.prepare_cached(AFTER)?;
-            let mut rows = statement.query((after, PAGE))?;
-            let (mut paths, mut last) = (Vec::new(), after);
-            while let Some(row) = rows.next()? {
-                last = row.get(0)?;
-                let path = row.get_ref(1)?.as_str().ok();
-                let path = path.and_then(|path| store_dir.parse_path(path).ok());
-                paths.extend(path.map(|path| path.hash_part()));
-            }
-            Ok((paths, last))
-        };
-        let found = self.shared().database.ask(question).await?;
-        Ok(found.unwrap_or_else(|| (Vec::new(), row.unwrap_or(0))))
+    async fn find(&mut self, waiting: &mut VecDeque<HashPart>) -> Result<(), CacheError> {
+        self.store.exposure_known().await?;
+        // Read before the paths are, so that nothing is missed.
+        let Some(now) = self.store.exposure_numbers() else { return Ok(()) };
+        if self.seen != Some(now.evaluations) {
+            waiting.extend(self.store.exposed_paths().await?.unwrap_or_default());
+            self.seen = Some(now.evaluations);
+        }
+        Ok(())
     }
+}
 
-    /// All paths that a policy exposes; `None` without a policy, or while it is not known what that exposes.
-    ///
-    /// # Errors
-    /// `Unavailable` while the database cannot be read.
-    pub async fn exposed_paths(&self) -> Result<Option<Vec<HashPart>>, StoreError> {
-        let Some(rows) = self.exposed_rows() else { return Ok(None) };
-        let store_dir = self.store_dir().clone();
-        let question = move |connection: &Connection| {
-            let mut statement = connection.prepare_cached(PATH)?;
-            let mut paths = Vec::new();
-            for row in &rows {
-                let path: Option<String> =
-                    statement.query_row([row], |row| row.get(0)).optional()?;
-                let path = path.and_then(|path| store_dir.parse_path(&path).ok());
-                paths.extend(path.map(|path| path.hash_part()));
-            }
-            Ok(paths)
-        };
-        self.shared().database.ask(question).await
+/// Follows what is registered.
+struct NewPaths {
+    last: Option<i64>,
+}
+
+impl NewPaths {
+    async fn find(
+        &mut self,
+        store: &LocalStore,
+        waiting: &mut VecDeque<HashPart>,
+    ) -> Result<(), CacheError> {
+        let (paths, last) = store.registered_after(self.last).await?;
+        self.last = Some(last);
+        waiting.extend(paths);
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use rns_formats::Sha256Digest;
 
 use super::{Codec, encoder::Encoder};
-use crate::StoreError;
+use crate::CacheError;
 
 /// The codec, its level, and the encoder's fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ impl Recipe {
     ///
     /// # Errors
     /// When the encoder cannot be set up, for want of memory.
-    pub(super) fn new(codec: Codec, level: u8) -> Result<Self, StoreError> {
+    pub(super) fn new(codec: Codec, level: u8) -> Result<Self, CacheError> {
         let sample = sample();
         let mut encoder = Encoder::new(codec, level, sample.len() as u64)?;
         let mut made =

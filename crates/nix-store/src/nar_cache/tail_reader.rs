@@ -1,64 +1,49 @@
 //! A NAR that is not compressed yet, or is being compressed.
 
-use std::{
-    mem,
-    os::fd::OwnedFd,
-    path::Path,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::{borrow::Cow, mem, os::fd::OwnedFd, path::Path, sync::Arc};
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::task::{JoinHandle, spawn_blocking};
+use rns_cache::{Blob, CacheError, Chunks, GrowingBlob};
+use tokio::task::spawn_blocking;
 
 use super::{
-    Finished, Recipe,
+    Finished, NarCache, Recipe,
     encode_progress::{Failure, Progress, Reader},
+    steps::{Stepping, Steps},
     uncached_encoder::UncachedEncoder,
 };
 use crate::{
-    Chunks, LocalStore, Nar, StoreError,
-    chunks::{FileRange, Fill as _, ReadAhead},
+    chunks::{FileRange, Fill as _},
     nar::Buffer,
 };
 
 /// A NAR whose compressed length is not known yet. Nothing is compressed before it is read or waited for.
 pub struct GrowingNar {
-    pub(super) store: LocalStore,
-    pub(super) nar: Nar,
+    pub(super) cache: Arc<NarCache>,
+    pub(super) nar: Arc<dyn Blob>,
     pub(super) recipe: Recipe,
     pub(super) tag: Arc<str>,
 }
 
-impl GrowingNar {
-    /// The strong validator without quotes; the finished file will have the same one.
-    #[must_use]
-    pub fn tag(&self) -> &str {
-        &self.tag
+#[async_trait]
+impl GrowingBlob for GrowingNar {
+    fn etag(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.tag)
     }
 
-    /// Waits until everything is compressed; `None` when the path is gone or damaged.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn finished(&self) -> Result<Option<Finished>, StoreError> {
-        self.store.finish_compressing(&self.nar, self.recipe, &self.tag).await
+    async fn finished(&self) -> Result<Option<Arc<dyn Blob>>, CacheError> {
+        let finished = self.finish().await?;
+        Ok(finished.map(|finished| Arc::new(finished) as Arc<dyn Blob>))
     }
 
-    /// The bytes from the first on, as they are made.
-    #[must_use]
-    pub fn stream(self) -> TailReader {
-        TailReader::start(State { from: Via::Start, offset: 0, growing: self })
+    fn stream(self: Box<Self>) -> Box<dyn Chunks> {
+        Box::new(Stepping::start(TailReader { from: Via::Start, offset: 0, growing: *self }))
     }
 }
 
-/// The chunks of a compressed NAR that is being made. Dropping them leaves the compression alone for a while.
-pub struct TailReader(Option<JoinHandle<Step>>);
-
-type Step = (State, Option<Result<Bytes, StoreError>>);
-
-struct State {
+/// Reads a compressed NAR that is being made. Dropping it leaves the compression alone for a while.
+struct TailReader {
     growing: GrowingNar,
     from: Via,
     /// How much has been handed out.
@@ -69,56 +54,27 @@ enum Via {
     Start,
     File(Reader),
     /// Compressed for this reader, because the cache failed.
-    UncachedEncoder(Box<ReadAhead<UncachedEncoder>>),
+    UncachedEncoder(Box<UncachedEncoder>),
     Ended,
 }
 
+impl Steps for TailReader {
+    async fn next(&mut self) -> Result<Option<Bytes>, CacheError> {
+        let chunk = self.read_on().await?;
+        self.offset += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(chunk)
+    }
+}
+
 impl TailReader {
-    fn start(state: State) -> Self {
-        Self(Some(tokio::spawn(state.step())))
-    }
-}
-
-impl Chunks for TailReader {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
-        let Some(task) = &mut self.0 else { return Poll::Ready(None) };
-        let stepped = ready!(Pin::new(task).poll(cx));
-        self.0 = None;
-        let Ok((state, chunk)) = stepped else {
-            return Poll::Ready(Some(Err(StoreError::Stopping)));
-        };
-        if matches!(chunk, Some(Ok(_))) {
-            *self = Self::start(state);
-        }
-        Poll::Ready(chunk)
-    }
-}
-
-impl Drop for TailReader {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
-    }
-}
-
-impl State {
-    async fn step(mut self) -> Step {
-        let chunk = self.next().await.transpose();
-        if let Some(Ok(bytes)) = &chunk {
-            self.offset += bytes.len() as u64;
-        }
-        (self, chunk)
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+    async fn read_on(&mut self) -> Result<Option<Bytes>, CacheError> {
         loop {
             match mem::replace(&mut self.from, Via::Ended) {
                 Via::Ended => return Ok(None),
-                Via::Start => self.from = self.growing.open().await?,
-                Via::UncachedEncoder(mut chunks) => {
-                    let chunk = chunks.next_chunk().await.transpose()?;
-                    self.from = Via::UncachedEncoder(chunks);
+                Via::Start => self.from = self.growing.open(),
+                Via::UncachedEncoder(mut encoder) => {
+                    let chunk = encoder.next().await?;
+                    self.from = Via::UncachedEncoder(encoder);
                     return Ok(chunk);
                 }
                 Via::File(mut reader) => {
@@ -149,25 +105,38 @@ impl State {
 }
 
 impl GrowingNar {
-    async fn open(&self) -> Result<Via, StoreError> {
-        let cache = self.store.nar_cache()?;
-        Ok(Via::File(cache.join(&self.store, &self.nar, self.recipe, &self.tag)))
+    /// Waits until everything is compressed; `None` when the path is gone or damaged.
+    ///
+    /// # Errors
+    /// When the NAR cannot be read.
+    pub async fn finish(&self) -> Result<Option<Finished>, CacheError> {
+        self.cache.finish(&self.nar, self.recipe, &self.tag).await
+    }
+
+    fn open(&self) -> Via {
+        Via::File(self.cache.join(&self.nar, self.recipe, &self.tag))
     }
 
     /// Every run makes the same bytes: what was sent before is skipped.
-    async fn go_on_alone(&self, failure: &Failure, offset: u64) -> Result<Via, StoreError> {
+    async fn go_on_alone(&self, failure: &Failure, offset: u64) -> Result<Via, CacheError> {
         if let Some(error) = failure.error() {
             return Err(error);
         }
-        match self.store.compress_alone(&self.nar, self.recipe, offset..u64::MAX).await? {
-            Some(chunks) => Ok(Via::UncachedEncoder(Box::new(chunks))),
-            None => Err(StoreError::Collected { path: self.nar.info.path.clone() }),
+        let range = offset..u64::MAX;
+        match self.cache.compress_uncached(&*self.nar, self.recipe, range).await? {
+            Some(encoder) => Ok(Via::UncachedEncoder(Box::new(encoder))),
+            None => Err(gone()),
         }
     }
 }
 
+/// The error for a NAR whose path went away while it was compressed.
+pub(super) fn gone() -> CacheError {
+    CacheError::Gone { object: "a NAR that was being compressed".to_owned() }
+}
+
 /// Some bytes of a file that has them.
-async fn read(file: Arc<OwnedFd>, offset: u64, end: u64) -> Result<Bytes, StoreError> {
+async fn read(file: Arc<OwnedFd>, offset: u64, end: u64) -> Result<Bytes, CacheError> {
     spawn_blocking(move || {
         let mut range = FileRange::new(file, Path::new("a compressed NAR").into(), offset..end);
         let mut buffer = Buffer::take();
@@ -175,5 +144,5 @@ async fn read(file: Arc<OwnedFd>, offset: u64, end: u64) -> Result<Bytes, StoreE
         Ok(buffer.into_bytes())
     })
     .await
-    .map_err(|_| StoreError::Stopping)?
+    .map_err(|_| CacheError::ShuttingDown)?
 }

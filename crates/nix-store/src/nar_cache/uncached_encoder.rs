@@ -1,140 +1,127 @@
-//! From the bytes of a NAR to those of its compressed form, portion by portion. Blocks.
+//! A range of a compressed NAR, compressed for one reader alone: when there is no room for a file, or its file has been
+//! lost under a reader.
 
 use std::ops::Range;
 
-use rns_formats::Sha256Digest;
-use tokio::sync::OwnedSemaphorePermit;
+use bytes::Bytes;
+use rns_cache::{Blob, CacheError};
+use rns_formats::Sha256Hasher;
+use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
 
-use super::{Recipe, encoder::Encoder, hashing::Hashing};
-use crate::{
-    StoreError,
-    chunks::Fill,
-    daemon::HeldRoot,
-    nar::{Buffer, RangeReader},
+use super::{
+    CompressedFile, Recipe,
+    encoder::Encoder,
+    portions::{Portion, Portions},
+    steps::Steps,
 };
 
-/// A NAR that is being compressed.
-pub(super) struct Work {
-    reader: RangeReader,
-    encoder: Encoder,
-    /// The check of the NAR's hash, where another thread does it.
-    beside: Option<(Hashing, Sha256Digest)>,
-    ended: bool,
-}
-
-impl Work {
-    /// `reader` reads a whole NAR of `size` bytes.
-    ///
-    /// # Errors
-    /// When the encoder cannot be set up, for want of memory.
-    pub(super) fn new(reader: RangeReader, size: u64, recipe: Recipe) -> Result<Self, StoreError> {
-        let encoder = Encoder::new(recipe.codec, recipe.level, size)?;
-        Ok(Self { reader, encoder, beside: None, ended: false })
-    }
-
-    /// Lets another thread compute the hash of the NAR, if that is to be checked; to be called before the first step.
-    pub(super) fn hash_beside(&mut self) {
-        // Without another thread, the reader does it.
-        let Ok(hashing) = Hashing::start() else { return };
-        self.beside = self.reader.take_check().map(|expected| (hashing, expected));
-    }
-
-    /// Compresses the next portion and appends what comes out. The end comes out only when the NAR was what it
-    /// should be.
-    ///
-    /// # Errors
-    /// Those of reading the NAR.
-    pub(super) fn step(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        // Always filled before the encoder sees it, so that every run hands it the same portions.
-        let mut buffer = Buffer::take();
-        buffer.fill_with(|room| self.reader.fill(room))?;
-        let portion = buffer.into_bytes();
-        if let Some((hashing, _)) = &self.beside {
-            hashing.push(portion.clone());
-        }
-        self.encoder.push(&portion, out)?;
-        if self.reader.is_at_end() {
-            if let Some((hashing, expected)) = self.beside.take() {
-                self.reader.judge(hashing.finish().ok_or(StoreError::Stopping)?, expected)?;
-            }
-            self.encoder.finish(out)?;
-            self.ended = true;
-        }
-        Ok(())
-    }
-
-    /// Whether everything has come out.
-    pub(super) const fn is_at_end(&self) -> bool {
-        self.ended
-    }
-}
-
-/// A range of a compressed NAR, compressed for one reader alone: when there is no room for a file, or its
-/// file has been lost under a reader.
 pub(super) struct UncachedEncoder {
-    work: Work,
-    made: Vec<u8>,
-    taken: usize,
-    /// Where the next byte of `made` is in the compressed NAR.
+    portions: Portions,
+    /// `None` before the first portion, and after the last.
+    encoder: Option<Encoder>,
+    recipe: Recipe,
+    size: u64,
+    /// Made, and not handed out yet.
+    made: Bytes,
+    /// Where `made` begins in the compressed NAR.
     offset: u64,
     range: Range<u64>,
-    /// Keeps the path from being collected while it is read.
-    _root: HeldRoot,
+    ended: bool,
     /// The memory of the encoder.
     _permit: OwnedSemaphorePermit,
 }
 
 impl UncachedEncoder {
-    /// A range that may end behind the end, which is not known in advance.
-    pub(super) const fn new(
-        work: Work,
+    /// Compresses a NAR and hands out a range of the result, which may end behind the end: that is not known in advance.
+    /// `None` when the NAR is gone or damaged.
+    ///
+    /// # Errors
+    /// When the NAR cannot be read.
+    pub(super) async fn start(
+        nar: &dyn Blob,
+        recipe: Recipe,
         range: Range<u64>,
-        root: HeldRoot,
         permit: OwnedSemaphorePermit,
-    ) -> Self {
-        Self { work, made: Vec::new(), taken: 0, offset: 0, range, _root: root, _permit: permit }
+    ) -> Result<Option<Self>, CacheError> {
+        let size = nar.len();
+        let body = match nar.read(0..size).await {
+            Ok(Some(body)) => body,
+            Ok(None) | Err(CacheError::Damaged { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Self {
+            portions: Portions::new(body, size),
+            encoder: None,
+            recipe,
+            size,
+            made: Bytes::new(),
+            offset: 0,
+            range,
+            ended: false,
+            _permit: permit,
+        }))
     }
-}
 
-impl Fill for UncachedEncoder {
-    fn fill(&mut self, room: &mut [u8]) -> Result<usize, StoreError> {
-        let mut filled = 0;
-        while !self.is_at_end() {
-            let ready = self.made.get(self.taken..).unwrap_or_default();
-            if ready.is_empty() {
-                self.made.clear();
-                self.taken = 0;
-                self.work.step(&mut self.made)?;
-                continue;
-            }
-            let wanted = if self.offset < self.range.start {
-                // Made before, and sent then.
-                clamp(self.range.start - self.offset, ready.len())
-            } else {
-                let len = clamp(self.range.end - self.offset, ready.len()).min(room.len() - filled);
-                let Some((target, source)) =
-                    room.get_mut(filled..filled + len).zip(ready.get(..len))
-                else {
-                    break;
-                };
-                if len == 0 {
-                    break;
-                }
-                target.copy_from_slice(source);
-                filled += len;
-                len
+    /// Length and hash of all that it makes.
+    ///
+    /// # Errors
+    /// When the NAR cannot be read.
+    pub(super) async fn measure(mut self) -> Result<CompressedFile, CacheError> {
+        let (mut hasher, mut size) = (Sha256Hasher::new(), 0);
+        while let Some(bytes) = self.next().await? {
+            size += bytes.len() as u64;
+            let hash = move || {
+                hasher.update(&bytes);
+                hasher
             };
-            self.taken += wanted;
-            self.offset += wanted as u64;
+            hasher = spawn_blocking(hash).await.map_err(|_| CacheError::ShuttingDown)?;
         }
-        Ok(filled)
+        Ok(CompressedFile { size, hash: hasher.finish() })
     }
 
-    fn is_at_end(&self) -> bool {
-        self.offset >= self.range.end || self.work.is_at_end() && self.taken == self.made.len()
+    /// Compresses the next portion.
+    async fn step(&mut self) -> Result<(), CacheError> {
+        let Portion { bytes, is_last } = self.portions.next().await?;
+        let (encoder, recipe, size) = (self.encoder.take(), self.recipe, self.size);
+        let step = move || {
+            let begin = || Encoder::new(recipe.codec, recipe.level, size);
+            let mut encoder = encoder.map_or_else(begin, Ok)?;
+            let mut made = Vec::new();
+            encoder.push(&bytes, &mut made)?;
+            if is_last {
+                encoder.finish(&mut made)?;
+            }
+            Ok((encoder, made))
+        };
+        let (encoder, made) =
+            spawn_blocking(step).await.map_err(|_| CacheError::ShuttingDown)??;
+        self.encoder = Some(encoder);
+        self.ended = is_last;
+        self.made = made.into();
+        Ok(())
     }
 }
 
-fn clamp(len: u64, most: usize) -> usize {
-    usize::try_from(len).unwrap_or(usize::MAX).min(most)
+impl Steps for UncachedEncoder {
+    async fn next(&mut self) -> Result<Option<Bytes>, CacheError> {
+        loop {
+            if self.offset >= self.range.end || self.ended && self.made.is_empty() {
+                return Ok(None);
+            }
+            if self.made.is_empty() {
+                self.step().await?;
+            }
+            let made = std::mem::take(&mut self.made);
+            let start = self.offset;
+            self.offset += made.len() as u64;
+            // What lies before the range was made, and sent, before.
+            let wanted = rns_cache::slice(
+                &made,
+                self.range.start.saturating_sub(start)..self.range.end.saturating_sub(start),
+            );
+            if !wanted.is_empty() {
+                return Ok(Some(wanted));
+            }
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
+use rns_cache::ExposurePolicy;
 use rns_formats::{BuildId, DrvOutputId, HashPart, Resource, Sha256Digest, StorePath, url};
-use rns_nix_store::{ExposurePolicy, LocalStore, StoreConfig};
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::{Entry, FixtureStore, LogFile, Tree};
 
 use crate::{config, insert, patterns, roots, shown, shows, view};
@@ -253,7 +254,7 @@ async fn an_outage_is_no_miss() {
     }
     for hash in [path.hash_part(), hidden.hash_part(), missing] {
         let error = store.path_info(hash).await.unwrap_err();
-        assert!(matches!(error, rns_nix_store::StoreError::Unavailable { .. }), "{error}");
+        assert!(matches!(error, rns_cache::CacheError::Unavailable { .. }), "{error}");
     }
     fs::rename(&away, fixture.database()).unwrap();
     assert!(shows(&store, &path).await && !shows(&store, &hidden).await);

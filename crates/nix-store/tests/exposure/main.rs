@@ -15,8 +15,9 @@ mod terms;
 
 use std::{path::Path, time::Duration};
 
+use rns_cache::{ExposurePolicy, Pattern};
 use rns_formats::StorePath;
-use rns_nix_store::{ExposurePolicy, LocalStore, Pattern, StoreConfig};
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::{Entry, FixtureStore, Tree};
 
 fn config(store: &FixtureStore) -> StoreConfig {

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rns_cache::ExposurePolicy;
 use rns_formats::StorePath;
-use rns_nix_store::ExposurePolicy;
 use rns_testing::FixtureStore;
 
 use crate::{insert, roots, shown, shows, soon, view};

@@ -1,7 +1,7 @@
 //! Signatures that decide what is exposed.
 
+use rns_cache::ExposurePolicy;
 use rns_formats::{KeyName, SecretKey, StorePath};
-use rns_nix_store::ExposurePolicy;
 use rns_testing::{Entry, FixtureStore, Tree};
 
 use crate::{patterns, shown, shows, view};

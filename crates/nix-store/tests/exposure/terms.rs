@@ -2,8 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use rns_cache::{CacheError, ExposurePolicy};
 use rns_formats::StorePath;
-use rns_nix_store::{ExposurePolicy, LocalStore, StoreConfig, StoreError};
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::{Entry, FixtureStore, Tree};
 
 use crate::{config, insert, patterns, roots, shown, shows, soon, view};
@@ -74,7 +75,7 @@ async fn nothing_is_answered_before_the_policy_is_evaluated() {
     assert_eq!(store.exposes_now(&path.hash_part()), None);
     for path in [&path, &hidden, &StorePath::parse(&format!("{}-z", "0".repeat(32))).unwrap()] {
         let error = store.path_info(path.hash_part()).await.unwrap_err();
-        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+        assert!(matches!(error, CacheError::Unavailable { .. }), "{error}");
     }
     soon(async || store.exposes_now(&path.hash_part()).is_some()).await;
     assert!(shows(&store, &path).await && !shows(&store, &hidden).await);

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
-use rns_formats::{BuildId, StorePath};
-use rns_nix_store::{DebugFile, LocalStore, StoreConfig};
+use rns_cache::DebugInfo;
+use rns_formats::{BuildId, Resource, StorePath, url};
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::{FixtureStore, Tree};
 
 use crate::{config, open};
@@ -30,13 +31,17 @@ fn debug_tree(ids: &[BuildId]) -> Tree {
     Tree::directory([("lib", Tree::directory([("debug", Tree::directory([(".build-id", top)]))]))])
 }
 
-async fn ask(store: &LocalStore, id: BuildId) -> Option<DebugFile> {
+async fn ask(store: &LocalStore, id: BuildId) -> Option<DebugInfo> {
     store.debuginfo(&id).await.unwrap()
 }
 
 /// Which path has it.
 async fn path_of(store: &LocalStore, id: BuildId) -> Option<StorePath> {
-    ask(store, id).await.map(|file| file.info.path.clone())
+    let found = ask(store, id).await?;
+    match url::parse(found.archive.strip_prefix("..")?, None)? {
+        Resource::Nar(name) => Some(store.path_info(name.hash_part?).await.unwrap()?.path.clone()),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -46,7 +51,8 @@ async fn debug_information_is_found_where_it_is() {
     let world = fixture.add("world-debug", debug_tree(&[id(0xff, 1)]));
     let store = open(&fixture);
     let found = ask(&store, id(0xab, 2)).await.expect("it is there");
-    assert_eq!(*found.info, *fixture.info(&hello));
+    let nar_hash = fixture.info(&hello).nar_hash.to_nix32();
+    assert_eq!(found.archive, format!("../nar/{}-{nar_hash}.nar", hello.hash_part()));
     assert_eq!(found.member, "lib/debug/.build-id/ab/00000000000000000000000000000000000002.debug");
     assert!(fixture.real_path(&hello).join(&found.member).is_file());
     assert_eq!(path_of(&store, id(0, 3)).await, Some(hello));

@@ -5,12 +5,13 @@ use std::{
     os::unix::fs::{PermissionsExt as _, symlink},
 };
 
+use rns_cache::{BlobBody, EntryKind, Served, ServedDirectory, ServedFile};
 use rns_formats::{HashPart, Resource, ServePath, StorePath, url};
-use rns_nix_store::{EntryKind, LocalStore, Served, ServedDirectory, ServedFile};
+use rns_nix_store::LocalStore;
 use rns_testing::{Entry, FixtureStore, Standard, Tree};
 use rustix::fs::{FileType, Mode};
 
-use crate::{collect, open};
+use crate::{collect, open, read};
 
 /// As a URL names it.
 fn at(path: &str) -> ServePath {
@@ -35,7 +36,7 @@ async fn file(store: &LocalStore, path: &StorePath, inside: &str) -> Option<Serv
 
 async fn text(store: &LocalStore, path: &StorePath, inside: &str) -> Option<String> {
     let file = file(store, path, inside).await?;
-    Some(String::from_utf8(collect(file.read(0..file.len)).await.unwrap()).unwrap())
+    Some(String::from_utf8(read(&*file.contents, 0..file.contents.len()).await).unwrap())
 }
 
 async fn directory(store: &LocalStore, path: &StorePath, inside: &str) -> ServedDirectory {
@@ -51,17 +52,17 @@ async fn a_file_comes_with_what_is_to_be_known_of_it() {
     let fixture = Standard::new();
     let store = open(&fixture.store);
     let run = file(&store, &fixture.tree, "dir/run").await.unwrap();
-    assert_eq!(*run.info, *fixture.store.info(&fixture.tree));
-    assert_eq!((run.name.as_str(), run.len, run.executable), ("run", 18, true));
-    assert_eq!(collect(run.read(0..18)).await.unwrap(), b"#!/bin/sh\necho hi\n");
-    assert_eq!(collect(run.read(3..6)).await.unwrap(), b"bin");
+    assert_eq!(run.contents.etag(), fixture.store.info(&fixture.tree).nar_hash.to_nix32());
+    assert_eq!((run.name.as_str(), run.contents.len(), run.executable), ("run", 18, true));
+    assert_eq!(read(&*run.contents, 0..18).await, b"#!/bin/sh\necho hi\n");
+    assert_eq!(read(&*run.contents, 3..6).await, b"bin");
 
     let eight = file(&store, &fixture.tree, "eight").await.unwrap();
-    assert_eq!((eight.len, eight.executable), (8, false));
+    assert_eq!((eight.contents.len(), eight.executable), (8, false));
     let zero = file(&store, &fixture.tree, "zero").await.unwrap();
-    assert_eq!(collect(zero.read(0..0)).await.unwrap(), b"");
+    assert_eq!(read(&*zero.contents, 0..0).await, b"");
     let latin = file(&store, &fixture.bytes, "caf%e9").await.unwrap();
-    assert_eq!((latin.name.as_str(), latin.len), ("caf\u{fffd}", 7));
+    assert_eq!((latin.name.as_str(), latin.contents.len()), ("caf\u{fffd}", 7));
 }
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn a_store_path_that_is_a_file_is_served_under_its_name() {
     let fixture = Standard::new();
     let store = open(&fixture.store);
     let dep = file(&store, &fixture.dep, "").await.unwrap();
-    assert_eq!((dep.name.as_str(), dep.len), ("dep.txt", 13));
+    assert_eq!((dep.name.as_str(), dep.contents.len()), ("dep.txt", 13));
     assert!(ask(&store, &fixture.dep, "x").await.is_none());
 }
 
@@ -79,7 +80,8 @@ async fn a_large_file_arrives_whole_even_when_its_path_is_collected_meanwhile() 
     let store = open(&fixture.store);
     let blob = file(&store, &fixture.blob, "").await.unwrap();
     let contents = fs::read(fixture.store.real_path(&fixture.blob)).unwrap();
-    let stream = blob.read(5..blob.len);
+    let body = blob.contents.read(5..blob.contents.len()).await.unwrap();
+    let Some(BlobBody::Stream(stream)) = body else { panic!("a stream") };
     fixture.store.forget(&fixture.blob);
     fixture.store.remove_files(&fixture.blob);
     assert!(collect(stream).await.unwrap() == contents[5..]);
@@ -91,7 +93,7 @@ async fn a_directory_is_listed_by_name() {
     let fixture = Standard::new();
     let store = open(&fixture.store);
     let root = directory(&store, &fixture.tree, "").await;
-    assert_eq!(root.info.path, fixture.tree);
+    assert_eq!(root.path, fixture.tree);
     assert!(root.index.is_none() && !root.truncated);
     let entries: Vec<_> = root
         .entries
@@ -136,7 +138,7 @@ async fn a_directory_with_an_index_shows_that() {
     {
         let index = directory(&store, &site, place).await.index.expect(place);
         assert_eq!(index.name, "index.html");
-        assert_eq!(collect(index.read(0..index.len)).await.unwrap(), expected.as_bytes());
+        assert_eq!(read(&*index.contents, 0..index.contents.len()).await, expected.as_bytes());
     }
     for place in ["out", "odd"] {
         let directory = directory(&store, &site, place).await;

@@ -12,11 +12,11 @@ mod listing;
 mod log;
 mod nar_index;
 mod realisation;
-mod unchanged;
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use rns_nix_store::{Chunks, LocalStore, StoreConfig, StoreError};
+use rns_cache::{Blob, BlobBody, CacheError, Chunks};
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::FixtureStore;
 
 fn config(store: &FixtureStore) -> StoreConfig {
@@ -31,8 +31,16 @@ fn open(store: &FixtureStore) -> LocalStore {
     LocalStore::open(config(store))
 }
 
+/// The bytes of a range of a blob.
+async fn read(blob: &dyn Blob, range: Range<u64>) -> Vec<u8> {
+    match blob.read(range).await.unwrap().expect("it is there") {
+        BlobBody::Whole(bytes) => bytes.to_vec(),
+        BlobBody::Stream(chunks) => collect(chunks).await.unwrap(),
+    }
+}
+
 /// All bytes of a body, or how far it came and why not further.
-async fn collect(mut body: impl Chunks) -> Result<Vec<u8>, (Vec<u8>, StoreError)> {
+async fn collect(mut body: impl Chunks) -> Result<Vec<u8>, (Vec<u8>, CacheError)> {
     let mut all = Vec::new();
     while let Some(chunk) = body.next_chunk().await {
         match chunk {

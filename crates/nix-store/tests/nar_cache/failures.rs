@@ -6,7 +6,8 @@ use std::{
     path::Path,
 };
 
-use rns_nix_store::{Chunks as _, Codec, Compressed, NarCacheConfig, StoreError};
+use rns_cache::{CacheError, Chunks as _, GrowingBlob as _};
+use rns_nix_store::{Codec, Compressed, NarCacheConfig};
 use rns_testing::Tree;
 
 use crate::{Lab, ask, collect, eventually, finished, growing, read, whole};
@@ -19,7 +20,7 @@ async fn without_a_directory_everything_is_still_served() {
     let store = lab.open_with(NarCacheConfig { directory: nowhere, ..lab.cache() });
     let made = finished(&store, &small).await;
     assert!(zstd::decode_all(&*whole(&made).await).unwrap() == lab.store.nar(&small));
-    let streamed = collect(growing(&store, &large).await.stream()).await.unwrap();
+    let streamed = collect(Box::new(growing(&store, &large).await).stream()).await.unwrap();
     assert!(zstd::decode_all(&*streamed).unwrap() == lab.store.nar(&large));
     let resumed = finished(&store, &large).await;
     assert_eq!(resumed.file().size, streamed.len() as u64);
@@ -35,7 +36,7 @@ async fn a_directory_that_is_deleted_is_made_again() {
     let (small, large) = (lab.add("small", 300_000), lab.add("large", 9 << 20));
     let store = lab.open();
     let before = whole(&finished(&store, &small).await).await;
-    let mut reader = growing(&store, &large).await.stream();
+    let mut reader = Box::new(growing(&store, &large).await).stream();
     let mut bytes = reader.next_chunk().await.unwrap().unwrap().to_vec();
     fs::remove_dir_all(lab.directory()).unwrap();
     bytes.extend(collect(reader).await.unwrap());
@@ -61,7 +62,7 @@ async fn a_cache_that_is_full_in_the_middle_does_not_end_the_download() {
     let nar = lab.store.nar(&path);
     // Compressed it is longer than it was, and than the cache may be.
     let store = lab.open_with(NarCacheConfig { bytes: nar.len() as u64, ..lab.cache() });
-    let bytes = collect(growing(&store, &path).await.stream()).await.unwrap();
+    let bytes = collect(Box::new(growing(&store, &path).await).stream()).await.unwrap();
     assert!(bytes.len() > nar.len() && zstd::decode_all(&*bytes).unwrap() == nar);
     assert_eq!(lab.files(), Vec::<String>::new());
     let resumed = finished(&store, &path).await;
@@ -139,10 +140,10 @@ async fn a_nar_that_is_not_what_was_registered_ends_every_reader_with_an_error()
     fs::write(&real, vec![b'!'; 9 << 20]).unwrap();
     let store = lab.open();
     let (one, two) = (growing(&store, &path).await, growing(&store, &path).await);
-    let (one, two) = tokio::join!(collect(one.stream()), collect(two.stream()));
+    let (one, two) = tokio::join!(collect(Box::new(one).stream()), collect(Box::new(two).stream()));
     for result in [one, two] {
         let (_, error) = result.expect_err("it must not look complete");
-        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert!(matches!(error, CacheError::Damaged { .. }), "{error}");
     }
     assert_eq!(lab.files(), Vec::<String>::new());
     assert!(ask(&store, &path, Codec::Zstd).await.is_none(), "a miss from now on");
@@ -167,7 +168,7 @@ async fn a_path_that_is_collected_before_its_turn_is_a_miss() {
     let store = lab.open();
     let cold = growing(&store, &path).await;
     lab.store.forget(&path);
-    assert!(cold.finished().await.unwrap().is_none());
+    assert!(cold.finish().await.unwrap().is_none());
     assert!(!matches!(ask(&store, &path, Codec::Zstd).await, Some(Compressed::GrowingNar(_))));
 }
 
@@ -177,8 +178,8 @@ async fn a_small_path_that_is_collected_is_a_miss_and_no_damage() {
     let path = lab.add("small", 300_000);
     let store = lab.open();
     // It is known from the narinfo; the database has not been seen to change yet.
-    store.path_info(path.hash_part()).await.unwrap().unwrap();
-    store.nar(path.hash_part(), None).await.unwrap().unwrap();
+    store.local.path_info(path.hash_part()).await.unwrap().unwrap();
+    store.local.nar(path.hash_part(), None).await.unwrap().unwrap();
     lab.store.forget(&path);
     lab.store.remove_files(&path);
     assert!(ask(&store, &path, Codec::Zstd).await.is_none());

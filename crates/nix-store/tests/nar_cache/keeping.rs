@@ -2,7 +2,8 @@
 
 use std::{fs, future::poll_fn, time::Duration};
 
-use rns_nix_store::{Chunks as _, Codec, Compressed, NarCacheConfig};
+use rns_cache::{Blob as _, BlobBody, Chunks as _, GrowingBlob as _};
+use rns_nix_store::{Codec, Compressed, NarCacheConfig};
 
 use crate::{Lab, ask, collect, eventually, finished, growing, whole};
 
@@ -14,7 +15,7 @@ async fn files_survive_a_restart() {
     let mut before = Vec::new();
     for path in &paths {
         let made = finished(&first, path).await;
-        before.push((made.tag().to_owned(), *made.file(), whole(&made).await));
+        before.push((made.etag().into_owned(), *made.file(), whole(&made).await));
     }
     drop(first);
     let second = lab.open();
@@ -22,7 +23,7 @@ async fn files_survive_a_restart() {
         let Some(Compressed::Finished(found)) = ask(&second, path, Codec::Zstd).await else {
             panic!("not found")
         };
-        assert_eq!((found.tag(), *found.file()), (&*tag, file));
+        assert_eq!((&*found.etag(), *found.file()), (&*tag, file));
         assert!(whole(&found).await == bytes);
     }
     assert_eq!(second.numbers().nar_cache.made, 0);
@@ -80,9 +81,7 @@ async fn a_file_that_is_being_read_can_go() {
     let (one, two) = (lab.add("one", 6 << 20), lab.add("other", 6 << 20));
     let store = lab.open_with(NarCacheConfig { bytes: 6_400_000, ..lab.cache() });
     let first = finished(&store, &one).await;
-    let Ok(Some(rns_nix_store::CompressedBody::Stream(mut chunks))) =
-        first.read(0..first.file().size).await
-    else {
+    let Ok(Some(BlobBody::Stream(mut chunks))) = first.read(0..first.file().size).await else {
         panic!("a stream")
     };
     let mut bytes = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().unwrap().to_vec();
@@ -100,7 +99,7 @@ async fn a_compression_goes_on_for_a_while_when_its_reader_has_left() {
     let mut lab = Lab::new();
     let path = lab.add("large", 9 << 20);
     let store = lab.open();
-    let mut reader = growing(&store, &path).await.stream();
+    let mut reader = Box::new(growing(&store, &path).await).stream();
     reader.next_chunk().await.unwrap().unwrap();
     drop(reader);
     eventually("it is completed", || store.numbers().nar_cache.made == 1).await;
@@ -111,13 +110,13 @@ async fn a_compression_that_nobody_waits_for_ends() {
     let mut lab = Lab::new();
     let path = lab.add("large", 48 << 20);
     let store = lab.open_with(NarCacheConfig { grace: Duration::ZERO, ..lab.cache() });
-    let mut reader = growing(&store, &path).await.stream();
+    let mut reader = Box::new(growing(&store, &path).await).stream();
     let first = reader.next_chunk().await.unwrap().unwrap();
     drop(reader);
     eventually("it ends", || store.numbers().nar_cache.running == 0).await;
     assert_eq!(store.numbers().nar_cache.made, 0);
     assert_eq!(lab.files(), Vec::<String>::new());
-    let all = collect(growing(&store, &path).await.stream()).await.unwrap();
+    let all = collect(Box::new(growing(&store, &path).await).stream()).await.unwrap();
     assert!(all.starts_with(&first) && zstd::decode_all(&*all).unwrap() == lab.store.nar(&path));
 }
 

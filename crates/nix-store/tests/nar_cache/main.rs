@@ -13,17 +13,46 @@ mod reading;
 
 use std::{
     fs,
-    ops::Range,
+    ops::{Deref, Range},
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use rns_cache::{BackendStats, Blob, BlobBody, CacheError, Chunks};
 use rns_formats::StorePath;
 use rns_nix_store::{
-    Chunks, Codec, Compressed, CompressedBody, Finished, GrowingNar, LocalStore, NarCacheConfig,
-    StoreConfig, StoreError,
+    Codec, Compressed, CompressedCache, Finished, GrowingNar, LocalStore, NarCache, NarCacheConfig,
+    StoreConfig,
 };
 use rns_testing::{FixtureStore, Scratch, Tree};
+
+/// A local store whose NARs are compressed.
+struct Opened {
+    local: LocalStore,
+    nars: Arc<NarCache>,
+    compressed: CompressedCache,
+}
+
+impl Opened {
+    fn new(store: StoreConfig, cache: NarCacheConfig) -> Self {
+        let (local, nars) = (LocalStore::open(store), NarCache::open(cache));
+        let compressed = CompressedCache::new(Arc::new(local.clone()), Arc::clone(&nars), None);
+        Self { local, nars, compressed }
+    }
+
+    fn numbers(&self) -> BackendStats {
+        BackendStats { nar_cache: self.nars.stats(), ..self.local.numbers() }
+    }
+}
+
+impl Deref for Opened {
+    type Target = CompressedCache;
+
+    fn deref(&self) -> &CompressedCache {
+        &self.compressed
+    }
+}
 
 /// A store with a cache of its own.
 struct Lab {
@@ -44,20 +73,19 @@ impl Lab {
         NarCacheConfig { xz_level: 1, ..NarCacheConfig::new(self.directory()) }
     }
 
-    fn config(&self, cache: NarCacheConfig) -> StoreConfig {
+    fn config(&self) -> StoreConfig {
         StoreConfig {
             daemon_socket: None,
-            nar_cache: Some(cache),
             ..StoreConfig::for_root(self.store.root(), self.store.store_dir().clone())
         }
     }
 
-    fn open(&self) -> LocalStore {
+    fn open(&self) -> Opened {
         self.open_with(self.cache())
     }
 
-    fn open_with(&self, cache: NarCacheConfig) -> LocalStore {
-        LocalStore::open(self.config(cache))
+    fn open_with(&self, cache: NarCacheConfig) -> Opened {
+        Opened::new(self.config(), cache)
     }
 
     /// The names of the files in the cache, temporary ones too.
@@ -89,21 +117,21 @@ fn half_noise(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-async fn ask(store: &LocalStore, path: &StorePath, codec: Codec) -> Option<Compressed> {
+async fn ask(store: &Opened, path: &StorePath, codec: Codec) -> Option<Compressed> {
     store.compressed_nar(path.hash_part(), None, codec).await.unwrap()
 }
 
-async fn finished(store: &LocalStore, path: &StorePath) -> Finished {
+async fn finished(store: &Opened, path: &StorePath) -> Finished {
     match ask(store, path, Codec::Zstd).await {
         Some(Compressed::Finished(finished)) => finished,
         Some(Compressed::GrowingNar(growing)) => {
-            growing.finished().await.unwrap().expect("compressed")
+            growing.finish().await.unwrap().expect("compressed")
         }
         None => panic!("{path} is not compressed"),
     }
 }
 
-async fn growing(store: &LocalStore, path: &StorePath) -> GrowingNar {
+async fn growing(store: &Opened, path: &StorePath) -> GrowingNar {
     match ask(store, path, Codec::Zstd).await {
         Some(Compressed::GrowingNar(growing)) => growing,
         Some(Compressed::Finished(_)) => panic!("{path} is there already"),
@@ -111,7 +139,7 @@ async fn growing(store: &LocalStore, path: &StorePath) -> GrowingNar {
     }
 }
 
-async fn collect(mut chunks: impl Chunks) -> Result<Vec<u8>, (Vec<u8>, StoreError)> {
+async fn collect(mut chunks: impl Chunks) -> Result<Vec<u8>, (Vec<u8>, CacheError)> {
     let mut all = Vec::new();
     while let Some(chunk) = chunks.next_chunk().await {
         match chunk {
@@ -122,10 +150,10 @@ async fn collect(mut chunks: impl Chunks) -> Result<Vec<u8>, (Vec<u8>, StoreErro
     Ok(all)
 }
 
-async fn read(finished: &Finished, range: Range<u64>) -> Vec<u8> {
+async fn read(finished: &dyn Blob, range: Range<u64>) -> Vec<u8> {
     match finished.read(range).await.unwrap().expect("it is still there") {
-        CompressedBody::Whole(bytes) => bytes.to_vec(),
-        CompressedBody::Stream(mut chunks) => {
+        BlobBody::Whole(bytes) => bytes.to_vec(),
+        BlobBody::Stream(mut chunks) => {
             let mut all = Vec::new();
             while let Some(chunk) = std::future::poll_fn(|cx| chunks.poll_chunk(cx)).await {
                 all.extend_from_slice(&chunk.unwrap());
@@ -135,8 +163,8 @@ async fn read(finished: &Finished, range: Range<u64>) -> Vec<u8> {
     }
 }
 
-async fn whole(finished: &Finished) -> Vec<u8> {
-    read(finished, 0..finished.file().size).await
+async fn whole(finished: &dyn Blob) -> Vec<u8> {
+    read(finished, 0..finished.len()).await
 }
 
 /// Waits until something is so.

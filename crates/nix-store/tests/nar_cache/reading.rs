@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rns_cache::{Blob as _, Chunks as _, GrowingBlob as _};
 use rns_formats::Sha256Digest;
-use rns_nix_store::{Chunks as _, Codec, Compressed, NarCacheConfig, StoreConfig};
+use rns_nix_store::{Codec, Compressed, NarCacheConfig, StoreConfig};
 
-use crate::{Lab, ask, collect, finished, growing, read, whole};
+use crate::{Lab, Opened, ask, collect, finished, growing, read, whole};
 
 const LARGE: usize = 9 << 20;
 
@@ -27,9 +28,9 @@ async fn a_small_nar_is_compressed_before_the_first_byte() {
         (bytes.len() as u64, Sha256Digest::of(&bytes))
     );
     assert!(
-        small.tag().starts_with(&format!("{}-zstd-3-", lab.store.info(&path).nar_hash.to_nix32())),
+        small.etag().starts_with(&format!("{}-zstd-3-", lab.store.info(&path).nar_hash.to_nix32())),
         "{}",
-        small.tag()
+        small.etag()
     );
     assert!(read(&small, 10..20).await == bytes[10..20]);
 }
@@ -45,7 +46,7 @@ async fn xz_is_what_xz_reads() {
     let mut nar = Vec::new();
     xz2::read::XzDecoder::new(&*whole(&small).await).read_to_end(&mut nar).unwrap();
     assert!(nar == lab.store.nar(&path));
-    assert!(small.tag().contains("-xz-1-"), "{}", small.tag());
+    assert!(small.etag().contains("-xz-1-"), "{}", small.etag());
 }
 
 #[tokio::test]
@@ -55,7 +56,7 @@ async fn many_readers_of_a_large_nar_share_one_compression() {
     let store = lab.open();
     let mut readers = Vec::new();
     for _ in 0..5 {
-        readers.push(tokio::spawn(collect(growing(&store, &path).await.stream())));
+        readers.push(tokio::spawn(collect(Box::new(growing(&store, &path).await).stream())));
     }
     let first = readers.pop().unwrap().await.unwrap().unwrap();
     assert!(zstd::decode_all(&*first).unwrap() == lab.store.nar(&path));
@@ -73,7 +74,7 @@ async fn a_reader_that_is_slow_holds_up_nobody_and_gets_everything() {
     let mut lab = Lab::new();
     let path = lab.add("large", LARGE);
     let store = lab.open();
-    let mut slow = growing(&store, &path).await.stream();
+    let mut slow = Box::new(growing(&store, &path).await).stream();
     let mut bytes = slow.next_chunk().await.unwrap().unwrap().to_vec();
     let fast = whole(&finished(&store, &path).await).await;
     bytes.extend(collect(slow).await.unwrap());
@@ -86,9 +87,9 @@ async fn a_resume_of_what_is_not_finished_waits_and_is_exact() {
     let path = lab.add("large", LARGE);
     let store = lab.open();
     let cold = growing(&store, &path).await;
-    let tag = cold.tag().to_owned();
-    let finished = cold.finished().await.unwrap().unwrap();
-    assert_eq!(finished.tag(), tag);
+    let tag = cold.etag().into_owned();
+    let finished = cold.finish().await.unwrap().unwrap();
+    assert_eq!(finished.etag(), tag);
     let all = whole(&finished).await;
     assert!(read(&finished, 1_000_000..finished.file().size).await == all[1_000_000..]);
     assert_eq!(Sha256Digest::of(&all), finished.file().hash);
@@ -102,7 +103,7 @@ async fn what_is_made_again_is_the_same() {
     let bytes = whole(&once).await;
     std::fs::remove_dir_all(lab.directory()).unwrap();
     let again = finished(&lab.open(), &path).await;
-    assert_eq!((again.tag(), again.file()), (once.tag(), once.file()));
+    assert_eq!((again.etag(), again.file()), (once.etag(), once.file()));
     assert!(whole(&again).await == bytes);
 }
 
@@ -111,10 +112,8 @@ async fn a_hit_asks_the_daemon_for_nothing() {
     let mut lab = Lab::new();
     let path = lab.add("large", LARGE);
     let socket = lab.scratch.join("no-daemon-here");
-    let store = rns_nix_store::LocalStore::open(StoreConfig {
-        daemon_socket: Some(socket),
-        ..lab.config(lab.cache())
-    });
+    let store = StoreConfig { daemon_socket: Some(socket), ..lab.config() };
+    let store = Opened::new(store, lab.cache());
     let asked = || store.numbers().unrooted.iter().map(|(_, count)| count).sum::<u64>();
     finished(&store, &path).await;
     let before = asked();

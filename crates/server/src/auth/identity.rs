@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use rns_nix_store::Pattern;
+use rns_cache::Pattern;
 
 use super::{Permission, Permissions};
 

@@ -1,10 +1,10 @@
 //! What a cache is: which part of the store, signed by whom, for whom.
 
-use rns_nix_store::ExposurePolicy;
+use rns_cache::ExposurePolicy;
 
 use crate::config::{AccessConfig, SigningConfig};
 
-/// All caches of a server. They share one store.
+/// All caches of a server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CachesConfig {
     /// What is answered where no cache with a name is meant.

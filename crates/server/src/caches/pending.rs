@@ -50,7 +50,7 @@ impl Drop for PendingCaches {
 async fn settle(views: Arc<CacheRegistry>) {
     let known = async {
         for store in views.stores() {
-            while store.exposure_known().await.is_err() {
+            while store.settled().await.is_err() {
                 sleep(AGAIN).await;
             }
         }

@@ -1,4 +1,4 @@
-//! The caches that the one store appears as.
+//! The named caches.
 //!
 //! Each has its own keys, priority, tokens and choice of paths. A request is for the cache whose host name or path it
 //! names, otherwise for the default one.
@@ -10,8 +10,8 @@ use std::sync::{
 
 use actix_web::http::header::{self, HeaderValue};
 use bytes::Bytes;
+use rns_cache::{BinaryCache, CacheFactory, Pattern};
 use rns_formats::CacheInfo;
-use rns_nix_store::{LocalStore, Pattern};
 
 use crate::{
     auth::{Access, denied, tokens::Tokens},
@@ -32,8 +32,8 @@ pub(crate) struct Cache {
     pub(crate) name: Option<Arc<str>>,
     /// Distinguishes what was narinfo for it.
     pub(crate) id: u32,
-    /// The store, as far as it is shown.
-    pub(crate) store: LocalStore,
+    /// The backends, as far as they are shown.
+    pub(crate) store: Arc<dyn BinaryCache>,
     /// Whether it is known by a host name of its own.
     pub(crate) has_host: bool,
     /// The path it is under: empty, or with a slash at the beginning and none at the end.
@@ -50,11 +50,17 @@ pub(crate) struct Cache {
     /// Whether the keys could not be used when they were last loaded.
     keys_refused: AtomicBool,
     restricted: ScopedCaches,
+    factory: Arc<dyn CacheFactory>,
 }
 
 impl Cache {
-    fn new(store: &LocalStore, named: Option<&NamedCache>, config: &CacheConfig) -> Self {
+    fn new(
+        factory: &Arc<dyn CacheFactory>,
+        named: Option<&NamedCache>,
+        config: &CacheConfig,
+    ) -> Self {
         let name = named.map(|named| named.name.as_str());
+        let store = factory.cache(name, &config.expose);
         let signer = Signer::load(&config.signing);
         let cache_info = CacheInfo {
             store_dir: store.store_dir().clone(),
@@ -65,7 +71,7 @@ impl Cache {
         let view = Self {
             name: name.map(Arc::from),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            store: store.exposing(&config.expose),
+            store,
             has_host: named.is_some_and(|named| !named.hosts.is_empty()),
             path: named.and_then(|named| named.path.clone()).unwrap_or_default(),
             cache_info: Bytes::from(cache_info.to_string()),
@@ -75,6 +81,7 @@ impl Cache {
             keys_refused: (!signer.problems().is_empty()).into(),
             signer: Arc::new(share(signer)),
             restricted: ScopedCaches::default(),
+            factory: Arc::clone(factory),
         };
         view.access.with_tokens(|tokens| view.prepare(tokens));
         view
@@ -86,7 +93,7 @@ impl Cache {
         Self {
             name: self.name.clone(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            store: self.store.exposing(&policy),
+            store: self.factory.cache(self.name.as_deref(), &policy),
             has_host: self.has_host,
             path: self.path.clone(),
             cache_info: self.cache_info.clone(),
@@ -96,6 +103,7 @@ impl Cache {
             signer: Arc::clone(&self.signer),
             keys_refused: false.into(),
             restricted: ScopedCaches::default(),
+            factory: Arc::clone(&self.factory),
         }
     }
 
@@ -161,9 +169,9 @@ pub(crate) struct CacheRegistry {
 
 impl CacheRegistry {
     /// Loads the keys and tokens of all caches. What is wrong with them is a problem of the view, not an error.
-    pub(crate) fn new(store: &LocalStore, caches: &CachesConfig) -> Self {
+    pub(crate) fn new(factory: &Arc<dyn CacheFactory>, caches: &CachesConfig) -> Self {
         let named = caches.named.iter().map(|named| {
-            let view = Cache::new(store, Some(named), &named.cache);
+            let view = Cache::new(factory, Some(named), &named.cache);
             (named.clone(), Arc::new(view))
         });
         let mut named: Vec<_> = named.collect();
@@ -172,7 +180,7 @@ impl CacheRegistry {
             let path = cache.path.as_ref().map_or(0, String::len);
             std::cmp::Reverse((!cache.hosts.is_empty(), path))
         });
-        Self { default: Arc::new(Cache::new(store, None, &caches.default)), named }
+        Self { default: Arc::new(Cache::new(factory, None, &caches.default)), named }
     }
 
     /// The cache that every request is for, where there is just one.
@@ -180,17 +188,22 @@ impl CacheRegistry {
         self.named.is_empty().then_some(&self.default)
     }
 
+    /// The cache that is meant where no other is.
+    pub(crate) const fn default_cache(&self) -> &Arc<Cache> {
+        &self.default
+    }
+
     /// Every view.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Cache>> {
         std::iter::once(&self.default).chain(self.named.iter().map(|(_, view)| view))
     }
 
-    /// The store as each of them shows it, and as the holders of tokens see it.
-    pub(crate) fn stores(&self) -> impl Iterator<Item = LocalStore> {
+    /// The backends as each of them shows them, and as the holders of tokens see it.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = Arc<dyn BinaryCache>> {
         self.all().flat_map(|view| {
             let restricted = view.restricted.all();
-            let stores = restricted.iter().map(|view| view.store.clone()).collect::<Vec<_>>();
-            std::iter::once(view.store.clone()).chain(stores)
+            let stores = restricted.iter().map(|view| Arc::clone(&view.store)).collect::<Vec<_>>();
+            std::iter::once(Arc::clone(&view.store)).chain(stores)
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rns_nix_store::Pattern;
+use rns_cache::Pattern;
 
 use crate::caches::registry::Cache;
 

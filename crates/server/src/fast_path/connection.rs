@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use rns_nix_store::Piece;
+use rns_cache::Piece;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::OwnedSemaphorePermit,
@@ -171,7 +171,7 @@ impl<S: Socket> DirectConnection<S> {
         }
         self.has_left = true;
         if let Piece::File(part) = piece
-            && part.is_last()
+            && part.is_last
         {
             self.cork(false);
         }

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rns_cache::Piece;
 use rns_formats::url::Resource;
-use rns_nix_store::Piece;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::head_parser::Head;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use rns_nix_store::Piece;
+use rns_cache::Piece;
 
 /// The place for the one piece of a body that a connection sends at a time.
 ///

@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use rns_cache::Piece;
 use rns_formats::url::Resource;
-use rns_nix_store::Piece;
 
 use crate::{
     auth::Permission,
@@ -16,7 +16,7 @@ use crate::{
     life_cycle::state::State,
     metrics::Kind,
     response::{self, preserialized::Preserialized},
-    router::routes::{compressed, narinfo},
+    router::routes::{nar, narinfo},
 };
 
 /// The answer for what is not there.
@@ -63,7 +63,7 @@ impl fast_path::Responder for FastPathResponder {
                 // A file is held as long as the client takes.
                 let slot = Arc::clone(&state.downloads).try_acquire_owned().ok()?;
                 let by_name = self.purpose == Purpose::Nginx;
-                let body = compressed::at_hand(state, view, name, by_name, head)?;
+                let body = nar::at_hand(state, view, name, by_name, head)?;
                 state.metrics.answered(Kind::Nar, 200);
                 let mut transfer = state.metrics.transfer(Kind::Nar);
                 transfer.sent(body.as_ref().map_or(0, Piece::left));

@@ -4,12 +4,13 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::AsFd,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
 };
 
 use actix_web::rt::net::{TcpStream, UnixStream};
-use rns_nix_store::FilePart;
-use rustix::net::sockopt;
+use rns_cache::FilePart;
+use rustix::{fs::sendfile, io::Errno, net::sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 
 /// A stream socket of the runtime.
@@ -30,7 +31,7 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + 'static {
     fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_writable(cx))?;
-            let sent = self.try_write(|| part.send_to(self));
+            let sent = self.try_write(|| send_part(self, part));
             if !is_to_be_repeated(&sent) {
                 return Poll::Ready(sent);
             }
@@ -77,4 +78,35 @@ impl Socket for UnixStream {
 fn is_to_be_repeated(sent: &io::Result<usize>) -> bool {
     use io::ErrorKind::{Interrupted, WouldBlock};
     sent.as_ref().is_err_and(|error| matches!(error.kind(), Interrupted | WouldBlock))
+}
+
+/// Set when the kernel, or a filter of system calls, has refused to send files.
+static IS_SENDFILE_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Where files cannot be sent, so much of one is read at a time.
+const MAX_READ_BYTES: usize = 64 << 10;
+
+/// Sends as much of a part as the socket takes, and says how much that was; 0 means that the file became shorter.
+fn send_part(socket: impl AsFd, part: &mut FilePart) -> io::Result<usize> {
+    let sent = if IS_SENDFILE_REFUSED.load(Ordering::Relaxed) {
+        read_and_write(socket, part)
+    } else {
+        let mut offset = part.offset;
+        match sendfile(&socket, &part.file, Some(&mut offset), part.len) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {
+                IS_SENDFILE_REFUSED.store(true, Ordering::Relaxed);
+                read_and_write(socket, part)
+            }
+            sent => sent,
+        }
+    }?;
+    part.offset += sent as u64;
+    part.len = part.len.saturating_sub(sent);
+    Ok(sent)
+}
+
+fn read_and_write(socket: impl AsFd, part: &FilePart) -> Result<usize, Errno> {
+    let mut bytes = vec![0; part.len.min(MAX_READ_BYTES)];
+    let read = rustix::io::pread(&part.file, &mut bytes, part.offset)?;
+    rustix::io::write(socket, bytes.get(..read).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
 //! Work beside requests.
 
 pub(crate) mod file_watch;
-pub(crate) mod prewarm;
+pub(crate) mod idle_work;

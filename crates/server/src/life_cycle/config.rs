@@ -2,8 +2,6 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use rns_nix_store::{Codec, StoreConfig};
-
 use crate::{
     auth::config::FailurePolicyConfig, caches::config::CachesConfig,
     connection::limits::config::Limits,
@@ -22,7 +20,7 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// How long running downloads may go on after a request to stop.
     pub shutdown_grace: Duration,
-    /// The caches that the store appears as.
+    /// The named caches: keys, tokens, what is shown.
     pub caches: CachesConfig,
     /// Who is believed to be whom, and what becomes of those who are not.
     pub failure_policy: FailurePolicyConfig,
@@ -30,23 +28,8 @@ pub struct ServerConfig {
     pub metrics_listeners: Vec<Listener>,
     /// What one client, or all together, may take.
     pub limits: Limits,
-    /// How NARs are compressed that narinfos offer. None: not at all. Needs a NAR cache in `store`.
-    pub compression: Option<Codec>,
-    /// What is compressed before anybody asks for it.
-    pub prewarm: Prewarm,
     /// The nginx in front, if there is one that is to be believed or to send files of the NAR cache itself.
     pub nginx: Option<Nginx>,
-    /// The store that is served.
-    pub store: StoreConfig,
-}
-
-/// NARs that are compressed while there is nothing else to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prewarm {
-    /// Those of the closures of these roots: profiles, other links into the store, or directories of such links.
-    pub roots: Vec<PathBuf>,
-    /// Those of paths that are registered while the server runs.
-    pub new_paths: bool,
 }
 
 /// An nginx in front, which is believed when it says who a client is.
@@ -131,6 +114,9 @@ impl SigningPolicy {
         }
     }
 }
+
+/// Opens the backends, once, when the server starts. It may start threads.
+pub type OpenBackends = Box<dyn FnOnce() -> Arc<dyn rns_cache::CacheFactory>>;
 
 /// What the program around the server provides.
 #[derive(Clone, Default)]

@@ -4,12 +4,12 @@ use std::{io, pin::pin, sync::Arc};
 
 use crate::{
     caches::reload::{Reloader, Seen},
-    config::{Hooks, ServerConfig},
+    config::{Hooks, OpenBackends, ServerConfig},
     connection::{
         listen::{self, Bound, ListenError, Purpose, Wanted},
         tls::{Certificate, TlsError},
     },
-    jobs::prewarm,
+    jobs::idle_work,
     life_cycle::{
         core_dumps,
         heartbeat::Heartbeats,
@@ -59,7 +59,7 @@ pub enum RunError {
 ///
 /// When the server cannot start. An unreadable store or signing key is no reason not to: the server
 /// is up and answers 503 until they are there.
-pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
+pub fn run(config: ServerConfig, backends: OpenBackends, hooks: Hooks) -> Result<(), RunError> {
     core_dumps::keep();
     let wanted = Wanted {
         clients: &config.listeners,
@@ -70,7 +70,7 @@ pub fn run(config: ServerConfig, hooks: Hooks) -> Result<(), RunError> {
     let seen = Seen::new(&config.caches, config.tls.as_ref());
     let certificate = certificate(&config, &bound)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(config, hooks, bound, certificate, seen));
+    let result = runtime.block_on(serve(config, backends, hooks, bound, certificate, seen));
     // A lookup that still waits for the database must not hold up the end.
     runtime.shutdown_background();
     result
@@ -86,6 +86,7 @@ fn certificate(config: &ServerConfig, bound: &[Bound]) -> Result<Option<Certific
 
 async fn serve(
     config: ServerConfig,
+    backends: OpenBackends,
     hooks: Hooks,
     bound: Vec<Bound>,
     certificate: Option<Certificate>,
@@ -96,7 +97,7 @@ async fn serve(
         bound.iter().partition(|bound| bound.purpose == Purpose::Metrics);
     let urls = |bound: &[&Bound]| bound.iter().map(|one| one.url.clone()).collect::<Vec<_>>();
     let (watched, urls) = (urls(&watched), urls(&bound_to));
-    let state = Arc::new(State::new(config));
+    let state = Arc::new(State::new(config, backends()));
     let heartbeats = Heartbeats::new();
     let (mut server, files) = workers::start(bound, certificate.as_ref(), &state, &heartbeats)?;
 
@@ -113,10 +114,11 @@ async fn serve(
     let mut reloader = Reloader::new(Arc::clone(&state), hooks, certificate, seen);
     let mut status = Status::new(Arc::clone(&state), &urls).await;
     systemd::ready(&status.text());
-    let mut prewarming = pin!(async {
-        if prewarm::is_wanted(&state) {
-            prewarm::run(Arc::clone(&state)).await;
+    let mut idle_work = pin!(async {
+        if let Some(work) = idle_work::work(&state) {
+            work.await;
         }
+        // There is nothing, or no more.
         std::future::pending::<()>().await;
     });
     let mut watchdog = pin!(systemd::watchdog(&heartbeats));
@@ -131,7 +133,7 @@ async fn serve(
             },
             () = reloader.wait() => reloader.look(&status.text()),
             () = status.follow() => {}
-            () = &mut prewarming => {}
+            () = &mut idle_work => {}
             never = &mut watchdog => match never {},
         }
     }

@@ -1,11 +1,11 @@
 //! What all requests share.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rns_formats::PublicKey;
-use rns_nix_store::{LocalStore, StoreError};
-use tokio::{sync::Semaphore, time::timeout};
+use rns_cache::CacheFactory;
+use rns_formats::{PublicKey, StoreDir};
+use tokio::sync::Semaphore;
 
 use crate::{
     auth::FailurePolicy,
@@ -17,16 +17,13 @@ use crate::{
     router::routes::health::ReadinessCache,
 };
 
-/// How long somebody who asks whether all is well waits for what is just being found out.
-const GLANCE: Duration = Duration::from_millis(100);
-
 /// The shared state of a server.
 pub(crate) struct State {
     /// How the server was configured.
     pub(crate) config: ServerConfig,
-    /// The store that is served, all of it.
-    pub(crate) store: LocalStore,
-    /// The caches that it appears as.
+    /// What builds caches out of backends.
+    pub(crate) factory: Arc<dyn CacheFactory>,
+    /// The named caches.
     pub(crate) views: ArcSwap<CacheRegistry>,
     /// What each client may take.
     pub(crate) limiter: Limiter,
@@ -36,7 +33,7 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     /// One permit for each download that may run.
     pub(crate) downloads: Arc<Semaphore>,
-    /// Narinfos that were narinfo before.
+    /// Rendered narinfos.
     pub(crate) narinfos: NarinfoCache,
     /// What those were told who asked last whether all is well.
     pub(crate) readiness_cache: ReadinessCache,
@@ -45,15 +42,14 @@ pub(crate) struct State {
 impl State {
     /// Loads the keys; opens nothing else. To be called where tasks can be spawned.
     #[must_use]
-    pub(crate) fn new(config: ServerConfig) -> Self {
-        let store = LocalStore::open(config.store.clone());
+    pub(crate) fn new(config: ServerConfig, factory: Arc<dyn CacheFactory>) -> Self {
         let metrics = Metrics::new();
-        let views = CacheRegistry::new(&store, &config.caches);
+        let views = CacheRegistry::new(&factory, &config.caches);
         for view in views.all() {
             report(view);
         }
         Self {
-            store,
+            factory,
             views: ArcSwap::from_pointee(views),
             failure_policy: FailurePolicy::new(config.failure_policy.clone(), metrics.clone()),
             metrics,
@@ -65,6 +61,11 @@ impl State {
         }
     }
 
+    /// The logical store directory of what is served.
+    pub(crate) fn store_dir(&self) -> StoreDir {
+        self.views.load().default_cache().store.store_dir().clone()
+    }
+
     /// Whether anything is being downloaded at the moment.
     pub(crate) fn is_downloading(&self) -> bool {
         self.downloads.available_permits() < most_downloads(&self.config)
@@ -72,7 +73,7 @@ impl State {
 
     /// Loads the keys and tokens of other caches. What they show is found out from now on.
     pub(crate) fn prepare(&self, caches: &CachesConfig) -> CacheRegistry {
-        CacheRegistry::new(&self.store, caches)
+        CacheRegistry::new(&self.factory, caches)
     }
 
     /// Answers for these caches from now on. Downloads that run are not touched.
@@ -111,16 +112,22 @@ impl State {
         reasons
     }
 
-    /// What is wrong with the store; it is asked.
+    /// What is wrong with the backends; they are asked.
     pub(crate) async fn unusable_store(&self) -> Vec<NotReady> {
-        let mut reasons = Vec::new();
+        let mut reasons: Vec<NotReady> = Vec::new();
         for view in self.views.load_full().all() {
-            if let Err(reason) = exposure(view).await {
-                reasons.push(NotReady::Exposure(reason));
+            for reason in view.store.readiness().await {
+                let reason = match reason {
+                    rns_cache::NotReady::Exposure(error) => {
+                        NotReady::Exposure(format!("{}{error}", view.label()))
+                    }
+                    rns_cache::NotReady::Store(error) => NotReady::Store(error.to_string()),
+                };
+                // Several caches may have one store.
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
             }
-        }
-        if let Err(error) = self.store.readiness().await {
-            reasons.push(NotReady::Store(error));
         }
         reasons
     }
@@ -131,7 +138,7 @@ fn most_downloads(config: &ServerConfig) -> usize {
 }
 
 /// Why a server is not ready.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotReady {
     /// A configured key cannot be used.
     #[error("{0}")]
@@ -144,17 +151,7 @@ pub(crate) enum NotReady {
     Exposure(String),
     /// The store cannot be read.
     #[error("{0}")]
-    Store(StoreError),
-}
-
-/// Whether it is known what a cache shows.
-async fn exposure(view: &Cache) -> Result<(), String> {
-    let cache = view.label();
-    match timeout(GLANCE, view.store.exposure_known()).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(format!("{cache}{error}")),
-        Err(_) => Err(format!("{cache}it is still being found out what is shown")),
-    }
+    Store(String),
 }
 
 fn report(view: &Cache) {

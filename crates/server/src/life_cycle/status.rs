@@ -24,7 +24,7 @@ pub(crate) struct Status {
 
 impl Status {
     pub(crate) async fn new(state: Arc<State>, urls: &[String]) -> Self {
-        let place = format!("{} on {}", state.store.store_dir(), urls.join(", "));
+        let place = format!("{} on {}", state.store_dir(), urls.join(", "));
         let mut status = Self { state, place, problems: Vec::new(), next_look: Instant::now() };
         status.look().await;
         status

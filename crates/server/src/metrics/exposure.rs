@@ -1,7 +1,7 @@
 //! What is shown by the caches that do not show everything.
 
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
-use rns_nix_store::ExposureStats;
+use rns_cache::ExposureStats;
 
 use super::{build::Build, observed::signed};
 

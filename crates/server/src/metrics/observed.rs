@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use rns_nix_store::{ExposureStats, NarCacheStats};
+use rns_cache::{ExposureStats, NarCacheStats};
 
 use super::{build::Build, exposure::Exposures, process};
 

@@ -1,6 +1,6 @@
 //! Downloads and connections that are counted while they last.
 
-use rns_nix_store::StoreError;
+use rns_cache::CacheError;
 
 use super::{AbortCause, Kind, Metrics, Transport};
 
@@ -32,12 +32,12 @@ impl Transfer {
     }
 
     /// The download is broken off because the store failed. Tells the operator.
-    pub(crate) fn abort(&mut self, error: &StoreError) {
+    pub(crate) fn abort(&mut self, error: &CacheError) {
         let cause = match error {
-            StoreError::Damaged { .. } | StoreError::BadRow { .. } => AbortCause::Damaged,
-            StoreError::Unavailable { .. } => AbortCause::Unavailable,
-            StoreError::Stopping => AbortCause::Stopping,
-            _ => AbortCause::Read,
+            CacheError::Damaged { .. } | CacheError::Invalid { .. } => AbortCause::Damaged,
+            CacheError::Unavailable { .. } => AbortCause::Unavailable,
+            CacheError::ShuttingDown => AbortCause::Stopping,
+            CacheError::Gone { .. } | CacheError::Io { .. } => AbortCause::Read,
         };
         tracing::warn!(
             kind = self.kind.label(),
@@ -123,7 +123,7 @@ mod tests {
     fn a_failed_download_counts_once_with_its_cause() {
         let metrics = Metrics::new();
         let mut transfer = metrics.transfer(Kind::Nar);
-        transfer.abort(&StoreError::Stopping);
+        transfer.abort(&CacheError::ShuttingDown);
         drop(transfer);
         assert!(aborted(&metrics, AbortCause::Stopping));
         assert!(!aborted(&metrics, AbortCause::Client));

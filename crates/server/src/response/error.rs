@@ -1,37 +1,27 @@
-//! From failures of the store to answers. The reason is told to the operator, once; the client gets a
-//! status and a short phrase.
+//! From failures of a cache to answers. The reason is told to the operator, once; the client gets a status and a short
+//! phrase.
 
-use rns_nix_store::StoreError;
+use rns_cache::CacheError;
 
 use crate::response::{self, Answer};
 
-/// What a client is told when the store could not answer.
-pub(crate) fn error_response(error: &StoreError) -> Answer {
+/// What a client is told when the cache could not answer. A new kind of failure has to be decided on here.
+pub(crate) fn error_response(error: &CacheError) -> Answer {
     match error {
-        // The database says so itself when its state changes.
-        StoreError::Unavailable { .. } => {
+        // The backend says so itself when its state changes.
+        CacheError::Unavailable { .. } => {
             response::unavailable("the store cannot be read at the moment\n")
         }
-        StoreError::Stopping => response::unavailable("stopping\n"),
-        StoreError::BadRow { .. } => {
+        CacheError::ShuttingDown => response::unavailable("stopping\n"),
+        CacheError::Invalid { .. } => {
             tracing::error!("not served: {error}");
             response::not_found()
         }
-        // Noted when it was found.
-        StoreError::Damaged { .. } | StoreError::Collected { .. } => response::not_found(),
-        // A log that is cut short or no bzip2 file: perhaps the build is still running, perhaps it never
-        // ended. There is no log to show.
-        StoreError::Io { doing: "unpack", .. } => {
-            tracing::error!("not served: {error}");
-            response::not_found()
-        }
-        StoreError::Io { .. } => {
+        // Told when it was found; what is gone is a miss like any other.
+        CacheError::Damaged { .. } | CacheError::Gone { .. } => response::not_found(),
+        CacheError::Io { .. } => {
             tracing::error!("{error}");
             response::unavailable("the store cannot be read at the moment\n")
-        }
-        _ => {
-            tracing::error!("{error}");
-            response::unavailable("not possible at the moment\n")
         }
     }
 }

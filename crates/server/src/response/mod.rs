@@ -1,5 +1,6 @@
 //! From what was found to an HTTP answer: status, headers, conditions and ranges.
 
+pub(crate) mod blob;
 pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod preserialized;

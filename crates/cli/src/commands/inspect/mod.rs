@@ -42,7 +42,7 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
         store: args.store.clone(),
         ..ServeArgs::default()
     };
-    let config = config::load(&serve, environment)?.server.store;
+    let config = config::load(&serve, environment)?.store;
     // The store logs why it does not serve a path.
     logging::start(&LogConfig { level: "warn".to_owned(), format: LogFormat::Text })?;
     let place = Place::parse(path, &config.store_dir)?;

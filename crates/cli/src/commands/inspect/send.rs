@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
+use rns_cache::{BlobBody, Chunks as _};
 use rns_formats::nar::NodeKind;
-use rns_nix_store::{Chunks as _, NarBody};
 
 use super::{Found, nothing_there, with_path};
 use crate::{
@@ -84,8 +84,8 @@ async fn send(found: &Found, range: Range<u64>, out: &mut impl Write) -> anyhow:
     }
     let body = found.store.read_nar(&found.nar, range).await?;
     match body.ok_or_else(|| anyhow!("the path was deleted meanwhile"))? {
-        NarBody::Whole(bytes) => out.write_all(&bytes)?,
-        NarBody::Stream(mut stream) => {
+        BlobBody::Whole(bytes) => out.write_all(&bytes)?,
+        BlobBody::Stream(mut stream) => {
             while let Some(chunk) = stream.next_chunk().await {
                 out.write_all(&chunk?)?;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rns_cache::{BinaryCache as _, Peek};
 use rns_formats::{BuildId, DrvOutputId, LogName, Resource, ServePath, StorePath, url};
 use rns_nix_store::{Codec, LocalStore};
 
@@ -37,7 +38,7 @@ pub(super) async fn check(world: &World, store: &LocalStore, policy: &Policy, wh
     for (index, (path, known)) in world.paths.iter().enumerate() {
         let expected = exposed.contains_key(path);
         let at = |endpoint| format!("{endpoint} of {path}, {when}; {policy:?}");
-        check_path(store, path, expected, &at).await;
+        check_path((world, store), path, expected, &at).await;
         if let Some(info) = store.path_info(path.hash_part()).await.unwrap() {
             let deriver = known.as_ref().unwrap().deriver.clone();
             assert_eq!(
@@ -68,7 +69,7 @@ pub(super) async fn check(world: &World, store: &LocalStore, policy: &Policy, wh
 }
 
 async fn check_path(
-    store: &LocalStore,
+    (world, store): (&World, &LocalStore),
     path: &StorePath,
     expected: bool,
     at: &impl Fn(&'static str) -> String,
@@ -76,9 +77,12 @@ async fn check_path(
     let hash = path.hash_part();
     assert_eq!(store.nar(hash, None).await.unwrap().is_some(), expected, "{}", at("NAR"));
     assert_eq!(store.path_info(hash).await.unwrap().is_some(), expected, "{}", at("path info"));
+    let peek = store.peek(&hash);
+    assert!(!matches!(peek, Peek::Hit { .. }) || expected, "{}", at("peek"));
+    assert!(peek != Peek::Miss || !expected, "{}", at("peek"));
     assert_eq!(store.listing(hash).await.unwrap().is_some(), expected, "{}", at("listing"));
     assert_eq!(store.file(hash, &root()).await.unwrap().is_some(), expected, "{}", at("file"));
-    let compressed = store.compressed_nar(hash, None, Codec::Zstd).await.unwrap();
+    let compressed = world.compressed(store).compressed_nar(hash, None, Codec::Zstd).await.unwrap();
     assert_eq!(compressed.is_some(), expected, "{}", at("compressed NAR"));
     if let Some(name) = log_name(path) {
         assert_eq!(store.log(&name).await.unwrap().is_some(), expected, "{}", at("log"));

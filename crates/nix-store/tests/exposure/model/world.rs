@@ -5,10 +5,12 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::PathBuf,
+    sync::Arc,
 };
 
+use rns_cache::ExposurePolicy;
 use rns_formats::{KeyName, PublicKey, SecretKey, Sha256Digest, StorePath};
-use rns_nix_store::{ExposurePolicy, LocalStore, NarCacheConfig, StoreConfig};
+use rns_nix_store::{CompressedCache, LocalStore, NarCache, NarCacheConfig};
 use rns_testing::{Entry, FixtureStore, LogFile, Scratch, Tree};
 
 use super::plan::{LINKS, NAMES, Node, Policy, Signature};
@@ -17,6 +19,7 @@ use crate::{config, patterns};
 pub(super) struct World {
     pub(super) fixture: FixtureStore,
     scratch: Scratch,
+    nars: Arc<NarCache>,
     /// All paths there ever were; `None` for those that were collected.
     pub(super) paths: Vec<(StorePath, Option<Known>)>,
     links: Vec<Option<usize>>,
@@ -44,9 +47,11 @@ impl World {
     pub(super) fn new(nodes: &[Node], links: &[Option<usize>]) -> Self {
         let key =
             |name: &str, seed| SecretKey::from_seed(KeyName::parse(name).unwrap(), &[seed; 32]);
+        let scratch = Scratch::new();
         let mut world = Self {
             fixture: FixtureStore::new(),
-            scratch: Scratch::new(),
+            nars: NarCache::open(NarCacheConfig::new(scratch.join("nars"))),
+            scratch,
             paths: Vec::new(),
             links: vec![None; LINKS],
             keys: [key("one", 1), key("two", 2), key("one", 3)],
@@ -60,8 +65,12 @@ impl World {
     }
 
     pub(super) fn open(&self) -> LocalStore {
-        let cache = NarCacheConfig::new(self.scratch.join("nars"));
-        LocalStore::open(StoreConfig { nar_cache: Some(cache), ..config(&self.fixture) })
+        LocalStore::open(config(&self.fixture))
+    }
+
+    /// What the store shows, compressed.
+    pub(super) fn compressed(&self, store: &LocalStore) -> CompressedCache {
+        CompressedCache::new(Arc::new(store.clone()), Arc::clone(&self.nars), None)
     }
 
     pub(super) fn policy(&self, policy: &Policy) -> ExposurePolicy {

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rns_nix_store::Pattern;
+use rns_cache::Pattern;
 use rustix::fs::OFlags;
 
 use super::{LineProblem, Token, TokenName, line};

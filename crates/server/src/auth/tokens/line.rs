@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rns_nix_store::{Pattern, PatternError};
+use rns_cache::{Pattern, PatternError};
 
 use super::{Expiry, ExpiryError, NotAName, TokenDigest, TokenName, secret::PREFIX};
 use crate::auth::{Permissions, UnknownPermission};

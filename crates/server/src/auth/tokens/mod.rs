@@ -8,7 +8,7 @@ mod secret;
 
 use std::{path::Path, sync::Arc, time::SystemTime};
 
-use rns_nix_store::Pattern;
+use rns_cache::Pattern;
 
 use super::Principal;
 

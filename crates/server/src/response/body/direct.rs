@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use rns_nix_store::Piece;
+use rns_cache::Piece;
 
 use super::{Aborted, Body, Download, Held};
 use crate::fast_path::Outbox;

@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
-use rns_nix_store::{Chunks, Piece, StoreError};
+use rns_cache::{CacheError, Chunks, Piece};
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use self::direct::Direct;
@@ -171,7 +171,7 @@ impl Download {
 
     fn count<T>(
         &mut self,
-        next: Option<Result<T, StoreError>>,
+        next: Option<Result<T, CacheError>>,
         len: impl FnOnce(&T) -> usize,
     ) -> Option<Result<T, Aborted>> {
         match next {

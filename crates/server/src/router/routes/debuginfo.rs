@@ -3,10 +3,7 @@
 
 use actix_web::HttpRequest;
 use bytes::Bytes;
-use rns_formats::{
-    Compression,
-    url::{BuildId, NarName},
-};
+use rns_formats::{Sha256Digest, url::BuildId};
 use serde_json::json;
 
 use crate::{
@@ -15,15 +12,14 @@ use crate::{
 };
 
 pub(crate) async fn get(request: &HttpRequest, view: &Cache, id: &BuildId) -> Answer {
-    let file = match view.store.debuginfo(id).await {
-        Ok(Some(file)) => file,
+    let found = match view.store.debug_info(id).await {
+        Ok(Some(found)) => found,
         Ok(None) => return response::not_found(),
         Err(error) => return error_response(&error),
     };
-    let name = NarName::new(file.info.path.hash_part(), file.info.nar_hash, Compression::None);
-    let text = json!({ "archive": format!("../{}", name.canonical_url()), "member": file.member })
-        .to_string();
+    let text = json!({ "archive": found.archive, "member": found.member }).to_string();
+    let digest = Sha256Digest::of(text.as_bytes()).to_nix32();
     Entity::new("application/json", Caching::Hour)
-        .with_etag(response::etag(format_args!("debuginfo-{}", file.info.nar_hash.to_nix32())))
+        .with_etag(response::etag(format_args!("debuginfo-{digest}")))
         .answer_bytes(request.headers(), Bytes::from(text))
 }

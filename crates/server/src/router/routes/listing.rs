@@ -11,7 +11,7 @@ use crate::{
 pub(crate) async fn get(request: &HttpRequest, view: &Cache, hash: HashPart) -> Answer {
     match view.store.listing(hash).await {
         Ok(Some(listing)) => Entity::new("application/json", Caching::Hour)
-            .with_etag(response::etag(format_args!("ls-{}", listing.info.nar_hash.to_nix32())))
+            .with_etag(response::etag(&listing.etag))
             .answer_bytes(request.headers(), listing.json),
         Ok(None) => response::not_found(),
         Err(error) => error_response(&error),

@@ -10,10 +10,10 @@ use crate::{
 };
 
 pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
-    let store = state.store.numbers();
+    let store = state.factory.stats();
     let views = state.views.load();
     let exposures = views.all().filter_map(|view| {
-        Some((view.name.as_deref().unwrap_or_default().to_owned(), view.store.exposure_numbers()?))
+        Some((view.name.as_deref().unwrap_or_default().to_owned(), view.store.stats().exposure?))
     });
     let problems = views.all().map(|view| view.signer().problems().len()).sum::<usize>();
     let refused = views.all().filter(|view| view.access.is_refused()).count();

@@ -1,7 +1,6 @@
 //! One file for each kind of thing that can be asked for.
 
 pub(crate) mod cache_info;
-pub(crate) mod compressed;
 pub(crate) mod debuginfo;
 pub(crate) mod health;
 pub(crate) mod listing;

@@ -1,25 +1,22 @@
 //! `/<hash part>.narinfo`: what there is to know of a path before downloading it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, http::header::HeaderValue};
 use bytes::Bytes;
-use rns_formats::{Compression, HashPart, NarInfo, PathInfo, Sha256Digest, url::NarName};
-use tokio::time::timeout;
+use rns_cache::{PathRecord, Peek};
+use rns_formats::{HashPart, NarInfo, Sha256Digest};
 
 use crate::{
     caches::{registry::Cache, signing::Signer},
     life_cycle::state::State,
-    narinfo_cache::{CachedNarinfo, Moment},
+    narinfo_cache::{CachedNarinfo, Version},
     response::{
         self, Answer, Caching, Entity, body::Body, error::error_response,
         preserialized::Preserialized,
     },
-    router::{request_parts::RequestParts, routes::compressed},
+    router::request_parts::RequestParts,
 };
-
-/// How long a narinfo waits for the length and the hash of the compressed NAR.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn get(
     request: &HttpRequest,
@@ -33,35 +30,28 @@ pub(crate) async fn get(
     if !signer.problems().is_empty() {
         return response::unavailable("the signing key cannot be used at the moment\n");
     }
-    let now = moment(&signer, view);
-    if !json && let Some(narinfo) = narinfo(state, view, hash, now) {
+    if !json && let Some(Some(narinfo)) = known(state, view, hash) {
         return send(request, &narinfo);
     }
-    let doubt = state.narinfos.doubt(&hash, now);
-    let known = match view.store.path_info_at(hash, now.generation, doubt).await {
-        Ok(Some(known)) => known,
+    let record = match view.store.path_info(hash).await {
+        Ok(Some(record)) => record,
         Ok(None) => return response::not_found(),
         Err(error) => return error_response(&error),
     };
-    let info = &known.info;
     if json {
-        let offer = Offer::find(state, view, info).await;
-        return send_json(request, view, &signer, info, offer);
+        return send_json(request, view, &signer, &record);
     }
-    if let Some(narinfo) =
-        state.narinfos.renew(&known, now).filter(|narinfo| says_all(narinfo, state, view))
-    {
+    let version = Version { cache: view.id, keys: signer.epoch(), freshness: record.freshness };
+    if let Some(narinfo) = state.narinfos.get(&hash, version) {
         return send(request, &narinfo);
     }
-    let offer = Offer::find(state, view, info).await;
-    let text = describe(info, &signer, view, offer).write(view.store.store_dir());
+    let text = describe(&record, &signer, view).write(view.store.store_dir());
     let etag = etag(&text);
     let prepared = prepare(&text, etag.clone());
-    let is_complete = offer.file.is_some();
-    send(request, &state.narinfos.insert(&known, prepared, etag, now, is_complete))
+    send(request, &state.narinfos.insert(hash, version, prepared, etag))
 }
 
-/// What there is to answer, where nothing has to be waited for: it was narinfo before, or there is certainly no such path.
+/// What there is to answer, where nothing has to be waited for: it was rendered before, or there is certainly no such path.
 pub(crate) fn known(
     state: &State,
     view: &Cache,
@@ -71,36 +61,15 @@ pub(crate) fn known(
     if !signer.problems().is_empty() {
         return None;
     }
-    let now = moment(&signer, view);
-    match narinfo(state, view, hash, now) {
-        Some(narinfo) => Some(Some(narinfo)),
-        None => view.store.is_certainly_absent(hash, now.generation).then_some(None),
+    // Read before the keys and the record are used.
+    let keys = signer.epoch();
+    match view.store.peek(&hash) {
+        Peek::Hit { freshness, .. } => {
+            state.narinfos.get(&hash, Version { cache: view.id, keys, freshness }).map(Some)
+        }
+        Peek::Miss => Some(None),
+        Peek::Unknown => None,
     }
-}
-
-/// What holds now. To be asked before keys and row are used.
-fn moment(signer: &Signer, view: &Cache) -> Moment {
-    Moment {
-        view: view.id,
-        epoch: signer.epoch(),
-        exposure: view.store.exposure_epoch(),
-        generation: view.store.generation(),
-    }
-}
-
-/// What was narinfo before, and is still true and complete.
-fn narinfo(state: &State, view: &Cache, hash: HashPart, now: Moment) -> Option<Arc<CachedNarinfo>> {
-    let still = |witness: &_, since| view.store.still_holds(witness, since, now.generation);
-    let narinfo = state.narinfos.get(&hash, now, still)?;
-    says_all(&narinfo, state, view).then_some(narinfo)
-}
-
-/// Whether a narinfo narinfo says all that is known by now.
-fn says_all(narinfo: &CachedNarinfo, state: &State, view: &Cache) -> bool {
-    narinfo.awaited.is_none_or(|nar_hash| {
-        let codec = state.config.compression;
-        codec.is_none_or(|codec| view.store.known_compressed_file(&nar_hash, codec).is_none())
-    })
 }
 
 /// Answers with what is known.
@@ -118,16 +87,10 @@ fn prepare(text: &str, etag: HeaderValue) -> Preserialized {
     Preserialized::new(&answer, text.as_bytes())
 }
 
-fn send_json(
-    request: &HttpRequest,
-    view: &Cache,
-    signer: &Signer,
-    info: &PathInfo,
-    offer: Offer,
-) -> Answer {
-    let mut json = describe(info, signer, view, offer).to_json(view.store.store_dir());
+fn send_json(request: &HttpRequest, view: &Cache, signer: &Signer, record: &PathRecord) -> Answer {
+    let mut json = describe(record, signer, view).to_json(view.store.store_dir());
     if let Some(fields) = json.as_object_mut() {
-        fields.insert("registrationTime".to_owned(), info.registration_time.into());
+        fields.insert("registrationTime".to_owned(), record.info.registration_time.into());
     }
     let text = json.to_string();
     Entity::new("application/json", Caching::Hour)
@@ -139,43 +102,8 @@ fn etag(text: &str) -> HeaderValue {
     response::etag(Sha256Digest::of(text.as_bytes()).to_nix32())
 }
 
-/// How a NAR is offered.
-#[derive(Clone, Copy)]
-struct Offer {
-    compression: Compression,
-    /// Hash and length of what the URL answers, where they are known.
-    file: Option<(Sha256Digest, u64)>,
-}
-
-impl Offer {
-    /// As configured, except for a NAR that is too large to be compressed.
-    ///
-    /// A NAR that is sent as it is has its own hash and length. Those of a small one are found out by compressing
-    /// it, unless there is too much else to do. Clients up to Nix 2.34 need both lines when they publish
-    /// the path again.
-    async fn find(state: &State, view: &Cache, info: &PathInfo) -> Self {
-        match state.config.compression {
-            Some(codec) if view.store.compresses(info.nar_size) => {
-                let file =
-                    timeout(PATIENCE, view.store.compressed_file(info, codec)).await.ok().flatten();
-                Self {
-                    compression: compressed::compression(codec),
-                    file: file.map(|file| (file.hash, file.size)),
-                }
-            }
-            _ => {
-                Self { compression: Compression::None, file: Some((info.nar_hash, info.nar_size)) }
-            }
-        }
-    }
-}
-
-fn describe(info: &PathInfo, signer: &Signer, view: &Cache, offer: Offer) -> NarInfo {
-    NarInfo::for_path(
-        info,
-        NarName::new(info.path.hash_part(), info.nar_hash, offer.compression).canonical_url(),
-        offer.compression,
-        offer.file.map(|(hash, size)| (hash.into(), size)),
-        signer.signatures(info, view.store.store_dir()),
-    )
+fn describe(record: &PathRecord, signer: &Signer, view: &Cache) -> NarInfo {
+    let PathRecord { info, offer, .. } = record;
+    let signatures = signer.signatures(info, view.store.store_dir());
+    NarInfo::for_path(info, offer.url.clone(), offer.compression, offer.file, signatures)
 }

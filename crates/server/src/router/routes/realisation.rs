@@ -3,8 +3,8 @@
 
 use actix_web::HttpRequest;
 use bytes::Bytes;
+use rns_cache::CacheError;
 use rns_formats::{DrvOutputId, Sha256Digest, StorePath};
-use rns_nix_store::StoreError;
 
 use crate::{
     caches::{registry::Cache, signing::Signable},
@@ -29,7 +29,7 @@ pub(crate) async fn build_trace(
 fn answer_json<R: Signable>(
     request: &HttpRequest,
     view: &Cache,
-    found: Result<Option<R>, StoreError>,
+    found: Result<Option<R>, CacheError>,
     to_json: impl Fn(&R) -> String,
 ) -> Answer {
     let signer = view.signer();

@@ -9,8 +9,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 use maud::{DOCTYPE, html};
+use rns_cache::{DirectoryEntry, EntryKind, ServedDirectory};
 use rns_formats::{HashPart, url::ServePath};
-use rns_nix_store::{DirectoryEntry, EntryKind, ServedDirectory};
 
 use crate::response::{self, Answer, Caching, Entity, body::Body};
 
@@ -28,7 +28,7 @@ pub(super) fn with_slash(hash: HashPart, path: &ServePath) -> Answer {
 
 /// The page that lists a directory.
 pub(super) fn list(request: &HttpRequest, directory: &ServedDirectory, path: &ServePath) -> Answer {
-    let place = format!("{}/{}", directory.info.path, String::from_utf8_lossy(path.as_bytes()));
+    let place = format!("{}/{}", directory.path, String::from_utf8_lossy(path.as_bytes()));
     let place = place.trim_end_matches('/');
     let page = html! {
         (DOCTYPE)
@@ -56,7 +56,7 @@ pub(super) fn list(request: &HttpRequest, directory: &ServedDirectory, path: &Se
         }
     };
     Entity::new("text/html; charset=utf-8", Caching::Hour)
-        .with_etag(response::etag(directory.info.nar_hash.to_nix32()))
+        .with_etag(response::etag(&directory.etag))
         .answer_bytes(request.headers(), Bytes::from(page.into_string()))
 }
 

@@ -6,27 +6,21 @@
 mod content_type;
 mod directory;
 
-use std::sync::Arc;
-
 use actix_web::{
     HttpRequest,
     http::{
-        Method, StatusCode,
+        StatusCode,
         header::{self, HeaderValue},
     },
 };
+use rns_cache::{Served, ServedFile};
 use rns_formats::{HashPart, url::ServePath};
-use rns_nix_store::{Served, ServedFile};
 
 use crate::{
     caches::registry::Cache,
     life_cycle::state::State,
     metrics::Kind,
-    response::{
-        self, Answer, Caching, Entity,
-        body::{Body, Download},
-        error::error_response,
-    },
+    response::{self, Answer, Caching, Entity, blob, error::error_response},
 };
 
 /// For everything served from inside a store path.
@@ -58,22 +52,18 @@ pub(crate) async fn get(
 }
 
 async fn file(request: &HttpRequest, state: &State, file: &ServedFile) -> Answer {
+    let contents = &*file.contents;
     let mut entity = Entity::new("application/octet-stream", Caching::Hour)
-        .with_etag(response::etag(file.info.nar_hash.to_nix32()));
+        .with_etag(response::etag(contents.etag()));
     entity.content_type = content_type::of(&file.name);
     if entity.is_known(request.headers()) {
         return entity.not_modified();
     }
-    let part = entity.part(request.headers(), file.len);
-    if request.method() == Method::HEAD || part.len() == 0 {
-        return entity.answer_part(&part, Body::head(part.len()));
+    match blob::send(request, state, &entity, (contents, Kind::Serve)).await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => response::not_found(),
+        Err(error) => error_response(&error),
     }
-    let Ok(slot) = Arc::clone(&state.downloads).acquire_owned().await else {
-        return response::unavailable("stopping\n");
-    };
-    let transfer = state.metrics.transfer(Kind::Serve);
-    let body = Download::new(Box::new(file.read(part.range())), Some(part.len()), transfer, slot);
-    entity.answer_part(&part, Body::Stream(body))
 }
 
 fn harmless(mut answer: Answer) -> Answer {

@@ -1,0 +1,69 @@
+//! The caches that one local store appears as.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rns_cache::{BackendStats, BinaryCache, CacheFactory, ExposurePolicy, IdleWork, IsBusy};
+
+use crate::{
+    CompressedCache, LocalStore, NarCache, StoreConfig,
+    nar_cache::{Prewarm, prewarm},
+};
+
+/// A local store, and what shows parts of it: each cache through its policy, all with the same compressed NARs.
+pub struct LocalCaches {
+    store: LocalStore,
+    compression: Option<Compression>,
+    prewarm: Prewarm,
+}
+
+/// Compressed NARs, and the caches that have them.
+struct Compression {
+    nars: Arc<NarCache>,
+    offer: Option<crate::Codec>,
+    /// The caches that are in use.
+    caches: Arc<InUse>,
+}
+
+type InUse = Mutex<Vec<Weak<CompressedCache>>>;
+
+impl LocalCaches {
+    /// The caches of a store. Nothing of the store is opened yet; see [`LocalStore::open`].
+    #[must_use]
+    pub fn open(config: StoreConfig) -> Self {
+        let (nar_cache, prewarm) = (config.nar_cache.clone(), config.prewarm.clone());
+        let compression = nar_cache.map(|config| Compression {
+            offer: config.offer,
+            nars: NarCache::open(config),
+            caches: Arc::default(),
+        });
+        Self { store: LocalStore::open(config), compression, prewarm }
+    }
+}
+
+impl CacheFactory for LocalCaches {
+    fn cache(&self, _: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache> {
+        let store = Arc::new(self.store.exposing(expose));
+        let Some(Compression { nars, offer, caches }) = &self.compression else { return store };
+        let cache = Arc::new(CompressedCache::new(store, Arc::clone(nars), *offer));
+        let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.retain(|cache| cache.strong_count() > 0);
+        caches.push(Arc::downgrade(&cache));
+        cache
+    }
+
+    fn stats(&self) -> BackendStats {
+        let nar_cache = self.compression.as_ref().map(|compression| compression.nars.stats());
+        BackendStats { nar_cache: nar_cache.unwrap_or_default(), ..self.store.numbers() }
+    }
+
+    fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {
+        let compression = self.compression.as_ref().filter(|_| self.prewarm.is_wanted())?;
+        let caches = Arc::clone(&compression.caches);
+        let in_use = move || {
+            let caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
+            caches.iter().filter_map(Weak::upgrade).map(|cache| (*cache).clone()).collect()
+        };
+        let what = (self.store.clone(), compression.offer?);
+        Some(Box::pin(prewarm::run(self.prewarm.clone(), what, Arc::new(in_use), is_busy)))
+    }
+}

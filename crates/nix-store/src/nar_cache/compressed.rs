@@ -1,0 +1,347 @@
+//! A cache whose NARs are offered compressed.
+
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rns_cache::{
+    BackendStats, BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarOffer,
+    NotReady, PathRecord, Peek, ReadyNar, Served,
+};
+use rns_formats::{
+    BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, PathInfo,
+    Realisation, ServePath, Sha256Digest, StoreDir, StorePath,
+};
+use tokio::time::timeout;
+
+use super::{
+    Codec, CompressedFile, Finished, GrowingNar, NarCache, Recipe, encode_job,
+    encode_progress::EncodeProgress, throttle::Busy, uncached_encoder::UncachedEncoder,
+};
+
+/// How long a record waits for length and hash of the compressed NAR.
+const FILE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Numbers of offers, for [`rns_cache::Freshness`]: more will be known of the file later, or not.
+const AWAITED: u64 = 1;
+const COMPLETE: u64 = 2;
+
+/// The same cache with compressed NARs beside the plain ones. Clones share everything.
+#[derive(Clone)]
+pub struct CompressedCache {
+    inner: Arc<dyn BinaryCache>,
+    cache: Arc<NarCache>,
+    /// How the NARs are compressed that records offer. None: records offer plain ones.
+    offer: Option<Codec>,
+}
+
+/// A compressed NAR.
+pub enum Compressed {
+    /// It is there, or was made just now.
+    Finished(Finished),
+    /// It is made while it is read.
+    GrowingNar(GrowingNar),
+}
+
+/// What became of a NAR that was to be compressed before anybody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warmed {
+    /// It was compressed.
+    Made,
+    /// It was there, or is being compressed.
+    Known,
+    /// There is no such path, or its NAR is not compressed here.
+    Not,
+    /// It would drive others out of the cache.
+    NoRoom,
+}
+
+impl CompressedCache {
+    /// Compresses the NARs of `inner`. Several caches may share one cache of compressed NARs.
+    #[must_use]
+    pub fn new(inner: Arc<dyn BinaryCache>, cache: Arc<NarCache>, offer: Option<Codec>) -> Self {
+        Self { inner, cache, offer }
+    }
+
+    /// Whether a NAR of this size is compressed here: one that is larger than the whole cache is not.
+    #[must_use]
+    pub fn compresses(&self, nar_size: u64) -> bool {
+        nar_size <= self.cache.config.bytes
+    }
+
+    /// The compressed NAR of the path with this hash part; with `expected`, only if that is the hash of its NAR.
+    /// A small one is compressed if need be. `None` when there is no such path or it is not compressed here.
+    ///
+    /// # Errors
+    /// As [`BinaryCache::path_info`].
+    pub async fn compressed_nar(
+        &self,
+        hash: HashPart,
+        expected: Option<Sha256Digest>,
+        codec: Codec,
+    ) -> Result<Option<Compressed>, CacheError> {
+        let cache = &self.cache;
+        let Some(record) = self.inner.path_info(hash).await? else { return Ok(None) };
+        let nar_hash = record.info.nar_hash;
+        if expected.is_some_and(|expected| expected != nar_hash) {
+            return Ok(None);
+        }
+        let recipe = cache.lane(codec).recipe().await?;
+        let tag = recipe.tag(&nar_hash).into();
+        // What is compressed already does not need the path any more; before anything of it is read, it is looked up again.
+        if let Some(finished) = cache.find(&tag).await {
+            cache.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(Some(Compressed::Finished(finished)));
+        }
+        let Some(nar) = self.plain_nar(hash, nar_hash).await? else { return Ok(None) };
+        if !self.compresses(nar.len()) {
+            return Ok(None);
+        }
+        cache.misses.fetch_add(1, Ordering::Relaxed);
+        if cache.is_whole(nar.len()) {
+            let finished = cache.finish(&nar, recipe, &tag).await?;
+            return Ok(finished.map(Compressed::Finished));
+        }
+        let cache = Arc::clone(cache);
+        Ok(Some(Compressed::GrowingNar(GrowingNar { cache, nar, recipe, tag })))
+    }
+
+    async fn plain_nar(
+        &self,
+        hash: HashPart,
+        nar_hash: Sha256Digest,
+    ) -> Result<Option<Arc<dyn Blob>>, CacheError> {
+        let name = NarName::new(hash, nar_hash, Compression::None);
+        Ok(match self.inner.nar(&name).await? {
+            Some(NarAnswer::Finished(nar)) => Some(nar),
+            // Only compressed NARs grow.
+            Some(NarAnswer::Growing(_)) | None => None,
+        })
+    }
+
+    /// Length and hash of a path's compressed NAR. A small NAR is compressed if need be, unless too many are waiting
+    /// for that; of a large one they are known only when a client has had it compressed.
+    pub async fn compressed_file(&self, info: &PathInfo, codec: Codec) -> Option<CompressedFile> {
+        let cache = &self.cache;
+        let recipe = cache.lane(codec).recipe().await.ok()?;
+        cache.ready().await;
+        if let Some(known) = cache.known(&recipe.tag(&info.nar_hash)) {
+            return Some(known);
+        }
+        if !cache.is_whole(info.nar_size) || cache.is_busy() {
+            return None;
+        }
+        match self.compressed_nar(info.path.hash_part(), Some(info.nar_hash), codec).await {
+            Ok(Some(Compressed::Finished(finished))) => Some(*finished.file()),
+            _ => None,
+        }
+    }
+
+    /// The same, as far as it is in memory.
+    #[must_use]
+    pub fn known_compressed_file(
+        &self,
+        nar_hash: &Sha256Digest,
+        codec: Codec,
+    ) -> Option<CompressedFile> {
+        self.cache.known(&self.cache.lane(codec).known_recipe()?.tag(nar_hash))
+    }
+
+    /// Compresses the NAR of a path, unless that was done before. It rests while `busy` says that requests are being
+    /// answered; when a client asks for this very NAR, it does not.
+    ///
+    /// # Errors
+    /// As [`BinaryCache::path_info`].
+    pub async fn warm(
+        &self,
+        hash: HashPart,
+        codec: Codec,
+        busy: &Arc<Busy>,
+    ) -> Result<Warmed, CacheError> {
+        let cache = &self.cache;
+        let Some(record) = self.inner.path_info(hash).await? else { return Ok(Warmed::Not) };
+        let info = record.info;
+        let recipe = cache.lane(codec).recipe().await?;
+        let tag: Arc<str> = recipe.tag(&info.nar_hash).into();
+        cache.ready().await;
+        if cache.known(&tag).is_some() {
+            return Ok(Warmed::Known);
+        }
+        if !self.compresses(info.nar_size) {
+            return Ok(Warmed::Not);
+        }
+        if !cache.has_room(info.nar_size) || cache.is_paused() {
+            return Ok(Warmed::NoRoom);
+        }
+        let Some(nar) = self.plain_nar(hash, info.nar_hash).await? else {
+            return Ok(Warmed::Not);
+        };
+        let production = Arc::new(EncodeProgress::new());
+        if !cache.begin(&tag, &production) {
+            return Ok(Warmed::Known);
+        }
+        encode_job::run(encode_job::Order {
+            cache: Arc::clone(cache),
+            nar,
+            recipe,
+            tag,
+            production: Arc::clone(&production),
+            busy: Some(Arc::clone(busy)),
+        })
+        .await;
+        Ok(if production.ended().await { Warmed::Made } else { Warmed::Not })
+    }
+}
+
+impl NarCache {
+    /// Waits until a NAR is compressed; `None` when it is gone or damaged.
+    pub(super) async fn finish(
+        self: &Arc<Self>,
+        nar: &Arc<dyn Blob>,
+        recipe: Recipe,
+        tag: &Arc<str>,
+    ) -> Result<Option<Finished>, CacheError> {
+        if let Some(finished) = self.find(tag).await {
+            return Ok(Some(finished));
+        }
+        let failure = match self.join(nar, recipe, tag).end().await {
+            Ok(finished) => return Ok(Some(finished)),
+            Err(failure) => failure,
+        };
+        match failure.error() {
+            None => {
+                let encoder = self.compress_uncached(&**nar, recipe, 0..u64::MAX).await?;
+                let Some(encoder) = encoder else { return Ok(None) };
+                let file = match encoder.measure().await {
+                    Ok(file) => file,
+                    Err(CacheError::Damaged { .. }) => return Ok(None),
+                    Err(error) => return Err(error),
+                };
+                let source = (Arc::clone(self), Arc::clone(nar));
+                Ok(Some(Finished::uncached(Arc::clone(tag), file, source, recipe)))
+            }
+            Some(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The bytes of `range` of a compressed NAR, compressed for one reader. The range may end behind the end.
+    pub(super) async fn compress_uncached(
+        &self,
+        nar: &dyn Blob,
+        recipe: Recipe,
+        range: Range<u64>,
+    ) -> Result<Option<UncachedEncoder>, CacheError> {
+        let permit = self.lane(recipe.codec).growing(recipe).await;
+        let permit = permit.ok_or(CacheError::ShuttingDown)?;
+        UncachedEncoder::start(nar, recipe, range, permit).await
+    }
+}
+
+#[async_trait]
+impl BinaryCache for CompressedCache {
+    fn store_dir(&self) -> &StoreDir {
+        self.inner.store_dir()
+    }
+
+    fn peek(&self, hash: &HashPart) -> Peek {
+        match (self.inner.peek(hash), self.offer) {
+            (Peek::Hit { freshness, nar_hash }, Some(codec)) => {
+                let is_known = self.known_compressed_file(&nar_hash, codec).is_some();
+                let offer = if is_known { COMPLETE } else { AWAITED };
+                Peek::Hit { freshness: freshness.with_offer(offer), nar_hash }
+            }
+            (peek, _) => peek,
+        }
+    }
+
+    /// Clients up to Nix 2.34 need length and hash of the file when they publish the path again: those of a small one
+    /// are found out by compressing it, unless there is too much else to do.
+    async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
+        let Some(record) = self.inner.path_info(hash).await? else { return Ok(None) };
+        let Some(codec) = self.offer else { return Ok(Some(record)) };
+        let PathRecord { info, offer, freshness } = record;
+        if !self.compresses(info.nar_size) {
+            let freshness = freshness.with_offer(AWAITED);
+            return Ok(Some(PathRecord { info, offer, freshness }));
+        }
+        let file = timeout(FILE_TIMEOUT, self.compressed_file(&info, codec)).await.ok().flatten();
+        let compression = codec.compression();
+        let offer = NarOffer {
+            url: NarName::new(hash, info.nar_hash, compression).canonical_url(),
+            compression,
+            file: file.map(|file| (file.hash.into(), file.size)),
+            complete: file.is_some(),
+        };
+        let freshness = freshness.with_offer(if offer.complete { COMPLETE } else { AWAITED });
+        Ok(Some(PathRecord { info, offer, freshness }))
+    }
+
+    async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {
+        // A compressed NAR without the hash part of its path is named by the hash of the file, which says nothing here.
+        let (Some(codec), Some(hash)) = (Codec::of(name.compression), name.hash_part) else {
+            return self.inner.nar(name).await;
+        };
+        let compressed = self.compressed_nar(hash, name.nar_hash, codec).await?;
+        Ok(compressed.map(|compressed| match compressed {
+            Compressed::Finished(finished) => NarAnswer::Finished(Arc::new(finished)),
+            Compressed::GrowingNar(growing) => NarAnswer::Growing(Box::new(growing)),
+        }))
+    }
+
+    fn nar_now(&self, name: &NarName, by_name: bool) -> Option<ReadyNar> {
+        let Some(codec) = Codec::of(name.compression) else {
+            return self.inner.nar_now(name, by_name);
+        };
+        let (hash, expected) = (name.hash_part?, name.nar_hash);
+        let recipe = self.cache.lane(codec).known_recipe()?;
+        let Peek::Hit { nar_hash, .. } = self.inner.peek(&hash) else { return None };
+        if expected.is_some_and(|expected| expected != nar_hash) {
+            return None;
+        }
+        self.cache.ready_nar(recipe.tag(&nar_hash), by_name)
+    }
+
+    async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
+        self.inner.listing(hash).await
+    }
+
+    async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
+        self.inner.log(name).await
+    }
+
+    async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
+        self.inner.realisation(id).await
+    }
+
+    async fn build_trace(
+        &self,
+        drv: &StorePath,
+        output: &str,
+    ) -> Result<Option<BuildTraceEntry>, CacheError> {
+        self.inner.build_trace(drv, output).await
+    }
+
+    async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
+        self.inner.debug_info(id).await
+    }
+
+    async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, CacheError> {
+        self.inner.file(hash, path).await
+    }
+
+    async fn readiness(&self) -> Vec<NotReady> {
+        self.inner.readiness().await
+    }
+
+    async fn settled(&self) -> Result<(), CacheError> {
+        self.inner.settled().await
+    }
+
+    fn stats(&self) -> BackendStats {
+        self.inner.stats()
+    }
+}

@@ -1,0 +1,68 @@
+//! Which paths are registered, for work that is done before any client asks.
+
+use rns_formats::HashPart;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use crate::{CacheError, LocalStore};
+
+/// New paths that one question to the database takes.
+const PAGE: i64 = 256;
+
+const NEWEST: &str = "select coalesce(max(id), 0) from ValidPaths";
+
+const PATH: &str = "select path from ValidPaths where id = ?1";
+
+const AFTER: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
+
+impl LocalStore {
+    /// Paths that were registered after the one with this number, up to 256, and the number of the last of them.
+    /// `None` only asks for the number of the newest.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub async fn registered_after(
+        &self,
+        row: Option<i64>,
+    ) -> Result<(Vec<HashPart>, i64), CacheError> {
+        let store_dir = self.store_dir().clone();
+        let question = move |connection: &Connection| {
+            let Some(after) = row else {
+                let newest = connection.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?;
+                return Ok((Vec::new(), newest));
+            };
+            let mut statement = connection.prepare_cached(AFTER)?;
+            let mut rows = statement.query((after, PAGE))?;
+            let (mut paths, mut last) = (Vec::new(), after);
+            while let Some(row) = rows.next()? {
+                last = row.get(0)?;
+                let path = row.get_ref(1)?.as_str().ok();
+                let path = path.and_then(|path| store_dir.parse_path(path).ok());
+                paths.extend(path.map(|path| path.hash_part()));
+            }
+            Ok((paths, last))
+        };
+        let found = self.shared().database.ask(question).await?;
+        Ok(found.unwrap_or_else(|| (Vec::new(), row.unwrap_or(0))))
+    }
+
+    /// All paths that a policy exposes; `None` without a policy, or while it is not known what that exposes.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub async fn exposed_paths(&self) -> Result<Option<Vec<HashPart>>, CacheError> {
+        let Some(rows) = self.exposed_rows() else { return Ok(None) };
+        let store_dir = self.store_dir().clone();
+        let question = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(PATH)?;
+            let mut paths = Vec::new();
+            for row in &rows {
+                let path: Option<String> =
+                    statement.query_row([row], |row| row.get(0)).optional()?;
+                let path = path.and_then(|path| store_dir.parse_path(&path).ok());
+                paths.extend(path.map(|path| path.hash_part()));
+            }
+            Ok(paths)
+        };
+        self.shared().database.ask(question).await
+    }
+}

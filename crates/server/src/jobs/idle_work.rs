@@ -1,0 +1,34 @@
+//! What the backends do while there is nothing else to do, such as compressing NARs before any client asks for them.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rns_cache::{IdleWork, IsBusy};
+
+use crate::life_cycle::state::State;
+
+/// The server counts as busy for this long after a request.
+const BUSY_PERIOD: Duration = Duration::from_millis(100);
+
+/// What is to be done, if anything is.
+pub(crate) fn work(state: &Arc<State>) -> Option<IdleWork> {
+    state.factory.idle_work(is_busy(Arc::clone(state)))
+}
+
+/// Whether requests are being answered, or were a moment ago.
+fn is_busy(state: Arc<State>) -> Arc<IsBusy> {
+    let last = Mutex::new((0, Instant::now()));
+    Arc::new(move || {
+        if state.is_downloading() {
+            return true;
+        }
+        let answered = state.metrics.answered_so_far();
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != answered {
+            *last = (answered, Instant::now());
+        }
+        last.1.elapsed() < BUSY_PERIOD
+    })
+}

@@ -1,0 +1,111 @@
+//! Answers from the bytes that a cache hands out: whole, in part, or by a server in front.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method, StatusCode, Version,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
+use bytes::Bytes;
+use rns_cache::{Blob, BlobBody, CacheError, Chunks, GrowingBlob};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    connection::via_nginx,
+    life_cycle::state::State,
+    metrics::Kind,
+    response::{
+        Answer, Entity,
+        body::{Body, Download, Held},
+    },
+};
+
+/// The answer with what a request wants of a blob. `None` when it was removed meanwhile.
+pub(crate) async fn send(
+    request: &HttpRequest,
+    state: &State,
+    entity: &Entity,
+    (blob, kind): (&dyn Blob, Kind),
+) -> Result<Option<Answer>, CacheError> {
+    if let Some(name) = blob.file_name()
+        && let Some(location) = via_nginx::location(request, state, name)
+    {
+        return Ok(Some(by_nginx(entity, location)));
+    }
+    if let Some(url) = blob.redirect().and_then(|url| HeaderValue::try_from(url).ok()) {
+        return Ok(Some(elsewhere(url)));
+    }
+    let part = entity.part(request.headers(), blob.len());
+    if request.method() == Method::HEAD || part.len() == 0 {
+        return Ok(Some(entity.answer_part(&part, Body::head(part.len()))));
+    }
+    let slot = slot(state).await?;
+    let transfer = || state.metrics.transfer(kind);
+    let body = match blob.read(part.range()).await? {
+        None => return Ok(None),
+        Some(BlobBody::Whole(bytes)) => Body::Held(Held::new(bytes, transfer(), slot)),
+        Some(BlobBody::Stream(chunks)) => {
+            Body::Stream(Download::new(chunks, Some(part.len()), transfer(), slot))
+        }
+    };
+    Ok(Some(entity.answer_part(&part, body)))
+}
+
+/// The answer with what is still being made. A part can be sent only when its last byte is known; and a client that
+/// speaks HTTP/1.0 could not tell a body without a length from one that was cut off.
+pub(crate) async fn send_growing(
+    request: &HttpRequest,
+    state: &State,
+    entity: &Entity,
+    (growing, kind): (Box<dyn GrowingBlob>, Kind),
+) -> Result<Option<Answer>, CacheError> {
+    let is_old = request.version() < Version::HTTP_11;
+    if is_old || entity.asks_for_part(request.headers()) {
+        return match growing.finished().await? {
+            Some(finished) => send(request, state, entity, (&*finished, kind)).await,
+            None => Ok(None),
+        };
+    }
+    let mut answer = if request.method() == Method::HEAD {
+        entity.answer_whole(Body::head_of_stream())
+    } else {
+        stream(state, entity, (growing.stream(), kind)).await?
+    };
+    answer.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    Ok(Some(answer))
+}
+
+/// The answer with all of a stream whose length is not known.
+pub(crate) async fn stream(
+    state: &State,
+    entity: &Entity,
+    (chunks, kind): (Box<dyn Chunks>, Kind),
+) -> Result<Answer, CacheError> {
+    let slot = slot(state).await?;
+    let download = Download::new(chunks, None, state.metrics.transfer(kind), slot);
+    Ok(entity.answer_whole(Body::Stream(download)))
+}
+
+/// The answer that makes nginx send a file.
+pub(crate) fn by_nginx(entity: &Entity, location: HeaderValue) -> Answer {
+    let mut answer = entity.answer_whole(Body::Bytes(Bytes::new()));
+    answer.headers_mut().insert(HeaderName::from_static(via_nginx::HEADER), location);
+    answer
+}
+
+/// The answer that makes the client get the bytes where they are. Such URLs are valid for a while only.
+fn elsewhere(url: HeaderValue) -> Answer {
+    let mut answer =
+        HttpResponse::with_body(StatusCode::TEMPORARY_REDIRECT, Body::Bytes(Bytes::new()));
+    let headers = answer.headers_mut();
+    headers.insert(header::LOCATION, url);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+async fn slot(state: &State) -> Result<OwnedSemaphorePermit, CacheError> {
+    Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| CacheError::ShuttingDown)
+}
