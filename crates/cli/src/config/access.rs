@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use rns_server::auth::Subject;
-use rns_server::config::{AccessConfig, FailurePolicyConfig, Permissions, SubjectRule};
+use rns_server::config::{AccessConfig, FailurePolicyConfig, SubjectRule};
 
 use super::{
+    diagnostics::Diagnostics,
     oidc,
+    permissions::permissions,
     raw::{RawAccess, RawCacheAccess, RawOidc},
-    resolve::Finder,
 };
 
 /// What the tables of all caches say in the same way.
@@ -40,34 +41,38 @@ const NOT_SAID: &str =
     "some clients are told from others, so what everybody may do without that must be said";
 
 /// What holds for one cache. `table` is where it is written.
-pub(super) fn access(rules: Rules<'_>, table: &str, find: &mut Finder<'_>) -> AccessConfig {
+pub(super) fn access(
+    rules: Rules<'_>,
+    table: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> AccessConfig {
     let has_holders =
         !rules.tokens.is_empty() || !rules.subjects.is_empty() || !rules.oidc.is_empty();
     // What is left out is everything for `[access]` and nothing for a named cache: the former is hardly ever meant here.
     let anonymous = format!("{table}.anonymous");
-    if has_holders && !rules.anonymous.is_empty() && !find.settings.says(&anonymous) {
+    if has_holders && !rules.anonymous.is_empty() && !diagnostics.settings.says(&anonymous) {
         let hint = "write `anonymous = []` for a private cache, or `anonymous = [\"read\"]`";
-        find.problem(&anonymous, NOT_SAID, hint);
+        diagnostics.problem(&anonymous, NOT_SAID, hint);
     }
     AccessConfig {
-        anonymous: permissions(rules.anonymous, &format!("{table}.anonymous"), find),
-        tokens: (!rules.tokens.is_empty()).then(|| find.credential(rules.tokens)),
-        subjects: subjects(rules.subjects, &format!("{table}.subjects"), find),
-        oidc: oidc::providers(rules.oidc, &format!("{table}.oidc"), find),
+        anonymous: permissions(rules.anonymous, &format!("{table}.anonymous"), diagnostics),
+        tokens: (!rules.tokens.is_empty()).then(|| diagnostics.credential(rules.tokens)),
+        subjects: subjects(rules.subjects, &format!("{table}.subjects"), diagnostics),
+        oidc: oidc::providers(rules.oidc, &format!("{table}.oidc"), diagnostics),
     }
 }
 
 /// What the holders of client certificates may do.
-fn subjects(rules: &[String], key: &str, find: &mut Finder<'_>) -> Vec<SubjectRule> {
+fn subjects(rules: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> Vec<SubjectRule> {
     let mut found = Vec::new();
     for text in rules {
         let (words, subject) = text.split_once(':').unwrap_or(("", text));
         let words: Vec<String> = words.split(',').map(|word| word.trim().to_owned()).collect();
         match Subject::parse(subject) {
             Ok(subject) => {
-                found.push(SubjectRule { subject, allow: permissions(&words, key, find) });
+                found.push(SubjectRule { subject, allow: permissions(&words, key, diagnostics) });
             }
-            Err(error) => find.problem(
+            Err(error) => diagnostics.problem(
                 key,
                 format!("`{text}`: {error}"),
                 "expected something like read,push: CN=ci,O=Example",
@@ -78,12 +83,12 @@ fn subjects(rules: &[String], key: &str, find: &mut Finder<'_>) -> Vec<SubjectRu
 }
 
 /// What holds for all caches.
-pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> FailurePolicyConfig {
+pub(super) fn door(raw: &RawAccess, diagnostics: &mut Diagnostics<'_>) -> FailurePolicyConfig {
     let mut trusted_proxies = Vec::new();
     for text in &raw.trusted_proxies {
         match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
             Ok(network) => trusted_proxies.push(network),
-            Err(_) => find.problem(
+            Err(_) => diagnostics.problem(
                 "access.trusted_proxies",
                 format!("`{text}` is neither an address nor a network"),
                 "expected something like 10.0.0.1 or 10.0.0.0/8",
@@ -91,12 +96,4 @@ pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> FailurePolicyConfi
         }
     }
     FailurePolicyConfig { trusted_proxies, failure_delay: raw.failure_delay.0 }
-}
-
-/// A list of permissions.
-pub(super) fn permissions(words: &[String], key: &str, find: &mut Finder<'_>) -> Permissions {
-    Permissions::parse(words.iter().map(String::as_str)).unwrap_or_else(|error| {
-        find.problem(key, error.to_string(), "");
-        Permissions::NONE
-    })
 }

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, env};
 use toml::Value;
 
 use super::{
+    kind::{Kind, list},
     problem::Source,
-    schema::{ENVIRONMENT_PREFIX, KNOWN, Key, Kind, list},
+    schema::{ENVIRONMENT_PREFIX, KNOWN, Key},
     settings::Settings,
     suggest,
 };

@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use toml::Value;
 
 use super::{
+    kind::list,
     listen,
     problem::{Problem, Source},
-    schema::list,
     settings::Settings,
     store_uri,
     units::Span,

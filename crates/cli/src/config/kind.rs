@@ -3,8 +3,6 @@
 use serde_json::Value as Json;
 use toml::Value;
 
-use super::schema::paragraph;
-
 /// What a key may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -88,6 +86,13 @@ impl Kind {
             _ => kept(),
         }
     }
+}
+
+/// The description in a schema, as one line.
+pub(super) fn paragraph(schema: &Json) -> String {
+    let text = schema.get("description").and_then(Json::as_str);
+    let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
+    words.join(" ")
 }
 
 /// A list of texts without the blank ones.

@@ -5,6 +5,7 @@
 
 mod access;
 mod caches;
+mod diagnostics;
 mod dotted;
 mod env;
 mod expose;
@@ -18,6 +19,7 @@ mod nar_cache;
 mod nginx;
 mod oidc;
 mod other_servers;
+mod permissions;
 mod problem;
 mod raw;
 pub(crate) mod reference;
@@ -41,6 +43,7 @@ pub(crate) use env::Environment;
 pub(crate) use problem::{ConfigError, Problem, Source};
 pub(crate) use settings::Settings;
 
+use self::diagnostics::Diagnostics;
 use crate::{args::ServeArgs, logging::LogConfig};
 
 /// Where the file is when nobody says otherwise.
@@ -95,12 +98,7 @@ pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded
     let raw = settings.typed(&mut problems);
     let (server, log) = resolve::resolve(
         &raw,
-        &mut resolve::Finder {
-            settings: &settings,
-            environment,
-            problems: &mut problems,
-            warnings: &mut warnings,
-        },
+        &mut Diagnostics::new(&settings, environment, &mut problems, &mut warnings),
     );
     if problems.is_empty() {
         Ok(Loaded { server, log, file, settings, warnings })

@@ -2,7 +2,7 @@
 
 use rns_server::config::{Listener, Nginx};
 
-use super::{listen, raw::RawConfig, resolve::Finder};
+use super::{diagnostics::Diagnostics, listen, raw::RawConfig};
 
 const LOCATION: &str = "expected something like \"/nar-cache/\"";
 
@@ -10,14 +10,14 @@ const LOCATION: &str = "expected something like \"/nar-cache/\"";
 pub(super) fn resolve(
     raw: &RawConfig,
     listeners: &[Listener],
-    find: &mut Finder<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Nginx> {
     let (location, listen) = (&raw.nginx.location, &raw.nginx.listen);
     if location.is_empty() {
         if listen.is_empty() {
             return None;
         }
-        return Some(Nginx { listeners: believed(raw, listeners, find), prefix: None });
+        return Some(Nginx { listeners: believed(raw, listeners, diagnostics), prefix: None });
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     if !location.starts_with('/')
@@ -25,7 +25,7 @@ pub(super) fn resolve(
         || location.len() < 3
         || !location.bytes().all(plain)
     {
-        find.problem(
+        diagnostics.problem(
             "nginx.location",
             format!("`{location}` is not the prefix of a location"),
             LOCATION,
@@ -35,23 +35,27 @@ pub(super) fn resolve(
         && raw.nar_cache.directory.is_empty()
     {
         let hint = "write a compression in [nar_cache]";
-        find.problem(
+        diagnostics.problem(
             "nginx.location",
             "there is no NAR cache that nginx could send files of",
             hint,
         );
     }
-    Some(Nginx { listeners: believed(raw, listeners, find), prefix: Some(location.clone()) })
+    Some(Nginx { listeners: believed(raw, listeners, diagnostics), prefix: Some(location.clone()) })
 }
 
 /// The listeners that are nginx's. One that everybody on the network can connect to is no use for certificates of clients.
-fn believed(raw: &RawConfig, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<Listener> {
-    let marked = marked(&raw.nginx.listen, listeners, find);
+fn believed(
+    raw: &RawConfig,
+    listeners: &[Listener],
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<Listener> {
+    let marked = marked(&raw.nginx.listen, listeners, diagnostics);
     let has_subjects = !raw.access.subjects.is_empty()
         || raw.cache.values().any(|cache| !cache.access.subjects.is_empty());
     let is_tcp = marked.iter().any(|listener| matches!(listener, Listener::Tcp { .. }));
     if has_subjects && is_tcp && raw.tls.client_ca.is_empty() {
-        find.problem(
+        diagnostics.problem(
             "nginx.listen",
             "what nginx says about certificates of clients (`subjects`) is believed on a unix socket only",
             "let nginx connect to a unix socket, or let clients show their certificates here: `tls.client_ca`",
@@ -61,19 +65,19 @@ fn believed(raw: &RawConfig, listeners: &[Listener], find: &mut Finder<'_>) -> V
 }
 
 /// The listeners that an entry of `listen` has become.
-fn marked(text: &str, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<Listener> {
+fn marked(text: &str, listeners: &[Listener], diagnostics: &mut Diagnostics<'_>) -> Vec<Listener> {
     if text.is_empty() {
-        let passed = find.environment.get("LISTEN_FDNAMES").unwrap_or_default();
+        let passed = diagnostics.environment.get("LISTEN_FDNAMES").unwrap_or_default();
         if !passed.split(':').any(|name| name == "nginx") {
             let hint = "name the entry of `listen` that only nginx connects to, or a socket of systemd `nginx`";
-            find.problem("nginx.listen", "no listener is nginx's", hint);
+            diagnostics.problem("nginx.listen", "no listener is nginx's", hint);
         }
         return Vec::new();
     }
     let wanted = match listen::parse(text) {
         Ok(wanted) => wanted,
         Err(reason) => {
-            find.problem("nginx.listen", reason, listen::EXPECTED);
+            diagnostics.problem("nginx.listen", reason, listen::EXPECTED);
             return Vec::new();
         }
     };
@@ -89,7 +93,7 @@ fn marked(text: &str, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<List
     };
     let marked: Vec<Listener> = listeners.iter().filter(is_wanted).cloned().collect();
     if marked.is_empty() {
-        find.problem(
+        diagnostics.problem(
             "nginx.listen",
             format!("`{text}` is not one of `listen`, or it speaks TLS"),
             "",

@@ -4,42 +4,49 @@ use std::collections::BTreeMap;
 
 use rns_server::config::OidcProvider;
 
-use super::{access::permissions, raw::RawOidc, resolve::Finder};
+use super::{diagnostics::Diagnostics, permissions::permissions, raw::RawOidc};
 
 /// Those below `table`, such as `access.oidc`.
 pub(super) fn providers(
     raw: &BTreeMap<String, RawOidc>,
     table: &str,
-    find: &mut Finder<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<OidcProvider> {
-    raw.iter().map(|(name, raw)| provider(name, raw, &format!("{table}.{name}"), find)).collect()
+    raw.iter()
+        .map(|(name, raw)| provider(name, raw, &format!("{table}.{name}"), diagnostics))
+        .collect()
 }
 
-fn provider(name: &str, raw: &RawOidc, table: &str, find: &mut Finder<'_>) -> OidcProvider {
+fn provider(
+    name: &str,
+    raw: &RawOidc,
+    table: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> OidcProvider {
     if !is_url(&raw.issuer) {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.issuer"),
             format!("`{}` is not the URL of an issuer", raw.issuer),
             "expected something like https://token.actions.githubusercontent.com",
         );
     }
     if raw.audience.is_empty() {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.audience"),
             "there is no audience, so tokens made for other services would be taken",
             "write the URL of this cache, and make the tokens for it",
         );
     }
     if raw.claims.is_empty() {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.claims"),
             "nothing is asked of a token, so whoever uses the service would have one",
             "write `claims = [\"repository=OWNER/*\"]` for GitHub, `claims = [\"project_path=GROUP/*\"]` for GitLab",
         );
     }
-    let allow = permissions(&raw.allow, &format!("{table}.allow"), find);
+    let allow = permissions(&raw.allow, &format!("{table}.allow"), diagnostics);
     if raw.allow.is_empty() {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.allow"),
             "its tokens would allow nothing",
             "write `allow = [\"read\"]`",
@@ -49,9 +56,9 @@ fn provider(name: &str, raw: &RawOidc, table: &str, find: &mut Finder<'_>) -> Oi
         name: name.to_owned(),
         issuer: raw.issuer.clone(),
         audience: raw.audience.clone(),
-        claims: claims(&raw.claims, &format!("{table}.claims"), find),
+        claims: claims(&raw.claims, &format!("{table}.claims"), diagnostics),
         allow,
-        ca: (!raw.ca.is_empty()).then(|| find.credential(&raw.ca)),
+        ca: (!raw.ca.is_empty()).then(|| diagnostics.credential(&raw.ca)),
     }
 }
 
@@ -74,14 +81,14 @@ fn is_loopback(rest: &str) -> bool {
     matches!(host, "127.0.0.1" | "[::1]" | "localhost")
 }
 
-fn claims(texts: &[String], key: &str, find: &mut Finder<'_>) -> Vec<(String, String)> {
+fn claims(texts: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> Vec<(String, String)> {
     let mut claims = Vec::new();
     for text in texts {
         match text.split_once('=') {
             Some((claim, value)) if !claim.trim().is_empty() => {
                 claims.push((claim.trim().to_owned(), value.trim().to_owned()));
             }
-            _ => find.problem(
+            _ => diagnostics.problem(
                 key,
                 format!("`{text}` is no claim with a value"),
                 "expected something like repository=OWNER/*",

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::{
     env::BORROWED,
     flags::FLAGS,
-    schema::{KNOWN, Key, Kind},
+    kind::Kind,
+    schema::{KNOWN, Key},
     takes_effect_on_reload,
 };
 

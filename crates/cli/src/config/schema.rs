@@ -6,9 +6,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use toml::Value;
 
-pub(crate) use super::kind::{Kind, list};
 use super::{
     dotted::{self, NAME, join},
+    kind::{Kind, paragraph},
     raw::RawConfig,
 };
 
@@ -130,13 +130,6 @@ impl Key {
         let has_one = !dotted::is_named(&self.path) && !FILE_ONLY.contains(&self.path.as_str());
         has_one.then(|| format!("{ENVIRONMENT_PREFIX}{name}"))
     }
-}
-
-/// The description of something, as one line.
-pub(super) fn paragraph(schema: &Json) -> String {
-    let text = schema.get("description").and_then(Json::as_str);
-    let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
-    words.join(" ")
 }
 
 #[cfg(test)]

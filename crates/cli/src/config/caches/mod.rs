@@ -6,9 +6,9 @@ use rns_server::config::{AccessConfig, CacheConfig, CachesConfig, NamedCache, Si
 
 use super::{
     access::{self, Rules},
+    diagnostics::Diagnostics,
     expose::expose,
     raw::{RawCache, RawConfig},
-    resolve::Finder,
     signing,
 };
 
@@ -18,27 +18,27 @@ const OTHERS_ARE_NAMED: &str =
 const NOT_SAID: &str = "what this cache shows must be said";
 
 /// All of them.
-pub(super) fn caches(raw: &RawConfig, find: &mut Finder<'_>) -> CachesConfig {
+pub(super) fn caches(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> CachesConfig {
     let why = (!raw.cache.is_empty()).then_some(OTHERS_ARE_NAMED);
     let default = CacheConfig {
         priority: raw.cache_info.priority,
         want_mass_query: raw.cache_info.want_mass_query,
-        signing: signing::signing(&raw.signing, "signing", find),
-        access: access::access(Rules::of(&raw.access), "access", find),
-        expose: expose(&raw.expose, "expose", why, find),
+        signing: signing::signing(&raw.signing, "signing", diagnostics),
+        access: access::access(Rules::of(&raw.access), "access", diagnostics),
+        expose: expose(&raw.expose, "expose", why, diagnostics),
     };
     let mut named = Vec::new();
     for (name, cache) in &raw.cache {
         named.push(NamedCache {
             name: name.clone(),
-            hosts: place::hosts(&cache.hosts, name, find),
-            path: place::path(&cache.path, name, find),
-            cache: named_cache(name, cache, raw, &default.signing, find),
+            hosts: place::hosts(&cache.hosts, name, diagnostics),
+            path: place::path(&cache.path, name, diagnostics),
+            cache: named_cache(name, cache, raw, &default.signing, diagnostics),
         });
     }
     let caches = CachesConfig { default, named };
-    place::check(&caches, find);
-    warn(&caches, find);
+    place::check(&caches, diagnostics);
+    warn(&caches, diagnostics);
     caches
 }
 
@@ -47,7 +47,7 @@ fn named_cache(
     cache: &RawCache,
     raw: &RawConfig,
     general: &SigningConfig,
-    find: &mut Finder<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> CacheConfig {
     let table = format!("cache.{name}");
     let says_nothing = cache.signing.keys.is_none()
@@ -57,29 +57,33 @@ fn named_cache(
         general.clone()
     } else {
         let own = signing::of_cache(&cache.signing, &raw.signing);
-        signing::signing(&own, &format!("{table}.signing"), find)
+        signing::signing(&own, &format!("{table}.signing"), diagnostics)
     };
     CacheConfig {
         priority: cache.priority.unwrap_or(raw.cache_info.priority),
         want_mass_query: cache.want_mass_query.unwrap_or(raw.cache_info.want_mass_query),
         signing,
-        access: access::access(Rules::of_cache(&cache.access), &format!("{table}.access"), find),
-        expose: expose(&cache.expose, &format!("{table}.expose"), Some(NOT_SAID), find),
+        access: access::access(
+            Rules::of_cache(&cache.access),
+            &format!("{table}.access"),
+            diagnostics,
+        ),
+        expose: expose(&cache.expose, &format!("{table}.expose"), Some(NOT_SAID), diagnostics),
     }
 }
 
 /// What can be meant, but hardly is.
-fn warn(caches: &CachesConfig, find: &mut Finder<'_>) {
+fn warn(caches: &CachesConfig, diagnostics: &mut Diagnostics<'_>) {
     for named in &caches.named {
         if is_for_nobody(&named.cache.access) {
-            find.warnings.push(format!(
+            diagnostics.warn(format!(
                 "nobody may use cache {0}: [cache.{0}.access] names neither tokens nor others, and gives `anonymous` nothing",
                 named.name
             ));
         }
     }
     for (one, other) in place::sharing_a_host(caches) {
-        find.warnings.push(format!(
+        diagnostics.warn(format!(
             "{one} and {other} have different tokens and share a host name: Nix keeps one password for each host, so give them host names of their own"
         ));
     }

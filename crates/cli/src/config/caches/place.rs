@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use rns_server::config::{CachesConfig, NamedCache};
 
-use crate::config::resolve::Finder;
+use crate::config::diagnostics::Diagnostics;
 
 /// First segments of the names that a cache answers for; a path with one of them would hide these from clients.
 const TAKEN: &[&str] = &[
@@ -27,11 +27,15 @@ const TAKEN: &[&str] = &[
 const TAKEN_ENDINGS: &[&str] = &[".narinfo", ".ls"];
 
 /// The host names of a cache, in lower case.
-pub(super) fn hosts(texts: &[String], name: &str, find: &mut Finder<'_>) -> Vec<String> {
+pub(super) fn hosts(
+    texts: &[String],
+    name: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<String> {
     let hosts = texts.iter().map(|text| text.trim_end_matches('.').to_ascii_lowercase());
     let hosts: Vec<String> = hosts.collect();
     for (host, text) in hosts.iter().zip(texts).filter(|(host, _)| !is_host(host)) {
-        find.problem(
+        diagnostics.problem(
             &format!("cache.{name}.hosts"),
             format!("`{text}` is not a host name"),
             if host.contains([':', '/']) {
@@ -54,7 +58,7 @@ fn is_host(text: &str) -> bool {
 }
 
 /// The path of a cache, without a slash at the end.
-pub(super) fn path(text: &str, name: &str, find: &mut Finder<'_>) -> Option<String> {
+pub(super) fn path(text: &str, name: &str, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
     if text.is_empty() {
         return None;
     }
@@ -62,18 +66,18 @@ pub(super) fn path(text: &str, name: &str, find: &mut Finder<'_>) -> Option<Stri
     let path = text.strip_suffix('/').unwrap_or(text);
     let Some(segments) = path.strip_prefix('/') else {
         let hint = "expected something like /team-a";
-        find.problem(&key, format!("`{text}` does not begin with a slash"), hint);
+        diagnostics.problem(&key, format!("`{text}` does not begin with a slash"), hint);
         return None;
     };
     for segment in segments.split('/') {
         if !is_segment(segment) {
             let hint = "small letters, digits, `-`, `_` and `.`, with slashes between";
-            find.problem(&key, format!("`{text}` is no path for a cache"), hint);
+            diagnostics.problem(&key, format!("`{text}` is no path for a cache"), hint);
             return None;
         }
         if TAKEN.contains(&segment) || TAKEN_ENDINGS.iter().any(|end| segment.ends_with(end)) {
             let reason = format!("`{segment}` is a name within a cache, so none can be under it");
-            find.problem(&key, reason, "choose another path");
+            diagnostics.problem(&key, reason, "choose another path");
         }
     }
     Some(path.to_owned())
@@ -86,12 +90,12 @@ fn is_segment(text: &str) -> bool {
 }
 
 /// Finds caches without a place, and places with several caches.
-pub(super) fn check(caches: &CachesConfig, find: &mut Finder<'_>) {
+pub(super) fn check(caches: &CachesConfig, diagnostics: &mut Diagnostics<'_>) {
     for (index, one) in caches.named.iter().enumerate() {
-        let says = |key: &str| find.settings.says(&format!("cache.{}.{key}", one.name));
+        let says = |key: &str| diagnostics.settings.says(&format!("cache.{}.{key}", one.name));
         if one.hosts.is_empty() && one.path.is_none() && !says("path") {
             let hint = "write `hosts = [\"…\"]`, `path = \"/…\"` or both";
-            find.problem(
+            diagnostics.problem(
                 &format!("cache.{}", one.name),
                 "it has neither a host name nor a path, so nobody could get there",
                 hint,
@@ -103,7 +107,7 @@ pub(super) fn check(caches: &CachesConfig, find: &mut Finder<'_>) {
             let has_place = !one.hosts.is_empty() || one.path.is_some();
             if same_hosts && one.path == other.path && has_place {
                 let reason = format!("it is in the same place as cache {}", other.name);
-                find.problem(&format!("cache.{}", one.name), reason, "");
+                diagnostics.problem(&format!("cache.{}", one.name), reason, "");
             }
         }
     }

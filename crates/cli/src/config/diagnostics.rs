@@ -1,0 +1,47 @@
+//! Collects the problems and warnings of a configuration while its values are resolved.
+
+use std::path::PathBuf;
+
+use super::{env::Environment, problem::Problem, settings::Settings};
+
+/// The problems and warnings found so far, each problem with the place where its key was set.
+pub(super) struct Diagnostics<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) environment: &'a Environment,
+    problems: &'a mut Vec<Problem>,
+    warnings: &'a mut Vec<String>,
+}
+
+impl<'a> Diagnostics<'a> {
+    pub(super) const fn new(
+        settings: &'a Settings,
+        environment: &'a Environment,
+        problems: &'a mut Vec<Problem>,
+        warnings: &'a mut Vec<String>,
+    ) -> Self {
+        Self { settings, environment, problems, warnings }
+    }
+
+    /// Adds a problem: the configuration is refused. An empty hint is none.
+    pub(super) fn problem(&mut self, key: &str, reason: impl Into<String>, hint: &str) {
+        self.problems.push(Problem {
+            key: key.to_owned(),
+            source: self.settings.source(key),
+            reason: reason.into(),
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        });
+    }
+
+    /// Adds a warning: the configuration is accepted.
+    pub(super) fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// The path of a key or certificate file; the description of `signing.keys` explains relative names.
+    pub(super) fn credential(&self, name: &str) -> PathBuf {
+        match self.environment.get("CREDENTIALS_DIRECTORY") {
+            Some(directory) => PathBuf::from(directory).join(name),
+            None => std::path::absolute(name).unwrap_or_else(|_| name.into()),
+        }
+    }
+}
