@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use super::StorePathError;
+use super::error::StorePathError;
 use crate::nix32;
 
 /// The 20 bytes that identify a store path, spelled with 32 nix32 digits.

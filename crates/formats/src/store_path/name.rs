@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::StorePathError;
+use super::error::StorePathError;
 
 const MAX_NAME: usize = 211;
 

@@ -12,11 +12,11 @@ mod log;
 mod nar;
 mod serve;
 
-use crate::hash::Sha256Digest;
 use crate::realisation::DrvOutputId;
 use crate::store_path::{HashPart, StorePath, StorePathName};
 
 use self::decode::{Segments, query_value};
+use self::nar::hash_part;
 
 pub use self::build_id::BuildId;
 pub use self::log::LogName;
@@ -146,12 +146,4 @@ fn with_and_without_query(
         read(segments)
     };
     raw_query.and_then(|query| read(&format!("{raw_path}?{query}"))).or_else(|| read(raw_path))
-}
-
-fn hash_part(text: &[u8]) -> Option<HashPart> {
-    HashPart::parse(str::from_utf8(text).ok()?).ok()
-}
-
-fn nar_hash(text: &str) -> Option<Sha256Digest> {
-    Sha256Digest::parse_nix32(text).ok()
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawCacheAccess, RawPolicy};
+use super::{access::RawCacheAccess, signing::RawCacheSigning};
 
 /// Which store paths are shown: those that satisfy everything that is said here. What is shown is closed under references: a path that
 /// needs a hidden one is hidden too, and the log names it.
@@ -45,16 +45,4 @@ pub(crate) struct RawCache {
     pub(crate) signing: RawCacheSigning,
     pub(crate) access: RawCacheAccess,
     pub(crate) expose: RawExpose,
-}
-
-/// Signatures of this cache; what is not said here is as in `[signing]`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawCacheSigning {
-    /// As `signing.keys`. An empty list signs nothing.
-    pub(crate) keys: Option<Vec<String>>,
-    /// As `signing.policy`.
-    pub(crate) policy: Option<RawPolicy>,
-    /// As `signing.signed_by`.
-    pub(crate) signed_by: Option<Vec<String>>,
 }

@@ -7,6 +7,7 @@ mod access;
 mod cache;
 mod limits;
 mod nar_cache;
+mod signing;
 
 use std::collections::BTreeMap;
 
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     access::{RawAccess, RawCacheAccess, RawOidc},
-    cache::{RawCache, RawCacheSigning, RawExpose},
+    cache::{RawCache, RawExpose},
     limits::RawLimits,
     nar_cache::{RawCompression, RawNarCache, RawNginx},
+    signing::{RawCacheSigning, RawPolicy, RawSigning},
 };
 use super::units::{ByteSize, Span};
 
@@ -117,35 +119,6 @@ pub(crate) struct RawCacheInfo {
     pub(crate) want_mass_query: bool,
 }
 
-/// Signatures.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawSigning {
-    /// Secret key files, each of which signs. A relative name is looked for in `$CREDENTIALS_DIRECTORY` (systemd's
-    /// `LoadCredential=`) where that is set, otherwise in the working directory.
-    pub(crate) keys: Vec<String>,
-    /// What is signed, and what becomes of the signatures that the store holds.
-    pub(crate) policy: RawPolicy,
-    /// For the policy `signed-by`: the public keys, each `name:base64`.
-    pub(crate) signed_by: Vec<String>,
-}
-
-/// What is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawPolicy {
-    /// everything that is served, beside the stored signatures: whoever trusts the key trusts the whole store
-    Add,
-    /// everything that is served, and the stored signatures are dropped
-    Replace,
-    /// nothing; the stored signatures are served
-    Keep,
-    /// only what was built on this machine, beside the stored signatures
-    Ultimate,
-    /// only what carries a valid signature by one of `signed_by`, beside the stored signatures
-    SignedBy,
-}
-
 /// Certificate of the `tls://` listeners. The files are read again when they change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -243,12 +216,6 @@ impl Default for RawStore {
 impl Default for RawCacheInfo {
     fn default() -> Self {
         Self { priority: 50, want_mass_query: true }
-    }
-}
-
-impl Default for RawSigning {
-    fn default() -> Self {
-        Self { keys: Vec::new(), policy: RawPolicy::Add, signed_by: Vec::new() }
     }
 }
 

@@ -1,0 +1,51 @@
+//! `[signing]`, for all caches and for one.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Signatures.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawSigning {
+    /// Secret key files, each of which signs. A relative name is looked for in `$CREDENTIALS_DIRECTORY` (systemd's
+    /// `LoadCredential=`) where that is set, otherwise in the working directory.
+    pub(crate) keys: Vec<String>,
+    /// What is signed, and what becomes of the signatures that the store holds.
+    pub(crate) policy: RawPolicy,
+    /// For the policy `signed-by`: the public keys, each `name:base64`.
+    pub(crate) signed_by: Vec<String>,
+}
+
+/// What is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawPolicy {
+    /// everything that is served, beside the stored signatures: whoever trusts the key trusts the whole store
+    Add,
+    /// everything that is served, and the stored signatures are dropped
+    Replace,
+    /// nothing; the stored signatures are served
+    Keep,
+    /// only what was built on this machine, beside the stored signatures
+    Ultimate,
+    /// only what carries a valid signature by one of `signed_by`, beside the stored signatures
+    SignedBy,
+}
+
+/// Signatures of this cache; what is not said here is as in `[signing]`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawCacheSigning {
+    /// As `signing.keys`. An empty list signs nothing.
+    pub(crate) keys: Option<Vec<String>>,
+    /// As `signing.policy`.
+    pub(crate) policy: Option<RawPolicy>,
+    /// As `signing.signed_by`.
+    pub(crate) signed_by: Option<Vec<String>>,
+}
+
+impl Default for RawSigning {
+    fn default() -> Self {
+        Self { keys: Vec::new(), policy: RawPolicy::Add, signed_by: Vec::new() }
+    }
+}
