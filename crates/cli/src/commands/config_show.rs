@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     args::ServeArgs,
-    config::{self, Environment},
+    config::{self, Environment, PassedSockets},
     output::{Answer, print, tell},
 };
 
@@ -14,7 +14,7 @@ pub(super) fn run(
     environment: &Environment,
     as_json: bool,
 ) -> anyhow::Result<Answer> {
-    let loaded = config::load(serve, environment)?;
+    let loaded = config::load(serve, environment, PassedSockets::Unknown)?;
     for warning in &loaded.warnings {
         tell(&format!("warning: {warning}"));
     }

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::{
         args::ServeArgs,
-        config::{self, Environment},
+        config::{self, Environment, PassedSockets},
     };
 
     fn load(text: &str) -> Loaded {
@@ -58,7 +58,7 @@ mod tests {
         let file = directory.path().join("c.toml");
         fs::write(&file, text).unwrap();
         let args = ServeArgs { config: Some(file), ..ServeArgs::default() };
-        config::load(&args, &Environment::default()).unwrap()
+        config::load(&args, &Environment::default(), PassedSockets::OfThisProcess).unwrap()
     }
 
     #[test]

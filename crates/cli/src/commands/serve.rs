@@ -12,14 +12,16 @@ use rns_server::config::{Hooks, Reloadable};
 use crate::{
     args::ServeArgs,
     commands::{reload_guard, startup_banner},
-    config::{self, ConfigError, Environment, Loaded, files, takes_effect_on_reload},
+    config::{
+        self, ConfigError, Environment, Loaded, PassedSockets, files, takes_effect_on_reload,
+    },
     logging::{self, LogLevel},
     output::{Answer, tell},
 };
 
 /// Serves until it is told to stop.
 pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<Answer> {
-    let loaded = config::load(&args, &environment)?;
+    let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess)?;
     let level = logging::start(&loaded.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -64,7 +66,8 @@ fn reload(
     last: &Mutex<Loaded>,
     level: &LogLevel,
 ) -> Result<Reloadable, String> {
-    let loaded = config::load(args, environment).map_err(|error| error.to_string())?;
+    let loaded = config::load(args, environment, PassedSockets::OfThisProcess)
+        .map_err(|error| error.to_string())?;
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     reload_guard::check_file(&last, &loaded)?;
     let problems = files::check_credentials(&loaded);
@@ -95,7 +98,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let args = ServeArgs { store: store.map(str::to_owned), ..ServeArgs::default() };
-        let loaded = config::load(&args, &environment).unwrap();
+        let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess).unwrap();
         absent_store(&loaded, &environment, terminal)
     }
 

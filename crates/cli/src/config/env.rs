@@ -32,6 +32,15 @@ impl Environment {
     }
 }
 
+/// Which sockets systemd passes to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PassedSockets {
+    /// Those that `LISTEN_FDNAMES` names: this process is the server.
+    OfThisProcess,
+    /// Any: this process only reads the configuration of the server.
+    Unknown,
+}
+
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
         Self(variables.into_iter().collect())

@@ -48,7 +48,7 @@ pub(crate) fn read(
     if !ignored.is_empty() {
         warnings.push(format!("ignored, because it means nothing here: {}", ignored.join(", ")));
     }
-    addresses(args, settings);
+    addresses(args, settings, problems);
     if let Some(store) = &args.store {
         read_store(store, settings, problems);
     }
@@ -87,7 +87,7 @@ fn put(settings: &mut Settings, flag: &'static str, value: Value) {
 }
 
 /// `--listen` and `--socket` say it all; `--host` and `--port` change what the layers below say.
-fn addresses(args: &ServeArgs, settings: &mut Settings) {
+fn addresses(args: &ServeArgs, settings: &mut Settings, problems: &mut Vec<Problem>) {
     let configured = settings.list("listen");
     let mut flag = None;
     let mut addresses: Vec<String> = args.listen.clone();
@@ -103,6 +103,15 @@ fn addresses(args: &ServeArgs, settings: &mut Settings) {
         addresses.push(listen::join(host, port.unwrap_or(5000)));
         flag = flag.or(Some("--host"));
     } else if let Some(port) = args.port {
+        let has_port = configured.iter().any(|entry| listen::port(entry).is_some());
+        if !has_port && args.listen.is_empty() && args.socket.is_none() {
+            problems.push(Problem {
+                key: "listen".into(),
+                source: Source::Flag("--port"),
+                reason: "`listen` has only unix sockets, and these have no port".to_owned(),
+                hint: Some(format!("write --listen ADDRESS:{port}, or leave --port out")),
+            });
+        }
         addresses.extend(configured.iter().map(|entry| listen::with_port(entry, port)));
         flag = flag.or(Some("--port"));
     } else if flag.is_none() && settings.source("listen") == Source::Default {
@@ -204,6 +213,15 @@ mod tests {
         assert_eq!(settings.list("listen"), ["0.0.0.0:8080", "unix:/a"]);
         let (settings, _) = read_flags(&["--host", "10.0.0.1"], &below);
         assert_eq!(settings.list("listen"), ["10.0.0.1:1"]);
+    }
+
+    #[test]
+    fn a_port_is_refused_where_there_are_only_unix_sockets() {
+        let below = [("listen", list(["unix:/a"].into_iter()))];
+        let (_, said) = read_flags(&["--port", "8080"], &below);
+        assert!(said.join("").contains("listen (flag --port): `listen` has only unix"), "{said:?}");
+        let (settings, said) = read_flags(&["--host", "127.0.0.1", "--port", "8080"], &below);
+        assert_eq!((settings.list("listen"), said), (vec!["127.0.0.1:8080".to_owned()], vec![]));
     }
 
     #[test]

@@ -26,9 +26,8 @@ pub(super) fn clients(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Vec
             "",
         );
     }
-    // The names of sockets that systemd passes; the server takes `tls` as what it says.
-    let passed = diagnostics.environment.get("LISTEN_FDNAMES").unwrap_or_default();
-    if has_certificate && !speaks_tls && !passed.split(':').any(|name| name == "tls") {
+    // The server speaks TLS on a passed socket with this name.
+    if has_certificate && !speaks_tls && !diagnostics.may_get_socket("tls") {
         let hint = "write tls:// before the addresses in `listen` that are to speak TLS";
         diagnostics.problem("tls.certificate", "no address in `listen` speaks TLS", hint);
     }

@@ -39,7 +39,7 @@ use std::{
 
 use rns_server::config::ServerConfig;
 
-pub(crate) use env::Environment;
+pub(crate) use env::{Environment, PassedSockets};
 pub(crate) use problem::{ConfigError, Problem, Source};
 pub(crate) use settings::Settings;
 
@@ -89,7 +89,11 @@ impl Loaded {
 /// # Errors
 ///
 /// Everything that is wrong with it.
-pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded, ConfigError> {
+pub(crate) fn load(
+    args: &ServeArgs,
+    environment: &Environment,
+    passed: PassedSockets,
+) -> Result<Loaded, ConfigError> {
     let mut settings = Settings::default();
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let file = read_file(args, environment, &mut settings, &mut problems);
@@ -98,7 +102,7 @@ pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded
     let raw = settings.typed(&mut problems);
     let (server, log) = resolve::resolve(
         &raw,
-        &mut Diagnostics::new(&settings, environment, &mut problems, &mut warnings),
+        &mut Diagnostics::new(&settings, environment, passed, &mut problems, &mut warnings),
     );
     if problems.is_empty() {
         Ok(Loaded { server, log, file, settings, warnings })

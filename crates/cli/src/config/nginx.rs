@@ -67,8 +67,7 @@ fn believed(
 /// The listeners that an entry of `listen` has become.
 fn marked(text: &str, listeners: &[Listener], diagnostics: &mut Diagnostics<'_>) -> Vec<Listener> {
     if text.is_empty() {
-        let passed = diagnostics.environment.get("LISTEN_FDNAMES").unwrap_or_default();
-        if !passed.split(':').any(|name| name == "nginx") {
+        if !diagnostics.may_get_socket("nginx") {
             let hint = "name the entry of `listen` that only nginx connects to, or a socket of systemd `nginx`";
             diagnostics.problem("nginx.listen", "no listener is nginx's", hint);
         }

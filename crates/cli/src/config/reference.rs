@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::{
         args::ServeArgs,
-        config::{Environment, load},
+        config::{Environment, PassedSockets, load},
     };
 
     fn file() -> String {
@@ -180,7 +180,7 @@ mod tests {
         let config = directory.path().join("config.toml");
         std::fs::write(&config, example).unwrap();
         let args = ServeArgs { config: Some(config), ..ServeArgs::default() };
-        let loaded = load(&args, &Environment::default()).unwrap();
+        let loaded = load(&args, &Environment::default(), PassedSockets::OfThisProcess).unwrap();
         assert_eq!(loaded.warnings, Vec::<String>::new());
         assert_eq!(loaded.server.listeners.len(), 3);
         assert_eq!(loaded.server.public_url.as_deref(), Some("https://cache.example.org"));

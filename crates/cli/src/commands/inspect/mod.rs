@@ -18,7 +18,7 @@ pub(super) use self::{
 };
 use crate::{
     args::{ServeArgs, StoreArgs},
-    config::{self, Environment},
+    config::{self, Environment, PassedSockets},
     logging::{self, LogConfig, LogFormat},
     output::{Answer, tell},
 };
@@ -42,7 +42,7 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
         store: args.store.clone(),
         ..ServeArgs::default()
     };
-    let config = config::load(&serve, environment)?.server.store;
+    let config = config::load(&serve, environment, PassedSockets::Unknown)?.server.store;
     // The store logs why it does not serve a path.
     logging::start(&LogConfig { level: "warn".to_owned(), format: LogFormat::Text })?;
     let place = Place::parse(path, &config.store_dir)?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     args::{ServeArgs, TokenPlace},
-    config::{self, Environment},
+    config::{self, Environment, PassedSockets},
 };
 
 /// Where tokens are written, and how clients reach the cache.
@@ -25,7 +25,7 @@ pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Res
         return Ok(Found { file, host: None });
     }
     let args = ServeArgs { config: place.config.clone(), ..ServeArgs::default() };
-    let loaded = config::load(&args, environment)
+    let loaded = config::load(&args, environment, PassedSockets::Unknown)
         .context("the configuration has problems; --file names the file of tokens without it")?;
     let server = loaded.server;
     let public = server.public_url.as_deref().and_then(host_of).map(str::to_owned);
