@@ -202,7 +202,9 @@ fn a_file_that_was_asked_for_must_be_there() {
         load(&args, &Environment::default(), PassedSockets::OfThisProcess).unwrap_err().to_string();
     assert!(said.contains("flag --config") && said.contains("/nonexistent/c.toml"), "{said}");
     let environment = [("RUST_NIX_SERVE_CONFIG".to_owned(), "/".to_owned())].into_iter().collect();
-    let said = load(&ServeArgs::default(), &environment, PassedSockets::OfThisProcess).unwrap_err().to_string();
+    let said = load(&ServeArgs::default(), &environment, PassedSockets::OfThisProcess)
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("RUST_NIX_SERVE_CONFIG") && said.contains("not a directory"), "{said}");
 }
 

@@ -38,7 +38,8 @@ pub(super) fn caches(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Cach
     }
     let caches = CachesConfig { default, named };
     place::check(&caches, diagnostics);
-    warn(&caches, diagnostics);
+    let public_host = raw.public_url.split_once("://").map(|(_, rest)| host_of(rest));
+    warn(&caches, public_host.as_deref(), diagnostics);
     caches
 }
 
@@ -73,7 +74,7 @@ fn named_cache(
 }
 
 /// What can be meant, but hardly is.
-fn warn(caches: &CachesConfig, diagnostics: &mut Diagnostics<'_>) {
+fn warn(caches: &CachesConfig, public_host: Option<&str>, diagnostics: &mut Diagnostics<'_>) {
     for named in &caches.named {
         if is_for_nobody(&named.cache.access) {
             diagnostics.warn(format!(
@@ -82,11 +83,24 @@ fn warn(caches: &CachesConfig, diagnostics: &mut Diagnostics<'_>) {
             ));
         }
     }
+    for warning in place::unreachable(caches, public_host) {
+        diagnostics.warn(warning);
+    }
     for (one, other) in place::sharing_a_host(caches) {
         diagnostics.warn(format!(
             "{one} and {other} have different tokens and share a host name: Nix keeps one password for each host, so give them host names of their own"
         ));
     }
+}
+
+/// The host name of a URL without its scheme, in lower case.
+fn host_of(rest: &str) -> String {
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.to_ascii_lowercase()
 }
 
 fn is_for_nobody(access: &AccessConfig) -> bool {

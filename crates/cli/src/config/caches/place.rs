@@ -145,6 +145,39 @@ pub(super) fn sharing_a_host(caches: &CachesConfig) -> Vec<(String, String)> {
     pairs
 }
 
+/// Warnings of caches that requests cannot reach, because the server looks for a cache with the host
+/// name of the request first, and for one with the path only where no cache has that name.
+pub(super) fn unreachable(caches: &CachesConfig, public_host: Option<&str>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let whole_hosts = || {
+        let alone = caches.named.iter().filter(|cache| cache.path.is_none());
+        alone.flat_map(|cache| cache.hosts.iter().map(move |host| (host.as_str(), &cache.name)))
+    };
+    for cache in caches.named.iter().filter(|cache| cache.hosts.is_empty()) {
+        let Some(path) = &cache.path else {
+            warnings.push(format!(
+                "cache {} answers for every host name and path that no other cache has, so the cache without a \
+                 name is never reached",
+                cache.name
+            ));
+            continue;
+        };
+        // Under the public host name the cache is reached, unless another cache has that name.
+        let shadow = match public_host {
+            Some(public) => whole_hosts().find(|(host, _)| *host == public),
+            None => whole_hosts().next(),
+        };
+        if let Some((host, other)) = shadow {
+            warnings.push(format!(
+                "cache {} is not reached at {host}{path}, because {host} belongs to cache {other}; write `hosts = \
+                 [\"{host}\"]` in [cache.{}] if it should be",
+                cache.name, cache.name
+            ));
+        }
+    }
+    warnings
+}
+
 #[cfg(test)]
 mod tests {
     use rns_formats::url;

@@ -119,6 +119,31 @@ fn different_tokens_below_one_host_are_warned_of() {
 }
 
 #[test]
+fn caches_that_no_request_reaches_are_warned_of() {
+    let open = "expose.everything = true\naccess.anonymous = [\"read\"]\n";
+    let cache = |name: &str, place: &str| format!("[cache.{name}]\n{place}\n{open}");
+    let whole = cache("public", "hosts = [\"cache.example.org\"]");
+    let below = cache("releases", "path = \"/releases\"");
+    let warnings = |text: &str| loaded(text).warnings.join("\n");
+    let shadowed = warnings(&(whole.clone() + &below));
+    assert!(
+        shadowed.contains("cache releases is not reached at cache.example.org/releases"),
+        "{shadowed}"
+    );
+    let url = |url: &str| {
+        let text = format!("public_url = \"{url}\"\n{PUBLIC}{whole}{below}");
+        load_with(&text, &[], &[]).unwrap().warnings.join("\n")
+    };
+    assert!(url("https://cache.example.org:8443/x").contains("cache releases is not reached"));
+    assert_eq!(url("https://other.example.org"), "");
+    let both = "hosts = [\"cache.example.org\"]\npath = \"/releases\"";
+    assert_eq!(warnings(&(whole + &cache("releases", both))), "");
+    assert_eq!(warnings(&below), "");
+    let everywhere = warnings(&cache("all", "path = \"\""));
+    assert!(everywhere.contains("the cache without a name is never reached"), "{everywhere}");
+}
+
+#[test]
 fn the_examples_of_the_guide_can_be_used_as_they_are() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/views.md");
     let page = std::fs::read_to_string(page).unwrap();

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::units::Span;
 
-/// Who may do what. A permission is `read`, `push`, `delete` or `metrics`.
+/// Who may do what. A permission is `read`, `metrics`, `push` or `delete`. `push` and `delete` are accepted, but allow nothing
+/// yet: this version takes no uploads and deletes no paths.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawAccess {

@@ -36,7 +36,8 @@ pub(crate) struct RawCache {
     /// The host names it is known by. Clients keep one password for each host: caches with different tokens need host names of their
     /// own.
     pub(crate) hosts: Vec<String>,
-    /// The path it is under, such as `/team-a`; below these host names, or below all when there are none. Empty: the whole host.
+    /// The path it is under, such as `/team-a`: below these host names, or, without `hosts`, below every host name that is not
+    /// in `hosts` of a cache without a path. Empty: the whole host.
     pub(crate) path: String,
     /// As `cache_info.priority`.
     pub(crate) priority: Option<i32>,
