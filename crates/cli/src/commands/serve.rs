@@ -23,7 +23,7 @@ use crate::{
 pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<Answer> {
     let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess)?;
     let level = logging::start(&loaded.log)?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().chain(&files::certificate_warning(&loaded)) {
         tracing::warn!("{warning}");
     }
     let mut server = loaded.server.clone();
@@ -34,7 +34,7 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     }
     let last = Mutex::new(loaded.clone());
     let hooks = Hooks {
-        started: Some(startup_banner::hook(&loaded)),
+        started: Some(startup_banner::hook(&loaded, &server.store)),
         reload: Some(Arc::new(move || reload(&args, &environment, &loaded, &last, &level))),
     };
     rns_server::run(server, hooks).context("cannot serve")?;
@@ -76,7 +76,8 @@ fn reload(
     }
     level.set(&loaded.log.level)?;
     let widened = reload_guard::widened(&last.server.caches, &loaded.server.caches);
-    for warning in loaded.warnings.iter().chain(&widened) {
+    let certificate = files::certificate_warning(&loaded);
+    for warning in loaded.warnings.iter().chain(&widened).chain(&certificate) {
         tracing::warn!("{warning}");
     }
     let mut waiting = started.settings.changed(&loaded.settings);

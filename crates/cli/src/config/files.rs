@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Component, Path, PathBuf},
+    time::SystemTime,
 };
 
 use rns_server::keys::load_key;
@@ -22,6 +23,18 @@ pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
             hint: database_hint(&error),
         });
     }
+    let real_dir = &loaded.server.store.real_dir;
+    let refused = match fs::metadata(real_dir) {
+        Ok(found) if found.is_dir() => None,
+        Ok(_) => Some(format!("{} is not a directory", real_dir.display())),
+        Err(error) => Some(format!("cannot open {}: {error}", real_dir.display())),
+    };
+    problems.extend(refused.map(|reason| Problem {
+        key: "store.real_dir".to_owned(),
+        source: loaded.settings.source("store.real_dir"),
+        reason,
+        hint: Some("the store paths must be there: is the file system mounted?".to_owned()),
+    }));
     problems
 }
 
@@ -61,9 +74,16 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
     problems
 }
 
-/// What is probably not meant.
+/// A warning where clients refuse the certificate because of its dates.
+pub(crate) fn certificate_warning(loaded: &Loaded) -> Option<String> {
+    let files = loaded.server.tls.as_ref()?;
+    let error = rns_server::tls::check_validity(files, SystemTime::now()).err()?;
+    Some(format!("tls.certificate: {error}"))
+}
+
+/// Warnings about the files that the configuration names.
 pub(crate) fn warnings(loaded: &Loaded) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = certificate_warning(loaded).into_iter().collect();
     for (name, cache) in loaded.server.caches.all() {
         let table = name.map(|name| format!("cache.{name}.")).unwrap_or_default();
         let roots = cache.expose.roots.iter().flatten();

@@ -154,4 +154,7 @@ fn unreadable(path: &Path, source: Source, error: &io::Error) -> Problem {
 }
 
 #[cfg(test)]
+pub(crate) use tests::load_text;
+
+#[cfg(test)]
 mod tests;

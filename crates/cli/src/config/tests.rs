@@ -24,6 +24,10 @@ pub(super) fn load_with(
     load(&cli.serve, &environment, PassedSockets::OfThisProcess)
 }
 
+pub(crate) fn load_text(text: &str) -> Result<Loaded, ConfigError> {
+    load_with(text, &[], &[])
+}
+
 pub(super) fn refusal(text: &str) -> String {
     load_with(text, &[], &[]).unwrap_err().to_string()
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use crate::{
     args::{ServeArgs, TokenPlace},
     config::{self, Environment, PassedSockets},
+    host::host_of,
 };
 
 /// Where tokens are written, and how clients reach the cache.
@@ -28,7 +29,7 @@ pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Res
     let loaded = config::load(&args, environment, PassedSockets::Unknown)
         .context("the configuration has problems; --file names the file of tokens without it")?;
     let server = loaded.server;
-    let public = server.public_url.as_deref().and_then(host_of).map(str::to_owned);
+    let public = server.public_url.as_deref().map(host_of).map(str::to_owned);
     let Some(wanted) = &place.cache else {
         return Ok(Found { file: server.caches.default.access.tokens, host: public });
     };
@@ -57,15 +58,5 @@ impl Found {
     /// The name that stands behind `machine` in a netrc file.
     pub(super) fn host(&self) -> &str {
         self.host.as_deref().unwrap_or("cache.example.org")
-    }
-}
-
-/// The host of a URL, without the port.
-fn host_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(host),
-        _ => Some(authority),
     }
 }

@@ -11,6 +11,7 @@ use super::{
     raw::{RawCache, RawConfig},
     signing,
 };
+use crate::host::host_of;
 
 /// Publishing a whole store by accident is what must not happen.
 const OTHERS_ARE_NAMED: &str =
@@ -38,7 +39,8 @@ pub(super) fn caches(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Cach
     }
     let caches = CachesConfig { default, named };
     place::check(&caches, diagnostics);
-    let public_host = raw.public_url.split_once("://").map(|(_, rest)| host_of(rest));
+    let public_host = host_of(&raw.public_url).to_ascii_lowercase();
+    let public_host = (!public_host.is_empty()).then_some(public_host);
     warn(&caches, public_host.as_deref(), diagnostics);
     caches
 }
@@ -91,16 +93,6 @@ fn warn(caches: &CachesConfig, public_host: Option<&str>, diagnostics: &mut Diag
             "{one} and {other} have different tokens and share a host name: Nix keeps one password for each host, so give them host names of their own"
         ));
     }
-}
-
-/// The host name of a URL without its scheme, in lower case.
-fn host_of(rest: &str) -> String {
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    host.to_ascii_lowercase()
 }
 
 fn is_for_nobody(access: &AccessConfig) -> bool {
