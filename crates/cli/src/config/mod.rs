@@ -49,11 +49,9 @@ use crate::{args::ServeArgs, logging::LogConfig};
 /// Where the file is when nobody says otherwise.
 pub(crate) const DEFAULT_FILE: &str = "/etc/rust-nix-serve/config.toml";
 
-/// Whether a changed value is taken up on SIGHUP; everything else waits for a restart.
+/// Whether a reload takes up a changed value of this key; otherwise a restart does.
 pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
-    let tables = ["signing.", "tls.", "cache_info.", "access.", "expose.", "cache."];
-    let waits = ["access.trusted_proxies", "access.failure_delay"];
-    tables.iter().any(|table| key.starts_with(table)) && !waits.contains(&key) || key == "log.level"
+    schema::KNOWN.key(key).is_some_and(|key| key.is_reloadable)
 }
 
 /// A configuration without a problem.

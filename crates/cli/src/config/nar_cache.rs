@@ -34,7 +34,7 @@ pub(super) fn resolve(
     }
     let mut config = NarCacheConfig {
         bytes: raw.size.0,
-        memory_bytes: usize::try_from(raw.memory.0).unwrap_or(usize::MAX),
+        memory_bytes: raw.memory.in_memory(),
         encoder_memory_bytes: raw.encoder_memory.0,
         grace: raw.grace.0,
         ..NarCacheConfig::new(directory.unwrap_or_else(|| usual_directory(diagnostics)))

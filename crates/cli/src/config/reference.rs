@@ -7,7 +7,6 @@ use super::{
     flags::FLAGS,
     kind::Kind,
     schema::{KNOWN, Key},
-    takes_effect_on_reload,
 };
 
 /// A configuration as somebody might write it. A test loads it.
@@ -134,7 +133,7 @@ fn entry(page: &mut String, key: &Key) {
         (None, None) => "–".to_owned(),
     };
     let variable = key.environment().map_or_else(|| "–".to_owned(), |name| format!("`{name}`"));
-    let effect = if takes_effect_on_reload(&key.path) { "on reload" } else { "after a restart" };
+    let effect = if key.is_reloadable { "on reload" } else { "after a restart" };
     let _ = write!(
         page,
         "| type | default | variable | flag | takes effect |\n|---|---|---|---|---|\n| {} | {default} | {variable} | {flags} | {effect} |\n",

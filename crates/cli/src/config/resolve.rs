@@ -141,7 +141,7 @@ fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
             raw.per_token.requests_per_second,
             raw.per_token.bandwidth,
         ),
-        narinfo_cache_bytes: usize::try_from(raw.narinfo_cache.0).unwrap_or(usize::MAX),
+        narinfo_cache_bytes: raw.narinfo_cache.in_memory(),
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Key {
     pub(crate) kind: Kind,
     /// What holds where nobody says anything. None: nothing, or what `inherits` says.
     pub(crate) default: Option<Value>,
+    /// Whether a reload takes up a changed value; otherwise a restart does.
+    pub(crate) is_reloadable: bool,
     /// The key whose value holds where this one is not set.
     pub(crate) inherits: Option<&'static str>,
     /// The doc comment, as one paragraph.
@@ -65,24 +67,26 @@ impl KnownKeys {
         let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
         let schema = settings.into_generator().into_root_schema_for::<RawConfig>();
         let mut known = Self { keys: Vec::new(), sections: Vec::new(), maps: Vec::new() };
-        known.table("", schema.as_value());
+        known.table("", schema.as_value(), false);
         known
     }
 
-    fn table(&mut self, prefix: &str, schema: &Json) {
+    fn table(&mut self, prefix: &str, schema: &Json, is_reloadable: bool) {
         let properties = schema.get("properties").and_then(Json::as_object);
         for (name, property) in properties.into_iter().flatten() {
             let path = join(prefix, name);
             let description = paragraph(property);
+            let is_reloadable = reloads(property).unwrap_or(is_reloadable);
             let named = property.get("additionalProperties");
             if property.get("properties").is_some() {
                 self.sections.push(Section { name: path.clone(), description });
-                self.table(&path, property);
+                self.table(&path, property, is_reloadable);
             } else if let Some(named) = named.filter(|inner| inner.get("properties").is_some()) {
                 let table = join(&path, NAME);
                 self.maps.push(path);
                 self.sections.push(Section { name: table.clone(), description: paragraph(named) });
-                self.table(&table, named);
+                let is_reloadable = reloads(named).unwrap_or(is_reloadable);
+                self.table(&table, named, is_reloadable);
             } else {
                 let inherited = INHERITED.iter().find(|(key, _)| *key == path);
                 self.keys.push(Key {
@@ -92,6 +96,7 @@ impl KnownKeys {
                         .get("default")
                         .filter(|json| !json.is_null())
                         .and_then(|json| Value::try_from(json).ok()),
+                    is_reloadable,
                     inherits: inherited.map(|(_, from)| *from),
                     description,
                 });
@@ -132,6 +137,11 @@ impl Key {
     }
 }
 
+/// The property `x-reload` of a table or key.
+fn reloads(schema: &Json) -> Option<bool> {
+    schema.get("x-reload").and_then(Json::as_bool)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +175,29 @@ mod tests {
         }
         for section in &KNOWN.sections {
             assert!(!section.description.is_empty(), "{}", section.name);
+        }
+    }
+
+    #[test]
+    fn keys_know_whether_a_reload_is_enough() {
+        for (path, is_reloadable) in [
+            ("signing.keys", true),
+            ("tls.certificate", true),
+            ("cache_info.priority", true),
+            ("access.tokens", true),
+            ("access.oidc.ci.issuer", true),
+            ("access.trusted_proxies", false),
+            ("access.failure_delay", false),
+            ("expose.deny", true),
+            ("cache.a.hosts", true),
+            ("cache.a.access.oidc.ci.claims", true),
+            ("cache.a.expose.roots", true),
+            ("log.level", true),
+            ("log.format", false),
+            ("listen", false),
+            ("limits.downloads", false),
+        ] {
+            assert_eq!(KNOWN.key(path).unwrap().is_reloadable, is_reloadable, "{path}");
         }
     }
 

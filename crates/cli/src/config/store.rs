@@ -46,7 +46,7 @@ pub(super) fn resolve(raw: &RawStore, diagnostics: &mut Diagnostics<'_>) -> Stor
             RawVerify::Always => Verify::Always,
             RawVerify::Never => Verify::Never,
         },
-        layout_cache_bytes: usize::try_from(raw.layout_cache.0).unwrap_or(usize::MAX),
+        layout_cache_bytes: raw.layout_cache.in_memory(),
         daemon_connections: raw.daemon_connections.max(1),
         index_entries: raw.index_entries,
         ..below_root

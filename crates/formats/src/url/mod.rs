@@ -73,6 +73,47 @@ pub enum Resource {
     Metrics,
 }
 
+/// The first segments below which, or as which, a cache has names, in the order of [`parse`].
+const FIRST_SEGMENTS: [&str; 13] = [
+    NAR,
+    LOG,
+    BUILD_TRACE,
+    REALISATIONS,
+    DEBUG_INFO,
+    SERVE,
+    CACHE_INFO,
+    PUBLIC_KEYS,
+    VERSION,
+    HEALTHZ,
+    HEALTH,
+    READYZ,
+    METRICS,
+];
+
+const NAR: &str = "nar";
+const LOG: &str = "log";
+const BUILD_TRACE: &str = "build-trace-v2";
+const REALISATIONS: &str = "realisations";
+const DEBUG_INFO: &str = "debuginfo";
+const SERVE: &str = "serve";
+const CACHE_INFO: &str = "nix-cache-info";
+const PUBLIC_KEYS: &str = "pubkey";
+const VERSION: &str = "version";
+const HEALTHZ: &str = "healthz";
+const HEALTH: &str = "health";
+const READYZ: &str = "readyz";
+const METRICS: &str = "metrics";
+const NAR_INFO_EXTENSION: &str = "narinfo";
+const LISTING_EXTENSION: &str = "ls";
+
+/// Whether names of a cache may begin with this segment, so that a cache cannot be put below it.
+#[must_use]
+pub fn is_reserved_segment(segment: &str) -> bool {
+    let extension = segment.rsplit_once('.').map(|(_, extension)| extension);
+    FIRST_SEGMENTS.contains(&segment)
+        || extension.is_some_and(|text| [NAR_INFO_EXTENSION, LISTING_EXTENSION].contains(&text))
+}
+
 /// What a request names by its path and query, both as they were sent: still percent-encoded, the
 /// query without its `?`.
 ///
@@ -82,38 +123,39 @@ pub enum Resource {
 pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
     let mut segments = Segments::new(raw_path)?;
     let Some(first) = segments.next() else { return Some(Resource::Root) };
-    match &*first? {
-        b"nar" => NarName::parse(&segments.only()?, raw_query).map(Resource::Nar),
-        b"log" => LogName::parse(&segments.only()?, raw_query).map(Resource::Log),
-        b"build-trace-v2" => with_and_without_query(raw_path, raw_query, build_trace),
-        b"realisations" => with_and_without_query(raw_path, raw_query, realisation),
-        b"debuginfo" => {
+    let first = first?;
+    match str::from_utf8(&first).ok()? {
+        NAR => NarName::parse(&segments.only()?, raw_query).map(Resource::Nar),
+        LOG => LogName::parse(&segments.only()?, raw_query).map(Resource::Log),
+        BUILD_TRACE => with_and_without_query(raw_path, raw_query, build_trace),
+        REALISATIONS => with_and_without_query(raw_path, raw_query, realisation),
+        DEBUG_INFO => {
             BuildId::parse(str::from_utf8(&segments.only()?).ok()?.strip_suffix(".debug")?)
                 .map(Resource::DebugInfo)
         }
-        b"serve" => {
+        SERVE => {
             let hash = hash_part(&segments.next()??)?;
             Some(Resource::Serve { hash, path: ServePath::parse(segments)? })
         }
-        name if segments.is_end() => top_level(str::from_utf8(name).ok()?, raw_query),
+        name if segments.is_end() => top_level(name, raw_query),
         _ => None,
     }
 }
 
 fn top_level(name: &str, raw_query: Option<&str>) -> Option<Resource> {
     Some(match name {
-        "nix-cache-info" => Resource::CacheInfo,
-        "pubkey" => Resource::PublicKeys,
-        "version" => Resource::Version,
-        "healthz" | "health" => Resource::Healthz,
-        "readyz" => Resource::Readyz,
-        "metrics" => Resource::Metrics,
+        CACHE_INFO => Resource::CacheInfo,
+        PUBLIC_KEYS => Resource::PublicKeys,
+        VERSION => Resource::Version,
+        HEALTHZ | HEALTH => Resource::Healthz,
+        READYZ => Resource::Readyz,
+        METRICS => Resource::Metrics,
         _ => match name.split_once('.')? {
-            (hash, "narinfo") => Resource::NarInfo {
+            (hash, NAR_INFO_EXTENSION) => Resource::NarInfo {
                 hash: hash_part(hash.as_bytes())?,
                 json: query_value(raw_query, "json").is_some(),
             },
-            (hash, "ls") => Resource::Listing(hash_part(hash.as_bytes())?),
+            (hash, LISTING_EXTENSION) => Resource::Listing(hash_part(hash.as_bytes())?),
             _ => return None,
         },
     })

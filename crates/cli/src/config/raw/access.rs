@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rns_server::config::{AccessConfig, FailurePolicyConfig, Permission, Permissions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use crate::config::units::Span;
 /// yet: this version takes no uploads and deletes no paths.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawAccess {
     /// What everybody may do. An empty list makes the cache a private one. Where there are `tokens`, `subjects` or issuers, it
     /// has to be said.
@@ -23,8 +25,10 @@ pub(crate) struct RawAccess {
     pub(crate) subjects: Vec<String>,
     /// Addresses and networks (`10.0.0.0/8`) of proxies that are believed when they say in `X-Forwarded-For` who the client
     /// is. Whoever connects to the listener of `nginx.listen` is believed anyway.
+    #[schemars(extend("x-reload" = false))]
     pub(crate) trusted_proxies: Vec<String>,
     /// How long the answer to a wrong credential is held back. One to a good credential never is.
+    #[schemars(extend("x-reload" = false))]
     pub(crate) failure_delay: Span,
     pub(crate) oidc: BTreeMap<String, RawOidc>,
 }
@@ -63,12 +67,17 @@ pub(crate) struct RawOidc {
 impl Default for RawAccess {
     fn default() -> Self {
         Self {
-            anonymous: vec!["read".into()],
+            anonymous: names(AccessConfig::default().anonymous),
             tokens: String::new(),
             subjects: Vec::new(),
             trusted_proxies: Vec::new(),
-            failure_delay: Span::seconds(1),
+            failure_delay: Span(FailurePolicyConfig::default().failure_delay),
             oidc: BTreeMap::new(),
         }
     }
+}
+
+fn names(permissions: Permissions) -> Vec<String> {
+    let given = Permission::ALL.into_iter().filter(|permission| permissions.has(*permission));
+    given.map(|permission| permission.name().to_owned()).collect()
 }

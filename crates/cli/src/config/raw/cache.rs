@@ -9,6 +9,7 @@ use super::{access::RawCacheAccess, signing::RawCacheSigning};
 /// needs a hidden one is hidden too, and the log names it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawExpose {
     /// Whether everything is shown that `deny` does not hide. With `false`, only what the other keys name. Without named caches it need
     /// not be said.
@@ -32,6 +33,7 @@ pub(crate) struct RawExpose {
 /// `[cache.<name>.expose]`, and who may read it in `[cache.<name>.access]`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawCache {
     /// The host names it is known by. Clients keep one password for each host: caches with different tokens need host names of their
     /// own.

@@ -1,5 +1,8 @@
 //! `[limits]`.
 
+use std::num::NonZeroU64;
+
+use rns_server::config::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,14 +60,15 @@ pub(crate) struct RawPerToken {
 
 impl Default for RawLimits {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
-            connections: 20_000,
-            downloads: 1024,
-            narinfo_cache: ByteSize(32 << 20),
-            header_timeout: Span::seconds(30),
-            idle_timeout: Span::seconds(120),
-            stall_timeout: Span::seconds(900),
-            connections_per_address: 0,
+            connections: limits.connections,
+            downloads: limits.downloads,
+            narinfo_cache: ByteSize::of(limits.narinfo_cache_bytes),
+            header_timeout: Span(limits.header_timeout),
+            idle_timeout: Span(limits.idle_timeout),
+            stall_timeout: Span(limits.stall_timeout),
+            connections_per_address: limits.connections_per_address.map_or(0, NonZeroU64::get),
             per_address: RawPerAddress::default(),
             per_token: RawPerToken::default(),
         }

@@ -1,7 +1,8 @@
 //! The configuration file as it is written: one structure for each table, a description for each key.
 //!
 //! The reference in `docs/configuration.md`, the names of the environment variables and the check for unknown
-//! keys all come from here. Nothing outside `config` sees these types.
+//! keys all come from here, and so does what a reload changes: the property `x-reload` of a key, or else of its table.
+//! Nothing outside `config` sees these types.
 
 mod access;
 mod cache;
@@ -9,8 +10,11 @@ mod limits;
 mod nar_cache;
 mod signing;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
+use rns_formats::StoreDir;
+use rns_nix_store::{StoreConfig, Verify};
+use rns_server::config::CacheConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +116,7 @@ pub(crate) enum RawVerify {
 /// What `/nix-cache-info` tells clients.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawCacheInfo {
     /// Clients ask the cache with the lowest number first; cache.nixos.org says 40.
     pub(crate) priority: i32,
@@ -122,6 +127,7 @@ pub(crate) struct RawCacheInfo {
 /// Certificate of the `tls://` listeners. The files are read again when they change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawTls {
     /// The certificate chain, PEM, the server's own certificate first. Relative names as in `signing.keys`.
     pub(crate) certificate: String,
@@ -146,6 +152,7 @@ pub(crate) struct RawMetrics {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawLog {
     /// `error`, `warn`, `info`, `debug` or `trace`; for one part of the program `rns_nix_store=debug,info`.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) level: String,
     /// How a line looks.
     pub(crate) format: RawFormat,
@@ -195,27 +202,33 @@ impl Default for RawUnix {
 
 impl Default for RawStore {
     fn default() -> Self {
+        let store = StoreConfig::for_root(Path::new("/"), StoreDir::default());
         Self {
             root: String::new(),
-            dir: "/nix/store".into(),
+            dir: store.store_dir.as_str().to_owned(),
             real_dir: String::new(),
             database: String::new(),
             log_dir: String::new(),
             daemon_socket: String::new(),
-            temp_root_wait: Span::seconds(2),
-            readers: 4,
-            busy_timeout: Span::seconds(5),
-            verify: RawVerify::Once,
-            layout_cache: ByteSize(64 << 20),
-            daemon_connections: 4,
-            index_entries: 2_000_000,
+            temp_root_wait: Span(store.temp_root_wait),
+            readers: store.readers,
+            busy_timeout: Span(store.busy_timeout),
+            verify: match store.verify {
+                Verify::Once => RawVerify::Once,
+                Verify::Always => RawVerify::Always,
+                Verify::Never => RawVerify::Never,
+            },
+            layout_cache: ByteSize::of(store.layout_cache_bytes),
+            daemon_connections: store.daemon_connections,
+            index_entries: store.index_entries,
         }
     }
 }
 
 impl Default for RawCacheInfo {
     fn default() -> Self {
-        Self { priority: 50, want_mass_query: true }
+        let CacheConfig { priority, want_mass_query, .. } = CacheConfig::default();
+        Self { priority, want_mass_query }
     }
 }
 

@@ -1,5 +1,8 @@
 //! `[nar_cache]` and `[nginx]`.
 
+use std::path::PathBuf;
+
+use rns_nix_store::NarCacheConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,16 +65,17 @@ pub(crate) struct RawNginx {
 
 impl Default for RawNarCache {
     fn default() -> Self {
+        let cache = NarCacheConfig::new(PathBuf::new());
         Self {
             compression: RawCompression::None,
             level: -1,
             directory: String::new(),
-            size: ByteSize(20 << 30),
-            memory: ByteSize(64 << 20),
-            encoder_memory: ByteSize(256 << 20),
+            size: ByteSize(cache.bytes),
+            memory: ByteSize::of(cache.memory_bytes),
+            encoder_memory: ByteSize(cache.encoder_memory_bytes),
             prewarm_roots: Vec::new(),
             prewarm_new: false,
-            grace: Span::seconds(300),
+            grace: Span(cache.grace),
         }
     }
 }

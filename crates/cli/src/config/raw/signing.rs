@@ -1,11 +1,13 @@
 //! `[signing]`, for all caches and for one.
 
+use rns_server::config::SigningPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Signatures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawSigning {
     /// Secret key files, each of which signs. A relative name is looked for in `$CREDENTIALS_DIRECTORY` (systemd's
     /// `LoadCredential=`) where that is set, otherwise in the working directory.
@@ -46,6 +48,13 @@ pub(crate) struct RawCacheSigning {
 
 impl Default for RawSigning {
     fn default() -> Self {
-        Self { keys: Vec::new(), policy: RawPolicy::Add, signed_by: Vec::new() }
+        let policy = match SigningPolicy::default() {
+            SigningPolicy::Add => RawPolicy::Add,
+            SigningPolicy::Replace => RawPolicy::Replace,
+            SigningPolicy::Keep => RawPolicy::Keep,
+            SigningPolicy::Ultimate => RawPolicy::Ultimate,
+            SigningPolicy::SignedBy(_) => RawPolicy::SignedBy,
+        };
+        Self { keys: Vec::new(), policy, signed_by: Vec::new() }
     }
 }
