@@ -1,22 +1,32 @@
 //! A reload must not open a cache by accident: a file that is gone, or was emptied, is not a wish for the defaults, and
 //! whatever lets clients have more is told.
 
+use std::path::PathBuf;
+
 use rns_server::{auth::Permission, config::CachesConfig};
 
 use crate::config::Loaded;
+
+/// Why a reload is refused: the configuration file is not a wish for the defaults.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ReloadRefused {
+    #[error("{path} is not there any more; to go on without it, restart", path = .0.display())]
+    FileGone(PathBuf),
+    #[error("{path} has become empty; to go on with the defaults, restart", path = .0.display())]
+    FileEmpty(PathBuf),
+}
 
 /// Whether the file of the last configuration is still there and says something.
 ///
 /// # Errors
 /// What has become of it, and what to do where that is meant.
-pub(super) fn check_file(last: &Loaded, new: &Loaded) -> Result<(), String> {
+pub(super) fn check_file(last: &Loaded, new: &Loaded) -> Result<(), ReloadRefused> {
     let Some(file) = &last.file else { return Ok(()) };
-    let file = file.display();
     if new.file.is_none() {
-        return Err(format!("{file} is not there any more; to go on without it, restart"));
+        return Err(ReloadRefused::FileGone(file.clone()));
     }
     if last.has_file_with_keys() && !new.has_file_with_keys() {
-        return Err(format!("{file} has become empty; to go on with the defaults, restart"));
+        return Err(ReloadRefused::FileEmpty(file.clone()));
     }
     Ok(())
 }
@@ -65,9 +75,10 @@ mod tests {
     fn a_file_that_is_gone_or_empty_is_no_wish_for_the_defaults() {
         let closed = load("[access]\nanonymous = []\n");
         let gone = Loaded { file: None, ..load("") };
-        assert!(check_file(&closed, &gone).unwrap_err().contains("not there any more"));
+        let file = closed.file.clone().unwrap();
+        assert_eq!(check_file(&closed, &gone), Err(ReloadRefused::FileGone(file.clone())));
         let empty = load("# access.anonymous = []\n");
-        assert!(check_file(&closed, &empty).unwrap_err().contains("has become empty"));
+        assert_eq!(check_file(&closed, &empty), Err(ReloadRefused::FileEmpty(file)));
         assert_eq!(check_file(&closed, &load("[cache_info]\npriority = 1\n")), Ok(()));
         // Whoever began without a file, or with an empty one, has lost nothing.
         assert_eq!(check_file(&gone, &gone), Ok(()));

@@ -35,7 +35,10 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     let last = Mutex::new(loaded.clone());
     let hooks = Hooks {
         started: Some(startup_banner::hook(&loaded, &server.store)),
-        reload: Some(Arc::new(move || reload(&args, &environment, &loaded, &last, &level))),
+        reload: Some(Arc::new(move || {
+            let reloaded = reload(&args, &environment, &loaded, &last, &level);
+            reloaded.map_err(|error| error.to_string())
+        })),
     };
     rns_server::run(server, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
@@ -65,14 +68,13 @@ fn reload(
     started: &Loaded,
     last: &Mutex<Loaded>,
     level: &LogLevel,
-) -> Result<Reloadable, String> {
-    let loaded = config::load(args, environment, PassedSockets::OfThisProcess)
-        .map_err(|error| error.to_string())?;
+) -> anyhow::Result<Reloadable> {
+    let loaded = config::load(args, environment, PassedSockets::OfThisProcess)?;
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     reload_guard::check_file(&last, &loaded)?;
     let problems = files::check_credentials(&loaded);
     if !problems.is_empty() {
-        return Err(ConfigError(problems).to_string());
+        return Err(ConfigError(problems).into());
     }
     level.set(&loaded.log.level)?;
     let widened = reload_guard::widened(&last.server.caches, &loaded.server.caches);

@@ -15,14 +15,14 @@ use super::{
 
 /// What the tables of all caches say in the same way.
 #[derive(Clone, Copy)]
-pub(super) struct Rules<'a> {
+pub(super) struct AccessRules<'a> {
     anonymous: &'a [String],
     tokens: &'a str,
     subjects: &'a [String],
     oidc: &'a BTreeMap<String, RawOidc>,
 }
 
-impl<'a> Rules<'a> {
+impl<'a> AccessRules<'a> {
     /// Those of `[access]`.
     pub(super) fn of(raw: &'a RawAccess) -> Self {
         let RawAccess { anonymous, tokens, subjects, oidc, .. } = raw;
@@ -37,12 +37,12 @@ impl<'a> Rules<'a> {
 }
 
 /// Leaving a cache public by accident is what must not happen.
-const NOT_SAID: &str =
+const ANONYMOUS_NOT_SET: &str =
     "some clients are told from others, so what everybody may do without that must be said";
 
 /// What holds for one cache. `table` is where it is written.
 pub(super) fn access(
-    rules: Rules<'_>,
+    rules: AccessRules<'_>,
     table: &str,
     diagnostics: &mut Diagnostics<'_>,
 ) -> AccessConfig {
@@ -50,9 +50,9 @@ pub(super) fn access(
         !rules.tokens.is_empty() || !rules.subjects.is_empty() || !rules.oidc.is_empty();
     // What is left out is everything for `[access]` and nothing for a named cache: the former is hardly ever meant here.
     let anonymous = format!("{table}.anonymous");
-    if has_holders && !rules.anonymous.is_empty() && !diagnostics.settings.says(&anonymous) {
+    if has_holders && !rules.anonymous.is_empty() && !diagnostics.settings.is_set(&anonymous) {
         let hint = "write `anonymous = []` for a private cache, or `anonymous = [\"read\"]`";
-        diagnostics.problem(&anonymous, NOT_SAID, hint);
+        diagnostics.problem(&anonymous, ANONYMOUS_NOT_SET, hint);
     }
     AccessConfig {
         anonymous: permissions(rules.anonymous, &format!("{table}.anonymous"), diagnostics),
@@ -83,7 +83,10 @@ fn subjects(rules: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> V
 }
 
 /// What holds for all caches.
-pub(super) fn door(raw: &RawAccess, diagnostics: &mut Diagnostics<'_>) -> FailurePolicyConfig {
+pub(super) fn failure_policy(
+    raw: &RawAccess,
+    diagnostics: &mut Diagnostics<'_>,
+) -> FailurePolicyConfig {
     let mut trusted_proxies = Vec::new();
     for text in &raw.trusted_proxies {
         match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, env};
 use toml::Value;
 
 use super::{
-    kind::{Kind, list},
+    kind::{KeyKind, list},
     problem::Source,
-    schema::{ENVIRONMENT_PREFIX, KNOWN, Key},
+    schema::{ENVIRONMENT_PREFIX, KNOWN_KEYS, Key},
     settings::Settings,
     suggest,
 };
@@ -48,7 +48,7 @@ impl FromIterator<(String, String)> for Environment {
 }
 
 /// Variables that other programs gave their meaning, with the key they set and what they hold. Ours go before them.
-pub(crate) const BORROWED: &[(&str, &str, &str)] = &[
+pub(crate) const VARIABLES_OF_OTHERS: &[(&str, &str, &str)] = &[
     ("NIX_SECRET_KEY_FILE", "signing.keys", "one file, as for nix-serve"),
     ("SIGN_KEY_PATHS", "signing.keys", "files with blanks between them, as for harmonia"),
     ("SIGN_KEY_PATH", "signing.keys", "one file, as for harmonia"),
@@ -60,11 +60,11 @@ pub(crate) const BORROWED: &[(&str, &str, &str)] = &[
 pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings: &mut Vec<String>) {
     borrowed(environment, settings);
     let variables: BTreeMap<String, &Key> =
-        KNOWN.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
+        KNOWN_KEYS.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
     for (name, text) in &environment.0 {
         if let Some(key) = variables.get(name) {
             // Elsewhere nothing is not a value, but a list of nothing is one: nobody, for `access.anonymous`.
-            if text.is_empty() && key.kind != Kind::List {
+            if text.is_empty() && key.kind != KeyKind::List {
                 continue;
             }
             let source = Source::Environment(name.clone());
@@ -82,7 +82,7 @@ pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings:
 fn borrowed(environment: &Environment, settings: &mut Settings) {
     let mut keys = Vec::new();
     let mut names = Vec::new();
-    for (name, key, _) in BORROWED {
+    for (name, key, _) in VARIABLES_OF_OTHERS {
         let Some(text) = environment.get(name) else {
             continue;
         };
@@ -144,8 +144,8 @@ mod tests {
             ("SIGN_KEY_PATHS", ""),
         ]);
         assert_eq!(warnings, Vec::<String>::new());
-        assert!(settings.says("access.anonymous") && settings.says("expose.roots"));
-        assert!(!settings.says("cache_info.priority") && !settings.says("signing.keys"));
+        assert!(settings.is_set("access.anonymous") && settings.is_set("expose.roots"));
+        assert!(!settings.is_set("cache_info.priority") && !settings.is_set("signing.keys"));
         let mut problems = Vec::new();
         let raw = settings.typed(&mut problems);
         assert_eq!(problems, []);

@@ -7,7 +7,7 @@ use rns_nix_store::{ExposurePolicy, Pattern};
 
 use super::{diagnostics::Diagnostics, raw::RawExpose};
 
-const MUST_SAY: &str =
+const EXPOSE_HINT: &str =
     "write `everything = true` in this table, or what is shown: `roots`, `names` or `signed_by`";
 
 /// The policy that a table describes. `why` is there when it must say what is shown, and why.
@@ -31,7 +31,7 @@ pub(super) fn expose(
         ),
         (None, None) => {
             if let Some(why) = why {
-                diagnostics.problem(table, why, MUST_SAY);
+                diagnostics.problem(table, why, EXPOSE_HINT);
             }
         }
         _ => {}

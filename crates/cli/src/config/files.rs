@@ -51,7 +51,7 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
         let table = name.map(|name| format!("cache.{name}.")).unwrap_or_default();
         let key = format!("{table}signing.keys");
         // Those that are taken over are told of where they are written.
-        if name.is_none() || loaded.settings.says(&key) {
+        if name.is_none() || loaded.settings.is_set(&key) {
             let unusable = cache.signing.keys.iter().filter_map(|path| load_key(path).err());
             problems.extend(unusable.map(|error| problem(&key, error.to_string())));
         }

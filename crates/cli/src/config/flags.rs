@@ -143,10 +143,10 @@ fn read_store(text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) 
                 settings.set("store.daemon_socket", Value::String(socket), Source::Flag("--store"));
             }
         }
-        Err(reason) => problems.push(Problem {
+        Err(error) => problems.push(Problem {
             key: "store.root".into(),
             source: Source::Flag("--store"),
-            reason,
+            reason: error.to_string(),
             hint: Some("expected a directory, `local?root=/directory`, `daemon` or `auto`".into()),
         }),
     }
@@ -162,7 +162,7 @@ mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
-    use crate::{args::Cli, config::schema::KNOWN};
+    use crate::{args::Cli, config::schema::KNOWN_KEYS};
 
     fn read_flags(flags: &[&str], below: &[(&str, Value)]) -> (Settings, Vec<String>) {
         let cli = Cli::try_parse_from([&["rust-nix-serve"], flags].concat()).unwrap();
@@ -183,7 +183,7 @@ mod tests {
         for (flag, key) in FLAGS {
             let name = flag.trim_start_matches("--");
             assert!(command.get_arguments().any(|arg| arg.get_long() == Some(name)), "{flag}");
-            assert!(KNOWN.key(key).is_some(), "{key}");
+            assert!(KNOWN_KEYS.key(key).is_some(), "{key}");
         }
         for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
             let long = format!("--{}", arg.get_long().unwrap());

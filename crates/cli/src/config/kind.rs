@@ -5,7 +5,7 @@ use toml::Value;
 
 /// What a key may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum KeyKind {
     Text,
     Integer,
     Flag,
@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     Choice(Vec<(String, String)>),
 }
 
-impl Kind {
+impl KeyKind {
     /// Reads it from the description of a type.
     pub(super) fn of(schema: &Json) -> Self {
         // Keys without a default are `null` or something.
@@ -107,9 +107,9 @@ mod tests {
 
     #[test]
     fn texts_of_the_environment_get_the_type_of_their_key() {
-        assert_eq!(Kind::Integer.read_text("7"), Value::Integer(7));
-        assert_eq!(Kind::Flag.read_text("false"), Value::Boolean(false));
-        assert_eq!(Kind::Flag.read_text("no"), Value::String("no".into()));
-        assert_eq!(Kind::List.read_text("a, b,"), Value::Array(vec!["a".into(), "b".into()]));
+        assert_eq!(KeyKind::Integer.read_text("7"), Value::Integer(7));
+        assert_eq!(KeyKind::Flag.read_text("false"), Value::Boolean(false));
+        assert_eq!(KeyKind::Flag.read_text("no"), Value::String("no".into()));
+        assert_eq!(KeyKind::List.read_text("a, b,"), Value::Array(vec!["a".into(), "b".into()]));
     }
 }

@@ -14,7 +14,7 @@ use super::{
 pub(super) fn clients(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Vec<Listener> {
     let addresses = addresses("listen", &raw.listen, diagnostics);
     if raw.listen.is_empty() {
-        diagnostics.problem("listen", "there is no address to listen on", listen::EXPECTED);
+        diagnostics.problem("listen", "there is no address to listen on", listen::ADDRESS_HINT);
     }
     let speaks_tls =
         addresses.iter().any(|address| matches!(address, Address::Tcp { tls: true, .. }));
@@ -71,7 +71,7 @@ fn addresses(key: &str, entries: &[String], diagnostics: &mut Diagnostics<'_>) -
     for entry in entries {
         match listen::parse(entry) {
             Ok(found) => addresses.extend(found),
-            Err(reason) => diagnostics.problem(key, reason, listen::EXPECTED),
+            Err(error) => diagnostics.problem(key, error.to_string(), listen::ADDRESS_HINT),
         }
     }
     for (index, address) in addresses.iter().enumerate() {

@@ -51,7 +51,7 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/rust-nix-serve/config.toml";
 
 /// Whether a reload takes up a changed value of this key; otherwise a restart does.
 pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
-    schema::KNOWN.key(key).is_some_and(|key| key.is_reloadable)
+    schema::KNOWN_KEYS.key(key).is_some_and(|key| key.is_reloadable)
 }
 
 /// A configuration without a problem.
@@ -73,7 +73,7 @@ impl Loaded {
     /// Whether somebody has said which store to serve, or how: then a store that is missing is an outage.
     pub(crate) fn is_deliberate(&self) -> bool {
         self.file.is_some()
-            || ["store", "signing"].iter().any(|table| self.settings.says_anything_about(table))
+            || ["store", "signing"].iter().any(|table| self.settings.is_any_set_below(table))
     }
 
     /// Whether the file has any key or named table.

@@ -4,7 +4,7 @@ use rns_server::config::{Listener, Nginx};
 
 use super::{diagnostics::Diagnostics, listen, raw::RawConfig};
 
-const LOCATION: &str = "expected something like \"/nar-cache/\"";
+const LOCATION_HINT: &str = "expected something like \"/nar-cache/\"";
 
 /// What `[nginx]` describes, if anything.
 pub(super) fn resolve(
@@ -17,7 +17,10 @@ pub(super) fn resolve(
         if listen.is_empty() {
             return None;
         }
-        return Some(Nginx { listeners: believed(raw, listeners, diagnostics), prefix: None });
+        return Some(Nginx {
+            listeners: nginx_listeners(raw, listeners, diagnostics),
+            prefix: None,
+        });
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     if !location.starts_with('/')
@@ -28,7 +31,7 @@ pub(super) fn resolve(
         diagnostics.problem(
             "nginx.location",
             format!("`{location}` is not the prefix of a location"),
-            LOCATION,
+            LOCATION_HINT,
         );
     }
     if raw.nar_cache.compression == super::raw::RawCompression::None
@@ -41,11 +44,14 @@ pub(super) fn resolve(
             hint,
         );
     }
-    Some(Nginx { listeners: believed(raw, listeners, diagnostics), prefix: Some(location.clone()) })
+    Some(Nginx {
+        listeners: nginx_listeners(raw, listeners, diagnostics),
+        prefix: Some(location.clone()),
+    })
 }
 
 /// The listeners that are nginx's. One that everybody on the network can connect to is no use for certificates of clients.
-fn believed(
+fn nginx_listeners(
     raw: &RawConfig,
     listeners: &[Listener],
     diagnostics: &mut Diagnostics<'_>,
@@ -75,8 +81,8 @@ fn marked(text: &str, listeners: &[Listener], diagnostics: &mut Diagnostics<'_>)
     }
     let wanted = match listen::parse(text) {
         Ok(wanted) => wanted,
-        Err(reason) => {
-            diagnostics.problem("nginx.listen", reason, listen::EXPECTED);
+        Err(error) => {
+            diagnostics.problem("nginx.listen", error.to_string(), listen::ADDRESS_HINT);
             return Vec::new();
         }
     };

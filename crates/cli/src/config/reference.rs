@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    env::BORROWED,
+    env::VARIABLES_OF_OTHERS,
     flags::FLAGS,
-    kind::Kind,
-    schema::{KNOWN, Key},
+    kind::KeyKind,
+    schema::{KNOWN_KEYS, Key},
 };
 
 /// A configuration as somebody might write it. A test loads it.
@@ -88,21 +88,21 @@ and ignored with a warning.
 /// The whole page.
 pub(crate) fn page() -> String {
     let mut page = format!("{HEAD}{EXAMPLE}```\n\n## Keys\n");
-    for key in KNOWN.keys.iter().filter(|key| !key.path.contains('.')) {
+    for key in KNOWN_KEYS.keys.iter().filter(|key| !key.path.contains('.')) {
         entry(&mut page, key);
     }
-    for section in &KNOWN.sections {
+    for section in &KNOWN_KEYS.sections {
         let _ = write!(page, "\n## `[{}]`\n\n{}\n", section.name, section.description);
         let inside =
             |key: &&Key| key.path.rsplit_once('.').is_some_and(|(table, _)| table == section.name);
-        for key in KNOWN.keys.iter().filter(inside) {
+        for key in KNOWN_KEYS.keys.iter().filter(inside) {
             entry(&mut page, key);
         }
     }
     page.push_str("\n## Variables of other programs\n\n");
     page.push_str("They are read when the variable of the key itself is not set.\n\n");
     page.push_str("| variable | sets | holds |\n|---|---|---|\n");
-    for (name, key, holds) in BORROWED {
+    for (name, key, holds) in VARIABLES_OF_OTHERS {
         let _ = writeln!(page, "| `{name}` | `{key}` | {holds} |");
     }
     page.push_str("\n## Flags\n\n| flag | sets |\n|---|---|\n");
@@ -115,7 +115,7 @@ pub(crate) fn page() -> String {
 
 fn entry(page: &mut String, key: &Key) {
     let _ = write!(page, "\n### `{}`\n\n{}\n\n", key.path, key.description);
-    if let Kind::Choice(words) = &key.kind {
+    if let KeyKind::Choice(words) = &key.kind {
         for (word, meaning) in words {
             let _ = writeln!(page, "- `\"{word}\"`: {meaning}");
         }
@@ -141,15 +141,15 @@ fn entry(page: &mut String, key: &Key) {
     );
 }
 
-fn kind_name(kind: &Kind) -> &'static str {
+fn kind_name(kind: &KeyKind) -> &'static str {
     match kind {
-        Kind::Text => "text",
-        Kind::Integer => "whole number",
-        Kind::Flag => "true or false",
-        Kind::List => "list of texts",
-        Kind::Size => "size",
-        Kind::Duration => "duration",
-        Kind::Choice(_) => "one of the above",
+        KeyKind::Text => "text",
+        KeyKind::Integer => "whole number",
+        KeyKind::Flag => "true or false",
+        KeyKind::List => "list of texts",
+        KeyKind::Size => "size",
+        KeyKind::Duration => "duration",
+        KeyKind::Choice(_) => "one of the above",
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn every_key_is_on_the_page() {
         let page = page();
-        for key in &KNOWN.keys {
+        for key in &KNOWN_KEYS.keys {
             assert!(page.contains(&format!("### `{}`", key.path)), "{}", key.path);
             if let Some(variable) = key.environment() {
                 assert!(page.contains(&format!("`{variable}`")), "{}", key.path);

@@ -28,7 +28,7 @@ pub(super) fn resolve(
         public_url: public_url(&raw.public_url, diagnostics),
         shutdown_grace: raw.shutdown_grace.0,
         caches: caches::caches(raw, diagnostics),
-        failure_policy: access::door(&raw.access, diagnostics),
+        failure_policy: access::failure_policy(&raw.access, diagnostics),
         metrics_listeners: listeners::metrics(raw, &listeners, diagnostics),
         limits: limits(raw, diagnostics),
         compression: nar_cache::compression(raw.nar_cache.compression),
@@ -146,10 +146,10 @@ fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
 }
 
 fn log(raw: &RawLog, diagnostics: &mut Diagnostics<'_>) -> LogConfig {
-    if let Err(reason) = check_level(&raw.level) {
+    if let Err(error) = check_level(&raw.level) {
         diagnostics.problem(
             "log.level",
-            reason,
+            error.to_string(),
             "expected error, warn, info, debug, trace or `rns_nix_store=debug,info`",
         );
     }

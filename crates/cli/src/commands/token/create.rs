@@ -13,7 +13,7 @@ use rns_server::{
     config::Permissions,
 };
 
-use super::{edit, place::Found};
+use super::{edit, token_file::TokenFile};
 use crate::output::{Answer, print, tell};
 
 /// What a new file begins with.
@@ -22,14 +22,14 @@ const HEADER: &str = "\
 # The tokens themselves are not here. `rust-nix-serve token` makes, lists, revokes and checks them.\n";
 
 /// What a token is to be.
-pub(super) struct Wish {
+pub(super) struct NewToken {
     name: TokenName,
     allow: Permissions,
     expires: Expiry,
     paths: Option<String>,
 }
 
-impl Wish {
+impl NewToken {
     pub(super) fn parse(
         name: &str,
         allow: &str,
@@ -57,7 +57,7 @@ impl Wish {
 }
 
 /// Makes a token. It is printed when its hash is where it belongs.
-pub(super) fn run(wish: Wish, place: &Found) -> anyhow::Result<Answer> {
+pub(super) fn run(wish: NewToken, place: &TokenFile) -> anyhow::Result<Answer> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random numbers: {error}"))?;
     let secret = TokenSecret::from_random(&bytes);
@@ -83,7 +83,7 @@ fn append(file: &Path, token: &Token) -> anyhow::Result<()> {
     })
 }
 
-fn explanation(token: &Token, secret: &TokenSecret, place: &Found) -> String {
+fn explanation(token: &Token, secret: &TokenSecret, place: &TokenFile) -> String {
     let name = &token.name;
     // What is captured or logged shall not hold the token a second time.
     let shown = if io::stderr().is_terminal() { secret.as_str() } else { "TOKEN" };

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use rns_server::auth::tokens::{TokenFileProblem, read_tokens};
 
 /// The permissions of a new file, and its group that of its directory.
-const MODE: u32 = 0o640;
+const NEW_FILE_MODE: u32 = 0o640;
 
 /// Replaces the text of a file of tokens, which may not exist yet.
 ///
@@ -72,7 +72,7 @@ fn write(new: &Path, old: &Path, directory: &File, text: &str) -> io::Result<()>
                 // The file is as good in another group.
                 _ = fchown(&file, None, Some(group));
             }
-            MODE
+            NEW_FILE_MODE
         }
     };
     file.set_permissions(fs::Permissions::from_mode(mode))?;

@@ -5,7 +5,7 @@ mod place;
 use rns_server::config::{AccessConfig, CacheConfig, CachesConfig, NamedCache, SigningConfig};
 
 use super::{
-    access::{self, Rules},
+    access::{self, AccessRules},
     diagnostics::Diagnostics,
     expose::expose,
     raw::{RawCache, RawConfig},
@@ -14,18 +14,18 @@ use super::{
 use crate::host::host_of;
 
 /// Publishing a whole store by accident is what must not happen.
-const OTHERS_ARE_NAMED: &str =
+const DEFAULT_EXPOSE_NOT_SET: &str =
     "there are caches with names, so what is shown to clients of none of them must be said";
-const NOT_SAID: &str = "what this cache shows must be said";
+const EXPOSE_NOT_SET: &str = "what this cache shows must be said";
 
 /// All of them.
 pub(super) fn caches(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> CachesConfig {
-    let why = (!raw.cache.is_empty()).then_some(OTHERS_ARE_NAMED);
+    let why = (!raw.cache.is_empty()).then_some(DEFAULT_EXPOSE_NOT_SET);
     let default = CacheConfig {
         priority: raw.cache_info.priority,
         want_mass_query: raw.cache_info.want_mass_query,
         signing: signing::signing(&raw.signing, "signing", diagnostics),
-        access: access::access(Rules::of(&raw.access), "access", diagnostics),
+        access: access::access(AccessRules::of(&raw.access), "access", diagnostics),
         expose: expose(&raw.expose, "expose", why, diagnostics),
     };
     let mut named = Vec::new();
@@ -67,11 +67,16 @@ fn named_cache(
         want_mass_query: cache.want_mass_query.unwrap_or(raw.cache_info.want_mass_query),
         signing,
         access: access::access(
-            Rules::of_cache(&cache.access),
+            AccessRules::of_cache(&cache.access),
             &format!("{table}.access"),
             diagnostics,
         ),
-        expose: expose(&cache.expose, &format!("{table}.expose"), Some(NOT_SAID), diagnostics),
+        expose: expose(
+            &cache.expose,
+            &format!("{table}.expose"),
+            Some(EXPOSE_NOT_SET),
+            diagnostics,
+        ),
     }
 }
 

@@ -73,8 +73,8 @@ fn is_segment(text: &str) -> bool {
 /// Finds caches without a place, and places with several caches.
 pub(super) fn check(caches: &CachesConfig, diagnostics: &mut Diagnostics<'_>) {
     for (index, one) in caches.named.iter().enumerate() {
-        let says = |key: &str| diagnostics.settings.says(&format!("cache.{}.{key}", one.name));
-        if one.hosts.is_empty() && one.path.is_none() && !says("path") {
+        let is_set = |key: &str| diagnostics.settings.is_set(&format!("cache.{}.{key}", one.name));
+        if one.hosts.is_empty() && one.path.is_none() && !is_set("path") {
             let hint = "write `hosts = [\"…\"]`, `path = \"/…\"` or both";
             diagnostics.problem(
                 &format!("cache.{}", one.name),

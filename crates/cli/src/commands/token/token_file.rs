@@ -12,7 +12,7 @@ use crate::{
 
 /// Where tokens are written, and how clients reach the cache.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct TokenFile {
     /// None: nowhere.
     file: Option<PathBuf>,
     /// What clients call the server, where that is configured.
@@ -20,10 +20,10 @@ pub(super) struct Found {
 }
 
 /// Looks into the configuration, unless a file is named.
-pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Result<Found> {
+pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Result<TokenFile> {
     if let Some(file) = &place.file {
         let file = (file != Path::new("-")).then(|| file.clone());
-        return Ok(Found { file, host: None });
+        return Ok(TokenFile { file, host: None });
     }
     let args = ServeArgs { config: place.config.clone(), ..ServeArgs::default() };
     let loaded = config::load(&args, environment, PassedSockets::Unknown)
@@ -31,16 +31,16 @@ pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Res
     let server = loaded.server;
     let public = server.public_url.as_deref().map(host_of).map(str::to_owned);
     let Some(wanted) = &place.cache else {
-        return Ok(Found { file: server.caches.default.access.tokens, host: public });
+        return Ok(TokenFile { file: server.caches.default.access.tokens, host: public });
     };
     let Some(named) = server.caches.named.into_iter().find(|named| named.name == *wanted) else {
         bail!("the configuration knows no cache `{wanted}`");
     };
     let host = named.hosts.into_iter().next().or(public);
-    Ok(Found { file: named.cache.access.tokens, host })
+    Ok(TokenFile { file: named.cache.access.tokens, host })
 }
 
-impl Found {
+impl TokenFile {
     /// The file, where one is needed.
     ///
     /// # Errors
