@@ -24,7 +24,7 @@ use tracing_subscriber::{
 /// How the program logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogConfig {
-    /// What passes: a level, or levels for parts of the program.
+    /// The levels that are logged: one, or one for each module.
     pub(crate) level: String,
     /// How a line looks.
     pub(crate) format: LogFormat,
@@ -62,28 +62,28 @@ impl LogFormat {
     }
 }
 
-/// Changes what passes while the program runs.
+/// Changes the log level while the program runs.
 #[derive(Clone)]
 pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
 
 impl LogLevel {
-    /// Lets pass what `level` says from now on.
+    /// Logs by this level from now on.
     ///
     /// # Errors
     ///
-    /// When it says nothing.
+    /// When the text is no level.
     pub(crate) fn set(&self, level: &str) -> Result<(), LogLevelError> {
         check_level(level)?;
         Ok(self.0.reload(filter(level)?)?)
     }
 }
 
-/// Whether a text says what is to be logged.
+/// Whether a text is a log level, or levels for modules.
 ///
 /// # Errors
 ///
-/// Which part of it does not. (The filter itself takes every word for the name of a part of the program, so that a
-/// misspelt level would silence everything.)
+/// Names the part that is no level. The filter alone does not find it: it takes every word for the name of a module, so
+/// that a misspelt level would silence the log.
 pub(crate) fn check_level(text: &str) -> Result<(), LogLevelError> {
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     for part in text.split(',') {
@@ -96,7 +96,7 @@ pub(crate) fn check_level(text: &str) -> Result<(), LogLevelError> {
     Ok(())
 }
 
-/// At the usual level, what the HTTP library says about its threads is of no interest.
+/// The filter of a level. At `info`, the HTTP library logs only warnings: its lines about threads help no operator.
 fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     let usual = level.trim().eq_ignore_ascii_case("info");
     EnvFilter::try_new(if usual { "info,actix_server=warn" } else { level })
@@ -106,7 +106,7 @@ fn filter(level: &str) -> Result<EnvFilter, ParseError> {
 ///
 /// # Errors
 ///
-/// When the level says nothing, or logging was started before.
+/// When the text is no level, or logging was started before.
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<LogLevel> {
     let filter = filter(&config.level).context("log.level")?;
     let (filter, handle) = reload::Layer::new(filter);

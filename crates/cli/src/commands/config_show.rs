@@ -8,7 +8,7 @@ use crate::{
     output::{Answer, print, tell},
 };
 
-/// Prints what is in effect.
+/// Prints the values in effect.
 pub(super) fn run(
     serve: &ServeArgs,
     environment: &Environment,

@@ -19,7 +19,7 @@ pub(super) enum ReloadRefused {
 /// Whether the file of the last configuration is still there and says something.
 ///
 /// # Errors
-/// What has become of it, and what to do where that is meant.
+/// When the file is gone or has become empty.
 pub(super) fn check_file(last: &Loaded, new: &Loaded) -> Result<(), ReloadRefused> {
     let Some(file) = &last.file else { return Ok(()) };
     if new.file.is_none() {
@@ -31,7 +31,7 @@ pub(super) fn check_file(last: &Loaded, new: &Loaded) -> Result<(), ReloadRefuse
     Ok(())
 }
 
-/// What clients get of each cache that they did not get before, for the operator.
+/// The permissions and paths that clients of each cache gain by a reload, for the log.
 pub(super) fn widened(last: &CachesConfig, new: &CachesConfig) -> Vec<String> {
     let mut widened = Vec::new();
     for (name, cache) in new.all() {
@@ -44,7 +44,9 @@ pub(super) fn widened(last: &CachesConfig, new: &CachesConfig) -> Vec<String> {
             Permission::ALL.into_iter().filter(is_new).map(Permission::name).collect();
         if !more.is_empty() {
             let more = more.join(", ");
-            widened.push(format!("{label}this reload lets everybody do more than before: {more}"));
+            widened.push(format!(
+                "{label}this reload gives anonymous clients more permissions: {more}"
+            ));
         }
         if cache.expose.is_everything() && !before.expose.is_everything() {
             widened.push(format!("{label}this reload shows everything that is in the store"));
@@ -80,7 +82,7 @@ mod tests {
         let empty = load("# access.anonymous = []\n");
         assert_eq!(check_file(&closed, &empty), Err(ReloadRefused::FileEmpty(file)));
         assert_eq!(check_file(&closed, &load("[cache_info]\npriority = 1\n")), Ok(()));
-        // Whoever began without a file, or with an empty one, has lost nothing.
+        // A server that began without a file, or with an empty one, has lost nothing.
         assert_eq!(check_file(&gone, &gone), Ok(()));
         assert_eq!(check_file(&empty, &empty), Ok(()));
         assert_eq!(check_file(&gone, &closed), Ok(()));
@@ -99,7 +101,7 @@ mod tests {
         assert_eq!(
             widened(&closed, &open),
             [
-                "this reload lets everybody do more than before: read, metrics",
+                "this reload gives anonymous clients more permissions: read, metrics",
                 "cache a: this reload shows everything that is in the store",
             ]
         );

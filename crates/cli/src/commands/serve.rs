@@ -44,8 +44,8 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     Ok(Answer::Yes)
 }
 
-/// What it means when there is no store: an outage to whoever has configured this server or started it as a unit,
-/// but only an empty cache to somebody who tries the program at a terminal.
+/// A missing store is an outage where the server is configured or is a unit, but an empty cache where a user tries the
+/// program at a terminal.
 ///
 /// A shell on a desktop inherits `INVOCATION_ID` from the unit of its terminal; `SYSTEMD_EXEC_PID` tells whose it is.
 fn absent_store(loaded: &Loaded, environment: &Environment, terminal: bool) -> AbsentStore {
@@ -60,8 +60,8 @@ fn absent_store(loaded: &Loaded, environment: &Environment, terminal: bool) -> A
     }
 }
 
-/// Reads the configuration again. What can be exchanged goes to the server, and of the rest it is said that it
-/// waits; with any problem everything stays.
+/// Reads the configuration again, and returns the values that the server can exchange. Other changed keys are logged: they
+/// wait for a restart. With any problem, nothing changes.
 fn reload(
     args: &ServeArgs,
     environment: &Environment,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_somebody_who_tries_the_program_is_served_an_empty_cache() {
+    fn an_empty_cache_is_only_for_a_user_at_a_terminal() {
         assert_eq!(absent(&[], None, true), AbsentStore::Empty);
         assert_eq!(absent(&[], None, false), AbsentStore::Unavailable);
         assert_eq!(absent(&[], Some("/mnt"), true), AbsentStore::Unavailable);

@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Permissions of clients.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -13,7 +13,7 @@ use super::{
     raw::{RawAccess, RawCacheAccess, RawOidc},
 };
 
-/// What the tables of all caches say in the same way.
+/// The keys that the tables of all caches have in common.
 #[derive(Clone, Copy)]
 pub(super) struct AccessRules<'a> {
     anonymous: &'a [String],
@@ -36,11 +36,10 @@ impl<'a> AccessRules<'a> {
     }
 }
 
-/// Leaving a cache public by accident is what must not happen.
-const ANONYMOUS_NOT_SET: &str =
-    "some clients are told from others, so what everybody may do without that must be said";
+/// The default would leave a cache public by accident.
+const ANONYMOUS_NOT_SET: &str = "there are tokens, certificates or issuers, so the permissions of anonymous clients must be written";
 
-/// What holds for one cache. `table` is where it is written.
+/// The access configuration of the cache with this table.
 pub(super) fn access(
     rules: AccessRules<'_>,
     table: &str,
@@ -48,7 +47,7 @@ pub(super) fn access(
 ) -> AccessConfig {
     let has_holders =
         !rules.tokens.is_empty() || !rules.subjects.is_empty() || !rules.oidc.is_empty();
-    // What is left out is everything for `[access]` and nothing for a named cache: the former is hardly ever meant here.
+    // Without the key, `[access]` lets anonymous clients read, which is hardly intended beside tokens.
     let anonymous = format!("{table}.anonymous");
     if has_holders && !rules.anonymous.is_empty() && !diagnostics.settings.is_set(&anonymous) {
         let hint = "write `anonymous = []` for a private cache, or `anonymous = [\"read\"]`";
@@ -62,7 +61,7 @@ pub(super) fn access(
     }
 }
 
-/// What the holders of client certificates may do.
+/// The permissions of client certificates, by their subjects.
 fn subjects(rules: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> Vec<SubjectRule> {
     let mut found = Vec::new();
     for text in rules {
@@ -82,7 +81,7 @@ fn subjects(rules: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> V
     found
 }
 
-/// What holds for all caches.
+/// The trusted proxies, and the delay of refusals, for all caches.
 pub(super) fn failure_policy(
     raw: &RawAccess,
     diagnostics: &mut Diagnostics<'_>,

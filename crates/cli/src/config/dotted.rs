@@ -4,7 +4,7 @@
 /// Stands for the name of a table.
 pub(crate) const NAME_PLACEHOLDER: &str = "<name>";
 
-/// What a chosen name looks like, for people.
+/// The form of a chosen name, for hints.
 pub(crate) const NAME_HINT: &str = "a name consists of small letters, digits and `-`, such as team-a, and begins with a letter or a digit";
 
 /// The dotted path of a key in a table.

@@ -47,7 +47,7 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
-/// Variables that other programs gave their meaning, with the key they set and what they hold. Ours go before them.
+/// Variables of other programs, with the key that each sets and the form of its value. Those of this program win.
 pub(crate) const VARIABLES_OF_OTHERS: &[(&str, &str, &str)] = &[
     ("NIX_SECRET_KEY_FILE", "signing.keys", "one file, as for nix-serve"),
     ("SIGN_KEY_PATHS", "signing.keys", "files with blanks between them, as for harmonia"),
@@ -56,14 +56,14 @@ pub(crate) const VARIABLES_OF_OTHERS: &[(&str, &str, &str)] = &[
     ("RUST_LOG", "log.level", "as for most programs in Rust"),
 ];
 
-/// Puts what the environment says into `settings`, and variables that nobody reads into `warnings`.
+/// Puts the values of the environment into `settings`, and variables that set no key into `warnings`.
 pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings: &mut Vec<String>) {
     borrowed(environment, settings);
     let variables: BTreeMap<String, &Key> =
         KNOWN_KEYS.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
     for (name, text) in &environment.0 {
         if let Some(key) = variables.get(name) {
-            // Elsewhere nothing is not a value, but a list of nothing is one: nobody, for `access.anonymous`.
+            // An empty text is a value only for a list: `access.anonymous` without a permission.
             if text.is_empty() && key.kind != KeyKind::List {
                 continue;
             }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_nobody_reads_are_told() {
+    fn variables_without_a_key_are_warned_of() {
         let (_, warnings) = read_variables(&[("RUST_NIX_SERVE_SIGNING_KEY", "/a"), ("HOME", "/")]);
         assert_eq!(
             warnings,

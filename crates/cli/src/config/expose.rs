@@ -1,4 +1,4 @@
-//! What is shown of the store.
+//! The part of the store that a cache shows.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,13 @@ use rns_nix_store::{ExposurePolicy, Pattern};
 use super::{diagnostics::Diagnostics, raw::RawExpose};
 
 const EXPOSE_HINT: &str =
-    "write `everything = true` in this table, or what is shown: `roots`, `names` or `signed_by`";
+    "write `everything = true` in this table, or choose paths with `roots`, `names` or `signed_by`";
 
-/// The policy that a table describes. `why` is there when it must say what is shown, and why.
+/// The exposure policy of a table. `required` is the reason why an empty table is refused, where it is.
 pub(super) fn expose(
     raw: &RawExpose,
     table: &str,
-    why: Option<&str>,
+    required: Option<&str>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> ExposurePolicy {
     let given = [
@@ -26,12 +26,12 @@ pub(super) fn expose(
     match (raw.everything, term) {
         (Some(true), Some(term)) => diagnostics.problem(
             &format!("{table}.everything"),
-            format!("not everything is shown where there is `{term}`"),
+            format!("`{term}` shows a part, so this cannot be true"),
             "leave out one of the two",
         ),
         (None, None) => {
-            if let Some(why) = why {
-                diagnostics.problem(table, why, EXPOSE_HINT);
+            if let Some(reason) = required {
+                diagnostics.problem(table, reason, EXPOSE_HINT);
             }
         }
         _ => {}
@@ -144,11 +144,8 @@ mod tests {
     #[test]
     fn contradictions_and_nonsense_are_refused() {
         for (text, complaint) in [
-            (
-                "everything = true\nroots = [\"/a\"]",
-                "not everything is shown where there is `roots`",
-            ),
-            ("everything = true\nnames = []", "where there is `names`"),
+            ("everything = true\nroots = [\"/a\"]", "`roots` shows a part, so this cannot be true"),
+            ("everything = true\nnames = []", "`names` shows a part"),
             ("allow = [\"x\"]", "nothing is denied"),
             ("roots = [\"result\"]", "`result` is not an absolute path"),
             ("deny = [\"/nix/store/*\"]", "expose.deny ("),

@@ -16,7 +16,7 @@ use super::{
     suggest,
 };
 
-/// Puts what the file says into `settings`, and what is wrong with it into `problems`.
+/// Puts the values of the file into `settings`, and its faults into `problems`.
 pub(crate) fn read(path: &Path, text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) {
     let mut reader = FileReader { path, text, settings, problems };
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -99,13 +99,13 @@ impl FileReader<'_> {
     }
 }
 
-/// What to write instead of a key that does not exist.
+/// The hint for a key that does not exist.
 fn advice(path: &str) -> Option<String> {
     if let Some(advice) = other_servers::advice(path) {
         return Some(advice.to_owned());
     }
     let last = path.rsplit('.').next().unwrap_or(path);
-    // Whoever is in a table with a name means a key of that table.
+    // In a named table, only keys of that table are suggested.
     let near = |key: &&Key| match dotted::named_table(&key.path) {
         None => !KNOWN_KEYS.keys.iter().any(|key| is_in_same_named_table(&key.path, path)),
         Some(_) => is_in_same_named_table(&key.path, path),

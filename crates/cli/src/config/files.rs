@@ -11,7 +11,7 @@ use rns_server::keys::load_key;
 
 use super::{Loaded, Problem};
 
-/// Everything that is wrong with keys, certificates and the store.
+/// The problems of keys, certificates and the store.
 pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = check_credentials(loaded);
     let database = &loaded.server.store.database;
@@ -38,7 +38,7 @@ pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     problems
 }
 
-/// Everything that is wrong with keys, tokens and certificates.
+/// The problems of keys, tokens and certificates.
 pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
     let problem = |key: &str, reason: String| Problem {
         key: key.to_owned(),
@@ -97,7 +97,7 @@ pub(crate) fn warnings(loaded: &Loaded) -> Vec<String> {
     warnings
 }
 
-/// Whether there is no such link, path or directory; behind a `*` nobody can tell.
+/// Whether there is no such link, path or directory. Only the part before a `*` is looked at.
 fn is_missing(root: &Path) -> bool {
     let is_plain =
         |component: &Component<'_>| !component.as_os_str().as_encoded_bytes().contains(&b'*');
@@ -114,7 +114,7 @@ fn database_hint(error: &io::Error) -> Option<String> {
             "is there a Nix store? `root` in [store] says below which directory"
         }
         io::ErrorKind::PermissionDenied => {
-            "the database and its directory are readable for everybody in a usual store"
+            "in a usual store, every user can read the database and its directory"
         }
         _ => return None,
     };

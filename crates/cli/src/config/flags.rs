@@ -37,7 +37,7 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
     ("--log-format", "log.format"),
 ];
 
-/// Puts what the flags say over the layers below.
+/// Puts the values of the flags over the layers below.
 pub(crate) fn read(
     args: &ServeArgs,
     settings: &mut Settings,
@@ -86,7 +86,7 @@ fn put(settings: &mut Settings, flag: &'static str, value: Value) {
     }
 }
 
-/// `--listen` and `--socket` say it all; `--host` and `--port` change what the layers below say.
+/// `--listen` and `--socket` replace the addresses of the layers below; `--host` and `--port` change them.
 fn addresses(args: &ServeArgs, settings: &mut Settings, problems: &mut Vec<Problem>) {
     let configured = settings.list("listen");
     let mut flag = None;

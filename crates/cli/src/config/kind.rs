@@ -1,9 +1,9 @@
-//! What keys may hold.
+//! The kinds of values that keys hold.
 
 use serde_json::Value as Json;
 use toml::Value;
 
-/// What a key may hold.
+/// The kind of value that a key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     Text,
@@ -12,7 +12,7 @@ pub(crate) enum KeyKind {
     List,
     Size,
     Duration,
-    /// One of these words, with what each means.
+    /// One of these words, each with its meaning.
     Choice(Vec<(String, String)>),
 }
 
@@ -45,7 +45,7 @@ impl KeyKind {
         }
     }
 
-    /// What to write, for people.
+    /// The accepted form, for messages.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Text => "a text in quotes".into(),
@@ -62,7 +62,7 @@ impl KeyKind {
         }
     }
 
-    /// Whether a value has the right shape; what it says may still be nonsense.
+    /// Whether a value is of this kind. Its text may still be wrong.
     pub(crate) fn accepts(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Integer, Value::Integer(_)) | (Self::Flag, Value::Boolean(_)) => true,
@@ -75,8 +75,8 @@ impl KeyKind {
         }
     }
 
-    /// What the text of an environment variable means for such a key. A text that means nothing stays a text, for
-    /// the check of all values to refuse.
+    /// Reads the text of an environment variable. A text that is not of this kind stays a text, which the check of all
+    /// values refuses.
     pub(crate) fn read_text(&self, text: &str) -> Value {
         let kept = || Value::String(text.to_owned());
         match self {

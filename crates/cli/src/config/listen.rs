@@ -41,7 +41,7 @@ pub(crate) const ADDRESS_HINT: &str = "expected 127.0.0.1:5000, [::1]:5000, loca
 ///
 /// # Errors
 ///
-/// What is wrong with the text.
+/// Says why the text is no address.
 pub(crate) fn parse(text: &str) -> Result<Vec<Address>, ListenAddressError> {
     let unix = text.strip_prefix("unix:").map(|path| {
         // unix:///path is how URLs write it.

@@ -1,7 +1,7 @@
 //! The configuration: one TOML file, the environment over it, flags over that.
 //!
 //! [`load`] puts the layers together key by key and remembers where each value came from, reads the result by the
-//! types of [`raw`], and resolves it into what the server is told. All problems of all layers are reported at once.
+//! types of [`raw`], and resolves it into the configuration of the server. All problems of all layers are reported at once.
 
 mod access;
 mod caches;
@@ -46,7 +46,7 @@ pub(crate) use settings::Settings;
 use self::diagnostics::Diagnostics;
 use crate::{args::ServeArgs, logging::LogConfig};
 
-/// Where the file is when nobody says otherwise.
+/// The configuration file where neither a flag nor the environment names one.
 pub(crate) const DEFAULT_FILE: &str = "/etc/rust-nix-serve/config.toml";
 
 /// Whether a reload takes up a changed value of this key; otherwise a restart does.
@@ -57,7 +57,7 @@ pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
 /// A configuration without a problem.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
-    /// What the server is told.
+    /// The configuration of the server.
     pub(crate) server: ServerConfig,
     /// How the program logs.
     pub(crate) log: LogConfig,
@@ -65,12 +65,12 @@ pub(crate) struct Loaded {
     pub(crate) file: Option<PathBuf>,
     /// The values as written, with their sources.
     pub(crate) settings: Settings,
-    /// What deserves a word, but keeps nobody from serving.
+    /// Faults that do not prevent serving.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Loaded {
-    /// Whether somebody has said which store to serve, or how: then a store that is missing is an outage.
+    /// Whether a store or signing was configured: then a missing store is an outage.
     pub(crate) fn is_deliberate(&self) -> bool {
         self.file.is_some()
             || ["store", "signing"].iter().any(|table| self.settings.is_any_set_below(table))
@@ -86,7 +86,7 @@ impl Loaded {
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it.
+/// All problems of all layers.
 pub(crate) fn load(
     args: &ServeArgs,
     environment: &Environment,

@@ -11,10 +11,10 @@ use super::{
     store::absolute,
 };
 
-/// Where the cache is when nobody says otherwise.
+/// The directory of the cache where neither the configuration nor systemd names one.
 const DEFAULT_DIRECTORY: &str = "/var/cache/rust-nix-serve";
 
-/// What narinfos offer.
+/// The compression that narinfos offer.
 pub(super) const fn compression(raw: RawCompression) -> Option<Codec> {
     match raw {
         RawCompression::None => None,
@@ -23,7 +23,7 @@ pub(super) const fn compression(raw: RawCompression) -> Option<Codec> {
     }
 }
 
-/// The cache that `[nar_cache]` describes, if there is to be one.
+/// The NAR cache of `[nar_cache]`. `None` without compression and directory.
 pub(super) fn resolve(
     raw: &RawNarCache,
     diagnostics: &mut Diagnostics<'_>,
@@ -70,7 +70,7 @@ pub(super) fn resolve(
     Some(config)
 }
 
-/// What is compressed before anybody asks for it.
+/// The NARs that are compressed before a client asks for them.
 pub(super) fn prewarm(raw: &RawNarCache, diagnostics: &mut Diagnostics<'_>) -> Prewarm {
     let key = "nar_cache.prewarm_roots";
     let roots =
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_compressed_unless_somebody_says_so() {
+    fn nothing_is_compressed_by_default() {
         let server = load_with("", &[("CACHE_DIRECTORY", "/var/cache/x")], &[]).unwrap().server;
         assert_eq!((server.compression, server.store.nar_cache), (None, None));
         let server = load_with("[nar_cache]\ncompression = \"zstd\"\n", &[], &[]).unwrap().server;

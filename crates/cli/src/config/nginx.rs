@@ -1,4 +1,4 @@
-//! Which listener is nginx's, and what it may send itself.
+//! The listener that belongs to nginx, and the files that nginx sends itself.
 
 use rns_server::config::{Listener, Nginx};
 
@@ -6,7 +6,7 @@ use super::{diagnostics::Diagnostics, listen, raw::RawConfig};
 
 const LOCATION_HINT: &str = "expected something like \"/nar-cache/\"";
 
-/// What `[nginx]` describes, if anything.
+/// The configuration of `[nginx]`. `None` when the table is empty.
 pub(super) fn resolve(
     raw: &RawConfig,
     listeners: &[Listener],
@@ -40,7 +40,7 @@ pub(super) fn resolve(
         let hint = "write a compression in [nar_cache]";
         diagnostics.problem(
             "nginx.location",
-            "there is no NAR cache that nginx could send files of",
+            "there is no NAR cache whose files nginx could send",
             hint,
         );
     }
@@ -50,7 +50,8 @@ pub(super) fn resolve(
     })
 }
 
-/// The listeners that are nginx's. One that everybody on the network can connect to is no use for certificates of clients.
+/// The listeners that belong to nginx. A TCP listener is refused where `subjects` are used: any program that can connect
+/// could claim any certificate.
 fn nginx_listeners(
     raw: &RawConfig,
     listeners: &[Listener],
@@ -63,7 +64,7 @@ fn nginx_listeners(
     if has_subjects && is_tcp && raw.tls.client_ca.is_empty() {
         diagnostics.problem(
             "nginx.listen",
-            "what nginx says about certificates of clients (`subjects`) is believed on a unix socket only",
+            "client certificates that nginx reports (`subjects`) are trusted on a unix socket only",
             "let nginx connect to a unix socket, or let clients show their certificates here: `tls.client_ca`",
         );
     }
@@ -75,7 +76,7 @@ fn marked(text: &str, listeners: &[Listener], diagnostics: &mut Diagnostics<'_>)
     if text.is_empty() {
         if !diagnostics.may_get_socket("nginx") {
             let hint = "name the entry of `listen` that only nginx connects to, or a socket of systemd `nginx`";
-            diagnostics.problem("nginx.listen", "no listener is nginx's", hint);
+            diagnostics.problem("nginx.listen", "no listener belongs to nginx", hint);
         }
         return Vec::new();
     }
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for (text, complaint) in [
-            ("location = \"/nar-cache/\"", "no listener is nginx's"),
+            ("location = \"/nar-cache/\"", "no listener belongs to nginx"),
             ("listen = \"unix:/run/other.sock\"\nlocation = \"/n/\"", "is not one of `listen`"),
             ("listen = \"unix:/run/n.sock\"\nlocation = \"nars\"", "not the prefix of a location"),
             ("listen = \"nowhere\"\nlocation = \"/n/\"", "not an address to listen on"),

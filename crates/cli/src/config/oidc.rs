@@ -40,7 +40,7 @@ fn provider(
     if raw.claims.is_empty() {
         diagnostics.problem(
             &format!("{table}.claims"),
-            "nothing is asked of a token, so whoever uses the service would have one",
+            "no claim is required, so every user of the service could get such a token",
             "write `claims = [\"repository=OWNER/*\"]` for GitHub, `claims = [\"project_path=GROUP/*\"]` for GitLab",
         );
     }
@@ -62,7 +62,7 @@ fn provider(
     }
 }
 
-/// Without TLS, anybody on the way could say which keys sign; on this machine nobody is on the way.
+/// Whether the URL is one with TLS, or on this machine. Without TLS, a third party on the network could replace the keys.
 fn is_url(text: &str) -> bool {
     let rest = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => rest,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_anybody_could_use_is_refused() {
+    fn a_provider_that_every_user_could_use_is_refused() {
         let said = refusal(
             "[access.oidc.x]\nissuer = \"http://example.org\"\nclaims = [\"x\"]\nallow = [\"all\"]\n",
         );
@@ -133,7 +133,7 @@ mod tests {
             assert!(said.contains(part), "{part}\nin\n{said}");
         }
         let said = refusal("[access.oidc.x]\n");
-        assert!(said.contains("nothing is asked of a token"), "{said}");
+        assert!(said.contains("no claim is required"), "{said}");
         assert!(said.contains("would allow nothing"), "{said}");
     }
 

@@ -1,6 +1,6 @@
-//! Keys of other binary cache servers, and what they are called here.
+//! Keys of other binary cache servers, and the keys of this program that replace them.
 
-/// The advice for a key that some other server knows, by its dotted path.
+/// The hint for a key of another server, by its dotted path.
 pub(crate) fn advice(path: &str) -> Option<&'static str> {
     KEYS_OF_OTHERS.iter().find(|(name, _)| *name == path).map(|(_, advice)| *advice)
 }

@@ -105,7 +105,7 @@ fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
         [("limits.connections", raw.connections), ("limits.downloads", raw.downloads)]
     {
         if value == 0 {
-            diagnostics.problem(key, "0 would serve nobody", "");
+            diagnostics.problem(key, "0 would refuse every client", "");
         }
     }
     let timeouts = [
@@ -115,7 +115,7 @@ fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
     ];
     for (key, span) in timeouts {
         if span.0.is_zero() {
-            diagnostics.problem(key, "0 would cut off everybody", "");
+            diagnostics.problem(key, "0 would cut off every client", "");
         }
     }
     if raw.stall_timeout.0.as_secs() < 300 {

@@ -12,7 +12,7 @@ use super::{
     raw::RawConfig,
 };
 
-/// What every environment variable of ours begins with.
+/// The prefix of all environment variables of this program.
 pub(crate) const ENVIRONMENT_PREFIX: &str = "RUST_NIX_SERVE_";
 
 /// One key that may be set.
@@ -21,7 +21,7 @@ pub(crate) struct Key {
     /// The dotted path, such as `signing.keys` or `cache.<name>.priority`.
     pub(crate) path: String,
     pub(crate) kind: KeyKind,
-    /// What holds where nobody says anything. None: nothing, or what `inherits` says.
+    /// The built-in value. `None`: there is none, or the value of the key `inherits`.
     pub(crate) default: Option<Value>,
     /// Whether a reload takes up a changed value; otherwise a restart does.
     pub(crate) is_reloadable: bool,

@@ -12,7 +12,7 @@ use super::{
     schema::{KNOWN_KEYS, Key},
 };
 
-/// What somebody has set; a later layer replaces an earlier one key by key.
+/// The values that were set; a later layer replaces an earlier one key by key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     values: BTreeMap<String, (Value, Source)>,
@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     named: BTreeMap<String, Source>,
 }
 
-/// A key, what it holds (nothing, perhaps) and where that came from.
+/// A key with its value, if it has one, and the place where that was set.
 pub(crate) struct SettingRow<'a> {
     /// The dotted path, with the names of tables.
     pub(crate) path: String,
@@ -29,7 +29,7 @@ pub(crate) struct SettingRow<'a> {
 }
 
 impl Settings {
-    /// Sets a key, whatever said so before.
+    /// Sets a key, and replaces an earlier value.
     pub(crate) fn set(&mut self, key: &str, value: Value, source: Source) {
         self.values.insert(key.to_owned(), (value, source));
     }
@@ -76,7 +76,7 @@ impl Settings {
         above.filter_map(|path| self.named.get(path)).next().cloned().unwrap_or(Source::Default)
     }
 
-    /// Whether somebody has set this key.
+    /// Whether this key was set in any layer.
     pub(crate) fn is_set(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
@@ -87,7 +87,7 @@ impl Settings {
         values.chain(self.named.values()).any(|source| matches!(source, Source::File { .. }))
     }
 
-    /// Whether anything below this table, or this key itself, was set by somebody.
+    /// Whether this key, or any key of this table, was set in any layer.
     pub(crate) fn is_any_set_below(&self, table: &str) -> bool {
         self.values.keys().any(|key| {
             key == table || key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))

@@ -1,4 +1,4 @@
-//! Keys and what they sign.
+//! Signing keys and policies.
 
 use rns_server::config::{SigningConfig, SigningPolicy};
 
@@ -8,7 +8,7 @@ use super::{
     raw::{RawCacheSigning, RawPolicy, RawSigning},
 };
 
-/// What a table says.
+/// The signing configuration of a table.
 pub(super) fn signing(
     raw: &RawSigning,
     table: &str,
@@ -41,10 +41,10 @@ pub(super) fn signing(
     }
 }
 
-/// What holds in a cache with a name: what it says itself, and otherwise what `[signing]` says.
+/// The signing table of a named cache: its own keys, and those of `[signing]` where it has none.
 pub(super) fn of_cache(raw: &RawCacheSigning, general: &RawSigning) -> RawSigning {
     let policy = raw.policy.unwrap_or(general.policy);
-    // What only one policy reads is not taken over into another, and so are keys where nothing is signed.
+    // A key that only one policy reads is not inherited by another policy; neither are signing keys where nothing is signed.
     let inherited =
         |is_read: bool, list: &Vec<String>| if is_read { list.clone() } else { Vec::new() };
     RawSigning {

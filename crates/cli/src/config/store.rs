@@ -29,7 +29,7 @@ pub(super) fn resolve(raw: &RawStore, diagnostics: &mut Diagnostics<'_>) -> Stor
         path => absolute("store.daemon_socket", path, diagnostics),
     };
     if raw.readers == 0 {
-        diagnostics.problem("store.readers", "0 would answer nobody", "");
+        diagnostics.problem("store.readers", "0 would answer no request", "");
     }
     StoreConfig {
         real_dir: absolute("store.real_dir", &raw.real_dir, diagnostics)

@@ -1,8 +1,8 @@
-//! What `--store` accepts: a directory, or the spellings of Nix that mean a store on this machine.
+//! The values of `--store`: a directory, or one of Nix's addresses for a store on this machine.
 
 use std::path::PathBuf;
 
-/// Which part of the machine a store address means.
+/// The local store that a store address names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoreAddress {
     /// The directory below which the store lives; None for the machine's own.
@@ -28,7 +28,7 @@ pub(crate) enum StoreAddressError {
 ///
 /// # Errors
 ///
-/// Why this is no store that can be read from disk.
+/// When the address names no store on this machine's disk.
 pub(crate) fn parse(text: &str) -> Result<StoreAddress, StoreAddressError> {
     let (place, query) = text.split_once('?').unwrap_or((text, ""));
     let mut store = StoreAddress::default();

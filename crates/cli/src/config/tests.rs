@@ -1,4 +1,4 @@
-//! Whole configurations: what they resolve to, and what is said about wrong ones.
+//! Whole configurations: the values they resolve to, and the problems of wrong ones.
 
 use std::time::Duration;
 
@@ -187,7 +187,7 @@ fn what_everybody_may_do_has_to_be_said_where_clients_are_told_apart() {
     ];
     for holders in holders {
         let said = refusal(&format!("[access]\n{holders}"));
-        assert!(said.contains("access.anonymous:") && said.contains("must be said"), "{said}");
+        assert!(said.contains("access.anonymous:") && said.contains("must be written"), "{said}");
         for anonymous in ["[]", "[\"read\"]"] {
             load_with(&format!("[access]\nanonymous = {anonymous}\n{holders}"), &[], &[]).unwrap();
         }

@@ -131,7 +131,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// The leading digits, and what follows them without the blanks between.
+/// Splits off the leading digits, and drops the blanks behind them.
 fn split_number(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end).unwrap_or((text, ""));

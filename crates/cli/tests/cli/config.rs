@@ -231,7 +231,7 @@ fn a_configuration_for_passed_sockets_is_accepted_by_every_command() {
     }
     // The server itself knows that it was passed no socket with this name.
     let served = answer(["serve", "--config", file]);
-    assert!(served.stderr.contains("no listener is nginx's"), "{}", served.stderr);
+    assert!(served.stderr.contains("no listener belongs to nginx"), "{}", served.stderr);
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn a_private_cache_stays_one_when_its_file_is_gone_or_empty_at_a_reload() {
     // Whoever opens it means it, and is told.
     fs::write(&config, closed.replace("anonymous = []", "anonymous = [\"read\"]")).unwrap();
     process.signal(Signal::HUP);
-    process.wait_for_line("this reload lets everybody do more than before: read");
+    process.wait_for_line("this reload gives anonymous clients more permissions: read");
     process.wait_for_lines(1, Duration::from_secs(10), |line| {
         line.ends_with(" reloaded").then_some(())
     });

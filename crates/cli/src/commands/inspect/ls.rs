@@ -1,4 +1,4 @@
-//! `ls`: what is inside a store path.
+//! `ls`: the files inside a store path.
 
 use std::io::{self, Write};
 

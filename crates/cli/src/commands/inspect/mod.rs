@@ -1,6 +1,6 @@
 //! `ls`, `cat` and `dump`: a store path as a client of the server would get it.
 //!
-//! They ask the store the same questions as the server does, so what they cannot show, it does not serve.
+//! They ask the store as the server does, so a path that they cannot show is not served either.
 
 mod ls;
 mod path_in_store;

@@ -5,13 +5,13 @@ use std::{fs, os::unix::ffi::OsStrExt as _, path::Path};
 use anyhow::{Context as _, bail};
 use rns_formats::{HashPart, StoreDir, StorePath};
 
-/// What was named.
+/// A store path, or a file inside one, as the command line names it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PathInStore {
     pub(super) hash: HashPart,
     /// The whole base name, where that was given.
     pub(super) base: Option<StorePath>,
-    /// The names on the way to what is meant inside the path.
+    /// The names on the way to the file inside the path.
     pub(super) inside: Vec<Vec<u8>>,
 }
 

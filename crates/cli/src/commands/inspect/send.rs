@@ -76,8 +76,8 @@ pub(crate) fn dump(args: &DumpArgs, environment: &Environment) -> anyhow::Result
     })
 }
 
-/// Writes a range of the NAR. A path that is collected meanwhile, or whose files are not what was registered, is an
-/// error: what was written until then is no answer.
+/// Writes a range of the NAR. A path that is collected meanwhile, or whose files have changed, is an error: the bytes
+/// written until then are no answer.
 async fn send(
     found: &InspectedPath,
     range: Range<u64>,

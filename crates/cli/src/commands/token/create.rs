@@ -16,12 +16,12 @@ use rns_server::{
 use super::{edit, token_file::TokenFile};
 use crate::output::{Answer, print, tell};
 
-/// What a new file begins with.
+/// The first lines of a new file.
 const HEADER: &str = "\
-# Tokens of a binary cache, one on each line: its name, its hash, what it is for, until when.\n\
+# Tokens of a binary cache, one on each line: name, hash, permissions, expiry.\n\
 # The tokens themselves are not here. `rust-nix-serve token` makes, lists, revokes and checks them.\n";
 
-/// What a token is to be.
+/// The properties of the token to make.
 pub(super) struct NewToken {
     name: TokenName,
     allow: Permissions,
@@ -77,7 +77,7 @@ fn append(file: &Path, token: &Token) -> anyhow::Result<()> {
             text.push('\n');
         }
         writeln!(text, "{token}")?;
-        // Also what was wrong before: the server would not take the new token up.
+        // Earlier faults of the file count too: the server would refuse the whole file.
         parse_tokens(&text).map_err(|problem| anyhow!("{}: {problem}", file.display()))?;
         Ok(text)
     })
@@ -85,7 +85,7 @@ fn append(file: &Path, token: &Token) -> anyhow::Result<()> {
 
 fn explanation(token: &Token, secret: &TokenSecret, place: &TokenFile) -> String {
     let name = &token.name;
-    // What is captured or logged shall not hold the token a second time.
+    // The token is on standard output already; a captured or logged standard error must not repeat it.
     let shown = if io::stderr().is_terminal() { secret.as_str() } else { "TOKEN" };
     let written = match place.try_file() {
         Some(file) => {

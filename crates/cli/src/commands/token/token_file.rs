@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct TokenFile {
     /// None: nowhere.
     file: Option<PathBuf>,
-    /// What clients call the server, where that is configured.
+    /// The host name for clients, where one is configured.
     host: Option<String>,
 }
 

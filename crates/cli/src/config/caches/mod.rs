@@ -13,10 +13,9 @@ use super::{
 };
 use crate::host::host_of;
 
-/// Publishing a whole store by accident is what must not happen.
-const DEFAULT_EXPOSE_NOT_SET: &str =
-    "there are caches with names, so what is shown to clients of none of them must be said";
-const EXPOSE_NOT_SET: &str = "what this cache shows must be said";
+/// Without a choice, the whole store would be published by accident.
+const DEFAULT_EXPOSE_NOT_SET: &str = "there are named caches, so this table must choose the paths that the cache without a name shows";
+const EXPOSE_NOT_SET: &str = "a named cache must choose the paths that it shows";
 
 /// All of them.
 pub(super) fn caches(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> CachesConfig {
@@ -80,12 +79,12 @@ fn named_cache(
     }
 }
 
-/// What can be meant, but hardly is.
+/// Warns of configurations that are valid, but hardly intended.
 fn warn(caches: &CachesConfig, public_host: Option<&str>, diagnostics: &mut Diagnostics<'_>) {
     for named in &caches.named {
-        if is_for_nobody(&named.cache.access) {
+        if has_no_clients(&named.cache.access) {
             diagnostics.warn(format!(
-                "nobody may use cache {0}: [cache.{0}.access] names neither tokens nor others, and gives `anonymous` nothing",
+                "no client may use cache {0}: [cache.{0}.access] has neither tokens nor subjects nor issuers, and `anonymous` is empty",
                 named.name
             ));
         }
@@ -100,7 +99,7 @@ fn warn(caches: &CachesConfig, public_host: Option<&str>, diagnostics: &mut Diag
     }
 }
 
-fn is_for_nobody(access: &AccessConfig) -> bool {
+fn has_no_clients(access: &AccessConfig) -> bool {
     access.anonymous.is_empty()
         && access.tokens.is_none()
         && access.subjects.is_empty()

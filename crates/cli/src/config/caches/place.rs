@@ -78,7 +78,7 @@ pub(super) fn check(caches: &CachesConfig, diagnostics: &mut Diagnostics<'_>) {
             let hint = "write `hosts = [\"…\"]`, `path = \"/…\"` or both";
             diagnostics.problem(
                 &format!("cache.{}", one.name),
-                "it has neither a host name nor a path, so nobody could get there",
+                "it has neither a host name nor a path, so no request could reach it",
                 hint,
             );
         }
@@ -98,7 +98,7 @@ fn is_common(one: &NamedCache, other: &NamedCache) -> bool {
     one.hosts.iter().any(|host| other.hosts.contains(host))
 }
 
-/// Pairs of caches that clients find under one host name though they want different tokens, by what they are called.
+/// Pairs of caches under one host name that need different tokens, as messages name them.
 pub(super) fn sharing_a_host(caches: &CachesConfig) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let named = |cache: &NamedCache| format!("cache {}", cache.name);

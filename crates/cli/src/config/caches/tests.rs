@@ -1,4 +1,4 @@
-//! CachesConfig with names: what they resolve to, and what is said about wrong ones.
+//! Named caches: the values they resolve to, and the problems of wrong ones.
 
 use rns_server::config::{CacheConfig, NamedCache, Permission, SigningPolicy};
 
@@ -40,7 +40,7 @@ fn a_named_cache_is_private_and_inherits_priority_and_keys_only() {
     assert_eq!(signing, &loaded.server.caches.default.signing);
     assert!(access.anonymous.is_empty() && access.tokens.is_none());
     assert!(expose.is_everything());
-    assert!(loaded.warnings[0].contains("nobody may use cache a"), "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("no client may use cache a"), "{:?}", loaded.warnings);
 }
 
 #[test]
@@ -66,11 +66,14 @@ fn what_a_named_cache_says_goes_before_what_is_general() {
 #[test]
 fn what_is_shown_must_be_said_once_there_are_several_caches() {
     let said = refusal(&one(""));
-    assert!(said.contains("expose: there are caches with names"), "{said}");
+    assert!(said.contains("expose: there are named caches"), "{said}");
     let denies = refusal(&format!("[expose]\ndeny = [\"*.drv\"]\n{}", one("")));
-    assert!(denies.contains("expose: there are caches with names"), "{denies}");
+    assert!(denies.contains("expose: there are named caches"), "{denies}");
     refused("[cache.a]\npath = \"/a\"\n", "cache.a.expose (");
-    refused("[cache.a]\npath = \"/a\"\n[cache.a.expose]\ndeny = [\"x\"]\n", "must be said");
+    refused(
+        "[cache.a]\npath = \"/a\"\n[cache.a.expose]\ndeny = [\"x\"]\n",
+        "must choose the paths",
+    );
     assert!(load_with(&format!("[expose]\neverything = false\n{}", one("")), &[], &[]).is_ok());
 }
 

@@ -38,10 +38,10 @@ pub(crate) struct RawConfig {
     pub(crate) listen: Vec<String>,
     /// Threads that answer requests; 0 is one for each processor.
     pub(crate) workers: usize,
-    /// The address clients use when it is not the one listened on, as behind a proxy. Shown at the start and on
+    /// The address for clients, where it is not the one listened on, as behind a proxy. Shown at the start and on
     /// the page at `/`.
     pub(crate) public_url: String,
-    /// How long running downloads may go on after a request to stop.
+    /// Time that running downloads get after a request to stop.
     pub(crate) shutdown_grace: Span,
     pub(crate) unix: RawUnix,
     pub(crate) store: RawStore,
@@ -89,7 +89,7 @@ pub(crate) struct RawStore {
     pub(crate) readers: usize,
     /// How long a locked database is waited for.
     pub(crate) busy_timeout: Span,
-    /// Which NARs are compared with their registered hash while they are sent.
+    /// The NARs that are compared with their registered hash while they are sent.
     pub(crate) verify: RawVerify,
     /// Memory for the layouts of NARs, which make ranges and lengths cheap; an eighth of it beside that is for
     /// rows of the database.
@@ -97,11 +97,11 @@ pub(crate) struct RawStore {
     /// Connections to the Nix daemon, each of which is a process of its own there.
     pub(crate) daemon_connections: usize,
     /// Entries, of 16 bytes each, of the index of debug information and of that of NAR hashes. Both are made
-    /// when somebody asks for such a URL for the first time.
+    /// at the first request for such a URL.
     pub(crate) index_entries: usize,
 }
 
-/// Which NARs are compared with their registered hash while they are sent.
+/// The NARs that are compared with their registered hash while they are sent.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RawVerify {
@@ -113,7 +113,7 @@ pub(crate) enum RawVerify {
     Never,
 }
 
-/// What `/nix-cache-info` tells clients.
+/// The contents of `/nix-cache-info`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-reload" = true))]
@@ -133,16 +133,16 @@ pub(crate) struct RawTls {
     pub(crate) certificate: String,
     /// The private key, PEM. Relative names as in `signing.keys`.
     pub(crate) key: String,
-    /// Certificates, PEM, that vouch for those of clients. Clients are asked for one then, and what it is worth is in
-    /// `access.subjects`; those without one are anonymous, or have a token. Relative names as in `signing.keys`.
+    /// Certificates, PEM, of the authority that signs client certificates. Clients are then asked for one, and `access.subjects`
+    /// has its permissions; clients without one are anonymous, or have a token. Relative names as in `signing.keys`.
     pub(crate) client_ca: String,
 }
 
-/// Listeners for those who watch the service.
+/// Listeners for monitoring.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawMetrics {
-    /// Where nothing but `/metrics`, `/healthz` and `/readyz` is answered, to everybody who can connect. Written as in `listen`, without
+    /// Addresses that answer only `/metrics`, `/healthz` and `/readyz`, to every client that can connect. Written as in `listen`, without
     /// TLS. A socket passed by systemd under the name `metrics` replaces the list.
     pub(crate) listen: Vec<String>,
 }

@@ -12,29 +12,29 @@ pub(crate) struct RawSigning {
     /// Secret key files, each of which signs. A relative name is looked for in `$CREDENTIALS_DIRECTORY` (systemd's
     /// `LoadCredential=`) where that is set, otherwise in the working directory.
     pub(crate) keys: Vec<String>,
-    /// What is signed, and what becomes of the signatures that the store holds.
+    /// The paths that are signed, and the fate of the signatures that the store holds.
     pub(crate) policy: RawPolicy,
     /// For the policy `signed-by`: the public keys, each `name:base64`.
     pub(crate) signed_by: Vec<String>,
 }
 
-/// What is signed.
+/// The paths that are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RawPolicy {
-    /// everything that is served, beside the stored signatures: whoever trusts the key trusts the whole store
+    /// every served path, beside the stored signatures: a client that trusts the key trusts the whole store
     Add,
-    /// everything that is served, and the stored signatures are dropped
+    /// every served path, and the stored signatures are dropped
     Replace,
-    /// nothing; the stored signatures are served
+    /// no path; the stored signatures are served
     Keep,
-    /// only what was built on this machine, beside the stored signatures
+    /// only paths that were built on this machine, beside the stored signatures
     Ultimate,
-    /// only what carries a valid signature by one of `signed_by`, beside the stored signatures
+    /// only paths with a valid signature by one of `signed_by`, beside the stored signatures
     SignedBy,
 }
 
-/// Signatures of this cache; what is not said here is as in `[signing]`.
+/// Signatures of this cache; a key that is left out has the value of `[signing]`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawCacheSigning {
