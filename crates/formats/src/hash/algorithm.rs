@@ -9,7 +9,7 @@ pub enum HashAlgorithm {
     Md5,
     /// 20 bytes; only in content addresses.
     Sha1,
-    /// 32 bytes; what store paths, NAR hashes and signatures use.
+    /// 32 bytes; in store paths, NAR hashes and signatures.
     Sha256,
     /// 64 bytes; only in content addresses.
     Sha512,

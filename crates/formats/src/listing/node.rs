@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// The tree of an archive, as a `.ls` file tells it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NarListing {
-    /// What the store path itself is.
+    /// The node of the store path itself.
     pub root: ListingNode,
 }
 

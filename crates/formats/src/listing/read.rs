@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for NodeAt {
             Some("regular") => Ok(ListingNode::Regular {
                 size: size.ok_or_else(|| de::Error::missing_field("size"))?,
                 executable: executable.unwrap_or(false),
-                // No contents can begin at 0, where every archive says what it is: writers without
+                // No contents can begin at 0, where every archive has its magic bytes: writers without
                 // offsets put 0 here.
                 nar_offset: nar_offset.filter(|&offset| offset != 0),
             }),

@@ -33,7 +33,7 @@ impl KeyName {
     /// Reads a name.
     ///
     /// # Errors
-    /// When it is empty, or could not be told from what follows it.
+    /// When it is empty, could not be told from the text after it, or has an invisible character.
     pub fn parse(text: &str) -> Result<Self, KeyNameError> {
         if text.is_empty() {
             Err(KeyNameError::Empty)

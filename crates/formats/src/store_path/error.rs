@@ -1,4 +1,4 @@
-//! What is wrong with a text that should be a store path.
+//! Errors of texts that should be store paths.
 
 use thiserror::Error;
 
@@ -31,7 +31,7 @@ pub enum StorePathError {
         /// The offending byte.
         byte: u8,
     },
-    /// The name, or what precedes its first dash, is `.` or `..`.
+    /// The name, or the part before its first dash, is `.` or `..`.
     #[error("the name is, or its first dash-separated part is, `.` or `..`")]
     DotName,
     /// A full path that is not directly below the store directory.

@@ -1,4 +1,4 @@
-//! What identifies a store path.
+//! The hash part, which identifies a store path.
 
 use std::cmp::Ordering;
 use std::fmt;

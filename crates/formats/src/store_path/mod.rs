@@ -1,7 +1,7 @@
 //! Store directories, store paths and their parts.
 //!
 //! A store path's base name is 32 nix32 digits, a dash and a name. Names have 1 to 211 of the
-//! characters `0-9 A-Z a-z + - . _ ? =`; neither the name nor what precedes its first dash may
+//! characters `0-9 A-Z a-z + - . _ ? =`; neither the name nor the part before its first dash may
 //! be `.` or `..`. A leading dot is otherwise allowed, as Nix has it since 2.21.
 
 mod error;
@@ -36,7 +36,7 @@ impl StorePath {
     /// Reads a base name. Use [`StoreDir::parse_path`] for a full path.
     ///
     /// # Errors
-    /// Says which part of the text breaks which rule.
+    /// Names the part of the text that breaks a rule.
     pub fn parse(base: &str) -> Result<Self, StorePathError> {
         if base.len() < HASH_DIGITS {
             return Err(StorePathError::TooShort);

@@ -22,7 +22,7 @@ pub enum StoreDirError {
 
 /// The logical store directory, `/nix/store` nearly everywhere.
 ///
-/// It is part of what is hashed and signed, and need not be where the files are.
+/// It is a part of hashes and signatures. The files may be elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreDir(Arc<str>);
 

@@ -23,7 +23,7 @@ pub use self::log::LogName;
 pub use self::nar::NarName;
 pub use self::serve::ServePath;
 
-/// Something that a path names. Whether it exists is another question.
+/// A resource that a path names. It need not exist.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Resource {
     /// `/`: the page for people.
@@ -114,7 +114,7 @@ pub fn is_reserved_segment(segment: &str) -> bool {
         || extension.is_some_and(|text| [NAR_INFO_EXTENSION, LISTING_EXTENSION].contains(&text))
 }
 
-/// What a request names by its path and query, both as they were sent: still percent-encoded, the
+/// The resource of a request's path and query, both as they were sent: still percent-encoded, the
 /// query without its `?`.
 ///
 /// `None` when there is no such name: the answer to that is 404, since clients treat any other
@@ -175,7 +175,7 @@ fn realisation(segments: Segments<'_>) -> Option<Resource> {
     DrvOutputId::parse(id).ok().map(Resource::Realisation)
 }
 
-/// Reads what follows the first segment, taking the query for a part of the path where that makes a
+/// Reads the segments after the first, with the query as a part of the path where that makes a
 /// name.
 fn with_and_without_query(
     raw_path: &str,

@@ -9,7 +9,7 @@ use crate::store_path::HashPart;
 
 use super::decode::query_value;
 
-/// What the URL of a NAR says about it: at least one of the two hashes.
+/// The hashes and the compression in the URL of a NAR: at least one of the two hashes.
 ///
 /// | URL below `nar/` | where from |
 /// |---|---|
