@@ -87,7 +87,7 @@ fn in_circles(edges: &Edges) -> Vec<&PathBuf> {
 
 fn shown(file: &Path) -> String {
     let text = file.display().to_string();
-    text.rsplit_once("/../").map_or(text.clone(), |(_, rest)| rest.to_owned())
+    text.rsplit_once("/../").map_or_else(|| text.clone(), |(_, rest)| rest.to_owned())
 }
 
 #[test]

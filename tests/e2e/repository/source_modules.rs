@@ -88,7 +88,7 @@ impl Modules {
                     at = end;
                     is_public = false;
                 }
-                "mod" if next != "" => {
+                "mod" if !next.is_empty() => {
                     let inner = [names.as_slice(), &[next.to_owned()]].concat();
                     let directory = children.join(next);
                     if tokens[at + 2] == "{" {
@@ -202,7 +202,7 @@ impl Scope<'_> {
             at += 1;
         }
         let alias = (tokens.get(at).is_some_and(|token| token == "as")).then(|| &tokens[at + 1]);
-        let Some(name) = alias.or(names.last()).cloned() else { return };
+        let Some(name) = alias.or_else(|| names.last()).cloned() else { return };
         let target = absolute(self.names, &names);
         // Several traits may be imported as `_`.
         let name = if name == "_" { format!("_{}", module.imports.len()) } else { name };

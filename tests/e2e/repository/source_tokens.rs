@@ -2,7 +2,7 @@
 
 /// The words and punctuation marks of the production code in a file.
 pub(super) fn production(text: &str) -> Vec<String> {
-    without_tests(split(text))
+    without_tests(&split(text))
 }
 
 fn split(text: &str) -> Vec<String> {
@@ -70,7 +70,7 @@ fn raw_text(chars: &[char]) -> usize {
 }
 
 /// Leaves out every item that has the attribute `cfg(test)`, and all other attributes.
-fn without_tests(tokens: Vec<String>) -> Vec<String> {
+fn without_tests(tokens: &[String]) -> Vec<String> {
     let mut kept = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -82,16 +82,16 @@ fn without_tests(tokens: Vec<String>) -> Vec<String> {
             at += 1;
             continue;
         }
-        let end = closing(&tokens, start);
+        let end = closing(tokens, start);
         let is_test = tokens[start + 1..end].starts_with(&["cfg".into(), "(".into()])
             && tokens[start..end].contains(&"test".to_owned())
             && !tokens[start..end].contains(&"not".to_owned());
         at = end + 1;
         if is_test {
             while tokens.get(at).is_some_and(|token| token == "#") {
-                at = closing(&tokens, at + 1) + 1;
+                at = closing(tokens, at + 1) + 1;
             }
-            at = end_of_item(&tokens, at);
+            at = end_of_item(tokens, at);
         }
     }
     kept
