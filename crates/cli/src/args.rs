@@ -13,7 +13,7 @@ use clap_complete::Shell;
 #[command(name = "rust-nix-serve", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "The configuration file is --config, else $RUST_NIX_SERVE_CONFIG, else \
     /etc/rust-nix-serve/config.toml. The environment goes over it, flags over that; \
-    `rust-nix-serve config show` says what is in effect and why.")]
+    `rust-nix-serve config show` prints every value and its source.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the store (what happens without a subcommand, too)
+    /// Serve the store; the default without a subcommand
     Serve(Box<ServeArgs>),
     /// Make and convert signing keys
     #[command(subcommand)]
@@ -31,12 +31,12 @@ pub(crate) enum Command {
     /// Make, list, revoke and check the tokens of a private cache
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Check the configuration and the files it names, and say everything that is wrong
+    /// Check the configuration and the files it names, and report every problem
     CheckConfig(CheckArgs),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List what is inside a store path, as a client of this server would see it
+    /// List the files inside a store path, as a client of this server would see them
     Ls(ListArgs),
     /// Print a file inside a store path
     Cat(InspectArgs),
@@ -83,13 +83,13 @@ pub(crate) enum TokenCommand {
     Create {
         /// Who gets it, for lists and for the log
         name: String,
-        /// What it is for: read, push, delete, metrics, with commas between them
+        /// What it allows: read, metrics, push, delete, with commas between them; push and delete allow nothing yet
         #[arg(long, value_name = "PERMISSIONS", default_value = "read")]
         allow: String,
         /// Until when: 90d (h, d, w, y), a date, a time such as 2027-02-19T10:00:00Z, or never
         #[arg(long, value_name = "WHEN", default_value = "90d")]
         expires: String,
-        /// Show only paths with such names and what they refer to: hello-*, with commas between several
+        /// Show only paths with such names and their references: hello-*, with commas between several
         #[arg(long, value_name = "PATTERNS")]
         paths: Option<String>,
         #[command(flatten)]
@@ -107,7 +107,7 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         place: TokenPlace,
     },
-    /// Read a token from standard input and say whose it is, what it is for, and whether it is good
+    /// Read a token from standard input; print its name and permissions, and whether it is valid
     Check {
         #[command(flatten)]
         place: TokenPlace,
@@ -117,7 +117,7 @@ pub(crate) enum TokenCommand {
 /// Where tokens are.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TokenPlace {
-    /// The file of tokens, instead of `access.tokens` of the configuration; for `-`, what would be written is printed
+    /// The file of tokens, instead of `access.tokens` of the configuration; `-` prints the line that would be written
     #[arg(long, short, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// The cache of that name in the configuration
@@ -160,7 +160,7 @@ pub(crate) struct ListArgs {
     /// Show kind, size and where symbolic links point
     #[arg(long, short)]
     pub(crate) long: bool,
-    /// Show what is in directories, too
+    /// List directories recursively
     #[arg(long, short = 'R')]
     pub(crate) recursive: bool,
     #[command(flatten)]
@@ -181,7 +181,7 @@ pub(crate) struct DumpArgs {
     /// A store path, its base name or its hash part
     #[arg(value_name = "STOREPATH")]
     pub(crate) path: PathBuf,
-    /// Compress what is printed
+    /// Compress the output
     #[arg(long, value_name = "METHOD", default_value = "none")]
     pub(crate) compression: DumpCompression,
     #[command(flatten)]
@@ -212,7 +212,7 @@ pub(crate) struct StoreArgs {
     pub(crate) store: Option<String>,
 }
 
-/// What can be said about serving. Every value is a configuration key, too.
+/// The flags of `serve`. Each sets a configuration key.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServeArgs {
     /// The configuration file
@@ -239,7 +239,7 @@ pub(crate) struct ServeArgs {
     /// A secret key file to sign with; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) signing_key: Vec<String>,
-    /// What is signed: add, replace, keep, ultimate or signed-by
+    /// The signing policy: add, replace, keep, ultimate or signed-by
     #[arg(long, value_name = "POLICY")]
     pub(crate) signing_policy: Option<String>,
     /// The address clients use, when it is another
@@ -248,13 +248,13 @@ pub(crate) struct ServeArgs {
     /// Threads that answer requests; 0 is one for each processor
     #[arg(long, value_name = "NUMBER")]
     pub(crate) workers: Option<u32>,
-    /// Certificate chain (PEM); what --host, --port and the defaults listen on then speaks TLS
+    /// Certificate chain (PEM); the addresses of --host, --port or the default then speak TLS
     #[arg(long, alias = "tls-certificate", value_name = "FILE")]
     pub(crate) ssl_cert: Option<String>,
     /// Private key of the certificate (PEM)
     #[arg(long, alias = "tls-key", value_name = "FILE")]
     pub(crate) ssl_key: Option<String>,
-    /// Seconds after which a client that takes nothing is cut off
+    /// Seconds after which a client that reads nothing is disconnected
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<u64>,
     /// Seconds an idle connection stays open

@@ -24,7 +24,7 @@ use tracing_subscriber::{
 /// How the program logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogConfig {
-    /// What passes: a level, or levels for parts of the program.
+    /// The levels that are logged: one, or one for each module.
     pub(crate) level: String,
     /// How a line looks.
     pub(crate) format: LogFormat,
@@ -41,6 +41,20 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Why a text is no log level.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogLevelError {
+    /// A word that is no level. The filter itself would take it for the name of a module, and log nothing.
+    #[error("`{0}` is not a log level")]
+    UnknownLevel(String),
+    /// The filter cannot read it.
+    #[error(transparent)]
+    Filter(#[from] ParseError),
+    /// The subscriber that the filter belongs to is gone.
+    #[error(transparent)]
+    Reload(#[from] reload::Error),
+}
+
 impl LogFormat {
     /// Whether people read standard output and error of this process.
     pub(crate) fn is_for_people(self) -> bool {
@@ -48,41 +62,41 @@ impl LogFormat {
     }
 }
 
-/// Changes what passes while the program runs.
+/// Changes the log level while the program runs.
 #[derive(Clone)]
 pub(crate) struct LogLevel(reload::Handle<EnvFilter, Registry>);
 
 impl LogLevel {
-    /// Lets pass what `level` says from now on.
+    /// Logs by this level from now on.
     ///
     /// # Errors
     ///
-    /// When it says nothing.
-    pub(crate) fn set(&self, level: &str) -> Result<(), String> {
+    /// When the text is no level.
+    pub(crate) fn set(&self, level: &str) -> Result<(), LogLevelError> {
         check_level(level)?;
-        let filter = filter(level).map_err(|error| error.to_string())?;
-        self.0.reload(filter).map_err(|error| error.to_string())
+        Ok(self.0.reload(filter(level)?)?)
     }
 }
 
-/// Whether a text says what is to be logged.
+/// Whether a text is a log level, or levels for modules.
 ///
 /// # Errors
 ///
-/// Which part of it does not. (The filter itself takes every word for the name of a part of the program, so that a
-/// misspelt level would silence everything.)
-pub(crate) fn check_level(text: &str) -> Result<(), String> {
+/// Names the part that is no level. The filter alone does not find it: it takes every word for the name of a module, so
+/// that a misspelt level would silence the log.
+pub(crate) fn check_level(text: &str) -> Result<(), LogLevelError> {
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     for part in text.split(',') {
         let level = part.rsplit_once('=').map_or(part, |(_, level)| level).trim();
         if !levels.iter().any(|known| known.eq_ignore_ascii_case(level)) {
-            return Err(format!("`{level}` is not a log level"));
+            return Err(LogLevelError::UnknownLevel(level.to_owned()));
         }
     }
-    EnvFilter::try_new(text).map(drop).map_err(|error| error.to_string())
+    EnvFilter::try_new(text)?;
+    Ok(())
 }
 
-/// At the usual level, what the HTTP library says about its threads is of no interest.
+/// The filter of a level. At `info`, the HTTP library logs only warnings: its lines about threads help no operator.
 fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     let usual = level.trim().eq_ignore_ascii_case("info");
     EnvFilter::try_new(if usual { "info,actix_server=warn" } else { level })
@@ -92,7 +106,7 @@ fn filter(level: &str) -> Result<EnvFilter, ParseError> {
 ///
 /// # Errors
 ///
-/// When the level says nothing, or logging was started before.
+/// When the text is no level, or logging was started before.
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<LogLevel> {
     let filter = filter(&config.level).context("log.level")?;
     let (filter, handle) = reload::Layer::new(filter);
@@ -175,10 +189,11 @@ mod tests {
     #[test]
     fn levels_are_checked_word_by_word() {
         for text in ["info", "WARN", "rns_nix_store=debug,info", "off"] {
-            assert_eq!(check_level(text), Ok(()), "{text}");
+            check_level(text).unwrap();
         }
-        assert_eq!(check_level("inof"), Err("`inof` is not a log level".into()));
-        assert_eq!(check_level("rns_nix_store=loud,info"), Err("`loud` is not a log level".into()));
-        assert!(check_level("").is_err());
+        let refused = |text| check_level(text).unwrap_err().to_string();
+        assert_eq!(refused("inof"), "`inof` is not a log level");
+        assert_eq!(refused("rns_nix_store=loud,info"), "`loud` is not a log level");
+        assert_eq!(refused(""), "`` is not a log level");
     }
 }

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod config;
+mod host;
 mod logging;
 mod output;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-/// What a command found out; an error is neither.
+/// The answer of a command; an error is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// It is so, or it is done: exit code 0.
@@ -22,7 +22,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Prints a line to standard error. Nobody can be told when that fails.
+/// Prints a line to standard error. A failure is ignored, because there is no other place to report it.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -72,7 +72,7 @@ impl RangeRequest {
 }
 
 impl ByteRange {
-    /// What the value of a `Range` header means for a body of `len` bytes. A header that is
+    /// The meaning of a `Range` header for a body of `len` bytes. A header that is
     /// malformed or asks for several ranges means [`Whole`](Self::Whole).
     #[must_use]
     pub fn parse(header: &str, len: u64) -> Self {

@@ -1,4 +1,4 @@
-//! `nix-cache-info`: what a cache says about itself.
+//! `nix-cache-info`: the properties of a cache.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::store_path::{StoreDir, StoreDirError};
 
-/// What a client assumes when `Priority` is missing.
+/// The priority that a client assumes when `Priority` is missing.
 const DEFAULT_PRIORITY: i32 = 50;
 
 /// Why a text is not a `nix-cache-info`.
@@ -36,7 +36,7 @@ pub struct CacheInfo {
 
 impl CacheInfo {
     /// Reads the file as clients do: white space around values and lines without a colon are
-    /// ignored, and what is missing has the default a client assumes.
+    /// ignored, and a missing field has the default that a client assumes.
     ///
     /// # Errors
     /// When a client would refuse the cache.
@@ -58,7 +58,7 @@ impl CacheInfo {
 }
 
 impl Default for CacheInfo {
-    /// What a client assumes of a cache that says nothing.
+    /// The values that a client assumes where a cache sets none.
     fn default() -> Self {
         Self {
             store_dir: StoreDir::default(),

@@ -19,7 +19,7 @@ pub enum Compression {
     None,
     /// xz.
     Xz,
-    /// bzip2, which is also what a narinfo without `Compression` means.
+    /// bzip2, also the meaning of a narinfo without `Compression`.
     Bzip2,
     /// Zstandard.
     Zstd,
@@ -89,7 +89,7 @@ impl Compression {
         Self::ALL.into_iter().find(|method| method.name() == name).ok_or(UnknownCompression)
     }
 
-    /// What file names end with after `.nar`: empty for [`Compression::None`], else with its dot.
+    /// The ending of file names after `.nar`: empty for [`Compression::None`], else with its dot.
     ///
     /// Nix gives a suffix of their own only to xz, bzip2, zstd, br, lzip and lz4; the others have
     /// the customary suffix of their tools here.

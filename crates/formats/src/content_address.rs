@@ -1,4 +1,4 @@
-//! Content addresses: how a store path's name follows from what it contains.
+//! Content addresses: store paths whose names follow from their contents.
 
 use std::fmt;
 use std::str::FromStr;
@@ -131,7 +131,7 @@ impl ContentAddress {
     }
 }
 
-/// The text before the hash: what is hashed, and every reference, sorted.
+/// The text before the hash: the kind of the contents, and every reference, sorted.
 fn path_type(method: &str, store_dir: &StoreDir, references: &[StorePath], itself: bool) -> String {
     let mut sorted: Vec<_> = references.iter().collect();
     sorted.sort_unstable();

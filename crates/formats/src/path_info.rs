@@ -1,4 +1,4 @@
-//! What a store knows about one of its valid paths.
+//! The metadata of a valid store path.
 
 use crate::content_address::ContentAddress;
 use crate::fingerprint::fingerprint;

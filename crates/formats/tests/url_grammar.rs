@@ -6,7 +6,7 @@
     reason = "a helper of a test may fail loudly too"
 )]
 
-use rns_formats::url::parse;
+use rns_formats::url::{is_reserved_segment, parse};
 use rns_formats::{
     BuildId, Compression, DrvOutputId, HashPart, NarName, Resource, Sha256Digest, StorePath,
 };
@@ -416,4 +416,33 @@ fn nothing_outside_a_store_path_is_served() {
     }
     assert!(served(&format!("/serve/H/{}", "n".repeat(255))).is_some());
     assert_eq!(served(&format!("/serve/H/{}", "n".repeat(256))), None);
+}
+
+#[test]
+fn a_segment_that_begins_a_name_is_reserved() {
+    let hash = "00000000000000000000000000000001";
+    let (build_id, digest) = ("0".repeat(40), "0".repeat(64));
+    for name in [
+        "nix-cache-info".to_owned(),
+        format!("{hash}.narinfo"),
+        format!("{hash}.ls"),
+        format!("nar/{hash}.nar"),
+        format!("log/{hash}-x.drv"),
+        format!("build-trace-v2/{hash}-x.drv/out.doi"),
+        format!("realisations/sha256:{digest}!out.doi"),
+        format!("debuginfo/{build_id}.debug"),
+        format!("serve/{hash}/"),
+        "pubkey".to_owned(),
+        "version".to_owned(),
+        "healthz".to_owned(),
+        "health".to_owned(),
+        "readyz".to_owned(),
+        "metrics".to_owned(),
+    ] {
+        assert!(parse(&format!("/{name}"), None).is_some(), "{name}");
+        assert!(is_reserved_segment(name.split('/').next().unwrap()), "{name}");
+    }
+    for free in ["team-a", "nars", "narinfo", "x.tar.xz", "ls"] {
+        assert!(!is_reserved_segment(free), "{free}");
+    }
 }

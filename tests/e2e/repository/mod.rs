@@ -1,7 +1,10 @@
 //! Rules for the files of this repository.
 
+mod circles;
 mod coverage;
 mod documents;
 mod layers;
 mod lines;
 mod readme;
+mod source_modules;
+mod source_tokens;

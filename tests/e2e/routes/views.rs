@@ -262,7 +262,7 @@ fn a_cache_that_does_not_say_what_it_shows_is_refused() {
         ),
         (
             "[expose]\neverything = true\n[cache.a]\npath = \"/a\"",
-            "what this cache shows must be said",
+            "a named cache must choose the paths that it shows",
         ),
         ("[expose]\neverything = true\n[cache.A]\npath = \"/a\"", "`A` cannot name a table"),
     ] {

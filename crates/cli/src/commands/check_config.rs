@@ -2,7 +2,7 @@
 
 use crate::{
     args::CheckArgs,
-    config::{self, ConfigError, DEFAULT_FILE, Environment, files},
+    config::{self, ConfigError, DEFAULT_FILE, Environment, PassedSockets, files},
     output::{Answer, print, tell},
 };
 
@@ -10,7 +10,7 @@ use crate::{
 pub(super) fn run(args: CheckArgs, environment: &Environment) -> anyhow::Result<Answer> {
     let mut serve = args.serve;
     serve.config = args.file.or(serve.config);
-    let loaded = match config::load(&serve, environment) {
+    let loaded = match config::load(&serve, environment, PassedSockets::Unknown) {
         Ok(loaded) => loaded,
         Err(error) => return Ok(refuse(&error)),
     };

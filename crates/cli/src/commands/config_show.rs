@@ -4,17 +4,17 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     args::ServeArgs,
-    config::{self, Environment},
+    config::{self, Environment, PassedSockets},
     output::{Answer, print, tell},
 };
 
-/// Prints what is in effect.
+/// Prints the values in effect.
 pub(super) fn run(
     serve: &ServeArgs,
     environment: &Environment,
     as_json: bool,
 ) -> anyhow::Result<Answer> {
-    let loaded = config::load(serve, environment)?;
+    let loaded = config::load(serve, environment, PassedSockets::Unknown)?;
     for warning in &loaded.warnings {
         tell(&format!("warning: {warning}"));
     }

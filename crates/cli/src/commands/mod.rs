@@ -16,11 +16,11 @@ use crate::{
     output::Answer,
 };
 
-/// Does what the command line asks for.
+/// Runs the command of the command line.
 ///
 /// # Errors
 ///
-/// Why it could not be done.
+/// When the command could not be carried out.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
     let environment = Environment::of_process();
     match cli.command {

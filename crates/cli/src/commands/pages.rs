@@ -1,4 +1,4 @@
-//! What is made from the code for shells, `man` and the documentation.
+//! Completions, manual pages and the reference, generated from the code.
 
 use std::{fs, io::Write as _, path::Path};
 

@@ -13,16 +13,18 @@ use rns_server::config::{Hooks, Reloadable};
 use crate::{
     args::ServeArgs,
     commands::{reload_guard, startup_banner},
-    config::{self, ConfigError, Environment, Loaded, files, takes_effect_on_reload},
+    config::{
+        self, ConfigError, Environment, Loaded, PassedSockets, files, takes_effect_on_reload,
+    },
     logging::{self, LogLevel},
     output::{Answer, tell},
 };
 
 /// Serves until it is told to stop.
 pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<Answer> {
-    let loaded = config::load(&args, &environment)?;
+    let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess)?;
     let level = logging::start(&loaded.log)?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().chain(&files::certificate_warning(&loaded)) {
         tracing::warn!("{warning}");
     }
     let (server, mut store) = (loaded.server.clone(), loaded.store.clone());
@@ -33,16 +35,19 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     }
     let last = Mutex::new(loaded.clone());
     let hooks = Hooks {
-        started: Some(startup_banner::hook(&loaded)),
-        reload: Some(Arc::new(move || reload(&args, &environment, &loaded, &last, &level))),
+        started: Some(startup_banner::hook(&loaded, &server.store)),
+        reload: Some(Arc::new(move || {
+            let reloaded = reload(&args, &environment, &loaded, &last, &level);
+            reloaded.map_err(|error| error.to_string())
+        })),
     };
     let backends = Box::new(move || Arc::new(LocalCaches::open(store)) as Arc<dyn CacheFactory>);
     rns_server::run(server, backends, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
 }
 
-/// What it means when there is no store: an outage to whoever has configured this server or started it as a unit,
-/// but only an empty cache to somebody who tries the program at a terminal.
+/// A missing store is an outage where the server is configured or is a unit, but an empty cache where a user tries the
+/// program at a terminal.
 ///
 /// A shell on a desktop inherits `INVOCATION_ID` from the unit of its terminal; `SYSTEMD_EXEC_PID` tells whose it is.
 fn absent_store(loaded: &Loaded, environment: &Environment, terminal: bool) -> AbsentStore {
@@ -57,25 +62,26 @@ fn absent_store(loaded: &Loaded, environment: &Environment, terminal: bool) -> A
     }
 }
 
-/// Reads the configuration again. What can be exchanged goes to the server, and of the rest it is said that it
-/// waits; with any problem everything stays.
+/// Reads the configuration again, and returns the values that the server can exchange. Other changed keys are logged: they
+/// wait for a restart. With any problem, nothing changes.
 fn reload(
     args: &ServeArgs,
     environment: &Environment,
     started: &Loaded,
     last: &Mutex<Loaded>,
     level: &LogLevel,
-) -> Result<Reloadable, String> {
-    let loaded = config::load(args, environment).map_err(|error| error.to_string())?;
+) -> anyhow::Result<Reloadable> {
+    let loaded = config::load(args, environment, PassedSockets::OfThisProcess)?;
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     reload_guard::check_file(&last, &loaded)?;
     let problems = files::check_credentials(&loaded);
     if !problems.is_empty() {
-        return Err(ConfigError(problems).to_string());
+        return Err(ConfigError(problems).into());
     }
     level.set(&loaded.log.level)?;
     let widened = reload_guard::widened(&last.server.caches, &loaded.server.caches);
-    for warning in loaded.warnings.iter().chain(&widened) {
+    let certificate = files::certificate_warning(&loaded);
+    for warning in loaded.warnings.iter().chain(&widened).chain(&certificate) {
         tracing::warn!("{warning}");
     }
     let mut waiting = started.settings.changed(&loaded.settings);
@@ -97,12 +103,12 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let args = ServeArgs { store: store.map(str::to_owned), ..ServeArgs::default() };
-        let loaded = config::load(&args, &environment).unwrap();
+        let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess).unwrap();
         absent_store(&loaded, &environment, terminal)
     }
 
     #[test]
-    fn only_somebody_who_tries_the_program_is_served_an_empty_cache() {
+    fn an_empty_cache_is_only_for_a_user_at_a_terminal() {
         assert_eq!(absent(&[], None, true), AbsentStore::Empty);
         assert_eq!(absent(&[], None, false), AbsentStore::Unavailable);
         assert_eq!(absent(&[], Some("/mnt"), true), AbsentStore::Unavailable);

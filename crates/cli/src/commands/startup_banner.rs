@@ -1,36 +1,54 @@
-//! What is said when the server answers: where it is, and what a client needs.
+//! The text that is printed when the server has started: its addresses, and the settings of a client.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use rns_formats::PublicKey;
-use rns_nix_store::StoreConfig;
-use rns_server::config::StartedHook;
+use rns_nix_store::{AbsentStore, StoreConfig};
+use rns_server::config::{AccessConfig, Permission, StartedHook};
 
-use crate::{config::Loaded, output};
+use crate::{config::Loaded, host::host_of, output};
 
-/// Says it on standard output to people, and in the log to a journal or a machine.
-pub(super) fn hook(loaded: &Loaded) -> Arc<StartedHook> {
+/// Prints the banner to people on standard output; a journal or a machine gets a line of the log.
+pub(super) fn hook(loaded: &Loaded, store: &StoreConfig) -> Arc<StartedHook> {
     let for_people = loaded.log.format.is_for_people();
     let public_url = loaded.server.public_url.clone();
-    let store_dir = loaded.store.store_dir.as_str().to_owned();
-    let has_keys = loaded.server.caches.all().any(|(_, cache)| !cache.signing.keys.is_empty());
+    let caches = &loaded.server.caches;
+    let banner = Banner {
+        store_dir: store.store_dir.as_str().to_owned(),
+        missing: missing(store),
+        absent: store.absent,
+        has_keys: caches.all().any(|(_, cache)| !cache.signing.keys.is_empty()),
+        needs_token: needs_token(&caches.default.access),
+    };
     Arc::new(move |urls, keys| {
         let substituter = public_url.clone().or_else(|| reachable(urls));
         if for_people {
-            // A reader that has gone does not matter to the clients.
-            let _ = output::print(&text(&store_dir, urls, substituter.as_deref(), keys, has_keys));
+            // The server goes on when the reader of standard output has gone.
+            let _ = output::print(&banner.text(urls, substituter.as_deref(), keys));
         } else {
             let substituter = substituter.unwrap_or_default();
-            tracing::info!(substituter, public_keys = joined(keys), "serving {store_dir}");
+            let store = banner.store();
+            tracing::info!(substituter, public_keys = joined(keys), "serving {store}");
         }
     })
 }
 
-/// What is said where there is no Nix store.
+/// The first part of the store that does not exist.
+fn missing(store: &StoreConfig) -> Option<PathBuf> {
+    [&store.database, &store.real_dir].into_iter().find(|path| !path.exists()).cloned()
+}
+
+/// Whether reading the cache without a name needs a token, not only a certificate.
+fn needs_token(access: &AccessConfig) -> bool {
+    let has_tokens = access.tokens.is_some() || !access.oidc.is_empty();
+    has_tokens && !access.anonymous.has(Permission::Read)
+}
+
+/// The hint where there is no Nix store.
 pub(super) fn no_store(store: &StoreConfig) -> String {
     format!(
-        "There is no Nix store on this machine ({} does not exist): an empty cache is served.\n\
-         Another store is served with --store ROOT.",
+        "There is no Nix store on this machine: {} does not exist. The server answers as an empty cache.\n\
+         --store ROOT serves another store.",
         store.database.display()
     )
 }
@@ -52,46 +70,75 @@ fn host_name() -> String {
     }
 }
 
-/// `has_keys`: whether keys are configured, though perhaps none of them can be used yet.
-fn text(
-    store_dir: &str,
-    urls: &[String],
-    substituter: Option<&str>,
-    keys: &[PublicKey],
+/// The parts of the banner that the configuration decides.
+struct Banner {
+    store_dir: String,
+    /// The part of the store that does not exist, if one does not.
+    missing: Option<PathBuf>,
+    absent: AbsentStore,
+    /// Whether keys are configured, though perhaps none of them can be used yet.
     has_keys: bool,
-) -> String {
-    let mut text = format!("rust-nix-serve {} serves {store_dir} at\n", env!("CARGO_PKG_VERSION"));
-    for url in urls {
-        text.push_str(&format!("  {url}\n"));
+    needs_token: bool,
+}
+
+impl Banner {
+    /// What is served, as the object of a sentence.
+    fn store(&self) -> String {
+        match (&self.missing, self.absent) {
+            (None, _) => self.store_dir.clone(),
+            (Some(missing), AbsentStore::Empty) => {
+                format!("an empty cache, because {} does not exist,", missing.display())
+            }
+            (Some(missing), AbsentStore::Unavailable) => format!(
+                "no store yet, because {} does not exist (requests are answered with 503 until it does),",
+                missing.display()
+            ),
+        }
     }
-    let Some(url) = substituter else {
-        text.push_str("\nClients reach it through the proxy in front of that socket; `public_url` names its address.\n");
-        return text;
-    };
-    let all = joined(keys);
-    text.push_str("\nA client's nix.conf:\n");
-    text.push_str(&format!("  extra-substituters = {url}\n"));
-    if !keys.is_empty() {
-        text.push_str(&format!("  extra-trusted-public-keys = {all}\n"));
+
+    fn text(&self, urls: &[String], substituter: Option<&str>, keys: &[PublicKey]) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let mut text = format!("rust-nix-serve {version} serves {} at\n", self.store());
+        for url in urls {
+            text.push_str(&format!("  {url}\n"));
+        }
+        let Some(url) = substituter else {
+            text.push_str("\nClients connect to the proxy in front of this socket; `public_url` names its address.\n");
+            return text;
+        };
+        let all = joined(keys);
+        text.push_str("\nA client's nix.conf:\n");
+        text.push_str(&format!("  extra-substituters = {url}\n"));
+        if !keys.is_empty() {
+            text.push_str(&format!("  extra-trusted-public-keys = {all}\n"));
+        }
+        text.push_str("\nA client on NixOS:\n");
+        text.push_str(&format!("  nix.settings.extra-substituters = [ \"{url}\" ];\n"));
+        if !keys.is_empty() {
+            let quoted: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+            let quoted = quoted.join(" ");
+            text.push_str(&format!("  nix.settings.extra-trusted-public-keys = [ {quoted} ];\n"));
+        }
+        if self.needs_token {
+            // With a login: without one, older versions of curl send no password.
+            text.push_str(&format!(
+                "\nThis cache is private. A client's /etc/nix/netrc, with a token of `rust-nix-serve token create NAME`:\n  \
+                 machine {} login NAME password TOKEN\n",
+                host_of(url)
+            ));
+        }
+        let store_dir = &self.store_dir;
+        text.push_str(&format!("\nCopying once:\n  nix copy --from {url} {store_dir}/…\n"));
+        if !self.has_keys {
+            text.push_str(
+                "\nThis server signs nothing: clients accept a path only with the signature of a key that they already \
+                 trust. To sign everything:\n  \
+                 rust-nix-serve key generate \"$(hostname)-1\" --output secret-key\n  \
+                 rust-nix-serve --signing-key secret-key\n",
+            );
+        }
+        text
     }
-    text.push_str("\nA client on NixOS:\n");
-    text.push_str(&format!("  nix.settings.extra-substituters = [ \"{url}\" ];\n"));
-    if !keys.is_empty() {
-        let quoted: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
-        text.push_str(&format!(
-            "  nix.settings.extra-trusted-public-keys = [ {} ];\n",
-            quoted.join(" ")
-        ));
-    }
-    text.push_str(&format!("\nCopying once:\n  nix copy --from {url} {store_dir}/…\n"));
-    if !has_keys {
-        text.push_str(
-            "\nNothing is signed here: clients take what a key that they already trust has signed. To sign everything:\n  \
-             rust-nix-serve key generate \"$(hostname)-1\" --output secret-key\n  \
-             rust-nix-serve --signing-key secret-key\n",
-        );
-    }
-    text
 }
 
 fn joined(keys: &[PublicKey]) -> String {
@@ -105,11 +152,56 @@ mod tests {
 
     const KEY: &str = "test-1:etCiKKBZtOeNvBtc/+IEWoZIRIfdbH92B3tu7xf64ME=";
 
+    fn banner(has_keys: bool) -> Banner {
+        Banner {
+            store_dir: "/nix/store".to_owned(),
+            missing: None,
+            absent: AbsentStore::Unavailable,
+            has_keys,
+            needs_token: false,
+        }
+    }
+
+    #[test]
+    fn a_store_that_does_not_exist_is_not_said_to_be_served() {
+        let missing = Some("/nix/var/nix/db/db.sqlite".into());
+        let banner = Banner { missing, ..banner(true) };
+        let first =
+            |banner: &Banner| banner.text(&[], None, &[]).lines().next().unwrap().to_owned();
+        let said = first(&banner);
+        assert!(
+            said.contains("serves no store yet, because /nix/var/nix/db/db.sqlite does not"),
+            "{said}"
+        );
+        let said = first(&Banner { absent: AbsentStore::Empty, ..banner });
+        assert!(said.contains("serves an empty cache, because /nix/var"), "{said}");
+    }
+
+    #[test]
+    fn a_private_cache_shows_the_line_for_netrc() {
+        let line = "  machine cache.example.org login NAME password TOKEN\n";
+        let said = |needs_token| {
+            Banner { needs_token, ..banner(true) }.text(
+                &[],
+                Some("https://cache.example.org:8443/a"),
+                &[],
+            )
+        };
+        assert!(said(true).contains(line), "{}", said(true));
+        assert!(!said(false).contains("netrc"), "{}", said(false));
+        let needs_token = |text: &str| {
+            let loaded = crate::config::load_text(text).unwrap();
+            needs_token(&loaded.server.caches.default.access)
+        };
+        assert!(needs_token("[access]\nanonymous = []\ntokens = \"/t\"\n"));
+        assert!(!needs_token("[access]\nanonymous = [\"read\"]\ntokens = \"/t\"\n"));
+    }
+
     #[test]
     fn a_client_finds_lines_to_copy() {
         let urls = ["http://127.0.0.1:5000".to_owned(), "unix:/run/a".to_owned()];
         let keys = [PublicKey::parse(KEY).unwrap()];
-        let said = text("/nix/store", &urls, reachable(&urls).as_deref(), &keys, true);
+        let said = banner(true).text(&urls, reachable(&urls).as_deref(), &keys);
         for line in [
             "  http://127.0.0.1:5000\n  unix:/run/a\n",
             "  extra-substituters = http://127.0.0.1:5000\n",
@@ -119,12 +211,12 @@ mod tests {
         ] {
             assert!(said.contains(line), "{line}\nin\n{said}");
         }
-        assert!(!said.contains("Nothing is signed"), "{said}");
+        assert!(!said.contains("signs nothing"), "{said}");
     }
 
     #[test]
     fn without_a_key_the_way_to_one_is_shown() {
-        let said = text("/nix/store", &[], Some("http://h"), &[], false);
+        let said = banner(false).text(&[], Some("http://h"), &[]);
         assert!(said.contains("rust-nix-serve key generate"), "{said}");
         assert!(!said.contains("extra-trusted-public-keys"), "{said}");
     }
@@ -138,7 +230,7 @@ mod tests {
     #[test]
     fn a_socket_alone_is_nothing_a_client_could_copy() {
         let urls = ["unix:/run/a".to_owned()];
-        let said = text("/nix/store", &urls, reachable(&urls).as_deref(), &[], false);
+        let said = banner(false).text(&urls, reachable(&urls).as_deref(), &[]);
         assert!(said.contains("  unix:/run/a\n") && said.contains("public_url"), "{said}");
         assert!(!said.contains("extra-substituters"), "{said}");
     }

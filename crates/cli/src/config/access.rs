@@ -1,27 +1,28 @@
-//! Who may do what.
+//! Permissions of clients.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use rns_server::auth::Subject;
-use rns_server::config::{AccessConfig, FailurePolicyConfig, Permissions, SubjectRule};
+use rns_server::config::{AccessConfig, FailurePolicyConfig, SubjectRule};
 
 use super::{
+    diagnostics::Diagnostics,
     oidc,
+    permissions::permissions,
     raw::{RawAccess, RawCacheAccess, RawOidc},
-    resolve::Finder,
 };
 
-/// What the tables of all caches say in the same way.
+/// The keys that the tables of all caches have in common.
 #[derive(Clone, Copy)]
-pub(super) struct Rules<'a> {
+pub(super) struct AccessRules<'a> {
     anonymous: &'a [String],
     tokens: &'a str,
     subjects: &'a [String],
     oidc: &'a BTreeMap<String, RawOidc>,
 }
 
-impl<'a> Rules<'a> {
+impl<'a> AccessRules<'a> {
     /// Those of `[access]`.
     pub(super) fn of(raw: &'a RawAccess) -> Self {
         let RawAccess { anonymous, tokens, subjects, oidc, .. } = raw;
@@ -35,39 +36,42 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Leaving a cache public by accident is what must not happen.
-const NOT_SAID: &str =
-    "some clients are told from others, so what everybody may do without that must be said";
+/// The default would leave a cache public by accident.
+const ANONYMOUS_NOT_SET: &str = "there are tokens, certificates or issuers, so the permissions of anonymous clients must be written";
 
-/// What holds for one cache. `table` is where it is written.
-pub(super) fn access(rules: Rules<'_>, table: &str, find: &mut Finder<'_>) -> AccessConfig {
+/// The access configuration of the cache with this table.
+pub(super) fn access(
+    rules: AccessRules<'_>,
+    table: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> AccessConfig {
     let has_holders =
         !rules.tokens.is_empty() || !rules.subjects.is_empty() || !rules.oidc.is_empty();
-    // What is left out is everything for `[access]` and nothing for a named cache: the former is hardly ever meant here.
+    // Without the key, `[access]` lets anonymous clients read, which is hardly intended beside tokens.
     let anonymous = format!("{table}.anonymous");
-    if has_holders && !rules.anonymous.is_empty() && !find.settings.says(&anonymous) {
+    if has_holders && !rules.anonymous.is_empty() && !diagnostics.settings.is_set(&anonymous) {
         let hint = "write `anonymous = []` for a private cache, or `anonymous = [\"read\"]`";
-        find.problem(&anonymous, NOT_SAID, hint);
+        diagnostics.problem(&anonymous, ANONYMOUS_NOT_SET, hint);
     }
     AccessConfig {
-        anonymous: permissions(rules.anonymous, &format!("{table}.anonymous"), find),
-        tokens: (!rules.tokens.is_empty()).then(|| find.credential(rules.tokens)),
-        subjects: subjects(rules.subjects, &format!("{table}.subjects"), find),
-        oidc: oidc::providers(rules.oidc, &format!("{table}.oidc"), find),
+        anonymous: permissions(rules.anonymous, &format!("{table}.anonymous"), diagnostics),
+        tokens: (!rules.tokens.is_empty()).then(|| diagnostics.credential(rules.tokens)),
+        subjects: subjects(rules.subjects, &format!("{table}.subjects"), diagnostics),
+        oidc: oidc::providers(rules.oidc, &format!("{table}.oidc"), diagnostics),
     }
 }
 
-/// What the holders of client certificates may do.
-fn subjects(rules: &[String], key: &str, find: &mut Finder<'_>) -> Vec<SubjectRule> {
+/// The permissions of client certificates, by their subjects.
+fn subjects(rules: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> Vec<SubjectRule> {
     let mut found = Vec::new();
     for text in rules {
         let (words, subject) = text.split_once(':').unwrap_or(("", text));
         let words: Vec<String> = words.split(',').map(|word| word.trim().to_owned()).collect();
         match Subject::parse(subject) {
             Ok(subject) => {
-                found.push(SubjectRule { subject, allow: permissions(&words, key, find) });
+                found.push(SubjectRule { subject, allow: permissions(&words, key, diagnostics) });
             }
-            Err(error) => find.problem(
+            Err(error) => diagnostics.problem(
                 key,
                 format!("`{text}`: {error}"),
                 "expected something like read,push: CN=ci,O=Example",
@@ -77,13 +81,16 @@ fn subjects(rules: &[String], key: &str, find: &mut Finder<'_>) -> Vec<SubjectRu
     found
 }
 
-/// What holds for all caches.
-pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> FailurePolicyConfig {
+/// The trusted proxies, and the delay of refusals, for all caches.
+pub(super) fn failure_policy(
+    raw: &RawAccess,
+    diagnostics: &mut Diagnostics<'_>,
+) -> FailurePolicyConfig {
     let mut trusted_proxies = Vec::new();
     for text in &raw.trusted_proxies {
         match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
             Ok(network) => trusted_proxies.push(network),
-            Err(_) => find.problem(
+            Err(_) => diagnostics.problem(
                 "access.trusted_proxies",
                 format!("`{text}` is neither an address nor a network"),
                 "expected something like 10.0.0.1 or 10.0.0.0/8",
@@ -91,12 +98,4 @@ pub(super) fn door(raw: &RawAccess, find: &mut Finder<'_>) -> FailurePolicyConfi
         }
     }
     FailurePolicyConfig { trusted_proxies, failure_delay: raw.failure_delay.0 }
-}
-
-/// A list of permissions.
-pub(super) fn permissions(words: &[String], key: &str, find: &mut Finder<'_>) -> Permissions {
-    Permissions::parse(words.iter().map(String::as_str)).unwrap_or_else(|error| {
-        find.problem(key, error.to_string(), "");
-        Permissions::NONE
-    })
 }

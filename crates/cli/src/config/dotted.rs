@@ -2,10 +2,10 @@
 //! each table such as `[cache.team-a]`.
 
 /// Stands for the name of a table.
-pub(crate) const NAME: &str = "<name>";
+pub(crate) const NAME_PLACEHOLDER: &str = "<name>";
 
-/// What a chosen name looks like, for people.
-pub(crate) const EXPECTED_NAME: &str = "a name consists of small letters, digits and `-`, such as team-a, and begins with a letter or a digit";
+/// The form of a chosen name, for hints.
+pub(crate) const NAME_HINT: &str = "a name consists of small letters, digits and `-`, such as team-a, and begins with a letter or a digit";
 
 /// The dotted path of a key in a table.
 pub(crate) fn join(prefix: &str, name: &str) -> String {
@@ -22,7 +22,7 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// Whether a key belongs to a table with a chosen name.
 pub(crate) fn is_named(pattern: &str) -> bool {
-    pattern.split('.').any(|part| part == NAME)
+    pattern.split('.').any(|part| part == NAME_PLACEHOLDER)
 }
 
 /// Whether a path is one that a pattern stands for.
@@ -31,7 +31,7 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     loop {
         match (pattern.next(), path.next()) {
             (None, None) => return true,
-            (Some(known), Some(part)) if known == NAME || known == part => {}
+            (Some(known), Some(part)) if known == NAME_PLACEHOLDER || known == part => {}
             _ => return false,
         }
     }
@@ -41,7 +41,7 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
 pub(crate) fn with_names_of(pattern: &str, path: &str) -> String {
     let mut path = path.split('.');
     let parts = pattern.split('.').map(|known| match path.next() {
-        Some(part) if known == NAME => part,
+        Some(part) if known == NAME_PLACEHOLDER => part,
         _ => known,
     });
     parts.collect::<Vec<_>>().join(".")
@@ -49,7 +49,7 @@ pub(crate) fn with_names_of(pattern: &str, path: &str) -> String {
 
 /// The table with a chosen name that a path is in, the innermost one: `cache.<name>` for `cache.<name>.signing.keys`.
 pub(crate) fn named_table(pattern: &str) -> Option<&str> {
-    let end = pattern.rfind(NAME)? + NAME.len();
+    let end = pattern.rfind(NAME_PLACEHOLDER)? + NAME_PLACEHOLDER.len();
     pattern.get(..end)
 }
 

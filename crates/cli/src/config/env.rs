@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, env};
 use toml::Value;
 
 use super::{
+    kind::{KeyKind, list},
     problem::Source,
-    schema::{ENVIRONMENT_PREFIX, KNOWN, Key, Kind, list},
+    schema::{ENVIRONMENT_PREFIX, KNOWN_KEYS, Key},
     settings::Settings,
     suggest,
 };
@@ -31,14 +32,23 @@ impl Environment {
     }
 }
 
+/// Which sockets systemd passes to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PassedSockets {
+    /// Those that `LISTEN_FDNAMES` names: this process is the server.
+    OfThisProcess,
+    /// Any: this process only reads the configuration of the server.
+    Unknown,
+}
+
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
         Self(variables.into_iter().collect())
     }
 }
 
-/// Variables that other programs gave their meaning, with the key they set and what they hold. Ours go before them.
-pub(crate) const BORROWED: &[(&str, &str, &str)] = &[
+/// Variables of other programs, with the key that each sets and the form of its value. Those of this program win.
+pub(crate) const VARIABLES_OF_OTHERS: &[(&str, &str, &str)] = &[
     ("NIX_SECRET_KEY_FILE", "signing.keys", "one file, as for nix-serve"),
     ("SIGN_KEY_PATHS", "signing.keys", "files with blanks between them, as for harmonia"),
     ("SIGN_KEY_PATH", "signing.keys", "one file, as for harmonia"),
@@ -46,15 +56,15 @@ pub(crate) const BORROWED: &[(&str, &str, &str)] = &[
     ("RUST_LOG", "log.level", "as for most programs in Rust"),
 ];
 
-/// Puts what the environment says into `settings`, and variables that nobody reads into `warnings`.
+/// Puts the values of the environment into `settings`, and variables that set no key into `warnings`.
 pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings: &mut Vec<String>) {
     borrowed(environment, settings);
     let variables: BTreeMap<String, &Key> =
-        KNOWN.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
+        KNOWN_KEYS.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
     for (name, text) in &environment.0 {
         if let Some(key) = variables.get(name) {
-            // Elsewhere nothing is not a value, but a list of nothing is one: nobody, for `access.anonymous`.
-            if text.is_empty() && key.kind != Kind::List {
+            // An empty text is a value only for a list: `access.anonymous` without a permission.
+            if text.is_empty() && key.kind != KeyKind::List {
                 continue;
             }
             let source = Source::Environment(name.clone());
@@ -72,7 +82,7 @@ pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings:
 fn borrowed(environment: &Environment, settings: &mut Settings) {
     let mut keys = Vec::new();
     let mut names = Vec::new();
-    for (name, key, _) in BORROWED {
+    for (name, key, _) in VARIABLES_OF_OTHERS {
         let Some(text) = environment.get(name) else {
             continue;
         };
@@ -134,8 +144,8 @@ mod tests {
             ("SIGN_KEY_PATHS", ""),
         ]);
         assert_eq!(warnings, Vec::<String>::new());
-        assert!(settings.says("access.anonymous") && settings.says("expose.roots"));
-        assert!(!settings.says("cache_info.priority") && !settings.says("signing.keys"));
+        assert!(settings.is_set("access.anonymous") && settings.is_set("expose.roots"));
+        assert!(!settings.is_set("cache_info.priority") && !settings.is_set("signing.keys"));
         let mut problems = Vec::new();
         let raw = settings.typed(&mut problems);
         assert_eq!(problems, []);
@@ -165,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_nobody_reads_are_told() {
+    fn variables_without_a_key_are_warned_of() {
         let (_, warnings) = read_variables(&[("RUST_NIX_SERVE_SIGNING_KEY", "/a"), ("HOME", "/")]);
         assert_eq!(
             warnings,

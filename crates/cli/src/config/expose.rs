@@ -1,21 +1,21 @@
-//! What is shown of the store.
+//! The part of the store that a cache shows.
 
 use std::path::PathBuf;
 
 use rns_cache::{ExposurePolicy, Pattern};
 use rns_formats::PublicKey;
 
-use super::{raw::RawExpose, resolve::Finder};
+use super::{diagnostics::Diagnostics, raw::RawExpose};
 
-const MUST_SAY: &str =
-    "write `everything = true` in this table, or what is shown: `roots`, `names` or `signed_by`";
+const EXPOSE_HINT: &str =
+    "write `everything = true` in this table, or choose paths with `roots`, `names` or `signed_by`";
 
-/// The policy that a table describes. `why` is there when it must say what is shown, and why.
+/// The exposure policy of a table. `required` is the reason why an empty table is refused, where it is.
 pub(super) fn expose(
     raw: &RawExpose,
     table: &str,
-    why: Option<&str>,
-    find: &mut Finder<'_>,
+    required: Option<&str>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> ExposurePolicy {
     let given = [
         ("roots", raw.roots.is_some()),
@@ -24,20 +24,20 @@ pub(super) fn expose(
     ];
     let term = given.iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name);
     match (raw.everything, term) {
-        (Some(true), Some(term)) => find.problem(
+        (Some(true), Some(term)) => diagnostics.problem(
             &format!("{table}.everything"),
-            format!("not everything is shown where there is `{term}`"),
+            format!("`{term}` shows a part, so this cannot be true"),
             "leave out one of the two",
         ),
         (None, None) => {
-            if let Some(why) = why {
-                find.problem(table, why, MUST_SAY);
+            if let Some(reason) = required {
+                diagnostics.problem(table, reason, EXPOSE_HINT);
             }
         }
         _ => {}
     }
     if raw.deny.is_empty() && !raw.allow.is_empty() {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.allow"),
             "these are exceptions from `deny`, and nothing is denied",
             "write `names` to show only paths with such names",
@@ -46,26 +46,26 @@ pub(super) fn expose(
     let shows_nothing = raw.everything == Some(false) && term.is_none();
     ExposurePolicy {
         roots: match &raw.roots {
-            Some(roots) => Some(paths(roots, &format!("{table}.roots"), find)),
+            Some(roots) => Some(paths(roots, &format!("{table}.roots"), diagnostics)),
             None => shows_nothing.then(Vec::new),
         },
         names: raw
             .names
             .iter()
-            .map(|names| patterns(names, &format!("{table}.names"), find))
+            .map(|names| patterns(names, &format!("{table}.names"), diagnostics))
             .collect(),
         signed_by: raw
             .signed_by
             .as_ref()
-            .map(|keys| public_keys(keys, &format!("{table}.signed_by"), find)),
-        deny: patterns(&raw.deny, &format!("{table}.deny"), find),
-        allow: patterns(&raw.allow, &format!("{table}.allow"), find),
+            .map(|keys| public_keys(keys, &format!("{table}.signed_by"), diagnostics)),
+        deny: patterns(&raw.deny, &format!("{table}.deny"), diagnostics),
+        allow: patterns(&raw.allow, &format!("{table}.allow"), diagnostics),
     }
 }
 
-fn paths(texts: &[String], key: &str, find: &mut Finder<'_>) -> Vec<PathBuf> {
+fn paths(texts: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> Vec<PathBuf> {
     for text in texts.iter().filter(|text| !text.starts_with('/')) {
-        find.problem(
+        diagnostics.problem(
             key,
             format!("`{text}` is not an absolute path"),
             "expected something like /nix/var/nix/profiles/system or /run/current-system",
@@ -74,26 +74,30 @@ fn paths(texts: &[String], key: &str, find: &mut Finder<'_>) -> Vec<PathBuf> {
     texts.iter().map(PathBuf::from).collect()
 }
 
-fn patterns(texts: &[String], key: &str, find: &mut Finder<'_>) -> Vec<Pattern> {
+fn patterns(texts: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> Vec<Pattern> {
     let mut patterns = Vec::new();
     for text in texts {
         match Pattern::parse(text) {
             Ok(pattern) => patterns.push(pattern),
-            Err(error) => find.problem(key, format!("`{text}`: {error}"), ""),
+            Err(error) => diagnostics.problem(key, format!("`{text}`: {error}"), ""),
         }
     }
     patterns
 }
 
 /// Public keys as in nix.conf.
-pub(super) fn public_keys(texts: &[String], key: &str, find: &mut Finder<'_>) -> Vec<PublicKey> {
+pub(super) fn public_keys(
+    texts: &[String],
+    key: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<PublicKey> {
     let mut keys = Vec::new();
     for text in texts {
         match PublicKey::parse(text) {
             Ok(key) => keys.push(key),
             Err(error) => {
                 let hint = "expected a public key as in trusted-public-keys of nix.conf";
-                find.problem(key, format!("`{text}`: {error}"), hint);
+                diagnostics.problem(key, format!("`{text}`: {error}"), hint);
             }
         }
     }
@@ -140,11 +144,8 @@ mod tests {
     #[test]
     fn contradictions_and_nonsense_are_refused() {
         for (text, complaint) in [
-            (
-                "everything = true\nroots = [\"/a\"]",
-                "not everything is shown where there is `roots`",
-            ),
-            ("everything = true\nnames = []", "where there is `names`"),
+            ("everything = true\nroots = [\"/a\"]", "`roots` shows a part, so this cannot be true"),
+            ("everything = true\nnames = []", "`names` shows a part"),
             ("allow = [\"x\"]", "nothing is denied"),
             ("roots = [\"result\"]", "`result` is not an absolute path"),
             ("deny = [\"/nix/store/*\"]", "expose.deny ("),

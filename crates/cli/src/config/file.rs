@@ -11,14 +11,14 @@ use super::{
     dotted::{self, join},
     other_servers,
     problem::{Problem, Source},
-    schema::{KNOWN, Key},
+    schema::{KNOWN_KEYS, Key},
     settings::Settings,
     suggest,
 };
 
-/// Puts what the file says into `settings`, and what is wrong with it into `problems`.
+/// Puts the values of the file into `settings`, and its faults into `problems`.
 pub(crate) fn read(path: &Path, text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) {
-    let mut reader = Reader { path, text, settings, problems };
+    let mut reader = FileReader { path, text, settings, problems };
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
@@ -27,14 +27,14 @@ pub(crate) fn read(path: &Path, text: &str, settings: &mut Settings, problems: &
     reader.table("", table.get_ref());
 }
 
-struct Reader<'a> {
+struct FileReader<'a> {
     path: &'a Path,
     text: &'a str,
     settings: &'a mut Settings,
     problems: &'a mut Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl FileReader<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let path = join(prefix, name.get_ref());
@@ -44,17 +44,17 @@ impl Reader<'_> {
 
     fn entry(&mut self, path: &str, at: usize, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(inner) if KNOWN.is_map(path) => self.named_tables(path, inner),
-            DeValue::Table(inner) if KNOWN.is_section(path) => self.table(path, inner),
-            _ if KNOWN.is_section(path) => {
+            DeValue::Table(inner) if KNOWN_KEYS.is_map(path) => self.named_tables(path, inner),
+            DeValue::Table(inner) if KNOWN_KEYS.is_section(path) => self.table(path, inner),
+            _ if KNOWN_KEYS.is_section(path) => {
                 let reason = format!("expected a table: write the keys below a line [{path}]");
                 self.refuse(path, at, reason, None);
             }
-            _ if KNOWN.is_map(path) => {
+            _ if KNOWN_KEYS.is_map(path) => {
                 let reason = format!("expected tables with names, such as [{path}.example]");
                 self.refuse(path, at, reason, None);
             }
-            _ if KNOWN.key(path).is_none() => {
+            _ if KNOWN_KEYS.key(path).is_none() => {
                 self.refuse(path, at, "there is no such key".into(), advice(path));
             }
             value => match plain(value) {
@@ -62,7 +62,7 @@ impl Reader<'_> {
                     let source = self.source(at);
                     self.settings.set(path, value, source);
                 }
-                Err(reason) => self.refuse(path, at, reason, None),
+                Err(error) => self.refuse(path, at, error.to_string(), None),
             },
         }
     }
@@ -74,7 +74,7 @@ impl Reader<'_> {
             let at = name.span().start;
             if !dotted::is_name(name.get_ref()) {
                 let reason = format!("`{}` cannot name a table", name.get_ref());
-                self.refuse(&path, at, reason, Some(dotted::EXPECTED_NAME.to_owned()));
+                self.refuse(&path, at, reason, Some(dotted::NAME_HINT.to_owned()));
                 continue;
             }
             if matches!(value.get_ref(), DeValue::Table(_)) {
@@ -99,24 +99,28 @@ impl Reader<'_> {
     }
 }
 
-/// What to write instead of a key that does not exist.
+/// The hint for a key that does not exist.
 fn advice(path: &str) -> Option<String> {
     if let Some(advice) = other_servers::advice(path) {
         return Some(advice.to_owned());
     }
     let last = path.rsplit('.').next().unwrap_or(path);
-    // Whoever is in a table with a name means a key of that table.
+    // In a named table, only keys of that table are suggested.
     let near = |key: &&Key| match dotted::named_table(&key.path) {
-        None => !KNOWN.keys.iter().any(|key| is_in_same_named_table(&key.path, path)),
+        None => !KNOWN_KEYS.keys.iter().any(|key| is_in_same_named_table(&key.path, path)),
         Some(_) => is_in_same_named_table(&key.path, path),
     };
-    let keys: Vec<String> =
-        KNOWN.keys.iter().filter(near).map(|key| dotted::with_names_of(&key.path, path)).collect();
+    let keys: Vec<String> = KNOWN_KEYS
+        .keys
+        .iter()
+        .filter(near)
+        .map(|key| dotted::with_names_of(&key.path, path))
+        .collect();
     let elsewhere: Vec<&String> =
         keys.iter().filter(|known| known.rsplit('.').next() == Some(last)).collect();
     let found = match elsewhere.as_slice() {
         [only] => Some(only.as_str()),
-        _ => suggest::nearest(path, keys.iter().map(String::as_str).chain(KNOWN.tables())),
+        _ => suggest::nearest(path, keys.iter().map(String::as_str).chain(KNOWN_KEYS.tables())),
     };
     found.map(|known| format!("did you mean `{known}`?"))
 }
@@ -128,18 +132,27 @@ fn is_in_same_named_table(pattern: &str, path: &str) -> bool {
     dotted::matches(table, &parts.join("."))
 }
 
+/// A number that no key can hold.
+#[derive(Debug, thiserror::Error)]
+enum NumberError {
+    #[error("{0} is too large a number")]
+    TooLarge(String),
+    #[error("{0} is not a number")]
+    NotANumber(String),
+}
+
 /// The value without its place in the file.
-fn plain(value: &DeValue<'_>) -> Result<Value, String> {
+fn plain(value: &DeValue<'_>) -> Result<Value, NumberError> {
     Ok(match value {
         DeValue::String(text) => Value::String(text.clone().into_owned()),
         DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
             .map(Value::Integer)
-            .map_err(|_| format!("{} is too large a number", digits.as_str()))?,
+            .map_err(|_| NumberError::TooLarge(digits.as_str().to_owned()))?,
         DeValue::Float(number) => number
             .as_str()
             .parse()
             .map(Value::Float)
-            .map_err(|_| format!("{} is not a number", number.as_str()))?,
+            .map_err(|_| NumberError::NotANumber(number.as_str().to_owned()))?,
         DeValue::Boolean(flag) => Value::Boolean(*flag),
         DeValue::Datetime(time) => Value::Datetime(*time),
         DeValue::Array(items) => {
@@ -150,7 +163,7 @@ fn plain(value: &DeValue<'_>) -> Result<Value, String> {
             let entries = table.iter().map(|(key, value)| {
                 Ok((key.get_ref().clone().into_owned(), plain(value.get_ref())?))
             });
-            Value::Table(entries.collect::<Result<_, String>>()?)
+            Value::Table(entries.collect::<Result<_, NumberError>>()?)
         }
     })
 }
@@ -175,7 +188,7 @@ mod tests {
         assert_eq!(settings.source("workers").to_string(), "c.toml:2");
         assert_eq!(settings.source("signing.keys").to_string(), "c.toml:5");
         assert_eq!(settings.list("signing.keys"), ["a"]);
-        let workers = KNOWN.key("workers").unwrap();
+        let workers = KNOWN_KEYS.key("workers").unwrap();
         assert_eq!(settings.effective("workers", workers).0, Some(&Value::Integer(16)));
     }
 

@@ -4,13 +4,14 @@ use std::{
     fs::{self, File},
     io,
     path::{Component, Path, PathBuf},
+    time::SystemTime,
 };
 
 use rns_server::keys::load_key;
 
 use super::{Loaded, Problem};
 
-/// Everything that is wrong with keys, certificates and the store.
+/// The problems of keys, certificates and the store.
 pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = check_credentials(loaded);
     let database = &loaded.store.database;
@@ -22,10 +23,22 @@ pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
             hint: database_hint(&error),
         });
     }
+    let real_dir = &loaded.server.store.real_dir;
+    let refused = match fs::metadata(real_dir) {
+        Ok(found) if found.is_dir() => None,
+        Ok(_) => Some(format!("{} is not a directory", real_dir.display())),
+        Err(error) => Some(format!("cannot open {}: {error}", real_dir.display())),
+    };
+    problems.extend(refused.map(|reason| Problem {
+        key: "store.real_dir".to_owned(),
+        source: loaded.settings.source("store.real_dir"),
+        reason,
+        hint: Some("the store paths must be there: is the file system mounted?".to_owned()),
+    }));
     problems
 }
 
-/// Everything that is wrong with keys, tokens and certificates.
+/// The problems of keys, tokens and certificates.
 pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
     let problem = |key: &str, reason: String| Problem {
         key: key.to_owned(),
@@ -38,7 +51,7 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
         let table = name.map(|name| format!("cache.{name}.")).unwrap_or_default();
         let key = format!("{table}signing.keys");
         // Those that are taken over are told of where they are written.
-        if name.is_none() || loaded.settings.says(&key) {
+        if name.is_none() || loaded.settings.is_set(&key) {
             let unusable = cache.signing.keys.iter().filter_map(|path| load_key(path).err());
             problems.extend(unusable.map(|error| problem(&key, error.to_string())));
         }
@@ -61,9 +74,16 @@ pub(crate) fn check_credentials(loaded: &Loaded) -> Vec<Problem> {
     problems
 }
 
-/// What is probably not meant.
+/// A warning where clients refuse the certificate because of its dates.
+pub(crate) fn certificate_warning(loaded: &Loaded) -> Option<String> {
+    let files = loaded.server.tls.as_ref()?;
+    let error = rns_server::tls::check_validity(files, SystemTime::now()).err()?;
+    Some(format!("tls.certificate: {error}"))
+}
+
+/// Warnings about the files that the configuration names.
 pub(crate) fn warnings(loaded: &Loaded) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = certificate_warning(loaded).into_iter().collect();
     for (name, cache) in loaded.server.caches.all() {
         let table = name.map(|name| format!("cache.{name}.")).unwrap_or_default();
         let roots = cache.expose.roots.iter().flatten();
@@ -77,7 +97,7 @@ pub(crate) fn warnings(loaded: &Loaded) -> Vec<String> {
     warnings
 }
 
-/// Whether there is no such link, path or directory; behind a `*` nobody can tell.
+/// Whether there is no such link, path or directory. Only the part before a `*` is looked at.
 fn is_missing(root: &Path) -> bool {
     let is_plain =
         |component: &Component<'_>| !component.as_os_str().as_encoded_bytes().contains(&b'*');
@@ -94,7 +114,7 @@ fn database_hint(error: &io::Error) -> Option<String> {
             "is there a Nix store? `root` in [store] says below which directory"
         }
         io::ErrorKind::PermissionDenied => {
-            "the database and its directory are readable for everybody in a usual store"
+            "in a usual store, every user can read the database and its directory"
         }
         _ => return None,
     };

@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use toml::Value;
 
 use super::{
+    kind::list,
     listen,
     problem::{Problem, Source},
-    schema::list,
     settings::Settings,
     store_uri,
     units::Span,
@@ -37,7 +37,7 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
     ("--log-format", "log.format"),
 ];
 
-/// Puts what the flags say over the layers below.
+/// Puts the values of the flags over the layers below.
 pub(crate) fn read(
     args: &ServeArgs,
     settings: &mut Settings,
@@ -48,7 +48,7 @@ pub(crate) fn read(
     if !ignored.is_empty() {
         warnings.push(format!("ignored, because it means nothing here: {}", ignored.join(", ")));
     }
-    addresses(args, settings);
+    addresses(args, settings, problems);
     if let Some(store) = &args.store {
         read_store(store, settings, problems);
     }
@@ -86,8 +86,8 @@ fn put(settings: &mut Settings, flag: &'static str, value: Value) {
     }
 }
 
-/// `--listen` and `--socket` say it all; `--host` and `--port` change what the layers below say.
-fn addresses(args: &ServeArgs, settings: &mut Settings) {
+/// `--listen` and `--socket` replace the addresses of the layers below; `--host` and `--port` change them.
+fn addresses(args: &ServeArgs, settings: &mut Settings, problems: &mut Vec<Problem>) {
     let configured = settings.list("listen");
     let mut flag = None;
     let mut addresses: Vec<String> = args.listen.clone();
@@ -103,6 +103,15 @@ fn addresses(args: &ServeArgs, settings: &mut Settings) {
         addresses.push(listen::join(host, port.unwrap_or(5000)));
         flag = flag.or(Some("--host"));
     } else if let Some(port) = args.port {
+        let has_port = configured.iter().any(|entry| listen::port(entry).is_some());
+        if !has_port && args.listen.is_empty() && args.socket.is_none() {
+            problems.push(Problem {
+                key: "listen".into(),
+                source: Source::Flag("--port"),
+                reason: "`listen` has only unix sockets, and these have no port".to_owned(),
+                hint: Some(format!("write --listen ADDRESS:{port}, or leave --port out")),
+            });
+        }
         addresses.extend(configured.iter().map(|entry| listen::with_port(entry, port)));
         flag = flag.or(Some("--port"));
     } else if flag.is_none() && settings.source("listen") == Source::Default {
@@ -134,10 +143,10 @@ fn read_store(text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) 
                 settings.set("store.daemon_socket", Value::String(socket), Source::Flag("--store"));
             }
         }
-        Err(reason) => problems.push(Problem {
+        Err(error) => problems.push(Problem {
             key: "store.root".into(),
             source: Source::Flag("--store"),
-            reason,
+            reason: error.to_string(),
             hint: Some("expected a directory, `local?root=/directory`, `daemon` or `auto`".into()),
         }),
     }
@@ -153,7 +162,7 @@ mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
-    use crate::{args::Cli, config::schema::KNOWN};
+    use crate::{args::Cli, config::schema::KNOWN_KEYS};
 
     fn read_flags(flags: &[&str], below: &[(&str, Value)]) -> (Settings, Vec<String>) {
         let cli = Cli::try_parse_from([&["rust-nix-serve"], flags].concat()).unwrap();
@@ -174,7 +183,7 @@ mod tests {
         for (flag, key) in FLAGS {
             let name = flag.trim_start_matches("--");
             assert!(command.get_arguments().any(|arg| arg.get_long() == Some(name)), "{flag}");
-            assert!(KNOWN.key(key).is_some(), "{key}");
+            assert!(KNOWN_KEYS.key(key).is_some(), "{key}");
         }
         for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
             let long = format!("--{}", arg.get_long().unwrap());
@@ -204,6 +213,15 @@ mod tests {
         assert_eq!(settings.list("listen"), ["0.0.0.0:8080", "unix:/a"]);
         let (settings, _) = read_flags(&["--host", "10.0.0.1"], &below);
         assert_eq!(settings.list("listen"), ["10.0.0.1:1"]);
+    }
+
+    #[test]
+    fn a_port_is_refused_where_there_are_only_unix_sockets() {
+        let below = [("listen", list(["unix:/a"].into_iter()))];
+        let (_, said) = read_flags(&["--port", "8080"], &below);
+        assert!(said.join("").contains("listen (flag --port): `listen` has only unix"), "{said:?}");
+        let (settings, said) = read_flags(&["--host", "127.0.0.1", "--port", "8080"], &below);
+        assert_eq!((settings.list("listen"), said), (vec!["127.0.0.1:8080".to_owned()], vec![]));
     }
 
     #[test]

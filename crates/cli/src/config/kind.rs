@@ -1,24 +1,22 @@
-//! What keys may hold.
+//! The kinds of values that keys hold.
 
 use serde_json::Value as Json;
 use toml::Value;
 
-use super::schema::paragraph;
-
-/// What a key may hold.
+/// The kind of value that a key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum KeyKind {
     Text,
     Integer,
     Flag,
     List,
     Size,
     Duration,
-    /// One of these words, with what each means.
+    /// One of these words, each with its meaning.
     Choice(Vec<(String, String)>),
 }
 
-impl Kind {
+impl KeyKind {
     /// Reads it from the description of a type.
     pub(super) fn of(schema: &Json) -> Self {
         // Keys without a default are `null` or something.
@@ -47,7 +45,7 @@ impl Kind {
         }
     }
 
-    /// What to write, for people.
+    /// The accepted form, for messages.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Text => "a text in quotes".into(),
@@ -64,7 +62,7 @@ impl Kind {
         }
     }
 
-    /// Whether a value has the right shape; what it says may still be nonsense.
+    /// Whether a value is of this kind. Its text may still be wrong.
     pub(crate) fn accepts(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Integer, Value::Integer(_)) | (Self::Flag, Value::Boolean(_)) => true,
@@ -77,8 +75,8 @@ impl Kind {
         }
     }
 
-    /// What the text of an environment variable means for such a key. A text that means nothing stays a text, for
-    /// the check of all values to refuse.
+    /// Reads the text of an environment variable. A text that is not of this kind stays a text, which the check of all
+    /// values refuses.
     pub(crate) fn read_text(&self, text: &str) -> Value {
         let kept = || Value::String(text.to_owned());
         match self {
@@ -88,6 +86,13 @@ impl Kind {
             _ => kept(),
         }
     }
+}
+
+/// The description in a schema, as one line.
+pub(super) fn paragraph(schema: &Json) -> String {
+    let text = schema.get("description").and_then(Json::as_str);
+    let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
+    words.join(" ")
 }
 
 /// A list of texts without the blank ones.
@@ -102,9 +107,9 @@ mod tests {
 
     #[test]
     fn texts_of_the_environment_get_the_type_of_their_key() {
-        assert_eq!(Kind::Integer.read_text("7"), Value::Integer(7));
-        assert_eq!(Kind::Flag.read_text("false"), Value::Boolean(false));
-        assert_eq!(Kind::Flag.read_text("no"), Value::String("no".into()));
-        assert_eq!(Kind::List.read_text("a, b,"), Value::Array(vec!["a".into(), "b".into()]));
+        assert_eq!(KeyKind::Integer.read_text("7"), Value::Integer(7));
+        assert_eq!(KeyKind::Flag.read_text("false"), Value::Boolean(false));
+        assert_eq!(KeyKind::Flag.read_text("no"), Value::String("no".into()));
+        assert_eq!(KeyKind::List.read_text("a, b,"), Value::Array(vec!["a".into(), "b".into()]));
     }
 }

@@ -23,15 +23,26 @@ impl fmt::Display for Address {
     }
 }
 
-/// What every spelling that is accepted looks like.
-pub(crate) const EXPECTED: &str = "expected 127.0.0.1:5000, [::1]:5000, localhost:5000, *:5000, tls://ADDRESS:PORT or unix:/path/of/socket";
+/// Why a text is no address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ListenAddressError {
+    #[error("`{0}` names no socket: its path begins with /")]
+    SocketPath(String),
+    #[error("`{text}` begins with {scheme}://, and only tls:// is possible")]
+    UnknownScheme { text: String, scheme: String },
+    #[error("`{0}` is not an address to listen on")]
+    NotAnAddress(String),
+}
+
+/// The accepted spellings, for hints.
+pub(crate) const ADDRESS_HINT: &str = "expected 127.0.0.1:5000, [::1]:5000, localhost:5000, *:5000, tls://ADDRESS:PORT or unix:/path/of/socket";
 
 /// Reads one entry; `localhost` and `*` are two addresses.
 ///
 /// # Errors
 ///
-/// What is wrong with the text.
-pub(crate) fn parse(text: &str) -> Result<Vec<Address>, String> {
+/// Says why the text is no address.
+pub(crate) fn parse(text: &str) -> Result<Vec<Address>, ListenAddressError> {
     let unix = text.strip_prefix("unix:").map(|path| {
         // unix:///path is how URLs write it.
         path.strip_prefix("//").unwrap_or(path)
@@ -39,14 +50,15 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Address>, String> {
     if let Some(path) = unix.or_else(|| text.starts_with('/').then_some(text)) {
         return match path.strip_prefix('/') {
             Some(rest) if !rest.is_empty() => Ok(vec![Address::Unix(path.into())]),
-            _ => Err(format!("`{text}` names no socket: its path begins with /")),
+            _ => Err(ListenAddressError::SocketPath(text.to_owned())),
         };
     }
     if let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| *scheme != "tls") {
-        return Err(format!("`{text}` begins with {scheme}://, which is not a way to listen"));
+        let (text, scheme) = (text.to_owned(), scheme.to_owned());
+        return Err(ListenAddressError::UnknownScheme { text, scheme });
     }
     let (plain, tls) = text.strip_prefix("tls://").map_or((text, false), |plain| (plain, true));
-    let addresses = tcp(plain).ok_or_else(|| format!("`{text}` is not an address to listen on"))?;
+    let addresses = tcp(plain).ok_or_else(|| ListenAddressError::NotAnAddress(text.to_owned()))?;
     Ok(addresses.into_iter().map(|addr| Address::Tcp { addr, tls }).collect())
 }
 
@@ -151,7 +163,7 @@ mod tests {
             "tls://unix:/a",
         ];
         for text in bad {
-            let error = parse(text).unwrap_err();
+            let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
         }
     }

@@ -5,34 +5,33 @@ use std::net::SocketAddr;
 use rns_server::config::Listener;
 
 use super::{
+    diagnostics::Diagnostics,
     listen::{self, Address},
     raw::RawConfig,
-    resolve::Finder,
 };
 
 /// Those of `listen`.
-pub(super) fn clients(raw: &RawConfig, find: &mut Finder<'_>) -> Vec<Listener> {
-    let addresses = addresses("listen", &raw.listen, find);
+pub(super) fn clients(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Vec<Listener> {
+    let addresses = addresses("listen", &raw.listen, diagnostics);
     if raw.listen.is_empty() {
-        find.problem("listen", "there is no address to listen on", listen::EXPECTED);
+        diagnostics.problem("listen", "there is no address to listen on", listen::ADDRESS_HINT);
     }
     let speaks_tls =
         addresses.iter().any(|address| matches!(address, Address::Tcp { tls: true, .. }));
     let has_certificate = !raw.tls.certificate.is_empty();
     if speaks_tls && !has_certificate {
-        find.problem(
+        diagnostics.problem(
             "tls.certificate",
             "an address in `listen` speaks TLS, but there is no certificate",
             "",
         );
     }
-    // The names of sockets that systemd passes; the server takes `tls` as what it says.
-    let passed = find.environment.get("LISTEN_FDNAMES").unwrap_or_default();
-    if has_certificate && !speaks_tls && !passed.split(':').any(|name| name == "tls") {
+    // The server speaks TLS on a passed socket with this name.
+    if has_certificate && !speaks_tls && !diagnostics.may_get_socket("tls") {
         let hint = "write tls:// before the addresses in `listen` that are to speak TLS";
-        find.problem("tls.certificate", "no address in `listen` speaks TLS", hint);
+        diagnostics.problem("tls.certificate", "no address in `listen` speaks TLS", hint);
     }
-    let mode = unix_mode(&raw.unix.mode, find);
+    let mode = unix_mode(&raw.unix.mode, diagnostics);
     sockets(&addresses, mode)
 }
 
@@ -40,18 +39,18 @@ pub(super) fn clients(raw: &RawConfig, find: &mut Finder<'_>) -> Vec<Listener> {
 pub(super) fn metrics(
     raw: &RawConfig,
     clients: &[Listener],
-    find: &mut Finder<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Listener> {
     const KEY: &str = "metrics.listen";
-    let addresses = addresses(KEY, &raw.metrics.listen, find);
+    let addresses = addresses(KEY, &raw.metrics.listen, diagnostics);
     if addresses.iter().any(|address| matches!(address, Address::Tcp { tls: true, .. })) {
-        find.problem(KEY, "TLS is not spoken here", "write the address without tls://");
+        diagnostics.problem(KEY, "TLS is not spoken here", "write the address without tls://");
     }
     // Its mode is judged where the sockets of `listen` are.
     let listeners = sockets(&addresses, u32::from_str_radix(&raw.unix.mode, 8).unwrap_or(0o660));
     for (address, listener) in addresses.iter().zip(&listeners) {
         if clients.iter().any(|other| is_same_place(other, listener)) {
-            find.problem(KEY, format!("{address} is in `listen` as well"), "");
+            diagnostics.problem(KEY, format!("{address} is in `listen` as well"), "");
         }
     }
     listeners
@@ -67,18 +66,18 @@ fn is_same_place(one: &Listener, other: &Listener) -> bool {
     }
 }
 
-fn addresses(key: &str, entries: &[String], find: &mut Finder<'_>) -> Vec<Address> {
+fn addresses(key: &str, entries: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Address> {
     let mut addresses = Vec::new();
     for entry in entries {
         match listen::parse(entry) {
             Ok(found) => addresses.extend(found),
-            Err(reason) => find.problem(key, reason, listen::EXPECTED),
+            Err(error) => diagnostics.problem(key, error.to_string(), listen::ADDRESS_HINT),
         }
     }
     for (index, address) in addresses.iter().enumerate() {
         let port_zero = matches!(address, Address::Tcp { addr, .. } if addr.port() == 0);
         if !port_zero && addresses.iter().skip(index + 1).any(|other| other == address) {
-            find.problem(key, format!("{address} is there twice"), "");
+            diagnostics.problem(key, format!("{address} is there twice"), "");
         }
     }
     addresses
@@ -101,11 +100,11 @@ fn sockets(addresses: &[Address], mode: u32) -> Vec<Listener> {
     addresses.iter().map(listener).collect()
 }
 
-fn unix_mode(text: &str, find: &mut Finder<'_>) -> u32 {
+fn unix_mode(text: &str, diagnostics: &mut Diagnostics<'_>) -> u32 {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 && mode & 0o600 == 0o600 => mode,
         Ok(mode) if mode <= 0o777 => {
-            find.problem(
+            diagnostics.problem(
                 "unix.mode",
                 format!("mode {text} locks out the owner"),
                 "expected \"0660\" or similar",
@@ -113,7 +112,7 @@ fn unix_mode(text: &str, find: &mut Finder<'_>) -> u32 {
             0o660
         }
         _ => {
-            find.problem(
+            diagnostics.problem(
                 "unix.mode",
                 format!("`{text}` is not a mode in octal"),
                 "expected \"0660\" or similar",

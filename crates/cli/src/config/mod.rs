@@ -1,10 +1,11 @@
 //! The configuration: one TOML file, the environment over it, flags over that.
 //!
 //! [`load`] puts the layers together key by key and remembers where each value came from, reads the result by the
-//! types of [`raw`], and resolves it into what the server is told. All problems of all layers are reported at once.
+//! types of [`raw`], and resolves it into the configuration of the server. All problems of all layers are reported at once.
 
 mod access;
 mod caches;
+mod diagnostics;
 mod dotted;
 mod env;
 mod expose;
@@ -18,6 +19,7 @@ mod nar_cache;
 mod nginx;
 mod oidc;
 mod other_servers;
+mod permissions;
 mod problem;
 mod raw;
 pub(crate) mod reference;
@@ -38,26 +40,25 @@ use std::{
 use rns_nix_store::StoreConfig;
 use rns_server::config::ServerConfig;
 
-pub(crate) use env::Environment;
+pub(crate) use env::{Environment, PassedSockets};
 pub(crate) use problem::{ConfigError, Problem, Source};
 pub(crate) use settings::Settings;
 
+use self::diagnostics::Diagnostics;
 use crate::{args::ServeArgs, logging::LogConfig};
 
-/// Where the file is when nobody says otherwise.
+/// The configuration file where neither a flag nor the environment names one.
 pub(crate) const DEFAULT_FILE: &str = "/etc/rust-nix-serve/config.toml";
 
-/// Whether a changed value is taken up on SIGHUP; everything else waits for a restart.
+/// Whether a reload takes up a changed value of this key; otherwise a restart does.
 pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
-    let tables = ["signing.", "tls.", "cache_info.", "access.", "expose.", "cache."];
-    let waits = ["access.trusted_proxies", "access.failure_delay"];
-    tables.iter().any(|table| key.starts_with(table)) && !waits.contains(&key) || key == "log.level"
+    schema::KNOWN_KEYS.key(key).is_some_and(|key| key.is_reloadable)
 }
 
 /// A configuration without a problem.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
-    /// What the server is told.
+    /// The configuration of the server.
     pub(crate) server: ServerConfig,
     /// The local store that is served.
     pub(crate) store: StoreConfig,
@@ -67,15 +68,15 @@ pub(crate) struct Loaded {
     pub(crate) file: Option<PathBuf>,
     /// The values as written, with their sources.
     pub(crate) settings: Settings,
-    /// What deserves a word, but keeps nobody from serving.
+    /// Faults that do not prevent serving.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Loaded {
-    /// Whether somebody has said which store to serve, or how: then a store that is missing is an outage.
+    /// Whether a store or signing was configured: then a missing store is an outage.
     pub(crate) fn is_deliberate(&self) -> bool {
         self.file.is_some()
-            || ["store", "signing"].iter().any(|table| self.settings.says_anything_about(table))
+            || ["store", "signing"].iter().any(|table| self.settings.is_any_set_below(table))
     }
 
     /// Whether the file has any key or named table.
@@ -88,8 +89,12 @@ impl Loaded {
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it.
-pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded, ConfigError> {
+/// All problems of all layers.
+pub(crate) fn load(
+    args: &ServeArgs,
+    environment: &Environment,
+    passed: PassedSockets,
+) -> Result<Loaded, ConfigError> {
     let mut settings = Settings::default();
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let file = read_file(args, environment, &mut settings, &mut problems);
@@ -98,12 +103,7 @@ pub(crate) fn load(args: &ServeArgs, environment: &Environment) -> Result<Loaded
     let raw = settings.typed(&mut problems);
     let (server, store, log) = resolve::resolve(
         &raw,
-        &mut resolve::Finder {
-            settings: &settings,
-            environment,
-            problems: &mut problems,
-            warnings: &mut warnings,
-        },
+        &mut Diagnostics::new(&settings, environment, passed, &mut problems, &mut warnings),
     );
     if let Some(file) = file.as_ref().filter(|_| !settings.has_any_from_file()) {
         warnings.push(format!(
@@ -159,6 +159,9 @@ fn unreadable(path: &Path, source: Source, error: &io::Error) -> Problem {
         hint,
     }
 }
+
+#[cfg(test)]
+pub(crate) use tests::load_text;
 
 #[cfg(test)]
 mod tests;

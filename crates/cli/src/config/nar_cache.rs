@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use rns_nix_store::{Codec, NarCacheConfig, Prewarm};
 
 use super::{
+    diagnostics::Diagnostics,
     raw::{RawCompression, RawNarCache},
-    resolve::Finder,
     store::absolute,
 };
 
-/// Where the cache is when nobody says otherwise.
+/// The directory of the cache where neither the configuration nor systemd names one.
 const DEFAULT_DIRECTORY: &str = "/var/cache/rust-nix-serve";
 
-/// What narinfos offer.
+/// The compression that narinfos offer.
 const fn compression(raw: RawCompression) -> Option<Codec> {
     match raw {
         RawCompression::None => None,
@@ -22,19 +22,22 @@ const fn compression(raw: RawCompression) -> Option<Codec> {
     }
 }
 
-/// The cache that `[nar_cache]` describes, if there is to be one.
-pub(super) fn resolve(raw: &RawNarCache, find: &mut Finder<'_>) -> Option<NarCacheConfig> {
-    let directory = absolute("nar_cache.directory", &raw.directory, find);
+/// The NAR cache of `[nar_cache]`. `None` without compression and directory.
+pub(super) fn resolve(
+    raw: &RawNarCache,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<NarCacheConfig> {
+    let directory = absolute("nar_cache.directory", &raw.directory, diagnostics);
     if raw.compression == RawCompression::None && directory.is_none() {
         return None;
     }
     let mut config = NarCacheConfig {
         offer: compression(raw.compression),
         bytes: raw.size.0,
-        memory_bytes: usize::try_from(raw.memory.0).unwrap_or(usize::MAX),
+        memory_bytes: raw.memory.in_memory(),
         encoder_memory_bytes: raw.encoder_memory.0,
         grace: raw.grace.0,
-        ..NarCacheConfig::new(directory.unwrap_or_else(|| usual_directory(find)))
+        ..NarCacheConfig::new(directory.unwrap_or_else(|| usual_directory(diagnostics)))
     };
     match (compression(raw.compression), raw.level) {
         (_, -1) => {}
@@ -45,40 +48,43 @@ pub(super) fn resolve(raw: &RawNarCache, find: &mut Finder<'_>) -> Option<NarCac
             config.xz_level = u8::try_from(raw.level).unwrap_or(config.xz_level)
         }
         (Some(Codec::Zstd), level) => {
-            find.problem(
+            diagnostics.problem(
                 "nar_cache.level",
                 format!("zstd has no level {level} here"),
                 "expected 1 to 19",
             );
         }
         (Some(Codec::Xz), level) => {
-            find.problem("nar_cache.level", format!("xz has no level {level}"), "expected 0 to 9");
+            diagnostics.problem(
+                "nar_cache.level",
+                format!("xz has no level {level}"),
+                "expected 0 to 9",
+            );
         }
-        (None, _) => {
-            find.warnings.push("nar_cache.level means nothing with the compression `none`".into())
-        }
+        (None, _) => diagnostics.warn("nar_cache.level means nothing with the compression `none`"),
     }
     if raw.size.0 == 0 {
         let hint = "write `compression = \"none\"` to compress nothing";
-        find.problem("nar_cache.size", "0 would hold nothing", hint);
+        diagnostics.problem("nar_cache.size", "0 would hold nothing", hint);
     }
     Some(config)
 }
 
-/// What is compressed before anybody asks for it.
-pub(super) fn prewarm(raw: &RawNarCache, find: &mut Finder<'_>) -> Prewarm {
+/// The NARs that are compressed before a client asks for them.
+pub(super) fn prewarm(raw: &RawNarCache, diagnostics: &mut Diagnostics<'_>) -> Prewarm {
     let key = "nar_cache.prewarm_roots";
-    let roots = raw.prewarm_roots.iter().filter_map(|root| absolute(key, root, find)).collect();
+    let roots =
+        raw.prewarm_roots.iter().filter_map(|root| absolute(key, root, diagnostics)).collect();
     let prewarm = Prewarm { roots, new_paths: raw.prewarm_new };
     if raw.compression == RawCompression::None && prewarm != Prewarm::default() {
-        find.warnings.push("nothing is compressed in advance with the compression `none`".into());
+        diagnostics.warn("nothing is compressed in advance with the compression `none`");
     }
     prewarm
 }
 
 /// systemd lists several directories with colons between them.
-fn usual_directory(find: &Finder<'_>) -> PathBuf {
-    let given = find.environment.get("CACHE_DIRECTORY").unwrap_or_default();
+fn usual_directory(diagnostics: &Diagnostics<'_>) -> PathBuf {
+    let given = diagnostics.environment.get("CACHE_DIRECTORY").unwrap_or_default();
     match given.split(':').next() {
         Some(first) if first.starts_with('/') => first.into(),
         _ => DEFAULT_DIRECTORY.into(),
@@ -97,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_compressed_unless_somebody_says_so() {
+    fn nothing_is_compressed_by_default() {
         assert_eq!(cache("", &[("CACHE_DIRECTORY", "/var/cache/x")]), None);
         let usual = NarCacheConfig {
             offer: Some(Codec::Zstd),

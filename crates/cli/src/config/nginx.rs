@@ -1,23 +1,26 @@
-//! Which listener is nginx's, and what it may send itself.
+//! The listener that belongs to nginx, and the files that nginx sends itself.
 
 use rns_server::config::{Listener, Nginx};
 
-use super::{listen, raw::RawConfig, resolve::Finder};
+use super::{diagnostics::Diagnostics, listen, raw::RawConfig};
 
-const LOCATION: &str = "expected something like \"/nar-cache/\"";
+const LOCATION_HINT: &str = "expected something like \"/nar-cache/\"";
 
-/// What `[nginx]` describes, if anything.
+/// The configuration of `[nginx]`. `None` when the table is empty.
 pub(super) fn resolve(
     raw: &RawConfig,
     listeners: &[Listener],
-    find: &mut Finder<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Nginx> {
     let (location, listen) = (&raw.nginx.location, &raw.nginx.listen);
     if location.is_empty() {
         if listen.is_empty() {
             return None;
         }
-        return Some(Nginx { listeners: believed(raw, listeners, find), prefix: None });
+        return Some(Nginx {
+            listeners: nginx_listeners(raw, listeners, diagnostics),
+            prefix: None,
+        });
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     if !location.starts_with('/')
@@ -25,35 +28,43 @@ pub(super) fn resolve(
         || location.len() < 3
         || !location.bytes().all(plain)
     {
-        find.problem(
+        diagnostics.problem(
             "nginx.location",
             format!("`{location}` is not the prefix of a location"),
-            LOCATION,
+            LOCATION_HINT,
         );
     }
     if raw.nar_cache.compression == super::raw::RawCompression::None
         && raw.nar_cache.directory.is_empty()
     {
         let hint = "write a compression in [nar_cache]";
-        find.problem(
+        diagnostics.problem(
             "nginx.location",
-            "there is no NAR cache that nginx could send files of",
+            "there is no NAR cache whose files nginx could send",
             hint,
         );
     }
-    Some(Nginx { listeners: believed(raw, listeners, find), prefix: Some(location.clone()) })
+    Some(Nginx {
+        listeners: nginx_listeners(raw, listeners, diagnostics),
+        prefix: Some(location.clone()),
+    })
 }
 
-/// The listeners that are nginx's. One that everybody on the network can connect to is no use for certificates of clients.
-fn believed(raw: &RawConfig, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<Listener> {
-    let marked = marked(&raw.nginx.listen, listeners, find);
+/// The listeners that belong to nginx. A TCP listener is refused where `subjects` are used: any program that can connect
+/// could claim any certificate.
+fn nginx_listeners(
+    raw: &RawConfig,
+    listeners: &[Listener],
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<Listener> {
+    let marked = marked(&raw.nginx.listen, listeners, diagnostics);
     let has_subjects = !raw.access.subjects.is_empty()
         || raw.cache.values().any(|cache| !cache.access.subjects.is_empty());
     let is_tcp = marked.iter().any(|listener| matches!(listener, Listener::Tcp { .. }));
     if has_subjects && is_tcp && raw.tls.client_ca.is_empty() {
-        find.problem(
+        diagnostics.problem(
             "nginx.listen",
-            "what nginx says about certificates of clients (`subjects`) is believed on a unix socket only",
+            "client certificates that nginx reports (`subjects`) are trusted on a unix socket only",
             "let nginx connect to a unix socket, or let clients show their certificates here: `tls.client_ca`",
         );
     }
@@ -61,19 +72,18 @@ fn believed(raw: &RawConfig, listeners: &[Listener], find: &mut Finder<'_>) -> V
 }
 
 /// The listeners that an entry of `listen` has become.
-fn marked(text: &str, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<Listener> {
+fn marked(text: &str, listeners: &[Listener], diagnostics: &mut Diagnostics<'_>) -> Vec<Listener> {
     if text.is_empty() {
-        let passed = find.environment.get("LISTEN_FDNAMES").unwrap_or_default();
-        if !passed.split(':').any(|name| name == "nginx") {
+        if !diagnostics.may_get_socket("nginx") {
             let hint = "name the entry of `listen` that only nginx connects to, or a socket of systemd `nginx`";
-            find.problem("nginx.listen", "no listener is nginx's", hint);
+            diagnostics.problem("nginx.listen", "no listener belongs to nginx", hint);
         }
         return Vec::new();
     }
     let wanted = match listen::parse(text) {
         Ok(wanted) => wanted,
-        Err(reason) => {
-            find.problem("nginx.listen", reason, listen::EXPECTED);
+        Err(error) => {
+            diagnostics.problem("nginx.listen", error.to_string(), listen::ADDRESS_HINT);
             return Vec::new();
         }
     };
@@ -89,7 +99,7 @@ fn marked(text: &str, listeners: &[Listener], find: &mut Finder<'_>) -> Vec<List
     };
     let marked: Vec<Listener> = listeners.iter().filter(is_wanted).cloned().collect();
     if marked.is_empty() {
-        find.problem(
+        diagnostics.problem(
             "nginx.listen",
             format!("`{text}` is not one of `listen`, or it speaks TLS"),
             "",
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for (text, complaint) in [
-            ("location = \"/nar-cache/\"", "no listener is nginx's"),
+            ("location = \"/nar-cache/\"", "no listener belongs to nginx"),
             ("listen = \"unix:/run/other.sock\"\nlocation = \"/n/\"", "is not one of `listen`"),
             ("listen = \"unix:/run/n.sock\"\nlocation = \"nars\"", "not the prefix of a location"),
             ("listen = \"nowhere\"\nlocation = \"/n/\"", "not an address to listen on"),

@@ -4,42 +4,49 @@ use std::collections::BTreeMap;
 
 use rns_server::config::OidcProvider;
 
-use super::{access::permissions, raw::RawOidc, resolve::Finder};
+use super::{diagnostics::Diagnostics, permissions::permissions, raw::RawOidc};
 
 /// Those below `table`, such as `access.oidc`.
 pub(super) fn providers(
     raw: &BTreeMap<String, RawOidc>,
     table: &str,
-    find: &mut Finder<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<OidcProvider> {
-    raw.iter().map(|(name, raw)| provider(name, raw, &format!("{table}.{name}"), find)).collect()
+    raw.iter()
+        .map(|(name, raw)| provider(name, raw, &format!("{table}.{name}"), diagnostics))
+        .collect()
 }
 
-fn provider(name: &str, raw: &RawOidc, table: &str, find: &mut Finder<'_>) -> OidcProvider {
+fn provider(
+    name: &str,
+    raw: &RawOidc,
+    table: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> OidcProvider {
     if !is_url(&raw.issuer) {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.issuer"),
             format!("`{}` is not the URL of an issuer", raw.issuer),
             "expected something like https://token.actions.githubusercontent.com",
         );
     }
     if raw.audience.is_empty() {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.audience"),
             "there is no audience, so tokens made for other services would be taken",
             "write the URL of this cache, and make the tokens for it",
         );
     }
     if raw.claims.is_empty() {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.claims"),
-            "nothing is asked of a token, so whoever uses the service would have one",
+            "no claim is required, so every user of the service could get such a token",
             "write `claims = [\"repository=OWNER/*\"]` for GitHub, `claims = [\"project_path=GROUP/*\"]` for GitLab",
         );
     }
-    let allow = permissions(&raw.allow, &format!("{table}.allow"), find);
+    let allow = permissions(&raw.allow, &format!("{table}.allow"), diagnostics);
     if raw.allow.is_empty() {
-        find.problem(
+        diagnostics.problem(
             &format!("{table}.allow"),
             "its tokens would allow nothing",
             "write `allow = [\"read\"]`",
@@ -49,13 +56,13 @@ fn provider(name: &str, raw: &RawOidc, table: &str, find: &mut Finder<'_>) -> Oi
         name: name.to_owned(),
         issuer: raw.issuer.clone(),
         audience: raw.audience.clone(),
-        claims: claims(&raw.claims, &format!("{table}.claims"), find),
+        claims: claims(&raw.claims, &format!("{table}.claims"), diagnostics),
         allow,
-        ca: (!raw.ca.is_empty()).then(|| find.credential(&raw.ca)),
+        ca: (!raw.ca.is_empty()).then(|| diagnostics.credential(&raw.ca)),
     }
 }
 
-/// Without TLS, anybody on the way could say which keys sign; on this machine nobody is on the way.
+/// Whether the URL is one with TLS, or on this machine. Without TLS, a third party on the network could replace the keys.
 fn is_url(text: &str) -> bool {
     let rest = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(rest), _) => rest,
@@ -74,14 +81,14 @@ fn is_loopback(rest: &str) -> bool {
     matches!(host, "127.0.0.1" | "[::1]" | "localhost")
 }
 
-fn claims(texts: &[String], key: &str, find: &mut Finder<'_>) -> Vec<(String, String)> {
+fn claims(texts: &[String], key: &str, diagnostics: &mut Diagnostics<'_>) -> Vec<(String, String)> {
     let mut claims = Vec::new();
     for text in texts {
         match text.split_once('=') {
             Some((claim, value)) if !claim.trim().is_empty() => {
                 claims.push((claim.trim().to_owned(), value.trim().to_owned()));
             }
-            _ => find.problem(
+            _ => diagnostics.problem(
                 key,
                 format!("`{text}` is no claim with a value"),
                 "expected something like repository=OWNER/*",
@@ -112,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_anybody_could_use_is_refused() {
+    fn a_provider_that_every_user_could_use_is_refused() {
         let said = refusal(
             "[access.oidc.x]\nissuer = \"http://example.org\"\nclaims = [\"x\"]\nallow = [\"all\"]\n",
         );
@@ -126,7 +133,7 @@ mod tests {
             assert!(said.contains(part), "{part}\nin\n{said}");
         }
         let said = refusal("[access.oidc.x]\n");
-        assert!(said.contains("nothing is asked of a token"), "{said}");
+        assert!(said.contains("no claim is required"), "{said}");
         assert!(said.contains("would allow nothing"), "{said}");
     }
 

@@ -1,12 +1,12 @@
-//! Keys of other binary cache servers, and what they are called here.
+//! Keys of other binary cache servers, and the keys of this program that replace them.
 
-/// The advice for a key that some other server knows, by its dotted path.
+/// The hint for a key of another server, by its dotted path.
 pub(crate) fn advice(path: &str) -> Option<&'static str> {
-    FOREIGN.iter().find(|(name, _)| *name == path).map(|(_, advice)| *advice)
+    KEYS_OF_OTHERS.iter().find(|(name, _)| *name == path).map(|(_, advice)| *advice)
 }
 
 /// Names from harmonia's file unless said otherwise.
-const FOREIGN: &[(&str, &str)] = &[
+const KEYS_OF_OTHERS: &[(&str, &str)] = &[
     ("bind", "write `listen = [\"…\"]`"),
     ("max_connections", "write `connections` in [limits]; it counts all connections together"),
     ("max_connection_rate", "there is no such limit; leave it out"),
@@ -35,16 +35,16 @@ const FOREIGN: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::KNOWN;
+    use crate::config::schema::KNOWN_KEYS;
 
     #[test]
     fn advice_never_hides_a_key_of_ours_and_names_only_keys_that_exist() {
-        for (name, advice) in FOREIGN {
-            assert!(KNOWN.key(name).is_none(), "{name}");
-            assert!(!KNOWN.is_section(name), "{name}");
+        for (name, advice) in KEYS_OF_OTHERS {
+            assert!(KNOWN_KEYS.key(name).is_none(), "{name}");
+            assert!(!KNOWN_KEYS.is_section(name), "{name}");
             let words: Vec<&str> = advice.split(['`', ' ', '=']).collect();
             if words.contains(&"write") {
-                let exists = KNOWN
+                let exists = KNOWN_KEYS
                     .keys
                     .iter()
                     .any(|key| words.contains(&key.path.rsplit('.').next().unwrap()));

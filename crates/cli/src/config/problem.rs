@@ -1,11 +1,11 @@
-//! What is wrong with a configuration, said so that it can be mended at once.
+//! Problems of a configuration, each with its place and, where it is known, its remedy.
 
 use std::{fmt, path::PathBuf};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Nobody said anything: the built-in value.
+    /// The built-in value: the key was not set.
     Default,
     /// A line of the configuration file, counted from 1.
     File { path: PathBuf, line: usize },
@@ -26,16 +26,16 @@ impl fmt::Display for Source {
     }
 }
 
-/// One thing that is wrong, and where.
+/// One problem, and the place where the value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The dotted key; empty when the file as a whole is meant.
     pub(crate) key: String,
     /// Where the value was given.
     pub(crate) source: Source,
-    /// What is wrong with it.
+    /// Why the value is refused.
     pub(crate) reason: String,
-    /// What to write instead, where that is known.
+    /// A value that would be accepted, where one is known.
     pub(crate) hint: Option<String>,
 }
 

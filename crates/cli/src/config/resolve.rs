@@ -1,102 +1,77 @@
 //! From the values as written to the values as meant.
 
-use std::{num::NonZeroU64, path::PathBuf};
+use std::num::NonZeroU64;
 
 use rns_nix_store::StoreConfig;
 use rns_server::config::{ClientLimits, Limits, ServerConfig, TlsFiles};
 
 use super::{
     access, caches,
-    env::Environment,
+    diagnostics::Diagnostics,
     listeners, nar_cache, nginx,
-    problem::Problem,
     raw::{RawConfig, RawFormat, RawLog, RawTls},
-    settings::Settings,
     store,
     units::ByteSize,
 };
 use crate::logging::{LogConfig, LogFormat, check_level};
 
-/// Collects what is wrong, with the place each key was set.
-pub(super) struct Finder<'a> {
-    pub(super) settings: &'a Settings,
-    pub(super) environment: &'a Environment,
-    pub(super) problems: &'a mut Vec<Problem>,
-    pub(super) warnings: &'a mut Vec<String>,
-}
-
-impl Finder<'_> {
-    pub(super) fn problem(&mut self, key: &str, reason: impl Into<String>, hint: &str) {
-        self.problems.push(Problem {
-            key: key.to_owned(),
-            source: self.settings.source(key),
-            reason: reason.into(),
-            hint: (!hint.is_empty()).then(|| hint.to_owned()),
-        });
-    }
-
-    /// A key or certificate file; see the description of `signing.keys` for relative names.
-    pub(super) fn credential(&self, name: &str) -> PathBuf {
-        match self.environment.get("CREDENTIALS_DIRECTORY") {
-            Some(directory) => PathBuf::from(directory).join(name),
-            None => std::path::absolute(name).unwrap_or_else(|_| name.into()),
-        }
-    }
-}
-
 /// The configuration of the server, of the local store and of the log.
 pub(super) fn resolve(
     raw: &RawConfig,
-    find: &mut Finder<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> (ServerConfig, StoreConfig, LogConfig) {
-    let tls = tls(&raw.tls, find);
-    let listeners = listeners::clients(raw, find);
+    let tls = tls(&raw.tls, diagnostics);
+    let listeners = listeners::clients(raw, diagnostics);
     let server = ServerConfig {
         tls,
         workers: raw.workers,
-        public_url: public_url(&raw.public_url, find),
+        public_url: public_url(&raw.public_url, diagnostics),
         shutdown_grace: raw.shutdown_grace.0,
-        caches: caches::caches(raw, find),
-        failure_policy: access::door(&raw.access, find),
-        metrics_listeners: listeners::metrics(raw, &listeners, find),
-        limits: limits(raw, find),
-        nginx: nginx::resolve(raw, &listeners, find),
+        caches: caches::caches(raw, diagnostics),
+        failure_policy: access::failure_policy(&raw.access, diagnostics),
+        metrics_listeners: listeners::metrics(raw, &listeners, diagnostics),
+        limits: limits(raw, diagnostics),
+        nginx: nginx::resolve(raw, &listeners, diagnostics),
         listeners,
     };
     let store = StoreConfig {
-        nar_cache: nar_cache::resolve(&raw.nar_cache, find),
-        prewarm: nar_cache::prewarm(&raw.nar_cache, find),
-        ..store::resolve(&raw.store, find)
+        nar_cache: nar_cache::resolve(&raw.nar_cache, diagnostics),
+        prewarm: nar_cache::prewarm(&raw.nar_cache, diagnostics),
+        ..store::resolve(&raw.store, diagnostics)
     };
-    (server, store, log(&raw.log, find))
+    (server, store, log(&raw.log, diagnostics))
 }
 
-fn tls(raw: &RawTls, find: &mut Finder<'_>) -> Option<TlsFiles> {
+fn tls(raw: &RawTls, diagnostics: &mut Diagnostics<'_>) -> Option<TlsFiles> {
     match (raw.certificate.as_str(), raw.key.as_str()) {
         ("", "") => {
             if !raw.client_ca.is_empty() {
                 let reason = "clients show certificates only where TLS is spoken here";
-                find.problem("tls.client_ca", reason, "write `certificate` and `key` as well");
+                diagnostics.problem(
+                    "tls.client_ca",
+                    reason,
+                    "write `certificate` and `key` as well",
+                );
             }
             None
         }
         (_, "") => {
-            find.problem("tls.key", "there is a certificate, but no key", "");
+            diagnostics.problem("tls.key", "there is a certificate, but no key", "");
             None
         }
         ("", _) => {
-            find.problem("tls.certificate", "there is a key, but no certificate", "");
+            diagnostics.problem("tls.certificate", "there is a key, but no certificate", "");
             None
         }
         (certificate, key) => Some(TlsFiles {
-            certificate: find.credential(certificate),
-            key: find.credential(key),
-            client_ca: (!raw.client_ca.is_empty()).then(|| find.credential(&raw.client_ca)),
+            certificate: diagnostics.credential(certificate),
+            key: diagnostics.credential(key),
+            client_ca: (!raw.client_ca.is_empty()).then(|| diagnostics.credential(&raw.client_ca)),
         }),
     }
 }
 
-fn public_url(text: &str, find: &mut Finder<'_>) -> Option<String> {
+fn public_url(text: &str, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
     let trimmed = text.trim_end_matches('/');
     let host = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
     match host {
@@ -109,7 +84,7 @@ fn public_url(text: &str, find: &mut Finder<'_>) -> Option<String> {
         }
         _ => {
             let hint = "expected something like https://cache.example.org";
-            find.problem("public_url", format!("`{text}` is not the URL of a cache"), hint);
+            diagnostics.problem("public_url", format!("`{text}` is not the URL of a cache"), hint);
             None
         }
     }
@@ -123,13 +98,13 @@ const fn client_limits(at_once: u64, per_second: u64, bandwidth: ByteSize) -> Cl
     }
 }
 
-fn limits(raw: &RawConfig, find: &mut Finder<'_>) -> Limits {
+fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
     let raw = &raw.limits;
     for (key, value) in
         [("limits.connections", raw.connections), ("limits.downloads", raw.downloads)]
     {
         if value == 0 {
-            find.problem(key, "0 would serve nobody", "");
+            diagnostics.problem(key, "0 would refuse every client", "");
         }
     }
     let timeouts = [
@@ -139,11 +114,11 @@ fn limits(raw: &RawConfig, find: &mut Finder<'_>) -> Limits {
     ];
     for (key, span) in timeouts {
         if span.0.is_zero() {
-            find.problem(key, "0 would cut off everybody", "");
+            diagnostics.problem(key, "0 would cut off every client", "");
         }
     }
     if raw.stall_timeout.0.as_secs() < 300 {
-        find.warnings.push(format!(
+        diagnostics.warn(format!(
             "limits.stall_timeout is {}: clients that pause for minutes while they unpack will be cut off",
             raw.stall_timeout
         ));
@@ -165,15 +140,15 @@ fn limits(raw: &RawConfig, find: &mut Finder<'_>) -> Limits {
             raw.per_token.requests_per_second,
             raw.per_token.bandwidth,
         ),
-        narinfo_cache_bytes: usize::try_from(raw.narinfo_cache.0).unwrap_or(usize::MAX),
+        narinfo_cache_bytes: raw.narinfo_cache.in_memory(),
     }
 }
 
-fn log(raw: &RawLog, find: &mut Finder<'_>) -> LogConfig {
-    if let Err(reason) = check_level(&raw.level) {
-        find.problem(
+fn log(raw: &RawLog, diagnostics: &mut Diagnostics<'_>) -> LogConfig {
+    if let Err(error) = check_level(&raw.level) {
+        diagnostics.problem(
             "log.level",
-            reason,
+            error.to_string(),
             "expected error, warn, info, debug, trace or `rns_nix_store=debug,info`",
         );
     }

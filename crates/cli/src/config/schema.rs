@@ -6,13 +6,13 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use toml::Value;
 
-pub(crate) use super::kind::{Kind, list};
 use super::{
-    dotted::{self, NAME, join},
+    dotted::{self, NAME_PLACEHOLDER, join},
+    kind::{KeyKind, paragraph},
     raw::RawConfig,
 };
 
-/// What every environment variable of ours begins with.
+/// The prefix of all environment variables of this program.
 pub(crate) const ENVIRONMENT_PREFIX: &str = "RUST_NIX_SERVE_";
 
 /// One key that may be set.
@@ -20,9 +20,11 @@ pub(crate) const ENVIRONMENT_PREFIX: &str = "RUST_NIX_SERVE_";
 pub(crate) struct Key {
     /// The dotted path, such as `signing.keys` or `cache.<name>.priority`.
     pub(crate) path: String,
-    pub(crate) kind: Kind,
-    /// What holds where nobody says anything. None: nothing, or what `inherits` says.
+    pub(crate) kind: KeyKind,
+    /// The built-in value. `None`: there is none, or the value of the key `inherits`.
     pub(crate) default: Option<Value>,
+    /// Whether a reload takes up a changed value; otherwise a restart does.
+    pub(crate) is_reloadable: bool,
     /// The key whose value holds where this one is not set.
     pub(crate) inherits: Option<&'static str>,
     /// The doc comment, as one paragraph.
@@ -58,40 +60,43 @@ const INHERITED: &[(&str, &str)] = &[
 ];
 
 /// The keys of this version.
-pub(crate) static KNOWN: LazyLock<KnownKeys> = LazyLock::new(KnownKeys::read);
+pub(crate) static KNOWN_KEYS: LazyLock<KnownKeys> = LazyLock::new(KnownKeys::read);
 
 impl KnownKeys {
     fn read() -> Self {
         let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
         let schema = settings.into_generator().into_root_schema_for::<RawConfig>();
         let mut known = Self { keys: Vec::new(), sections: Vec::new(), maps: Vec::new() };
-        known.table("", schema.as_value());
+        known.table("", schema.as_value(), false);
         known
     }
 
-    fn table(&mut self, prefix: &str, schema: &Json) {
+    fn table(&mut self, prefix: &str, schema: &Json, is_reloadable: bool) {
         let properties = schema.get("properties").and_then(Json::as_object);
         for (name, property) in properties.into_iter().flatten() {
             let path = join(prefix, name);
             let description = paragraph(property);
+            let is_reloadable = reloads(property).unwrap_or(is_reloadable);
             let named = property.get("additionalProperties");
             if property.get("properties").is_some() {
                 self.sections.push(Section { name: path.clone(), description });
-                self.table(&path, property);
+                self.table(&path, property, is_reloadable);
             } else if let Some(named) = named.filter(|inner| inner.get("properties").is_some()) {
-                let table = join(&path, NAME);
+                let table = join(&path, NAME_PLACEHOLDER);
                 self.maps.push(path);
                 self.sections.push(Section { name: table.clone(), description: paragraph(named) });
-                self.table(&table, named);
+                let is_reloadable = reloads(named).unwrap_or(is_reloadable);
+                self.table(&table, named, is_reloadable);
             } else {
                 let inherited = INHERITED.iter().find(|(key, _)| *key == path);
                 self.keys.push(Key {
                     path,
-                    kind: Kind::of(property),
+                    kind: KeyKind::of(property),
                     default: property
                         .get("default")
                         .filter(|json| !json.is_null())
                         .and_then(|json| Value::try_from(json).ok()),
+                    is_reloadable,
                     inherits: inherited.map(|(_, from)| *from),
                     description,
                 });
@@ -132,11 +137,9 @@ impl Key {
     }
 }
 
-/// The description of something, as one line.
-pub(super) fn paragraph(schema: &Json) -> String {
-    let text = schema.get("description").and_then(Json::as_str);
-    let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
-    words.join(" ")
+/// The property `x-reload` of a table or key.
+fn reloads(schema: &Json) -> Option<bool> {
+    schema.get("x-reload").and_then(Json::as_bool)
 }
 
 #[cfg(test)]
@@ -145,15 +148,15 @@ mod tests {
 
     #[test]
     fn keys_know_their_kind_default_and_variable() {
-        let key = KNOWN.key("store.layout_cache").unwrap();
-        assert_eq!(key.kind, Kind::Size);
+        let key = KNOWN_KEYS.key("store.layout_cache").unwrap();
+        assert_eq!(key.kind, KeyKind::Size);
         assert_eq!(key.default, Some(Value::String("64MiB".into())));
         assert_eq!(key.environment().unwrap(), "RUST_NIX_SERVE_STORE_LAYOUT_CACHE");
-        assert_eq!(KNOWN.key("listen").unwrap().kind, Kind::List);
-        assert_eq!(KNOWN.key("workers").unwrap().kind, Kind::Integer);
-        assert_eq!(KNOWN.key("cache_info.want_mass_query").unwrap().kind, Kind::Flag);
-        assert_eq!(KNOWN.key("limits.idle_timeout").unwrap().kind, Kind::Duration);
-        let Kind::Choice(policies) = &KNOWN.key("signing.policy").unwrap().kind else {
+        assert_eq!(KNOWN_KEYS.key("listen").unwrap().kind, KeyKind::List);
+        assert_eq!(KNOWN_KEYS.key("workers").unwrap().kind, KeyKind::Integer);
+        assert_eq!(KNOWN_KEYS.key("cache_info.want_mass_query").unwrap().kind, KeyKind::Flag);
+        assert_eq!(KNOWN_KEYS.key("limits.idle_timeout").unwrap().kind, KeyKind::Duration);
+        let KeyKind::Choice(policies) = &KNOWN_KEYS.key("signing.policy").unwrap().kind else {
             panic!("the policy is a choice");
         };
         let names: Vec<&str> = policies.iter().map(|(name, _)| name.as_str()).collect();
@@ -163,21 +166,44 @@ mod tests {
 
     #[test]
     fn every_key_and_table_is_described() {
-        assert!(KNOWN.keys.len() > 25, "{}", KNOWN.keys.len());
-        for key in &KNOWN.keys {
+        assert!(KNOWN_KEYS.keys.len() > 25, "{}", KNOWN_KEYS.keys.len());
+        for key in &KNOWN_KEYS.keys {
             assert!(!key.description.is_empty(), "{}", key.path);
             if let Some(default) = &key.default {
                 assert!(key.kind.accepts(default), "{}: {default}", key.path);
             }
         }
-        for section in &KNOWN.sections {
+        for section in &KNOWN_KEYS.sections {
             assert!(!section.description.is_empty(), "{}", section.name);
         }
     }
 
     #[test]
+    fn keys_know_whether_a_reload_is_enough() {
+        for (path, is_reloadable) in [
+            ("signing.keys", true),
+            ("tls.certificate", true),
+            ("cache_info.priority", true),
+            ("access.tokens", true),
+            ("access.oidc.ci.issuer", true),
+            ("access.trusted_proxies", false),
+            ("access.failure_delay", false),
+            ("expose.deny", true),
+            ("cache.a.hosts", true),
+            ("cache.a.access.oidc.ci.claims", true),
+            ("cache.a.expose.roots", true),
+            ("log.level", true),
+            ("log.format", false),
+            ("listen", false),
+            ("limits.downloads", false),
+        ] {
+            assert_eq!(KNOWN_KEYS.key(path).unwrap().is_reloadable, is_reloadable, "{path}");
+        }
+    }
+
+    #[test]
     fn no_two_keys_share_a_variable() {
-        let mut names: Vec<String> = KNOWN.keys.iter().filter_map(Key::environment).collect();
+        let mut names: Vec<String> = KNOWN_KEYS.keys.iter().filter_map(Key::environment).collect();
         names.sort();
         let count = names.len();
         names.dedup();
@@ -186,22 +212,26 @@ mod tests {
 
     #[test]
     fn keys_of_named_tables_are_found_by_every_name() {
-        let key = KNOWN.key("cache.team-a.priority").unwrap();
-        assert_eq!((&key.kind, &key.default), (&Kind::Integer, &None));
+        let key = KNOWN_KEYS.key("cache.team-a.priority").unwrap();
+        assert_eq!((&key.kind, &key.default), (&KeyKind::Integer, &None));
         assert_eq!(key.environment(), None);
-        assert_eq!(KNOWN.key("cache.b.expose.everything").unwrap().kind, Kind::Flag);
-        assert_eq!(KNOWN.key("cache.b.expose.roots").unwrap().kind, Kind::List);
-        assert_eq!(KNOWN.key("cache.b.access.oidc.ci.issuer").unwrap().kind, Kind::Text);
-        let policy = KNOWN.key("cache.b.signing.policy").unwrap();
-        assert_eq!(policy.kind, KNOWN.key("signing.policy").unwrap().kind);
-        assert!(KNOWN.is_section("cache.b") && KNOWN.is_section("cache.b.expose"));
-        assert!(KNOWN.is_map("cache") && !KNOWN.is_section("cache") && !KNOWN.is_map("cache.b"));
+        assert_eq!(KNOWN_KEYS.key("cache.b.expose.everything").unwrap().kind, KeyKind::Flag);
+        assert_eq!(KNOWN_KEYS.key("cache.b.expose.roots").unwrap().kind, KeyKind::List);
+        assert_eq!(KNOWN_KEYS.key("cache.b.access.oidc.ci.issuer").unwrap().kind, KeyKind::Text);
+        let policy = KNOWN_KEYS.key("cache.b.signing.policy").unwrap();
+        assert_eq!(policy.kind, KNOWN_KEYS.key("signing.policy").unwrap().kind);
+        assert!(KNOWN_KEYS.is_section("cache.b") && KNOWN_KEYS.is_section("cache.b.expose"));
+        assert!(
+            KNOWN_KEYS.is_map("cache")
+                && !KNOWN_KEYS.is_section("cache")
+                && !KNOWN_KEYS.is_map("cache.b")
+        );
     }
 
     #[test]
     fn what_is_inherited_is_of_the_same_kind() {
         for (key, from) in INHERITED {
-            let (key, from) = (KNOWN.key(key).unwrap(), KNOWN.key(from).unwrap());
+            let (key, from) = (KNOWN_KEYS.key(key).unwrap(), KNOWN_KEYS.key(from).unwrap());
             assert_eq!(key.kind, from.kind, "{}", key.path);
             assert_eq!((&key.default, key.inherits), (&None, Some(from.path.as_str())));
         }

@@ -9,10 +9,10 @@ use super::{
     dotted,
     problem::{Problem, Source},
     raw::RawConfig,
-    schema::{KNOWN, Key},
+    schema::{KNOWN_KEYS, Key},
 };
 
-/// What somebody has set; a later layer replaces an earlier one key by key.
+/// The values that were set; a later layer replaces an earlier one key by key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     values: BTreeMap<String, (Value, Source)>,
@@ -20,8 +20,8 @@ pub(crate) struct Settings {
     named: BTreeMap<String, Source>,
 }
 
-/// A key, what it holds (nothing, perhaps) and where that came from.
-pub(crate) struct Row<'a> {
+/// A key with its value, if it has one, and the place where that was set.
+pub(crate) struct SettingRow<'a> {
     /// The dotted path, with the names of tables.
     pub(crate) path: String,
     pub(crate) value: Option<&'a Value>,
@@ -29,7 +29,7 @@ pub(crate) struct Row<'a> {
 }
 
 impl Settings {
-    /// Sets a key, whatever said so before.
+    /// Sets a key, and replaces an earlier value.
     pub(crate) fn set(&mut self, key: &str, value: Value, source: Source) {
         self.values.insert(key.to_owned(), (value, source));
     }
@@ -44,15 +44,15 @@ impl Settings {
         if let Some((value, source)) = self.values.get(path) {
             return (Some(value), source.clone());
         }
-        match key.inherits.and_then(|from| Some((from, KNOWN.key(from)?))) {
+        match key.inherits.and_then(|from| Some((from, KNOWN_KEYS.key(from)?))) {
             Some((from, key)) => self.effective(from, key),
             None => (key.default.as_ref(), Source::Default),
         }
     }
 
     /// Every key, those of tables with chosen names once for each table that is there.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        KNOWN.keys.iter().flat_map(move |key| {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = SettingRow<'_>> {
+        KNOWN_KEYS.keys.iter().flat_map(move |key| {
             let paths = match dotted::named_table(&key.path) {
                 None => vec![key.path.clone()],
                 Some(table) => {
@@ -62,7 +62,7 @@ impl Settings {
             };
             paths.into_iter().map(move |path| {
                 let (value, source) = self.effective(&path, key);
-                Row { path, value, source }
+                SettingRow { path, value, source }
             })
         })
     }
@@ -76,8 +76,8 @@ impl Settings {
         above.filter_map(|path| self.named.get(path)).next().cloned().unwrap_or(Source::Default)
     }
 
-    /// Whether somebody has set this key.
-    pub(crate) fn says(&self, key: &str) -> bool {
+    /// Whether this key was set in any layer.
+    pub(crate) fn is_set(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
@@ -87,8 +87,8 @@ impl Settings {
         values.chain(self.named.values()).any(|source| matches!(source, Source::File { .. }))
     }
 
-    /// Whether anything below this table, or this key itself, was set by somebody.
-    pub(crate) fn says_anything_about(&self, table: &str) -> bool {
+    /// Whether this key, or any key of this table, was set in any layer.
+    pub(crate) fn is_any_set_below(&self, table: &str) -> bool {
         self.values.keys().any(|key| {
             key == table || key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
         })
@@ -96,7 +96,7 @@ impl Settings {
 
     /// The texts of a list key.
     pub(crate) fn list(&self, path: &str) -> Vec<String> {
-        let Some(key) = KNOWN.key(path) else {
+        let Some(key) = KNOWN_KEYS.key(path) else {
             return Vec::new();
         };
         let value = self.effective(path, key).0.and_then(Value::as_array);
@@ -151,7 +151,7 @@ impl Settings {
 
 /// Reads one value alone, by the types of the whole file.
 fn check(path: &str, value: &Value) -> Result<(), (String, Option<String>)> {
-    let Some(key) = KNOWN.key(path) else {
+    let Some(key) = KNOWN_KEYS.key(path) else {
         return Err(("there is no such key".into(), None));
     };
     if !key.kind.accepts(value) {
@@ -248,9 +248,9 @@ mod tests {
     fn tables_know_whether_they_were_mentioned() {
         let mut settings = Settings::default();
         settings.set("store.root", "/x".into(), flag());
-        assert!(settings.says_anything_about("store"));
-        assert!(!settings.says_anything_about("sto"));
-        assert!(!settings.says_anything_about("signing"));
+        assert!(settings.is_any_set_below("store"));
+        assert!(!settings.is_any_set_below("sto"));
+        assert!(!settings.is_any_set_below("signing"));
     }
 
     #[test]

@@ -1,32 +1,36 @@
-//! Keys and what they sign.
+//! Signing keys and policies.
 
 use rns_server::config::{SigningConfig, SigningPolicy};
 
 use super::{
+    diagnostics::Diagnostics,
     expose::public_keys,
     raw::{RawCacheSigning, RawPolicy, RawSigning},
-    resolve::Finder,
 };
 
-/// What a table says.
-pub(super) fn signing(raw: &RawSigning, table: &str, find: &mut Finder<'_>) -> SigningConfig {
+/// The signing configuration of a table.
+pub(super) fn signing(
+    raw: &RawSigning,
+    table: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> SigningConfig {
     let signed_by = format!("{table}.signed_by");
-    let trusted = public_keys(&raw.signed_by, &signed_by, find);
+    let trusted = public_keys(&raw.signed_by, &signed_by, diagnostics);
     match (raw.policy, raw.signed_by.is_empty()) {
         (RawPolicy::SignedBy, true) => {
-            find.problem(&signed_by, "the policy signed-by needs public keys here", "");
+            diagnostics.problem(&signed_by, "the policy signed-by needs public keys here", "");
         }
         (RawPolicy::SignedBy, false) | (_, true) => {}
         (_, false) => {
             let hint = format!("write `policy = \"signed-by\"` in [{table}], or leave it out");
-            find.problem(&signed_by, "only the policy signed-by reads this", &hint);
+            diagnostics.problem(&signed_by, "only the policy signed-by reads this", &hint);
         }
     }
     if raw.policy == RawPolicy::Keep && !raw.keys.is_empty() {
-        find.warnings.push(format!("the keys in {table}.keys sign nothing with the policy `keep`"));
+        diagnostics.warn(format!("the keys in {table}.keys sign nothing with the policy `keep`"));
     }
     SigningConfig {
-        keys: raw.keys.iter().map(|name| find.credential(name)).collect(),
+        keys: raw.keys.iter().map(|name| diagnostics.credential(name)).collect(),
         policy: match raw.policy {
             RawPolicy::Add => SigningPolicy::Add,
             RawPolicy::Replace => SigningPolicy::Replace,
@@ -37,10 +41,10 @@ pub(super) fn signing(raw: &RawSigning, table: &str, find: &mut Finder<'_>) -> S
     }
 }
 
-/// What holds in a cache with a name: what it says itself, and otherwise what `[signing]` says.
+/// The signing table of a named cache: its own keys, and those of `[signing]` where it has none.
 pub(super) fn of_cache(raw: &RawCacheSigning, general: &RawSigning) -> RawSigning {
     let policy = raw.policy.unwrap_or(general.policy);
-    // What only one policy reads is not taken over into another, and so are keys where nothing is signed.
+    // A key that only one policy reads is not inherited by another policy; neither are signing keys where nothing is signed.
     let inherited =
         |is_read: bool, list: &Vec<String>| if is_read { list.clone() } else { Vec::new() };
     RawSigning {

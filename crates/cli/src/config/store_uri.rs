@@ -1,8 +1,8 @@
-//! What `--store` accepts: a directory, or the spellings of Nix that mean a store on this machine.
+//! The values of `--store`: a directory, or one of Nix's addresses for a store on this machine.
 
 use std::path::PathBuf;
 
-/// Which part of the machine a store address means.
+/// The local store that a store address names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoreAddress {
     /// The directory below which the store lives; None for the machine's own.
@@ -11,12 +11,25 @@ pub(crate) struct StoreAddress {
     pub(crate) daemon_socket: Option<String>,
 }
 
+/// Why a text is no store that this program can read from disk.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StoreAddressError {
+    #[error("the store address is empty")]
+    Empty,
+    #[error("`{0}` is not a store on this machine's disk")]
+    NotLocal(String),
+    #[error("the root in a store address begins with /")]
+    RelativeRoot,
+    #[error("a store address has no parameter `{0}` here")]
+    UnknownParameter(String),
+}
+
 /// Reads a store address.
 ///
 /// # Errors
 ///
-/// Why this is no store that can be read from disk.
-pub(crate) fn parse(text: &str) -> Result<StoreAddress, String> {
+/// When the address names no store on this machine's disk.
+pub(crate) fn parse(text: &str) -> Result<StoreAddress, StoreAddressError> {
     let (place, query) = text.split_once('?').unwrap_or((text, ""));
     let mut store = StoreAddress::default();
     match place {
@@ -27,19 +40,19 @@ pub(crate) fn parse(text: &str) -> Result<StoreAddress, String> {
         _ if place.starts_with("local:///") => {
             store.root = place.strip_prefix("local://").map(PathBuf::from);
         }
-        "" => return Err("an empty store address".into()),
+        "" => return Err(StoreAddressError::Empty),
         _ if place.contains("://") => {
-            return Err(format!("`{text}` is not a store on this machine's disk"));
+            return Err(StoreAddressError::NotLocal(text.to_owned()));
         }
         _ => store.root = Some(place.into()),
     }
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
             Some(("root", root)) if root.starts_with('/') => store.root = Some(decode(root).into()),
-            Some(("root", _)) => return Err("the root in a store address begins with /".into()),
+            Some(("root", _)) => return Err(StoreAddressError::RelativeRoot),
             // Only how Nix opens it; this program never writes.
             Some(("read-only" | "require-sigs" | "trusted", _)) => {}
-            _ => return Err(format!("`{parameter}` in a store address is not understood")),
+            _ => return Err(StoreAddressError::UnknownParameter(parameter.to_owned())),
         }
     }
     Ok(store)

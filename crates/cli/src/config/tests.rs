@@ -1,4 +1,4 @@
-//! Whole configurations: what they resolve to, and what is said about wrong ones.
+//! Whole configurations: the values they resolve to, and the problems of wrong ones.
 
 use std::time::Duration;
 
@@ -21,7 +21,11 @@ pub(super) fn load_with(
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut cli = Cli::try_parse_from([&["rust-nix-serve"], flags].concat()).unwrap();
     cli.serve.config = Some(file);
-    load(&cli.serve, &environment)
+    load(&cli.serve, &environment, PassedSockets::OfThisProcess)
+}
+
+pub(crate) fn load_text(text: &str) -> Result<Loaded, ConfigError> {
+    load_with(text, &[], &[])
 }
 
 pub(super) fn refusal(text: &str) -> String {
@@ -183,7 +187,7 @@ fn what_everybody_may_do_has_to_be_said_where_clients_are_told_apart() {
     ];
     for holders in holders {
         let said = refusal(&format!("[access]\n{holders}"));
-        assert!(said.contains("access.anonymous:") && said.contains("must be said"), "{said}");
+        assert!(said.contains("access.anonymous:") && said.contains("must be written"), "{said}");
         for anonymous in ["[]", "[\"read\"]"] {
             load_with(&format!("[access]\nanonymous = {anonymous}\n{holders}"), &[], &[]).unwrap();
         }
@@ -198,10 +202,13 @@ fn what_everybody_may_do_has_to_be_said_where_clients_are_told_apart() {
 #[test]
 fn a_file_that_was_asked_for_must_be_there() {
     let args = ServeArgs { config: Some("/nonexistent/c.toml".into()), ..ServeArgs::default() };
-    let said = load(&args, &Environment::default()).unwrap_err().to_string();
+    let said =
+        load(&args, &Environment::default(), PassedSockets::OfThisProcess).unwrap_err().to_string();
     assert!(said.contains("flag --config") && said.contains("/nonexistent/c.toml"), "{said}");
     let environment = [("RUST_NIX_SERVE_CONFIG".to_owned(), "/".to_owned())].into_iter().collect();
-    let said = load(&ServeArgs::default(), &environment).unwrap_err().to_string();
+    let said = load(&ServeArgs::default(), &environment, PassedSockets::OfThisProcess)
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("RUST_NIX_SERVE_CONFIG") && said.contains("not a directory"), "{said}");
 }
 
@@ -213,7 +220,7 @@ fn only_words_about_store_or_keys_make_a_missing_store_an_outage() {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let cli = Cli::try_parse_from([&["rust-nix-serve"], flags].concat()).unwrap();
-        load(&cli.serve, &environment).unwrap().is_deliberate()
+        load(&cli.serve, &environment, PassedSockets::OfThisProcess).unwrap().is_deliberate()
     };
     assert!(!said(&[], &[]));
     assert!(!said(&[], &["--port", "1"]));

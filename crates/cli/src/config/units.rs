@@ -11,6 +11,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ByteSize(pub(crate) u64);
 
+impl ByteSize {
+    /// This many bytes of memory.
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
+    /// The number of bytes as a length in memory.
+    pub(crate) fn in_memory(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 const BYTE_UNITS: [(&str, u64); 14] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -28,19 +40,27 @@ const BYTE_UNITS: [(&str, u64); 14] = [
     ("", 1),
 ];
 
-impl FromStr for ByteSize {
-    type Err = String;
+/// Why a text is no size or duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UnitError {
+    #[error("`{0}` is not a size such as 64MiB or 10G")]
+    NotASize(String),
+    #[error("`{0}` is a larger size than this program can count")]
+    TooLarge(String),
+    #[error("`{0}` is not a duration such as 30s, 5m or 1h30m")]
+    NotADuration(String),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for ByteSize {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
         let (digits, unit) = split_number(text.trim());
         let factor = BYTE_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
         let (Ok(number), Some(factor)) = (digits.parse::<u64>(), factor) else {
-            return Err(format!("`{text}` is not a size such as 64MiB or 10G"));
+            return Err(UnitError::NotASize(text.to_owned()));
         };
-        number
-            .checked_mul(factor)
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is more than can be counted"))
+        number.checked_mul(factor).map(Self).ok_or_else(|| UnitError::TooLarge(text.to_owned()))
     }
 }
 
@@ -70,10 +90,10 @@ impl Span {
 }
 
 impl FromStr for Span {
-    type Err = String;
+    type Err = UnitError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a duration such as 30s, 5m or 1h30m");
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError::NotADuration(text.to_owned());
         let mut rest = text.trim();
         let mut total = 0u64;
         if rest.is_empty() {
@@ -111,7 +131,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// The leading digits, and what follows them without the blanks between.
+/// Splits off the leading digits, and drops the blanks behind them.
 fn split_number(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end).unwrap_or((text, ""));
@@ -167,7 +187,7 @@ mod tests {
     #[test]
     fn sizes_that_say_nothing_are_refused() {
         for text in ["", "MiB", "-1", "1.5G", "10 apples", "10g", "99999999999T"] {
-            let error = text.parse::<ByteSize>().unwrap_err();
+            let error = text.parse::<ByteSize>().unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use rns_testing::{FixtureStore, Scratch, run};
+use rns_testing::{FixtureStore, Process, Scratch, run};
 use serde_json::Value;
 
 use crate::{SECRET, answer, code, program, write_key};
@@ -220,4 +220,69 @@ fn a_misspelt_variable_is_told_but_keeps_nobody_from_serving() {
     check.args(["check-config", "--skip-files"]).env("RUST_NIX_SERVE_LISTENS", "x");
     let checked = run(&mut check, Duration::from_secs(120)).success();
     assert!(checked.stderr.contains("did you mean RUST_NIX_SERVE_LISTEN?"), "{}", checked.stderr);
+}
+
+#[test]
+fn a_configuration_for_passed_sockets_is_accepted_by_every_command() {
+    let scratch = Scratch::new();
+    let store = FixtureStore::new();
+    let tokens = scratch.join("tokens");
+    let text = format!(
+        "[store]\nroot = {:?}\n[access]\nanonymous = []\ntokens = {tokens:?}\n[nar_cache]\ncompression = \"zstd\"\n\
+         [nginx]\nlocation = \"/nar-cache/\"\n",
+        store.root()
+    );
+    let file = scratch.write("c.toml", text);
+    let file = file.to_str().unwrap();
+    for command in [
+        vec!["token", "create", "ci", "--config", file],
+        vec!["token", "list", "--config", file],
+        vec!["config", "show", "--config", file],
+        vec!["check-config", file],
+    ] {
+        let finished = answer(&command);
+        assert_eq!(code(&finished), 0, "{command:?}: {}", finished.stderr);
+    }
+    // The server itself knows that it was passed no socket with this name.
+    let served = answer(["serve", "--config", file]);
+    assert!(served.stderr.contains("no listener belongs to nginx"), "{}", served.stderr);
+}
+
+#[test]
+fn an_expired_certificate_is_warned_of() {
+    let scratch = Scratch::new();
+    let store = FixtureStore::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tls");
+    let text = |name: &str| {
+        format!(
+            "listen = [\"tls://127.0.0.1:0\"]\n[store]\nroot = {:?}\n[tls]\ncertificate = \"{data}/{name}.crt\"\n\
+             key = \"{data}/{name}.key\"\n",
+            store.root()
+        )
+    };
+    let file = scratch.write("c.toml", text("expired"));
+    let checked = answer(["check-config", file.to_str().unwrap()]);
+    assert_eq!(code(&checked), 0, "{}", checked.stderr);
+    let warning = "expired.crt: it expired on 2020-01-02T00:00:00Z, so clients refuse it";
+    assert!(checked.stderr.contains(warning), "{}", checked.stderr);
+    let mut serving = Process::start(program().args(["serve", "--config", file.to_str().unwrap()]));
+    serving.wait_for_line(warning);
+    let file = scratch.write("d.toml", text("one"));
+    let checked = answer(["check-config", file.to_str().unwrap()]);
+    assert!(!checked.stderr.contains("expired"), "{}", checked.stderr);
+}
+
+#[test]
+fn a_store_directory_that_is_not_there_is_a_problem() {
+    let scratch = Scratch::new();
+    let store = FixtureStore::new();
+    let text = format!("[store]\nroot = {:?}\nreal_dir = \"/nonexistent/store\"\n", store.root());
+    let file = scratch.write("c.toml", text);
+    let checked = answer(["check-config", file.to_str().unwrap()]);
+    assert_eq!(code(&checked), 1);
+    let said = &checked.stderr;
+    assert!(
+        said.contains("store.real_dir (") && said.contains("cannot open /nonexistent/store"),
+        "{said}"
+    );
 }

@@ -86,7 +86,7 @@ fn without_a_subcommand_or_an_address_it_serves_on_the_loopbacks() {
     assert_eq!(get(&url, "/nix-cache-info").status(), 200);
     let said = wait_for_output(&store, "nix copy --from");
     assert!(said.contains(&format!("  extra-substituters = {url}\n")), "{said}");
-    assert!(said.contains("Nothing is signed here"), "{said}");
+    assert!(said.contains("This server signs nothing"), "{said}");
     let listening = process.stderr();
     let elsewhere = listening.lines().filter(|line| line.contains("listening on "));
     for line in elsewhere {
@@ -250,7 +250,7 @@ fn a_private_cache_stays_one_when_its_file_is_gone_or_empty_at_a_reload() {
     // Whoever opens it means it, and is told.
     fs::write(&config, closed.replace("anonymous = []", "anonymous = [\"read\"]")).unwrap();
     process.signal(Signal::HUP);
-    process.wait_for_line("this reload lets everybody do more than before: read");
+    process.wait_for_line("this reload gives anonymous clients more permissions: read");
     process.wait_for_lines(1, Duration::from_secs(10), |line| {
         line.ends_with(" reloaded").then_some(())
     });

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::HashError;
-
 /// A hash function Nix has a name for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HashAlgorithm {
@@ -11,7 +9,7 @@ pub enum HashAlgorithm {
     Md5,
     /// 20 bytes; only in content addresses.
     Sha1,
-    /// 32 bytes; what store paths, NAR hashes and signatures use.
+    /// 32 bytes; in store paths, NAR hashes and signatures.
     Sha256,
     /// 64 bytes; only in content addresses.
     Sha512,
@@ -32,18 +30,16 @@ impl HashAlgorithm {
         }
     }
 
-    /// The algorithm called `name`, which is lower case.
-    ///
-    /// # Errors
-    /// When Nix knows no such algorithm.
-    pub fn parse(name: &str) -> Result<Self, HashError> {
-        Ok(match name {
+    /// The algorithm with this name, in lower case. `None` when Nix knows no such algorithm.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
             "md5" => Self::Md5,
             "sha1" => Self::Sha1,
             "sha256" => Self::Sha256,
             "sha512" => Self::Sha512,
             "blake3" => Self::Blake3,
-            _ => return Err(HashError::UnknownAlgorithm),
+            _ => return None,
         })
     }
 

@@ -80,7 +80,7 @@ impl Hash {
     pub fn parse(text: &str) -> Result<Self, HashError> {
         let separator = text.find([':', '-']).ok_or(HashError::NoAlgorithm)?;
         let (name, digest) = text.split_at_checked(separator).ok_or(HashError::NoAlgorithm)?;
-        let algorithm = HashAlgorithm::parse(name)?;
+        let algorithm = algorithm_named(name)?;
         match digest.strip_prefix('-') {
             Some(base64) => Self::from_base64(algorithm, base64),
             None => Self::parse_digest(algorithm, digest.strip_prefix(':').unwrap_or(digest)),
@@ -93,7 +93,7 @@ impl Hash {
     /// As for [`Hash::parse`].
     pub fn parse_prefixed(text: &str) -> Result<Self, HashError> {
         let (name, digest) = text.split_once(':').ok_or(HashError::NoAlgorithm)?;
-        Self::parse_digest(HashAlgorithm::parse(name)?, digest)
+        Self::parse_digest(algorithm_named(name)?, digest)
     }
 
     /// Reads a digest without its algorithm; the length tells hex, nix32 and base64 apart.
@@ -168,6 +168,10 @@ impl Hash {
         text.push(':');
         nix32::push(text, self.as_bytes());
     }
+}
+
+fn algorithm_named(name: &str) -> Result<HashAlgorithm, HashError> {
+    HashAlgorithm::from_name(name).ok_or(HashError::UnknownAlgorithm)
 }
 
 impl fmt::Display for Hash {

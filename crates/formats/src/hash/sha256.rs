@@ -8,7 +8,7 @@ use sha2::Digest as _;
 use super::{Hash, HashAlgorithm, HashError, MAX_DIGEST, hex};
 use crate::nix32;
 
-/// A SHA-256 digest: what names NARs and is covered by signatures.
+/// A SHA-256 digest, which names a NAR and is covered by signatures.
 ///
 /// Prints as `sha256:<nix32>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,20 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visi
 
 use crate::nar::{NarLimits, TreeError};
 
-use super::{ListingError, ListingNode, NarListing};
+use super::node::{ListingNode, NarListing};
+
+/// Why something is not a listing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListingError {
+    /// It is not JSON, its JSON is not that of a listing, or it describes a tree that no archive
+    /// can hold.
+    #[error("this is not the listing of an archive: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A later version, of which nothing is known.
+    #[error("listings of version {0} are not known, only those of version 1")]
+    Version(u64),
+}
 
 pub(super) fn parse(json: &[u8]) -> Result<NarListing, ListingError> {
     let mut reader = serde_json::Deserializer::from_slice(json);
@@ -102,7 +115,7 @@ impl<'de> Visitor<'de> for NodeAt {
             Some("regular") => Ok(ListingNode::Regular {
                 size: size.ok_or_else(|| de::Error::missing_field("size"))?,
                 executable: executable.unwrap_or(false),
-                // No contents can begin at 0, where every archive says what it is: writers without
+                // No contents can begin at 0, where every archive has its magic bytes: writers without
                 // offsets put 0 here.
                 nar_offset: nar_offset.filter(|&offset| offset != 0),
             }),

@@ -4,7 +4,13 @@ use std::io::Write as _;
 
 use crate::nar::{NarLayout, Node, NodeKind};
 
-use super::NotUtf8;
+/// A tree has no listing, since JSON cannot hold one of its names or targets.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("\"{}\", or where it points, is not UTF-8", .path.escape_ascii())]
+pub struct NotUtf8 {
+    /// Path below the root, with slashes, to the node in question.
+    pub path: Box<[u8]>,
+}
 
 pub(super) fn to_json(layout: &NarLayout) -> Result<Vec<u8>, NotUtf8> {
     let nodes = layout.nodes();

@@ -1,8 +1,8 @@
-//! What a tree must be like to have an archive.
+//! Limits of the trees that archives hold.
 
 /// Bounds on the shape of a tree.
 ///
-/// The default is what Nix enforces since the releases of May 2026 (2.28.7, 2.29.4, 2.30.5, 2.31.5,
+/// The defaults are those that Nix enforces since the releases of May 2026 (2.28.7, 2.29.4, 2.30.5, 2.31.5,
 /// 2.32.8, 2.33.6, 2.34.7, 2.35), both when it dumps and when it unpacks. Older releases had no
 /// bounds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -113,7 +113,7 @@ pub enum TreeError {
     /// around it.
     #[error("{what} cannot come at this place of an archive")]
     Misplaced {
-        /// What was misplaced.
+        /// The misplaced part.
         what: &'static str,
     },
     /// The description ended before the tree was complete.

@@ -15,11 +15,11 @@ pub struct Node<'a> {
     pub index: usize,
     /// Its name in the directory around it; empty for the root.
     pub name: &'a [u8],
-    /// What it is.
+    /// Its kind.
     pub kind: NodeKind<'a>,
 }
 
-/// What a node of an archive is.
+/// The kind of a node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NodeKind<'a> {
     /// A directory. Everything below it has the numbers after its own, up to and without `end`.

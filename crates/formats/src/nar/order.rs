@@ -2,7 +2,7 @@
 
 use super::limits::{NarLimits, TreeError};
 
-/// Follows one tree from its root to its end and refuses what an archive cannot hold.
+/// Follows one tree from its root to its end, and refuses nodes that an archive cannot hold.
 ///
 /// Uses at most `depth * name` bytes, whatever the tree.
 #[derive(Debug)]

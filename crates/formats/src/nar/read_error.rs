@@ -1,4 +1,4 @@
-//! What can be wrong with an archive.
+//! Errors of archives.
 
 use std::io;
 
@@ -29,9 +29,9 @@ pub enum NarReadError {
     Unexpected {
         /// Where the word begins.
         offset: u64,
-        /// What should be there.
+        /// The expected token.
         expected: &'static str,
-        /// What is there.
+        /// The token that was found.
         found: Box<[u8]>,
     },
     /// A word is longer than any that archives use.

@@ -75,7 +75,7 @@ impl<R: Read> Tokens<R> {
         Ok(u64::from_le_bytes(word))
     }
 
-    /// Reads what follows `len` bytes.
+    /// Reads the padding after `len` bytes.
     pub(super) fn padding(&mut self, len: u64) -> Result<(), NarReadError> {
         let offset = self.offset;
         let mut padding = [0; 8];

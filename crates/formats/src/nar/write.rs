@@ -115,7 +115,7 @@ impl<W: Write> NarWriter<W> {
         self.end_node()
     }
 
-    /// Ends the archive and gives back what it was written to.
+    /// Ends the archive and gives the writer back.
     ///
     /// # Errors
     ///

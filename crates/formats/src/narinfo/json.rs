@@ -6,9 +6,9 @@ use super::NarInfo;
 use crate::store_path::StoreDir;
 
 impl NarInfo {
-    /// What `nix path-info --json --json-format 1` says of the path in this cache.
+    /// The JSON of `nix path-info --json --json-format 1` for the path in this cache.
     ///
-    /// Store paths are full paths and hashes SRI. What is not known is `null`, except for
+    /// Store paths are full paths and hashes SRI. An unknown value is `null`, except for
     /// `downloadHash` and `downloadSize`, which are then absent; a cache never knows the
     /// `registrationTime`. Unlike in Nix, which has it as the key before the object, `path` is
     /// part of it. Unknown fields of the narinfo are left out.

@@ -1,4 +1,4 @@
-//! `<hash part>.narinfo`: what a cache tells about a store path and where its NAR is.
+//! `<hash part>.narinfo`: the metadata of a store path, and the URL of its NAR.
 
 mod json;
 mod parse;

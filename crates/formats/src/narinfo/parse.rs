@@ -15,11 +15,11 @@ use crate::store_path::{StoreDir, StorePath, StorePathError};
 pub struct NarInfoError {
     /// The line on which the wrong field starts, or the one after the last; the first is 1.
     pub line: usize,
-    /// What is wrong there.
+    /// Why the line is refused.
     pub problem: NarInfoProblem,
 }
 
-/// What can be wrong with a narinfo.
+/// The faults of a narinfo.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NarInfoProblem {
     /// A line, perhaps an empty one, without a colon.
@@ -54,7 +54,7 @@ pub enum NarInfoProblem {
     Invalid {
         /// The name of the field.
         field: &'static str,
-        /// What is wrong with the value.
+        /// Why the value is refused.
         source: FieldError,
     },
 }
@@ -110,7 +110,7 @@ impl NarInfo {
     }
 }
 
-/// Splits the name and value of the first field from what follows it.
+/// Splits the name and value of the first field from the rest.
 fn next_field(text: &str) -> Result<(&str, &str, &str), NarInfoProblem> {
     let (name, after_colon) = text
         .split_once(':')

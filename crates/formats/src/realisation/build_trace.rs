@@ -7,7 +7,7 @@ use super::signed_json::{self, AnySignature, StructuredSignature, parse_signatur
 use crate::signature::{PublicKey, SecretKey, Signature};
 use crate::store_path::{StorePath, StorePathName};
 
-/// What an output of a resolved derivation was built to.
+/// The store path that an output of a resolved derivation was built to.
 ///
 /// The file holds only the value; derivation and output are its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl BuildTraceEntry {
     /// reads them.
     ///
     /// # Errors
-    /// When the text is not JSON, or a member not what it should be.
+    /// When the text is not JSON, or a member has the wrong type or value.
     pub fn parse(
         drv_path: StorePath,
         output_name: StorePathName,

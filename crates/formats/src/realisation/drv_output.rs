@@ -14,10 +14,10 @@ pub enum DrvOutputIdError {
     /// No `!` between hash and output.
     #[error("the id of a realisation is spelled `sha256:<hex>!<output>`, but there is no `!`")]
     NoExclamationMark,
-    /// What precedes the `!` is no SHA-256 hash.
+    /// The text before the `!` is no SHA-256 hash.
     #[error("the derivation hash is wrong: {0}")]
     InvalidHash(#[from] HashError),
-    /// What follows the `!` cannot name an output.
+    /// The text after the `!` cannot name an output.
     #[error("the output name is wrong: {0}")]
     InvalidOutputName(#[from] StorePathError),
 }

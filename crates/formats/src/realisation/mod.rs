@@ -1,8 +1,8 @@
-//! What content-addressed derivations produced: `realisations/<id>.doi` and
+//! The store paths that content-addressed derivations produced: `realisations/<id>.doi` and
 //! `build-trace-v2/<derivation>/<output>.doi`.
 //!
 //! Both belong to the experimental feature `ca-derivations`. Nix 2.4 to 2.34 and Lix up to 2.93
-//! know only the first, Nix since 2.35 only the second; neither sees what the other wrote.
+//! know only the first, Nix since 2.35 only the second; neither reads the files of the other.
 
 mod build_trace;
 mod drv_output;
@@ -61,7 +61,7 @@ struct ReadRealisation {
     dependent_realisations: BTreeMap<String, String>,
 }
 
-/// In the order of the names in JSON, which is what gets signed.
+/// In the order of the names in JSON, because the JSON is signed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenRealisation<'a> {
@@ -76,7 +76,7 @@ impl Realisation {
     /// Reads the JSON of a `.doi` file.
     ///
     /// # Errors
-    /// When the text is not JSON, or a member not what it should be.
+    /// When the text is not JSON, or a member has the wrong type or value.
     pub fn parse(json: &str) -> Result<Self, RealisationError> {
         let read: ReadRealisation = serde_json::from_str(json)?;
         let dependency = |(id, path): (&String, &String)| {

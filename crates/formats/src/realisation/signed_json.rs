@@ -1,4 +1,4 @@
-//! What the JSON of both generations has in common.
+//! The members that the JSON of both generations has in common.
 
 use serde::{Deserialize, Serialize};
 

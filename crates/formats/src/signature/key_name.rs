@@ -18,6 +18,9 @@ pub enum KeyNameError {
     /// White space or a control character, which ends a signature in databases and narinfos.
     #[error("the key name contains white space or a control character")]
     WhiteSpace,
+    /// A character that shows nothing: two names that look the same would be different keys.
+    #[error("the key name contains the invisible character U+{:04X}", u32::from(*.0))]
+    Invisible(char),
 }
 
 /// The name of a key, by custom the host that signs and a number: `cache.example.org-1`.
@@ -30,7 +33,7 @@ impl KeyName {
     /// Reads a name.
     ///
     /// # Errors
-    /// When it is empty, or could not be told from what follows it.
+    /// When it is empty, could not be told from the text after it, or has an invisible character.
     pub fn parse(text: &str) -> Result<Self, KeyNameError> {
         if text.is_empty() {
             Err(KeyNameError::Empty)
@@ -38,6 +41,8 @@ impl KeyName {
             Err(KeyNameError::Colon)
         } else if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             Err(KeyNameError::WhiteSpace)
+        } else if let Some(invisible) = text.chars().find(|c| is_invisible(*c)) {
+            Err(KeyNameError::Invisible(invisible))
         } else {
             Ok(Self(text.into()))
         }
@@ -48,6 +53,17 @@ impl KeyName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character shows nothing where it stands: Unicode's formatting characters, variation
+/// selectors, fillers and tags.
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl fmt::Display for KeyName {

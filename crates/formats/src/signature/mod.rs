@@ -27,10 +27,10 @@ pub enum SignatureError {
     /// No colon between key name and signature.
     #[error("a signature is spelled `<key name>:<base64>`, but there is no colon")]
     NoColon,
-    /// What precedes the colon is no key name.
+    /// The text before the colon is no key name.
     #[error(transparent)]
     InvalidKeyName(#[from] KeyNameError),
-    /// What follows the colon is not padded base64.
+    /// The text after the colon is not padded base64.
     #[error("the signature is not valid base64")]
     InvalidBase64,
     /// The base64 spells another number of bytes.
@@ -75,7 +75,7 @@ impl Signature {
 
     /// The well-formed signatures in a text of signatures separated by white space, each once.
     ///
-    /// This is how the database stores them, where `nix store sign` and the daemon let anybody
+    /// This is how the database stores them, where `nix store sign` and the daemon let any user
     /// put anything.
     #[must_use]
     pub fn filter_valid(text: &str) -> Vec<Self> {

@@ -16,10 +16,10 @@ pub enum PublicKeyError {
     /// No colon between name and key.
     #[error("a public key is spelled `<name>:<base64>`, but there is no colon")]
     NoColon,
-    /// What precedes the colon is no key name.
+    /// The text before the colon is no key name.
     #[error(transparent)]
     InvalidName(#[from] KeyNameError),
-    /// What follows the colon is not padded base64.
+    /// The text after the colon is not padded base64.
     #[error("the public key is not valid base64")]
     InvalidBase64,
     /// The base64 spells another number of bytes.

@@ -19,10 +19,10 @@ pub enum SecretKeyError {
     /// No colon between name and key.
     #[error("a secret key is spelled `<name>:<base64>`, but there is no colon")]
     NoColon,
-    /// What precedes the colon is no key name.
+    /// The text before the colon is no key name.
     #[error(transparent)]
     InvalidName(#[from] KeyNameError),
-    /// What follows the colon is not padded base64.
+    /// The text after the colon is not padded base64.
     #[error("the secret key is not valid base64")]
     InvalidBase64,
     /// The base64 spells another number of bytes.
@@ -52,7 +52,7 @@ impl SecretKey {
     /// around it, such as a final newline, is ignored.
     ///
     /// # Errors
-    /// Says what is wrong with the text without repeating it.
+    /// Says why the text is refused, without repeating it: it may be a secret.
     pub fn parse(text: &str) -> Result<Self, SecretKeyError> {
         let (name, base64) = text.trim().split_once(':').ok_or(SecretKeyError::NoColon)?;
         let name = KeyName::parse(name)?;

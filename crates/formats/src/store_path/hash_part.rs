@@ -1,10 +1,10 @@
-//! What identifies a store path.
+//! The hash part, which identifies a store path.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use super::StorePathError;
+use super::error::StorePathError;
 use crate::nix32;
 
 /// The 20 bytes that identify a store path, spelled with 32 nix32 digits.

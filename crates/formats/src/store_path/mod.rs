@@ -1,9 +1,10 @@
 //! Store directories, store paths and their parts.
 //!
 //! A store path's base name is 32 nix32 digits, a dash and a name. Names have 1 to 211 of the
-//! characters `0-9 A-Z a-z + - . _ ? =`; neither the name nor what precedes its first dash may
+//! characters `0-9 A-Z a-z + - . _ ? =`; neither the name nor the part before its first dash may
 //! be `.` or `..`. A leading dot is otherwise allowed, as Nix has it since 2.21.
 
+mod error;
 mod hash_part;
 mod name;
 mod store_dir;
@@ -14,52 +15,13 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use thiserror::Error;
-
+pub use self::error::StorePathError;
 pub use self::hash_part::HashPart;
 pub use self::name::StorePathName;
 use self::name::check_name;
 pub use self::store_dir::{StoreDir, StoreDirError};
 
 const HASH_DIGITS: usize = 32;
-
-/// Why a text is not a store path.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum StorePathError {
-    /// Fewer than 32 characters of hash.
-    #[error("too short for a store path")]
-    TooShort,
-    /// The first 32 characters are not nix32.
-    #[error("the hash part is not 32 nix32 digits")]
-    InvalidHashPart,
-    /// No dash after the hash part.
-    #[error("there is no dash after the hash part")]
-    NoDash,
-    /// Nothing after the dash.
-    #[error("the name is empty")]
-    EmptyName,
-    /// More than 211 characters of name.
-    #[error("the name has {length} characters, more than the 211 that are possible")]
-    NameTooLong {
-        /// Bytes in the name.
-        length: usize,
-    },
-    /// A byte names may not contain.
-    #[error("the name contains the byte {byte:#04x}")]
-    InvalidNameByte {
-        /// The offending byte.
-        byte: u8,
-    },
-    /// The name, or what precedes its first dash, is `.` or `..`.
-    #[error("the name is, or its first dash-separated part is, `.` or `..`")]
-    DotName,
-    /// A full path that is not directly below the store directory.
-    #[error("the path is not in the store directory {store_dir}")]
-    NotInStore {
-        /// The directory that was expected.
-        store_dir: StoreDir,
-    },
-}
 
 /// A store path without its directory: `<hash part>-<name>`.
 ///
@@ -74,7 +36,7 @@ impl StorePath {
     /// Reads a base name. Use [`StoreDir::parse_path`] for a full path.
     ///
     /// # Errors
-    /// Says which part of the text breaks which rule.
+    /// Names the part of the text that breaks a rule.
     pub fn parse(base: &str) -> Result<Self, StorePathError> {
         if base.len() < HASH_DIGITS {
             return Err(StorePathError::TooShort);
@@ -114,6 +76,35 @@ impl StorePath {
     #[must_use]
     pub fn is_derivation(&self) -> bool {
         self.base.ends_with(".drv")
+    }
+}
+
+impl StoreDir {
+    /// The full path of `path` in this store.
+    #[must_use]
+    pub fn print(&self, path: &StorePath) -> String {
+        let mut text = String::with_capacity(self.as_str().len() + 1 + path.as_str().len());
+        self.push(&mut text, path);
+        text
+    }
+
+    /// Reads a full path directly below this directory.
+    ///
+    /// # Errors
+    /// When the path is elsewhere, or its base name is not a store path's.
+    pub fn parse_path(&self, text: &str) -> Result<StorePath, StorePathError> {
+        let base = text
+            .strip_prefix(self.as_str())
+            .and_then(|rest| rest.strip_prefix('/'))
+            .ok_or_else(|| StorePathError::NotInStore { store_dir: self.clone() })?;
+        StorePath::parse(base)
+    }
+
+    /// Appends the full path of `path` to `text`.
+    pub(crate) fn push(&self, text: &mut String, path: &StorePath) {
+        text.push_str(self.as_str());
+        text.push('/');
+        text.push_str(path.as_str());
     }
 }
 

@@ -1,14 +1,14 @@
-//! What store paths and derivation outputs may be called.
+//! Names of store paths and derivation outputs.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::StorePathError;
+use super::error::StorePathError;
 
 const MAX_NAME: usize = 211;
 
-/// What follows the hash part of a store path; also the form of derivation output names.
+/// The part of a store path after its hash part; also the form of derivation output names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StorePathName(Arc<str>);
 

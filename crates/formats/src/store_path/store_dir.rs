@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{StorePath, StorePathError};
-
 /// Why a text is not a store directory.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreDirError {
@@ -24,7 +22,7 @@ pub enum StoreDirError {
 
 /// The logical store directory, `/nix/store` nearly everywhere.
 ///
-/// It is part of what is hashed and signed, and need not be where the files are.
+/// It is a part of hashes and signatures. The files may be elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreDir(Arc<str>);
 
@@ -48,33 +46,6 @@ impl StoreDir {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The full path of `path` in this store.
-    #[must_use]
-    pub fn print(&self, path: &StorePath) -> String {
-        let mut text = String::with_capacity(self.0.len() + 1 + path.as_str().len());
-        self.push(&mut text, path);
-        text
-    }
-
-    /// Reads a full path directly below this directory.
-    ///
-    /// # Errors
-    /// When the path is elsewhere, or its base name is not a store path's.
-    pub fn parse_path(&self, text: &str) -> Result<StorePath, StorePathError> {
-        let base = text
-            .strip_prefix(&*self.0)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .ok_or_else(|| StorePathError::NotInStore { store_dir: self.clone() })?;
-        StorePath::parse(base)
-    }
-
-    /// Appends the full path of `path` to `text`.
-    pub(crate) fn push(&self, text: &mut String, path: &StorePath) {
-        text.push_str(&self.0);
-        text.push('/');
-        text.push_str(path.as_str());
     }
 }
 

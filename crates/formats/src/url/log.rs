@@ -6,7 +6,7 @@ use super::decode::decode;
 
 /// The derivation, or the two that it may be, whose build log is asked for.
 ///
-/// Nix sends a `?` of a store path name raw, so that what HTTP takes for a query may belong to the
+/// Nix sends a `?` of a store path name raw, so that the query of HTTP may belong to the
 /// name. At least one of the two readings is the name of a derivation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogName {

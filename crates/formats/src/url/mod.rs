@@ -12,18 +12,18 @@ mod log;
 mod nar;
 mod serve;
 
-use crate::hash::Sha256Digest;
 use crate::realisation::DrvOutputId;
 use crate::store_path::{HashPart, StorePath, StorePathName};
 
 use self::decode::{Segments, query_value};
+use self::nar::hash_part;
 
 pub use self::build_id::BuildId;
 pub use self::log::LogName;
 pub use self::nar::NarName;
 pub use self::serve::ServePath;
 
-/// Something that a path names. Whether it exists is another question.
+/// A resource that a path names. It need not exist.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Resource {
     /// `/`: the page for people.
@@ -73,7 +73,48 @@ pub enum Resource {
     Metrics,
 }
 
-/// What a request names by its path and query, both as they were sent: still percent-encoded, the
+/// The first segments below which, or as which, a cache has names, in the order of [`parse`].
+const FIRST_SEGMENTS: [&str; 13] = [
+    NAR,
+    LOG,
+    BUILD_TRACE,
+    REALISATIONS,
+    DEBUG_INFO,
+    SERVE,
+    CACHE_INFO,
+    PUBLIC_KEYS,
+    VERSION,
+    HEALTHZ,
+    HEALTH,
+    READYZ,
+    METRICS,
+];
+
+const NAR: &str = "nar";
+const LOG: &str = "log";
+const BUILD_TRACE: &str = "build-trace-v2";
+const REALISATIONS: &str = "realisations";
+const DEBUG_INFO: &str = "debuginfo";
+const SERVE: &str = "serve";
+const CACHE_INFO: &str = "nix-cache-info";
+const PUBLIC_KEYS: &str = "pubkey";
+const VERSION: &str = "version";
+const HEALTHZ: &str = "healthz";
+const HEALTH: &str = "health";
+const READYZ: &str = "readyz";
+const METRICS: &str = "metrics";
+const NAR_INFO_EXTENSION: &str = "narinfo";
+const LISTING_EXTENSION: &str = "ls";
+
+/// Whether names of a cache may begin with this segment, so that a cache cannot be put below it.
+#[must_use]
+pub fn is_reserved_segment(segment: &str) -> bool {
+    let extension = segment.rsplit_once('.').map(|(_, extension)| extension);
+    FIRST_SEGMENTS.contains(&segment)
+        || extension.is_some_and(|text| [NAR_INFO_EXTENSION, LISTING_EXTENSION].contains(&text))
+}
+
+/// The resource of a request's path and query, both as they were sent: still percent-encoded, the
 /// query without its `?`.
 ///
 /// `None` when there is no such name: the answer to that is 404, since clients treat any other
@@ -82,38 +123,39 @@ pub enum Resource {
 pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
     let mut segments = Segments::new(raw_path)?;
     let Some(first) = segments.next() else { return Some(Resource::Root) };
-    match &*first? {
-        b"nar" => NarName::parse(&segments.only()?, raw_query).map(Resource::Nar),
-        b"log" => LogName::parse(&segments.only()?, raw_query).map(Resource::Log),
-        b"build-trace-v2" => with_and_without_query(raw_path, raw_query, build_trace),
-        b"realisations" => with_and_without_query(raw_path, raw_query, realisation),
-        b"debuginfo" => {
+    let first = first?;
+    match str::from_utf8(&first).ok()? {
+        NAR => NarName::parse(&segments.only()?, raw_query).map(Resource::Nar),
+        LOG => LogName::parse(&segments.only()?, raw_query).map(Resource::Log),
+        BUILD_TRACE => with_and_without_query(raw_path, raw_query, build_trace),
+        REALISATIONS => with_and_without_query(raw_path, raw_query, realisation),
+        DEBUG_INFO => {
             BuildId::parse(str::from_utf8(&segments.only()?).ok()?.strip_suffix(".debug")?)
                 .map(Resource::DebugInfo)
         }
-        b"serve" => {
+        SERVE => {
             let hash = hash_part(&segments.next()??)?;
             Some(Resource::Serve { hash, path: ServePath::parse(segments)? })
         }
-        name if segments.is_end() => top_level(str::from_utf8(name).ok()?, raw_query),
+        name if segments.is_end() => top_level(name, raw_query),
         _ => None,
     }
 }
 
 fn top_level(name: &str, raw_query: Option<&str>) -> Option<Resource> {
     Some(match name {
-        "nix-cache-info" => Resource::CacheInfo,
-        "pubkey" => Resource::PublicKeys,
-        "version" => Resource::Version,
-        "healthz" | "health" => Resource::Healthz,
-        "readyz" => Resource::Readyz,
-        "metrics" => Resource::Metrics,
+        CACHE_INFO => Resource::CacheInfo,
+        PUBLIC_KEYS => Resource::PublicKeys,
+        VERSION => Resource::Version,
+        HEALTHZ | HEALTH => Resource::Healthz,
+        READYZ => Resource::Readyz,
+        METRICS => Resource::Metrics,
         _ => match name.split_once('.')? {
-            (hash, "narinfo") => Resource::NarInfo {
+            (hash, NAR_INFO_EXTENSION) => Resource::NarInfo {
                 hash: hash_part(hash.as_bytes())?,
                 json: query_value(raw_query, "json").is_some(),
             },
-            (hash, "ls") => Resource::Listing(hash_part(hash.as_bytes())?),
+            (hash, LISTING_EXTENSION) => Resource::Listing(hash_part(hash.as_bytes())?),
             _ => return None,
         },
     })
@@ -133,7 +175,7 @@ fn realisation(segments: Segments<'_>) -> Option<Resource> {
     DrvOutputId::parse(id).ok().map(Resource::Realisation)
 }
 
-/// Reads what follows the first segment, taking the query for a part of the path where that makes a
+/// Reads the segments after the first, with the query as a part of the path where that makes a
 /// name.
 fn with_and_without_query(
     raw_path: &str,
@@ -146,12 +188,4 @@ fn with_and_without_query(
         read(segments)
     };
     raw_query.and_then(|query| read(&format!("{raw_path}?{query}"))).or_else(|| read(raw_path))
-}
-
-fn hash_part(text: &[u8]) -> Option<HashPart> {
-    HashPart::parse(str::from_utf8(text).ok()?).ok()
-}
-
-fn nar_hash(text: &str) -> Option<Sha256Digest> {
-    Sha256Digest::parse_nix32(text).ok()
 }

@@ -8,9 +8,8 @@ use crate::hash::Sha256Digest;
 use crate::store_path::HashPart;
 
 use super::decode::query_value;
-use super::{hash_part, nar_hash};
 
-/// What the URL of a NAR says about it: at least one of the two hashes.
+/// The hashes and the compression in the URL of a NAR: at least one of the two hashes.
 ///
 /// | URL below `nar/` | where from |
 /// |---|---|
@@ -81,4 +80,13 @@ impl fmt::Display for NarName {
         }
         write!(f, ".nar{}", self.compression.file_suffix())
     }
+}
+
+/// Reads the hash part of a store path.
+pub(super) fn hash_part(text: &[u8]) -> Option<HashPart> {
+    HashPart::parse(str::from_utf8(text).ok()?).ok()
+}
+
+fn nar_hash(text: &str) -> Option<Sha256Digest> {
+    Sha256Digest::parse_nix32(text).ok()
 }

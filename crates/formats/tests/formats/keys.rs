@@ -117,6 +117,10 @@ fn key_names_cannot_be_confused_with_what_follows() {
     for name in ["a b", "a\n", "\ta", "a\0", "a\u{a0}b", "a\u{85}"] {
         assert_eq!(KeyName::parse(name), Err(KeyNameError::WhiteSpace), "{name:?}");
     }
+    for invisible in ['\u{200b}', '\u{feff}', '\u{202e}', '\u{ad}', '\u{2060}', '\u{e0041}'] {
+        let error = Err(KeyNameError::Invisible(invisible));
+        assert_eq!(KeyName::parse(&format!("cache{invisible}-1")), error);
+    }
 }
 
 proptest! {

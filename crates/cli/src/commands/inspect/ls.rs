@@ -1,15 +1,15 @@
-//! `ls`: what is inside a store path.
+//! `ls`: the files inside a store path.
 
 use std::io::{self, Write};
 
 use rns_formats::nar::{NarLayout, Node, NodeKind};
 
-use super::{Found, nothing_there, with_path};
+use super::{InspectedPath, nothing_there, with_path};
 use crate::{args::ListArgs, config::Environment, output::Answer};
 
 /// Lists a directory, or the one file that was named.
 pub(crate) fn run(args: &ListArgs, environment: &Environment) -> anyhow::Result<Answer> {
-    with_path(&args.path, &args.store, environment, async |Found { nar, place, .. }| {
+    with_path(&args.path, &args.store, environment, async |InspectedPath { nar, place, .. }| {
         let layout = nar.layout();
         let Some(node) = layout.nodes().find(place.inside.iter().map(Vec::as_slice)) else {
             return Ok(nothing_there(&place));

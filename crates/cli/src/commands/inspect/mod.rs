@@ -1,9 +1,9 @@
 //! `ls`, `cat` and `dump`: a store path as a client of the server would get it.
 //!
-//! They ask the store the same questions as the server does, so what they cannot show, it does not serve.
+//! They ask the store as the server does, so a path that they cannot show is not served either.
 
 mod ls;
-mod place;
+mod path_in_store;
 mod send;
 
 use std::path::Path;
@@ -11,23 +11,23 @@ use std::path::Path;
 use anyhow::Context as _;
 use rns_nix_store::{LocalStore, Nar};
 
-use self::place::Place;
+use self::path_in_store::PathInStore;
 pub(super) use self::{
     ls::run as ls,
     send::{cat, dump},
 };
 use crate::{
     args::{ServeArgs, StoreArgs},
-    config::{self, Environment},
+    config::{self, Environment, PassedSockets},
     logging::{self, LogConfig, LogFormat},
     output::{Answer, tell},
 };
 
 /// A path that was found, with everything that is needed to read from it.
-struct Found {
+struct InspectedPath {
     store: LocalStore,
     nar: Nar,
-    place: Place,
+    place: PathInStore,
 }
 
 /// Finds `path` in the configured store and does `work` with it; a path that is not valid there is a negative answer.
@@ -35,17 +35,17 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
     path: &Path,
     args: &StoreArgs,
     environment: &Environment,
-    work: impl FnOnce(Found) -> F,
+    work: impl FnOnce(InspectedPath) -> F,
 ) -> anyhow::Result<Answer> {
     let serve = ServeArgs {
         config: args.config.clone(),
         store: args.store.clone(),
         ..ServeArgs::default()
     };
-    let config = config::load(&serve, environment)?.store;
+    let config = config::load(&serve, environment, PassedSockets::Unknown)?.store;
     // The store logs why it does not serve a path.
     logging::start(&LogConfig { level: "warn".to_owned(), format: LogFormat::Text })?;
-    let place = Place::parse(path, &config.store_dir)?;
+    let place = PathInStore::parse(path, &config.store_dir)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
@@ -58,7 +58,7 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
             return Ok(Answer::No);
         }
         match store.nar(place.hash, None).await? {
-            Some(nar) => work(Found { store, nar, place }).await,
+            Some(nar) => work(InspectedPath { store, nar, place }).await,
             None => {
                 tell(&format!("{} is registered, but not served", path.display()));
                 Ok(Answer::No)
@@ -68,7 +68,7 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
 }
 
 /// Says that something is not inside the path.
-fn nothing_there(place: &Place) -> Answer {
+fn nothing_there(place: &PathInStore) -> Answer {
     tell(&format!("there is no {} in that store path", place.inside_text()));
     Answer::No
 }

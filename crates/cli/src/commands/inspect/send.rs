@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use rns_cache::{BlobBody, Chunks as _};
 use rns_formats::nar::NodeKind;
 
-use super::{Found, nothing_there, with_path};
+use super::{InspectedPath, nothing_there, with_path};
 use crate::{
     args::{DumpArgs, DumpCompression, InspectArgs},
     config::Environment,
@@ -22,7 +22,7 @@ const XZ_LEVEL: u32 = 6;
 
 /// Prints one file.
 pub(crate) fn cat(args: &InspectArgs, environment: &Environment) -> anyhow::Result<Answer> {
-    with_path(&args.path, &args.store, environment, async |found: Found| {
+    with_path(&args.path, &args.store, environment, async |found: InspectedPath| {
         let place = &found.place;
         let layout = found.nar.layout();
         let Some(node) = layout.nodes().find(place.inside.iter().map(Vec::as_slice)) else {
@@ -51,7 +51,7 @@ pub(crate) fn cat(args: &InspectArgs, environment: &Environment) -> anyhow::Resu
 
 /// Prints a whole NAR.
 pub(crate) fn dump(args: &DumpArgs, environment: &Environment) -> anyhow::Result<Answer> {
-    with_path(&args.path, &args.store, environment, async |found: Found| {
+    with_path(&args.path, &args.store, environment, async |found: InspectedPath| {
         if !found.place.inside.is_empty() {
             bail!("a NAR holds a whole store path; `cat` prints a file inside one");
         }
@@ -76,9 +76,13 @@ pub(crate) fn dump(args: &DumpArgs, environment: &Environment) -> anyhow::Result
     })
 }
 
-/// Writes a range of the NAR. A path that is collected meanwhile, or whose files are not what was registered, is an
-/// error: what was written until then is no answer.
-async fn send(found: &Found, range: Range<u64>, out: &mut impl Write) -> anyhow::Result<()> {
+/// Writes a range of the NAR. A path that is collected meanwhile, or whose files have changed, is an error: the bytes
+/// written until then are no answer.
+async fn send(
+    found: &InspectedPath,
+    range: Range<u64>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     if range.is_empty() {
         return Ok(());
     }

@@ -13,17 +13,17 @@ use super::list::until;
 use crate::output::{Answer, print, tell};
 
 /// Longer than any token.
-const LONGEST: u64 = 4096;
+const MAX_LINE_BYTES: u64 = 4096;
 
-/// Says whose token it is that is on the first line of standard input. It is no argument, which everybody on the machine
-/// could read.
+/// Prints the name and permissions of the token on the first line of standard input. The token is no argument, because
+/// every user of the machine can read those.
 pub(super) fn run(file: &Path) -> anyhow::Result<Answer> {
     let tokens = Tokens::load(file)?;
     if io::stdin().is_terminal() {
         tell("the token:");
     }
     let mut line = Vec::new();
-    let mut input = io::stdin().lock().take(LONGEST);
+    let mut input = io::stdin().lock().take(MAX_LINE_BYTES);
     input.read_until(b'\n', &mut line).context("cannot read standard input")?;
     let now = SystemTime::now();
     match tokens.find(line.trim_ascii(), now) {

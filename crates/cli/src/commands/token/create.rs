@@ -13,23 +13,23 @@ use rns_server::{
     config::Permissions,
 };
 
-use super::{edit, place::Found};
+use super::{edit, token_file::TokenFile};
 use crate::output::{Answer, print, tell};
 
-/// What a new file begins with.
+/// The first lines of a new file.
 const HEADER: &str = "\
-# Tokens of a binary cache, one on each line: its name, its hash, what it is for, until when.\n\
+# Tokens of a binary cache, one on each line: name, hash, permissions, expiry.\n\
 # The tokens themselves are not here. `rust-nix-serve token` makes, lists, revokes and checks them.\n";
 
-/// What a token is to be.
-pub(super) struct Wish {
+/// The properties of the token to make.
+pub(super) struct NewToken {
     name: TokenName,
     allow: Permissions,
     expires: Expiry,
     paths: Option<String>,
 }
 
-impl Wish {
+impl NewToken {
     pub(super) fn parse(
         name: &str,
         allow: &str,
@@ -57,7 +57,7 @@ impl Wish {
 }
 
 /// Makes a token. It is printed when its hash is where it belongs.
-pub(super) fn run(wish: Wish, place: &Found) -> anyhow::Result<Answer> {
+pub(super) fn run(wish: NewToken, place: &TokenFile) -> anyhow::Result<Answer> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random numbers: {error}"))?;
     let secret = TokenSecret::from_random(&bytes);
@@ -77,15 +77,15 @@ fn append(file: &Path, token: &Token) -> anyhow::Result<()> {
             text.push('\n');
         }
         writeln!(text, "{token}")?;
-        // Also what was wrong before: the server would not take the new token up.
+        // Earlier faults of the file count too: the server would refuse the whole file.
         parse_tokens(&text).map_err(|problem| anyhow!("{}: {problem}", file.display()))?;
         Ok(text)
     })
 }
 
-fn explanation(token: &Token, secret: &TokenSecret, place: &Found) -> String {
+fn explanation(token: &Token, secret: &TokenSecret, place: &TokenFile) -> String {
     let name = &token.name;
-    // What is captured or logged shall not hold the token a second time.
+    // The token is on standard output already; a captured or logged standard error must not repeat it.
     let shown = if io::stderr().is_terminal() { secret.as_str() } else { "TOKEN" };
     let written = match place.try_file() {
         Some(file) => {

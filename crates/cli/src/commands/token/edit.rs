@@ -11,17 +11,16 @@ use anyhow::Context as _;
 use rns_server::auth::tokens::{TokenFileProblem, read_tokens};
 
 /// The permissions of a new file, and its group that of its directory.
-const MODE: u32 = 0o640;
+const NEW_FILE_MODE: u32 = 0o640;
 
 /// Replaces the text of a file of tokens, which may not exist yet.
 ///
-/// Whoever reads it meanwhile sees the old or the new text, and of two that write one waits for the other. Owner, group
-/// and permissions stay.
+/// A reader sees the old or the new text, and of two writers one waits for the other. Owner, group and permissions stay.
 pub(super) fn edit(
     path: &Path,
     change: impl FnOnce(Option<String>) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
-    // What a link points to is replaced, not the link.
+    // The target of a link is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -43,7 +42,7 @@ fn replace(path: &Path, directory: &File, text: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    // Left behind by somebody who was interrupted; the directory is locked.
+    // An interrupted command may have left this file. No other command uses it: the directory is locked.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -72,7 +71,7 @@ fn write(new: &Path, old: &Path, directory: &File, text: &str) -> io::Result<()>
                 // The file is as good in another group.
                 _ = fchown(&file, None, Some(group));
             }
-            MODE
+            NEW_FILE_MODE
         }
     };
     file.set_permissions(fs::Permissions::from_mode(mode))?;

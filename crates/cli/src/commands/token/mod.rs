@@ -4,8 +4,8 @@ mod check;
 mod create;
 mod edit;
 mod list;
-mod place;
 mod revoke;
+mod token_file;
 
 use crate::{args::TokenCommand, config::Environment, output::Answer};
 
@@ -14,13 +14,13 @@ pub(super) fn run(command: &TokenCommand, environment: &Environment) -> anyhow::
     rns_server::keep_secrets();
     match command {
         TokenCommand::Create { name, allow, expires, paths, place } => {
-            let wish = create::Wish::parse(name, allow, expires, paths.as_deref())?;
-            create::run(wish, &place::find(place, environment)?)
+            let wish = create::NewToken::parse(name, allow, expires, paths.as_deref())?;
+            create::run(wish, &token_file::find(place, environment)?)
         }
-        TokenCommand::List { place } => list::run(place::find(place, environment)?.file()?),
+        TokenCommand::List { place } => list::run(token_file::find(place, environment)?.file()?),
         TokenCommand::Revoke { name, place } => {
-            revoke::run(name, place::find(place, environment)?.file()?)
+            revoke::run(name, token_file::find(place, environment)?.file()?)
         }
-        TokenCommand::Check { place } => check::run(place::find(place, environment)?.file()?),
+        TokenCommand::Check { place } => check::run(token_file::find(place, environment)?.file()?),
     }
 }

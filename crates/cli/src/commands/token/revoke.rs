@@ -25,7 +25,7 @@ pub(super) fn run(name: &str, file: &Path) -> anyhow::Result<Answer> {
         }
         Some(problem) => {
             tell(&format!(
-                "{name} is not in {} any more, but a running server keeps what it has read before, because of other \
+                "{name} is not in {} any more, but a running server keeps the tokens that it has read, because of other \
                  problems in that file: {problem}",
                 file.display()
             ));

@@ -2,36 +2,21 @@
 
 use std::net::Ipv6Addr;
 
+use rns_formats::url::is_reserved_segment;
 use rns_server::config::{CachesConfig, NamedCache};
 
-use crate::config::resolve::Finder;
-
-/// First segments of the names that a cache answers for; a path with one of them would hide these from clients.
-const TAKEN: &[&str] = &[
-    "nar",
-    "log",
-    "serve",
-    "debuginfo",
-    "realisations",
-    "build-trace-v2",
-    "nix-cache-info",
-    "pubkey",
-    "version",
-    "healthz",
-    "health",
-    "readyz",
-    "metrics",
-];
-
-/// Endings of such names.
-const TAKEN_ENDINGS: &[&str] = &[".narinfo", ".ls"];
+use crate::config::diagnostics::Diagnostics;
 
 /// The host names of a cache, in lower case.
-pub(super) fn hosts(texts: &[String], name: &str, find: &mut Finder<'_>) -> Vec<String> {
+pub(super) fn hosts(
+    texts: &[String],
+    name: &str,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<String> {
     let hosts = texts.iter().map(|text| text.trim_end_matches('.').to_ascii_lowercase());
     let hosts: Vec<String> = hosts.collect();
     for (host, text) in hosts.iter().zip(texts).filter(|(host, _)| !is_host(host)) {
-        find.problem(
+        diagnostics.problem(
             &format!("cache.{name}.hosts"),
             format!("`{text}` is not a host name"),
             if host.contains([':', '/']) {
@@ -54,7 +39,7 @@ fn is_host(text: &str) -> bool {
 }
 
 /// The path of a cache, without a slash at the end.
-pub(super) fn path(text: &str, name: &str, find: &mut Finder<'_>) -> Option<String> {
+pub(super) fn path(text: &str, name: &str, diagnostics: &mut Diagnostics<'_>) -> Option<String> {
     if text.is_empty() {
         return None;
     }
@@ -62,18 +47,18 @@ pub(super) fn path(text: &str, name: &str, find: &mut Finder<'_>) -> Option<Stri
     let path = text.strip_suffix('/').unwrap_or(text);
     let Some(segments) = path.strip_prefix('/') else {
         let hint = "expected something like /team-a";
-        find.problem(&key, format!("`{text}` does not begin with a slash"), hint);
+        diagnostics.problem(&key, format!("`{text}` does not begin with a slash"), hint);
         return None;
     };
     for segment in segments.split('/') {
         if !is_segment(segment) {
             let hint = "small letters, digits, `-`, `_` and `.`, with slashes between";
-            find.problem(&key, format!("`{text}` is no path for a cache"), hint);
+            diagnostics.problem(&key, format!("`{text}` is no path for a cache"), hint);
             return None;
         }
-        if TAKEN.contains(&segment) || TAKEN_ENDINGS.iter().any(|end| segment.ends_with(end)) {
+        if is_reserved_segment(segment) {
             let reason = format!("`{segment}` is a name within a cache, so none can be under it");
-            find.problem(&key, reason, "choose another path");
+            diagnostics.problem(&key, reason, "choose another path");
         }
     }
     Some(path.to_owned())
@@ -86,14 +71,14 @@ fn is_segment(text: &str) -> bool {
 }
 
 /// Finds caches without a place, and places with several caches.
-pub(super) fn check(caches: &CachesConfig, find: &mut Finder<'_>) {
+pub(super) fn check(caches: &CachesConfig, diagnostics: &mut Diagnostics<'_>) {
     for (index, one) in caches.named.iter().enumerate() {
-        let says = |key: &str| find.settings.says(&format!("cache.{}.{key}", one.name));
-        if one.hosts.is_empty() && one.path.is_none() && !says("path") {
+        let is_set = |key: &str| diagnostics.settings.is_set(&format!("cache.{}.{key}", one.name));
+        if one.hosts.is_empty() && one.path.is_none() && !is_set("path") {
             let hint = "write `hosts = [\"…\"]`, `path = \"/…\"` or both";
-            find.problem(
+            diagnostics.problem(
                 &format!("cache.{}", one.name),
-                "it has neither a host name nor a path, so nobody could get there",
+                "it has neither a host name nor a path, so no request could reach it",
                 hint,
             );
         }
@@ -103,7 +88,7 @@ pub(super) fn check(caches: &CachesConfig, find: &mut Finder<'_>) {
             let has_place = !one.hosts.is_empty() || one.path.is_some();
             if same_hosts && one.path == other.path && has_place {
                 let reason = format!("it is in the same place as cache {}", other.name);
-                find.problem(&format!("cache.{}", one.name), reason, "");
+                diagnostics.problem(&format!("cache.{}", one.name), reason, "");
             }
         }
     }
@@ -113,7 +98,7 @@ fn is_common(one: &NamedCache, other: &NamedCache) -> bool {
     one.hosts.iter().any(|host| other.hosts.contains(host))
 }
 
-/// Pairs of caches that clients find under one host name though they want different tokens, by what they are called.
+/// Pairs of caches under one host name that need different tokens, as messages name them.
 pub(super) fn sharing_a_host(caches: &CachesConfig) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let named = |cache: &NamedCache| format!("cache {}", cache.name);
@@ -141,42 +126,42 @@ pub(super) fn sharing_a_host(caches: &CachesConfig) -> Vec<(String, String)> {
     pairs
 }
 
-#[cfg(test)]
-mod tests {
-    use rns_formats::url;
-
-    use super::*;
-
-    #[test]
-    fn every_name_of_the_grammar_is_taken() {
-        let hash = "00000000000000000000000000000001";
-        let build_id = "0".repeat(40);
-        let digest = "0".repeat(64);
-        for name in [
-            "nix-cache-info".to_owned(),
-            format!("{hash}.narinfo"),
-            format!("{hash}.ls"),
-            format!("nar/{hash}.nar"),
-            format!("log/{hash}-x.drv"),
-            format!("build-trace-v2/{hash}-x.drv/out.doi"),
-            format!("realisations/sha256:{digest}!out.doi"),
-            format!("debuginfo/{build_id}.debug"),
-            format!("serve/{hash}/"),
-            "pubkey".to_owned(),
-            "version".to_owned(),
-            "healthz".to_owned(),
-            "health".to_owned(),
-            "readyz".to_owned(),
-            "metrics".to_owned(),
-        ] {
-            assert!(url::parse(&format!("/{name}"), None).is_some(), "{name}");
-            let first = name.split('/').next().unwrap();
-            assert!(
-                TAKEN.contains(&first) || TAKEN_ENDINGS.iter().any(|end| first.ends_with(end)),
-                "{name}"
-            );
+/// Warnings of caches that requests cannot reach, because the server looks for a cache with the host
+/// name of the request first, and for one with the path only where no cache has that name.
+pub(super) fn unreachable(caches: &CachesConfig, public_host: Option<&str>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let whole_hosts = || {
+        let alone = caches.named.iter().filter(|cache| cache.path.is_none());
+        alone.flat_map(|cache| cache.hosts.iter().map(move |host| (host.as_str(), &cache.name)))
+    };
+    for cache in caches.named.iter().filter(|cache| cache.hosts.is_empty()) {
+        let Some(path) = &cache.path else {
+            warnings.push(format!(
+                "cache {} answers for every host name and path that no other cache has, so the cache without a \
+                 name is never reached",
+                cache.name
+            ));
+            continue;
+        };
+        // Under the public host name the cache is reached, unless another cache has that name.
+        let shadow = match public_host {
+            Some(public) => whole_hosts().find(|(host, _)| *host == public),
+            None => whole_hosts().next(),
+        };
+        if let Some((host, other)) = shadow {
+            warnings.push(format!(
+                "cache {} is not reached at {host}{path}, because {host} belongs to cache {other}; write `hosts = \
+                 [\"{host}\"]` in [cache.{}] if it should be",
+                cache.name, cache.name
+            ));
         }
     }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn hosts_are_names_or_addresses() {

@@ -1,4 +1,4 @@
-//! CachesConfig with names: what they resolve to, and what is said about wrong ones.
+//! Named caches: the values they resolve to, and the problems of wrong ones.
 
 use rns_server::config::{CacheConfig, NamedCache, Permission, SigningPolicy};
 
@@ -40,7 +40,7 @@ fn a_named_cache_is_private_and_inherits_priority_and_keys_only() {
     assert_eq!(signing, &loaded.server.caches.default.signing);
     assert!(access.anonymous.is_empty() && access.tokens.is_none());
     assert!(expose.is_everything());
-    assert!(loaded.warnings[0].contains("nobody may use cache a"), "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("no client may use cache a"), "{:?}", loaded.warnings);
 }
 
 #[test]
@@ -66,11 +66,14 @@ fn what_a_named_cache_says_goes_before_what_is_general() {
 #[test]
 fn what_is_shown_must_be_said_once_there_are_several_caches() {
     let said = refusal(&one(""));
-    assert!(said.contains("expose: there are caches with names"), "{said}");
+    assert!(said.contains("expose: there are named caches"), "{said}");
     let denies = refusal(&format!("[expose]\ndeny = [\"*.drv\"]\n{}", one("")));
-    assert!(denies.contains("expose: there are caches with names"), "{denies}");
+    assert!(denies.contains("expose: there are named caches"), "{denies}");
     refused("[cache.a]\npath = \"/a\"\n", "cache.a.expose (");
-    refused("[cache.a]\npath = \"/a\"\n[cache.a.expose]\ndeny = [\"x\"]\n", "must be said");
+    refused(
+        "[cache.a]\npath = \"/a\"\n[cache.a.expose]\ndeny = [\"x\"]\n",
+        "must choose the paths",
+    );
     assert!(load_with(&format!("[expose]\neverything = false\n{}", one("")), &[], &[]).is_ok());
 }
 
@@ -116,6 +119,31 @@ fn different_tokens_below_one_host_are_warned_of() {
     let general = "[access]\nanonymous = []\ntokens = \"/0\"\n";
     assert!(warned(&format!("{general}{}", cache("a", "path = \"/a\"", "/1"))));
     assert!(!warned(&format!("{general}{}", cache("a", "hosts = [\"a\"]", "/1"))));
+}
+
+#[test]
+fn caches_that_no_request_reaches_are_warned_of() {
+    let open = "expose.everything = true\naccess.anonymous = [\"read\"]\n";
+    let cache = |name: &str, place: &str| format!("[cache.{name}]\n{place}\n{open}");
+    let whole = cache("public", "hosts = [\"cache.example.org\"]");
+    let below = cache("releases", "path = \"/releases\"");
+    let warnings = |text: &str| loaded(text).warnings.join("\n");
+    let shadowed = warnings(&(whole.clone() + &below));
+    assert!(
+        shadowed.contains("cache releases is not reached at cache.example.org/releases"),
+        "{shadowed}"
+    );
+    let url = |url: &str| {
+        let text = format!("public_url = \"{url}\"\n{PUBLIC}{whole}{below}");
+        load_with(&text, &[], &[]).unwrap().warnings.join("\n")
+    };
+    assert!(url("https://cache.example.org:8443/x").contains("cache releases is not reached"));
+    assert_eq!(url("https://other.example.org"), "");
+    let both = "hosts = [\"cache.example.org\"]\npath = \"/releases\"";
+    assert_eq!(warnings(&(whole + &cache("releases", both))), "");
+    assert_eq!(warnings(&below), "");
+    let everywhere = warnings(&cache("all", "path = \"\""));
+    assert!(everywhere.contains("the cache without a name is never reached"), "{everywhere}");
 }
 
 #[test]

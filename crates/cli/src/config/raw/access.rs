@@ -1,42 +1,47 @@
-//! `[access]`, for everybody and for one cache.
+//! `[access]`, for the cache without a name and for named ones.
 
 use std::collections::BTreeMap;
 
+use rns_server::config::{AccessConfig, FailurePolicyConfig, Permission, Permissions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::units::Span;
 
-/// Who may do what. A permission is `read`, `push`, `delete` or `metrics`.
+/// Permissions of clients. A permission is `read`, `metrics`, `push` or `delete`. `push` and `delete` are accepted, but allow nothing
+/// yet: this version takes no uploads and deletes no paths.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawAccess {
-    /// What everybody may do. An empty list makes the cache a private one. Where there are `tokens`, `subjects` or issuers, it
-    /// has to be said.
+    /// Permissions of clients that show neither a token nor a certificate. An empty list makes the cache private. Beside `tokens`,
+    /// `subjects` or issuers the key must be written.
     pub(crate) anonymous: Vec<String>,
     /// The file of tokens, one on each line as `rust-nix-serve token create` prints them; it is read again when it
     /// changes. Relative names as in `signing.keys`.
     pub(crate) tokens: String,
-    /// What the holders of client certificates may do: permissions with commas between them, a colon, and what the
-    /// subject of the certificate must have, such as `read,push: CN=ci,O=Example`; it may have more. See `tls.client_ca`.
+    /// Permissions of client certificates: permissions with commas between them, a colon, and the attributes that the subject
+    /// of the certificate must have, such as `read: CN=ci,O=Example`; it may have more. See `tls.client_ca`.
     pub(crate) subjects: Vec<String>,
     /// Addresses and networks (`10.0.0.0/8`) of proxies that are believed when they say in `X-Forwarded-For` who the client
-    /// is. Whoever connects to the listener of `nginx.listen` is believed anyway.
+    /// is. A program that connects to the listener of `nginx.listen` is always believed.
+    #[schemars(extend("x-reload" = false))]
     pub(crate) trusted_proxies: Vec<String>,
-    /// How long the answer to a wrong credential is held back. One to a good credential never is.
+    /// Delay of the answer to a wrong credential. The answer to a good one is never delayed.
+    #[schemars(extend("x-reload" = false))]
     pub(crate) failure_delay: Span,
     pub(crate) oidc: BTreeMap<String, RawOidc>,
 }
 
-/// Who may do what in this cache. Nothing of this is taken over from `[access]`: without a word, nobody may do anything.
+/// Permissions of clients of this cache. Nothing is inherited from `[access]`: without a key here, no client may do anything.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawCacheAccess {
-    /// What everybody may do; `["read"]` makes it a public cache.
+    /// Permissions of clients that show neither a token nor a certificate; `["read"]` makes the cache public.
     pub(crate) anonymous: Vec<String>,
     /// The file of tokens of this cache, as `access.tokens`. Several caches may name the same file.
     pub(crate) tokens: String,
-    /// What the holders of client certificates may do, as `access.subjects`.
+    /// Permissions of client certificates, as `access.subjects`.
     pub(crate) subjects: Vec<String>,
     pub(crate) oidc: BTreeMap<String, RawOidc>,
 }
@@ -45,14 +50,14 @@ pub(crate) struct RawCacheAccess {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawOidc {
-    /// The issuer as its tokens say it, such as `https://token.actions.githubusercontent.com`. Its keys are fetched from there.
+    /// The issuer as its tokens name it, such as `https://token.actions.githubusercontent.com`. Its keys are fetched from there.
     pub(crate) issuer: String,
     /// The audience that the tokens must be made for.
     pub(crate) audience: String,
-    /// What a token must claim, each `claim=value`; in the value `*` stands for any text and `?` for one character. At least one
-    /// is needed: everybody can get a token of a public service.
+    /// Claims that a token must have, each `claim=value`; in the value `*` stands for any text and `?` for one character. At least
+    /// one is needed, because any user of a public service can get a token of it.
     pub(crate) claims: Vec<String>,
-    /// What the holders of such tokens may do.
+    /// Permissions of such tokens.
     pub(crate) allow: Vec<String>,
     /// Certificates, PEM, that vouch for the server of the issuer instead of those of the public web. Relative names as in
     /// `signing.keys`.
@@ -62,12 +67,17 @@ pub(crate) struct RawOidc {
 impl Default for RawAccess {
     fn default() -> Self {
         Self {
-            anonymous: vec!["read".into()],
+            anonymous: names(AccessConfig::default().anonymous),
             tokens: String::new(),
             subjects: Vec::new(),
             trusted_proxies: Vec::new(),
-            failure_delay: Span::seconds(1),
+            failure_delay: Span(FailurePolicyConfig::default().failure_delay),
             oidc: BTreeMap::new(),
         }
     }
+}
+
+fn names(permissions: Permissions) -> Vec<String> {
+    let given = Permission::ALL.into_iter().filter(|permission| permissions.has(*permission));
+    given.map(|permission| permission.name().to_owned()).collect()
 }

@@ -1,11 +1,14 @@
 //! `[limits]`.
 
+use std::num::NonZeroU64;
+
+use rns_server::config::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::units::{ByteSize, Span};
 
-/// What clients may take.
+/// Limits for clients.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawLimits {
@@ -19,16 +22,16 @@ pub(crate) struct RawLimits {
     pub(crate) header_timeout: Span,
     /// How long a connection without a request stays open. Longer than a proxy's pool keeps it.
     pub(crate) idle_timeout: Span,
-    /// A client that takes no byte for this long is cut off. Clients pause for minutes while they unpack.
+    /// A client that reads no byte for this long is disconnected. Clients pause for minutes while they unpack.
     pub(crate) stall_timeout: Span,
     /// Open connections of one address, or of one IPv6 network of 64 bits; 0 is any number. More are closed. It
-    /// does not count what comes through a unix socket, from `access.trusted_proxies` or on `nginx.listen`.
+    /// does not count connections through a unix socket, from `access.trusted_proxies` or on `nginx.listen`.
     pub(crate) connections_per_address: u64,
     pub(crate) per_address: RawPerAddress,
     pub(crate) per_token: RawPerToken,
 }
 
-/// What one address, or one IPv6 network of 64 bits, may take. Behind a proxy the address is the one that a trusted proxy
+/// Limits for one address, or one IPv6 network of 64 bits. Behind a proxy the address is the one that a trusted proxy
 /// states; see `access.trusted_proxies`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -38,12 +41,12 @@ pub(crate) struct RawPerAddress {
     /// Requests in a second; 0 is any number. More wait their turn. One whose turn would not come within a minute is
     /// told to come back (503).
     pub(crate) requests_per_second: u64,
-    /// Bytes in a second; 0 is any number. More are sent later. What nginx sends itself is limited for each
+    /// Bytes in a second; 0 is any number. More are sent later. A file that nginx sends itself is limited for each
     /// download alone.
     pub(crate) bandwidth: ByteSize,
 }
 
-/// What the holders of one token or certificate may take together, whatever their addresses.
+/// Limits for all clients with one token or certificate together, whatever their addresses.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawPerToken {
@@ -57,14 +60,15 @@ pub(crate) struct RawPerToken {
 
 impl Default for RawLimits {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
-            connections: 20_000,
-            downloads: 1024,
-            narinfo_cache: ByteSize(32 << 20),
-            header_timeout: Span::seconds(30),
-            idle_timeout: Span::seconds(120),
-            stall_timeout: Span::seconds(900),
-            connections_per_address: 0,
+            connections: limits.connections,
+            downloads: limits.downloads,
+            narinfo_cache: ByteSize::of(limits.narinfo_cache_bytes),
+            header_timeout: Span(limits.header_timeout),
+            idle_timeout: Span(limits.idle_timeout),
+            stall_timeout: Span(limits.stall_timeout),
+            connections_per_address: limits.connections_per_address.map_or(0, NonZeroU64::get),
             per_address: RawPerAddress::default(),
             per_token: RawPerToken::default(),
         }

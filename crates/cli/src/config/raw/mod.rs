@@ -1,23 +1,29 @@
 //! The configuration file as it is written: one structure for each table, a description for each key.
 //!
 //! The reference in `docs/configuration.md`, the names of the environment variables and the check for unknown
-//! keys all come from here. Nothing outside `config` sees these types.
+//! keys all come from here, and so does what a reload changes: the property `x-reload` of a key, or else of its table.
+//! Nothing outside `config` sees these types.
 
 mod access;
 mod cache;
 mod limits;
 mod nar_cache;
+mod signing;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
+use rns_formats::StoreDir;
+use rns_nix_store::{StoreConfig, Verify};
+use rns_server::config::CacheConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     access::{RawAccess, RawCacheAccess, RawOidc},
-    cache::{RawCache, RawCacheSigning, RawExpose},
+    cache::{RawCache, RawExpose},
     limits::RawLimits,
     nar_cache::{RawCompression, RawNarCache, RawNginx},
+    signing::{RawCacheSigning, RawPolicy, RawSigning},
 };
 use super::units::{ByteSize, Span};
 
@@ -32,10 +38,10 @@ pub(crate) struct RawConfig {
     pub(crate) listen: Vec<String>,
     /// Threads that answer requests; 0 is one for each processor.
     pub(crate) workers: usize,
-    /// The address clients use when it is not the one listened on, as behind a proxy. Shown at the start and on
+    /// The address for clients, where it is not the one listened on, as behind a proxy. Shown at the start and on
     /// the page at `/`.
     pub(crate) public_url: String,
-    /// How long running downloads may go on after a request to stop.
+    /// Time that running downloads get after a request to stop.
     pub(crate) shutdown_grace: Span,
     pub(crate) unix: RawUnix,
     pub(crate) store: RawStore,
@@ -83,7 +89,7 @@ pub(crate) struct RawStore {
     pub(crate) readers: usize,
     /// How long a locked database is waited for.
     pub(crate) busy_timeout: Span,
-    /// Which NARs are compared with their registered hash while they are sent.
+    /// The NARs that are compared with their registered hash while they are sent.
     pub(crate) verify: RawVerify,
     /// Memory for the layouts of NARs, which make ranges and lengths cheap; an eighth of it beside that is for
     /// rows of the database.
@@ -91,11 +97,11 @@ pub(crate) struct RawStore {
     /// Connections to the Nix daemon, each of which is a process of its own there.
     pub(crate) daemon_connections: usize,
     /// Entries, of 16 bytes each, of the index of debug information and of that of NAR hashes. Both are made
-    /// when somebody asks for such a URL for the first time.
+    /// at the first request for such a URL.
     pub(crate) index_entries: usize,
 }
 
-/// Which NARs are compared with their registered hash while they are sent.
+/// The NARs that are compared with their registered hash while they are sent.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RawVerify {
@@ -107,9 +113,10 @@ pub(crate) enum RawVerify {
     Never,
 }
 
-/// What `/nix-cache-info` tells clients.
+/// The contents of `/nix-cache-info`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawCacheInfo {
     /// Clients ask the cache with the lowest number first; cache.nixos.org says 40.
     pub(crate) priority: i32,
@@ -117,53 +124,25 @@ pub(crate) struct RawCacheInfo {
     pub(crate) want_mass_query: bool,
 }
 
-/// Signatures.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawSigning {
-    /// Secret key files, each of which signs. A relative name is looked for in `$CREDENTIALS_DIRECTORY` (systemd's
-    /// `LoadCredential=`) where that is set, otherwise in the working directory.
-    pub(crate) keys: Vec<String>,
-    /// What is signed, and what becomes of the signatures that the store holds.
-    pub(crate) policy: RawPolicy,
-    /// For the policy `signed-by`: the public keys, each `name:base64`.
-    pub(crate) signed_by: Vec<String>,
-}
-
-/// What is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawPolicy {
-    /// everything that is served, beside the stored signatures: whoever trusts the key trusts the whole store
-    Add,
-    /// everything that is served, and the stored signatures are dropped
-    Replace,
-    /// nothing; the stored signatures are served
-    Keep,
-    /// only what was built on this machine, beside the stored signatures
-    Ultimate,
-    /// only what carries a valid signature by one of `signed_by`, beside the stored signatures
-    SignedBy,
-}
-
 /// Certificate of the `tls://` listeners. The files are read again when they change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawTls {
     /// The certificate chain, PEM, the server's own certificate first. Relative names as in `signing.keys`.
     pub(crate) certificate: String,
     /// The private key, PEM. Relative names as in `signing.keys`.
     pub(crate) key: String,
-    /// Certificates, PEM, that vouch for those of clients. Clients are asked for one then, and what it is worth is in
-    /// `access.subjects`; those without one are anonymous, or have a token. Relative names as in `signing.keys`.
+    /// Certificates, PEM, of the authority that signs client certificates. Clients are then asked for one, and `access.subjects`
+    /// has its permissions; clients without one are anonymous, or have a token. Relative names as in `signing.keys`.
     pub(crate) client_ca: String,
 }
 
-/// Listeners for those who watch the service.
+/// Listeners for monitoring.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawMetrics {
-    /// Where nothing but `/metrics`, `/healthz` and `/readyz` is answered, to everybody who can connect. Written as in `listen`, without
+    /// Addresses that answer only `/metrics`, `/healthz` and `/readyz`, to every client that can connect. Written as in `listen`, without
     /// TLS. A socket passed by systemd under the name `metrics` replaces the list.
     pub(crate) listen: Vec<String>,
 }
@@ -173,6 +152,7 @@ pub(crate) struct RawMetrics {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawLog {
     /// `error`, `warn`, `info`, `debug` or `trace`; for one part of the program `rns_nix_store=debug,info`.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) level: String,
     /// How a line looks.
     pub(crate) format: RawFormat,
@@ -222,33 +202,33 @@ impl Default for RawUnix {
 
 impl Default for RawStore {
     fn default() -> Self {
+        let store = StoreConfig::for_root(Path::new("/"), StoreDir::default());
         Self {
             root: String::new(),
-            dir: "/nix/store".into(),
+            dir: store.store_dir.as_str().to_owned(),
             real_dir: String::new(),
             database: String::new(),
             log_dir: String::new(),
             daemon_socket: String::new(),
-            temp_root_wait: Span::seconds(2),
-            readers: 4,
-            busy_timeout: Span::seconds(5),
-            verify: RawVerify::Once,
-            layout_cache: ByteSize(64 << 20),
-            daemon_connections: 4,
-            index_entries: 2_000_000,
+            temp_root_wait: Span(store.temp_root_wait),
+            readers: store.readers,
+            busy_timeout: Span(store.busy_timeout),
+            verify: match store.verify {
+                Verify::Once => RawVerify::Once,
+                Verify::Always => RawVerify::Always,
+                Verify::Never => RawVerify::Never,
+            },
+            layout_cache: ByteSize::of(store.layout_cache_bytes),
+            daemon_connections: store.daemon_connections,
+            index_entries: store.index_entries,
         }
     }
 }
 
 impl Default for RawCacheInfo {
     fn default() -> Self {
-        Self { priority: 50, want_mass_query: true }
-    }
-}
-
-impl Default for RawSigning {
-    fn default() -> Self {
-        Self { keys: Vec::new(), policy: RawPolicy::Add, signed_by: Vec::new() }
+        let CacheConfig { priority, want_mass_query, .. } = CacheConfig::default();
+        Self { priority, want_mass_query }
     }
 }
 

@@ -1,5 +1,8 @@
 //! `[nar_cache]` and `[nginx]`.
 
+use std::path::PathBuf;
+
+use rns_nix_store::NarCacheConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +21,7 @@ pub(crate) struct RawNarCache {
     /// `CacheDirectory=`), or else `/var/cache/rust-nix-serve`. With the compression `none` there is a cache only when
     /// this is set.
     pub(crate) directory: String,
-    /// The most that the directory may take; what was not used for the longest time goes first. A larger NAR is
+    /// The most bytes that the directory may take; the files that were unused for the longest time go first. A larger NAR is
     /// never compressed.
     pub(crate) size: ByteSize,
     /// Memory for compressed NARs of at most 64 KiB.
@@ -31,7 +34,7 @@ pub(crate) struct RawNarCache {
     pub(crate) prewarm_roots: Vec<String>,
     /// Whether the NARs of paths that are registered while the server runs are compressed in the same way.
     pub(crate) prewarm_new: bool,
-    /// How long a compression goes on when its last reader has left, who may come back for the rest.
+    /// Time that a compression goes on without a reader: the last one may come back for the rest.
     pub(crate) grace: Span,
 }
 
@@ -52,26 +55,27 @@ pub(crate) enum RawCompression {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawNginx {
-    /// The entry of `listen` that only nginx connects to; whoever else can connect there can pretend to be any client. Among
-    /// sockets passed by systemd it is the one named `nginx`.
+    /// The entry of `listen` that only nginx connects to; another program that can connect there can pretend to be any client.
+    /// Among sockets passed by systemd it is the one named `nginx`.
     pub(crate) listen: String,
     /// The `internal` location under which nginx has the directory of the NAR cache, such as `/nar-cache/`. Empty: nginx
-    /// gets every byte from here.
+    /// gets every byte from this server.
     pub(crate) location: String,
 }
 
 impl Default for RawNarCache {
     fn default() -> Self {
+        let cache = NarCacheConfig::new(PathBuf::new());
         Self {
             compression: RawCompression::None,
             level: -1,
             directory: String::new(),
-            size: ByteSize(20 << 30),
-            memory: ByteSize(64 << 20),
-            encoder_memory: ByteSize(256 << 20),
+            size: ByteSize(cache.bytes),
+            memory: ByteSize::of(cache.memory_bytes),
+            encoder_memory: ByteSize(cache.encoder_memory_bytes),
             prewarm_roots: Vec::new(),
             prewarm_new: false,
-            grace: Span::seconds(300),
+            grace: Span(cache.grace),
         }
     }
 }

@@ -53,7 +53,18 @@ mod tests {
         for good in ["ci", "Team-A.laptop_2", &"x".repeat(64)] {
             assert_eq!(TokenName::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "a b", "a:b", "ä", "#ci", "rns_abc", &"x".repeat(65)] {
+        for bad in [
+            "",
+            "a b",
+            "a:b",
+            "ä",
+            "#ci",
+            "rns_abc",
+            "ci\u{200b}",
+            "\u{feff}ci",
+            "c\u{456}",
+            &"x".repeat(65),
+        ] {
             assert_eq!(TokenName::parse(bad), Err(NotAName), "{bad}");
         }
     }

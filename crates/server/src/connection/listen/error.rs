@@ -1,6 +1,6 @@
 //! Why a listener could not be opened, and what mends it.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{fs, io, net::SocketAddr, path::PathBuf};
 
 use rustix::io::Errno;
 
@@ -26,9 +26,22 @@ pub enum ListenError {
         /// What helps.
         remedy: String,
     },
-    /// The address belongs to no interface of this machine, or the machine has no IPv6.
-    #[error("{address} is not an address of this machine; `ip address` lists those it has")]
+    /// The address belongs to no interface that this process sees.
+    #[error("{address} is not an address of {}", interfaces(*.is_private_network))]
     NoSuchAddress {
+        /// What was to be listened on.
+        address: SocketAddr,
+        /// Whether this process sees no interface but the loopback one.
+        is_private_network: bool,
+    },
+    /// The kernel or the sandbox has no such sockets.
+    #[error(
+        "this process may not make {family} sockets, so it cannot listen on {address}: add AF_INET and AF_INET6 to \
+         RestrictAddressFamilies= in the service, or let a .socket unit pass the socket ({PASSED}){without_ipv6}",
+        family = if address.is_ipv4() { "IPv4" } else { "IPv6" },
+        without_ipv6 = if address.is_ipv4() { "" } else { "; or the machine has no IPv6" }
+    )]
+    NoSuchFamily {
         /// What was to be listened on.
         address: SocketAddr,
     },
@@ -74,6 +87,26 @@ pub enum ListenError {
     Nowhere,
 }
 
+/// How a unit passes a socket that only watchers of the service connect to.
+const PASSED: &str = "FileDescriptorName=metrics for metrics.listen";
+
+fn interfaces(is_private_network: bool) -> String {
+    if is_private_network {
+        format!(
+            "the network of this process, which has the loopback interface alone, as PrivateNetwork=true in the \
+             service does it: let a .socket unit pass the socket ({PASSED}), or set PrivateNetwork=false"
+        )
+    } else {
+        "this machine; `ip address` lists those it has".to_owned()
+    }
+}
+
+/// Whether a table of network interfaces, as in `/proc/net/dev`, has only `lo`.
+fn is_loopback_alone(table: &str) -> bool {
+    let mut names = table.lines().skip(2).filter_map(|line| line.split_once(':'));
+    names.all(|(name, _)| name.trim() == "lo")
+}
+
 impl ListenError {
     pub(super) fn tcp(addr: SocketAddr, errno: Errno) -> Self {
         let address = addr.to_string();
@@ -88,11 +121,41 @@ impl ListenError {
                          a systemd socket unit that passes the socket, or a higher port"
                     .to_owned(),
             },
-            Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT => Self::NoSuchAddress { address: addr },
+            Errno::ADDRNOTAVAIL => Self::NoSuchAddress {
+                address: addr,
+                is_private_network: fs::read_to_string("/proc/self/net/dev")
+                    .is_ok_and(|table| is_loopback_alone(&table)),
+            },
+            Errno::AFNOSUPPORT => Self::NoSuchFamily { address: addr },
             other => Self::Other {
                 address,
                 source: other.into(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_the_cause_that_fits_the_sandbox() {
+        let address: SocketAddr = "192.0.2.1:9100".parse().unwrap();
+        let said = |is_private_network| {
+            ListenError::NoSuchAddress { address, is_private_network }.to_string()
+        };
+        assert!(said(true).contains("PrivateNetwork=true in the service"), "{}", said(true));
+        assert!(said(false).contains("not an address of this machine"), "{}", said(false));
+        let family = ListenError::tcp(address, Errno::AFNOSUPPORT).to_string();
+        assert!(family.contains("IPv4") && family.contains("RestrictAddressFamilies="), "{family}");
+        assert!(family.contains("FileDescriptorName=metrics"), "{family}");
+    }
+
+    #[test]
+    fn a_network_of_its_own_has_the_loopback_interface_alone() {
+        let head = "Inter-|   Receive\n face |bytes\n";
+        assert!(is_loopback_alone(&format!("{head}    lo:  10 0\n")));
+        assert!(!is_loopback_alone(&format!("{head}    lo:  10 0\n  eth0: 3 0\n")));
     }
 }

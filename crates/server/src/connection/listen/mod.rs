@@ -107,7 +107,9 @@ fn bind(
         Listener::Unix { path, mode } => unix::bind(path, *mode)?,
         Listener::Tcp { addr, tls, optional } => {
             match tcp::bind(*addr, *tls, addresses.only_v6(*addr), stall) {
-                Err(ListenError::NoSuchAddress { .. }) if *optional => {
+                Err(ListenError::NoSuchAddress { .. } | ListenError::NoSuchFamily { .. })
+                    if *optional =>
+                {
                     tracing::debug!(%addr, "not listening there: the machine has no such address");
                     return Ok(None);
                 }

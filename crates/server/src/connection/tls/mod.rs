@@ -4,7 +4,12 @@ mod client_ca;
 mod pem;
 mod tickets;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -13,6 +18,7 @@ use rustls::{
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use x509_cert::{Certificate as Certificate509, der::Decode as _};
 
 pub(crate) use self::{
     client_ca::{ClientCa, Vouching, vouches},
@@ -58,6 +64,30 @@ pub fn check(files: &TlsFiles) -> Result<(), TlsError> {
     load(files)?;
     client_ca::load(files)?;
     Ok(())
+}
+
+/// Checks that the certificate is valid at this time. One that is not can be shown all the same, but clients refuse it.
+///
+/// # Errors
+///
+/// Names the file, and since or until when it is not valid. A file that [`check`] refuses is no error here.
+pub fn check_validity(files: &TlsFiles, now: SystemTime) -> Result<(), TlsError> {
+    let Some(validity) = certificates(&files.certificate)
+        .ok()
+        .and_then(|chain| Certificate509::from_der(chain.first()?).ok())
+        .map(|certificate| *certificate.tbs_certificate().validity())
+    else {
+        return Ok(());
+    };
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let problem = if validity.not_after.to_unix_duration() < now {
+        format!("it expired on {}, so clients refuse it", validity.not_after)
+    } else if validity.not_before.to_unix_duration() > now {
+        format!("it is not valid before {}, so clients refuse it", validity.not_before)
+    } else {
+        return Ok(());
+    };
+    Err(TlsError { path: files.certificate.clone(), role: Role::Certificate, problem })
 }
 
 /// The certificate of all TLS listeners, and who vouches for those of clients. Clones share both.
@@ -224,6 +254,18 @@ mod tests {
         certificate.prepare(&files.files).unwrap().show();
         assert_ne!(shown(&certificate), first);
         certificate.server_config().unwrap();
+    }
+
+    #[test]
+    fn a_certificate_is_valid_between_its_two_dates() {
+        let expired = include_str!("../../../../../tests/data/tls/expired.crt");
+        let files = files(expired, ONE.1).files;
+        let at = |seconds| UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        check_validity(&files, at(1_577_880_000)).unwrap();
+        let late = check_validity(&files, at(1_700_000_000)).unwrap_err().to_string();
+        assert!(late.contains("tls.crt: it expired on 2020-01-02T00:00:00Z"), "{late}");
+        let early = check_validity(&files, at(1_500_000_000)).unwrap_err().to_string();
+        assert!(early.contains("it is not valid before 2020-01-01T00:00:00Z"), "{early}");
     }
 
     #[test]

@@ -48,6 +48,17 @@ impl ClientConfiguration<'_> {
         text
     }
 
+    /// The line for a netrc file. It has a login: without one, older versions of curl send no password.
+    pub(super) fn netrc(&self) -> String {
+        let rest = self.url.split_once("://").map_or(self.url, |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or(rest);
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        format!("machine {host} login NAME password TOKEN\n")
+    }
+
     /// The command that fetches one path.
     pub(super) fn copy(&self, store_dir: &StoreDir) -> String {
         let mut text = format!("nix copy --from {} {}/<hash>-<name>", self.url, store_dir.as_str());

@@ -27,6 +27,8 @@ pub struct Page<'a> {
     pub keys: &'a [PublicKey],
     /// Whether a configured key cannot be used at the moment.
     pub keys_missing: bool,
+    /// Whether clients need a token.
+    pub needs_token: bool,
 }
 
 /// The `Content-Security-Policy` of the page: its own style sheet, known by its hash, and nothing else.
@@ -133,6 +135,14 @@ impl Page<'_> {
                 h2 #use { "Use it" }
                 (example("On NixOS", "In the system configuration:", &client.nixos()))
                 (example("With nix.conf", "In /etc/nix/nix.conf, after which the Nix daemon is restarted:", &client.nix_conf()))
+                @if self.needs_token {
+                    (example(
+                        "With a token",
+                        "This cache is private. The Nix daemon reads the token that you were given from /etc/nix/netrc, \
+                         which only root should be able to read; `nix copy` reads the file that --netrc-file names:",
+                        &client.netrc(),
+                    ))
+                }
                 (example("For a single path", "Without changing any configuration, as root or as a user whom the Nix daemon trusts:", &client.copy(self.store_dir)))
                 @if self.keys.is_empty() && !self.keys_missing {
                     p {
@@ -165,7 +175,31 @@ mod tests {
 
     fn page(url: &str, keys: &[PublicKey], keys_missing: bool) -> String {
         let store_dir = StoreDir::default();
-        Page { url, store_dir: &store_dir, priority: 50, keys, keys_missing }.render()
+        Page { url, store_dir: &store_dir, priority: 50, keys, keys_missing, needs_token: false }
+            .render()
+    }
+
+    #[test]
+    fn the_page_of_a_private_cache_shows_the_line_for_netrc() {
+        let store_dir = StoreDir::default();
+        let url = "https://cache.example.org:8443/team-a";
+        let page = |needs_token| {
+            let page = Page {
+                url,
+                store_dir: &store_dir,
+                priority: 50,
+                keys: &[],
+                keys_missing: false,
+                needs_token,
+            };
+            page.render()
+        };
+        assert!(
+            page(true).contains("machine cache.example.org login NAME password TOKEN"),
+            "{}",
+            page(true)
+        );
+        assert!(!page(false).contains("netrc"), "{}", page(false));
     }
 
     #[test]

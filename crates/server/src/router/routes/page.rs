@@ -7,6 +7,7 @@ use actix_web::{
 use bytes::Bytes;
 
 use crate::{
+    auth::{Permission, config::AccessConfig},
     caches::registry::Cache,
     connection::http::IsTls,
     life_cycle::state::State,
@@ -28,6 +29,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State, view: &Cache) -> Answer 
         priority: view.config.priority,
         keys: &signer.public_keys(),
         keys_missing: !signer.problems().is_empty(),
+        needs_token: needs_token(&view.config.access),
     };
     let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(page.render()));
@@ -35,6 +37,12 @@ pub(crate) fn get(request: &HttpRequest, state: &State, view: &Cache) -> Answer 
         .headers_mut()
         .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(content_security_policy()));
     answer
+}
+
+/// Whether reading needs a token, not only a certificate.
+fn needs_token(access: &AccessConfig) -> bool {
+    let has_tokens = access.tokens.is_some() || !access.oidc.is_empty();
+    has_tokens && !access.anonymous.has(Permission::Read)
 }
 
 /// Whether the client or a proxy says which host was asked; the framework would make something up.

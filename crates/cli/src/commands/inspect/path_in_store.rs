@@ -5,17 +5,17 @@ use std::{fs, os::unix::ffi::OsStrExt as _, path::Path};
 use anyhow::{Context as _, bail};
 use rns_formats::{HashPart, StoreDir, StorePath};
 
-/// What was named.
+/// A store path, or a file inside one, as the command line names it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PathInStore {
     pub(super) hash: HashPart,
     /// The whole base name, where that was given.
     pub(super) base: Option<StorePath>,
-    /// The names on the way to what is meant inside the path.
+    /// The names on the way to the file inside the path.
     pub(super) inside: Vec<Vec<u8>>,
 }
 
-impl Place {
+impl PathInStore {
     /// Reads a path in the store, a base name or a hash part, each with or without a path inside; failing that, a
     /// path elsewhere, such as `./result`, that leads into the store.
     ///
@@ -69,8 +69,8 @@ mod tests {
 
     const BASE: &str = "6jq25iv0b90n2gjbns74ps6pjrmfx0n3-top.txt";
 
-    fn parse(text: &str) -> anyhow::Result<Place> {
-        Place::parse(Path::new(text), &StoreDir::default())
+    fn parse(text: &str) -> anyhow::Result<PathInStore> {
+        PathInStore::parse(Path::new(text), &StoreDir::default())
     }
 
     #[test]
@@ -103,6 +103,6 @@ mod tests {
         let result = directory.path().join("result");
         std::os::unix::fs::symlink(store.join(BASE), &result).unwrap();
         let store_dir = StoreDir::parse(store.to_str().unwrap()).unwrap();
-        assert_eq!(Place::parse(&result, &store_dir).unwrap().base.unwrap().as_str(), BASE);
+        assert_eq!(PathInStore::parse(&result, &store_dir).unwrap().base.unwrap().as_str(), BASE);
     }
 }

@@ -6,40 +6,41 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     args::{ServeArgs, TokenPlace},
-    config::{self, Environment},
+    config::{self, Environment, PassedSockets},
+    host::host_of,
 };
 
 /// Where tokens are written, and how clients reach the cache.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct TokenFile {
     /// None: nowhere.
     file: Option<PathBuf>,
-    /// What clients call the server, where that is configured.
+    /// The host name for clients, where one is configured.
     host: Option<String>,
 }
 
 /// Looks into the configuration, unless a file is named.
-pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Result<Found> {
+pub(super) fn find(place: &TokenPlace, environment: &Environment) -> anyhow::Result<TokenFile> {
     if let Some(file) = &place.file {
         let file = (file != Path::new("-")).then(|| file.clone());
-        return Ok(Found { file, host: None });
+        return Ok(TokenFile { file, host: None });
     }
     let args = ServeArgs { config: place.config.clone(), ..ServeArgs::default() };
-    let loaded = config::load(&args, environment)
+    let loaded = config::load(&args, environment, PassedSockets::Unknown)
         .context("the configuration has problems; --file names the file of tokens without it")?;
     let server = loaded.server;
-    let public = server.public_url.as_deref().and_then(host_of).map(str::to_owned);
+    let public = server.public_url.as_deref().map(host_of).map(str::to_owned);
     let Some(wanted) = &place.cache else {
-        return Ok(Found { file: server.caches.default.access.tokens, host: public });
+        return Ok(TokenFile { file: server.caches.default.access.tokens, host: public });
     };
     let Some(named) = server.caches.named.into_iter().find(|named| named.name == *wanted) else {
         bail!("the configuration knows no cache `{wanted}`");
     };
     let host = named.hosts.into_iter().next().or(public);
-    Ok(Found { file: named.cache.access.tokens, host })
+    Ok(TokenFile { file: named.cache.access.tokens, host })
 }
 
-impl Found {
+impl TokenFile {
     /// The file, where one is needed.
     ///
     /// # Errors
@@ -57,15 +58,5 @@ impl Found {
     /// The name that stands behind `machine` in a netrc file.
     pub(super) fn host(&self) -> &str {
         self.host.as_deref().unwrap_or("cache.example.org")
-    }
-}
-
-/// The host of a URL, without the port.
-fn host_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(host),
-        _ => Some(authority),
     }
 }
