@@ -5,6 +5,7 @@ mod bad_requests;
 mod kept;
 mod limits;
 mod metrics_listener;
+mod pipelined;
 mod slow_clients;
 mod tls;
 mod unix_socket;

@@ -6,13 +6,16 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use rns_formats::url::Resource;
+use rns_formats::{
+    http1::SimpleRequest,
+    url::{self, Resource},
+};
 use rns_nix_store::Piece;
 
 use crate::{
     auth::Permission,
     connection::listen::Purpose,
-    fast_path::{self, Reply},
+    fast_path::{self, FastAnswer},
     life_cycle::state::State,
     metrics::Kind,
     response::{self, preserialized::Preserialized},
@@ -42,14 +45,18 @@ impl FastPathResponder {
 }
 
 impl fast_path::Responder for FastPathResponder {
-    fn answer(&self, resource: &Resource, head: &mut Vec<u8>) -> Option<Reply> {
+    fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
+        if request.authorization.is_some() {
+            return None;
+        }
+        let resource = url::parse(request.path, None)?;
         let state = &*self.state;
         let views = state.views.load();
         let view = views.sole()?;
         if state.limiter.is_any() || !view.access.everybody_may(Permission::Read) {
             return None;
         }
-        match resource {
+        match &resource {
             Resource::NarInfo { hash, json: false } => {
                 let narinfo = narinfo::known(state, view, *hash)?;
                 let (status, prepared) =
@@ -57,7 +64,7 @@ impl fast_path::Responder for FastPathResponder {
                 prepared.write(head);
                 state.metrics.answered(Kind::NarInfo, status);
                 state.metrics.bytes(Kind::NarInfo, prepared.body_len());
-                Some(Reply::default())
+                Some(FastAnswer::default())
             }
             Resource::Nar(name) => {
                 // A file is held as long as the client takes.
@@ -67,7 +74,7 @@ impl fast_path::Responder for FastPathResponder {
                 state.metrics.answered(Kind::Nar, 200);
                 let mut transfer = state.metrics.transfer(Kind::Nar);
                 transfer.sent(body.as_ref().map_or(0, Piece::left));
-                Some(Reply { body, download: Some((transfer, slot)) })
+                Some(FastAnswer { body, download: Some((transfer, slot)) })
             }
             _ => None,
         }
