@@ -2,7 +2,7 @@
 
 mod addresses;
 mod bad_requests;
-mod kept;
+pub(crate) mod kept;
 mod limits;
 mod metrics_listener;
 mod pipelined;

@@ -27,11 +27,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn new() -> Self {
+    fn new(settings: &str) -> Self {
         let (standard, scratch) = (Standard::new(), Scratch::new());
         let unix = format!("unix:{}", scratch.join("http.sock").display());
         let server = compressing(&standard.store, &scratch.join("nars"), "zstd")
             .listen(["127.0.0.1:0", &unix])
+            .setting(settings)
             .start();
         let (narinfo, nar) = (narinfo_of(&standard.tree), nar_of(&server, &standard.tree));
         let etag = server.get(&narinfo).header("etag").unwrap().to_owned();
@@ -168,7 +169,7 @@ fn exchange(asked: &Asked, alone: &[Response], mut connection: Connection, seed:
 
 #[test]
 fn each_request_of_a_sequence_is_answered_as_if_it_were_alone() {
-    let asked = Asked::new();
+    let asked = Asked::new("");
     let alone = asked.alone();
     for seed in 1..400 {
         let connection = match seed % 3 {
@@ -176,6 +177,26 @@ fn each_request_of_a_sequence_is_answered_as_if_it_were_alone() {
             _ => asked.server.connect(),
         };
         exchange(&asked, &alone, connection, seed);
+    }
+}
+
+#[test]
+fn without_the_fast_path_the_answers_are_the_same() {
+    let (fast, slow) = (Asked::new(""), Asked::new("fast_path = false"));
+    let alone = fast.alone();
+    slow.alone();
+    let mut connection = slow.server.connect();
+    for (request, alone) in slow.requests.iter().zip(&alone) {
+        let answer = connection.ask(request).unwrap();
+        assert_eq!(answer.status(), alone.status(), "{}", first_lines(request));
+        assert_eq!(relevant(&answer), relevant(alone), "{}", first_lines(request));
+        assert!(answer.body == alone.body, "{}", first_lines(request));
+        if is_last(&answer) {
+            connection = slow.server.connect();
+        }
+    }
+    for seed in 1..20 {
+        exchange(&slow, &alone, slow.server.connect(), seed);
     }
 }
 

@@ -60,6 +60,7 @@ pub(super) fn resolve(raw: &RawConfig, find: &mut Finder<'_>) -> (ServerConfig, 
         compression: nar_cache::compression(raw.nar_cache.compression),
         prewarm: nar_cache::prewarm(&raw.nar_cache, find),
         nginx: nginx::resolve(raw, &listeners, find),
+        fast_path: raw.fast_path,
         store: StoreConfig {
             nar_cache: nar_cache::resolve(&raw.nar_cache, find),
             ..store::resolve(&raw.store, find)

@@ -81,7 +81,7 @@ impl Http {
 
     /// Without TLS.
     pub(crate) fn tcp(&self, purpose: Purpose) -> Accept!(TcpStream, DispatchError) {
-        let responder = FastPathResponder::of(&self.state, purpose);
+        let responder = FastPathResponder::of(&self.state, purpose, true);
         fn_service(move |socket: TcpStream| {
             let peer = socket.peer();
             ready(Ok((DirectConnection::new(socket, responder.clone()), Protocol::Http1, peer)))
@@ -91,7 +91,7 @@ impl Http {
 
     /// On a unix socket.
     pub(crate) fn unix(&self, purpose: Purpose) -> Accept!(UnixStream, DispatchError) {
-        let responder = FastPathResponder::of(&self.state, purpose);
+        let responder = FastPathResponder::of(&self.state, purpose, true);
         fn_service(move |socket: UnixStream| {
             ready(Ok((DirectConnection::new(socket, responder.clone()), Protocol::Http1, None)))
         })
@@ -107,6 +107,7 @@ impl Http {
         config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
         let mut acceptor = Acceptor::new(config);
         acceptor.set_handshake_timeout(self.header_timeout);
+        let responder = FastPathResponder::of(&self.state, purpose, false);
         let this = self.clone();
         let service =
             self.service(move |connection: &DirectConnection<TlsStream<TcpStream>>, extensions| {
@@ -120,13 +121,14 @@ impl Http {
             });
         acceptor
             .map_err(TlsError::into_service_error)
-            .and_then(|stream: TlsStream<TcpStream>| {
-                let peer = stream.peer();
-                let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
-                ready(Ok(if is_http_2 {
+            .and_then(move |stream: TlsStream<TcpStream>| {
+                let (peer, tls) = (stream.peer(), stream.get_ref().1);
+                ready(Ok(if tls.alpn_protocol() == Some(HTTP_2) {
                     (DirectConnection::open(stream), Protocol::Http2, peer)
                 } else {
-                    (DirectConnection::new(stream, None), Protocol::Http1, peer)
+                    // What a certificate is worth, the framework's side finds out.
+                    let responder = responder.clone().filter(|_| tls.peer_certificates().is_none());
+                    (DirectConnection::new(stream, responder), Protocol::Http1, peer)
                 }))
             })
             .and_then(service.map_err(TlsError::Service))

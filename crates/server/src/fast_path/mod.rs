@@ -10,6 +10,8 @@
 //!   this folder and the answers that need no waiting; `fast_path = false` leaves it out.
 
 mod connection;
+#[cfg(test)]
+mod differential;
 mod outbox;
 mod request_gate;
 pub(crate) mod responder;

@@ -36,6 +36,8 @@ pub struct ServerConfig {
     pub prewarm: Prewarm,
     /// The nginx in front, if there is one that is to be believed or to send files of the NAR cache itself.
     pub nginx: Option<Nginx>,
+    /// Whether requests that need no waiting are answered before the HTTP framework sees them.
+    pub fast_path: bool,
     /// The store that is served.
     pub store: StoreConfig,
 }

@@ -25,7 +25,7 @@ use crate::{
         self, Answer, Caching, Entity, Part,
         body::{Body, Download, Held},
         error::error_response,
-        preserialized::Preserialized,
+        preserialized::{Audience, Preserialized},
     },
 };
 
@@ -77,6 +77,7 @@ pub(crate) fn at_hand(
     view: &Cache,
     name: &NarName,
     by_name: bool,
+    audience: Audience,
     head: &mut Vec<u8>,
 ) -> Option<Option<Piece>> {
     // How long an answer may be kept depends on whether its URL names the NAR.
@@ -88,7 +89,7 @@ pub(crate) fn at_hand(
             &redirect(&entity(name, nar.tag()), via_nginx::location_of(state, file)?),
             0,
         )
-        .write(head);
+        .write(audience, head);
         return Some(None);
     }
     let make = || {
@@ -97,8 +98,8 @@ pub(crate) fn at_hand(
         Preserialized::head(&answer, nar.size())
     };
     match nar.made(make) {
-        Some(prepared) => prepared.write(head),
-        None => make().write(head),
+        Some(prepared) => prepared.write(audience, head),
+        None => make().write(audience, head),
     }
     nar.into_piece().map(Some)
 }

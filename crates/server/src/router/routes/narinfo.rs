@@ -62,7 +62,7 @@ pub(crate) async fn get(
 }
 
 /// What there is to answer, where nothing has to be waited for: it was narinfo before, or there is certainly no such path.
-pub(crate) fn known(
+pub(crate) fn peek(
     state: &State,
     view: &Cache,
     hash: HashPart,
