@@ -13,6 +13,7 @@ pub mod compression;
 pub mod content_address;
 pub mod fingerprint;
 pub mod hash;
+pub mod http1;
 pub mod listing;
 pub mod nar;
 pub mod narinfo;

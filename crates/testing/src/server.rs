@@ -165,6 +165,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Adds lines in front of all sections.
+    #[must_use]
+    pub fn setting(mut self, toml: &str) -> Self {
+        self.sections.insert_str(0, &format!("{toml}\n"));
+        self
+    }
+
     /// Listens on these addresses instead.
     #[must_use]
     pub fn listen<'a>(mut self, addresses: impl IntoIterator<Item = &'a str>) -> Self {

@@ -1,5 +1,5 @@
 //! Compressed NARs and the directory that they are kept in.
 
 mod clients;
-mod delivery;
+pub(crate) mod delivery;
 mod prewarmed;

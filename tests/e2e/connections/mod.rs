@@ -2,9 +2,10 @@
 
 mod addresses;
 mod bad_requests;
-mod kept;
+pub(crate) mod kept;
 mod limits;
 mod metrics_listener;
+mod pipelined;
 mod slow_clients;
 mod tls;
 mod unix_socket;

@@ -18,7 +18,7 @@ fn given(name: &str) -> PathBuf {
 }
 
 /// A server that speaks TLS with copies of a certificate and a key.
-fn speaking_tls(certificate: &str, key: &str) -> ServerBuilder {
+pub(super) fn speaking_tls(certificate: &str, key: &str) -> ServerBuilder {
     let builder = server().listen(["tls://127.0.0.1:0"]);
     show(builder.scratch().path(), certificate, key);
     let (certificate, key) = (builder.scratch().join("tls.crt"), builder.scratch().join("tls.key"));

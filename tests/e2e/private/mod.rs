@@ -4,6 +4,7 @@ mod answers;
 mod certificates;
 mod clients;
 mod files;
+mod kept;
 mod oidc;
 mod paths;
 mod secrecy;

@@ -9,13 +9,14 @@ use rns_testing::{
 use rustix::process::Signal;
 
 use crate::{
+    connections::kept::random,
     support::private::client_with_token,
     support::private::{UNKNOWN, create, get_with, with_token},
     support::twins::{ready, reconfigure},
     support::write_key,
     support::{
         PUBLIC_KEY, SECRET_KEY, assert_refusal, assert_refuses_to_start, eventually, field, full,
-        narinfo_of, nixes, server,
+        narinfo_of, nixes, server, without_date,
     },
 };
 
@@ -65,6 +66,34 @@ impl Several {
 fn priority(cache_info: &Response) -> &str {
     cache_info.ok();
     field(cache_info, "Priority").unwrap()
+}
+
+#[test]
+fn requests_for_several_caches_on_one_connection_are_told_apart() {
+    let several = Several::new();
+    let Several { standard, server, token } = &several;
+    let mut requests = Vec::new();
+    for path in [&standard.top, &standard.itself, &standard.tree] {
+        for place in ["", "/team-a", "//team-a", "/team-ab"] {
+            let target = format!("{place}{}", narinfo_of(path));
+            for host in ["cache.test", "localhost", "localhost:80", "b.EXAMPLE.org.", "other"] {
+                let get = Request::get(&target).host(host);
+                requests.extend([with_token(get.clone(), token), get]);
+            }
+        }
+    }
+    let alone: Vec<_> = requests.iter().map(|request| server.connect().send(request)).collect();
+    for status in [200, 401, 404] {
+        assert!(alone.iter().any(|answer| answer.status() == status), "{status}");
+    }
+    let (mut connection, mut state) = (server.connect(), 4);
+    for _ in 0..2000 {
+        let chosen = random(&mut state) % requests.len();
+        let (answer, request) = (connection.send(&requests[chosen]), &requests[chosen]);
+        assert_eq!(answer.status(), alone[chosen].status(), "{request:?}");
+        assert_eq!(without_date(&answer), without_date(&alone[chosen]), "{request:?}");
+        assert_eq!(answer.body, alone[chosen].body, "{request:?}");
+    }
 }
 
 #[test]

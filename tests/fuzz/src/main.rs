@@ -30,6 +30,7 @@ targets! {
     content_address,
     daemon,
     hash,
+    http1,
     keys,
     listing,
     nar,

@@ -23,7 +23,7 @@ pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
             hint: database_hint(&error),
         });
     }
-    let real_dir = &loaded.server.store.real_dir;
+    let real_dir = &loaded.store.real_dir;
     let refused = match fs::metadata(real_dir) {
         Ok(found) if found.is_dir() => None,
         Ok(_) => Some(format!("{} is not a directory", real_dir.display())),

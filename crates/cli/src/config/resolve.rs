@@ -32,6 +32,7 @@ pub(super) fn resolve(
         metrics_listeners: listeners::metrics(raw, &listeners, diagnostics),
         limits: limits(raw, diagnostics),
         nginx: nginx::resolve(raw, &listeners, diagnostics),
+        fast_path: raw.fast_path,
         listeners,
     };
     let store = StoreConfig {

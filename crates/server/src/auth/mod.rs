@@ -28,7 +28,10 @@ use std::{
     time::SystemTime,
 };
 
-use actix_web::HttpRequest;
+use actix_web::{
+    HttpRequest,
+    http::header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 use arc_swap::ArcSwap;
 
 use self::{client_certificate::ClientCertificate, denied::Denied, oidc::Oidc, tokens::Tokens};
@@ -86,11 +89,6 @@ impl Access {
         }
     }
 
-    /// Whether that needs no credential.
-    pub(crate) const fn everybody_may(&self, needed: Permission) -> bool {
-        self.anonymous.has(needed)
-    }
-
     /// What keeps clients from being known, for the operator; empty when all is well.
     pub(crate) fn problems(&self) -> Vec<String> {
         self.tokens.load().as_ref().as_ref().err().cloned().into_iter().collect()
@@ -138,20 +136,21 @@ impl Access {
     }
 
     /// What the credential of a request is worth here.
-    async fn identity(&self, credential: &Credential) -> Identity {
+    async fn identity(&self, credential: &Credential, headers: &HeaderMap) -> Identity {
         match credential {
             Credential::None => Identity::Nobody,
             Credential::Secret(secret) => match self.oidc.identity(secret.bytes()).await {
                 Some(identity) => identity,
-                None => self.token(secret.bytes()),
+                None => self.token(secret.bytes(), headers.get(AUTHORIZATION)),
             },
             Credential::Unreadable => Identity::Wrong("unreadable credential".into()),
         }
     }
 
-    fn token(&self, secret: &[u8]) -> Identity {
+    fn token(&self, secret: &[u8], header: Option<&HeaderValue>) -> Identity {
         let Ok(tokens) = &**self.tokens.load() else { return Identity::Undetermined };
-        match tokens.find(secret, SystemTime::now()) {
+        let header = header.map(HeaderValue::as_bytes).unwrap_or_default();
+        match tokens.verify(secret, header, SystemTime::now()) {
             Ok(known) => Identity::Known(known.holder.clone()),
             Err(error) => Identity::Wrong(error.to_string().into()),
         }
@@ -207,7 +206,7 @@ pub(crate) async fn authorise(
     if open && credential == Credential::None && certificate == ClientCertificate::None {
         return granted(false, None);
     }
-    let by_token = access.identity(&credential).await;
+    let by_token = access.identity(&credential, request.headers()).await;
     match by_token.or(access.certificate_identity(&certificate), needed) {
         // What everybody may have is not withheld from somebody whose token is old, or for other things.
         Identity::Known(holder) if open => granted(false, Some(holder)),
@@ -228,6 +227,26 @@ pub(crate) async fn authorise(
             Ok(Grant { view, private: true, holder: Some(id_of(holder)) })
         }
     }
+}
+
+/// Whether a client may read a cache, where that is known without waiting: everybody may, or the client shows a header
+/// `Authorization` that was verified before. It shows no certificate.
+pub(crate) fn known_reader(view: &Arc<Cache>, authorization: Option<&[u8]>) -> Option<Grant> {
+    let (access, read) = (&view.access, Permission::Read);
+    let open = access.anonymous.has(read);
+    let Some(header) = authorization else {
+        return open.then(|| Grant { view: Arc::clone(view), private: false, holder: None });
+    };
+    let tokens = access.tokens.load();
+    let holder = &tokens.as_ref().as_ref().ok()?.verified(header, SystemTime::now())?.holder;
+    let id = PrincipalId { cache: view.name.clone(), name: Arc::clone(&holder.name) };
+    let view = match () {
+        () if open => Arc::clone(view),
+        () if !holder.allow.has(read) => return None,
+        () if holder.paths.is_empty() => Arc::clone(view),
+        () => view.scoped_to(&holder.paths)?,
+    };
+    Some(Grant { view, private: !open, holder: Some(id) })
 }
 
 #[cfg(test)]

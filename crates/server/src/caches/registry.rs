@@ -183,11 +183,6 @@ impl CacheRegistry {
         Self { default: Arc::new(Cache::new(factory, None, &caches.default)), named }
     }
 
-    /// The cache that every request is for, where there is just one.
-    pub(crate) fn sole(&self) -> Option<&Arc<Cache>> {
-        self.named.is_empty().then_some(&self.default)
-    }
-
     /// The cache that is meant where no other is.
     pub(crate) const fn default_cache(&self) -> &Arc<Cache> {
         &self.default
@@ -209,11 +204,20 @@ impl CacheRegistry {
 
     /// The cache that a request is for, and what it asks of it.
     pub(crate) fn of<'a>(&self, request: &'a impl RequestParts) -> (&Arc<Cache>, &'a str) {
-        let path = request.head().uri.path();
+        self.find(request.head().uri.path(), || host(request))
+    }
+
+    /// The cache that a request with this path is for, and the path inside it. `host` is what it is sent to, in the
+    /// form of [`host_name`].
+    pub(crate) fn find<'a>(
+        &self,
+        path: &'a str,
+        host: impl FnOnce() -> Option<String>,
+    ) -> (&Arc<Cache>, &'a str) {
         if self.named.is_empty() {
             return (&self.default, path);
         }
-        let host = host(request);
+        let host = host();
         for (cache, view) in &self.named {
             if !cache.hosts.is_empty()
                 && !cache.hosts.iter().any(|known| host.as_deref() == Some(known))
@@ -243,11 +247,19 @@ fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
 /// The host name that a request is sent to, without the port. What a proxy says beside `Host` is not looked at.
 fn host(request: &impl RequestParts) -> Option<String> {
     let head = request.head();
-    let host = head
-        .uri
-        .host()
-        .or_else(|| without_port(head.headers().get(header::HOST)?.to_str().ok()?))?;
-    Some(host.trim_end_matches('.').to_ascii_lowercase())
+    match head.uri.host() {
+        Some(host) => Some(normal(host)),
+        None => host_name(head.headers().get(header::HOST)?.to_str().ok()?),
+    }
+}
+
+/// The host name in a header `Host`, as it is compared.
+pub(crate) fn host_name(header: &str) -> Option<String> {
+    without_port(header).map(normal)
+}
+
+fn normal(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 fn without_port(host: &str) -> Option<&str> {

@@ -2,10 +2,13 @@
 
 use std::{cell::Cell, future::ready, io, sync::Arc, time::Duration};
 
-use actix_http::{Extensions, HttpService, Protocol, TlsAcceptorConfig, error::DispatchError};
+use actix_http::{Extensions, HttpService, Protocol, error::DispatchError};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
-use actix_tls::accept::{TlsError, rustls_0_23::TlsStream};
+use actix_tls::accept::{
+    TlsError,
+    rustls_0_23::{Acceptor, TlsStream},
+};
 use actix_web::rt::net::{TcpStream, UnixStream};
 
 use crate::{
@@ -28,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Time for the end of an answer to leave, and for a client to finish a request that was refused.
 const FAREWELL: Duration = Duration::from_secs(30);
+
+/// The name of HTTP/2 in TLS.
+const HTTP_2: &[u8] = b"h2";
 
 /// What takes the connections of a listener, as `$stream` until they end with `$error`.
 macro_rules! Accept {
@@ -75,7 +81,7 @@ impl Http {
 
     /// Without TLS.
     pub(crate) fn tcp(&self, purpose: Purpose) -> Accept!(TcpStream, DispatchError) {
-        let responder = FastPathResponder::of(&self.state, purpose);
+        let responder = FastPathResponder::of(&self.state, purpose, true);
         fn_service(move |socket: TcpStream| {
             let peer = socket.peer();
             ready(Ok((DirectConnection::new(socket, responder.clone()), Protocol::Http1, peer)))
@@ -85,7 +91,7 @@ impl Http {
 
     /// On a unix socket.
     pub(crate) fn unix(&self, purpose: Purpose) -> Accept!(UnixStream, DispatchError) {
-        let responder = FastPathResponder::of(&self.state, purpose);
+        let responder = FastPathResponder::of(&self.state, purpose, true);
         fn_service(move |socket: UnixStream| {
             ready(Ok((DirectConnection::new(socket, responder.clone()), Protocol::Http1, None)))
         })
@@ -95,19 +101,37 @@ impl Http {
     /// With TLS, and with HTTP/2 for clients that want it.
     pub(crate) fn tls(
         &self,
-        config: rustls::ServerConfig,
+        mut config: rustls::ServerConfig,
         purpose: Purpose,
     ) -> Accept!(TcpStream, TlsError<io::Error, DispatchError>) {
-        let (this, acceptor) = (self.clone(), TlsAcceptorConfig::default());
-        let service = self.service(move |stream: &TlsStream<TcpStream>, extensions| {
-            let socket = stream.get_ref().0;
-            this.note(purpose, Transport::Tls, socket, extensions);
-            extensions.insert(IsTls);
-            if let Some(client_ca) = &this.client_ca {
-                ConnectionCertificate::note(client_ca, stream, extensions);
-            }
-        });
-        service.rustls_0_23_with_config(config, acceptor.handshake_timeout(self.header_timeout))
+        config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
+        let mut acceptor = Acceptor::new(config);
+        acceptor.set_handshake_timeout(self.header_timeout);
+        let responder = FastPathResponder::of(&self.state, purpose, false);
+        let this = self.clone();
+        let service =
+            self.service(move |connection: &DirectConnection<TlsStream<TcpStream>>, extensions| {
+                let stream = connection.socket();
+                this.note(purpose, Transport::Tls, stream, extensions);
+                extensions.insert(IsTls);
+                extensions.insert(connection.turn().clone());
+                if let Some(client_ca) = &this.client_ca {
+                    ConnectionCertificate::note(client_ca, stream, extensions);
+                }
+            });
+        acceptor
+            .map_err(TlsError::into_service_error)
+            .and_then(move |stream: TlsStream<TcpStream>| {
+                let (peer, tls) = (stream.peer(), stream.get_ref().1);
+                ready(Ok(if tls.alpn_protocol() == Some(HTTP_2) {
+                    (DirectConnection::open(stream), Protocol::Http2, peer)
+                } else {
+                    // What a certificate is worth, the framework's side finds out.
+                    let responder = responder.clone().filter(|_| tls.peer_certificates().is_none());
+                    (DirectConnection::new(stream, responder), Protocol::Http1, peer)
+                }))
+            })
+            .and_then(service.map_err(TlsError::Service))
     }
 
     fn plain<S: Socket>(
@@ -116,10 +140,10 @@ impl Http {
         transport: Transport,
     ) -> HttpService<DirectConnection<S>, impl Front + use<S>, Tied> {
         let this = self.clone();
-        self.service(move |wire: &DirectConnection<S>, extensions| {
-            this.note(purpose, transport, wire.socket(), extensions);
-            extensions.insert(wire.outbox().clone());
-            extensions.insert(wire.turn().clone());
+        self.service(move |connection: &DirectConnection<S>, extensions| {
+            this.note(purpose, transport, connection.socket(), extensions);
+            extensions.insert(connection.outbox().clone());
+            extensions.insert(connection.turn().clone());
         })
     }
 
@@ -157,7 +181,7 @@ impl Http {
         }
         if purpose != Purpose::Nginx
             && let (Some(per_address), Some(peer)) = (&self.per_address, socket.peer())
-            && let Some(open) = per_address.count(peer, socket)
+            && let Some(open) = per_address.count(peer, socket.fd())
         {
             extensions.insert(open);
         }

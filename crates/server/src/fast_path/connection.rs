@@ -16,15 +16,32 @@ use tokio::{
 };
 
 use super::{
-    handover::{FrameworkTurn, Handover, Reply, Responder},
     outbox::Outbox,
+    request_gate::{FastAnswer, Passage, RequestGate, Responder},
     socket::Socket,
+    turn::FrameworkTurn,
 };
 use crate::metrics::Transfer;
 
+/// Bytes that are read from a client at a time.
+const MAX_READ: usize = 16 << 10;
+
 thread_local! {
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
+}
+
+/// What all connections of a thread use in turn.
+struct Buffers {
+    /// Where bytes from clients are read to.
+    read: Box<[u8]>,
     /// Where heads are put together.
-    static HEAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    head: Vec<u8>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { read: vec![0; MAX_READ].into(), head: Vec::new() }
+    }
 }
 
 /// A connection with its outbox.
@@ -34,30 +51,43 @@ thread_local! {
 pub(crate) struct DirectConnection<S> {
     socket: S,
     outbox: Outbox,
-    handover: Handover,
+    gate: RequestGate,
     /// What is left of an answer that the framework knows nothing of.
     rest: Bytes,
     download: Option<(Transfer, OwnedSemaphorePermit)>,
     /// Whether a body waits to be told that its piece has left.
     has_left: bool,
+    /// Whether the socket may hold back bytes of an answer that the framework knows nothing of.
+    is_unflushed: bool,
     is_corked: bool,
 }
 
 impl<S: Socket> DirectConnection<S> {
+    /// A connection that speaks HTTP/1.
     pub(crate) fn new(socket: S, responder: Option<Rc<dyn Responder>>) -> Self {
+        Self::behind(RequestGate::new(responder), socket)
+    }
+
+    /// A connection that speaks another protocol, which only passes through.
+    pub(crate) fn open(socket: S) -> Self {
+        Self::behind(RequestGate::open(), socket)
+    }
+
+    fn behind(gate: RequestGate, socket: S) -> Self {
         Self {
             socket,
             outbox: Outbox::default(),
-            handover: Handover::new(responder),
+            gate,
             rest: Bytes::new(),
             download: None,
             has_left: false,
+            is_unflushed: false,
             is_corked: false,
         }
     }
 
     pub(crate) const fn turn(&self) -> &FrameworkTurn {
-        self.handover.turn()
+        self.gate.turn()
     }
 
     pub(crate) const fn socket(&self) -> &S {
@@ -68,12 +98,61 @@ impl<S: Socket> DirectConnection<S> {
         &self.outbox
     }
 
+    /// Reads from the client what there is room for. Notes the end.
+    fn poll_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+        buffers: &mut Buffers,
+    ) -> Poll<io::Result<Passage>> {
+        let most = self.gate.room().min(buffers.read.len());
+        let Some(target) = buffers.read.get_mut(..most).filter(|_| most > 0) else {
+            // The end of an answer wakes this task.
+            return Poll::Pending;
+        };
+        let mut read = ReadBuf::new(target);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+        let read = read.filled();
+        if read.is_empty() {
+            self.gate.end();
+            return Poll::Ready(Ok(Passage::Waiting));
+        }
+        Poll::Ready(Ok(self.gate.take(read, room, &mut buffers.head)))
+    }
+
+    /// Hands over bytes of the one request that the framework has or will have. Requests before that are answered here.
+    fn poll_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+        buffers: &mut Buffers,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            // A client that does not take its answers is not read from either.
+            ready!(self.poll_rest(cx))?;
+            buffers.head.clear();
+            let mut passage = self.gate.resume(room, &mut buffers.head);
+            if matches!(passage, Passage::Waiting) {
+                if self.gate.is_at_end() {
+                    return Poll::Ready(Ok(()));
+                }
+                passage = ready!(self.poll_client(cx, room, buffers))?;
+            }
+            match passage {
+                Passage::HandedOver => return Poll::Ready(Ok(())),
+                Passage::Answered(answer) => self.answer(cx, &buffers.head, answer)?,
+                Passage::Waiting => {}
+            }
+        }
+    }
+
     /// Sends an answer that the framework knows nothing of. What the kernel does not take is sent before anything else.
-    fn answer(&mut self, cx: &mut Context<'_>, head: &[u8], reply: Reply) -> io::Result<()> {
-        if let Some(body) = reply.body {
+    fn answer(&mut self, cx: &mut Context<'_>, head: &[u8], answer: FastAnswer) -> io::Result<()> {
+        if let Some(body) = answer.body {
             self.outbox.put(body);
         }
-        self.download = reply.download;
+        self.download = answer.download;
+        self.is_unflushed = true;
         let sent = match self.poll_write_with_outbox(cx, head) {
             Poll::Ready(sent) => sent?,
             Poll::Pending => 0,
@@ -90,12 +169,14 @@ impl<S: Socket> DirectConnection<S> {
                 sent => self.rest.advance(sent),
             }
         }
-        if self.handover.is_open() {
+        if self.is_unflushed {
             ready!(self.poll_piece(cx))?;
+            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
             if let Some((mut transfer, _)) = self.download.take() {
                 transfer.complete();
             }
             self.has_left = false;
+            self.is_unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
@@ -193,26 +274,10 @@ impl<S: Socket> AsyncRead for DirectConnection<S> {
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        loop {
-            // A client that does not take its answers is not read from either.
-            ready!(this.poll_rest(cx))?;
-            let before = room.filled().len();
-            ready!(Pin::new(&mut this.socket).poll_read(cx, room))?;
-            let read = room.filled().get(before..).unwrap_or_default();
-            if read.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let answered = HEAD.with_borrow_mut(|head| {
-                head.clear();
-                let reply = this.handover.take(read, head)?;
-                Some(this.answer(cx, head, reply))
-            });
-            match answered {
-                None => return Poll::Ready(Ok(())),
-                Some(sent) => sent?,
-            }
-            room.set_filled(before);
+        if this.gate.is_open() {
+            return Pin::new(&mut this.socket).poll_read(cx, room);
         }
+        BUFFERS.with_borrow_mut(|buffers| this.poll_request(cx, room, buffers))
     }
 }
 
@@ -223,16 +288,19 @@ impl<S: Socket> AsyncWrite for DirectConnection<S> {
         written: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_rest(cx))?;
+        self.gate.written(written);
         self.poll_write_with_outbox(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_rest(cx))?;
         ready!(self.poll_piece(cx))?;
-        self.handover.flushed();
-        if std::mem::take(&mut self.has_left) {
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        let (has_left, goes_on) = (std::mem::take(&mut self.has_left), self.gate.flushed());
+        if has_left || goes_on {
             cx.waker().wake_by_ref();
-        } else {
+        }
+        if !has_left {
             // Nothing more will come, or not soon.
             self.cork(false);
         }

@@ -1,22 +1,27 @@
-//! Connections without TLS, on which a body need not go through the buffer that heads are written to.
+//! The connection below the framework: it hands over one request at a time, sends bodies without a copy, and answers
+//! most requests before the framework sees them.
 //!
-//! The framework copies every byte of a body behind the head into a buffer of its own, and sends that. Here a body puts
-//! what it has into the [`Outbox`] of its connection instead; [`DirectConnection`] sends it straight
-//! behind the head, without a copy.
-//!
-//! Nearly all requests are for narinfos, and what the framework does for each costs more than the answer. On a connection
-//! whose requests have all been answered, [`Responder`] is asked before the framework sees the next one.
+//! - [`RequestGate`](request_gate::RequestGate) withholds the bytes of a request until the one before it is answered. The
+//!   framework decodes whatever it has read, and keeps method, version and `Connection` of the last request only:
+//!   with two requests in hand, it would answer the first by the rules of the second.
+//! - The framework copies every byte of a body into a buffer of its own. A body puts its pieces into the [`Outbox`] of its
+//!   connection instead, and [`DirectConnection`] sends them behind the head.
+//! - What the framework does for a request costs more than the narinfo that is sent. [`Responder`] is the one trait between
+//!   this folder and the answers that need no waiting; `fast_path = false` leaves it out.
 
 mod connection;
-mod handover;
-mod head_parser;
+#[cfg(test)]
+mod differential;
 mod outbox;
+mod request_gate;
 pub(crate) mod responder;
 mod socket;
+mod turn;
 
 pub(crate) use self::{
     connection::DirectConnection,
-    handover::{FrameworkTurn, Reply, Responder},
     outbox::Outbox,
+    request_gate::{FastAnswer, Responder},
     socket::Socket,
+    turn::FrameworkTurn,
 };

@@ -1,5 +1,5 @@
-//! What is answered before the framework sees the request: narinfos that were narinfo, paths that are certainly not
-//! there, and small compressed NARs that are there; all of a single cache that everybody may read, where no client is limited.
+//! What is answered before the framework sees the request: narinfos that are in memory, paths that are certainly not there,
+//! and small compressed NARs. Who may have them is known too: everybody, or the holder of a token that was verified before.
 
 use std::{
     rc::Rc,
@@ -7,15 +7,22 @@ use std::{
 };
 
 use rns_cache::Piece;
-use rns_formats::url::Resource;
+use rns_formats::{
+    http1::SimpleRequest,
+    url::{self, Resource},
+};
 
 use crate::{
-    auth::Permission,
+    auth,
+    caches::registry::host_name,
     connection::listen::Purpose,
-    fast_path::{self, Reply},
+    fast_path::{self, FastAnswer},
     life_cycle::state::State,
     metrics::Kind,
-    response::{self, preserialized::Preserialized},
+    response::{
+        self,
+        preserialized::{Audience, Preserialized},
+    },
     router::routes::{nar, narinfo},
 };
 
@@ -27,14 +34,24 @@ static ABSENT: LazyLock<Preserialized> =
 pub(crate) struct FastPathResponder {
     state: Arc<State>,
     purpose: Purpose,
+    /// Whether files can be sent as they are.
+    sends_files: bool,
 }
 
 impl FastPathResponder {
-    /// `None` where nobody asks for narinfos.
-    pub(crate) fn of(state: &Arc<State>, purpose: Purpose) -> Option<Rc<dyn fast_path::Responder>> {
+    /// `None` where the fast path is switched off, where no client asks for narinfos, and where requests may have to wait for
+    /// their turn.
+    pub(crate) fn of(
+        state: &Arc<State>,
+        purpose: Purpose,
+        sends_files: bool,
+    ) -> Option<Rc<dyn fast_path::Responder>> {
+        if !state.config.fast_path || state.limiter.is_any() {
+            return None;
+        }
         match purpose {
             Purpose::Clients | Purpose::Nginx => {
-                Some(Rc::new(Self { state: Arc::clone(state), purpose }))
+                Some(Rc::new(Self { state: Arc::clone(state), purpose, sends_files }))
             }
             Purpose::Metrics => None,
         }
@@ -42,32 +59,33 @@ impl FastPathResponder {
 }
 
 impl fast_path::Responder for FastPathResponder {
-    fn answer(&self, resource: &Resource, head: &mut Vec<u8>) -> Option<Reply> {
+    fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
         let state = &*self.state;
-        let views = state.views.load();
-        let view = views.sole()?;
-        if state.limiter.is_any() || !view.access.everybody_may(Permission::Read) {
-            return None;
-        }
+        let caches = state.views.load();
+        let (cache, path) = caches.find(request.path, || host_name(request.host));
+        let resource = url::parse(path, None)?;
+        let grant = auth::known_reader(cache, request.authorization)?;
+        let audience = if grant.private { Audience::OneClient } else { Audience::Everybody };
         match resource {
             Resource::NarInfo { hash, json: false } => {
-                let narinfo = narinfo::known(state, view, *hash)?;
+                let narinfo = narinfo::peek(state, &grant.view, hash)?;
                 let (status, prepared) =
                     narinfo.as_ref().map_or((404, &*ABSENT), |narinfo| (200, &narinfo.prepared));
-                prepared.write(head);
+                prepared.write(audience, head);
                 state.metrics.answered(Kind::NarInfo, status);
                 state.metrics.bytes(Kind::NarInfo, prepared.body_len());
-                Some(Reply::default())
+                Some(FastAnswer::default())
             }
-            Resource::Nar(name) => {
+            Resource::Nar(name) if self.sends_files => {
                 // A file is held as long as the client takes.
                 let slot = Arc::clone(&state.downloads).try_acquire_owned().ok()?;
                 let by_name = self.purpose == Purpose::Nginx;
-                let body = nar::at_hand(state, view, name, by_name, head)?;
+                let view = &grant.view;
+                let body = nar::at_hand(state, view, &name, (by_name, audience), head)?;
                 state.metrics.answered(Kind::Nar, 200);
                 let mut transfer = state.metrics.transfer(Kind::Nar);
                 transfer.sent(body.as_ref().map_or(0, Piece::left));
-                Some(Reply { body, download: Some((transfer, slot)) })
+                Some(FastAnswer { body, download: Some((transfer, slot)) })
             }
             _ => None,
         }

@@ -1,42 +1,35 @@
-//! What streams of TCP and unix sockets have in common.
+//! What streams of TCP, unix sockets and TLS have in common.
 
 use std::{
     io,
     net::SocketAddr,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
 };
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::{TcpStream, UnixStream};
 use rns_cache::FilePart;
 use rustix::{fs::sendfile, io::Errno, net::sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 
-/// A stream socket of the runtime.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + 'static {
+/// A stream of the runtime.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
     /// The address at the other end; a unix socket has none.
     fn peer(&self) -> Option<SocketAddr>;
+
+    /// What the bytes go over in the end.
+    fn fd(&self) -> BorrowedFd<'_>;
 
     /// Makes the kernel keep back packets that are not full, or no longer do so.
     fn cork(&self, is_corked: bool);
 
-    /// Whether the kernel takes bytes, as far as the runtime knows.
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-
-    /// Does something that fails with `WouldBlock` when the kernel takes no bytes; the runtime knows then.
-    fn try_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize>;
-
     /// Sends as much of the part of a file as the kernel takes.
-    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_writable(cx))?;
-            let sent = self.try_write(|| send_part(self, part));
-            if !is_to_be_repeated(&sent) {
-                return Poll::Ready(sent);
-            }
-        }
-    }
+    ///
+    /// # Errors
+    /// Those of the kernel, and `Unsupported` where bytes are encrypted first.
+    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>>;
 }
 
 impl Socket for TcpStream {
@@ -44,17 +37,23 @@ impl Socket for TcpStream {
         self.peer_addr().ok()
     }
 
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+
     fn cork(&self, is_corked: bool) {
         // Failure costs some packets.
         _ = sockopt::set_tcp_cork(self, is_corked);
     }
 
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_write_ready(cx)
-    }
-
-    fn try_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, write)
+    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let sent = self.try_io(Interest::WRITABLE, || send_part(self, part));
+            if !is_to_be_repeated(&sent) {
+                return Poll::Ready(sent);
+            }
+        }
     }
 }
 
@@ -63,14 +62,36 @@ impl Socket for UnixStream {
         None
     }
 
-    fn cork(&self, _: bool) {}
-
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_write_ready(cx)
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
     }
 
-    fn try_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, write)
+    fn cork(&self, _: bool) {}
+
+    fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let sent = self.try_io(Interest::WRITABLE, || send_part(self, part));
+            if !is_to_be_repeated(&sent) {
+                return Poll::Ready(sent);
+            }
+        }
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn peer(&self) -> Option<SocketAddr> {
+        self.get_ref().0.peer()
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.get_ref().0.as_fd()
+    }
+
+    fn cork(&self, _: bool) {}
+
+    fn poll_send(&self, _: &mut Context<'_>, _: &mut FilePart) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 }
 

@@ -30,6 +30,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// The nginx in front, if there is one that is to be believed or to send files of the NAR cache itself.
     pub nginx: Option<Nginx>,
+    /// Whether requests that need no waiting are answered before the HTTP framework sees them.
+    pub fast_path: bool,
 }
 
 /// An nginx in front, which is believed when it says who a client is.

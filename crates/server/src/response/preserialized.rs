@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use actix_web::http::header::HttpDate;
+use actix_web::http::header::{CACHE_CONTROL, HttpDate};
 use bytes::Bytes;
 
 use crate::response::Answer;
@@ -18,25 +18,53 @@ const NO_DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 #[derive(Clone, Debug)]
 pub(crate) struct Preserialized {
     bytes: Bytes,
-    date: usize,
+    places: Places,
     body: usize,
 }
 
-/// Appends the head of an answer with a body of this length. Returns where the date is to be put.
-fn write_head(answer: &Answer, length: u64, target: &mut Vec<u8>) -> usize {
+/// Where something is put when the answer is sent.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    date: usize,
+    /// The word of `Cache-Control` that lets proxies keep the answer.
+    public: Option<usize>,
+}
+
+/// Who an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Everybody: proxies may keep it for others.
+    Everybody,
+    /// The client that asked.
+    OneClient,
+}
+
+/// Lets proxies keep an answer, or only its client.
+const PUBLIC: &[u8] = b"public";
+const PRIVATE: &[u8] = b"private";
+
+/// Appends the head of an answer with a body of this length. Returns what is to be put where.
+fn write_head(answer: &Answer, length: u64, target: &mut Vec<u8>) -> Places {
     let status = answer.status();
     let reason = status.canonical_reason().unwrap_or_default();
-    let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| target.extend_from_slice(part));
-    put(&[b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason.as_bytes()]);
-    put(&[b"\r\ncontent-length: ", length.to_string().as_bytes(), b"\r\n"]);
+    let put = |target: &mut Vec<u8>, parts: &[&[u8]]| {
+        parts.iter().for_each(|part| target.extend_from_slice(part));
+    };
+    put(target, &[b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason.as_bytes()]);
+    put(target, &[b"\r\ncontent-length: ", length.to_string().as_bytes(), b"\r\n"]);
+    let mut public = None;
     for (name, value) in answer.headers() {
-        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        put(target, &[name.as_str().as_bytes(), b": "]);
+        if name == CACHE_CONTROL && value.as_bytes().starts_with(PUBLIC) {
+            public = Some(target.len());
+        }
+        put(target, &[value.as_bytes(), b"\r\n"]);
     }
-    put(&[b"date: "]);
+    put(target, &[b"date: "]);
     let date = target.len();
     target.extend_from_slice(NO_DATE.as_bytes());
     target.extend_from_slice(b"\r\n\r\n");
-    date
+    Places { date, public }
 }
 
 fn put_date(target: &mut [u8], at: usize) {
@@ -49,17 +77,17 @@ impl Preserialized {
     /// The head of an answer with a body of this length, which is sent from elsewhere.
     pub(crate) fn head(answer: &Answer, length: u64) -> Self {
         let mut bytes = Vec::with_capacity(512);
-        let date = write_head(answer, length, &mut bytes);
-        Self { body: bytes.len(), bytes: bytes.into(), date }
+        let places = write_head(answer, length, &mut bytes);
+        Self { body: bytes.len(), bytes: bytes.into(), places }
     }
 
     /// An answer with this body.
     pub(crate) fn new(answer: &Answer, body: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(512 + body.len());
-        let date = write_head(answer, body.len() as u64, &mut bytes);
+        let places = write_head(answer, body.len() as u64, &mut bytes);
         let start = bytes.len();
         bytes.extend_from_slice(body);
-        Self { bytes: bytes.into(), date, body: start }
+        Self { bytes: bytes.into(), places, body: start }
     }
 
     /// The body.
@@ -78,10 +106,20 @@ impl Preserialized {
     }
 
     /// Appends the answer as it is to be sent now.
-    pub(crate) fn write(&self, target: &mut Vec<u8>) {
-        let start = target.len() + self.date;
-        target.extend_from_slice(&self.bytes);
-        put_date(target, start);
+    pub(crate) fn write(&self, audience: Audience, target: &mut Vec<u8>) {
+        let mut start = target.len();
+        match self.places.public.filter(|_| audience == Audience::OneClient) {
+            Some(public) => {
+                let (before, behind) = self.bytes.split_at(public);
+                target.extend_from_slice(before);
+                target.extend_from_slice(PRIVATE);
+                target.extend_from_slice(behind.get(PUBLIC.len()..).unwrap_or_default());
+                // The date is the last header.
+                start += PRIVATE.len() - PUBLIC.len();
+            }
+            None => target.extend_from_slice(&self.bytes),
+        }
+        put_date(target, start + self.places.date);
     }
 }
 
@@ -120,7 +158,7 @@ mod tests {
 
     fn written(prepared: &Preserialized) -> (String, Vec<u8>) {
         let mut bytes = b"before".to_vec();
-        prepared.write(&mut bytes);
+        prepared.write(Audience::Everybody, &mut bytes);
         let bytes = bytes.strip_prefix(b"before").unwrap();
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         (String::from_utf8(bytes[..end].to_vec()).unwrap(), bytes[end + 4..].to_vec())
@@ -136,6 +174,18 @@ mod tests {
             (&*body, &*prepared.body(), prepared.body_len()),
             (&b"text"[..], &b"text"[..], 4)
         );
+    }
+
+    #[test]
+    fn an_answer_for_one_client_is_not_for_proxies() {
+        let answer = response::Entity::new("text/plain", response::Caching::Hour)
+            .answer_whole(response::body::Body::Bytes(Bytes::new()));
+        let mut bytes = Vec::new();
+        Preserialized::new(&answer, b"public").write(Audience::OneClient, &mut bytes);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("\r\ncache-control: private, max-age=3600\r\n"), "{text}");
+        assert!(text.ends_with(" GMT\r\n\r\npublic"), "{text}");
+        assert!(!text.contains("1970"), "{text}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use actix_http::{Request, Response};
+use actix_http::{ConnectionType, Request, Response};
 use actix_service::{
     IntoServiceFactory as _, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
     map_config,
@@ -85,9 +85,12 @@ where
         let this = self.get_mut();
         let answer = ready!(Pin::new(&mut this.future).poll(cx))?;
         let turn = this.turn.take();
-        Poll::Ready(Ok(Answered(
-            Response::from(answer).map_body(|_, body| Tied { body, _turn: turn }),
-        )))
+        let is_last = turn.as_ref().is_some_and(|turn| turn.0.is_last());
+        let mut answer = Response::from(answer).map_body(|_, body| Tied { body, _turn: turn });
+        if is_last {
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Poll::Ready(Ok(Answered(answer)))
     }
 }
 

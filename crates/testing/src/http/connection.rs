@@ -53,16 +53,8 @@ impl Connection {
     /// # Panics
     /// When the connection ends before the head of an answer is there.
     pub fn send(&mut self, request: &Request) -> Response {
-        let (head, mut body) = self.start(request);
-        let mut bytes = Vec::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match self.read_body(&mut body, &mut buffer) {
-                0 => break,
-                read => bytes.extend_from_slice(&buffer[..read]),
-            }
-        }
-        Response { head, body: bytes, complete: body.ended() == Some(true) }
+        self.send_raw(&request.to_bytes());
+        self.read_response_to(request).unwrap_or_else(|| panic!("no answer to {request:?}"))
     }
 
     /// Sends a request and reads the head of the answer; the body is left to [`read_body`](Self::read_body).
@@ -106,22 +98,26 @@ impl Connection {
 
     /// Reads the head of an answer to something other than `HEAD`, and its whole body.
     pub fn read_response(&mut self) -> Option<Response> {
+        self.read_whole(false)
+    }
+
+    /// Reads the whole answer to a request that was sent before.
+    pub fn read_response_to(&mut self, request: &Request) -> Option<Response> {
+        self.read_whole(request.is_head())
+    }
+
+    fn read_whole(&mut self, to_head: bool) -> Option<Response> {
         let head = self.read_head()?;
-        let mut body = Body::of(&head, false);
+        let mut body = Body::of(&head, to_head);
         let mut bytes = Vec::new();
         let mut buffer = vec![0; 1 << 16];
         loop {
             match self.read_body(&mut body, &mut buffer) {
-                0 => {
-                    return Some(Response {
-                        head,
-                        body: bytes,
-                        complete: body.ended() == Some(true),
-                    });
-                }
+                0 => break,
                 read => bytes.extend_from_slice(&buffer[..read]),
             }
         }
+        Some(Response { head, body: bytes, complete: body.ended() == Some(true) })
     }
 
     /// Whether the server has closed the connection by the end of `within`; discards what arrives before.

@@ -6,6 +6,7 @@ pub struct Request {
     method: String,
     target: String,
     host: String,
+    version: &'static str,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
@@ -17,6 +18,7 @@ impl Request {
             method: method.into(),
             target: target.into(),
             host: "cache.test".to_owned(),
+            version: "1.1",
             headers: Vec::new(),
             body: Vec::new(),
         }
@@ -39,6 +41,13 @@ impl Request {
         self
     }
 
+    /// Sends it with HTTP/1.0.
+    #[must_use]
+    pub const fn old(mut self) -> Self {
+        self.version = "1.0";
+        self
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -55,6 +64,17 @@ impl Request {
         request
     }
 
+    /// Adds a body in chunks of these sizes.
+    #[must_use]
+    pub fn chunks(self, sizes: &[usize]) -> Self {
+        let mut request = self.header("Transfer-Encoding", "chunked");
+        for &size in sizes {
+            request.body.extend(format!("{size:x}\r\n{}\r\n", "x".repeat(size)).into_bytes());
+        }
+        request.body.extend_from_slice(b"0\r\n\r\n");
+        request
+    }
+
     /// Whether the answer has no body whatever its headers say.
     pub(super) fn is_head(&self) -> bool {
         self.method == "HEAD"
@@ -63,8 +83,10 @@ impl Request {
     /// The bytes on the wire.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text =
-            format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host);
+        let mut text = format!(
+            "{} {} HTTP/{}\r\nHost: {}\r\n",
+            self.method, self.target, self.version, self.host
+        );
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }

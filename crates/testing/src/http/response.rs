@@ -3,6 +3,8 @@
 /// Status line and headers of an answer.
 #[derive(Clone, Debug)]
 pub struct Head {
+    /// The version of HTTP: `HTTP/1.1`.
+    pub version: String,
     /// Status code.
     pub status: u16,
     /// Names and values in the order of arrival.
@@ -26,14 +28,15 @@ impl Head {
         let mut lines = text.split("\r\n");
         let status_line = lines.next().unwrap();
         let mut words = status_line.splitn(3, ' ');
-        assert!(words.next().is_some_and(|word| word.starts_with("HTTP/1.")), "{status_line:?}");
+        let version = words.next().unwrap().to_owned();
+        assert!(version.starts_with("HTTP/1."), "{status_line:?}");
         let status = words.next().unwrap().parse().unwrap();
         let headers = lines.map(|line| {
             let (name, value) =
                 line.split_once(':').unwrap_or_else(|| panic!("{line:?} is no header"));
             (name.to_owned(), value.trim().to_owned())
         });
-        Self { status, headers: headers.collect() }
+        Self { version, status, headers: headers.collect() }
     }
 
     /// The value of a header that must not be there more than once.

@@ -6,6 +6,7 @@ pub(crate) mod exposure;
 pub(crate) mod memory;
 pub(crate) mod narinfos;
 pub(crate) mod nars;
+pub(crate) mod private;
 pub(crate) mod ranges;
 pub(crate) mod registering;
 pub(crate) mod start;
@@ -18,9 +19,10 @@ use crate::bench::Bench;
 type Measuring = fn(&mut Bench) -> Result<()>;
 
 /// A name for `--only`, and what it runs. What needs compression comes last.
-pub(crate) const ALL: [(&str, Measuring); 12] = [
+pub(crate) const ALL: [(&str, Measuring); 13] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),
+    ("narinfo-token", private::run),
     ("registering", registering::run),
     ("nars-none", |bench| nars::run(bench, "none")),
     ("ranges", ranges::run),

@@ -43,6 +43,9 @@ pub(crate) struct RawConfig {
     pub(crate) public_url: String,
     /// Time that running downloads get after a request to stop.
     pub(crate) shutdown_grace: Span,
+    /// Whether narinfos in memory, paths that are not there and small compressed NARs are answered before the HTTP framework
+    /// sees the request. The answers are the same without it, and cost more.
+    pub(crate) fast_path: bool,
     pub(crate) unix: RawUnix,
     pub(crate) store: RawStore,
     pub(crate) cache_info: RawCacheInfo,
@@ -177,6 +180,7 @@ impl Default for RawConfig {
             workers: 0,
             public_url: String::new(),
             shutdown_grace: Span::seconds(60),
+            fast_path: true,
             unix: RawUnix::default(),
             store: RawStore::default(),
             cache_info: RawCacheInfo::default(),

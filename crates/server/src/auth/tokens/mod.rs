@@ -5,11 +5,13 @@ mod file;
 mod line;
 mod name;
 mod secret;
+mod verified;
 
 use std::{path::Path, sync::Arc, time::SystemTime};
 
 use rns_cache::Pattern;
 
+use self::verified::Verified;
 use super::Principal;
 
 pub use self::{
@@ -25,7 +27,11 @@ pub use self::{
 
 /// The tokens that a cache knows.
 #[derive(Debug, Default)]
-pub struct Tokens(Vec<Known>);
+pub struct Tokens {
+    /// Sorted by the keys of the digests.
+    known: Vec<Known>,
+    verified: Verified,
+}
 
 /// A token that a cache knows.
 #[derive(Clone, Debug)]
@@ -62,7 +68,7 @@ impl Tokens {
     fn new(tokens: Vec<Token>) -> Self {
         let mut known: Vec<Known> = tokens.into_iter().map(Known::new).collect();
         known.sort_by_key(|known| known.token.digest.key());
-        Self(known)
+        Self { known, verified: Verified::default() }
     }
 
     /// The token that somebody shows.
@@ -70,26 +76,48 @@ impl Tokens {
     /// # Errors
     /// Why it is none.
     pub fn find(&self, secret: &[u8], now: SystemTime) -> Result<&Known, WrongToken> {
+        self.position(secret, now).map(|(_, known)| known)
+    }
+
+    /// As [`Self::find`]. The header with the token is remembered, so that the next such request can be answered sooner.
+    pub(crate) fn verify(
+        &self,
+        secret: &[u8],
+        header: &[u8],
+        now: SystemTime,
+    ) -> Result<&Known, WrongToken> {
+        let (index, known) = self.position(secret, now)?;
+        self.verified.remember(header, index);
+        Ok(known)
+    }
+
+    fn position(&self, secret: &[u8], now: SystemTime) -> Result<(usize, &Known), WrongToken> {
         let digest = TokenSecret::parse(secret)?.digest();
-        let first = self.0.partition_point(|known| known.token.digest.key() < digest.key());
-        let alike = self.0.iter().skip(first);
-        let mut alike = alike.take_while(|known| known.token.digest.key() == digest.key());
-        let known =
-            alike.find(|known| known.token.digest.is(&digest)).ok_or(WrongToken::Unknown)?;
+        let first = self.known.partition_point(|known| known.token.digest.key() < digest.key());
+        let alike = self.known.iter().enumerate().skip(first);
+        let mut alike = alike.take_while(|(_, known)| known.token.digest.key() == digest.key());
+        let found = alike.find(|(_, known)| known.token.digest.is(&digest));
+        let (index, known) = found.ok_or(WrongToken::Unknown)?;
         if known.token.expires.is_over(now) {
             return Err(WrongToken::Expired(known.token.name.clone()));
         }
-        Ok(known)
+        Ok((index, known))
+    }
+
+    /// The token in a header that was verified since the file of tokens was read.
+    pub(crate) fn verified(&self, header: &[u8], now: SystemTime) -> Option<&Known> {
+        let known = self.known.get(self.verified.index(header)?)?;
+        (!known.token.expires.is_over(now)).then_some(known)
     }
 
     /// How many there are.
     pub(crate) const fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// What their holders are confined to, each choice as often as it is named.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Arc<[Pattern]>> {
-        self.0.iter().map(|known| &known.holder.paths).filter(|paths| !paths.is_empty())
+        self.known.iter().map(|known| &known.holder.paths).filter(|paths| !paths.is_empty())
     }
 }
 

@@ -140,7 +140,7 @@ fn a_file_is_read_unless_it_can_be_written_by_everybody() {
     fs::write(&path, row("ci", 1, "")).unwrap();
     for mode in [0o400, 0o640, 0o644] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(said(&path).unwrap().0.len(), 1);
+        assert_eq!(said(&path).unwrap().len(), 1);
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert!(said(&path).unwrap_err().contains("`chmod o-w /"));
@@ -176,4 +176,25 @@ proptest! {
             prop_assert_eq!(again.to_string(), token.to_string());
         }
     }
+}
+
+#[test]
+fn a_verified_header_counts_until_its_token_ends_or_the_file_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tokens");
+    let secret = TokenSecret::from_random(&[7; 32]);
+    let line = format!("ci {} allow=read expires=2027-01-01T00:00:00Z\n", secret.digest());
+    fs::write(&path, &line).unwrap();
+    let tokens = Tokens::load(&path).unwrap();
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let (before, behind) = (at(1_798_761_599), at(1_798_761_600));
+    assert!(tokens.verified(b"Bearer x", before).is_none());
+    assert!(tokens.verify(b"rns_x", b"Bearer x", before).is_err());
+    assert!(tokens.verified(b"Bearer x", before).is_none());
+    tokens.verify(secret.as_str().as_bytes(), b"Bearer x", before).unwrap();
+    assert_eq!(tokens.verified(b"Bearer x", before).unwrap().token.name.as_str(), "ci");
+    assert!(tokens.verified(b"Bearer x ", before).is_none());
+    assert!(tokens.verified(b"Bearer x", behind).is_none());
+    assert!(Tokens::load(&path).unwrap().verified(b"Bearer x", before).is_none());
+    assert!(!format!("{tokens:?}").contains("Bearer"));
 }

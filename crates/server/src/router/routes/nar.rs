@@ -11,8 +11,10 @@ use crate::{
     life_cycle::state::State,
     metrics::Kind,
     response::{
-        self, Answer, Caching, Entity, Part, blob, body::Body, error::error_response,
-        preserialized::Preserialized,
+        self, Answer, Caching, Entity, Part, blob,
+        body::Body,
+        error::error_response,
+        preserialized::{Audience, Preserialized},
     },
 };
 
@@ -56,7 +58,7 @@ pub(crate) fn at_hand(
     state: &State,
     view: &Cache,
     name: &NarName,
-    by_name: bool,
+    (by_name, audience): (bool, Audience),
     head: &mut Vec<u8>,
 ) -> Option<Option<Piece>> {
     // How long an answer may be kept depends on whether its URL names the NAR.
@@ -66,12 +68,12 @@ pub(crate) fn at_hand(
     match nar.body {
         ReadyBody::FileName(file) => {
             let location = via_nginx::location_of(state, &file)?;
-            Preserialized::head(&blob::by_nginx(&entity, location), 0).write(head);
+            Preserialized::head(&blob::by_nginx(&entity, location), 0).write(audience, head);
             Some(None)
         }
         ReadyBody::Piece(piece) => {
             let answer = entity.answer_part(&Part::Whole(nar.len), Body::Bytes(Bytes::new()));
-            Preserialized::head(&answer, nar.len).write(head);
+            Preserialized::head(&answer, nar.len).write(audience, head);
             Some(Some(piece))
         }
     }

@@ -30,7 +30,7 @@ pub(crate) async fn get(
     if !signer.problems().is_empty() {
         return response::unavailable("the signing key cannot be used at the moment\n");
     }
-    if !json && let Some(Some(narinfo)) = known(state, view, hash) {
+    if !json && let Some(Some(narinfo)) = peek(state, view, hash) {
         return send(request, &narinfo);
     }
     let record = match view.store.path_info(hash).await {
@@ -52,7 +52,7 @@ pub(crate) async fn get(
 }
 
 /// What there is to answer, where nothing has to be waited for: it was rendered before, or there is certainly no such path.
-pub(crate) fn known(
+pub(crate) fn peek(
     state: &State,
     view: &Cache,
     hash: HashPart,

@@ -1,0 +1,344 @@
+//! The head of a request.
+
+use std::mem::MaybeUninit;
+
+use super::RequestBody;
+
+/// The longest head, in bytes.
+pub const MAX_HEAD: usize = 128 << 10;
+
+/// Most headers of one request.
+const MAX_HEADERS: usize = 96;
+
+/// What bytes from a client are, when nothing before them is left to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ReadHead<'a> {
+    /// The beginning of a head.
+    Partial,
+    /// A whole head, and possibly more behind it.
+    Complete(RequestHead<'a>),
+    /// No request. Nobody can tell where the next one begins.
+    Invalid,
+}
+
+/// What the head of a request says about its length and about who can answer it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RequestHead<'a> {
+    /// Bytes of the head, with the empty line at its end.
+    pub len: usize,
+    /// The body that follows.
+    pub body: RequestBody,
+    /// The request, if it is a simple one.
+    pub simple: Option<SimpleRequest<'a>>,
+}
+
+/// A `GET` over HTTP/1.1 without a body, a query, an escape, a condition or a range, on a connection that stays open.
+///
+/// Besides what is here it has only headers that no answer depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimpleRequest<'a> {
+    /// The path, with a slash at the beginning.
+    pub path: &'a str,
+    /// The header `Host`.
+    pub host: &'a str,
+    /// The header `Authorization`.
+    pub authorization: Option<&'a [u8]>,
+    /// The header `X-Forwarded-For`.
+    pub forwarded_for: Option<&'a [u8]>,
+}
+
+/// Reads the head at the beginning of these bytes.
+#[must_use]
+pub fn read_head(bytes: &[u8]) -> ReadHead<'_> {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, &mut headers) {
+        Ok(httparse::Status::Complete(len)) => {
+            match (request.method, request.path, request.version) {
+                (Some(method), Some(path), Some(version)) => {
+                    let is_new = version == 1;
+                    complete(len, &Line { method, path, is_new }, request.headers)
+                        .map_or(ReadHead::Invalid, ReadHead::Complete)
+                }
+                _ => ReadHead::Invalid,
+            }
+        }
+        Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => ReadHead::Partial,
+        Ok(httparse::Status::Partial) | Err(_) => ReadHead::Invalid,
+    }
+}
+
+/// The first line of a request.
+struct Line<'a> {
+    method: &'a str,
+    path: &'a str,
+    /// Whether the version is HTTP/1.1.
+    is_new: bool,
+}
+
+/// The headers that matter here.
+struct Headers<'a> {
+    host: Option<&'a [u8]>,
+    authorization: Option<&'a [u8]>,
+    forwarded_for: Option<&'a [u8]>,
+    length: Option<u64>,
+    is_chunked: bool,
+    is_web_socket: bool,
+    /// Whether the answer could depend on a header that is not here.
+    has_others: bool,
+}
+
+fn complete<'a>(
+    len: usize,
+    line: &Line<'a>,
+    headers: &[httparse::Header<'a>],
+) -> Option<RequestHead<'a>> {
+    let headers = Headers::read(headers)?;
+    let body = body(line, &headers)?;
+    let simple = (body == RequestBody::NONE).then(|| simple(line, &headers)).flatten();
+    Some(RequestHead { len, body, simple })
+}
+
+impl<'a> Headers<'a> {
+    /// `None`: no request may have such headers.
+    fn read(list: &[httparse::Header<'a>]) -> Option<Self> {
+        let mut headers = Self {
+            host: None,
+            authorization: None,
+            forwarded_for: None,
+            length: None,
+            is_chunked: false,
+            is_web_socket: false,
+            has_others: false,
+        };
+        for header in list {
+            headers.add(header)?;
+        }
+        Some(headers)
+    }
+
+    fn add(&mut self, header: &httparse::Header<'a>) -> Option<()> {
+        let (name, value) = (header.name, header.value);
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is("host") => return put(&mut self.host, value),
+            13 if is("authorization") => {
+                self.has_others |= put(&mut self.authorization, value).is_none();
+            }
+            15 if is("x-forwarded-for") => {
+                self.has_others |= put(&mut self.forwarded_for, value).is_none();
+            }
+            14 if is("content-length") => return put(&mut self.length, content_length(value)?),
+            17 if is("transfer-encoding") => {
+                let is_another = self.is_chunked;
+                self.is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                return (self.is_chunked && !is_another).then_some(());
+            }
+            7 if is("upgrade") => {
+                self.has_others = true;
+                self.is_web_socket |= value.trim_ascii().eq_ignore_ascii_case(b"websocket");
+            }
+            _ => self.has_others |= !is_irrelevant(name, value),
+        }
+        Some(())
+    }
+}
+
+/// Sets what may be there once. `None`: it was there.
+fn put<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+fn content_length(value: &[u8]) -> Option<u64> {
+    let value = str::from_utf8(value).ok()?.trim();
+    (!value.starts_with('+')).then(|| value.parse().ok()).flatten()
+}
+
+/// Whether a header changes no answer.
+fn is_irrelevant(name: &str, value: &[u8]) -> bool {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    match name.len() {
+        6 => is("accept"),
+        9 => is("x-real-ip"),
+        10 => is("user-agent") || is("connection") && value.eq_ignore_ascii_case(b"keep-alive"),
+        15 => is("accept-encoding") || is("accept-language"),
+        16 => is("x-forwarded-host"),
+        // What nginx says of a client without a certificate.
+        17 => is("x-forwarded-proto") || is("x-ssl-client-s-dn") && value.is_empty(),
+        19 => is("x-ssl-client-verify") && matches!(value, b"" | b"NONE"),
+        _ => false,
+    }
+}
+
+/// The body of a request. `None`: no request may be like this.
+fn body(line: &Line<'_>, headers: &Headers<'_>) -> Option<RequestBody> {
+    if headers.is_chunked && (!line.is_new || headers.length.is_some()) {
+        return None;
+    }
+    if line.is_new && headers.host.is_none() {
+        return None;
+    }
+    let body = if headers.is_chunked {
+        RequestBody::CHUNKED
+    } else if headers.is_web_socket {
+        RequestBody::Endless
+    } else if let Some(length @ 1..) = headers.length {
+        RequestBody::Length(length)
+    } else if line.method == "CONNECT" {
+        RequestBody::Endless
+    } else if line.method == "POST" && !line.is_new && headers.length.is_none() {
+        return None;
+    } else {
+        RequestBody::NONE
+    };
+    Some(body)
+}
+
+fn simple<'a>(line: &Line<'a>, headers: &Headers<'a>) -> Option<SimpleRequest<'a>> {
+    let is_simple = line.is_new && line.method == "GET" && !headers.has_others;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_".contains(&byte);
+    let host = headers.host.filter(|host| host.is_ascii())?;
+    (is_simple && line.path.starts_with('/') && line.path.bytes().all(is_plain)).then_some(
+        SimpleRequest {
+            path: line.path,
+            host: str::from_utf8(host).ok()?,
+            authorization: headers.authorization,
+            forwarded_for: headers.forwarded_for,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/00000000000000000000000000000001.narinfo";
+
+    fn text(text: &str) -> String {
+        text.replace("PATH", PATH).replace('\n', "\r\n")
+    }
+
+    /// The one request that a text is.
+    fn whole(bytes: &str) -> RequestHead<'_> {
+        match read_head(bytes.as_bytes()) {
+            ReadHead::Complete(head) => {
+                assert_eq!(head.len, bytes.len(), "{bytes}");
+                head
+            }
+            other => panic!("{other:?}: {bytes}"),
+        }
+    }
+
+    #[test]
+    fn clients_and_proxies_send_simple_requests() {
+        for (lines, authorization, forwarded_for) in [
+            ("Host: x", None, None),
+            (
+                "Host: x\nUser-Agent: curl/8 Nix/2.34\nAccept: */*\nAccept-Encoding: br, zstd",
+                None,
+                None,
+            ),
+            (
+                "host: x\nX-Forwarded-For: ::1\nx-forwarded-proto: https\nX-Real-IP: ::1",
+                None,
+                Some("::1"),
+            ),
+            (
+                "Host: x\nX-SSL-Client-Verify: NONE\nX-SSL-Client-S-DN:\nX-Forwarded-Host: x",
+                None,
+                None,
+            ),
+            ("Authorization: Bearer y\nHost: x\nConnection: Keep-Alive", Some("Bearer y"), None),
+        ] {
+            let text = text(&format!("GET PATH HTTP/1.1\n{lines}\n\n"));
+            let expected = SimpleRequest {
+                path: PATH,
+                host: "x",
+                authorization: authorization.map(str::as_bytes),
+                forwarded_for: forwarded_for.map(str::as_bytes),
+            };
+            assert_eq!(whole(&text).simple, Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_whose_answer_depends_on_more_is_not_simple() {
+        for line in [
+            "Cookie: a=b",
+            "If-None-Match: *",
+            "Range: bytes=0-1",
+            "Connection: close",
+            "Connection: keep-alive, close",
+            "Expect: 100-continue",
+            "Upgrade: h2c",
+            "X-SSL-Client-Verify: SUCCESS",
+            "X-SSL-Client-S-DN: CN=ci",
+            "X-Accel-Redirect: off",
+            "Authorization: Bearer a\nAuthorization: Bearer b",
+            "X-Forwarded-For: ::1\nX-Forwarded-For: ::2",
+            "New: thing",
+        ] {
+            let text = text(&format!("GET PATH HTTP/1.1\nHost: x\n{line}\n\n"));
+            assert_eq!(whole(&text).simple, None, "{text}");
+        }
+        for line in [
+            "HEAD PATH HTTP/1.1",
+            "DELETE PATH HTTP/1.1",
+            "GET PATH HTTP/1.0",
+            "GET PATH?json HTTP/1.1",
+            "GET http://x/PATH HTTP/1.1",
+            "GET /%48PATH HTTP/1.1",
+            "GET * HTTP/1.1",
+        ] {
+            let text = text(&format!("{line}\nHost: x\n\n"));
+            assert_eq!(whole(&text).simple, None, "{text}");
+        }
+        assert_eq!(whole(&text("GET PATH HTTP/1.1\nHost: \u{e4}\n\n")).simple, None);
+    }
+
+    #[test]
+    fn a_request_ends_where_its_head_says() {
+        for (lines, body) in [
+            ("GET / HTTP/1.1\nHost: x", RequestBody::NONE),
+            ("GET / HTTP/1.0", RequestBody::NONE),
+            ("GET / HTTP/1.1\nHost: x\nContent-Length: 0", RequestBody::NONE),
+            ("PUT / HTTP/1.1\nHost: x\nContent-Length:  7", RequestBody::Length(7)),
+            ("PUT / HTTP/1.1\nHost: x\nTransfer-Encoding: Chunked", RequestBody::CHUNKED),
+            ("CONNECT x:1 HTTP/1.1\nHost: x", RequestBody::Endless),
+            ("GET / HTTP/1.1\nHost: x\nUpgrade: websocket", RequestBody::Endless),
+        ] {
+            assert_eq!(whole(&text(&format!("{lines}\n\n"))).body, body, "{lines}");
+        }
+        let two = text("HEAD / HTTP/1.1\nHost: x\n\nGET / HTTP/1.1\nHost: x\n\n");
+        let ReadHead::Complete(first) = read_head(two.as_bytes()) else { panic!("{two}") };
+        assert_eq!(first.len, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n".len());
+        for len in 0..first.len {
+            assert_eq!(read_head(&two.as_bytes()[..len]), ReadHead::Partial);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_one_request_is_invalid() {
+        for lines in [
+            "\0",
+            "PRI * HTTP/2.0\n\nSM",
+            "GET / HTTP/1.1",
+            "GET / HTTP/1.1\nHost: x\nHost: x",
+            "GET / HTTP/1.1\nHost: x\nA\u{e4}: b",
+            "GET / HTTP/1.1\nHost: x\n folded",
+            "PUT / HTTP/1.1\nHost: x\nContent-Length: +1",
+            "PUT / HTTP/1.1\nHost: x\nContent-Length: 1\nContent-Length: 1",
+            "PUT / HTTP/1.1\nHost: x\nContent-Length: 1\nTransfer-Encoding: chunked",
+            "PUT / HTTP/1.1\nHost: x\nTransfer-Encoding: gzip, chunked",
+            "PUT / HTTP/1.0\nTransfer-Encoding: chunked",
+            "POST / HTTP/1.0",
+        ] {
+            let text = text(&format!("{lines}\n\n"));
+            assert_eq!(read_head(text.as_bytes()), ReadHead::Invalid, "{text}");
+        }
+        let many = text(&format!("GET / HTTP/1.1\nHost: x\n{}\n", "a: b\n".repeat(MAX_HEADERS)));
+        assert_eq!(read_head(many.as_bytes()), ReadHead::Invalid);
+        let long = format!("GET / HTTP/1.1\r\na: {}", "x".repeat(MAX_HEAD));
+        assert_eq!(read_head(long.as_bytes()), ReadHead::Invalid);
+    }
+}

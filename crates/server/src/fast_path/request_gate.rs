@@ -1,0 +1,300 @@
+//! Lets one request at a time through to the framework.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf as _, BytesMut};
+use rns_cache::Piece;
+use rns_formats::http1::{MAX_HEAD, ReadHead, RequestBody, SimpleRequest, read_head};
+use tokio::{io::ReadBuf, sync::OwnedSemaphorePermit};
+
+use super::turn::FrameworkTurn;
+use crate::metrics::Transfer;
+
+/// The framework closes a connection on which it has seen no request for a while. It sees one at least this often, so that
+/// it is wrong about the time by no more.
+const FRAMEWORK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bytes that are read ahead while a request is answered. A client that goes away is noticed by reading only.
+const MAX_READ_AHEAD: usize = 16 << 10;
+
+/// Answers requests without waiting.
+pub(crate) trait Responder {
+    /// Appends the head of the answer, and what else of it there is no use in keeping apart; returns the rest. `None` when
+    /// the answer cannot be known without waiting; then nothing was counted.
+    fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer>;
+}
+
+/// What follows the head of an answer.
+#[derive(Default)]
+pub(crate) struct FastAnswer {
+    /// Not an empty one.
+    pub(crate) body: Option<Piece>,
+    /// Where it counts as a download, which is complete when all has left.
+    pub(crate) download: Option<(Transfer, OwnedSemaphorePermit)>,
+}
+
+/// What became of bytes from the client.
+pub(super) enum Passage {
+    /// Some are for the framework now.
+    HandedOver,
+    /// A request is answered, without the framework.
+    Answered(FastAnswer),
+    /// They wait for more, or for the end of an answer.
+    Waiting,
+}
+
+/// The bytes that a client has sent and nobody has read, and the request that the framework has.
+pub(super) struct RequestGate {
+    responder: Option<Rc<dyn Responder>>,
+    turn: FrameworkTurn,
+    phase: Phase,
+    answer_head: AnswerHead,
+    unread: BytesMut,
+    /// How many of them were found to be part of a head, and no more.
+    partial: usize,
+    /// Whether the client will send nothing more.
+    is_ended: bool,
+    /// When the framework has last seen a request.
+    seen: Option<Instant>,
+}
+
+enum Phase {
+    /// Every request before the unread bytes has been answered.
+    Idle,
+    /// The framework has a request, or part of it.
+    Lent {
+        /// Bytes of its head that the framework has not got.
+        head: usize,
+        /// What it has not got of the body.
+        body: RequestBody,
+        /// Whether the answer has left.
+        is_answered: bool,
+    },
+    /// The last answer has left. What comes is for nobody.
+    Closing,
+    /// Everything is for the framework: nobody can tell where another request begins.
+    Open,
+}
+
+/// What the framework has said about the connection in the head of its answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AnswerHead {
+    Awaited,
+    StaysOpen,
+    Closes,
+}
+
+impl RequestGate {
+    pub(super) fn new(responder: Option<Rc<dyn Responder>>) -> Self {
+        Self {
+            responder,
+            turn: FrameworkTurn::default(),
+            phase: Phase::Idle,
+            answer_head: AnswerHead::Awaited,
+            unread: BytesMut::new(),
+            partial: 0,
+            is_ended: false,
+            seen: None,
+        }
+    }
+
+    /// Lets everything through, as a protocol other than HTTP/1 wants it.
+    pub(super) fn open() -> Self {
+        Self { phase: Phase::Open, ..Self::new(None) }
+    }
+
+    pub(super) const fn turn(&self) -> &FrameworkTurn {
+        &self.turn
+    }
+
+    /// Whether the framework has nothing to do.
+    pub(super) const fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether the bytes of the client go straight through.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open) && self.unread.is_empty()
+    }
+
+    /// How many bytes may be read from the client.
+    pub(super) fn room(&self) -> usize {
+        match (self.is_ended, &self.phase) {
+            (true, _) => 0,
+            (false, Phase::Lent { .. }) => MAX_READ_AHEAD.saturating_sub(self.unread.len()),
+            // The parser refuses a head that is too long.
+            (false, Phase::Idle | Phase::Closing | Phase::Open) => MAX_READ_AHEAD,
+        }
+    }
+
+    /// Notes that the client will send nothing more.
+    pub(super) const fn end(&mut self) {
+        self.is_ended = true;
+    }
+
+    /// Whether the framework is to know by now that the client will send nothing more.
+    pub(super) fn is_at_end(&self) -> bool {
+        // What is left of a request that will never be whole is of no use to anybody.
+        self.is_ended && (!matches!(self.phase, Phase::Lent { .. }) || self.unread.is_empty())
+    }
+
+    /// Looks at what was read before.
+    pub(super) fn resume(&mut self, room: &mut ReadBuf<'_>, head: &mut Vec<u8>) -> Passage {
+        self.settle();
+        let is_known = self.is_idle() && self.partial == self.unread.len();
+        if self.unread.is_empty() || is_known {
+            return Passage::Waiting;
+        }
+        let mut unread = std::mem::take(&mut self.unread);
+        let (taken, passage) = self.pass(&unread, room, head);
+        unread.advance(taken);
+        if !unread.is_empty() {
+            self.unread = unread;
+        }
+        passage
+    }
+
+    /// Takes what was read from the client: at least one byte, and no more than there was [room](Self::room) for.
+    pub(super) fn take(
+        &mut self,
+        bytes: &[u8],
+        room: &mut ReadBuf<'_>,
+        head: &mut Vec<u8>,
+    ) -> Passage {
+        if self.unread.is_empty() {
+            let (taken, passage) = self.pass(bytes, room, head);
+            self.unread.extend_from_slice(bytes.get(taken..).unwrap_or_default());
+            return passage;
+        }
+        self.unread.extend_from_slice(bytes);
+        // A head ends with a line. To look for its end after each byte would take too long.
+        if self.is_idle() && !bytes.contains(&b'\n') && self.unread.len() < MAX_HEAD {
+            self.partial = self.unread.len();
+        }
+        self.resume(room, head)
+    }
+
+    /// How many of these bytes are taken, and what became of them.
+    fn pass(
+        &mut self,
+        bytes: &[u8],
+        room: &mut ReadBuf<'_>,
+        answer: &mut Vec<u8>,
+    ) -> (usize, Passage) {
+        if self.is_idle() {
+            match read_head(bytes) {
+                ReadHead::Partial => {
+                    self.partial = bytes.len();
+                    return (0, Passage::Waiting);
+                }
+                ReadHead::Invalid => self.give_up(),
+                ReadHead::Complete(head) => {
+                    let now = Instant::now();
+                    let fast = head.simple.and_then(|request| self.answer(&request, now, answer));
+                    if let Some(fast) = fast {
+                        return (head.len, Passage::Answered(fast));
+                    }
+                    self.seen = Some(now);
+                    self.turn.begin();
+                    self.answer_head = AnswerHead::Awaited;
+                    self.phase =
+                        Phase::Lent { head: head.len, body: head.body, is_answered: false };
+                }
+            }
+        }
+        if matches!(self.phase, Phase::Closing) {
+            return (bytes.len(), Passage::Waiting);
+        }
+        let wanted = bytes.get(..bytes.len().min(room.remaining())).unwrap_or_default();
+        let taken = self.lend(wanted);
+        room.put_slice(wanted.get(..taken).unwrap_or_default());
+        (taken, if taken > 0 { Passage::HandedOver } else { Passage::Waiting })
+    }
+
+    fn answer(
+        &self,
+        request: &SimpleRequest<'_>,
+        now: Instant,
+        head: &mut Vec<u8>,
+    ) -> Option<FastAnswer> {
+        let is_seen = self.seen.is_some_and(|seen| now.duration_since(seen) < FRAMEWORK_INTERVAL);
+        self.responder.as_deref().filter(|_| is_seen)?.answer(request, head)
+    }
+
+    /// How many of these bytes belong to the request that the framework has.
+    fn lend(&mut self, bytes: &[u8]) -> usize {
+        let (head, body) = match &mut self.phase {
+            Phase::Lent { head, body, .. } => (head, body),
+            Phase::Open => return bytes.len(),
+            Phase::Idle | Phase::Closing => return 0,
+        };
+        let of_head = bytes.len().min(*head);
+        *head -= of_head;
+        let Ok(of_body) = body.advance(bytes.get(of_head..).unwrap_or_default()) else {
+            self.give_up();
+            return bytes.len();
+        };
+        of_head + of_body
+    }
+
+    fn give_up(&mut self) {
+        self.phase = Phase::Open;
+        self.turn.set_last();
+    }
+
+    /// Notes what the framework writes. Behind an answer that says `Connection: close` it takes no other request, and its
+    /// other side does not tell so.
+    pub(super) fn written(&mut self, bytes: &[u8]) {
+        if self.answer_head == AnswerHead::Awaited && matches!(self.phase, Phase::Lent { .. }) {
+            self.answer_head = connection_after(bytes);
+        }
+    }
+
+    /// Notes that everything that was written has left. Returns whether something can go on that waited for it.
+    pub(super) fn flushed(&mut self) -> bool {
+        let Phase::Lent { is_answered, .. } = &mut self.phase else { return false };
+        *is_answered = self.turn.is_over();
+        self.settle() && (self.is_ended || !self.unread.is_empty())
+    }
+
+    /// Goes on to the next request when the framework has all of one, and its answer has left. An answer may come first.
+    fn settle(&mut self) -> bool {
+        let Phase::Lent { head: 0, body, is_answered: true } = &self.phase else { return false };
+        if !body.is_complete() {
+            return false;
+        }
+        self.phase = match self.answer_head {
+            AnswerHead::Closes => Phase::Closing,
+            AnswerHead::Awaited | AnswerHead::StaysOpen => Phase::Idle,
+        };
+        self.partial = 0;
+        true
+    }
+}
+
+/// What the head of an answer at the beginning of these bytes says about the connection.
+fn connection_after(bytes: &[u8]) -> AnswerHead {
+    let bytes = bytes.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(bytes);
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let Some(status) = lines.next().filter(|line| !line.is_empty()) else {
+        return AnswerHead::Awaited;
+    };
+    let connection = lines.take_while(|line| !line.is_empty()).find_map(|line| {
+        let (name, value) = line.split_at_checked(CONNECTION.len())?;
+        name.eq_ignore_ascii_case(CONNECTION).then(|| value.trim_ascii())
+    });
+    match connection {
+        Some(value) if value.eq_ignore_ascii_case(b"close") => AnswerHead::Closes,
+        None if status.starts_with(b"HTTP/1.0") => AnswerHead::Closes,
+        _ => AnswerHead::StaysOpen,
+    }
+}
+
+/// The header that says whether a connection stays open.
+const CONNECTION: &[u8] = b"connection:";
+
+#[cfg(test)]
+mod tests;
