@@ -64,8 +64,9 @@ check-config` says everything that is wrong at once, the files that are named in
 On SIGHUP (`systemctl reload`) the configuration is read again. Keys marked “on reload” take effect
 at once; of others that have changed the log says that they wait for a restart. A configuration with
 a problem is refused as a whole, its problems are logged, and the old one stays in effect. So is one
-whose file is gone or has become empty, and the log warns of a reload that lets everybody do more,
-or shows everything.
+whose file is gone or has become empty, and one that lets everybody do more, or shows everything,
+without saying so in as many words (`access.anonymous`, `expose.everything`): it may be cut off in
+the middle. One that does say so is warned of. A file that still changes is waited for.
 
 Tables such as `[cache.<name>]` may be there several times, each with a name of its own in place of
 `<name>`: `[cache.team-a]`, `[cache.team-a.access]`. A name consists of small letters, digits and

@@ -10,17 +10,14 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use rns_cache::Piece;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::OwnedSemaphorePermit,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     handover::{FrameworkTurn, Handover, Reply, Responder},
     outbox::Outbox,
     socket::Socket,
 };
-use crate::metrics::Transfer;
+use crate::{metrics::Transfer, response::send_budget::Share};
 
 thread_local! {
     /// Where heads are put together.
@@ -37,7 +34,7 @@ pub(crate) struct DirectConnection<S> {
     handover: Handover,
     /// What is left of an answer that the framework knows nothing of.
     rest: Bytes,
-    download: Option<(Transfer, OwnedSemaphorePermit)>,
+    download: Option<(Transfer, Share)>,
     /// Whether a body waits to be told that its piece has left.
     has_left: bool,
     is_corked: bool,

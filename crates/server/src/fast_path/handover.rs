@@ -9,10 +9,9 @@ use std::{
 
 use rns_cache::Piece;
 use rns_formats::url::Resource;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::head_parser::Head;
-use crate::metrics::Transfer;
+use crate::{metrics::Transfer, response::send_budget::Share};
 
 /// The framework has its own idea of how long a connection has been idle. It sees a request at least this often, so that
 /// it is not wrong by more.
@@ -31,7 +30,7 @@ pub(crate) struct Reply {
     /// Not an empty one.
     pub(crate) body: Option<Piece>,
     /// Where it counts as a download, which is complete when all has left.
-    pub(crate) download: Option<(Transfer, OwnedSemaphorePermit)>,
+    pub(crate) download: Option<(Transfer, Share)>,
 }
 
 /// Decides for one connection.

@@ -3,11 +3,12 @@
 use std::{
     error::Error as StdError,
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use actix_http::{Request, Response};
+use actix_http::{Payload, Request, Response};
 use actix_service::{
     IntoServiceFactory as _, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
     map_config,
@@ -20,7 +21,15 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use crate::{fast_path::FrameworkTurn, life_cycle::state::State, router};
+use crate::{
+    connection::{
+        of::OfConnection,
+        open::{Activity, Received},
+    },
+    fast_path::FrameworkTurn,
+    life_cycle::state::State,
+    router,
+};
 
 /// What makes the service that answers requests.
 pub(crate) trait Front:
@@ -54,18 +63,52 @@ pub(crate) fn service(state: &Arc<State>) -> impl Front + use<> {
     let app = App::new().app_data(Data::from(Arc::clone(state))).configure(router::configure);
     let app = map_config(app.into_factory(), |()| AppConfig::default());
     let app = app.map_err(|error: Error| error.error_response());
-    apply_fn_factory(app, move |request: Request, app: &_| {
-        let turn = request.conn_data::<FrameworkTurn>().cloned().map(EndsTurn);
-        Answering { future: Service::call(app, request), turn }
+    apply_fn_factory(app, move |mut request: Request, app: &_| {
+        let turn = EndsTurn::of(&mut request);
+        Answering { future: Service::call(app, request), turn: Some(turn) }
     })
 }
 
 /// Ends the turn of a request when nothing more of its answer will come.
-struct EndsTurn(FrameworkTurn);
+struct EndsTurn {
+    turn: Option<FrameworkTurn>,
+    activity: Option<Arc<Activity>>,
+}
+
+impl EndsTurn {
+    fn of(request: &mut Request) -> Self {
+        let received = received(request);
+        // Over HTTP/2 requests are noted where streams begin and end.
+        let activity = request.conn_data::<Rc<OfConnection>>().map(|of| Arc::clone(&of.activity));
+        if let Some(activity) = &activity {
+            activity.request_begins(received);
+        }
+        Self { turn: request.conn_data::<FrameworkTurn>().cloned(), activity }
+    }
+}
+
+/// How much was read of a request.
+fn received(request: &mut Request) -> Received {
+    if !matches!(request.payload(), Payload::None) {
+        return Received::WithBody;
+    }
+    let head = request.head();
+    // Line ends, colons and spaces, and the version. More than it was is nothing bad.
+    let headers = head.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 5);
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len())
+        + head.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let line = head.method.as_str().len() + target + 24;
+    Received::Head((line + headers.sum::<usize>()) as u64)
+}
 
 impl Drop for EndsTurn {
     fn drop(&mut self) {
-        self.0.end();
+        if let Some(turn) = &self.turn {
+            turn.end();
+        }
+        if let Some(activity) = &self.activity {
+            activity.request_ends();
+        }
     }
 }
 
