@@ -110,6 +110,8 @@ in
       TimeoutStopSec = "${toString (shutdownGrace + 15)}s";
       # Each client costs a descriptor, each file that is being sent another.
       LimitNOFILE = 65536;
+      # Many times what its own bounds allow: a fault ends the daemon, and not the machine.
+      MemoryMax = "4G";
     }
     // when (narCache != null) (
       let

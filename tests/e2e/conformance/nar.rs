@@ -22,7 +22,8 @@ fn c33_the_nar_is_what_the_narinfo_says() {
         assert_eq!(answer.head.content_length(), Some(answer.body.len() as u64));
         assert_eq!(answer.header("content-type"), Some("application/x-nix-nar"));
         assert_eq!(answer.header("accept-ranges"), Some("bytes"));
-        assert!(answer.header("cache-control").unwrap().contains("immutable"), "{answer:?}");
+        let caching = answer.header("cache-control").unwrap();
+        assert!(caching.contains("immutable") && caching.contains("no-transform"), "{answer:?}");
         assert_eq!(answer.header("transfer-encoding"), None);
     }
 }

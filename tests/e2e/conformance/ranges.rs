@@ -66,6 +66,7 @@ fn c40_a_range_behind_the_end_is_416_with_the_size() {
             (416, Some("bytes */1432")),
             "{range}"
         );
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{range}");
         assert!(answer.body.len() < 1024);
     }
 }

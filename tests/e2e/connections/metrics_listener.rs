@@ -28,8 +28,10 @@ fn whoever_can_connect_gets_metrics_and_health_and_nothing_else() {
 
     let text = ask("GET", "/metrics");
     assert!(String::from_utf8_lossy(text.ok()).contains("rust_nix_serve"), "{text:?}");
-    ask("GET", "/healthz").ok();
-    ask("GET", "/readyz").ok();
+    for method in METHODS.into_iter().chain(["GET"]) {
+        assert_eq!(ask(method, "/healthz").text(), "OK\n");
+        assert_eq!(ask(method, "/readyz").status(), 200);
+    }
     assert_eq!(ask("HEAD", "/metrics").status(), 200);
     let narinfo = narinfo_of(&standard.tree);
     let serve = format!("/serve/{}/", standard.tree.hash_part());

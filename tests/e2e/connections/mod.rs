@@ -2,6 +2,9 @@
 
 mod addresses;
 mod bad_requests;
+mod budget;
+mod crowds;
+mod http2;
 pub(crate) mod kept;
 mod limits;
 mod metrics_listener;

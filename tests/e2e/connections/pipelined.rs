@@ -12,10 +12,9 @@ use rns_testing::{
     http::{Connection, Request, Response},
 };
 
-use super::{kept::random, tls};
-use crate::{
-    compressed::delivery::compressing,
-    support::{is_installed, nar_of, narinfo_of, without_date},
+use super::kept::random;
+use crate::support::{
+    compression::compressing, is_installed, nar_of, narinfo_of, tls::speaking_tls, without_date,
 };
 
 /// A server over TCP and on a unix socket, and everything that it is asked for.
@@ -223,7 +222,7 @@ fn requests_over_tls_are_answered_one_after_the_other() {
         return;
     }
     let standard = Standard::new();
-    let server = tls::speaking_tls("one.crt", "one.key").store(&standard.store).start();
+    let server = speaking_tls("one.crt", "one.key").store(&standard.store).start();
     let narinfo = narinfo_of(&standard.tree);
     let requests = [
         Request::get(&narinfo),

@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use h2::client::Builder;
 use rns_testing::{FixtureStore, Server, Tree, http};
 
-use crate::support::{nar_of, server};
+use crate::support::{http2, nar_of, server, tls::speaking_tls};
 
 fn limited(store: &FixtureStore, limits: &str) -> Server {
     server().store(store).section(&format!("[limits]\n{limits}")).start()
@@ -67,4 +68,65 @@ fn half_a_request_is_given_up() {
     assert!(answer.is_none_or(|answer| answer.status() == 408));
     assert!(connection.is_closed_within(Duration::from_secs(4)));
     assert_eq!(server.get("/nix-cache-info").status(), 200);
+}
+
+/// Sends bytes one by one until the connection is closed, which must happen within a minute.
+fn drip_until_closed(connection: &mut http::Connection, bytes: &[u8]) {
+    let start = Instant::now();
+    for byte in bytes.iter().cycle() {
+        connection.send_raw(&[*byte]);
+        if connection.is_closed_within(Duration::from_millis(100)) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "it is still open after a minute");
+    }
+}
+
+#[test]
+fn every_head_of_a_connection_must_come_in_time() {
+    let store = FixtureStore::new();
+    let server = limited(&store, "header_timeout = \"1s\"\nidle_timeout = \"10m\"");
+    for earlier in 1..3 {
+        let mut connection = server.connect();
+        for _ in 0..earlier {
+            assert_eq!(connection.send(&http::Request::get("/nix-cache-info")).status(), 200);
+        }
+        connection.send_raw(b"GET /nix-cache-info HTTP/1.1\r\nHost: x\r\nX: ");
+        drip_until_closed(&mut connection, b"x");
+    }
+}
+
+#[test]
+fn the_body_of_a_refused_request_must_come_in_time_too() {
+    let store = FixtureStore::new();
+    let server = limited(&store, "header_timeout = \"1s\"\nidle_timeout = \"10m\"");
+    for length in ["Transfer-Encoding: chunked", "Content-Length: 1000000"] {
+        let mut connection = server.connect();
+        let head = format!("PUT /nix-cache-info HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n");
+        connection.send_raw(head.as_bytes());
+        assert_eq!(connection.read_response().unwrap().status(), 405);
+        drip_until_closed(&mut connection, b"1\r\nx\r\n");
+    }
+}
+
+#[test]
+fn a_short_idle_timeout_holds_where_tls_is_configured() {
+    let store = FixtureStore::new();
+    let server = speaking_tls("issuer.crt", "issuer.key")
+        .listen(["127.0.0.1:0", "tls://127.0.0.1:0"])
+        .store(&store)
+        .section("[limits]\nidle_timeout = \"1s\"")
+        .start();
+    let mut connection = server.connect();
+    assert_eq!(connection.send(&http::Request::get("/nix-cache-info")).status(), 200);
+    assert!(connection.is_closed_within(Duration::from_secs(60)));
+
+    let encrypted = server.urls()[1].strip_prefix("https://").unwrap().parse().unwrap();
+    http2::run(async {
+        let (mut requests, connection) = http2::connect(encrypted, &Builder::new()).await;
+        let driving = tokio::spawn(connection);
+        let request = http2::get(encrypted, "/nix-cache-info");
+        assert_eq!(requests.send_request(request, true).unwrap().0.await.unwrap().status(), 200);
+        _ = driving.await;
+    });
 }

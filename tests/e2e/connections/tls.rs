@@ -1,35 +1,14 @@
 //! HTTPS: protocols, many requests on one connection, and certificates that change.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{process::Command, time::Duration};
 
-use rns_testing::{Server, ServerBuilder, Standard, run};
+use rns_testing::{Server, Standard, run};
 use rustix::process::Signal;
 
-use crate::support::{assert_refuses_to_start, is_installed, narinfo_of, server};
-
-/// A certificate and its key in `tests/data/tls`.
-fn given(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/tls").join(name)
-}
-
-/// A server that speaks TLS with copies of a certificate and a key.
-pub(super) fn speaking_tls(certificate: &str, key: &str) -> ServerBuilder {
-    let builder = server().listen(["tls://127.0.0.1:0"]);
-    show(builder.scratch().path(), certificate, key);
-    let (certificate, key) = (builder.scratch().join("tls.crt"), builder.scratch().join("tls.key"));
-    builder.section(&format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}"))
-}
-
-/// Puts other files in the place of those the server was told of.
-fn show(directory: &Path, certificate: &str, key: &str) {
-    fs::copy(given(certificate), directory.join("tls.crt")).unwrap();
-    fs::copy(given(key), directory.join("tls.key")).unwrap();
-}
+use crate::support::{
+    assert_refuses_to_start, is_installed, narinfo_of,
+    tls::{given, show, speaking_tls},
+};
 
 /// What curl prints with these arguments when it trusts only this certificate; `None` when it fails.
 fn curl(trusted: &str, arguments: &[&str]) -> Option<String> {

@@ -9,7 +9,9 @@ use crate::{
     support::private::{
         Private, UNKNOWN, basic, create, create_expired, get_with, private, with_token,
     },
-    support::{assert_logged, assert_refusal, eventually, nar_of, narinfo_of, without_date},
+    support::{
+        assert_logged, assert_refusal, eventually, nar_of, narinfo_of, server, without_date,
+    },
 };
 
 const CACHE_INFO: &str = "/nix-cache-info";
@@ -206,4 +208,19 @@ fn a_cache_whose_file_of_tokens_is_empty_is_closed_but_ready() {
         .section("[access]\nanonymous = []\nfailure_delay = \"0s\"")
         .start();
     assert_refusal(&get_with(&without, UNKNOWN, CACHE_INFO), 401);
+}
+
+#[test]
+fn the_credentials_of_a_proxy_are_nothing_to_a_cache_without_any() {
+    let standard = Standard::new();
+    let server = server().store(&standard.store).start();
+    let credentials =
+        [("Authorization", "Basic cHJveHk6c2VjcmV0"), ("X-SSL-Client-Verify", "SUCCESS")];
+    for (name, value) in credentials {
+        let request = Request::get("/nix-cache-info").header(name, value);
+        server.connect().send(&request).ok();
+    }
+    let metrics = server.get("/metrics");
+    assert!(metrics.text().contains("\nrust_nix_serve_credentials_refused_total 0\n"));
+    assert!(!server.stderr().contains("wrong credential"), "{}", server.stderr());
 }

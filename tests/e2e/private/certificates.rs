@@ -145,5 +145,18 @@ fn what_only_nginx_may_say_is_believed_of_nobody_else() {
     let metrics = public.get("/metrics");
     let counted = |line: &&str| line.starts_with("rust_nix_serve_") && line.contains("refused");
     let line = metrics.text().lines().find(counted).unwrap_or_default();
-    assert!(line.ends_with(" 1"), "{line:?}");
+    assert!(line.ends_with(" 0"), "nobody needs a certificate there: {line:?}");
+}
+
+#[test]
+fn a_certificate_that_ends_the_handshake_is_told_to_the_operator() {
+    if !is_installed("curl") {
+        return;
+    }
+    let server = asking(&Standard::new()).start();
+    let url = format!("{}/nix-cache-info", server.url());
+    assert_eq!(status(&url, Some("version-1")), "000");
+    assert_logged(&server, "refused the certificate of a client: it is of X.509 version 1");
+    assert_eq!(status(&url, Some("impostor")), "000");
+    assert_logged(&server, "refused the certificate of a client: it is signed by");
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::PermissionsExt,
     time::{Duration, Instant},
 };
@@ -116,4 +117,43 @@ fn a_bad_configuration_is_refused_and_everything_stays() {
         assert!(signed_by(&server, &standard, "test-1"));
         assert_eq!(server.get("/readyz").status(), 200);
     }
+}
+
+#[test]
+fn a_configuration_that_is_cut_off_opens_no_cache() {
+    let standard = Standard::new();
+    let mut server = server().store(&standard.store).section("[access]\nanonymous = []").start();
+    let file = server.scratch().join("config.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    let (cut, _) = before.split_once("[access]").unwrap();
+    let store = before.split_once("[store]").unwrap().1;
+    fs::write(&file, format!("{cut}[store]\n{store}")).unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_line("reload refused");
+    assert_logged(&server, "`access.anonymous` is not written");
+    assert_refusal(&server.get("/nix-cache-info"), 401);
+
+    fs::write(&file, before.replace("anonymous = []", "anonymous = [\"read\"]")).unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_line(" reloaded");
+    server.get("/nix-cache-info").ok();
+}
+
+#[test]
+fn a_configuration_that_is_being_written_is_waited_for() {
+    let standard = Standard::new();
+    let mut server = server().store(&standard.store).section("[access]\nanonymous = []").start();
+    let file = server.scratch().join("config.toml");
+    let new =
+        fs::read_to_string(&file).unwrap().replace("[access]", "cache_info.priority = 7\n[access]");
+    // The first half alone would be refused.
+    let (head, tail) = new.split_at(new.find("anonymous").unwrap() + 5);
+    let mut writing = fs::File::create(&file).unwrap();
+    writing.write_all(head.as_bytes()).unwrap();
+    server.signal(Signal::HUP);
+    std::thread::sleep(Duration::from_millis(100));
+    writing.write_all(tail.as_bytes()).unwrap();
+    drop(writing);
+    server.wait_for_line(" reloaded");
+    assert!(!server.stderr().contains("reload refused"), "{}", server.stderr());
 }

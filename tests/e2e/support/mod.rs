@@ -2,8 +2,10 @@
 
 pub(crate) mod certificates;
 pub(crate) mod compression;
+pub(crate) mod http2;
 pub(crate) mod nginx;
 pub(crate) mod private;
+pub(crate) mod tls;
 pub(crate) mod twins;
 
 use std::{

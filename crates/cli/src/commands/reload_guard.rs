@@ -1,11 +1,20 @@
 //! A reload must not open a cache by accident: a file that is gone, or was emptied, is not a wish for the defaults, and
 //! whatever lets clients have more is told.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
 
 use rns_server::{auth::Permission, config::CachesConfig};
 
 use crate::config::Loaded;
+
+/// How long a file must look the same before it counts as written.
+const WRITTEN: Duration = Duration::from_millis(700);
 
 /// Why a reload is refused: the configuration file is not a wish for the defaults.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +23,10 @@ pub(super) enum ReloadRefused {
     FileGone(PathBuf),
     #[error("{path} has become empty; to go on with the defaults, restart", path = .0.display())]
     FileEmpty(PathBuf),
+    #[error(
+        "{gain}, and `{key}` is not written; if this is intended, write the key, or restart (is the file whole?)"
+    )]
+    NotWritten { gain: String, key: String },
 }
 
 /// Whether the file of the last configuration is still there and says something.
@@ -32,9 +45,12 @@ pub(super) fn check_file(last: &Loaded, new: &Loaded) -> Result<(), ReloadRefuse
 }
 
 /// The permissions and paths that clients of each cache gain by a reload, for the log.
-pub(super) fn widened(last: &CachesConfig, new: &CachesConfig) -> Vec<String> {
+///
+/// # Errors
+/// When the configuration does not contain the key that grants them: a file that is cut off must not open a cache.
+pub(super) fn widened(last: &CachesConfig, new: &Loaded) -> Result<Vec<String>, ReloadRefused> {
     let mut widened = Vec::new();
-    for (name, cache) in new.all() {
+    for (name, cache) in new.server.caches.all() {
         let Some((_, before)) = last.all().find(|(other, _)| *other == name) else { continue };
         let label = name.map(|name| format!("cache {name}: ")).unwrap_or_default();
         let is_new = |permission: &Permission| {
@@ -43,22 +59,69 @@ pub(super) fn widened(last: &CachesConfig, new: &CachesConfig) -> Vec<String> {
         let more: Vec<&str> =
             Permission::ALL.into_iter().filter(is_new).map(Permission::name).collect();
         if !more.is_empty() {
-            let more = more.join(", ");
-            widened.push(format!(
-                "{label}this reload gives anonymous clients more permissions: {more}"
-            ));
+            let gain = format!("gives anonymous clients more permissions: {}", more.join(", "));
+            check_written(new, name, "access.anonymous", &format!("{label}it {gain}"))?;
+            widened.push(format!("{label}this reload {gain}"));
         }
         if cache.expose.is_everything() && !before.expose.is_everything() {
-            widened.push(format!("{label}this reload shows everything that is in the store"));
+            let gain = "shows everything that is in the store";
+            check_written(new, name, "expose.everything", &format!("{label}it {gain}"))?;
+            widened.push(format!("{label}this reload {gain}"));
         }
     }
-    widened
+    Ok(widened)
+}
+
+/// Whether a key is written, for this cache or for all.
+fn check_written(
+    new: &Loaded,
+    cache: Option<&str>,
+    key: &str,
+    gain: &str,
+) -> Result<(), ReloadRefused> {
+    let own = cache.map_or_else(|| key.to_owned(), |name| format!("cache.{name}.{key}"));
+    if new.settings.is_set(&own) || new.settings.is_set(key) {
+        return Ok(());
+    }
+    Err(ReloadRefused::NotWritten { gain: gain.to_owned(), key: own })
+}
+
+/// A file that may be being written when it is to be read.
+pub(super) struct Settling {
+    file: PathBuf,
+    /// How it looked, and since when.
+    seen: Mutex<Option<(Look, Instant)>>,
+}
+
+/// Size, inode and the time of the last change.
+type Look = (u64, u64, SystemTime);
+
+impl Settling {
+    pub(super) fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), seen: Mutex::default() }
+    }
+
+    /// Whether the file has looked the same for a while. One that is not there does not change.
+    pub(super) fn is_settled(&self) -> bool {
+        let look = fs::metadata(&self.file)
+            .and_then(|metadata| Ok((metadata.len(), metadata.ino(), metadata.modified()?)));
+        let Ok(look) = look else { return true };
+        if look.2.elapsed().is_ok_and(|age| age >= WRITTEN) {
+            return true;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*seen {
+            Some((before, since)) if *before == look => since.elapsed() >= WRITTEN,
+            _ => {
+                *seen = Some((look, Instant::now()));
+                false
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::{
         args::ServeArgs,
@@ -90,22 +153,52 @@ mod tests {
 
     #[test]
     fn what_clients_get_in_addition_is_told() {
-        let caches = |text: &str| load(text).server.caches;
         let named = "[cache.a]\npath = \"/a\"\n[cache.a.access]\nanonymous = [\"read\"]\n[cache.a.expose]\n";
-        let open = caches(&format!(
+        let open = load(&format!(
             "expose.everything = true\n[access]\nanonymous = [\"read\", \"metrics\"]\n{named}everything = true\n"
         ));
-        let closed = caches(&format!(
+        let closed = load(&format!(
             "expose.everything = true\n[access]\nanonymous = []\n{named}roots = []\n"
         ));
         assert_eq!(
-            widened(&closed, &open),
+            widened(&closed.server.caches, &open).unwrap(),
             [
                 "this reload gives anonymous clients more permissions: read, metrics",
                 "cache a: this reload shows everything that is in the store",
             ]
         );
-        assert_eq!(widened(&open, &closed), Vec::<String>::new());
-        assert_eq!(widened(&open, &open), Vec::<String>::new());
+        assert_eq!(widened(&open.server.caches, &closed).unwrap(), Vec::<String>::new());
+        assert_eq!(widened(&open.server.caches, &open).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_opens_a_cache_must_be_written() {
+        let closed = load("cache_info.priority = 1\n[access]\nanonymous = []\n");
+        let cut_off = load("cache_info.priority = 1\n");
+        let error = widened(&closed.server.caches, &cut_off).unwrap_err();
+        assert!(
+            matches!(&error, ReloadRefused::NotWritten { key, .. } if key == "access.anonymous"),
+            "{error}"
+        );
+        let some = load("cache_info.priority = 1\n[expose]\nroots = []\n");
+        let error = widened(&some.server.caches, &cut_off).unwrap_err();
+        assert!(
+            matches!(&error, ReloadRefused::NotWritten { key, .. } if key == "expose.everything"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_changes_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("c.toml");
+        let settling = Settling::new(&file);
+        assert!(settling.is_settled(), "it is not there");
+        fs::write(&file, "a").unwrap();
+        assert!(!settling.is_settled());
+        std::thread::sleep(WRITTEN);
+        assert!(settling.is_settled());
+        fs::write(&file, "ab").unwrap();
+        assert!(!settling.is_settled());
     }
 }

@@ -8,11 +8,14 @@ use std::{
 use anyhow::Context as _;
 use rns_cache::CacheFactory;
 use rns_nix_store::{AbsentStore, LocalCaches};
-use rns_server::config::{Hooks, Reloadable};
+use rns_server::config::{Hooks, ReloadError, Reloadable};
 
 use crate::{
     args::ServeArgs,
-    commands::{reload_guard, startup_banner},
+    commands::{
+        reload_guard::{self, Settling},
+        startup_banner,
+    },
     config::{
         self, ConfigError, Environment, Loaded, PassedSockets, files, takes_effect_on_reload,
     },
@@ -23,7 +26,7 @@ use crate::{
 /// Serves until it is told to stop.
 pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<Answer> {
     let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess)?;
-    let level = logging::start(&loaded.log)?;
+    let (level, _flush) = logging::start(&loaded.log)?;
     for warning in loaded.warnings.iter().chain(&files::certificate_warning(&loaded)) {
         tracing::warn!("{warning}");
     }
@@ -34,11 +37,15 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
         tell(&startup_banner::no_store(&store));
     }
     let last = Mutex::new(loaded.clone());
+    let settling = loaded.file.as_deref().map(Settling::new);
     let hooks = Hooks {
         started: Some(startup_banner::hook(&loaded, &store)),
         reload: Some(Arc::new(move || {
+            if settling.as_ref().is_some_and(|file| !file.is_settled()) {
+                return Err(ReloadError::StillWritten);
+            }
             let reloaded = reload(&args, &environment, &loaded, &last, &level);
-            reloaded.map_err(|error| error.to_string())
+            reloaded.map_err(|error| ReloadError::Refused(error.to_string()))
         })),
     };
     let backends = Box::new(move || Arc::new(LocalCaches::open(store)) as Arc<dyn CacheFactory>);
@@ -78,8 +85,8 @@ fn reload(
     if !problems.is_empty() {
         return Err(ConfigError(problems).into());
     }
+    let widened = reload_guard::widened(&last.server.caches, &loaded)?;
     level.set(&loaded.log.level)?;
-    let widened = reload_guard::widened(&last.server.caches, &loaded.server.caches);
     let certificate = files::certificate_warning(&loaded);
     for warning in loaded.warnings.iter().chain(&widened).chain(&certificate) {
         tracing::warn!("{warning}");

@@ -99,6 +99,9 @@ const fn client_limits(at_once: u64, per_second: u64, bandwidth: ByteSize) -> Cl
     }
 }
 
+/// Memory that two downloads take.
+const MIN_SEND_MEMORY: u64 = 1 << 20;
+
 fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
     let raw = &raw.limits;
     for (key, value) in
@@ -107,6 +110,10 @@ fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
         if value == 0 {
             diagnostics.problem(key, "0 would refuse every client", "");
         }
+    }
+    if raw.send_memory.0 < MIN_SEND_MEMORY {
+        let hint = "expected at least 1MiB";
+        diagnostics.problem("limits.send_memory", "too little for a single download", hint);
     }
     let timeouts = [
         ("limits.header_timeout", raw.header_timeout),
@@ -130,6 +137,7 @@ fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
         idle_timeout: raw.idle_timeout.0,
         stall_timeout: raw.stall_timeout.0,
         downloads: raw.downloads,
+        send_memory_bytes: raw.send_memory.0,
         connections_per_address: NonZeroU64::new(raw.connections_per_address),
         per_address: client_limits(
             raw.per_address.requests_at_once,

@@ -1,6 +1,6 @@
 //! The certificate of a client: shown to this server, or to an nginx in front that says what it was.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderValue};
 
@@ -13,11 +13,11 @@ const SUBJECT: &str = "x-ssl-client-s-dn";
 
 /// The certificate that a client shows with its request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ClientCertificate<'a> {
+pub(crate) enum ClientCertificate {
     /// None.
     None,
     /// A good one.
-    Of(Cow<'a, Owner>),
+    Of(Arc<Owner>),
     /// One that is not good; why, for the operator.
     Wrong(&'static str),
 }
@@ -36,23 +36,23 @@ impl Owner {
     }
 }
 
-impl<'a> ClientCertificate<'a> {
+impl ClientCertificate {
     /// That of a request.
-    pub(crate) fn of(request: &'a impl RequestParts) -> Self {
+    pub(crate) fn of(request: &impl RequestParts) -> Self {
         // Whoever reaches the machine can connect to a TCP port; who can to a unix socket is the operator's choice.
-        let is_nginx = request.conn_data::<via_nginx::ViaNginx>().is_some()
-            && request.head().peer_addr.is_none();
+        let is_nginx = via_nginx::is_nginx(request) && request.head().peer_addr.is_none();
         match said(request.head().headers(), is_nginx) {
             Self::None => request
-                .conn_data::<ConnectionCertificate>()
-                .map_or(Self::None, ConnectionCertificate::certificate),
+                .of_connection()
+                .and_then(|of| of.certificate.get().map(ConnectionCertificate::certificate))
+                .unwrap_or(Self::None),
             said => said,
         }
     }
 }
 
 /// What the headers say that only nginx may send.
-fn said(headers: &HeaderMap, is_nginx: bool) -> ClientCertificate<'static> {
+fn said(headers: &HeaderMap, is_nginx: bool) -> ClientCertificate {
     let (verify, subject) = (sole(headers, VERIFY), sole(headers, SUBJECT));
     match (verify, subject) {
         // What nginx says when the client shows none; whoever else says it claims nothing.
@@ -61,7 +61,7 @@ fn said(headers: &HeaderMap, is_nginx: bool) -> ClientCertificate<'static> {
             "headers about a certificate, from somebody who is not nginx on a unix socket",
         ),
         (Ok(Some("SUCCESS")), Ok(Some(subject))) => match Subject::of_text(subject) {
-            Ok(subject) => ClientCertificate::Of(Cow::Owned(Owner::new(subject))),
+            Ok(subject) => ClientCertificate::Of(Arc::new(Owner::new(subject))),
             Err(_) => ClientCertificate::Wrong("the subject of its certificate cannot be read"),
         },
         (Ok(_), Ok(_)) => ClientCertificate::Wrong("nginx did not find its certificate good"),
@@ -101,7 +101,7 @@ mod tests {
         let good = headers(&[("X-SSL-Client-Verify", "SUCCESS"), ("X-SSL-Client-S-DN", "CN=ci")]);
         let owner = Owner::new(Subject::parse("CN=ci").unwrap());
         assert_eq!(&*owner.name, "certificate CN=ci");
-        assert_eq!(said(&good, true), ClientCertificate::Of(Cow::Owned(owner)));
+        assert_eq!(said(&good, true), ClientCertificate::Of(Arc::new(owner)));
         assert!(matches!(said(&good, false), ClientCertificate::Wrong(_)));
     }
 

@@ -1,14 +1,11 @@
 //! The certificate that was shown when a connection was made.
 
 use std::{
-    borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::{dev::Extensions, rt::net::TcpStream};
-use rustls::pki_types::CertificateDer;
+use rustls::{ServerConnection, pki_types::CertificateDer};
 
 use super::{
     Subject,
@@ -24,7 +21,7 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 pub(crate) struct ConnectionCertificate {
     /// The client's own certificate, then those that it is signed by.
     chain: Vec<CertificateDer<'static>>,
-    owner: Option<Owner>,
+    owner: Option<Arc<Owner>>,
     client_ca: ClientCa,
     found_good: Mutex<Option<FoundGood>>,
 }
@@ -37,33 +34,30 @@ struct FoundGood {
 }
 
 impl ConnectionCertificate {
-    /// Notes the certificate of a connection that has just been made.
-    pub(crate) fn note(
-        client_ca: &ClientCa,
-        stream: &TlsStream<TcpStream>,
-        extensions: &mut Extensions,
-    ) {
-        if let Some(chain) = stream.get_ref().1.peer_certificates() {
-            extensions.insert(Self::new(client_ca.clone(), chain));
-        }
+    /// The certificate of a connection that has just been made.
+    pub(crate) fn of(client_ca: &ClientCa, connection: &ServerConnection) -> Option<Self> {
+        connection.peer_certificates().map(|chain| Self::new(client_ca.clone(), chain))
     }
 
     fn new(client_ca: ClientCa, chain: &[CertificateDer<'_>]) -> Self {
         Self {
             chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
-            owner: chain.first().and_then(|own| Subject::of_certificate(own)).map(Owner::new),
+            owner: chain
+                .first()
+                .and_then(|own| Subject::of_certificate(own))
+                .map(|subject| Arc::new(Owner::new(subject))),
             client_ca,
             found_good: Mutex::new(None),
         }
     }
 
     /// What it is worth now.
-    pub(super) fn certificate(&self) -> ClientCertificate<'_> {
+    pub(super) fn certificate(&self) -> ClientCertificate {
         if !self.is_good() {
             return ClientCertificate::Wrong("its certificate is not good any more");
         }
         match &self.owner {
-            Some(owner) => ClientCertificate::Of(Cow::Borrowed(owner)),
+            Some(owner) => ClientCertificate::Of(Arc::clone(owner)),
             None => ClientCertificate::Wrong("the subject of its certificate cannot be read"),
         }
     }

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use actix_web::HttpRequest;
+use rustls::CertificateError;
 use tokio::sync::Semaphore;
 
 use super::{forwarded, log_budget::LogBudget};
@@ -53,8 +54,17 @@ impl FailurePolicy {
         self.log(request, view, &format!("{name} does not allow what was asked for: {needed}"));
     }
 
+    /// Notes that a client was sent away in the handshake for the certificate that it has shown.
+    pub(crate) fn bad_certificate(&self, client: Option<IpAddr>, why: &CertificateError) {
+        self.metrics.refused();
+        self.log_about(client, &format!("refused the certificate of a client: {}", reason(why)));
+    }
+
     fn log(&self, request: &HttpRequest, view: &Cache, what: &str) {
-        let client = self.client(request);
+        self.log_about(self.client(request), &format!("{}{what}", view.label()));
+    }
+
+    fn log_about(&self, client: Option<IpAddr>, what: &str) {
         let Some(swallowed) = self.log_budget.take(client.map(network), Instant::now()) else {
             return;
         };
@@ -62,7 +72,7 @@ impl FailurePolicy {
         if swallowed > 0 {
             tracing::warn!("{swallowed} more refusals were not logged");
         }
-        tracing::warn!(%address, "{}{what}", view.label());
+        tracing::warn!(%address, "{what}");
     }
 
     /// Holds the caller back, unless too many are waiting already.
@@ -72,15 +82,38 @@ impl FailurePolicy {
         }
     }
 
+    /// The network that a client is counted for.
+    pub(crate) fn network(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.client(request).map(network)
+    }
+
     /// The address of the client: what a trusted proxy says, otherwise that of the connection. `None` on a unix
     /// socket that is nobody's.
     pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-        let is_nginx = request.conn_data::<via_nginx::ViaNginx>().is_some();
+        let is_nginx = via_nginx::is_nginx(request);
         if is_nginx || peer.is_some_and(|peer| self.config.trusts(peer)) {
             forwarded::client(peer, request.headers(), &self.config)
         } else {
             peer
         }
+    }
+}
+
+/// What is wrong with a certificate, and what mends it.
+fn reason(error: &CertificateError) -> String {
+    match error {
+        CertificateError::UnknownIssuer => {
+            "it is signed by none of those in the file `tls.client_ca`".to_owned()
+        }
+        // The library has no name for it that could be matched.
+        CertificateError::Other(other)
+            if format!("{other:?}").contains("UnsupportedCertVersion") =>
+        {
+            "it is of X.509 version 1; make one of version 3 (with any extension, as \
+             `extendedKeyUsage=clientAuth`)"
+                .to_owned()
+        }
+        other => other.to_string(),
     }
 }

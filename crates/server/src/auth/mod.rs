@@ -89,6 +89,11 @@ impl Access {
         }
     }
 
+    /// Whether any credential is worth something here.
+    fn knows_credentials(&self) -> bool {
+        self.file.is_some() || !self.subjects.is_empty() || self.oidc.is_any()
+    }
+
     /// What keeps clients from being known, for the operator; empty when all is well.
     pub(crate) fn problems(&self) -> Vec<String> {
         self.tokens.load().as_ref().as_ref().err().cloned().into_iter().collect()
@@ -121,7 +126,7 @@ impl Access {
     }
 
     /// What the certificate of a client is worth here. One that no rule is about is good, and allows nothing.
-    fn certificate_identity(&self, certificate: &ClientCertificate<'_>) -> Identity {
+    fn certificate_identity(&self, certificate: &ClientCertificate) -> Identity {
         match certificate {
             ClientCertificate::None => Identity::Nobody,
             ClientCertificate::Wrong(why) => Identity::Wrong((*why).into()),
@@ -211,6 +216,8 @@ pub(crate) async fn authorise(
         // What everybody may have is not withheld from somebody whose token is old, or for other things.
         Identity::Known(holder) if open => granted(false, Some(holder)),
         Identity::Nobody | Identity::Undetermined if open => granted(false, None),
+        // It may be meant for a proxy on the way: here nobody has one, and nobody needs one.
+        Identity::Wrong(_) if open && !access.knows_credentials() => granted(false, None),
         Identity::Wrong(why) => {
             state.failure_policy.failed(request, view, &why);
             if open { granted(false, None) } else { Err(Denied::Wrong) }
@@ -263,7 +270,7 @@ mod tests {
         let access = Access::new(&AccessConfig { subjects, ..AccessConfig::default() });
         let allowed = |subject| {
             let owner = Owner::new(Subject::of_text(subject).unwrap());
-            let certificate = ClientCertificate::Of(std::borrow::Cow::Owned(owner));
+            let certificate = ClientCertificate::Of(Arc::new(owner));
             match access.certificate_identity(&certificate) {
                 Identity::Known(holder) => holder.allow,
                 other => panic!("{other:?}"),

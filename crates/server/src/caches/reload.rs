@@ -8,7 +8,7 @@ use std::{
 use crate::{
     auth,
     caches::{keys::load_key, pending::PendingCaches, registry::CacheRegistry},
-    config::{CachesConfig, Hooks, Reloadable, TlsFiles},
+    config::{CachesConfig, Hooks, ReloadError, Reloadable, TlsFiles},
     connection::tls::Certificate,
     jobs::file_watch::FileWatch,
     life_cycle::{state::State, systemd},
@@ -17,6 +17,10 @@ use crate::{
 /// How often files are looked at, and how often while one is awaited.
 const SELDOM: Duration = Duration::from_secs(5);
 const OFTEN: Duration = Duration::from_secs(1);
+
+/// How long a reload waits for a configuration that is still being written, and how often it looks.
+const WRITING_TIMEOUT: Duration = Duration::from_secs(15);
+const WRITING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long a file of tokens must look the same before it is read: what is being written could be cut in the middle.
 const WRITTEN: Duration = Duration::from_millis(200);
@@ -64,6 +68,8 @@ pub(crate) struct Reloader {
     told: Vec<String>,
     /// A configuration that takes effect when it is known what its caches show.
     next: Option<Next>,
+    /// A reload that was asked for, until when it may wait for its file.
+    wanted_until: Option<Instant>,
     next_look: Instant,
 }
 
@@ -73,6 +79,32 @@ struct Next {
     caches: CachesConfig,
     tls: Option<TlsFiles>,
     seen: Seen,
+}
+
+/// Why a configuration does not take effect.
+enum Problems {
+    StillWritten,
+    Refused(Vec<String>),
+}
+
+impl Problems {
+    fn into_texts(self) -> Vec<String> {
+        match self {
+            Self::StillWritten => {
+                vec!["its file changes all the time; reload again when it is written".to_owned()]
+            }
+            Self::Refused(texts) => texts,
+        }
+    }
+}
+
+impl From<ReloadError> for Problems {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::StillWritten => Self::StillWritten,
+            ReloadError::Refused(text) => Self::Refused(vec![text]),
+        }
+    }
 }
 
 impl Reloader {
@@ -95,6 +127,7 @@ impl Reloader {
             tls_refused: false,
             told: Vec::new(),
             next: None,
+            wanted_until: None,
             next_look: Instant::now() + OFTEN,
         }
     }
@@ -103,9 +136,14 @@ impl Reloader {
     /// still about to make it.
     pub(crate) fn reload(&mut self, status: &str) {
         systemd::reloading();
+        let until = self.wanted_until.take().unwrap_or_else(|| Instant::now() + WRITING_TIMEOUT);
         match self.try_reload() {
             Ok(()) => self.show(status),
+            Err(Problems::StillWritten) if Instant::now() < until => {
+                self.wanted_until = Some(until);
+            }
             Err(problems) => {
+                let problems = problems.into_texts();
                 for problem in &problems {
                     tracing::error!("reload refused, everything stays as it was: {problem}");
                 }
@@ -114,19 +152,20 @@ impl Reloader {
         }
     }
 
-    fn try_reload(&mut self) -> Result<(), Vec<String>> {
+    fn try_reload(&mut self) -> Result<(), Problems> {
         let new = match &self.hooks.reload {
-            Some(read) => read().map_err(|problem| vec![problem])?,
+            Some(read) => read()?,
             None => Reloadable { caches: self.caches.clone(), tls: self.tls.clone() },
         };
         let seen = Seen::new(&new.caches, new.tls.as_ref());
         let problems = unusable(&new.caches);
         if !problems.is_empty() {
-            return Err(problems);
+            return Err(Problems::Refused(problems));
         }
         match (&self.certificate, &new.tls) {
             (Some(certificate), Some(files)) => {
-                certificate.prepare(files).map_err(|err| vec![err.to_string()])?;
+                let prepared = certificate.prepare(files);
+                prepared.map_err(|err| Problems::Refused(vec![err.to_string()]))?;
             }
             (None, Some(_)) => {
                 tracing::warn!("TLS takes effect at the next start: no listener speaks it now");
@@ -140,7 +179,7 @@ impl Reloader {
         // A file that broke since it was looked at must not take the place of what is good.
         let problems: Vec<String> = views.all().flat_map(|view| view.problems()).collect();
         if !problems.is_empty() {
-            return Err(problems);
+            return Err(Problems::Refused(problems));
         }
         self.next = Some(Next {
             coming: PendingCaches::new(views),
@@ -182,7 +221,9 @@ impl Reloader {
 
     /// Returns when it is time to [`look`](Self::look).
     pub(crate) async fn wait(&mut self) {
-        let time = tokio::time::sleep_until(self.next_look.into());
+        let again = self.wanted_until.map(|_| Instant::now() + WRITING_INTERVAL);
+        let time = again.map_or(self.next_look, |again| again.min(self.next_look));
+        let time = tokio::time::sleep_until(time.into());
         match &mut self.next {
             None => time.await,
             Some(next) => tokio::select! {
@@ -194,6 +235,9 @@ impl Reloader {
 
     /// Loads the files that have changed, and lets a configuration take effect that was waiting.
     pub(crate) fn look(&mut self, status: &str) {
+        if self.wanted_until.is_some() {
+            self.reload(status);
+        }
         self.show(status);
         if self.next_look > Instant::now() {
             return;

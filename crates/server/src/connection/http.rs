@@ -1,101 +1,96 @@
 //! How HTTP is spoken on the connections of a listener, and what they may cost.
 
-use std::{cell::Cell, future::ready, io, sync::Arc, time::Duration};
+use std::{cell::Cell, io, net::SocketAddr, rc::Rc, sync::Arc};
 
-use actix_http::{Extensions, HttpService, Protocol, error::DispatchError};
+use actix_http::{Extensions, HttpService, KeepAlive, Protocol};
 use actix_server::GracefulShutdownSignal;
-use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
-use actix_tls::accept::{
-    TlsError,
-    rustls_0_23::{Acceptor, TlsStream},
-};
+use actix_service::{Service as _, ServiceFactory, fn_factory, fn_service};
 use actix_web::rt::net::{TcpStream, UnixStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     auth::ConnectionCertificate,
-    config::Limits,
     connection::{
-        limits::PerAddress,
+        http2,
+        limits::{OpenHere, PerAddress},
         listen::Purpose,
+        of::OfConnection,
+        open::{Handshakes, OpenConnection, Roster, Watched},
         tls::{Certificate, ClientCa},
-        via_nginx,
     },
     fast_path::{DirectConnection, Socket, responder::FastPathResponder},
     life_cycle::{heartbeat::Heartbeats, state::State},
-    metrics::{Transport, listener},
+    metrics::{self, Transport},
     router::service::{self, Front, Tied},
 };
 
-/// Clients pause for minutes while they unpack what they have; nothing cuts them off before this.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Bytes that the framework writes before it asks the socket to take them. It keeps what the client does not take.
+const WRITE_BUFFER: usize = 8 << 10;
 
-/// Time for the end of an answer to leave, and for a client to finish a request that was refused.
-const FAREWELL: Duration = Duration::from_secs(30);
-
-/// The name of HTTP/2 in TLS.
-const HTTP_2: &[u8] = b"h2";
-
-/// What takes the connections of a listener, as `$stream` until they end with `$error`.
+/// What takes the connections of a listener.
 macro_rules! Accept {
-    ($stream:ty, $error:ty) => {
-        impl ServiceFactory<$stream, Config = (), Response = (), Error = $error, InitError = ()>
-            + use<>
+    ($stream:ty $(, $captured:ident)?) => {
+        impl ServiceFactory<$stream, Config = (), Response = (), Error = (), InitError = ()>
+            + use<$($captured)?>
     };
 }
-
-/// Marks a connection with TLS.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct IsTls;
 
 /// What the services of all listeners are made from. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Http {
-    waits: Waits,
-    header_timeout: Duration,
     stopping: GracefulShutdownSignal,
     state: Arc<State>,
     heartbeats: Heartbeats,
+    roster: Roster,
+    handshakes: Handshakes,
     per_address: Option<PerAddress>,
     client_ca: Option<ClientCa>,
+}
+
+/// A connection that was let in. It is counted until this is dropped.
+struct LetIn {
+    of: Rc<OfConnection>,
+    _place: OpenConnection,
+    _of_address: Option<OpenHere>,
+    _gauge: metrics::OpenConnection,
+}
+
+impl LetIn {
+    /// Runs until it is done or the connection is to be closed.
+    async fn run(&self, task: impl Future<Output = ()>) {
+        _ = self.of.activity.until_closed(task).await;
+    }
 }
 
 impl Http {
     pub(crate) fn new(
         state: &Arc<State>,
         heartbeats: &Heartbeats,
+        roster: &Roster,
         certificate: Option<&Certificate>,
         stopping: GracefulShutdownSignal,
     ) -> Self {
         let (limits, failure_policy) = (&state.config.limits, &state.config.failure_policy);
         let most = limits.connections_per_address;
         Self {
-            waits: Waits::new(limits, certificate.is_some()),
-            header_timeout: limits.header_timeout,
             stopping,
             state: Arc::clone(state),
             heartbeats: heartbeats.clone(),
+            roster: roster.clone(),
+            handshakes: Handshakes::new(limits.header_timeout),
             per_address: most.map(|most| PerAddress::new(most, failure_policy.clone())),
             client_ca: certificate.map(|certificate| certificate.client_ca().clone()),
         }
     }
 
     /// Without TLS.
-    pub(crate) fn tcp(&self, purpose: Purpose) -> Accept!(TcpStream, DispatchError) {
-        let responder = FastPathResponder::of(&self.state, purpose, true);
-        fn_service(move |socket: TcpStream| {
-            let peer = socket.peer();
-            ready(Ok((DirectConnection::new(socket, responder.clone()), Protocol::Http1, peer)))
-        })
-        .and_then(self.plain(purpose, Transport::Tcp))
+    pub(crate) fn tcp(&self, purpose: Purpose) -> Accept!(TcpStream) {
+        self.plain(purpose, Transport::Tcp)
     }
 
     /// On a unix socket.
-    pub(crate) fn unix(&self, purpose: Purpose) -> Accept!(UnixStream, DispatchError) {
-        let responder = FastPathResponder::of(&self.state, purpose, true);
-        fn_service(move |socket: UnixStream| {
-            ready(Ok((DirectConnection::new(socket, responder.clone()), Protocol::Http1, None)))
-        })
-        .and_then(self.plain(purpose, Transport::Unix))
+    pub(crate) fn unix(&self, purpose: Purpose) -> Accept!(UnixStream) {
+        self.plain(purpose, Transport::Unix)
     }
 
     /// With TLS, and with HTTP/2 for clients that want it.
@@ -103,61 +98,109 @@ impl Http {
         &self,
         mut config: rustls::ServerConfig,
         purpose: Purpose,
-    ) -> Accept!(TcpStream, TlsError<io::Error, DispatchError>) {
-        config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
-        let mut acceptor = Acceptor::new(config);
-        acceptor.set_handshake_timeout(self.header_timeout);
-        let responder = FastPathResponder::of(&self.state, purpose, false);
-        let this = self.clone();
-        let service =
-            self.service(move |connection: &DirectConnection<TlsStream<TcpStream>>, extensions| {
-                let stream = connection.socket();
-                this.note(purpose, Transport::Tls, stream, extensions);
-                extensions.insert(IsTls);
-                extensions.insert(connection.turn().clone());
-                if let Some(client_ca) = &this.client_ca {
-                    ConnectionCertificate::note(client_ca, stream, extensions);
-                }
-            });
-        acceptor
-            .map_err(TlsError::into_service_error)
-            .and_then(move |stream: TlsStream<TcpStream>| {
-                let (peer, tls) = (stream.peer(), stream.get_ref().1);
-                ready(Ok(if tls.alpn_protocol() == Some(HTTP_2) {
-                    (DirectConnection::open(stream), Protocol::Http2, peer)
-                } else {
-                    // What a certificate is worth, the framework's side finds out.
-                    let responder = responder.clone().filter(|_| tls.peer_certificates().is_none());
-                    (DirectConnection::new(stream, responder), Protocol::Http1, peer)
+    ) -> Accept!(TcpStream) {
+        config.alpn_protocols = vec![http2::NAME.to_vec(), b"http/1.1".to_vec()];
+        let (this, acceptor) = (self.clone(), TlsAcceptor::from(Arc::new(config)));
+        fn_factory(move || {
+            let (this, acceptor) = (this.clone(), acceptor.clone());
+            async move {
+                let responder = FastPathResponder::of(&this.state, purpose, false);
+                let http1 = this.http1(
+                    |connection: &DirectConnection<TlsStream<Watched<TcpStream>>>, extensions| {
+                        extensions.insert(Rc::clone(connection.socket().get_ref().0.of()));
+                        extensions.insert(connection.turn().clone());
+                    },
+                );
+                let http1 = Rc::new(http1.new_service(()).await?);
+                let http2 = Rc::new(service::service(&this.state).new_service(()).await?);
+                Ok(fn_service(move |socket: TcpStream| {
+                    let (this, acceptor) = (this.clone(), acceptor.clone());
+                    let (http1, http2) = (Rc::clone(&http1), Rc::clone(&http2));
+                    let responder = responder.clone();
+                    async move {
+                        let let_in =
+                            this.let_in(socket.peer(), purpose, Transport::Tls).ok_or(())?;
+                        let of = &let_in.of;
+                        let socket = Watched::new(socket, Rc::clone(of), this.roster.clone());
+                        let conversation = async {
+                            let stream = this.handshakes.accept(&acceptor, socket).await;
+                            let stream = stream.map_err(|error| this.note_failure(of, &error))?;
+                            let connection = stream.get_ref().1;
+                            let is_http2 = connection.alpn_protocol() == Some(http2::NAME);
+                            if let Some(client_ca) = &this.client_ca
+                                && let Some(shown) =
+                                    ConnectionCertificate::of(client_ca, connection)
+                            {
+                                _ = of.certificate.set(shown);
+                            }
+                            of.activity.is_made(!is_http2);
+                            if is_http2 {
+                                let timeouts = this.http2_timeouts();
+                                let stopping = this.stopping.notified();
+                                http2::serve(stream, http2, Rc::clone(of), timeouts, stopping)
+                                    .await;
+                            } else {
+                                // What a certificate is worth, the framework's side finds out.
+                                let responder =
+                                    responder.filter(|_| of.certificate.get().is_none());
+                                let activity = Arc::clone(&of.activity);
+                                let direct = DirectConnection::new(stream, responder, activity);
+                                _ = http1.call((direct, Protocol::Http1, of.peer)).await;
+                            }
+                            Ok::<(), ()>(())
+                        };
+                        let_in.run(async { _ = conversation.await }).await;
+                        Ok(())
+                    }
                 }))
-            })
-            .and_then(service.map_err(TlsError::Service))
-    }
-
-    fn plain<S: Socket>(
-        &self,
-        purpose: Purpose,
-        transport: Transport,
-    ) -> HttpService<DirectConnection<S>, impl Front + use<S>, Tied> {
-        let this = self.clone();
-        self.service(move |connection: &DirectConnection<S>, extensions| {
-            this.note(purpose, transport, connection.socket(), extensions);
-            extensions.insert(connection.outbox().clone());
-            extensions.insert(connection.turn().clone());
+            }
         })
     }
 
-    /// The service of a worker and listener. `connected` notes what is known of a connection.
-    fn service<T: 'static, F: Fn(&T, &mut Extensions) + 'static>(
+    fn plain<S: Socket>(&self, purpose: Purpose, transport: Transport) -> Accept!(S, S) {
+        let this = self.clone();
+        fn_factory(move || {
+            let this = this.clone();
+            async move {
+                let responder = FastPathResponder::of(&this.state, purpose, true);
+                let http1 = this.http1(|connection: &DirectConnection<Watched<S>>, extensions| {
+                    extensions.insert(Rc::clone(connection.socket().of()));
+                    extensions.insert(connection.outbox().clone());
+                    extensions.insert(connection.turn().clone());
+                });
+                let http1 = Rc::new(http1.new_service(()).await?);
+                Ok(fn_service(move |socket: S| {
+                    let (this, http1, responder) =
+                        (this.clone(), Rc::clone(&http1), responder.clone());
+                    async move {
+                        let let_in = this.let_in(socket.peer(), purpose, transport).ok_or(())?;
+                        let of = &let_in.of;
+                        let peer = of.peer;
+                        let socket = Watched::new(socket, Rc::clone(of), this.roster.clone());
+                        let activity = Arc::clone(&of.activity);
+                        let connection = DirectConnection::new(socket, responder, activity);
+                        let conversation = http1.call((connection, Protocol::Http1, peer));
+                        let_in.run(async { _ = conversation.await }).await;
+                        Ok(())
+                    }
+                }))
+            }
+        })
+    }
+
+    /// HTTP/1 as the framework speaks it. It closes no connection for being idle: the roster does. `connected` tells what is
+    /// known of a connection.
+    fn http1<T: 'static, F: Fn(&T, &mut Extensions) + 'static>(
         &self,
         connected: F,
     ) -> HttpService<T, impl Front + use<T, F>, Tied> {
         attach_once(&self.heartbeats);
-        let stopping = self.stopping.clone();
+        let (stopping, limits) = (self.stopping.clone(), &self.state.config.limits);
         HttpService::build()
-            .keep_alive(self.waits.idle)
-            .client_request_timeout(self.header_timeout)
-            .client_disconnect_timeout(self.waits.farewell)
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(limits.header_timeout)
+            .client_disconnect_timeout(limits.stall_timeout)
+            .h1_write_buffer_size(WRITE_BUFFER)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
@@ -166,26 +209,50 @@ impl Http {
             .finish(service::service(&self.state))
     }
 
-    /// Notes who connects. The connection counts as open until what is noted of it is dropped with it.
-    fn note(
+    fn http2_timeouts(&self) -> http2::Timeouts {
+        let limits = &self.state.config.limits;
+        http2::Timeouts {
+            header: limits.header_timeout,
+            stall: limits.stall_timeout,
+            pressure: self.state.send_budget.pressure().clone(),
+        }
+    }
+
+    /// Counts who connects; `None` when there is no place.
+    fn let_in(
         &self,
+        peer: Option<SocketAddr>,
         purpose: Purpose,
         transport: Transport,
-        socket: &impl Socket,
-        extensions: &mut Extensions,
-    ) {
-        match purpose {
-            Purpose::Clients => {}
-            Purpose::Nginx => _ = extensions.insert(via_nginx::ViaNginx),
-            Purpose::Metrics => _ = extensions.insert(listener::OnMetricsListener),
+    ) -> Option<LetIn> {
+        let of_address = match (&self.per_address, peer) {
+            (Some(per_address), Some(peer)) if purpose == Purpose::Clients => {
+                per_address.count(peer).ok()?
+            }
+            _ => None,
+        };
+        let place = self.roster.join(purpose).ok()?;
+        let of = OfConnection {
+            purpose,
+            is_tls: transport == Transport::Tls,
+            peer,
+            certificate: std::cell::OnceCell::new(),
+            activity: Arc::clone(place.activity()),
+        };
+        Some(LetIn {
+            of: Rc::new(of),
+            _place: place,
+            _of_address: of_address,
+            _gauge: self.state.metrics.connection(transport),
+        })
+    }
+
+    /// Tells the operator of a client that was sent away for its certificate: it learns no more than that.
+    fn note_failure(&self, of: &OfConnection, error: &io::Error) {
+        let shown = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(why)) = shown {
+            self.state.failure_policy.bad_certificate(of.peer.map(|peer| peer.ip()), why);
         }
-        if purpose != Purpose::Nginx
-            && let (Some(per_address), Some(peer)) = (&self.per_address, socket.peer())
-            && let Some(open) = per_address.count(peer, socket.fd())
-        {
-            extensions.insert(open);
-        }
-        extensions.insert(self.state.metrics.connection(transport));
     }
 }
 
@@ -196,43 +263,5 @@ fn attach_once(heartbeats: &Heartbeats) {
     }
     if !ATTACHED.replace(true) {
         heartbeats.attach();
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Waits {
-    /// How long a connection without a request stays open.
-    idle: Duration,
-    /// How long a connection that is to be closed has for what is still to be sent.
-    farewell: Duration,
-}
-
-impl Waits {
-    /// Two of the library's timers would cut off a client that pauses:
-    ///
-    /// - Over HTTP/1 a connection counts as idle when the last bytes of an answer are in the library's
-    ///   buffer, even though the client has not taken them. It is then closed after `idle` and
-    ///   `farewell` together.
-    /// - Over HTTP/2 a client that reads nothing cannot answer the pings, which are sent every `idle`
-    ///   and must be answered within the same time.
-    fn new(limits: &Limits, tls: bool) -> Self {
-        let idle = if tls { limits.idle_timeout.max(PATIENCE) } else { limits.idle_timeout };
-        Self { idle, farewell: PATIENCE.saturating_sub(idle).max(FAREWELL) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_cuts_off_a_client_that_pauses_for_five_minutes() {
-        for idle in [1, 60, 120, 300, 900] {
-            let limits = Limits { idle_timeout: Duration::from_secs(idle), ..Limits::default() };
-            let plain = Waits::new(&limits, false);
-            assert!(plain.idle + plain.farewell >= PATIENCE, "{plain:?}");
-            assert_eq!(plain.idle, limits.idle_timeout);
-            assert!(Waits::new(&limits, true).idle >= PATIENCE);
-        }
     }
 }

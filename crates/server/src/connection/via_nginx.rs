@@ -8,7 +8,11 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue},
 };
 
-use crate::life_cycle::state::State;
+use crate::{
+    connection::{listen::Purpose, of},
+    life_cycle::state::State,
+    router::request_parts::RequestParts,
+};
 
 /// In an answer: the file that nginx is to send. In a request: `off` asks for the bytes all the same, for nginx
 /// has not found the file.
@@ -17,14 +21,14 @@ pub(crate) const HEADER: &str = "x-accel-redirect";
 /// In an answer: how many bytes of that file nginx may send in a second.
 pub(crate) const LIMIT_RATE: HeaderName = HeaderName::from_static("x-accel-limit-rate");
 
-/// Marks a connection that nginx has made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ViaNginx;
+/// Whether it is nginx that asks.
+pub(crate) fn is_nginx(request: &impl RequestParts) -> bool {
+    of::is_for(request, Purpose::Nginx)
+}
 
 /// Where nginx finds a file of the cache, if it is nginx that asks.
 pub(crate) fn location(request: &HttpRequest, state: &State, name: &str) -> Option<HeaderValue> {
-    request.conn_data::<ViaNginx>()?;
-    if request.headers().get(HEADER).is_some_and(|value| value == "off") {
+    if !is_nginx(request) || request.headers().get(HEADER).is_some_and(|value| value == "off") {
         return None;
     }
     location_of(state, name)

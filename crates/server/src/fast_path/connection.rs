@@ -5,15 +5,13 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, Bytes};
 use rns_cache::Piece;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::OwnedSemaphorePermit,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     outbox::Outbox,
@@ -21,7 +19,7 @@ use super::{
     socket::Socket,
     turn::FrameworkTurn,
 };
-use crate::metrics::Transfer;
+use crate::{connection::open::Activity, metrics::Transfer, response::send_budget::Share};
 
 /// Bytes that are read from a client at a time.
 const MAX_READ: usize = 16 << 10;
@@ -52,9 +50,10 @@ pub(crate) struct DirectConnection<S> {
     socket: S,
     outbox: Outbox,
     gate: RequestGate,
+    activity: Arc<Activity>,
     /// What is left of an answer that the framework knows nothing of.
     rest: Bytes,
-    download: Option<(Transfer, OwnedSemaphorePermit)>,
+    download: Option<(Transfer, Share)>,
     /// Whether a body waits to be told that its piece has left.
     has_left: bool,
     /// Whether the socket may hold back bytes of an answer that the framework knows nothing of.
@@ -63,21 +62,17 @@ pub(crate) struct DirectConnection<S> {
 }
 
 impl<S: Socket> DirectConnection<S> {
-    /// A connection that speaks HTTP/1.
-    pub(crate) fn new(socket: S, responder: Option<Rc<dyn Responder>>) -> Self {
-        Self::behind(RequestGate::new(responder), socket)
-    }
-
-    /// A connection that speaks another protocol, which only passes through.
-    pub(crate) fn open(socket: S) -> Self {
-        Self::behind(RequestGate::open(), socket)
-    }
-
-    fn behind(gate: RequestGate, socket: S) -> Self {
+    /// A connection that speaks HTTP/1. What the framework does not see is noted in `activity`.
+    pub(crate) fn new(
+        socket: S,
+        responder: Option<Rc<dyn Responder>>,
+        activity: Arc<Activity>,
+    ) -> Self {
         Self {
             socket,
             outbox: Outbox::default(),
-            gate,
+            gate: RequestGate::new(responder),
+            activity,
             rest: Bytes::new(),
             download: None,
             has_left: false,
@@ -136,6 +131,7 @@ impl<S: Socket> DirectConnection<S> {
                 if self.gate.is_at_end() {
                     return Poll::Ready(Ok(()));
                 }
+                self.activity.head_waits(self.gate.partial_head());
                 passage = ready!(self.poll_client(cx, room, buffers))?;
             }
             match passage {
@@ -151,6 +147,7 @@ impl<S: Socket> DirectConnection<S> {
         if let Some(body) = answer.body {
             self.outbox.put(body);
         }
+        self.activity.request_begins();
         self.download = answer.download;
         self.is_unflushed = true;
         let sent = match self.poll_write_with_outbox(cx, head) {
@@ -177,6 +174,7 @@ impl<S: Socket> DirectConnection<S> {
             }
             self.has_left = false;
             self.is_unflushed = false;
+            self.activity.request_ends();
         }
         Poll::Ready(Ok(()))
     }

@@ -1,21 +1,14 @@
 //! Lets one request at a time through to the framework.
 
-use std::{
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::rc::Rc;
 
 use bytes::{Buf as _, BytesMut};
 use rns_cache::Piece;
 use rns_formats::http1::{MAX_HEAD, ReadHead, RequestBody, SimpleRequest, read_head};
-use tokio::{io::ReadBuf, sync::OwnedSemaphorePermit};
+use tokio::io::ReadBuf;
 
 use super::turn::FrameworkTurn;
-use crate::metrics::Transfer;
-
-/// The framework closes a connection on which it has seen no request for a while. It sees one at least this often, so that
-/// it is wrong about the time by no more.
-const FRAMEWORK_INTERVAL: Duration = Duration::from_secs(1);
+use crate::{metrics::Transfer, response::send_budget::Share};
 
 /// Bytes that are read ahead while a request is answered. A client that goes away is noticed by reading only.
 const MAX_READ_AHEAD: usize = 16 << 10;
@@ -33,7 +26,7 @@ pub(crate) struct FastAnswer {
     /// Not an empty one.
     pub(crate) body: Option<Piece>,
     /// Where it counts as a download, which is complete when all has left.
-    pub(crate) download: Option<(Transfer, OwnedSemaphorePermit)>,
+    pub(crate) download: Option<(Transfer, Share)>,
 }
 
 /// What became of bytes from the client.
@@ -57,8 +50,8 @@ pub(super) struct RequestGate {
     partial: usize,
     /// Whether the client will send nothing more.
     is_ended: bool,
-    /// When the framework has last seen a request.
-    seen: Option<Instant>,
+    /// Whether the framework has seen a request. Until then it waits for the first one, and for so long only.
+    has_seen_one: bool,
 }
 
 enum Phase {
@@ -97,13 +90,8 @@ impl RequestGate {
             unread: BytesMut::new(),
             partial: 0,
             is_ended: false,
-            seen: None,
+            has_seen_one: false,
         }
-    }
-
-    /// Lets everything through, as a protocol other than HTTP/1 wants it.
-    pub(super) fn open() -> Self {
-        Self { phase: Phase::Open, ..Self::new(None) }
     }
 
     pub(super) const fn turn(&self) -> &FrameworkTurn {
@@ -128,6 +116,11 @@ impl RequestGate {
             // The parser refuses a head that is too long.
             (false, Phase::Idle | Phase::Closing | Phase::Open) => MAX_READ_AHEAD,
         }
+    }
+
+    /// How many bytes of a head have come that is not whole.
+    pub(super) fn partial_head(&self) -> usize {
+        if self.is_idle() { self.unread.len() } else { 0 }
     }
 
     /// Notes that the client will send nothing more.
@@ -192,12 +185,11 @@ impl RequestGate {
                 }
                 ReadHead::Invalid => self.give_up(),
                 ReadHead::Complete(head) => {
-                    let now = Instant::now();
-                    let fast = head.simple.and_then(|request| self.answer(&request, now, answer));
+                    let fast = head.simple.and_then(|request| self.answer(&request, answer));
                     if let Some(fast) = fast {
                         return (head.len, Passage::Answered(fast));
                     }
-                    self.seen = Some(now);
+                    self.has_seen_one = true;
                     self.turn.begin();
                     self.answer_head = AnswerHead::Awaited;
                     self.phase =
@@ -214,14 +206,8 @@ impl RequestGate {
         (taken, if taken > 0 { Passage::HandedOver } else { Passage::Waiting })
     }
 
-    fn answer(
-        &self,
-        request: &SimpleRequest<'_>,
-        now: Instant,
-        head: &mut Vec<u8>,
-    ) -> Option<FastAnswer> {
-        let is_seen = self.seen.is_some_and(|seen| now.duration_since(seen) < FRAMEWORK_INTERVAL);
-        self.responder.as_deref().filter(|_| is_seen)?.answer(request, head)
+    fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
+        self.responder.as_deref().filter(|_| self.has_seen_one)?.answer(request, head)
     }
 
     /// How many of these bytes belong to the request that the framework has.

@@ -78,14 +78,14 @@ impl fast_path::Responder for FastPathResponder {
             }
             Resource::Nar(name) if self.sends_files => {
                 // A file is held as long as the client takes.
-                let slot = Arc::clone(&state.downloads).try_acquire_owned().ok()?;
+                let share = state.send_budget.try_download()?;
                 let by_name = self.purpose == Purpose::Nginx;
                 let view = &grant.view;
                 let body = nar::at_hand(state, view, &name, (by_name, audience), head)?;
                 state.metrics.answered(Kind::Nar, 200);
                 let mut transfer = state.metrics.transfer(Kind::Nar);
                 transfer.sent(body.as_ref().map_or(0, Piece::left));
-                Some(FastAnswer { body, download: Some((transfer, slot)) })
+                Some(FastAnswer { body, download: Some((transfer, share)) })
             }
             _ => None,
         }

@@ -3,24 +3,21 @@
 use std::{
     io,
     net::SocketAddr,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::AsFd,
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
 };
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::{TcpStream, UnixStream};
 use rns_cache::FilePart;
 use rustix::{fs::sendfile, io::Errno, net::sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
+use tokio_rustls::server::TlsStream;
 
 /// A stream of the runtime.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
     /// The address at the other end; a unix socket has none.
     fn peer(&self) -> Option<SocketAddr>;
-
-    /// What the bytes go over in the end.
-    fn fd(&self) -> BorrowedFd<'_>;
 
     /// Makes the kernel keep back packets that are not full, or no longer do so.
     fn cork(&self, is_corked: bool);
@@ -35,10 +32,6 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
 impl Socket for TcpStream {
     fn peer(&self) -> Option<SocketAddr> {
         self.peer_addr().ok()
-    }
-
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.as_fd()
     }
 
     fn cork(&self, is_corked: bool) {
@@ -62,10 +55,6 @@ impl Socket for UnixStream {
         None
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.as_fd()
-    }
-
     fn cork(&self, _: bool) {}
 
     fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
@@ -79,13 +68,9 @@ impl Socket for UnixStream {
     }
 }
 
-impl Socket for TlsStream<TcpStream> {
+impl<S: Socket> Socket for TlsStream<S> {
     fn peer(&self) -> Option<SocketAddr> {
         self.get_ref().0.peer()
-    }
-
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.get_ref().0.as_fd()
     }
 
     fn cork(&self, _: bool) {}

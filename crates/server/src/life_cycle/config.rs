@@ -129,8 +129,17 @@ pub struct Hooks {
     pub started: Option<Arc<StartedHook>>,
 }
 
-/// See [`Hooks::reload`]. The error is for the operator.
-pub type ReloadHook = dyn Fn() -> Result<Reloadable, String> + Send + Sync;
+/// See [`Hooks::reload`].
+pub type ReloadHook = dyn Fn() -> Result<Reloadable, ReloadError> + Send + Sync;
+
+/// Why there is no new configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReloadError {
+    /// Its file changes at the moment: another try in a moment may find it whole.
+    StillWritten,
+    /// It is refused; the text is for the operator.
+    Refused(String),
+}
 
 /// See [`Hooks::started`]: one URL (or `unix:` path) for each listener, and the public keys that sign.
 pub type StartedHook = dyn Fn(&[String], &[rns_formats::PublicKey]) + Send + Sync;

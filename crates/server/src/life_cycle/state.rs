@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rns_cache::CacheFactory;
 use rns_formats::{PublicKey, StoreDir};
-use tokio::sync::Semaphore;
 
 use crate::{
     auth::FailurePolicy,
@@ -14,8 +13,12 @@ use crate::{
     connection::limits::Limiter,
     metrics::Metrics,
     narinfo_cache::NarinfoCache,
+    response::send_budget::SendBudget,
     router::routes::health::ReadinessCache,
 };
+
+/// Listings that are made at the same time; each can be some MiB.
+const LARGE_METADATA: usize = 4;
 
 /// The shared state of a server.
 pub(crate) struct State {
@@ -31,8 +34,10 @@ pub(crate) struct State {
     pub(crate) failure_policy: FailurePolicy,
     /// What is counted.
     pub(crate) metrics: Metrics,
-    /// One permit for each download that may run.
-    pub(crate) downloads: Arc<Semaphore>,
+    /// What may be on its way to clients.
+    pub(crate) send_budget: SendBudget,
+    /// Turns of those who make large metadata, which they hold until it may be sent.
+    pub(crate) large_metadata: SendBudget,
     /// Rendered narinfos.
     pub(crate) narinfos: NarinfoCache,
     /// What those were told who asked last whether all is well.
@@ -54,7 +59,8 @@ impl State {
             failure_policy: FailurePolicy::new(config.failure_policy.clone(), metrics.clone()),
             metrics,
             limiter: Limiter::new(&config.limits),
-            downloads: Arc::new(Semaphore::new(most_downloads(&config))),
+            send_budget: SendBudget::new(config.limits.downloads, config.limits.send_memory_bytes),
+            large_metadata: SendBudget::new(LARGE_METADATA, u64::MAX),
             narinfos: NarinfoCache::new(config.limits.narinfo_cache_bytes),
             readiness_cache: ReadinessCache::default(),
             config,
@@ -68,7 +74,7 @@ impl State {
 
     /// Whether anything is being downloaded at the moment.
     pub(crate) fn is_downloading(&self) -> bool {
-        self.downloads.available_permits() < most_downloads(&self.config)
+        self.send_budget.downloads() > 0
     }
 
     /// Loads the keys and tokens of other caches. What they show is found out from now on.
@@ -129,12 +135,11 @@ impl State {
                 }
             }
         }
+        if self.send_budget.is_full() {
+            reasons.push(NotReady::Full);
+        }
         reasons
     }
-}
-
-fn most_downloads(config: &ServerConfig) -> usize {
-    config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// Why a server is not ready.
@@ -149,6 +154,11 @@ pub(crate) enum NotReady {
     /// It is not known what a cache shows.
     #[error("{0}")]
     Exposure(String),
+    /// Requests wait for others to be answered.
+    #[error(
+        "requests wait because as much is being sent as may be (`limits.downloads`, `limits.send_memory`)"
+    )]
+    Full,
     /// The store cannot be read.
     #[error("{0}")]
     Store(String),

@@ -9,6 +9,7 @@ use crate::{
     connection::{
         http::Http,
         listen::{Bound, ListeningSocket, SocketFile},
+        open::{MAX_METRICS_CONNECTIONS, Roster},
         tls::Certificate,
     },
     life_cycle::{heartbeat::Heartbeats, nofile_limit, run::RunError, state::State},
@@ -16,6 +17,9 @@ use crate::{
 
 /// Most workers that the server library can have.
 const MAX_WORKERS: usize = 512;
+
+/// Connections beside those that clients may have: of those who watch, and of those who will be sent away.
+const NOT_YET_LET_IN: usize = MAX_METRICS_CONNECTIONS + 1024;
 
 /// How many workers there are.
 pub(crate) fn number(config: &ServerConfig) -> usize {
@@ -37,12 +41,19 @@ pub(crate) fn start(
     let limits = &state.config.limits;
     let workers = number(&state.config);
     let connections = nofile_limit::make_room(limits.connections, limits.downloads);
+    let roster = Roster::new(connections);
+    let (watching, watched) = (roster.clone(), Arc::clone(state));
+    tokio::spawn(async move {
+        watching.watch(&watched.config.limits, watched.send_budget.pressure()).await
+    });
     let mut server = Server::build()
         .workers(workers)
-        .max_concurrent_connections(connections.div_ceil(workers))
+        // The roster keeps the limit: the library would let nobody in, those who watch included.
+        .max_concurrent_connections(connections.saturating_add(NOT_YET_LET_IN))
         .shutdown_timeout(state.config.shutdown_grace.as_secs().saturating_add(1))
         .disable_signals();
-    let http = Http::new(state, heartbeats, certificate, server.graceful_shutdown_signal());
+    let http =
+        Http::new(state, heartbeats, &roster, certificate, server.graceful_shutdown_signal());
     let mut files = Vec::new();
     for (number, listener) in bound.into_iter().enumerate() {
         let (http, name, purpose) = (http.clone(), number.to_string(), listener.purpose);

@@ -23,6 +23,10 @@ pub(crate) struct Observed {
     pub(crate) layout_cache_hits: u64,
     /// NARs whose store path had to be walked.
     pub(crate) layout_cache_misses: u64,
+    /// Memory taken by bodies on their way to clients, in bytes.
+    pub(crate) send_memory_bytes: u64,
+    /// Requests that wait for others to be answered.
+    pub(crate) requests_waiting: u64,
     /// Memory taken by narinfo narinfos, in bytes.
     pub(crate) narinfo_cache_bytes: u64,
     /// Compressed NARs.
@@ -50,6 +54,8 @@ pub(super) struct RequestParts {
     layout_bytes: IntGauge,
     layout_hits: IntCounter,
     layout_misses: IntCounter,
+    send_memory: IntGauge,
+    waiting: IntGauge,
     narinfo_bytes: IntGauge,
     nar_cache: NarCache,
     exposures: Exposures,
@@ -90,6 +96,14 @@ impl RequestParts {
                 .gauge("rust_nix_serve_layout_cache_bytes", "Memory taken by cached NAR layouts."),
             layout_hits: layouts.with_label_values(&["hit"]),
             layout_misses: layouts.with_label_values(&["miss"]),
+            send_memory: build.gauge(
+                "rust_nix_serve_send_memory_bytes",
+                "Memory taken by bodies on their way to clients, of limits.send_memory.",
+            ),
+            waiting: build.gauge(
+                "rust_nix_serve_requests_waiting",
+                "Requests that wait because as much is being sent as may be.",
+            ),
             narinfo_bytes: build
                 .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by narinfo narinfos."),
             nar_cache: NarCache::new(build),
@@ -116,6 +130,8 @@ impl RequestParts {
         raise(&self.rooted, observed.temp_roots_held);
         raise(&self.unrooted, observed.temp_roots_missed);
         raise(&self.store_errors, observed.store_errors);
+        self.send_memory.set(signed(observed.send_memory_bytes));
+        self.waiting.set(signed(observed.requests_waiting));
         self.layout_bytes.set(signed(observed.layout_cache_bytes));
         raise(&self.layout_hits, observed.layout_cache_hits);
         raise(&self.layout_misses, observed.layout_cache_misses);

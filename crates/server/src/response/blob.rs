@@ -1,7 +1,5 @@
 //! Answers from the bytes that a cache hands out: whole, in part, or by a server in front.
 
-use std::sync::Arc;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -11,7 +9,6 @@ use actix_web::{
 };
 use bytes::Bytes;
 use rns_cache::{Blob, BlobBody, CacheError, Chunks, GrowingBlob};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     connection::via_nginx,
@@ -20,6 +17,7 @@ use crate::{
     response::{
         Answer, Entity,
         body::{Body, Download, Held},
+        send_budget::Client,
     },
 };
 
@@ -42,13 +40,13 @@ pub(crate) async fn send(
     if request.method() == Method::HEAD || part.len() == 0 {
         return Ok(Some(entity.answer_part(&part, Body::head(part.len()))));
     }
-    let slot = slot(state).await?;
+    let share = state.send_budget.download(network(request, state), part.len()).await;
     let transfer = || state.metrics.transfer(kind);
     let body = match blob.read(part.range()).await? {
         None => return Ok(None),
-        Some(BlobBody::Whole(bytes)) => Body::Held(Held::new(bytes, transfer(), slot)),
+        Some(BlobBody::Whole(bytes)) => Body::Held(Held::new(bytes, transfer(), share)),
         Some(BlobBody::Stream(chunks)) => {
-            Body::Stream(Download::new(chunks, Some(part.len()), transfer(), slot))
+            Body::Stream(Download::new(chunks, Some(part.len()), transfer(), share))
         }
     };
     Ok(Some(entity.answer_part(&part, body)))
@@ -72,7 +70,7 @@ pub(crate) async fn send_growing(
     let mut answer = if request.method() == Method::HEAD {
         entity.answer_whole(Body::head_of_stream())
     } else {
-        stream(state, entity, (growing.stream(), kind)).await?
+        stream(request, state, entity, (growing.stream(), kind)).await
     };
     answer.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     Ok(Some(answer))
@@ -80,13 +78,14 @@ pub(crate) async fn send_growing(
 
 /// The answer with all of a stream whose length is not known.
 pub(crate) async fn stream(
+    request: &HttpRequest,
     state: &State,
     entity: &Entity,
     (chunks, kind): (Box<dyn Chunks>, Kind),
-) -> Result<Answer, CacheError> {
-    let slot = slot(state).await?;
-    let download = Download::new(chunks, None, state.metrics.transfer(kind), slot);
-    Ok(entity.answer_whole(Body::Stream(download)))
+) -> Answer {
+    let share = state.send_budget.download(network(request, state), u64::MAX).await;
+    let download = Download::new(chunks, None, state.metrics.transfer(kind), share);
+    entity.answer_whole(Body::Stream(download))
 }
 
 /// The answer that makes nginx send a file.
@@ -106,6 +105,7 @@ fn elsewhere(url: HeaderValue) -> Answer {
     answer
 }
 
-async fn slot(state: &State) -> Result<OwnedSemaphorePermit, CacheError> {
-    Arc::clone(&state.downloads).acquire_owned().await.map_err(|_| CacheError::ShuttingDown)
+/// Who asks, for a fair share.
+fn network(request: &HttpRequest, state: &State) -> Client {
+    state.failure_policy.network(request)
 }

@@ -31,6 +31,11 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
 async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
     let (kind, answer) = take_time(&request, &state).await;
     let answer = finish(&request, &state, kind, answer);
+    let answer = match kind {
+        // A full server must still be able to say so.
+        Kind::Metrics | Kind::Health => answer,
+        _ => with_share(&request, &state, answer).await,
+    };
     response::direct(&request, answer)
 }
 
@@ -40,6 +45,13 @@ fn finish(request: &impl RequestParts, state: &State, kind: Kind, answer: Answer
     state.metrics.answered(kind, answer.status().as_u16());
     state.metrics.bytes(kind, answer.body().uncounted());
     answer
+}
+
+/// Waits until an answer that takes much memory may be sent.
+pub(crate) async fn with_share(request: &HttpRequest, state: &State, answer: Answer) -> Answer {
+    let Some(bytes) = answer.body().needs_share() else { return answer };
+    let share = state.send_budget.bytes(state.failure_policy.network(request), bytes).await;
+    answer.map_body(|_, body| body.with_share(share))
 }
 
 /// Answers what may have to be waited for.
@@ -122,7 +134,9 @@ async fn perform(
     resource: Option<Resource>,
 ) -> Answer {
     match (request.method(), resource) {
-        (&Method::GET | &Method::HEAD, Some(resource)) => {
+        // Those who watch the service ask with whatever method their program has.
+        (_, Some(resource @ (Resource::Healthz | Resource::Readyz)))
+        | (&Method::GET | &Method::HEAD, Some(resource)) => {
             route(request, state, view, resource).await
         }
         (&Method::GET | &Method::HEAD, None) => response::not_found(),
@@ -137,7 +151,7 @@ async fn route(request: &HttpRequest, state: &State, view: &Cache, resource: Res
         Resource::NarInfo { hash, json } => {
             routes::narinfo::get(request, state, view, hash, json).await
         }
-        Resource::Listing(hash) => routes::listing::get(request, view, hash).await,
+        Resource::Listing(hash) => routes::listing::get(request, state, view, hash).await,
         Resource::Nar(name) => routes::nar::get(request, state, view, name).await,
         Resource::Log(name) => routes::log::get(request, state, view, &name).await,
         Resource::BuildTrace { drv, output } => {

@@ -3,6 +3,7 @@
 use std::{
     error::Error as StdError,
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -20,7 +21,12 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use crate::{fast_path::FrameworkTurn, life_cycle::state::State, router};
+use crate::{
+    connection::{of::OfConnection, open::Activity},
+    fast_path::FrameworkTurn,
+    life_cycle::state::State,
+    router,
+};
 
 /// What makes the service that answers requests.
 pub(crate) trait Front:
@@ -55,17 +61,40 @@ pub(crate) fn service(state: &Arc<State>) -> impl Front + use<> {
     let app = map_config(app.into_factory(), |()| AppConfig::default());
     let app = app.map_err(|error: Error| error.error_response());
     apply_fn_factory(app, move |request: Request, app: &_| {
-        let turn = request.conn_data::<FrameworkTurn>().cloned().map(EndsTurn);
-        Answering { future: Service::call(app, request), turn }
+        let turn = EndsTurn::of(&request);
+        Answering { future: Service::call(app, request), turn: Some(turn) }
     })
 }
 
 /// Ends the turn of a request when nothing more of its answer will come.
-struct EndsTurn(FrameworkTurn);
+struct EndsTurn {
+    turn: Option<FrameworkTurn>,
+    activity: Option<Arc<Activity>>,
+}
+
+impl EndsTurn {
+    fn of(request: &Request) -> Self {
+        // Over HTTP/2 requests are noted where streams begin and end.
+        let activity = request.conn_data::<Rc<OfConnection>>().map(|of| Arc::clone(&of.activity));
+        if let Some(activity) = &activity {
+            activity.request_begins();
+        }
+        Self { turn: request.conn_data::<FrameworkTurn>().cloned(), activity }
+    }
+
+    fn is_last(&self) -> bool {
+        self.turn.as_ref().is_some_and(FrameworkTurn::is_last)
+    }
+}
 
 impl Drop for EndsTurn {
     fn drop(&mut self) {
-        self.0.end();
+        if let Some(turn) = &self.turn {
+            turn.end();
+        }
+        if let Some(activity) = &self.activity {
+            activity.request_ends();
+        }
     }
 }
 
@@ -85,7 +114,7 @@ where
         let this = self.get_mut();
         let answer = ready!(Pin::new(&mut this.future).poll(cx))?;
         let turn = this.turn.take();
-        let is_last = turn.as_ref().is_some_and(|turn| turn.0.is_last());
+        let is_last = turn.as_ref().is_some_and(EndsTurn::is_last);
         let mut answer = Response::from(answer).map_body(|_, body| Tied { body, _turn: turn });
         if is_last {
             answer.head_mut().set_connection_type(ConnectionType::Close);

@@ -44,7 +44,8 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
     };
     let config = config::load(&serve, environment, PassedSockets::Unknown)?.store;
     // The store logs why it does not serve a path.
-    logging::start(&LogConfig { level: "warn".to_owned(), format: LogFormat::Text })?;
+    let log = LogConfig { level: "warn".to_owned(), format: LogFormat::Text };
+    let (_, _flush) = logging::start(&log)?;
     let place = PathInStore::parse(path, &config.store_dir)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;

@@ -12,13 +12,19 @@ use crate::config::units::{ByteSize, Span};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawLimits {
-    /// Open connections of all listeners together.
+    /// Open connections of all listeners for clients together. One more closes the one that has been idle for longest;
+    /// where none is idle, it is closed itself. Listeners for metrics have 64 of their own.
     pub(crate) connections: usize,
-    /// NARs, logs and files sent at the same time; more wait their turn.
+    /// NARs, logs and files sent at the same time; more wait their turn, client by client. While any wait, clients that
+    /// have taken nothing for ten seconds are cut off; they go on from where they were.
     pub(crate) downloads: usize,
+    /// Memory for bodies on their way to clients, of all together: 512 KiB for each download, and large listings. More
+    /// wait their turn as with `limits.downloads`.
+    pub(crate) send_memory: ByteSize,
     /// Memory for narinfos that were rendered before.
     pub(crate) narinfo_cache: ByteSize,
-    /// How long the head of a request may take to arrive.
+    /// How long the head of a request may take to arrive, each one of a connection. A TLS handshake has as long, and
+    /// ten seconds at most.
     pub(crate) header_timeout: Span,
     /// How long a connection without a request stays open. Longer than a proxy's pool keeps it.
     pub(crate) idle_timeout: Span,
@@ -64,6 +70,7 @@ impl Default for RawLimits {
         Self {
             connections: limits.connections,
             downloads: limits.downloads,
+            send_memory: ByteSize(limits.send_memory_bytes),
             narinfo_cache: ByteSize::of(limits.narinfo_cache_bytes),
             header_timeout: Span(limits.header_timeout),
             idle_timeout: Span(limits.idle_timeout),

@@ -51,7 +51,10 @@ struct Known {
 
 #[derive(Default)]
 struct Attempts {
+    /// When the last one ended.
     last: Option<Instant>,
+    /// When the last one that brought keys began.
+    succeeded: Option<Instant>,
     failing: bool,
 }
 
@@ -61,7 +64,7 @@ pub(super) enum Found {
     Key(Arc<Key>),
     /// The issuer has no such key.
     None,
-    /// The issuer cannot be asked.
+    /// The issuer cannot be asked, or not yet again: it may have the key by now.
     Undetermined,
 }
 
@@ -90,8 +93,14 @@ impl Issuer {
         Self { url, ca, pace, fetch, known: ArcSwapOption::empty(), turn: Arc::default() }
     }
 
-    /// The key that a token says it is signed with. The issuer is asked when that is not among the known ones.
-    pub(super) async fn key(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm) -> Found {
+    /// The key that a token says it is signed with, which came at this time. The issuer is asked when that is not among the
+    /// known ones.
+    pub(super) async fn key(
+        self: &Arc<Self>,
+        id: Option<&str>,
+        algorithm: Algorithm,
+        asked: Instant,
+    ) -> Found {
         if let Some((key, age)) = self.known(id, algorithm) {
             if age > self.pace.fresh
                 && let Ok(turn) = Arc::clone(&self.turn).try_lock_owned()
@@ -106,8 +115,10 @@ impl Issuer {
         }
         match self.known(id, algorithm) {
             Some((key, _)) => Found::Key(key),
-            None if self.turn.lock().await.failing => Found::Undetermined,
-            None => Found::None,
+            None => match self.turn.lock().await.succeeded {
+                Some(began) if began >= asked => Found::None,
+                _ => Found::Undetermined,
+            },
         }
     }
 
@@ -130,11 +141,13 @@ impl Issuer {
         }
         let issuer = Arc::clone(self);
         Some(tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
             let fetched = (issuer.fetch)(&issuer.url, issuer.ca.as_deref());
             turn.last = Some(Instant::now());
             let was_failing = std::mem::replace(&mut turn.failing, fetched.is_err());
             match fetched {
                 Ok(keys) => {
+                    turn.succeeded = Some(began);
                     if was_failing || issuer.known.load().is_none() {
                         tracing::info!("{issuer} has {} keys", keys.len());
                     }
@@ -176,7 +189,7 @@ mod tests {
     }
 
     async fn key(issuer: &Arc<Issuer>, id: &str) -> Found {
-        issuer.key(Some(id), Algorithm::EdDSA).await
+        issuer.key(Some(id), Algorithm::EdDSA, Instant::now()).await
     }
 
     #[tokio::test]
@@ -196,7 +209,10 @@ mod tests {
         for one in all {
             assert!(matches!(one.await.unwrap(), Found::Key(_)));
         }
-        assert!(matches!(key(&issuer, "b").await, Found::None), "no key of the issuer");
+        assert!(
+            matches!(key(&issuer, "b").await, Found::Undetermined),
+            "the issuer may have it since, and is not asked again so soon"
+        );
         assert_eq!(FETCHED.load(Ordering::Relaxed), 1);
     }
 

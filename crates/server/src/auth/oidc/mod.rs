@@ -10,7 +10,7 @@ mod keys;
 mod signature;
 mod token;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use quick_cache::sync::Cache;
 use rns_formats::Sha256Digest;
@@ -57,10 +57,10 @@ struct Good {
 
 impl Good {
     /// Whether it still is: its time is not over, and the issuer still has the key.
-    async fn counts(&self) -> bool {
+    async fn counts(&self, asked: Instant) -> bool {
         token::seconds() < self.until
             && matches!(
-                self.issuer.key(self.key_id.as_deref(), self.key.algorithm).await,
+                self.issuer.key(self.key_id.as_deref(), self.key.algorithm, asked).await,
                 Found::Key(key) if Arc::ptr_eq(&key, &self.key)
             )
     }
@@ -90,39 +90,51 @@ impl Oidc {
         Self { providers: providers.collect(), remembered: Cache::new(REMEMBERED) }
     }
 
+    /// Whether anybody vouches for clients.
+    pub(super) fn is_any(&self) -> bool {
+        !self.providers.is_empty()
+    }
+
     /// What a secret is worth that is a token of an issuer; `None` for a secret of another kind.
     pub(super) async fn identity(&self, secret: &[u8]) -> Option<Identity> {
         if self.providers.is_empty() || !token::is_one(secret) {
             return None;
         }
+        let asked = Instant::now();
         let hash = Sha256Digest::of(secret);
         if let Some(good) = self.remembered.get(&hash)
-            && good.counts().await
+            && good.counts(asked).await
         {
             return Some(Identity::Known(good.holder));
         }
-        Some(match self.check(secret).await {
+        Some(match self.check(secret, asked).await {
             Ok(Some(good)) => {
                 self.remembered.insert(hash, good.clone());
                 Identity::Known(good.holder)
             }
             Ok(None) => Identity::Undetermined,
-            Err(fault) => Identity::Wrong(fault.into()),
+            Err(fault) => Identity::Wrong(fault),
         })
     }
 
     /// `None`: the keys of the issuer cannot be had.
-    async fn check(&self, secret: &[u8]) -> Result<Option<Good>, token::Fault> {
+    async fn check(
+        &self,
+        secret: &[u8],
+        asked: Instant,
+    ) -> Result<Option<Good>, Cow<'static, str>> {
         let token = Unverified::read(secret)?;
         let of_issuer =
             || self.providers.iter().filter(|provider| provider.config.issuer == token.issuer);
         let Some(first) = of_issuer().next() else {
-            return Err("a token of an issuer that is not configured");
+            return Err("a token of an issuer that is not configured".into());
         };
         let issuer = Arc::clone(&first.issuer);
-        let key = match issuer.key(token.key_id.as_deref(), token.algorithm).await {
+        let key = match issuer.key(token.key_id.as_deref(), token.algorithm, asked).await {
             Found::Key(key) => key,
-            Found::None => return Err("a token signed with a key that its issuer does not have"),
+            Found::None => {
+                return Err("a token signed with a key that its issuer does not have".into());
+            }
             Found::Undetermined => return Ok(None),
         };
         let audiences: Vec<&str> =
@@ -130,7 +142,9 @@ impl Oidc {
         let claims = token.verify(&key, &audiences)?;
         let mut fitting = of_issuer().filter(|provider| fits(&provider.config, &claims)).peekable();
         let Some(first) = fitting.peek() else {
-            return Err("a good token of an issuer that does not claim what it must");
+            let faults = of_issuer().filter_map(|provider| unfitting(&provider.config, &claims));
+            let faults = faults.collect::<Vec<_>>().join("; ");
+            return Err(format!("a good token that does not claim what it must: {faults}").into());
         };
         let name = holder_name(&first.config.name, &claims).into();
         let allow = fitting.fold(Permissions::NONE, |all, provider| all | provider.config.allow);
@@ -141,15 +155,33 @@ impl Oidc {
 }
 
 fn fits(provider: &OidcProvider, claims: &Value) -> bool {
-    token::is_for(claims, &provider.audience)
-        && provider.claims.iter().all(|(name, pattern)| claims::holds(claims, name, pattern))
+    unfitting(provider, claims).is_none()
+}
+
+/// What a token claims otherwise than it must for this provider, for the operator.
+fn unfitting(provider: &OidcProvider, claims: &Value) -> Option<String> {
+    let table = format!("access.oidc.{}", provider.name);
+    if !token::is_for(claims, &provider.audience) {
+        return Some(format!("for {table} another audience"));
+    }
+    let mut wanted = provider.claims.iter();
+    wanted.find(|(name, pattern)| !claims::holds(claims, name, pattern)).map(|(name, pattern)| {
+        // Only what its issuer has signed gets here, but others chose the words.
+        let is =
+            claims.get(name).map_or_else(|| "not there".to_owned(), |is| plain(&is.to_string()));
+        format!("for {table} `{name}` is {is}, not `{pattern}`")
+    })
+}
+
+/// The begin of a text that others have made up, without signs that do something to a terminal.
+fn plain(text: &str) -> String {
+    text.chars().take(NAME).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// Who it is, for the log: the subject is a text that others have made up.
 fn holder_name(provider: &str, claims: &Value) -> String {
     let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
-    let plain = |c: char| if c.is_control() { '?' } else { c };
-    let subject: String = subject.chars().take(NAME).map(plain).collect();
+    let subject = plain(subject);
     // Tokens of the file and certificates have names that begin otherwise, whatever the provider is called.
     format!("oidc {provider} {subject}")
 }

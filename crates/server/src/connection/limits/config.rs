@@ -16,6 +16,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// NARs, logs and files streamed at the same time; more wait their turn.
     pub downloads: usize,
+    /// Memory for bodies on their way to clients, in bytes.
+    pub send_memory_bytes: u64,
     /// Memory for narinfo narinfos, in bytes.
     pub narinfo_cache_bytes: usize,
     /// Open connections of one address. None: as many as there are.
@@ -59,6 +61,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(120),
             stall_timeout: Duration::from_secs(900),
             downloads: 1024,
+            send_memory_bytes: 256 << 20,
             narinfo_cache_bytes: 32 << 20,
             connections_per_address: None,
             per_address: ClientLimits::default(),

@@ -4,11 +4,8 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     num::NonZeroU64,
-    os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-use rustix::net::{Shutdown, shutdown};
 
 use super::network;
 use crate::config::FailurePolicyConfig;
@@ -28,30 +25,32 @@ pub(crate) struct OpenHere {
     open: Arc<Mutex<HashMap<IpAddr, u64>>>,
 }
 
+/// An address has as many connections as it may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooManyConnections;
+
 impl PerAddress {
     pub(crate) fn new(most: NonZeroU64, failure_policy: FailurePolicyConfig) -> Self {
         Self { most: most.get(), failure_policy, open: Arc::default() }
     }
 
-    /// Counts a connection; one too many is closed. `None` for that of a proxy, from an address that is
-    /// trusted: it has those of many clients.
-    pub(crate) fn count(&self, peer: SocketAddr, socket: impl AsFd) -> Option<OpenHere> {
+    /// Counts a connection, unless it is that of a proxy, from an address that is trusted: it has those of many clients.
+    ///
+    /// # Errors
+    /// When it is one too many. A client whose connection breaks before an answer tries again.
+    pub(crate) fn count(&self, peer: SocketAddr) -> Result<Option<OpenHere>, TooManyConnections> {
         if self.failure_policy.trusts(peer.ip()) {
-            return None;
+            return Ok(None);
         }
         let address = network(peer.ip().to_canonical());
-        let count = {
-            let mut open = lock(&self.open);
-            let count = open.entry(address).or_default();
-            *count += 1;
-            *count
-        };
-        if count > self.most {
+        let mut open = lock(&self.open);
+        let count = open.entry(address).or_default();
+        if *count >= self.most {
             tracing::debug!(%address, "closed: it has {} connections open already", self.most);
-            // The client sees a connection that broke before an answer, and tries again.
-            let _ = shutdown(socket, Shutdown::Both);
+            return Err(TooManyConnections);
         }
-        Some(OpenHere { address, open: Arc::clone(&self.open) })
+        *count += 1;
+        Ok(Some(OpenHere { address, open: Arc::clone(&self.open) }))
     }
 }
 

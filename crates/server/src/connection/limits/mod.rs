@@ -16,7 +16,11 @@ use quick_cache::sync::Cache;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::account::Account;
-pub(crate) use self::{account::TooMuch, connections::PerAddress, throttled::Throttled};
+pub(crate) use self::{
+    account::TooMuch,
+    connections::{OpenHere, PerAddress},
+    throttled::Throttled,
+};
 use crate::{
     config::{ClientLimits, Limits},
     connection::via_nginx,

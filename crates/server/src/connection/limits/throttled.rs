@@ -16,7 +16,10 @@ use tokio::{
 };
 
 use super::account::Account;
-use crate::response::body::{Aborted, Body};
+use crate::response::{
+    body::{Aborted, Body},
+    send_budget::Share,
+};
 
 /// A body with the turn that it belongs to.
 pub(crate) struct Throttled {
@@ -36,6 +39,14 @@ impl Throttled {
     ) -> Self {
         let accounts = accounts.into_iter().filter(|account| account.is_paced()).collect();
         Self { body, accounts, held: None, _permits: permits }
+    }
+
+    pub(crate) const fn body(&self) -> &Body {
+        &self.body
+    }
+
+    pub(crate) fn with_share(self, share: Share) -> Self {
+        Self { body: self.body.with_share(share), ..self }
     }
 
     pub(crate) fn size(&self) -> BodySize {

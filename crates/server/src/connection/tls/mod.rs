@@ -125,7 +125,7 @@ impl Certificate {
         &self.client_ca
     }
 
-    /// The configuration of a TLS listener. The server library adds the protocols (HTTP/2, HTTP/1.1).
+    /// The configuration of a TLS listener, without the protocols (HTTP/2, HTTP/1.1).
     pub(crate) fn server_config(&self) -> Result<rustls::ServerConfig, rustls::Error> {
         // Fails when something in the process has chosen a provider before, which is as good.
         let _ = ring::default_provider().install_default();

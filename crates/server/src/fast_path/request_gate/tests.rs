@@ -123,16 +123,25 @@ fn simple_requests_are_answered_in_their_turn() {
 }
 
 #[test]
-fn the_framework_sees_the_first_request_and_one_in_each_interval() {
+fn the_framework_sees_the_first_request() {
     let mut lab = Lab::new();
     lab.send(NARINFO);
     assert_eq!((lab.answered, lab.got()), (0, NARINFO.to_vec()));
     lab.answer();
     lab.send(NARINFO);
-    assert_eq!(lab.answered, 1);
-    lab.gate.seen = lab.gate.seen.and_then(|seen| seen.checked_sub(FRAMEWORK_INTERVAL));
-    lab.send(NARINFO);
-    assert_eq!((lab.answered, lab.got()), (1, NARINFO.to_vec()));
+    assert_eq!((lab.answered, lab.got()), (1, Vec::new()));
+}
+
+#[test]
+fn part_of_a_head_is_told_when_its_turn_has_come() {
+    let mut lab = Lab::warm();
+    assert_eq!(lab.gate.partial_head(), 0);
+    lab.send(&[HEAD, &NARINFO[..20]].concat());
+    assert_eq!(lab.gate.partial_head(), 0, "the framework has a request");
+    lab.answer();
+    assert_eq!(lab.gate.partial_head(), 20);
+    lab.send(&NARINFO[20..]);
+    assert_eq!(lab.gate.partial_head(), 0);
 }
 
 #[test]

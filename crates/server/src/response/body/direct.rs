@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use rns_cache::Piece;
 
-use super::{Aborted, Body, Download, Held};
+use super::{Aborted, Body, Download, Held, Large};
 use crate::fast_path::Outbox;
 
 /// Bytes in memory are not worth the way round when they are fewer: copying them costs less.
@@ -21,6 +21,7 @@ pub(crate) struct Direct {
 
 enum Source {
     Held(Held),
+    Large(Large),
     Download(Download),
 }
 
@@ -31,6 +32,10 @@ impl Body {
             Self::Held(held) if held.bytes.len() >= FEW => {
                 let length = held.bytes.len() as u64;
                 (Source::Held(held), length)
+            }
+            Self::Large(large) => {
+                let length = large.bytes.len() as u64;
+                (Source::Large(large), length)
             }
             Self::Stream(download) => match download.length {
                 Some(length) if length > 0 => (Source::Download(download), length),
@@ -54,6 +59,10 @@ impl Direct {
         }
         let piece = match &mut self.source {
             Source::Held(held) => held.next().map(|bytes| Ok(Piece::Bytes(bytes))),
+            Source::Large(large) => {
+                let bytes = std::mem::take(&mut large.bytes);
+                (!bytes.is_empty()).then(|| Ok(Piece::Bytes(bytes)))
+            }
             Source::Download(download) => ready!(download.poll_piece(cx)),
         };
         match piece {

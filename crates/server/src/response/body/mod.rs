@@ -12,10 +12,9 @@ use std::{
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use rns_cache::{CacheError, Chunks, Piece};
-use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use self::direct::Direct;
-use crate::{connection::limits::Throttled, metrics::Transfer};
+use crate::{connection::limits::Throttled, metrics::Transfer, response::send_budget::Share};
 
 /// What follows the headers.
 pub(crate) enum Body {
@@ -25,6 +24,8 @@ pub(crate) enum Body {
     Held(Held),
     /// Nothing, in answer to HEAD: the length that GET would have.
     Head(BodySize),
+    /// Many bytes in memory, which count until the client has taken them.
+    Large(Large),
     /// Chunks from the store.
     Stream(Download),
     /// One of these, which is sent past the framework.
@@ -37,13 +38,13 @@ pub(crate) enum Body {
 pub(crate) struct Held {
     bytes: Bytes,
     transfer: Transfer,
-    /// One of the downloads that may run at the same time.
-    _slot: OwnedSemaphorePermit,
+    /// What it takes of the budget.
+    _share: Share,
 }
 
 impl Held {
-    pub(crate) const fn new(bytes: Bytes, transfer: Transfer, slot: OwnedSemaphorePermit) -> Self {
-        Self { bytes, transfer, _slot: slot }
+    pub(crate) const fn new(bytes: Bytes, transfer: Transfer, share: Share) -> Self {
+        Self { bytes, transfer, _share: share }
     }
 
     fn next(&mut self) -> Option<Bytes> {
@@ -56,14 +57,30 @@ impl Held {
     }
 }
 
+/// Bytes in memory that are too many to be sent without a share of the budget.
+pub(crate) struct Large {
+    bytes: Bytes,
+    _share: Share,
+}
+
+/// The framework copies what it is given; it gets so much at a time.
+const SLICE: usize = 32 << 10;
+
+impl Large {
+    fn next(&mut self) -> Option<Bytes> {
+        let length = self.bytes.len().min(SLICE);
+        (length > 0).then(|| self.bytes.split_to(length))
+    }
+}
+
 /// A body that is sent as it is read.
 pub(crate) struct Download {
     chunks: Box<dyn Chunks>,
     /// The length, where it is known.
     length: Option<u64>,
     transfer: Transfer,
-    /// One of the downloads that may run at the same time.
-    _slot: OwnedSemaphorePermit,
+    /// What it takes of the budget.
+    _share: Share,
 }
 
 impl Download {
@@ -71,9 +88,9 @@ impl Download {
         chunks: Box<dyn Chunks>,
         length: Option<u64>,
         transfer: Transfer,
-        slot: OwnedSemaphorePermit,
+        share: Share,
     ) -> Self {
-        Self { chunks, length, transfer, _slot: slot }
+        Self { chunks, length, transfer, _share: share }
     }
 }
 
@@ -111,6 +128,7 @@ impl Body {
     pub(crate) fn uncounted(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
+            Self::Large(large) => large.bytes.len(),
             Self::Throttled(throttled) => throttled.uncounted(),
             Self::Held(_) | Self::Head(_) | Self::Stream(_) | Self::Direct(_) => 0,
         }
@@ -121,11 +139,30 @@ impl Body {
         match self {
             Self::Bytes(bytes) => BodySize::Sized(bytes.len() as u64),
             Self::Held(held) => BodySize::Sized(held.bytes.len() as u64),
+            Self::Large(large) => BodySize::Sized(large.bytes.len() as u64),
             Self::Head(size) => *size,
             Self::Stream(download) => download.length.map_or(BodySize::Stream, BodySize::Sized),
             // Length and end are seen to by whoever has made it so.
             Self::Direct(_) => BodySize::Stream,
             Self::Throttled(throttled) => throttled.size(),
+        }
+    }
+
+    /// How many bytes are to be sent that need a share of the budget and have none.
+    pub(crate) fn needs_share(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) if bytes.len() >= SLICE => Some(bytes.len() as u64),
+            Self::Throttled(throttled) => throttled.body().needs_share(),
+            _ => None,
+        }
+    }
+
+    /// The same body with its share of the budget.
+    pub(crate) fn with_share(self, share: Share) -> Self {
+        match self {
+            Self::Bytes(bytes) => Self::Large(Large { bytes, _share: share }),
+            Self::Throttled(throttled) => Self::Throttled(Box::new(throttled.with_share(share))),
+            body => body,
         }
     }
 
@@ -150,6 +187,7 @@ impl MessageBody for Body {
             Self::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Bytes(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             Self::Held(held) => Poll::Ready(held.next().map(Ok)),
+            Self::Large(large) => Poll::Ready(large.next().map(Ok)),
             Self::Head(_) => Poll::Ready(None),
             Self::Stream(download) => download.poll_next(cx),
             Self::Direct(direct) => direct.poll_next(cx),

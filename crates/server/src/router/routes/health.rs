@@ -18,7 +18,7 @@ const KEPT: Duration = Duration::from_secs(1);
 pub(crate) struct ReadinessCache(Mutex<Option<(Instant, Vec<&'static str>)>>);
 
 pub(crate) fn alive() -> Answer {
-    response::plain(StatusCode::OK, "alive\n")
+    response::plain(StatusCode::OK, "OK\n")
 }
 
 /// The reason is given by kind only: file names are for the log.
@@ -52,6 +52,7 @@ fn kinds(reasons: &[NotReady]) -> Vec<&'static str> {
     for reason in reasons {
         let kind = match reason {
             NotReady::Store(_) => "the store cannot be read",
+            NotReady::Full => "requests wait for others to be answered",
             NotReady::Key(_) => "a signing key cannot be used",
             NotReady::Exposure(_) => "it is not known yet what is shown",
             NotReady::Access(_) => "a file of tokens cannot be used",

@@ -5,10 +5,26 @@ use rns_formats::HashPart;
 
 use crate::{
     caches::registry::Cache,
+    life_cycle::state::State,
     response::{self, Answer, Caching, Entity, error::error_response},
+    router,
 };
 
-pub(crate) async fn get(request: &HttpRequest, view: &Cache, hash: HashPart) -> Answer {
+pub(crate) async fn get(
+    request: &HttpRequest,
+    state: &State,
+    view: &Cache,
+    hash: HashPart,
+) -> Answer {
+    // Those who wait until theirs may be sent keep others from making more.
+    let client = state.failure_policy.network(request);
+    let _turn = state.large_metadata.download(client, 0).await;
+    let answer = answer(request, view, hash).await;
+    let answer = response::for_method(request.method(), answer);
+    router::with_share(request, state, answer).await
+}
+
+async fn answer(request: &HttpRequest, view: &Cache, hash: HashPart) -> Answer {
     match view.store.listing(hash).await {
         Ok(Some(listing)) => Entity::new("application/json", Caching::Hour)
             .with_etag(response::etag(&listing.etag))

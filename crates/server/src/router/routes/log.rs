@@ -33,7 +33,7 @@ pub(crate) async fn get(
             Ok(Some(entity.answer_whole(Body::head_of_stream())))
         }
         LogContents::Stream(text) => {
-            blob::stream(state, &entity, (text, Kind::Log)).await.map(Some)
+            Ok(Some(blob::stream(request, state, &entity, (text, Kind::Log)).await))
         }
     };
     match answer {

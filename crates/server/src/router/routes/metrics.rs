@@ -22,6 +22,8 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
         store_errors: store.failures,
         layout_cache_bytes: store.layout_bytes,
+        send_memory_bytes: state.send_budget.held_bytes(),
+        requests_waiting: state.send_budget.waiting() as u64,
         narinfo_cache_bytes: state.narinfos.bytes(),
         layout_cache_hits: store.layout_hits,
         layout_cache_misses: store.layout_misses,

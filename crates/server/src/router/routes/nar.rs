@@ -48,7 +48,7 @@ pub(crate) async fn get(
 
 fn entity(name: &NarName, etag: &str) -> Entity {
     // The oldest URLs name only the path, whose NAR may be another one tomorrow.
-    let caching = if name.nar_hash.is_some() { Caching::Immutable } else { Caching::Hour };
+    let caching = if name.nar_hash.is_some() { Caching::Immutable } else { Caching::HourAsIs };
     Entity::new("application/x-nix-nar", caching).with_etag(response::etag(etag))
 }
 

@@ -1,5 +1,8 @@
 //! The log on standard error, fit for a terminal, the journal or a machine.
 
+mod budget;
+mod queue;
+
 use std::{
     env, fmt,
     io::{self, IsTerminal as _},
@@ -19,6 +22,11 @@ use tracing_subscriber::{
     registry::LookupSpan,
     reload,
     util::SubscriberInitExt as _,
+};
+
+use self::{
+    budget::LineBudget,
+    queue::{Flush, LogQueue},
 };
 
 /// How the program logs.
@@ -102,15 +110,18 @@ fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::try_new(if usual { "info,actix_server=warn" } else { level })
 }
 
-/// Starts logging.
+/// Starts logging. What is logged is written until the last value returned is dropped.
 ///
 /// # Errors
 ///
 /// When the text is no level, or logging was started before.
-pub(crate) fn start(config: &LogConfig) -> anyhow::Result<LogLevel> {
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<(LogLevel, Flush)> {
     let filter = filter(&config.level).context("log.level")?;
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let budget = LineBudget::default();
+    let queue = LogQueue::start(io::stderr(), budget.clone()).context("the log's thread")?;
+    let flush = queue.flush_at_end();
+    let lines = tracing_subscriber::fmt::layer().with_writer(queue);
     let lines: Box<dyn Layer<_> + Send + Sync> = match config.format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Auto if journal_listens() => {
@@ -122,10 +133,11 @@ pub(crate) fn start(config: &LogConfig) -> anyhow::Result<LogLevel> {
     };
     tracing_subscriber::registry()
         .with(filter)
+        .with(budget)
         .with(lines)
         .try_init()
         .context("logging was started before")?;
-    Ok(LogLevel(handle))
+    Ok((LogLevel(handle), flush))
 }
 
 /// Whether standard error is the stream to the journal that systemd names in `JOURNAL_STREAM`; the variable alone

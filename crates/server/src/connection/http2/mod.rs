@@ -1,0 +1,111 @@
+//! HTTP/2 over one connection.
+//!
+//! The dispatcher of the framework announces no limit of concurrent streams, and reads bodies for clients that take
+//! nothing (decision 0010). This one makes requests for the same service that all listeners have, and sends its answers.
+
+mod request;
+mod respond;
+
+use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
+
+use actix_http::Request;
+use actix_service::Service;
+use actix_web::HttpResponse;
+use h2::server::Builder;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{of::OfConnection, open::Activity};
+use crate::{response::send_budget::Pressure, router::service::Answered};
+
+/// What clients call it in a handshake.
+pub(crate) const NAME: &[u8] = b"h2";
+
+/// Requests that are answered at the same time over one connection. The client is told.
+const MAX_STREAMS: u32 = 128;
+
+/// Bytes of the headers of a request.
+const MAX_HEADERS: u32 = 32 << 10;
+
+/// Bytes of bodies that a client may send before they are read, which nothing here does.
+const WINDOW: u32 = 64 << 10;
+
+/// Bytes of a stream that may wait in memory until the connection takes them.
+const MAX_SEND_BUFFER: usize = 64 << 10;
+
+/// What holds for each connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Timeouts {
+    /// Until the first bytes of the protocol have come.
+    pub(crate) header: Duration,
+    /// For which a client may take nothing of a stream.
+    pub(crate) stall: Duration,
+    /// Under which it may be for less.
+    pub(crate) pressure: Pressure,
+}
+
+/// A request that is being answered.
+struct InProgress(Arc<Activity>);
+
+impl InProgress {
+    fn begin(activity: &Arc<Activity>) -> Self {
+        activity.request_begins();
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.request_ends();
+    }
+}
+
+/// Answers the requests of a connection until either end leaves. When `stopping` ends, what was asked for is still answered.
+pub(crate) async fn serve<T, S>(
+    io: T,
+    service: Rc<S>,
+    of: Rc<OfConnection>,
+    timeouts: Timeouts,
+    stopping: impl Future<Output = ()>,
+) where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request, Response = Answered, Error = HttpResponse> + 'static,
+    S::Future: 'static,
+{
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADERS)
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buffer_size(MAX_SEND_BUFFER);
+    let Ok(Ok(mut streams)) = timeout(timeouts.header, builder.handshake(io)).await else { return };
+    // Dropping it ends what is still being answered.
+    let mut answering = JoinSet::new();
+    let (mut stopping, mut is_stopping) = (pin!(stopping), false);
+    loop {
+        tokio::select! {
+            next = streams.accept() => {
+                let Some(Ok((head, stream))) = next else { return };
+                let Some(request) = request::from_head(&head.into_parts().0, &of) else {
+                    respond::refuse(stream);
+                    continue;
+                };
+                let (service, timeouts) = (Rc::clone(&service), timeouts.clone());
+                let in_progress = InProgress::begin(&of.activity);
+                answering.spawn_local(async move {
+                    respond::answer(&*service, request, stream, &timeouts).await;
+                    drop(in_progress);
+                });
+            }
+            Some(_) = answering.join_next() => {}
+            () = &mut stopping, if !is_stopping => {
+                is_stopping = true;
+                streams.graceful_shutdown();
+            }
+        }
+    }
+}

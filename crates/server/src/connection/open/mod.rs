@@ -1,0 +1,13 @@
+//! The connections that are open: what each of them does, how long it may go on, and which one goes when there are too many.
+
+mod activity;
+mod handshakes;
+mod roster;
+mod watched;
+
+pub(crate) use self::{
+    activity::{Activity, UNDER_PRESSURE},
+    handshakes::Handshakes,
+    roster::{MAX_METRICS_CONNECTIONS, OpenConnection, Roster},
+    watched::Watched,
+};
