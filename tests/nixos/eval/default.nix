@@ -66,7 +66,7 @@ let
       ];
     in
     {
-      inherit (machine.services.rust-nix-serve) settings;
+      settings = machine.services.rust-nix-serve.daemonSettings;
       sockets = lib.optionalString machine.services.rust-nix-serve.nginx.enable "nginx";
     }
   ) (import ./settings.nix);
