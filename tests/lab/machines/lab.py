@@ -79,6 +79,16 @@ def set_up_cache(machine, cache):
         systemctl(machine, "disable", "nginx.service")
 
 
+def verify_units(machine, configurations):
+    """systemd has nothing to say about any unit of ours, in no configuration."""
+    for directory in ["/etc/systemd/system"] + [f"/etc/configurations/{name}/etc/systemd/system" for name in configurations]:
+        found = machine.execute(
+            f"SYSTEMD_UNIT_PATH={directory}: systemd-analyze verify --man=no {directory}/rust-nix-serve* 2>&1"
+            " | grep rust-nix-serve"
+        )[1]
+        assert found == "", f"systemd-analyze verify, {directory}:\n{found}"
+
+
 def systemctl(machine, *words):
     subprocess.run(["systemctl", "--quiet", f"--root={machine.root}", *words], check=True)
 
@@ -108,6 +118,7 @@ def run(scenario, base, workspace, program, nix):
         def start_all():
             for one in machines.values():
                 one.start()
+            verify_units(machines["cache"], description["configurations"])
 
         script = "".join(
             [

@@ -51,13 +51,19 @@ def set_up(machine, first, configurations):
         for unit in first["enable"]
     ]
     machine.write("/etc/activated", "\n".join([*first["files"], *links]))
+    # On NixOS every unit is one of the configuration.
+    installed = machine.root / "usr/lib/systemd/system"
+    targets = {name: (installed / name).read_text() for name in ["multi-user.target", "sockets.target"]}
+    # The script has early services started by it; there are none.
+    targets["sysinit-reactivation.target"] = "[Unit]\nDescription=Reactivation\n"
+    for name, text in targets.items():
+        machine.write(f"/etc/systemd/system/{name}", text)
     for name, files in configurations.items():
         toplevel = f"/etc/configurations/{name}"
         for path, text in files.items():
             machine.write(toplevel + path, text)
-        # The script restarts it to have early services started; there are none.
-        reactivation = "[Unit]\nDescription=Reactivation\n"
-        machine.write(f"{toplevel}/etc/systemd/system/sysinit-reactivation.target", reactivation)
+        for unit, text in targets.items():
+            machine.write(f"{toplevel}/etc/systemd/system/{unit}", text)
         machine.write(f"{toplevel}/init-interface-version", "systemd 2")
         program(f"{toplevel}/activate", ACTIVATE)
         if script:

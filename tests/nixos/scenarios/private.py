@@ -52,3 +52,12 @@ running(client, "/tmp/large.nar")
 assert status(narinfo, f"-u server:{server}") == "200"
 assert finished(client, "/tmp/large.nar") == nar_hash(cache, large)
 assert main_pid(cache) == pid
+
+# What the daemon refuses makes the reload fail, and all stays as it was.
+write_tokens("no token at all")
+cache.fail("systemctl reload rust-nix-serve.service")
+assert status(narinfo, f"-u server:{server}") == "200"
+write_tokens(server_line)
+cache.succeed("systemctl reload rust-nix-serve.service")
+assert status(narinfo, f"-u server:{server}") == "200"
+assert main_pid(cache) == pid
