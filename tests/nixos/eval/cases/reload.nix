@@ -27,8 +27,14 @@ let
 
   # Only what asks for a reload is different.
   lines = text: lib.filter (line: !(lib.hasPrefix "X-Reload-Triggers=" line)) (lib.splitString "\n" text);
-  reloads = options: daemon (with' options) != daemon machine && lines (daemon (with' options)) == lines (daemon machine);
-  restarts = options: lines (daemon (with' options)) != lines (daemon machine);
+  current = daemon machine;
+  reloads =
+    options:
+    let
+      new = daemon (with' options);
+    in
+    new != current && lines new == lines current;
+  restarts = options: lines (daemon (with' options)) != lines current;
 
   # Every key of the daemon is said to take effect on reload or after a restart, and is so sorted.
   documented =
@@ -83,8 +89,11 @@ in
   ) (lib.splitString "\n" (daemon machine));
   "sockets stay during a restart" = has "X-StopIfChanged=false\n" (daemon machine);
   "and are restarted, with the daemon, when they have changed" =
-    sockets (local { }) != sockets (local { port = 8080; })
-    && sockets machine != sockets (local { })
+    let
+      closed = sockets (local { });
+    in
+    closed != sockets (local { port = 8080; })
+    && sockets machine != closed
     && sockets machine == sockets (with' (everything // { priority = 30; }))
     && has "PartOf=rust-nix-serve-sockets.service\n" (daemon machine)
     && has "PartOf=rust-nix-serve-sockets.service" (unit "rust-nix-serve.socket" machine)
