@@ -6,6 +6,7 @@
     ./server/access.nix
     ./server/assertions.nix
     ./server/settings.nix
+    ./server/secrets.nix
     ./server/service.nix
     ./server/nginx.nix
     ./server/firewall.nix

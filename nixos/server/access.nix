@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  options,
   ...
 }:
 let
@@ -9,9 +10,10 @@ let
   cfg = config.services.rust-nix-serve;
 
   isPublic = cfg.tokensFile == null && cfg.access.clientCa == null;
-  # A literal is copied into the store, where the daemon reads it as it is.
-  tokens =
-    if cfg.tokensInStore then "${cfg.tokensFile}" else cfg.secretsDirectory + toString cfg.tokensFile;
+  # By an option or by nobody: what is written is never dropped.
+  isWritten =
+    options.services.rust-nix-serve.access.anonymous.highestPrio
+    < (lib.mkOptionDefault null).priority;
 in
 {
   options.services.rust-nix-serve = {
@@ -25,15 +27,6 @@ in
         a restart, within seconds; a path literal, which becomes a file in the store, with the next system. With it the
         cache is private, unless {option}`access.anonymous` says otherwise.
       '';
-    };
-
-    tokensInStore = mkOption {
-      type = types.bool;
-      internal = true;
-      readOnly = true;
-      default =
-        builtins.isPath cfg.tokensFile || lib.hasPrefix builtins.storeDir (toString cfg.tokensFile);
-      description = "Whether the tokens file is, or becomes, a file in the store.";
     };
 
     access.anonymous = mkOption {
@@ -77,8 +70,8 @@ in
 
   config.services.rust-nix-serve.settings = lib.mkIf cfg.enable (
     lib.mkMerge [
-      (lib.mkIf (cfg.tokensFile != null) { access = { inherit tokens; }; })
-      (lib.mkIf (!isPublic || cfg.access.anonymous != [ "read" ]) {
+      (lib.mkIf (cfg.tokensFile != null) { access.tokens = cfg.tokensFile; })
+      (lib.mkIf (!isPublic || isWritten) {
         access = { inherit (cfg.access) anonymous; };
       })
       (lib.mkIf (cfg.access.subjects != [ ]) { access = { inherit (cfg.access) subjects; }; })

@@ -8,16 +8,6 @@ let
   cfg = config.services.rust-nix-serve;
   option = name: "services.rust-nix-serve.${name}";
 
-  secrets =
-    lib.optional (cfg.secretKeyFile != null) {
-      name = "secretKeyFile";
-      file = cfg.secretKeyFile;
-    }
-    ++ map (file: {
-      name = "secretKeyFiles";
-      inherit file;
-    }) cfg.secretKeyFiles;
-
   # As the daemon gets it, free settings included.
   expose = cfg.settings.expose or { };
   chosen = lib.any (term: (expose.${term} or [ ]) != [ ]) [
@@ -36,6 +26,11 @@ let
       "/var/tmp"
     ]
   );
+  # Those who come over SSH read the store itself, with nothing in between.
+  isWhole =
+    expose.everything or false && !chosen && (expose.deny or [ ]) == [ ] && !(cfg.settings ? cache);
+  isOpen =
+    lib.elem "read" (cfg.settings.access.anonymous or [ "read" ]) && !(cfg.settings ? access.tokens);
   hidden =
     map (root: "${option "expose.roots"}: ${root}") (hiddenOf (expose.roots or [ ]))
     ++ map (root: "${option "narCache.prewarm.roots"}: ${root}") (
@@ -51,26 +46,10 @@ let
       in
       host.forceSSL || host.addSSL || host.onlySSL
     );
-
-  # toString, never interpolation: that would copy a path literal into the store to complain about it.
-  outsideStore =
-    { name, file }:
-    {
-      assertion = !(builtins.isPath file) && !(lib.hasPrefix builtins.storeDir (toString file));
-      message = ''
-        ${option name} is ${toString file}: ${
-          if builtins.isPath file then
-            "a path literal, which becomes a file in the Nix store"
-          else
-            "a file in the Nix store"
-        }, and the store is what this machine publishes. Keep it outside and name it by a string,
-        "/run/secrets/cache-key" for instance; sops-nix and agenix put it there.
-      '';
-    };
 in
 {
   config = lib.mkIf cfg.enable {
-    assertions = map outsideStore secrets ++ [
+    assertions = [
       {
         assertion = cfg.hostName != null -> decided;
         message = ''
@@ -117,6 +96,14 @@ in
       {
         assertion = cfg.ssh.enable -> cfg.ssh.keys != [ ];
         message = "${option "ssh.enable"} lets nobody in: name the clients' public SSH keys in ${option "ssh.keys"}.";
+      }
+      {
+        assertion = cfg.ssh.enable -> cfg.ssh.everything || isWhole && isOpen;
+        message = ''
+          ${option "ssh.enable"} shows the whole store to the holders of ${option "ssh.keys"}, whatever
+          ${option "expose"} and ${option "tokensFile"} say. If that is meant, write
+            ${option "ssh.everything"} = true;
+        '';
       }
     ];
 

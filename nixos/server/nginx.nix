@@ -11,6 +11,9 @@ let
   data = import ../data/nginx.nix {
     socket = cfg.proxySocket.path;
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
+    headersMore = lib.any (module: module.name or "" == "moreheaders") (
+      config.services.nginx.package.modules or [ ]
+    );
     # A literal becomes a file in the store: certificates are no secret.
     clientCa = if cfg.access.clientCa == null then null else "${cfg.access.clientCa}";
   };
@@ -47,7 +50,7 @@ in
 
     # To read the NAR cache.
     users.users.${config.services.nginx.user} = mkIf cfg.narCache.enable {
-      extraGroups = [ "rust-nix-serve" ];
+      extraGroups = [ cfg.narCacheGroup ];
     };
 
     security.acme = mkIf host.enableACME {

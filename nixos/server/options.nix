@@ -107,6 +107,15 @@ in
       '';
     };
 
+    shutdownGrace = mkOption {
+      type = types.ints.unsigned;
+      default = 60;
+      description = ''
+        Seconds that running downloads may go on when the daemon is restarted, which a switch to another configuration
+        waits for. Meanwhile new requests wait. Most options and settings are taken up without a restart.
+      '';
+    };
+
     settings = mkOption {
       type = types.submodule { freeformType = (pkgs.formats.toml { }).type; };
       default = { };
@@ -212,6 +221,16 @@ in
       enable = lib.mkEnableOption ''
         serving the store over SSH as well, to the user `nix-ssh`. What the store holds and what is built here later
         is signed with the cache's keys'';
+
+      everything = mkOption {
+        type = types.bool;
+        default = false;
+        description = ''
+          Whether those who may read over SSH may read everything in this machine's Nix store. Nothing stands between them
+          and the store: {option}`expose` and {option}`tokensFile` count over HTTP alone. Has to be written, unless
+          {option}`expose.everything` shows the same to everybody.
+        '';
+      };
 
       keys = mkOption {
         type = types.listOf types.str;

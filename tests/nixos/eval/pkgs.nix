@@ -259,7 +259,8 @@ let
     };
     bashInteractive = pkgs.bash;
     nginx = package "nginx" // {
-      modules = [ ];
+      # As nixpkgs builds it.
+      modules = [ { name = "moreheaders"; } ];
       override = _: pkgs.nginx;
       version = "1.28.0";
     };
