@@ -24,12 +24,19 @@ let
     ];
   ours = lib.filter (block: !(isForeign block)) blocks;
 
-  # A block is part of a configuration: what it takes for granted is a default here.
+  # A block is part of a configuration: what it takes for granted is a default here. Most are of a cache with a name.
   around =
+    block:
     { lib, ... }:
+    let
+      says = word: lib.hasInfix word block;
+      isNamed = !(says "caddy" || says "services.nix-serve");
+    in
     {
       services.rust-nix-serve = {
         enable = lib.mkDefault true;
+        hostName = lib.mkIf isNamed (lib.mkDefault "cache.example.com");
+        expose.everything = lib.mkIf (!(says "expose")) (lib.mkDefault true);
         acme.email = lib.mkDefault "admin@example.com";
         client.publicKey = lib.mkDefault "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
         client.url = lib.mkDefault "https://cache.example.com";
@@ -62,7 +69,7 @@ let
     (evaluate [
       (if lib.hasInfix "services.nix-serve" block then modules.nixos.replace-nix-serve else modules.nixos.default)
       modules.nixos.client
-      around
+      (around block)
       configuration
     ]).refusals;
   refused = lib.filter (one: one.refusals != [ ]) (
