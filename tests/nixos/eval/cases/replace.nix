@@ -76,7 +76,7 @@ in
   };
   # Messages name the old option or the new one; the rest is the same to the letter.
   "and means the same" = lib.attrNames (texts written) == lib.attrNames (texts pasted)
-    && (texts written)."rust-nix-serve.socket" == (texts pasted)."rust-nix-serve.socket"
+    && (texts written)."rust-nix-serve-tcp.socket" == (texts pasted)."rust-nix-serve-tcp.socket"
     && written.services.rust-nix-serve.settings == pasted.services.rust-nix-serve.settings;
   "it names what has no effect, and the other priority" =
     has "--timeout 30" (toString written.warnings) && has "was 30" (toString written.warnings);
