@@ -62,20 +62,18 @@ let
       };
     }
     // when (socketActivated && addresses != [ ]) {
-      "rust-nix-serve-tcp.socket" = {
-        ListenStream = addresses;
+      "rust-nix-serve-tcp.socket" = streams addresses // {
         NoDelay = true;
         # An address that comes up after boot (a tunnel, a lease) must not keep the socket from starting.
         FreeBind = true;
-      }
-      # [::] takes IPv4 as well, unless IPv4 has a socket of its own.
-      // when (builtins.any isWildcard4 addresses) { BindIPv6Only = "ipv6-only"; };
+      };
     };
   metrics = when (socketActivated && metricsAddresses != [ ]) {
-    "rust-nix-serve-metrics.socket" = {
-      ListenStream = metricsAddresses;
+    "rust-nix-serve-metrics.socket" = streams metricsAddresses // {
       # By this name the daemon knows that nothing else is to be had here, and asks for no token.
       FileDescriptorName = "metrics";
+      # As above.
+      FreeBind = true;
     };
   };
   allSockets = listeners // metrics;
@@ -100,7 +98,12 @@ let
 
   before =
     optional hasSecrets "rust-nix-serve-keys.service" ++ optional makesKey "rust-nix-serve-key.service";
-  isWildcard4 = address: builtins.match "0\\.0\\.0\\.0:[0-9]+" address != null;
+  isIPv4 = address: builtins.match "[0-9.]+:[0-9]+" address != null;
+  # [::] takes IPv4 as well, unless IPv4 has sockets of its own.
+  streams = addresses: {
+    ListenStream = addresses;
+  }
+  // when (builtins.any isIPv4 addresses) { BindIPv6Only = "ipv6-only"; };
   # A word of a command line as it is, whatever systemd would read into it.
   quoted =
     word:
@@ -137,6 +140,7 @@ in
       # Without its listener for metrics a cache serves all the same.
       Wants = [ "nix-daemon.socket" ] ++ watchers ++ before;
       Requires = sockets;
+      RequiresMountsFor = optional (narCache != null) narCache;
       PartOf = optional (allSockets != { }) "rust-nix-serve-sockets.service";
       # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
       StartLimitIntervalSec = 0;
@@ -271,7 +275,7 @@ in
       After = [ "nix-daemon.socket" ] ++ optional makesKey "rust-nix-serve-key.service";
       Wants = optional makesKey "rust-nix-serve-key.service";
     };
-    # As root: only a trusted user may add signatures. It takes its time.
+    # As root: only a trusted user may add signatures.
     Service = {
       Type = "oneshot";
       Nice = 19;
@@ -279,6 +283,14 @@ in
       X-StopIfChanged = false;
       ExecStart = run signStore signStoreWith;
     };
-    Install.WantedBy = [ "multi-user.target" ];
+  };
+  # It takes its time, and nothing waits for a timer: neither the boot nor a switch. Daily, for what was copied here.
+  "rust-nix-serve-sign.timer" = {
+    Unit.Description = "Signatures in the Nix store";
+    Timer = {
+      OnActiveSec = "10s";
+      OnUnitInactiveSec = "1d";
+    };
+    Install.WantedBy = [ "timers.target" ];
   };
 }

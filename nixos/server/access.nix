@@ -9,7 +9,8 @@ let
   inherit (lib) mkOption types;
   cfg = config.services.rust-nix-serve;
 
-  isPublic = cfg.tokensFile == null && cfg.access.clientCa == null;
+  isPublic =
+    cfg.tokensFile == null && cfg.access.clientCa == null && cfg.oidc.providers == { };
   # By an option or by nobody: what is written is never dropped.
   isWritten =
     options.services.rust-nix-serve.access.anonymous.highestPrio
@@ -32,7 +33,7 @@ in
     access.anonymous = mkOption {
       type = types.listOf types.str;
       default = if isPublic then [ "read" ] else [ ];
-      defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile` and `access.clientCa`, and nothing with one of them";
+      defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile`, `access.clientCa` and `oidc.providers`, and nothing with one of them";
       description = "What somebody without a token or certificate may do: `read`, `metrics`.";
     };
 

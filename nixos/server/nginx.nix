@@ -26,6 +26,10 @@ let
     acme.certs.${cfg.hostName}.email != fallback
     || options.security.acme.acceptTerms.highestPrio < (mkDefault null).priority;
 
+  isWritten = lib.mapAttrs (_: option: option.highestPrio < (lib.mkOptionDefault null).priority) {
+    inherit (options.services.rust-nix-serve.nginx) forceSSL;
+  };
+
   # Strings are added to, everything else gives way to what the user says.
   withDefaults = lib.mapAttrsRecursive (
     path: value: if lib.last path == "extraConfig" then value else mkDefault value
@@ -38,12 +42,17 @@ in
       inherit (data) upstreams;
       # A function: only so may a module of the user's be imported into the one of the virtual host.
       virtualHosts.${cfg.hostName} =
-        { ... }:
+        { config, options, ... }:
+        let
+          # Here or in services.nginx.virtualHosts: then none is ordered, and it is used.
+          hasOwn = config.useACMEHost != null || options.sslCertificate.isDefined;
+          forced = if isWritten.forceSSL then cfg.nginx.forceSSL else hasOwn || cfg.nginx.forceSSL;
+        in
         {
           imports = [ cfg.nginx.virtualHost ];
           config = withDefaults data.virtualHost // {
-            enableACME = mkDefault cfg.nginx.enableACME;
-            forceSSL = mkDefault cfg.nginx.forceSSL;
+            enableACME = mkDefault (cfg.nginx.enableACME && !hasOwn);
+            forceSSL = mkDefault (forced && !config.addSSL && !config.onlySSL);
           };
         };
     };

@@ -16,7 +16,6 @@ let
   issuers = lib.any (access: (access.oidc or { }) != { }) (
     map (part: part.access or { }) ([ cfg.settings ] ++ lib.attrValues (cfg.settings.cache or { }))
   );
-  withPort = address: "${if lib.hasInfix ":" address then "[${address}]" else address}:${toString cfg.port}";
 
   units = import ../data/unit.nix {
     program = lib.getExe cfg.package;
@@ -25,8 +24,8 @@ let
     inherit user;
     inherit (cfg) secrets secretsDirectory shutdownGrace;
     proxySocket = if cfg.nginx.enable then cfg.proxySocket else null;
-    addresses = map withPort cfg.bindAddress;
-    metricsAddresses = lib.optional cfg.prometheus.enable cfg.prometheus.listenAddress;
+    addresses = cfg.listeners.streams;
+    metricsAddresses = cfg.listeners.metricsStreams;
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
     inherit (cfg) narCacheGroup;
     ownListeners = cfg.settings ? listen;
@@ -115,6 +114,7 @@ in
       (lib.mkIf issuers { rust-nix-serve.environment = config.networking.proxy.envVars; })
     ];
     systemd.sockets = ofKind ".socket" (unit: common unit // { socketConfig = unit.Socket; });
+    systemd.timers = ofKind ".timer" (unit: common unit // { timerConfig = unit.Timer; });
     systemd.paths = ofKind ".path" (unit: common unit // { pathConfig = unit.Path; });
 
     users.users.${user} = {

@@ -12,7 +12,14 @@ let
   secretKeyFiles = lib.unique (
     lib.optional (cfg.secretKeyFile != null) cfg.secretKeyFile ++ cfg.secretKeyFiles
   );
-  scheme = if cfg.nginx.forceSSL || cfg.nginx.enableACME then "https" else "http";
+  host = config.services.nginx.virtualHosts.${cfg.hostName};
+  isEncrypted =
+    if cfg.nginx.enable then
+      host.forceSSL || host.addSSL || host.onlySSL
+    else
+      # Of what stands in front instead, nothing is known.
+      cfg.nginx.enableACME;
+  scheme = if isEncrypted then "https" else "http";
 
   written = (pkgs.formats.toml { }).generate "rust-nix-serve.toml" cfg.daemonSettings;
   checked =

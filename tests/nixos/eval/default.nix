@@ -97,6 +97,25 @@ let
     nginx = if machine.services.nginx.enable then machine.nginxConf else null;
   }) configured;
 
+  published = lib.concatMapAttrs (
+    file: _:
+    lib.mapAttrs' (
+      name: shape:
+      lib.nameValuePair "${lib.removeSuffix ".nix" file} ${name}" (evaluate [
+        modules.nixos.${shape.module}
+        shape.configuration
+      ])
+    ) (import (./published + "/${file}") { inherit lib pkgs; })
+  ) (builtins.readDir ./published);
+  units = lib.mapAttrs (_: machine: {
+    units = lib.mapAttrs (_: unit: unit.text) (
+      lib.filterAttrs (
+        name: _: builtins.match "(rust-nix-serve|nix-serve|harmonia).*" name != null
+      ) machine.systemd.units
+    );
+    rules = lib.filter (has "rust-nix-serve") machine.systemd.tmpfiles.rules;
+  }) (configured // published);
+
   cases = lib.mapAttrs' (
     file: _:
     lib.nameValuePair (lib.removeSuffix ".nix" file) (
@@ -139,6 +158,7 @@ in
     pkgs
     settings
     text
+    units
     ;
   # For the flake: the same as a value that exists only when everything holds.
   passed = if lib.all (result: result.passed) results then text else throw text;

@@ -189,6 +189,8 @@ let
     makeBinaryWrapper = package "wrapper";
     makeWrapper = package "wrapper";
     mkShell = _: package "shell";
+    nixosTests = { };
+    fetchFromGitHub = attrs: run attrs.repo { } "mkdir $out";
     rustPlatform.buildRustPackage = attrs: package attrs.pname // { inherit (attrs) src meta version; };
 
     formats = lib.genAttrs [ "toml" "json" "yaml" "ini" "keyValue" ] (_: _: format) // {

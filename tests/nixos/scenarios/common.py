@@ -13,8 +13,14 @@ def hash_part(path):
     return path.removeprefix("/nix/store/").split("-")[0]
 
 
+def reachable(machine, url="http://cache"):
+    """Waits until the machine has a network and a cache answers there, ready to serve or not."""
+    machine.wait_until_succeeds(f"curl -sSf {url}/healthz")
+
+
 def public_key(machine):
-    return machine.succeed("cat /var/lib/rust-nix-serve/public-key").strip()
+    # The key is made beside the boot.
+    return machine.wait_until_succeeds("cat /var/lib/rust-nix-serve/public-key").strip()
 
 
 def realise(path, url, key, options=""):

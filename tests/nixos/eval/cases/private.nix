@@ -13,7 +13,8 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache";
+          hostName = "cache.example.com";
+          acme.email = "admin@example.com";
           expose.everything = true;
           tokensFile = "/run/secrets/tokens";
         }
