@@ -25,12 +25,12 @@ pub(crate) use self::{
     pem::certificates,
 };
 use self::{pem::private_key, tickets::Tickets};
-use crate::config::TlsFiles;
+use crate::{caches::copies::original, config::TlsFiles};
 
 /// A certificate or key file that cannot be used. The text names the file, what is wrong, and where
 /// possible what mends it.
 #[derive(Debug, thiserror::Error)]
-#[error("{role} file {path}: {problem}", path = path.display())]
+#[error("{role} file {path}: {problem}", path = original(path).display())]
 pub struct TlsError {
     /// The file.
     pub path: PathBuf,
