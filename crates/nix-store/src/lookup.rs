@@ -50,9 +50,15 @@ impl LocalStore {
         }
     }
 
-    /// A row that is in memory and current, or was within the last second, whether or not it may be shown.
+    /// A row that is in memory and current, whether or not it may be shown. While the database changes often, it may be
+    /// one that was current within the last second.
     pub(crate) fn recent_row(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
-        let known = self.shared().rows.recent(hash, generation)?;
+        let shared = self.shared();
+        let known = if shared.database.changes_often() {
+            shared.rows.recent(hash, generation)
+        } else {
+            shared.rows.current(hash, generation)
+        }?;
         self.is_whole(*hash, &known).then_some(known)
     }
 
@@ -94,6 +100,10 @@ impl LocalStore {
             })
             .await?
             .flatten();
+        if !matches!(found, Some((Ok(_), None))) {
+            // What is not there, or not as it should be, must not be shown from memory.
+            self.shared().rows.remove(&hash);
+        }
         let Some((row, missing)) = found else {
             self.learn_paths();
             return Ok(None);
