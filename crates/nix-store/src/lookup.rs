@@ -45,7 +45,7 @@ impl LocalStore {
                 Peek::Hit { freshness: known.freshness, nar_hash: known.row.info.nar_hash }
             }
             Some(_) => Peek::Unknown,
-            None if self.is_surely_absent(*hash, generation) => Peek::Miss,
+            None if self.shared().negative_cache.is_surely_absent(*hash, generation) => Peek::Miss,
             None => Peek::Unknown,
         }
     }
@@ -68,7 +68,7 @@ impl LocalStore {
         if let Some(known) = self.shared().rows.current(&hash, generation) {
             return Ok(self.is_whole(hash, &known).then_some(known));
         }
-        if self.is_surely_absent(hash, generation) {
+        if self.shared().negative_cache.is_surely_absent(hash, generation) {
             return Ok(None);
         }
         self.read_row(hash, generation).await
@@ -105,7 +105,7 @@ impl LocalStore {
             self.shared().rows.remove(&hash);
         }
         let Some((row, missing)) = found else {
-            self.learn_paths();
+            self.shared().negative_cache.learn();
             return Ok(None);
         };
         let row = row?;

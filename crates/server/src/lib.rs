@@ -17,7 +17,7 @@ mod response;
 mod router;
 
 pub use caches::{keys, signing};
-pub use connection::{listen::ListenError, tls};
+pub use connection::{listen::{ListenError, PassedSocketError}, tls};
 pub use life_cycle::{
     core_dumps::keep as keep_secrets,
     run::{RunError, run},

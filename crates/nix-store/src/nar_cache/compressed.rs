@@ -1,7 +1,6 @@
 //! A cache whose NARs are offered compressed.
 
 use std::{
-    ops::Range,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -18,8 +17,14 @@ use rns_formats::{
 use tokio::time::timeout;
 
 use super::{
-    Codec, CompressedFile, Finished, GrowingNar, NarCache, Recipe, encode_job,
-    encode_progress::EncodeProgress, throttle::Busy, uncached_encoder::UncachedEncoder,
+    cache::NarCache,
+    config::Codec,
+    encode_job,
+    encode_progress::EncodeProgress,
+    file_name::CompressedFile,
+    finished::Finished,
+    tail_reader::GrowingNar,
+    throttle::Busy,
 };
 
 /// How long a record waits for length and hash of the compressed NAR.
@@ -102,7 +107,7 @@ impl CompressedCache {
         }
         cache.misses.fetch_add(1, Ordering::Relaxed);
         if cache.is_whole(nar.len()) {
-            let finished = cache.finish(&nar, recipe, &tag).await?;
+            let finished = encode_job::finish(cache, &nar, recipe, &tag).await?;
             return Ok(finished.map(Compressed::Finished));
         }
         let cache = Arc::clone(cache);
@@ -193,51 +198,6 @@ impl CompressedCache {
         })
         .await;
         Ok(if production.ended().await { Warmed::Made } else { Warmed::Not })
-    }
-}
-
-impl NarCache {
-    /// Waits until a NAR is compressed; `None` when it is gone or damaged.
-    pub(super) async fn finish(
-        self: &Arc<Self>,
-        nar: &Arc<dyn Blob>,
-        recipe: Recipe,
-        tag: &Arc<str>,
-    ) -> Result<Option<Finished>, CacheError> {
-        if let Some(finished) = self.find(tag).await {
-            return Ok(Some(finished));
-        }
-        let failure = match self.join(nar, recipe, tag).end().await {
-            Ok(finished) => return Ok(Some(finished)),
-            Err(failure) => failure,
-        };
-        match failure.error() {
-            None => {
-                let encoder = self.compress_uncached(&**nar, recipe, 0..u64::MAX).await?;
-                let Some(encoder) = encoder else { return Ok(None) };
-                let file = match encoder.measure().await {
-                    Ok(file) => file,
-                    Err(CacheError::Damaged { .. }) => return Ok(None),
-                    Err(error) => return Err(error),
-                };
-                let source = (Arc::clone(self), Arc::clone(nar));
-                Ok(Some(Finished::uncached(Arc::clone(tag), file, source, recipe)))
-            }
-            Some(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
-            Some(error) => Err(error),
-        }
-    }
-
-    /// The bytes of `range` of a compressed NAR, compressed for one reader. The range may end behind the end.
-    pub(super) async fn compress_uncached(
-        &self,
-        nar: &dyn Blob,
-        recipe: Recipe,
-        range: Range<u64>,
-    ) -> Result<Option<UncachedEncoder>, CacheError> {
-        let permit = self.lane(recipe.codec).growing(recipe).await;
-        let permit = permit.ok_or(CacheError::ShuttingDown)?;
-        UncachedEncoder::start(nar, recipe, range, permit).await
     }
 }
 

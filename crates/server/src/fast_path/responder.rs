@@ -1,4 +1,4 @@
-//! What is answered before the framework sees the request: narinfos that were narinfo, paths that are certainly not
+//! What is answered before the framework sees the request: narinfos that were rendered before, paths that are certainly not
 //! there, and small compressed NARs that are there; all of a single cache that everybody may read, where no client is limited.
 
 use std::{

@@ -49,7 +49,7 @@ impl Exposures {
     }
 
     pub(super) fn fill(&self, exposures: &[(String, ExposureStats)]) {
-        // CachesConfig that are gone are not shown.
+        // Caches that are gone are not shown.
         self.exposed.reset();
         self.withheld.reset();
         self.roots_missing.reset();

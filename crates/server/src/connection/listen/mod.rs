@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-pub use self::error::ListenError;
+pub use self::error::{ListenError, PassedSocketError};
 pub(crate) use self::unix::SocketFile;
 use crate::config::Listener;
 

@@ -22,7 +22,7 @@ use x509_cert::{Certificate as Certificate509, der::Decode as _};
 
 pub(crate) use self::{
     client_ca::{ClientCa, Vouching, vouches},
-    pem::certificates,
+    pem::{PemError, certificates},
 };
 use self::{pem::private_key, tickets::Tickets};
 use crate::config::TlsFiles;
@@ -162,13 +162,13 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
-    let chain = certificates(&files.certificate).map_err(|problem| TlsError {
+    let chain = certificates(&files.certificate).map_err(|error| TlsError {
         path: files.certificate.clone(),
         role: Role::Certificate,
-        problem,
+        problem: error.to_string(),
     })?;
     let in_key = |problem| TlsError { path: files.key.clone(), role: Role::Key, problem };
-    let key = private_key(&files.key).map_err(in_key)?;
+    let key = private_key(&files.key).map_err(|error| in_key(error.to_string()))?;
     let key = provider().key_provider.load_private_key(key).map_err(|err| {
         in_key(format!(
             "it is not a key of a kind that TLS servers use (RSA, ECDSA, Ed25519): {err}"
