@@ -20,7 +20,8 @@ pub use caches::{keys, signing};
 pub use connection::{listen::{ListenError, PassedSocketError}, tls};
 pub use life_cycle::{
     core_dumps::keep as keep_secrets,
-    run::{RunError, run},
+    error::RunError,
+    run::run,
 };
 pub use router::page;
 

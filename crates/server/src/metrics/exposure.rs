@@ -3,7 +3,7 @@
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 use rns_cache::ExposureStats;
 
-use super::{build::Build, observed::signed};
+use super::build::{Build, signed};
 
 /// Labelled with the names that caches have in the configuration; the one without a name has an empty label.
 const LABELS: &[&str] = &["cache"];

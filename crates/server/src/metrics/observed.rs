@@ -6,7 +6,11 @@ use prometheus::{Gauge, IntCounter, IntGauge};
 
 use rns_cache::{ExposureStats, NarCacheStats};
 
-use super::{build::Build, exposure::Exposures, process};
+use super::{
+    build::{Build, signed},
+    exposure::Exposures,
+    process,
+};
 
 /// What the store and the signer have counted themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,10 +181,6 @@ impl NarCache {
         self.running.set(signed(numbers.running));
         raise(&self.made, numbers.made);
     }
-}
-
-pub(super) fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn raise(counter: &IntCounter, to: u64) {

@@ -14,7 +14,11 @@ use std::{
 use listenfd::ListenFd;
 use rustix::net::sockopt;
 
-use super::{Bound, ListenError, ListeningSocket, PassedSocketError, Purpose, tcp};
+use super::{
+    bound::{Bound, ListeningSocket, Purpose},
+    error::{ListenError, PassedSocketError},
+    tcp,
+};
 
 /// `FileDescriptorName=` of the sockets whose clients speak TLS.
 const TLS_NAME: &str = "tls";

@@ -15,7 +15,11 @@ use rustls::{
     },
 };
 
-use super::{Role, TlsError, certificates, provider};
+use super::{
+    crypto::provider,
+    error::{Role, TlsError},
+    pem::certificates,
+};
 use crate::config::TlsFiles;
 
 /// Checks certificates of clients.
