@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use quick_cache::sync::Cache;
 use rns_cache::{
     BackendStats, BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarOffer,
     NotReady, PathRecord, Peek, ReadyNar, Served,
@@ -41,7 +42,12 @@ pub struct CompressedCache {
     cache: Arc<NarCache>,
     /// How the NARs are compressed that records offer. None: records offer plain ones.
     offer: Option<Codec>,
+    /// Paths that were offered before length and hash of the file were known, and their NARs.
+    awaited: Arc<Cache<HashPart, Sha256Digest>>,
 }
+
+/// Paths in [`CompressedCache::awaited`]. One that is forgotten costs a question.
+const MAX_AWAITED: usize = 16_384;
 
 /// A compressed NAR.
 pub enum Compressed {
@@ -68,7 +74,7 @@ impl CompressedCache {
     /// Compresses the NARs of `inner`. Several caches may share one cache of compressed NARs.
     #[must_use]
     pub fn new(inner: Arc<dyn BinaryCache>, cache: Arc<NarCache>, offer: Option<Codec>) -> Self {
-        Self { inner, cache, offer }
+        Self { inner, cache, offer, awaited: Arc::new(Cache::new(MAX_AWAITED)) }
     }
 
     /// Whether a NAR of this size is compressed here: one that is larger than the whole cache is not.
@@ -210,8 +216,9 @@ impl BinaryCache for CompressedCache {
     fn peek(&self, hash: &HashPart) -> Peek {
         match (self.inner.peek(hash), self.offer) {
             (Peek::Hit { freshness, nar_hash }, Some(codec)) => {
-                let is_known = self.known_compressed_file(&nar_hash, codec).is_some();
-                let offer = if is_known { COMPLETE } else { AWAITED };
+                let is_awaited = self.awaited.get(hash) == Some(nar_hash)
+                    && self.known_compressed_file(&nar_hash, codec).is_none();
+                let offer = if is_awaited { AWAITED } else { COMPLETE };
                 Peek::Hit { freshness: freshness.with_offer(offer), nar_hash }
             }
             (peek, _) => peek,
@@ -225,7 +232,7 @@ impl BinaryCache for CompressedCache {
         let Some(codec) = self.offer else { return Ok(Some(record)) };
         let PathRecord { info, offer, freshness } = record;
         if !self.compresses(info.nar_size) {
-            let freshness = freshness.with_offer(AWAITED);
+            let freshness = freshness.with_offer(COMPLETE);
             return Ok(Some(PathRecord { info, offer, freshness }));
         }
         let file = timeout(FILE_TIMEOUT, self.compressed_file(&info, codec)).await.ok().flatten();
@@ -236,6 +243,11 @@ impl BinaryCache for CompressedCache {
             file: file.map(|file| (file.hash.into(), file.size)),
             complete: file.is_some(),
         };
+        if offer.complete {
+            self.awaited.remove(&hash);
+        } else {
+            self.awaited.insert(hash, info.nar_hash);
+        }
         let freshness = freshness.with_offer(if offer.complete { COMPLETE } else { AWAITED });
         Ok(Some(PathRecord { info, offer, freshness }))
     }
