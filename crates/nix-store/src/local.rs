@@ -14,7 +14,8 @@ use crate::{
     exposure::{view::View, views::Views},
     index::LazyIndex,
     nar::{
-        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarStream, OpenReader, RangeReader, Source, Tree,
+        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarStream, OpenReader, RangeReader,
+        Source, Tree,
     },
     negative_cache::NegativeCache,
     nonblocking_io::NonblockingIo,
@@ -151,7 +152,13 @@ impl LocalStore {
             return present(bytes.map(BlobBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
-        let stream = NarStream::begin(Arc::clone(&self.shared) as Arc<dyn OpenReader>, nar.clone(), range, root).await;
+        let stream = NarStream::begin(
+            Arc::clone(&self.shared) as Arc<dyn OpenReader>,
+            nar.clone(),
+            range,
+            root,
+        )
+        .await;
         present(stream.map(|stream| BlobBody::Stream(Box::new(stream))))
     }
 
@@ -247,7 +254,6 @@ impl OpenReader for Shared {
         let tree = Tree::open_now(&self.config.real_dir, &nar.info.path, &self.nonblocking_io)?;
         Some(RangeReader::new(self.source(nar, tree), range, None))
     }
-
 }
 
 impl Shared {

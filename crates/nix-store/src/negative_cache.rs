@@ -51,9 +51,7 @@ impl NegativeCache {
     /// nothing.
     pub(crate) fn is_surely_absent(&self, hash: HashPart, generation: u64) -> bool {
         let indexed = self.generation.load(Ordering::Acquire);
-        indexed != 0
-            && generation == indexed
-            && self.index.rows(key(&hash), 1, |_| true).is_empty()
+        indexed != 0 && generation == indexed && self.index.rows(key(&hash), 1, |_| true).is_empty()
     }
 
     /// Brings the index up to date after a question that it could not answer, in a task of its own.

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use rns_formats::{
-    BuildTraceEntry, DrvOutputId, Hash, HashError, Realisation, Sha256Digest, Signature, StoreDir, StorePath,
-    StorePathError, StorePathName,
+    BuildTraceEntry, DrvOutputId, Hash, HashError, Realisation, Sha256Digest, Signature, StoreDir,
+    StorePath, StorePathError, StorePathName,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 

@@ -15,7 +15,11 @@ pub(crate) struct Views {
 
 impl Views {
     /// The view with this policy, evaluated already if somebody holds it.
-    pub(super) fn get(&self, policy: &ExposurePolicy, source: impl FnOnce() -> Source) -> Arc<View> {
+    pub(super) fn get(
+        &self,
+        policy: &ExposurePolicy,
+        source: impl FnOnce() -> Source,
+    ) -> Arc<View> {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         views.retain(|view| view.strong_count() > 0);
         let same = |view: &Weak<View>| view.upgrade().filter(|view| *view.policy == *policy);

@@ -18,14 +18,8 @@ use rns_formats::{
 use tokio::time::timeout;
 
 use super::{
-    cache::NarCache,
-    config::Codec,
-    encode_job,
-    encode_progress::EncodeProgress,
-    file_name::CompressedFile,
-    finished::Finished,
-    tail_reader::GrowingNar,
-    throttle::Busy,
+    cache::NarCache, config::Codec, encode_job, encode_progress::EncodeProgress,
+    file_name::CompressedFile, finished::Finished, tail_reader::GrowingNar, throttle::Busy,
 };
 
 /// How long a record waits for length and hash of the compressed NAR.

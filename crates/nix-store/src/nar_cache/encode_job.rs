@@ -74,7 +74,8 @@ pub(super) async fn finish(
     match failure.error() {
         None => {
             let lane = Arc::clone(cache.lane(recipe.codec));
-            Finished::uncached(Arc::clone(tag), Uncached { lane, nar: Arc::clone(nar), recipe }).await
+            Finished::uncached(Arc::clone(tag), Uncached { lane, nar: Arc::clone(nar), recipe })
+                .await
         }
         Some(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
         Some(error) => Err(error),

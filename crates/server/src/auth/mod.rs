@@ -31,7 +31,12 @@ use std::{
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
 
-use self::{client_certificate::ClientCertificate, denied::Denied, oidc::Oidc, tokens::{TokenFileError, Tokens}};
+use self::{
+    client_certificate::ClientCertificate,
+    denied::Denied,
+    oidc::Oidc,
+    tokens::{TokenFileError, Tokens},
+};
 pub(crate) use self::{
     connection_certificate::ConnectionCertificate,
     credential::Credential,
@@ -112,7 +117,10 @@ impl Access {
     ///
     /// # Errors
     /// What is wrong with it; the tokens stay as they were.
-    pub(crate) fn reload_tokens(&self, prepare: impl FnOnce(&Tokens)) -> Result<usize, TokenFileError> {
+    pub(crate) fn reload_tokens(
+        &self,
+        prepare: impl FnOnce(&Tokens),
+    ) -> Result<usize, TokenFileError> {
         let tokens = load(self.file.as_deref());
         self.is_refused.store(tokens.is_err(), Ordering::Relaxed);
         let tokens = tokens?;

@@ -14,7 +14,10 @@ use rns_cache::{BinaryCache, CacheFactory, Pattern};
 use rns_formats::CacheInfo;
 
 use crate::{
-    auth::{Access, denied, tokens::{TokenFileError, Tokens}},
+    auth::{
+        Access, denied,
+        tokens::{TokenFileError, Tokens},
+    },
     caches::{
         scoped::ScopedCaches,
         signing::{SharedSigner, Signer, share},

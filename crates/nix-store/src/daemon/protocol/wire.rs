@@ -8,9 +8,7 @@
 
 use std::io;
 
-use tokio::io::{
-    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
-};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// Longest text that is kept: versions, feature names, the messages of errors.
 pub(super) const TEXT_LIMIT: u64 = 1 << 20;

@@ -172,7 +172,10 @@ mod tests {
         Ok(KeySet::parse(serde_json::json!({ "keys": [key] }).to_string().as_bytes())?)
     }
 
-    fn issuer(pace: Pace, fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>) -> Arc<Issuer> {
+    fn issuer(
+        pace: Pace,
+        fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>,
+    ) -> Arc<Issuer> {
         Arc::new(Issuer::new("test", None, pace, fetch))
     }
 

@@ -126,7 +126,9 @@ mod tests {
     fn what_is_no_set_of_keys_says_why() {
         assert!(KeySet::parse(b"<html>").unwrap_err().to_string().contains("no JSON"));
         assert!(KeySet::parse(b"{}").unwrap_err().to_string().contains("no list of keys"));
-        assert!(parse(&json!([{ "kty": "oct", "k": "" }])).unwrap_err().to_string().contains("RS256"));
+        assert!(
+            parse(&json!([{ "kty": "oct", "k": "" }])).unwrap_err().to_string().contains("RS256")
+        );
     }
 
     proptest::proptest! {

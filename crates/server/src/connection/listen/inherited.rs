@@ -67,7 +67,11 @@ fn socket(
     }
 }
 
-fn from_tcp(listener: TcpListener, name: &str, stall: Duration) -> Result<Bound, PassedSocketError> {
+fn from_tcp(
+    listener: TcpListener,
+    name: &str,
+    stall: Duration,
+) -> Result<Bound, PassedSocketError> {
     must_listen(&listener)?;
     let bound = tcp::describe(listener, name == TLS_NAME, stall)?;
     Ok(Bound { purpose: purpose(name), ..bound })

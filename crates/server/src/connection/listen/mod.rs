@@ -11,8 +11,8 @@ mod unix;
 
 use std::{net::SocketAddr, time::Duration};
 
-pub use self::error::{ListenError, PassedSocketError};
 pub(crate) use self::bound::{Bound, ListeningSocket, Purpose, SocketFile};
+pub use self::error::{ListenError, PassedSocketError};
 use crate::config::Listener;
 
 /// The listeners of a configuration.
