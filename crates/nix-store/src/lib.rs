@@ -10,6 +10,7 @@ mod exposure;
 mod factory;
 mod file_part;
 mod files;
+mod hash_key;
 mod index;
 mod listing;
 mod local;

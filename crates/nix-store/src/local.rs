@@ -11,10 +11,11 @@ use crate::{
     CacheError, StoreConfig, Verify,
     daemon::{DaemonConfig, HeldRoot, TempRoots},
     db::{Database, PathRow},
-    exposure::{View, Views},
+    exposure::{view::View, views::Views},
     index::LazyIndex,
     nar::{
-        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarStream, RangeReader, Source, Tree,
+        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarStream, OpenReader, RangeReader,
+        Source, Tree,
     },
     negative_cache::NegativeCache,
     nonblocking_io::NonblockingIo,
@@ -35,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) layouts: Layouts,
     pub(crate) rows: RowCache,
-    pub(crate) negative_cache: NegativeCache,
+    pub(crate) negative_cache: Arc<NegativeCache>,
     pub(crate) condition: Arc<PathHealth>,
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
@@ -58,16 +59,22 @@ impl LocalStore {
             }),
             None => TempRoots::disabled(),
         };
+        let database = Database::new(
+            config.database.clone(),
+            config.readers,
+            config.busy_timeout,
+            config.absent,
+        );
+        let negative_cache = Arc::new(NegativeCache::new(
+            (database.clone(), config.database.clone()),
+            config.store_dir.clone(),
+            config.index_entries,
+        ));
         let shared = Arc::new(Shared {
-            database: Database::new(
-                config.database.clone(),
-                config.readers,
-                config.busy_timeout,
-                config.absent,
-            ),
+            database,
             layouts: Layouts::new(config.layout_cache_bytes),
             rows: RowCache::new(config.layout_cache_bytes / 4),
-            negative_cache: NegativeCache::new(config.index_entries),
+            negative_cache,
             condition: Arc::new(PathHealth::new()),
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
@@ -145,7 +152,13 @@ impl LocalStore {
             return present(bytes.map(BlobBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
-        let stream = NarStream::begin(Arc::clone(&self.shared), nar.clone(), range, root).await;
+        let stream = NarStream::begin(
+            Arc::clone(&self.shared) as Arc<dyn OpenReader>,
+            nar.clone(),
+            range,
+            root,
+        )
+        .await;
         present(stream.map(|stream| BlobBody::Stream(Box::new(stream))))
     }
 
@@ -221,9 +234,8 @@ impl LocalStore {
     }
 }
 
-impl Shared {
-    /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
-    pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError> {
+impl OpenReader for Shared {
+    fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError> {
         let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
             let error = nar::of_path(&nar.info.path, error);
             if matches!(error, CacheError::Damaged { .. }) {
@@ -235,16 +247,16 @@ impl Shared {
         Ok(RangeReader::new(self.source(nar, tree), range, check))
     }
 
-    /// The same for a thread that must not wait. `None` when it would have to, when a hash is to be computed, and when
-    /// something is wrong.
-    pub(crate) fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
+    fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
         if self.is_to_be_checked(nar, range) {
             return None;
         }
         let tree = Tree::open_now(&self.config.real_dir, &nar.info.path, &self.nonblocking_io)?;
         Some(RangeReader::new(self.source(nar, tree), range, None))
     }
+}
 
+impl Shared {
     fn is_to_be_checked(&self, nar: &Nar, range: &Range<u64>) -> bool {
         let check = match self.config.verify {
             Verify::Never => false,

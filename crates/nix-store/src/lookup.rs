@@ -45,14 +45,20 @@ impl LocalStore {
                 Peek::Hit { freshness: known.freshness, nar_hash: known.row.info.nar_hash }
             }
             Some(_) => Peek::Unknown,
-            None if self.is_surely_absent(*hash, generation) => Peek::Miss,
+            None if self.shared().negative_cache.is_surely_absent(*hash, generation) => Peek::Miss,
             None => Peek::Unknown,
         }
     }
 
-    /// A row that is in memory and current, or was within the last second, whether or not it may be shown.
+    /// A row that is in memory and current, whether or not it may be shown. While the database changes often, it may be
+    /// one that was current within the last second.
     pub(crate) fn recent_row(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
-        let known = self.shared().rows.recent(hash, generation)?;
+        let shared = self.shared();
+        let known = if shared.database.changes_often() {
+            shared.rows.recent(hash, generation)
+        } else {
+            shared.rows.current(hash, generation)
+        }?;
         self.is_whole(*hash, &known).then_some(known)
     }
 
@@ -62,7 +68,7 @@ impl LocalStore {
         if let Some(known) = self.shared().rows.current(&hash, generation) {
             return Ok(self.is_whole(hash, &known).then_some(known));
         }
-        if self.is_surely_absent(hash, generation) {
+        if self.shared().negative_cache.is_surely_absent(hash, generation) {
             return Ok(None);
         }
         self.read_row(hash, generation).await
@@ -94,8 +100,12 @@ impl LocalStore {
             })
             .await?
             .flatten();
+        if !matches!(found, Some((Ok(_), None))) {
+            // What is not there, or not as it should be, must not be shown from memory.
+            self.shared().rows.remove(&hash);
+        }
         let Some((row, missing)) = found else {
-            self.learn_paths();
+            self.shared().negative_cache.learn();
             return Ok(None);
         };
         let row = row?;

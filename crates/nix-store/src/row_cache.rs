@@ -17,8 +17,8 @@ use rns_formats::HashPart;
 
 use crate::db::PathRow;
 
-/// How long a row may be shown after it was last known to be current. On a machine that registers paths all the time, the
-/// database changes between any two requests; a path that is collected is asked for in vain a moment later anyway.
+/// How long a row may be shown after it was last known to be current, on a machine that registers paths all the time: there
+/// the database changes between any two requests. A path that is collected is asked for in vain a moment later anyway.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// After this time a row is read again even when the database did not change: the files of a path can be taken away behind
@@ -106,6 +106,11 @@ impl RowCache {
         let known = cached.known();
         self.rows.insert(hash, Arc::new(cached));
         known
+    }
+
+    /// Forgets a row that is not there any more.
+    pub(crate) fn remove(&self, hash: &HashPart) {
+        self.rows.remove(hash);
     }
 
     fn now(&self) -> u64 {

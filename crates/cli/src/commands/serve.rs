@@ -36,10 +36,7 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     let last = Mutex::new(loaded.clone());
     let hooks = Hooks {
         started: Some(startup_banner::hook(&loaded, &store)),
-        reload: Some(Arc::new(move || {
-            let reloaded = reload(&args, &environment, &loaded, &last, &level);
-            reloaded.map_err(|error| error.to_string())
-        })),
+        reload: Some(Arc::new(move || Ok(reload(&args, &environment, &loaded, &last, &level)?))),
     };
     let backends = Box::new(move || Arc::new(LocalCaches::open(store)) as Arc<dyn CacheFactory>);
     rns_server::run(server, backends, hooks).context("cannot serve")?;

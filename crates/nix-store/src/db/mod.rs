@@ -1,6 +1,7 @@
 //! The database of valid paths: a few read-only connections, off the event loop.
 
 mod change_detector;
+mod change_rate;
 mod open;
 mod row;
 mod state;
@@ -78,6 +79,11 @@ impl Database {
     /// call or some and never waits.
     pub(crate) fn generation(&self) -> u64 {
         self.0.probe.generation()
+    }
+
+    /// Whether the database has changed so often lately that not every change can be followed up.
+    pub(crate) fn changes_often(&self) -> bool {
+        self.0.probe.changes_often()
     }
 
     /// Questions that were asked so far.

@@ -9,10 +9,10 @@ use rns_cache::Peek;
 use rns_formats::{HashPart, StorePath};
 
 use super::{
-    refresh::Asked,
+    rounds::Asked,
     view::{Snapshot, View},
 };
-use crate::{CacheError, LocalStore, db::PathRow, negative_cache::key, row_cache::KnownRow};
+use crate::{CacheError, LocalStore, db::PathRow, hash_key::key, row_cache::KnownRow};
 
 /// How often a path is looked up that changes meanwhile.
 const ATTEMPTS: usize = 4;

@@ -16,7 +16,7 @@ pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
     layouts::{LayoutKey, Layouts},
     read::{RangeReader, Source},
-    stream::NarStream,
+    stream::{NarStream, OpenReader},
     tree::{DIRECTORY, FILE, Root, Tree, is_executable, open_beneath, size},
 };
 use crate::CacheError;

@@ -12,13 +12,15 @@ use rns_formats::{Sha256Digest, Sha256Hasher};
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use super::{
-    Finished, NarCache, Recipe,
+    cache::NarCache,
     disk::Temporary,
-    encode_progress::{EncodeProgress, Failure, Progress},
+    encode_progress::{EncodeProgress, Failure, Progress, Reader},
     encoder::Encoder,
     file_name::CompressedFile,
+    finished::{Finished, Uncached},
     memory::{self, Small},
     portions::{Portion, Portions},
+    recipe::Recipe,
     throttle::{Busy, Throttle},
 };
 
@@ -31,6 +33,53 @@ pub(super) struct Order {
     pub(super) production: Arc<EncodeProgress>,
     /// For what nobody has asked for yet.
     pub(super) busy: Option<Arc<Busy>>,
+}
+
+/// Takes part in the compression of a NAR, and starts it if it does not run.
+pub(super) fn join(
+    cache: &Arc<NarCache>,
+    nar: &Arc<dyn Blob>,
+    recipe: Recipe,
+    tag: &Arc<str>,
+) -> Reader {
+    let (production, is_new) = cache.progress(tag);
+    let reader = production.reader();
+    if is_new {
+        tokio::spawn(run(Order {
+            cache: Arc::clone(cache),
+            nar: Arc::clone(nar),
+            recipe,
+            tag: Arc::clone(tag),
+            production,
+            busy: None,
+        }));
+    }
+    reader
+}
+
+/// Waits until a NAR is compressed; `None` when it is gone or damaged.
+pub(super) async fn finish(
+    cache: &Arc<NarCache>,
+    nar: &Arc<dyn Blob>,
+    recipe: Recipe,
+    tag: &Arc<str>,
+) -> Result<Option<Finished>, CacheError> {
+    if let Some(finished) = cache.find(tag).await {
+        return Ok(Some(finished));
+    }
+    let failure = match join(cache, nar, recipe, tag).end().await {
+        Ok(finished) => return Ok(Some(finished)),
+        Err(failure) => failure,
+    };
+    match failure.error() {
+        None => {
+            let lane = Arc::clone(cache.lane(recipe.codec));
+            Finished::uncached(Arc::clone(tag), Uncached { lane, nar: Arc::clone(nar), recipe })
+                .await
+        }
+        Some(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
+        Some(error) => Err(error),
+    }
 }
 
 /// Waits for a turn, and does the work on a thread where it blocks nobody.

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Finished, tail_reader::gone};
+use super::finished::Finished;
 use crate::CacheError;
 
 /// How far a compression has come.
@@ -143,4 +143,9 @@ impl Failure {
             Self::Cache => None,
         }
     }
+}
+
+/// The error for a NAR whose path went away while it was compressed.
+pub(super) fn gone() -> CacheError {
+    CacheError::Gone { object: "a NAR that was being compressed".to_owned() }
 }

@@ -8,7 +8,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{Codec, Recipe};
+use super::{config::Codec, recipe::Recipe};
 use crate::CacheError;
 
 pub(super) struct Lane {

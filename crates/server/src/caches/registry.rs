@@ -14,7 +14,10 @@ use rns_cache::{BinaryCache, CacheFactory, Pattern};
 use rns_formats::CacheInfo;
 
 use crate::{
-    auth::{Access, denied, tokens::Tokens},
+    auth::{
+        Access, denied,
+        tokens::{TokenFileError, Tokens},
+    },
     caches::{
         scoped::ScopedCaches,
         signing::{SharedSigner, Signer, share},
@@ -23,14 +26,14 @@ use crate::{
     router::request_parts::RequestParts,
 };
 
-/// Distinguishes the views that were ever there, so that nothing that was narinfo for one is sent for another.
+/// Distinguishes the views that were ever there, so that nothing that was rendered for one is sent for another.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// One cache, as it is answered for.
 pub(crate) struct Cache {
     /// Its name in the configuration; the default one has none.
     pub(crate) name: Option<Arc<str>>,
-    /// Distinguishes what was narinfo for it.
+    /// Distinguishes what was rendered for it.
     pub(crate) id: u32,
     /// The backends, as far as they are shown.
     pub(crate) store: Arc<dyn BinaryCache>,
@@ -116,7 +119,7 @@ impl Cache {
     ///
     /// # Errors
     /// What is wrong with it; the tokens stay as they were.
-    pub(crate) fn reload_tokens(&self) -> Result<usize, String> {
+    pub(crate) fn reload_tokens(&self) -> Result<usize, TokenFileError> {
         self.access.reload_tokens(|tokens| self.prepare(tokens))
     }
 

@@ -116,7 +116,7 @@ impl Reloader {
 
     fn try_reload(&mut self) -> Result<(), Vec<String>> {
         let new = match &self.hooks.reload {
-            Some(read) => read().map_err(|problem| vec![problem])?,
+            Some(read) => read().map_err(|problem| vec![problem.to_string()])?,
             None => Reloadable { caches: self.caches.clone(), tls: self.tls.clone() },
         };
         let seen = Seen::new(&new.caches, new.tls.as_ref());

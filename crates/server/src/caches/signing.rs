@@ -11,7 +11,7 @@ use rns_formats::{
 
 use crate::config::{SigningConfig, SigningPolicy};
 
-/// Counts the sets of keys that have been in use, so that what was narinfo with one is not taken for
+/// Counts the sets of keys that have been in use, so that what was rendered with one is not taken for
 /// the work of the next.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 

@@ -1,6 +1,6 @@
 //! What the server is told: every value parsed and checked before it arrives here.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     auth::config::FailurePolicyConfig, caches::config::CachesConfig,
@@ -130,7 +130,7 @@ pub struct Hooks {
 }
 
 /// See [`Hooks::reload`]. The error is for the operator.
-pub type ReloadHook = dyn Fn() -> Result<Reloadable, String> + Send + Sync;
+pub type ReloadHook = dyn Fn() -> Result<Reloadable, Box<dyn Error>> + Send + Sync;
 
 /// See [`Hooks::started`]: one URL (or `unix:` path) for each listener, and the public keys that sign.
 pub type StartedHook = dyn Fn(&[String], &[rns_formats::PublicKey]) + Send + Sync;

@@ -11,7 +11,7 @@ use crate::{
         listen::{Bound, ListeningSocket, SocketFile},
         tls::Certificate,
     },
-    life_cycle::{heartbeat::Heartbeats, nofile_limit, run::RunError, state::State},
+    life_cycle::{error::RunError, heartbeat::Heartbeats, nofile_limit, state::State},
 };
 
 /// Most workers that the server library can have.

@@ -6,7 +6,11 @@ use prometheus::{Gauge, IntCounter, IntGauge};
 
 use rns_cache::{ExposureStats, NarCacheStats};
 
-use super::{build::Build, exposure::Exposures, process};
+use super::{
+    build::{Build, signed},
+    exposure::Exposures,
+    process,
+};
 
 /// What the store and the signer have counted themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub(crate) struct Observed {
     pub(crate) layout_cache_hits: u64,
     /// NARs whose store path had to be walked.
     pub(crate) layout_cache_misses: u64,
-    /// Memory taken by narinfo narinfos, in bytes.
+    /// Memory taken by rendered narinfos, in bytes.
     pub(crate) narinfo_cache_bytes: u64,
     /// Compressed NARs.
     pub(crate) nar_cache: NarCacheStats,
@@ -33,7 +37,7 @@ pub(crate) struct Observed {
     pub(crate) signing_keys: u64,
     /// Configured keys that cannot be used.
     pub(crate) signing_problems: u64,
-    /// CachesConfig whose file of tokens could not be used when it was last read.
+    /// Caches whose file of tokens could not be used when it was last read.
     pub(crate) token_file_problems: u64,
 }
 
@@ -91,7 +95,7 @@ impl RequestParts {
             layout_hits: layouts.with_label_values(&["hit"]),
             layout_misses: layouts.with_label_values(&["miss"]),
             narinfo_bytes: build
-                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by narinfo narinfos."),
+                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
             nar_cache: NarCache::new(build),
             exposures: Exposures::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
@@ -101,7 +105,7 @@ impl RequestParts {
             ),
             token_file_problems: build.gauge(
                 "rust_nix_serve_token_file_problems",
-                "CachesConfig whose file of tokens was refused when it was last read.",
+                "Caches whose file of tokens was refused when it was last read.",
             ),
         }
     }
@@ -177,10 +181,6 @@ impl NarCache {
         self.running.set(signed(numbers.running));
         raise(&self.made, numbers.made);
     }
-}
-
-pub(super) fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn raise(counter: &IntCounter, to: u64) {

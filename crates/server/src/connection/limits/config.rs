@@ -16,7 +16,7 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// NARs, logs and files streamed at the same time; more wait their turn.
     pub downloads: usize,
-    /// Memory for narinfo narinfos, in bytes.
+    /// Memory for rendered narinfos, in bytes.
     pub narinfo_cache_bytes: usize,
     /// Open connections of one address. None: as many as there are.
     pub connections_per_address: Option<NonZeroU64>,
