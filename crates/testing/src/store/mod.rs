@@ -201,6 +201,7 @@ impl FixtureStore {
                 .filter_map(|text| Signature::parse(text).ok())
                 .collect(),
             ca: entry.ca,
+            provenance: None,
             ultimate: entry.ultimate,
             registration_time: entry.registration_time,
         }
