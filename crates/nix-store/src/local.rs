@@ -14,11 +14,12 @@ use crate::{
     exposure::{View, Views},
     index::LazyIndex,
     nar::{
-        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarStream, RangeReader, Source, Tree,
+        self, BUFFER_BYTES, Buffer, Check, LayoutKey, Layouts, Nar, NarStream, RangeReader, Source,
+        Tree,
     },
     negative_cache::NegativeCache,
     nonblocking_io::NonblockingIo,
-    path_health::PathHealth,
+    path_health::{self, FileTime, PathHealth},
     row_cache::RowCache,
 };
 
@@ -36,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) layouts: Layouts,
     pub(crate) rows: RowCache,
     pub(crate) negative_cache: NegativeCache,
-    pub(crate) condition: Arc<PathHealth>,
+    pub(crate) health: Arc<PathHealth>,
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
     pub(crate) debug_files: LazyIndex,
@@ -58,17 +59,23 @@ impl LocalStore {
             }),
             None => TempRoots::disabled(),
         };
+        let database = Database::new(
+            config.database.clone(),
+            config.readers,
+            config.busy_timeout,
+            config.absent,
+        );
+        let health = PathHealth::new(path_health::Store {
+            database: database.clone(),
+            store_dir: config.store_dir.clone(),
+            real_dir: config.real_dir.clone(),
+        });
         let shared = Arc::new(Shared {
-            database: Database::new(
-                config.database.clone(),
-                config.readers,
-                config.busy_timeout,
-                config.absent,
-            ),
+            database,
             layouts: Layouts::new(config.layout_cache_bytes),
             rows: RowCache::new(config.layout_cache_bytes / 4),
             negative_cache: NegativeCache::new(config.index_entries),
-            condition: Arc::new(PathHealth::new()),
+            health: Arc::new(health),
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
             debug_files: LazyIndex::new("debug information", config.index_entries),
@@ -198,9 +205,12 @@ impl LocalStore {
         let shared = Arc::clone(&self.shared);
         let described = Arc::clone(&info);
         let read = async move {
-            spawn_blocking(move || nar::read_layout(&shared.config.real_dir, &described))
-                .await
-                .map_err(|_| CacheError::ShuttingDown)?
+            let started = FileTime::now();
+            let layout = move || {
+                nar::read_layout(&shared.config.real_dir, &described)
+                    .map_err(|error| shared.health.judge(key, started, error))
+            };
+            spawn_blocking(layout).await.map_err(|_| CacheError::ShuttingDown)?
         };
         match self.shared.layouts.get_or(&key, read).await {
             Ok(layout) => {
@@ -209,8 +219,18 @@ impl LocalStore {
                 }
                 Ok(Some(Nar { row: row.id, info, layout }))
             }
-            Err(error) => self.shared.absent(key, error),
+            Err(error) => {
+                self.shared.layouts.remove(&key);
+                present(Err(error))
+            }
         }
+    }
+
+    /// Whether the path with this hash part was found damaged, so that nothing that was known of it before counts until
+    /// it is looked up again. Never waits.
+    #[must_use]
+    pub fn is_suspect(&self, hash: &HashPart) -> bool {
+        self.shared.health.is_suspect(hash)
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a
@@ -224,34 +244,37 @@ impl LocalStore {
 impl Shared {
     /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
     pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError> {
+        let started = FileTime::now();
         let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
-            let error = nar::of_path(&nar.info.path, error);
-            if matches!(error, CacheError::Damaged { .. }) {
-                self.condition.note_damage(nar.key(), &error);
-            }
-            error
+            self.health.judge(nar.key(), started, nar::of_path(&nar.info.path, error))
         })?;
-        let check = self.is_to_be_checked(nar, range).then_some(nar.info.nar_hash);
-        Ok(RangeReader::new(self.source(nar, tree), range, check))
+        Ok(RangeReader::new(self.source(nar, tree), range, self.check(nar, range)))
     }
 
     /// The same for a thread that must not wait. `None` when it would have to, when a hash is to be computed, and when
     /// something is wrong.
     pub(crate) fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
-        if self.is_to_be_checked(nar, range) {
+        let check = self.check(nar, range);
+        if matches!(check, Check::Wanted(_)) {
             return None;
         }
         let tree = Tree::open_now(&self.config.real_dir, &nar.info.path, &self.nonblocking_io)?;
-        Some(RangeReader::new(self.source(nar, tree), range, None))
+        Some(RangeReader::new(self.source(nar, tree), range, check))
     }
 
-    fn is_to_be_checked(&self, nar: &Nar, range: &Range<u64>) -> bool {
-        let check = match self.config.verify {
-            Verify::Never => false,
-            Verify::Always => true,
-            Verify::Once => self.condition.verified_at(&nar.key()).is_none(),
-        };
-        check && nar::is_whole(range, &nar.layout)
+    fn check(&self, nar: &Nar, range: &Range<u64>) -> Check {
+        let expected = nar.info.nar_hash;
+        if !nar::is_whole(range, &nar.layout) {
+            return Check::Unwanted;
+        }
+        match self.config.verify {
+            Verify::Never => Check::Unwanted,
+            Verify::Always => Check::Wanted(expected),
+            Verify::Once => match self.health.verified_at(&nar.key()) {
+                Some(verified) => Check::UnlessChangedSince(verified, expected),
+                None => Check::Wanted(expected),
+            },
+        }
     }
 
     fn source(&self, nar: &Nar, tree: Tree) -> Source {
@@ -259,33 +282,17 @@ impl Shared {
             layout: Arc::clone(&nar.layout),
             tree,
             key: nar.key(),
-            condition: Arc::clone(&self.condition),
+            health: Arc::clone(&self.health),
             nonblocking_io: Arc::clone(&self.nonblocking_io),
-        }
-    }
-
-    /// A damaged path is as good as none for a client; any other error stays one.
-    pub(crate) fn absent<T>(
-        &self,
-        key: LayoutKey,
-        error: CacheError,
-    ) -> Result<Option<T>, CacheError> {
-        match error {
-            CacheError::Damaged { .. } => {
-                self.layouts.remove(&key);
-                self.condition.note_damage(key, &error);
-                Ok(None)
-            }
-            error => Err(error),
         }
     }
 }
 
-/// The same for an error that has been noted already.
+/// A path that is damaged, or was removed meanwhile, is as good as none for a client; any other error stays one.
 fn present<T>(result: Result<T, CacheError>) -> Result<Option<T>, CacheError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(CacheError::Damaged { .. }) => Ok(None),
+        Err(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -7,7 +7,7 @@ use rns_formats::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::CacheError;
+use crate::{CacheError, nar::LayoutKey};
 
 /// What the database says of one valid path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,13 @@ pub(crate) struct PathRow {
     pub(crate) id: i64,
     /// The path's information. `nar_size` is 0 where a very old Nix did not record it.
     pub(crate) info: Arc<PathInfo>,
+}
+
+impl PathRow {
+    /// Path and row.
+    pub(crate) fn key(&self) -> LayoutKey {
+        LayoutKey { hash: self.info.path.hash_part(), row: self.id }
+    }
 }
 
 /// One statement, so that path and references are of one moment: a path that is collected and
