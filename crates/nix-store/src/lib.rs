@@ -27,6 +27,7 @@ mod registered;
 mod resolve_beneath;
 mod row_cache;
 mod stats;
+mod store_presence;
 
 pub use config::{AbsentStore, StoreConfig, Verify};
 pub use factory::LocalCaches;

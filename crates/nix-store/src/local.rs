@@ -19,8 +19,9 @@ use crate::{
     },
     negative_cache::NegativeCache,
     nonblocking_io::NonblockingIo,
-    path_health::{self, FileTime, PathHealth},
+    path_health::{FileTime, PathHealth},
     row_cache::RowCache,
+    store_presence::StorePresence,
 };
 
 /// A Nix store on this machine. Clones share everything.
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) layouts: Layouts,
     pub(crate) rows: RowCache,
     pub(crate) negative_cache: NegativeCache,
+    pub(crate) presence: Arc<StorePresence>,
     pub(crate) health: Arc<PathHealth>,
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
@@ -65,17 +67,18 @@ impl LocalStore {
             config.busy_timeout,
             config.absent,
         );
-        let health = PathHealth::new(path_health::Store {
-            database: database.clone(),
-            store_dir: config.store_dir.clone(),
-            real_dir: config.real_dir.clone(),
-        });
+        let presence = Arc::new(StorePresence::new(
+            database.clone(),
+            config.store_dir.clone(),
+            config.real_dir.clone(),
+        ));
         let shared = Arc::new(Shared {
             database,
             layouts: Layouts::new(config.layout_cache_bytes),
             rows: RowCache::new(config.layout_cache_bytes / 4),
             negative_cache: NegativeCache::new(config.index_entries),
-            health: Arc::new(health),
+            health: Arc::new(PathHealth::new(Arc::clone(&presence))),
+            presence,
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
             debug_files: LazyIndex::new("debug information", config.index_entries),
@@ -186,18 +189,6 @@ impl LocalStore {
         Ok(self.is_there(nar).await?.then_some(root))
     }
 
-    /// Whether the store can be read now.
-    ///
-    /// # Errors
-    /// `Unavailable`, with the reason.
-    pub async fn readable(&self) -> Result<(), CacheError> {
-        self.shared
-            .database
-            .ask(|connection| connection.query_row("select 1", [], |_| Ok(())))
-            .await
-            .map(|_| ())
-    }
-
     /// The layout that belongs to a row, from memory or from the files.
     pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, CacheError> {
         let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
@@ -226,11 +217,11 @@ impl LocalStore {
         }
     }
 
-    /// Whether the path with this hash part was found damaged, so that nothing that was known of it before counts until
-    /// it is looked up again. Never waits.
+    /// Whether the path with this hash part was found damaged, or the whole store not there, so that nothing that was known
+    /// before counts until it is looked up again. Never waits.
     #[must_use]
     pub fn is_suspect(&self, hash: &HashPart) -> bool {
-        self.shared.health.is_suspect(hash)
+        self.shared.presence.is_gone() || self.shared.health.is_suspect(hash)
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a

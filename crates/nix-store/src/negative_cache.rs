@@ -38,6 +38,7 @@ impl LocalStore {
         let absent = &self.shared().negative_cache;
         let indexed = absent.generation.load(Ordering::Acquire);
         indexed != 0
+            && !self.shared().presence.is_gone()
             && generation == indexed
             && absent.index.rows(key(&hash), 1, |_| true).is_empty()
     }

@@ -4,18 +4,21 @@
 //! asked for: once the files have changed, it is forgotten. There is no timer that others would have to agree with.
 
 use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use quick_cache::sync::Cache;
-use rns_formats::{HashPart, StoreDir, StorePath};
+use rns_formats::{HashPart, StorePath};
 
 use crate::{
     CacheError,
-    db::{Database, path_by_hash_part},
+    db::path_by_hash_part,
     nar::{LayoutKey, RootStamp, TreeStamp},
+    store_presence::StorePresence,
 };
 
 /// How often the whole tree of a damaged path is looked at; its root is looked at each time.
@@ -53,20 +56,13 @@ impl FileTime {
 }
 
 pub(crate) struct PathHealth {
-    store: Store,
+    store: Arc<StorePresence>,
     damaged: Cache<HashPart, Damage>,
     /// Whether any damage was ever found: usually there is none to look for.
     found_any: AtomicBool,
     /// When the reading began that found the right hash.
     verified: Cache<LayoutKey, FileTime>,
     found: AtomicU64,
-}
-
-/// Where the paths are, and what says that they are valid.
-pub(crate) struct Store {
-    pub(crate) database: Database,
-    pub(crate) store_dir: StoreDir,
-    pub(crate) real_dir: PathBuf,
 }
 
 #[derive(Clone, Copy)]
@@ -89,7 +85,7 @@ pub(crate) enum Health {
 }
 
 impl PathHealth {
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Arc<StorePresence>) -> Self {
         Self {
             store,
             damaged: Cache::new(MAX_REMEMBERED),
@@ -129,15 +125,20 @@ impl PathHealth {
     }
 
     /// Judges what went wrong with the files of a path, whose reading began at `started`. One that has been removed from
-    /// the store meanwhile is not damaged. Damage is remembered and told to the operator, once. Blocks.
+    /// the store meanwhile is not damaged, nor is one whose whole store is not there. Damage is remembered and told to the operator, once. Blocks.
     pub(crate) fn judge(&self, key: LayoutKey, started: FileTime, error: CacheError) -> CacheError {
         let CacheError::Damaged { path, .. } = &error else { return error };
         self.verified.remove(&key);
         if self.was_removed(&key) {
             return CacheError::Gone { object: path.to_string() };
         }
-        self.found.fetch_add(1, Ordering::Relaxed);
         let tree = TreeStamp::of(&self.store.real_dir, path);
+        if matches!(tree.root, RootStamp::Refused(_))
+            && let Err(error) = self.store.look()
+        {
+            return error;
+        }
+        self.found.fetch_add(1, Ordering::Relaxed);
         if tree.changed >= started {
             // It was repaired, perhaps, while it was read: the next reader finds out.
             tracing::warn!("it was changed while it was read: {error}");
@@ -155,7 +156,7 @@ impl PathHealth {
 
     /// Whether the row that was read is not there any more. While the database does not answer, nothing is known of that.
     fn was_removed(&self, key: &LayoutKey) -> bool {
-        let Store { database, store_dir, .. } = &self.store;
+        let StorePresence { database, store_dir, .. } = &*self.store;
         let row =
             database.ask_blocking(|connection| path_by_hash_part(connection, store_dir, key.hash));
         match row {

@@ -253,3 +253,25 @@ fn a_size_that_is_not_known_is_found_out() {
         assert!(server.get(&nar_of(&server, path)).ok() == standard.store.nar(path));
     }
 }
+
+/// That a server whose store should be in this directory says that it has none, and nothing that clients remember.
+fn assert_not_there(standard: &Standard, real_dir: &str, reason: &str) {
+    let server = server().store(&standard.store).store_key("real_dir", real_dir).start();
+    for path in [narinfo_of(&standard.tree), format!("/nar/{}.nar", standard.tree.hash_part())] {
+        assert_refusal(&server.get(&path), 503);
+    }
+    let ready = server.get("/readyz");
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().contains("the store cannot be read"), "{}", ready.text());
+    assert_eq!(server.get("/nix-cache-info").status(), 200);
+    assert_logged(&server, reason);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_an_empty_one() {
+    let standard = Standard::new();
+    let empty = standard.store.root().join("mount-point");
+    fs::create_dir(&empty).unwrap();
+    assert_not_there(&standard, "/nowhere", "/nowhere");
+    assert_not_there(&standard, empty.to_str().unwrap(), "is it mounted");
+}

@@ -357,7 +357,7 @@ mod tests {
     use rustix::fs::Advice;
 
     use super::{super::walk, *};
-    use crate::{AbsentStore, db::Database, path_health};
+    use crate::{AbsentStore, db::Database, store_presence::StorePresence};
 
     /// Reads everything in small steps, of which each `waiting`th may wait.
     fn read(source: Source, range: &Range<u64>, step: usize, waiting: usize) -> Vec<u8> {
@@ -395,16 +395,16 @@ mod tests {
                 layout: Arc::new(walk::layout(&tree).unwrap()),
                 tree,
                 key: LayoutKey { hash: path.hash_part(), row: 1 },
-                health: Arc::new(PathHealth::new(path_health::Store {
-                    database: Database::new(
+                health: Arc::new(PathHealth::new(Arc::new(StorePresence::new(
+                    Database::new(
                         store.path().join("none"),
                         1,
                         Duration::ZERO,
                         AbsentStore::Unavailable,
                     ),
-                    store_dir: StoreDir::default(),
-                    real_dir: store.path().to_owned(),
-                })),
+                    StoreDir::default(),
+                    store.path().to_owned(),
+                )))),
                 nonblocking_io: Arc::new(nonblocking_io),
             }
         };

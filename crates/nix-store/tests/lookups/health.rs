@@ -13,6 +13,8 @@ use crate::open;
 const HALF: usize = 512 << 10;
 
 fn two_files(store: &mut FixtureStore) -> StorePath {
+    // A store of which nothing is there is another matter.
+    store.add("other", Tree::file("other"));
     let file = |byte| Tree::with_mode(0o644, vec![byte; HALF]);
     store.add("two", Tree::directory([("a", file(1)), ("b", file(2))]))
 }
