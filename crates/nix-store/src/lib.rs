@@ -24,6 +24,7 @@ mod page_cache;
 mod path_health;
 mod realisation;
 mod registered;
+mod regular_file;
 mod resolve_beneath;
 mod row_cache;
 mod stats;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::or_fun_call, reason = "tests fail loudly")]
 
-use std::{fs, os::unix::fs::symlink, time::Duration};
+use std::{fs, os::unix::fs::symlink, process::Command, thread, time::Duration};
 
 use rns_cache::{BinaryCache as _, BlobBody, CacheError, Chunks as _, Peek};
 use rns_formats::{HashPart, Sha256Digest, StoreDir, StorePath};
@@ -163,6 +163,38 @@ async fn a_store_that_is_unmounted_while_it_is_open_is_an_outage_until_it_is_bac
     store.readable().await.unwrap();
     assert!(store.path_info(hash).await.unwrap().is_some());
     assert!(!store.is_suspect(&hash));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_database_holds_nothing_up() {
+    let (tell, hear) = std::sync::mpsc::channel();
+    // On a thread of its own: one that waits for the other end of a pipe waits for ever.
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let errors = runtime.block_on(async {
+            let mut fixture = FixtureStore::new();
+            let hash = fixture.add("x", Tree::file("x")).hash_part();
+            let store = open(&fixture);
+            assert!(store.path_info(hash).await.unwrap().is_some());
+            fixture.close_database();
+            let mut errors = Vec::new();
+            for name in ["db.sqlite", "schema"] {
+                let file = fixture.database().with_file_name(name);
+                fs::rename(&file, file.with_extension("away")).unwrap();
+                assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+                for store in [&store, &open(&fixture)] {
+                    _ = store.generation();
+                    errors.push(store.path_info(hash).await.err().map(|error| error.to_string()));
+                }
+                fs::rename(file.with_extension("away"), &file).unwrap();
+            }
+            errors
+        });
+        tell.send(errors).unwrap();
+    });
+    let errors = hear.recv_timeout(Duration::from_secs(60)).expect("nothing waits for the pipe");
+    assert!(errors[..2].iter().flatten().all(|error| error.contains("not a regular file")));
+    assert_eq!(errors.iter().flatten().count(), 2, "the number of the schema may be missing");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,6 +22,9 @@ use super::{
     portions::{Portion, Portions},
     throttle::{Busy, Throttle},
 };
+
+/// How long work that waits for its turn is kept in the queue when nobody wants it any more.
+const QUEUE_GRACE: Duration = Duration::from_secs(2);
 
 /// What is to be compressed, and for whom.
 pub(super) struct Order {
@@ -42,8 +46,14 @@ pub(super) async fn run(order: Order) {
     // One that nobody has asked for runs beside the others: it must not take their place while it rests.
     let permit = match (&order.busy, whole) {
         (Some(_), _) => None,
-        (None, true) => Some(lane.whole().await),
-        (None, false) => Some(lane.growing(order.recipe).await),
+        (None, _) => tokio::select! {
+            biased;
+            permit = async {
+                if whole { lane.whole().await } else { lane.growing(order.recipe).await }
+            } => Some(permit),
+            // Work that has not begun is left at once when everybody has left it.
+            () = order.production.abandoned(QUEUE_GRACE.min(order.cache.config.grace)) => return,
+        },
     };
     if matches!(permit, Some(None)) {
         return;
@@ -183,7 +193,10 @@ impl Order {
 
     fn temporary(&self) -> io::Result<Temporary<'_>> {
         if self.cache.is_paused() {
-            return Err(io::Error::other("the disk was full a moment ago"));
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the disk was full a moment ago",
+            ));
         }
         self.cache.disk.temporary()
     }

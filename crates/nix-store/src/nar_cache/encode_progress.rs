@@ -73,6 +73,14 @@ impl EncodeProgress {
         audience.readers == 0 && audience.changed.elapsed() >= grace
     }
 
+    /// Waits until nobody has been there for this long.
+    pub(super) async fn abandoned(&self, grace: Duration) {
+        while !self.is_abandoned(grace) {
+            // Nobody can be gone for long enough before that.
+            tokio::time::sleep(grace.max(Duration::from_millis(100))).await;
+        }
+    }
+
     /// Waits for the end without being a reader. Whether there is a result.
     pub(super) async fn ended(&self) -> bool {
         let mut progress = self.progress.subscribe();
