@@ -10,12 +10,14 @@
 //! - `portions`, `encode_job`, `encode_progress`: one compression that runs, and its readers
 //! - `uncached_encoder`: a compression for one reader
 //! - `tail_reader`, `finished`, `ready`, `steps`: what a reader gets
+//! - `early`: what begins when the narinfo is asked for
 //! - `prewarm`, `throttle`: what is done before anybody asks
 //! - `disk`, `file_name`, `memory`: where results are kept
 
 mod compressed;
 mod config;
 mod disk;
+mod early;
 mod encode_job;
 mod encode_progress;
 mod encoder;
@@ -195,12 +197,22 @@ impl NarCache {
 
     /// Takes part in the compression of a NAR, and starts it if nobody has.
     fn join(self: &Arc<Self>, nar: &Arc<dyn Blob>, recipe: Recipe, tag: &Arc<str>) -> Reader {
+        self.join_as(nar, recipe, tag, EncodeProgress::reader)
+    }
+
+    fn join_as(
+        self: &Arc<Self>,
+        nar: &Arc<dyn Blob>,
+        recipe: Recipe,
+        tag: &Arc<str>,
+        reader: fn(&Arc<EncodeProgress>) -> Reader,
+    ) -> Reader {
         let mut productions = self.productions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(production) = productions.get(tag) {
-            return production.reader();
+            return reader(production);
         }
         let production = Arc::new(EncodeProgress::new());
-        let reader = production.reader();
+        let reader = reader(&production);
         productions.insert(Arc::clone(tag), Arc::clone(&production));
         drop(productions);
         tokio::spawn(encode_job::run(Order {
