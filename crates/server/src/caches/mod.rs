@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub mod keys;
+pub(crate) mod outage;
 pub(crate) mod pending;
 pub(crate) mod registry;
 pub(crate) mod reload;
