@@ -60,9 +60,9 @@ struct Problem {
     remedy: &'static str,
 }
 
-impl From<Problem> for CacheError {
-    fn from(Problem { what, remedy }: Problem) -> Self {
-        Self::Unavailable { what, remedy }
+impl Problem {
+    fn error(self) -> CacheError {
+        CacheError::Unavailable { what: self.what, remedy: self.remedy }
     }
 }
 
@@ -205,7 +205,7 @@ impl StorePresence {
 
 impl Finding {
     fn result(&self) -> Result<(), CacheError> {
-        self.problem.clone().map_or(Ok(()), |problem| Err(problem.into()))
+        self.problem.clone().map_or(Ok(()), |problem| Err(problem.error()))
     }
 }
 
