@@ -71,6 +71,7 @@ impl BinaryCache for Layer {
                 signatures: Vec::new(),
                 ca: None,
                 ultimate: false,
+                provenance: None,
                 registration_time: 0,
             }),
             offer: NarOffer {

@@ -5,25 +5,20 @@
 //! true costs a client an hour. Otherwise the database is asked, and the index is brought up to date
 //! meanwhile.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use rns_formats::{HashPart, StoreDir};
+use rns_formats::HashPart;
 
-use crate::{db::Database, hash_key::key, index::LazyIndex};
+use crate::{hash_key::key, index::LazyIndex, store_presence::StorePresence};
 
 const PATHS: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
 
 /// The index and the state of the database that it is of.
 pub(crate) struct NegativeCache {
-    database: Database,
-    file: PathBuf,
-    store_dir: StoreDir,
+    presence: Arc<StorePresence>,
     index: LazyIndex,
     /// 0 before the first time.
     generation: AtomicU64,
@@ -31,16 +26,10 @@ pub(crate) struct NegativeCache {
 }
 
 impl NegativeCache {
-    /// Of at most `entries` paths in this database, which is in this file.
-    pub(crate) fn new(
-        (database, file): (Database, PathBuf),
-        store_dir: StoreDir,
-        entries: usize,
-    ) -> Self {
+    /// Of at most `entries` paths of this store.
+    pub(crate) fn new(presence: Arc<StorePresence>, entries: usize) -> Self {
         Self {
-            database,
-            file,
-            store_dir,
+            presence,
             index: LazyIndex::new("paths", entries),
             generation: AtomicU64::new(0),
             updating: AtomicBool::new(false),
@@ -51,27 +40,30 @@ impl NegativeCache {
     /// nothing.
     pub(crate) fn is_surely_absent(&self, hash: HashPart, generation: u64) -> bool {
         let indexed = self.generation.load(Ordering::Acquire);
-        indexed != 0 && generation == indexed && self.index.rows(key(&hash), 1, |_| true).is_empty()
+        indexed != 0
+            && !self.presence.is_gone()
+            && generation == indexed
+            && self.index.rows(key(&hash), 1, |_| true).is_empty()
     }
 
     /// Brings the index up to date after a question that it could not answer, in a task of its own.
     pub(crate) fn learn(self: &Arc<Self>) {
-        let generation = self.database.generation();
+        let generation = self.presence.database.generation();
         let current = self.generation.load(Ordering::Acquire) == generation;
         if generation == 0 || current || self.updating.swap(true, Ordering::AcqRel) {
             return;
         }
         let absent = Arc::clone(self);
         tokio::spawn(async move {
-            let store_dir = absent.store_dir.clone();
+            let store_dir = absent.presence.store_dir.clone();
             let entries = move |rows: Vec<(i64, String)>| {
                 let path = |path: &str| store_dir.parse_path(path).ok();
                 let entry = |(id, text): &(i64, String)| Some((key(&path(text)?.hash_part()), *id));
                 Ok(rows.iter().filter_map(entry).collect())
             };
             let (index, asked) = (&absent.index, absent.index.asked());
-            let extended =
-                index.extend(asked, &absent.database, &absent.file, PATHS, entries).await;
+            let database = &absent.presence.database;
+            let extended = index.extend(asked, database, database.path(), PATHS, entries).await;
             // What does not fit cannot be known to be absent. The generation is the one from before.
             if extended.is_ok() && index.full_behind().is_none() {
                 absent.generation.store(generation, Ordering::Release);

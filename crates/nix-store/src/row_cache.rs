@@ -145,6 +145,7 @@ mod tests {
             signatures: Vec::new(),
             ca: None,
             ultimate: false,
+            provenance: None,
             registration_time: 0,
         };
         PathRow { id, info: info.into() }

@@ -24,6 +24,7 @@ use super::{
     open::{LiveReaders, may_stay_behind},
     wal_index::{INDEX_HEADER, WalIndex},
 };
+use crate::regular_file;
 
 /// The part of the database's header that holds the change counter and the size.
 const FILE_HEADER: (u64, usize) = (24, 16);
@@ -170,7 +171,7 @@ fn keep<'a>(kept: &'a mut Option<Kept>, path: &Path) -> io::Result<&'a Kept> {
     let current = match known {
         Some(current) => current,
         None => {
-            let file = File::open(path)?;
+            let file = regular_file::open(path)?;
             let opened = file.metadata()?;
             Kept { identity: Identity(opened.dev(), opened.ino()), file: Arc::new(file) }
         }

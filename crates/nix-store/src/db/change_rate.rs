@@ -38,9 +38,8 @@ impl ChangeRate {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let [oldest, ..] = *seen;
         seen.rotate_left(1);
-        if let [.., newest] = &mut *seen {
-            *newest = Some(now);
-        }
+        let [.., newest] = &mut *seen;
+        *newest = Some(now);
         if oldest.is_some_and(|oldest| now.saturating_duration_since(oldest) < PERIOD) {
             self.high_until.store(self.millis(now + PERIOD), Ordering::Relaxed);
         }

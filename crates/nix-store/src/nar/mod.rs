@@ -3,6 +3,7 @@
 mod buffer;
 mod layouts;
 mod read;
+mod stamp;
 mod stream;
 mod tree;
 mod walk;
@@ -15,7 +16,8 @@ use rns_formats::{PathInfo, StorePath, nar::NarLayout};
 pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
     layouts::{LayoutKey, Layouts},
-    read::{RangeReader, Source},
+    read::{Check, RangeReader, Source},
+    stamp::{RootStamp, TreeStamp},
     stream::{NarStream, OpenReader},
     tree::{DIRECTORY, FILE, Root, Tree, is_executable, open_beneath, size},
 };

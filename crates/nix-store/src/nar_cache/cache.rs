@@ -45,6 +45,8 @@ pub struct NarCache {
     failing: AtomicBool,
     /// When the disk was full.
     full: Mutex<Option<Instant>>,
+    /// When a write failed.
+    failed: Mutex<Option<Instant>>,
     pub(super) running: AtomicU64,
     pub(super) made: AtomicU64,
     pub(super) hits: AtomicU64,
@@ -66,6 +68,7 @@ impl NarCache {
             ready: watch::Sender::new(false),
             failing: AtomicBool::new(false),
             full: Mutex::new(None),
+            failed: Mutex::new(None),
             running: AtomicU64::new(0),
             made: AtomicU64::new(0),
             hits: AtomicU64::new(0),
@@ -206,6 +209,16 @@ impl NarCache {
 
     /// Tells the operator when the cache cannot be written any more, and when it can again.
     pub(super) fn note<T>(&self, written: &io::Result<T>) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            // Nothing was tried.
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return,
+            Err(_) => *failed = Some(Instant::now()),
+            // Between two failures there is always something small that fits.
+            Ok(_) if failed.is_some_and(|since| since.elapsed() < PAUSE) => return,
+            Ok(_) => {}
+        }
+        drop(failed);
         if let Err(error) = written
             && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
         {
@@ -224,5 +237,28 @@ impl NarCache {
             ),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_two_failures_nothing_is_said_to_work_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = NarCache::open(NarCacheConfig::new(directory.path().join("nars")));
+        let is_failing = || cache.failing.load(Ordering::Relaxed);
+        cache.note::<()>(&Err(io::ErrorKind::StorageFull.into()));
+        assert!(is_failing() && cache.is_paused());
+        // Something small still fits, and something that was not even tried says nothing.
+        cache.note(&Ok(()));
+        cache.note::<()>(&Err(io::ErrorKind::ResourceBusy.into()));
+        assert!(is_failing());
+        let long_ago = Instant::now().checked_sub(PAUSE);
+        *cache.failed.lock().unwrap() = long_ago;
+        cache.note::<()>(&Err(io::ErrorKind::ResourceBusy.into()));
+        cache.note(&Ok(()));
+        assert!(!is_failing());
     }
 }

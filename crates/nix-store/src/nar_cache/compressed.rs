@@ -33,7 +33,7 @@ const COMPLETE: u64 = 2;
 #[derive(Clone)]
 pub struct CompressedCache {
     inner: Arc<dyn BinaryCache>,
-    cache: Arc<NarCache>,
+    pub(super) cache: Arc<NarCache>,
     /// How the NARs are compressed that records offer. None: records offer plain ones.
     offer: Option<Codec>,
     /// Paths that were offered before length and hash of the file were known, and their NARs.
@@ -114,7 +114,7 @@ impl CompressedCache {
         Ok(Some(Compressed::GrowingNar(GrowingNar { cache, nar, recipe, tag })))
     }
 
-    async fn plain_nar(
+    pub(super) async fn plain_nar(
         &self,
         hash: HashPart,
         nar_hash: Sha256Digest,
@@ -128,7 +128,7 @@ impl CompressedCache {
     }
 
     /// Length and hash of a path's compressed NAR. A small NAR is compressed if need be, unless too many are waiting
-    /// for that; of a large one they are known only when a client has had it compressed.
+    /// for that; the compression of a large one begins, and they are known when it has ended.
     pub async fn compressed_file(&self, info: &PathInfo, codec: Codec) -> Option<CompressedFile> {
         let cache = &self.cache;
         let recipe = cache.lane(codec).recipe().await.ok()?;
@@ -136,7 +136,13 @@ impl CompressedCache {
         if let Some(known) = cache.known(&recipe.tag(&info.nar_hash)) {
             return Some(known);
         }
-        if !cache.is_whole(info.nar_size) || cache.is_busy() {
+        if !self.compresses(info.nar_size) {
+            return None;
+        }
+        if !cache.is_whole(info.nar_size) {
+            return self.begin_early(info, recipe, codec).await.ok().flatten();
+        }
+        if cache.is_busy() {
             return None;
         }
         match self.compressed_nar(info.path.hash_part(), Some(info.nar_hash), codec).await {

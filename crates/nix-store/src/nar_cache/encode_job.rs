@@ -4,6 +4,7 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,6 +25,9 @@ use super::{
     throttle::{Busy, Throttle},
 };
 
+/// How long work that waits for its turn is kept in the queue when nobody wants it any more.
+const QUEUE_GRACE: Duration = Duration::from_secs(2);
+
 /// What is to be compressed, and for whom.
 pub(super) struct Order {
     pub(super) cache: Arc<NarCache>,
@@ -42,8 +46,19 @@ pub(super) fn join(
     recipe: Recipe,
     tag: &Arc<str>,
 ) -> Reader {
+    join_as(cache, nar, recipe, tag, EncodeProgress::reader)
+}
+
+/// The same as another kind of reader.
+pub(super) fn join_as(
+    cache: &Arc<NarCache>,
+    nar: &Arc<dyn Blob>,
+    recipe: Recipe,
+    tag: &Arc<str>,
+    reader: fn(&Arc<EncodeProgress>) -> Reader,
+) -> Reader {
     let (production, is_new) = cache.progress(tag);
-    let reader = production.reader();
+    let reader = reader(&production);
     if is_new {
         tokio::spawn(run(Order {
             cache: Arc::clone(cache),
@@ -91,8 +106,14 @@ pub(super) async fn run(order: Order) {
     // One that nobody has asked for runs beside the others: it must not take their place while it rests.
     let permit = match (&order.busy, whole) {
         (Some(_), _) => None,
-        (None, true) => Some(lane.whole().await),
-        (None, false) => Some(lane.growing(order.recipe).await),
+        (None, _) => tokio::select! {
+            biased;
+            permit = async {
+                if whole { lane.whole().await } else { lane.growing(order.recipe).await }
+            } => Some(permit),
+            // Work that has not begun is left at once when everybody has left it.
+            () = order.production.abandoned(QUEUE_GRACE.min(order.cache.config.grace)) => return,
+        },
     };
     if matches!(permit, Some(None)) {
         return;
@@ -232,7 +253,10 @@ impl Order {
 
     fn temporary(&self) -> io::Result<Temporary<'_>> {
         if self.cache.is_paused() {
-            return Err(io::Error::other("the disk was full a moment ago"));
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the disk was full a moment ago",
+            ));
         }
         self.cache.disk.temporary()
     }

@@ -11,6 +11,7 @@
 //! - `portions`, `encode_job`, `encode_progress`: one compression that runs, and its readers
 //! - `uncached_encoder`: a compression for one reader
 //! - `tail_reader`, `finished`, `ready`, `steps`: what a reader gets
+//! - `early`: what begins when the narinfo is asked for
 //! - `prewarm`, `throttle`: what is done before anybody asks
 //! - `disk`, `file_name`, `memory`: where results are kept
 
@@ -18,6 +19,7 @@ mod cache;
 mod compressed;
 mod config;
 mod disk;
+mod early;
 mod encode_job;
 mod encode_progress;
 mod encoder;

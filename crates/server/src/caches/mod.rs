@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod copies;
 pub mod keys;
+pub(crate) mod outage;
 pub(crate) mod pending;
 pub(crate) mod registry;
 pub(crate) mod reload;

@@ -19,6 +19,7 @@ use crate::{
         tokens::{TokenFileError, Tokens},
     },
     caches::{
+        outage::Outage,
         scoped::ScopedCaches,
         signing::{SharedSigner, Signer, share},
     },
@@ -49,6 +50,10 @@ pub(crate) struct Cache {
     pub(crate) challenge: HeaderValue,
     /// How it was configured.
     pub(crate) config: CacheConfig,
+    /// Narinfos that cannot be answered.
+    pub(crate) outage: Outage,
+    /// Tokens that cannot be checked.
+    pub(crate) token_outage: Outage,
     signer: Arc<SharedSigner>,
     /// Whether the keys could not be used when they were last loaded.
     keys_refused: AtomicBool,
@@ -81,6 +86,8 @@ impl Cache {
             access: Arc::new(Access::new(&config.access)),
             challenge: denied::challenge(name),
             config: config.clone(),
+            outage: Outage::default(),
+            token_outage: Outage::default(),
             keys_refused: (!signer.problems().is_empty()).into(),
             signer: Arc::new(share(signer)),
             restricted: ScopedCaches::default(),
@@ -103,6 +110,8 @@ impl Cache {
             access: Arc::clone(&self.access),
             challenge: self.challenge.clone(),
             config: CacheConfig { expose: policy, ..self.config.clone() },
+            outage: Outage::default(),
+            token_outage: Outage::default(),
             signer: Arc::clone(&self.signer),
             keys_refused: false.into(),
             restricted: ScopedCaches::default(),

@@ -89,7 +89,8 @@ impl Signer {
         }
     }
 
-    /// The signatures that go into the narinfo of a path, each once.
+    /// The signatures that go into the narinfo of a path, each once. Stored ones are passed on as they are,
+    /// of whatever algorithm; only those by names of keys in use here must be right.
     #[must_use]
     pub fn signatures(&self, info: &PathInfo, store_dir: &StoreDir) -> Vec<Signature> {
         let mut signatures = match self.policy {
@@ -100,6 +101,11 @@ impl Signer {
             return signatures;
         }
         let fingerprint = info.fingerprint(store_dir);
+        signatures.retain(|stored| {
+            // A client stops at a wrong signature by a name that it trusts, which it does these.
+            let own = self.keys.iter().find(|key| *key.name() == stored.key);
+            own.is_none_or(|key| key.public_key().verify(&fingerprint, stored))
+        });
         if self.signs(info, &fingerprint) {
             for key in &self.keys {
                 let signature = key.sign(&fingerprint);

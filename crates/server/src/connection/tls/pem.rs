@@ -1,11 +1,13 @@
 //! PEM files, and what is to be said of those that cannot be used.
 
 use std::{
-    fs,
-    io::{self, ErrorKind},
+    fs::File,
+    io::{self, ErrorKind, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use rustls::pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject},
@@ -81,7 +83,7 @@ fn is_encrypted(text: &[u8]) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PemError> {
-    fs::read(path).map_err(|err| match err.kind() {
+    read_regular(path).map_err(|err| match err.kind() {
         ErrorKind::NotFound => PemError::Missing,
         ErrorKind::PermissionDenied => {
             PemError::Unreadable { user: rustix::process::geteuid().as_raw() }
@@ -89,4 +91,21 @@ fn read(path: &Path) -> Result<Vec<u8>, PemError> {
         ErrorKind::IsADirectory => PemError::Directory,
         _ => PemError::Io(err),
     })
+}
+
+/// Reads a file that is one: the other end of a pipe would be waited for, with the whole server.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut file =
+        File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
