@@ -13,10 +13,7 @@ use rns_testing::{
 };
 
 use super::{kept::random, tls};
-use crate::{
-    compressed::delivery::compressing,
-    support::{is_installed, nar_of, narinfo_of, without_date},
-};
+use crate::support::{compression::compressing, is_installed, nar_of, narinfo_of, without_date};
 
 /// A server over TCP and on a unix socket, and everything that it is asked for.
 struct Asked {
