@@ -73,10 +73,8 @@ impl LocalStore {
             config.store_dir.clone(),
             config.real_dir.clone(),
         ));
-        let negative_cache = Arc::new(NegativeCache::new(
-            Arc::clone(&presence),
-            config.index_entries,
-        ));
+        let negative_cache =
+            Arc::new(NegativeCache::new(Arc::clone(&presence), config.index_entries));
         let shared = Arc::new(Shared {
             database,
             layouts: Layouts::new(config.layout_cache_bytes),

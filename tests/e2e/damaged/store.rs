@@ -216,7 +216,7 @@ fn a_reference_that_makes_no_sense_spoils_only_its_own_path() {
     );
     standard.store.execute(
         "insert into Refs select a.id, b.id from ValidPaths a, ValidPaths b where a.path = ? and b.path = '/somewhere/else'",
-        [crate::support::full(&path)],
+        [full(&path)],
     );
     let server = serve(&standard.store);
     assert_refusal(&server.get(&narinfo_of(&path)), 404);

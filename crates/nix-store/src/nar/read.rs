@@ -13,10 +13,7 @@ use super::{
     tree::{self, Tree},
 };
 use crate::{
-    CacheError,
-    file_time::FileTime,
-    nonblocking_io::NonblockingIo,
-    path_health::PathHealth,
+    CacheError, file_time::FileTime, nonblocking_io::NonblockingIo, path_health::PathHealth,
 };
 
 /// What is left to read of a range of a NAR.

@@ -35,7 +35,8 @@ impl CompressedCache {
         let nar = self.plain_nar(info.path.hash_part(), info.nar_hash).await?;
         let Some(nar) = nar else { return Ok(None) };
         let tag = recipe.tag(&info.nar_hash).into();
-        let mut reader = encode_job::join_as(cache, &nar, recipe, &tag, EncodeProgress::early_reader);
+        let mut reader =
+            encode_job::join_as(cache, &nar, recipe, &tag, EncodeProgress::early_reader);
         let mut work = tokio::spawn(async move {
             let end = timeout(EARLY_GRACE, reader.end()).await;
             drop(place);

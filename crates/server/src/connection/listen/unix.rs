@@ -4,10 +4,10 @@ use std::{
     fs::{self, File, Permissions},
     io::ErrorKind,
     os::unix::{
-        fs::{FileTypeExt, MetadataExt, PermissionsExt},
+        fs::{FileTypeExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rustix::{
@@ -115,6 +115,8 @@ fn explain(path: &Path, errno: Errno) -> ListenError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn directory() -> (tempfile::TempDir, PathBuf) {
