@@ -6,7 +6,7 @@
 }:
 let
   modules = import ./nixos/modules.nix;
-  rust-nix-serve = pkgs.callPackage ./nixos/package.nix { };
+  rust-nix-serve = import ./nixos/checkout.nix { inherit pkgs; };
 in
 rust-nix-serve
 // {

@@ -20,7 +20,7 @@
     in
     {
       packages = each linux (pkgs: rec {
-        rust-nix-serve = pkgs.callPackage ./nixos/package.nix { };
+        rust-nix-serve = import ./nixos/checkout.nix { inherit pkgs; };
         default = rust-nix-serve;
       });
 

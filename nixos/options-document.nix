@@ -9,6 +9,8 @@ let
       ./server/options.nix
       ./server/exposure.nix
       ./server/access.nix
+      ./server/oidc.nix
+      ./server/caches.nix
       ./client.nix
       {
         _module = {

@@ -1,3 +1,3 @@
 final: _previous: {
-  rust-nix-serve = final.callPackage ./package.nix { };
+  rust-nix-serve = import ./checkout.nix { pkgs = final; };
 }

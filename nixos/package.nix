@@ -3,56 +3,49 @@
   stdenv,
   rustPlatform,
   installShellFiles,
+  versionCheckHook,
+  nixosTests,
+  # { version, src, and cargoLock or cargoHash }: this checkout, or in nixpkgs what fetchFromGitHub brings (upstream.sh).
+  source ? import ./source.nix { inherit lib; },
 }:
-let
-  manifest = (lib.importTOML ../Cargo.toml).workspace.package;
-in
-rustPlatform.buildRustPackage {
-  pname = "rust-nix-serve";
-  inherit (manifest) version;
+rustPlatform.buildRustPackage (
+  source
+  // {
+    pname = "rust-nix-serve";
 
-  # Only what cargo reads: a changed guide or module must not rebuild the program.
-  src = lib.fileset.toSource {
-    root = ../.;
-    fileset = lib.fileset.unions (
-      [
-        ../Cargo.toml
-        ../Cargo.lock
-        ../crates
-        # A member of the workspace, so cargo wants to see it, though it is not built.
-        ../tests/fuzz/Cargo.toml
-        ../tests/fuzz/src
-      ]
-      ++ map lib.fileset.maybeMissing [
-        ../tests/e2e
-        ../tests/data
-        ../README.md
-      ]
-    );
-  };
-  cargoLock.lockFile = ../Cargo.lock;
+    # The checks of the flake run the tests, with a real Nix beside them; installing the server does not wait for them.
+    doCheck = false;
 
-  # The checks of the flake run the tests; installing the server does not wait for them.
-  doCheck = false;
+    nativeBuildInputs = [ installShellFiles ];
+    postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+      installShellCompletion --cmd rust-nix-serve \
+        --bash <($out/bin/rust-nix-serve completions bash) \
+        --fish <($out/bin/rust-nix-serve completions fish) \
+        --zsh <($out/bin/rust-nix-serve completions zsh)
+      mkdir man
+      $out/bin/rust-nix-serve man man
+      installManPage man/*
+    '';
 
-  nativeBuildInputs = [ installShellFiles ];
-  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
-    installShellCompletion --cmd rust-nix-serve \
-      --bash <($out/bin/rust-nix-serve completions bash) \
-      --fish <($out/bin/rust-nix-serve completions fish) \
-      --zsh <($out/bin/rust-nix-serve completions zsh)
-    mkdir man
-    $out/bin/rust-nix-serve man man
-    installManPage man/*
-  '';
+    # That it starts, and is the version it is said to be.
+    doInstallCheck = true;
+    nativeInstallCheckInputs = [ versionCheckHook ];
 
-  meta = {
-    inherit (manifest) description;
-    license = with lib.licenses; [
-      mit
-      asl20
-    ];
-    mainProgram = "rust-nix-serve";
-    platforms = lib.platforms.linux;
-  };
-}
+    passthru.tests = {
+      inherit (nixosTests) rust-nix-serve;
+    };
+
+    meta = {
+      description = "Turns a Nix store into a signed, fast binary cache";
+      homepage = "https://github.com/OWNER/rust-nix-serve";
+      changelog = "https://github.com/OWNER/rust-nix-serve/blob/v${source.version}/docs/CHANGELOG.md";
+      license = with lib.licenses; [
+        mit
+        asl20
+      ];
+      maintainers = [ ];
+      mainProgram = "rust-nix-serve";
+      platforms = lib.platforms.linux;
+    };
+  }
+)

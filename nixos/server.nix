@@ -4,8 +4,15 @@
     ./server/options.nix
     ./server/exposure.nix
     ./server/access.nix
+    ./server/oidc.nix
+    ./server/caches.nix
     ./server/assertions.nix
+    ./server/mistakes.nix
+    ./server/unused.nix
+    ./server/plain-http.nix
     ./server/settings.nix
+    ./server/listeners.nix
+    ./server/secrets.nix
     ./server/service.nix
     ./server/nginx.nix
     ./server/firewall.nix

@@ -26,6 +26,7 @@ let
     "Service"
     "Socket"
     "Path"
+    "Timer"
     "Install"
   ];
 in

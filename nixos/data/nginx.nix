@@ -6,6 +6,9 @@
   upstream ? "rust-nix-serve",
   # Directory of compressed NARs that nginx sends by itself; null without.
   narCache ? null,
+  # Whether nginx has the module headers-more. What `add_header` says in one place drops the headers that the operator
+  # has said around it; this does not.
+  headersMore ? false,
   # File with the certificates that vouch for those of clients; null where clients show none.
   clientCa ? null,
 }:
@@ -89,13 +92,24 @@ in
               gzip off;
               etag off;
               if_modified_since off;
-              add_header ETag $upstream_http_etag;
-              add_header Last-Modified "";
               send_timeout 15m;
-              error_page 404 = @rust-nix-serve;
-            '';
+              error_page 403 404 = @rust-nix-serve;
+            ''
+            + (
+              if headersMore then
+                ''
+                  more_set_headers "ETag: $upstream_http_etag";
+                  more_clear_headers Last-Modified;
+                ''
+              else
+                ''
+                  add_header ETag $upstream_http_etag;
+                  add_header Last-Modified "";
+                ''
+            );
           };
-          # The file made room for another one in between: the daemon sends it after all.
+          # The file made room for another one in between, or nginx has not been started since it was let in: the daemon
+          # sends it after all.
           "@rust-nix-serve" = proxiedTo "http://${upstream}$request_uri" (
             download
             + ''

@@ -20,6 +20,8 @@
   connects ? false,
   # Where compressed NARs are kept: null, or a directory. One below /var/cache is made by systemd.
   narCache ? null,
+  # Group of the files in there. nginx is in it where it sends them, and may read nothing else of ours.
+  narCacheGroup ? group,
   # Secret files of the administrator (keys, tokens): { file, namedBy }, the latter for messages, such as the name of
   # an option. Only root needs to be able to read them: they are copied for the daemon, again on every reload and
   # whenever they change.
@@ -33,7 +35,6 @@
   shutdownGrace ? 60,
   # Programs that helpers call.
   shell ? "/bin/sh",
-  systemctl ? "/usr/bin/systemctl",
   helperPath ? "/usr/bin:/bin",
   # The scripts of nixos/scripts.
   copySecrets ? "/usr/local/lib/rust-nix-serve/copy-secrets.sh",
@@ -48,15 +49,45 @@ let
   makesKey = generateKey != null;
 
   optional = condition: value: if condition then [ value ] else [ ];
-  tcpSocket = if proxySocket == null then "rust-nix-serve.socket" else "rust-nix-serve-tcp.socket";
-  sockets =
-    if socketActivated then
-      optional (proxySocket != null) "rust-nix-serve.socket" ++ optional (addresses != [ ]) tcpSocket
-    else
-      [ ];
-  watchers = optional (socketActivated && metricsAddresses != [ ]) "rust-nix-serve-metrics.socket";
-  socket = settings: {
-    Unit.Description = "Nix binary cache";
+  # One name for each kind of socket: what a name stands for does not change when another kind comes or goes.
+  listeners =
+    when (socketActivated && proxySocket != null) {
+      "rust-nix-serve.socket" = {
+        ListenStream = [ proxySocket.path ];
+        # By this name the daemon knows on which of its sockets it talks to nginx.
+        FileDescriptorName = "nginx";
+        SocketUser = user;
+        SocketGroup = proxySocket.group;
+        SocketMode = "0660";
+      };
+    }
+    // when (socketActivated && addresses != [ ]) {
+      "rust-nix-serve-tcp.socket" = streams addresses // {
+        NoDelay = true;
+        # An address that comes up after boot (a tunnel, a lease) must not keep the socket from starting.
+        FreeBind = true;
+      };
+    };
+  metrics = when (socketActivated && metricsAddresses != [ ]) {
+    "rust-nix-serve-metrics.socket" = streams metricsAddresses // {
+      # By this name the daemon knows that nothing else is to be had here, and asks for no token.
+      FileDescriptorName = "metrics";
+      # As above.
+      FreeBind = true;
+    };
+  };
+  allSockets = listeners // metrics;
+  sockets = builtins.attrNames listeners;
+  watchers = builtins.attrNames metrics;
+  socket = name: settings: {
+    Unit = {
+      Description = "Nix binary cache";
+      # One that goes takes the others along: they must not start the daemon again before the rest has changed.
+      PartOf = [
+        "rust-nix-serve-sockets.service"
+      ]
+      ++ builtins.filter (other: other != name) (sockets ++ watchers);
+    };
     Socket = {
       Service = "rust-nix-serve.service";
       Backlog = 4096;
@@ -67,12 +98,28 @@ let
 
   before =
     optional hasSecrets "rust-nix-serve-keys.service" ++ optional makesKey "rust-nix-serve-key.service";
-  isWildcard4 = address: builtins.match "0\\.0\\.0\\.0:[0-9]+" address != null;
-  quoted = word: ''"${word}"'';
+  isIPv4 = address: builtins.match "[0-9.]+:[0-9]+" address != null;
+  # [::] takes IPv4 as well, unless IPv4 has sockets of its own.
+  streams = addresses: {
+    ListenStream = addresses;
+  }
+  // when (builtins.any isIPv4 addresses) { BindIPv6Only = "ipv6-only"; };
+  # A word of a command line as it is, whatever systemd would read into it.
+  quoted =
+    word:
+    "\"${
+      builtins.replaceStrings [ "\\" "\"" "%" "$" ] [ "\\\\" "\\\"" "%%" "$$" ] word
+    }\"";
   run = script: words: builtins.concatStringsSep " " ([ shell script ] ++ map quoted words);
-  copy = run copySecrets (
-    [ secretsDirectory ] ++ map (secret: "${secret.namedBy}=${secret.file}") secrets
-  );
+  copy =
+    mode:
+    run copySecrets (
+      [
+        mode
+        secretsDirectory
+      ]
+      ++ map (secret: "${secret.namedBy}=${secret.file}") secrets
+    );
 
   hardening = import ./hardening.nix;
   # RestrictSUIDSGID= takes away openat2, whose arguments a filter cannot see. The daemon opens with it what the kernel
@@ -93,6 +140,8 @@ in
       # Without its listener for metrics a cache serves all the same.
       Wants = [ "nix-daemon.socket" ] ++ watchers ++ before;
       Requires = sockets;
+      RequiresMountsFor = optional (narCache != null) narCache;
+      PartOf = optional (allSockets != { }) "rust-nix-serve-sockets.service";
       # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
       StartLimitIntervalSec = 0;
     };
@@ -100,8 +149,20 @@ in
       Type = "notify-reload";
       NotifyAccess = "main";
       ExecStart = "${program} serve --config ${config}";
+      # Beside the signal: a reload that the daemon refuses, because of a file for instance, fails.
+      ExecReload = builtins.concatStringsSep " " (
+        [ shell "-c" ]
+        ++ map quoted [
+          "LISTEN_FDNAMES=$0 exec \"$1\" check-config --config \"$2\""
+          (if socketActivated && proxySocket != null then "nginx" else "")
+          program
+          config
+        ]
+      );
+      # Restarted in one step: the sockets stay, clients wait a moment instead of being refused.
+      X-StopIfChanged = false;
       User = user;
-      Group = group;
+      Group = if narCache == null then group else narCacheGroup;
       Restart = "on-failure";
       RestartSec = "200ms";
       RestartSteps = 8;
@@ -122,40 +183,30 @@ in
       else
         {
           CacheDirectory = builtins.head below;
-          # nginx is in the group.
           CacheDirectoryMode = "0750";
         }
     );
     Install.WantedBy = [ "multi-user.target" ];
   };
 }
-// when (socketActivated && proxySocket != null) {
-  "rust-nix-serve.socket" = socket {
-    ListenStream = [ proxySocket.path ];
-    # By this name the daemon knows on which of its sockets it talks to nginx.
-    FileDescriptorName = "nginx";
-    SocketUser = user;
-    SocketGroup = proxySocket.group;
-    SocketMode = "0660";
-  };
-}
-// when (socketActivated && addresses != [ ]) {
-  ${tcpSocket} = socket (
-    {
-      ListenStream = addresses;
-      NoDelay = true;
-      # An address that comes up after boot (a tunnel, a lease) must not keep the socket from starting.
-      FreeBind = true;
-    }
-    # [::] takes IPv4 as well, unless IPv4 has a socket of its own.
-    // when (builtins.any isWildcard4 addresses) { BindIPv6Only = "ipv6-only"; }
-  );
-}
-// when (watchers != [ ]) {
-  "rust-nix-serve-metrics.socket" = socket {
-    ListenStream = metricsAddresses;
-    # By this name the daemon knows that nothing else is to be had here, and asks for no token.
-    FileDescriptorName = "metrics";
+// builtins.mapAttrs socket allSockets
+// when (allSockets != { }) {
+  # A changed socket listens anew after a restart only, its own and the daemon's. NixOS restarts changed services alone:
+  # this one is restarted when the sockets have changed, and takes them and the daemon along.
+  "rust-nix-serve-sockets.service" = {
+    Unit = {
+      Description = "Sockets of the Nix binary cache";
+      X-Restart-Triggers = builtins.hashString "sha256" (builtins.toJSON allSockets);
+    };
+    Service = hardening { } // {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      User = user;
+      Group = group;
+      ExecStart = "${shell} -c :";
+      X-StopIfChanged = false;
+    };
+    Install.WantedBy = [ "multi-user.target" ];
   };
 }
 // when makesKey {
@@ -172,6 +223,7 @@ in
       StateDirectory = generateKey.directory;
       # People read the public key; the secret key has a mode of its own.
       StateDirectoryMode = "0755";
+      X-StopIfChanged = false;
       Environment = [ "PATH=${helperPath}" ];
       ExecStart = run makeKey [
         program
@@ -188,6 +240,7 @@ in
       Before = [ "rust-nix-serve.service" ];
       # `systemctl reload rust-nix-serve` copies first, then tells the daemon.
       ReloadPropagatedFrom = [ "rust-nix-serve.service" ];
+      StartLimitIntervalSec = 0;
     };
     Service =
       removeAttrs (hardening { }) [
@@ -195,36 +248,26 @@ in
         "ProtectHome"
       ]
       // {
-        Type = "oneshot";
-        RemainAfterExit = true;
-        User = "root";
+        Type = "exec";
+        User = user;
         Group = group;
-        # Files that only their owner may read, whoever that is.
+        # Files that only their owner may read, whoever that is. The daemon does not get it: its copies are its own.
         CapabilityBoundingSet = [ "CAP_DAC_READ_SEARCH" ];
+        AmbientCapabilities = [ "CAP_DAC_READ_SEARCH" ];
         ProtectHome = "read-only";
-        UMask = "0027";
+        UMask = "0077";
         RuntimeDirectory = baseNameOf secretsDirectory;
-        RuntimeDirectoryMode = "0750";
-        RuntimeDirectoryPreserve = true;
+        RuntimeDirectoryMode = "0700";
+        # The daemon has its copies while this is restarted; they go with the unit.
+        RuntimeDirectoryPreserve = "restart";
         Environment = [ "PATH=${helperPath}" ];
-        ExecStart = copy;
-        ExecReload = copy;
+        ExecStartPre = copy "once";
+        ExecStart = copy "watch";
+        ExecReload = copy "once";
+        Restart = "always";
+        RestartSec = "2s";
+        X-StopIfChanged = false;
       };
-  };
-  "rust-nix-serve-keys.path" = {
-    Unit.Description = "Changes of secret files for the Nix binary cache";
-    Path = {
-      PathChanged = map (secret: secret.file) secrets;
-      Unit = "rust-nix-serve-reload.service";
-    };
-    Install.WantedBy = [ "multi-user.target" ];
-  };
-  "rust-nix-serve-reload.service" = {
-    Unit.Description = "Reload of the Nix binary cache after a secret file changed";
-    Service = {
-      Type = "oneshot";
-      ExecStart = "${systemctl} --no-block try-reload-or-restart rust-nix-serve.service";
-    };
   };
 }
 // when (signStoreWith != [ ]) {
@@ -234,13 +277,22 @@ in
       After = [ "nix-daemon.socket" ] ++ optional makesKey "rust-nix-serve-key.service";
       Wants = optional makesKey "rust-nix-serve-key.service";
     };
-    # As root: only a trusted user may add signatures. It takes its time.
+    # As root: only a trusted user may add signatures.
     Service = {
       Type = "oneshot";
       Nice = 19;
       IOSchedulingClass = "idle";
+      X-StopIfChanged = false;
       ExecStart = run signStore signStoreWith;
     };
-    Install.WantedBy = [ "multi-user.target" ];
+  };
+  # It takes its time, and nothing waits for a timer: neither the boot nor a switch. Daily, for what was copied here.
+  "rust-nix-serve-sign.timer" = {
+    Unit.Description = "Signatures in the Nix store";
+    Timer = {
+      OnActiveSec = "10s";
+      OnUnitInactiveSec = "1d";
+    };
+    Install.WantedBy = [ "timers.target" ];
   };
 }

@@ -1,25 +1,14 @@
-# Takes over a configuration that was written for services.harmonia, in its older form and in the one with `cache`.
-{ lib, ... }:
+# Takes over a configuration that was written for services.harmonia, in its older form and in the one with `cache`, or for
+# services.harmonia-dev of harmonia's own flake. The old options can be read as well.
+{
+  config,
+  lib,
+  ...
+}:
 let
-  from = path: [
-    "services"
-    "harmonia"
-  ]
-  ++ path;
-  to = name: [
-    "services"
-    "rust-nix-serve"
-    name
-  ];
-
-  of = prefix: [
-    (lib.mkRenamedOptionModule (from (prefix ++ [ "enable" ])) (to "enable"))
-    (lib.mkRenamedOptionModule (from (prefix ++ [ "signKeyPath" ])) (to "secretKeyFile"))
-    (lib.mkRenamedOptionModule (from (prefix ++ [ "signKeyPaths" ])) (to "secretKeyFiles"))
-    (lib.mkRemovedOptionModule (from (prefix ++ [ "settings" ])) ''
-      bind is services.rust-nix-serve.bindAddress and .port, priority is .priority, virtual_nix_store is
-      .settings.store.dir, real_nix_store is .settings.store.real_dir, workers is .settings.workers.
-    '')
+  of = name: [
+    (import ./harmonia/options.nix name)
+    (import ./harmonia/translate.nix name)
   ];
 in
 {
@@ -27,10 +16,18 @@ in
 
   imports = [
     ../server.nix
-    (lib.mkRemovedOptionModule (from [ "package" ]) ''
-      The program is services.rust-nix-serve.package.
-    '')
   ]
-  ++ of [ ]
-  ++ of [ "cache" ];
+  ++ of "harmonia"
+  ++ of "harmonia-dev";
+
+  # Older versions ran as this user, and secrets were made its own.
+  config =
+    lib.mkIf (config.services.harmonia.cache.enable || config.services.harmonia-dev.cache.enable)
+      {
+        users.users.harmonia = {
+          isSystemUser = true;
+          group = "harmonia";
+        };
+        users.groups.harmonia = { };
+      };
 }

@@ -2,16 +2,19 @@
 {
   config,
   lib,
+  options,
   ...
 }:
 let
   inherit (lib) mkOption types;
   cfg = config.services.rust-nix-serve;
 
-  isPublic = cfg.tokensFile == null && cfg.access.clientCa == null;
-  # A literal is copied into the store, where the daemon reads it as it is.
-  tokens =
-    if cfg.tokensInStore then "${cfg.tokensFile}" else cfg.secretsDirectory + toString cfg.tokensFile;
+  isPublic =
+    cfg.tokensFile == null && cfg.access.clientCa == null && cfg.oidc.providers == { };
+  # By an option or by nobody: what is written is never dropped.
+  isWritten =
+    options.services.rust-nix-serve.access.anonymous.highestPrio
+    < (lib.mkOptionDefault null).priority;
 in
 {
   options.services.rust-nix-serve = {
@@ -27,19 +30,10 @@ in
       '';
     };
 
-    tokensInStore = mkOption {
-      type = types.bool;
-      internal = true;
-      readOnly = true;
-      default =
-        builtins.isPath cfg.tokensFile || lib.hasPrefix builtins.storeDir (toString cfg.tokensFile);
-      description = "Whether the tokens file is, or becomes, a file in the store.";
-    };
-
     access.anonymous = mkOption {
       type = types.listOf types.str;
       default = if isPublic then [ "read" ] else [ ];
-      defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile` and `access.clientCa`, and nothing with one of them";
+      defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile`, `access.clientCa` and `oidc.providers`, and nothing with one of them";
       description = "What somebody without a token or certificate may do: `read`, `metrics`.";
     };
 
@@ -77,8 +71,8 @@ in
 
   config.services.rust-nix-serve.settings = lib.mkIf cfg.enable (
     lib.mkMerge [
-      (lib.mkIf (cfg.tokensFile != null) { access = { inherit tokens; }; })
-      (lib.mkIf (!isPublic || cfg.access.anonymous != [ "read" ]) {
+      (lib.mkIf (cfg.tokensFile != null) { access.tokens = cfg.tokensFile; })
+      (lib.mkIf (!isPublic || isWritten) {
         access = { inherit (cfg.access) anonymous; };
       })
       (lib.mkIf (cfg.access.subjects != [ ]) { access = { inherit (cfg.access) subjects; }; })

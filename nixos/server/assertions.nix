@@ -8,38 +8,28 @@ let
   cfg = config.services.rust-nix-serve;
   option = name: "services.rust-nix-serve.${name}";
 
-  secrets =
-    lib.optional (cfg.secretKeyFile != null) {
-      name = "secretKeyFile";
-      file = cfg.secretKeyFile;
-    }
-    ++ map (file: {
-      name = "secretKeyFiles";
-      inherit file;
-    }) cfg.secretKeyFiles;
-
   # As the daemon gets it, free settings included.
   expose = cfg.settings.expose or { };
-  chosen = lib.any (term: (expose.${term} or [ ]) != [ ]) [
-    "roots"
-    "names"
-    "signed_by"
-  ];
+  part = import ./parts/expose.nix { inherit lib; };
+  chosen = part.isChoice expose;
   decided = chosen || expose ? everything;
-  hiddenOf = lib.filter (
-    root:
-    lib.any (place: root == place || lib.hasPrefix "${place}/" root) [
-      "/home"
-      "/root"
-      "/run/user"
-      "/tmp"
-      "/var/tmp"
-    ]
-  );
+  # Whatever stands in front: somebody is told where the cache is.
+  published =
+    if cfg.hostName != null then
+      "hostName"
+    else if (cfg.settings.public_url or "") != "" then
+      "settings.public_url"
+    else
+      null;
+  # Those who come over SSH read the store itself, with nothing in between.
+  isWhole =
+    expose.everything or false && !chosen && (expose.deny or [ ]) == [ ] && !(cfg.settings ? cache);
+  isOpen =
+    lib.elem "read" (cfg.settings.access.anonymous or [ "read" ]) && !(cfg.settings ? access.tokens);
   hidden =
-    map (root: "${option "expose.roots"}: ${root}") (hiddenOf (expose.roots or [ ]))
+    map (root: "${option "expose.roots"}: ${root}") (part.hidden (expose.roots or [ ]))
     ++ map (root: "${option "narCache.prewarm.roots"}: ${root}") (
-      hiddenOf (cfg.settings.nar_cache.prewarm_roots or [ ])
+      part.hidden (cfg.settings.nar_cache.prewarm_roots or [ ])
     );
 
   isEncrypted =
@@ -51,30 +41,14 @@ let
       in
       host.forceSSL || host.addSSL || host.onlySSL
     );
-
-  # toString, never interpolation: that would copy a path literal into the store to complain about it.
-  outsideStore =
-    { name, file }:
-    {
-      assertion = !(builtins.isPath file) && !(lib.hasPrefix builtins.storeDir (toString file));
-      message = ''
-        ${option name} is ${toString file}: ${
-          if builtins.isPath file then
-            "a path literal, which becomes a file in the Nix store"
-          else
-            "a file in the Nix store"
-        }, and the store is what this machine publishes. Keep it outside and name it by a string,
-        "/run/secrets/cache-key" for instance; sops-nix and agenix put it there.
-      '';
-    };
 in
 {
   config = lib.mkIf cfg.enable {
-    assertions = map outsideStore secrets ++ [
+    assertions = [
       {
-        assertion = cfg.hostName != null -> decided;
+        assertion = published != null -> decided;
         message = ''
-          ${option "hostName"} lets others reach the cache, but what it shows is not written. Choose, for instance
+          ${option (toString published)} lets others reach the cache, but what it shows is not written. Choose, for instance
             ${option "expose.roots"} = [ "/nix/var/nix/profiles/ci" ];
           or, if everything in this machine's Nix store may be read by everybody who may read,
             ${option "expose.everything"} = true;
@@ -118,6 +92,14 @@ in
         assertion = cfg.ssh.enable -> cfg.ssh.keys != [ ];
         message = "${option "ssh.enable"} lets nobody in: name the clients' public SSH keys in ${option "ssh.keys"}.";
       }
+      {
+        assertion = cfg.ssh.enable -> cfg.ssh.everything || isWhole && isOpen;
+        message = ''
+          ${option "ssh.enable"} shows the whole store to the holders of ${option "ssh.keys"}, whatever
+          ${option "expose"} and ${option "tokensFile"} say. If that is meant, write
+            ${option "ssh.everything"} = true;
+        '';
+      }
     ];
 
     warnings =
@@ -126,8 +108,16 @@ in
         ${option "expose.everything"} = true; otherwise choose, with ${option "expose.roots"} for instance.
       ''
       ++ lib.optional (cfg.openFirewall && cfg.openPorts == [ ]) ''
-        ${option "openFirewall"} opens nothing: the cache listens for this machine only. Set ${option "hostName"}, or
-        ${option "bindAddress"} to an address that other machines reach.
+        ${option "openFirewall"} opens nothing: ${
+          if cfg.settings ? listen then
+            "ports of ${option "settings.listen"} are opened with networking.firewall.allowedTCPPorts"
+          else if cfg.hostName == null then
+            "the cache listens for this machine only. Set ${option "hostName"}, or ${option "bindAddress"} to an address that other machines reach"
+          else if !cfg.nginx.enable then
+            "the cache listens for this machine only, and what stands in front of it instead of nginx opens its own ports"
+          else
+            "nginx listens for this machine only"
+        }.
       '';
   };
 }

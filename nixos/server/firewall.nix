@@ -24,6 +24,7 @@ in
               addSSL
               onlySSL
               ;
+            inherit (nginx) defaultListen;
             listenAddresses =
               if host.listenAddresses != [ ] then host.listenAddresses else nginx.defaultListenAddresses;
             httpPort = nginx.defaultHTTPListenPort;
@@ -31,13 +32,13 @@ in
           }
         else
           null;
-      addresses = cfg.bindAddress;
+      inherit (cfg.listeners) addresses;
       inherit (cfg) port;
     };
     description = "Ports on which something of the cache listens for other machines.";
   };
 
   config = lib.mkIf (cfg.enable && cfg.openFirewall) {
-    networking.firewall.allowedTCPPorts = cfg.openPorts;
+    networking.firewall.allowedTCPPorts = lib.unique cfg.openPorts;
   };
 }

@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  options,
   pkgs,
   ...
 }:
@@ -10,8 +11,14 @@ let
   cfg = config.services.rust-nix-serve;
   directory = "/nix/var/nix/gcroots/rust-nix-serve";
 
-  # A name for the link to a link: the collector follows both.
-  link = path: "L+ ${directory}/${lib.replaceStrings [ "/" ] [ "-" ] (lib.removePrefix "/" path)} - - - - ${path}";
+  # The name of a link to a link, which is unlike that of every other; the collector follows both.
+  link =
+    path:
+    let
+      readable = lib.replaceStrings [ "/" ] [ "-" ] (lib.removePrefix "/" path);
+      unique = lib.substring 0 8 (builtins.hashString "sha256" path);
+    in
+    "L+ ${directory}/roots/${readable}-${unique} - - - - ${path}";
 
   # Runs as root after each build; Nix waits for it.
   keepBuild = pkgs.writeShellScript "keep-build" ''
@@ -20,26 +27,61 @@ let
       ${pkgs.coreutils}/bin/ln -sfn "$path" "${directory}/builds/''${path##*/}"
     done
   '';
+  # By the time the link was made: the collector reads the links, which renews the time of their last use.
+  age = "m:${lib.replaceStrings [ " " ] [ "" ] cfg.gc.keepBuilds}";
+
+  isPlain = path: builtins.match "/[^[:space:]%\"'\\\\]+" path != null;
+  hook = config.nix.settings.post-build-hook or null;
 in
 {
-  config = mkIf (cfg.enable && cfg.gc.enable) {
-    nix.gc = {
-      automatic = true;
-      dates = mkDefault cfg.gc.dates;
-      options = mkIf (cfg.gc.deleteOlderThan != null) (
-        mkDefault "--delete-older-than ${cfg.gc.deleteOlderThan}"
+  config = lib.mkMerge [
+    { services.rust-nix-serve.gc.postBuildHook = "${keepBuild}"; }
+
+    (mkIf (cfg.enable && cfg.gc.enable) {
+      nix.gc = {
+        automatic = true;
+        dates = mkDefault cfg.gc.dates;
+        options = mkIf (cfg.gc.deleteOlderThan != null) (
+          mkDefault "--delete-older-than ${cfg.gc.deleteOlderThan}"
+        );
+      };
+
+      system.extraDependencies = cfg.gc.keep;
+
+      systemd.tmpfiles.rules = [
+        "d ${directory} 0755 root root -"
+        # Emptied first: a root that is not written any more keeps nothing.
+        "D ${directory}/roots 0755 root root -"
+      ]
+      ++ map link (lib.unique cfg.gc.roots)
+      ++ (
+        if cfg.gc.keepBuilds != null then
+          # Older links are removed, and the next collection takes what only they kept.
+          [ "d ${directory}/builds 0755 root root ${age}" ]
+        else
+          [ "R ${directory}/builds - - - -" ]
       );
-    };
 
-    system.extraDependencies = cfg.gc.keep;
+      # One of the user's own goes before it.
+      nix.settings.post-build-hook = mkIf (cfg.gc.keepBuilds != null) (mkDefault "${keepBuild}");
 
-    systemd.tmpfiles.rules = [
-      "d ${directory} 0755 root root -"
-    ]
-    ++ map link cfg.gc.roots
-    # Links older than that are removed, and the next collection takes what only they kept.
-    ++ lib.optional (cfg.gc.keepBuilds != null) "d ${directory}/builds 0755 root root ${cfg.gc.keepBuilds}";
+      assertions = map (root: {
+        assertion = isPlain root;
+        message = ''
+          services.rust-nix-serve.gc.roots: "${root}" has characters that a rule of tmpfiles.d does not take as they are
+          (blanks, quotes, percent signs). Make a link to it that has a plain name.
+        '';
+      }) cfg.gc.roots;
 
-    nix.settings.post-build-hook = mkIf (cfg.gc.keepBuilds != null) "${keepBuild}";
-  };
+      warnings = lib.optional (cfg.gc.keepBuilds != null && toString hook != "${keepBuild}") ''
+        services.rust-nix-serve.gc.keepBuilds: nix.settings.post-build-hook is ${toString hook}, and Nix has one hook alone.
+        Unless that one calls ''${config.services.rust-nix-serve.gc.postBuildHook}, no build is kept.
+      '';
+    })
+
+    # Nothing is kept in a place that nobody looks after.
+    (mkIf (cfg.enable && !cfg.gc.enable) {
+      systemd.tmpfiles.rules = [ "R ${directory} - - - -" ];
+    })
+  ];
 }

@@ -11,6 +11,9 @@ let
   data = import ../data/nginx.nix {
     socket = cfg.proxySocket.path;
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
+    headersMore = lib.any (module: module.name or "" == "moreheaders") (
+      config.services.nginx.package.modules or [ ]
+    );
     # A literal becomes a file in the store: certificates are no secret.
     clientCa = if cfg.access.clientCa == null then null else "${cfg.access.clientCa}";
   };
@@ -22,6 +25,10 @@ let
   decided =
     acme.certs.${cfg.hostName}.email != fallback
     || options.security.acme.acceptTerms.highestPrio < (mkDefault null).priority;
+
+  isWritten = lib.mapAttrs (_: option: option.highestPrio < (lib.mkOptionDefault null).priority) {
+    inherit (options.services.rust-nix-serve.nginx) forceSSL;
+  };
 
   # Strings are added to, everything else gives way to what the user says.
   withDefaults = lib.mapAttrsRecursive (
@@ -35,19 +42,24 @@ in
       inherit (data) upstreams;
       # A function: only so may a module of the user's be imported into the one of the virtual host.
       virtualHosts.${cfg.hostName} =
-        { ... }:
+        { config, options, ... }:
+        let
+          # Here or in services.nginx.virtualHosts: then none is ordered, and it is used.
+          hasOwn = config.useACMEHost != null || options.sslCertificate.isDefined;
+          forced = if isWritten.forceSSL then cfg.nginx.forceSSL else hasOwn || cfg.nginx.forceSSL;
+        in
         {
           imports = [ cfg.nginx.virtualHost ];
           config = withDefaults data.virtualHost // {
-            enableACME = mkDefault cfg.nginx.enableACME;
-            forceSSL = mkDefault cfg.nginx.forceSSL;
+            enableACME = mkDefault (cfg.nginx.enableACME && !hasOwn);
+            forceSSL = mkDefault (forced && !config.addSSL && !config.onlySSL);
           };
         };
     };
 
     # To read the NAR cache.
     users.users.${config.services.nginx.user} = mkIf cfg.narCache.enable {
-      extraGroups = [ "rust-nix-serve" ];
+      extraGroups = [ cfg.narCacheGroup ];
     };
 
     security.acme = mkIf host.enableACME {

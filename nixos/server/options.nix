@@ -12,11 +12,16 @@ in
   options.services.rust-nix-serve = {
     enable = lib.mkEnableOption "rust-nix-serve, which serves this machine's Nix store as a binary cache";
 
-    package = mkOption {
-      type = types.package;
-      default = pkgs.rust-nix-serve or (pkgs.callPackage ../package.nix { });
-      defaultText = lib.literalMD "`pkgs.rust-nix-serve` of the overlay, or built from this source tree";
-      description = "The program.";
+    package = lib.mkPackageOption {
+      # Of the overlay, or built from this source tree.
+      rust-nix-serve = pkgs.rust-nix-serve or (import ../checkout.nix { inherit pkgs; });
+    } "rust-nix-serve" { };
+
+    replaces = mkOption {
+      type = types.listOf types.str;
+      internal = true;
+      default = [ ];
+      description = "Servers whose options are taken over by a module of ours.";
     };
 
     hostName = mkOption {
@@ -41,7 +46,10 @@ in
         "0.0.0.0"
         "::"
       ];
-      description = "Addresses on which {option}`port` answers plain HTTP; one, or a list.";
+      description = ''
+        Addresses on which {option}`port` answers plain HTTP; one, or a list. `localhost` is both loopback addresses, `*`
+        every address of the machine, `unix:/path` a socket that every user of the machine may connect to.
+      '';
     };
 
     port = mkOption {
@@ -107,6 +115,15 @@ in
       '';
     };
 
+    shutdownGrace = mkOption {
+      type = types.ints.unsigned;
+      default = 60;
+      description = ''
+        Seconds that running downloads may go on when the daemon is restarted, which a switch to another configuration
+        waits for. Meanwhile new requests wait. Most options and settings are taken up without a restart.
+      '';
+    };
+
     settings = mkOption {
       type = types.submodule { freeformType = (pkgs.formats.toml { }).type; };
       default = { };
@@ -132,11 +149,23 @@ in
 
       enableACME = mkOption {
         type = types.bool;
-        default = cfg.hostName != null && lib.hasInfix "." cfg.hostName;
-        defaultText = lib.literalMD "true where the `hostName` has a dot";
+        default =
+          cfg.hostName != null
+          && (
+            let
+              name = import ../data/host-name.nix cfg.hostName;
+              # An ACME server of one's own vouches for names of one's own.
+              isOwnServer = !(lib.hasInfix "letsencrypt.org" (toString config.security.acme.defaults.server));
+            in
+            name.kind == "public" || name.kind == "local" && isOwnServer && lib.hasInfix "." cfg.hostName
+          );
+        defaultText = lib.literalMD ''
+          true for a `hostName` that is known everywhere: with a dot, no address, and not below `.local`, `.lan`,
+          `.home.arpa` and the like, unless `security.acme.defaults.server` is a server of your own
+        '';
         description = ''
           Whether to get a certificate for {option}`hostName` from an ACME server, Let's Encrypt unless `security.acme`
-          says otherwise. That accepts the terms of the server, and a warning says so until {option}`acme.email` or
+          says otherwise; not where {option}`nginx.virtualHost` brings a certificate. That accepts the terms of the server, and a warning says so until {option}`acme.email` or
           `security.acme.acceptTerms` is written; with `acceptTerms = false` the system is not built.
         '';
       };
@@ -144,7 +173,7 @@ in
       forceSSL = mkOption {
         type = types.bool;
         default = cfg.nginx.enableACME;
-        defaultText = lib.literalMD "`nginx.enableACME`";
+        defaultText = lib.literalMD "`nginx.enableACME`, and true with a certificate in `nginx.virtualHost`";
         description = "Whether plain HTTP is redirected to HTTPS.";
       };
 
@@ -167,15 +196,21 @@ in
         the finished ones by itself. Without it NARs are sent as they are, and nothing is kept'';
 
       maxSize = mkOption {
-        type = types.strMatching "[0-9]+(B|[KMGT]iB)";
+        type = types.str;
         default = "20GiB";
-        description = "The most that compressed NARs may take; what was not used for the longest time goes first.";
+        description = ''
+          The most that compressed NARs may take; what was not used for the longest time goes first. `20GiB` and `20G` are
+          powers of 1024, `20GB` is one of 1000.
+        '';
       };
 
       directory = mkOption {
-        type = types.strMatching "/.+[^/]";
+        type = types.path;
         default = "/var/cache/rust-nix-serve";
-        description = "Where compressed NARs are kept. Nothing else may be in there.";
+        description = ''
+          Where compressed NARs are kept. Nothing else may be in there. The cache starts when the file system that it is on
+          has been mounted.
+        '';
       };
 
       prewarm = {
@@ -212,6 +247,16 @@ in
       enable = lib.mkEnableOption ''
         serving the store over SSH as well, to the user `nix-ssh`. What the store holds and what is built here later
         is signed with the cache's keys'';
+
+      everything = mkOption {
+        type = types.bool;
+        default = false;
+        description = ''
+          Whether those who may read over SSH may read everything in this machine's Nix store. Nothing stands between them
+          and the store: {option}`expose` and {option}`tokensFile` count over HTTP alone. Has to be written, unless
+          {option}`expose.everything` shows the same to everybody.
+        '';
+      };
 
       keys = mkOption {
         type = types.listOf types.str;
@@ -256,12 +301,21 @@ in
       };
 
       keepBuilds = mkOption {
-        type = types.nullOr (types.strMatching "[0-9]+[a-z]+");
+        type = types.nullOr types.str;
         default = null;
         example = "30d";
         description = ''
-          For how long everything that was built on this machine is kept, as an age of tmpfiles.d(5). Sets the
-          `post-build-hook` of Nix.
+          For how long everything that was built on this machine is kept: a number of hours, days, weeks, months or years.
+          Sets the `post-build-hook` of Nix; a hook of your own goes before it and calls {option}`gc.postBuildHook`.
+        '';
+      };
+
+      postBuildHook = mkOption {
+        type = types.str;
+        readOnly = true;
+        description = ''
+          The program that keeps a build, for {option}`gc.keepBuilds`. Only where `nix.settings.post-build-hook` is a program
+          of your own need you call it, with the environment that Nix gives that one.
         '';
       };
     };
@@ -272,10 +326,10 @@ in
         `/metrics` is not answered without the permission for it, and never through nginx'';
 
       listenAddress = mkOption {
-        type = types.strMatching ".+:[0-9]+";
+        type = types.strMatching ".*:[0-9]{1,5}";
         default = "127.0.0.1:5001";
         description = ''
-          Address and port on which metrics and health checks are answered, to everybody who can connect and without a
+          Address (as in {option}`bindAddress`) and port on which metrics and health checks are answered, to everybody who can connect and without a
           token. The firewall is not opened for it.
         '';
       };

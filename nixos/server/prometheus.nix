@@ -10,14 +10,14 @@ in
 {
   config = lib.mkIf (cfg.enable && cfg.prometheus.enable) {
     # Otherwise systemd opens it.
-    services.rust-nix-serve.settings.metrics.listen = lib.optional (
+    services.rust-nix-serve.settings.metrics.listen = lib.optionals (
       cfg.settings ? listen
-    ) cfg.prometheus.listenAddress;
+    ) cfg.listeners.metricsStreams;
 
     services.prometheus.scrapeConfigs = [
       {
         job_name = "rust-nix-serve";
-        static_configs = [ { targets = [ cfg.prometheus.listenAddress ]; } ];
+        static_configs = [ { targets = [ cfg.listeners.metricsTarget ]; } ];
       }
     ];
 

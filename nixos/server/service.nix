@@ -8,22 +8,26 @@
 let
   cfg = config.services.rust-nix-serve;
   user = "rust-nix-serve";
+  configFile = "rust-nix-serve/config.toml";
+  changes = import ../data/reload.nix cfg.daemonSettings;
+  trigger = part: builtins.hashString "sha256" (builtins.toJSON part);
 
   # Issuers of tokens, of all caches: their keys are fetched.
   issuers = lib.any (access: (access.oidc or { }) != { }) (
     map (part: part.access or { }) ([ cfg.settings ] ++ lib.attrValues (cfg.settings.cache or { }))
   );
-  withPort = address: "${if lib.hasInfix ":" address then "[${address}]" else address}:${toString cfg.port}";
 
   units = import ../data/unit.nix {
     program = lib.getExe cfg.package;
-    config = cfg.configFile;
+    # The same path whatever is in it: a reload finds the new one there.
+    config = "/etc/${configFile}";
     inherit user;
-    inherit (cfg) secrets secretsDirectory;
+    inherit (cfg) secrets secretsDirectory shutdownGrace;
     proxySocket = if cfg.nginx.enable then cfg.proxySocket else null;
-    addresses = map withPort cfg.bindAddress;
-    metricsAddresses = lib.optional cfg.prometheus.enable cfg.prometheus.listenAddress;
+    addresses = cfg.listeners.streams;
+    metricsAddresses = cfg.listeners.metricsStreams;
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
+    inherit (cfg) narCacheGroup;
     ownListeners = cfg.settings ? listen;
     connects = issuers;
     generateKey =
@@ -35,7 +39,6 @@ let
       else
         null;
     shell = pkgs.runtimeShell;
-    systemctl = "${config.systemd.package}/bin/systemctl";
     copySecrets = "${../scripts/copy-secrets.sh}";
     makeKey = "${../scripts/make-key.sh}";
     signStore = "${../scripts/sign-store.sh}";
@@ -49,6 +52,7 @@ let
     Before = "before";
     Wants = "wants";
     Requires = "requires";
+    PartOf = "partOf";
   };
   common =
     unit:
@@ -62,9 +66,11 @@ let
     unit:
     common unit
     // {
-      serviceConfig = removeAttrs unit.Service [ "Environment" ];
-      # Restarted in one step: the socket stays, clients wait a moment instead of being refused.
-      stopIfChanged = false;
+      serviceConfig = removeAttrs unit.Service [
+        "Environment"
+        "X-StopIfChanged"
+      ];
+      stopIfChanged = unit.Service.X-StopIfChanged or true;
     };
   ofKind =
     suffix: convert:
@@ -84,12 +90,31 @@ in
     description = "The socket on which nginx reaches the daemon, and the group that may use it.";
   };
 
+  options.services.rust-nix-serve.narCacheGroup = lib.mkOption {
+    type = lib.types.str;
+    internal = true;
+    readOnly = true;
+    # Not the daemon's own: nginx is in it.
+    default = if cfg.nginx.enable then "rust-nix-serve-nars" else user;
+    description = "The group of the files in the NAR cache.";
+  };
+
   config = lib.mkIf cfg.enable {
+    environment.etc.${configFile}.source = cfg.configFile;
+
     systemd.services = lib.mkMerge [
       (ofKind ".service" service)
+      {
+        rust-nix-serve = {
+          # What a reload takes up cuts no download.
+          reloadTriggers = [ (trigger changes.reload) ];
+          restartTriggers = [ (trigger changes.restart) ];
+        };
+      }
       (lib.mkIf issuers { rust-nix-serve.environment = config.networking.proxy.envVars; })
     ];
     systemd.sockets = ofKind ".socket" (unit: common unit // { socketConfig = unit.Socket; });
+    systemd.timers = ofKind ".timer" (unit: common unit // { timerConfig = unit.Timer; });
     systemd.paths = ofKind ".path" (unit: common unit // { pathConfig = unit.Path; });
 
     users.users.${user} = {
@@ -97,13 +122,13 @@ in
       group = user;
       description = "Nix binary cache";
     };
-    users.groups.${user} = { };
+    users.groups = lib.genAttrs [ user cfg.narCacheGroup ] (_: { });
 
     # systemd makes the one below /var/cache itself.
     systemd.tmpfiles.rules =
       lib.mkIf (cfg.narCache.enable && !(lib.hasPrefix "/var/cache/" cfg.narCache.directory))
         [
-          "d ${cfg.narCache.directory} 0750 ${user} ${user} -"
+          "d ${cfg.narCache.directory} 0750 ${user} ${cfg.narCacheGroup} -"
         ];
 
     # Holds what is being downloaded against garbage collection. Added to whatever list there is.

@@ -9,10 +9,19 @@ let
   inherit (lib) mkDefault mkOption types;
   cfg = config.services.rust-nix-serve;
 
-  secretKeyFiles = lib.optional (cfg.secretKeyFile != null) cfg.secretKeyFile ++ cfg.secretKeyFiles;
-  scheme = if cfg.nginx.forceSSL || cfg.nginx.enableACME then "https" else "http";
+  secretKeyFiles = lib.unique (
+    lib.optional (cfg.secretKeyFile != null) cfg.secretKeyFile ++ cfg.secretKeyFiles
+  );
+  host = config.services.nginx.virtualHosts.${cfg.hostName};
+  isEncrypted =
+    if cfg.nginx.enable then
+      host.forceSSL || host.addSSL || host.onlySSL
+    else
+      # Of what stands in front instead, nothing is known.
+      cfg.nginx.enableACME;
+  scheme = if isEncrypted then "https" else "http";
 
-  written = (pkgs.formats.toml { }).generate "rust-nix-serve.toml" cfg.settings;
+  written = (pkgs.formats.toml { }).generate "rust-nix-serve.toml" cfg.daemonSettings;
   checked =
     pkgs.runCommand "rust-nix-serve-checked.toml"
       {
@@ -28,18 +37,6 @@ let
 in
 {
   options.services.rust-nix-serve = {
-    secrets = mkOption {
-      type = types.listOf types.raw;
-      internal = true;
-      readOnly = true;
-      description = "Secret files of the administrator, to be copied for the daemon, and the options that name them.";
-    };
-    secretsDirectory = mkOption {
-      type = types.str;
-      internal = true;
-      readOnly = true;
-      description = "Where the daemon finds its copies, each below it by its whole path.";
-    };
     signingKeys = mkOption {
       type = types.listOf types.str;
       internal = true;
@@ -55,27 +52,12 @@ in
   };
 
   config.services.rust-nix-serve = lib.mkIf cfg.enable {
-    # toString, never interpolation: that would copy a path literal into the store before it can be refused.
-    secrets =
-      let
-        named = option: file: {
-          namedBy = "services.rust-nix-serve.${option}";
-          file = toString file;
-        };
-      in
-      lib.optional (cfg.secretKeyFile != null) (named "secretKeyFile" cfg.secretKeyFile)
-      ++ map (named "secretKeyFiles") (lib.remove cfg.secretKeyFile (lib.unique cfg.secretKeyFiles))
-      ++ lib.optional (cfg.tokensFile != null && !cfg.tokensInStore) (named "tokensFile" cfg.tokensFile);
-    secretsDirectory = "/run/rust-nix-serve-keys";
-    signingKeys =
-      map toString secretKeyFiles
-      ++ lib.optional cfg.generateSecretKey "/var/lib/rust-nix-serve/secret-key";
+    signingKeys = map toString secretKeyFiles ++ lib.optional cfg.generateSecretKey cfg.generatedKey;
     configFile = if canRun then checked else written;
 
     settings = {
-      signing.keys =
-        map (file: cfg.secretsDirectory + toString file) (lib.unique secretKeyFiles)
-        ++ lib.optional cfg.generateSecretKey "/var/lib/rust-nix-serve/secret-key";
+      signing.keys = secretKeyFiles ++ lib.optional cfg.generateSecretKey cfg.generatedKey;
+      shutdown_grace = mkDefault "${toString cfg.shutdownGrace}s";
       cache_info.priority = mkDefault cfg.priority;
     }
     // lib.optionalAttrs (cfg.hostName != null) {

@@ -1,44 +1,16 @@
-# Every VM test: vm/NAME.nix says what its machines are, scenarios/NAME.py what happens. The scenarios know nothing of
-# NixOS, see scenarios/common.py.
+# The VM tests with the modules of this checkout: as `definitions` for those who bring their own framework, and as
+# derivations that run them.
 { pkgs }:
 let
   inherit (pkgs) lib;
-  modules = import ../../nixos/modules.nix;
-  files = lib.attrNames (lib.filterAttrs (file: _: lib.hasSuffix ".nix" file) (builtins.readDir ./vm));
-  names = map (lib.removeSuffix ".nix") files;
-
-  test =
-    name:
-    let
-      machines = import (./vm + "/${name}.nix");
-    in
-    {
-      name = "rust-nix-serve-${name}";
-      nodes = {
-        cache.imports = [
-          ./machines/common.nix
-          modules.nixos.default
-          machines.cache
-        ];
-        client.imports = [
-          ./machines/common.nix
-          modules.nixos.client
-          (machines.client or { })
-        ];
-      }
-      // removeAttrs machines [
-        "cache"
-        "client"
-      ];
-      testScript =
-        builtins.readFile ./scenarios/common.py
-        + "start_all()\n"
-        + builtins.readFile (./scenarios + "/${name}.py");
-    };
+  modules = (import ../../nixos/modules.nix).nixos;
+  definitions = import ./definitions.nix {
+    inherit lib;
+    server = modules.default;
+    inherit (modules) client;
+  };
 in
 {
-  # As modules of the test framework, for those who bring their own.
-  definitions = lib.genAttrs names test;
-  # As derivations that run them.
-  checks = lib.genAttrs names (name: pkgs.testers.runNixOSTest (test name));
+  inherit definitions;
+  checks = lib.mapAttrs (_: pkgs.testers.runNixOSTest) definitions;
 }

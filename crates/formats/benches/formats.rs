@@ -22,6 +22,7 @@ fn path_info() -> PathInfo {
         deriver: Some(path(9)),
         signatures: Vec::new(),
         ca: None,
+        provenance: None,
         ultimate: false,
         registration_time: 1_700_000_000,
     }

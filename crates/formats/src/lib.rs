@@ -19,6 +19,7 @@ pub mod nar;
 pub mod narinfo;
 pub mod nix32;
 pub mod path_info;
+pub mod provenance;
 pub mod realisation;
 pub mod signature;
 pub mod store_path;
@@ -37,6 +38,7 @@ pub use nar::{
 };
 pub use narinfo::{FieldError, NarInfo, NarInfoError, NarInfoProblem};
 pub use path_info::PathInfo;
+pub use provenance::{Provenance, ProvenanceError};
 pub use realisation::{
     BuildTraceEntry, DrvOutputId, DrvOutputIdError, Realisation, RealisationError,
 };

@@ -3,6 +3,7 @@
 use crate::content_address::ContentAddress;
 use crate::fingerprint::fingerprint;
 use crate::hash::Sha256Digest;
+use crate::provenance::Provenance;
 use crate::signature::Signature;
 use crate::store_path::{StoreDir, StorePath};
 
@@ -23,6 +24,8 @@ pub struct PathInfo {
     pub signatures: Vec<Signature>,
     /// How the path's name follows from its contents, for content-addressed paths.
     pub ca: Option<ContentAddress>,
+    /// Where its contents come from, in stores that record it.
+    pub provenance: Option<Provenance>,
     /// Whether this store built the path itself.
     pub ultimate: bool,
     /// When the path became valid, in seconds since the Unix epoch.

@@ -242,7 +242,10 @@ fn canonical_urls_of_nars_are_read_back() {
 
 fn log(url: &str) -> Option<Vec<String>> {
     match at(&url.replace('H', HASH))? {
-        Resource::Log(name) => Some(name.candidates().map(ToString::to_string).collect()),
+        Resource::Log(name) => {
+            let hash = name.hash_part().map(|hash| hash.to_string());
+            Some(name.candidates().map(ToString::to_string).chain(hash).collect())
+        }
         other => panic!("{url} names {other:?}"),
     }
 }
@@ -261,6 +264,7 @@ fn logs_of_derivations_with_awkward_names() {
         ("/log/H-x.drv?cache=1", &["H-x.drv"]),
         ("/log/H-x.drv?", &["H-x.drv"]),
         ("/log/H-x.drv?%", &["H-x.drv"]),
+        ("/log/H", &["H"]),
         ("/log/H-x.drv?/../y.drv", &["H-x.drv"]),
         ("//log//H-x.drv", &["H-x.drv"]),
     ] {
@@ -270,7 +274,6 @@ fn logs_of_derivations_with_awkward_names() {
     for url in [
         "/log",
         "/log/",
-        "/log/H",
         "/log/H-x",
         "/log/H-.drv ",
         "/log/x.drv",
@@ -346,8 +349,9 @@ fn debug_information() {
     let id = BuildId::parse(HEX).unwrap();
     assert_eq!(id.to_string(), HEX);
     assert_eq!(at(&format!("/debuginfo/{HEX}.debug")), Some(Resource::DebugInfo(id)));
+    assert_eq!(at(&format!("/debuginfo/{HEX}")), Some(Resource::DebugInfo(id)));
     nothing(&[
-        format!("/debuginfo/{HEX}"),
+        format!("/debuginfo/{HEX}.debug.debug"),
         format!("/debuginfo/{}.debug", HEX.to_uppercase()),
         format!("/debuginfo/{}.debug", &HEX[1..]),
         format!("/debuginfo/{HEX}0.debug"),

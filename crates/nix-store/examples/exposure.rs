@@ -86,6 +86,7 @@ impl Large {
                     deriver: None,
                     signatures: Vec::new(),
                     ca: None,
+                    provenance: None,
                     ultimate: false,
                     registration_time: 1,
                 };

@@ -1,6 +1,6 @@
 //! Where the debug information of a program is.
 //!
-//! Nixpkgs puts it into an output called `debug`, as `lib/debug/.build-id/<2 digits>/<38 digits>.debug`,
+//! Nixpkgs puts it into an output, mostly one called `debug`, as `lib/debug/.build-id/<2 digits>/<38 digits>.debug`,
 //! by the build id that program and debug information have in common.
 
 use std::{
@@ -29,16 +29,16 @@ const DIRECTORY_OF_IDS: &str = "lib/debug/.build-id";
 const MOST: usize = 32;
 
 const PATHS: &str =
-    "select id, path from ValidPaths where id > ?1 and path glob '*-debug' order by id limit ?2";
+    "select id, path from ValidPaths where id > ?1 and path not glob '*.drv' order by id limit ?2";
 
 const ROW: &str = "select path from ValidPaths where id = ?1";
 
 impl LocalStore {
     /// The debug information with this build id, in the latest path that has it. `None` when no valid path
-    /// named `*-debug` has it.
+    /// has it.
     ///
-    /// A question about an id that is not known reads the directories of such paths as are new since the
-    /// last one; the first one those of all of them. The index of ids has the configured bound.
+    /// A question about an id that is not known looks into the paths that are new since the
+    /// last one; the first one into all of them. The index of ids has the configured bound.
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.

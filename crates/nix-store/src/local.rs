@@ -11,15 +11,18 @@ use crate::{
     CacheError, StoreConfig, Verify,
     daemon::{DaemonConfig, HeldRoot, TempRoots},
     db::{Database, PathRow},
-    exposure::{View, Views},
+    exposure::{view::View, views::Views},
+    file_time::FileTime,
     index::LazyIndex,
     nar::{
-        self, BUFFER_BYTES, Buffer, LayoutKey, Layouts, Nar, NarStream, RangeReader, Source, Tree,
+        self, BUFFER_BYTES, Buffer, Check, LayoutKey, Layouts, Nar, NarStream, OpenReader,
+        RangeReader, Source, Tree,
     },
     negative_cache::NegativeCache,
     nonblocking_io::NonblockingIo,
     path_health::PathHealth,
     row_cache::RowCache,
+    store_presence::StorePresence,
 };
 
 /// A Nix store on this machine. Clones share everything.
@@ -35,8 +38,9 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) layouts: Layouts,
     pub(crate) rows: RowCache,
-    pub(crate) negative_cache: NegativeCache,
-    pub(crate) condition: Arc<PathHealth>,
+    pub(crate) negative_cache: Arc<NegativeCache>,
+    pub(crate) presence: Arc<StorePresence>,
+    pub(crate) health: Arc<PathHealth>,
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
     pub(crate) debug_files: LazyIndex,
@@ -58,17 +62,26 @@ impl LocalStore {
             }),
             None => TempRoots::disabled(),
         };
+        let database = Database::new(
+            config.database.clone(),
+            config.readers,
+            config.busy_timeout,
+            config.absent,
+        );
+        let presence = Arc::new(StorePresence::new(
+            database.clone(),
+            config.store_dir.clone(),
+            config.real_dir.clone(),
+        ));
+        let negative_cache =
+            Arc::new(NegativeCache::new(Arc::clone(&presence), config.index_entries));
         let shared = Arc::new(Shared {
-            database: Database::new(
-                config.database.clone(),
-                config.readers,
-                config.busy_timeout,
-                config.absent,
-            ),
+            database,
             layouts: Layouts::new(config.layout_cache_bytes),
             rows: RowCache::new(config.layout_cache_bytes / 4),
-            negative_cache: NegativeCache::new(config.index_entries),
-            condition: Arc::new(PathHealth::new()),
+            negative_cache,
+            health: Arc::new(PathHealth::new(Arc::clone(&presence))),
+            presence,
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
             debug_files: LazyIndex::new("debug information", config.index_entries),
@@ -95,6 +108,23 @@ impl LocalStore {
 
     pub(crate) const fn with_view(shared: Arc<Shared>, view: Option<Arc<View>>) -> Self {
         Self { shared, view }
+    }
+
+    /// Whether the store can be read now, and is the one that was configured.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the reason and what to do.
+    pub async fn readable(&self) -> Result<(), CacheError> {
+        let presence = Arc::clone(&self.shared.presence);
+        spawn_blocking(move || presence.look()).await.map_err(|_| CacheError::ShuttingDown)?
+    }
+
+    /// The same for a program that has no event loop.
+    ///
+    /// # Errors
+    /// As [`Self::readable`].
+    pub fn readable_blocking(&self) -> Result<(), CacheError> {
+        self.shared.presence.look()
     }
 
     /// The NAR of the path with this hash part; with `expected`, only if that is its hash: a path that
@@ -145,7 +175,13 @@ impl LocalStore {
             return present(bytes.map(BlobBody::Whole));
         }
         let Some(root) = self.hold(nar).await? else { return Ok(None) };
-        let stream = NarStream::begin(Arc::clone(&self.shared), nar.clone(), range, root).await;
+        let stream = NarStream::begin(
+            Arc::clone(&self.shared) as Arc<dyn OpenReader>,
+            nar.clone(),
+            range,
+            root,
+        )
+        .await;
         present(stream.map(|stream| BlobBody::Stream(Box::new(stream))))
     }
 
@@ -179,18 +215,6 @@ impl LocalStore {
         Ok(self.is_there(nar).await?.then_some(root))
     }
 
-    /// Whether the store can be read now.
-    ///
-    /// # Errors
-    /// `Unavailable`, with the reason.
-    pub async fn readable(&self) -> Result<(), CacheError> {
-        self.shared
-            .database
-            .ask(|connection| connection.query_row("select 1", [], |_| Ok(())))
-            .await
-            .map(|_| ())
-    }
-
     /// The layout that belongs to a row, from memory or from the files.
     pub(crate) async fn open_nar(&self, row: &PathRow) -> Result<Option<Nar>, CacheError> {
         let key = LayoutKey { hash: row.info.path.hash_part(), row: row.id };
@@ -198,9 +222,12 @@ impl LocalStore {
         let shared = Arc::clone(&self.shared);
         let described = Arc::clone(&info);
         let read = async move {
-            spawn_blocking(move || nar::read_layout(&shared.config.real_dir, &described))
-                .await
-                .map_err(|_| CacheError::ShuttingDown)?
+            let started = FileTime::now();
+            let layout = move || {
+                nar::read_layout(&shared.config.real_dir, &described)
+                    .map_err(|error| shared.health.judge(key, started, error))
+            };
+            spawn_blocking(layout).await.map_err(|_| CacheError::ShuttingDown)?
         };
         match self.shared.layouts.get_or(&key, read).await {
             Ok(layout) => {
@@ -209,8 +236,18 @@ impl LocalStore {
                 }
                 Ok(Some(Nar { row: row.id, info, layout }))
             }
-            Err(error) => self.shared.absent(key, error),
+            Err(error) => {
+                self.shared.layouts.remove(&key);
+                present(Err(error))
+            }
         }
+    }
+
+    /// Whether the path with this hash part was found damaged, or the whole store not there, so that nothing that was known
+    /// before counts until it is looked up again. Never waits.
+    #[must_use]
+    pub fn is_suspect(&self, hash: &HashPart) -> bool {
+        self.shared.presence.is_gone() || self.shared.health.is_suspect(hash)
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a
@@ -221,37 +258,39 @@ impl LocalStore {
     }
 }
 
-impl Shared {
-    /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
-    pub(crate) fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError> {
+impl OpenReader for Shared {
+    fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError> {
+        let started = FileTime::now();
         let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
-            let error = nar::of_path(&nar.info.path, error);
-            if matches!(error, CacheError::Damaged { .. }) {
-                self.condition.note_damage(nar.key(), &error);
-            }
-            error
+            self.health.judge(nar.key(), started, nar::of_path(&nar.info.path, error))
         })?;
-        let check = self.is_to_be_checked(nar, range).then_some(nar.info.nar_hash);
-        Ok(RangeReader::new(self.source(nar, tree), range, check))
+        Ok(RangeReader::new(self.source(nar, tree), range, self.check(nar, range)))
     }
 
-    /// The same for a thread that must not wait. `None` when it would have to, when a hash is to be computed, and when
-    /// something is wrong.
-    pub(crate) fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
-        if self.is_to_be_checked(nar, range) {
+    fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
+        let check = self.check(nar, range);
+        if matches!(check, Check::Wanted(_)) {
             return None;
         }
         let tree = Tree::open_now(&self.config.real_dir, &nar.info.path, &self.nonblocking_io)?;
-        Some(RangeReader::new(self.source(nar, tree), range, None))
+        Some(RangeReader::new(self.source(nar, tree), range, check))
     }
+}
 
-    fn is_to_be_checked(&self, nar: &Nar, range: &Range<u64>) -> bool {
-        let check = match self.config.verify {
-            Verify::Never => false,
-            Verify::Always => true,
-            Verify::Once => self.condition.verified_at(&nar.key()).is_none(),
-        };
-        check && nar::is_whole(range, &nar.layout)
+impl Shared {
+    fn check(&self, nar: &Nar, range: &Range<u64>) -> Check {
+        let expected = nar.info.nar_hash;
+        if !nar::is_whole(range, &nar.layout) {
+            return Check::Unwanted;
+        }
+        match self.config.verify {
+            Verify::Never => Check::Unwanted,
+            Verify::Always => Check::Wanted(expected),
+            Verify::Once => match self.health.verified_at(&nar.key()) {
+                Some(verified) => Check::UnlessChangedSince(verified, expected),
+                None => Check::Wanted(expected),
+            },
+        }
     }
 
     fn source(&self, nar: &Nar, tree: Tree) -> Source {
@@ -259,33 +298,17 @@ impl Shared {
             layout: Arc::clone(&nar.layout),
             tree,
             key: nar.key(),
-            condition: Arc::clone(&self.condition),
+            health: Arc::clone(&self.health),
             nonblocking_io: Arc::clone(&self.nonblocking_io),
-        }
-    }
-
-    /// A damaged path is as good as none for a client; any other error stays one.
-    pub(crate) fn absent<T>(
-        &self,
-        key: LayoutKey,
-        error: CacheError,
-    ) -> Result<Option<T>, CacheError> {
-        match error {
-            CacheError::Damaged { .. } => {
-                self.layouts.remove(&key);
-                self.condition.note_damage(key, &error);
-                Ok(None)
-            }
-            error => Err(error),
         }
     }
 }
 
-/// The same for an error that has been noted already.
+/// A path that is damaged, or was removed meanwhile, is as good as none for a client; any other error stays one.
 fn present<T>(result: Result<T, CacheError>) -> Result<Option<T>, CacheError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(CacheError::Damaged { .. }) => Ok(None),
+        Err(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

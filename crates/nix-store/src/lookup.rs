@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use rns_cache::Peek;
 use rns_formats::{HashPart, PathInfo};
+use rusqlite::Connection;
 
 use crate::{
     CacheError, LocalStore,
-    db::path_by_hash_part,
-    nar::{self, LayoutKey},
+    db::{PathRow, path_by_hash_part},
+    file_time::FileTime,
+    local::Shared,
+    nar,
+    path_health::Health,
     row_cache::KnownRow,
 };
 
@@ -45,32 +49,36 @@ impl LocalStore {
                 Peek::Hit { freshness: known.freshness, nar_hash: known.row.info.nar_hash }
             }
             Some(_) => Peek::Unknown,
-            None if self.is_surely_absent(*hash, generation) => Peek::Miss,
+            None if self.shared().negative_cache.is_surely_absent(*hash, generation) => Peek::Miss,
             None => Peek::Unknown,
         }
     }
 
-    /// A row that is in memory and current, or was within the last second, whether or not it may be shown.
+    /// A row that is in memory and current, whether or not it may be shown. While the database changes often, it may be
+    /// one that was current within the last second.
     pub(crate) fn recent_row(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
-        let known = self.shared().rows.recent(hash, generation)?;
-        self.is_whole(*hash, &known).then_some(known)
+        let shared = self.shared();
+        if self.is_suspect(hash) {
+            None
+        } else if shared.database.changes_often() {
+            shared.rows.recent(hash, generation)
+        } else {
+            shared.rows.current(hash, generation)
+        }
     }
 
     /// The row of a path, whether or not it may be shown: current at a moment after the question was asked.
     pub(crate) async fn any_row(&self, hash: HashPart) -> Result<Option<KnownRow>, CacheError> {
         let generation = self.generation();
-        if let Some(known) = self.shared().rows.current(&hash, generation) {
-            return Ok(self.is_whole(hash, &known).then_some(known));
+        if !self.is_suspect(&hash)
+            && let Some(known) = self.shared().rows.current(&hash, generation)
+        {
+            return Ok(Some(known));
         }
-        if self.is_surely_absent(hash, generation) {
+        if self.shared().negative_cache.is_surely_absent(hash, generation) {
             return Ok(None);
         }
         self.read_row(hash, generation).await
-    }
-
-    /// Whether a path was not found damaged a moment ago.
-    fn is_whole(&self, hash: HashPart, known: &KnownRow) -> bool {
-        !self.shared().condition.is_damaged(&LayoutKey { hash, row: known.row.id })
     }
 
     /// The row of a valid path whose files are there. The generation is the present one.
@@ -79,33 +87,46 @@ impl LocalStore {
         hash: HashPart,
         generation: u64,
     ) -> Result<Option<KnownRow>, CacheError> {
-        let config = &self.shared().config;
-        let (store_dir, real_dir) = (config.store_dir.clone(), config.real_dir.clone());
-        let found = self
-            .shared()
-            .database
-            .ask(move |connection| {
-                let row = path_by_hash_part(connection, &store_dir, hash)?;
-                let missing = match &row {
-                    Some(Ok(row)) => real_dir.join(row.info.path.as_str()).symlink_metadata().err(),
-                    _ => None,
-                };
-                Ok(row.map(|row| (row, missing)))
-            })
-            .await?
-            .flatten();
-        let Some((row, missing)) = found else {
-            self.learn_paths();
+        let shared = Arc::clone(self.shared());
+        let question = move |connection: &Connection| {
+            let row = path_by_hash_part(connection, &shared.config.store_dir, hash)?;
+            Ok(row.map(|row| row.map(|row| (shared.look(&row), row))))
+        };
+        let found = self.shared().database.ask(question).await?.flatten();
+        if !matches!(found, Some(Ok((Ok(Health::Sound | Health::Changed), _)))) {
+            // A row that is not there, or not as it should be, must not be shown from memory.
+            self.shared().rows.remove(&hash);
+        }
+        let Some(row) = found else {
+            self.shared().negative_cache.learn();
             return Ok(None);
         };
-        let row = row?;
-        let key = LayoutKey { hash, row: row.id };
-        if let Some(source) = missing {
-            let path = config.real_dir.join(row.info.path.as_str());
-            let error = nar::of_path(&row.info.path, CacheError::io("find", path)(source));
-            return self.shared().absent(key, error);
+        let (health, row) = row?;
+        let health = health?;
+        if health != Health::Sound {
+            self.shared().layouts.remove(&row.key());
         }
-        let known = self.shared().rows.insert(hash, generation, row);
-        Ok(self.is_whole(hash, &known).then_some(known))
+        if health == Health::Damaged {
+            return Ok(None);
+        }
+        Ok(Some(self.shared().rows.insert(hash, generation, row)))
+    }
+}
+
+impl Shared {
+    /// Whether the files of a row are there, and not known to be damaged. Blocks.
+    fn look(&self, row: &PathRow) -> Result<Health, CacheError> {
+        let (key, started) = (row.key(), FileTime::now());
+        let health = self.health.look(&key, &row.info.path);
+        if health == Health::Damaged {
+            return Ok(health);
+        }
+        let path = self.config.real_dir.join(row.info.path.as_str());
+        let Err(source) = path.symlink_metadata() else { return Ok(health) };
+        let error = nar::of_path(&row.info.path, CacheError::io("find", path)(source));
+        match self.health.judge(key, started, error) {
+            CacheError::Damaged { .. } | CacheError::Gone { .. } => Ok(Health::Damaged),
+            error => Err(error),
+        }
     }
 }

@@ -5,16 +5,20 @@
 //! true costs a client an hour. Otherwise the database is asked, and the index is brought up to date
 //! meanwhile.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
-use rns_formats::{HashPart, StorePath};
+use rns_formats::HashPart;
 
-use crate::{LocalStore, index::LazyIndex};
+use crate::{hash_key::key, index::LazyIndex, store_presence::StorePresence};
 
 const PATHS: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
 
 /// The index and the state of the database that it is of.
 pub(crate) struct NegativeCache {
+    presence: Arc<StorePresence>,
     index: LazyIndex,
     /// 0 before the first time.
     generation: AtomicU64,
@@ -22,69 +26,49 @@ pub(crate) struct NegativeCache {
 }
 
 impl NegativeCache {
-    pub(crate) fn new(entries: usize) -> Self {
+    /// Of at most `entries` paths of this store.
+    pub(crate) fn new(presence: Arc<StorePresence>, entries: usize) -> Self {
         Self {
+            presence,
             index: LazyIndex::new("paths", entries),
             generation: AtomicU64::new(0),
             updating: AtomicBool::new(false),
         }
     }
-}
 
-impl LocalStore {
     /// Whether no valid path has this hash part in this state of the database, which is the present one. `false` says
     /// nothing.
     pub(crate) fn is_surely_absent(&self, hash: HashPart, generation: u64) -> bool {
-        let absent = &self.shared().negative_cache;
-        let indexed = absent.generation.load(Ordering::Acquire);
+        let indexed = self.generation.load(Ordering::Acquire);
         indexed != 0
+            && !self.presence.is_gone()
             && generation == indexed
-            && absent.index.rows(key(&hash), 1, |_| true).is_empty()
+            && self.index.rows(key(&hash), 1, |_| true).is_empty()
     }
 
-    /// Brings the index up to date after a question that it could not answer. Nobody waits for that.
-    pub(crate) fn learn_paths(&self) {
-        let absent = &self.shared().negative_cache;
-        let generation = self.generation();
-        let current = absent.generation.load(Ordering::Acquire) == generation;
-        if generation == 0 || current || absent.updating.swap(true, Ordering::AcqRel) {
+    /// Brings the index up to date after a question that it could not answer, in a task of its own.
+    pub(crate) fn learn(self: &Arc<Self>) {
+        let generation = self.presence.database.generation();
+        let current = self.generation.load(Ordering::Acquire) == generation;
+        if generation == 0 || current || self.updating.swap(true, Ordering::AcqRel) {
             return;
         }
-        let store = self.clone();
+        let absent = Arc::clone(self);
         tokio::spawn(async move {
-            let shared = store.shared();
-            let absent = &shared.negative_cache;
-            let store_dir = shared.config.store_dir.clone();
+            let store_dir = absent.presence.store_dir.clone();
             let entries = move |rows: Vec<(i64, String)>| {
                 let path = |path: &str| store_dir.parse_path(path).ok();
-                Ok(rows
-                    .iter()
-                    .filter_map(|(id, text)| Some((path_key(&path(text)?), *id)))
-                    .collect())
+                let entry = |(id, text): &(i64, String)| Some((key(&path(text)?.hash_part()), *id));
+                Ok(rows.iter().filter_map(entry).collect())
             };
-            let asked = absent.index.asked();
-            let extended = absent
-                .index
-                .extend(asked, &shared.database, &shared.config.database, PATHS, entries)
-                .await;
+            let (index, asked) = (&absent.index, absent.index.asked());
+            let database = &absent.presence.database;
+            let extended = index.extend(asked, database, database.path(), PATHS, entries).await;
             // What does not fit cannot be known to be absent. The generation is the one from before.
-            if extended.is_ok() && absent.index.full_behind().is_none() {
+            if extended.is_ok() && index.full_behind().is_none() {
                 absent.generation.store(generation, Ordering::Release);
             }
             absent.updating.store(false, Ordering::Release);
         });
     }
-}
-
-fn path_key(path: &StorePath) -> u64 {
-    key(&path.hash_part())
-}
-
-/// The beginning of the hash part. Paths are hashes, so that these differ.
-pub(crate) fn key(hash: &HashPart) -> u64 {
-    let mut bytes = [0; 8];
-    for (byte, from) in bytes.iter_mut().zip(hash.as_bytes()) {
-        *byte = *from;
-    }
-    u64::from_be_bytes(bytes)
 }

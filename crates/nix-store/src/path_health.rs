@@ -1,49 +1,142 @@
-//! What is known of the condition of paths: which were found damaged, which were read and had the right hash.
+//! What is known of the health of paths: which were found damaged, which were read and had the right hash.
+//!
+//! Damage is remembered together with the state of the files it was found in, and looked at again whenever a path is
+//! asked for: once the files have changed, it is forgotten. There is no timer that others would have to agree with.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use quick_cache::sync::Cache;
+use rns_formats::{HashPart, StorePath};
 
-use crate::{CacheError, nar::LayoutKey};
+use crate::{
+    CacheError,
+    db::path_by_hash_part,
+    file_time::FileTime,
+    nar::{LayoutKey, RootStamp, TreeStamp},
+    store_presence::StorePresence,
+};
 
-/// How long a damaged path is not looked at again; a repair is noticed after that.
-const RECHECK: Duration = Duration::from_secs(60);
+/// How often the whole tree of a damaged path is looked at; its root is looked at each time.
+const STAMP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Paths remembered of each kind.
-const REMEMBERED: usize = 16_384;
+const MAX_REMEMBERED: usize = 16_384;
 
 pub(crate) struct PathHealth {
-    damaged: Cache<LayoutKey, Instant>,
-    /// When, in seconds since 1970: a file that changed after that is not what was verified.
-    verified: Cache<LayoutKey, i64>,
+    store: Arc<StorePresence>,
+    damaged: Cache<HashPart, Damage>,
+    /// Whether any damage was ever found: usually there is none to look for.
+    found_any: AtomicBool,
+    /// When the reading began that found the right hash.
+    verified: Cache<LayoutKey, FileTime>,
     found: AtomicU64,
 }
 
+#[derive(Clone, Copy)]
+struct Damage {
+    row: i64,
+    root: RootStamp,
+    tree: u64,
+    looked: Instant,
+}
+
+/// What is known of a path that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// No damage is known.
+    Sound,
+    /// Damage was known, and the files have changed since: nothing that was derived from them counts any more.
+    Changed,
+    /// It is known to be damaged.
+    Damaged,
+}
+
 impl PathHealth {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(store: Arc<StorePresence>) -> Self {
         Self {
-            damaged: Cache::new(REMEMBERED),
-            verified: Cache::new(REMEMBERED),
+            store,
+            damaged: Cache::new(MAX_REMEMBERED),
+            found_any: AtomicBool::new(false),
+            verified: Cache::new(MAX_REMEMBERED),
             found: AtomicU64::new(0),
         }
     }
 
-    /// Whether the path was found damaged a moment ago.
-    pub(crate) fn is_damaged(&self, key: &LayoutKey) -> bool {
-        self.damaged.get(key).is_some_and(|since| since.elapsed() < RECHECK)
+    /// Whether the path was found damaged. It may have been repaired since, which [`Self::look`] finds out.
+    /// Never waits.
+    pub(crate) fn is_suspect(&self, hash: &HashPart) -> bool {
+        self.found_any.load(Ordering::Acquire) && self.damaged.peek(hash).is_some()
     }
 
-    /// Remembers the damage and tells the operator, once a while.
-    pub(crate) fn note_damage(&self, key: LayoutKey, error: &CacheError) {
-        if !self.is_damaged(&key) {
-            tracing::error!("not served: {error}");
+    /// Looks whether a path that was found damaged still is what it was then. Blocks.
+    pub(crate) fn look(&self, key: &LayoutKey, path: &StorePath) -> Health {
+        if !self.is_suspect(&key.hash) {
+            return Health::Sound;
+        }
+        let Some(known) = self.damaged.get(&key.hash) else { return Health::Sound };
+        let is_same = known.row == key.row
+            && known.root == RootStamp::of(&self.store.real_dir, path)
+            && (known.looked.elapsed() < STAMP_INTERVAL
+                || known.tree == TreeStamp::of(&self.store.real_dir, path).digest);
+        if is_same {
+            if known.looked.elapsed() >= STAMP_INTERVAL {
+                self.damaged.insert(key.hash, Damage { looked: Instant::now(), ..known });
+            }
+            return Health::Damaged;
+        }
+        self.damaged.remove(&key.hash);
+        if known.row == key.row {
+            tracing::info!("{path} has changed since it was found damaged: it is served again");
+        }
+        Health::Changed
+    }
+
+    /// Judges what went wrong with the files of a path, whose reading began at `started`. One that has been removed from
+    /// the store meanwhile is not damaged, nor is one whose whole store is not there. Damage is remembered and told to the operator, once. Blocks.
+    pub(crate) fn judge(&self, key: LayoutKey, started: FileTime, error: CacheError) -> CacheError {
+        let CacheError::Damaged { path, .. } = &error else { return error };
+        self.verified.remove(&key);
+        if self.was_removed(&key) {
+            return CacheError::Gone { object: path.to_string() };
+        }
+        let tree = TreeStamp::of(&self.store.real_dir, path);
+        if matches!(tree.root, RootStamp::Refused(_))
+            && let Err(error) = self.store.look()
+        {
+            return error;
         }
         self.found.fetch_add(1, Ordering::Relaxed);
-        self.damaged.insert(key, Instant::now());
-        self.verified.remove(&key);
+        if tree.changed >= started {
+            // It was repaired, perhaps, while it was read: the next reader finds out.
+            tracing::warn!("it was changed while it was read: {error}");
+            return error;
+        }
+        if self.damaged.peek(&key.hash).is_none_or(|known| known.tree != tree.digest) {
+            tracing::error!("not served: {error}");
+        }
+        self.found_any.store(true, Ordering::Release);
+        let damage =
+            Damage { row: key.row, root: tree.root, tree: tree.digest, looked: Instant::now() };
+        self.damaged.insert(key.hash, damage);
+        error
+    }
+
+    /// Whether the row that was read is not there any more. While the database does not answer, nothing is known of that.
+    fn was_removed(&self, key: &LayoutKey) -> bool {
+        let StorePresence { database, store_dir, .. } = &*self.store;
+        let row =
+            database.ask_blocking(|connection| path_by_hash_part(connection, store_dir, key.hash));
+        match row {
+            Ok(Some(Some(Ok(row)))) => row.id != key.row,
+            Ok(None | Some(None)) => true,
+            Ok(Some(Some(Err(_)))) | Err(_) => false,
+        }
     }
 
     /// How often damage was found.
@@ -51,14 +144,14 @@ impl PathHealth {
         self.found.load(Ordering::Relaxed)
     }
 
-    /// When the NAR was read whole and had the registered hash, in seconds since 1970.
-    pub(crate) fn verified_at(&self, key: &LayoutKey) -> Option<i64> {
+    /// When the reading began in which the whole NAR had the registered hash. A file that was changed after that is not
+    /// what was verified.
+    pub(crate) fn verified_at(&self, key: &LayoutKey) -> Option<FileTime> {
         self.verified.get(key)
     }
 
-    pub(crate) fn note_verified(&self, key: LayoutKey) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.verified.insert(key, i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    pub(crate) fn note_verified(&self, key: LayoutKey, started: FileTime) {
+        self.verified.insert(key, started);
     }
 
     /// A file was changed after the verification: the next whole read checks again.

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use rns_formats::{
-    BuildTraceEntry, DrvOutputId, Hash, Realisation, Sha256Digest, Signature, StoreDir, StorePath,
-    StorePathName,
+    BuildTraceEntry, DrvOutputId, Hash, HashError, Realisation, Sha256Digest, Signature, StoreDir,
+    StorePath, StorePathError, StorePathName,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -29,6 +29,15 @@ const BUILD_TRACE: &str = "\
     select outputPath, signatures from BuildTraceV3 where drvPath = ?1 and outputName = ?2 order by id limit 1";
 
 const TABLE: &str = "select 1 from sqlite_master where type = 'table' and name = ?1";
+
+/// Why a row is no realisation.
+#[derive(Debug, thiserror::Error)]
+enum BadRealisation {
+    #[error(transparent)]
+    Path(#[from] StorePathError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
 
 /// The columns of a realisation: path and signatures of the output, and of each realisation it was
 /// built with the hash, the output's name and its path.
@@ -168,14 +177,12 @@ fn parse_realisation(
     store_dir: &StoreDir,
     id: &DrvOutputId,
     row: &Row,
-) -> Result<Realisation, String> {
-    let path = |path: &str| store_dir.parse_path(path).map_err(|error| error.to_string());
+) -> Result<Realisation, BadRealisation> {
+    let path = |path: &str| store_dir.parse_path(path);
     let dependency = |(drv_hash, output, out_path): &(String, String, String)| {
-        let drv_hash = Hash::parse_prefixed(drv_hash)
-            .and_then(Sha256Digest::try_from)
-            .map_err(|error| error.to_string())?;
-        let output_name = StorePathName::parse(output).map_err(|error| error.to_string())?;
-        Ok::<_, String>((DrvOutputId { drv_hash, output_name }, path(out_path)?))
+        let drv_hash = Hash::parse_prefixed(drv_hash).and_then(Sha256Digest::try_from)?;
+        let output_name = StorePathName::parse(output)?;
+        Ok::<_, BadRealisation>((DrvOutputId { drv_hash, output_name }, path(out_path)?))
     };
     Ok(Realisation {
         id: id.clone(),

@@ -17,8 +17,8 @@ use rns_formats::HashPart;
 
 use crate::db::PathRow;
 
-/// How long a row may be shown after it was last known to be current. On a machine that registers paths all the time, the
-/// database changes between any two requests; a path that is collected is asked for in vain a moment later anyway.
+/// How long a row may be shown after it was last known to be current, on a machine that registers paths all the time: there
+/// the database changes between any two requests. A path that is collected is asked for in vain a moment later anyway.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// After this time a row is read again even when the database did not change: the files of a path can be taken away behind
@@ -108,6 +108,11 @@ impl RowCache {
         known
     }
 
+    /// Forgets a row that is not there any more.
+    pub(crate) fn remove(&self, hash: &HashPart) {
+        self.rows.remove(hash);
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -140,6 +145,7 @@ mod tests {
             signatures: Vec::new(),
             ca: None,
             ultimate: false,
+            provenance: None,
             registration_time: 0,
         };
         PathRow { id, info: info.into() }

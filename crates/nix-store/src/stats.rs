@@ -14,7 +14,7 @@ impl LocalStore {
             layout_bytes,
             layout_hits,
             layout_misses,
-            damaged: self.shared().condition.damaged_so_far(),
+            damaged: self.shared().health.damaged_so_far(),
             questions: self.shared().database.questions(),
             failures: self.shared().database.failures(),
             rooted: roots.rooted(),

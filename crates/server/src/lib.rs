@@ -17,11 +17,11 @@ mod response;
 mod router;
 
 pub use caches::{keys, signing};
-pub use connection::{listen::ListenError, tls};
-pub use life_cycle::{
-    core_dumps::keep as keep_secrets,
-    run::{RunError, run},
+pub use connection::{
+    listen::{ListenError, PassedSocketError},
+    tls,
 };
+pub use life_cycle::{core_dumps::keep as keep_secrets, error::RunError, run::run};
 pub use router::page;
 
 /// How a server is configured.

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use rns_testing::{Client, FixtureStore, Nix, Server, Standard};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use rns_testing::{Client, Entry, FixtureStore, Nix, Server, Standard, Tree};
 
 use crate::support::{OTHER_PUBLIC_KEY, PUBLIC_KEY, full, nixes, serve, server};
 
@@ -36,6 +37,22 @@ fn c57_signed_paths_are_substituted() {
         // What it refers to came with it.
         assert!(same_tree(&standard.store, &client, &standard.dep));
         client.run("nix-store", ["--verify", "--check-contents"]).success();
+    }
+}
+
+#[test]
+fn signatures_of_other_algorithms_and_provenance_disturb_no_client() {
+    let mut store = FixtureStore::new();
+    store.execute("alter table ValidPaths add column provenance text", []);
+    // As long as a signature of ML-DSA-65.
+    let other = format!("ml-dsa-1:{}", BASE64_STANDARD.encode([7; 3309]));
+    let path = store.insert(Entry::new("x", Tree::file("x")).signature(other));
+    store.execute("update ValidPaths set provenance = ?", [r#"{"type":"build"}"#]);
+    let server = serve(&store);
+    for nix in nixes() {
+        let client = client(&nix, &server, PUBLIC_KEY);
+        client.realise([full(&path)]).success();
+        assert!(same_tree(&store, &client, &path), "Nix {}", nix.version);
     }
 }
 

@@ -143,7 +143,7 @@ fn c18_junk_in_the_database_is_not_served() {
     let good = format!("elsewhere-1:{}", BASE64_STANDARD.encode([7; 64]));
     let mut store = FixtureStore::new();
     let mut entry = Entry::new("x", Tree::file("x"));
-    for junk in ["garbage", "k:AAAA", ":", "name:", ":AAAA", "k:not base64", "test-1:AAAA"] {
+    for junk in ["garbage", ":", "name:", ":AAAA", "k:not base64", "test-1:AAAA"] {
         entry = entry.signature(junk);
     }
     let path = store.insert(entry.signature(&good));
@@ -155,4 +155,45 @@ fn c18_junk_in_the_database_is_not_served() {
         assert!(!name.is_empty());
         assert_eq!(BASE64_STANDARD.decode(base64).unwrap().len(), 64);
     }
+}
+
+#[test]
+fn signatures_of_other_algorithms_and_provenance_are_passed_on() {
+    // Lengths of ECDSA over P-384 and of ML-DSA-65.
+    let others = [("ecdsa-1", 96), ("ml-dsa-1", 3309)]
+        .map(|(name, len)| format!("{name}:{}", BASE64_STANDARD.encode(vec![7; len])));
+    let wrong = format!("test-1:{}", BASE64_STANDARD.encode([7; 64]));
+    let mut store = FixtureStore::new();
+    let entry = Entry::new("x", Tree::file("x")).signature(&others[0]).signature(&others[1]);
+    let path = store.insert(entry.signature(&wrong));
+    let server = server().store(&store).keys([SECRET_KEY]).start();
+    let names = |narinfo: &Response| {
+        let names = fields(narinfo, "Sig").into_iter().map(|sig| sig.split(':').next().unwrap());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = server.get(&narinfo_of(&path));
+    assert_eq!(names(&before), ["ecdsa-1", "ml-dsa-1", "test-1"], "{}", before.text());
+    assert!(fields(&before, "Sig").contains(&others[1].as_str()));
+    assert_eq!(field(&before, "Provenance"), None);
+    // A Nix that records provenance adds the column to a store that is in use.
+    store.execute("alter table ValidPaths add column provenance text", []);
+    let provenance = r#"{"type":"build","next":null}"#;
+    store.execute("update ValidPaths set provenance = ?", [provenance]);
+    let after = server.get(&narinfo_of(&path));
+    assert_eq!(field(&after, "Provenance"), Some(provenance), "{}", after.text());
+    let lines: Vec<_> = after.text().lines().map(str::to_owned).collect();
+    assert!(lines.last().unwrap().starts_with("Provenance: "));
+}
+
+#[test]
+fn stored_signatures_by_an_own_name_must_be_right_under_every_policy() {
+    let mut store = FixtureStore::new();
+    let wrong = format!("test-1:{}", BASE64_STANDARD.encode([7; 64]));
+    let path = store.insert(Entry::new("x", Tree::file("x")).signature(&wrong));
+    let scratch = Scratch::new();
+    let key = scratch.write("key", SECRET_KEY);
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let section = format!("[signing]\nkeys = [{key:?}]\npolicy = \"ultimate\"\n");
+    let narinfo = server().store(&store).section(&section).start().get(&narinfo_of(&path));
+    assert_eq!(fields(&narinfo, "Sig"), Vec::<&str>::new());
 }

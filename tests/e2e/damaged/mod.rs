@@ -1,6 +1,7 @@
 //! Databases, keys and stores that cannot be used as they are.
 
 mod configuration;
+mod outage;
 mod store;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};

@@ -5,7 +5,9 @@ use std::{fs, path::Path, process::Command};
 use rns_testing::{Entry, Standard, Tree, http::Response};
 
 use super::{assert_serves_the_rest, set_mode};
-use crate::support::{assert_logged, assert_refusal, nar_of, narinfo_of, serve, server};
+use crate::support::{
+    PUBLIC_KEY, assert_logged, assert_refusal, full, nar_of, narinfo_of, nixes, serve, server,
+};
 
 /// That nobody could take this for the whole NAR.
 #[track_caller]
@@ -75,6 +77,58 @@ fn a_file_of_the_same_length_with_other_contents() {
         set_mode(&root.join("eight"), 0o644);
         fs::write(root.join("eight"), "87654321").unwrap();
     });
+}
+
+#[test]
+fn a_narinfo_says_what_its_nar_says_until_the_path_is_repaired() {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let targets = [
+        narinfo_of(&standard.tree),
+        nar_of(&server, &standard.tree),
+        format!("/{}.ls", standard.tree.hash_part()),
+    ];
+    let statuses = || targets.each_ref().map(|target| server.get(target).status());
+    assert_eq!(statuses(), [200; 3]);
+    let root = standard.store.real_path(&standard.tree);
+    for path in [&root, &root.join("eight")] {
+        set_mode(path, 0o755);
+    }
+    let file = root.join("eight");
+    fs::write(&file, "87654321").unwrap();
+    set_mode(&file, 0o444);
+    // Found out by the first to ask for the contents.
+    assert_refusal(&server.get(&targets[1]), 404);
+    assert_eq!(statuses(), [404; 3], "the narinfo is in memory, and not sent");
+    // As `nix-store --repair-path` does it: what was there is moved away, and what is right takes its place.
+    let away = standard.store.root().join("away");
+    fs::rename(&root, &away).unwrap();
+    assert_eq!(statuses(), [404; 3]);
+    standard.store.restore_files(&standard.tree);
+    assert_eq!(statuses(), [200; 3]);
+    assert!(server.get(&targets[1]).ok() == standard.store.nar(&standard.tree));
+    assert_logged(&server, "it is served again");
+}
+
+#[test]
+fn real_nix_repairs_a_path_and_it_is_served_at_once() {
+    for nix in nixes() {
+        let (standard, whole) = (Standard::new(), Standard::new());
+        let (server, source) = (serve(&standard.store), serve(&whole.store));
+        let targets = [narinfo_of(&standard.tree), nar_of(&server, &standard.tree)];
+        let file = standard.store.real_path(&standard.tree).join("eight");
+        set_mode(&file, 0o644);
+        fs::write(&file, "87654321").unwrap();
+        set_mode(&file, 0o444);
+        assert_refusal(&server.get(&targets[1]), 404);
+        assert_refusal(&server.get(&targets[0]), 404);
+        let client = nix.client().substituting_from(source.url(), PUBLIC_KEY);
+        let client = client.with_root(standard.store.root());
+        client.run("nix-store", ["--repair-path", &full(&standard.tree)]).success();
+        for target in &targets {
+            assert_eq!(server.get(target).status(), 200, "{target} with Nix {}", nix.version);
+        }
+    }
 }
 
 #[test]
@@ -162,7 +216,7 @@ fn a_reference_that_makes_no_sense_spoils_only_its_own_path() {
     );
     standard.store.execute(
         "insert into Refs select a.id, b.id from ValidPaths a, ValidPaths b where a.path = ? and b.path = '/somewhere/else'",
-        [crate::support::full(&path)],
+        [full(&path)],
     );
     let server = serve(&standard.store);
     assert_refusal(&server.get(&narinfo_of(&path)), 404);
@@ -184,14 +238,12 @@ fn a_registered_size_that_is_wrong_is_never_sent() {
 fn a_size_that_is_not_known_is_found_out() {
     // Very old rows have none.
     let standard = Standard::new();
-    standard.store.execute(
-        "update ValidPaths set narSize = null where path = ?",
-        [crate::support::full(&standard.tree)],
-    );
-    standard.store.execute(
-        "update ValidPaths set narSize = 0 where path = ?",
-        [crate::support::full(&standard.blob)],
-    );
+    standard
+        .store
+        .execute("update ValidPaths set narSize = null where path = ?", [full(&standard.tree)]);
+    standard
+        .store
+        .execute("update ValidPaths set narSize = 0 where path = ?", [full(&standard.blob)]);
     let server = serve(&standard.store);
     for path in [&standard.tree, &standard.blob] {
         let narinfo = server.get(&narinfo_of(path));
@@ -200,4 +252,26 @@ fn a_size_that_is_not_known_is_found_out() {
         assert_eq!(crate::support::field(&narinfo, "NarSize"), Some(&*size));
         assert!(server.get(&nar_of(&server, path)).ok() == standard.store.nar(path));
     }
+}
+
+/// That a server whose store should be in this directory says that it has none, and nothing that clients remember.
+fn assert_not_there(standard: &Standard, real_dir: &str, reason: &str) {
+    let server = server().store(&standard.store).store_key("real_dir", real_dir).start();
+    for path in [narinfo_of(&standard.tree), format!("/nar/{}.nar", standard.tree.hash_part())] {
+        assert_refusal(&server.get(&path), 503);
+    }
+    let ready = server.get("/readyz");
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().contains("the store cannot be read"), "{}", ready.text());
+    assert_eq!(server.get("/nix-cache-info").status(), 200);
+    assert_logged(&server, reason);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_an_empty_one() {
+    let standard = Standard::new();
+    let empty = standard.store.root().join("mount-point");
+    fs::create_dir(&empty).unwrap();
+    assert_not_there(&standard, "/nowhere", "/nowhere");
+    assert_not_there(&standard, empty.to_str().unwrap(), "is it mounted");
 }

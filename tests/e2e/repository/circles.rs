@@ -25,12 +25,11 @@ const LEFT_OUT: [&str; 1] = ["testing"];
 
 /// Crates that still have circles, with the most files that may be in these. The numbers only fall,
 /// and a crate without circles leaves the list.
-const NOT_YET_UNTIED: &[(&str, usize)] =
-    &[("rns_cache", 5), ("rns_nix_store", 35), ("rns_server", 40)];
+const NOT_YET_UNTIED: &[(&str, usize)] = &[("rns_server", 21)];
 
 /// Files of the library that only tests use, each with the reason.
 const ONLY_TESTED: &[(&str, &str)] = &[
-    ("cache/src/factory.rs", "backends are to implement it"),
+    ("cache/src/layered.rs", "a local store beside a storage is to be one cache"),
     ("cache/src/write.rs", "backends that take uploads are to implement it"),
     (
         "formats/src/nar/write.rs",

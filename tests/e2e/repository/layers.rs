@@ -9,8 +9,9 @@ const MAY_USE: [(&str, &[&str]); 7] = [
     ("rns-formats", &[]),
     ("rns-cache", &["rns-formats"]),
     ("rns-nix-store", &["rns-cache", "rns-formats"]),
-    ("rns-server", &["rns-formats", "rns-nix-store"]),
-    ("rust-nix-serve", &["rns-formats", "rns-nix-store", "rns-server"]),
+    // The server knows what any cache can be asked, and no backend by name.
+    ("rns-server", &["rns-cache", "rns-formats"]),
+    ("rust-nix-serve", &["rns-cache", "rns-formats", "rns-nix-store", "rns-server"]),
     ("rns-testing", &["rns-formats"]),
     ("rns-fuzz", &["rns-formats"]),
 ];

@@ -15,6 +15,7 @@ import time
 import traceback
 
 import acme
+import switching
 from machine import Failure, Machine
 from workspace import Workspace
 
@@ -27,13 +28,6 @@ ADDRESSES = {
     "acme": ["10.77.0.3/24", "fd77::3/64"],
 }
 NAMES = {"cache": "cache cache.example.com", "client": "client", "acme": "acme acme.test"}
-SWITCH = """#!/bin/sh
-set -e
-cp /etc/rust-nix-serve/other.toml /etc/rust-nix-serve/config.toml
-systemctl daemon-reload
-systemctl restart rust-nix-serve.service
-"""
-
 
 def described(scenario):
     """What machines.nix says about the scenario."""
@@ -77,14 +71,22 @@ def set_up_cache(machine, cache):
     set_up(machine, cache["files"], cache["nixConf"])
     for script in (PROJECT / "nixos/scripts").glob("*.sh"):
         machine.write(f"/usr/local/lib/rust-nix-serve/{script.name}", script.read_text())
-    machine.write("/usr/local/bin/switch-to-other-configuration", SWITCH)
-    (machine.root / "usr/local/bin/switch-to-other-configuration").chmod(0o755)
     if cache["encrypted"]:
         acme.set_up_client(machine, cache["hostName"])
         cache["enable"].append(acme.CLIENT_UNIT)
     systemctl(machine, "enable", "nftables.service", *cache["enable"])
     if not cache["proxied"]:
         systemctl(machine, "disable", "nginx.service")
+
+
+def verify_units(machine, configurations):
+    """systemd has nothing to say about any unit of ours, in no configuration."""
+    for directory in ["/etc/systemd/system"] + [f"/etc/configurations/{name}/etc/systemd/system" for name in configurations]:
+        found = machine.execute(
+            f"SYSTEMD_UNIT_PATH={directory}: systemd-analyze verify --man=no {directory}/rust-nix-serve* 2>&1"
+            " | grep rust-nix-serve"
+        )[1]
+        assert found == "", f"systemd-analyze verify, {directory}:\n{found}"
 
 
 def systemctl(machine, *words):
@@ -103,6 +105,8 @@ def run(scenario, base, workspace, program, nix):
         set_up_cache(
             machine("cache", binds=[f"{program}:/usr/local/bin/rust-nix-serve"]), description["cache"]
         )
+        if description["configurations"]:
+            switching.set_up(machines["cache"], description["cache"], description["configurations"])
         own = nix == "none"
         client = machine("client", binds=[] if own else [nix], path=[] if own else [f"{nix}/bin"])
         set_up(client, description["client"]["files"])
@@ -114,6 +118,7 @@ def run(scenario, base, workspace, program, nix):
         def start_all():
             for one in machines.values():
                 one.start()
+            verify_units(machines["cache"], description["configurations"])
 
         script = "".join(
             [

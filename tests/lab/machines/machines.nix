@@ -1,11 +1,14 @@
-# What the machines of each scenario are set up with: files made from the same data as the NixOS module's units and
-# virtual host. The counterpart of tests/nixos/vm.
+# What the machines of each scenario are set up with. The counterpart of tests/nixos/vm.
 #   nix-instantiate --eval --strict --json machines.nix --argstr scenario substitution
 { scenario }:
 let
-  data = ../../../nixos/data;
-  toText = import (data + "/ini.nix");
   when = condition: attrs: if condition then attrs else { };
+  loopback = [
+    "127.0.0.1"
+    "::1"
+  ];
+  sshKey = import ../../nixos/machines/ssh-key.nix;
+  certificates = import ../../nixos/machines/client-certificates.nix;
 
   # Differences from a cache on a LAN with a generated key.
   scenarios = {
@@ -15,10 +18,7 @@ let
       subjects = [ "read: O=Example" ];
       anonymous = [ ];
     };
-    closed.addresses = [
-      "127.0.0.1"
-      "::1"
-    ];
+    closed.addresses = loopback;
     collection = { };
     exposure.roots = [ "/nix/var/nix/profiles/ci" ];
     generated-key = { };
@@ -37,201 +37,95 @@ let
       subjects = [ "read: O=Example" ];
       anonymous = [ ];
     };
+    secrets = {
+      secretKeyFile = "/run/secrets/key";
+      tokensFile = "/run/secrets/tokens";
+      anonymous = [ ];
+      narCache = "/var/cache/rust-nix-serve";
+    };
     ssh.ssh = true;
     substitution = { };
-    switch = { };
+    # Starts as the first of the configurations below.
+    switch = configurations.closed;
     untrusted = { };
   };
+  # Those of tests/nixos/vm/switch.nix.
+  configurations =
+    let
+      closed.addresses = loopback;
+      port = closed // {
+        port = 8080;
+      };
+      hostName = { };
+      priority = {
+        priority = 30;
+        roots = [ "/nix/var/nix/profiles/ci" ];
+      };
+      both = closed // {
+        nginx = true;
+      };
+      both-port = both // {
+        port = 8080;
+      };
+      narCache.narCache = "/var/cache/rust-nix-serve";
+      tokens = narCache // {
+        tokensFile = "/run/secrets/tokens";
+        anonymous = [ ];
+      };
+    in
+    {
+      inherit
+        closed
+        port
+        hostName
+        priority
+        both
+        both-port
+        narCache
+        tokens
+        ;
+    };
+
+  cache =
+    options:
+    import ./cache.nix (
+      {
+        hostName = "cache";
+        # Beside the addresses.
+        nginx = false;
+        port = 5000;
+        priority = 50;
+        secretKeyFile = null;
+        tokensFile = null;
+        clientCa = null;
+        subjects = [ ];
+        anonymous = [ "read" ];
+        metricsAddresses = [ ];
+        roots = [ ];
+        addresses = [ ];
+        ssh = false;
+        narCache = null;
+        inherit certificates sshKey;
+      }
+      // options
+    );
   given = {
-    hostName = "cache";
-    secretKeyFile = null;
-    tokensFile = null;
-    clientCa = null;
-    subjects = [ ];
-    anonymous = [ "read" ];
-    metricsAddresses = [ ];
-    roots = [ ];
-    addresses = [ ];
     ssh = false;
-    narCache = null;
+    clientCa = null;
   }
   // scenarios.${scenario};
-
-  proxied = given.addresses == [ ];
-  encrypted = builtins.match ".*\\..*" given.hostName != null;
-  generated = given.secretKeyFile == null;
-  secrets =
-    builtins.filter (secret: secret.file != null) (
-      map
-        (option: {
-          file = given.${option};
-          namedBy = "services.rust-nix-serve.${option}";
-        })
-        [
-          "secretKeyFile"
-          "tokensFile"
-        ]
-    );
-  socket = "/run/rust-nix-serve/http.sock";
-  keys = [
-    (if generated then "/var/lib/rust-nix-serve/secret-key" else copyOf given.secretKeyFile)
-  ];
-  copyOf = file: "/run/rust-nix-serve-keys${file}";
-
-  withPort = address: "${if builtins.match ".*:.*" address != null then "[${address}]" else address}:5000";
-  units = import (data + "/unit.nix") {
-    program = "/usr/local/bin/rust-nix-serve";
-    config = "/etc/rust-nix-serve/config.toml";
-    inherit secrets;
-    inherit (given) narCache metricsAddresses;
-    addresses = map withPort given.addresses;
-    proxySocket =
-      if proxied then
-        {
-          path = socket;
-          group = "www-data";
-        }
-      else
-        null;
-    generateKey =
-      if generated then
-        {
-          name = "${given.hostName}-1";
-          directory = "rust-nix-serve";
-        }
-      else
-        null;
-    signStoreWith = if given.ssh then [ "/var/lib/rust-nix-serve/secret-key" ] else [ ];
-  };
-  unitFiles = builtins.listToAttrs (
-    map (name: {
-      name = "/etc/systemd/system/${name}";
-      value = toText units.${name};
-    }) (builtins.attrNames units)
-  );
-
-  nginx = import (data + "/nginx-text.nix") {
-    nginx = import (data + "/nginx.nix") {
-      inherit socket;
-      inherit (given) narCache clientCa;
-    };
-    serverName = given.hostName;
-    acmeWebroot = if encrypted then "/var/lib/acme/webroot" else null;
-    tls =
-      if encrypted then
-        {
-          certificate = "/var/lib/acme/certificates/${given.hostName}.crt";
-          key = "/var/lib/acme/certificates/${given.hostName}.key";
-        }
-      else
-        null;
-  };
-
-  # What NixOS does with openPorts, in words of nftables.
-  openPorts =
-    import (data + "/ports.nix") {
-      inherit (given) addresses;
-      virtualHost =
-        if proxied then
-          {
-            listen = [ ];
-            listenAddresses = [
-              "0.0.0.0"
-              "[::0]"
-            ];
-            httpPort = 80;
-            httpsPort = 443;
-            forceSSL = encrypted;
-            addSSL = false;
-            onlySSL = false;
-          }
-        else
-          null;
-    }
-    ++ (if given.ssh then [ 22 ] else [ ]);
-  firewall = ''
-    flush ruleset
-    table inet firewall {
-      chain input {
-        type filter hook input priority filter; policy drop;
-        iif lo accept
-        ct state { established, related } accept
-        meta l4proto { 1, 58 } accept # ICMP; there is no /etc/protocols
-        ${
-          if openPorts == [ ] then
-            ""
-          else
-            "tcp dport { ${builtins.concatStringsSep ", " (map toString openPorts)} } accept"
-        }
-      }
-    }
-  '';
-
-  config = priority: roots: ''
-    public_url = "${if encrypted then "https" else "http"}://${given.hostName}"
-    [signing]
-    keys = ${builtins.toJSON keys}
-    [cache_info]
-    priority = ${toString priority}
-  ''
-  + (
-    if given.narCache == null then
-      ""
-    else
-      ''
-        [nar_cache]
-        compression = "zstd"
-        directory = "${given.narCache}"
-        [nginx]
-        location = "/nar-cache/"
-      ''
-  )
-  + ''
-    [access]
-    anonymous = ${builtins.toJSON given.anonymous}
-    subjects = ${builtins.toJSON given.subjects}
-    ${if given.tokensFile == null then "" else ''tokens = "${copyOf given.tokensFile}"''}
-  ''
-  + (
-    if roots == [ ] then
-      ""
-    else
-      ''
-        [expose]
-        roots = ${builtins.toJSON roots}
-      ''
-  );
-  sshKey = import ../../nixos/machines/ssh-key.nix;
-  certificates = import ../../nixos/machines/client-certificates.nix;
 in
 {
-  cache = {
-    files = {
-      "/etc/nftables.conf" = firewall;
-      "/etc/rust-nix-serve/config.toml" = config 50 given.roots;
-      "/etc/rust-nix-serve/other.toml" = config 30 [ "/nix/var/nix/profiles/ci" ];
-    }
-    // unitFiles
-    // when proxied { "/etc/nginx/conf.d/cache.conf" = nginx.upstreams + nginx.plain; }
-    // when encrypted { "/etc/nginx/cache-encrypted.conf" = nginx.encrypted; }
-    // when (given.clientCa != null) { ${given.clientCa} = certificates.ca; }
-    // when given.ssh {
-      "/etc/ssh/sshd_config.d/cache.conf" = ''
-        Match User nix-ssh
-          AllowAgentForwarding no
-          AllowTcpForwarding no
-          PermitTTY no
-          X11Forwarding no
-          ForceCommand nix-store --serve
-          AuthorizedKeysFile /etc/ssh/nix-ssh-keys
-      '';
-      "/etc/ssh/nix-ssh-keys" = sshKey.public + "\n";
-    };
-    enable = builtins.filter (name: units.${name} ? Install) (builtins.attrNames units);
-    nixConf = if given.ssh then "secret-key-files = /var/lib/rust-nix-serve/secret-key\n" else "";
-    inherit proxied encrypted;
-    inherit (given) hostName;
-  };
+  cache = removeAttrs (cache scenarios.${scenario}) [ "nginxUnit" ];
+  configurations = when (scenario == "switch") (
+    builtins.mapAttrs (
+      _name: options:
+      let
+        it = cache options;
+      in
+      it.files // when it.proxied { "/etc/systemd/system/nginx.service" = it.nginxUnit; }
+    ) configurations
+  );
   client.files =
     when given.ssh { "/etc/client-key" = sshKey.private; }
     // when (given.clientCa != null) {

@@ -56,20 +56,65 @@ let
 
   has = lib.hasInfix;
 
+  configured = lib.mapAttrs (
+    _: options:
+    evaluate [
+      modules.nixos.default
+      { services.rust-nix-serve = { enable = true; } // options; }
+      {
+        # Lines that many configurations of nginx have.
+        services.nginx.commonHttpConfig = ''
+          map $scheme $hsts_header {
+            https "max-age=31536000; includeSubdomains; preload";
+          }
+          add_header Strict-Transport-Security $hsts_header;
+          add_header Referrer-Policy origin-when-cross-origin;
+          add_header X-Frame-Options DENY;
+          add_header X-Content-Type-Options nosniff;
+        '';
+        services.nginx.recommendedTlsSettings = true;
+        services.nginx.recommendedOptimisation = true;
+        services.nginx.recommendedGzipSettings = true;
+        services.nginx.recommendedProxySettings = true;
+      }
+    ]
+  ) (import ./settings.nix);
+
   # What the module makes of options, for the program to judge: see `settings` beside this file.
   settings = lib.mapAttrs (
-    _: options:
-    let
-      machine = evaluate [
-        modules.nixos.default
-        { services.rust-nix-serve = { enable = true; } // options; }
-      ];
-    in
+    _: machine:
     {
-      inherit (machine.services.rust-nix-serve) settings;
+      settings = machine.services.rust-nix-serve.daemonSettings;
       sockets = lib.optionalString machine.services.rust-nix-serve.nginx.enable "nginx";
     }
-  ) (import ./settings.nix);
+  ) configured;
+
+  # And for systemd, nginx and gixy: see `files`.
+  files = lib.mapAttrs (_: machine: {
+    units = lib.mapAttrs (_: unit: unit.text) (
+      lib.filterAttrs (name: _: lib.hasPrefix "rust-nix-serve" name) machine.systemd.units
+    );
+    nginx = if machine.services.nginx.enable then machine.nginxConf else null;
+  }) configured;
+
+  published = lib.concatMapAttrs (
+    file: _:
+    lib.mapAttrs' (
+      name: shape:
+      lib.nameValuePair "${lib.removeSuffix ".nix" file} ${name}" (evaluate [
+        modules.nixos.${shape.module}
+        shape.configuration
+      ])
+    ) (import (./published + "/${file}") { inherit lib pkgs; })
+  ) (builtins.readDir ./published);
+  units = lib.mapAttrs (_: machine: {
+    units = lib.mapAttrs (_: unit: unit.text) (
+      lib.filterAttrs (
+        name: _: builtins.match "(rust-nix-serve|nix-serve|harmonia).*" name != null
+      ) machine.systemd.units
+    );
+    rules = lib.filter (has "rust-nix-serve") machine.systemd.tmpfiles.rules;
+  }) (configured // published);
 
   cases = lib.mapAttrs' (
     file: _:
@@ -108,10 +153,12 @@ in
   inherit
     cases
     evaluate
+    files
     lib
     pkgs
     settings
     text
+    units
     ;
   # For the flake: the same as a value that exists only when everything holds.
   passed = if lib.all (result: result.passed) results then text else throw text;

@@ -189,6 +189,8 @@ let
     makeBinaryWrapper = package "wrapper";
     makeWrapper = package "wrapper";
     mkShell = _: package "shell";
+    nixosTests = { };
+    fetchFromGitHub = attrs: run attrs.repo { } "mkdir $out";
     rustPlatform.buildRustPackage = attrs: package attrs.pname // { inherit (attrs) src meta version; };
 
     formats = lib.genAttrs [ "toml" "json" "yaml" "ini" "keyValue" ] (_: _: format) // {
@@ -259,7 +261,8 @@ let
     };
     bashInteractive = pkgs.bash;
     nginx = package "nginx" // {
-      modules = [ ];
+      # As nixpkgs builds it.
+      modules = [ { name = "moreheaders"; } ];
       override = _: pkgs.nginx;
       version = "1.28.0";
     };

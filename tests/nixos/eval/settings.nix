@@ -60,6 +60,71 @@ in
       };
     };
   };
+  collected = {
+    gc = {
+      enable = true;
+      keepBuilds = "30 days";
+      roots = [
+        "/srv/ci/result"
+        "/srv/ci-result"
+      ];
+    };
+  };
+  signed.ssh = {
+    enable = true;
+    keys = [ "ssh-ed25519 AAAA client" ];
+  };
+  addresses = {
+    expose.everything = true;
+    bindAddress = [
+      "localhost"
+      "10.0.0.1"
+      "[fd00::1]"
+      "unix:/run/cache.sock"
+    ];
+    prometheus.enable = true;
+    prometheus.listenAddress = "*:5001";
+  };
+  typed-issuer = public // {
+    oidc.providers.github = {
+      issuer = "https://token.actions.githubusercontent.com";
+      claims.repository_owner_id = "1234567";
+    };
+  };
+  typed-caches = {
+    hostName = "cache.example.com";
+    caches = {
+      team = {
+        hosts = [ "team.example.com" ];
+        priority = 20;
+        secretKeyFiles = [ "/run/secrets/team-key" ];
+        tokensFile = "/run/secrets/team-tokens";
+        expose.roots = [ "/nix/var/nix/profiles/team" ];
+        oidc.providers.github = {
+          issuer = "https://token.actions.githubusercontent.com";
+          claims = [ "repository_owner_id=1234567" ];
+          allow = [
+            "read"
+            "push"
+          ];
+        };
+      };
+      releases = {
+        path = "/releases";
+        access.anonymous = [ "read" ];
+        expose.names = [ "release-*" ];
+      };
+    };
+  };
+  any-spelling-of-a-size.narCache = {
+    enable = true;
+    maxSize = "500 GB";
+  };
+  metrics-by-name = {
+    prometheus.enable = true;
+    prometheus.listenAddress = "localhost:5001";
+    settings.listen = [ "127.0.0.1:5000" ];
+  };
   named = public // {
     settings.cache.team = {
       path = "/team";

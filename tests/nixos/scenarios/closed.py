@@ -1,5 +1,5 @@
 # `enable` alone lets nobody in from outside: not for want of listeners, but because the firewall is silent.
-cache.wait_for_unit("rust-nix-serve.socket")
+cache.wait_for_unit("rust-nix-serve-tcp.socket")
 cache.wait_for_open_port(5000)
 cache.succeed("curl -sSf http://127.0.0.1:5000/nix-cache-info")
 cache.succeed("curl -sSf -g 'http://[::1]:5000/nix-cache-info'")

@@ -13,8 +13,14 @@ def hash_part(path):
     return path.removeprefix("/nix/store/").split("-")[0]
 
 
+def reachable(machine, url="http://cache"):
+    """Waits until the machine has a network and a cache answers there, ready to serve or not."""
+    machine.wait_until_succeeds(f"curl -sSf {url}/healthz")
+
+
 def public_key(machine):
-    return machine.succeed("cat /var/lib/rust-nix-serve/public-key").strip()
+    # The key is made beside the boot.
+    return machine.wait_until_succeeds("cat /var/lib/rust-nix-serve/public-key").strip()
 
 
 def realise(path, url, key, options=""):
@@ -25,11 +31,11 @@ def realise(path, url, key, options=""):
     )
 
 
-def slow_download(machine, url, to, rate="8M"):
+def slow_download(machine, url, to, rate="8M", options=""):
     """Starts a download that takes its time; `finished` waits for it."""
     machine.succeed(
         f"rm -f {to} {to}.status; "
-        f"(curl -sSf --limit-rate {rate} -o {to} '{url}' 2>{to}.error; echo $? >{to}.status) >/dev/null 2>&1 &"
+        f"(curl -sSf {options} --limit-rate {rate} -o {to} '{url}' 2>{to}.error; echo $? >{to}.status) >/dev/null 2>&1 &"
     )
     # It runs when something of it has arrived.
     machine.wait_until_succeeds(f"test -s {to} || {{ cat {to}.error; false; }}")
@@ -46,8 +52,8 @@ def running(machine, to):
     machine.fail(f"test -e {to}.status")
 
 
-def nar_url(machine, base, path):
-    narinfo = machine.succeed(f"curl -sSf {base}/{hash_part(path)}.narinfo")
+def nar_url(machine, base, path, options=""):
+    narinfo = machine.succeed(f"curl -sSf {options} {base}/{hash_part(path)}.narinfo")
     url = [line for line in narinfo.splitlines() if line.startswith("URL: ")][0]
     return f"{base}/{url.removeprefix('URL: ')}"
 

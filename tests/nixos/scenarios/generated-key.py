@@ -6,6 +6,7 @@ key = public_key(cache)
 cache.succeed("test $(stat -c %U:%a /var/lib/rust-nix-serve/secret-key) = rust-nix-serve:600")
 cache.succeed("test $(stat -c %a /var/lib/rust-nix-serve/public-key) = 644")
 assert cache.succeed("rust-nix-serve key public /var/lib/rust-nix-serve/secret-key").strip() == key
+reachable(client)
 assert client.succeed("curl -sSf http://cache/pubkey").strip() == key
 
 path = build(cache, "greeting")

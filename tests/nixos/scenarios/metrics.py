@@ -12,6 +12,7 @@ for name in ["process_open_fds", "process_resident_memory_bytes", "process_cpu_s
 cache.wait_until_succeeds("curl -sSf http://127.0.0.1:5001/readyz")
 assert status(cache, "http://127.0.0.1:5001/nix-cache-info") == "404"
 
+reachable(client)
 client.fail("curl -s --connect-timeout 5 http://cache:5001/metrics")
 client.succeed("curl -sSf http://cache/readyz")
 for machine in [client, cache]:

@@ -2,6 +2,7 @@
 cache.wait_for_unit("rust-nix-serve.service")
 path = build(cache, "greeting")
 narinfo = f"http://cache/{hash_part(path)}.narinfo"
+reachable(client)
 status = "curl -s -o /dev/null -w '%{http_code}'"
 
 client.succeed(f"test $({status} {narinfo}) = 503")

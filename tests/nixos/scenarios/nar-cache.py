@@ -12,12 +12,19 @@ assert nar_hash(client, path) == nar_hash(cache, path)
 # It has been kept, where nginx may read it and others may not.
 files = "find /var/cache/rust-nix-serve -type f -name '*-zstd-*'"
 cache.wait_until_succeeds(f"{files} | grep -q .")
-cache.succeed("test $(stat -c %U:%G:%a /var/cache/rust-nix-serve) = rust-nix-serve:rust-nix-serve:750")
+cache.succeed("test $(stat -c %U:%G:%a /var/cache/rust-nix-serve) = rust-nix-serve:rust-nix-serve-nars:750")
 
-# nginx it is that reads them: what it may not read it cannot send.
+# nginx it is that reads them: the kernel notes that it did. What it may not read, as long as it has the groups from before
+# it was let in, the daemon sends.
 status = f"curl -s -o /dev/null -w '%{{http_code}}' '{url}'"
+log = "cat /var/log/nginx/error.log; journalctl --no-pager -u nginx"
+refused = f"({log}) 2>/dev/null | grep -c 'Permission denied' || true"
+before = cache.succeed(refused)
+client.succeed(f"test $({status}) = 200")
+assert cache.succeed(refused) == before
 cache.succeed("chmod 700 /var/cache/rust-nix-serve")
-client.succeed(f"test $({status}) = 403")
+client.succeed(f"test $({status}) = 200")
+assert cache.succeed(refused) != before
 cache.succeed("chmod 750 /var/cache/rust-nix-serve")
 client.succeed(f"test $({status}) = 200")
 

@@ -29,7 +29,7 @@ pid = main_pid(cache)
 # A stranger learns nothing, not even what is there.
 for url in [narinfo, f"http://cache/{'0' * 32}.narinfo", "http://cache/nix-cache-info"]:
     assert status(url) == "401"
-client.succeed(f"curl -sD - -o /dev/null {narinfo} | grep -qi '^www-authenticate: *basic'")
+client.succeed(f"curl -s -D /tmp/head -o /dev/null {narinfo} && grep -qi '^www-authenticate: *basic' /tmp/head")
 assert status("http://cache/healthz") == "200"
 # Nor does a certificate that is only said help: there is a rule for such ones, but nginx has asked for none.
 assert status(narinfo, "-H 'X-SSL-Client-Verify: SUCCESS' -H 'X-SSL-Client-S-DN: O=Example'") == "401"
@@ -51,4 +51,13 @@ client.wait_until_succeeds(f"test $(curl -s -o /dev/null -w '%{{http_code}}' -u 
 running(client, "/tmp/large.nar")
 assert status(narinfo, f"-u server:{server}") == "200"
 assert finished(client, "/tmp/large.nar") == nar_hash(cache, large)
+assert main_pid(cache) == pid
+
+# What the daemon refuses makes the reload fail, and all stays as it was.
+write_tokens("no token at all")
+cache.fail("systemctl reload rust-nix-serve.service")
+assert status(narinfo, f"-u server:{server}") == "200"
+write_tokens(server_line)
+cache.succeed("systemctl reload rust-nix-serve.service")
+assert status(narinfo, f"-u server:{server}") == "200"
 assert main_pid(cache) == pid

@@ -6,6 +6,7 @@ cache.succeed("systemctl restart rust-nix-serve-sign.service")
 late = build(cache, "late")
 key = public_key(cache)
 
+reachable(client)
 client.succeed("install -m 600 /etc/client-key /root/client-key")
 ssh = "NIX_SSHOPTS='-i /root/client-key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'"
 for path in [early, late]:

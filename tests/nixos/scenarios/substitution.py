@@ -3,6 +3,7 @@ cache.wait_for_unit("rust-nix-serve.socket")
 path = build(cache, "greeting", dependency="true")
 key = public_key(cache)
 
+reachable(client)
 client.succeed(realise(path, "http://cache", key))
 client.succeed(f"grep -q greeting {path}")
 assert nar_hash(client, path) == nar_hash(cache, path)

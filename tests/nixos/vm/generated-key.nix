@@ -1,1 +1,7 @@
-{ cache = ../machines/plain-cache.nix; }
+{
+  cache = {
+    imports = [ ../machines/plain-cache.nix ];
+    # What was built has to be there after a reboot as well.
+    virtualisation.writableStoreUseTmpfs = false;
+  };
+}

@@ -1,16 +1,53 @@
 {
   cache =
-    { lib, pkgs, ... }:
+    { pkgs, lib, ... }:
+    let
+      configurations =
+        let
+          public = {
+            hostName = "cache";
+            expose.everything = true;
+          };
+          both = public // {
+            bindAddress = [
+              "127.0.0.1"
+              "::1"
+            ];
+          };
+          narCache = public // {
+            narCache.enable = true;
+          };
+        in
+        {
+          port.port = 8080;
+          hostName = public;
+          priority = {
+            hostName = "cache";
+            priority = 30;
+            expose.roots = [ "/nix/var/nix/profiles/ci" ];
+          };
+          inherit both narCache;
+          both-port = both // {
+            port = 8080;
+          };
+          tokens = narCache // {
+            tokensFile = "/run/secrets/tokens";
+          };
+        };
+    in
     {
-      imports = [ ../machines/plain-cache.nix ];
-      specialisation.other.configuration.services.rust-nix-serve = {
-        priority = 30;
-        expose.everything = lib.mkForce false;
-        expose.roots = [ "/nix/var/nix/profiles/ci" ];
-      };
+      services.rust-nix-serve.enable = true;
+      # One name for the key, whatever name the cache has.
+      services.rust-nix-serve.keyName = "cache-1";
+      services.nginx.enableReload = true;
+      specialisation = lib.mapAttrs (_: options: {
+        configuration.services.rust-nix-serve = options;
+      }) configurations;
       environment.systemPackages = [
-        (pkgs.writeShellScriptBin "switch-to-other-configuration" ''
-          exec /run/booted-system/specialisation/other/bin/switch-to-configuration test
+        (pkgs.writeShellScriptBin "switch-to" ''
+          system=/run/booted-system
+          [ "$1" = closed ] || system=$system/specialisation/$1
+          exec $system/bin/switch-to-configuration test
         '')
       ];
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Subject, nowhere};
+use super::subject::{Subject, nowhere};
 use crate::{CacheError, Peek};
 
 /// A hit may be so old.

@@ -2,7 +2,7 @@
 
 use rns_formats::{BuildId, DrvOutputId, Resource, ServePath, StorePath, url::parse};
 
-use super::{Specimen, nowhere};
+use super::subject::{Specimen, nowhere};
 use crate::BinaryCache;
 
 pub(super) async fn a_listing_says_where_everything_is(

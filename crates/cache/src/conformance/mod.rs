@@ -6,55 +6,9 @@ mod changes;
 mod documents;
 mod nars;
 mod records;
+mod subject;
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use rns_formats::{Compression, HashPart, PathInfo, StorePath};
-
-use crate::BinaryCache;
-
-/// A cache under test, with contents that are known.
-#[async_trait]
-pub trait Subject: Send {
-    /// The cache.
-    fn cache(&self) -> Arc<dyn BinaryCache>;
-
-    /// What is in it: at least three paths, one that refers to another, one with a NAR of more than 512 KiB.
-    fn specimens(&self) -> Vec<Specimen>;
-
-    /// Adds a path, in the way in which another program would, and says which.
-    async fn add(&mut self) -> Specimen;
-
-    /// Removes a path, in the way in which another program would.
-    async fn remove(&mut self, path: &StorePath);
-
-    /// Makes the cache unable to answer, or able again. Whether that could be done.
-    async fn set_outage(&mut self, _is_out: bool) -> bool {
-        false
-    }
-
-    /// The NAR in a file that is compressed in this way.
-    fn unpack(&self, compression: Compression, file: Bytes) -> Bytes;
-}
-
-/// A path and its NAR.
-#[derive(Clone, Debug)]
-pub struct Specimen {
-    /// What is registered of it. Neither registration time nor `ultimate` need come back.
-    pub info: PathInfo,
-    /// Its NAR.
-    pub nar: Bytes,
-    /// Whether it has a listing.
-    pub has_listing: bool,
-}
-
-impl Specimen {
-    fn hash(&self) -> HashPart {
-        self.info.path.hash_part()
-    }
-}
+pub use self::subject::{Specimen, Subject};
 
 /// Runs all tests.
 pub async fn check(subject: &mut dyn Subject) {
@@ -73,9 +27,4 @@ pub async fn check(subject: &mut dyn Subject) {
     changes::what_is_added_is_found_at_once(subject).await;
     changes::what_is_removed_is_a_miss_after_a_second(subject).await;
     changes::an_outage_is_no_miss(subject).await;
-}
-
-/// A hash part that no path has.
-fn nowhere() -> HashPart {
-    HashPart::parse("zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz").unwrap_or_else(|_| unreachable!())
 }

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use bytes::Bytes;
 use rns_formats::{Compression, NarName, Resource, Sha256Digest, url::parse};
 
-use super::{Specimen, Subject, nowhere};
+use super::subject::{Specimen, Subject, nowhere};
 use crate::{BinaryCache, Blob, BlobBody, Chunks as _, NarAnswer, NarOffer, ReadyBody};
 
 /// The name at which a record says that the NAR is.

@@ -1,6 +1,6 @@
 //! Records of paths.
 
-use super::{Specimen, nowhere};
+use super::subject::{Specimen, nowhere};
 use crate::{BinaryCache, Peek};
 
 pub(super) async fn what_is_there_is_found(cache: &dyn BinaryCache, specimen: &Specimen) {

@@ -45,7 +45,7 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
                 return Err(ReloadError::StillWritten);
             }
             let reloaded = reload(&args, &environment, &loaded, &last, &level);
-            reloaded.map_err(|error| ReloadError::Refused(error.to_string()))
+            reloaded.map_err(|error| ReloadError::Refused(error.into()))
         })),
     };
     let backends = Box::new(move || Arc::new(LocalCaches::open(store)) as Arc<dyn CacheFactory>);

@@ -9,7 +9,7 @@ impl NarInfo {
     /// The JSON of `nix path-info --json --json-format 1` for the path in this cache.
     ///
     /// Store paths are full paths and hashes SRI. An unknown value is `null`, except for
-    /// `downloadHash` and `downloadSize`, which are then absent; a cache never knows the
+    /// `provenance`, `downloadHash` and `downloadSize`, which are then absent; a cache never knows the
     /// `registrationTime`. Unlike in Nix, which has it as the key before the object, `path` is
     /// part of it. Unknown fields of the narinfo are left out.
     #[must_use]
@@ -28,6 +28,11 @@ impl NarInfo {
             "compression": self.compression.name(),
         });
         if let Value::Object(fields) = &mut object {
+            if let Some(provenance) = &self.provenance
+                && let Ok(json) = serde_json::from_str(provenance.as_str())
+            {
+                fields.insert("provenance".to_owned(), json);
+            }
             if let Some(hash) = &self.file_hash {
                 fields.insert("downloadHash".to_owned(), hash.to_sri().into());
             }

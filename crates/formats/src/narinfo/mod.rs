@@ -9,6 +9,7 @@ use crate::content_address::ContentAddress;
 use crate::fingerprint::fingerprint;
 use crate::hash::{Hash, Sha256Digest};
 use crate::path_info::PathInfo;
+use crate::provenance::Provenance;
 use crate::signature::Signature;
 use crate::store_path::{StoreDir, StorePath};
 
@@ -42,6 +43,8 @@ pub struct NarInfo {
     pub signatures: Vec<Signature>,
     /// How the path's name follows from its contents.
     pub ca: Option<ContentAddress>,
+    /// Where the contents come from. Most clients know nothing of it.
+    pub provenance: Option<Provenance>,
     /// Fields clients know nothing of, in the order of the file.
     pub unknown: Vec<(String, String)>,
 }
@@ -73,6 +76,7 @@ impl NarInfo {
             deriver: info.deriver.clone(),
             signatures,
             ca: info.ca,
+            provenance: info.provenance.clone(),
             unknown: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ use super::NarInfo;
 use crate::compression::{Compression, UnknownCompression};
 use crate::content_address::{ContentAddress, ContentAddressError};
 use crate::hash::{Hash, HashError, Sha256Digest};
+use crate::provenance::Provenance;
 use crate::signature::{Signature, SignatureError};
 use crate::store_path::{StoreDir, StorePath, StorePathError};
 
@@ -141,6 +142,7 @@ struct Draft {
     deriver: Option<StorePath>,
     signatures: Vec<Signature>,
     ca: Option<ContentAddress>,
+    provenance: Option<Provenance>,
     unknown: Vec<(String, String)>,
 }
 
@@ -177,6 +179,11 @@ impl Draft {
             "CA" if self.ca.is_some() => return Err(NarInfoProblem::Duplicate { field: "CA" }),
             "CA" if value.is_empty() => {}
             "CA" => self.ca = Some(ContentAddress::parse(value).map_err(invalid("CA"))?),
+            "Provenance" => match Provenance::parse(value) {
+                Ok(provenance) => self.provenance = Some(provenance),
+                // Most clients do not look at it.
+                Err(_) => self.unknown.push((name.to_owned(), value.to_owned())),
+            },
             _ => self.unknown.push((name.to_owned(), value.to_owned())),
         }
         Ok(())
@@ -217,6 +224,7 @@ impl Draft {
             deriver: self.deriver,
             signatures: self.signatures,
             ca: self.ca,
+            provenance: self.provenance,
             unknown: self.unknown,
         })
     }

@@ -52,6 +52,10 @@ impl NarInfo {
             text.push_str("\nCA: ");
             ca.push(&mut text);
         }
+        if let Some(provenance) = &self.provenance {
+            text.push_str("\nProvenance: ");
+            text.push_str(provenance.as_str());
+        }
         for (name, value) in &self.unknown {
             text.push('\n');
             text.push_str(name);
@@ -67,6 +71,8 @@ impl NarInfo {
         let references = self.references.iter().map(|path| 1 + path.as_str().len());
         let signatures = self.signatures.iter().map(|signature| 6 + signature.spelled_len());
         let unknown = self.unknown.iter().map(|(name, value)| 3 + name.len() + value.len());
-        FIXED_LINES + self.url.len() + references.chain(signatures).chain(unknown).sum::<usize>()
+        let provenance = self.provenance.as_ref().map(|text| 14 + text.as_str().len());
+        let variable = references.chain(signatures).chain(unknown).chain(provenance).sum::<usize>();
+        FIXED_LINES + self.url.len() + variable
     }
 }

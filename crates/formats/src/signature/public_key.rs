@@ -80,11 +80,13 @@ impl PublicKey {
         self.key.as_bytes()
     }
 
-    /// Whether `signature` bears this key's name and is its signature of `message`.
+    /// Whether `signature` bears this key's name and is its signature of `message`. A
+    /// signature of another algorithm is not.
     #[must_use]
     pub fn verify(&self, message: impl AsRef<[u8]>, signature: &Signature) -> bool {
-        let bytes = ed25519_dalek::Signature::from_bytes(&signature.bytes);
-        signature.key == self.name && self.key.verify_strict(message.as_ref(), &bytes).is_ok()
+        signature.key == self.name
+            && ed25519_dalek::Signature::from_slice(&signature.bytes)
+                .is_ok_and(|bytes| self.key.verify_strict(message.as_ref(), &bytes).is_ok())
     }
 }
 

@@ -8,7 +8,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{BASE64_LEN, KeyName, KeyNameError, PublicKey, Signature};
+use super::{KeyName, KeyNameError, PublicKey, SECRET_BASE64_LEN, Signature};
 
 /// Bytes of seed and public key together.
 const KEYPAIR_LEN: usize = 64;
@@ -90,7 +90,7 @@ impl SecretKey {
     #[must_use]
     pub fn sign(&self, message: impl AsRef<[u8]>) -> Signature {
         let bytes = self.key.sign(message.as_ref()).to_bytes();
-        Signature { key: self.name.clone(), bytes }
+        Signature { key: self.name.clone(), bytes: Box::new(bytes) }
     }
 
     /// The text [`SecretKey::parse`] reads, without a final newline, as Nix writes it.
@@ -98,7 +98,7 @@ impl SecretKey {
     pub fn to_secret_string(&self) -> Zeroizing<String> {
         let keypair = Zeroizing::new(self.key.to_keypair_bytes());
         let name = self.name.as_str();
-        let mut text = Zeroizing::new(String::with_capacity(name.len() + 1 + BASE64_LEN));
+        let mut text = Zeroizing::new(String::with_capacity(name.len() + 1 + SECRET_BASE64_LEN));
         text.push_str(name);
         text.push(':');
         BASE64.encode_string(keypair.as_slice(), &mut text);

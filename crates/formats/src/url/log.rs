@@ -1,17 +1,19 @@
 //! Names of build logs.
 
-use crate::store_path::StorePath;
+use crate::store_path::{HashPart, StorePath};
 
 use super::decode::decode;
 
 /// The derivation, or the two that it may be, whose build log is asked for.
 ///
 /// Nix sends a `?` of a store path name raw, so that the query of HTTP may belong to the
-/// name. At least one of the two readings is the name of a derivation.
+/// name. At least one of the two readings is the name of a derivation, or there is just a hash
+/// part.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogName {
     with_query: Option<StorePath>,
     without_query: Option<StorePath>,
+    hash_part: Option<HashPart>,
 }
 
 impl LogName {
@@ -19,8 +21,18 @@ impl LogName {
         let with_query =
             raw_query.and_then(decode).and_then(|query| derivation(&[name, b"?", &query].concat()));
         let without_query = derivation(name);
-        (with_query.is_some() || without_query.is_some())
-            .then_some(Self { with_query, without_query })
+        let hash_part = str::from_utf8(name).ok().and_then(|name| HashPart::parse(name).ok());
+        (with_query.is_some() || without_query.is_some() || hash_part.is_some()).then_some(Self {
+            with_query,
+            without_query,
+            hash_part,
+        })
+    }
+
+    /// The hash part of a derivation, or of what one has built, where that is all that is given.
+    #[must_use]
+    pub const fn hash_part(&self) -> Option<HashPart> {
+        self.hash_part
     }
 
     /// The derivations that may be meant, the more likely one first: the one that uses up the

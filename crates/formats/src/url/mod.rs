@@ -130,8 +130,10 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
         BUILD_TRACE => with_and_without_query(raw_path, raw_query, build_trace),
         REALISATIONS => with_and_without_query(raw_path, raw_query, realisation),
         DEBUG_INFO => {
-            BuildId::parse(str::from_utf8(&segments.only()?).ok()?.strip_suffix(".debug")?)
-                .map(Resource::DebugInfo)
+            let file = segments.only()?;
+            let name = str::from_utf8(&file).ok()?;
+            // Programs that mount debug information ask for the id alone.
+            BuildId::parse(name.strip_suffix(".debug").unwrap_or(name)).map(Resource::DebugInfo)
         }
         SERVE => {
             let hash = hash_part(&segments.next()??)?;

@@ -4,7 +4,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use rns_formats::{
     CacheInfo, Compression, ContentAddress, DrvOutputId, Hash, HashAlgorithm, HashPart, KeyName,
-    NarInfo, PathInfo, Sha256Digest, Signature, StoreDir, StorePath, StorePathName,
+    NarInfo, PathInfo, Provenance, Sha256Digest, Signature, StoreDir, StorePath, StorePathName,
 };
 
 pub(crate) fn sha256() -> impl Strategy<Value = Sha256Digest> {
@@ -55,10 +55,9 @@ pub(crate) fn key_name() -> impl Strategy<Value = KeyName> {
 }
 
 pub(crate) fn signature() -> impl Strategy<Value = Signature> {
-    (key_name(), any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(|(key, low, high)| Signature {
-        key,
-        bytes: [low, high].concat().try_into().unwrap(),
-    })
+    let len = prop_oneof![4 => Just(64_usize), 1 => 1_usize..200];
+    let bytes = len.prop_flat_map(|len| vec(any::<u8>(), len));
+    (key_name(), bytes).prop_map(|(key, bytes)| Signature { key, bytes: bytes.into() })
 }
 
 pub(crate) fn signatures() -> impl Strategy<Value = Vec<Signature>> {
@@ -74,15 +73,26 @@ pub(crate) fn content_address() -> impl Strategy<Value = ContentAddress> {
     ]
 }
 
+pub(crate) fn provenance() -> impl Strategy<Value = Provenance> {
+    prop_oneof!["[1-9]{1,5}", "\\{\"type\":\"[a-zé ]{0,9}\"\\}", "\\[null, \"[a-z]{0,40}\"\\] ?"]
+        .prop_map(|text| Provenance::parse(&text).unwrap())
+}
+
 pub(crate) fn path_info() -> impl Strategy<Value = PathInfo> {
     (
         (store_path(), sha256(), 1_u64.., references(), proptest::option::of(store_path())),
-        (signatures(), proptest::option::of(content_address()), any::<bool>(), any::<u64>()),
+        (
+            signatures(),
+            proptest::option::of(content_address()),
+            proptest::option::of(provenance()),
+            any::<bool>(),
+            any::<u64>(),
+        ),
     )
         .prop_map(
             |(
                 (path, nar_hash, nar_size, references, deriver),
-                (signatures, ca, ultimate, registration_time),
+                (signatures, ca, provenance, ultimate, registration_time),
             )| PathInfo {
                 path,
                 nar_hash,
@@ -91,6 +101,7 @@ pub(crate) fn path_info() -> impl Strategy<Value = PathInfo> {
                 deriver,
                 signatures,
                 ca,
+                provenance,
                 ultimate,
                 registration_time,
             },

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use rns_formats::{
-    Compression, FieldError, NarInfo, NarInfoProblem, PathInfo, Sha256Digest, Signature, StoreDir,
+    Compression, FieldError, NarInfo, NarInfoProblem, PathInfo, Provenance, ProvenanceError,
+    Sha256Digest, Signature, StoreDir,
 };
 use serde_json::json;
 
@@ -52,6 +53,7 @@ fn fields_are_written_in_the_order_of_nix() {
         deriver: Some(store_path("gy454w1cxaq731grqwylhzf4pp9r5izh-top.txt.drv")),
         signatures: Vec::new(),
         ca: vector.narinfo.ca,
+        provenance: None,
         ultimate: false,
         registration_time: 0,
     };
@@ -61,7 +63,8 @@ fn fields_are_written_in_the_order_of_nix() {
         ["b-1", "a-1"].map(|key| format!("{key}:{}", vector.narinfo.signatures[0].to_base64()));
     let parsed = signatures.iter().map(|text| Signature::parse(text).unwrap()).collect();
     let mut narinfo = NarInfo::for_path(&info, url, Compression::None, file, parsed);
-    narinfo.unknown.push(("Provenance".to_owned(), "{}".to_owned()));
+    narinfo.provenance = Some(Provenance::parse("{}").unwrap());
+    narinfo.unknown.push(("System".to_owned(), "x".to_owned()));
     let expected = [
         "StorePath: /foo/store/6jq25iv0b90n2gjbns74ps6pjrmfx0n3-top.txt",
         "URL: nar/a.nar",
@@ -76,6 +79,7 @@ fn fields_are_written_in_the_order_of_nix() {
         &format!("Sig: {}", signatures[1]),
         "CA: text:sha256:15cf4hm1bnd97ln1mszxsgr3h1gmamq4hld5dvsl42xnam49jw83",
         "Provenance: {}",
+        "System: x",
         "",
     ];
     let dir = StoreDir::parse("/foo/store").unwrap();
@@ -94,6 +98,7 @@ fn signatures_given_for_a_path_replace_those_of_the_store() {
         deriver: None,
         signatures,
         ca: None,
+        provenance: None,
         ultimate: false,
         registration_time: 0,
     };
@@ -211,6 +216,27 @@ fn paths_of_another_store_directory_are_refused() {
         source: FieldError::StorePath(rns_formats::StorePathError::NotInStore { store_dir: dir }),
     };
     assert_eq!((error.line, error.problem), (1, field));
+}
+
+#[test]
+fn provenance_and_fields_that_clients_do_not_know_survive() {
+    let lines = "Provenance: {\"type\":\"flake\"}\nNew: field\nProvenance: no JSON\n";
+    let text = format!("{}{lines}", top().text);
+    let narinfo = parse(&text).unwrap();
+    assert_eq!(
+        narinfo.write(&StoreDir::default()),
+        text.replace("New: field\n", "")
+            .replace("Provenance: no JSON\n", "New: field\nProvenance: no JSON\n",)
+    );
+    assert_eq!(narinfo.to_json(&StoreDir::default())["provenance"], json!({ "type": "flake" }));
+    for (text, error) in [
+        ("", ProvenanceError::NotJson),
+        ("{", ProvenanceError::NotJson),
+        ("{}\n", ProvenanceError::LineBreak),
+        (&"1".repeat(100_000), ProvenanceError::TooLong { length: 100_000 }),
+    ] {
+        assert_eq!(Provenance::parse(text), Err(error));
+    }
 }
 
 #[test]

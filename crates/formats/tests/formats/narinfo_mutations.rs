@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rns_formats::{NarInfo, StoreDir};
+use rns_formats::{KeyName, NarInfo, StoreDir};
 
 use crate::vectors::{Signed, top};
 
@@ -87,7 +87,11 @@ fn mutations(base: &str) -> BTreeMap<&'static str, Mutation> {
     let no_colon = without(&["CA", "Sig"]);
     add("sig without colon, no CA", format!("{no_colon}Sig: garbage\n"), RefusedByLaterNix);
     let short = "test-1:AAAA";
-    add("sig short length trusted key", value("Sig", short), AsNix);
+    let wrong_length = |info: &NarInfo, base: &Signed| {
+        let by_base = |key: &KeyName| key == base.public.name();
+        info.signatures.iter().any(|sig| by_base(&sig.key) && sig.bytes.len() != 64)
+    };
+    add("sig short length trusted key", value("Sig", short), RefusedOnImport(wrong_length));
     let other_name = base.replace("n3-top.txt", "n3-other.txt");
     let not_requested = |info: &NarInfo, base: &Signed| {
         info.store_path.hash_part() == base.narinfo.store_path.hash_part()

@@ -13,6 +13,7 @@ fn path_info(narinfo: &NarInfo) -> PathInfo {
         deriver: narinfo.deriver.clone(),
         signatures: narinfo.signatures.clone(),
         ca: narinfo.ca,
+        provenance: None,
         ultimate: true,
         registration_time: 1,
     }

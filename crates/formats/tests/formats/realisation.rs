@@ -131,7 +131,7 @@ fn what_is_no_realisation_is_refused() {
     assert!(matches!(parse_entry(&full_path), Err(RealisationError::StorePath(_))));
     let junk = format!(r#"{{"outPath":"{OUT}","signatures":["garbage"]}}"#);
     assert!(matches!(parse_entry(&junk), Err(RealisationError::Signature(_))));
-    let short = format!(r#"{{"outPath":"{OUT}","signatures":[{{"keyName":"k","sig":"AAAA"}}]}}"#);
+    let short = format!(r#"{{"outPath":"{OUT}","signatures":[{{"keyName":"k","sig":"AAA"}}]}}"#);
     assert!(matches!(parse_entry(&short), Err(RealisationError::Signature(_))));
     let id = format!(r#"{{"outPath":"{OUT}","id":"out"}}"#);
     assert!(matches!(Realisation::parse(&id), Err(RealisationError::Id(_))));

@@ -20,9 +20,11 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
+    change_rate::ChangeRate,
     open::{LiveReaders, may_stay_behind},
     wal_index::{INDEX_HEADER, WalIndex},
 };
+use crate::regular_file;
 
 /// The part of the database's header that holds the change counter and the size.
 const FILE_HEADER: (u64, usize) = (24, 16);
@@ -35,6 +37,7 @@ pub(super) struct ChangeDetector {
     /// The last state, where that is all there is to look at.
     present: ArcSwapOption<WalIndex>,
     live: LiveReaders,
+    rate: ChangeRate,
 }
 
 #[derive(Default)]
@@ -76,6 +79,7 @@ impl ChangeDetector {
             log: beside("-wal"),
             state: Mutex::default(),
             present: ArcSwapOption::empty(),
+            rate: ChangeRate::default(),
             live,
         }
     }
@@ -87,6 +91,11 @@ impl ChangeDetector {
             Some(present) if present.is_still() => present.generation,
             _ => self.follow(&mut self.lock()),
         }
+    }
+
+    /// Whether the database has changed so often lately that not every change can be followed up.
+    pub(super) fn changes_often(&self) -> bool {
+        self.rate.is_high()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,6 +112,7 @@ impl ChangeDetector {
         let mark = self.look(state).ok().flatten();
         if mark.is_none() || state.seen != mark {
             state.generation += 1;
+            self.rate.note();
             state.seen = mark;
         }
         self.present.store(self.present_of(state).map(Arc::new));
@@ -111,9 +121,12 @@ impl ChangeDetector {
 
     fn present_of(&self, state: &State) -> Option<WalIndex> {
         let (_, header) = state.seen.as_ref()?.index.as_ref()?;
-        let file = |kept: &Option<Kept>| Some(Arc::clone(&kept.as_ref()?.file));
-        let files = (file(&state.database)?, file(&state.index)?);
-        Some(WalIndex::new(state.generation, files, *header, self.live.clone()))
+        let file = |path: &Path, kept: &Option<Kept>| {
+            Some((path.to_owned(), Arc::clone(&kept.as_ref()?.file)))
+        };
+        let database = file(&self.database, &state.database)?;
+        let index = file(&self.index, &state.index)?;
+        Some(WalIndex::new(state.generation, database, index, *header, self.live.clone()))
     }
 
     /// `None` in the middle of a commit, and where an open file proves nothing.
@@ -158,7 +171,7 @@ fn keep<'a>(kept: &'a mut Option<Kept>, path: &Path) -> io::Result<&'a Kept> {
     let current = match known {
         Some(current) => current,
         None => {
-            let file = File::open(path)?;
+            let file = regular_file::open(path)?;
             let opened = file.metadata()?;
             Kept { identity: Identity(opened.dev(), opened.ino()), file: Arc::new(file) }
         }
@@ -224,6 +237,13 @@ mod tests {
         fixture.add("two", Tree::file("2"));
         let after = probe.generation();
         assert!(after > before);
+        let away = fixture.root().join("away");
+        fs::rename(fixture.database(), &away).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_eq!(probe.generation(), 0, "moved away");
+        fs::rename(&away, fixture.database()).unwrap();
+        let after = probe.generation();
+        assert_ne!(after, 0);
         fixture.close_database();
         fs::copy(fixture.database(), fixture.root().join("copy")).unwrap();
         fs::rename(fixture.root().join("copy"), fixture.database()).unwrap();

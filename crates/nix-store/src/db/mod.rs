@@ -1,6 +1,7 @@
 //! The database of valid paths: a few read-only connections, off the event loop.
 
 mod change_detector;
+mod change_rate;
 mod open;
 mod row;
 mod state;
@@ -80,6 +81,16 @@ impl Database {
         self.0.probe.generation()
     }
 
+    /// Whether the database has changed so often lately that not every change can be followed up.
+    pub(crate) fn changes_often(&self) -> bool {
+        self.0.probe.changes_often()
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.0.path
+    }
+
     /// Questions that were asked so far.
     pub(crate) fn questions(&self) -> u64 {
         self.0.questions.load(Ordering::Relaxed)
@@ -117,6 +128,14 @@ impl Database {
     ) -> Result<Option<T>, CacheError> {
         self.0.answer(&question)
     }
+
+    /// The same for what is no question of a request, and not counted.
+    pub(crate) fn ask_uncounted<T>(
+        &self,
+        question: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, CacheError> {
+        self.0.answer_uncounted(&question)
+    }
 }
 
 impl Shared {
@@ -124,10 +143,20 @@ impl Shared {
         &self,
         question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, CacheError> {
+        let answer = self.answer_uncounted(question);
+        if !matches!(answer, Ok(None)) {
+            self.questions.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    fn answer_uncounted<T>(
+        &self,
+        question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, CacheError> {
         if self.absent == AbsentStore::Empty && !self.path.exists() {
             return Ok(None);
         }
-        self.questions.fetch_add(1, Ordering::Relaxed);
         let answer = self.try_answer(question);
         self.availability.note(&self.path, answer.as_ref().err());
         answer.map(Some)

@@ -20,10 +20,13 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::CacheError;
+use crate::{CacheError, regular_file};
 
 /// The schema number that this program knows, as in the file `schema` beside the database.
 const KNOWN_SCHEMA: u32 = 10;
+
+/// Bytes that are read of that file.
+const MAX_SCHEMA_LEN: u64 = 64;
 
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 32;
@@ -147,6 +150,9 @@ impl Reader {
 impl Stamp {
     fn of(path: &Path, immutable: bool) -> Result<Self, OpenError> {
         let file = fs::metadata(path)?;
+        if !file.is_file() {
+            return Err(regular_file::not_regular().into());
+        }
         let (device, inode) = (file.dev(), file.ino());
         Ok(if immutable {
             Self::Immutable {
@@ -212,7 +218,9 @@ fn may_be_immutable(path: &Path, error: &OpenError) -> bool {
 
 fn check_schema(database: &Path) -> Result<(), CacheError> {
     let Some(directory) = database.parent() else { return Ok(()) };
-    let Ok(text) = fs::read_to_string(directory.join("schema")) else { return Ok(()) };
+    let Ok(text) = regular_file::read_to_string(&directory.join("schema"), MAX_SCHEMA_LEN) else {
+        return Ok(());
+    };
     match text.trim().parse::<u32>() {
         Ok(KNOWN_SCHEMA) => Ok(()),
         _ => Err(CacheError::Unavailable {
@@ -231,6 +239,9 @@ fn unavailable(path: &Path, error: &OpenError) -> CacheError {
     let remedy = match error {
         OpenError::File(error) if error.kind() == ErrorKind::NotFound => {
             "is Nix installed, and does the configured store name the right place?"
+        }
+        OpenError::File(error) if error.kind() == ErrorKind::InvalidInput => {
+            "restore the database, or set `store.database` to the file"
         }
         OpenError::File(_) => "let the service's user read the directory and the database",
         OpenError::Sqlite(error) => match error.sqlite_error_code() {

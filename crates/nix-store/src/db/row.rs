@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use rns_formats::{
-    ContentAddress, HashPart, PathInfo, Sha256Digest, Signature, StoreDir, StorePath,
+    ContentAddress, HashPart, PathInfo, Provenance, Sha256Digest, Signature, StoreDir, StorePath,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::CacheError;
+use crate::{CacheError, nar::LayoutKey};
 
 /// What the database says of one valid path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +18,25 @@ pub(crate) struct PathRow {
     pub(crate) info: Arc<PathInfo>,
 }
 
+impl PathRow {
+    /// Path and row.
+    pub(crate) fn key(&self) -> LayoutKey {
+        LayoutKey { hash: self.info.path.hash_part(), row: self.id }
+    }
+}
+
 /// One statement, so that path and references are of one moment: a path that is collected and
 /// registered anew between two statements would otherwise lose its references.
 ///
 /// `path >= '<dir>/<hash>-'` finds the first path at or after the hash part; the caller checks that
 /// it has that hash part.
+///
+/// `v.*` comes last for columns that only some stores have, which are found by their names.
 const BY_HASH_PART: &str = "\
     select id, path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca, \
            (select group_concat(t.path, ' ') from Refs r join ValidPaths t on t.id = r.reference \
-             where r.referrer = v.id) \
+             where r.referrer = v.id), \
+           v.* \
       from ValidPaths v where path >= ?1 order by path limit 1";
 
 /// The same of a row that is known.
@@ -34,7 +44,8 @@ const BY_ID: &str = "\
     select id, path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca, \
            (select group_concat(t.path, ' ') from Refs r join ValidPaths t on t.id = r.reference \
              where r.referrer = v.id), \
-           (select group_concat(reference, ' ') from Refs where referrer = v.id) \
+           (select group_concat(reference, ' ') from Refs where referrer = v.id), \
+           v.* \
       from ValidPaths v where id = ?1";
 
 /// The valid path of this row with the rows that it refers to, if it is still there.
@@ -105,6 +116,10 @@ fn read(
     let signatures: Option<String> = row.get(7)?;
     let ca: Option<String> = row.get(8)?;
     let references: Option<String> = row.get(9)?;
+    let provenance: Option<String> = match row.as_ref().column_index("provenance") {
+        Ok(column) => row.get(column)?,
+        Err(_) => None,
+    };
 
     let bad = |why: String| bad_row(path, why);
     let parse = || {
@@ -123,10 +138,11 @@ fn read(
             nar_size: u64::try_from(nar_size.unwrap_or(0))
                 .map_err(|_| bad("a negative size".into()))?,
             references,
-            // Unsigned, and only a hint: a deriver or content address that makes no sense is left out.
+            // Unsigned, and only hints: a deriver, content address or provenance that makes no sense is left out.
             deriver: deriver.and_then(|deriver| store_dir.parse_path(&deriver).ok()),
             signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
             ca: ca.and_then(|ca| ContentAddress::parse(&ca).ok()),
+            provenance: provenance.and_then(|text| Provenance::parse(&text).ok()),
             ultimate: ultimate == Some(1),
             registration_time: u64::try_from(registration_time).unwrap_or(0),
         };

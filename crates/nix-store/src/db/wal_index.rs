@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     os::unix::fs::FileExt as _,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::fs::fstat;
+use rustix::fs::{fstat, stat};
 
 use super::open::LiveReaders;
 
@@ -25,9 +26,9 @@ pub(super) const INDEX_HEADER: usize = 96;
 /// A state with a log, for which the header of its index stands: no commit passes that by.
 pub(super) struct WalIndex {
     pub(super) generation: u64,
-    pub(super) database: Arc<File>,
-    pub(super) index: Arc<File>,
-    pub(super) header: [u8; INDEX_HEADER],
+    database: (PathBuf, Arc<File>),
+    index: (PathBuf, Arc<File>),
+    header: [u8; INDEX_HEADER],
     started: Instant,
     live: LiveReaders,
     /// When both files were last found to have their names, in milliseconds after `started`, and which connections
@@ -38,7 +39,8 @@ pub(super) struct WalIndex {
 impl WalIndex {
     pub(super) fn new(
         generation: u64,
-        (database, index): (Arc<File>, Arc<File>),
+        database: (PathBuf, Arc<File>),
+        index: (PathBuf, Arc<File>),
         header: [u8; INDEX_HEADER],
         live: LiveReaders,
     ) -> Self {
@@ -53,7 +55,7 @@ impl WalIndex {
     pub(super) fn is_still(&self) -> bool {
         let mut header = [0; INDEX_HEADER];
         self.have_names()
-            && self.index.read_exact_at(&mut header, 0).is_ok()
+            && self.index.1.read_exact_at(&mut header, 0).is_ok()
             && header == self.header
     }
 
@@ -69,7 +71,7 @@ impl WalIndex {
                 return true;
             }
         }
-        let named = has_a_name(&self.database) && has_a_name(&self.index);
+        let named = has_its_name(&self.database) && has_its_name(&self.index);
         self.named.store(
             if named { with.map_or(0, |with| moment(now, with)) } else { 0 },
             Ordering::Release,
@@ -78,7 +80,9 @@ impl WalIndex {
     }
 }
 
-/// Whether a file was neither deleted nor replaced by another one.
-fn has_a_name(file: &File) -> bool {
-    fstat(file).is_ok_and(|stat| stat.st_nlink > 0)
+/// Whether a name still leads to the file: it was neither deleted nor moved, nor replaced by another one.
+fn has_its_name((name, file): &(PathBuf, Arc<File>)) -> bool {
+    let named = stat(name.as_path()).map(|stat| (stat.st_dev, stat.st_ino));
+    let opened = fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
+    named.is_ok() && named == opened
 }

@@ -6,48 +6,22 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
+use rns_cache::ExposurePolicy;
+
 use super::{
-    ExposurePolicy,
     graph::{Graph, Withheld},
+    outcome::{Change, Failure},
     roots::{Root, Stores},
     scan::Scan,
     set::Set,
     source::Source,
 };
-use crate::CacheError;
 
 /// Everything is read anew when this many rows, and more than were read then, have come since.
 const MANY: usize = 10_000;
 
 /// How long a root that has gone may be in the middle of being replaced.
 const REPLACING: Duration = Duration::from_millis(50);
-
-/// Why there is no set.
-#[derive(Debug)]
-pub(super) enum Failure {
-    Store(CacheError),
-    /// There is no room for it.
-    TooMany,
-}
-
-impl From<CacheError> for Failure {
-    fn from(error: CacheError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// What became of the set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    None,
-    /// There are more paths than before.
-    Grown {
-        /// Whether there may be derivations among them.
-        derivations: bool,
-    },
-    /// Anything.
-    Other,
-}
 
 /// A policy that is being evaluated.
 pub(super) struct Evaluation {

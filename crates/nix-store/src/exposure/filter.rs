@@ -9,13 +9,13 @@ use rns_cache::Peek;
 use rns_formats::{HashPart, StorePath};
 
 use super::{
-    refresh::Asked,
+    rounds::Asked,
     view::{Snapshot, View},
 };
-use crate::{CacheError, LocalStore, db::PathRow, negative_cache::key, row_cache::KnownRow};
+use crate::{CacheError, LocalStore, db::PathRow, hash_key::key, row_cache::KnownRow};
 
 /// How often a path is looked up that changes meanwhile.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 8;
 
 /// Which rows may be shown at a moment.
 pub(crate) struct Shown(Option<Arc<Snapshot>>);
@@ -30,9 +30,15 @@ impl Shown {
 impl LocalStore {
     /// The row of a path, if it may be shown through this handle: current at a moment after the question was asked.
     pub(crate) async fn known_row(&self, hash: HashPart) -> Result<Option<KnownRow>, CacheError> {
-        let Some(view) = self.view() else { return self.any_row(hash).await };
+        let presence = &self.shared().presence;
+        let Some(view) = self.view() else {
+            presence.ensure().await?;
+            return self.any_row(hash).await;
+        };
         let asked = view.asked();
-        if !self.is_shown(view, hash, self.generation(), asked).await? {
+        let is_shown = self.is_shown(view, hash, self.generation(), asked).await?;
+        presence.ensure().await?;
+        if !is_shown {
             return Ok(None);
         }
         for attempt in 0..ATTEMPTS {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use rns_cache::ExposurePolicy;
+
 use super::{
-    ExposurePolicy,
-    evaluate::Failure,
+    outcome::Failure,
     set::Entry,
     source::{Seen, Source},
 };

@@ -8,7 +8,9 @@ use std::{
 use tokio::task::{spawn, spawn_blocking};
 
 use super::{
-    evaluate::{Change, Evaluation, Failure},
+    evaluate::Evaluation,
+    outcome::{Change, Failure},
+    rounds::{Asked, Wanted},
     view::{View, lock},
 };
 use crate::CacheError;
@@ -16,29 +18,6 @@ use crate::CacheError;
 /// How long what cannot be noticed otherwise may stay unnoticed, such as a signature that was added to an old path. Longer where
 /// reading everything would take more than a fiftieth of the time.
 const RESCAN: Duration = Duration::from_secs(30);
-
-/// How often the set was brought up to date.
-#[derive(Default)]
-pub(super) struct Rounds {
-    begun: u64,
-    /// Why the last time failed, if it did.
-    failure: Option<(String, &'static str)>,
-    /// There is no room; until then nothing is tried.
-    pause: Option<Instant>,
-    /// How often it was asked for that everything be read, and how many of these requests are met.
-    wanted_anew: u64,
-    met_anew: u64,
-    /// When everything was read, how long that took, and the state of the database.
-    full: Option<(Instant, Duration, u64)>,
-}
-
-/// When a question was asked: what was true then, the answer has to know.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked(u64);
-
-/// A request that everything be read.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted(u64);
 
 impl View {
     /// To be called before the first look at what is exposed.

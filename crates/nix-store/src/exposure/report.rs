@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ExposurePolicy, evaluate::Evaluation};
+use rns_cache::ExposurePolicy;
+
+use super::evaluate::Evaluation;
 
 /// On a machine that builds, withheld paths come one after another.
 const SELDOM: Duration = Duration::from_secs(60);

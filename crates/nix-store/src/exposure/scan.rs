@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    evaluate::{Change, Failure},
     graph::{EXAMPLES, Withheld},
+    outcome::{Change, Failure},
     set::{Entry, Set},
     source::{Seen, Source},
 };

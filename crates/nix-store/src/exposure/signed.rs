@@ -1,14 +1,15 @@
 //! Which signatures are valid: found out at the first question for a path, for its whole closure, and remembered.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashSet, sync::Arc};
 
+use rns_cache::ExposurePolicy;
 use rns_formats::PathInfo;
 use tokio::task::spawn_blocking;
 
-use super::{ExposurePolicy, view::View};
+use super::{
+    verified::{Known, mark},
+    view::View,
+};
 use crate::{
     CacheError,
     db::{Database, PathRow, path_by_id},
@@ -16,22 +17,6 @@ use crate::{
 
 /// Signatures that are checked before others get a turn.
 const PAGE: usize = 256;
-
-/// What is known of signatures, by row.
-pub(super) struct Verified {
-    known: Mutex<Known>,
-    /// So that not everybody checks the same closure.
-    turn: tokio::sync::Mutex<()>,
-    limit: usize,
-}
-
-#[derive(Default)]
-struct Known {
-    /// Rows with a valid signature, and which NAR it is of: a path that was repaired may have another.
-    signed: HashMap<i64, u64>,
-    /// Rows whose whole closure has.
-    closed: HashSet<i64>,
-}
 
 /// How far a check has come.
 struct Walk {
@@ -43,21 +28,6 @@ enum Step {
     More(Walk),
     Valid(Walk),
     Invalid(i64),
-}
-
-impl Verified {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { known: Mutex::default(), turn: tokio::sync::Mutex::default(), limit }
-    }
-
-    fn is_known(&self, row: &PathRow) -> bool {
-        let known = self.known();
-        known.closed.contains(&row.id) && known.signed.get(&row.id) == Some(&mark(&row.info))
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl View {
@@ -134,10 +104,4 @@ fn is_signed(policy: &ExposurePolicy, info: &PathInfo, store_dir: &rns_formats::
         .iter()
         .flatten()
         .any(|key| info.signatures.iter().any(|signature| key.verify(&fingerprint, signature)))
-}
-
-/// The beginning of the NAR's hash stands for it.
-fn mark(info: &PathInfo) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *info.nar_hash.as_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }

@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rns_cache::{CacheError, ExposurePolicy};
 use rns_formats::{StoreDir, StorePath};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::ExposurePolicy;
-use crate::{CacheError, db::Database, negative_cache};
+use crate::{db::Database, hash_key};
 
 /// Rows that one question of a scan takes.
 const PAGE: i64 = 20_000;
@@ -95,7 +95,7 @@ impl Source {
         });
         let seen = Seen {
             id,
-            key: path.as_ref().map(|path| negative_cache::key(&path.hash_part())),
+            key: path.as_ref().map(|path| hash_key::key(&path.hash_part())),
             violates: !fits,
             is_derivation: path.as_ref().is_some_and(StorePath::is_derivation),
         };

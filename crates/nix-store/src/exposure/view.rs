@@ -9,16 +9,12 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
+use rns_cache::{ExposurePolicy, ExposureStats};
 use tokio::sync::Notify;
 
 use super::{
-    ExposurePolicy, ExposureStats,
-    evaluate::{Change, Evaluation},
-    refresh::Rounds,
-    report::Report,
-    set::Set,
-    signed::Verified,
-    source::Source,
+    evaluate::Evaluation, outcome::Change, report::Report, rounds::Rounds, set::Set,
+    source::Source, verified::Verified,
 };
 
 pub(crate) struct View {

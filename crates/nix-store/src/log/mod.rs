@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use rns_cache::{BuildLog, LogContents, MemoryBlob};
-use rns_formats::{LogName, StorePath};
+use rns_formats::{HashPart, LogName, StorePath};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -46,7 +46,11 @@ impl LocalStore {
     pub async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
         let shared = Arc::clone(self.shared());
         let mut derivations = Vec::new();
-        for derivation in name.candidates() {
+        let by_hash = match name.hash_part() {
+            Some(hash) => self.derivations_by_hash(hash).await?,
+            None => Vec::new(),
+        };
+        for derivation in name.candidates().chain(&by_hash) {
             if self.is_exposed(derivation).await? {
                 derivations.push(derivation.clone());
             }
@@ -85,6 +89,43 @@ impl LocalStore {
         };
         Ok(Some(BuildLog { contents, etag }))
     }
+
+    /// The derivations whose logs may be meant by a hash part: its own, that of the one that has built the path, or, when
+    /// no such path is valid any more, those that have left a log.
+    async fn derivations_by_hash(&self, hash: HashPart) -> Result<Vec<StorePath>, CacheError> {
+        if let Some(info) = self.path_info(hash).await? {
+            let is_derivation = info.path.is_derivation();
+            let derivation = if is_derivation { Some(&info.path) } else { info.deriver.as_ref() };
+            return Ok(derivation.cloned().into_iter().collect());
+        }
+        let shared = Arc::clone(self.shared());
+        spawn_blocking(move || with_logs(&shared.config.log_dir, &hash))
+            .await
+            .map_err(|_| CacheError::ShuttingDown)?
+    }
+}
+
+/// The derivations with this hash part that have a log.
+fn with_logs(log_dir: &Path, hash: &HashPart) -> Result<Vec<StorePath>, CacheError> {
+    let hash = hash.to_string();
+    let (first, rest) = hash.split_at_checked(2).unwrap_or_default();
+    let entries = match std::fs::read_dir(log_dir.join(first)) {
+        Ok(entries) => entries,
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(CacheError::io("read", log_dir.join(first))(error)),
+    };
+    let mut derivations: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name =
+                entry.file_name().into_string().ok().filter(|name| name.starts_with(rest))?;
+            let name = name.strip_suffix(".bz2").unwrap_or(&name);
+            StorePath::parse(&format!("{first}{name}")).ok().filter(StorePath::is_derivation)
+        })
+        .collect();
+    derivations.sort_unstable();
+    derivations.dedup();
+    Ok(derivations)
 }
 
 /// A log file that is there.

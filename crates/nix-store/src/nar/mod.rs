@@ -3,6 +3,7 @@
 mod buffer;
 mod layouts;
 mod read;
+mod stamp;
 mod stream;
 mod tree;
 mod walk;
@@ -15,8 +16,9 @@ use rns_formats::{PathInfo, StorePath, nar::NarLayout};
 pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
     layouts::{LayoutKey, Layouts},
-    read::{RangeReader, Source},
-    stream::NarStream,
+    read::{Check, RangeReader, Source},
+    stamp::{RootStamp, TreeStamp},
+    stream::{NarStream, OpenReader},
     tree::{DIRECTORY, FILE, Root, Tree, is_executable, open_beneath, size},
 };
 use crate::CacheError;

@@ -1,6 +1,6 @@
 //! Reading a range of a NAR from the files it describes: on the blocking pool, or as far as the kernel has it in memory.
 
-use std::{io, ops::Range, os::fd::OwnedFd, sync::Arc};
+use std::{io, mem, ops::Range, os::fd::OwnedFd, sync::Arc};
 
 use rns_formats::{
     Sha256Digest, Sha256Hasher,
@@ -9,10 +9,12 @@ use rns_formats::{
 use rustix::{fs::FileType, io::Errno};
 
 use super::{
-    LayoutKey, of_path,
+    BUFFER_BYTES, LayoutKey, of_path,
     tree::{self, Tree},
 };
-use crate::{CacheError, nonblocking_io::NonblockingIo, path_health::PathHealth};
+use crate::{
+    CacheError, file_time::FileTime, nonblocking_io::NonblockingIo, path_health::PathHealth,
+};
 
 /// What is left to read of a range of a NAR.
 pub(crate) struct RangeReader {
@@ -21,11 +23,32 @@ pub(crate) struct RangeReader {
     position: Position,
     remaining: u64,
     open: Option<OpenFile>,
-    /// Set when the whole NAR is read and its hash is to be checked.
-    check: Option<(Sha256Hasher, Sha256Digest)>,
+    check: Checking,
+    /// Bytes that were handed out.
+    handed_out: u64,
+    started: FileTime,
     key: LayoutKey,
-    condition: Arc<PathHealth>,
+    health: Arc<PathHealth>,
     nonblocking_io: Arc<NonblockingIo>,
+}
+
+/// Whether the bytes that are read are compared with the registered hash.
+pub(crate) enum Check {
+    /// They are.
+    Wanted(Sha256Digest),
+    /// They need not be, unless a file turns out to have changed since this time, when all of them were right.
+    UnlessChangedSince(FileTime, Sha256Digest),
+    /// They are not: it is only a part of the NAR, or nobody wants it.
+    Unwanted,
+}
+
+/// How far that is.
+enum Checking {
+    Hashing(Sha256Hasher, Sha256Digest),
+    Trusting(FileTime, Sha256Digest),
+    /// A file has changed since the bytes were right: what was handed out must be hashed after all.
+    Doubting(Sha256Digest),
+    Not,
 }
 
 /// What a reader reads.
@@ -33,7 +56,7 @@ pub(crate) struct Source {
     pub(crate) layout: Arc<NarLayout>,
     pub(crate) tree: Tree,
     pub(crate) key: LayoutKey,
-    pub(crate) condition: Arc<PathHealth>,
+    pub(crate) health: Arc<PathHealth>,
     pub(crate) nonblocking_io: Arc<NonblockingIo>,
 }
 
@@ -43,19 +66,24 @@ struct OpenFile {
 }
 
 impl RangeReader {
-    /// Reads `range`, which lies within the NAR. With `check`, the bytes must have that hash; give it
-    /// only for a whole NAR.
-    pub(crate) fn new(source: Source, range: &Range<u64>, check: Option<Sha256Digest>) -> Self {
-        let Source { layout, tree, key, condition, nonblocking_io } = source;
+    /// Reads `range`, which lies within the NAR. Only a whole NAR can be checked.
+    pub(crate) fn new(source: Source, range: &Range<u64>, check: Check) -> Self {
+        let Source { layout, tree, key, health, nonblocking_io } = source;
         Self {
             position: layout.position(range.start),
             remaining: range.end.saturating_sub(range.start),
-            check: check.map(|expected| (Sha256Hasher::new(), expected)),
+            check: match check {
+                Check::Wanted(expected) => Checking::Hashing(Sha256Hasher::new(), expected),
+                Check::UnlessChangedSince(time, expected) => Checking::Trusting(time, expected),
+                Check::Unwanted => Checking::Not,
+            },
+            handed_out: 0,
+            started: FileTime::now(),
             open: None,
             layout,
             tree,
             key,
-            condition,
+            health,
             nonblocking_io,
         }
     }
@@ -66,19 +94,32 @@ impl RangeReader {
     }
 
     /// Fills `room` as far as there is something left, and says how far. The last bytes are handed
-    /// out only when the hash of all is right.
+    /// out only when the hash of all is right. Blocks.
     ///
     /// # Errors
-    /// `Damaged` when the files are not what was registered, `Io` when they cannot be read.
+    /// `Damaged` when the files are not what was registered, `Gone` when they have been removed meanwhile, `Io`
+    /// when they cannot be read.
     pub(crate) fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
-        let filled = self.try_fill(room);
-        if let Err(error @ CacheError::Damaged { .. }) = &filled {
-            self.condition.note_damage(self.key, error);
-        }
-        filled
+        self.try_fill(room).map_err(|error| self.health.judge(self.key, self.started, error))
     }
 
     fn try_fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
+        let filled = self.read(room)?;
+        if let Checking::Doubting(expected) = self.check {
+            self.check = Checking::Hashing(self.hash_again()?, expected);
+        }
+        if let Checking::Hashing(hasher, _) = &mut self.check {
+            hasher.update(room.get(..filled).unwrap_or_default());
+        }
+        self.handed_out += filled as u64;
+        if self.remaining == 0 {
+            self.open = None;
+            self.finish_check()?;
+        }
+        Ok(filled)
+    }
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
         let mut filled = 0;
         while self.remaining > 0 {
             let left = room.get_mut(filled..).unwrap_or_default();
@@ -95,21 +136,51 @@ impl RangeReader {
             self.remaining -= len;
             filled += target.len();
         }
-        if let Some((hasher, _)) = &mut self.check {
-            hasher.update(room.get(..filled).unwrap_or_default());
-        }
-        if self.remaining == 0 {
-            self.open = None;
-            self.finish_check()?;
-        }
         Ok(filled)
+    }
+
+    /// Hashes what was handed out, which is the beginning of the NAR, by reading it once more: those files that were not
+    /// changed still are what was sent.
+    fn hash_again(&mut self) -> Result<Sha256Hasher, CacheError> {
+        let mut hasher = Sha256Hasher::new();
+        if self.handed_out == 0 {
+            return Ok(hasher);
+        }
+        let rest = (self.position, self.remaining, self.open.take());
+        self.position = self.layout.position(0);
+        self.remaining = self.handed_out;
+        let mut room = vec![0; BUFFER_BYTES];
+        let again = loop {
+            match self.read(&mut room) {
+                Ok(0) => break Ok(()),
+                Ok(filled) => hasher.update(room.get(..filled).unwrap_or_default()),
+                Err(error) => break Err(error),
+            }
+        };
+        (self.position, self.remaining, self.open) = rest;
+        again.map(|()| hasher)
     }
 
     /// Fills as much of `room` as the kernel has in memory, and says how much that is. Nothing, where a hash is to be
     /// computed: that would take too long. [`Self::fill`] goes on from there.
     pub(crate) fn fill_now(&mut self, room: &mut [u8]) -> usize {
+        let before = (self.position, self.remaining);
+        let filled = self.read_now(room);
+        if matches!(self.check, Checking::Doubting(_)) {
+            // Nothing of it may be handed out before that is settled.
+            (self.position, self.remaining) = before;
+            return 0;
+        }
+        self.handed_out += filled as u64;
+        if self.remaining == 0 {
+            self.open = None;
+        }
+        filled
+    }
+
+    fn read_now(&mut self, room: &mut [u8]) -> usize {
         let mut filled = 0;
-        while self.remaining > 0 && self.check.is_none() {
+        while self.remaining > 0 && matches!(self.check, Checking::Trusting(..) | Checking::Not) {
             let left = room.get_mut(filled..).unwrap_or_default();
             let most = self.remaining.min(left.len() as u64);
             let before = self.position;
@@ -136,20 +207,19 @@ impl RangeReader {
                 break;
             }
         }
-        if self.remaining == 0 {
-            self.open = None;
-        }
         filled
     }
 
     fn finish_check(&mut self) -> Result<(), CacheError> {
-        let Some((hasher, expected)) = self.check.take() else { return Ok(()) };
-        self.compare(hasher.finish(), expected)
+        match mem::replace(&mut self.check, Checking::Not) {
+            Checking::Hashing(hasher, expected) => self.compare(hasher.finish(), expected),
+            Checking::Trusting(..) | Checking::Doubting(_) | Checking::Not => Ok(()),
+        }
     }
 
     fn compare(&self, actual: Sha256Digest, expected: Sha256Digest) -> Result<(), CacheError> {
         if actual == expected {
-            self.condition.note_verified(self.key);
+            self.health.note_verified(self.key, self.started);
             return Ok(());
         }
         Err(self.damaged(format!("its contents have the hash {actual}, registered is {expected}")))
@@ -178,9 +248,7 @@ impl RangeReader {
                 Err(error) => return Err(self.refused("read", index, error.into())),
             }
         }
-        if self.layout.file(index).is_some_and(|slice| offset < slice.size) {
-            self.open = Some(OpenFile { index, file });
-        }
+        self.keep_or_close(file, index, offset);
         Ok(())
     }
 
@@ -191,13 +259,42 @@ impl RangeReader {
         };
         let Some(file) = opened else { return 0 };
         let read = self.nonblocking_io.read(&file, target, offset);
-        if self.layout.file(index).is_some_and(|slice| offset + (read as u64) < slice.size) {
-            self.open = Some(OpenFile { index, file });
-        }
+        self.keep_or_close(file, index, offset + read as u64);
         read
     }
 
-    fn open_file(&self, index: usize) -> Result<OwnedFd, CacheError> {
+    /// Keeps a file of which there is more to read. One that was read to its end must not have changed meanwhile.
+    fn keep_or_close(&mut self, file: OwnedFd, index: usize, offset: u64) {
+        if self.layout.file(index).is_some_and(|slice| offset < slice.size) {
+            self.open = Some(OpenFile { index, file });
+        } else if matches!(self.check, Checking::Trusting(..)) {
+            match rustix::fs::fstat(&file) {
+                Ok(stat) => self.note_time(FileTime::changed(&stat)),
+                Err(_) => self.doubt(),
+            }
+        }
+    }
+
+    /// When a file was last changed.
+    fn note_time(&mut self, changed: FileTime) {
+        let verified = match self.check {
+            Checking::Trusting(verified, _) => Some(verified),
+            Checking::Not => self.health.verified_at(&self.key),
+            Checking::Hashing(..) | Checking::Doubting(_) => None,
+        };
+        if verified.is_some_and(|verified| changed.may_be_since(verified)) {
+            self.doubt();
+        }
+    }
+
+    fn doubt(&mut self) {
+        self.health.forget_verified(&self.key);
+        if let Checking::Trusting(_, expected) = self.check {
+            self.check = Checking::Doubting(expected);
+        }
+    }
+
+    fn open_file(&mut self, index: usize) -> Result<OwnedFd, CacheError> {
         let file = self
             .tree
             .open_file(&self.name(index))
@@ -208,11 +305,12 @@ impl RangeReader {
     fn open_file_now(&mut self, index: usize) -> Option<OwnedFd> {
         let name = self.name(index);
         let file = self.tree.open_file_now(&name, &self.nonblocking_io)?;
-        self.accept(file, index).ok()
+        let file = self.accept(file, index).ok()?;
+        (!matches!(self.check, Checking::Doubting(_))).then_some(file)
     }
 
     /// A file that is still what the layout says.
-    fn accept(&self, file: OwnedFd, index: usize) -> Result<OwnedFd, CacheError> {
+    fn accept(&mut self, file: OwnedFd, index: usize) -> Result<OwnedFd, CacheError> {
         let stat =
             rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
         let expected = self.layout.file(index).map_or(0, |slice| slice.size);
@@ -224,9 +322,7 @@ impl RangeReader {
                 self.display(index)
             )));
         }
-        if self.condition.verified_at(&self.key).is_some_and(|verified| stat.st_ctime >= verified) {
-            self.condition.forget_verified(&self.key);
-        }
+        self.note_time(FileTime::changed(&stat));
         Ok(file)
     }
 
@@ -250,16 +346,20 @@ impl RangeReader {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
+    use std::{
+        fs::{self, File},
+        time::Duration,
+    };
 
-    use rns_formats::StorePath;
+    use rns_formats::{StoreDir, StorePath};
     use rustix::fs::Advice;
 
     use super::{super::walk, *};
+    use crate::{AbsentStore, db::Database, store_presence::StorePresence};
 
     /// Reads everything in small steps, of which each `waiting`th may wait.
     fn read(source: Source, range: &Range<u64>, step: usize, waiting: usize) -> Vec<u8> {
-        let mut reader = RangeReader::new(source, range, None);
+        let mut reader = RangeReader::new(source, range, Check::Unwanted);
         let (mut bytes, mut room) = (Vec::new(), vec![0; step]);
         for turn in 0.. {
             if reader.is_at_end() {
@@ -293,7 +393,16 @@ mod tests {
                 layout: Arc::new(walk::layout(&tree).unwrap()),
                 tree,
                 key: LayoutKey { hash: path.hash_part(), row: 1 },
-                condition: Arc::new(PathHealth::new()),
+                health: Arc::new(PathHealth::new(Arc::new(StorePresence::new(
+                    Database::new(
+                        store.path().join("none"),
+                        1,
+                        Duration::ZERO,
+                        AbsentStore::Unavailable,
+                    ),
+                    StoreDir::default(),
+                    store.path().to_owned(),
+                )))),
                 nonblocking_io: Arc::new(nonblocking_io),
             }
         };

@@ -13,8 +13,17 @@ use crate::{
     CacheError, Chunks,
     chunks::{Fill, ReadAhead},
     daemon::HeldRoot,
-    local::Shared,
 };
+
+/// What opens readers of NARs.
+pub(crate) trait OpenReader: Send + Sync {
+    /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
+    fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError>;
+
+    /// The same for a thread that must not wait. `None` when it would have to, when a hash is to be computed, and when
+    /// something is wrong.
+    fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader>;
+}
 
 /// The chunks of a NAR. Dropping them ends the work and releases the path.
 pub(crate) struct NarStream {
@@ -27,7 +36,7 @@ impl NarStream {
     /// The chunks of a range, the first of which has been read: a path that is gone is found out about before
     /// anything is sent.
     pub(crate) async fn begin(
-        shared: Arc<Shared>,
+        shared: Arc<dyn OpenReader>,
         nar: Nar,
         range: Range<u64>,
         root: HeldRoot,
@@ -46,7 +55,7 @@ impl Chunks for NarStream {
 
 /// A reader that is opened where its first chunk is read, so that one step does both.
 enum Opening {
-    Asked { shared: Arc<Shared>, nar: Nar, range: Range<u64> },
+    Asked { shared: Arc<dyn OpenReader>, nar: Nar, range: Range<u64> },
     Open(Box<RangeReader>),
 }
 

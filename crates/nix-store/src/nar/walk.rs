@@ -74,7 +74,7 @@ fn walk(builder: &mut LayoutBuilder, directory: BorrowedFd<'_>) -> Result<(), Wa
 }
 
 /// The names in a directory in the order of the format: by their bytes.
-fn sorted_names(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
+pub(super) fn sorted_names(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;

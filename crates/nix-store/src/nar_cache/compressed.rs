@@ -1,12 +1,12 @@
 //! A cache whose NARs are offered compressed.
 
 use std::{
-    ops::Range,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use quick_cache::sync::Cache;
 use rns_cache::{
     BackendStats, BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarOffer,
     NotReady, PathRecord, Peek, ReadyNar, Served,
@@ -18,8 +18,8 @@ use rns_formats::{
 use tokio::time::timeout;
 
 use super::{
-    Codec, CompressedFile, Finished, GrowingNar, NarCache, Recipe, encode_job,
-    encode_progress::EncodeProgress, throttle::Busy, uncached_encoder::UncachedEncoder,
+    cache::NarCache, config::Codec, encode_job, encode_progress::EncodeProgress,
+    file_name::CompressedFile, finished::Finished, tail_reader::GrowingNar, throttle::Busy,
 };
 
 /// How long a record waits for length and hash of the compressed NAR.
@@ -33,10 +33,15 @@ const COMPLETE: u64 = 2;
 #[derive(Clone)]
 pub struct CompressedCache {
     inner: Arc<dyn BinaryCache>,
-    cache: Arc<NarCache>,
+    pub(super) cache: Arc<NarCache>,
     /// How the NARs are compressed that records offer. None: records offer plain ones.
     offer: Option<Codec>,
+    /// Paths that were offered before length and hash of the file were known, and their NARs.
+    awaited: Arc<Cache<HashPart, Sha256Digest>>,
 }
+
+/// Paths in [`CompressedCache::awaited`]. One that is forgotten costs a question.
+const MAX_AWAITED: usize = 16_384;
 
 /// A compressed NAR.
 pub enum Compressed {
@@ -63,7 +68,7 @@ impl CompressedCache {
     /// Compresses the NARs of `inner`. Several caches may share one cache of compressed NARs.
     #[must_use]
     pub fn new(inner: Arc<dyn BinaryCache>, cache: Arc<NarCache>, offer: Option<Codec>) -> Self {
-        Self { inner, cache, offer }
+        Self { inner, cache, offer, awaited: Arc::new(Cache::new(MAX_AWAITED)) }
     }
 
     /// Whether a NAR of this size is compressed here: one that is larger than the whole cache is not.
@@ -102,14 +107,14 @@ impl CompressedCache {
         }
         cache.misses.fetch_add(1, Ordering::Relaxed);
         if cache.is_whole(nar.len()) {
-            let finished = cache.finish(&nar, recipe, &tag).await?;
+            let finished = encode_job::finish(cache, &nar, recipe, &tag).await?;
             return Ok(finished.map(Compressed::Finished));
         }
         let cache = Arc::clone(cache);
         Ok(Some(Compressed::GrowingNar(GrowingNar { cache, nar, recipe, tag })))
     }
 
-    async fn plain_nar(
+    pub(super) async fn plain_nar(
         &self,
         hash: HashPart,
         nar_hash: Sha256Digest,
@@ -123,7 +128,7 @@ impl CompressedCache {
     }
 
     /// Length and hash of a path's compressed NAR. A small NAR is compressed if need be, unless too many are waiting
-    /// for that; of a large one they are known only when a client has had it compressed.
+    /// for that; the compression of a large one begins, and they are known when it has ended.
     pub async fn compressed_file(&self, info: &PathInfo, codec: Codec) -> Option<CompressedFile> {
         let cache = &self.cache;
         let recipe = cache.lane(codec).recipe().await.ok()?;
@@ -131,7 +136,13 @@ impl CompressedCache {
         if let Some(known) = cache.known(&recipe.tag(&info.nar_hash)) {
             return Some(known);
         }
-        if !cache.is_whole(info.nar_size) || cache.is_busy() {
+        if !self.compresses(info.nar_size) {
+            return None;
+        }
+        if !cache.is_whole(info.nar_size) {
+            return self.begin_early(info, recipe, codec).await.ok().flatten();
+        }
+        if cache.is_busy() {
             return None;
         }
         match self.compressed_nar(info.path.hash_part(), Some(info.nar_hash), codec).await {
@@ -196,51 +207,6 @@ impl CompressedCache {
     }
 }
 
-impl NarCache {
-    /// Waits until a NAR is compressed; `None` when it is gone or damaged.
-    pub(super) async fn finish(
-        self: &Arc<Self>,
-        nar: &Arc<dyn Blob>,
-        recipe: Recipe,
-        tag: &Arc<str>,
-    ) -> Result<Option<Finished>, CacheError> {
-        if let Some(finished) = self.find(tag).await {
-            return Ok(Some(finished));
-        }
-        let failure = match self.join(nar, recipe, tag).end().await {
-            Ok(finished) => return Ok(Some(finished)),
-            Err(failure) => failure,
-        };
-        match failure.error() {
-            None => {
-                let encoder = self.compress_uncached(&**nar, recipe, 0..u64::MAX).await?;
-                let Some(encoder) = encoder else { return Ok(None) };
-                let file = match encoder.measure().await {
-                    Ok(file) => file,
-                    Err(CacheError::Damaged { .. }) => return Ok(None),
-                    Err(error) => return Err(error),
-                };
-                let source = (Arc::clone(self), Arc::clone(nar));
-                Ok(Some(Finished::uncached(Arc::clone(tag), file, source, recipe)))
-            }
-            Some(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
-            Some(error) => Err(error),
-        }
-    }
-
-    /// The bytes of `range` of a compressed NAR, compressed for one reader. The range may end behind the end.
-    pub(super) async fn compress_uncached(
-        &self,
-        nar: &dyn Blob,
-        recipe: Recipe,
-        range: Range<u64>,
-    ) -> Result<Option<UncachedEncoder>, CacheError> {
-        let permit = self.lane(recipe.codec).growing(recipe).await;
-        let permit = permit.ok_or(CacheError::ShuttingDown)?;
-        UncachedEncoder::start(nar, recipe, range, permit).await
-    }
-}
-
 #[async_trait]
 impl BinaryCache for CompressedCache {
     fn store_dir(&self) -> &StoreDir {
@@ -250,8 +216,9 @@ impl BinaryCache for CompressedCache {
     fn peek(&self, hash: &HashPart) -> Peek {
         match (self.inner.peek(hash), self.offer) {
             (Peek::Hit { freshness, nar_hash }, Some(codec)) => {
-                let is_known = self.known_compressed_file(&nar_hash, codec).is_some();
-                let offer = if is_known { COMPLETE } else { AWAITED };
+                let is_awaited = self.awaited.get(hash) == Some(nar_hash)
+                    && self.known_compressed_file(&nar_hash, codec).is_none();
+                let offer = if is_awaited { AWAITED } else { COMPLETE };
                 Peek::Hit { freshness: freshness.with_offer(offer), nar_hash }
             }
             (peek, _) => peek,
@@ -265,7 +232,7 @@ impl BinaryCache for CompressedCache {
         let Some(codec) = self.offer else { return Ok(Some(record)) };
         let PathRecord { info, offer, freshness } = record;
         if !self.compresses(info.nar_size) {
-            let freshness = freshness.with_offer(AWAITED);
+            let freshness = freshness.with_offer(COMPLETE);
             return Ok(Some(PathRecord { info, offer, freshness }));
         }
         let file = timeout(FILE_TIMEOUT, self.compressed_file(&info, codec)).await.ok().flatten();
@@ -276,6 +243,11 @@ impl BinaryCache for CompressedCache {
             file: file.map(|file| (file.hash.into(), file.size)),
             complete: file.is_some(),
         };
+        if offer.complete {
+            self.awaited.remove(&hash);
+        } else {
+            self.awaited.insert(hash, info.nar_hash);
+        }
         let freshness = freshness.with_offer(if offer.complete { COMPLETE } else { AWAITED });
         Ok(Some(PathRecord { info, offer, freshness }))
     }

@@ -84,3 +84,20 @@ impl NarCacheConfig {
         }
     }
 }
+
+/// NARs that are compressed while there is nothing else to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prewarm {
+    /// Those of the closures of these roots: profiles, other links into the store, or directories of such links.
+    pub roots: Vec<PathBuf>,
+    /// Those of paths that are registered while the server runs.
+    pub new_paths: bool,
+}
+
+impl Prewarm {
+    /// Whether anything is compressed in advance.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.new_paths || !self.roots.is_empty()
+    }
+}

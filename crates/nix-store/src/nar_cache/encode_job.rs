@@ -4,6 +4,7 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -12,15 +13,20 @@ use rns_formats::{Sha256Digest, Sha256Hasher};
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use super::{
-    Finished, NarCache, Recipe,
+    cache::NarCache,
     disk::Temporary,
-    encode_progress::{EncodeProgress, Failure, Progress},
+    encode_progress::{EncodeProgress, Failure, Progress, Reader},
     encoder::Encoder,
     file_name::CompressedFile,
+    finished::{Finished, Uncached},
     memory::{self, Small},
     portions::{Portion, Portions},
+    recipe::Recipe,
     throttle::{Busy, Throttle},
 };
+
+/// How long work that waits for its turn is kept in the queue when nobody wants it any more.
+const QUEUE_GRACE: Duration = Duration::from_secs(2);
 
 /// What is to be compressed, and for whom.
 pub(super) struct Order {
@@ -33,6 +39,64 @@ pub(super) struct Order {
     pub(super) busy: Option<Arc<Busy>>,
 }
 
+/// Takes part in the compression of a NAR, and starts it if it does not run.
+pub(super) fn join(
+    cache: &Arc<NarCache>,
+    nar: &Arc<dyn Blob>,
+    recipe: Recipe,
+    tag: &Arc<str>,
+) -> Reader {
+    join_as(cache, nar, recipe, tag, EncodeProgress::reader)
+}
+
+/// The same as another kind of reader.
+pub(super) fn join_as(
+    cache: &Arc<NarCache>,
+    nar: &Arc<dyn Blob>,
+    recipe: Recipe,
+    tag: &Arc<str>,
+    reader: fn(&Arc<EncodeProgress>) -> Reader,
+) -> Reader {
+    let (production, is_new) = cache.progress(tag);
+    let reader = reader(&production);
+    if is_new {
+        tokio::spawn(run(Order {
+            cache: Arc::clone(cache),
+            nar: Arc::clone(nar),
+            recipe,
+            tag: Arc::clone(tag),
+            production,
+            busy: None,
+        }));
+    }
+    reader
+}
+
+/// Waits until a NAR is compressed; `None` when it is gone or damaged.
+pub(super) async fn finish(
+    cache: &Arc<NarCache>,
+    nar: &Arc<dyn Blob>,
+    recipe: Recipe,
+    tag: &Arc<str>,
+) -> Result<Option<Finished>, CacheError> {
+    if let Some(finished) = cache.find(tag).await {
+        return Ok(Some(finished));
+    }
+    let failure = match join(cache, nar, recipe, tag).end().await {
+        Ok(finished) => return Ok(Some(finished)),
+        Err(failure) => failure,
+    };
+    match failure.error() {
+        None => {
+            let lane = Arc::clone(cache.lane(recipe.codec));
+            Finished::uncached(Arc::clone(tag), Uncached { lane, nar: Arc::clone(nar), recipe })
+                .await
+        }
+        Some(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
+        Some(error) => Err(error),
+    }
+}
+
 /// Waits for a turn, and does the work on a thread where it blocks nobody.
 pub(super) async fn run(order: Order) {
     let mut settled = Settled { order, result: Err(Failure::Cache) };
@@ -42,8 +106,14 @@ pub(super) async fn run(order: Order) {
     // One that nobody has asked for runs beside the others: it must not take their place while it rests.
     let permit = match (&order.busy, whole) {
         (Some(_), _) => None,
-        (None, true) => Some(lane.whole().await),
-        (None, false) => Some(lane.growing(order.recipe).await),
+        (None, _) => tokio::select! {
+            biased;
+            permit = async {
+                if whole { lane.whole().await } else { lane.growing(order.recipe).await }
+            } => Some(permit),
+            // Work that has not begun is left at once when everybody has left it.
+            () = order.production.abandoned(QUEUE_GRACE.min(order.cache.config.grace)) => return,
+        },
     };
     if matches!(permit, Some(None)) {
         return;
@@ -183,7 +253,10 @@ impl Order {
 
     fn temporary(&self) -> io::Result<Temporary<'_>> {
         if self.cache.is_paused() {
-            return Err(io::Error::other("the disk was full a moment ago"));
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the disk was full a moment ago",
+            ));
         }
         self.cache.disk.temporary()
     }

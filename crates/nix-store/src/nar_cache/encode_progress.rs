@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Finished, tail_reader::gone};
+use super::finished::Finished;
 use crate::CacheError;
 
 /// How far a compression has come.
@@ -42,6 +42,8 @@ pub(super) struct EncodeProgress {
 
 struct Audience {
     readers: usize,
+    /// Whether anybody has asked for the NAR itself.
+    is_wanted: bool,
     /// When the last one came or left.
     changed: Instant,
 }
@@ -54,11 +56,18 @@ pub(super) struct Reader {
 
 impl EncodeProgress {
     pub(super) fn new() -> Self {
-        let audience = Mutex::new(Audience { readers: 0, changed: Instant::now() });
+        let audience =
+            Mutex::new(Audience { readers: 0, is_wanted: false, changed: Instant::now() });
         Self { progress: watch::Sender::new(Progress::Waiting), audience }
     }
 
     pub(super) fn reader(self: &Arc<Self>) -> Reader {
+        self.audience().is_wanted = true;
+        self.early_reader()
+    }
+
+    /// A reader that expects others to come.
+    pub(super) fn early_reader(self: &Arc<Self>) -> Reader {
         self.change(|readers| readers + 1);
         Reader { production: Arc::clone(self), progress: self.progress.subscribe() }
     }
@@ -67,10 +76,19 @@ impl EncodeProgress {
         self.progress.send_replace(progress);
     }
 
-    /// Whether nobody has been there for this long.
+    /// Whether nobody has been there for this long, or everybody who expected others has left without one coming.
     pub(super) fn is_abandoned(&self, grace: Duration) -> bool {
         let audience = self.audience();
+        let grace = if audience.is_wanted { grace } else { Duration::ZERO };
         audience.readers == 0 && audience.changed.elapsed() >= grace
+    }
+
+    /// Waits until nobody has been there for this long.
+    pub(super) async fn abandoned(&self, grace: Duration) {
+        while !self.is_abandoned(grace) {
+            // Nobody can be gone for long enough before that.
+            tokio::time::sleep(grace.max(Duration::from_millis(100))).await;
+        }
     }
 
     /// Waits for the end without being a reader. Whether there is a result.
@@ -143,4 +161,9 @@ impl Failure {
             Self::Cache => None,
         }
     }
+}
+
+/// The error for a NAR whose path went away while it was compressed.
+pub(super) fn gone() -> CacheError {
+    CacheError::Gone { object: "a NAR that was being compressed".to_owned() }
 }

@@ -7,7 +7,7 @@ use zstd::zstd_safe::{
     CCtx, CParameter, InBuffer, OutBuffer, get_error_name, zstd_sys::ZSTD_EndDirective,
 };
 
-use super::Codec;
+use super::config::Codec;
 use crate::CacheError;
 
 /// Room that is offered to an encoder at a time.

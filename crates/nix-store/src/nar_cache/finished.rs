@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{Blob, BlobBody, CacheError, slice};
 
-use super::{CompressedFile, NarCache, Recipe, disk::Found, memory::Small, steps::Stepping};
+use super::{
+    disk::Found, file_name::CompressedFile, lane::Lane, memory::Small, recipe::Recipe,
+    steps::Stepping, uncached_encoder::UncachedEncoder,
+};
 use crate::chunks::FileStream;
 
 /// A compressed NAR: its length and hash are known, and every range of it can be had.
@@ -24,12 +27,26 @@ enum Source {
         open: Arc<OwnedFd>,
         name: Option<Arc<str>>,
     },
-    /// Nowhere: it is compressed anew for each reader.
-    Uncached {
-        cache: Arc<NarCache>,
-        nar: Arc<dyn Blob>,
-        recipe: Recipe,
-    },
+    /// It is compressed anew for each reader.
+    Nowhere(Uncached),
+}
+
+/// What a compressed NAR is made from, again and again.
+#[derive(Clone)]
+pub(super) struct Uncached {
+    pub(super) lane: Arc<Lane>,
+    pub(super) nar: Arc<dyn Blob>,
+    pub(super) recipe: Recipe,
+}
+
+impl Uncached {
+    /// The bytes of `range` of the compressed NAR, which may end behind the end. `None` when the NAR is gone or damaged.
+    pub(super) async fn encoder(
+        &self,
+        range: Range<u64>,
+    ) -> Result<Option<UncachedEncoder>, CacheError> {
+        UncachedEncoder::start(&*self.nar, self.recipe, range, &self.lane).await
+    }
 }
 
 impl Finished {
@@ -53,13 +70,17 @@ impl Finished {
         Self { tag, file, source: Source::File { open, name: None } }
     }
 
-    pub(super) fn uncached(
+    /// One for which there is no room. `None` when the NAR is gone or damaged.
+    pub(super) async fn uncached(
         tag: Arc<str>,
-        file: CompressedFile,
-        (cache, nar): (Arc<NarCache>, Arc<dyn Blob>),
-        recipe: Recipe,
-    ) -> Self {
-        Self { tag, file, source: Source::Uncached { cache, nar, recipe } }
+        source: Uncached,
+    ) -> Result<Option<Self>, CacheError> {
+        let Some(encoder) = source.encoder(0..u64::MAX).await? else { return Ok(None) };
+        match encoder.measure().await {
+            Ok(file) => Ok(Some(Self { tag, file, source: Source::Nowhere(source) })),
+            Err(CacheError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Length and hash.
@@ -102,8 +123,8 @@ impl Blob for Finished {
                 let chunks = FileStream::start(Arc::clone(open), path, range);
                 Some(BlobBody::Stream(Box::new(chunks)))
             }
-            Source::Uncached { cache, nar, recipe } => {
-                let encoder = cache.compress_uncached(&**nar, *recipe, range).await?;
+            Source::Nowhere(source) => {
+                let encoder = source.encoder(range).await?;
                 encoder.map(|encoder| BlobBody::Stream(Box::new(Stepping::start(encoder))))
             }
         })

@@ -8,7 +8,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{Codec, Recipe};
+use super::{config::Codec, recipe::Recipe};
 use crate::CacheError;
 
 pub(super) struct Lane {
@@ -20,6 +20,8 @@ pub(super) struct Lane {
     /// One permit for each MiB that the other encoders may take.
     growing: Arc<Semaphore>,
     memory_mib: u32,
+    /// One permit for each NAR that may be begun early.
+    early: Arc<Semaphore>,
 }
 
 impl Lane {
@@ -34,7 +36,17 @@ impl Lane {
             whole: Arc::new(Semaphore::new(processors)),
             growing: Arc::new(Semaphore::new(memory_mib as usize)),
             memory_mib,
+            // The slow codec, whose encoders take much memory, keeps room for those who wait for a NAR.
+            early: Arc::new(Semaphore::new(match codec {
+                Codec::Zstd => processors,
+                Codec::Xz => 1,
+            })),
         }
+    }
+
+    /// A place among those that are begun early, if there is one.
+    pub(super) fn early(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.early).try_acquire_owned().ok()
     }
 
     /// How NARs are compressed here.

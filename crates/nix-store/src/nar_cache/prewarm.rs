@@ -5,28 +5,14 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 use rns_cache::{CacheError, ExposurePolicy, IsBusy};
 use rns_formats::HashPart;
 
-use super::{Codec, CompressedCache, Warmed};
+use super::{
+    compressed::{CompressedCache, Warmed},
+    config::{Codec, Prewarm},
+};
 use crate::LocalStore;
 
 /// How often it is looked for new paths.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-
-/// NARs that are compressed while there is nothing else to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prewarm {
-    /// Those of the closures of these roots: profiles, other links into the store, or directories of such links.
-    pub roots: Vec<PathBuf>,
-    /// Those of paths that are registered while the server runs.
-    pub new_paths: bool,
-}
-
-impl Prewarm {
-    /// Whether anything is compressed in advance.
-    #[must_use]
-    pub const fn is_wanted(&self) -> bool {
-        self.new_paths || !self.roots.is_empty()
-    }
-}
 
 /// The caches whose paths are compressed: those that are in use now.
 pub(crate) type CachesInUse = dyn Fn() -> Vec<CompressedCache> + Send + Sync;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use rns_formats::Sha256Digest;
 
-use super::{Codec, encoder::Encoder};
+use super::{config::Codec, encoder::Encoder};
 use crate::CacheError;
 
 /// The codec, its level, and the encoder's fingerprint.

@@ -8,8 +8,11 @@ use rns_cache::{Blob, CacheError, Chunks, GrowingBlob};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Finished, NarCache, Recipe,
-    encode_progress::{Failure, Progress, Reader},
+    cache::NarCache,
+    encode_job,
+    encode_progress::{Failure, Progress, Reader, gone},
+    finished::{Finished, Uncached},
+    recipe::Recipe,
     steps::{Stepping, Steps},
     uncached_encoder::UncachedEncoder,
 };
@@ -110,11 +113,11 @@ impl GrowingNar {
     /// # Errors
     /// When the NAR cannot be read.
     pub async fn finish(&self) -> Result<Option<Finished>, CacheError> {
-        self.cache.finish(&self.nar, self.recipe, &self.tag).await
+        encode_job::finish(&self.cache, &self.nar, self.recipe, &self.tag).await
     }
 
     fn open(&self) -> Via {
-        Via::File(self.cache.join(&self.nar, self.recipe, &self.tag))
+        Via::File(encode_job::join(&self.cache, &self.nar, self.recipe, &self.tag))
     }
 
     /// Every run makes the same bytes: what was sent before is skipped.
@@ -122,17 +125,13 @@ impl GrowingNar {
         if let Some(error) = failure.error() {
             return Err(error);
         }
-        let range = offset..u64::MAX;
-        match self.cache.compress_uncached(&*self.nar, self.recipe, range).await? {
+        let lane = Arc::clone(self.cache.lane(self.recipe.codec));
+        let source = Uncached { lane, nar: Arc::clone(&self.nar), recipe: self.recipe };
+        match source.encoder(offset..u64::MAX).await? {
             Some(encoder) => Ok(Via::UncachedEncoder(Box::new(encoder))),
             None => Err(gone()),
         }
     }
-}
-
-/// The error for a NAR whose path went away while it was compressed.
-pub(super) fn gone() -> CacheError {
-    CacheError::Gone { object: "a NAR that was being compressed".to_owned() }
 }
 
 /// Some bytes of a file that has them.

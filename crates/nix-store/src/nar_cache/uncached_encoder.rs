@@ -9,9 +9,11 @@ use rns_formats::Sha256Hasher;
 use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use super::{
-    CompressedFile, Recipe,
     encoder::Encoder,
+    file_name::CompressedFile,
+    lane::Lane,
     portions::{Portion, Portions},
+    recipe::Recipe,
     steps::Steps,
 };
 
@@ -41,8 +43,9 @@ impl UncachedEncoder {
         nar: &dyn Blob,
         recipe: Recipe,
         range: Range<u64>,
-        permit: OwnedSemaphorePermit,
+        lane: &Lane,
     ) -> Result<Option<Self>, CacheError> {
+        let permit = lane.growing(recipe).await.ok_or(CacheError::ShuttingDown)?;
         let size = nar.len();
         let body = match nar.read(0..size).await {
             Ok(Some(body)) => body,

@@ -62,18 +62,20 @@ async fn debug_information_is_found_where_it_is() {
 }
 
 #[tokio::test]
-async fn only_paths_called_debug_are_looked_at() {
+async fn whatever_an_output_is_called_its_debug_information_is_found() {
     let mut fixture = FixtureStore::new();
-    fixture.add("hello-1.0", debug_tree(&[id(1, 1)]));
-    fixture.add("hello-debug-1.0", debug_tree(&[id(1, 2)]));
+    let names = ["hello-1.0", "hello-debug-1.0", "hello-1.0-dbg", "hello-1.0-debug"];
+    let paths: Vec<_> =
+        (1..).zip(names).map(|(n, name)| fixture.add(name, debug_tree(&[id(1, n)]))).collect();
     fixture.add("empty-debug", Tree::directory::<&str>([]));
     fixture.add("file-debug", Tree::file("x"));
-    let unregistered = fixture.add("unregistered-debug", debug_tree(&[id(1, 3)]));
+    let unregistered = fixture.add("unregistered-debug", debug_tree(&[id(1, 9)]));
     fixture.forget(&unregistered);
     let store = open(&fixture);
-    for last in 1..4 {
-        assert_eq!(path_of(&store, id(1, last)).await, None, "{last}");
+    for (n, path) in (1..).zip(paths) {
+        assert_eq!(path_of(&store, id(1, n)).await, Some(path));
     }
+    assert_eq!(path_of(&store, id(1, 9)).await, None);
 }
 
 #[tokio::test]
@@ -100,6 +102,7 @@ async fn what_comes_and_goes_while_the_server_runs_is_noticed() {
 async fn symbolic_links_are_not_followed() {
     let mut fixture = FixtureStore::new();
     let real = fixture.add("real", debug_tree(&[id(1, 1)]));
+    fixture.forget(&real);
     let ids = fixture.real_path(&real).join("lib/debug/.build-id");
     let link = |to: &str| Tree::symlink(ids.join(to).to_str().unwrap());
     let build_id = |tree: Tree| {

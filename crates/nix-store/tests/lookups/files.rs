@@ -226,6 +226,7 @@ async fn what_is_not_registered_or_gone_is_not_there() {
         (fixture.add("unregistered", tree.clone()), fixture.add("gone", tree));
     fixture.forget(&unregistered);
     fixture.remove_files(&gone);
+    fixture.add("there", Tree::file("x"));
     let store = open(&fixture);
     for path in [&unregistered, &gone] {
         assert!(ask(&store, path, "file").await.is_none());

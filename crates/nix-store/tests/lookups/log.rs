@@ -10,7 +10,7 @@ use std::{
 use rns_cache::{BuildLog, CacheError, LogContents};
 use rns_formats::{LogName, Resource, url};
 use rns_nix_store::{LocalStore, StoreConfig};
-use rns_testing::{FixtureStore, LogFile};
+use rns_testing::{Entry, FixtureStore, LogFile, Tree};
 
 use crate::{collect, config, open, read};
 
@@ -69,6 +69,31 @@ fn lines(len: usize) -> Vec<u8> {
     }
     text.truncate(len);
     text
+}
+
+#[tokio::test]
+async fn a_hash_part_stands_for_its_derivation_or_that_of_an_output() {
+    let hash = &NAME[..32];
+    for form in [LogFile::Plain, LogFile::Bzip2] {
+        let mut fixture = FixtureStore::new();
+        fixture.add_log(NAME, form, b"built\n");
+        let output = fixture.insert(Entry::new("hello", Tree::file("x")).deriver(full_path(NAME)));
+        let store = open(&fixture);
+        // The derivation is not valid any more.
+        let log = ask(&store, hash).await.expect("it is there");
+        assert_eq!(text(log).await, "built\n", "{form:?}");
+        let log = ask(&store, &output.hash_part().to_string()).await.expect("its deriver's");
+        assert_eq!(text(log).await, "built\n", "{form:?}");
+        assert!(ask(&store, &hash.replace("0cq5", "0cq6")).await.is_none());
+    }
+    let mut fixture = FixtureStore::new();
+    fixture.add_log(NAME, LogFile::Plain, b"built\n");
+    fixture.insert(Entry::new(&NAME[33..], Tree::file("drv")).hash_part(hash));
+    assert!(ask(&open(&fixture), hash).await.is_some(), "the derivation is valid");
+}
+
+fn full_path(base: &str) -> String {
+    format!("/nix/store/{base}")
 }
 
 #[tokio::test]

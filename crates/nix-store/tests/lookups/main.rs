@@ -8,6 +8,7 @@
 
 mod debuginfo;
 mod files;
+mod health;
 mod listing;
 mod log;
 mod nar_index;

@@ -34,7 +34,12 @@ use actix_web::{
 };
 use arc_swap::ArcSwap;
 
-use self::{client_certificate::ClientCertificate, denied::Denied, oidc::Oidc, tokens::Tokens};
+use self::{
+    client_certificate::ClientCertificate,
+    denied::Denied,
+    oidc::Oidc,
+    tokens::{TokenFileError, Tokens},
+};
 pub(crate) use self::{
     connection_certificate::ConnectionCertificate,
     credential::Credential,
@@ -58,7 +63,7 @@ pub(crate) struct Access {
     anonymous: Permissions,
     file: Option<PathBuf>,
     /// The tokens of the file, or why there are none: then nobody is let in by a token.
-    tokens: ArcSwap<Result<Tokens, String>>,
+    tokens: ArcSwap<Result<Tokens, TokenFileError>>,
     /// Whether the file could not be used when it was last read.
     is_refused: AtomicBool,
     subjects: Vec<SubjectRule>,
@@ -96,7 +101,7 @@ impl Access {
 
     /// What keeps clients from being known, for the operator; empty when all is well.
     pub(crate) fn problems(&self) -> Vec<String> {
-        self.tokens.load().as_ref().as_ref().err().cloned().into_iter().collect()
+        self.tokens.load().as_ref().as_ref().err().map(ToString::to_string).into_iter().collect()
     }
 
     /// Whether the file of tokens could not be used when it was last read: older tokens are in use, or none.
@@ -115,7 +120,10 @@ impl Access {
     ///
     /// # Errors
     /// What is wrong with it; the tokens stay as they were.
-    pub(crate) fn reload_tokens(&self, prepare: impl FnOnce(&Tokens)) -> Result<usize, String> {
+    pub(crate) fn reload_tokens(
+        &self,
+        prepare: impl FnOnce(&Tokens),
+    ) -> Result<usize, TokenFileError> {
         let tokens = load(self.file.as_deref());
         self.is_refused.store(tokens.is_err(), Ordering::Relaxed);
         let tokens = tokens?;
@@ -163,11 +171,8 @@ impl Access {
 }
 
 /// The tokens of a file; without a file there are none.
-fn load(file: Option<&Path>) -> Result<Tokens, String> {
-    file.map_or_else(
-        || Ok(Tokens::default()),
-        |file| Tokens::load(file).map_err(|error| error.to_string()),
-    )
+fn load(file: Option<&Path>) -> Result<Tokens, TokenFileError> {
+    file.map_or_else(|| Ok(Tokens::default()), Tokens::load)
 }
 
 /// What keeps a configuration from telling clients apart, for the operator.
@@ -181,7 +186,7 @@ pub fn problems(config: &AccessConfig) -> Vec<String> {
 /// What is wrong with the file of tokens, for the operator.
 #[must_use]
 pub fn token_problems(config: &AccessConfig) -> Option<String> {
-    load(config.tokens.as_deref()).err()
+    load(config.tokens.as_deref()).err().map(|error| error.to_string())
 }
 
 /// What is wrong with the issuers of tokens, each with its name in the configuration.

@@ -9,7 +9,7 @@ use crate::config::{AccessConfig, SigningConfig};
 pub struct CachesConfig {
     /// What is answered where no cache with a name is meant.
     pub default: CacheConfig,
-    /// CachesConfig with a host name or a path of their own.
+    /// Caches with a host name or a path of their own.
     pub named: Vec<NamedCache>,
 }
 

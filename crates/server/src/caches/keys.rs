@@ -12,13 +12,15 @@ use rns_formats::{PublicKey, SecretKey};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use super::copies::original;
+
 /// No key is longer: a name and 88 characters of base64.
 const MAX_LEN: u64 = 4096;
 
 /// A key file that cannot be used. The text names the file, what is wrong with it and what mends it,
 /// and never shows any of its content.
 #[derive(Debug, thiserror::Error)]
-#[error("secret key file {path}: {problem}", path = path.display())]
+#[error("secret key file {path}: {problem}", path = original(path).display())]
 pub struct KeyFileError {
     /// The file.
     pub path: PathBuf,
@@ -130,7 +132,7 @@ fn open(path: &Path) -> Result<File, KeyProblem> {
         ErrorKind::NotFound | ErrorKind::NotADirectory => KeyProblem::Missing {
             command: format!(
                 "rust-nix-serve key generate --output {} cache.example.org-1",
-                quoted(path)
+                quoted(&original(path))
             ),
         },
         ErrorKind::PermissionDenied => {
@@ -274,6 +276,15 @@ mod tests {
         let text = load_key(&path).unwrap_err().to_string();
         assert!(text.contains("key generate --output '"), "{text}");
         assert!(text.contains(r"it'\''s missing' cache"), "{text}");
+    }
+
+    #[test]
+    fn of_a_missing_copy_the_message_names_the_file_that_the_operator_owns() {
+        let copy = Path::new("/run/rust-nix-serve-keys/run/secrets/not-there");
+        let text = load_key(copy).unwrap_err().to_string();
+        assert!(text.starts_with("secret key file /run/secrets/not-there: "), "{text}");
+        assert!(text.contains("--output /run/secrets/not-there cache"), "{text}");
+        assert!(!text.contains("rust-nix-serve-keys"), "{text}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often somebody who cannot know yet asks again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// CachesConfig that are about to be shown. Dropped: they will not be.
+/// Caches that are about to be shown. Dropped: they will not be.
 pub(crate) struct PendingCaches {
     pub(crate) views: Arc<CacheRegistry>,
     settled: JoinHandle<()>,

@@ -14,8 +14,12 @@ use rns_cache::{BinaryCache, CacheFactory, Pattern};
 use rns_formats::CacheInfo;
 
 use crate::{
-    auth::{Access, denied, tokens::Tokens},
+    auth::{
+        Access, denied,
+        tokens::{TokenFileError, Tokens},
+    },
     caches::{
+        outage::Outage,
         scoped::ScopedCaches,
         signing::{SharedSigner, Signer, share},
     },
@@ -23,14 +27,14 @@ use crate::{
     router::request_parts::RequestParts,
 };
 
-/// Distinguishes the views that were ever there, so that nothing that was narinfo for one is sent for another.
+/// Distinguishes the views that were ever there, so that nothing that was rendered for one is sent for another.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// One cache, as it is answered for.
 pub(crate) struct Cache {
     /// Its name in the configuration; the default one has none.
     pub(crate) name: Option<Arc<str>>,
-    /// Distinguishes what was narinfo for it.
+    /// Distinguishes what was rendered for it.
     pub(crate) id: u32,
     /// The backends, as far as they are shown.
     pub(crate) store: Arc<dyn BinaryCache>,
@@ -46,6 +50,10 @@ pub(crate) struct Cache {
     pub(crate) challenge: HeaderValue,
     /// How it was configured.
     pub(crate) config: CacheConfig,
+    /// Narinfos that cannot be answered.
+    pub(crate) outage: Outage,
+    /// Tokens that cannot be checked.
+    pub(crate) token_outage: Outage,
     signer: Arc<SharedSigner>,
     /// Whether the keys could not be used when they were last loaded.
     keys_refused: AtomicBool,
@@ -78,6 +86,8 @@ impl Cache {
             access: Arc::new(Access::new(&config.access)),
             challenge: denied::challenge(name),
             config: config.clone(),
+            outage: Outage::default(),
+            token_outage: Outage::default(),
             keys_refused: (!signer.problems().is_empty()).into(),
             signer: Arc::new(share(signer)),
             restricted: ScopedCaches::default(),
@@ -100,6 +110,8 @@ impl Cache {
             access: Arc::clone(&self.access),
             challenge: self.challenge.clone(),
             config: CacheConfig { expose: policy, ..self.config.clone() },
+            outage: Outage::default(),
+            token_outage: Outage::default(),
             signer: Arc::clone(&self.signer),
             keys_refused: false.into(),
             restricted: ScopedCaches::default(),
@@ -116,7 +128,7 @@ impl Cache {
     ///
     /// # Errors
     /// What is wrong with it; the tokens stay as they were.
-    pub(crate) fn reload_tokens(&self) -> Result<usize, String> {
+    pub(crate) fn reload_tokens(&self) -> Result<usize, TokenFileError> {
         self.access.reload_tokens(|tokens| self.prepare(tokens))
     }
 

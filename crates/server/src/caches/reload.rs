@@ -102,7 +102,7 @@ impl From<ReloadError> for Problems {
     fn from(error: ReloadError) -> Self {
         match error {
             ReloadError::StillWritten => Self::StillWritten,
-            ReloadError::Refused(text) => Self::Refused(vec![text]),
+            ReloadError::Refused(problem) => Self::Refused(vec![problem.to_string()]),
         }
     }
 }

@@ -11,7 +11,7 @@ use rns_formats::{
 
 use crate::config::{SigningConfig, SigningPolicy};
 
-/// Counts the sets of keys that have been in use, so that what was narinfo with one is not taken for
+/// Counts the sets of keys that have been in use, so that what was rendered with one is not taken for
 /// the work of the next.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
@@ -89,7 +89,8 @@ impl Signer {
         }
     }
 
-    /// The signatures that go into the narinfo of a path, each once.
+    /// The signatures that go into the narinfo of a path, each once. Stored ones are passed on as they are,
+    /// of whatever algorithm; only those by names of keys in use here must be right.
     #[must_use]
     pub fn signatures(&self, info: &PathInfo, store_dir: &StoreDir) -> Vec<Signature> {
         let mut signatures = match self.policy {
@@ -100,6 +101,11 @@ impl Signer {
             return signatures;
         }
         let fingerprint = info.fingerprint(store_dir);
+        signatures.retain(|stored| {
+            // A client stops at a wrong signature by a name that it trusts, which it does these.
+            let own = self.keys.iter().find(|key| *key.name() == stored.key);
+            own.is_none_or(|key| key.public_key().verify(&fingerprint, stored))
+        });
         if self.signs(info, &fingerprint) {
             for key in &self.keys {
                 let signature = key.sign(&fingerprint);

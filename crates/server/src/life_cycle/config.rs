@@ -1,6 +1,6 @@
 //! What the server is told: every value parsed and checked before it arrives here.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     auth::config::FailurePolicyConfig, caches::config::CachesConfig,
@@ -133,12 +133,12 @@ pub struct Hooks {
 pub type ReloadHook = dyn Fn() -> Result<Reloadable, ReloadError> + Send + Sync;
 
 /// Why there is no new configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ReloadError {
     /// Its file changes at the moment: another try in a moment may find it whole.
     StillWritten,
-    /// It is refused; the text is for the operator.
-    Refused(String),
+    /// It is refused; the error is for the operator.
+    Refused(Box<dyn Error>),
 }
 
 /// See [`Hooks::started`]: one URL (or `unix:` path) for each listener, and the public keys that sign.

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod core_dumps;
+pub(crate) mod error;
 pub(crate) mod heartbeat;
 pub(crate) mod nofile_limit;
 pub(crate) mod run;

@@ -1,17 +1,18 @@
 //! The life of a server: listen, answer, reload, end.
 
-use std::{io, pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 
 use crate::{
     caches::reload::{Reloader, Seen},
     config::{Hooks, OpenBackends, ServerConfig},
     connection::{
-        listen::{self, Bound, ListenError, Purpose, Wanted},
-        tls::{Certificate, TlsError},
+        listen::{self, Bound, Purpose, Wanted},
+        tls::Certificate,
     },
     jobs::idle_work,
     life_cycle::{
         core_dumps,
+        error::RunError,
         heartbeat::Heartbeats,
         shutdown,
         signals::{Request, Signals},
@@ -20,36 +21,6 @@ use crate::{
         systemd, workers,
     },
 };
-
-/// Why a server could not start, or ended by itself.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// A listener could not be opened.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// Certificate or key cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// A listener speaks TLS and there is no certificate.
-    #[error(
-        "clients speak TLS on {url} and no certificate is configured: set certificate and key in the \
-         section [tls]"
-    )]
-    NoCertificate {
-        /// The listener.
-        url: String,
-    },
-    /// The TLS library refuses its configuration.
-    #[error("cannot set up TLS: {0}")]
-    TlsSetup(#[from] rustls::Error),
-    /// Threads, signals or sockets could not be had.
-    #[error("cannot start: {0}")]
-    Start(#[from] io::Error),
-    /// The server ended without being asked to.
-    #[error("the server ended by itself")]
-    Ended,
-}
 
 /// Serves until SIGTERM or SIGINT.
 ///

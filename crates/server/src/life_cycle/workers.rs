@@ -12,7 +12,7 @@ use crate::{
         open::{MAX_METRICS_CONNECTIONS, Roster},
         tls::Certificate,
     },
-    life_cycle::{heartbeat::Heartbeats, nofile_limit, run::RunError, state::State},
+    life_cycle::{error::RunError, heartbeat::Heartbeats, nofile_limit, state::State},
 };
 
 /// Most workers that the server library can have.

@@ -61,3 +61,8 @@ impl Build {
             .set(1.0);
     }
 }
+
+/// A level as the library has it.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -3,7 +3,7 @@
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 use rns_cache::ExposureStats;
 
-use super::{build::Build, observed::signed};
+use super::build::{Build, signed};
 
 /// Labelled with the names that caches have in the configuration; the one without a name has an empty label.
 const LABELS: &[&str] = &["cache"];
@@ -49,7 +49,7 @@ impl Exposures {
     }
 
     pub(super) fn fill(&self, exposures: &[(String, ExposureStats)]) {
-        // CachesConfig that are gone are not shown.
+        // Caches that are gone are not shown.
         self.exposed.reset();
         self.withheld.reset();
         self.roots_missing.reset();

@@ -6,7 +6,11 @@ use prometheus::{Gauge, IntCounter, IntGauge};
 
 use rns_cache::{ExposureStats, NarCacheStats};
 
-use super::{build::Build, exposure::Exposures, process};
+use super::{
+    build::{Build, signed},
+    exposure::Exposures,
+    process,
+};
 
 /// What the store and the signer have counted themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub(crate) struct Observed {
     pub(crate) send_memory_bytes: u64,
     /// Requests that wait for others to be answered.
     pub(crate) requests_waiting: u64,
-    /// Memory taken by narinfo narinfos, in bytes.
+    /// Memory taken by rendered narinfos, in bytes.
     pub(crate) narinfo_cache_bytes: u64,
     /// Compressed NARs.
     pub(crate) nar_cache: NarCacheStats,
@@ -37,7 +41,7 @@ pub(crate) struct Observed {
     pub(crate) signing_keys: u64,
     /// Configured keys that cannot be used.
     pub(crate) signing_problems: u64,
-    /// CachesConfig whose file of tokens could not be used when it was last read.
+    /// Caches whose file of tokens could not be used when it was last read.
     pub(crate) token_file_problems: u64,
 }
 
@@ -105,7 +109,7 @@ impl RequestParts {
                 "Requests that wait because as much is being sent as may be.",
             ),
             narinfo_bytes: build
-                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by narinfo narinfos."),
+                .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
             nar_cache: NarCache::new(build),
             exposures: Exposures::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
@@ -115,7 +119,7 @@ impl RequestParts {
             ),
             token_file_problems: build.gauge(
                 "rust_nix_serve_token_file_problems",
-                "CachesConfig whose file of tokens was refused when it was last read.",
+                "Caches whose file of tokens was refused when it was last read.",
             ),
         }
     }
@@ -193,10 +197,6 @@ impl NarCache {
         self.running.set(signed(numbers.running));
         raise(&self.made, numbers.made);
     }
-}
-
-pub(super) fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn raise(counter: &IntCounter, to: u64) {

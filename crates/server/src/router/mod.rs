@@ -108,7 +108,7 @@ async fn limited(request: &HttpRequest, state: &State, first: Meant) -> Answer {
         }
         Err((refusal, view)) => {
             drop(turn);
-            auth::denied::answer(refusal, state, &view).await
+            view.token_outage.learn(auth::denied::answer(refusal, state, &view).await)
         }
     }
 }
@@ -146,8 +146,20 @@ async fn perform(
 
 async fn route(request: &HttpRequest, state: &State, view: &Cache, resource: Resource) -> Answer {
     match resource {
+        Resource::Readyz | Resource::Healthz | Resource::Metrics => {
+            by_name(request, state, view, resource).await
+        }
+        Resource::NarInfo { .. } => {
+            view.outage.learn(by_name(request, state, view, resource).await)
+        }
+        _ => view.outage.finally(by_name(request, state, view, resource).await),
+    }
+}
+
+async fn by_name(request: &HttpRequest, state: &State, view: &Cache, resource: Resource) -> Answer {
+    match resource {
         Resource::Root => routes::page::get(request, state, view),
-        Resource::CacheInfo => routes::cache_info::get(request, view),
+        Resource::CacheInfo => routes::cache_info::get(request, state, view).await,
         Resource::NarInfo { hash, json } => {
             routes::narinfo::get(request, state, view, hash, json).await
         }

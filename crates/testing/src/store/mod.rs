@@ -142,6 +142,11 @@ impl FixtureStore {
         }
     }
 
+    /// Writes the files of a path again, which are not there any more.
+    pub fn restore_files(&self, path: &StorePath) {
+        self.trees[path].write_to(&self.real_path(path));
+    }
+
     /// Changes the database by hand.
     pub fn execute(&self, sql: &str, params: impl Params) -> usize {
         self.connection().execute(sql, params).unwrap()
@@ -201,6 +206,7 @@ impl FixtureStore {
                 .filter_map(|text| Signature::parse(text).ok())
                 .collect(),
             ca: entry.ca,
+            provenance: None,
             ultimate: entry.ultimate,
             registration_time: entry.registration_time,
         }

@@ -81,6 +81,7 @@ fn put<'a>(
         deriver: None,
         signatures: Vec::new(),
         ca: None,
+        provenance: None,
         ultimate: false,
         registration_time: 1_700_000_000,
     };

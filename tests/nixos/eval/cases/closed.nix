@@ -24,7 +24,7 @@ let
       networking.enableIPv6 = false;
     }
   ];
-  listens = machine: machine.systemd.sockets.rust-nix-serve.socketConfig.ListenStream;
+  listens = machine: machine.systemd.sockets.rust-nix-serve-tcp.socketConfig.ListenStream;
 in
 {
   "nothing is refused" = {

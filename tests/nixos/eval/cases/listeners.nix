@@ -2,6 +2,7 @@
 {
   evaluate,
   has,
+  lib,
   modules,
   ...
 }:
@@ -33,7 +34,7 @@ let
       key = "/run/secrets/key.pem";
     };
   };
-  socket = network.systemd.sockets.rust-nix-serve.socketConfig;
+  socket = network.systemd.sockets.rust-nix-serve-tcp.socketConfig;
 in
 {
   "each address has its socket" = {
@@ -63,7 +64,8 @@ in
   "own listeners keep the network" =
     has "AF_INET6\n" (own.unit "rust-nix-serve.service")
     && !(has "PrivateNetwork" (own.unit "rust-nix-serve.service"));
-  "own listeners need no socket unit" = !(own.systemd.sockets ? rust-nix-serve);
+  "own listeners need no socket unit" =
+    lib.filter (lib.hasPrefix "rust-nix-serve") (lib.attrNames own.systemd.sockets) == [ ];
   "and are not refused" = {
     got = own.refusals;
     want = [ ];

@@ -43,6 +43,26 @@ let
     };
   };
   none = with' { narCache.enable = false; };
+  plain = evaluate [
+    modules.nixos.default
+    {
+      services.rust-nix-serve = {
+        enable = true;
+        hostName = "cache";
+        expose.everything = true;
+        narCache.enable = true;
+      };
+      services.nginx.package = lib.mkForce (
+        let
+          package = pkgs.nginx // {
+            modules = [ ];
+            override = _: package;
+          };
+        in
+        package
+      );
+    }
+  ];
   alone = evaluate [
     modules.nixos.default
     {
@@ -60,7 +80,22 @@ in
   };
   "the daemon may write the directory, and nginx read it" =
     has "CacheDirectory=rust-nix-serve\n" (machine.unit "rust-nix-serve.service")
-    && lib.elem "rust-nix-serve" machine.users.users.nginx.extraGroups;
+    && has "Group=rust-nix-serve-nars\n" (machine.unit "rust-nix-serve.service")
+    && machine.users.groups ? rust-nix-serve-nars;
+  "nginx is in the group of the NAR cache, and in no other" = {
+    got = machine.users.users.nginx.extraGroups;
+    want = [ "rust-nix-serve-nars" ];
+  };
+  "without nginx the daemon has its own group" = has "Group=rust-nix-serve\n" (
+    alone.unit "rust-nix-serve.service"
+  );
+  # An nginx that was only reloaded has its old groups.
+  "what nginx may not read or does not find, the daemon sends" =
+    has "error_page 403 404 = @rust-nix-serve;" machine.nginxConf;
+  "headers that the operator says for all hosts stay" =
+    has "more_set_headers" machine.nginxConf && !(has "add_header" machine.nginxConf);
+  "an nginx without headers-more gets along" =
+    has "add_header ETag" plain.nginxConf && !(has "more_" plain.nginxConf);
   "nginx knows the place, the outside does not" =
     has "alias /var/cache/rust-nix-serve/;" machine.nginxConf && has "internal;" machine.nginxConf;
   "the daemon knows which socket is nginx's" =
@@ -68,7 +103,7 @@ in
     && machine.services.rust-nix-serve.settings.nginx.location == "/nar-cache/";
   "a directory of one's own" =
     has "ReadWritePaths=/srv/nars\n" (elsewhere.unit "rust-nix-serve.service")
-    && lib.elem "d /srv/nars 0750 rust-nix-serve rust-nix-serve -" elsewhere.systemd.tmpfiles.rules
+    && lib.elem "d /srv/nars 0750 rust-nix-serve rust-nix-serve-nars -" elsewhere.systemd.tmpfiles.rules
     && elsewhere.services.rust-nix-serve.settings.nar_cache.size == "1TiB";
   "what is compressed before anybody asks" =
     warm.services.rust-nix-serve.settings.nar_cache.prewarm_roots == [

@@ -13,7 +13,8 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache";
+          hostName = "cache.example.com";
+          acme.email = "admin@example.com";
           expose.everything = true;
           tokensFile = "/run/secrets/tokens";
         }
@@ -28,11 +29,27 @@ let
   };
   literal = with' { tokensFile = ./private.nix; };
   behind = with' { access.trustedProxies = [ "10.0.0.1" ]; };
+  open =
+    options:
+    evaluate [
+      modules.nixos.default
+      { services.rust-nix-serve = { enable = true; } // options; }
+    ];
+  written = open { access.anonymous = [ "read" ]; };
+  issued = open {
+    access.anonymous = [ "read" ];
+    settings.access.oidc.ci.issuer = "https://ci.example.com";
+  };
+  holders = open {
+    access.anonymous = [ "read" ];
+    access.subjects = [ "read: O=Example" ];
+  };
   public = evaluate [
     modules.nixos.default
     { services.rust-nix-serve.enable = true; }
   ];
-  access = machine: machine.services.rust-nix-serve.settings.access;
+  access = machine: machine.services.rust-nix-serve.daemonSettings.access;
+  copied = machine: map (secret: secret.file) machine.services.rust-nix-serve.secrets;
 in
 {
   "nothing is refused" = {
@@ -51,6 +68,24 @@ in
     want = [ "read" ];
   };
   "without tokens nothing is asked" = !(public.services.rust-nix-serve.settings ? access);
+  "what is written is never dropped" = {
+    got = map access [
+      written
+      issued
+      holders
+    ];
+    want = [
+      { anonymous = [ "read" ]; }
+      {
+        anonymous = [ "read" ];
+        oidc.ci.issuer = "https://ci.example.com";
+      }
+      {
+        anonymous = [ "read" ];
+        subjects = [ "read: O=Example" ];
+      }
+    ];
+  };
   "other proxies are believed when named" = {
     got = (access behind).trusted_proxies;
     want = [ "10.0.0.1" ];
@@ -59,7 +94,7 @@ in
     has ''"services.rust-nix-serve.tokensFile=/run/secrets/tokens"'' (
       machine.unit "rust-nix-serve-keys.service"
     )
-    && machine.systemd.paths.rust-nix-serve-keys.pathConfig.PathChanged == [ "/run/secrets/tokens" ];
+    && copied machine == [ "/run/secrets/tokens" ];
   "hashes of tokens may be in the store, and are not copied then" =
     literal.refusals == [ ]
     && has builtins.storeDir (access literal).tokens
@@ -67,7 +102,7 @@ in
   "tokens are no keys: one is made" =
     machine.services.rust-nix-serve.settings.signing.keys == [ "/var/lib/rust-nix-serve/secret-key" ];
   "each file is copied once" = {
-    got = keyed.systemd.paths.rust-nix-serve-keys.pathConfig.PathChanged;
+    got = copied keyed;
     want = [
       "/run/secrets/key"
       "/run/secrets/tokens"

@@ -47,6 +47,7 @@ in
     want = {
       cache_info.priority = 30;
       limits.downloads = 16;
+      shutdown_grace = "60s";
       signing = {
         keys = [ "/var/lib/rust-nix-serve/secret-key" ];
         policy = "ultimate";

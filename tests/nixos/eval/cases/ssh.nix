@@ -2,6 +2,7 @@
 {
   evaluate,
   has,
+  lib,
   modules,
   ...
 }:
@@ -11,6 +12,7 @@ let
     {
       services.rust-nix-serve = {
         enable = true;
+        expose.everything = true;
         ssh = {
           enable = true;
           keys = [ "ssh-ed25519 AAAA client" ];
@@ -18,8 +20,41 @@ let
       };
     }
   ];
+  refused =
+    options:
+    lib.any (has "ssh.everything") (evaluate [
+      modules.nixos.default
+      {
+        services.rust-nix-serve = {
+          enable = true;
+          ssh.enable = true;
+        }
+        // options;
+      }
+    ]).refusals;
+  everything.everything = true;
 in
 {
+  "what HTTP keeps back is not shown over SSH without a word" =
+    refused { }
+    && refused { expose.roots = [ "/run/current-system" ]; }
+    && refused { expose = everything // { deny = [ "*-secrets*" ]; }; }
+    && refused {
+      expose = everything;
+      tokensFile = "/run/secrets/tokens";
+    }
+    && refused {
+      expose = everything;
+      settings.cache.team.expose.roots = [ "/run/current-system" ];
+    };
+  "with one it is" =
+    !(refused {
+      expose.roots = [ "/run/current-system" ];
+      ssh = {
+        enable = true;
+        everything = true;
+      };
+    });
   "nothing is refused" = {
     got = machine.refusals;
     want = [ ];

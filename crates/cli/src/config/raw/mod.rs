@@ -94,7 +94,7 @@ pub(crate) struct RawStore {
     pub(crate) busy_timeout: Span,
     /// The NARs that are compared with their registered hash while they are sent.
     pub(crate) verify: RawVerify,
-    /// Memory for the layouts of NARs, which make ranges and lengths cheap; an eighth of it beside that is for
+    /// Memory for the layouts of NARs, which make ranges and lengths cheap; a quarter of it beside that is for
     /// rows of the database.
     pub(crate) layout_cache: ByteSize,
     /// Connections to the Nix daemon, each of which is a process of its own there.

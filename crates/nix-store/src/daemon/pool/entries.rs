@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{ConnectionId, FullPath, Reply, Unrooted};
+use super::names::{ConnectionId, FullPath, Reply};
+use crate::daemon::unrooted::Unrooted;
 
 /// Where the root of a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::FullPath;
+use super::names::{ConnectionId, FullPath};
 use crate::daemon::config::DaemonConfig;
 
 /// How many connections there may be for each that takes new roots.
 const TOTAL_PER_CONNECTION: usize = 4;
-
-/// Names a connection; never used twice, and growing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::daemon) struct ConnectionId(pub(in crate::daemon) u64);
 
 /// What a connection does.
 #[derive(Debug)]

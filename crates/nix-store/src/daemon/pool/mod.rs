@@ -14,26 +14,19 @@
 
 mod entries;
 mod members;
+mod names;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Instant;
-
-use tokio::sync::oneshot;
 
 use self::entries::{Entries, Root};
 use self::members::{Members, State};
 use super::config::DaemonConfig;
 use super::unrooted::Unrooted;
 
-pub(super) use self::members::ConnectionId;
-
-/// A store path in full.
-pub(super) type FullPath = Arc<str>;
-/// Where somebody waits for a root.
-pub(super) type Reply = oneshot::Sender<Result<(), Unrooted>>;
+pub(super) use self::names::{ConnectionId, FullPath, Reply};
 
 /// What the owner of the pool must do.
 #[derive(Clone, Debug, PartialEq, Eq)]

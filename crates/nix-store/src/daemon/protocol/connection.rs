@@ -1,48 +1,11 @@
 //! One connection to a Nix daemon, which answers one question after the other.
 
-use std::io;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-
+use super::error::DaemonError;
 use super::handshake::{Peer, greet};
 use super::stderr;
 use super::wire::{Message, WireError, WireReader};
-
-/// Why a daemon gave no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DaemonError {
-    /// The socket cannot be reached.
-    #[error("cannot connect: {0}")]
-    Unreachable(#[source] io::Error),
-    /// The daemon does not let us in. It closes the connection during the greeting, mostly without
-    /// giving a reason, when the user is not in its `allowed-users`.
-    #[error("the connection was closed during the greeting{}", reason(.0.as_ref()))]
-    TurnedAway(Option<String>),
-    /// The daemon speaks a version of the protocol that is not known here.
-    #[error("the daemon speaks protocol {major}.{minor}, which is not supported")]
-    Version {
-        /// First half of the version.
-        major: u8,
-        /// Second half of the version.
-        minor: u8,
-    },
-    /// The daemon answered with an error.
-    ///
-    /// The connection can be used further if the daemon understood the question. If it did not (a
-    /// path that is not in its store directory, for example), Nix 2.8 to 2.34 send the same error
-    /// once more and close the connection. As the two cannot be told apart in time, a new
-    /// connection is the safe choice.
-    #[error("the daemon answered: {0}")]
-    Refused(String),
-    /// What came was not the protocol, or nothing came any more.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-}
-
-fn reason(why: Option<&String>) -> String {
-    why.map_or_else(String::new, |why| format!(": {why}"))
-}
 
 /// The operations that are used, by their number in the protocol.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Err(WireError::Abandoned.into());
         }
         self.awaiting_answer = true;
-        send(&mut self.stream, request).await?;
+        self.stream.send(request).await?;
         let said = stderr::pass_over(&mut self.stream, self.peer.protocol).await;
         if let Err(error @ DaemonError::Refused(_)) = said {
             self.awaiting_answer = false;
@@ -139,15 +102,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.awaiting_answer = false;
         Ok(answer)
     }
-}
-
-/// Writes a message to the stream below a reader.
-pub(super) async fn send<S>(stream: &mut WireReader<S>, message: &Message) -> Result<(), WireError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let stream = stream.get_mut();
-    stream.write_all(message.as_bytes()).await?;
-    stream.flush().await?;
-    Ok(())
 }

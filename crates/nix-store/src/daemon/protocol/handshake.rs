@@ -15,56 +15,16 @@
 //! Features change the encoding of later messages, and forks of Nix have their own. None is offered,
 //! which keeps the encoding the one that all of them share.
 
-use std::fmt;
-
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{DaemonError, send};
+use super::error::DaemonError;
 use super::stderr;
 use super::text::plain;
+use super::version::ProtocolVersion;
 use super::wire::{Message, WireError, WireReader};
 
 const CLIENT_MAGIC: u64 = 0x6e69_7863;
 const DAEMON_MAGIC: u64 = 0x6478_696f;
-
-/// A version of the worker protocol, as both sides agreed on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProtocolVersion {
-    minor: u8,
-}
-
-impl ProtocolVersion {
-    /// The newest that is offered, of Nix 2.24 and later.
-    pub const NEWEST: Self = Self { minor: 38 };
-    /// The oldest that is accepted, of Nix 2.0.
-    pub const OLDEST: Self = Self { minor: 21 };
-
-    /// The second half of the version; the first is always 1.
-    pub const fn minor(self) -> u8 {
-        self.minor
-    }
-
-    /// What to go on with when the daemon announces `word`.
-    fn agree(word: u64) -> Result<Self, DaemonError> {
-        let [minor, major, 0, 0, 0, 0, 0, 0] = word.to_le_bytes() else {
-            return Err(WireError::Unexpected { what: "protocol version", value: word }.into());
-        };
-        if major != 1 || minor < Self::OLDEST.minor {
-            return Err(DaemonError::Version { major, minor });
-        }
-        Ok(Self { minor: minor.min(Self::NEWEST.minor) })
-    }
-
-    fn word(self) -> u64 {
-        0x100 | u64::from(self.minor)
-    }
-}
-
-impl fmt::Display for ProtocolVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1.{}", self.minor)
-    }
-}
 
 /// What a daemon said about itself and about us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +43,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let hello = Message::default().number(CLIENT_MAGIC).number(ProtocolVersion::NEWEST.word());
-    send(stream, &hello).await?;
+    stream.send(&hello).await?;
     let magic = stream.number().await?;
     if magic != DAEMON_MAGIC {
         return Err(WireError::Unexpected { what: "greeting", value: magic }.into());
@@ -94,7 +54,7 @@ where
     if protocol.minor() >= 38 {
         options = options.number(0);
     }
-    send(stream, &options.number(0).number(0)).await?;
+    stream.send(&options.number(0).number(0)).await?;
     if protocol.minor() >= 38 {
         for _ in 0..stream.count().await? {
             stream.skip_string().await?;

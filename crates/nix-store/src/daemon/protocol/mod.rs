@@ -5,11 +5,15 @@
 //! take it alone.
 
 mod connection;
+mod error;
 mod handshake;
 mod stderr;
 mod text;
+mod version;
 mod wire;
 
-pub use connection::{Connection, DaemonError};
-pub use handshake::{Peer, ProtocolVersion};
+pub use connection::Connection;
+pub use error::DaemonError;
+pub use handshake::Peer;
+pub use version::ProtocolVersion;
 pub use wire::WireError;

@@ -3,9 +3,9 @@
 
 use tokio::io::AsyncRead;
 
-use super::connection::DaemonError;
-use super::handshake::ProtocolVersion;
+use super::error::DaemonError;
 use super::text::plain;
+use super::version::ProtocolVersion;
 use super::wire::{WireError, WireReader};
 
 const NEXT: u64 = 0x6f6c_6d67;

@@ -8,7 +8,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// Longest text that is kept: versions, feature names, the messages of errors.
 pub(super) const TEXT_LIMIT: u64 = 1 << 20;
@@ -74,15 +74,20 @@ pub(super) struct WireReader<R> {
     bytes: BufReader<R>,
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> WireReader<S> {
+    /// Sends a message over the stream that is read.
+    pub(super) async fn send(&mut self, message: &Message) -> Result<(), WireError> {
+        let stream = self.bytes.get_mut();
+        stream.write_all(message.as_bytes()).await?;
+        stream.flush().await?;
+        Ok(())
+    }
+}
+
 impl<R: AsyncRead + Unpin> WireReader<R> {
     /// Reads from `bytes`, through a buffer.
     pub(super) fn new(bytes: R) -> Self {
         Self { bytes: BufReader::with_capacity(4096, bytes) }
-    }
-
-    /// The stream below, to write to it.
-    pub(super) fn get_mut(&mut self) -> &mut R {
-        self.bytes.get_mut()
     }
 
     /// Reads a number.

@@ -9,7 +9,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
 };
 
-use super::keys::KeySet;
+use super::{error::IssuerError, keys::KeySet};
 use crate::connection::tls;
 
 /// For one answer, from the look-up of the name to its last byte.
@@ -19,29 +19,26 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST: u64 = 1 << 20;
 
 /// The keys that an issuer says are its own.
-pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, String> {
+pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, IssuerError> {
     let place = Place::of(issuer)?;
     let agent = agent(place, ca)?;
     let about = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let about: Value = serde_json::from_slice(&get(&agent, &about)?)
-        .map_err(|err| format!("{about} is no JSON: {err}"))?;
+        .map_err(|source| IssuerError::NotJson { url: about, source })?;
     // Else one issuer could make tokens in the name of another.
     let said = about.get("issuer").and_then(Value::as_str).unwrap_or_default();
     if said != issuer {
-        return Err(format!("it says there that it is the issuer {said:?}; write it just so"));
+        return Err(IssuerError::OtherIssuer { said: said.to_owned() });
     }
-    let keys = about
-        .get("jwks_uri")
-        .and_then(Value::as_str)
-        .ok_or("it does not say where its keys are")?;
+    let keys = about.get("jwks_uri").and_then(Value::as_str).ok_or(IssuerError::NoKeyUrl)?;
     if place == Place::World && Place::of(keys)? != Place::World {
-        return Err(format!("its keys are at {keys}, which is on this machine"));
+        return Err(IssuerError::KeysOnThisMachine { url: keys.to_owned() });
     }
-    KeySet::parse(&get(&agent, keys)?)
+    Ok(KeySet::parse(&get(&agent, keys)?)?)
 }
 
 /// What is wrong with the URL of an issuer, if anything.
-pub(super) fn problem(issuer: &str) -> Option<String> {
+pub(super) fn problem(issuer: &str) -> Option<IssuerError> {
     Place::of(issuer).err()
 }
 
@@ -56,26 +53,26 @@ enum Place {
 
 impl Place {
     /// Where a URL leads. One that leads elsewhere must be of https.
-    fn of(url: &str) -> Result<Self, String> {
+    fn of(url: &str) -> Result<Self, IssuerError> {
         let parsed = url.parse::<Uri>().ok();
         let parsed = parsed.as_ref().and_then(|url| url.scheme_str().zip(url.host()));
-        let (scheme, host) = parsed.ok_or_else(|| format!("{url} is no URL"))?;
+        let (scheme, host) = parsed.ok_or_else(|| IssuerError::NotAUrl { url: url.to_owned() })?;
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
         match (scheme, is_here) {
             ("http" | "https", true) => Ok(Self::Here),
             ("https", false) => Ok(Self::World),
-            _ => Err(format!("{url} is not of https, and anybody on the way could change it")),
+            _ => Err(IssuerError::NotHttps { url: url.to_owned() }),
         }
     }
 }
 
-fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, String> {
+fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, IssuerError> {
     let roots = match ca {
         None => RootCerts::WebPki,
         Some(path) => {
             let certificates = tls::certificates(path)
-                .map_err(|problem| format!("CA file {}: {problem}", path.display()))?;
+                .map_err(|source| IssuerError::Ca { path: path.to_owned(), source })?;
             let certificates = certificates.iter().map(|der| Certificate::from_der(der).to_owned());
             RootCerts::Specific(Arc::new(certificates.collect()))
         }
@@ -95,11 +92,11 @@ fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, String> {
     Ok(config.build().new_agent())
 }
 
-fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, String> {
+fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, IssuerError> {
     let answer = agent.get(url).header("Accept", "application/json").call();
     answer
         .and_then(|mut answer| answer.body_mut().with_config().limit(LARGEST).read_to_vec())
-        .map_err(|err| format!("{url}: {err}"))
+        .map_err(|err| IssuerError::Unreachable { url: url.to_owned(), source: Box::new(err) })
 }
 
 #[cfg(test)]
@@ -109,10 +106,10 @@ mod tests {
     #[test]
     fn only_what_is_on_this_machine_needs_no_tls() {
         for here in ["http://127.0.0.1:8000", "http://[::1]/x", "https://localhost/realm"] {
-            assert_eq!(Place::of(here), Ok(Place::Here), "{here}");
+            assert_eq!(Place::of(here).unwrap(), Place::Here, "{here}");
         }
         for world in ["https://gitlab.com", "https://192.0.2.1/"] {
-            assert_eq!(Place::of(world), Ok(Place::World), "{world}");
+            assert_eq!(Place::of(world).unwrap(), Place::World, "{world}");
         }
         for bad in [
             "http://gitlab.com",

@@ -12,6 +12,7 @@ use jsonwebtoken::Algorithm;
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use super::{
+    error::IssuerError,
     http,
     keys::{Key, KeySet},
 };
@@ -38,7 +39,7 @@ pub(super) struct Issuer {
     url: String,
     ca: Option<PathBuf>,
     pace: Pace,
-    fetch: fn(&str, Option<&Path>) -> Result<KeySet, String>,
+    fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>,
     known: ArcSwapOption<Known>,
     /// One fetches, the others wait.
     turn: Arc<Turn<Attempts>>,
@@ -69,7 +70,7 @@ pub(super) enum Found {
 }
 
 impl Issuer {
-    /// The issuer of this name. CachesConfig share it, and it outlives the reload of a configuration that still names it.
+    /// The issuer of this name. Caches share it, and it outlives the reload of a configuration that still names it.
     pub(super) fn shared(url: &str, ca: Option<&Path>) -> Arc<Self> {
         static ALL: Mutex<Vec<Weak<Issuer>>> = Mutex::new(Vec::new());
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +88,7 @@ impl Issuer {
         url: &str,
         ca: Option<&Path>,
         pace: Pace,
-        fetch: fn(&str, Option<&Path>) -> Result<KeySet, String>,
+        fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>,
     ) -> Self {
         let (url, ca) = (url.to_owned(), ca.map(Path::to_owned));
         Self { url, ca, pace, fetch, known: ArcSwapOption::empty(), turn: Arc::default() }
@@ -178,13 +179,16 @@ mod tests {
 
     const PACE: Pace = Pace { pause: Duration::ZERO, fresh: Duration::MAX, stale: Duration::MAX };
 
-    fn keys(id: &str) -> Result<KeySet, String> {
+    fn keys(id: &str) -> Result<KeySet, IssuerError> {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         let key = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "x": x });
-        KeySet::parse(serde_json::json!({ "keys": [key] }).to_string().as_bytes())
+        Ok(KeySet::parse(serde_json::json!({ "keys": [key] }).to_string().as_bytes())?)
     }
 
-    fn issuer(pace: Pace, fetch: fn(&str, Option<&Path>) -> Result<KeySet, String>) -> Arc<Issuer> {
+    fn issuer(
+        pace: Pace,
+        fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>,
+    ) -> Arc<Issuer> {
         Arc::new(Issuer::new("test", None, pace, fetch))
     }
 
@@ -231,10 +235,10 @@ mod tests {
     #[tokio::test]
     async fn known_keys_count_while_the_issuer_is_down_but_not_for_ever() {
         static FETCHED: AtomicUsize = AtomicUsize::new(0);
-        fn once(_: &str, _: Option<&Path>) -> Result<KeySet, String> {
+        fn once(_: &str, _: Option<&Path>) -> Result<KeySet, IssuerError> {
             match FETCHED.fetch_add(1, Ordering::Relaxed) {
                 0 => keys("a"),
-                _ => Err("down".to_owned()),
+                _ => Err(IssuerError::NoKeyUrl),
             }
         }
         let issuer = issuer(PACE, once);

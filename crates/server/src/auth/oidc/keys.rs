@@ -8,6 +8,8 @@ use jsonwebtoken::{
 };
 use serde_json::Value;
 
+use super::error::KeySetError;
+
 /// Most keys that are looked at; issuers have a handful.
 const MOST: usize = 64;
 
@@ -25,17 +27,12 @@ pub(super) struct KeySet(Vec<Arc<Key>>);
 
 impl KeySet {
     /// Reads what an issuer publishes. Keys for other purposes or of other kinds are passed over.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
-        let set: Value =
-            serde_json::from_slice(json).map_err(|err| format!("its keys are no JSON: {err}"))?;
-        let list =
-            set.get("keys").and_then(Value::as_array).ok_or("it publishes no list of keys")?;
+    pub(super) fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+        let set: Value = serde_json::from_slice(json)?;
+        let list = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoList)?;
         let keys: Vec<_> = list.iter().take(MOST).filter_map(Key::read).map(Arc::new).collect();
         if keys.is_empty() {
-            return Err(format!(
-                "none of its {} keys is for signatures of the kinds RS256, ES256 and EdDSA",
-                list.len()
-            ));
+            return Err(KeySetError::NoneUsable { total: list.len() });
         }
         Ok(Self(keys))
     }
@@ -91,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn parse(keys: &Value) -> Result<KeySet, String> {
+    fn parse(keys: &Value) -> Result<KeySet, KeySetError> {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 
@@ -127,9 +124,11 @@ mod tests {
 
     #[test]
     fn what_is_no_set_of_keys_says_why() {
-        assert!(KeySet::parse(b"<html>").unwrap_err().contains("no JSON"));
-        assert!(KeySet::parse(b"{}").unwrap_err().contains("no list of keys"));
-        assert!(parse(&json!([{ "kty": "oct", "k": "" }])).unwrap_err().contains("RS256"));
+        assert!(KeySet::parse(b"<html>").unwrap_err().to_string().contains("no JSON"));
+        assert!(KeySet::parse(b"{}").unwrap_err().to_string().contains("no list of keys"));
+        assert!(
+            parse(&json!([{ "kty": "oct", "k": "" }])).unwrap_err().to_string().contains("RS256")
+        );
     }
 
     proptest::proptest! {

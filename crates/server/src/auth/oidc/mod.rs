@@ -4,6 +4,7 @@
 //! configuration says about the issuer then decides what its holder may do.
 
 mod claims;
+mod error;
 mod http;
 mod issuer;
 mod keys;
@@ -17,6 +18,7 @@ use rns_formats::Sha256Digest;
 use serde_json::Value;
 
 use self::{
+    error::IssuerError,
     issuer::{Found, Issuer},
     keys::Key,
     token::Unverified,
@@ -71,10 +73,10 @@ pub(super) fn problems(providers: &[OidcProvider]) -> Vec<(String, String)> {
     let of_one = |provider: &OidcProvider| {
         let url = http::problem(&provider.issuer);
         let ca = provider.ca.as_deref().and_then(|path| {
-            let problem = crate::connection::tls::certificates(path).err()?;
-            Some(format!("CA file {}: {problem}", path.display()))
+            let source = crate::connection::tls::certificates(path).err()?;
+            Some(IssuerError::Ca { path: path.to_owned(), source })
         });
-        let named = |problem| (provider.name.clone(), problem);
+        let named = |problem: IssuerError| (provider.name.clone(), problem.to_string());
         url.into_iter().chain(ca).map(named).collect::<Vec<_>>()
     };
     providers.iter().flat_map(of_one).collect()

@@ -5,7 +5,10 @@ use x509_cert::{
     der::{Any, Decode, Encode, Tag, Tagged},
 };
 
-use super::{Attribute, Subject, attribute::AttributeType};
+use super::{
+    attribute::AttributeType,
+    name::{Attribute, Subject},
+};
 
 /// The subject of a certificate.
 pub(super) fn subject(der: &[u8]) -> Option<Subject> {

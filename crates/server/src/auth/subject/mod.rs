@@ -2,51 +2,13 @@
 
 mod attribute;
 mod encoded;
+mod name;
 mod text;
 
 use std::fmt;
 
-use self::attribute::AttributeType;
-
-/// The attributes of a distinguished name, such as `CN=ci,O=Example`, without regard to their order and to which of
-/// them form one part (`OU=a+CN=b`). As a rule it names what a subject must have; others it may have besides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject(Vec<Attribute>);
-
-/// One attribute and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Attribute {
-    kind: AttributeType,
-    value: String,
-}
-
-/// Why a text is no distinguished name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubjectError {
-    /// There is nothing in it.
-    #[error("it is empty; expected a subject such as CN=ci,O=Example")]
-    Empty,
-    /// A part without `=`, or with nothing before it.
-    #[error("`{0}` is no part of a subject; expected a part such as CN=ci")]
-    Part(String),
-    /// An attribute that is not known by this name.
-    #[error(
-        "`{0}` is not the name of an attribute known here; its number, as in 2.5.4.3, can be written instead"
-    )]
-    Unknown(String),
-    /// A backslash with nothing sensible behind it.
-    #[error("there is a stray backslash in it")]
-    Escape,
-    /// A character that only counts as itself behind a backslash.
-    #[error("there is a `{0}` in it, which needs a backslash before it")]
-    Unescaped(char),
-    /// A value in hexadecimal that is not the encoding of anything.
-    #[error("what follows `#` in it is no encoded value in hexadecimal")]
-    Encoded,
-    /// Bytes that are no text.
-    #[error("it is not UTF-8")]
-    Encoding,
-}
+use self::name::Attribute;
+pub use self::name::{Subject, SubjectError};
 
 impl Subject {
     /// Reads a rule: a distinguished name as in RFC 4514, with names of attributes that are known here, or their

@@ -2,7 +2,11 @@
 
 use std::{fmt, iter::Peekable, str::Chars};
 
-use super::{Attribute, Subject, SubjectError, attribute::AttributeType, encoded};
+use super::{
+    attribute::AttributeType,
+    encoded,
+    name::{Attribute, Subject, SubjectError},
+};
 
 /// What only counts as itself behind a backslash.
 const SPECIAL: &[char] = &['"', '+', ',', ';', '<', '>', '\\'];

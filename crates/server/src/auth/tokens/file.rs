@@ -15,7 +15,7 @@ use rns_cache::Pattern;
 use rustix::fs::OFlags;
 
 use super::{LineProblem, Token, TokenName, line};
-use crate::caches::{keys::quoted, scoped};
+use crate::caches::{copies::original, keys::quoted, scoped};
 
 /// The longest file, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -29,7 +29,7 @@ const NAMED: usize = 10;
 /// A file of tokens that cannot be used. The text names the file, the lines and what is wrong with them, and shows
 /// nothing that could be a secret.
 #[derive(Debug, thiserror::Error)]
-#[error("file of tokens {path}: {problem}", path = path.display())]
+#[error("file of tokens {path}: {problem}", path = original(path).display())]
 pub struct TokenFileError {
     /// The file.
     pub path: PathBuf,
@@ -186,7 +186,7 @@ fn read(path: &Path) -> Result<String, TokenFileProblem> {
 }
 
 fn cannot_open(path: &Path, error: io::Error) -> TokenFileProblem {
-    let path = quoted(path);
+    let path = quoted(&original(path));
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => TokenFileProblem::Missing {
             command: format!("rust-nix-serve token create --file {path} NAME"),

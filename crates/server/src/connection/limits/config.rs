@@ -18,7 +18,7 @@ pub struct Limits {
     pub downloads: usize,
     /// Memory for bodies on their way to clients, in bytes.
     pub send_memory_bytes: u64,
-    /// Memory for narinfo narinfos, in bytes.
+    /// Memory for rendered narinfos, in bytes.
     pub narinfo_cache_bytes: usize,
     /// Open connections of one address. None: as many as there are.
     pub connections_per_address: Option<NonZeroU64>,

@@ -75,7 +75,7 @@ pub enum ListenError {
         /// Its name in `LISTEN_FDNAMES`.
         name: String,
         /// What is wrong with it.
-        why: String,
+        why: PassedSocketError,
     },
     /// Only passed sockets are to be used, and there are none.
     #[error(
@@ -105,6 +105,28 @@ fn interfaces(is_private_network: bool) -> String {
 fn is_loopback_alone(table: &str) -> bool {
     let mut names = table.lines().skip(2).filter_map(|line| line.split_once(':'));
     names.all(|(name, _)| name.trim() == "lo")
+}
+
+/// What is wrong with a socket that was passed.
+#[derive(Debug, thiserror::Error)]
+pub enum PassedSocketError {
+    /// Something else has it.
+    #[error("it was taken already")]
+    Taken,
+    /// It is of another kind.
+    #[error("it is neither a TCP nor a unix stream socket; the socket unit needs ListenStream=")]
+    NoStream,
+    /// It is called as one on which TLS is spoken, and is none on which that could be.
+    #[error("TLS is spoken on TCP sockets only; give it another FileDescriptorName=")]
+    TlsOnUnix,
+    /// It is a connection.
+    #[error(
+        "it does not listen: the socket unit must not say Accept=yes, which passes single connections"
+    )]
+    NotListening,
+    /// The operating system failed in another way.
+    #[error("{0}")]
+    Io(#[from] io::Error),
 }
 
 impl ListenError {

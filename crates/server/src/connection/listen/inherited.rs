@@ -14,7 +14,11 @@ use std::{
 use listenfd::ListenFd;
 use rustix::net::sockopt;
 
-use super::{Bound, ListenError, ListeningSocket, Purpose, tcp};
+use super::{
+    bound::{Bound, ListeningSocket, Purpose},
+    error::{ListenError, PassedSocketError},
+    tcp,
+};
 
 /// `FileDescriptorName=` of the sockets whose clients speak TLS.
 const TLS_NAME: &str = "tls";
@@ -52,30 +56,31 @@ fn socket(
     number: usize,
     name: &str,
     stall: Duration,
-) -> Result<Bound, String> {
+) -> Result<Bound, PassedSocketError> {
     if let Ok(Some(listener)) = passed.take_unix_listener(number) {
         return from_unix(listener, name);
     }
     match passed.take_tcp_listener(number) {
         Ok(Some(listener)) => from_tcp(listener, name, stall),
-        Ok(None) => Err("it was taken already".to_owned()),
-        Err(_) => {
-            Err("it is neither a TCP nor a unix stream socket; the socket unit needs ListenStream="
-                .to_owned())
-        }
+        Ok(None) => Err(PassedSocketError::Taken),
+        Err(_) => Err(PassedSocketError::NoStream),
     }
 }
 
-fn from_tcp(listener: TcpListener, name: &str, stall: Duration) -> Result<Bound, String> {
+fn from_tcp(
+    listener: TcpListener,
+    name: &str,
+    stall: Duration,
+) -> Result<Bound, PassedSocketError> {
     must_listen(&listener)?;
-    let bound = tcp::describe(listener, name == TLS_NAME, stall).map_err(|err| err.to_string())?;
+    let bound = tcp::describe(listener, name == TLS_NAME, stall)?;
     Ok(Bound { purpose: purpose(name), ..bound })
 }
 
-fn from_unix(listener: UnixListener, name: &str) -> Result<Bound, String> {
+fn from_unix(listener: UnixListener, name: &str) -> Result<Bound, PassedSocketError> {
     must_listen(&listener)?;
     if name == TLS_NAME {
-        return Err("TLS is spoken on TCP sockets only; give it another FileDescriptorName=".into());
+        return Err(PassedSocketError::TlsOnUnix);
     }
     let url = listener.local_addr().map_or_else(|_| "unix:".to_owned(), |addr| unix_url(&addr));
     Ok(Bound {
@@ -96,14 +101,11 @@ fn unix_url(addr: &SocketAddr) -> String {
     }
 }
 
-fn must_listen(socket: impl AsFd) -> Result<(), String> {
+fn must_listen(socket: impl AsFd) -> Result<(), PassedSocketError> {
     match sockopt::socket_acceptconn(socket) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(
-            "it does not listen: the socket unit must not say Accept=yes, which passes single connections"
-                .to_owned(),
-        ),
-        Err(err) => Err(err.to_string()),
+        Ok(false) => Err(PassedSocketError::NotListening),
+        Err(err) => Err(PassedSocketError::Io(err.into())),
     }
 }
 
@@ -152,10 +154,10 @@ mod tests {
     fn unusable_sockets_say_why() {
         let dir = tempfile::tempdir().unwrap();
         let unix = UnixListener::bind(dir.path().join("s")).unwrap();
-        assert!(from_unix(unix, "tls").unwrap_err().contains("TLS"));
+        assert!(from_unix(unix, "tls").unwrap_err().to_string().contains("TLS"));
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        assert!(must_listen(&connection).unwrap_err().contains("Accept=yes"));
+        assert!(must_listen(&connection).unwrap_err().to_string().contains("Accept=yes"));
     }
 }

@@ -3,48 +3,17 @@
 //! Options are set on the listening sockets, not on each connection: Linux copies `TCP_NODELAY`, the
 //! keepalive settings and `TCP_USER_TIMEOUT` from a listening socket to every socket it accepts.
 
+mod bound;
 mod error;
 mod inherited;
 mod tcp;
 mod unix;
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    os::unix::net::UnixListener,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-pub use self::error::ListenError;
-pub(crate) use self::unix::SocketFile;
+pub(crate) use self::bound::{Bound, ListeningSocket, Purpose, SocketFile};
+pub use self::error::{ListenError, PassedSocketError};
 use crate::config::Listener;
-
-/// Connections that may wait to be accepted. The kernel cuts it down to `net.core.somaxconn`.
-pub(crate) const BACKLOG: i32 = 4096;
-
-/// A socket that is bound and listening.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    pub(crate) socket: ListeningSocket,
-    /// Whether clients speak TLS here.
-    pub(crate) tls: bool,
-    /// Who connects here.
-    pub(crate) purpose: Purpose,
-    /// The URL for clients; a unix socket has `unix:` and its path instead.
-    pub(crate) url: String,
-    /// Removes the file of a unix socket when it is dropped.
-    pub(crate) file: Option<SocketFile>,
-}
-
-/// Who connects to a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Everybody.
-    Clients,
-    /// Only nginx.
-    Nginx,
-    /// Those who watch the service.
-    Metrics,
-}
 
 /// The listeners of a configuration.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +22,6 @@ pub(crate) struct Wanted<'a> {
     /// Those of `clients` that only nginx connects to.
     pub(crate) nginx: &'a [Listener],
     pub(crate) watchers: &'a [Listener],
-}
-
-#[derive(Debug)]
-pub(crate) enum ListeningSocket {
-    Tcp(TcpListener),
-    Unix(UnixListener),
 }
 
 /// Opens every configured listener. Sockets that a supervisor passed take the place of those for clients, and those it

@@ -11,7 +11,10 @@ use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind as bind_socket, listen, socket_with, sockopt,
 };
 
-use super::{BACKLOG, Bound, ListenError, ListeningSocket, Purpose};
+use super::{
+    bound::{BACKLOG, Bound, ListeningSocket, Purpose},
+    error::ListenError,
+};
 
 /// Time without a packet after which the kernel asks whether the peer is still there, and the time
 /// between such questions.

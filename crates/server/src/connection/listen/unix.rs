@@ -4,10 +4,10 @@ use std::{
     fs::{self, File, Permissions},
     io::ErrorKind,
     os::unix::{
-        fs::{FileTypeExt, MetadataExt, PermissionsExt},
+        fs::{FileTypeExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rustix::{
@@ -19,28 +19,13 @@ use rustix::{
     },
 };
 
-use super::{BACKLOG, Bound, ListenError, ListeningSocket, Purpose};
+use super::{
+    bound::{BACKLOG, Bound, ListeningSocket, Purpose, SocketFile},
+    error::ListenError,
+};
 
 /// Longest path that fits into the kernel's socket address, in bytes.
 const PATH_MAX: usize = 107;
-
-/// Removes the socket's file when it is dropped, unless another server has put its own there since.
-#[derive(Debug)]
-pub(crate) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|now| now.dev() == self.device && now.ino() == self.inode);
-        if ours && let Err(err) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %err, "cannot remove the socket");
-        }
-    }
-}
 
 pub(super) fn bind(path: &Path, mode: u32) -> Result<Bound, ListenError> {
     let _lock = lock_directory(path);
@@ -62,7 +47,7 @@ fn open(path: &Path, mode: u32) -> rustix::io::Result<(UnixListener, SocketFile)
     bind_socket(&socket, &SocketAddrUnix::new(path)?)?;
     let file = {
         let metadata = fs::symlink_metadata(path).map_err(|err| errno(&err))?;
-        SocketFile { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() }
+        SocketFile::new(path, &metadata)
     };
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|err| errno(&err))?;
     listen(&socket, BACKLOG)?;
@@ -130,6 +115,8 @@ fn explain(path: &Path, errno: Errno) -> ListenError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn directory() -> (tempfile::TempDir, PathBuf) {

@@ -15,7 +15,11 @@ use rustls::{
     },
 };
 
-use super::{Role, TlsError, certificates, provider};
+use super::{
+    crypto::provider,
+    error::{Role, TlsError},
+    pem::certificates,
+};
 use crate::config::TlsFiles;
 
 /// Checks certificates of clients.
@@ -28,7 +32,7 @@ pub(crate) struct ClientCa(Arc<ArcSwapOption<Vouching>>);
 /// Loads the certificates that vouch for those of clients, if there are to be any.
 pub(super) fn load(files: &TlsFiles) -> Result<Option<Vouching>, TlsError> {
     let Some(path) = &files.client_ca else { return Ok(None) };
-    let vouching = certificates(path).and_then(|certificates| {
+    let vouching = certificates(path).map_err(|error| error.to_string()).and_then(|certificates| {
         let mut roots = RootCertStore::empty();
         for (index, certificate) in certificates.into_iter().enumerate() {
             roots.add(certificate).map_err(|err| {

@@ -1,12 +1,12 @@
 //! The certificate that TLS listeners show, exchanged while they run.
 
 mod client_ca;
+mod crypto;
+mod error;
 mod pem;
 mod tickets;
 
 use std::{
-    fmt,
-    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -14,46 +14,20 @@ use std::{
 use arc_swap::ArcSwap;
 use rustls::{
     InconsistentKeys,
-    crypto::{CryptoProvider, ring},
+    crypto::ring,
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use x509_cert::{Certificate as Certificate509, der::Decode as _};
 
+pub use self::error::TlsError;
 pub(crate) use self::{
     client_ca::{ClientCa, Vouching, vouches},
-    pem::certificates,
+    crypto::provider,
+    pem::{PemError, certificates},
 };
-use self::{pem::private_key, tickets::Tickets};
+use self::{error::Role, pem::private_key, tickets::Tickets};
 use crate::config::TlsFiles;
-
-/// A certificate or key file that cannot be used. The text names the file, what is wrong, and where
-/// possible what mends it.
-#[derive(Debug, thiserror::Error)]
-#[error("{role} file {path}: {problem}", path = path.display())]
-pub struct TlsError {
-    /// The file.
-    pub path: PathBuf,
-    role: Role,
-    problem: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Certificate,
-    Key,
-    ClientCa,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Certificate => "TLS certificate",
-            Self::Key => "TLS key",
-            Self::ClientCa => "TLS client CA",
-        })
-    }
-}
 
 /// Reads the files and checks that they are usable and belong together.
 ///
@@ -156,19 +130,14 @@ impl StagedCertificate {
     }
 }
 
-/// The cryptography of everything that speaks TLS here.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
 fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
-    let chain = certificates(&files.certificate).map_err(|problem| TlsError {
+    let chain = certificates(&files.certificate).map_err(|error| TlsError {
         path: files.certificate.clone(),
         role: Role::Certificate,
-        problem,
+        problem: error.to_string(),
     })?;
     let in_key = |problem| TlsError { path: files.key.clone(), role: Role::Key, problem };
-    let key = private_key(&files.key).map_err(in_key)?;
+    let key = private_key(&files.key).map_err(|error| in_key(error.to_string()))?;
     let key = provider().key_provider.load_private_key(key).map_err(|err| {
         in_key(format!(
             "it is not a key of a kind that TLS servers use (RSA, ECDSA, Ed25519): {err}"

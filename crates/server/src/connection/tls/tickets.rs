@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{crypto::ring, server::ProducesTickets};
 
-use super::ClientCa;
+use super::client_ca::ClientCa;
 
 /// A session that is resumed has the client certificate of the one before, unchecked. While certificates of clients
 /// count, each connection therefore begins anew, and shows its own.

@@ -1,14 +1,28 @@
-//! `/nix-cache-info`: what a client asks first. Always answered, whatever becomes of the store: a client
-//! takes an error here for "no binary cache at all".
+//! `/nix-cache-info`: what a client asks first. Answered whatever becomes of the store, unless that lasts: a client takes an error here
+//! for "no binary cache at all", which is then the best it can do.
 
 use actix_web::HttpRequest;
 
 use crate::{
     caches::registry::Cache,
-    response::{Answer, Caching, Entity},
+    life_cycle::state::State,
+    response::{self, Answer, Caching, Entity},
 };
 
-pub(crate) fn get(request: &HttpRequest, view: &Cache) -> Answer {
+pub(crate) async fn get(request: &HttpRequest, state: &State, view: &Cache) -> Answer {
+    if view.outage.is_standing() {
+        // Who is turned away here asks for no narinfo, so that nothing else would tell that it is over.
+        if is_out(state, view).await {
+            return view
+                .outage
+                .finally(response::unavailable("nothing can be served at the moment\n"));
+        }
+        view.outage.end();
+    }
     Entity::new("text/x-nix-cache-info", Caching::Hour)
         .answer_bytes(request.headers(), view.cache_info.clone())
+}
+
+async fn is_out(state: &State, view: &Cache) -> bool {
+    !view.signer().problems().is_empty() || !state.readiness_cache.store(state).await.is_empty()
 }

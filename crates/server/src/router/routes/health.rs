@@ -33,7 +33,7 @@ pub(crate) async fn ready(state: &State) -> Answer {
 
 impl ReadinessCache {
     /// What is wrong with the store. One asks it, and the others that come meanwhile wait for what it says.
-    async fn store(&self, state: &State) -> Vec<&'static str> {
+    pub(crate) async fn store(&self, state: &State) -> Vec<&'static str> {
         let mut last = self.0.lock().await;
         if let Some((at, kinds)) = &*last
             && at.elapsed() < KEPT

@@ -1,0 +1,30 @@
+//! What an evaluation comes to.
+
+use crate::CacheError;
+
+/// Why there is no set.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Store(CacheError),
+    /// There is no room for it.
+    TooMany,
+}
+
+impl From<CacheError> for Failure {
+    fn from(error: CacheError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What became of the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    /// There are more paths than before.
+    Grown {
+        /// Whether there may be derivations among them.
+        derivations: bool,
+    },
+    /// Anything.
+    Other,
+}

@@ -1,0 +1,26 @@
+# What is built from a checkout, in the words of buildRustPackage. package.nix knows nothing else of where it comes from.
+{ lib }:
+{
+  inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
+
+  # Only what cargo reads: a changed guide or module must not rebuild the program.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions (
+      [
+        ../Cargo.toml
+        ../Cargo.lock
+        ../crates
+        # A member of the workspace, so cargo wants to see it, though it is not built.
+        ../tests/fuzz/Cargo.toml
+        ../tests/fuzz/src
+      ]
+      ++ map lib.fileset.maybeMissing [
+        ../tests/e2e
+        ../tests/data
+        ../README.md
+      ]
+    );
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+}

@@ -1,0 +1,205 @@
+# One machine with a cache: files made from the same data as the NixOS module's units and virtual host.
+given:
+let
+  data = ../../../nixos/data;
+  toText = import (data + "/ini.nix");
+  when = condition: attrs: if condition then attrs else { };
+
+  proxied = given.hostName != null && (given.addresses == [ ] || given.nginx);
+  encrypted = builtins.match ".*\\..*" given.hostName != null;
+  generated = given.secretKeyFile == null;
+  secrets =
+    builtins.filter (secret: secret.file != null) (
+      map
+        (option: {
+          file = given.${option};
+          namedBy = "services.rust-nix-serve.${option}";
+        })
+        [
+          "secretKeyFile"
+          "tokensFile"
+        ]
+    );
+  socket = "/run/rust-nix-serve/http.sock";
+  keys = [
+    (if generated then "/var/lib/rust-nix-serve/secret-key" else copyOf given.secretKeyFile)
+  ];
+  copyOf = file: "/run/rust-nix-serve-keys${file}";
+
+  withPort =
+    address:
+    "${if builtins.match ".*:.*" address != null then "[${address}]" else address}:${toString given.port}";
+  units = import (data + "/unit.nix") {
+    program = "/usr/local/bin/rust-nix-serve";
+    config = "/etc/rust-nix-serve/config.toml";
+    inherit secrets;
+    inherit (given) narCache metricsAddresses;
+    narCacheGroup = if proxied then "rust-nix-serve-nars" else "rust-nix-serve";
+    addresses = map withPort given.addresses;
+    proxySocket =
+      if proxied then
+        {
+          path = socket;
+          group = "www-data";
+        }
+      else
+        null;
+    generateKey =
+      if generated then
+        {
+          name = "${given.hostName}-1";
+          directory = "rust-nix-serve";
+        }
+      else
+        null;
+    signStoreWith = if given.ssh then [ "/var/lib/rust-nix-serve/secret-key" ] else [ ];
+  };
+  unitFiles = builtins.listToAttrs (
+    map (name: {
+      name = "/etc/systemd/system/${name}";
+      value = toText (
+        if name == "rust-nix-serve.service" then
+          units.${name} // { Unit = units.${name}.Unit // triggers; }
+        else
+          units.${name}
+      );
+    }) (builtins.attrNames units)
+  );
+
+  nginx = import (data + "/nginx-text.nix") {
+    nginx = import (data + "/nginx.nix") {
+      inherit socket;
+      inherit (given) narCache clientCa;
+    };
+    serverName = given.hostName;
+    acmeWebroot = if encrypted then "/var/lib/acme/webroot" else null;
+    tls =
+      if encrypted then
+        {
+          certificate = "/var/lib/acme/certificates/${given.hostName}.crt";
+          key = "/var/lib/acme/certificates/${given.hostName}.key";
+        }
+      else
+        null;
+  };
+
+  # What NixOS does with openPorts, in words of nftables.
+  openPorts =
+    import (data + "/ports.nix") {
+      inherit (given) addresses port;
+      virtualHost =
+        if proxied then
+          {
+            listen = [ ];
+            listenAddresses = [
+              "0.0.0.0"
+              "[::0]"
+            ];
+            httpPort = 80;
+            httpsPort = 443;
+            forceSSL = encrypted;
+            addSSL = false;
+            onlySSL = false;
+          }
+        else
+          null;
+    }
+    ++ (if given.ssh then [ 22 ] else [ ]);
+  firewall = ''
+    flush ruleset
+    table inet firewall {
+      chain input {
+        type filter hook input priority filter; policy drop;
+        iif lo accept
+        ct state { established, related } accept
+        meta l4proto { 1, 58 } accept # ICMP; there is no /etc/protocols
+        ${
+          if openPorts == [ ] then
+            ""
+          else
+            "tcp dport { ${builtins.concatStringsSep ", " (map toString openPorts)} } accept"
+        }
+      }
+    }
+  '';
+
+  settings = {
+    public_url = "${if encrypted then "https" else "http"}://${given.hostName}";
+    signing = { inherit keys; };
+    cache_info = { inherit (given) priority; };
+    access = {
+      inherit (given) anonymous subjects;
+    }
+    // when (given.tokensFile != null) { tokens = copyOf given.tokensFile; };
+  }
+  // when (given.narCache != null) {
+    nar_cache = {
+      compression = "zstd";
+      directory = given.narCache;
+    };
+  }
+  // when (given.narCache != null && proxied) { nginx.location = "/nar-cache/"; }
+  // when (given.roots != [ ]) { expose = { inherit (given) roots; }; };
+  # Values are written as in JSON; tables come last.
+  toml =
+    let
+      isTable = name: builtins.isAttrs settings.${name};
+      lines = attrs: builtins.attrValues (builtins.mapAttrs (name: value: "${name} = ${builtins.toJSON value}\n") attrs);
+      split = builtins.partition isTable (builtins.attrNames settings);
+      plain = removeAttrs settings split.right;
+    in
+    builtins.concatStringsSep "" (
+      lines plain ++ builtins.concatMap (name: [ "[${name}]\n" ] ++ lines settings.${name}) split.right
+    );
+  # As nixos/server/service.nix has it.
+  triggers =
+    let
+      changes = import (data + "/reload.nix") settings;
+      hash = part: builtins.hashString "sha256" (builtins.toJSON part);
+    in
+    {
+      X-Reload-Triggers = hash changes.reload;
+      X-Restart-Triggers = hash changes.restart;
+    };
+in
+{
+  files = {
+    "/etc/nftables.conf" = firewall;
+    "/etc/rust-nix-serve/config.toml" = toml;
+  }
+  // unitFiles
+  // when proxied { "/etc/nginx/conf.d/cache.conf" = nginx.upstreams + nginx.plain; }
+  // when encrypted { "/etc/nginx/cache-encrypted.conf" = nginx.encrypted; }
+  // when (given.clientCa != null) { ${given.clientCa} = given.certificates.ca; }
+  // when given.ssh {
+    "/etc/ssh/sshd_config.d/cache.conf" = ''
+      Match User nix-ssh
+        AllowAgentForwarding no
+        AllowTcpForwarding no
+        PermitTTY no
+        X11Forwarding no
+        ForceCommand nix-store --serve
+        AuthorizedKeysFile /etc/ssh/nix-ssh-keys
+    '';
+    "/etc/ssh/nix-ssh-keys" = given.sshKey.public + "\n";
+  };
+  # nginx as a unit of the configuration, with a reload for its file as `services.nginx.enableReload` has it.
+  nginxUnit = toText {
+    Unit = {
+      Description = "nginx";
+      After = [ "network.target" ];
+      X-Reload-Triggers = builtins.hashString "sha256" (nginx.upstreams + nginx.plain);
+    };
+    Service = {
+      Type = "forking";
+      PIDFile = "/run/nginx.pid";
+      ExecStart = "/usr/sbin/nginx";
+      ExecReload = "/usr/sbin/nginx -s reload";
+    };
+    Install.WantedBy = [ "multi-user.target" ];
+  };
+  enable = builtins.filter (name: units.${name} ? Install) (builtins.attrNames units);
+  nixConf = if given.ssh then "secret-key-files = /var/lib/rust-nix-serve/secret-key\n" else "";
+  inherit proxied encrypted;
+  inherit (given) hostName;
+}

@@ -1,0 +1,88 @@
+# What docs/nixos.md tells people to write, as it is written there: every block of Nix that needs nothing but NixOS and our
+# modules is taken, and nothing of it is refused.
+{
+  evaluate,
+  lib,
+  modules,
+  ...
+}:
+let
+  document = builtins.readFile ../../../../docs/nixos.md;
+  blocks = map (part: lib.head (lib.splitString "\n```" part)) (
+    lib.tail (lib.splitString "```nix\n" document)
+  );
+  # Of other projects, or of the flake.
+  isForeign =
+    block:
+    lib.any (word: lib.hasInfix word block) [
+      "age."
+      "colmena"
+      "deploy.nodes"
+      "environment.persistence"
+      "inputs.cache.url"
+      "sops."
+    ];
+  ours = lib.filter (block: !(isForeign block)) blocks;
+
+  # A block is part of a configuration: what it takes for granted is a default here. Most are of a cache with a name.
+  around =
+    block:
+    { lib, ... }:
+    let
+      says = word: lib.hasInfix word block;
+      isNamed = !(says "caddy" || says "services.nix-serve");
+    in
+    {
+      services.rust-nix-serve = {
+        enable = lib.mkDefault true;
+        hostName = lib.mkIf isNamed (lib.mkDefault "cache.example.com");
+        expose.everything = lib.mkIf (!(says "expose")) (lib.mkDefault true);
+        acme.email = lib.mkDefault "admin@example.com";
+        client.publicKey = lib.mkDefault "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+        client.url = lib.mkDefault "https://cache.example.com";
+      };
+    };
+  inputs.cache = {
+    nixosModules = modules.nixos;
+    darwinModules = modules.darwin;
+  };
+  read =
+    block:
+    let
+      # Files beside the configuration: any will do.
+      placed =
+        lib.replaceStrings
+          [
+            "./cache-tokens"
+            "./client-ca.pem"
+          ]
+          [
+            (toString ./documents.nix)
+            (toString ./documents.nix)
+          ]
+          block;
+      file = builtins.toFile "block.nix" "{ config, inputs, lib, pkgs, ... }: {\n${placed}\n}";
+      module = args: import file (args // { inherit inputs; });
+      # Imports of ours are those that are there already.
+      configuration = { config, lib, pkgs, ... }@args: removeAttrs (module args) [ "imports" ];
+    in
+    (evaluate [
+      (if lib.hasInfix "services.nix-serve" block then modules.nixos.replace-nix-serve else modules.nixos.default)
+      modules.nixos.client
+      (around block)
+      configuration
+    ]).refusals;
+  refused = lib.filter (one: one.refusals != [ ]) (
+    map (block: {
+      inherit block;
+      refusals = read block;
+    }) ours
+  );
+in
+{
+  "what the guide says is not refused" = {
+    got = refused;
+    want = [ ];
+  };
+  "which is most of it" = lib.length ours > 20;
+}
