@@ -97,6 +97,27 @@ fn every_head_of_a_connection_must_come_in_time() {
 }
 
 #[test]
+fn a_head_that_begins_behind_another_request_must_come_in_time_too() {
+    let store = FixtureStore::new();
+    let server = limited(&store, "header_timeout = \"1s\"\nidle_timeout = \"10m\"");
+    // The framework answers the first, and neither it nor the socket sees where the third begins.
+    let requests = [
+        "GET /nix-cache-info HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /00000000000000000000000000000000.narinfo HTTP/1.1\r\nHost: x\r\n\r\n",
+    ];
+    for earlier in 1..=2 {
+        let mut connection = server.connect();
+        let mut bytes = requests[..earlier].concat();
+        bytes.push_str("GET /nix-cache-info HTTP/1.1\r\nHost: x\r\nX: ");
+        connection.send_raw(bytes.as_bytes());
+        for status in &[200, 404][..earlier] {
+            assert_eq!(connection.read_response().unwrap().status(), *status);
+        }
+        assert!(connection.is_closed_within(Duration::from_secs(60)), "behind {earlier}");
+    }
+}
+
+#[test]
 fn the_body_of_a_refused_request_must_come_in_time_too() {
     let store = FixtureStore::new();
     let server = limited(&store, "header_timeout = \"1s\"\nidle_timeout = \"10m\"");
