@@ -33,6 +33,7 @@ pub(crate) struct RangeReader {
 }
 
 /// Whether the bytes that are read are compared with the registered hash.
+#[derive(Clone, Copy)]
 pub(crate) enum Check {
     /// They are.
     Wanted(Sha256Digest),
