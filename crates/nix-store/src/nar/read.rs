@@ -9,7 +9,9 @@ use rns_formats::{
 use rustix::{fs::FileType, io::Errno};
 
 use super::{
-    BUFFER_BYTES, LayoutKey, of_path,
+    buffer::BUFFER_BYTES,
+    damage::of_path,
+    layouts::LayoutKey,
     tree::{self, Tree},
 };
 use crate::{
