@@ -25,6 +25,14 @@ pub enum ObjectError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The directory or bucket is not there, or holds no binary cache: a disk that is not mounted, a wrong name.
+    #[error("{storage} holds no binary cache: {why}")]
+    NotACache {
+        /// The storage.
+        storage: String,
+        /// What is missing.
+        why: &'static str,
+    },
     /// The configuration of the storage cannot be used.
     #[error("{0}")]
     Configuration(String),
@@ -41,6 +49,22 @@ pub enum ObjectError {
 }
 
 impl ObjectError {
+    /// Whether the place where something should be written is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Unavailable { source, .. } = self else { return false };
+        let mut causes =
+            std::iter::successors(Some(source as &dyn std::error::Error), |error| error.source());
+        causes.any(|cause| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+                matches!(
+                    error.kind(),
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+                )
+            })
+        })
+    }
+
     pub(super) fn of(
         doing: &'static str,
         key: &ObjectKey,

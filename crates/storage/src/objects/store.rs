@@ -129,8 +129,46 @@ impl Objects {
             Ok(meta) => {
                 Ok(Some(ObjectInfo { size: meta.size, modified: meta.last_modified.into() }))
             }
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(object_store::Error::NotFound { source, .. }) => {
+                self.absent(key, &*source).map(|()| None)
+            }
             Err(error) => Err(ObjectError::of("look for", key)(error)),
+        }
+    }
+
+    /// Tells an object that is not there from a storage that is not there.
+    fn absent(
+        &self,
+        key: &ObjectKey,
+        cause: &(dyn std::error::Error + 'static),
+    ) -> Result<(), ObjectError> {
+        let missing = |why| Err(ObjectError::NotACache { storage: self.to_string(), why });
+        match &self.directory {
+            // A mount point without its disk is an empty directory. One look at a name is cheap.
+            Some(directory) if *key != ObjectKey::cache_info() => {
+                if directory.join(ObjectKey::cache_info().as_str()).exists() {
+                    Ok(())
+                } else {
+                    missing("the file nix-cache-info is missing")
+                }
+            }
+            Some(_) => Ok(()),
+            None if has_cause(cause, "NoSuchBucket") => missing("there is no such bucket"),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is a binary cache, by its `nix-cache-info`.
+    ///
+    /// # Errors
+    /// `NotACache`, `Unavailable`.
+    pub async fn check(&self) -> Result<(), ObjectError> {
+        match self.head(&ObjectKey::cache_info()).await? {
+            Some(_) => Ok(()),
+            None => Err(ObjectError::NotACache {
+                storage: self.to_string(),
+                why: "the object nix-cache-info is missing",
+            }),
         }
     }
 
@@ -146,7 +184,9 @@ impl Objects {
         let path = self.path(key)?;
         let found = match self.store.get(&path).await {
             Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(object_store::Error::NotFound { source, .. }) => {
+                return self.absent(key, &*source).map(|()| None);
+            }
             Err(error) => return Err(ObjectError::of("read", key)(error)),
         };
         let size = found.meta.size;
@@ -173,7 +213,9 @@ impl Objects {
                 let chunks = found.into_stream();
                 Ok(Some(chunks.map_err(move |error| ObjectError::of("read", &key)(error)).boxed()))
             }
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(object_store::Error::NotFound { source, .. }) => {
+                self.absent(key, &*source).map(|()| None)
+            }
             Err(error) => Err(ObjectError::of("read", key)(error)),
         }
     }
@@ -281,6 +323,12 @@ impl fmt::Display for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+/// The library keeps the answer of the server only as a text in a chain of errors.
+fn has_cause(error: &(dyn std::error::Error + 'static), text: &str) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.to_string().contains(text))
 }
 
 fn bucket(url: &StorageUrl) -> Result<AmazonS3, ObjectError> {

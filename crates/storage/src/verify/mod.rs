@@ -1,17 +1,21 @@
 //! Checks an uploaded NAR while it streams in: canonical form, hashes, lengths, and bombs.
 
+mod content_hash;
 mod decoder;
 mod pipe;
 mod rejection;
+mod stored;
 
 use std::io::{BufReader, Read};
 
 use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
 
 pub use self::{
+    content_hash::ContentHash,
     decoder::{Decoder, is_supported},
     pipe::{NarCheck, NarFeed},
     rejection::NarRejection,
+    stored::{check_stored, hash_stored},
 };
 
 /// The bytes a decoder hands on at a time.

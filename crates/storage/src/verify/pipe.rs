@@ -15,7 +15,7 @@ use tokio::{
 use super::{NarFacts, NarRejection, check_nar};
 
 /// Chunks on their way to each of the two threads: the memory of an upload is twice this many chunks.
-const MAX_WAITING_CHUNKS: usize = 8;
+pub(super) const MAX_WAITING_CHUNKS: usize = 8;
 
 /// What the bytes of a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,14 +111,14 @@ fn hash_file(mut chunks: Receiver<Bytes>) -> FileFacts {
 
 /// Reads the chunks of a channel. An empty chunk is the end; a closed channel without it is an upload that was given
 /// up.
-struct ChunkReader {
+pub(super) struct ChunkReader {
     chunks: Receiver<Bytes>,
     current: Bytes,
     is_end: bool,
 }
 
 impl ChunkReader {
-    const fn new(chunks: Receiver<Bytes>) -> Self {
+    pub(super) const fn new(chunks: Receiver<Bytes>) -> Self {
         Self { chunks, current: Bytes::new(), is_end: false }
     }
 }

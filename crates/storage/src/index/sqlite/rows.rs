@@ -1,0 +1,253 @@
+//! The statements of the index.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rns_formats::{HashPart, Sha256Digest};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::{
+    index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher},
+    objects::ObjectKey,
+};
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    seconds(SystemTime::now())
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn size(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256Digest> {
+    row.get::<_, [u8; 32]>(column).map(Sha256Digest::from_bytes)
+}
+
+pub(super) fn nar(
+    connection: &Connection,
+    key: &ObjectKey,
+) -> rusqlite::Result<Option<IndexedNar>> {
+    let mut statement = connection.prepare_cached(
+        "select file_hash, file_size, nar_hash, nar_size from nars where key = ?1 and condemned = 0",
+    )?;
+    let found = statement.query_row([key.as_str()], |row| {
+        Ok(IndexedNar {
+            file_hash: digest(row, 0)?,
+            file_size: row.get::<_, i64>(1)?.unsigned_abs(),
+            nar_hash: digest(row, 2)?,
+            nar_size: row.get::<_, i64>(3)?.unsigned_abs(),
+        })
+    });
+    found.optional()
+}
+
+/// A NAR that was condemned and is stored again lives again.
+pub(super) fn put_nar(
+    connection: &Connection,
+    key: &ObjectKey,
+    nar: &IndexedNar,
+    at: i64,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
+         on conflict (key) do update set file_hash = ?2, file_size = ?3, nar_hash = ?4, nar_size = ?5, \
+           touched = max(touched, ?6), condemned = 0",
+    )?;
+    statement.execute(params![
+        key.as_str(),
+        nar.file_hash.as_bytes(),
+        size(nar.file_size),
+        nar.nar_hash.as_bytes(),
+        size(nar.nar_size),
+        at,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn touch_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
+    let mut statement = connection
+        .prepare_cached("update nars set touched = ?2 where key = ?1 and condemned = 0")?;
+    Ok(statement.execute(params![key.as_str(), now()])? > 0)
+}
+
+pub(super) fn state(
+    connection: &Connection,
+    hash: &HashPart,
+) -> rusqlite::Result<Option<PathState>> {
+    let mut statement = connection.prepare_cached("select state from paths where hash = ?1")?;
+    let found = statement.query_row([hash.to_string()], |row| row.get(0)).optional()?;
+    Ok(found.map(PathState::of_number))
+}
+
+pub(super) fn begin_publish(
+    connection: &Connection,
+    new: &NewPath,
+) -> rusqlite::Result<Option<PublishRefusal>> {
+    if !touch_nar(connection, &new.nar)? {
+        return Ok(Some(PublishRefusal::MissingNar));
+    }
+    let mut missing = Vec::new();
+    for reference in &new.references {
+        let hash = reference.hash_part();
+        if !touch_path(connection, &hash)? && !new.elsewhere.contains(&hash) {
+            missing.push(reference.clone());
+        }
+    }
+    if !missing.is_empty() {
+        return Ok(Some(PublishRefusal::MissingReferences(missing)));
+    }
+    enter(connection, new, PathState::Publishing, now())?;
+    Ok(None)
+}
+
+/// Enters a path and what it refers to.
+fn enter(
+    connection: &Connection,
+    new: &NewPath,
+    state: PathState,
+    at: i64,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "insert into paths (hash, path, state, nar, nar_size, file_size, published, touched) \
+         values (?1, ?2, ?3, (select id from nars where key = ?4), ?5, ?6, ?7, ?7) \
+         on conflict (hash) do update set path = ?2, nar = excluded.nar, nar_size = ?5, file_size = ?6, \
+           state = iif(state = 2, 2, ?3), published = iif(state = 2, published, ?7), \
+           touched = max(touched, ?7) \
+         returning id",
+    )?;
+    let hash = new.path.hash_part().to_string();
+    let id: i64 = statement.query_row(
+        params![
+            hash,
+            new.path.as_str(),
+            state.number(),
+            new.nar.as_str(),
+            size(new.nar_size),
+            size(new.file_size),
+            at
+        ],
+        |row| row.get(0),
+    )?;
+    connection.prepare_cached("delete from refs where referrer = ?1")?.execute([id])?;
+    let mut placeholder = connection.prepare_cached(
+        "insert into paths (hash, path, state) values (?1, ?2, 0) on conflict (hash) do nothing",
+    )?;
+    let mut edge = connection.prepare_cached(
+        "insert or ignore into refs (referrer, reference) select ?1, id from paths where hash = ?2",
+    )?;
+    for reference in &new.references {
+        let hash = reference.hash_part().to_string();
+        placeholder.execute(params![hash, reference.as_str()])?;
+        edge.execute(params![id, hash])?;
+    }
+    Ok(())
+}
+
+pub(super) fn end_publish(
+    connection: &Connection,
+    hash: &HashPart,
+    pusher: Option<&Pusher>,
+) -> rusqlite::Result<()> {
+    let hash = hash.to_string();
+    let mut publish = connection
+        .prepare_cached("update paths set state = 2 where hash = ?1 and state in (1, 2)")?;
+    publish.execute([&hash])?;
+    if let Some(pusher) = pusher {
+        let mut statement = connection.prepare_cached(
+            "insert into pushes (hash, path, pusher, address, at) \
+             select hash, path, ?2, ?3, ?4 from paths where hash = ?1",
+        )?;
+        statement.execute(params![hash, pusher.name, pusher.address, now()])?;
+    }
+    Ok(())
+}
+
+/// Both the path and its NAR stay for the grace.
+pub(super) fn touch_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<bool> {
+    let mut statement =
+        connection.prepare_cached("update paths set touched = ?2 where hash = ?1 and state = 2")?;
+    Ok(statement.execute(params![hash.to_string(), now()])? > 0)
+}
+
+pub(super) fn note_reads(connection: &Connection, hashes: &[HashPart]) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("update paths set used = ?2 where hash = ?1 and used < ?2")?;
+    let now = now();
+    for hash in hashes {
+        statement.execute(params![hash.to_string(), now])?;
+    }
+    Ok(())
+}
+
+pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Result<Vec<Push>> {
+    let mut statement = connection.prepare_cached(
+        "select pusher, address, at from pushes where hash = ?1 order by id desc limit 1000",
+    )?;
+    let found = statement.query_map([hash.to_string()], |row| {
+        let at = Duration::from_secs(row.get::<_, i64>(2)?.unsigned_abs());
+        let pusher = Pusher { name: row.get(0)?, address: row.get(1)? };
+        Ok(Push { pusher, at: UNIX_EPOCH + at })
+    })?;
+    found.collect()
+}
+
+pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqlite::Result<()> {
+    let at = seconds(imported.stored);
+    if nar(connection, &imported.path.nar)?.is_none() {
+        put_nar(connection, &imported.path.nar, &imported.nar, at)?;
+    }
+    enter(connection, &imported.path, PathState::Published, at)
+}
+
+pub(super) fn published_after(
+    connection: &Connection,
+    after: Option<&HashPart>,
+    limit: usize,
+) -> rusqlite::Result<Vec<(HashPart, ObjectKey)>> {
+    let mut statement = connection.prepare_cached(
+        "select p.hash, n.key from paths p join nars n on n.id = p.nar \
+         where p.state = 2 and p.hash > ?1 order by p.hash limit ?2",
+    )?;
+    let after = after.map(ToString::to_string).unwrap_or_default();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = statement.query_map(params![after, limit], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let found: Vec<(String, String)> = found.collect::<rusqlite::Result<_>>()?;
+    Ok(found
+        .iter()
+        .filter_map(|(hash, key)| Some((HashPart::parse(hash).ok()?, ObjectKey::listed(key))))
+        .collect())
+}
+
+/// What still refers to the path keeps its edge; its own edges go.
+pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
+    let hash = hash.to_string();
+    connection
+        .prepare_cached("delete from refs where referrer = (select id from paths where hash = ?1)")?
+        .execute([&hash])?;
+    connection
+        .prepare_cached("update paths set state = 0, nar = null where hash = ?1")?
+        .execute([&hash])?;
+    connection
+        .prepare_cached(
+            "delete from paths where hash = ?1 and not exists (select 1 from refs where reference = paths.id)",
+        )?
+        .execute([&hash])?;
+    Ok(())
+}
+
+pub(super) fn forget_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "delete from nars where key = ?1 and not exists (select 1 from paths where nar = nars.id)",
+        )?
+        .execute([key.as_str()])?;
+    Ok(!connection.prepare_cached("select 1 from nars where key = ?1")?.exists([key.as_str()])?)
+}
