@@ -13,6 +13,7 @@
 pub mod http;
 mod issuer;
 pub mod nix;
+mod postgres;
 mod process;
 mod proxy;
 mod s3;
@@ -23,6 +24,7 @@ mod tree;
 
 pub use issuer::{Issuer, SigningKey, claims};
 pub use nix::{Client, Nix};
+pub use postgres::PostgresServer;
 pub use process::{Finished, Process, run};
 pub use proxy::{Proxy, Recorded};
 pub use s3::S3Server;

@@ -4,7 +4,9 @@
 //! collected. It can be rebuilt from the storage, apart from times of use.
 
 mod error;
+pub mod postgres;
 pub mod sqlite;
+mod statements;
 mod types;
 
 use async_trait::async_trait;

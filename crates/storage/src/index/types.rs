@@ -1,6 +1,6 @@
 //! What an index holds.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rns_formats::{HashPart, Sha256Digest, StorePath};
 
@@ -117,4 +117,20 @@ pub struct Push {
     pub pusher: Pusher,
     /// When.
     pub at: SystemTime,
+}
+
+/// The present time, as databases hold times: in seconds since 1970.
+pub(super) fn now() -> i64 {
+    seconds(SystemTime::now())
+}
+
+/// A time, as databases hold it.
+pub(super) fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A number of bytes, as databases hold it.
+pub(super) fn size(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

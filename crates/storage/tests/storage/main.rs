@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod conformance;
+mod index;
 mod maintenance;
 mod support;
 mod uploads;

@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher,
+    types::now,
 };
 use crate::objects::ObjectKey;
 
@@ -91,7 +92,7 @@ impl Index for SqliteIndex {
 
     async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError> {
         let (key, nar) = (key.clone(), *nar);
-        self.transact(move |connection| rows::put_nar(connection, &key, &nar, rows::now())).await
+        self.transact(move |connection| rows::put_nar(connection, &key, &nar, now())).await
     }
 
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {

@@ -1,28 +1,17 @@
 //! The statements of the index.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rns_formats::{HashPart, Sha256Digest};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::{
-    index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher},
+    index::{
+        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher, statements,
+        types::{now, seconds, size},
+    },
     objects::ObjectKey,
 };
-
-/// Seconds since 1970.
-pub(super) fn now() -> i64 {
-    seconds(SystemTime::now())
-}
-
-fn seconds(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-fn size(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256Digest> {
     row.get::<_, [u8; 32]>(column).map(Sha256Digest::from_bytes)
@@ -32,9 +21,7 @@ pub(super) fn nar(
     connection: &Connection,
     key: &ObjectKey,
 ) -> rusqlite::Result<Option<IndexedNar>> {
-    let mut statement = connection.prepare_cached(
-        "select file_hash, file_size, nar_hash, nar_size from nars where key = ?1 and condemned = 0",
-    )?;
+    let mut statement = connection.prepare_cached(statements::NAR)?;
     let found = statement.query_row([key.as_str()], |row| {
         Ok(IndexedNar {
             file_hash: digest(row, 0)?,
@@ -46,19 +33,13 @@ pub(super) fn nar(
     found.optional()
 }
 
-/// A NAR that was condemned and is stored again lives again.
 pub(super) fn put_nar(
     connection: &Connection,
     key: &ObjectKey,
     nar: &IndexedNar,
     at: i64,
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched) \
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
-         on conflict (key) do update set file_hash = ?2, file_size = ?3, nar_hash = ?4, nar_size = ?5, \
-           touched = max(touched, ?6), condemned = 0",
-    )?;
+    let mut statement = connection.prepare_cached(statements::PUT_NAR)?;
     statement.execute(params![
         key.as_str(),
         nar.file_hash.as_bytes(),
@@ -71,8 +52,7 @@ pub(super) fn put_nar(
 }
 
 pub(super) fn touch_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
-    let mut statement = connection
-        .prepare_cached("update nars set touched = ?2 where key = ?1 and condemned = 0")?;
+    let mut statement = connection.prepare_cached(statements::TOUCH_NAR)?;
     Ok(statement.execute(params![key.as_str(), now()])? > 0)
 }
 
@@ -113,14 +93,7 @@ fn enter(
     state: PathState,
     at: i64,
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "insert into paths (hash, path, state, nar, nar_size, file_size, published, touched) \
-         values (?1, ?2, ?3, (select id from nars where key = ?4), ?5, ?6, ?7, ?7) \
-         on conflict (hash) do update set path = ?2, nar = excluded.nar, nar_size = ?5, file_size = ?6, \
-           state = iif(state = 2, 2, ?3), published = iif(state = 2, published, ?7), \
-           touched = max(touched, ?7) \
-         returning id",
-    )?;
+    let mut statement = connection.prepare_cached(statements::ENTER_PATH)?;
     let hash = new.path.hash_part().to_string();
     let id: i64 = statement.query_row(
         params![
@@ -134,7 +107,7 @@ fn enter(
         ],
         |row| row.get(0),
     )?;
-    connection.prepare_cached("delete from refs where referrer = ?1")?.execute([id])?;
+    connection.prepare_cached(statements::FORGET_EDGES)?.execute([id])?;
     let mut placeholder = connection.prepare_cached(
         "insert into paths (hash, path, state) values (?1, ?2, 0) on conflict (hash) do nothing",
     )?;
@@ -155,14 +128,10 @@ pub(super) fn end_publish(
     pusher: Option<&Pusher>,
 ) -> rusqlite::Result<()> {
     let hash = hash.to_string();
-    let mut publish = connection
-        .prepare_cached("update paths set state = 2 where hash = ?1 and state in (1, 2)")?;
+    let mut publish = connection.prepare_cached(statements::END_PUBLISH)?;
     publish.execute([&hash])?;
     if let Some(pusher) = pusher {
-        let mut statement = connection.prepare_cached(
-            "insert into pushes (hash, path, pusher, address, at) \
-             select hash, path, ?2, ?3, ?4 from paths where hash = ?1",
-        )?;
+        let mut statement = connection.prepare_cached(statements::NOTE_PUSH)?;
         statement.execute(params![hash, pusher.name, pusher.address, now()])?;
     }
     Ok(())
@@ -170,8 +139,7 @@ pub(super) fn end_publish(
 
 /// Both the path and its NAR stay for the grace.
 pub(super) fn touch_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<bool> {
-    let mut statement =
-        connection.prepare_cached("update paths set touched = ?2 where hash = ?1 and state = 2")?;
+    let mut statement = connection.prepare_cached(statements::TOUCH_PATH)?;
     Ok(statement.execute(params![hash.to_string(), now()])? > 0)
 }
 
@@ -186,9 +154,7 @@ pub(super) fn note_reads(connection: &Connection, hashes: &[HashPart]) -> rusqli
 }
 
 pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Result<Vec<Push>> {
-    let mut statement = connection.prepare_cached(
-        "select pusher, address, at from pushes where hash = ?1 order by id desc limit 1000",
-    )?;
+    let mut statement = connection.prepare_cached(statements::PUSHES)?;
     let found = statement.query_map([hash.to_string()], |row| {
         let at = Duration::from_secs(row.get::<_, i64>(2)?.unsigned_abs());
         let pusher = Pusher { name: row.get(0)?, address: row.get(1)? };
@@ -210,10 +176,7 @@ pub(super) fn published_after(
     after: Option<&HashPart>,
     limit: usize,
 ) -> rusqlite::Result<Vec<(HashPart, ObjectKey)>> {
-    let mut statement = connection.prepare_cached(
-        "select p.hash, n.key from paths p join nars n on n.id = p.nar \
-         where p.state = 2 and p.hash > ?1 order by p.hash limit ?2",
-    )?;
+    let mut statement = connection.prepare_cached(statements::PUBLISHED_AFTER)?;
     let after = after.map(ToString::to_string).unwrap_or_default();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found = statement.query_map(params![after, limit], |row| {
@@ -229,25 +192,13 @@ pub(super) fn published_after(
 /// What still refers to the path keeps its edge; its own edges go.
 pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
     let hash = hash.to_string();
-    connection
-        .prepare_cached("delete from refs where referrer = (select id from paths where hash = ?1)")?
-        .execute([&hash])?;
-    connection
-        .prepare_cached("update paths set state = 0, nar = null where hash = ?1")?
-        .execute([&hash])?;
-    connection
-        .prepare_cached(
-            "delete from paths where hash = ?1 and not exists (select 1 from refs where reference = paths.id)",
-        )?
-        .execute([&hash])?;
+    connection.prepare_cached(statements::FORGET_EDGES_OF)?.execute([&hash])?;
+    connection.prepare_cached(statements::UNPUBLISH)?.execute([&hash])?;
+    connection.prepare_cached(statements::FORGET_PATH)?.execute([&hash])?;
     Ok(())
 }
 
 pub(super) fn forget_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached(
-            "delete from nars where key = ?1 and not exists (select 1 from paths where nar = nars.id)",
-        )?
-        .execute([key.as_str()])?;
-    Ok(!connection.prepare_cached("select 1 from nars where key = ?1")?.exists([key.as_str()])?)
+    connection.prepare_cached(statements::FORGET_NAR)?.execute([key.as_str()])?;
+    Ok(!connection.prepare_cached(statements::HAS_NAR)?.exists([key.as_str()])?)
 }
