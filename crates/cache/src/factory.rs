@@ -2,7 +2,7 @@
 
 use std::{fmt, pin::Pin, sync::Arc};
 
-use crate::{BackendStats, BinaryCache, ExposurePolicy};
+use crate::{BackendStats, BinaryCache, ExposurePolicy, WritableCache};
 
 /// Whether requests are being answered, or were a moment ago.
 pub type IsBusy = dyn Fn() -> bool + Send + Sync;
@@ -15,6 +15,11 @@ pub trait CacheFactory: Send + Sync {
     /// The cache with this name in the configuration (the default one has none), which shows what the policy exposes.
     /// What it shows is found out from now on; see [`BinaryCache::settled`].
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
+
+    /// Where uploads to the cache with this name go. `None`: it takes none.
+    fn uploads(&self, _name: Option<&str>) -> Option<Arc<dyn WritableCache>> {
+        None
+    }
 
     /// What all caches of this factory count together, without what belongs to one of them.
     fn stats(&self) -> BackendStats;

@@ -41,5 +41,5 @@ pub use self::{
     read::BinaryCache,
     record::{Freshness, NarOffer, PathRecord, Peek},
     stats::{BackendStats, ExposureStats, NarCacheStats, NotReady},
-    write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},
+    write::{NarUpload, PublishError, Published, Pusher, VerifiedNar, WritableCache},
 };

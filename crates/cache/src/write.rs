@@ -36,7 +36,23 @@ pub trait WritableCache: BinaryCache {
     ///
     /// # Errors
     /// When NAR or references are not there, or the narinfo contradicts the NAR.
-    async fn publish(&self, narinfo: &NarInfo) -> Result<Published, PublishError>;
+    async fn publish(&self, narinfo: &NarInfo, pusher: &Pusher) -> Result<Published, PublishError>;
+
+    /// Whether a path is there and stays there for its grace, which begins anew: a pusher skips what it is told is there.
+    ///
+    /// # Errors
+    /// When the cache cannot promise anything now.
+    async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError>;
+
+    /// The same for a NAR that was taken.
+    ///
+    /// # Errors
+    /// As [`Self::promise_path`].
+    async fn promise_nar(&self, name: &NarName) -> Result<bool, CacheError>;
+
+    /// Whether a path need not be pushed, since it is always available elsewhere. A place that cannot be asked has
+    /// nothing.
+    async fn is_elsewhere(&self, hash: &HashPart) -> bool;
 
     /// Stores the listing of a path's NAR: the JSON, not compressed.
     ///
@@ -89,6 +105,15 @@ pub trait NarUpload: Send {
     /// # Errors
     /// When it is not what its name says, or no NAR in canonical form.
     async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError>;
+}
+
+/// Who publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pusher {
+    /// Name of the token or subject; `anonymous` without one.
+    pub name: String,
+    /// Address of the client, where it is known.
+    pub address: Option<String>,
 }
 
 /// What was found out about an uploaded NAR while it was taken.

@@ -10,11 +10,12 @@ mod statements;
 mod types;
 
 use async_trait::async_trait;
+use rns_cache::Pusher;
 use rns_formats::{HashPart, StorePath};
 
 pub use self::{
     error::IndexError,
-    types::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher},
+    types::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push},
 };
 use crate::objects::ObjectKey;
 

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest, StorePath};
 
 use crate::{objects::ObjectKey, verify::NarCheck};
@@ -99,15 +100,6 @@ impl PathState {
             _ => Self::Elsewhere,
         }
     }
-}
-
-/// Who publishes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pusher {
-    /// Name of the token or subject; `anonymous` without one.
-    pub name: String,
-    /// Address of the client, where it is known.
-    pub address: Option<String>,
 }
 
 /// One publication.

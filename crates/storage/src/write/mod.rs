@@ -4,8 +4,10 @@ mod content_address;
 mod documents;
 mod nar;
 mod publish;
+mod upstreams;
 
 pub(crate) use self::publish::{agree, imported};
+pub use self::upstreams::Upstreams;
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{
     BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarUpload,
-    NotReady, PathRecord, Peek, PublishError, Published, Served, WritableCache,
+    NotReady, PathRecord, Peek, PublishError, Published, Pusher, Served, WritableCache,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, CacheInfo, DrvOutputId, HashPart, LogName, NarInfo, NarName,
@@ -95,33 +97,12 @@ impl Storage {
         self.reader.objects()
     }
 
-    /// Whether a path is always available elsewhere.
-    pub async fn is_elsewhere(&self, hash: &HashPart) -> bool {
-        self.elsewhere.has(hash).await
-    }
-
     /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is.
     ///
     /// # Errors
     /// `Unavailable`; `NotACache` when the cache there is for another store directory.
     pub async fn initialise(&self) -> Result<(), ObjectError> {
         initialise(self.objects(), self.reader.store_dir()).await
-    }
-
-    /// Whether a path is there and stays for its grace, which is renewed: what a pusher is told is there stays there.
-    ///
-    /// # Errors
-    /// When index or storage cannot be asked.
-    pub async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError> {
-        self.index.touch_path(hash).await.map_err(index_unavailable)
-    }
-
-    /// The same for a NAR.
-    ///
-    /// # Errors
-    /// As [`Self::promise_path`].
-    pub async fn promise_nar(&self, name: &NarName) -> Result<bool, CacheError> {
-        self.index.touch_nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)
     }
 }
 
@@ -224,8 +205,20 @@ impl WritableCache for Storage {
         nar::begin(self, name, length).await
     }
 
-    async fn publish(&self, narinfo: &NarInfo) -> Result<Published, PublishError> {
-        publish::publish(self, narinfo, None).await
+    async fn publish(&self, narinfo: &NarInfo, pusher: &Pusher) -> Result<Published, PublishError> {
+        publish::publish(self, narinfo, pusher).await
+    }
+
+    async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError> {
+        self.index.touch_path(hash).await.map_err(index_unavailable)
+    }
+
+    async fn promise_nar(&self, name: &NarName) -> Result<bool, CacheError> {
+        self.index.touch_nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)
+    }
+
+    async fn is_elsewhere(&self, hash: &HashPart) -> bool {
+        self.elsewhere.has(hash).await
     }
 
     async fn put_listing(&self, hash: HashPart, json: Bytes) -> Result<(), PublishError> {

@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, time::SystemTime};
 
 use bytes::Bytes;
-use rns_cache::{PublishError, Published};
+use rns_cache::{PublishError, Published, Pusher, WritableCache as _};
 use rns_formats::{HashPart, NarInfo, NarName, StorePath};
 
 use super::{Storage, content_address, index_unavailable, not_stored};
 use crate::{
-    index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Pusher},
+    index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal},
     objects::ObjectKey,
     read::{name_in_url, unavailable},
     verify::check_stored,
@@ -18,18 +18,6 @@ use crate::{
 const MAX_REFERENCES: usize = 20_000;
 
 impl Storage {
-    /// As [`rns_cache::WritableCache::publish`], for a pusher who is noted.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn publish_as(
-        &self,
-        narinfo: &NarInfo,
-        pusher: &Pusher,
-    ) -> Result<Published, PublishError> {
-        publish(self, narinfo, Some(pusher)).await
-    }
-
     /// What is known of the NAR at this name, verified: by its upload, or now, where it lay there before.
     ///
     /// # Errors
@@ -106,7 +94,7 @@ fn others(narinfo: &NarInfo) -> Vec<StorePath> {
 pub(super) async fn publish(
     storage: &Storage,
     narinfo: &NarInfo,
-    pusher: Option<&Pusher>,
+    pusher: &Pusher,
 ) -> Result<Published, PublishError> {
     let hash = narinfo.store_path.hash_part();
     let name = checked_name(narinfo)?;
@@ -137,7 +125,7 @@ pub(super) async fn publish(
         ..narinfo.clone()
     };
     write(storage, &complete).await?;
-    storage.index.end_publish(&hash, pusher).await.map_err(index_unavailable)?;
+    storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
     Ok(Published::New)
 }
 
@@ -200,7 +188,7 @@ async fn new_path(
     let mut elsewhere = Vec::new();
     for (hash, state) in hashes.iter().zip(states) {
         let is_here = state == Some(PathState::Published);
-        if !is_here && !storage.enter_stored(hash).await? && storage.elsewhere.has(hash).await {
+        if !is_here && !storage.enter_stored(hash).await? && storage.is_elsewhere(hash).await {
             elsewhere.push(*hash);
         }
     }

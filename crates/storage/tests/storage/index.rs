@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use rns_cache::Pusher;
 use rns_formats::{Sha256Digest, StorePath};
 use rns_storage::{
     index::{
-        ImportedPath, Index, IndexedNar, NewPath, PathState, PublishRefusal, Pusher,
+        ImportedPath, Index, IndexedNar, NewPath, PathState, PublishRefusal,
         postgres::PostgresIndex, sqlite::SqliteIndex,
     },
     objects::ObjectKey,

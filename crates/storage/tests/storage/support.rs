@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use rns_cache::{PublishError, VerifiedNar, WritableCache as _};
+use rns_cache::{PublishError, Pusher, VerifiedNar, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, PathInfo, Sha256Digest, StoreDir};
 use rns_storage::{
     index::sqlite::SqliteIndex,
@@ -81,7 +81,7 @@ impl Fixture {
     pub(crate) async fn push(&self, info: &PathInfo, nar: &[u8]) -> NarInfo {
         let (narinfo, file) = packed(info, nar, Compression::Zstd);
         self.upload(&name_of(&narinfo), &file).await.unwrap();
-        self.storage.publish(&narinfo).await.unwrap();
+        self.storage.publish(&narinfo, &pusher()).await.unwrap();
         narinfo
     }
 }
@@ -103,6 +103,11 @@ pub(crate) fn packed(info: &PathInfo, nar: &[u8], compression: Compression) -> (
         info.signatures.clone(),
     );
     (narinfo, file)
+}
+
+/// Who pushes in tests.
+pub(crate) fn pusher() -> Pusher {
+    Pusher { name: "token ci".to_owned(), address: Some("192.0.2.1".to_owned()) }
 }
 
 /// The name in the URL of a narinfo.

@@ -5,10 +5,10 @@ use std::fs;
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
-use rns_storage::index::{PathState, Pusher};
+use rns_storage::index::PathState;
 use rns_testing::Standard;
 
-use crate::support::{Fixture, Place, name_of, packed};
+use crate::support::{Fixture, Place, name_of, packed, pusher};
 
 /// Runs a test on a directory and on a bucket.
 macro_rules! on_both {
@@ -83,7 +83,7 @@ async fn nothing_is_visible_before_its_time(fixture: Fixture) {
     let name = name_of(&narinfo);
     let before = objects(&fixture);
 
-    let refused = fixture.storage.publish(&narinfo).await.unwrap_err();
+    let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
     assert!(matches!(refused, PublishError::MissingNar { .. }), "{refused}");
 
     let mut upload = fixture.storage.begin_nar(&name, Some(file.len() as u64)).await.unwrap();
@@ -92,7 +92,7 @@ async fn nothing_is_visible_before_its_time(fixture: Fixture) {
     let refused = upload.finish().await.unwrap_err();
     assert!(matches!(refused, PublishError::Mismatch { .. }), "{refused}");
     assert!(fixture.storage.nar(&name).await.unwrap().is_none());
-    let refused = fixture.storage.publish(&narinfo).await.unwrap_err();
+    let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
     assert!(matches!(refused, PublishError::MissingNar { .. }), "{refused}");
     assert_eq!(objects(&fixture), before, "nothing stays behind");
 }
@@ -119,12 +119,12 @@ async fn a_nar_that_is_not_what_it_says_is_refused(fixture: Fixture) {
         NarInfo { file_hash: Some(hash.into()), ..narinfo.clone() },
         NarInfo { file_size: Some(1), ..narinfo.clone() },
     ] {
-        let refused = fixture.storage.publish(&wrong).await.unwrap_err();
+        let refused = fixture.storage.publish(&wrong, &pusher()).await.unwrap_err();
         assert!(matches!(refused, PublishError::Mismatch { .. }), "{refused}");
     }
     for url in ["https://other/nar/x.nar.zst", "../x", "/nar/x.nar", "nar/../x.nar"] {
         let wrong = NarInfo { url: url.to_owned(), ..narinfo.clone() };
-        let refused = fixture.storage.publish(&wrong).await.unwrap_err();
+        let refused = fixture.storage.publish(&wrong, &pusher()).await.unwrap_err();
         assert!(matches!(refused, PublishError::Malformed { .. }), "{url}: {refused}");
     }
     assert!(fixture.storage.path_info(standard.dep.hash_part()).await.unwrap().is_none());
@@ -135,13 +135,16 @@ async fn the_first_nar_wins_and_signatures_add_up(fixture: Fixture) {
     let path = &standard.itself;
     fixture.push(standard.store.info(&standard.dep), &standard.store.nar(&standard.dep)).await;
     let first = fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
-    assert_eq!(fixture.storage.publish(&first).await.unwrap(), Published::Unchanged);
+    assert_eq!(fixture.storage.publish(&first, &pusher()).await.unwrap(), Published::Unchanged);
 
     let signature =
         |name: &str| Signature::parse(&format!("{name}:{}", "A".repeat(86) + "==")).unwrap();
     for name in ["a-1", "b-1"] {
         let more = NarInfo { signatures: vec![signature(name)], ..first.clone() };
-        assert_eq!(fixture.storage.publish(&more).await.unwrap(), Published::SignaturesAdded);
+        assert_eq!(
+            fixture.storage.publish(&more, &pusher()).await.unwrap(),
+            Published::SignaturesAdded
+        );
     }
     let record = fixture.storage.path_info(path.hash_part()).await.unwrap().unwrap();
     assert!(record.info.signatures.contains(&signature("a-1")));
@@ -153,7 +156,7 @@ async fn the_first_nar_wins_and_signatures_add_up(fixture: Fixture) {
     (info.nar_hash, info.nar_size) = (Sha256Digest::of(&nar), nar.len() as u64);
     let (other, file) = packed(&info, &nar, Compression::Zstd);
     fixture.upload(&name_of(&other), &file).await.unwrap();
-    assert_eq!(fixture.storage.publish(&other).await.unwrap(), Published::Kept);
+    assert_eq!(fixture.storage.publish(&other, &pusher()).await.unwrap(), Published::Kept);
     let record = fixture.storage.path_info(path.hash_part()).await.unwrap().unwrap();
     assert_eq!((record.offer.url, record.info.nar_hash), (first.url, first.nar_hash));
 }
@@ -163,7 +166,7 @@ async fn references_must_be_there(fixture: Fixture) {
     let (info, nar) = (standard.store.info(&standard.top), standard.store.nar(&standard.top));
     let (narinfo, file) = packed(info, &nar, Compression::Zstd);
     fixture.upload(&name_of(&narinfo), &file).await.unwrap();
-    match fixture.storage.publish(&narinfo).await.unwrap_err() {
+    match fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err() {
         PublishError::MissingReferences(missing) => {
             assert_eq!(missing, std::slice::from_ref(&standard.dep))
         }
@@ -171,7 +174,7 @@ async fn references_must_be_there(fixture: Fixture) {
     }
     assert!(fixture.storage.path_info(standard.top.hash_part()).await.unwrap().is_none());
     fixture.push(standard.store.info(&standard.dep), &standard.store.nar(&standard.dep)).await;
-    assert_eq!(fixture.storage.publish(&narinfo).await.unwrap(), Published::New);
+    assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
 }
 
 async fn content_addresses_are_checked(fixture: Fixture) {
@@ -189,7 +192,7 @@ async fn content_addresses_are_checked(fixture: Fixture) {
     fixture.storage.delete(standard.top.hash_part()).await.unwrap();
     fixture.storage.delete(standard.dep.hash_part()).await.unwrap();
     fixture.upload(&name_of(&narinfo), &file).await.unwrap();
-    let refused = fixture.storage.publish(&narinfo).await.unwrap_err();
+    let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
     assert!(refused.to_string().contains("content address"), "{refused}");
 }
 
@@ -201,7 +204,7 @@ async fn what_lay_there_before_is_verified_when_it_is_needed(fixture: Fixture) {
     let (info, nar) = (standard.store.info(&standard.top), standard.store.nar(&standard.top));
     let (narinfo, file) = packed(info, &nar, Compression::Zstd);
     fixture.upload(&name_of(&narinfo), &file).await.unwrap();
-    assert_eq!(storage.publish(&narinfo).await.unwrap(), Published::New);
+    assert_eq!(storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
     let states = storage.index().states(&[standard.dep.hash_part()]).await.unwrap();
     assert_eq!(states, [Some(PathState::Published)]);
 }
@@ -216,10 +219,9 @@ async fn what_is_told_to_a_pusher_is_there(fixture: Fixture) {
     fixture.upload(&name_of(&narinfo), &file).await.unwrap();
     assert!(fixture.storage.promise_nar(&name_of(&narinfo)).await.unwrap());
     assert!(!fixture.storage.promise_path(&hash).await.unwrap());
-    let pusher = Pusher { name: "token ci".to_owned(), address: Some("192.0.2.1".to_owned()) };
-    fixture.storage.publish_as(&narinfo, &pusher).await.unwrap();
+    fixture.storage.publish(&narinfo, &pusher()).await.unwrap();
     assert!(fixture.storage.promise_path(&hash).await.unwrap());
     let pushes = fixture.storage.index().pushes(&standard.dep).await.unwrap();
     assert_eq!(pushes.len(), 1);
-    assert_eq!(pushes[0].pusher, pusher);
+    assert_eq!(pushes[0].pusher, pusher());
 }

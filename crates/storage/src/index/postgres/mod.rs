@@ -7,12 +7,13 @@ use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use rns_cache::Pusher;
 use rns_formats::{HashPart, StorePath};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Config, NoTls};
 
 use super::{
-    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher,
+    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push,
 };
 use crate::objects::ObjectKey;
 

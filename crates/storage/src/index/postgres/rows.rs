@@ -6,12 +6,13 @@ use std::{
 };
 
 use deadpool_postgres::GenericClient;
+use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest};
 use tokio_postgres::{Error, Row};
 
 use crate::{
     index::{
-        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher, statements,
+        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
         types::{now, seconds, size},
     },
     objects::ObjectKey,

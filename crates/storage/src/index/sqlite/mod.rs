@@ -10,12 +10,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use rns_cache::Pusher;
 use rns_formats::{HashPart, StorePath};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::task::spawn_blocking;
 
 use super::{
-    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher,
+    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push,
     types::now,
 };
 use crate::objects::ObjectKey;

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::{
     index::{
-        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, Pusher, statements,
+        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
         types::{now, seconds, size},
     },
     objects::ObjectKey,
