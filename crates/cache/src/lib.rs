@@ -35,7 +35,7 @@ pub use self::{
     documents::{BuildLog, DebugInfo, Listing, LogContents},
     error::CacheError,
     exposure::{ExposurePolicy, Pattern, PatternError, glob_matches},
-    factory::{CacheFactory, IdleWork, IsBusy},
+    factory::{CacheFactory, IdleWork, IsBusy, Uploads},
     files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile},
     layered::Layered,
     read::BinaryCache,

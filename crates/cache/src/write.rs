@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use rns_formats::{
-    BuildId, BuildTraceEntry, HashPart, LogName, NarInfo, NarName, Realisation, Sha256Digest,
-    StorePath,
+    BuildId, BuildTraceEntry, Compression, HashPart, LogName, NarInfo, NarName, Realisation,
+    Sha256Digest, StorePath,
 };
 
 use crate::{BinaryCache, CacheError, DebugInfo};
@@ -37,6 +37,17 @@ pub trait WritableCache: BinaryCache {
     /// # Errors
     /// When NAR or references are not there, or the narinfo contradicts the NAR.
     async fn publish(&self, narinfo: &NarInfo, pusher: &Pusher) -> Result<Published, PublishError>;
+
+    /// A small object as it is, which the client has sent compressed.
+    ///
+    /// # Errors
+    /// `TooLarge` beyond `limit` bytes, `Malformed` when it cannot be decompressed.
+    async fn decompress(
+        &self,
+        compression: Compression,
+        bytes: Bytes,
+        limit: u64,
+    ) -> Result<Bytes, PublishError>;
 
     /// Whether a path is there and stays there for its grace, which begins anew: a pusher skips what it is told is there.
     ///
@@ -185,6 +196,12 @@ pub enum PublishError {
     Unsigned {
         /// The path.
         path: StorePath,
+    },
+    /// The pusher may not write about paths with this name.
+    #[error("{object} is not among the names that this token may push")]
+    NotAllowed {
+        /// The path or name.
+        object: String,
     },
     /// Something else is stored under this name, and stays.
     #[error("{object} is stored with other contents")]

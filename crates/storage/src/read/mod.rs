@@ -21,7 +21,7 @@ pub use self::records::StoredNarInfo;
 use self::{blob::ObjectBlob, records::RecordCache};
 pub(crate) use self::{
     documents::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES},
-    records::unavailable,
+    records::{MAX_NARINFO_BYTES, record_of, unavailable},
 };
 use crate::objects::{ObjectKey, Objects};
 

@@ -86,7 +86,7 @@ impl RecordCache {
         let known = self.records.get(&hash).filter(|known| known.digest == digest);
         let stored = match known {
             Some(known) => known.stored,
-            None => Arc::new(parse(&key, &text, store_dir, hash, digest)?),
+            None => Arc::new(parse(&key, &text, store_dir, hash)?),
         };
         self.records.insert(hash, Remembered { stored: Arc::clone(&stored), digest, read });
         Ok(Some(stored))
@@ -98,7 +98,6 @@ fn parse(
     text: &Bytes,
     store_dir: &StoreDir,
     hash: HashPart,
-    digest: Sha256Digest,
 ) -> Result<StoredNarInfo, CacheError> {
     let invalid = |why: String| CacheError::Invalid { object: key.to_string(), why };
     let text = str::from_utf8(text).map_err(|error| invalid(error.to_string()))?;
@@ -106,9 +105,16 @@ fn parse(
     if narinfo.store_path.hash_part() != hash {
         return Err(invalid(format!("it is about {}", narinfo.store_path)));
     }
+    let record = record_of(&narinfo, text);
+    Ok(StoredNarInfo { narinfo, record })
+}
+
+/// What a narinfo says of its path; `text` is the narinfo as it was read.
+pub(crate) fn record_of(narinfo: &NarInfo, text: &str) -> PathRecord {
+    let digest = Sha256Digest::of(text.as_bytes());
     let mut number = [0; 16];
     number.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
-    let record = PathRecord {
+    PathRecord {
         info: Arc::new(PathInfo {
             path: narinfo.store_path.clone(),
             nar_hash: narinfo.nar_hash,
@@ -127,8 +133,7 @@ fn parse(
             complete: true,
         },
         freshness: Freshness::of_record(u128::from_be_bytes(number)),
-    };
-    Ok(StoredNarInfo { narinfo, record })
+    }
 }
 
 /// A failure of the storage, as the server is told.

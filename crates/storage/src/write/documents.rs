@@ -1,16 +1,20 @@
 //! Listings, logs, realisations and debug information.
 
+use std::io::Read as _;
+
 use bytes::Bytes;
-use rns_cache::{BinaryCache as _, DebugInfo, PublishError};
+use rns_cache::{BinaryCache as _, CacheError, DebugInfo, PublishError};
 use rns_formats::{
-    BuildId, BuildTraceEntry, HashPart, LogName, NarListing, Realisation, Signature,
+    BuildId, BuildTraceEntry, Compression, HashPart, LogName, NarListing, Realisation, Signature,
 };
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use super::not_stored;
 use crate::{
     objects::{ObjectKey, Objects},
     read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, StorageReader, name_in_url},
+    verify::{Decoder, NarRejection},
 };
 
 fn at_most(object: &ObjectKey, bytes: &Bytes, limit: u64) -> Result<(), PublishError> {
@@ -89,6 +93,32 @@ pub(super) async fn put_build_trace(
     let json = Bytes::from(new.to_json());
     at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
     write(reader.objects(), &key, json).await
+}
+
+/// Decompresses a small object.
+pub(super) async fn decompress(
+    compression: Compression,
+    bytes: Bytes,
+    limit: u64,
+) -> Result<Bytes, PublishError> {
+    let unpacked = spawn_blocking(move || {
+        let mut unpacked = Vec::new();
+        let mut decoder = Decoder::new(&bytes[..], compression)?;
+        let read = decoder.by_ref().take(limit.saturating_add(1)).read_to_end(&mut unpacked);
+        read.map_err(NarRejection::Decompression)?;
+        Ok::<_, NarRejection>(unpacked)
+    });
+    let object = || "the body".to_owned();
+    match unpacked.await {
+        Ok(Ok(unpacked)) if unpacked.len() as u64 > limit => {
+            Err(PublishError::TooLarge { object: object(), limit })
+        }
+        Ok(Ok(unpacked)) => Ok(unpacked.into()),
+        Ok(Err(rejection)) => {
+            Err(PublishError::Malformed { object: object(), why: rejection.to_string() })
+        }
+        Err(_) => Err(CacheError::ShuttingDown.into()),
+    }
 }
 
 fn merged(mut stored: Vec<Signature>, new: Vec<Signature>) -> Vec<Signature> {

@@ -4,10 +4,11 @@ mod content_address;
 mod documents;
 mod nar;
 mod publish;
+mod push_view;
 mod upstreams;
 
 pub(crate) use self::publish::{agree, imported};
-pub use self::upstreams::Upstreams;
+pub use self::{push_view::PushView, upstreams::Upstreams};
 
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ use rns_cache::{
     NotReady, PathRecord, Peek, PublishError, Published, Pusher, Served, WritableCache,
 };
 use rns_formats::{
-    BuildId, BuildTraceEntry, CacheInfo, DrvOutputId, HashPart, LogName, NarInfo, NarName,
-    Realisation, ServePath, StoreDir, StorePath,
+    BuildId, BuildTraceEntry, CacheInfo, Compression, DrvOutputId, HashPart, LogName, NarInfo,
+    NarName, Realisation, ServePath, StoreDir, StorePath,
 };
 
 use crate::{
@@ -31,8 +32,8 @@ use crate::{
 /// Paths that clients can always get from somewhere else, so that they need not be stored here.
 #[async_trait]
 pub trait Elsewhere: Send + Sync {
-    /// Whether the path is there. A cache that cannot be asked has nothing.
-    async fn has(&self, hash: &HashPart) -> bool;
+    /// What is on record of the path there, with the absolute URL of its NAR. A cache that cannot be asked has nothing.
+    async fn record(&self, hash: &HashPart) -> Option<PathRecord>;
 }
 
 /// There is nothing elsewhere.
@@ -41,8 +42,8 @@ pub struct Nowhere;
 
 #[async_trait]
 impl Elsewhere for Nowhere {
-    async fn has(&self, _: &HashPart) -> bool {
-        false
+    async fn record(&self, _: &HashPart) -> Option<PathRecord> {
+        None
     }
 }
 
@@ -209,6 +210,15 @@ impl WritableCache for Storage {
         publish::publish(self, narinfo, pusher).await
     }
 
+    async fn decompress(
+        &self,
+        compression: Compression,
+        bytes: Bytes,
+        limit: u64,
+    ) -> Result<Bytes, PublishError> {
+        documents::decompress(compression, bytes, limit).await
+    }
+
     async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError> {
         self.index.touch_path(hash).await.map_err(index_unavailable)
     }
@@ -218,7 +228,7 @@ impl WritableCache for Storage {
     }
 
     async fn is_elsewhere(&self, hash: &HashPart) -> bool {
-        self.elsewhere.has(hash).await
+        self.elsewhere.record(hash).await.is_some()
     }
 
     async fn put_listing(&self, hash: HashPart, json: Bytes) -> Result<(), PublishError> {
