@@ -1,25 +1,45 @@
 //! Statements that both databases understand. Parameters are written as SQLite has them; PostgreSQL gets `$1` for `?1`.
 
-pub(super) const NAR: &str =
-    "select file_hash, file_size, nar_hash, nar_size from nars where key = ?1 and condemned = 0";
+pub(super) const NAR: &str = "\
+    select file_hash, file_size, nar_hash, nar_size from nars \
+    where key = ?1 and condemned = 0 and verified = 1";
 
 /// A NAR that was condemned and is stored again lives again.
 pub(super) const PUT_NAR: &str = "\
-    insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched) \
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
+    insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1) \
     on conflict (key) do update set file_hash = excluded.file_hash, file_size = excluded.file_size, \
-      nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, condemned = 0, \
+      nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, condemned = 0, verified = 1, \
       touched = case when nars.touched > excluded.touched then nars.touched else excluded.touched end";
 
-pub(super) const TOUCH_NAR: &str = "update nars set touched = ?2 where key = ?1 and condemned = 0";
+/// What a narinfo that lay there says of its NAR. What is known stays.
+pub(super) const IMPORT_NAR: &str = "\
+    insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) on conflict (key) do nothing";
 
-pub(super) const TOUCH_PATH: &str = "update paths set touched = ?2 where hash = ?1 and state = 2";
+pub(super) const TOUCH_NAR: &str = "\
+    update nars set touched = case when touched > ?2 then touched else ?2 end \
+    where key = ?1 and condemned = 0";
 
-/// A path that is published already stays so, and keeps its times.
+pub(super) const TOUCH_PATH: &str = "\
+    update paths set touched = case when touched > ?2 then touched else ?2 end \
+    where hash = ?1 and state = 2";
+
+/// The same for a reference, which is meant with its name.
+pub(super) const TOUCH_REFERENCE: &str = "\
+    update paths set touched = case when touched > ?2 then touched else ?2 end \
+    where hash = ?1 and state = 2 and path = ?3";
+
+/// What is known of a path that is about to be published.
+pub(super) const PUBLICATION: &str = "\
+    select p.state, n.key, p.touched from paths p left join nars n on n.id = p.nar where p.hash = ?1";
+
+/// A path that is published already stays as it is, and keeps its times.
 pub(super) const ENTER_PATH: &str = "\
     insert into paths (hash, path, state, nar, nar_size, file_size, published, touched, used) \
     values (?1, ?2, ?3, (select id from nars where key = ?4), ?5, ?6, ?7, ?7, 0) \
-    on conflict (hash) do update set path = excluded.path, nar = excluded.nar, \
+    on conflict (hash) do update set path = case when paths.state = 2 then paths.path else excluded.path end, \
+      nar = case when paths.state = 2 then paths.nar else excluded.nar end, \
       nar_size = excluded.nar_size, file_size = excluded.file_size, \
       published = case when paths.state = 2 then paths.published else excluded.published end, \
       state = case when paths.state = 2 then 2 else excluded.state end, \

@@ -66,6 +66,10 @@ pub enum PublishRefusal {
     MissingNar,
     /// These references are not there, or are being removed.
     MissingReferences(Vec<StorePath>),
+    /// It is published already: with which NAR, the storage says.
+    AlreadyPublished,
+    /// Another pusher is just publishing it with another NAR.
+    Busy,
 }
 
 /// In which state a path is.
@@ -120,6 +124,28 @@ pub(super) fn now() -> i64 {
 pub(super) fn seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// How long a publication with another NAR is given time to end, in seconds. One that was cut off does not block the
+/// path for longer.
+pub(super) const PUBLICATION_LEASE: i64 = 120;
+
+/// Whether a publication may begin, by what is known of the path: its state, its NAR, and when it was touched.
+pub(super) fn arbitrate(
+    known: Option<(i64, Option<String>, i64)>,
+    nar: &ObjectKey,
+    now: i64,
+) -> Option<PublishRefusal> {
+    let (state, known_nar, touched) = known?;
+    match PathState::of_number(state) {
+        PathState::Published => Some(PublishRefusal::AlreadyPublished),
+        PathState::Publishing
+            if known_nar.as_deref() != Some(nar.as_str()) && now - touched < PUBLICATION_LEASE =>
+        {
+            Some(PublishRefusal::Busy)
+        }
+        PathState::Publishing | PathState::Condemned | PathState::Elsewhere => None,
+    }
 }
 
 /// A number of bytes, as databases hold it.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use rns_cache::WritableCache as _;
+use rns_cache::{CacheError, WritableCache as _};
 use rns_formats::{HashPart, NarInfo};
 
 use super::{MaintenanceError, Progress, scan};
@@ -16,7 +16,7 @@ use crate::{
     objects::ObjectKey,
     read::name_in_url,
     verify::check_stored,
-    write::{Storage, agree, imported},
+    write::{Presence, Storage, agree, imported},
 };
 
 /// What is compared.
@@ -108,10 +108,18 @@ pub async fn verify(
             run.done.paths += 1;
             match found.narinfo {
                 Ok(None) => {}
-                Err(error) => run.find(
-                    &ObjectKey::narinfo(&found.hash),
-                    FindingKind::UnusableNarInfo(error.to_string()),
-                ),
+                Err(error @ CacheError::Invalid { .. }) => {
+                    run.find(
+                        &ObjectKey::narinfo(&found.hash),
+                        FindingKind::UnusableNarInfo(error.to_string()),
+                    );
+                    run.bad.insert(found.hash);
+                }
+                // One that cannot be read now is not gone.
+                Err(error) => {
+                    present.insert(found.hash);
+                    tracing::warn!("{error}");
+                }
                 Ok(Some(stored)) => {
                     present.insert(found.hash);
                     for reference in &stored.narinfo.references {
@@ -123,7 +131,7 @@ pub async fn verify(
         }
     }
     for (reference, by) in &referrers {
-        if !present.contains(reference) && !storage.is_elsewhere(reference).await {
+        if !present.contains(reference) && is_missing(storage, reference).await {
             for referrer in by {
                 run.find(
                     &ObjectKey::narinfo(referrer),
@@ -138,6 +146,12 @@ pub async fn verify(
         run.withdraw(&referrers).await?;
     }
     Ok(run.done)
+}
+
+/// Whether a path is certainly nowhere, at this moment: it may have been published since the storage was listed.
+async fn is_missing(storage: &Storage, hash: &HashPart) -> bool {
+    matches!(storage.reader().narinfo(*hash).await, Ok(None))
+        && matches!(storage.presence_elsewhere(hash).await, Presence::Missing)
 }
 
 struct Run<'a> {
@@ -227,15 +241,18 @@ impl Run<'_> {
         &mut self,
         referrers: &BTreeMap<HashPart, Vec<HashPart>>,
     ) -> Result<(), MaintenanceError> {
-        let mut waiting: Vec<_> = self.bad.iter().copied().collect();
-        while let Some(hash) = waiting.pop() {
+        let mut order: Vec<_> = self.bad.iter().copied().collect();
+        let mut next = 0;
+        while let Some(hash) = order.get(next).copied() {
+            next += 1;
             for referrer in referrers.get(&hash).into_iter().flatten() {
                 if self.bad.insert(*referrer) {
-                    waiting.push(*referrer);
+                    order.push(*referrer);
                 }
             }
         }
-        for hash in &self.bad {
+        // Those that refer go before those that they refer to, also when this is cut off in the middle.
+        for hash in order.iter().rev() {
             match self.storage.delete(*hash).await {
                 Ok(was_there) => self.done.withdrawn += u64::from(was_there),
                 Err(error) => tracing::error!("{hash} cannot be withdrawn: {error}"),

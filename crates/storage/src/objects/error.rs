@@ -33,6 +33,14 @@ pub enum ObjectError {
         /// What is missing.
         why: &'static str,
     },
+    /// A small object is stored with a `Content-Encoding` that cannot be undone.
+    #[error("{key} cannot be decompressed: {why}")]
+    Encoding {
+        /// The object.
+        key: String,
+        /// Why not.
+        why: String,
+    },
     /// The configuration of the storage cannot be used.
     #[error("{0}")]
     Configuration(String),

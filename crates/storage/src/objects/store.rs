@@ -11,26 +11,29 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _, PutPayload,
-    RetryConfig,
+    Attribute, BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _,
+    PutPayload, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
     local::LocalFileSystem,
     memory::InMemory,
     signer::Signer,
 };
+use rns_formats::Compression;
+use tokio::task::spawn_blocking;
 
 use super::{
     AddressingStyle, ObjectError, ObjectKey, ObjectWriter, StorageUrl, credentials::profile,
 };
+use crate::verify::decompress;
 
 /// How long a connection to a bucket may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a bucket may send nothing. There is no limit for the whole of a transfer: NARs are large.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How long a failed request is tried again. Clients give up after some minutes themselves.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a failed request is tried again: longer than a request that hangs takes to fail.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// How often a failed request is tried again.
 const MAX_RETRIES: usize = 4;
@@ -172,10 +175,10 @@ impl Objects {
         }
     }
 
-    /// All bytes of a small object.
+    /// All bytes of a small object, decompressed where it is stored with a `Content-Encoding`.
     ///
     /// # Errors
-    /// `TooLarge` above `limit` bytes, `Unavailable`.
+    /// `TooLarge` above `limit` bytes, packed or not; `Encoding`; `Unavailable`.
     pub async fn read_small(
         &self,
         key: &ObjectKey,
@@ -193,7 +196,9 @@ impl Objects {
         if size > limit {
             return Err(ObjectError::TooLarge { key: key.to_string(), size, limit });
         }
-        found.bytes().await.map(Some).map_err(ObjectError::of("read", key))
+        let encoding = found.attributes.get(&Attribute::ContentEncoding).map(ToString::to_string);
+        let bytes = found.bytes().await.map_err(ObjectError::of("read", key))?;
+        decoded(key, encoding.as_deref(), bytes, limit).await.map(Some)
     }
 
     /// The bytes of `range`, which lies within the object. `None` when it is not there (any more).
@@ -329,6 +334,25 @@ impl fmt::Display for Objects {
 fn has_cause(error: &(dyn std::error::Error + 'static), text: &str) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| cause.to_string().contains(text))
+}
+
+/// Decompresses what clients with `narinfo-compression` and its like have stored.
+async fn decoded(
+    key: &ObjectKey,
+    encoding: Option<&str>,
+    bytes: Bytes,
+    limit: u64,
+) -> Result<Bytes, ObjectError> {
+    let name = encoding.map(str::trim).filter(|name| !matches!(*name, "" | "identity"));
+    let Some(name) = name else { return Ok(bytes) };
+    let wrong = |why: String| ObjectError::Encoding { key: key.to_string(), why };
+    let compression = Compression::parse(name).map_err(|error| wrong(error.to_string()))?;
+    let unpacked = spawn_blocking(move || decompress(&bytes, compression, limit)).await;
+    match unpacked.map_err(|error| wrong(error.to_string()))? {
+        Ok(Some(unpacked)) => Ok(unpacked),
+        Ok(None) => Err(ObjectError::TooLarge { key: key.to_string(), size: limit + 1, limit }),
+        Err(rejection) => Err(wrong(rejection.to_string())),
+    }
 }
 
 fn bucket(url: &StorageUrl) -> Result<AmazonS3, ObjectError> {

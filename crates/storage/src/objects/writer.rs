@@ -13,6 +13,9 @@ const MAX_SINGLE_PUT_BYTES: usize = 10 << 20;
 /// The smallest part that a bucket takes, apart from the last one.
 const MIN_PART_BYTES: u64 = 5 << 20;
 
+/// Parts of an object whose length is not known: enough for 140 GiB.
+const UNKNOWN_PART_BYTES: u64 = 16 << 20;
+
 /// Parts that an object may have are 10,000; some room is left.
 const MAX_PARTS: u64 = 9_000;
 
@@ -41,7 +44,10 @@ impl ObjectWriter {
         let part_bytes = if is_directory {
             FILE_PART_BYTES
         } else {
-            let wanted = expected_size.unwrap_or(0).div_ceil(MAX_PARTS).max(MIN_PART_BYTES);
+            let wanted = match expected_size {
+                Some(size) => size.div_ceil(MAX_PARTS).max(MIN_PART_BYTES),
+                None => UNKNOWN_PART_BYTES,
+            };
             usize::try_from(wanted).unwrap_or(usize::MAX)
         };
         // A file needs no part of its own to become one object; a bucket is spared two requests.

@@ -4,7 +4,10 @@ mod blob;
 mod documents;
 mod records;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use quick_cache::{Weighter, sync::Cache};
@@ -25,6 +28,9 @@ pub(crate) use self::{
 };
 use crate::objects::{ObjectKey, Objects};
 
+/// How long the length of a NAR is remembered: another server may have removed it.
+const MAX_SIZE_AGE: Duration = Duration::from_millis(900);
+
 /// Memory for the lengths of NARs, as entries: some 100 bytes each.
 const MAX_REMEMBERED_SIZES: usize = 65_536;
 
@@ -39,7 +45,7 @@ struct Shared {
     store_dir: StoreDir,
     records: RecordCache,
     /// Lengths of NAR files. A file never changes under its name; one that is gone is noticed when it is read.
-    sizes: Cache<ObjectKey, u64, One>,
+    sizes: Cache<ObjectKey, (u64, Instant), One>,
 }
 
 /// Every entry weighs the same.
@@ -91,12 +97,15 @@ impl StorageReader {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn nar_size(&self, key: &ObjectKey) -> Result<Option<u64>, CacheError> {
-        if let Some(size) = self.shared.sizes.get(key) {
+        if let Some((size, asked)) = self.shared.sizes.get(key)
+            && asked.elapsed() < MAX_SIZE_AGE
+        {
             return Ok(Some(size));
         }
+        let asked = Instant::now();
         let found = self.shared.objects.head(key).await.map_err(unavailable)?;
         Ok(found.map(|found| {
-            self.shared.sizes.insert(key.clone(), found.size);
+            self.shared.sizes.insert(key.clone(), (found.size, asked));
             found.size
         }))
     }

@@ -45,8 +45,10 @@ struct Weight;
 impl Weighter<HashPart, Remembered> for Weight {
     fn weight(&self, _: &HashPart, remembered: &Remembered) -> u64 {
         let narinfo = &remembered.stored.narinfo;
+        let unknown = narinfo.unknown.iter().map(|(name, value)| 64 + name.len() + value.len());
         // References are held twice, as narinfo and as record.
-        (1024 + 192 * narinfo.references.len() + 320 * narinfo.signatures.len()) as u64
+        let lists = 192 * narinfo.references.len() + 320 * narinfo.signatures.len();
+        (1024 + lists + unknown.sum::<usize>()) as u64
     }
 }
 
@@ -143,6 +145,7 @@ pub(crate) fn unavailable(error: ObjectError) -> CacheError {
             object: key,
             why: format!("it has {size} bytes, more than the {limit} that it may have"),
         },
+        ObjectError::Encoding { key, why } => CacheError::Invalid { object: key, why },
         error @ (ObjectError::Unavailable { .. }
         | ObjectError::NotACache { .. }
         | ObjectError::Configuration(_)

@@ -13,6 +13,9 @@ const HASH_BUFFER_BYTES: usize = 64 << 10;
 /// Characters of a hash part.
 const HASH_PART_LEN: usize = 32;
 
+/// References of a path to itself that are noted: a NAR can be made of nothing else.
+const MAX_POSITIONS: usize = 1 << 20;
+
 /// Which bytes of a NAR are hashed, and how.
 #[derive(Clone, Copy, Debug)]
 pub enum ContentHash {
@@ -97,6 +100,10 @@ fn hash_nar(
             break;
         }
         blanked.take(buffer.get(..count).unwrap_or_default(), &mut *digest);
+        if blanked.positions.len() > MAX_POSITIONS {
+            let why = "the path refers to itself too often";
+            return Err(NarRejection::Decompression(std::io::Error::other(why)));
+        }
     }
     blanked.rest(&mut *digest);
     let mut hashes = Vec::new();

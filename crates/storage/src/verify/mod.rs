@@ -8,6 +8,7 @@ mod stored;
 
 use std::io::{BufReader, Read};
 
+use bytes::Bytes;
 use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
 
 pub use self::{
@@ -49,6 +50,22 @@ pub fn check_nar(
     read?;
     hashed.inner.finish()?;
     Ok(NarFacts { nar_hash: hashed.hasher.finish(), nar_size: hashed.size })
+}
+
+/// Decompresses a small object. `None` when it has more than `limit` bytes. Blocks.
+///
+/// # Errors
+/// When it is not compressed like this.
+pub fn decompress(
+    bytes: &[u8],
+    compression: Compression,
+    limit: u64,
+) -> Result<Option<Bytes>, NarRejection> {
+    let mut unpacked = Vec::new();
+    let mut decoder = Decoder::new(bytes, compression)?;
+    let mut limited = decoder.by_ref().take(limit.saturating_add(1));
+    limited.read_to_end(&mut unpacked).map_err(NarRejection::of_read)?;
+    Ok((unpacked.len() as u64 <= limit).then(|| unpacked.into()))
 }
 
 fn read_events(input: impl Read) -> Result<(), NarRejection> {

@@ -1,7 +1,5 @@
 //! Listings, logs, realisations and debug information.
 
-use std::io::Read as _;
-
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, CacheError, DebugInfo, PublishError};
 use rns_formats::{
@@ -13,8 +11,11 @@ use tokio::task::spawn_blocking;
 use super::not_stored;
 use crate::{
     objects::{ObjectKey, Objects},
-    read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, StorageReader, name_in_url},
-    verify::{Decoder, NarRejection},
+    read::{
+        MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, StorageReader, name_in_url,
+        unavailable,
+    },
+    verify,
 };
 
 fn at_most(object: &ObjectKey, bytes: &Bytes, limit: u64) -> Result<(), PublishError> {
@@ -32,6 +33,14 @@ async fn write(objects: &Objects, key: &ObjectKey, bytes: Bytes) -> Result<(), P
     objects.write_small(key, bytes).await.map_err(not_stored)
 }
 
+/// Writes an object that describes a path. The first one stays: another pusher cannot change what is told of a path.
+async fn write_first(objects: &Objects, key: &ObjectKey, bytes: Bytes) -> Result<(), PublishError> {
+    if objects.head(key).await.map_err(unavailable)?.is_some() {
+        return Ok(());
+    }
+    write(objects, key, bytes).await
+}
+
 pub(super) async fn put_listing(
     objects: &Objects,
     hash: HashPart,
@@ -39,8 +48,12 @@ pub(super) async fn put_listing(
 ) -> Result<(), PublishError> {
     let key = ObjectKey::listing(&hash);
     at_most(&key, &json, MAX_LISTING_BYTES)?;
-    NarListing::parse(&json).map_err(|error| malformed(&key, &error))?;
-    write(objects, &key, json).await
+    let text = json.clone();
+    let parsed = spawn_blocking(move || NarListing::parse(&text).map(|_| ())).await;
+    parsed
+        .map_err(|_| PublishError::from(CacheError::ShuttingDown))?
+        .map_err(|error| malformed(&key, &error))?;
+    write_first(objects, &key, json).await
 }
 
 pub(super) async fn put_log(
@@ -57,7 +70,7 @@ pub(super) async fn put_log(
     };
     let key = ObjectKey::log(derivation);
     at_most(&key, &text, MAX_LOG_BYTES)?;
-    write(objects, &key, text).await
+    write_first(objects, &key, text).await
 }
 
 pub(super) async fn put_realisation(
@@ -101,19 +114,11 @@ pub(super) async fn decompress(
     bytes: Bytes,
     limit: u64,
 ) -> Result<Bytes, PublishError> {
-    let unpacked = spawn_blocking(move || {
-        let mut unpacked = Vec::new();
-        let mut decoder = Decoder::new(&bytes[..], compression)?;
-        let read = decoder.by_ref().take(limit.saturating_add(1)).read_to_end(&mut unpacked);
-        read.map_err(NarRejection::Decompression)?;
-        Ok::<_, NarRejection>(unpacked)
-    });
+    let unpacked = spawn_blocking(move || verify::decompress(&bytes, compression, limit));
     let object = || "the body".to_owned();
     match unpacked.await {
-        Ok(Ok(unpacked)) if unpacked.len() as u64 > limit => {
-            Err(PublishError::TooLarge { object: object(), limit })
-        }
-        Ok(Ok(unpacked)) => Ok(unpacked.into()),
+        Ok(Ok(Some(unpacked))) => Ok(unpacked),
+        Ok(Ok(None)) => Err(PublishError::TooLarge { object: object(), limit }),
         Ok(Err(rejection)) => {
             Err(PublishError::Malformed { object: object(), why: rejection.to_string() })
         }
@@ -148,5 +153,5 @@ pub(super) async fn put_debug_info(
     let json = json!({ "archive": info.archive, "member": info.member }).to_string();
     let json = Bytes::from(json);
     at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
-    write(objects, &key, json).await
+    write_first(objects, &key, json).await
 }

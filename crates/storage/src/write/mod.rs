@@ -23,6 +23,8 @@ use rns_formats::{
     NarName, Realisation, ServePath, StoreDir, StorePath,
 };
 
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
+
 use crate::{
     index::{Index, IndexError},
     objects::{ObjectError, ObjectKey, Objects},
@@ -32,8 +34,19 @@ use crate::{
 /// Paths that clients can always get from somewhere else, so that they need not be stored here.
 #[async_trait]
 pub trait Elsewhere: Send + Sync {
-    /// What is on record of the path there, with the absolute URL of its NAR. A cache that cannot be asked has nothing.
-    async fn record(&self, hash: &HashPart) -> Option<PathRecord>;
+    /// What is on record of the path there, with the absolute URL of its NAR.
+    async fn record(&self, hash: &HashPart) -> Presence;
+}
+
+/// Whether a path is elsewhere.
+#[derive(Clone, Debug)]
+pub enum Presence {
+    /// It is.
+    Here(Box<PathRecord>),
+    /// It is not: every place was asked.
+    Missing,
+    /// A place could not be asked.
+    Unknown,
 }
 
 /// There is nothing elsewhere.
@@ -42,10 +55,16 @@ pub struct Nowhere;
 
 #[async_trait]
 impl Elsewhere for Nowhere {
-    async fn record(&self, _: &HashPart) -> Option<PathRecord> {
-        None
+    async fn record(&self, _: &HashPart) -> Presence {
+        Presence::Missing
     }
 }
+
+/// NARs that are checked at the same time; others wait for their turn.
+const MAX_UPLOADS: usize = 64;
+
+/// Locks that all narinfos share.
+const NARINFO_LOCKS: usize = 64;
 
 /// What a storage takes.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +87,10 @@ pub struct Storage {
     index: Arc<dyn Index>,
     elsewhere: Arc<dyn Elsewhere>,
     limits: UploadLimits,
+    /// One permit for each NAR that is checked: each takes two threads and some memory.
+    uploads: Arc<Semaphore>,
+    /// Lets one order at a time read a narinfo and write it back.
+    narinfo_locks: Arc<[Mutex<()>; NARINFO_LOCKS]>,
 }
 
 impl Storage {
@@ -79,7 +102,14 @@ impl Storage {
         elsewhere: Arc<dyn Elsewhere>,
         limits: UploadLimits,
     ) -> Self {
-        Self { reader, index, elsewhere, limits }
+        Self {
+            reader,
+            index,
+            elsewhere,
+            limits,
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            narinfo_locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))),
+        }
     }
 
     /// The reading side.
@@ -94,8 +124,19 @@ impl Storage {
         &self.index
     }
 
+    /// Held while a narinfo is read and written back. Of several servers, each holds its own.
+    async fn narinfo_lock(&self, hash: &HashPart) -> Option<MutexGuard<'_, ()>> {
+        let number = usize::from(*hash.as_bytes().first()?) % NARINFO_LOCKS;
+        Some(self.narinfo_locks.get(number)?.lock().await)
+    }
+
     fn objects(&self) -> &Objects {
         self.reader.objects()
+    }
+
+    /// Whether a path is elsewhere, and whether that could be found out.
+    pub(crate) async fn presence_elsewhere(&self, hash: &HashPart) -> Presence {
+        self.elsewhere.record(hash).await
     }
 
     /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is.
@@ -228,7 +269,7 @@ impl WritableCache for Storage {
     }
 
     async fn is_elsewhere(&self, hash: &HashPart) -> bool {
-        self.elsewhere.record(hash).await.is_some()
+        matches!(self.elsewhere.record(hash).await, Presence::Here(_))
     }
 
     async fn put_listing(&self, hash: HashPart, json: Bytes) -> Result<(), PublishError> {

@@ -1,9 +1,12 @@
 //! Taking a NAR: checked while it streams into the storage, and visible only when it is right.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use rns_cache::{NarUpload, PublishError, VerifiedNar};
+use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar};
 use rns_formats::{NarName, Sha256Digest};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Storage, index_unavailable, not_stored};
 use crate::{
@@ -12,6 +15,9 @@ use crate::{
     read::unavailable,
     verify::{NarFeed, NarRejection, is_supported},
 };
+
+/// What compression may add to a NAR that cannot be compressed, in bytes.
+const COMPRESSION_MARGIN: u64 = 16 << 20;
 
 /// Begins to take a NAR.
 pub(super) async fn begin(
@@ -39,6 +45,8 @@ pub(super) async fn begin(
     if let Some(known) = stored(storage, &key, length).await? {
         return Ok(Box::new(KnownUpload { nar: verified(&known) }));
     }
+    let permit = Arc::clone(&storage.uploads).acquire_owned().await;
+    let permit = permit.map_err(|_| CacheError::ShuttingDown)?;
     let writer = storage.objects().writer(&key, length).map_err(not_stored)?;
     Ok(Box::new(CheckedUpload {
         feed: NarFeed::start(name.compression, storage.limits.max_nar_size),
@@ -48,6 +56,7 @@ pub(super) async fn begin(
         file_hash,
         length,
         received: 0,
+        _permit: permit,
     }))
 }
 
@@ -102,6 +111,7 @@ struct CheckedUpload {
     file_hash: Sha256Digest,
     length: Option<u64>,
     received: u64,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl CheckedUpload {
@@ -128,6 +138,11 @@ impl NarUpload for CheckedUpload {
         self.received += chunk.len() as u64;
         if self.length.is_some_and(|length| self.received > length) {
             return Err(self.wrong_length());
+        }
+        // Compressed data that unpacks to nothing would never end otherwise.
+        let limit = self.storage.limits.max_nar_size;
+        if self.received > limit.saturating_add(COMPRESSION_MARGIN) {
+            return Err(PublishError::TooLarge { object: self.key.to_string(), limit });
         }
         if let Err(rejection) = self.feed.push(chunk.clone()).await {
             return Err(refused(&self.key, rejection));

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::SystemTime};
 
 use bytes::Bytes;
-use rns_cache::{PublishError, Published, Pusher, WritableCache as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rns_cache::{CacheError, PublishError, Published, Pusher, WritableCache as _};
 use rns_formats::{HashPart, NarInfo, NarName, StorePath};
 
 use super::{Storage, content_address, index_unavailable, not_stored};
@@ -13,6 +14,9 @@ use crate::{
     read::{name_in_url, unavailable},
     verify::check_stored,
 };
+
+/// References that are looked for at the same time.
+const MAX_QUESTIONS: usize = 16;
 
 /// References that a path may have: clients write some hundreds.
 const MAX_REFERENCES: usize = 20_000;
@@ -41,6 +45,19 @@ impl Storage {
 }
 
 impl Storage {
+    /// The narinfo as it is stored at this moment. One that cannot be read counts as none: it is written anew.
+    async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, PublishError> {
+        self.reader.forget(hash);
+        match self.reader.narinfo(*hash).await {
+            Ok(stored) => Ok(stored.map(|stored| stored.narinfo.clone())),
+            Err(CacheError::Invalid { object, why }) => {
+                tracing::warn!("{object} is not usable and is replaced: {why}");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Whether a path whose narinfo lies in the storage stays for its grace, which is renewed.
     async fn keeps(&self, hash: &HashPart) -> Result<bool, PublishError> {
         if self.promise_path(hash).await? {
@@ -57,8 +74,13 @@ impl Storage {
 
     /// Enters a path into the index that lies in the storage and is not indexed. Whether it lies there.
     async fn enter_stored(&self, hash: &HashPart) -> Result<bool, PublishError> {
-        let Some(stored) = self.reader.narinfo(*hash).await? else { return Ok(false) };
-        let Some(imported) = imported(&stored.narinfo, SystemTime::now()) else { return Ok(false) };
+        let Some(stored) = self.stored(hash).await? else { return Ok(false) };
+        let Some(imported) = imported(&stored, SystemTime::now()) else { return Ok(false) };
+        // What is told to be there must be: a NAR that is gone is uploaded again.
+        let is_whole = self.reader.objects().head(&imported.path.nar).await.map_err(unavailable)?;
+        if is_whole.is_none_or(|found| stored.file_size.is_some_and(|size| size != found.size)) {
+            return Ok(false);
+        }
         self.index.import(&[imported]).await.map_err(index_unavailable)?;
         Ok(true)
     }
@@ -98,12 +120,11 @@ pub(super) async fn publish(
 ) -> Result<Published, PublishError> {
     let hash = narinfo.store_path.hash_part();
     let name = checked_name(narinfo)?;
-    // What is remembered may be a second old.
-    storage.reader.forget(&hash);
-    if let Some(stored) = storage.reader.narinfo(hash).await?
+    let _lock = storage.narinfo_lock(&hash).await;
+    if let Some(stored) = storage.stored(&hash).await?
         && storage.keeps(&hash).await?
     {
-        return add_signatures(storage, &stored.narinfo, narinfo).await;
+        return add_signatures(storage, &stored, narinfo).await;
     }
     let nar = storage.verified_nar(&name).await?;
     let nar = nar.ok_or_else(|| PublishError::MissingNar { url: narinfo.url.clone() })?;
@@ -118,14 +139,41 @@ pub(super) async fn publish(
         Some(PublishRefusal::MissingReferences(missing)) => {
             return Err(PublishError::MissingReferences(missing));
         }
+        // Another server was quicker, or the object was lost and comes back.
+        Some(PublishRefusal::AlreadyPublished) => {
+            return match storage.stored(&hash).await? {
+                Some(stored) => add_signatures(storage, &stored, narinfo).await,
+                None => restore(storage, narinfo, &nar).await,
+            };
+        }
+        Some(PublishRefusal::Busy) => {
+            return Err(PublishError::Cache(CacheError::Unavailable {
+                what: format!("{} is just being published by another pusher", narinfo.store_path),
+                remedy: "the client tries again",
+            }));
+        }
     }
-    let complete = NarInfo {
+    write(storage, &complete(narinfo, &nar)).await?;
+    storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
+    Ok(Published::New)
+}
+
+/// A narinfo with all that is known of its file.
+fn complete(narinfo: &NarInfo, nar: &IndexedNar) -> NarInfo {
+    NarInfo {
         file_hash: Some(nar.file_hash.into()),
         file_size: Some(nar.file_size),
         ..narinfo.clone()
-    };
-    write(storage, &complete).await?;
-    storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
+    }
+}
+
+/// Writes the narinfo of a path that the index takes for published and whose object is gone or cannot be read.
+async fn restore(
+    storage: &Storage,
+    narinfo: &NarInfo,
+    nar: &IndexedNar,
+) -> Result<Published, PublishError> {
+    write(storage, &complete(narinfo, nar)).await?;
     Ok(Published::New)
 }
 
@@ -185,13 +233,17 @@ async fn new_path(
     let references = others(narinfo);
     let hashes: Vec<HashPart> = references.iter().map(|path| path.hash_part()).collect();
     let states = storage.index.states(&hashes).await.map_err(index_unavailable)?;
-    let mut elsewhere = Vec::new();
-    for (hash, state) in hashes.iter().zip(states) {
-        let is_here = state == Some(PathState::Published);
-        if !is_here && !storage.enter_stored(hash).await? && storage.is_elsewhere(hash).await {
-            elsewhere.push(*hash);
-        }
-    }
+    let absent =
+        hashes.iter().zip(states).filter(|(_, state)| *state != Some(PathState::Published));
+    let absent: Vec<_> = absent.map(|(hash, _)| *hash).collect();
+    // A thousand references one after the other would take longer than a proxy waits.
+    let asked = stream::iter(absent).map(|hash| async move {
+        let is_here = storage.enter_stored(&hash).await?;
+        let is_elsewhere = !is_here && storage.is_elsewhere(&hash).await;
+        Ok::<_, PublishError>(is_elsewhere.then_some(hash))
+    });
+    let asked: Vec<_> = asked.buffer_unordered(MAX_QUESTIONS).try_collect().await?;
+    let elsewhere = asked.into_iter().flatten().collect();
     Ok(NewPath {
         path: narinfo.store_path.clone(),
         nar: ObjectKey::nar(name),
@@ -208,8 +260,10 @@ async fn add_signatures(
     stored: &NarInfo,
     narinfo: &NarInfo,
 ) -> Result<Published, PublishError> {
-    let is_same = stored.store_path == narinfo.store_path
-        && stored.nar_hash == narinfo.nar_hash
+    if stored.store_path != narinfo.store_path {
+        return Err(PublishError::Conflict { object: stored.store_path.to_string() });
+    }
+    let is_same = stored.nar_hash == narinfo.nar_hash
         && stored.nar_size == narinfo.nar_size
         && stored.references == narinfo.references;
     if !is_same {
@@ -224,6 +278,12 @@ async fn add_signatures(
         .collect();
     if new.is_empty() {
         return Ok(Published::Unchanged);
+    }
+    // A path that lay here before is vouched for only after a look at it.
+    if let Some(name) = name_in_url(&stored.url) {
+        let nar = storage.verified_nar(&name).await?;
+        let nar = nar.ok_or_else(|| PublishError::MissingNar { url: stored.url.clone() })?;
+        agree(stored, &nar)?;
     }
     let mut merged = stored.clone();
     merged.signatures.extend(new);
@@ -242,13 +302,19 @@ async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError>
 
 /// Removes a path, and its NAR where no other path has it.
 pub(super) async fn delete(storage: &Storage, hash: HashPart) -> Result<bool, PublishError> {
-    let Some(stored) = storage.reader.narinfo(hash).await? else { return Ok(false) };
+    let _lock = storage.narinfo_lock(&hash).await;
     let objects = storage.objects();
-    objects.delete(&ObjectKey::narinfo(&hash)).await.map_err(unavailable)?;
+    let stored = storage.stored(&hash).await?;
+    let key = ObjectKey::narinfo(&hash);
+    if objects.head(&key).await.map_err(unavailable)?.is_none() {
+        return Ok(false);
+    }
+    // Out of the index first: what is pushed from now on does not count on it.
+    storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
+    objects.delete(&key).await.map_err(unavailable)?;
     storage.reader.forget(&hash);
     objects.delete(&ObjectKey::listing(&hash)).await.map_err(unavailable)?;
-    storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
-    if let Some(name) = name_in_url(&stored.narinfo.url) {
+    if let Some(name) = stored.and_then(|stored| name_in_url(&stored.url)) {
         let key = ObjectKey::nar(&name);
         if storage.index.forget_nar(&key).await.map_err(index_unavailable)? {
             objects.delete(&key).await.map_err(unavailable)?;

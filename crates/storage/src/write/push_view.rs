@@ -10,7 +10,7 @@ use rns_formats::{
     StoreDir, StorePath,
 };
 
-use super::Storage;
+use super::{Presence, Storage};
 
 /// A storage as pushers see it: its paths, whose grace every answer renews, and those that its upstreams have.
 #[derive(Clone)]
@@ -37,7 +37,10 @@ impl BinaryCache for PushView {
         {
             return Ok(Some(record));
         }
-        Ok(self.0.elsewhere.record(&hash).await)
+        Ok(match self.0.elsewhere.record(&hash).await {
+            Presence::Here(record) => Some(*record),
+            Presence::Missing | Presence::Unknown => None,
+        })
     }
 
     async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {

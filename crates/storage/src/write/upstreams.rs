@@ -9,17 +9,17 @@ use async_trait::async_trait;
 use quick_cache::sync::Cache;
 use reqwest::{Client, StatusCode};
 use rns_cache::PathRecord;
-use rns_formats::{HashPart, NarInfo, StoreDir};
+use rns_formats::{HashPart, NarInfo, NarInfoError, StoreDir};
 use url::Url;
 
-use super::Elsewhere;
+use super::{Elsewhere, Presence};
 use crate::read::{MAX_NARINFO_BYTES, record_of};
 
 /// How long a path that an upstream has is taken for granted. That it has none is never remembered.
 const PRESENCE_TTL: Duration = Duration::from_secs(3600);
 
 /// Paths that are remembered.
-const MAX_REMEMBERED: usize = 65_536;
+const MAX_REMEMBERED: usize = 8_192;
 
 /// How long an upstream may take to answer: an upload waits for it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,56 +47,87 @@ impl Upstreams {
         Ok(Self { urls, store_dir, client, present: Cache::new(MAX_REMEMBERED) })
     }
 
-    async fn ask(&self, url: &Url, hash: &HashPart) -> Option<PathRecord> {
+    async fn ask(&self, url: &Url, hash: &HashPart) -> Presence {
+        match self.try_ask(url, hash).await {
+            Ok(Some(record)) => Presence::Here(Box::new(record)),
+            Ok(None) => Presence::Missing,
+            Err(why) => {
+                tracing::warn!(
+                    "the upstream {url} cannot be used, its paths count as missing: {why}"
+                );
+                Presence::Unknown
+            }
+        }
+    }
+
+    async fn try_ask(
+        &self,
+        url: &Url,
+        hash: &HashPart,
+    ) -> Result<Option<PathRecord>, UpstreamError> {
         let mut base = url.clone();
         base.set_path(&format!("{}/", url.path().trim_end_matches('/')));
-        let narinfo = base.join(&format!("{hash}.narinfo")).ok()?;
-        let unusable = |why: String| {
-            tracing::warn!("the upstream {url} cannot be used, its paths count as missing: {why}");
-        };
-        let answer = match self.client.get(narinfo).send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                unusable(error.to_string());
-                return None;
-            }
-        };
+        let narinfo = base.join(&format!("{hash}.narinfo"))?;
+        let mut answer = self.client.get(narinfo).send().await?;
         match answer.status() {
             StatusCode::OK => {}
             // S3 answers 403 for what is missing.
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => return None,
-            other => {
-                unusable(format!("it answers {other}"));
-                return None;
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            other => return Err(UpstreamError::Status(other)),
+        }
+        let mut text = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            text.extend_from_slice(&chunk);
+            if text.len() as u64 > MAX_NARINFO_BYTES {
+                return Err(UpstreamError::TooLong);
             }
         }
-        if answer.content_length().is_some_and(|length| length > MAX_NARINFO_BYTES) {
-            return None;
+        let text = String::from_utf8_lossy(&text);
+        let mut found = NarInfo::parse(&text, &self.store_dir)?;
+        if found.store_path.hash_part() != *hash {
+            return Err(UpstreamError::OtherPath);
         }
-        let text = answer.text().await.inspect_err(|error| unusable(error.to_string())).ok()?;
-        let mut found = NarInfo::parse(&text, &self.store_dir)
-            .inspect_err(|error| unusable(error.to_string()))
-            .ok()
-            .filter(|found| found.store_path.hash_part() == *hash)?;
-        found.url = base.join(&found.url).ok()?.to_string();
-        Some(record_of(&found, &text))
+        found.url = base.join(&found.url)?.to_string();
+        Ok(Some(record_of(&found, &text)))
     }
+}
+
+/// Why an upstream could not be asked.
+#[derive(Debug, thiserror::Error)]
+enum UpstreamError {
+    #[error(transparent)]
+    Url(#[from] url::ParseError),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error("it answers {0}")]
+    Status(StatusCode),
+    #[error(transparent)]
+    NarInfo(#[from] NarInfoError),
+    #[error("its narinfo is too long")]
+    TooLong,
+    #[error("its narinfo is about another path")]
+    OtherPath,
 }
 
 #[async_trait]
 impl Elsewhere for Upstreams {
-    async fn record(&self, hash: &HashPart) -> Option<PathRecord> {
+    async fn record(&self, hash: &HashPart) -> Presence {
         if let Some((since, record)) = self.present.get(hash)
             && since.elapsed() < PRESENCE_TTL
         {
-            return Some((*record).clone());
+            return Presence::Here(Box::new((*record).clone()));
         }
+        let mut outcome = Presence::Missing;
         for url in &self.urls {
-            if let Some(record) = self.ask(url, hash).await {
-                self.present.insert(*hash, (Instant::now(), Arc::new(record.clone())));
-                return Some(record);
+            match self.ask(url, hash).await {
+                Presence::Here(record) => {
+                    self.present.insert(*hash, (Instant::now(), Arc::new((*record).clone())));
+                    return Presence::Here(record);
+                }
+                Presence::Unknown => outcome = Presence::Unknown,
+                Presence::Missing => {}
             }
         }
-        None
+        outcome
     }
 }

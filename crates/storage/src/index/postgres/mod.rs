@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use rns_cache::Pusher;
 use rns_formats::{HashPart, StorePath};
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::timeout};
 use tokio_postgres::{Config, NoTls};
 
 use super::{
@@ -22,6 +22,12 @@ const MAX_CONNECTIONS: usize = 8;
 
 /// How long an order waits for a connection, and for one to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one order may take, after it has a connection.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often an order is tried: once for each connection that may have broken together, and once more.
+const MAX_ATTEMPTS: usize = MAX_CONNECTIONS + 1;
 
 /// The index in a PostgreSQL database. Clones share it.
 #[derive(Clone)]
@@ -43,6 +49,8 @@ impl PostgresIndex {
         let mut config = Config::from_str(url).map_err(|error| unusable(error.to_string()))?;
         config.connect_timeout(CONNECT_TIMEOUT);
         config.application_name("rust-nix-serve");
+        config.tcp_user_timeout(ORDER_TIMEOUT);
+        config.keepalives_idle(ORDER_TIMEOUT);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, NoTls, recycling);
         let timeouts = Timeouts {
@@ -95,27 +103,57 @@ impl fmt::Debug for PostgresIndex {
     }
 }
 
-/// Runs an order as one transaction.
+/// Runs an order as one transaction, again when the database could not carry it out now: every order can be repeated.
 macro_rules! transact {
-    ($self:ident, $transaction:ident => $work:expr) => {{
-        let mut client = $self.client().await?;
-        let done: Result<_, tokio_postgres::Error> = async {
+    ($self:ident, $transaction:ident => $work:expr) => {
+        retried!($self, client => async {
             let $transaction = client.transaction().await?;
             let result = $work.await?;
             $transaction.commit().await?;
             Ok(result)
+        })
+    };
+}
+
+/// Asks a question, or runs an order of one statement.
+macro_rules! ask {
+    ($self:ident, $client:ident => $question:expr) => {
+        retried!($self, $client => $question)
+    };
+}
+
+macro_rules! retried {
+    ($self:ident, $client:ident => $work:expr) => {{
+        let mut attempt = 1;
+        loop {
+            #[allow(unused_mut, reason = "only transactions need it")]
+            let mut $client = $self.client().await?;
+            let done: Result<Result<_, tokio_postgres::Error>, _> =
+                timeout(ORDER_TIMEOUT, $work).await;
+            match done {
+                Ok(Ok(result)) => break Ok(result),
+                Ok(Err(error)) if attempt < MAX_ATTEMPTS && can_be_repeated(&error) => {
+                    // Other connections that are broken are found as quickly.
+                    drop(Object::take($client));
+                    attempt += 1;
+                }
+                Ok(Err(error)) => break Err($self.unavailable(&error)),
+                Err(elapsed) => {
+                    drop(Object::take($client));
+                    break Err($self.unavailable(&elapsed));
+                }
+            }
         }
-        .await;
-        done.map_err(|error| $self.unavailable(&error))
     }};
 }
 
-/// Asks a question.
-macro_rules! ask {
-    ($self:ident, $client:ident => $question:expr) => {{
-        let $client = $self.client().await?;
-        $question.await.map_err(|error| $self.unavailable(&error))
-    }};
+/// Whether the database failed for a reason that may be gone: a lost connection, a restart, a deadlock.
+fn can_be_repeated(error: &tokio_postgres::Error) -> bool {
+    error.is_closed()
+        || error.code().is_some_and(|code| {
+            let code = code.code();
+            code.starts_with("40") || code.starts_with("57P") || code.starts_with("08")
+        })
 }
 
 #[async_trait]

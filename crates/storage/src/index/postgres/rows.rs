@@ -13,7 +13,7 @@ use tokio_postgres::{Error, Row};
 use crate::{
     index::{
         ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
-        types::{now, seconds, size},
+        types::{arbitrate, now, seconds, size},
     },
     objects::ObjectKey,
 };
@@ -88,6 +88,15 @@ pub(super) async fn states(
     Ok(texts.iter().map(|hash| states.get(hash).copied().map(PathState::of_number)).collect())
 }
 
+/// Locks the rows of these paths, in the order of their hash parts.
+async fn lock(client: &impl GenericClient, hashes: &[String]) -> Result<(), Error> {
+    let statement = client
+        .prepare_cached("select id from paths where hash = any($1) order by hash for no key update")
+        .await?;
+    client.query(&statement, &[&hashes]).await?;
+    Ok(())
+}
+
 pub(super) async fn begin_publish(
     client: &impl GenericClient,
     new: &NewPath,
@@ -95,20 +104,28 @@ pub(super) async fn begin_publish(
     if !touch_nar(client, &new.nar).await? {
         return Ok(Some(PublishRefusal::MissingNar));
     }
-    let hashes: Vec<_> = new.references.iter().map(|path| path.hash_part()).collect();
-    // Locked in one order, so that two publications never wait for each other.
-    let statement = client
-        .prepare_cached(
-            "with wanted as (select id from paths where hash = any($1) and state = 2 order by hash for update) \
-             update paths set touched = $2 from wanted where paths.id = wanted.id and state = 2 returning hash",
-        )
-        .await?;
-    let rows = client.query(&statement, &[&texts(&hashes), &now()]).await?;
-    let present: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    let is_there =
-        |hash: &HashPart| new.elsewhere.contains(hash) || present.contains(&hash.to_string());
-    let references = new.references.iter();
-    let missing: Vec<_> = references.filter(|path| !is_there(&path.hash_part())).cloned().collect();
+    let own = new.path.hash_part().to_string();
+    let mut hashes: Vec<_> =
+        new.references.iter().map(|path| path.hash_part().to_string()).collect();
+    hashes.push(own.clone());
+    // Every order locks its rows in one order, so that two never wait for each other.
+    lock(client, &hashes).await?;
+    let statement = client.prepare_cached(&sql(statements::PUBLICATION)).await?;
+    let known = client.query_opt(&statement, &[&own]).await?;
+    let known = known.map(|row| (row.get(0), row.get(1), row.get(2)));
+    if let Some(refusal) = arbitrate(known, &new.nar, now()) {
+        return Ok(Some(refusal));
+    }
+    let statement = client.prepare_cached(&sql(statements::TOUCH_REFERENCE)).await?;
+    let mut missing = Vec::new();
+    for reference in &new.references {
+        let hash = reference.hash_part();
+        let touched =
+            client.execute(&statement, &[&hash.to_string(), &now(), &reference.as_str()]).await?;
+        if touched == 0 && !new.elsewhere.contains(&hash) {
+            missing.push(reference.clone());
+        }
+    }
     if !missing.is_empty() {
         return Ok(Some(PublishRefusal::MissingReferences(missing)));
     }
@@ -186,7 +203,10 @@ pub(super) async fn note_reads(
     hashes: &[HashPart],
 ) -> Result<(), Error> {
     let statement = client
-        .prepare_cached("update paths set used = $2 where hash = any($1) and used < $2")
+        .prepare_cached(
+            "with read as (select id from paths where hash = any($1) order by hash for no key update) \
+             update paths set used = $2 from read where paths.id = read.id and used < $2",
+        )
         .await?;
     client.execute(&statement, &[&texts(hashes), &now()]).await?;
     Ok(())
@@ -209,12 +229,36 @@ pub(super) async fn import(
     client: &impl GenericClient,
     imported: &[ImportedPath],
 ) -> Result<(), Error> {
+    let mut hashes: Vec<_> = imported.iter().map(|one| one.path.path.hash_part()).collect();
+    let references = imported.iter().flat_map(|one| &one.path.references);
+    hashes.extend(references.map(|path| path.hash_part()));
+    lock(client, &texts(&hashes)).await?;
+    let statement = client.prepare_cached(&sql(statements::IMPORT_NAR)).await?;
     for one in imported {
-        let at = seconds(one.stored);
-        if nar(client, &one.path.nar).await?.is_none() {
-            put_nar(client, &one.path.nar, &one.nar, at).await?;
+        let hash = one.path.path.hash_part();
+        // What is being removed stays so.
+        if states(client, &[hash]).await?.first() == Some(&Some(PathState::Condemned)) {
+            continue;
         }
-        enter(client, &one.path, PathState::Published, at).await?;
+        let nar = &one.nar;
+        let (file_hash, nar_hash) = (&nar.file_hash.as_bytes()[..], &nar.nar_hash.as_bytes()[..]);
+        let (file_size, nar_size) = (size(nar.file_size), size(nar.nar_size));
+        client
+            .execute(
+                &statement,
+                &[
+                    &one.path.nar.as_str(),
+                    &file_hash,
+                    &file_size,
+                    &nar_hash,
+                    &nar_size,
+                    &seconds(one.stored),
+                    &now(),
+                ],
+            )
+            .await?;
+        // The grace begins now: nothing is known of its use.
+        enter(client, &one.path, PathState::Published, now()).await?;
     }
     Ok(())
 }

@@ -18,7 +18,8 @@ const MIGRATIONS: [&str; 1] = ["
       nar_size bigint not null,
       stored bigint not null,
       touched bigint not null,
-      condemned bigint not null default 0
+      condemned bigint not null default 0,
+      verified bigint not null default 0
     );
     create table paths (
       id bigint generated always as identity primary key,

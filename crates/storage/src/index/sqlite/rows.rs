@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::{
     index::{
         ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
-        types::{now, seconds, size},
+        types::{arbitrate, now, seconds, size},
     },
     objects::ObjectKey,
 };
@@ -73,10 +73,18 @@ pub(super) fn begin_publish(
     if !touch_nar(connection, &new.nar)? {
         return Ok(Some(PublishRefusal::MissingNar));
     }
+    let hash = new.path.hash_part().to_string();
+    let mut statement = connection.prepare_cached(statements::PUBLICATION)?;
+    let known = statement.query_row([hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    if let Some(refusal) = arbitrate(known.optional()?, &new.nar, now()) {
+        return Ok(Some(refusal));
+    }
     let mut missing = Vec::new();
+    let mut touch = connection.prepare_cached(statements::TOUCH_REFERENCE)?;
     for reference in &new.references {
         let hash = reference.hash_part();
-        if !touch_path(connection, &hash)? && !new.elsewhere.contains(&hash) {
+        let touched = touch.execute(params![hash.to_string(), now(), reference.as_str()])?;
+        if touched == 0 && !new.elsewhere.contains(&hash) {
             missing.push(reference.clone());
         }
     }
@@ -165,11 +173,23 @@ pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Resu
 }
 
 pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqlite::Result<()> {
-    let at = seconds(imported.stored);
-    if nar(connection, &imported.path.nar)?.is_none() {
-        put_nar(connection, &imported.path.nar, &imported.nar, at)?;
+    let hash = imported.path.path.hash_part();
+    // What is being removed stays so.
+    if state(connection, &hash)? == Some(PathState::Condemned) {
+        return Ok(());
     }
-    enter(connection, &imported.path, PathState::Published, at)
+    let nar = &imported.nar;
+    connection.prepare_cached(statements::IMPORT_NAR)?.execute(params![
+        imported.path.nar.as_str(),
+        nar.file_hash.as_bytes(),
+        size(nar.file_size),
+        nar.nar_hash.as_bytes(),
+        size(nar.nar_size),
+        seconds(imported.stored),
+        now(),
+    ])?;
+    // The grace begins now: nothing is known of its use.
+    enter(connection, &imported.path, PathState::Published, now())
 }
 
 pub(super) fn published_after(

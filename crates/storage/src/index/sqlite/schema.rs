@@ -19,7 +19,9 @@ const MIGRATIONS: [&str; 1] = ["
       stored integer not null,
       -- When it was last told to a pusher or used by a publication.
       touched integer not null,
-      condemned integer not null default 0
+      condemned integer not null default 0,
+      -- Whether its bytes were looked at; otherwise a narinfo that lay there says so.
+      verified integer not null default 0
     );
     -- Paths: published ones, and those that others refer to.
     create table paths (
