@@ -196,7 +196,10 @@ impl Objects {
         if size > limit {
             return Err(ObjectError::TooLarge { key: key.to_string(), size, limit });
         }
-        let encoding = found.attributes.get(&Attribute::ContentEncoding).map(ToString::to_string);
+        let encoding = found
+            .attributes
+            .get(&Attribute::ContentEncoding)
+            .map(|value| value.as_ref().to_owned());
         let bytes = found.bytes().await.map_err(ObjectError::of("read", key))?;
         decoded(key, encoding.as_deref(), bytes, limit).await.map(Some)
     }

@@ -59,6 +59,7 @@ async fn suite(index: &dyn Index) {
     what_is_noted_of_a_nar_comes_back(index).await;
     a_path_is_published_only_with_what_it_needs(index).await;
     who_published_is_remembered(index).await;
+    of_two_nars_for_one_path_the_first_is_published(index).await;
     what_is_forgotten_stays_known_where_it_is_needed(index).await;
     imported_paths_come_in_any_order(index).await;
 }
@@ -92,7 +93,8 @@ async fn a_path_is_published_only_with_what_it_needs(index: &dyn Index) {
     index.end_publish(&path(2).hash_part(), None).await.unwrap();
     assert!(index.touch_path(&path(2).hash_part()).await.unwrap());
     // Again, as a client does that was cut off.
-    assert_eq!(index.begin_publish(&with_upstream).await.unwrap(), None);
+    let refused = index.begin_publish(&with_upstream).await.unwrap();
+    assert_eq!(refused, Some(PublishRefusal::AlreadyPublished));
     assert_eq!(state(index, 2).await, Some(PathState::Published), "what is visible stays so");
     let known = index.published_after(None, 10).await.unwrap();
     assert_eq!(known.len(), 2);
@@ -101,13 +103,30 @@ async fn a_path_is_published_only_with_what_it_needs(index: &dyn Index) {
     index.note_reads(&[path(1).hash_part(), path(99).hash_part()]).await.unwrap();
 }
 
+async fn of_two_nars_for_one_path_the_first_is_published(index: &dyn Index) {
+    let other = NewPath { nar: nar(6).0, ..new(5, &[]) };
+    for number in [5, 6] {
+        let (key, facts) = nar(number);
+        index.put_nar(&key, &facts).await.unwrap();
+    }
+    assert_eq!(index.begin_publish(&new(5, &[])).await.unwrap(), None);
+    assert_eq!(index.begin_publish(&other).await.unwrap(), Some(PublishRefusal::Busy));
+    // The same pusher, or another with the same NAR, goes on where the first was cut off.
+    assert_eq!(index.begin_publish(&new(5, &[])).await.unwrap(), None);
+    index.end_publish(&path(5).hash_part(), None).await.unwrap();
+    let refused = index.begin_publish(&other).await.unwrap();
+    assert_eq!(refused, Some(PublishRefusal::AlreadyPublished));
+    let known = index.published_after(Some(&path(4).hash_part()), 1).await.unwrap();
+    assert_eq!(known, [(path(5).hash_part(), nar(5).0)]);
+}
+
 async fn who_published_is_remembered(index: &dyn Index) {
     let pusher = |name: &str, address: Option<&str>| Pusher {
         name: name.to_owned(),
         address: address.map(ToOwned::to_owned),
     };
     for who in [pusher("token ci", Some("2001:db8::1")), pusher("anonymous", None)] {
-        assert_eq!(publish(index, 4, &[]).await, None);
+        publish(index, 4, &[]).await;
         index.end_publish(&path(4).hash_part(), Some(&who)).await.unwrap();
     }
     let pushes = index.pushes(&path(4)).await.unwrap();
