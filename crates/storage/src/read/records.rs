@@ -127,6 +127,7 @@ pub(crate) fn record_of(narinfo: &NarInfo, text: &str) -> PathRecord {
             ca: narinfo.ca,
             ultimate: false,
             registration_time: 0,
+            provenance: narinfo.provenance.clone(),
         }),
         offer: NarOffer {
             url: narinfo.url.clone(),
