@@ -22,4 +22,5 @@ mod repository;
 mod routes;
 mod scale;
 mod service;
+mod storage;
 mod support;

@@ -106,8 +106,12 @@ pub trait GrowingBlob: Send + Sync {
     /// When the bytes cannot be made.
     async fn finished(&self) -> Result<Option<Arc<dyn Blob>>, CacheError>;
 
-    /// The bytes from the first on, as they are made.
-    fn stream(self: Box<Self>) -> Box<dyn Chunks>;
+    /// The bytes from the first on, as they are made; the first ones are made when this returns. `None`
+    /// as for [`finished`](Self::finished).
+    ///
+    /// # Errors
+    /// When the first bytes cannot be made; errors after that come with the chunks.
+    async fn stream(self: Box<Self>) -> Result<Option<Box<dyn Chunks>>, CacheError>;
 }
 
 /// A NAR as a cache has it.

@@ -2,7 +2,7 @@
 
 use std::{fmt, pin::Pin, sync::Arc};
 
-use crate::{BackendStats, BinaryCache, ExposurePolicy};
+use crate::{BackendStats, BinaryCache, ExposurePolicy, WritableCache};
 
 /// Whether requests are being answered, or were a moment ago.
 pub type IsBusy = dyn Fn() -> bool + Send + Sync;
@@ -10,11 +10,26 @@ pub type IsBusy = dyn Fn() -> bool + Send + Sync;
 /// Work that goes on for as long as it is polled.
 pub type IdleWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Where uploads to a cache go.
+pub struct Uploads {
+    /// What takes them.
+    pub target: Arc<dyn WritableCache>,
+    /// What pushers see: only what stays, and what need not be pushed.
+    pub view: Arc<dyn BinaryCache>,
+    /// Whether the cache consists of nothing else, so that its readers see just what pushers see.
+    pub is_whole: bool,
+}
+
 /// Builds the named caches of a configuration out of backends, at the start and at each reload.
 pub trait CacheFactory: Send + Sync {
     /// The cache with this name in the configuration (the default one has none), which shows what the policy exposes.
     /// What it shows is found out from now on; see [`BinaryCache::settled`].
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
+
+    /// Where uploads to the cache with this name go. `None`: it takes none.
+    fn uploads(&self, _name: Option<&str>) -> Option<Uploads> {
+        None
+    }
 
     /// What all caches of this factory count together, without what belongs to one of them.
     fn stats(&self) -> BackendStats;

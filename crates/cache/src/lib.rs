@@ -4,7 +4,7 @@
 //! - `record`, `documents`, `files`: what a cache answers
 //! - `blob`, `chunks`: bytes, whole or as they are read
 //! - `error`: [`CacheError`], failures by meaning
-//! - `layered`: several caches as one
+//! - `layered`: several caches as one; `empty`: none
 //! - `exposure`: which store paths are shown, as configuration says it
 //! - `factory`: how a server gets its caches
 //! - `stats`: what a cache counts
@@ -17,6 +17,7 @@ mod chunks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod documents;
+mod empty;
 mod error;
 mod exposure;
 mod factory;
@@ -33,13 +34,14 @@ pub use self::{
     blob::{Blob, BlobBody, GrowingBlob, MemoryBlob, NarAnswer, ReadyBody, ReadyNar, slice},
     chunks::{Chunks, FilePart, Piece},
     documents::{BuildLog, DebugInfo, Listing, LogContents},
+    empty::EmptyCache,
     error::CacheError,
     exposure::{ExposurePolicy, Pattern, PatternError, glob_matches},
-    factory::{CacheFactory, IdleWork, IsBusy},
+    factory::{CacheFactory, IdleWork, IsBusy, Uploads},
     files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile},
     layered::Layered,
     read::BinaryCache,
     record::{Freshness, NarOffer, PathRecord, Peek},
     stats::{BackendStats, ExposureStats, NarCacheStats, NotReady},
-    write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},
+    write::{NarUpload, PublishError, Published, Pusher, VerifiedNar, WritableCache},
 };

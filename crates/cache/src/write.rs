@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use rns_formats::{
-    BuildId, BuildTraceEntry, HashPart, LogName, NarInfo, NarName, Realisation, Sha256Digest,
-    StorePath,
+    BuildId, BuildTraceEntry, Compression, HashPart, LogName, NarInfo, NarName, Realisation,
+    Sha256Digest, StorePath,
 };
 
 use crate::{BinaryCache, CacheError, DebugInfo};
@@ -36,7 +36,34 @@ pub trait WritableCache: BinaryCache {
     ///
     /// # Errors
     /// When NAR or references are not there, or the narinfo contradicts the NAR.
-    async fn publish(&self, narinfo: &NarInfo) -> Result<Published, PublishError>;
+    async fn publish(&self, narinfo: &NarInfo, pusher: &Pusher) -> Result<Published, PublishError>;
+
+    /// A small object as it is, which the client has sent compressed.
+    ///
+    /// # Errors
+    /// `TooLarge` beyond `limit` bytes, `Malformed` when it cannot be decompressed.
+    async fn decompress(
+        &self,
+        compression: Compression,
+        bytes: Bytes,
+        limit: u64,
+    ) -> Result<Bytes, PublishError>;
+
+    /// Whether a path is there and stays there for its grace, which begins anew: a pusher skips what it is told is there.
+    ///
+    /// # Errors
+    /// When the cache cannot promise anything now.
+    async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError>;
+
+    /// The same for a NAR that was taken.
+    ///
+    /// # Errors
+    /// As [`Self::promise_path`].
+    async fn promise_nar(&self, name: &NarName) -> Result<bool, CacheError>;
+
+    /// Whether a path need not be pushed, since it is always available elsewhere. A place that cannot be asked has
+    /// nothing.
+    async fn is_elsewhere(&self, hash: &HashPart) -> bool;
 
     /// Stores the listing of a path's NAR: the JSON, not compressed.
     ///
@@ -89,6 +116,15 @@ pub trait NarUpload: Send {
     /// # Errors
     /// When it is not what its name says, or no NAR in canonical form.
     async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError>;
+}
+
+/// Who publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pusher {
+    /// Name of the token or subject; `anonymous` without one.
+    pub name: String,
+    /// Address of the client, where it is known.
+    pub address: Option<String>,
 }
 
 /// What was found out about an uploaded NAR while it was taken.
@@ -160,6 +196,12 @@ pub enum PublishError {
     Unsigned {
         /// The path.
         path: StorePath,
+    },
+    /// The pusher may not write about paths with this name.
+    #[error("{object} is not among the names that this token may push")]
+    NotAllowed {
+        /// The path or name.
+        object: String,
     },
     /// Something else is stored under this name, and stays.
     #[error("{object} is stored with other contents")]

@@ -233,6 +233,9 @@ pub(crate) struct ServeArgs {
     /// The store: a directory below which it lives, or `local?root=…`
     #[arg(long, value_name = "ROOT")]
     pub(crate) store: Option<String>,
+    /// A binary cache to serve beside the store: file:///a/directory or s3://bucket
+    #[arg(long, value_name = "URL")]
+    pub(crate) storage: Option<String>,
     /// Priority among the caches of a client: lower is asked first, cache.nixos.org says 40
     #[arg(long, allow_negative_numbers = true, value_name = "NUMBER")]
     pub(crate) priority: Option<i64>,

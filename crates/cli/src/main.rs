@@ -2,6 +2,7 @@
 //! 0 well, 1 with a negative answer, 2 not at all.
 
 mod args;
+mod backends;
 mod commands;
 mod config;
 mod host;

@@ -13,8 +13,10 @@
 pub mod http;
 mod issuer;
 pub mod nix;
+mod postgres;
 mod process;
 mod proxy;
+mod s3;
 mod scratch;
 mod server;
 mod store;
@@ -22,8 +24,10 @@ mod tree;
 
 pub use issuer::{Issuer, SigningKey, claims};
 pub use nix::{Client, Nix};
+pub use postgres::PostgresServer;
 pub use process::{Finished, Process, run};
 pub use proxy::{Proxy, Recorded};
+pub use s3::S3Server;
 pub use scratch::Scratch;
 pub use server::{Server, ServerBuilder};
 pub use store::{Entry, FixtureStore, LogFile, Standard, open_sqlite};

@@ -157,6 +157,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets a key of the section `[store]` that is true or false.
+    #[must_use]
+    pub fn store_flag(mut self, key: &str, value: bool) -> Self {
+        writeln!(self.store, "{key} = {value}").unwrap();
+        self
+    }
+
     /// Adds to the configuration file, from the name of a section on.
     #[must_use]
     pub fn section(mut self, toml: &str) -> Self {

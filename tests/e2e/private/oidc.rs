@@ -171,7 +171,8 @@ fn keys_are_rotated_and_known_while_the_issuer_is_down() {
             if answer.status() == 401 {
                 break;
             }
-            assert_refusal(&answer, 503);
+            // An outage that lasts is told in another way, and this may last as long.
+            assert!([503, 501].contains(&answer.status()), "{answer:?}");
             tries += 1;
             assert!(tries < 100, "it is not known after twenty seconds that the key is gone");
             std::thread::sleep(Duration::from_millis(200));

@@ -12,10 +12,11 @@ use std::{
 use super::source_modules::Modules;
 
 /// The crates that go into the program, by the names that `use` knows.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("rns_formats", "formats"),
     ("rns_cache", "cache"),
     ("rns_nix_store", "nix-store"),
+    ("rns_storage", "storage"),
     ("rns_server", "server"),
     ("rust_nix_serve", "cli"),
 ];
@@ -25,12 +26,18 @@ const LEFT_OUT: [&str; 1] = ["testing"];
 
 /// Crates that still have circles, with the most files that may be in these. The numbers only fall,
 /// and a crate without circles leaves the list.
-const NOT_YET_UNTIED: &[(&str, usize)] = &[("rns_server", 21)];
+const NOT_YET_UNTIED: &[(&str, usize)] = &[("rns_server", 21), ("rns_storage", 5)];
 
 /// Files of the library that only tests use, each with the reason.
 const ONLY_TESTED: &[(&str, &str)] = &[
-    ("cache/src/layered.rs", "a local store beside a storage is to be one cache"),
+    ("cache/src/conformance/mod.rs", "the tests of each backend call it"),
     ("cache/src/write.rs", "backends that take uploads are to implement it"),
+    ("storage/src/index/postgres/mod.rs", "uploads to several servers are to use it"),
+    ("storage/src/maintenance/index.rs", "the commands for a storage are to call it"),
+    ("storage/src/maintenance/sign.rs", "the commands for a storage are to call it"),
+    ("storage/src/maintenance/verify.rs", "the commands for a storage are to call it"),
+    ("storage/src/write/push_view.rs", "the push address is to show it"),
+    ("storage/src/write/upstreams.rs", "uploads are to skip what upstreams have"),
     (
         "formats/src/nar/write.rs",
         "fuzz targets and benchmarks write the trees that the reader and the layouts are checked with",

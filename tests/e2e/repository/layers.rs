@@ -5,24 +5,25 @@ use std::{collections::BTreeMap, process::Command};
 use serde_json::Value;
 
 /// Which crates of this workspace each crate may depend on.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("rns-formats", &[]),
     ("rns-cache", &["rns-formats"]),
     ("rns-nix-store", &["rns-cache", "rns-formats"]),
     // The server knows what any cache can be asked, and no backend by name.
     ("rns-server", &["rns-cache", "rns-formats"]),
-    ("rust-nix-serve", &["rns-cache", "rns-formats", "rns-nix-store", "rns-server"]),
+    ("rns-storage", &["rns-cache", "rns-formats"]),
+    ("rust-nix-serve", &["rns-cache", "rns-formats", "rns-nix-store", "rns-server", "rns-storage"]),
     ("rns-testing", &["rns-formats"]),
     ("rns-fuzz", &["rns-formats"]),
 ];
 
 /// Packages that belong to one room only.
 const ONLY_IN: [(&str, &[&str]); 8] = [
-    ("rusqlite", &["rns-nix-store", "rns-testing"]),
-    ("zstd", &["rns-nix-store", "rust-nix-serve"]),
-    ("liblzma", &["rns-nix-store", "rust-nix-serve"]),
+    ("rusqlite", &["rns-nix-store", "rns-storage", "rns-testing"]),
+    ("zstd", &["rns-nix-store", "rns-storage", "rust-nix-serve"]),
+    ("liblzma", &["rns-nix-store", "rns-storage", "rust-nix-serve"]),
     ("actix-web", &["rns-server"]),
-    ("rustls", &["rns-server"]),
+    ("rustls", &["rns-server", "rns-storage"]),
     ("prometheus", &["rns-server"]),
     ("clap", &["rust-nix-serve"]),
     ("anyhow", &["rust-nix-serve"]),

@@ -66,7 +66,8 @@ pub(super) async fn what_is_offered_can_be_had(
     let answer = nar(cache, &name).await.expect("what is offered is there");
     let streamed = match nar(cache, &name).await {
         Some(NarAnswer::Growing(growing)) => {
-            let mut chunks = growing.stream();
+            let chunks = growing.stream().await.expect("the stream begins");
+            let mut chunks = chunks.expect("the NAR is there");
             let mut bytes = Vec::new();
             while let Some(chunk) = chunks.next_chunk().await {
                 bytes.extend_from_slice(&chunk.unwrap_or_else(|error| panic!("{error}")));

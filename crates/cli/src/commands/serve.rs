@@ -7,11 +7,12 @@ use std::{
 
 use anyhow::Context as _;
 use rns_cache::CacheFactory;
-use rns_nix_store::{AbsentStore, LocalCaches};
+use rns_nix_store::AbsentStore;
 use rns_server::config::{Hooks, ReloadError, Reloadable};
 
 use crate::{
     args::ServeArgs,
+    backends::{self, Backends},
     commands::{
         reload_guard::{self, Settling},
         startup_banner,
@@ -33,9 +34,11 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     let (server, mut store) = (loaded.server.clone(), loaded.store.clone());
     let terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
     store.absent = absent_store(&loaded, &environment, terminal);
-    if store.absent == AbsentStore::Empty && !store.database.exists() {
+    let has_nothing_else = loaded.backends.storage.is_none();
+    if has_nothing_else && store.absent == AbsentStore::Empty && !store.database.exists() {
         tell(&startup_banner::no_store(&store));
     }
+    let which = loaded.backends.clone();
     let last = Mutex::new(loaded.clone());
     let settling = loaded.file.as_deref().map(Settling::new);
     let hooks = Hooks {
@@ -48,7 +51,9 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
             reloaded.map_err(|error| ReloadError::Refused(error.into()))
         })),
     };
-    let backends = Box::new(move || Arc::new(LocalCaches::open(store)) as Arc<dyn CacheFactory>);
+    let storage = backends::open_storage(&which, &store.store_dir)?;
+    let backends =
+        Box::new(move || Arc::new(Backends::open(&which, store, storage)) as Arc<dyn CacheFactory>);
     rns_server::run(server, backends, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
 }

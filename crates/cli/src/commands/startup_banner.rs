@@ -15,7 +15,7 @@ pub(super) fn hook(loaded: &Loaded, store: &StoreConfig) -> Arc<StartedHook> {
     let caches = &loaded.server.caches;
     let banner = Banner {
         store_dir: store.store_dir.as_str().to_owned(),
-        missing: missing(store),
+        missing: loaded.backends.has_local_store.then(|| missing(store)).flatten(),
         absent: store.absent,
         has_keys: caches.all().any(|(_, cache)| !cache.signing.keys.is_empty()),
         needs_token: needs_token(&caches.default.access),

@@ -14,6 +14,9 @@ use super::{Loaded, Problem};
 /// The problems of keys, certificates and the store.
 pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = check_credentials(loaded);
+    if !loaded.backends.has_local_store {
+        return problems;
+    }
     let database = &loaded.store.database;
     if let Err(error) = File::open(database) {
         problems.push(Problem {

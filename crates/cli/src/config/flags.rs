@@ -23,6 +23,7 @@ pub(crate) const FLAGS: &[(&str, &str)] = &[
     ("--workers", "workers"),
     ("--public-url", "public_url"),
     ("--store", "store.root"),
+    ("--storage", "storage.url"),
     ("--priority", "cache_info.priority"),
     ("--signing-key", "signing.keys"),
     ("--signing-policy", "signing.policy"),
@@ -61,6 +62,7 @@ pub(crate) fn read(
     let seconds = |value: Option<u64>| value.map(|count| duration(Duration::from_secs(count)));
     set("--workers", args.workers.map(|count| Value::Integer(count.into())));
     set("--public-url", text(&args.public_url));
+    set("--storage", text(&args.storage));
     set("--priority", args.priority.map(Value::Integer));
     set("--signing-policy", text(&args.signing_policy));
     set("--ssl-cert", text(&args.ssl_cert));

@@ -27,6 +27,7 @@ mod resolve;
 mod schema;
 mod settings;
 mod signing;
+mod storage;
 mod store;
 mod store_uri;
 mod suggest;
@@ -43,6 +44,7 @@ use rns_server::config::ServerConfig;
 pub(crate) use env::{Environment, PassedSockets};
 pub(crate) use problem::{ConfigError, Problem, Source};
 pub(crate) use settings::Settings;
+pub(crate) use storage::BackendsConfig;
 
 use self::diagnostics::Diagnostics;
 use crate::{args::ServeArgs, logging::LogConfig};
@@ -60,8 +62,10 @@ pub(crate) fn takes_effect_on_reload(key: &str) -> bool {
 pub(crate) struct Loaded {
     /// The configuration of the server.
     pub(crate) server: ServerConfig,
-    /// The local store that is served.
+    /// The local store, if it is served.
     pub(crate) store: StoreConfig,
+    /// Which backends are served.
+    pub(crate) backends: BackendsConfig,
     /// How the program logs.
     pub(crate) log: LogConfig,
     /// The file that was read.
@@ -101,10 +105,10 @@ pub(crate) fn load(
     env::read(environment, &mut settings, &mut warnings);
     flags::read(args, &mut settings, &mut problems, &mut warnings);
     let raw = settings.typed(&mut problems);
-    let (server, store, log) = resolve::resolve(
-        &raw,
-        &mut Diagnostics::new(&settings, environment, passed, &mut problems, &mut warnings),
-    );
+    let mut diagnostics =
+        Diagnostics::new(&settings, environment, passed, &mut problems, &mut warnings);
+    let backends = storage::resolve(&raw, &mut diagnostics);
+    let (server, store, log) = resolve::resolve(&raw, &mut diagnostics);
     if let Some(file) = file.as_ref().filter(|_| !settings.has_any_from_file()) {
         warnings.push(format!(
             "{} has no key in it: it changes nothing, and what is not set elsewhere is the default",
@@ -112,7 +116,7 @@ pub(crate) fn load(
         ));
     }
     if problems.is_empty() {
-        Ok(Loaded { server, store, log, file, settings, warnings })
+        Ok(Loaded { server, store, backends, log, file, settings, warnings })
     } else {
         Err(ConfigError(problems))
     }

@@ -41,6 +41,12 @@ impl NarName {
         Self { nar_hash: Some(nar_hash), hash_part: Some(hash_part), compression }
     }
 
+    /// The name of a file in a cache that Nix wrote: `nar/<file hash>.nar[.ext]`.
+    #[must_use]
+    pub const fn of_file(file_hash: Sha256Digest, compression: Compression) -> Self {
+        Self { nar_hash: Some(file_hash), hash_part: None, compression }
+    }
+
     /// The URL relative to that of the cache: `nar/<hash part>-<NAR hash>.nar`, with the suffix of
     /// the compression behind it, and without a hash that is not known.
     #[must_use]

@@ -62,7 +62,7 @@ pub(crate) fn path_by_id(
             let references =
                 references.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect();
             let path = row.get_ref(1)?.as_str().unwrap_or_default().to_owned();
-            Ok((read_or_blame(row, store_dir, path)?, references))
+            Ok((read_or_blame(row, store_dir, &path)?, references))
         })
         .optional()
 }
@@ -81,7 +81,7 @@ pub(crate) fn path_by_hash_part(
             if !path.starts_with(&prefix) {
                 return Ok(None);
             }
-            read_or_blame(row, store_dir, path).map(Some)
+            read_or_blame(row, store_dir, &path).map(Some)
         })
         .optional()
         .map(Option::flatten)
@@ -91,13 +91,13 @@ pub(crate) fn path_by_hash_part(
 fn read_or_blame(
     row: &Row<'_>,
     store_dir: &StoreDir,
-    path: String,
+    path: &str,
 ) -> rusqlite::Result<Result<PathRow, CacheError>> {
-    match read(row, store_dir, &path) {
+    match read(row, store_dir, path) {
         Err(
             error @ (rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::FromSqlConversionFailure(..)),
-        ) => Ok(Err(bad_row(&path, error.to_string()))),
+        ) => Ok(Err(bad_row(path, error.to_string()))),
         other => other,
     }
 }

@@ -1,6 +1,7 @@
 //! The NAR of a store path: its layout, and any range of its bytes, straight from the files.
 
 mod buffer;
+mod damage;
 mod layouts;
 mod read;
 mod stamp;
@@ -11,10 +12,11 @@ mod walk;
 use std::{ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use rns_formats::{PathInfo, StorePath, nar::NarLayout};
+use rns_formats::{PathInfo, nar::NarLayout};
 
 pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
+    damage::of_path,
     layouts::{LayoutKey, Layouts},
     read::{Check, RangeReader, Source},
     stamp::{RootStamp, TreeStamp},
@@ -87,28 +89,6 @@ pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout,
 pub(crate) fn read_whole(mut reader: RangeReader, mut buffer: Buffer) -> Result<Bytes, CacheError> {
     buffer.fill_with(|room| reader.fill(room))?;
     Ok(buffer.into_bytes())
-}
-
-/// An error of the file system that is the path's own fault (its files are gone or unreadable) as damage;
-/// others, such as too many open files, stay what they are.
-pub(crate) fn of_path(path: &StorePath, error: CacheError) -> CacheError {
-    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
-    match &error {
-        CacheError::Io { source, .. }
-            if matches!(source.kind(), NotFound | NotADirectory | PermissionDenied)
-                || source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
-                || source.raw_os_error().is_none() =>
-        {
-            let advice = match source.kind() {
-                PermissionDenied => {
-                    " (the service's user may not read it: then mend the permission, not the path)"
-                }
-                _ => "",
-            };
-            CacheError::Damaged { path: path.clone(), why: format!("{error}{advice}") }
-        }
-        _ => error,
-    }
 }
 
 /// The range of the whole NAR.

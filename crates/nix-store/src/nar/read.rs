@@ -9,7 +9,9 @@ use rns_formats::{
 use rustix::{fs::FileType, io::Errno};
 
 use super::{
-    BUFFER_BYTES, LayoutKey, of_path,
+    buffer::BUFFER_BYTES,
+    damage::of_path,
+    layouts::LayoutKey,
     tree::{self, Tree},
 };
 use crate::{
@@ -33,6 +35,7 @@ pub(crate) struct RangeReader {
 }
 
 /// Whether the bytes that are read are compared with the registered hash.
+#[derive(Clone, Copy)]
 pub(crate) enum Check {
     /// They are.
     Wanted(Sha256Digest),

@@ -30,7 +30,7 @@ pub(crate) enum RootStamp {
 impl RootStamp {
     /// Looks at the root of a store path. Blocks.
     pub(crate) fn of(real_dir: &Path, path: &StorePath) -> Self {
-        match fs::lstat(&real_dir.join(path.as_str())) {
+        match fs::lstat(real_dir.join(path.as_str())) {
             Ok(stat) => Self::There {
                 device: stat.st_dev,
                 inode: stat.st_ino,
@@ -56,12 +56,12 @@ impl TreeStamp {
     pub(crate) fn of(real_dir: &Path, path: &StorePath) -> Self {
         let root = RootStamp::of(real_dir, path);
         let mut walk = Walk { hasher: DefaultHasher::new(), changed: FileTime::NEVER };
-        match fs::lstat(&real_dir.join(path.as_str())) {
+        match fs::lstat(real_dir.join(path.as_str())) {
             Ok(stat) => {
                 walk.entry(&stat);
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                     let opened =
-                        fs::open(&real_dir.join(path.as_str()), tree::DIRECTORY, fs::Mode::empty());
+                        fs::open(real_dir.join(path.as_str()), tree::DIRECTORY, fs::Mode::empty());
                     walk.found(opened, |walk, directory| walk.directory(directory.as_fd(), 1));
                 }
             }

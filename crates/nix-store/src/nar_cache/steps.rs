@@ -16,7 +16,10 @@ pub(super) trait Steps: Send + 'static {
 }
 
 /// The chunks that some work makes. Dropping them ends the work.
-pub(super) struct Stepping<S>(Option<JoinHandle<(S, Result<Option<Bytes>, CacheError>)>>);
+pub(super) struct Stepping<S>(Option<JoinHandle<Step<S>>>);
+
+/// The work, and what its last step made.
+type Step<S> = (S, Result<Option<Bytes>, CacheError>);
 
 impl<S: Steps> Stepping<S> {
     pub(super) fn start(mut work: S) -> Self {

@@ -40,8 +40,14 @@ impl GrowingBlob for GrowingNar {
         Ok(finished.map(|finished| Arc::new(finished) as Arc<dyn Blob>))
     }
 
-    fn stream(self: Box<Self>) -> Box<dyn Chunks> {
-        Box::new(Stepping::start(TailReader { from: Via::Start, offset: 0, growing: *self }))
+    async fn stream(self: Box<Self>) -> Result<Option<Box<dyn Chunks>>, CacheError> {
+        let mut reader = TailReader { growing: *self, from: Via::Start, offset: 0, first: None };
+        match reader.next().await {
+            Ok(first) => reader.first = first,
+            Err(CacheError::Damaged { .. } | CacheError::Gone { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        Ok(Some(Box::new(Stepping::start(reader))))
     }
 }
 
@@ -49,8 +55,10 @@ impl GrowingBlob for GrowingNar {
 struct TailReader {
     growing: GrowingNar,
     from: Via,
-    /// How much has been handed out.
+    /// How much has been read.
     offset: u64,
+    /// Read, and not handed out yet: a path that is gone is found out about before anything is sent.
+    first: Option<Bytes>,
 }
 
 enum Via {
@@ -63,6 +71,9 @@ enum Via {
 
 impl Steps for TailReader {
     async fn next(&mut self) -> Result<Option<Bytes>, CacheError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         let chunk = self.read_on().await?;
         self.offset += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
         Ok(chunk)

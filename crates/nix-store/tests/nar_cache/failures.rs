@@ -10,7 +10,7 @@ use rns_cache::{CacheError, Chunks as _, GrowingBlob as _};
 use rns_nix_store::{Codec, Compressed, NarCacheConfig};
 use rns_testing::Tree;
 
-use crate::{Lab, ask, collect, eventually, finished, growing, read, whole};
+use crate::{Lab, ask, collect, eventually, finished, growing, read, stream, whole};
 
 #[tokio::test]
 async fn without_a_directory_everything_is_still_served() {
@@ -20,7 +20,7 @@ async fn without_a_directory_everything_is_still_served() {
     let store = lab.open_with(NarCacheConfig { directory: nowhere, ..lab.cache() });
     let made = finished(&store, &small).await;
     assert!(zstd::decode_all(&*whole(&made).await).unwrap() == lab.store.nar(&small));
-    let streamed = collect(Box::new(growing(&store, &large).await).stream()).await.unwrap();
+    let streamed = collect(stream(growing(&store, &large).await).await).await.unwrap();
     assert!(zstd::decode_all(&*streamed).unwrap() == lab.store.nar(&large));
     let resumed = finished(&store, &large).await;
     assert_eq!(resumed.file().size, streamed.len() as u64);
@@ -36,7 +36,7 @@ async fn a_directory_that_is_deleted_is_made_again() {
     let (small, large) = (lab.add("small", 300_000), lab.add("large", 9 << 20));
     let store = lab.open();
     let before = whole(&finished(&store, &small).await).await;
-    let mut reader = Box::new(growing(&store, &large).await).stream();
+    let mut reader = stream(growing(&store, &large).await).await;
     let mut bytes = reader.next_chunk().await.unwrap().unwrap().to_vec();
     fs::remove_dir_all(lab.directory()).unwrap();
     bytes.extend(collect(reader).await.unwrap());
@@ -62,7 +62,7 @@ async fn a_cache_that_is_full_in_the_middle_does_not_end_the_download() {
     let nar = lab.store.nar(&path);
     // Compressed it is longer than it was, and than the cache may be.
     let store = lab.open_with(NarCacheConfig { bytes: nar.len() as u64, ..lab.cache() });
-    let bytes = collect(Box::new(growing(&store, &path).await).stream()).await.unwrap();
+    let bytes = collect(stream(growing(&store, &path).await).await).await.unwrap();
     assert!(bytes.len() > nar.len() && zstd::decode_all(&*bytes).unwrap() == nar);
     assert_eq!(lab.files(), Vec::<String>::new());
     let resumed = finished(&store, &path).await;
@@ -140,7 +140,9 @@ async fn a_nar_that_is_not_what_was_registered_ends_every_reader_with_an_error()
     fs::write(&real, vec![b'!'; 9 << 20]).unwrap();
     let store = lab.open();
     let (one, two) = (growing(&store, &path).await, growing(&store, &path).await);
-    let (one, two) = tokio::join!(collect(Box::new(one).stream()), collect(Box::new(two).stream()));
+    let (one, two) = tokio::join!(async { collect(stream(one).await).await }, async {
+        collect(stream(two).await).await
+    });
     for result in [one, two] {
         let (_, error) = result.expect_err("it must not look complete");
         assert!(matches!(error, CacheError::Damaged { .. }), "{error}");
@@ -183,5 +185,17 @@ async fn a_small_path_that_is_collected_is_a_miss_and_no_damage() {
     lab.store.forget(&path);
     lab.store.remove_files(&path);
     assert!(ask(&store, &path, Codec::Zstd).await.is_none());
+    assert_eq!(store.numbers().damaged, 0);
+}
+
+#[tokio::test]
+async fn a_large_nar_that_is_collected_before_its_first_byte_is_a_miss() {
+    let mut lab = Lab::new();
+    let path = lab.add("large", 9 << 20);
+    let store = lab.open();
+    let growing = growing(&store, &path).await;
+    lab.store.forget(&path);
+    lab.store.remove_files(&path);
+    assert!(Box::new(growing).stream().await.unwrap().is_none());
     assert_eq!(store.numbers().damaged, 0);
 }

@@ -5,7 +5,7 @@ use std::{fs, future::poll_fn, time::Duration};
 use rns_cache::{Blob as _, BlobBody, Chunks as _, GrowingBlob as _};
 use rns_nix_store::{Codec, Compressed, NarCacheConfig};
 
-use crate::{Lab, ask, collect, eventually, finished, growing, whole};
+use crate::{Lab, ask, collect, eventually, finished, growing, stream, whole};
 
 #[tokio::test]
 async fn files_survive_a_restart() {
@@ -99,7 +99,7 @@ async fn a_compression_goes_on_for_a_while_when_its_reader_has_left() {
     let mut lab = Lab::new();
     let path = lab.add("large", 9 << 20);
     let store = lab.open();
-    let mut reader = Box::new(growing(&store, &path).await).stream();
+    let mut reader = stream(growing(&store, &path).await).await;
     reader.next_chunk().await.unwrap().unwrap();
     drop(reader);
     eventually("it is completed", || store.numbers().nar_cache.made == 1).await;
@@ -110,13 +110,13 @@ async fn a_compression_that_nobody_waits_for_ends() {
     let mut lab = Lab::new();
     let path = lab.add("large", 48 << 20);
     let store = lab.open_with(NarCacheConfig { grace: Duration::ZERO, ..lab.cache() });
-    let mut reader = Box::new(growing(&store, &path).await).stream();
+    let mut reader = stream(growing(&store, &path).await).await;
     let first = reader.next_chunk().await.unwrap().unwrap();
     drop(reader);
     eventually("it ends", || store.numbers().nar_cache.running == 0).await;
     assert_eq!(store.numbers().nar_cache.made, 0);
     assert_eq!(lab.files(), Vec::<String>::new());
-    let all = collect(Box::new(growing(&store, &path).await).stream()).await.unwrap();
+    let all = collect(stream(growing(&store, &path).await).await).await.unwrap();
     assert!(all.starts_with(&first) && zstd::decode_all(&*all).unwrap() == lab.store.nar(&path));
 }
 
@@ -133,4 +133,57 @@ async fn what_is_used_from_memory_counts_as_used() {
     assert!(store.numbers().nar_cache.evictions >= 1);
     let tag = lab.store.info(&tiny).nar_hash.to_nix32();
     assert!(lab.files().iter().any(|name| name.starts_with(&tag)), "{:?}", lab.files());
+}
+
+#[tokio::test]
+async fn work_that_everybody_left_before_it_began_is_not_done() {
+    let mut lab = Lab::new();
+    let paths =
+        [lab.add("running", 20 << 20), lab.add("left", 9 << 20), lab.add("wanted", 5 << 20)];
+    // Room for one encoder.
+    let config = NarCacheConfig { encoder_memory_bytes: 1, grace: Duration::ZERO, ..lab.cache() };
+    let store = lab.open_with(config);
+    let start = async |path| match ask(&store, path, Codec::Xz).await {
+        Some(Compressed::GrowingNar(growing)) => growing,
+        _ => panic!("it is large"),
+    };
+    let running = stream(start(&paths[0]).await).await;
+    // It asks, waits for its turn, and leaves.
+    let left = Box::new(start(&paths[1]).await);
+    let waiting = tokio::time::timeout(Duration::ZERO, left.stream()).await;
+    assert!(waiting.is_err(), "it is not its turn");
+    let wanted = start(&paths[2]).await;
+    let (running, wanted) =
+        tokio::join!(collect(running), async { collect(stream(wanted).await).await });
+    running.unwrap();
+    wanted.unwrap();
+    assert_eq!(lab.files().len(), 2, "{:?}", lab.files());
+}
+
+#[tokio::test]
+async fn the_question_for_a_narinfo_begins_the_compression_of_a_large_nar() {
+    let mut lab = Lab::new();
+    let path = lab.add("large", 9 << 20);
+    let store = lab.open();
+    let info = store.local.path_info(path.hash_part()).await.unwrap().unwrap();
+    // It is there at once or in a moment, and nobody has asked for the NAR.
+    _ = store.compressed_file(&info, Codec::Zstd).await;
+    eventually("it is made", || store.known_compressed_file(&info.nar_hash, Codec::Zstd).is_some())
+        .await;
+    let known = store.known_compressed_file(&info.nar_hash, Codec::Zstd).unwrap();
+    let made = finished(&store, &path).await;
+    assert_eq!(*made.file(), known);
+    assert_eq!(store.numbers().nar_cache.made, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_driven_out_for_a_nar_that_nobody_has_asked_for() {
+    let mut lab = Lab::new();
+    let (kept, large) = (lab.add("kept", 3 << 20), lab.add("large", 9 << 20));
+    let store = lab.open_with(NarCacheConfig { bytes: 10 << 20, ..lab.cache() });
+    finished(&store, &kept).await;
+    let info = store.local.path_info(large.hash_part()).await.unwrap().unwrap();
+    assert!(store.compressed_file(&info, Codec::Zstd).await.is_none());
+    let numbers = store.numbers().nar_cache;
+    assert_eq!((numbers.running, numbers.made, numbers.evictions), (0, 1, 0));
 }

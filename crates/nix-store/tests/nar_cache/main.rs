@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rns_cache::{BackendStats, Blob, BlobBody, CacheError, Chunks};
+use rns_cache::{BackendStats, Blob, BlobBody, CacheError, Chunks, GrowingBlob as _};
 use rns_formats::StorePath;
 use rns_nix_store::{
     Codec, Compressed, CompressedCache, Finished, GrowingNar, LocalStore, NarCache, NarCacheConfig,
@@ -52,6 +52,11 @@ impl Deref for Opened {
     fn deref(&self) -> &CompressedCache {
         &self.compressed
     }
+}
+
+/// The bytes of a NAR while it is compressed; the path is there.
+async fn stream(growing: GrowingNar) -> Box<dyn Chunks> {
+    Box::new(growing).stream().await.unwrap().expect("the path is there")
 }
 
 /// A store with a cache of its own.

@@ -9,7 +9,7 @@ use rns_cache::{Blob as _, Chunks as _, GrowingBlob as _};
 use rns_formats::Sha256Digest;
 use rns_nix_store::{Codec, Compressed, NarCacheConfig, StoreConfig};
 
-use crate::{Lab, Opened, ask, collect, finished, growing, read, whole};
+use crate::{Lab, Opened, ask, collect, finished, growing, read, stream, whole};
 
 const LARGE: usize = 9 << 20;
 
@@ -56,7 +56,7 @@ async fn many_readers_of_a_large_nar_share_one_compression() {
     let store = lab.open();
     let mut readers = Vec::new();
     for _ in 0..5 {
-        readers.push(tokio::spawn(collect(Box::new(growing(&store, &path).await).stream())));
+        readers.push(tokio::spawn(collect(stream(growing(&store, &path).await).await)));
     }
     let first = readers.pop().unwrap().await.unwrap().unwrap();
     assert!(zstd::decode_all(&*first).unwrap() == lab.store.nar(&path));
@@ -74,7 +74,7 @@ async fn a_reader_that_is_slow_holds_up_nobody_and_gets_everything() {
     let mut lab = Lab::new();
     let path = lab.add("large", LARGE);
     let store = lab.open();
-    let mut slow = Box::new(growing(&store, &path).await).stream();
+    let mut slow = stream(growing(&store, &path).await).await;
     let mut bytes = slow.next_chunk().await.unwrap().unwrap().to_vec();
     let fast = whole(&finished(&store, &path).await).await;
     bytes.extend(collect(slow).await.unwrap());

@@ -70,7 +70,8 @@ pub(crate) async fn send_growing(
     let mut answer = if request.method() == Method::HEAD {
         entity.answer_whole(Body::head_of_stream())
     } else {
-        stream(request, state, entity, (growing.stream(), kind)).await
+        let Some(chunks) = growing.stream().await? else { return Ok(None) };
+        stream(request, state, entity, (chunks, kind)).await
     };
     answer.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     Ok(Some(answer))

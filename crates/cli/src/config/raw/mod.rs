@@ -9,6 +9,7 @@ mod cache;
 mod limits;
 mod nar_cache;
 mod signing;
+mod storage;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -24,6 +25,7 @@ pub(crate) use self::{
     limits::RawLimits,
     nar_cache::{RawCompression, RawNarCache, RawNginx},
     signing::{RawCacheSigning, RawPolicy, RawSigning},
+    storage::RawStorage,
 };
 use super::units::{ByteSize, Span};
 
@@ -48,6 +50,7 @@ pub(crate) struct RawConfig {
     pub(crate) fast_path: bool,
     pub(crate) unix: RawUnix,
     pub(crate) store: RawStore,
+    pub(crate) storage: RawStorage,
     pub(crate) cache_info: RawCacheInfo,
     pub(crate) signing: RawSigning,
     pub(crate) tls: RawTls,
@@ -73,6 +76,8 @@ pub(crate) struct RawUnix {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawStore {
+    /// Whether the local store is served. Without it, `storage.url` names what is.
+    pub(crate) enabled: bool,
     /// The directory below which the store lives, as in Nix's `local?root=…`; empty is the machine's own store.
     pub(crate) root: String,
     /// The logical store directory: the prefix of every store path. A client must have the same one.
@@ -183,6 +188,7 @@ impl Default for RawConfig {
             fast_path: true,
             unix: RawUnix::default(),
             store: RawStore::default(),
+            storage: RawStorage::default(),
             cache_info: RawCacheInfo::default(),
             signing: RawSigning::default(),
             tls: RawTls::default(),
@@ -208,6 +214,7 @@ impl Default for RawStore {
     fn default() -> Self {
         let store = StoreConfig::for_root(Path::new("/"), StoreDir::default());
         Self {
+            enabled: true,
             root: String::new(),
             dir: store.store_dir.as_str().to_owned(),
             real_dir: String::new(),

@@ -155,26 +155,6 @@ impl Disk {
         }
     }
 
-    /// Gives a complete temporary file its name. Others go when there is not enough room.
-    ///
-    /// # Errors
-    /// When it cannot be renamed, as when the directory was deleted.
-    pub(super) fn keep(
-        &self,
-        tag: &str,
-        temporary: Temporary<'_>,
-        file: CompressedFile,
-    ) -> io::Result<Found> {
-        let name = file_name::print(tag, &file);
-        let open = Arc::clone(temporary.file());
-        let check = Check::done(&open)?;
-        temporary.rename(&self.directory.join(&name))?;
-        let now = now();
-        self.enter(tag.into(), Entry { file, used: now, touched: now, check: Arc::new(check) });
-        self.make_room();
-        Ok(Found { file, name: name.into(), open })
-    }
-
     /// Removes a file and what is known of it.
     fn remove(&self, tag: &str) {
         let removed = {

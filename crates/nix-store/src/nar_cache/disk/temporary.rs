@@ -13,8 +13,8 @@ use std::{
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::{Disk, now};
-use crate::nar_cache::file_name::TEMPORARY;
+use super::{Check, Disk, Entry, Found, now};
+use crate::nar_cache::file_name::{self, CompressedFile, TEMPORARY};
 
 /// Distinguishes the temporary files of this process.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -50,6 +50,26 @@ impl Disk {
         _ = flock(&writer, FlockOperation::NonBlockingLockExclusive);
         let open = Arc::new(writer.try_clone()?.into());
         Ok(Temporary { disk: self, path, open, writer, written: 0, renamed: false })
+    }
+
+    /// Gives a complete temporary file its name. Others go when there is not enough room.
+    ///
+    /// # Errors
+    /// When it cannot be renamed, as when the directory was deleted.
+    pub(in crate::nar_cache) fn keep(
+        &self,
+        tag: &str,
+        temporary: Temporary<'_>,
+        file: CompressedFile,
+    ) -> io::Result<Found> {
+        let name = file_name::print(tag, &file);
+        let open = Arc::clone(temporary.file());
+        let check = Check::done(&open)?;
+        temporary.rename(&self.directory.join(&name))?;
+        let now = now();
+        self.enter(tag.into(), Entry { file, used: now, touched: now, check: Arc::new(check) });
+        self.make_room();
+        Ok(Found { file, name: name.into(), open })
     }
 }
 

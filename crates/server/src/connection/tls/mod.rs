@@ -228,12 +228,12 @@ mod tests {
     #[test]
     fn a_certificate_is_valid_between_its_two_dates() {
         let expired = include_str!("../../../../../tests/data/tls/expired.crt");
-        let files = files(expired, ONE.1).files;
+        let files = files(expired, ONE.1);
         let at = |seconds| UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-        check_validity(&files, at(1_577_880_000)).unwrap();
-        let late = check_validity(&files, at(1_700_000_000)).unwrap_err().to_string();
+        check_validity(&files.files, at(1_577_880_000)).unwrap();
+        let late = check_validity(&files.files, at(1_700_000_000)).unwrap_err().to_string();
         assert!(late.contains("tls.crt: it expired on 2020-01-02T00:00:00Z"), "{late}");
-        let early = check_validity(&files, at(1_500_000_000)).unwrap_err().to_string();
+        let early = check_validity(&files.files, at(1_500_000_000)).unwrap_err().to_string();
         assert!(early.contains("it is not valid before 2020-01-01T00:00:00Z"), "{early}");
     }
 

@@ -1,0 +1,76 @@
+//! The caches of the configuration, put together from the backends: the local store, a storage, or both.
+
+use std::{fmt, sync::Arc};
+
+use anyhow::Context as _;
+use rns_cache::{
+    BackendStats, BinaryCache, CacheFactory, EmptyCache, ExposurePolicy, IdleWork, IsBusy, Layered,
+};
+use rns_formats::StoreDir;
+use rns_nix_store::{LocalCaches, StoreConfig};
+use rns_storage::{objects::Objects, read::StorageReader};
+
+use crate::config::BackendsConfig;
+
+/// The backends of all caches.
+pub(crate) struct Backends {
+    local: Option<LocalCaches>,
+    storage: Option<StorageReader>,
+    store_dir: StoreDir,
+}
+
+/// The storage that is configured, if there is one. A bucket that cannot be reached is no error: it is asked with each
+/// request.
+///
+/// # Errors
+/// When the directory of a storage cannot be used, or the credentials of a bucket not be read.
+pub(crate) fn open_storage(
+    config: &BackendsConfig,
+    store_dir: &StoreDir,
+) -> anyhow::Result<Option<StorageReader>> {
+    let Some(storage) = &config.storage else { return Ok(None) };
+    let objects = Objects::open(&storage.url, false).context("cannot use storage.url")?;
+    Ok(Some(StorageReader::new(objects, store_dir.clone(), storage.memory_bytes)))
+}
+
+impl Backends {
+    /// Opens the local store, where it is one of them. It may start threads.
+    pub(crate) fn open(
+        config: &BackendsConfig,
+        store: StoreConfig,
+        storage: Option<StorageReader>,
+    ) -> Self {
+        let store_dir = store.store_dir.clone();
+        let local = config.has_local_store.then(|| LocalCaches::open(store));
+        Self { local, storage, store_dir }
+    }
+}
+
+impl CacheFactory for Backends {
+    /// The policy is about the local store: what lies in a storage was put there on purpose. A token that is confined to
+    /// some names sees nothing of a storage, whose NARs are not named by their paths.
+    fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache> {
+        let local = self.local.as_ref().map(|local| local.cache(name, expose));
+        let storage = self.storage.as_ref().filter(|_| expose.names.is_empty());
+        let storage = storage.map(|storage| Arc::new(storage.clone()) as Arc<dyn BinaryCache>);
+        match (local, storage) {
+            (Some(local), Some(storage)) => Arc::new(Layered::new(local, vec![storage])),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => Arc::new(EmptyCache::new(self.store_dir.clone())),
+        }
+    }
+
+    fn stats(&self) -> BackendStats {
+        self.local.as_ref().map(CacheFactory::stats).unwrap_or_default()
+    }
+
+    fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {
+        self.local.as_ref()?.idle_work(is_busy)
+    }
+}
+
+impl fmt::Debug for Backends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backends").field("store_dir", &self.store_dir).finish_non_exhaustive()
+    }
+}

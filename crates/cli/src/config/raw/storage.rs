@@ -1,0 +1,28 @@
+//! `[storage]`: a binary cache in a directory or bucket.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::units::ByteSize;
+
+/// Memory for narinfos of the storage, in bytes.
+const DEFAULT_MEMORY: u64 = 32 << 20;
+
+/// A binary cache in a directory or bucket, in the layout that `nix copy --to file://…` writes: served beside the local
+/// store, which comes first, or instead of it. Paths are signed by the same policies.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawStorage {
+    /// `file:///a/directory`, or `s3://bucket/prefix` with the parameters of Nix's own URLs: `region`, `endpoint`,
+    /// `profile`, `addressing-style`, `scheme`. Credentials come from the environment, the credential files of AWS
+    /// tools, or the role of the machine. Empty: no storage.
+    pub(crate) url: String,
+    /// Memory for narinfos of the storage.
+    pub(crate) memory: ByteSize,
+}
+
+impl Default for RawStorage {
+    fn default() -> Self {
+        Self { url: String::new(), memory: ByteSize(DEFAULT_MEMORY) }
+    }
+}

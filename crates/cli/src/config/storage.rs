@@ -1,0 +1,82 @@
+//! Which backends are served: the local store, a storage, or both.
+
+use rns_storage::objects::StorageUrl;
+
+use super::{
+    diagnostics::Diagnostics,
+    raw::{RawConfig, RawStorage},
+};
+
+/// The backends that are served, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackendsConfig {
+    /// Whether the local store is one of them.
+    pub(crate) has_local_store: bool,
+    /// The storage beside it, or alone.
+    pub(crate) storage: Option<StorageConfig>,
+}
+
+/// A storage that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StorageConfig {
+    /// The directory or bucket.
+    pub(crate) url: StorageUrl,
+    /// Memory for its narinfos, in bytes.
+    pub(crate) memory_bytes: usize,
+}
+
+/// The backends that `[store] enabled` and `[storage]` name.
+pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> BackendsConfig {
+    let storage = storage(&raw.storage, diagnostics);
+    if !raw.store.enabled && raw.storage.url.is_empty() {
+        diagnostics.problem(
+            "store.enabled",
+            "without the local store there is nothing to serve",
+            "name a storage in storage.url",
+        );
+    }
+    BackendsConfig { has_local_store: raw.store.enabled, storage }
+}
+
+fn storage(raw: &RawStorage, diagnostics: &mut Diagnostics<'_>) -> Option<StorageConfig> {
+    if raw.url.is_empty() {
+        return None;
+    }
+    match raw.url.parse() {
+        Ok(url) => Some(StorageConfig { url, memory_bytes: raw.memory.in_memory() }),
+        Err(error) => {
+            diagnostics.problem("storage.url", format!("`{}`: {error}", raw.url), "");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::load_with;
+
+    fn backends(file: &str) -> BackendsConfig {
+        load_with(file, &[], &[]).unwrap().backends
+    }
+
+    #[test]
+    fn the_local_store_is_served_unless_it_is_switched_off() {
+        let usual = BackendsConfig { has_local_store: true, storage: None };
+        assert_eq!(backends(""), usual);
+        let both = backends("[storage]\nurl = \"file:///var/cache/binary\"\n");
+        assert!(both.has_local_store && both.storage.is_some());
+        let alone =
+            backends("[storage]\nurl = \"s3://cache?region=eu-1\"\n[store]\nenabled = false\n");
+        assert!(!alone.has_local_store && alone.storage.is_some());
+    }
+
+    #[test]
+    fn nothing_to_serve_and_a_url_of_nothing_are_problems() {
+        let problems = |file| load_with(file, &[], &[]).unwrap_err().to_string();
+        let nothing = problems("[store]\nenabled = false\n");
+        assert!(nothing.contains("store.enabled") && nothing.contains("storage.url"), "{nothing}");
+        let wrong = problems("[storage]\nurl = \"https://cache.example.org\"\n");
+        assert!(wrong.contains("storage.url") && wrong.contains("s3://bucket"), "{wrong}");
+    }
+}

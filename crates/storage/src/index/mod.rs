@@ -1,0 +1,114 @@
+//! What must be queried of a storage: which paths and NARs are there, what refers to what, who pushed it, when it was used.
+//!
+//! The storage is the truth about contents and can be read without an index; the index is the truth about what may be
+//! collected. It can be rebuilt from the storage, apart from times of use.
+
+mod error;
+pub mod postgres;
+pub mod sqlite;
+mod statements;
+mod types;
+
+use async_trait::async_trait;
+use rns_cache::Pusher;
+use rns_formats::{HashPart, StorePath};
+
+pub use self::{
+    error::IndexError,
+    types::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push},
+};
+use crate::objects::ObjectKey;
+
+/// An index. All orders can be repeated; each is one transaction.
+#[async_trait]
+pub trait Index: Send + Sync {
+    /// What was found out about a stored NAR.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn nar(&self, key: &ObjectKey) -> Result<Option<IndexedNar>, IndexError>;
+
+    /// Notes a NAR that was verified and stored. It is young from now on.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError>;
+
+    /// Renews the grace of a NAR whose presence is told to a pusher. Whether it is there and stays for that grace.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
+
+    /// Begins to publish a path, unless something that it needs is not there: from now on nothing of it is collected. Its
+    /// narinfo is written after that, and [`Self::end_publish`] follows.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn begin_publish(&self, path: &NewPath) -> Result<Option<PublishRefusal>, IndexError>;
+
+    /// The narinfo of the path is visible. `pusher` is noted, if this publication was new.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn end_publish(&self, hash: &HashPart, pusher: Option<&Pusher>)
+    -> Result<(), IndexError>;
+
+    /// Renews the grace of a path whose presence is told to a pusher. Whether it is there and stays for that grace.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn touch_path(&self, hash: &HashPart) -> Result<bool, IndexError>;
+
+    /// In which state paths are, in the order of the question.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn states(&self, hashes: &[HashPart]) -> Result<Vec<Option<PathState>>, IndexError>;
+
+    /// Notes that paths were read; a lost note makes a path look less used than it is.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn note_reads(&self, hashes: &[HashPart]) -> Result<(), IndexError>;
+
+    /// Who published a path, the latest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn pushes(&self, path: &StorePath) -> Result<Vec<Push>, IndexError>;
+
+    /// Enters paths that lie in the storage already. Those that are indexed keep their times.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn import(&self, paths: &[ImportedPath]) -> Result<(), IndexError>;
+
+    /// The paths that the index takes for published, in the order of their hash parts, after `after`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn published_after(
+        &self,
+        after: Option<&HashPart>,
+        limit: usize,
+    ) -> Result<Vec<(HashPart, ObjectKey)>, IndexError>;
+
+    /// Takes a path, whose narinfo is gone, out of the index.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError>;
+
+    /// Takes a NAR out of the index, unless a path has it. Whether it is out.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
+
+    /// Whether the database can be written now.
+    ///
+    /// # Errors
+    /// Why not.
+    async fn check(&self) -> Result<(), IndexError>;
+}

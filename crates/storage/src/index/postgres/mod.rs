@@ -1,0 +1,243 @@
+//! The index in PostgreSQL, for several servers that share one storage.
+
+mod rows;
+mod schema;
+
+use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use rns_cache::Pusher;
+use rns_formats::{HashPart, StorePath};
+use tokio::{sync::OnceCell, time::timeout};
+use tokio_postgres::{Config, NoTls};
+
+use super::{
+    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push,
+};
+use crate::objects::ObjectKey;
+
+/// Connections of one server.
+const MAX_CONNECTIONS: usize = 8;
+
+/// How long an order waits for a connection, and for one to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one order may take, after it has a connection.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often an order is tried: once for each connection that may have broken together, and once more.
+const MAX_ATTEMPTS: usize = MAX_CONNECTIONS + 1;
+
+/// The index in a PostgreSQL database. Clones share it.
+#[derive(Clone)]
+pub struct PostgresIndex {
+    pool: Pool,
+    database: Arc<str>,
+    /// Whether this process has brought the schema up to date.
+    is_migrated: Arc<OnceCell<()>>,
+}
+
+impl PostgresIndex {
+    /// The index in the database that the URL names, such as `postgres:///cache?host=/run/postgresql`. It is connected to
+    /// when it is first used.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn new(url: &str) -> Result<Self, IndexError> {
+        let unusable = |why: String| IndexError::Unavailable { database: redacted(url), why };
+        let mut config = Config::from_str(url).map_err(|error| unusable(error.to_string()))?;
+        config.connect_timeout(CONNECT_TIMEOUT);
+        config.application_name("rust-nix-serve");
+        config.tcp_user_timeout(ORDER_TIMEOUT);
+        config.keepalives_idle(ORDER_TIMEOUT);
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, NoTls, recycling);
+        let timeouts = Timeouts {
+            wait: Some(CONNECT_TIMEOUT),
+            create: Some(CONNECT_TIMEOUT),
+            recycle: Some(CONNECT_TIMEOUT),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(MAX_CONNECTIONS)
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { pool, database: redacted(url).into(), is_migrated: Arc::default() })
+    }
+
+    async fn client(&self) -> Result<Object, IndexError> {
+        let mut client = self.pool.get().await.map_err(|error| self.unavailable(&error))?;
+        let migrated =
+            self.is_migrated.get_or_try_init(|| schema::migrate(&mut client, &self.database));
+        migrated.await?;
+        Ok(client)
+    }
+
+    fn unavailable(&self, error: &dyn std::error::Error) -> IndexError {
+        // The library says "db error" and keeps what the database said behind it.
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        let why = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        IndexError::Unavailable { database: self.database.to_string(), why }
+    }
+}
+
+/// The URL without its password.
+fn redacted(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "postgres".to_owned() };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((user, _)) => {
+            let user_name = user.split(':').next().unwrap_or_default();
+            let after = rest.strip_prefix(user).unwrap_or_default();
+            format!("{scheme}://{user_name}{}", after.split('?').next().unwrap_or_default())
+        }
+        None => format!("{scheme}://{}", rest.split("password=").next().unwrap_or_default()),
+    }
+}
+
+impl fmt::Debug for PostgresIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresIndex({})", self.database)
+    }
+}
+
+/// Runs an order as one transaction, again when the database could not carry it out now: every order can be repeated.
+macro_rules! transact {
+    ($self:ident, $transaction:ident => $work:expr) => {
+        retried!($self, client => async {
+            let $transaction = client.transaction().await?;
+            let result = $work.await?;
+            $transaction.commit().await?;
+            Ok(result)
+        })
+    };
+}
+
+/// Asks a question, or runs an order of one statement.
+macro_rules! ask {
+    ($self:ident, $client:ident => $question:expr) => {
+        retried!($self, $client => $question)
+    };
+}
+
+macro_rules! retried {
+    ($self:ident, $client:ident => $work:expr) => {{
+        let mut attempt = 1;
+        loop {
+            #[allow(unused_mut, reason = "only transactions need it")]
+            let mut $client = $self.client().await?;
+            let done: Result<Result<_, tokio_postgres::Error>, _> =
+                timeout(ORDER_TIMEOUT, $work).await;
+            match done {
+                Ok(Ok(result)) => break Ok(result),
+                Ok(Err(error)) if attempt < MAX_ATTEMPTS && can_be_repeated(&error) => {
+                    // Other connections that are broken are found as quickly.
+                    drop(Object::take($client));
+                    attempt += 1;
+                }
+                Ok(Err(error)) => break Err($self.unavailable(&error)),
+                Err(elapsed) => {
+                    drop(Object::take($client));
+                    break Err($self.unavailable(&elapsed));
+                }
+            }
+        }
+    }};
+}
+
+/// Whether the database failed for a reason that may be gone: a lost connection, a restart, a deadlock.
+fn can_be_repeated(error: &tokio_postgres::Error) -> bool {
+    error.is_closed()
+        || error.code().is_some_and(|code| {
+            let code = code.code();
+            code.starts_with("40") || code.starts_with("57P") || code.starts_with("08")
+        })
+}
+
+#[async_trait]
+impl Index for PostgresIndex {
+    async fn nar(&self, key: &ObjectKey) -> Result<Option<IndexedNar>, IndexError> {
+        ask!(self, client => rows::nar(&client, key))
+    }
+
+    async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError> {
+        ask!(self, client => rows::put_nar(&client, key, nar, super::types::now()))
+    }
+
+    async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        ask!(self, client => rows::touch_nar(&client, key))
+    }
+
+    async fn begin_publish(&self, path: &NewPath) -> Result<Option<PublishRefusal>, IndexError> {
+        transact!(self, transaction => rows::begin_publish(&transaction, path))
+    }
+
+    async fn end_publish(
+        &self,
+        hash: &HashPart,
+        pusher: Option<&Pusher>,
+    ) -> Result<(), IndexError> {
+        transact!(self, transaction => rows::end_publish(&transaction, hash, pusher))
+    }
+
+    async fn touch_path(&self, hash: &HashPart) -> Result<bool, IndexError> {
+        ask!(self, client => rows::touch_path(&client, hash))
+    }
+
+    async fn states(&self, hashes: &[HashPart]) -> Result<Vec<Option<PathState>>, IndexError> {
+        ask!(self, client => rows::states(&client, hashes))
+    }
+
+    async fn note_reads(&self, hashes: &[HashPart]) -> Result<(), IndexError> {
+        ask!(self, client => rows::note_reads(&client, hashes))
+    }
+
+    async fn pushes(&self, path: &StorePath) -> Result<Vec<Push>, IndexError> {
+        ask!(self, client => rows::pushes(&client, &path.hash_part()))
+    }
+
+    async fn import(&self, paths: &[ImportedPath]) -> Result<(), IndexError> {
+        transact!(self, transaction => rows::import(&transaction, paths))
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<&HashPart>,
+        limit: usize,
+    ) -> Result<Vec<(HashPart, ObjectKey)>, IndexError> {
+        ask!(self, client => rows::published_after(&client, after, limit))
+    }
+
+    async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError> {
+        transact!(self, transaction => rows::forget_path(&transaction, hash))
+    }
+
+    async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        transact!(self, transaction => rows::forget_nar(&transaction, key))
+    }
+
+    async fn check(&self) -> Result<(), IndexError> {
+        ask!(self, client => async { client.simple_query("select 1").await.map(|_| ()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_in_no_message() {
+        for url in [
+            "postgres://me:s3cret@db.example.org/cache",
+            "postgres://me:s3cret@db.example.org/cache?sslmode=disable",
+            "postgres:///cache?host=/run/postgresql&password=s3cret",
+            "host=/run user=me password=s3cret",
+        ] {
+            let shown = redacted(url);
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+        assert_eq!(redacted("postgres://me:x@db/cache"), "postgres://me@db/cache");
+    }
+}

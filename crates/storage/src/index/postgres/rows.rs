@@ -1,0 +1,299 @@
+//! The statements of the index, for PostgreSQL: as few round trips as there can be.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use deadpool_postgres::GenericClient;
+use rns_cache::Pusher;
+use rns_formats::{HashPart, Sha256Digest};
+use tokio_postgres::{Error, Row};
+
+use crate::{
+    index::{
+        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
+        types::{arbitrate, now, seconds, size},
+    },
+    objects::ObjectKey,
+};
+
+/// A statement in the spelling of PostgreSQL.
+fn sql(statement: &str) -> String {
+    statement.replace('?', "$")
+}
+
+fn digest(row: &Row, column: usize) -> Sha256Digest {
+    let bytes: &[u8] = row.get(column);
+    Sha256Digest::from_bytes(bytes.try_into().unwrap_or_default())
+}
+
+fn texts(hashes: &[HashPart]) -> Vec<String> {
+    hashes.iter().map(ToString::to_string).collect()
+}
+
+pub(super) async fn nar(
+    client: &impl GenericClient,
+    key: &ObjectKey,
+) -> Result<Option<IndexedNar>, Error> {
+    let statement = client.prepare_cached(&sql(statements::NAR)).await?;
+    let found = client.query_opt(&statement, &[&key.as_str()]).await?;
+    Ok(found.map(|row| IndexedNar {
+        file_hash: digest(&row, 0),
+        file_size: row.get::<_, i64>(1).unsigned_abs(),
+        nar_hash: digest(&row, 2),
+        nar_size: row.get::<_, i64>(3).unsigned_abs(),
+    }))
+}
+
+pub(super) async fn put_nar(
+    client: &impl GenericClient,
+    key: &ObjectKey,
+    nar: &IndexedNar,
+    at: i64,
+) -> Result<(), Error> {
+    let statement = client.prepare_cached(&sql(statements::PUT_NAR)).await?;
+    let (file_hash, nar_hash) = (&nar.file_hash.as_bytes()[..], &nar.nar_hash.as_bytes()[..]);
+    client
+        .execute(
+            &statement,
+            &[&key.as_str(), &file_hash, &size(nar.file_size), &nar_hash, &size(nar.nar_size), &at],
+        )
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn touch_nar(client: &impl GenericClient, key: &ObjectKey) -> Result<bool, Error> {
+    let statement = client.prepare_cached(&sql(statements::TOUCH_NAR)).await?;
+    Ok(client.execute(&statement, &[&key.as_str(), &now()]).await? > 0)
+}
+
+pub(super) async fn touch_path(
+    client: &impl GenericClient,
+    hash: &HashPart,
+) -> Result<bool, Error> {
+    let statement = client.prepare_cached(&sql(statements::TOUCH_PATH)).await?;
+    Ok(client.execute(&statement, &[&hash.to_string(), &now()]).await? > 0)
+}
+
+pub(super) async fn states(
+    client: &impl GenericClient,
+    hashes: &[HashPart],
+) -> Result<Vec<Option<PathState>>, Error> {
+    let statement =
+        client.prepare_cached("select hash, state from paths where hash = any($1)").await?;
+    let texts = texts(hashes);
+    let rows = client.query(&statement, &[&texts]).await?;
+    let states: HashMap<String, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(texts.iter().map(|hash| states.get(hash).copied().map(PathState::of_number)).collect())
+}
+
+/// Locks the rows of these paths, in the order of their hash parts.
+async fn lock(client: &impl GenericClient, hashes: &[String]) -> Result<(), Error> {
+    let statement = client
+        .prepare_cached("select id from paths where hash = any($1) order by hash for no key update")
+        .await?;
+    client.query(&statement, &[&hashes]).await?;
+    Ok(())
+}
+
+pub(super) async fn begin_publish(
+    client: &impl GenericClient,
+    new: &NewPath,
+) -> Result<Option<PublishRefusal>, Error> {
+    if !touch_nar(client, &new.nar).await? {
+        return Ok(Some(PublishRefusal::MissingNar));
+    }
+    let own = new.path.hash_part().to_string();
+    let mut hashes: Vec<_> =
+        new.references.iter().map(|path| path.hash_part().to_string()).collect();
+    hashes.push(own.clone());
+    // Every order locks its rows in one order, so that two never wait for each other.
+    lock(client, &hashes).await?;
+    let statement = client.prepare_cached(&sql(statements::PUBLICATION)).await?;
+    let known = client.query_opt(&statement, &[&own]).await?;
+    let known = known.map(|row| (row.get(0), row.get(1), row.get(2)));
+    if let Some(refusal) = arbitrate(known, &new.nar, now()) {
+        return Ok(Some(refusal));
+    }
+    let statement = client.prepare_cached(&sql(statements::TOUCH_REFERENCE)).await?;
+    let mut missing = Vec::new();
+    for reference in &new.references {
+        let hash = reference.hash_part();
+        let touched =
+            client.execute(&statement, &[&hash.to_string(), &now(), &reference.as_str()]).await?;
+        if touched == 0 && !new.elsewhere.contains(&hash) {
+            missing.push(reference.clone());
+        }
+    }
+    if !missing.is_empty() {
+        return Ok(Some(PublishRefusal::MissingReferences(missing)));
+    }
+    enter(client, new, PathState::Publishing, now()).await?;
+    Ok(None)
+}
+
+async fn enter(
+    client: &impl GenericClient,
+    new: &NewPath,
+    state: PathState,
+    at: i64,
+) -> Result<(), Error> {
+    let statement = client.prepare_cached(&sql(statements::ENTER_PATH)).await?;
+    let (nar_size, file_size) = (size(new.nar_size), size(new.file_size));
+    let hash = new.path.hash_part().to_string();
+    let entered = client
+        .query_one(
+            &statement,
+            &[
+                &hash,
+                &new.path.as_str(),
+                &state.number(),
+                &new.nar.as_str(),
+                &nar_size,
+                &file_size,
+                &at,
+            ],
+        )
+        .await?;
+    let id: i64 = entered.get(0);
+    let statement = client.prepare_cached(&sql(statements::FORGET_EDGES)).await?;
+    client.execute(&statement, &[&id]).await?;
+    if new.references.is_empty() {
+        return Ok(());
+    }
+    let mut references: Vec<_> = new.references.iter().collect();
+    references.sort_unstable();
+    let hashes: Vec<_> = references.iter().map(|path| path.hash_part().to_string()).collect();
+    let paths: Vec<_> = references.iter().map(|path| path.as_str()).collect();
+    let statement = client
+        .prepare_cached(
+            "insert into paths (hash, path, state) select h, p, 0 from unnest($1::text[], $2::text[]) as t (h, p) \
+             on conflict (hash) do nothing",
+        )
+        .await?;
+    client.execute(&statement, &[&hashes, &paths]).await?;
+    let statement = client
+        .prepare_cached(
+            "insert into refs (referrer, reference) select $1, id from paths where hash = any($2) \
+             on conflict do nothing",
+        )
+        .await?;
+    client.execute(&statement, &[&id, &hashes]).await?;
+    Ok(())
+}
+
+pub(super) async fn end_publish(
+    client: &impl GenericClient,
+    hash: &HashPart,
+    pusher: Option<&Pusher>,
+) -> Result<(), Error> {
+    let hash = hash.to_string();
+    let statement = client.prepare_cached(&sql(statements::END_PUBLISH)).await?;
+    client.execute(&statement, &[&hash]).await?;
+    if let Some(pusher) = pusher {
+        let statement = client.prepare_cached(&sql(statements::NOTE_PUSH)).await?;
+        client.execute(&statement, &[&hash, &pusher.name, &pusher.address, &now()]).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn note_reads(
+    client: &impl GenericClient,
+    hashes: &[HashPart],
+) -> Result<(), Error> {
+    let statement = client
+        .prepare_cached(
+            "with read as (select id from paths where hash = any($1) order by hash for no key update) \
+             update paths set used = $2 from read where paths.id = read.id and used < $2",
+        )
+        .await?;
+    client.execute(&statement, &[&texts(hashes), &now()]).await?;
+    Ok(())
+}
+
+pub(super) async fn pushes(
+    client: &impl GenericClient,
+    hash: &HashPart,
+) -> Result<Vec<Push>, Error> {
+    let statement = client.prepare_cached(&sql(statements::PUSHES)).await?;
+    let rows = client.query(&statement, &[&hash.to_string()]).await?;
+    let push = |row: &Row| Push {
+        pusher: Pusher { name: row.get(0), address: row.get(1) },
+        at: UNIX_EPOCH + Duration::from_secs(row.get::<_, i64>(2).unsigned_abs()),
+    };
+    Ok(rows.iter().map(push).collect())
+}
+
+pub(super) async fn import(
+    client: &impl GenericClient,
+    imported: &[ImportedPath],
+) -> Result<(), Error> {
+    let mut hashes: Vec<_> = imported.iter().map(|one| one.path.path.hash_part()).collect();
+    let references = imported.iter().flat_map(|one| &one.path.references);
+    hashes.extend(references.map(|path| path.hash_part()));
+    lock(client, &texts(&hashes)).await?;
+    let statement = client.prepare_cached(&sql(statements::IMPORT_NAR)).await?;
+    for one in imported {
+        let hash = one.path.path.hash_part();
+        // What is being removed stays so.
+        if states(client, &[hash]).await?.first() == Some(&Some(PathState::Condemned)) {
+            continue;
+        }
+        let nar = &one.nar;
+        let (file_hash, nar_hash) = (&nar.file_hash.as_bytes()[..], &nar.nar_hash.as_bytes()[..]);
+        let (file_size, nar_size) = (size(nar.file_size), size(nar.nar_size));
+        client
+            .execute(
+                &statement,
+                &[
+                    &one.path.nar.as_str(),
+                    &file_hash,
+                    &file_size,
+                    &nar_hash,
+                    &nar_size,
+                    &seconds(one.stored),
+                    &now(),
+                ],
+            )
+            .await?;
+        // The grace begins now: nothing is known of its use.
+        enter(client, &one.path, PathState::Published, now()).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn published_after(
+    client: &impl GenericClient,
+    after: Option<&HashPart>,
+    limit: usize,
+) -> Result<Vec<(HashPart, ObjectKey)>, Error> {
+    let statement = client.prepare_cached(&sql(statements::PUBLISHED_AFTER)).await?;
+    let after = after.map(ToString::to_string).unwrap_or_default();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = client.query(&statement, &[&after, &limit]).await?;
+    let entry = |row: &Row| {
+        let hash = HashPart::parse(row.get(0)).ok()?;
+        Some((hash, ObjectKey::listed(row.get(1))))
+    };
+    Ok(rows.iter().filter_map(entry).collect())
+}
+
+pub(super) async fn forget_path(client: &impl GenericClient, hash: &HashPart) -> Result<(), Error> {
+    let hash = hash.to_string();
+    for statement in [statements::FORGET_EDGES_OF, statements::UNPUBLISH, statements::FORGET_PATH] {
+        let statement = client.prepare_cached(&sql(statement)).await?;
+        client.execute(&statement, &[&hash]).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn forget_nar(
+    client: &impl GenericClient,
+    key: &ObjectKey,
+) -> Result<bool, Error> {
+    let statement = client.prepare_cached(&sql(statements::FORGET_NAR)).await?;
+    client.execute(&statement, &[&key.as_str()]).await?;
+    let statement = client.prepare_cached(&sql(statements::HAS_NAR)).await?;
+    Ok(client.query_opt(&statement, &[&key.as_str()]).await?.is_none())
+}

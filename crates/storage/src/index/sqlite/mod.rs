@@ -1,0 +1,171 @@
+//! The index in a SQLite file, for one server and the commands beside it.
+
+mod rows;
+mod schema;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rns_cache::Pusher;
+use rns_formats::{HashPart, StorePath};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::task::spawn_blocking;
+
+use super::{
+    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push,
+    types::now,
+};
+use crate::objects::ObjectKey;
+
+/// How long a command beside the server is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The index in a file. Clones share it.
+#[derive(Clone)]
+pub struct SqliteIndex {
+    file: Arc<Path>,
+    connection: Arc<Mutex<Option<Connection>>>,
+    sync: bool,
+}
+
+impl SqliteIndex {
+    /// The index in `file`, which is made when it is first used. `sync`: whether what was acknowledged survives a power
+    /// loss.
+    #[must_use]
+    pub fn new(file: PathBuf, sync: bool) -> Self {
+        Self { file: file.into(), connection: Arc::default(), sync }
+    }
+
+    /// Runs a question or order on the connection. A connection that fails is opened anew the next time.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let this = self.clone();
+        let done = spawn_blocking(move || {
+            let mut slot = this.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut connection = match slot.take() {
+                Some(connection) => connection,
+                None => schema::open(&this.file, BUSY_TIMEOUT, this.sync)?,
+            };
+            let result = work(&mut connection).map_err(|error| this.unavailable(&error));
+            if result.is_ok() {
+                *slot = Some(connection);
+            }
+            result
+        });
+        done.await.map_err(|error| IndexError::Unavailable {
+            database: self.file.display().to_string(),
+            why: error.to_string(),
+        })?
+    }
+
+    /// Runs an order as one transaction that excludes other writers from its first statement on.
+    async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        self.run(move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
+        .await
+    }
+
+    fn unavailable(&self, error: &rusqlite::Error) -> IndexError {
+        schema::unavailable(&self.file, error)
+    }
+}
+
+#[async_trait]
+impl Index for SqliteIndex {
+    async fn nar(&self, key: &ObjectKey) -> Result<Option<IndexedNar>, IndexError> {
+        let key = key.clone();
+        self.run(move |connection| rows::nar(connection, &key)).await
+    }
+
+    async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError> {
+        let (key, nar) = (key.clone(), *nar);
+        self.transact(move |connection| rows::put_nar(connection, &key, &nar, now())).await
+    }
+
+    async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        let key = key.clone();
+        self.transact(move |connection| rows::touch_nar(connection, &key)).await
+    }
+
+    async fn begin_publish(&self, path: &NewPath) -> Result<Option<PublishRefusal>, IndexError> {
+        let path = path.clone();
+        self.transact(move |connection| rows::begin_publish(connection, &path)).await
+    }
+
+    async fn end_publish(
+        &self,
+        hash: &HashPart,
+        pusher: Option<&Pusher>,
+    ) -> Result<(), IndexError> {
+        let (hash, pusher) = (*hash, pusher.cloned());
+        self.transact(move |connection| rows::end_publish(connection, &hash, pusher.as_ref())).await
+    }
+
+    async fn touch_path(&self, hash: &HashPart) -> Result<bool, IndexError> {
+        let hash = *hash;
+        self.transact(move |connection| rows::touch_path(connection, &hash)).await
+    }
+
+    async fn states(&self, hashes: &[HashPart]) -> Result<Vec<Option<PathState>>, IndexError> {
+        let hashes = hashes.to_vec();
+        self.run(move |connection| {
+            hashes.iter().map(|hash| rows::state(connection, hash)).collect()
+        })
+        .await
+    }
+
+    async fn note_reads(&self, hashes: &[HashPart]) -> Result<(), IndexError> {
+        let hashes = hashes.to_vec();
+        self.transact(move |connection| rows::note_reads(connection, &hashes)).await
+    }
+
+    async fn pushes(&self, path: &StorePath) -> Result<Vec<Push>, IndexError> {
+        let hash = path.hash_part();
+        self.run(move |connection| rows::pushes(connection, &hash)).await
+    }
+
+    async fn import(&self, paths: &[ImportedPath]) -> Result<(), IndexError> {
+        let paths = paths.to_vec();
+        self.transact(move |connection| {
+            paths.iter().try_for_each(|path| rows::import(connection, path))
+        })
+        .await
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<&HashPart>,
+        limit: usize,
+    ) -> Result<Vec<(HashPart, ObjectKey)>, IndexError> {
+        let after = after.copied();
+        self.run(move |connection| rows::published_after(connection, after.as_ref(), limit)).await
+    }
+
+    async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError> {
+        let hash = *hash;
+        self.transact(move |connection| rows::forget_path(connection, &hash)).await
+    }
+
+    async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        let key = key.clone();
+        self.transact(move |connection| rows::forget_nar(connection, &key)).await
+    }
+
+    async fn check(&self) -> Result<(), IndexError> {
+        self.transact(|_| Ok(())).await
+    }
+}

@@ -1,0 +1,225 @@
+//! The statements of the index.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use rns_cache::Pusher;
+use rns_formats::{HashPart, Sha256Digest};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::{
+    index::{
+        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
+        types::{arbitrate, now, seconds, size},
+    },
+    objects::ObjectKey,
+};
+
+fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256Digest> {
+    row.get::<_, [u8; 32]>(column).map(Sha256Digest::from_bytes)
+}
+
+pub(super) fn nar(
+    connection: &Connection,
+    key: &ObjectKey,
+) -> rusqlite::Result<Option<IndexedNar>> {
+    let mut statement = connection.prepare_cached(statements::NAR)?;
+    let found = statement.query_row([key.as_str()], |row| {
+        Ok(IndexedNar {
+            file_hash: digest(row, 0)?,
+            file_size: row.get::<_, i64>(1)?.unsigned_abs(),
+            nar_hash: digest(row, 2)?,
+            nar_size: row.get::<_, i64>(3)?.unsigned_abs(),
+        })
+    });
+    found.optional()
+}
+
+pub(super) fn put_nar(
+    connection: &Connection,
+    key: &ObjectKey,
+    nar: &IndexedNar,
+    at: i64,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(statements::PUT_NAR)?;
+    statement.execute(params![
+        key.as_str(),
+        nar.file_hash.as_bytes(),
+        size(nar.file_size),
+        nar.nar_hash.as_bytes(),
+        size(nar.nar_size),
+        at,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn touch_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(statements::TOUCH_NAR)?;
+    Ok(statement.execute(params![key.as_str(), now()])? > 0)
+}
+
+pub(super) fn state(
+    connection: &Connection,
+    hash: &HashPart,
+) -> rusqlite::Result<Option<PathState>> {
+    let mut statement = connection.prepare_cached("select state from paths where hash = ?1")?;
+    let found = statement.query_row([hash.to_string()], |row| row.get(0)).optional()?;
+    Ok(found.map(PathState::of_number))
+}
+
+pub(super) fn begin_publish(
+    connection: &Connection,
+    new: &NewPath,
+) -> rusqlite::Result<Option<PublishRefusal>> {
+    if !touch_nar(connection, &new.nar)? {
+        return Ok(Some(PublishRefusal::MissingNar));
+    }
+    let hash = new.path.hash_part().to_string();
+    let mut statement = connection.prepare_cached(statements::PUBLICATION)?;
+    let known = statement.query_row([hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    if let Some(refusal) = arbitrate(known.optional()?, &new.nar, now()) {
+        return Ok(Some(refusal));
+    }
+    let mut missing = Vec::new();
+    let mut touch = connection.prepare_cached(statements::TOUCH_REFERENCE)?;
+    for reference in &new.references {
+        let hash = reference.hash_part();
+        let touched = touch.execute(params![hash.to_string(), now(), reference.as_str()])?;
+        if touched == 0 && !new.elsewhere.contains(&hash) {
+            missing.push(reference.clone());
+        }
+    }
+    if !missing.is_empty() {
+        return Ok(Some(PublishRefusal::MissingReferences(missing)));
+    }
+    enter(connection, new, PathState::Publishing, now())?;
+    Ok(None)
+}
+
+/// Enters a path and what it refers to.
+fn enter(
+    connection: &Connection,
+    new: &NewPath,
+    state: PathState,
+    at: i64,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(statements::ENTER_PATH)?;
+    let hash = new.path.hash_part().to_string();
+    let id: i64 = statement.query_row(
+        params![
+            hash,
+            new.path.as_str(),
+            state.number(),
+            new.nar.as_str(),
+            size(new.nar_size),
+            size(new.file_size),
+            at
+        ],
+        |row| row.get(0),
+    )?;
+    connection.prepare_cached(statements::FORGET_EDGES)?.execute([id])?;
+    let mut placeholder = connection.prepare_cached(
+        "insert into paths (hash, path, state) values (?1, ?2, 0) on conflict (hash) do nothing",
+    )?;
+    let mut edge = connection.prepare_cached(
+        "insert or ignore into refs (referrer, reference) select ?1, id from paths where hash = ?2",
+    )?;
+    for reference in &new.references {
+        let hash = reference.hash_part().to_string();
+        placeholder.execute(params![hash, reference.as_str()])?;
+        edge.execute(params![id, hash])?;
+    }
+    Ok(())
+}
+
+pub(super) fn end_publish(
+    connection: &Connection,
+    hash: &HashPart,
+    pusher: Option<&Pusher>,
+) -> rusqlite::Result<()> {
+    let hash = hash.to_string();
+    let mut publish = connection.prepare_cached(statements::END_PUBLISH)?;
+    publish.execute([&hash])?;
+    if let Some(pusher) = pusher {
+        let mut statement = connection.prepare_cached(statements::NOTE_PUSH)?;
+        statement.execute(params![hash, pusher.name, pusher.address, now()])?;
+    }
+    Ok(())
+}
+
+/// Both the path and its NAR stay for the grace.
+pub(super) fn touch_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(statements::TOUCH_PATH)?;
+    Ok(statement.execute(params![hash.to_string(), now()])? > 0)
+}
+
+pub(super) fn note_reads(connection: &Connection, hashes: &[HashPart]) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("update paths set used = ?2 where hash = ?1 and used < ?2")?;
+    let now = now();
+    for hash in hashes {
+        statement.execute(params![hash.to_string(), now])?;
+    }
+    Ok(())
+}
+
+pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Result<Vec<Push>> {
+    let mut statement = connection.prepare_cached(statements::PUSHES)?;
+    let found = statement.query_map([hash.to_string()], |row| {
+        let at = Duration::from_secs(row.get::<_, i64>(2)?.unsigned_abs());
+        let pusher = Pusher { name: row.get(0)?, address: row.get(1)? };
+        Ok(Push { pusher, at: UNIX_EPOCH + at })
+    })?;
+    found.collect()
+}
+
+pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqlite::Result<()> {
+    let hash = imported.path.path.hash_part();
+    // What is being removed stays so.
+    if state(connection, &hash)? == Some(PathState::Condemned) {
+        return Ok(());
+    }
+    let nar = &imported.nar;
+    connection.prepare_cached(statements::IMPORT_NAR)?.execute(params![
+        imported.path.nar.as_str(),
+        nar.file_hash.as_bytes(),
+        size(nar.file_size),
+        nar.nar_hash.as_bytes(),
+        size(nar.nar_size),
+        seconds(imported.stored),
+        now(),
+    ])?;
+    // The grace begins now: nothing is known of its use.
+    enter(connection, &imported.path, PathState::Published, now())
+}
+
+pub(super) fn published_after(
+    connection: &Connection,
+    after: Option<&HashPart>,
+    limit: usize,
+) -> rusqlite::Result<Vec<(HashPart, ObjectKey)>> {
+    let mut statement = connection.prepare_cached(statements::PUBLISHED_AFTER)?;
+    let after = after.map(ToString::to_string).unwrap_or_default();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = statement.query_map(params![after, limit], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let found: Vec<(String, String)> = found.collect::<rusqlite::Result<_>>()?;
+    Ok(found
+        .iter()
+        .filter_map(|(hash, key)| Some((HashPart::parse(hash).ok()?, ObjectKey::listed(key))))
+        .collect())
+}
+
+/// What still refers to the path keeps its edge; its own edges go.
+pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
+    let hash = hash.to_string();
+    connection.prepare_cached(statements::FORGET_EDGES_OF)?.execute([&hash])?;
+    connection.prepare_cached(statements::UNPUBLISH)?.execute([&hash])?;
+    connection.prepare_cached(statements::FORGET_PATH)?.execute([&hash])?;
+    Ok(())
+}
+
+pub(super) fn forget_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
+    connection.prepare_cached(statements::FORGET_NAR)?.execute([key.as_str()])?;
+    Ok(!connection.prepare_cached(statements::HAS_NAR)?.exists([key.as_str()])?)
+}

@@ -1,0 +1,110 @@
+//! The tables, and how they came about. A change is a new migration; those that were released stay as they are.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::index::IndexError;
+
+/// Every migration, in order. `user_version` counts those that were applied.
+const MIGRATIONS: [&str; 1] = ["
+    -- NARs that are stored and verified.
+    create table nars (
+      id integer primary key,
+      key text not null unique,
+      file_hash blob not null,
+      file_size integer not null,
+      nar_hash blob not null,
+      nar_size integer not null,
+      stored integer not null,
+      -- When it was last told to a pusher or used by a publication.
+      touched integer not null,
+      condemned integer not null default 0,
+      -- Whether its bytes were looked at; otherwise a narinfo that lay there says so.
+      verified integer not null default 0
+    );
+    -- Paths: published ones, and those that others refer to.
+    create table paths (
+      id integer primary key,
+      hash text not null unique,
+      path text not null,
+      state integer not null,
+      nar integer references nars,
+      nar_size integer not null default 0,
+      file_size integer not null default 0,
+      published integer not null default 0,
+      touched integer not null default 0,
+      used integer not null default 0
+    );
+    create index paths_by_nar on paths (nar) where nar is not null;
+    create table refs (
+      referrer integer not null references paths,
+      reference integer not null references paths,
+      primary key (referrer, reference)
+    ) without rowid;
+    create index refs_by_reference on refs (reference);
+    -- Who published what: only ever added to.
+    create table pushes (
+      id integer primary key,
+      hash text not null,
+      path text not null,
+      pusher text not null,
+      address text,
+      at integer not null
+    );
+    create index pushes_by_hash on pushes (hash);
+    "];
+
+/// Opens the file, and brings its schema up to date. Only one process does that at a time.
+pub(super) fn open(
+    file: &Path,
+    busy_timeout: Duration,
+    sync: bool,
+) -> Result<Connection, IndexError> {
+    let unavailable = |error: rusqlite::Error| unavailable(file, &error);
+    if let Some(directory) = file.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| IndexError::Unavailable {
+            database: file.display().to_string(),
+            why: error.to_string(),
+        })?;
+    }
+    let mut connection = Connection::open(file).map_err(unavailable)?;
+    connection.busy_timeout(busy_timeout).map_err(unavailable)?;
+    let synchronous = if sync { "full" } else { "normal" };
+    let pragmas = format!(
+        "pragma journal_mode = wal; pragma synchronous = {synchronous}; pragma foreign_keys = on; \
+         pragma temp_store = memory; pragma cache_size = -16384;"
+    );
+    connection.execute_batch(&pragmas).map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate(file, &mut connection)?;
+    Ok(connection)
+}
+
+fn migrate(file: &Path, connection: &mut Connection) -> Result<(), IndexError> {
+    let unavailable = |error: rusqlite::Error| unavailable(file, &error);
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let version = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+    };
+    if version(connection).map_err(unavailable)? == known {
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(unavailable)?;
+    let found = version(&transaction).map_err(unavailable)?;
+    if found > known {
+        return Err(IndexError::TooNew { database: file.display().to_string(), found, known });
+    }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(migration).map_err(unavailable)?;
+    }
+    transaction.pragma_update(None, "user_version", known).map_err(unavailable)?;
+    transaction.commit().map_err(unavailable)
+}
+
+/// An error of SQLite, with the file.
+pub(super) fn unavailable(file: &Path, error: &rusqlite::Error) -> IndexError {
+    IndexError::Unavailable { database: file.display().to_string(), why: error.to_string() }
+}

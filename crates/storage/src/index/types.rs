@@ -1,0 +1,154 @@
+//! What an index holds.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rns_cache::Pusher;
+use rns_formats::{HashPart, Sha256Digest, StorePath};
+
+use crate::{objects::ObjectKey, verify::NarCheck};
+
+/// What was found out about a stored NAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexedNar {
+    /// SHA-256 of the file as it is stored.
+    pub file_hash: Sha256Digest,
+    /// Length of the file in bytes.
+    pub file_size: u64,
+    /// SHA-256 of the NAR.
+    pub nar_hash: Sha256Digest,
+    /// Length of the NAR in bytes.
+    pub nar_size: u64,
+}
+
+impl From<NarCheck> for IndexedNar {
+    fn from(check: NarCheck) -> Self {
+        Self {
+            file_hash: check.file.file_hash,
+            file_size: check.file.file_size,
+            nar_hash: check.nar.nar_hash,
+            nar_size: check.nar.nar_size,
+        }
+    }
+}
+
+/// A path that is about to be published.
+#[derive(Clone, Debug)]
+pub struct NewPath {
+    /// The path.
+    pub path: StorePath,
+    /// Where its NAR is.
+    pub nar: ObjectKey,
+    /// Length of its NAR in bytes.
+    pub nar_size: u64,
+    /// Length of the stored file in bytes.
+    pub file_size: u64,
+    /// The paths it refers to, without itself.
+    pub references: Vec<StorePath>,
+    /// Those of the references that are always available elsewhere.
+    pub elsewhere: Vec<HashPart>,
+}
+
+/// A path that lies in the storage already.
+#[derive(Clone, Debug)]
+pub struct ImportedPath {
+    /// The path as it was published.
+    pub path: NewPath,
+    /// Hash and length of its file and NAR, as its narinfo says; not verified.
+    pub nar: IndexedNar,
+    /// When it was stored.
+    pub stored: SystemTime,
+}
+
+/// What keeps a path from being published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishRefusal {
+    /// Its NAR is not there, or is being removed.
+    MissingNar,
+    /// These references are not there, or are being removed.
+    MissingReferences(Vec<StorePath>),
+    /// It is published already: with which NAR, the storage says.
+    AlreadyPublished,
+    /// Another pusher is just publishing it with another NAR.
+    Busy,
+}
+
+/// In which state a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathState {
+    /// Something refers to it; it is not here.
+    Elsewhere,
+    /// Its narinfo is about to become visible.
+    Publishing,
+    /// Its narinfo is visible.
+    Published,
+    /// It is being removed; whoever wants it uploads it again.
+    Condemned,
+}
+
+impl PathState {
+    /// The number in the database.
+    pub(super) const fn number(self) -> i64 {
+        match self {
+            Self::Elsewhere => 0,
+            Self::Publishing => 1,
+            Self::Published => 2,
+            Self::Condemned => 3,
+        }
+    }
+
+    pub(super) const fn of_number(number: i64) -> Self {
+        match number {
+            1 => Self::Publishing,
+            2 => Self::Published,
+            3 => Self::Condemned,
+            _ => Self::Elsewhere,
+        }
+    }
+}
+
+/// One publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// Who published.
+    pub pusher: Pusher,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// The present time, as databases hold times: in seconds since 1970.
+pub(super) fn now() -> i64 {
+    seconds(SystemTime::now())
+}
+
+/// A time, as databases hold it.
+pub(super) fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// How long a publication with another NAR is given time to end, in seconds. One that was cut off does not block the
+/// path for longer.
+pub(super) const PUBLICATION_LEASE: i64 = 120;
+
+/// Whether a publication may begin, by what is known of the path: its state, its NAR, and when it was touched.
+pub(super) fn arbitrate(
+    known: Option<(i64, Option<String>, i64)>,
+    nar: &ObjectKey,
+    now: i64,
+) -> Option<PublishRefusal> {
+    let (state, known_nar, touched) = known?;
+    match PathState::of_number(state) {
+        PathState::Published => Some(PublishRefusal::AlreadyPublished),
+        PathState::Publishing
+            if known_nar.as_deref() != Some(nar.as_str()) && now - touched < PUBLICATION_LEASE =>
+        {
+            Some(PublishRefusal::Busy)
+        }
+        PathState::Publishing | PathState::Condemned | PathState::Elsewhere => None,
+    }
+}
+
+/// A number of bytes, as databases hold it.
+pub(super) fn size(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

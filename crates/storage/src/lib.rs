@@ -1,0 +1,15 @@
+//! A binary cache in a directory or bucket, in Nix's own layout: read, uploaded to with verification, indexed, collected.
+//!
+//! [`objects`] is the directory or bucket, [`verify`] checks what streams in, [`read`] answers questions from it,
+//! [`index`] knows what is there and what refers to what,
+//! [`write`](mod@write) takes uploads,
+//! [`maintenance`] is for operators.
+
+#![forbid(unsafe_code)]
+
+pub mod index;
+pub mod maintenance;
+pub mod objects;
+pub mod read;
+pub mod verify;
+pub mod write;

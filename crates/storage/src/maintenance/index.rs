@@ -1,0 +1,81 @@
+//! Bringing an index up to date with its storage: after a loss, or when a cache that was there before is adopted.
+
+use std::pin::pin;
+
+use futures_util::StreamExt as _;
+
+use super::{MaintenanceError, Progress, scan};
+use crate::write::{Storage, imported};
+
+/// Paths that are entered by one transaction.
+const BATCH: usize = 256;
+
+/// What was entered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Indexed {
+    /// Paths that are in the index now.
+    pub paths: u64,
+    /// Paths of the index whose narinfo is gone, which were taken out.
+    pub removed: u64,
+    /// Narinfos that nothing can be made of.
+    pub unusable: u64,
+}
+
+/// Enters every path of the storage into the index, and takes out those that are not there.
+///
+/// Paths that are indexed already keep what is known of them.
+///
+/// # Errors
+/// When storage or index cannot be used.
+pub async fn rebuild_index(
+    storage: &Storage,
+    progress: Progress<'_>,
+) -> Result<Indexed, MaintenanceError> {
+    let (reader, index) = (storage.reader(), storage.index());
+    let mut done = Indexed::default();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut found = pin!(scan::narinfos(reader, progress));
+    while let Some(found) = found.next().await {
+        let found = found?;
+        match found.narinfo {
+            Ok(Some(stored)) => match imported(&stored.narinfo, found.stored) {
+                Some(path) => batch.push(path),
+                None => {
+                    tracing::warn!(path = %stored.narinfo.store_path, "its NAR is not in this storage: {}", stored.narinfo.url);
+                    done.unusable += 1;
+                }
+            },
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!("{error}");
+                done.unusable += 1;
+            }
+        }
+        if batch.len() == BATCH {
+            index.import(&batch).await?;
+            done.paths += batch.len() as u64;
+            batch.clear();
+        }
+    }
+    index.import(&batch).await?;
+    done.paths += batch.len() as u64;
+    done.removed = remove_missing(storage).await?;
+    Ok(done)
+}
+
+async fn remove_missing(storage: &Storage) -> Result<u64, MaintenanceError> {
+    let index = storage.index();
+    let (mut after, mut removed) = (None, 0);
+    loop {
+        let known = index.published_after(after.as_ref(), BATCH).await?;
+        let Some((last, _)) = known.last() else { return Ok(removed) };
+        after = Some(*last);
+        for (hash, _) in &known {
+            // One that cannot be read is not gone.
+            if matches!(storage.reader().narinfo(*hash).await, Ok(None)) {
+                index.forget_path(hash).await?;
+                removed += 1;
+            }
+        }
+    }
+}

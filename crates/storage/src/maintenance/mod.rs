@@ -1,0 +1,28 @@
+//! What operators do with a whole storage: bring its index up to date, sign it, verify and mend it.
+//!
+//! All of it goes on while the storage is served.
+
+mod index;
+mod scan;
+mod sign;
+mod verify;
+
+pub use self::{
+    index::{Indexed, rebuild_index},
+    sign::{Signed, sign},
+    verify::{Finding, FindingKind, Verified, VerifyOptions, verify},
+};
+
+/// Is told how far a command has come: objects that were looked at.
+pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
+
+/// Why a command over a whole storage ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintenanceError {
+    /// The storage cannot be read or written.
+    #[error(transparent)]
+    Objects(#[from] crate::objects::ObjectError),
+    /// The index cannot be used.
+    #[error(transparent)]
+    Index(#[from] crate::index::IndexError),
+}

@@ -1,0 +1,263 @@
+//! Comparing storage, index and contents, and mending what can be mended.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    pin::pin,
+};
+
+use futures_util::StreamExt as _;
+use rns_cache::{CacheError, WritableCache as _};
+use rns_formats::{HashPart, NarInfo};
+
+use super::{MaintenanceError, Progress, scan};
+use crate::{
+    index::PathState,
+    objects::ObjectKey,
+    read::name_in_url,
+    verify::check_stored,
+    write::{Presence, Storage, agree, imported},
+};
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VerifyOptions {
+    /// Whether every NAR is read, decompressed and hashed; otherwise their lengths are compared.
+    pub contents: bool,
+    /// Whether what is wrong is mended: the index follows the storage, and paths that cannot be had are withdrawn, with those
+    /// that refer to them, so that they can be pushed again.
+    pub repair: bool,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which object: a store path, or a key.
+    pub object: String,
+    /// What is wrong with it.
+    pub kind: FindingKind,
+}
+
+/// What can be wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindingKind {
+    /// A narinfo that nothing can be made of.
+    UnusableNarInfo(String),
+    /// The NAR of a path is not there.
+    MissingNar,
+    /// The NAR of a path has another length.
+    Truncated {
+        /// According to the narinfo, in bytes.
+        expected: u64,
+        /// In the storage.
+        found: u64,
+    },
+    /// The NAR of a path is not what its narinfo says.
+    Altered(String),
+    /// A path that this one refers to is not there.
+    MissingReference(String),
+    /// A path that the index does not have.
+    NotIndexed,
+    /// A path of the index that the storage does not have.
+    OnlyIndexed,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// Paths that were looked at.
+    pub paths: u64,
+    /// Everything that is wrong, before it was mended.
+    pub findings: Vec<Finding>,
+    /// Paths that were withdrawn.
+    pub withdrawn: u64,
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnusableNarInfo(why) => write!(f, "its narinfo is not usable: {why}"),
+            Self::MissingNar => f.write_str("its NAR is missing"),
+            Self::Truncated { expected, found } => {
+                write!(f, "its NAR file has {found} bytes instead of {expected}")
+            }
+            Self::Altered(why) => write!(f, "its NAR is not what was published: {why}"),
+            Self::MissingReference(path) => write!(f, "it refers to {path}, which is missing"),
+            Self::NotIndexed => f.write_str("it is not in the index"),
+            Self::OnlyIndexed => f.write_str("it is in the index and not in the storage"),
+        }
+    }
+}
+
+/// Compares storage, index and, where asked for, contents.
+///
+/// # Errors
+/// When storage or index cannot be used.
+pub async fn verify(
+    storage: &Storage,
+    options: VerifyOptions,
+    progress: Progress<'_>,
+) -> Result<Verified, MaintenanceError> {
+    let mut run = Run { storage, options, done: Verified::default(), bad: BTreeSet::new() };
+    let mut referrers: BTreeMap<HashPart, Vec<HashPart>> = BTreeMap::new();
+    let mut present = BTreeSet::new();
+    {
+        let mut found = pin!(scan::narinfos(storage.reader(), progress));
+        while let Some(found) = found.next().await {
+            let found = found?;
+            run.done.paths += 1;
+            match found.narinfo {
+                Ok(None) => {}
+                Err(error @ CacheError::Invalid { .. }) => {
+                    run.find(
+                        &ObjectKey::narinfo(&found.hash),
+                        FindingKind::UnusableNarInfo(error.to_string()),
+                    );
+                    run.bad.insert(found.hash);
+                }
+                // One that cannot be read now is not gone.
+                Err(error) => {
+                    present.insert(found.hash);
+                    tracing::warn!("{error}");
+                }
+                Ok(Some(stored)) => {
+                    present.insert(found.hash);
+                    for reference in &stored.narinfo.references {
+                        referrers.entry(reference.hash_part()).or_default().push(found.hash);
+                    }
+                    run.path(&found.hash, &stored.narinfo, found.stored).await?;
+                }
+            }
+        }
+    }
+    for (reference, by) in &referrers {
+        if !present.contains(reference) && is_missing(storage, reference).await {
+            for referrer in by {
+                run.find(
+                    &ObjectKey::narinfo(referrer),
+                    FindingKind::MissingReference(reference.to_string()),
+                );
+                run.bad.insert(*referrer);
+            }
+        }
+    }
+    run.index_only(&present).await?;
+    if options.repair {
+        run.withdraw(&referrers).await?;
+    }
+    Ok(run.done)
+}
+
+/// Whether a path is certainly nowhere, at this moment: it may have been published since the storage was listed.
+async fn is_missing(storage: &Storage, hash: &HashPart) -> bool {
+    matches!(storage.reader().narinfo(*hash).await, Ok(None))
+        && matches!(storage.presence_elsewhere(hash).await, Presence::Missing)
+}
+
+struct Run<'a> {
+    storage: &'a Storage,
+    options: VerifyOptions,
+    done: Verified,
+    /// Paths that cannot be had as they are.
+    bad: BTreeSet<HashPart>,
+}
+
+impl Run<'_> {
+    fn find(&mut self, object: &dyn fmt::Display, kind: FindingKind) {
+        self.done.findings.push(Finding { object: object.to_string(), kind });
+    }
+
+    async fn path(
+        &mut self,
+        hash: &HashPart,
+        narinfo: &NarInfo,
+        stored: std::time::SystemTime,
+    ) -> Result<(), MaintenanceError> {
+        if let Some(kind) = self.nar(narinfo).await? {
+            self.find(&narinfo.store_path, kind);
+            self.bad.insert(*hash);
+        }
+        let states = self.storage.index().states(&[*hash]).await?;
+        if !matches!(states.first(), Some(Some(PathState::Published | PathState::Condemned))) {
+            self.find(&narinfo.store_path, FindingKind::NotIndexed);
+            if self.options.repair
+                && let Some(path) = imported(narinfo, stored)
+            {
+                self.storage.index().import(&[path]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the NAR of a path.
+    async fn nar(&self, narinfo: &NarInfo) -> Result<Option<FindingKind>, MaintenanceError> {
+        let Some(name) = name_in_url(&narinfo.url) else {
+            return Ok(Some(FindingKind::MissingNar));
+        };
+        let (objects, key) = (self.storage.reader().objects(), ObjectKey::nar(&name));
+        let Some(info) = objects.head(&key).await? else {
+            return Ok(Some(FindingKind::MissingNar));
+        };
+        if let Some(expected) = narinfo.file_size.filter(|size| *size != info.size) {
+            return Ok(Some(FindingKind::Truncated { expected, found: info.size }));
+        }
+        if !self.options.contents {
+            return Ok(None);
+        }
+        // Only what the narinfo says is hashed: more is wrong anyway.
+        let checked = check_stored(objects, &key, narinfo.compression, narinfo.nar_size).await?;
+        Ok(match checked {
+            None => Some(FindingKind::MissingNar),
+            Some(Err(rejection)) => Some(FindingKind::Altered(rejection.to_string())),
+            Some(Ok(check)) => agree(narinfo, &check.into())
+                .err()
+                .map(|error| FindingKind::Altered(error.to_string())),
+        })
+    }
+
+    async fn index_only(&mut self, present: &BTreeSet<HashPart>) -> Result<(), MaintenanceError> {
+        const BATCH: usize = 1000;
+        let mut after = None;
+        loop {
+            let known = self.storage.index().published_after(after.as_ref(), BATCH).await?;
+            let Some((last, _)) = known.last() else { return Ok(()) };
+            after = Some(*last);
+            for (hash, _) in &known {
+                // It may have been published since the storage was listed.
+                if !present.contains(hash)
+                    && matches!(self.storage.reader().narinfo(*hash).await, Ok(None))
+                {
+                    self.find(hash, FindingKind::OnlyIndexed);
+                    if self.options.repair {
+                        self.storage.index().forget_path(hash).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Withdraws what cannot be had, and whatever refers to it: no visible path may miss a reference.
+    async fn withdraw(
+        &mut self,
+        referrers: &BTreeMap<HashPart, Vec<HashPart>>,
+    ) -> Result<(), MaintenanceError> {
+        let mut order: Vec<_> = self.bad.iter().copied().collect();
+        let mut next = 0;
+        while let Some(hash) = order.get(next).copied() {
+            next += 1;
+            for referrer in referrers.get(&hash).into_iter().flatten() {
+                if self.bad.insert(*referrer) {
+                    order.push(*referrer);
+                }
+            }
+        }
+        // Those that refer go before those that they refer to, also when this is cut off in the middle.
+        for hash in order.iter().rev() {
+            match self.storage.delete(*hash).await {
+                Ok(was_there) => self.done.withdrawn += u64::from(was_there),
+                Err(error) => tracing::error!("{hash} cannot be withdrawn: {error}"),
+            }
+        }
+        Ok(())
+    }
+}

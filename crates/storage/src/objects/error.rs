@@ -1,0 +1,83 @@
+//! What can go wrong with a directory or bucket, by meaning.
+
+use super::ObjectKey;
+
+/// A failure of the storage. Absence is never an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The storage cannot be reached, or refuses access. A later try may succeed.
+    #[error("the storage cannot {doing} {key}: {source}")]
+    Unavailable {
+        /// What was tried: "read", "write", …
+        doing: &'static str,
+        /// The object.
+        key: String,
+        /// Why not.
+        source: object_store::Error,
+    },
+    /// A small object, such as a narinfo, is larger than one may be.
+    #[error("{key} has {size} bytes, more than the {limit} that such an object may have")]
+    TooLarge {
+        /// The object.
+        key: String,
+        /// Its length in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The directory or bucket is not there, or holds no binary cache: a disk that is not mounted, a wrong name.
+    #[error("{storage} holds no binary cache: {why}")]
+    NotACache {
+        /// The storage.
+        storage: String,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// A small object is stored with a `Content-Encoding` that cannot be undone.
+    #[error("{key} cannot be decompressed: {why}")]
+    Encoding {
+        /// The object.
+        key: String,
+        /// Why not.
+        why: String,
+    },
+    /// The configuration of the storage cannot be used.
+    #[error("{0}")]
+    Configuration(String),
+    /// A directory of this machine cannot be used.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Directory {
+        /// What was tried.
+        doing: &'static str,
+        /// The directory or file.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl ObjectError {
+    /// Whether the place where something should be written is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Unavailable { source, .. } = self else { return false };
+        let mut causes =
+            std::iter::successors(Some(source as &dyn std::error::Error), |error| error.source());
+        causes.any(|cause| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+                matches!(
+                    error.kind(),
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+                )
+            })
+        })
+    }
+
+    pub(super) fn of(
+        doing: &'static str,
+        key: &ObjectKey,
+    ) -> impl FnOnce(object_store::Error) -> Self {
+        let key = key.to_string();
+        move |source| Self::Unavailable { doing, key, source }
+    }
+}

@@ -1,0 +1,16 @@
+//! The directory or bucket that holds the objects of a binary cache.
+
+mod credentials;
+mod error;
+mod key;
+mod store;
+mod url;
+mod writer;
+
+pub use self::{
+    error::ObjectError,
+    key::ObjectKey,
+    store::{ObjectInfo, Objects},
+    url::{AddressingStyle, StorageUrl, StorageUrlError},
+    writer::ObjectWriter,
+};

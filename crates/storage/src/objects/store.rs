@@ -1,0 +1,417 @@
+//! One directory or bucket.
+
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path as FsPath, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use object_store::{
+    Attribute, BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _,
+    PutPayload, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder},
+    local::LocalFileSystem,
+    memory::InMemory,
+    signer::Signer,
+};
+use rns_formats::Compression;
+use tokio::task::spawn_blocking;
+
+use super::{
+    AddressingStyle, ObjectError, ObjectKey, ObjectWriter, StorageUrl, credentials::profile,
+};
+use crate::verify::decompress;
+
+/// How long a connection to a bucket may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a bucket may send nothing. There is no limit for the whole of a transfer: NARs are large.
+const READ_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// How long a failed request is tried again: longer than a request that hangs takes to fail.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(150);
+
+/// How often a failed request is tried again.
+const MAX_RETRIES: usize = 4;
+
+/// A directory or bucket. Clones share it.
+#[derive(Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    signer: Option<Arc<AmazonS3>>,
+    directory: Option<Arc<FsPath>>,
+    prefix: Arc<str>,
+    name: Arc<str>,
+}
+
+/// What is known of an object without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub modified: SystemTime,
+}
+
+impl Objects {
+    /// The storage that a URL names. A directory is made where it is missing; a bucket is not asked yet.
+    ///
+    /// `sync`: whether what was acknowledged survives a power loss (directories only; buckets always promise that).
+    ///
+    /// # Errors
+    /// When the directory cannot be used, or the credentials of a bucket cannot be read.
+    pub fn open(url: &StorageUrl, sync: bool) -> Result<Self, ObjectError> {
+        let name: Arc<str> = url.to_string().into();
+        match url {
+            StorageUrl::Directory(path) => {
+                let usable = std::fs::create_dir_all(path).and_then(|()| path.canonicalize());
+                let path = usable.map_err(|source| ObjectError::Directory {
+                    doing: "use the directory",
+                    path: path.clone(),
+                    source,
+                })?;
+                let store = LocalFileSystem::new_with_prefix(&path)
+                    .map_err(|error| ObjectError::Configuration(error.to_string()))?
+                    .with_fsync(sync);
+                Ok(Self {
+                    store: Arc::new(store),
+                    signer: None,
+                    directory: Some(path.into()),
+                    prefix: "".into(),
+                    name,
+                })
+            }
+            StorageUrl::Bucket { prefix, .. } => {
+                let store = Arc::new(bucket(url)?);
+                Ok(Self {
+                    store: Arc::clone(&store) as Arc<dyn ObjectStore>,
+                    signer: Some(store),
+                    directory: None,
+                    prefix: prefix.as_str().into(),
+                    name,
+                })
+            }
+        }
+    }
+
+    /// A storage in memory, for tests.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            store: Arc::new(InMemory::new()),
+            signer: None,
+            directory: None,
+            prefix: "".into(),
+            name: "memory".into(),
+        }
+    }
+
+    /// The file of an object, where the storage is a directory.
+    #[must_use]
+    pub fn file(&self, key: &ObjectKey) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join(key.as_str()))
+    }
+
+    /// The directory, where the storage is one.
+    #[must_use]
+    pub fn directory(&self) -> Option<&FsPath> {
+        self.directory.as_deref()
+    }
+
+    /// Whether the object is there, and how large it is.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, ObjectError> {
+        let path = self.path(key)?;
+        match self.store.head(&path).await {
+            Ok(meta) => {
+                Ok(Some(ObjectInfo { size: meta.size, modified: meta.last_modified.into() }))
+            }
+            Err(object_store::Error::NotFound { source, .. }) => {
+                self.absent(key, &*source).map(|()| None)
+            }
+            Err(error) => Err(ObjectError::of("look for", key)(error)),
+        }
+    }
+
+    /// Tells an object that is not there from a storage that is not there.
+    fn absent(
+        &self,
+        key: &ObjectKey,
+        cause: &(dyn std::error::Error + 'static),
+    ) -> Result<(), ObjectError> {
+        let missing = |why| Err(ObjectError::NotACache { storage: self.to_string(), why });
+        match &self.directory {
+            // A mount point without its disk is an empty directory. One look at a name is cheap.
+            Some(directory) if *key != ObjectKey::cache_info() => {
+                if directory.join(ObjectKey::cache_info().as_str()).exists() {
+                    Ok(())
+                } else {
+                    missing("the file nix-cache-info is missing")
+                }
+            }
+            Some(_) => Ok(()),
+            None if has_cause(cause, "NoSuchBucket") => missing("there is no such bucket"),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is a binary cache, by its `nix-cache-info`.
+    ///
+    /// # Errors
+    /// `NotACache`, `Unavailable`.
+    pub async fn check(&self) -> Result<(), ObjectError> {
+        match self.head(&ObjectKey::cache_info()).await? {
+            Some(_) => Ok(()),
+            None => Err(ObjectError::NotACache {
+                storage: self.to_string(),
+                why: "the object nix-cache-info is missing",
+            }),
+        }
+    }
+
+    /// All bytes of a small object, decompressed where it is stored with a `Content-Encoding`.
+    ///
+    /// # Errors
+    /// `TooLarge` above `limit` bytes, packed or not; `Encoding`; `Unavailable`.
+    pub async fn read_small(
+        &self,
+        key: &ObjectKey,
+        limit: u64,
+    ) -> Result<Option<Bytes>, ObjectError> {
+        let path = self.path(key)?;
+        let found = match self.store.get(&path).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { source, .. }) => {
+                return self.absent(key, &*source).map(|()| None);
+            }
+            Err(error) => return Err(ObjectError::of("read", key)(error)),
+        };
+        let size = found.meta.size;
+        if size > limit {
+            return Err(ObjectError::TooLarge { key: key.to_string(), size, limit });
+        }
+        let encoding = found
+            .attributes
+            .get(&Attribute::ContentEncoding)
+            .map(|value| value.as_ref().to_owned());
+        let bytes = found.bytes().await.map_err(ObjectError::of("read", key))?;
+        decoded(key, encoding.as_deref(), bytes, limit).await.map(Some)
+    }
+
+    /// The bytes of `range`, which lies within the object. `None` when it is not there (any more).
+    ///
+    /// # Errors
+    /// `Unavailable`; the stream has the errors of reading on.
+    pub async fn read(
+        &self,
+        key: &ObjectKey,
+        range: Range<u64>,
+    ) -> Result<Option<BoxStream<'static, Result<Bytes, ObjectError>>>, ObjectError> {
+        let path = self.path(key)?;
+        let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
+        match self.store.get_opts(&path, options).await {
+            Ok(found) => {
+                let key = key.clone();
+                let chunks = found.into_stream();
+                Ok(Some(chunks.map_err(move |error| ObjectError::of("read", &key)(error)).boxed()))
+            }
+            Err(object_store::Error::NotFound { source, .. }) => {
+                self.absent(key, &*source).map(|()| None)
+            }
+            Err(error) => Err(ObjectError::of("read", key)(error)),
+        }
+    }
+
+    /// Writes a small object whole; replaces one that is there.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn write_small(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), ObjectError> {
+        let path = self.path(key)?;
+        let written = self.store.put(&path, PutPayload::from_bytes(bytes)).await;
+        written.map(|_| ()).map_err(ObjectError::of("write", key))
+    }
+
+    /// Begins to write an object of any size. It is there when the writer has finished, and not before.
+    ///
+    /// `expected_size` chooses the size of the parts that a bucket takes.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn writer(
+        &self,
+        key: &ObjectKey,
+        expected_size: Option<u64>,
+    ) -> Result<ObjectWriter, ObjectError> {
+        let is_directory = self.directory.is_some();
+        let path = self.path(key)?;
+        Ok(ObjectWriter::new(
+            Arc::clone(&self.store),
+            path,
+            key.clone(),
+            expected_size,
+            is_directory,
+        ))
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn delete(&self, key: &ObjectKey) -> Result<(), ObjectError> {
+        let path = self.path(key)?;
+        match self.store.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(ObjectError::of("delete", key)(error)),
+        }
+    }
+
+    /// Every object whose key begins with `folder` (a name without slashes at its ends), or every object.
+    pub fn list(
+        &self,
+        folder: Option<&str>,
+    ) -> BoxStream<'static, Result<(ObjectKey, ObjectInfo), ObjectError>> {
+        let start = [&*self.prefix, folder.unwrap_or_default()]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("/");
+        let start =
+            object_store::path::Path::parse(start).ok().filter(|path| !path.as_ref().is_empty());
+        let prefix = Arc::clone(&self.prefix);
+        let listed = self.store.list(start.as_ref());
+        listed
+            .map_err(|error| ObjectError::of("list", &ObjectKey::listed(""))(error))
+            .map_ok(move |meta| {
+                let key = meta.location.as_ref();
+                let key = key.strip_prefix(&*prefix).unwrap_or(key).trim_start_matches('/');
+                let info = ObjectInfo { size: meta.size, modified: meta.last_modified.into() };
+                (ObjectKey::listed(key), info)
+            })
+            .boxed()
+    }
+
+    /// A URL by which anybody may read (`GET`) or write (`PUT`) the object for a while. `None` for directories.
+    ///
+    /// # Errors
+    /// `Unavailable` when there are no credentials to sign with.
+    pub async fn presigned(
+        &self,
+        method: reqwest::Method,
+        key: &ObjectKey,
+        valid: Duration,
+    ) -> Result<Option<url::Url>, ObjectError> {
+        let Some(signer) = &self.signer else { return Ok(None) };
+        let path = self.path(key)?;
+        let signed = signer.signed_url(method, &path, valid).await;
+        signed.map(Some).map_err(ObjectError::of("presign", key))
+    }
+
+    fn path(&self, key: &ObjectKey) -> Result<object_store::path::Path, ObjectError> {
+        key.below(&self.prefix).map_err(|error| {
+            ObjectError::Configuration(format!("{key} is no object name: {error}"))
+        })
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Objects({})", self.name)
+    }
+}
+
+impl fmt::Display for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// The library keeps the answer of the server only as a text in a chain of errors.
+fn has_cause(error: &(dyn std::error::Error + 'static), text: &str) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.to_string().contains(text))
+}
+
+/// Decompresses what clients with `narinfo-compression` and its like have stored.
+async fn decoded(
+    key: &ObjectKey,
+    encoding: Option<&str>,
+    bytes: Bytes,
+    limit: u64,
+) -> Result<Bytes, ObjectError> {
+    let name = encoding.map(str::trim).filter(|name| !matches!(*name, "" | "identity"));
+    let Some(name) = name else { return Ok(bytes) };
+    let wrong = |why: String| ObjectError::Encoding { key: key.to_string(), why };
+    let compression = Compression::parse(name).map_err(|error| wrong(error.to_string()))?;
+    let unpacked = spawn_blocking(move || decompress(&bytes, compression, limit)).await;
+    match unpacked.map_err(|error| wrong(error.to_string()))? {
+        Ok(Some(unpacked)) => Ok(unpacked),
+        Ok(None) => Err(ObjectError::TooLarge { key: key.to_string(), size: limit + 1, limit }),
+        Err(rejection) => Err(wrong(rejection.to_string())),
+    }
+}
+
+fn bucket(url: &StorageUrl) -> Result<AmazonS3, ObjectError> {
+    let StorageUrl::Bucket { bucket, region, endpoint, profile: named, addressing_style, .. } = url
+    else {
+        return Err(ObjectError::Configuration(format!("{url} is no bucket")));
+    };
+    // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let profile = profile(named.as_deref())?;
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+    let is_in_environment = named.is_none() && std::env::var_os("AWS_ACCESS_KEY_ID").is_some();
+    if !is_in_environment && let (Some(key_id), Some(secret)) = (profile.key_id, profile.secret) {
+        builder = builder.with_access_key_id(key_id).with_secret_access_key(secret);
+        if let Some(token) = profile.session_token {
+            builder = builder.with_token(token);
+        }
+    }
+    let in_environment =
+        ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
+    let region = region.clone().or(in_environment).or(profile.region);
+    builder = builder.with_region(region.unwrap_or_else(|| "us-east-1".to_owned()));
+    let endpoint = endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let endpoint = endpoint.or(profile.endpoint);
+    let style = addressing_style.unwrap_or(if endpoint.is_some() {
+        AddressingStyle::Path
+    } else {
+        AddressingStyle::Virtual
+    });
+    let is_virtual = style == AddressingStyle::Virtual;
+    builder = builder.with_virtual_hosted_style_request(is_virtual);
+    if let Some(endpoint) = endpoint {
+        // The library puts the bucket into the host name of no endpoint but its own.
+        let endpoint = match endpoint.split_once("://") {
+            Some((scheme, rest)) if is_virtual => format!("{scheme}://{bucket}.{rest}"),
+            _ => endpoint,
+        };
+        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
+    }
+    let client = ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(READ_TIMEOUT);
+    let client = match builder.get_config_value(&object_store::aws::AmazonS3ConfigKey::Client(
+        object_store::ClientConfigKey::AllowHttp,
+    )) {
+        Some(value) => client.with_allow_http(value == "true"),
+        None => client,
+    };
+    builder
+        .with_client_options(client)
+        .with_retry(RetryConfig {
+            backoff: BackoffConfig::default(),
+            max_retries: MAX_RETRIES,
+            retry_timeout: RETRY_TIMEOUT,
+        })
+        .build()
+        .map_err(|error| ObjectError::Configuration(format!("the bucket {bucket}: {error}")))
+}

@@ -1,0 +1,215 @@
+//! The storage as a binary cache that is read. Neither index nor lock is needed for that.
+
+mod blob;
+mod documents;
+mod records;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use quick_cache::{Weighter, sync::Cache};
+use rns_cache::{
+    BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord,
+    Peek, Served,
+};
+use rns_formats::{
+    BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, Realisation,
+    Resource, ServePath, StoreDir, StorePath, url::parse,
+};
+
+pub use self::records::StoredNarInfo;
+use self::{blob::ObjectBlob, records::RecordCache};
+pub(crate) use self::{
+    documents::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES},
+    records::{MAX_NARINFO_BYTES, record_of, unavailable},
+};
+use crate::objects::{ObjectKey, Objects};
+
+/// How long the length of a NAR is remembered: another server may have removed it.
+const MAX_SIZE_AGE: Duration = Duration::from_millis(900);
+
+/// Memory for the lengths of NARs, as entries: some 100 bytes each.
+const MAX_REMEMBERED_SIZES: usize = 65_536;
+
+/// A directory or bucket, read as a binary cache. Clones share everything.
+#[derive(Clone)]
+pub struct StorageReader {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    objects: Objects,
+    store_dir: StoreDir,
+    records: RecordCache,
+    /// Lengths of NAR files. A file never changes under its name; one that is gone is noticed when it is read.
+    sizes: Cache<ObjectKey, (u64, Instant), One>,
+}
+
+/// Every entry weighs the same.
+#[derive(Clone)]
+struct One;
+
+impl<K, V> Weighter<K, V> for One {
+    fn weight(&self, _: &K, _: &V) -> u64 {
+        1
+    }
+}
+
+impl StorageReader {
+    /// Reads `objects`, whose paths are all of `store_dir`. `memory_bytes` bounds what is remembered of narinfos.
+    #[must_use]
+    pub fn new(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
+        let sizes = Cache::with_weighter(1024, MAX_REMEMBERED_SIZES as u64, One);
+        let records = RecordCache::new(memory_bytes);
+        Self { shared: Arc::new(Shared { objects, store_dir, records, sizes }) }
+    }
+
+    /// The directory or bucket.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.shared.objects
+    }
+
+    /// The logical store directory of its paths.
+    #[must_use]
+    pub fn shared_store_dir(&self) -> &StoreDir {
+        &self.shared.store_dir
+    }
+
+    /// The narinfo as it is stored.
+    ///
+    /// # Errors
+    /// As [`BinaryCache::path_info`].
+    pub async fn narinfo(&self, hash: HashPart) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
+        self.shared.records.load(&self.shared.objects, &self.shared.store_dir, hash).await
+    }
+
+    /// Forgets what is remembered of a path: it has just been written or removed here.
+    pub fn forget(&self, hash: &HashPart) {
+        self.shared.records.forget(hash);
+    }
+
+    /// The length of a stored NAR file, in bytes.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    pub async fn nar_size(&self, key: &ObjectKey) -> Result<Option<u64>, CacheError> {
+        if let Some((size, asked)) = self.shared.sizes.get(key)
+            && asked.elapsed() < MAX_SIZE_AGE
+        {
+            return Ok(Some(size));
+        }
+        let asked = Instant::now();
+        let found = self.shared.objects.head(key).await.map_err(unavailable)?;
+        Ok(found.map(|found| {
+            self.shared.sizes.insert(key.clone(), (found.size, asked));
+            found.size
+        }))
+    }
+
+    /// Forgets the length of a NAR file: it has just been removed here.
+    pub fn forget_nar(&self, key: &ObjectKey) {
+        self.shared.sizes.remove(key);
+    }
+
+    async fn nar_file(
+        &self,
+        key: ObjectKey,
+        etag: String,
+    ) -> Result<Option<NarAnswer>, CacheError> {
+        let Some(size) = self.nar_size(&key).await? else { return Ok(None) };
+        let blob = ObjectBlob::new(self.shared.objects.clone(), key, size, etag);
+        Ok(Some(NarAnswer::Finished(Arc::new(blob) as Arc<dyn Blob>)))
+    }
+}
+
+/// The name of a NAR that a stored narinfo names.
+pub(crate) fn name_in_url(url: &str) -> Option<NarName> {
+    if url.starts_with('/') || url.contains("..") {
+        return None;
+    }
+    let (path, query) = match url.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (url, None),
+    };
+    match parse(&format!("/{path}"), query)? {
+        Resource::Nar(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn etag_of(name: &NarName) -> Option<String> {
+    let hash = name.nar_hash?.to_nix32();
+    Some(match (name.hash_part, name.compression) {
+        (None, _) | (Some(_), Compression::None) => hash,
+        (Some(part), compression) => format!("{part}-{hash}-{compression}"),
+    })
+}
+
+#[async_trait]
+impl BinaryCache for StorageReader {
+    fn store_dir(&self) -> &StoreDir {
+        &self.shared.store_dir
+    }
+
+    fn peek(&self, hash: &HashPart) -> Peek {
+        self.shared.records.peek(hash)
+    }
+
+    async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
+        Ok(self.narinfo(hash).await?.map(|stored| stored.record.clone()))
+    }
+
+    async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {
+        let Some(hash) = name.hash_part else {
+            let Some(etag) = etag_of(name) else { return Ok(None) };
+            return self.nar_file(ObjectKey::nar(name), etag).await;
+        };
+        // A name of another server that clients still remember: it stands for the file that the narinfo names.
+        let Some(stored) = self.narinfo(hash).await? else { return Ok(None) };
+        let is_other_nar = name.nar_hash.is_some_and(|nar| nar != stored.narinfo.nar_hash);
+        if is_other_nar || name.compression != stored.narinfo.compression {
+            return Ok(None);
+        }
+        match name_in_url(&stored.narinfo.url).map(|name| (etag_of(&name), name)) {
+            Some((Some(etag), name)) => self.nar_file(ObjectKey::nar(&name), etag).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
+        documents::listing(&self.shared.objects, hash).await
+    }
+
+    async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
+        documents::log(&self.shared.objects, name).await
+    }
+
+    async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
+        documents::realisation(&self.shared.objects, id).await
+    }
+
+    async fn build_trace(
+        &self,
+        drv: &StorePath,
+        output: &str,
+    ) -> Result<Option<BuildTraceEntry>, CacheError> {
+        documents::build_trace(&self.shared.objects, drv, output).await
+    }
+
+    async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
+        documents::debug_info(&self.shared.objects, id).await
+    }
+
+    async fn file(&self, _: HashPart, _: &ServePath) -> Result<Option<Served>, CacheError> {
+        Ok(None)
+    }
+
+    async fn readiness(&self) -> Vec<NotReady> {
+        let checked = self.shared.objects.check().await;
+        checked.err().map(unavailable).map(NotReady::Store).into_iter().collect()
+    }
+}

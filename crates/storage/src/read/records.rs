@@ -1,0 +1,158 @@
+//! Stored narinfos, remembered for a second.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
+use rns_cache::{CacheError, Freshness, NarOffer, PathRecord, Peek};
+use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
+
+use crate::objects::{ObjectError, ObjectKey, Objects};
+
+/// A stored narinfo is read again after this time: a hit may be one second old.
+const MAX_AGE: Duration = Duration::from_millis(900);
+
+/// The largest narinfo that is read, in bytes: some 30,000 references.
+pub(crate) const MAX_NARINFO_BYTES: u64 = 2 << 20;
+
+/// A narinfo as it is stored, and what it says of its path.
+#[derive(Clone, Debug)]
+pub struct StoredNarInfo {
+    /// The narinfo.
+    pub narinfo: NarInfo,
+    /// What a cache has on record of the path.
+    pub record: PathRecord,
+}
+
+/// Narinfos that were read lately.
+pub(super) struct RecordCache {
+    records: Cache<HashPart, Remembered, Weight>,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    stored: Arc<StoredNarInfo>,
+    digest: Sha256Digest,
+    read: Instant,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<HashPart, Remembered> for Weight {
+    fn weight(&self, _: &HashPart, remembered: &Remembered) -> u64 {
+        let narinfo = &remembered.stored.narinfo;
+        let unknown = narinfo.unknown.iter().map(|(name, value)| 64 + name.len() + value.len());
+        // References are held twice, as narinfo and as record.
+        let lists = 192 * narinfo.references.len() + 320 * narinfo.signatures.len();
+        (1024 + lists + unknown.sum::<usize>()) as u64
+    }
+}
+
+impl RecordCache {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self { records: Cache::with_weighter((bytes >> 11).max(64), bytes as u64, Weight) }
+    }
+
+    pub(super) fn peek(&self, hash: &HashPart) -> Peek {
+        match self.records.get(hash) {
+            Some(known) if known.read.elapsed() < MAX_AGE => Peek::Hit {
+                freshness: known.stored.record.freshness,
+                nar_hash: known.stored.narinfo.nar_hash,
+            },
+            _ => Peek::Unknown,
+        }
+    }
+
+    pub(super) fn forget(&self, hash: &HashPart) {
+        self.records.remove(hash);
+    }
+
+    pub(super) async fn load(
+        &self,
+        objects: &Objects,
+        store_dir: &StoreDir,
+        hash: HashPart,
+    ) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
+        let read = Instant::now();
+        let key = ObjectKey::narinfo(&hash);
+        let text = objects.read_small(&key, MAX_NARINFO_BYTES).await.map_err(unavailable)?;
+        let Some(text) = text else {
+            self.records.remove(&hash);
+            return Ok(None);
+        };
+        let digest = Sha256Digest::of(&text);
+        let known = self.records.get(&hash).filter(|known| known.digest == digest);
+        let stored = match known {
+            Some(known) => known.stored,
+            None => Arc::new(parse(&key, &text, store_dir, hash)?),
+        };
+        self.records.insert(hash, Remembered { stored: Arc::clone(&stored), digest, read });
+        Ok(Some(stored))
+    }
+}
+
+fn parse(
+    key: &ObjectKey,
+    text: &Bytes,
+    store_dir: &StoreDir,
+    hash: HashPart,
+) -> Result<StoredNarInfo, CacheError> {
+    let invalid = |why: String| CacheError::Invalid { object: key.to_string(), why };
+    let text = str::from_utf8(text).map_err(|error| invalid(error.to_string()))?;
+    let narinfo = NarInfo::parse(text, store_dir).map_err(|error| invalid(error.to_string()))?;
+    if narinfo.store_path.hash_part() != hash {
+        return Err(invalid(format!("it is about {}", narinfo.store_path)));
+    }
+    let record = record_of(&narinfo, text);
+    Ok(StoredNarInfo { narinfo, record })
+}
+
+/// What a narinfo says of its path; `text` is the narinfo as it was read.
+pub(crate) fn record_of(narinfo: &NarInfo, text: &str) -> PathRecord {
+    let digest = Sha256Digest::of(text.as_bytes());
+    let mut number = [0; 16];
+    number.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
+    PathRecord {
+        info: Arc::new(PathInfo {
+            path: narinfo.store_path.clone(),
+            nar_hash: narinfo.nar_hash,
+            nar_size: narinfo.nar_size,
+            references: narinfo.references.clone(),
+            deriver: narinfo.deriver.clone(),
+            signatures: narinfo.signatures.clone(),
+            ca: narinfo.ca,
+            ultimate: false,
+            registration_time: 0,
+            provenance: narinfo.provenance.clone(),
+        }),
+        offer: NarOffer {
+            url: narinfo.url.clone(),
+            compression: narinfo.compression,
+            file: narinfo.file_hash.zip(narinfo.file_size),
+            complete: true,
+        },
+        freshness: Freshness::of_record(u128::from_be_bytes(number)),
+    }
+}
+
+/// A failure of the storage, as the server is told.
+pub(crate) fn unavailable(error: ObjectError) -> CacheError {
+    match error {
+        ObjectError::TooLarge { key, size, limit } => CacheError::Invalid {
+            object: key,
+            why: format!("it has {size} bytes, more than the {limit} that it may have"),
+        },
+        ObjectError::Encoding { key, why } => CacheError::Invalid { object: key, why },
+        error @ (ObjectError::Unavailable { .. }
+        | ObjectError::NotACache { .. }
+        | ObjectError::Configuration(_)
+        | ObjectError::Directory { .. }) => CacheError::Unavailable {
+            what: error.to_string(),
+            remedy: "see that the storage is reachable and its credentials are right",
+        },
+    }
+}

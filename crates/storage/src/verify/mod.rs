@@ -1,0 +1,219 @@
+//! Checks an uploaded NAR while it streams in: canonical form, hashes, lengths, and bombs.
+
+mod content_hash;
+mod decoder;
+mod pipe;
+mod rejection;
+mod stored;
+
+use std::io::{BufReader, Read};
+
+use bytes::Bytes;
+use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
+
+pub use self::{
+    content_hash::ContentHash,
+    decoder::{Decoder, is_supported},
+    pipe::{NarCheck, NarFeed},
+    rejection::NarRejection,
+    stored::{check_stored, hash_stored},
+};
+
+/// The bytes a decoder hands on at a time.
+const READ_BUFFER_BYTES: usize = 128 << 10;
+
+/// What a checked NAR turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NarFacts {
+    /// SHA-256 of the NAR, decompressed.
+    pub nar_hash: Sha256Digest,
+    /// Length of the NAR in bytes, decompressed.
+    pub nar_size: u64,
+}
+
+/// Reads a compressed NAR to its end and checks it. Blocks.
+///
+/// # Errors
+/// The reason for which the NAR is refused, or the error of `input`.
+pub fn check_nar(
+    input: impl Read,
+    compression: Compression,
+    max_nar_size: u64,
+) -> Result<NarFacts, NarRejection> {
+    let decoder = Decoder::new(input, compression)?;
+    let mut hashed = Hashed { inner: decoder, hasher: Sha256Hasher::new(), size: 0, max_nar_size };
+    let read = read_events(BufReader::with_capacity(READ_BUFFER_BYTES, &mut hashed));
+    // The cause of a failed read is more telling than the reader's account of it.
+    if hashed.size > max_nar_size {
+        return Err(NarRejection::TooLarge { limit: max_nar_size });
+    }
+    read?;
+    hashed.inner.finish()?;
+    Ok(NarFacts { nar_hash: hashed.hasher.finish(), nar_size: hashed.size })
+}
+
+/// Decompresses a small object. `None` when it has more than `limit` bytes. Blocks.
+///
+/// # Errors
+/// When it is not compressed like this.
+pub fn decompress(
+    bytes: &[u8],
+    compression: Compression,
+    limit: u64,
+) -> Result<Option<Bytes>, NarRejection> {
+    let mut unpacked = Vec::new();
+    let mut decoder = Decoder::new(bytes, compression)?;
+    let mut limited = decoder.by_ref().take(limit.saturating_add(1));
+    limited.read_to_end(&mut unpacked).map_err(NarRejection::of_read)?;
+    Ok((unpacked.len() as u64 <= limit).then(|| unpacked.into()))
+}
+
+fn read_events(input: impl Read) -> Result<(), NarRejection> {
+    let mut reader = NarReader::new(input, NarLimits::default());
+    while let Some(event) = reader.next_event()? {
+        // Contents are skipped by the next event, hashed on their way.
+        let _: NarEvent<'_> = event;
+    }
+    Ok(())
+}
+
+/// Hashes and counts the decompressed bytes, and stops behind the limit.
+struct Hashed<R> {
+    inner: R,
+    hasher: Sha256Hasher,
+    size: u64,
+    max_nar_size: u64,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.size > self.max_nar_size {
+            return Err(std::io::Error::other("the NAR is larger than allowed"));
+        }
+        let count = self.inner.read(buf)?;
+        self.hasher.update(buf.get(..count).unwrap_or_default());
+        self.size += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn nar() -> Vec<u8> {
+        let tokens: [&[u8]; 7] =
+            [b"nix-archive-1", b"(", b"type", b"regular", b"contents", b"hello\n", b")"];
+        let mut bytes = Vec::new();
+        for token in tokens {
+            bytes.extend((token.len() as u64).to_le_bytes());
+            bytes.extend(token);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        bytes
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 3).unwrap()
+    }
+
+    fn xz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = xz2::write::XzEncoder::new(Vec::new(), 1);
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn check(bytes: &[u8], compression: Compression) -> Result<NarFacts, NarRejection> {
+        check_nar(bytes, compression, 1 << 20)
+    }
+
+    #[test]
+    fn every_supported_compression_gives_the_same_facts() {
+        let nar = nar();
+        let plain = check(&nar, Compression::None).unwrap();
+        assert_eq!(plain.nar_size, 120);
+        assert_eq!(
+            plain.nar_hash.to_nix32(),
+            "04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw"
+        );
+        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        bzip2.write_all(&nar).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&nar).unwrap();
+        for (bytes, compression) in [
+            (zstd(&nar), Compression::Zstd),
+            (xz(&nar), Compression::Xz),
+            (bzip2.finish().unwrap(), Compression::Bzip2),
+            (gzip.finish().unwrap(), Compression::Gzip),
+        ] {
+            assert_eq!(check(&bytes, compression).unwrap(), plain, "{compression}");
+        }
+    }
+
+    #[test]
+    fn several_frames_and_streams_are_one_nar() {
+        let nar = nar();
+        let (first, second) = nar.split_at(41);
+        let plain = check(&nar, Compression::None).unwrap();
+        let frames = [zstd(first), zstd(second)].concat();
+        assert_eq!(check(&frames, Compression::Zstd).unwrap(), plain);
+        let streams = [xz(first), xz(second)].concat();
+        assert_eq!(check(&streams, Compression::Xz).unwrap(), plain);
+    }
+
+    #[test]
+    fn a_nar_that_is_cut_followed_by_more_or_not_canonical_is_refused() {
+        let nar = nar();
+        for (bytes, compression) in [
+            (nar[..nar.len() - 8].to_vec(), Compression::None),
+            ([&nar[..], &[0; 8]].concat(), Compression::None),
+            (zstd(&nar)[..20].to_vec(), Compression::Zstd),
+            ([&zstd(&nar)[..], b"junk"].concat(), Compression::Zstd),
+            (xz(&nar)[..60].to_vec(), Compression::Xz),
+            ([&xz(&nar)[..], b"junkjunk"].concat(), Compression::Xz),
+            (nar.clone(), Compression::Xz),
+            (Vec::new(), Compression::None),
+        ] {
+            assert!(check(&bytes, compression).is_err(), "{compression} {}", bytes.len());
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_at_the_limit() {
+        let bomb = zstd(&vec![0; 8 << 20]);
+        let refused = check_nar(&bomb[..], Compression::Zstd, 1 << 20).unwrap_err();
+        // It is no archive either; what counts is that reading ends.
+        assert!(!matches!(refused, NarRejection::Input(_)), "{refused}");
+        let mut long = Vec::new();
+        for token in [
+            &b"nix-archive-1"[..],
+            b"(",
+            b"type",
+            b"regular",
+            b"contents",
+            &vec![b'x'; 2 << 20],
+            b")",
+        ] {
+            long.extend((token.len() as u64).to_le_bytes());
+            long.extend(token);
+            long.resize(long.len().next_multiple_of(8), 0);
+        }
+        let refused = check_nar(&zstd(&long)[..], Compression::Zstd, 1 << 20).unwrap_err();
+        assert!(
+            matches!(refused, NarRejection::TooLarge { limit } if limit == 1 << 20),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_window_beyond_128_mib_is_refused() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.long_distance_matching(true).unwrap();
+        encoder.window_log(28).unwrap();
+        encoder.write_all(&nar()).unwrap();
+        let bytes = encoder.finish().unwrap();
+        assert!(matches!(check(&bytes, Compression::Zstd), Err(NarRejection::Decompression(_))));
+    }
+}

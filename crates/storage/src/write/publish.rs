@@ -1,0 +1,325 @@
+//! Making a path visible: last, at once, and only when everything that it needs is there.
+
+use std::{collections::BTreeSet, time::SystemTime};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rns_cache::{CacheError, PublishError, Published, Pusher, WritableCache as _};
+use rns_formats::{HashPart, NarInfo, NarName, StorePath};
+
+use super::{Storage, content_address, index_unavailable, not_stored};
+use crate::{
+    index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal},
+    objects::ObjectKey,
+    read::{name_in_url, unavailable},
+    verify::check_stored,
+};
+
+/// References that are looked for at the same time.
+const MAX_QUESTIONS: usize = 16;
+
+/// References that a path may have: clients write some hundreds.
+const MAX_REFERENCES: usize = 20_000;
+
+impl Storage {
+    /// What is known of the NAR at this name, verified: by its upload, or now, where it lay there before.
+    ///
+    /// # Errors
+    /// When it is no canonical NAR, or cannot be read.
+    pub async fn verified_nar(&self, name: &NarName) -> Result<Option<IndexedNar>, PublishError> {
+        let key = ObjectKey::nar(name);
+        if let Some(known) = self.index.nar(&key).await.map_err(index_unavailable)? {
+            return Ok(Some(known));
+        }
+        let limit = self.limits.max_nar_size;
+        let checked = check_stored(self.objects(), &key, name.compression, limit).await;
+        let Some(check) = checked.map_err(not_stored)? else { return Ok(None) };
+        let check = check.map_err(|rejection| PublishError::Malformed {
+            object: key.to_string(),
+            why: rejection.to_string(),
+        })?;
+        let nar = IndexedNar::from(check);
+        self.index.put_nar(&key, &nar).await.map_err(index_unavailable)?;
+        Ok(Some(nar))
+    }
+}
+
+impl Storage {
+    /// The narinfo as it is stored at this moment. One that cannot be read counts as none: it is written anew.
+    async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, PublishError> {
+        self.reader.forget(hash);
+        match self.reader.narinfo(*hash).await {
+            Ok(stored) => Ok(stored.map(|stored| stored.narinfo.clone())),
+            Err(CacheError::Invalid { object, why }) => {
+                tracing::warn!("{object} is not usable and is replaced: {why}");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a path whose narinfo lies in the storage stays for its grace, which is renewed.
+    async fn keeps(&self, hash: &HashPart) -> Result<bool, PublishError> {
+        if self.promise_path(hash).await? {
+            return Ok(true);
+        }
+        let states = self.index.states(&[*hash]).await.map_err(index_unavailable)?;
+        match states.first().copied().flatten() {
+            // Its narinfo is about to go: what is published now takes its place.
+            Some(PathState::Condemned) => Ok(false),
+            // A publication that was cut off between narinfo and index, or a path that lay there before.
+            _ => self.enter_stored(hash).await,
+        }
+    }
+
+    /// Enters a path into the index that lies in the storage and is not indexed. Whether it lies there.
+    async fn enter_stored(&self, hash: &HashPart) -> Result<bool, PublishError> {
+        let Some(stored) = self.stored(hash).await? else { return Ok(false) };
+        let Some(imported) = imported(&stored, SystemTime::now()) else { return Ok(false) };
+        // What is told to be there must be: a NAR that is gone is uploaded again.
+        let is_whole = self.reader.objects().head(&imported.path.nar).await.map_err(unavailable)?;
+        if is_whole.is_none_or(|found| stored.file_size.is_some_and(|size| size != found.size)) {
+            return Ok(false);
+        }
+        self.index.import(&[imported]).await.map_err(index_unavailable)?;
+        Ok(true)
+    }
+}
+
+/// What an index holds of a stored narinfo; `None` when its NAR is not where this program looks for it.
+pub(crate) fn imported(narinfo: &NarInfo, stored: SystemTime) -> Option<ImportedPath> {
+    let name = name_in_url(&narinfo.url)?;
+    let file_hash = narinfo.file_hash.and_then(|hash| hash.try_into().ok());
+    let nar = IndexedNar {
+        file_hash: file_hash.or(name.nar_hash)?,
+        file_size: narinfo.file_size.unwrap_or(0),
+        nar_hash: narinfo.nar_hash,
+        nar_size: narinfo.nar_size,
+    };
+    let path = NewPath {
+        path: narinfo.store_path.clone(),
+        nar: ObjectKey::nar(&name),
+        nar_size: nar.nar_size,
+        file_size: nar.file_size,
+        references: others(narinfo),
+        elsewhere: Vec::new(),
+    };
+    Some(ImportedPath { path, nar, stored })
+}
+
+/// The references of a path without itself.
+fn others(narinfo: &NarInfo) -> Vec<StorePath> {
+    let references = narinfo.references.iter();
+    references.filter(|path| **path != narinfo.store_path).cloned().collect()
+}
+
+pub(super) async fn publish(
+    storage: &Storage,
+    narinfo: &NarInfo,
+    pusher: &Pusher,
+) -> Result<Published, PublishError> {
+    let hash = narinfo.store_path.hash_part();
+    let name = checked_name(narinfo)?;
+    let _lock = storage.narinfo_lock(&hash).await;
+    if let Some(stored) = storage.stored(&hash).await?
+        && storage.keeps(&hash).await?
+    {
+        return add_signatures(storage, &stored, narinfo).await;
+    }
+    let nar = storage.verified_nar(&name).await?;
+    let nar = nar.ok_or_else(|| PublishError::MissingNar { url: narinfo.url.clone() })?;
+    agree(narinfo, &nar)?;
+    content_address::check(storage, narinfo, &name, &nar).await?;
+    let new = new_path(storage, narinfo, &name, &nar).await?;
+    match storage.index.begin_publish(&new).await.map_err(index_unavailable)? {
+        None => {}
+        Some(PublishRefusal::MissingNar) => {
+            return Err(PublishError::MissingNar { url: narinfo.url.clone() });
+        }
+        Some(PublishRefusal::MissingReferences(missing)) => {
+            return Err(PublishError::MissingReferences(missing));
+        }
+        // Another server was quicker, or the object was lost and comes back.
+        Some(PublishRefusal::AlreadyPublished) => {
+            return match storage.stored(&hash).await? {
+                Some(stored) => add_signatures(storage, &stored, narinfo).await,
+                None => restore(storage, narinfo, &nar).await,
+            };
+        }
+        Some(PublishRefusal::Busy) => {
+            return Err(PublishError::Cache(CacheError::Unavailable {
+                what: format!("{} is just being published by another pusher", narinfo.store_path),
+                remedy: "the client tries again",
+            }));
+        }
+    }
+    write(storage, &complete(narinfo, &nar)).await?;
+    storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
+    Ok(Published::New)
+}
+
+/// A narinfo with all that is known of its file.
+fn complete(narinfo: &NarInfo, nar: &IndexedNar) -> NarInfo {
+    NarInfo {
+        file_hash: Some(nar.file_hash.into()),
+        file_size: Some(nar.file_size),
+        ..narinfo.clone()
+    }
+}
+
+/// Writes the narinfo of a path that the index takes for published and whose object is gone or cannot be read.
+async fn restore(
+    storage: &Storage,
+    narinfo: &NarInfo,
+    nar: &IndexedNar,
+) -> Result<Published, PublishError> {
+    write(storage, &complete(narinfo, nar)).await?;
+    Ok(Published::New)
+}
+
+/// The name of the NAR that a narinfo names: one of those that can be uploaded.
+fn checked_name(narinfo: &NarInfo) -> Result<NarName, PublishError> {
+    let malformed = |why: String| PublishError::Malformed {
+        object: format!("the narinfo of {}", narinfo.store_path),
+        why,
+    };
+    let name = name_in_url(&narinfo.url)
+        .filter(|name| name.hash_part.is_none() && name.canonical_url() == narinfo.url)
+        .ok_or_else(|| {
+            malformed(format!("its URL \"{}\" is not that of an upload", narinfo.url))
+        })?;
+    if name.compression != narinfo.compression {
+        return Err(malformed(format!(
+            "its URL ends as if compressed with {}, it says {}",
+            name.compression, narinfo.compression
+        )));
+    }
+    if narinfo.references.len() > MAX_REFERENCES {
+        return Err(malformed(format!("it has more than {MAX_REFERENCES} references")));
+    }
+    Ok(name)
+}
+
+/// A narinfo says of its NAR what is so.
+pub(crate) fn agree(narinfo: &NarInfo, nar: &IndexedNar) -> Result<(), PublishError> {
+    let mismatch = |what: &str, expected: String, found: String| PublishError::Mismatch {
+        object: format!("the NAR of {}", narinfo.store_path),
+        expected: format!("{what} {expected}"),
+        found: format!("{what} {found}"),
+    };
+    if narinfo.nar_hash != nar.nar_hash {
+        let (expected, found) = (narinfo.nar_hash.to_nix32(), nar.nar_hash.to_nix32());
+        return Err(mismatch("NarHash", expected, found));
+    }
+    if narinfo.nar_size != nar.nar_size {
+        return Err(mismatch("NarSize", narinfo.nar_size.to_string(), nar.nar_size.to_string()));
+    }
+    if narinfo.file_hash.is_some_and(|hash| hash != nar.file_hash.into()) {
+        let expected = narinfo.file_hash.map(|hash| hash.to_string()).unwrap_or_default();
+        return Err(mismatch("FileHash", expected, nar.file_hash.to_nix32()));
+    }
+    if let Some(size) = narinfo.file_size.filter(|size| *size != nar.file_size) {
+        return Err(mismatch("FileSize", size.to_string(), nar.file_size.to_string()));
+    }
+    Ok(())
+}
+
+async fn new_path(
+    storage: &Storage,
+    narinfo: &NarInfo,
+    name: &NarName,
+    nar: &IndexedNar,
+) -> Result<NewPath, PublishError> {
+    let references = others(narinfo);
+    let hashes: Vec<HashPart> = references.iter().map(|path| path.hash_part()).collect();
+    let states = storage.index.states(&hashes).await.map_err(index_unavailable)?;
+    let absent =
+        hashes.iter().zip(states).filter(|(_, state)| *state != Some(PathState::Published));
+    let absent: Vec<_> = absent.map(|(hash, _)| *hash).collect();
+    // A thousand references one after the other would take longer than a proxy waits.
+    let asked = stream::iter(absent).map(|hash| async move {
+        let is_here = storage.enter_stored(&hash).await?;
+        let is_elsewhere = !is_here && storage.is_elsewhere(&hash).await;
+        Ok::<_, PublishError>(is_elsewhere.then_some(hash))
+    });
+    let asked: Vec<_> = asked.buffer_unordered(MAX_QUESTIONS).try_collect().await?;
+    let elsewhere = asked.into_iter().flatten().collect();
+    Ok(NewPath {
+        path: narinfo.store_path.clone(),
+        nar: ObjectKey::nar(name),
+        nar_size: nar.nar_size,
+        file_size: nar.file_size,
+        references,
+        elsewhere,
+    })
+}
+
+/// The path stays as it is; what the narinfo adds are signatures.
+async fn add_signatures(
+    storage: &Storage,
+    stored: &NarInfo,
+    narinfo: &NarInfo,
+) -> Result<Published, PublishError> {
+    if stored.store_path != narinfo.store_path {
+        return Err(PublishError::Conflict { object: stored.store_path.to_string() });
+    }
+    let is_same = stored.nar_hash == narinfo.nar_hash
+        && stored.nar_size == narinfo.nar_size
+        && stored.references == narinfo.references;
+    if !is_same {
+        return Ok(Published::Kept);
+    }
+    let known: BTreeSet<String> = stored.signatures.iter().map(ToString::to_string).collect();
+    let new: Vec<_> = narinfo
+        .signatures
+        .iter()
+        .filter(|signature| !known.contains(&signature.to_string()))
+        .cloned()
+        .collect();
+    if new.is_empty() {
+        return Ok(Published::Unchanged);
+    }
+    // A path that lay here before is vouched for only after a look at it.
+    if let Some(name) = name_in_url(&stored.url) {
+        let nar = storage.verified_nar(&name).await?;
+        let nar = nar.ok_or_else(|| PublishError::MissingNar { url: stored.url.clone() })?;
+        agree(stored, &nar)?;
+    }
+    let mut merged = stored.clone();
+    merged.signatures.extend(new);
+    write(storage, &merged).await?;
+    Ok(Published::SignaturesAdded)
+}
+
+async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError> {
+    let hash = narinfo.store_path.hash_part();
+    let text = narinfo.write(storage.reader.shared_store_dir());
+    let written =
+        storage.objects().write_small(&ObjectKey::narinfo(&hash), Bytes::from(text)).await;
+    storage.reader.forget(&hash);
+    written.map_err(not_stored)
+}
+
+/// Removes a path, and its NAR where no other path has it.
+pub(super) async fn delete(storage: &Storage, hash: HashPart) -> Result<bool, PublishError> {
+    let _lock = storage.narinfo_lock(&hash).await;
+    let objects = storage.objects();
+    let stored = storage.stored(&hash).await?;
+    let key = ObjectKey::narinfo(&hash);
+    if objects.head(&key).await.map_err(unavailable)?.is_none() {
+        return Ok(false);
+    }
+    // Out of the index first: what is pushed from now on does not count on it.
+    storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
+    objects.delete(&key).await.map_err(unavailable)?;
+    storage.reader.forget(&hash);
+    objects.delete(&ObjectKey::listing(&hash)).await.map_err(unavailable)?;
+    if let Some(name) = stored.and_then(|stored| name_in_url(&stored.url)) {
+        let key = ObjectKey::nar(&name);
+        if storage.index.forget_nar(&key).await.map_err(index_unavailable)? {
+            objects.delete(&key).await.map_err(unavailable)?;
+            storage.reader.forget_nar(&key);
+        }
+    }
+    Ok(true)
+}

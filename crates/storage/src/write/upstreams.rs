@@ -1,0 +1,133 @@
+//! Paths that clients can always get from named upstream caches, so that they need not be stored here.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use quick_cache::sync::Cache;
+use reqwest::{Client, StatusCode};
+use rns_cache::PathRecord;
+use rns_formats::{HashPart, NarInfo, NarInfoError, StoreDir};
+use url::Url;
+
+use super::{Elsewhere, Presence};
+use crate::read::{MAX_NARINFO_BYTES, record_of};
+
+/// How long a path that an upstream has is taken for granted. That it has none is never remembered.
+const PRESENCE_TTL: Duration = Duration::from_secs(3600);
+
+/// Paths that are remembered.
+const MAX_REMEMBERED: usize = 8_192;
+
+/// How long an upstream may take to answer: an upload waits for it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Upstream caches that are always available.
+pub struct Upstreams {
+    urls: Vec<Url>,
+    store_dir: StoreDir,
+    client: Client,
+    present: Cache<HashPart, (Instant, Arc<PathRecord>)>,
+}
+
+impl Upstreams {
+    /// Asks the caches at these URLs, one after the other.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be set up.
+    pub fn new(urls: Vec<Url>, store_dir: StoreDir) -> Result<Self, reqwest::Error> {
+        // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { urls, store_dir, client, present: Cache::new(MAX_REMEMBERED) })
+    }
+
+    async fn ask(&self, url: &Url, hash: &HashPart) -> Presence {
+        match self.try_ask(url, hash).await {
+            Ok(Some(record)) => Presence::Here(Box::new(record)),
+            Ok(None) => Presence::Missing,
+            Err(why) => {
+                tracing::warn!(
+                    "the upstream {url} cannot be used, its paths count as missing: {why}"
+                );
+                Presence::Unknown
+            }
+        }
+    }
+
+    async fn try_ask(
+        &self,
+        url: &Url,
+        hash: &HashPart,
+    ) -> Result<Option<PathRecord>, UpstreamError> {
+        let mut base = url.clone();
+        base.set_path(&format!("{}/", url.path().trim_end_matches('/')));
+        let narinfo = base.join(&format!("{hash}.narinfo"))?;
+        let mut answer = self.client.get(narinfo).send().await?;
+        match answer.status() {
+            StatusCode::OK => {}
+            // S3 answers 403 for what is missing.
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            other => return Err(UpstreamError::Status(other)),
+        }
+        let mut text = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            text.extend_from_slice(&chunk);
+            if text.len() as u64 > MAX_NARINFO_BYTES {
+                return Err(UpstreamError::TooLong);
+            }
+        }
+        let text = String::from_utf8_lossy(&text);
+        let mut found = NarInfo::parse(&text, &self.store_dir)?;
+        if found.store_path.hash_part() != *hash {
+            return Err(UpstreamError::OtherPath);
+        }
+        found.url = base.join(&found.url)?.to_string();
+        Ok(Some(record_of(&found, &text)))
+    }
+}
+
+/// Why an upstream could not be asked.
+#[derive(Debug, thiserror::Error)]
+enum UpstreamError {
+    #[error(transparent)]
+    Url(#[from] url::ParseError),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error("it answers {0}")]
+    Status(StatusCode),
+    #[error(transparent)]
+    NarInfo(#[from] NarInfoError),
+    #[error("its narinfo is too long")]
+    TooLong,
+    #[error("its narinfo is about another path")]
+    OtherPath,
+}
+
+#[async_trait]
+impl Elsewhere for Upstreams {
+    async fn record(&self, hash: &HashPart) -> Presence {
+        if let Some((since, record)) = self.present.get(hash)
+            && since.elapsed() < PRESENCE_TTL
+        {
+            return Presence::Here(Box::new((*record).clone()));
+        }
+        let mut outcome = Presence::Missing;
+        for url in &self.urls {
+            match self.ask(url, hash).await {
+                Presence::Here(record) => {
+                    self.present.insert(*hash, (Instant::now(), Arc::new((*record).clone())));
+                    return Presence::Here(record);
+                }
+                Presence::Unknown => outcome = Presence::Unknown,
+                Presence::Missing => {}
+            }
+        }
+        outcome
+    }
+}

@@ -1,0 +1,9 @@
+//! A storage as its users see it: read, written, indexed; in a directory and in a bucket of a real S3 server.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod conformance;
+mod index;
+mod maintenance;
+mod support;
+mod uploads;

@@ -1,0 +1,98 @@
+//! Commands over a whole storage.
+
+use std::fs;
+
+use rns_cache::BinaryCache as _;
+use rns_formats::{KeyName, SecretKey};
+use rns_storage::maintenance::{FindingKind, Verified, VerifyOptions, rebuild_index, sign, verify};
+use rns_testing::Standard;
+
+use crate::support::{Fixture, Place};
+
+const QUIET: &(dyn Fn(u64) + Send + Sync) = &|_| {};
+
+async fn filled() -> (Fixture, Standard) {
+    let (fixture, standard) = (Fixture::new(Place::Directory).await.unwrap(), Standard::new());
+    for path in [&standard.dep, &standard.top, &standard.itself, &standard.blob] {
+        fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
+    }
+    (fixture, standard)
+}
+
+fn kinds(verified: &Verified) -> Vec<&FindingKind> {
+    verified.findings.iter().map(|finding| &finding.kind).collect()
+}
+
+const WHOLE: VerifyOptions = VerifyOptions { contents: true, repair: false };
+
+#[tokio::test]
+async fn a_sound_storage_has_no_findings() {
+    let (fixture, _) = filled().await;
+    let verified = verify(&fixture.storage, WHOLE, QUIET).await.unwrap();
+    assert_eq!((verified.paths, kinds(&verified)), (4, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_lost_index_is_made_again() {
+    let (fixture, standard) = filled().await;
+    let storage = fixture.with_new_index();
+    let found = verify(&storage, VerifyOptions::default(), QUIET).await.unwrap();
+    assert_eq!(kinds(&found), [&FindingKind::NotIndexed; 4]);
+    let done = rebuild_index(&storage, QUIET).await.unwrap();
+    assert_eq!((done.paths, done.removed, done.unusable), (4, 0, 0));
+    assert!(kinds(&verify(&storage, WHOLE, QUIET).await.unwrap()).is_empty());
+
+    let gone = fixture.directory.join(format!("{}.narinfo", standard.blob.hash_part()));
+    fs::remove_file(gone).unwrap();
+    assert_eq!(rebuild_index(&storage, QUIET).await.unwrap().removed, 1);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_and_withdrawn_with_what_refers_to_it() {
+    let (fixture, standard) = filled().await;
+    let record = fixture.storage.path_info(standard.dep.hash_part()).await.unwrap().unwrap();
+    let file = fixture.directory.join(&record.offer.url);
+    let mut bytes = fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let quick = verify(&fixture.storage, VerifyOptions::default(), QUIET).await.unwrap();
+    assert!(kinds(&quick).is_empty(), "its length is right");
+    let found = verify(&fixture.storage, WHOLE, QUIET).await.unwrap();
+    assert!(matches!(kinds(&found)[..], [FindingKind::Altered(_)]), "{found:?}");
+
+    let repaired = verify(&fixture.storage, VerifyOptions { contents: true, repair: true }, QUIET)
+        .await
+        .unwrap();
+    assert_eq!(repaired.withdrawn, 3, "dep, and top and itself, which refer to it");
+    assert!(fixture.storage.path_info(standard.top.hash_part()).await.unwrap().is_none());
+    assert!(kinds(&verify(&fixture.storage, WHOLE, QUIET).await.unwrap()).is_empty());
+    for path in [&standard.dep, &standard.top] {
+        fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_nar_is_found_by_its_length() {
+    let (fixture, standard) = filled().await;
+    let record = fixture.storage.path_info(standard.blob.hash_part()).await.unwrap().unwrap();
+    fs::write(fixture.directory.join(&record.offer.url), b"short").unwrap();
+    let found = verify(&fixture.storage, VerifyOptions::default(), QUIET).await.unwrap();
+    assert!(matches!(kinds(&found)[..], [FindingKind::Truncated { found: 5, .. }]), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_new_key_signs_everything_once() {
+    let (fixture, standard) = filled().await;
+    // A throw-away key.
+    let key = SecretKey::from_seed(KeyName::parse("again-1").unwrap(), &[7; 32]);
+    let reader = fixture.storage.reader();
+    let done = sign(reader, std::slice::from_ref(&key), QUIET).await.unwrap();
+    assert_eq!((done.signed, done.unchanged), (4, 0));
+    let done = sign(reader, std::slice::from_ref(&key), QUIET).await.unwrap();
+    assert_eq!((done.signed, done.unchanged), (0, 4));
+    let record = fixture.storage.path_info(standard.top.hash_part()).await.unwrap().unwrap();
+    let fingerprint = record.info.fingerprint(fixture.storage.store_dir());
+    let public = key.public_key();
+    assert!(record.info.signatures.iter().any(|one| public.verify(&fingerprint, one)));
+}

@@ -1,0 +1,227 @@
+//! Uploads: what is taken, what is refused, and what is visible when.
+
+use std::fs;
+
+use bytes::Bytes;
+use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
+use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
+use rns_storage::index::PathState;
+use rns_testing::Standard;
+
+use crate::support::{Fixture, Place, name_of, packed, pusher};
+
+/// Runs a test on a directory and on a bucket.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        $(mod $name {
+            use super::*;
+            #[tokio::test]
+            async fn directory() {
+                super::$name(Fixture::new(Place::Directory).await.unwrap()).await;
+            }
+            #[tokio::test]
+            async fn bucket() {
+                if let Some(fixture) = Fixture::new(Place::Bucket).await {
+                    super::$name(fixture).await;
+                }
+            }
+        })*
+    };
+}
+
+on_both! {
+    a_pushed_path_is_read_again
+    nothing_is_visible_before_its_time
+    a_nar_that_is_not_what_it_says_is_refused
+    the_first_nar_wins_and_signatures_add_up
+    references_must_be_there
+    content_addresses_are_checked
+    what_lay_there_before_is_verified_when_it_is_needed
+    what_is_told_to_a_pusher_is_there
+}
+
+fn objects(fixture: &Fixture) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut directories = vec![fixture.directory.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(&fixture.directory).unwrap().display().to_string();
+            if path.is_dir() {
+                directories.push(path);
+            } else if !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+    }
+    names.sort();
+    names
+}
+
+async fn a_pushed_path_is_read_again(fixture: Fixture) {
+    let standard = Standard::new();
+    for path in [&standard.dep, &standard.top, &standard.itself, &standard.blob] {
+        let (info, nar) = (standard.store.info(path), standard.store.nar(path));
+        let narinfo = fixture.push(info, &nar).await;
+        let record = fixture.storage.path_info(path.hash_part()).await.unwrap().unwrap();
+        assert_eq!(record.offer.url, narinfo.url);
+        assert_eq!(record.info.references, info.references);
+        let rns_cache::NarAnswer::Finished(blob) =
+            fixture.storage.nar(&name_of(&narinfo)).await.unwrap().unwrap()
+        else {
+            panic!("it is finished")
+        };
+        let file = blob.read_whole().await.unwrap().unwrap();
+        assert!(zstd::decode_all(&file[..]).unwrap() == nar);
+    }
+}
+
+async fn nothing_is_visible_before_its_time(fixture: Fixture) {
+    let standard = Standard::new();
+    let info = standard.store.info(&standard.blob);
+    let (narinfo, file) = packed(info, &standard.store.nar(&standard.blob), Compression::None);
+    let name = name_of(&narinfo);
+    let before = objects(&fixture);
+
+    let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
+    assert!(matches!(refused, PublishError::MissingNar { .. }), "{refused}");
+
+    let mut upload = fixture.storage.begin_nar(&name, Some(file.len() as u64)).await.unwrap();
+    upload.write(Bytes::copy_from_slice(&file[..file.len() - 1])).await.unwrap();
+    assert!(fixture.storage.nar(&name).await.unwrap().is_none(), "half of it is nothing");
+    let refused = upload.finish().await.unwrap_err();
+    assert!(matches!(refused, PublishError::Mismatch { .. }), "{refused}");
+    assert!(fixture.storage.nar(&name).await.unwrap().is_none());
+    let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
+    assert!(matches!(refused, PublishError::MissingNar { .. }), "{refused}");
+    assert_eq!(objects(&fixture), before, "nothing stays behind");
+}
+
+async fn a_nar_that_is_not_what_it_says_is_refused(fixture: Fixture) {
+    let standard = Standard::new();
+    let info = standard.store.info(&standard.dep);
+    let nar = standard.store.nar(&standard.dep);
+    let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+    let other = NarName::of_file(Sha256Digest::of(b"other"), Compression::Zstd);
+    let refused = fixture.upload(&other, &file).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Mismatch { .. }), "{refused}");
+
+    let junk = zstd::encode_all(&b"no archive"[..], 3).unwrap();
+    let name = NarName::of_file(Sha256Digest::of(&junk), Compression::Zstd);
+    let refused = fixture.upload(&name, &junk).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Malformed { .. }), "{refused}");
+
+    fixture.upload(&name_of(&narinfo), &file).await.unwrap();
+    let hash = Sha256Digest::of(b"another");
+    for wrong in [
+        NarInfo { nar_hash: hash, ..narinfo.clone() },
+        NarInfo { nar_size: narinfo.nar_size + 8, ..narinfo.clone() },
+        NarInfo { file_hash: Some(hash.into()), ..narinfo.clone() },
+        NarInfo { file_size: Some(1), ..narinfo.clone() },
+    ] {
+        let refused = fixture.storage.publish(&wrong, &pusher()).await.unwrap_err();
+        assert!(matches!(refused, PublishError::Mismatch { .. }), "{refused}");
+    }
+    for url in ["https://other/nar/x.nar.zst", "../x", "/nar/x.nar", "nar/../x.nar"] {
+        let wrong = NarInfo { url: url.to_owned(), ..narinfo.clone() };
+        let refused = fixture.storage.publish(&wrong, &pusher()).await.unwrap_err();
+        assert!(matches!(refused, PublishError::Malformed { .. }), "{url}: {refused}");
+    }
+    assert!(fixture.storage.path_info(standard.dep.hash_part()).await.unwrap().is_none());
+}
+
+async fn the_first_nar_wins_and_signatures_add_up(fixture: Fixture) {
+    let standard = Standard::new();
+    let path = &standard.itself;
+    fixture.push(standard.store.info(&standard.dep), &standard.store.nar(&standard.dep)).await;
+    let first = fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
+    assert_eq!(fixture.storage.publish(&first, &pusher()).await.unwrap(), Published::Unchanged);
+
+    let signature =
+        |name: &str| Signature::parse(&format!("{name}:{}", "A".repeat(86) + "==")).unwrap();
+    for name in ["a-1", "b-1"] {
+        let more = NarInfo { signatures: vec![signature(name)], ..first.clone() };
+        assert_eq!(
+            fixture.storage.publish(&more, &pusher()).await.unwrap(),
+            Published::SignaturesAdded
+        );
+    }
+    let record = fixture.storage.path_info(path.hash_part()).await.unwrap().unwrap();
+    assert!(record.info.signatures.contains(&signature("a-1")));
+    assert!(record.info.signatures.contains(&signature("b-1")));
+
+    // Another build of the same path.
+    let nar = standard.store.nar(&standard.tree);
+    let mut info = standard.store.info(path).clone();
+    (info.nar_hash, info.nar_size) = (Sha256Digest::of(&nar), nar.len() as u64);
+    let (other, file) = packed(&info, &nar, Compression::Zstd);
+    fixture.upload(&name_of(&other), &file).await.unwrap();
+    assert_eq!(fixture.storage.publish(&other, &pusher()).await.unwrap(), Published::Kept);
+    let record = fixture.storage.path_info(path.hash_part()).await.unwrap().unwrap();
+    assert_eq!((record.offer.url, record.info.nar_hash), (first.url, first.nar_hash));
+}
+
+async fn references_must_be_there(fixture: Fixture) {
+    let standard = Standard::new();
+    let (info, nar) = (standard.store.info(&standard.top), standard.store.nar(&standard.top));
+    let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+    fixture.upload(&name_of(&narinfo), &file).await.unwrap();
+    match fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err() {
+        PublishError::MissingReferences(missing) => {
+            assert_eq!(missing, std::slice::from_ref(&standard.dep))
+        }
+        other => panic!("{other}"),
+    }
+    assert!(fixture.storage.path_info(standard.top.hash_part()).await.unwrap().is_none());
+    fixture.push(standard.store.info(&standard.dep), &standard.store.nar(&standard.dep)).await;
+    assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
+}
+
+async fn content_addresses_are_checked(fixture: Fixture) {
+    let standard = Standard::new();
+    for path in [&standard.dep, &standard.top, &standard.tree] {
+        let info = standard.store.info(path);
+        assert!(info.ca.is_some());
+        fixture.push(info, &standard.store.nar(path)).await;
+    }
+    // The address of another file, for the path that this address has.
+    let nar = standard.store.nar(&standard.executable);
+    let mut info = standard.store.info(&standard.dep).clone();
+    (info.nar_hash, info.nar_size) = (Sha256Digest::of(&nar), nar.len() as u64);
+    let (narinfo, file) = packed(&info, &nar, Compression::None);
+    fixture.storage.delete(standard.top.hash_part()).await.unwrap();
+    fixture.storage.delete(standard.dep.hash_part()).await.unwrap();
+    fixture.upload(&name_of(&narinfo), &file).await.unwrap();
+    let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
+    assert!(refused.to_string().contains("content address"), "{refused}");
+}
+
+async fn what_lay_there_before_is_verified_when_it_is_needed(fixture: Fixture) {
+    let standard = Standard::new();
+    fixture.push(standard.store.info(&standard.dep), &standard.store.nar(&standard.dep)).await;
+    // An index that knows nothing of it.
+    let storage = fixture.with_new_index();
+    let (info, nar) = (standard.store.info(&standard.top), standard.store.nar(&standard.top));
+    let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+    fixture.upload(&name_of(&narinfo), &file).await.unwrap();
+    assert_eq!(storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
+    let states = storage.index().states(&[standard.dep.hash_part()]).await.unwrap();
+    assert_eq!(states, [Some(PathState::Published)]);
+}
+
+async fn what_is_told_to_a_pusher_is_there(fixture: Fixture) {
+    let standard = Standard::new();
+    let hash = standard.dep.hash_part();
+    assert!(!fixture.storage.promise_path(&hash).await.unwrap());
+    let (info, nar) = (standard.store.info(&standard.dep), standard.store.nar(&standard.dep));
+    let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+    assert!(!fixture.storage.promise_nar(&name_of(&narinfo)).await.unwrap());
+    fixture.upload(&name_of(&narinfo), &file).await.unwrap();
+    assert!(fixture.storage.promise_nar(&name_of(&narinfo)).await.unwrap());
+    assert!(!fixture.storage.promise_path(&hash).await.unwrap());
+    fixture.storage.publish(&narinfo, &pusher()).await.unwrap();
+    assert!(fixture.storage.promise_path(&hash).await.unwrap());
+    let pushes = fixture.storage.index().pushes(&standard.dep).await.unwrap();
+    assert_eq!(pushes.len(), 1);
+    assert_eq!(pushes[0].pusher, pusher());
+}
