@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    fn directory() -> (tempfile::TempDir, std::path::PathBuf) {
+    fn directory() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("http.sock");
         (dir, path)
