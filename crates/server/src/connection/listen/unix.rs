@@ -115,8 +115,6 @@ fn explain(path: &Path, errno: Errno) -> ListenError {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn directory() -> (tempfile::TempDir, PathBuf) {
