@@ -34,7 +34,7 @@ fn clients_with_different_tokens_on_one_connection_get_what_each_would_get_alone
         UNKNOWN.to_owned(),
     ];
     let server = builder.start();
-    let paths = [&standard.itself, &standard.top, &standard.tree].map(|path| narinfo_of(path));
+    let paths = [&standard.itself, &standard.top, &standard.tree].map(narinfo_of);
     let targets =
         paths.iter().map(String::as_str).chain(["/00000000000000000000000000000000.narinfo"]);
     let mut requests = Vec::new();

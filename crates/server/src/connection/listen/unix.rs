@@ -115,11 +115,9 @@ fn explain(path: &Path, errno: Errno) -> ListenError {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
-    fn directory() -> (tempfile::TempDir, std::path::PathBuf) {
+    fn directory() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("http.sock");
         (dir, path)
