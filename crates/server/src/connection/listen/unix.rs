@@ -117,7 +117,7 @@ fn explain(path: &Path, errno: Errno) -> ListenError {
 mod tests {
     use super::*;
 
-    fn directory() -> (tempfile::TempDir, PathBuf) {
+    fn directory() -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("http.sock");
         (dir, path)
