@@ -43,6 +43,13 @@ fn url(server: &Server, path: &StorePath) -> String {
     format!("/{}", field(&server.get(&narinfo_of(path)), "URL").unwrap())
 }
 
+/// The URL of the large NAR without a question for its narinfo, which would begin the compression.
+fn unasked_url(lab: &Lab) -> String {
+    let info = lab.standard.store.info(&lab.large);
+    let name = NarName::new(lab.large.hash_part(), info.nar_hash, Compression::Zstd);
+    format!("/{}", name.canonical_url())
+}
+
 fn from(server: &Server, target: &str, start: usize) -> Response {
     server.connect().send(&Request::get(target).header("Range", format!("bytes={start}-")))
 }
@@ -76,10 +83,7 @@ fn the_narinfo_of_a_small_nar_says_all_of_its_file() {
 fn a_large_nar_is_sent_while_it_is_made_and_described_when_it_is_done() {
     let lab = Lab::new();
     let server = lab.start();
-    // Its narinfo, which says this too, would begin the compression.
-    let info = lab.standard.store.info(&lab.large);
-    let name = NarName::new(lab.large.hash_part(), info.nar_hash, Compression::Zstd);
-    let target = format!("/{}", name.canonical_url());
+    let target = unasked_url(&lab);
     let head = server.head(&target);
     assert_eq!((head.status(), head.head.content_length()), (200, None));
     let first = server.get(&target);
@@ -314,7 +318,7 @@ fn a_full_disk_costs_nobody_a_download() {
 fn what_the_cache_does_is_counted() {
     let lab = Lab::new();
     let server = lab.start();
-    let target = url(&server, &lab.large);
+    let target = unasked_url(&lab);
     let len = server.get(&target).ok().len();
     server.get(&target).ok();
     let metrics = server.get("/metrics").text().to_owned();

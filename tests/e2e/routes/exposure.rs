@@ -214,7 +214,7 @@ fn a_reload_shows_something_else_without_cutting_a_download() {
 
     // What cannot be meant changes nothing.
     for (bad, complaint) in [
-        ("[expose]\neverything = true\nroots = []\n#", "not everything is shown"),
+        ("[expose]\neverything = true\nroots = []\n#", "`roots` shows a part"),
         ("[expose]\nroots = [\"result\"]\n#", "is not an absolute path"),
         ("[expose]\nallow = [\"x\"]\n#", "nothing is denied"),
     ] {
@@ -267,5 +267,5 @@ fn a_contradiction_is_refused_at_the_start() {
     let twins = Twins::new();
     let section = "[expose]\neverything = true\nnames = [\"shown\"]";
     let (mut process, _scratch) = server().store(&twins.store).section(section).spawn();
-    assert_refuses_to_start(&mut process, "not everything is shown where there is `names`");
+    assert_refuses_to_start(&mut process, "`names` shows a part, so this cannot be true");
 }

@@ -287,7 +287,7 @@ fn a_cache_that_does_not_say_what_it_shows_is_refused() {
     for (section, complaint) in [
         (
             "[cache.a]\npath = \"/a\"\nexpose.everything = true",
-            "what is shown to clients of none of them",
+            "must choose the paths that the cache without a name shows",
         ),
         (
             "[expose]\neverything = true\n[cache.a]\npath = \"/a\"",

@@ -34,7 +34,8 @@ pub(super) fn refusal(text: &str) -> String {
 
 #[test]
 fn nothing_said_is_the_machines_own_store_on_both_loopbacks() {
-    let loaded = load_with("", &[], &[]).unwrap();
+    // A file with keys, since one without is warned of.
+    let loaded = load_with("workers = 0\n", &[], &[]).unwrap();
     let addresses: Vec<(String, bool)> = loaded
         .server
         .listeners
