@@ -139,7 +139,10 @@ let
     };
   }
   // when (given.narCache != null && proxied) { nginx.location = "/nar-cache/"; }
-  // when (given.roots != [ ]) { expose = { inherit (given) roots; }; };
+  # As the module writes it: a reload never shows everything unless that is written.
+  // {
+    expose = if given.roots != [ ] then { inherit (given) roots; } else { everything = true; };
+  };
   # Values are written as in JSON; tables come last.
   toml =
     let
