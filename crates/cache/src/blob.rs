@@ -100,7 +100,7 @@ pub trait GrowingBlob: Send + Sync {
     /// As [`Blob::etag`]; the finished blob has the same one.
     fn etag(&self) -> Cow<'_, str>;
 
-    /// Waits until everything is made. `None` when what it is made from was removed or is damaged.
+    /// Waits for the last byte. `None` when the source was removed or is damaged.
     ///
     /// # Errors
     /// When the bytes cannot be made.

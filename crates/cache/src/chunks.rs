@@ -15,7 +15,7 @@ use crate::CacheError;
 /// them ends the work.
 pub trait Chunks: Send {
     /// The next chunk, never an empty one; `None` at the end. After an error there is nothing more:
-    /// what was sent so far is not the body, and the client must be able to see that.
+    /// the body is incomplete, and the server cuts the connection so that the client sees it.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CacheError>>>;
 
     /// The next piece, for a caller that can send part of a file without reading it. Otherwise as

@@ -1,4 +1,4 @@
-//! Listings, and what is small and not there.
+//! Listings, and misses of all small documents.
 
 use rns_formats::{BuildId, DrvOutputId, Resource, ServePath, StorePath, url::parse};
 

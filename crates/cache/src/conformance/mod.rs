@@ -1,4 +1,4 @@
-//! The tests that every backend passes: what a server relies on, whoever keeps the paths.
+//! The tests that every backend passes: the guarantees that the server relies on.
 //!
 //! A backend's tests implement [`Subject`] and call [`check`]. The functions panic like assertions do.
 

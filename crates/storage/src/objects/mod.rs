@@ -1,5 +1,6 @@
 //! The directory or bucket that holds the objects of a binary cache.
 
+mod bucket;
 mod credentials;
 mod error;
 mod key;

@@ -11,32 +11,14 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
-    Attribute, BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _,
-    PutPayload, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
-    local::LocalFileSystem,
-    memory::InMemory,
-    signer::Signer,
+    Attribute, GetOptions, ObjectStore, ObjectStoreExt as _, PutPayload, aws::AmazonS3,
+    local::LocalFileSystem, memory::InMemory, signer::Signer,
 };
 use rns_formats::Compression;
 use tokio::task::spawn_blocking;
 
-use super::{
-    AddressingStyle, ObjectError, ObjectKey, ObjectWriter, StorageUrl, credentials::profile,
-};
+use super::{ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket};
 use crate::verify::decompress;
-
-/// How long a connection to a bucket may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a bucket may send nothing. There is no limit for the whole of a transfer: NARs are large.
-const READ_TIMEOUT: Duration = Duration::from_secs(40);
-
-/// How long a failed request is tried again: longer than a request that hangs takes to fail.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(150);
-
-/// How often a failed request is tried again.
-const MAX_RETRIES: usize = 4;
 
 /// A directory or bucket. Clones share it.
 #[derive(Clone)]
@@ -356,62 +338,4 @@ async fn decoded(
         Ok(None) => Err(ObjectError::TooLarge { key: key.to_string(), size: limit + 1, limit }),
         Err(rejection) => Err(wrong(rejection.to_string())),
     }
-}
-
-fn bucket(url: &StorageUrl) -> Result<AmazonS3, ObjectError> {
-    let StorageUrl::Bucket { bucket, region, endpoint, profile: named, addressing_style, .. } = url
-    else {
-        return Err(ObjectError::Configuration(format!("{url} is no bucket")));
-    };
-    // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
-    _ = rustls::crypto::ring::default_provider().install_default();
-    let profile = profile(named.as_deref())?;
-    let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
-    let is_in_environment = named.is_none() && std::env::var_os("AWS_ACCESS_KEY_ID").is_some();
-    if !is_in_environment && let (Some(key_id), Some(secret)) = (profile.key_id, profile.secret) {
-        builder = builder.with_access_key_id(key_id).with_secret_access_key(secret);
-        if let Some(token) = profile.session_token {
-            builder = builder.with_token(token);
-        }
-    }
-    let in_environment =
-        ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
-    let region = region.clone().or(in_environment).or(profile.region);
-    builder = builder.with_region(region.unwrap_or_else(|| "us-east-1".to_owned()));
-    let endpoint = endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-    let endpoint = endpoint.or(profile.endpoint);
-    let style = addressing_style.unwrap_or(if endpoint.is_some() {
-        AddressingStyle::Path
-    } else {
-        AddressingStyle::Virtual
-    });
-    let is_virtual = style == AddressingStyle::Virtual;
-    builder = builder.with_virtual_hosted_style_request(is_virtual);
-    if let Some(endpoint) = endpoint {
-        // The library puts the bucket into the host name of no endpoint but its own.
-        let endpoint = match endpoint.split_once("://") {
-            Some((scheme, rest)) if is_virtual => format!("{scheme}://{bucket}.{rest}"),
-            _ => endpoint,
-        };
-        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
-    }
-    let client = ClientOptions::new()
-        .with_timeout_disabled()
-        .with_connect_timeout(CONNECT_TIMEOUT)
-        .with_read_timeout(READ_TIMEOUT);
-    let client = match builder.get_config_value(&object_store::aws::AmazonS3ConfigKey::Client(
-        object_store::ClientConfigKey::AllowHttp,
-    )) {
-        Some(value) => client.with_allow_http(value == "true"),
-        None => client,
-    };
-    builder
-        .with_client_options(client)
-        .with_retry(RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: MAX_RETRIES,
-            retry_timeout: RETRY_TIMEOUT,
-        })
-        .build()
-        .map_err(|error| ObjectError::Configuration(format!("the bucket {bucket}: {error}")))
 }
