@@ -3,6 +3,7 @@
 mod bench;
 mod chart;
 mod client;
+mod h2load;
 mod http;
 mod load;
 mod machine;

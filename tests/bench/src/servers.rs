@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{process::Process, store::Store};
+use crate::{process::Process, rows::tls::Certificate, store::Store};
 
 /// A port of loopback that nobody listens on.
 pub(crate) fn free_address() -> Result<SocketAddr> {
@@ -28,6 +28,8 @@ pub(crate) struct RustNixServe {
     pub(crate) address: SocketAddr,
     configuration: String,
     name: String,
+    /// Listeners beside the address and the socket.
+    listeners: Vec<String>,
 }
 
 impl RustNixServe {
@@ -44,6 +46,7 @@ impl RustNixServe {
             address,
             configuration: String::new(),
             name: name.to_owned(),
+            listeners: Vec::new(),
         };
         own.section(&format!("[signing]\nkeys = [{key:?}]"));
         own.section("[store]\ndaemon_socket = \"none\"");
@@ -62,6 +65,11 @@ impl RustNixServe {
         self.configuration.push('\n');
     }
 
+    /// Listens at one more address.
+    pub(crate) fn listen(&mut self, listener: &str) {
+        self.listeners.push(listener.to_owned());
+    }
+
     /// Compresses with zstd into `directory`.
     pub(crate) fn compressing(&mut self, directory: &Path) {
         self.section(&format!("[nar_cache]\ncompression = \"zstd\"\ndirectory = {directory:?}"));
@@ -71,6 +79,7 @@ impl RustNixServe {
     pub(crate) fn spawn(&self, scratch: &Path, socket: Option<&Path>) -> Result<Process> {
         let mut listen = vec![self.address.to_string()];
         listen.extend(socket.map(|socket| format!("unix:{}", socket.display())));
+        listen.extend_from_slice(&self.listeners);
         let file = scratch.join(format!("{}.toml", self.name));
         fs::write(&file, format!("listen = {listen:?}\n{}", self.configuration))?;
         let mut command = Command::new(&self.binary);
@@ -128,32 +137,58 @@ impl Nginx {
         let zstd_open = add(statics("zstd", "max=20000"))?;
         let none_pushing = add(statics("none", "off") + " tcp_nopush off;")?;
         let front = add(front(nar_cache))?;
-        // Started by root, workers would otherwise be a user who may not read the caches.
-        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
-        let own = scratch.display();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {own}/{kind};"))
-            .concat();
-        let configuration = format!(
-            "daemon off; {user} worker_processes 2; pid {own}/nginx.pid; error_log {own}/nginx.error;
-             events {{ worker_connections 4096; }}
-             http {{
-                 {FIXED} {temporary}
-                 upstream rust-nix-serve {{ server unix:{}; keepalive 16; }}
-                 {servers}
-             }}",
+        let servers = format!(
+            "upstream rust-nix-serve {{ server unix:{}; keepalive 16; }} {servers}",
             upstream.display()
         );
-        let file = scratch.join("nginx.conf");
-        fs::write(&file, configuration)?;
-        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-        let mut command = Command::new("nginx");
-        command.env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]);
-        let mut process = Process::start(&command, scratch.join("nginx.log"))?;
-        process.wait_for(|| listens(front))?;
-        process.wait_for_workers(2)?;
+        let process = start_nginx(scratch, "nginx", &servers, front)?;
         Ok(Self { process, none, zstd, none_open, zstd_open, none_pushing, front })
     }
+}
+
+/// nginx that serves the compressed static cache over TLS.
+pub(crate) struct TlsNginx {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl TlsNginx {
+    pub(crate) fn start(scratch: &Path, store: &Store, certificate: &Certificate) -> Result<Self> {
+        let address = free_address()?;
+        let server = format!(
+            "server {{ listen {address} ssl http2; log_not_found off; root {};
+                ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3; }}",
+            store.statics("zstd").display(),
+            certificate.certificate.display(),
+            certificate.key.display()
+        );
+        let process = start_nginx(scratch, "tls-nginx", &server, address)?;
+        Ok(Self { process, address })
+    }
+}
+
+/// Starts nginx with these servers, and waits until it listens.
+fn start_nginx(scratch: &Path, name: &str, servers: &str, address: SocketAddr) -> Result<Process> {
+    // Started by root, workers would otherwise be a user who may not read the caches.
+    let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+    let own = scratch.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {own}/{name}-{kind};"))
+        .concat();
+    let configuration = format!(
+        "daemon off; {user} worker_processes 2; pid {own}/{name}.pid; error_log {own}/{name}.error;
+         events {{ worker_connections 4096; }}
+         http {{ {FIXED} {temporary} {servers} }}"
+    );
+    let file = scratch.join(format!("{name}.conf"));
+    fs::write(&file, configuration)?;
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let mut command = Command::new("nginx");
+    command.env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]);
+    let mut process = Process::start(&command, scratch.join(format!("{name}.log")))?;
+    process.wait_for(|| listens(address))?;
+    process.wait_for_workers(2)?;
+    Ok(process)
 }
 
 /// The locations of `docs/systemd-and-nginx.md`.

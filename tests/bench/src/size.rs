@@ -18,6 +18,8 @@ pub(crate) struct Size {
     pub(crate) rounds: usize,
     /// Seconds for which wrk sends requests.
     pub(crate) wrk_seconds: u64,
+    /// Narinfos that are asked for over TLS.
+    pub(crate) tls_requests: usize,
     /// Seconds that nginx takes at least for what is measured once: passes are added until it does.
     pub(crate) seconds: f64,
     /// Ranges in one pass.
@@ -35,6 +37,7 @@ pub(crate) const FULL: Size = Size {
     small_files: 9420,
     rounds: 5,
     wrk_seconds: 3,
+    tls_requests: 50_000,
     seconds: 0.5,
     ranges: 2000,
     databases: &[1_000, 100_000, 1_000_000],
@@ -49,6 +52,7 @@ pub(crate) const SMOKE: Size = Size {
     small_files: 1500,
     rounds: 1,
     wrk_seconds: 1,
+    tls_requests: 3_000,
     seconds: 0.1,
     ranges: 400,
     databases: &[1_000, 20_000],

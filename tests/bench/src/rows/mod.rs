@@ -10,6 +10,7 @@ pub(crate) mod private;
 pub(crate) mod ranges;
 pub(crate) mod registering;
 pub(crate) mod start;
+pub(crate) mod tls;
 
 use anyhow::Result;
 
@@ -19,7 +20,7 @@ use crate::bench::Bench;
 type Measuring = fn(&mut Bench) -> Result<()>;
 
 /// A name for `--only`, and what it runs. What needs compression comes last.
-pub(crate) const ALL: [(&str, Measuring); 13] = [
+pub(crate) const ALL: [(&str, Measuring); 14] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),
     ("narinfo-token", private::run),
@@ -31,6 +32,7 @@ pub(crate) const ALL: [(&str, Measuring); 13] = [
     ("exposure", exposure::run),
     ("nars-zstd", |bench| nars::run(bench, "zstd")),
     ("copy-zstd", |bench| copy::run(bench, "zstd")),
+    ("tls", tls::run),
     ("cold", cold::run),
     ("memory", memory::run),
 ];

@@ -32,20 +32,18 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let plain: Vec<Vec<u8>> =
         bench.everyone().iter().map(|member| request(&member.narinfo(), None)).collect();
     let with_token: Vec<Vec<u8>> = plain.iter().map(|request| add(request, &token)).collect();
-    let of = |address, requests| load::send(address, CONNECTIONS, 200, requests);
-    let wall = of(open.0, &plain)?.wall.min(of(open.0, &plain)?.wall);
-    of(closed.0, &with_token)?;
+    let wall = send(open.0, &plain)?.wall.min(send(open.0, &plain)?.wall);
+    send(closed.0, &with_token)?;
     let passes = ((bench.size.seconds / wall).ceil() as usize).clamp(1, 100);
     let many = |requests: Vec<Vec<u8>>| -> Vec<Vec<u8>> {
         let times = requests.len() * passes;
         requests.into_iter().cycle().take(times).collect()
     };
     let (plain, with_token) = (many(plain), many(with_token));
-    let subject = |name, (address, process): &(SocketAddr, crate::process::Process), requests| {
-        let address = *address;
-        Subject::new(name, vec![process.id()], move || of(address, requests))
-    };
-    let subjects = [subject(OURS, &open, &plain), subject(TOKEN, &closed, &with_token)];
+    let subjects = [
+        Subject::new(OURS, vec![open.1.id()], || send(open.0, &plain)),
+        Subject::new(TOKEN, vec![closed.1.id()], || send(closed.0, &with_token)),
+    ];
     let row =
         in_turns("narinfo hits of a private cache, 16 connections", bench.size.rounds, &subjects)?;
     drop(subjects);
@@ -55,6 +53,10 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let goal = Goal::new(what, "× without", ratio, 1.25, 1.1);
     bench.keep(row, [goal]);
     Ok(())
+}
+
+fn send(address: SocketAddr, requests: &[Vec<u8>]) -> Result<load::Load> {
+    load::send(address, CONNECTIONS, 200, requests)
 }
 
 /// Makes a token in a file of tokens.
