@@ -1,36 +1,37 @@
-//! The answers to those who may not.
+//! The answers to requests that are not allowed.
 
 use actix_web::http::{
     StatusCode,
     header::{HeaderValue, WWW_AUTHENTICATE},
 };
 
-use crate::{
-    caches::registry::Cache,
-    life_cycle::state::State,
-    response::{self, Answer},
-};
+use super::FailurePolicy;
+use crate::response::{self, Answer};
 
 /// Why a request does not get what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// It is not known who asks.
-    Nobody,
-    /// What was shown is no good.
-    Wrong,
-    /// It is known who asks, and that this is not allowed.
+    /// The client shows no credential.
+    NoCredential,
+    /// The credential is no good.
+    WrongCredential,
+    /// The client is known, and this is not allowed.
     Forbidden,
-    /// It cannot be known who asks, since the file of tokens cannot be used, or an issuer not be asked.
+    /// The client cannot be known, since the file of tokens cannot be used, or an issuer not be asked.
     Undetermined,
 }
 
-/// The answer to those who may not. To a wrong credential it comes late.
-pub(crate) async fn answer(refusal: Denied, state: &State, view: &Cache) -> Answer {
-    match refusal {
-        Denied::Nobody => unauthorised(view),
-        Denied::Wrong => {
-            state.failure_policy.delay().await;
-            unauthorised(view)
+/// The answer, with the header `WWW-Authenticate` of the cache. To a wrong credential it comes late.
+pub(crate) async fn answer(
+    denied: Denied,
+    failure_policy: &FailurePolicy,
+    challenge: &HeaderValue,
+) -> Answer {
+    match denied {
+        Denied::NoCredential => unauthorised(challenge),
+        Denied::WrongCredential => {
+            failure_policy.delay().await;
+            unauthorised(challenge)
         }
         Denied::Forbidden => {
             response::plain(StatusCode::FORBIDDEN, "not allowed with this token or certificate\n")
@@ -42,9 +43,9 @@ pub(crate) async fn answer(refusal: Denied, state: &State, view: &Cache) -> Answ
 
 /// Nix up to 2.34 takes this for a missing path, and remembers that for an hour; later versions for what it is. With
 /// `nix-cache-info` both end.
-fn unauthorised(view: &Cache) -> Answer {
+fn unauthorised(challenge: &HeaderValue) -> Answer {
     let mut answer = response::plain(StatusCode::UNAUTHORIZED, "a token is needed\n");
-    answer.headers_mut().insert(WWW_AUTHENTICATE, view.challenge.clone());
+    answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
     answer
 }
 

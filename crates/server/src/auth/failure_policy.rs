@@ -6,12 +6,10 @@ use actix_web::HttpRequest;
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
 
-use super::{forwarded, log_budget::LogBudget};
+use super::{Access, Permission, Principal, forwarded, log_budget::LogBudget};
 use crate::{
-    auth::{Permission, Principal},
-    caches::registry::Cache,
     config::FailurePolicyConfig,
-    connection::{limits::network, via_nginx},
+    connection::{client_network::client_network, request_parts::RequestParts as _},
     metrics::Metrics,
 };
 
@@ -37,21 +35,21 @@ impl FailurePolicy {
     }
 
     /// Notes a wrong credential.
-    pub(crate) fn failed(&self, request: &HttpRequest, view: &Cache, why: &str) {
+    pub(crate) fn failed(&self, request: &HttpRequest, access: &Access, why: &str) {
         self.metrics.refused();
-        self.log(request, view, &format!("wrong credential: {why}"));
+        self.log(request, access, &format!("wrong credential: {why}"));
     }
 
     /// Notes that somebody known asks for what is not allowed.
     pub(crate) fn forbidden(
         &self,
         request: &HttpRequest,
-        view: &Cache,
+        access: &Access,
         holder: &Principal,
         needed: Permission,
     ) {
         let (name, needed) = (&holder.name, needed.name());
-        self.log(request, view, &format!("{name} does not allow what was asked for: {needed}"));
+        self.log(request, access, &format!("{name} does not allow what was asked for: {needed}"));
     }
 
     /// Notes that a client was sent away in the handshake for the certificate that it has shown.
@@ -60,12 +58,13 @@ impl FailurePolicy {
         self.log_about(client, &format!("refused the certificate of a client: {}", reason(why)));
     }
 
-    fn log(&self, request: &HttpRequest, view: &Cache, what: &str) {
-        self.log_about(self.client(request), &format!("{}{what}", view.label()));
+    fn log(&self, request: &HttpRequest, access: &Access, what: &str) {
+        self.log_about(self.client(request), &format!("{}{what}", access.label()));
     }
 
     fn log_about(&self, client: Option<IpAddr>, what: &str) {
-        let Some(swallowed) = self.log_budget.take(client.map(network), Instant::now()) else {
+        let Some(swallowed) = self.log_budget.take(client.map(client_network), Instant::now())
+        else {
             return;
         };
         let address = client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
@@ -84,14 +83,14 @@ impl FailurePolicy {
 
     /// The network that a client is counted for.
     pub(crate) fn network(&self, request: &HttpRequest) -> Option<IpAddr> {
-        self.client(request).map(network)
+        self.client(request).map(client_network)
     }
 
     /// The address of the client: what a trusted proxy says, otherwise that of the connection. `None` on a unix
     /// socket that is nobody's.
     pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-        let is_nginx = via_nginx::is_nginx(request);
+        let is_nginx = request.is_from_nginx();
         if is_nginx || peer.is_some_and(|peer| self.config.trusts(peer)) {
             forwarded::client(peer, request.headers(), &self.config)
         } else {

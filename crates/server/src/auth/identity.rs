@@ -6,26 +6,35 @@ use rns_cache::Pattern;
 
 use super::{Permission, Permissions};
 
-/// Somebody whom a cache knows.
+/// A client that a cache knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
     /// Who it is, for the log and for limits: `token ci`.
     pub(crate) name: Arc<str>,
     pub(crate) allow: Permissions,
-    /// Only paths with such names, and what they refer to. Empty: whatever the cache shows.
+    /// Only paths with such names, and their references. Empty: everything that the cache shows.
     pub(crate) paths: Arc<[Pattern]>,
+}
+
+/// The name of a principal among all caches: names are given by each cache for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PrincipalId {
+    /// The cache; the default one has no name.
+    pub(crate) cache: Option<Arc<str>>,
+    /// The name of the principal there.
+    pub(crate) name: Arc<str>,
 }
 
 /// What a credential is worth.
 #[derive(Debug)]
 pub(crate) enum Identity {
     /// There is none.
-    Nobody,
+    Anonymous,
     /// It is good.
     Known(Principal),
     /// It is not; why, for the operator, without the credential.
     Wrong(Cow<'static, str>),
-    /// Nobody can tell, since the file of tokens cannot be used, or the issuer of a token not be asked.
+    /// Anonymous can tell, since the file of tokens cannot be used, or the issuer of a token not be asked.
     Undetermined,
 }
 
@@ -34,7 +43,7 @@ impl Identity {
     /// is needed, and rather one for all paths.
     pub(super) fn or(self, other: Self, needed: Permission) -> Self {
         let worth = |identity: &Self| match identity {
-            Self::Nobody => 0,
+            Self::Anonymous => 0,
             Self::Wrong(_) => 1,
             Self::Known(holder) if !holder.allow.has(needed) => 2,
             // It may suffice.
@@ -59,15 +68,15 @@ mod tests {
             Identity::Known(holder) => holder.name.to_string(),
             Identity::Wrong(why) => why.into_owned(),
             Identity::Undetermined => "unknowable".to_owned(),
-            Identity::Nobody => "nobody".to_owned(),
+            Identity::Anonymous => "nobody".to_owned(),
         };
         let read = Permission::Read;
         let certificate = || known("certificate", read);
         assert_eq!(name(known("token", read).or(certificate(), read)), "token");
         assert_eq!(name(known("token", Permission::Push).or(certificate(), read)), "certificate");
         assert_eq!(name(Identity::Wrong("wrong".into()).or(certificate(), read)), "certificate");
-        assert_eq!(name(Identity::Nobody.or(Identity::Wrong("wrong".into()), read)), "wrong");
-        assert_eq!(name(Identity::Nobody.or(Identity::Nobody, read)), "nobody");
+        assert_eq!(name(Identity::Anonymous.or(Identity::Wrong("wrong".into()), read)), "wrong");
+        assert_eq!(name(Identity::Anonymous.or(Identity::Anonymous, read)), "nobody");
         assert_eq!(
             name(Identity::Undetermined.or(known("x", Permission::Push), read)),
             "unknowable"
@@ -75,7 +84,7 @@ mod tests {
         assert_eq!(name(Identity::Undetermined.or(certificate(), read)), "certificate");
         let mut some = Principal { name: "some".into(), allow: read.into(), paths: Arc::default() };
         some.paths = Arc::new([Pattern::parse("hello-*").unwrap()]);
-        assert_eq!(name(Identity::Known(some.clone()).or(Identity::Nobody, read)), "some");
+        assert_eq!(name(Identity::Known(some.clone()).or(Identity::Anonymous, read)), "some");
         assert_eq!(name(Identity::Known(some).or(certificate(), read)), "certificate");
     }
 }

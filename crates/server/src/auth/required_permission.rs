@@ -9,7 +9,10 @@ use crate::auth::Permission;
 ///
 /// Whoever may not read a cache learns nothing of it, not even which names there could be: what is no name, and
 /// what no method can be used on, needs what reading needs.
-pub(crate) fn needed(resource: Option<&Resource>, _method: &Method) -> Option<Permission> {
+pub(crate) fn required_permission(
+    resource: Option<&Resource>,
+    _method: &Method,
+) -> Option<Permission> {
     match resource {
         // Those who watch the service need no key to the cache, and learn nothing of what is in it.
         Some(Resource::Healthz | Resource::Readyz) => None,

@@ -1,8 +1,10 @@
-//! What a cache is: which part of the store, signed by whom, for whom.
+//! The configuration of caches: which part of the store, signed by which keys, for which clients.
+
+use std::path::PathBuf;
 
 use rns_cache::ExposurePolicy;
 
-use crate::config::{AccessConfig, SigningConfig};
+use crate::config::AccessConfig;
 
 /// All caches of a server.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +59,45 @@ impl Default for CacheConfig {
             signing: SigningConfig::default(),
             access: AccessConfig::default(),
             expose: ExposurePolicy::default(),
+        }
+    }
+}
+
+/// Which keys sign, and what they sign.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SigningConfig {
+    /// Secret key files, each `<name>:<base64>`.
+    pub keys: Vec<PathBuf>,
+    /// What is signed, and what becomes of the signatures that the store holds.
+    pub policy: SigningPolicy,
+}
+
+/// What is signed, and what becomes of the signatures that the store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SigningPolicy {
+    /// Sign everything that is served and keep the stored signatures beside it.
+    #[default]
+    Add,
+    /// Sign everything that is served and drop the stored signatures.
+    Replace,
+    /// Sign nothing; serve the stored signatures.
+    Keep,
+    /// Sign only what was built on this machine; keep the stored signatures.
+    Ultimate,
+    /// Sign only what carries a valid signature by one of these keys; keep the stored signatures.
+    SignedBy(Vec<rns_formats::PublicKey>),
+}
+
+impl SigningPolicy {
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+            Self::Ultimate => "ultimate",
+            Self::SignedBy(_) => "signed-by",
         }
     }
 }

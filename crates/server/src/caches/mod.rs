@@ -1,5 +1,6 @@
 //! The named caches: which one a request is for, its keys, and how a reload exchanges them.
 
+pub(crate) mod cache;
 pub(crate) mod config;
 pub(crate) mod copies;
 pub mod keys;

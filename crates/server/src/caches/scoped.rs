@@ -1,45 +1,48 @@
-//! Tokens that show only a part of a cache: for each choice of paths there is a view of its own.
+//! Tokens that show only a part of a cache: each choice of paths has a cache of its own.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rns_cache::Pattern;
 
-use crate::caches::registry::Cache;
+use crate::auth::tokens::MAX_PATH_CHOICES;
 
-/// Choices of paths that the tokens of one cache can have.
-pub(crate) const MOST: usize = 64;
+/// The caches for the choices of paths that tokens make.
+pub(crate) struct ScopedCaches<C>(ArcSwap<Vec<Choice<C>>>);
 
-/// The views for the choices that tokens make.
-#[derive(Default)]
-pub(crate) struct ScopedCaches(ArcSwap<Vec<Choice>>);
+/// Patterns of names, and the cache that shows only these paths and their references.
+type Choice<C> = (Arc<[Pattern]>, Arc<C>);
 
-/// Patterns of names, and the view that shows only these paths and what they refer to.
-type Choice = (Arc<[Pattern]>, Arc<Cache>);
+impl<C> Default for ScopedCaches<C> {
+    fn default() -> Self {
+        Self(ArcSwap::default())
+    }
+}
 
-impl ScopedCaches {
-    /// The view for a choice; `None` when no token makes it.
-    pub(crate) fn get(&self, paths: &[Pattern]) -> Option<Arc<Cache>> {
+impl<C> ScopedCaches<C> {
+    /// The cache for a choice; `None` when no token makes it.
+    pub(crate) fn get(&self, paths: &[Pattern]) -> Option<Arc<C>> {
         let choices = self.0.load();
-        choices.iter().find(|(known, _)| **known == *paths).map(|(_, view)| Arc::clone(view))
+        choices.iter().find(|(choice, _)| **choice == *paths).map(|(_, cache)| Arc::clone(cache))
     }
 
-    /// Every view.
-    pub(crate) fn all(&self) -> Vec<Arc<Cache>> {
-        self.0.load().iter().map(|(_, view)| Arc::clone(view)).collect()
+    /// Every cache.
+    pub(crate) fn all(&self) -> Vec<Arc<C>> {
+        self.0.load().iter().map(|(_, cache)| Arc::clone(cache)).collect()
     }
 
-    /// Makes the views that are missing and forgets those that are not named any more.
+    /// Makes the caches that are missing and forgets those that no token names any more.
     pub(crate) fn keep<'a>(
         &self,
         named: impl Iterator<Item = &'a Arc<[Pattern]>>,
-        make: impl Fn(&[Pattern]) -> Cache,
+        make: impl Fn(&[Pattern]) -> C,
     ) {
-        let mut choices: Vec<Choice> = Vec::new();
+        let mut choices: Vec<Choice<C>> = Vec::new();
         for paths in named {
-            if choices.len() < MOST && !choices.iter().any(|(known, _)| known == paths) {
-                let view = self.get(paths).unwrap_or_else(|| Arc::new(make(paths)));
-                choices.push((Arc::clone(paths), view));
+            let is_new = !choices.iter().any(|(choice, _)| choice == paths);
+            if choices.len() < MAX_PATH_CHOICES && is_new {
+                let cache = self.get(paths).unwrap_or_else(|| Arc::new(make(paths)));
+                choices.push((Arc::clone(paths), cache));
             }
         }
         self.0.store(Arc::new(choices));

@@ -12,9 +12,9 @@ use crate::{
     auth::ConnectionCertificate,
     connection::{
         http2,
+        info::ConnectionInfo,
         limits::{OpenHere, PerAddress},
         listen::Purpose,
-        of::OfConnection,
         open::{Handshakes, OpenConnection, Roster, Watched},
         tls::{Certificate, ClientCa},
     },
@@ -49,7 +49,7 @@ pub(crate) struct Http {
 
 /// A connection that was let in. It is counted until this is dropped.
 struct LetIn {
-    of: Rc<OfConnection>,
+    of: Rc<ConnectionInfo>,
     _place: OpenConnection,
     _of_address: Option<OpenHere>,
     _gauge: metrics::OpenConnection,
@@ -232,7 +232,7 @@ impl Http {
             _ => None,
         };
         let place = self.roster.join(purpose).ok()?;
-        let of = OfConnection {
+        let of = ConnectionInfo {
             purpose,
             is_tls: transport == Transport::Tls,
             peer,
@@ -248,7 +248,7 @@ impl Http {
     }
 
     /// Tells the operator of a client that was sent away for its certificate: it learns no more than that.
-    fn note_failure(&self, of: &OfConnection, error: &io::Error) {
+    fn note_failure(&self, of: &ConnectionInfo, error: &io::Error) {
         let shown = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::InvalidCertificate(why)) = shown {
             self.state.failure_policy.bad_certificate(of.peer.map(|peer| peer.ip()), why);

@@ -1,10 +1,12 @@
 //! Listeners and connections: sockets, TLS, HTTP settings, and limits per client.
 
+pub(crate) mod client_network;
 pub(crate) mod http;
 mod http2;
+pub(crate) mod info;
 pub(crate) mod limits;
 pub(crate) mod listen;
-pub(crate) mod of;
 pub(crate) mod open;
+pub(crate) mod request_parts;
 pub mod tls;
 pub(crate) mod via_nginx;

@@ -23,7 +23,10 @@ use crate::{
         self,
         preserialized::{Audience, Preserialized},
     },
-    router::routes::{nar, narinfo},
+    router::{
+        self,
+        routes::{nar, narinfo},
+    },
 };
 
 /// The answer for what is not there.
@@ -64,11 +67,12 @@ impl fast_path::Responder for FastPathResponder {
         let caches = state.views.load();
         let (cache, path) = caches.find(request.path, || host_name(request.host));
         let resource = url::parse(path, None)?;
-        let grant = auth::known_reader(cache, request.authorization)?;
+        let grant = auth::authorise_read_now(&cache.access, request.authorization)?;
+        let cache = router::scoped(cache, &grant).ok()?;
         let audience = if grant.private { Audience::OneClient } else { Audience::Everybody };
         match resource {
             Resource::NarInfo { hash, json: false } => {
-                let narinfo = narinfo::peek(state, &grant.view, hash)?;
+                let narinfo = narinfo::peek(state, &cache, hash)?;
                 let (status, prepared) =
                     narinfo.as_ref().map_or((404, &*ABSENT), |narinfo| (200, &narinfo.prepared));
                 prepared.write(audience, head);
@@ -80,8 +84,7 @@ impl fast_path::Responder for FastPathResponder {
                 // A file is held as long as the client takes.
                 let share = state.send_budget.try_download()?;
                 let by_name = self.purpose == Purpose::Nginx;
-                let view = &grant.view;
-                let body = nar::at_hand(state, view, &name, (by_name, audience), head)?;
+                let body = nar::at_hand(state, &cache, &name, (by_name, audience), head)?;
                 state.metrics.answered(Kind::Nar, 200);
                 let mut transfer = state.metrics.transfer(Kind::Nar);
                 transfer.sent(body.as_ref().map_or(0, Piece::left));

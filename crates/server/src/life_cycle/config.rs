@@ -78,45 +78,6 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
-/// Which keys sign, and what they sign.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SigningConfig {
-    /// Secret key files, each `<name>:<base64>`.
-    pub keys: Vec<PathBuf>,
-    /// What is signed, and what becomes of the signatures that the store holds.
-    pub policy: SigningPolicy,
-}
-
-/// What is signed, and what becomes of the signatures that the store holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SigningPolicy {
-    /// Sign everything that is served and keep the stored signatures beside it.
-    #[default]
-    Add,
-    /// Sign everything that is served and drop the stored signatures.
-    Replace,
-    /// Sign nothing; serve the stored signatures.
-    Keep,
-    /// Sign only what was built on this machine; keep the stored signatures.
-    Ultimate,
-    /// Sign only what carries a valid signature by one of these keys; keep the stored signatures.
-    SignedBy(Vec<rns_formats::PublicKey>),
-}
-
-impl SigningPolicy {
-    /// The word for it in the configuration.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Replace => "replace",
-            Self::Keep => "keep",
-            Self::Ultimate => "ultimate",
-            Self::SignedBy(_) => "signed-by",
-        }
-    }
-}
-
 /// Opens the backends, once, when the server starts. It may start threads.
 pub type OpenBackends = Box<dyn FnOnce() -> Arc<dyn rns_cache::CacheFactory>>;
 

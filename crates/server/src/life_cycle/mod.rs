@@ -5,6 +5,7 @@ pub(crate) mod core_dumps;
 pub(crate) mod error;
 pub(crate) mod heartbeat;
 pub(crate) mod nofile_limit;
+pub(crate) mod readiness;
 pub(crate) mod run;
 pub(crate) mod shutdown;
 pub(crate) mod signals;

@@ -8,13 +8,13 @@ use rns_formats::{PublicKey, StoreDir};
 
 use crate::{
     auth::FailurePolicy,
-    caches::registry::{Cache, CacheRegistry},
+    caches::{cache::Cache, registry::CacheRegistry},
     config::{CachesConfig, ServerConfig},
     connection::limits::Limiter,
+    life_cycle::readiness::{NotReady, ReadinessCache},
     metrics::Metrics,
     narinfo_cache::NarinfoCache,
     response::send_budget::SendBudget,
-    router::routes::health::ReadinessCache,
 };
 
 /// Listings that are made at the same time; each can be some MiB.
@@ -40,8 +40,8 @@ pub(crate) struct State {
     pub(crate) large_metadata: SendBudget,
     /// Rendered narinfos.
     pub(crate) narinfos: NarinfoCache,
-    /// What those were told who asked last whether all is well.
-    pub(crate) readiness_cache: ReadinessCache,
+    /// The last answer of the backends whether they are ready.
+    readiness_cache: ReadinessCache,
 }
 
 impl State {
@@ -118,6 +118,11 @@ impl State {
         reasons
     }
 
+    /// The kinds of problems of the backends, at most a second old.
+    pub(crate) async fn store_problems(&self) -> Vec<&'static str> {
+        self.readiness_cache.kinds(self.unusable_store()).await
+    }
+
     /// What is wrong with the backends; they are asked.
     pub(crate) async fn unusable_store(&self) -> Vec<NotReady> {
         let mut reasons: Vec<NotReady> = Vec::new();
@@ -140,28 +145,6 @@ impl State {
         }
         reasons
     }
-}
-
-/// Why a server is not ready.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotReady {
-    /// A configured key cannot be used.
-    #[error("{0}")]
-    Key(String),
-    /// Clients cannot be told apart.
-    #[error("{0}")]
-    Access(String),
-    /// It is not known what a cache shows.
-    #[error("{0}")]
-    Exposure(String),
-    /// Requests wait for others to be answered.
-    #[error(
-        "requests wait because as much is being sent as may be (`limits.downloads`, `limits.send_memory`)"
-    )]
-    Full,
-    /// The store cannot be read.
-    #[error("{0}")]
-    Store(String),
 }
 
 fn report(view: &Cache) {

@@ -4,15 +4,15 @@ use actix_web::{HttpRequest, http::Method};
 use rns_formats::url::Resource;
 
 use crate::{
-    connection::{listen::Purpose, of},
+    connection::{listen::Purpose, request_parts::RequestParts},
     life_cycle::state::State,
     response::{self, Answer},
-    router::{request_parts::RequestParts, routes},
+    router::routes,
 };
 
 /// Whether a request came in by such a listener.
 pub(crate) fn is_metrics_listener(request: &impl RequestParts) -> bool {
-    of::is_for(request, Purpose::Metrics)
+    request.is_for(Purpose::Metrics)
 }
 
 /// What they get.

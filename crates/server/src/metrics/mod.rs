@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
 
-use self::{build::Build, observed::RequestParts};
+use self::{build::Build, observed::ObservedMetrics, transfer::DownloadCounters};
 pub(crate) use self::{
     kind::{AbortCause, Kind, Transport},
     observed::Observed,
@@ -36,15 +36,13 @@ pub(crate) struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     requests: [[IntCounter; CLASSES.len()]; Kind::ALL.len()],
-    bytes: [IntCounter; Kind::ALL.len()],
-    aborted: [IntCounter; AbortCause::ALL.len()],
+    downloads: DownloadCounters,
     connections: [IntGauge; Transport::ALL.len()],
-    in_flight: IntGauge,
     narinfo_hits: IntCounter,
     narinfo_misses: IntCounter,
     refused: IntCounter,
     /// Filled in when they are asked for; locked, so that two readers do not count twice.
-    asked: Mutex<RequestParts>,
+    observed: Mutex<ObservedMetrics>,
 }
 
 impl Metrics {
@@ -81,21 +79,25 @@ impl Metrics {
             requests: Kind::ALL.map(|kind| {
                 CLASSES.map(|class| requests.with_label_values(&[kind.label(), class]))
             }),
-            bytes: Kind::ALL.map(|kind| bytes.with_label_values(&[kind.label()])),
-            aborted: AbortCause::ALL.map(|cause| aborted.with_label_values(&[cause.label()])),
+            downloads: DownloadCounters {
+                bytes: Arc::new(Kind::ALL.map(|kind| bytes.with_label_values(&[kind.label()]))),
+                aborted: Arc::new(
+                    AbortCause::ALL.map(|cause| aborted.with_label_values(&[cause.label()])),
+                ),
+                in_flight: build.gauge(
+                    "rust_nix_serve_downloads_in_flight",
+                    "NARs, logs and files that are being streamed.",
+                ),
+            },
             connections: Transport::ALL
                 .map(|transport| connections.with_label_values(&[transport.label()])),
-            in_flight: build.gauge(
-                "rust_nix_serve_downloads_in_flight",
-                "NARs, logs and files that are being streamed.",
-            ),
             narinfo_hits: lookups.with_label_values(&["hit"]),
             narinfo_misses: lookups.with_label_values(&["miss"]),
             refused: build.counter(
                 "rust_nix_serve_credentials_refused_total",
                 "Requests with a credential that was not good.",
             ),
-            asked: Mutex::new(RequestParts::new(&build)),
+            observed: Mutex::new(ObservedMetrics::new(&build)),
             registry: build.registry(),
         }))
     }
@@ -127,24 +129,22 @@ impl Metrics {
 
     /// Counts bytes of a body that was not streamed.
     pub(crate) fn bytes(&self, kind: Kind, bytes: usize) {
-        if let Some(counter) = self.0.bytes.get(kind.index()) {
-            counter.inc_by(bytes as u64);
-        }
+        self.0.downloads.add_bytes(kind, bytes);
     }
 
     /// A download that starts; it ends when the value is dropped.
     pub(crate) fn transfer(&self, kind: Kind) -> Transfer {
-        Transfer::start(self.clone(), kind)
+        Transfer::start(self.0.downloads.clone(), kind)
     }
 
     /// A connection that is open until the value is dropped.
     pub(crate) fn connection(&self, transport: Transport) -> OpenConnection {
-        OpenConnection::open(self.clone(), transport)
+        OpenConnection::open(self.0.connections.get(transport.index()))
     }
 
     /// How many downloads run.
     pub(crate) fn downloads(&self) -> u64 {
-        u64::try_from(self.0.in_flight.get()).unwrap_or(0)
+        u64::try_from(self.0.downloads.in_flight.get()).unwrap_or(0)
     }
 
     /// How many connections are open.
@@ -155,8 +155,8 @@ impl Metrics {
 
     /// Everything, in the text format of Prometheus.
     pub(crate) fn render(&self, observed: &Observed) -> String {
-        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.fill(observed);
+        let metrics = self.0.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.fill(observed);
         let mut text = Vec::with_capacity(16 << 10);
         if let Err(err) = TextEncoder::new().encode(&self.0.registry.gather(), &mut text) {
             tracing::error!(%err, "cannot write the metrics");

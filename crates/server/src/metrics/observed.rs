@@ -46,7 +46,7 @@ pub(crate) struct Observed {
 }
 
 #[derive(Debug)]
-pub(super) struct RequestParts {
+pub(super) struct ObservedMetrics {
     started: Instant,
     uptime: Gauge,
     resident: IntGauge,
@@ -68,7 +68,7 @@ pub(super) struct RequestParts {
     token_file_problems: IntGauge,
 }
 
-impl RequestParts {
+impl ObservedMetrics {
     pub(super) fn new(build: &Build) -> Self {
         let roots = build.counters(
             "rust_nix_serve_temp_roots_total",

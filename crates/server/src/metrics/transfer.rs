@@ -1,29 +1,50 @@
 //! Downloads and connections that are counted while they last.
 
+use std::sync::Arc;
+
+use prometheus::{IntCounter, IntGauge};
 use rns_cache::CacheError;
 
-use super::{AbortCause, Kind, Metrics, Transport};
+use super::kind::{AbortCause, Kind};
+
+/// The counters of downloads. Clones count into the same.
+#[derive(Clone, Debug)]
+pub(super) struct DownloadCounters {
+    /// Bytes of bodies handed to the network, by [`Kind`].
+    pub(super) bytes: Arc<[IntCounter; Kind::ALL.len()]>,
+    /// Downloads that ended early, by [`AbortCause`].
+    pub(super) aborted: Arc<[IntCounter; AbortCause::ALL.len()]>,
+    pub(super) in_flight: IntGauge,
+}
+
+impl DownloadCounters {
+    pub(super) fn add_bytes(&self, kind: Kind, bytes: usize) {
+        if let Some(counter) = self.bytes.get(kind.index()) {
+            counter.inc_by(bytes as u64);
+        }
+    }
+}
 
 /// A download that is running. Dropped before [`complete`](Self::complete) or
 /// [`abort`](Self::abort), it counts as one whose client went away.
 #[derive(Debug)]
 pub(crate) struct Transfer {
-    metrics: Metrics,
+    counters: DownloadCounters,
     kind: Kind,
     sent: u64,
     ended: bool,
 }
 
 impl Transfer {
-    pub(super) fn start(metrics: Metrics, kind: Kind) -> Self {
-        metrics.0.in_flight.inc();
-        Self { metrics, kind, sent: 0, ended: false }
+    pub(super) fn start(counters: DownloadCounters, kind: Kind) -> Self {
+        counters.in_flight.inc();
+        Self { counters, kind, sent: 0, ended: false }
     }
 
     /// Counts bytes handed to the network.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
-        self.metrics.bytes(self.kind, bytes);
+        self.counters.add_bytes(self.kind, bytes);
     }
 
     /// The last byte was handed over.
@@ -50,7 +71,7 @@ impl Transfer {
     fn end(&mut self, cause: AbortCause) {
         if !self.ended {
             self.ended = true;
-            if let Some(counter) = self.metrics.0.aborted.get(cause.index()) {
+            if let Some(counter) = self.counters.aborted.get(cause.index()) {
                 counter.inc();
             }
         }
@@ -60,29 +81,24 @@ impl Transfer {
 impl Drop for Transfer {
     fn drop(&mut self) {
         self.end(AbortCause::Client);
-        self.metrics.0.in_flight.dec();
+        self.counters.in_flight.dec();
     }
 }
 
 /// A connection that is open.
 #[derive(Debug)]
-pub(crate) struct OpenConnection {
-    metrics: Metrics,
-    transport: Transport,
-}
+pub(crate) struct OpenConnection(Option<IntGauge>);
 
 impl OpenConnection {
-    pub(super) fn open(metrics: Metrics, transport: Transport) -> Self {
-        if let Some(gauge) = metrics.0.connections.get(transport.index()) {
-            gauge.inc();
-        }
-        Self { metrics, transport }
+    pub(super) fn open(gauge: Option<&IntGauge>) -> Self {
+        gauge.inspect(|gauge| gauge.inc());
+        Self(gauge.cloned())
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        if let Some(gauge) = self.metrics.0.connections.get(self.transport.index()) {
+        if let Some(gauge) = &self.0 {
             gauge.dec();
         }
     }
@@ -90,7 +106,10 @@ impl Drop for OpenConnection {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Observed, *};
+    use super::{
+        super::{Metrics, Observed, Transport},
+        *,
+    };
 
     fn aborted(metrics: &Metrics, cause: AbortCause) -> bool {
         let series =

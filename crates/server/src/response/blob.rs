@@ -29,7 +29,7 @@ pub(crate) async fn send(
     (blob, kind): (&dyn Blob, Kind),
 ) -> Result<Option<Answer>, CacheError> {
     if let Some(name) = blob.file_name()
-        && let Some(location) = via_nginx::location(request, state, name)
+        && let Some(location) = via_nginx::location(request, state.config.nginx.as_ref(), name)
     {
         return Ok(Some(by_nginx(entity, location)));
     }

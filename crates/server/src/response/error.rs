@@ -3,25 +3,25 @@
 
 use rns_cache::CacheError;
 
-use crate::response::{self, Answer};
+use super::answer::{self, Answer};
 
 /// What a client is told when the cache could not answer. A new kind of failure has to be decided on here.
 pub(crate) fn error_response(error: &CacheError) -> Answer {
     match error {
         // The backend says so itself when its state changes.
         CacheError::Unavailable { .. } => {
-            response::unavailable("the store cannot be read at the moment\n")
+            answer::unavailable("the store cannot be read at the moment\n")
         }
-        CacheError::ShuttingDown => response::unavailable("stopping\n"),
+        CacheError::ShuttingDown => answer::unavailable("stopping\n"),
         CacheError::Invalid { .. } => {
             tracing::error!("not served: {error}");
-            response::not_found()
+            answer::not_found()
         }
         // Told when it was found; what is gone is a miss like any other.
-        CacheError::Damaged { .. } | CacheError::Gone { .. } => response::not_found(),
+        CacheError::Damaged { .. } | CacheError::Gone { .. } => answer::not_found(),
         CacheError::Io { .. } => {
             tracing::error!("{error}");
-            response::unavailable("the store cannot be read at the moment\n")
+            answer::unavailable("the store cannot be read at the moment\n")
         }
     }
 }

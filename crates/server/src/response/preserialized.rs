@@ -9,7 +9,7 @@ use std::{
 use actix_web::http::header::{CACHE_CONTROL, HttpDate};
 use bytes::Bytes;
 
-use crate::response::Answer;
+use super::answer::Answer;
 
 /// What stands for the date until it is sent, as long as any date.
 const NO_DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";

@@ -1,7 +1,6 @@
 //! From a request to the route that answers it. One parser of names, no pattern matching on text.
 
 pub mod page;
-pub(crate) mod request_parts;
 pub(crate) mod routes;
 pub(crate) mod service;
 
@@ -15,17 +14,17 @@ use actix_web::{
 use rns_formats::url::{self, Resource};
 
 use crate::{
-    auth::{self, Grant, Permission, denied::Denied},
-    caches::registry::Cache,
+    auth::{self, Denied, Grant, Permission},
+    caches::cache::Cache,
+    connection::request_parts::RequestParts,
     life_cycle::state::State,
     metrics::{Kind, listener},
     response::{self, Answer},
-    router::request_parts::RequestParts,
 };
 
 /// Registers the one service that answers everything.
-pub(crate) fn configure(service: &mut ServiceConfig) {
-    service.default_service(web::to(dispatch));
+pub(crate) fn configure(app: &mut ServiceConfig) {
+    app.default_service(web::to(dispatch));
 }
 
 async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
@@ -34,7 +33,10 @@ async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
     let answer = match kind {
         // A full server must still be able to say so.
         Kind::Metrics | Kind::Health => answer,
-        _ => with_share(&request, &state, answer).await,
+        _ => {
+            let client = || state.failure_policy.network(&request);
+            response::with_share(answer, &state.send_budget, client).await
+        }
     };
     response::direct(&request, answer)
 }
@@ -47,13 +49,6 @@ fn finish(request: &impl RequestParts, state: &State, kind: Kind, answer: Answer
     answer
 }
 
-/// Waits until an answer that takes much memory may be sent.
-pub(crate) async fn with_share(request: &HttpRequest, state: &State, answer: Answer) -> Answer {
-    let Some(bytes) = answer.body().needs_share() else { return answer };
-    let share = state.send_budget.bytes(state.failure_policy.network(request), bytes).await;
-    answer.map_body(|_, body| body.with_share(share))
-}
-
 /// Answers what may have to be waited for.
 async fn take_time(request: &HttpRequest, state: &State) -> (Kind, Answer) {
     if listener::is_metrics_listener(request) {
@@ -63,67 +58,92 @@ async fn take_time(request: &HttpRequest, state: &State) -> (Kind, Answer) {
     answer(request, state).await
 }
 
-/// The cache that a request is for, and what it asks of it.
-type Meant = (Arc<Cache>, Option<Resource>);
+/// The cache that a request is for, and the resource in it. None: its path is no name of the grammar.
+type Target = (Arc<Cache>, Option<Resource>);
 
-/// What a request means as things are now.
-fn meant(request: &HttpRequest, state: &State) -> Meant {
-    let views = state.views.load();
-    let (view, path) = views.of(request);
-    (Arc::clone(view), url::parse(path, request.uri().query()))
+/// The target of a request in the caches of now.
+fn target(request: &HttpRequest, state: &State) -> Target {
+    let caches = state.views.load();
+    let (cache, path) = caches.of(request);
+    (Arc::clone(cache), url::parse(path, request.uri().query()))
 }
 
 async fn answer(request: &HttpRequest, state: &State) -> (Kind, Answer) {
-    let (view, resource) = meant(request, state);
+    let (view, resource) = target(request, state);
     let kind = Kind::of(resource.as_ref());
-    let answer = match auth::needed(resource.as_ref(), request.method()) {
+    let answer = match auth::required_permission(resource.as_ref(), request.method()) {
         None => perform(request, state, &view, resource).await,
         Some(_) => limited(request, state, (view, resource)).await,
     };
     (kind, answer)
 }
 
-/// Answers when it is the client's turn, and as what was configured says at that time: it may have changed, or a token may have
-/// been revoked, while the request waited.
-async fn limited(request: &HttpRequest, state: &State, first: Meant) -> Answer {
+/// Answers when the limits of the client allow it, by the configuration of that time: it may have changed, or a token may
+/// have been revoked, while the request waited.
+async fn limited(request: &HttpRequest, state: &State, first: Target) -> Answer {
     let limits = &state.config.limits;
-    let Ok(mut turn) = state.limiter.admit_address(request, state).await else {
+    let address = || state.failure_policy.client(request);
+    let Ok(mut admission) = state.limiter.admit_address(address).await else {
         return response::unavailable("too many requests from your address\n");
     };
-    let now = if limits.per_address.is_any() { meant(request, state) } else { first };
+    let now = if limits.per_address.is_any() { target(request, state) } else { first };
     let mut allowed = allow(request, state, now).await;
-    if let Ok((Grant { holder: Some(holder), .. }, _)) = &allowed
+    if let Ok(Allowed { grant: Grant { holder: Some(holder), .. }, .. }) = &allowed
         && limits.per_token.is_any()
     {
-        if state.limiter.admit_holder(&mut turn, holder).await.is_err() {
+        if state.limiter.admit_holder(&mut admission, holder).await.is_err() {
             return response::unavailable("too many requests with this token\n");
         }
-        allowed = allow(request, state, meant(request, state)).await;
+        allowed = allow(request, state, target(request, state)).await;
     }
     match allowed {
-        Ok((grant, resource)) => {
-            let answer = perform(request, state, &grant.view, resource).await;
-            let answer = turn.tie(answer, limits);
+        Ok(Allowed { cache, grant, resource }) => {
+            let answer = perform(request, state, &cache, resource).await;
+            let answer = admission.tie(answer, limits);
             if grant.private { response::for_one_client(answer) } else { answer }
         }
-        Err((refusal, view)) => {
-            drop(turn);
-            view.token_outage.learn(auth::denied::answer(refusal, state, &view).await)
+        Err((denied, cache)) => {
+            drop(admission);
+            let answer =
+                auth::denied::answer(denied, &state.failure_policy, &cache.challenge).await;
+            cache.token_outage.learn(answer)
         }
     }
+}
+
+/// A request that is allowed.
+struct Allowed {
+    /// The cache as this client sees it.
+    cache: Arc<Cache>,
+    grant: Grant,
+    resource: Option<Resource>,
 }
 
 /// Whether a request is allowed what it asks for.
 async fn allow(
     request: &HttpRequest,
     state: &State,
-    (view, resource): Meant,
-) -> Result<(Grant, Option<Resource>), (Denied, Arc<Cache>)> {
-    // What needs no permission in a cache of today needed one in that of before: it is as much as reading.
-    let needed = auth::needed(resource.as_ref(), request.method()).unwrap_or(Permission::Read);
-    match auth::authorise(request, state, &view, needed).await {
-        Ok(grant) => Ok((grant, resource)),
-        Err(refusal) => Err((refusal, view)),
+    (cache, resource): Target,
+) -> Result<Allowed, (Denied, Arc<Cache>)> {
+    // A resource may need no permission in a cache of today, and have needed one in that of before: it is as much as
+    // reading.
+    let needed =
+        auth::required_permission(resource.as_ref(), request.method()).unwrap_or(Permission::Read);
+    let authorised = auth::authorise(request, &cache.access, &state.failure_policy, needed).await;
+    match authorised.and_then(|grant| Ok((scoped(&cache, &grant)?, grant))) {
+        Ok((cache, grant)) => Ok(Allowed { cache, grant, resource }),
+        Err(denied) => Err((denied, cache)),
+    }
+}
+
+/// The cache as a client with this grant sees it.
+///
+/// # Errors
+/// The tokens have just changed, and no token confines its holder so any more.
+pub(crate) fn scoped(cache: &Arc<Cache>, grant: &Grant) -> Result<Arc<Cache>, Denied> {
+    match &grant.confined_to {
+        None => Ok(Arc::clone(cache)),
+        Some(paths) => cache.scoped_to(paths).ok_or(Denied::Undetermined),
     }
 }
 

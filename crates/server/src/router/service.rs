@@ -22,7 +22,7 @@ use actix_web::{
 use bytes::Bytes;
 
 use crate::{
-    connection::{of::OfConnection, open::Activity},
+    connection::{info::ConnectionInfo, open::Activity},
     fast_path::FrameworkTurn,
     life_cycle::state::State,
     router,
@@ -75,7 +75,7 @@ struct EndsTurn {
 impl EndsTurn {
     fn of(request: &Request) -> Self {
         // Over HTTP/2 requests are noted where streams begin and end.
-        let activity = request.conn_data::<Rc<OfConnection>>().map(|of| Arc::clone(&of.activity));
+        let activity = request.conn_data::<Rc<ConnectionInfo>>().map(|of| Arc::clone(&of.activity));
         if let Some(activity) = &activity {
             activity.request_begins();
         }

@@ -40,7 +40,7 @@ async fn worth(oidc: &Oidc, token: &str) -> Result<Principal, String> {
         Some(Identity::Known(holder)) => Ok(holder),
         Some(Identity::Wrong(why)) => Err(why.into_owned()),
         Some(Identity::Undetermined) => Err("unknowable".to_owned()),
-        Some(Identity::Nobody) | None => Err("nothing".to_owned()),
+        Some(Identity::Anonymous) | None => Err("nothing".to_owned()),
     }
 }
 

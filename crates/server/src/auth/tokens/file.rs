@@ -15,16 +15,19 @@ use rns_cache::Pattern;
 use rustix::fs::OFlags;
 
 use super::{LineProblem, Token, TokenName, line};
-use crate::caches::{copies::original, keys::quoted, scoped};
+use crate::caches::{copies::original, keys::quoted};
 
-/// The longest file, in bytes.
-const LONGEST: u64 = 1 << 20;
+/// Bytes of a file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Most tokens of one file.
-const MOST: usize = 10_000;
+/// Tokens of one file.
+const MAX_TOKENS: usize = 10_000;
+
+/// Choices of paths that the tokens of one file can have: each is a cache of its own.
+pub(crate) const MAX_PATH_CHOICES: usize = 64;
 
 /// Problems that are named; more are counted.
-const NAMED: usize = 10;
+const MAX_NAMED_PROBLEMS: usize = 10;
 
 /// A file of tokens that cannot be used. The text names the file, the lines and what is wrong with them, and shows
 /// nothing that could be a secret.
@@ -69,13 +72,13 @@ pub enum TokenFileProblem {
     #[error("it is not a regular file")]
     NotAFile,
     /// It has too many bytes.
-    #[error("it has more than {LONGEST} bytes")]
+    #[error("it has more than {MAX_FILE_BYTES} bytes")]
     TooLong,
     /// It has too many tokens.
-    #[error("it has more than {MOST} tokens")]
+    #[error("it has more than {MAX_TOKENS} tokens")]
     TooMany,
     /// So many choices of paths cannot be kept at the same time.
-    #[error("its tokens have more than {} different paths=", scoped::MOST)]
+    #[error("its tokens have more than {} different paths=", MAX_PATH_CHOICES)]
     TooManyPaths,
     /// It holds something else than text.
     #[error("it is no text")]
@@ -95,11 +98,11 @@ pub struct LineProblems(pub Vec<(usize, LineProblem)>);
 impl fmt::Display for LineProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for (line, problem) in self.0.iter().take(NAMED) {
+        for (line, problem) in self.0.iter().take(MAX_NAMED_PROBLEMS) {
             write!(f, "{separator}line {line}: {problem}")?;
             separator = "; ";
         }
-        match self.0.len().checked_sub(NAMED) {
+        match self.0.len().checked_sub(MAX_NAMED_PROBLEMS) {
             Some(more @ 1..) => write!(f, "; and {more} more"),
             _ => Ok(()),
         }
@@ -129,7 +132,7 @@ pub fn read_tokens(path: &Path) -> Result<String, TokenFileError> {
 /// # Errors
 /// What is wrong with it, all lines at once.
 pub fn parse_tokens(text: &str) -> Result<Vec<Token>, TokenFileProblem> {
-    if text.len() as u64 > LONGEST {
+    if text.len() as u64 > MAX_FILE_BYTES {
         return Err(TokenFileProblem::TooLong);
     }
     let (mut tokens, mut problems) = (Vec::new(), Vec::new());
@@ -146,10 +149,10 @@ pub fn parse_tokens(text: &str) -> Result<Vec<Token>, TokenFileProblem> {
     if !problems.is_empty() {
         return Err(TokenFileProblem::Lines(LineProblems(problems)));
     }
-    if tokens.len() > MOST {
+    if tokens.len() > MAX_TOKENS {
         return Err(TokenFileProblem::TooMany);
     }
-    if seen.paths.len() > scoped::MOST {
+    if seen.paths.len() > MAX_PATH_CHOICES {
         return Err(TokenFileProblem::TooManyPaths);
     }
     Ok(tokens)
@@ -178,8 +181,8 @@ fn read(path: &Path) -> Result<String, TokenFileProblem> {
         return Err(TokenFileProblem::Exposed { mode, command });
     }
     let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(TokenFileProblem::Io)?;
-    if bytes.len() as u64 > LONGEST {
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(TokenFileProblem::Io)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(TokenFileProblem::TooLong);
     }
     String::from_utf8(bytes).map_err(|_| TokenFileProblem::NotText)

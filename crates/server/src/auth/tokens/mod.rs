@@ -14,6 +14,7 @@ use rns_cache::Pattern;
 use self::verified::Verified;
 use super::Principal;
 
+pub(crate) use self::file::MAX_PATH_CHOICES;
 pub use self::{
     expiry::{Expiry, ExpiryError},
     file::{

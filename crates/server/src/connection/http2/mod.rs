@@ -5,8 +5,9 @@
 
 mod request;
 mod respond;
+mod timeouts;
 
-use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{pin::pin, rc::Rc, sync::Arc};
 
 use actix_http::Request;
 use actix_service::Service;
@@ -18,8 +19,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::{of::OfConnection, open::Activity};
-use crate::{response::send_budget::Pressure, router::service::Answered};
+pub(crate) use self::timeouts::Timeouts;
+use super::{info::ConnectionInfo, open::Activity};
+use crate::router::service::Answered;
 
 /// What clients call it in a handshake.
 pub(crate) const NAME: &[u8] = b"h2";
@@ -35,17 +37,6 @@ const WINDOW: u32 = 64 << 10;
 
 /// Bytes of a stream that may wait in memory until the connection takes them.
 const MAX_SEND_BUFFER: usize = 64 << 10;
-
-/// What holds for each connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Timeouts {
-    /// Until the first bytes of the protocol have come.
-    pub(crate) header: Duration,
-    /// For which a client may take nothing of a stream.
-    pub(crate) stall: Duration,
-    /// Under which it may be for less.
-    pub(crate) pressure: Pressure,
-}
 
 /// A request that is being answered.
 struct InProgress(Arc<Activity>);
@@ -67,7 +58,7 @@ impl Drop for InProgress {
 pub(crate) async fn serve<T, S>(
     io: T,
     service: Rc<S>,
-    of: Rc<OfConnection>,
+    of: Rc<ConnectionInfo>,
     timeouts: Timeouts,
     stopping: impl Future<Output = ()>,
 ) where

@@ -9,10 +9,10 @@ use actix_web::http::{
 };
 use http::request::Parts;
 
-use crate::connection::of::OfConnection;
+use crate::connection::info::ConnectionInfo;
 
 /// The request, or `None` where the head says what no HTTP/1 head could.
-pub(super) fn from_head(parts: &Parts, of: &Rc<OfConnection>) -> Option<Request> {
+pub(super) fn from_head(parts: &Parts, of: &Rc<ConnectionInfo>) -> Option<Request> {
     let mut request = Request::with_payload(Payload::None);
     let head = request.head_mut();
     head.method = Method::from_bytes(parts.method.as_str().as_bytes()).ok()?;

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream, server::SendResponse};
 use tokio::time::timeout;
 
-use super::Timeouts;
+use super::timeouts::Timeouts;
 use crate::{connection::open::UNDER_PRESSURE, router::service::Answered};
 
 /// Bytes that are asked for at a time to be sent.

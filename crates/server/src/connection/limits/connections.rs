@@ -7,8 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::network;
-use crate::config::FailurePolicyConfig;
+use crate::{config::FailurePolicyConfig, connection::client_network::client_network};
 
 /// The open connections of each address. An address without any has no entry.
 #[derive(Clone, Debug)]
@@ -42,7 +41,7 @@ impl PerAddress {
         if self.failure_policy.trusts(peer.ip()) {
             return Ok(None);
         }
-        let address = network(peer.ip().to_canonical());
+        let address = client_network(peer.ip().to_canonical());
         let mut open = lock(&self.open);
         let count = open.entry(address).or_default();
         if *count >= self.most {

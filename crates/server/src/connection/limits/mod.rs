@@ -7,37 +7,25 @@ mod account;
 pub(crate) mod config;
 mod connections;
 mod rate;
-mod throttled;
 
 use std::{net::IpAddr, sync::Arc};
 
-use actix_web::{HttpRequest, http::header::HeaderValue};
+use actix_web::http::header::HeaderValue;
 use quick_cache::sync::Cache;
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::account::Account;
 pub(crate) use self::{
-    account::TooMuch,
+    account::{Account, TooMuch},
     connections::{OpenHere, PerAddress},
-    throttled::Throttled,
 };
 use crate::{
+    auth::PrincipalId,
     config::{ClientLimits, Limits},
-    connection::via_nginx,
-    life_cycle::state::State,
-    response::{Answer, body::Body},
+    connection::{client_network::client_network, via_nginx},
+    response::Answer,
 };
 
 type Accounts<K> = Cache<K, Arc<Account>>;
-
-/// Who shows a credential: names are given by each cache for itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PrincipalId {
-    /// The cache; the default one has no name.
-    pub(crate) cache: Option<Arc<str>>,
-    /// The name of the holder there.
-    pub(crate) name: Arc<str>,
-}
 
 /// The accounts of all clients. An account that nobody uses goes when there are too many of them.
 pub(crate) struct Limiter {
@@ -45,7 +33,7 @@ pub(crate) struct Limiter {
     tokens: Option<(ClientLimits, Accounts<PrincipalId>)>,
 }
 
-/// The turn of a request: it lasts as long as its answer.
+/// A request that may be answered: it lasts as long as its answer.
 #[derive(Default)]
 pub(crate) struct Admission {
     accounts: Vec<Arc<Account>>,
@@ -67,31 +55,30 @@ impl Limiter {
         self.addresses.is_some() || self.tokens.is_some()
     }
 
-    /// Waits for the turn of a request from this client.
+    /// Waits until a request from this address may be answered.
     pub(crate) async fn admit_address(
         &self,
-        request: &HttpRequest,
-        state: &State,
+        address: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Admission, TooMuch> {
-        let mut turn = Admission::default();
+        let mut admission = Admission::default();
         if let Some((limits, accounts)) = &self.addresses
-            && let Some(address) = state.failure_policy.client(request)
+            && let Some(address) = address()
         {
-            let account = account(accounts, &network(address), limits);
-            turn.join(account).await?;
+            let account = account(accounts, &client_network(address), limits);
+            admission.join(account).await?;
         }
-        Ok(turn)
+        Ok(admission)
     }
 
     /// The same for the holder of a token, in addition.
     pub(crate) async fn admit_holder(
         &self,
-        turn: &mut Admission,
+        admission: &mut Admission,
         holder: &PrincipalId,
     ) -> Result<(), TooMuch> {
         match &self.tokens {
             None => Ok(()),
-            Some((limits, accounts)) => turn.join(account(accounts, holder, limits)).await,
+            Some((limits, accounts)) => admission.join(account(accounts, holder, limits)).await,
         }
     }
 }
@@ -103,7 +90,7 @@ impl Admission {
         Ok(())
     }
 
-    /// Ties an answer to this turn: its bytes are counted, and when they are sent the turn is over.
+    /// Ties an answer to this: its bytes are counted, and when they are sent the next request may be answered.
     pub(crate) fn tie(self, answer: Answer, limits: &Limits) -> Answer {
         if self.accounts.is_empty() {
             return answer;
@@ -118,9 +105,7 @@ impl Admission {
             }
             return answer;
         }
-        answer.map_body(|_, body| {
-            Body::Throttled(Box::new(Throttled::new(body, self.accounts, self.permits)))
-        })
+        answer.map_body(|_, body| body.throttled(self.accounts, self.permits))
     }
 }
 
@@ -137,17 +122,6 @@ fn account<K: std::hash::Hash + Eq + Clone>(
     }
 }
 
-/// One customer has a whole network of IPv6 addresses.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU64;
@@ -159,21 +133,15 @@ mod tests {
         let per_token =
             ClientLimits { requests_per_second: NonZeroU64::new(1000), ..ClientLimits::default() };
         let limiter = Limiter::new(&Limits { per_token, ..Limits::default() });
-        let mut turn = Admission::default();
+        let mut admission = Admission::default();
         for cache in [None, Some("team"), Some("other"), Some("team")] {
             let holder = PrincipalId { cache: cache.map(Arc::from), name: "token ci".into() };
-            assert!(limiter.admit_holder(&mut turn, &holder).await.is_ok());
+            assert!(limiter.admit_holder(&mut admission, &holder).await.is_ok());
         }
-        let [default, team, other, again] = &turn.accounts[..] else { panic!("four accounts") };
+        let [default, team, other, again] = &admission.accounts[..] else {
+            panic!("four accounts")
+        };
         assert!(Arc::ptr_eq(team, again) && !Arc::ptr_eq(team, other));
         assert!(!Arc::ptr_eq(team, default));
-    }
-
-    #[test]
-    fn neighbours_in_an_ipv6_network_share_an_account() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::"));
-        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

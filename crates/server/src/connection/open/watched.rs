@@ -15,23 +15,23 @@ use super::{
     Roster,
     roster::{LONG_HEAD, LongHead},
 };
-use crate::{connection::of::OfConnection, fast_path::Socket};
+use crate::{connection::info::ConnectionInfo, fast_path::Socket};
 
 /// A socket, with the place where it is noted what happens on it.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     socket: S,
-    of: Rc<OfConnection>,
+    of: Rc<ConnectionInfo>,
     roster: Roster,
     long_head: Option<LongHead>,
 }
 
 impl<S> Watched<S> {
-    pub(crate) const fn new(socket: S, of: Rc<OfConnection>, roster: Roster) -> Self {
+    pub(crate) const fn new(socket: S, of: Rc<ConnectionInfo>, roster: Roster) -> Self {
         Self { socket, of, roster, long_head: None }
     }
 
-    pub(crate) const fn of(&self) -> &Rc<OfConnection> {
+    pub(crate) const fn of(&self) -> &Rc<ConnectionInfo> {
         &self.of
     }
 

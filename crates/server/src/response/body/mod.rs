@@ -1,20 +1,26 @@
 //! Bodies of answers.
 
 mod direct;
+mod download;
+mod throttled;
 
 use std::{
-    convert::Infallible,
-    fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
-use rns_cache::{CacheError, Chunks, Piece};
+use tokio::sync::OwnedSemaphorePermit;
 
-pub(crate) use self::direct::Direct;
-use crate::{connection::limits::Throttled, metrics::Transfer, response::send_budget::Share};
+pub(crate) use self::download::{Aborted, Download, Held};
+use self::{
+    direct::{Direct, DirectSource, MIN_DIRECT_BYTES},
+    download::{Large, MAX_SLICE_BYTES},
+    throttled::Throttled,
+};
+use crate::{connection::limits::Account, fast_path::Outbox, response::send_budget::Share};
 
 /// What follows the headers.
 pub(crate) enum Body {
@@ -28,89 +34,10 @@ pub(crate) enum Body {
     Large(Large),
     /// Chunks from the store.
     Stream(Download),
-    /// One of these, which is sent past the framework.
+    /// Another one, which is sent past the framework.
     Direct(Box<Direct>),
-    /// One of these, for a client that may not take everything at once.
-    Throttled(Box<Throttled>),
-}
-
-/// A body that was read before it is sent.
-pub(crate) struct Held {
-    bytes: Bytes,
-    transfer: Transfer,
-    /// What it takes of the budget.
-    _share: Share,
-}
-
-impl Held {
-    pub(crate) const fn new(bytes: Bytes, transfer: Transfer, share: Share) -> Self {
-        Self { bytes, transfer, _share: share }
-    }
-
-    fn next(&mut self) -> Option<Bytes> {
-        if self.bytes.is_empty() {
-            self.transfer.complete();
-            return None;
-        }
-        self.transfer.sent(self.bytes.len());
-        Some(std::mem::take(&mut self.bytes))
-    }
-}
-
-/// Bytes in memory that are too many to be sent without a share of the budget.
-pub(crate) struct Large {
-    bytes: Bytes,
-    _share: Share,
-}
-
-/// The framework copies what it is given; it gets so much at a time.
-const SLICE: usize = 32 << 10;
-
-impl Large {
-    fn next(&mut self) -> Option<Bytes> {
-        let length = self.bytes.len().min(SLICE);
-        (length > 0).then(|| self.bytes.split_to(length))
-    }
-}
-
-/// A body that is sent as it is read.
-pub(crate) struct Download {
-    chunks: Box<dyn Chunks>,
-    /// The length, where it is known.
-    length: Option<u64>,
-    transfer: Transfer,
-    /// What it takes of the budget.
-    _share: Share,
-}
-
-impl Download {
-    pub(crate) fn new(
-        chunks: Box<dyn Chunks>,
-        length: Option<u64>,
-        transfer: Transfer,
-        share: Share,
-    ) -> Self {
-        Self { chunks, length, transfer, _share: share }
-    }
-}
-
-/// The transfer broke off after the head had been sent. The connection is closed, so that the client
-/// sees that what it has is not all. The reason has been told to the operator.
-#[derive(Debug)]
-pub(crate) struct Aborted;
-
-impl fmt::Display for Aborted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the transfer broke off")
-    }
-}
-
-impl std::error::Error for Aborted {}
-
-impl From<Infallible> for Aborted {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
+    /// Another one, for a client that may not take everything at once.
+    Throttled(Box<Throttled<Self>>),
 }
 
 impl Body {
@@ -128,8 +55,8 @@ impl Body {
     pub(crate) fn uncounted(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Large(large) => large.bytes.len(),
-            Self::Throttled(throttled) => throttled.uncounted(),
+            Self::Large(large) => large.len(),
+            Self::Throttled(throttled) => throttled.body().uncounted(),
             Self::Held(_) | Self::Head(_) | Self::Stream(_) | Self::Direct(_) => 0,
         }
     }
@@ -138,20 +65,20 @@ impl Body {
     fn body_size(&self) -> BodySize {
         match self {
             Self::Bytes(bytes) => BodySize::Sized(bytes.len() as u64),
-            Self::Held(held) => BodySize::Sized(held.bytes.len() as u64),
-            Self::Large(large) => BodySize::Sized(large.bytes.len() as u64),
+            Self::Held(held) => BodySize::Sized(held.len() as u64),
+            Self::Large(large) => BodySize::Sized(large.len() as u64),
             Self::Head(size) => *size,
-            Self::Stream(download) => download.length.map_or(BodySize::Stream, BodySize::Sized),
-            // Length and end are seen to by whoever has made it so.
+            Self::Stream(download) => download.len().map_or(BodySize::Stream, BodySize::Sized),
+            // The connection sends the length, and checks the end.
             Self::Direct(_) => BodySize::Stream,
-            Self::Throttled(throttled) => throttled.size(),
+            Self::Throttled(throttled) => throttled.body().body_size(),
         }
     }
 
     /// How many bytes are to be sent that need a share of the budget and have none.
     pub(crate) fn needs_share(&self) -> Option<u64> {
         match self {
-            Self::Bytes(bytes) if bytes.len() >= SLICE => Some(bytes.len() as u64),
+            Self::Bytes(bytes) if bytes.len() >= MAX_SLICE_BYTES => Some(bytes.len() as u64),
             Self::Throttled(throttled) => throttled.body().needs_share(),
             _ => None,
         }
@@ -160,10 +87,41 @@ impl Body {
     /// The same body with its share of the budget.
     pub(crate) fn with_share(self, share: Share) -> Self {
         match self {
-            Self::Bytes(bytes) => Self::Large(Large { bytes, _share: share }),
-            Self::Throttled(throttled) => Self::Throttled(Box::new(throttled.with_share(share))),
+            Self::Bytes(bytes) => Self::Large(Large::new(bytes, share)),
+            Self::Throttled(throttled) => {
+                Self::Throttled(Box::new(throttled.map(|body| body.with_share(share))))
+            }
             body => body,
         }
+    }
+
+    /// The same body for a client with these accounts, which may have other requests answered when it is sent.
+    pub(crate) fn throttled(
+        self,
+        accounts: Vec<Arc<Account>>,
+        permits: Vec<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self::Throttled(Box::new(Throttled::new(self, accounts, permits)))
+    }
+
+    /// The same body, sent through the outbox, and its length; a body for which that is impossible, or of no use, as it is.
+    pub(crate) fn through(self, outbox: &Outbox) -> (Self, Option<u64>) {
+        let (source, length) = match self {
+            Self::Held(held) if held.len() >= MIN_DIRECT_BYTES => {
+                let length = held.len() as u64;
+                (DirectSource::Held(held), length)
+            }
+            Self::Large(large) => {
+                let length = large.len() as u64;
+                (DirectSource::Large(large), length)
+            }
+            Self::Stream(download) => match download.len() {
+                Some(length) if length > 0 => (DirectSource::Download(download), length),
+                _ => return (Self::Stream(download), None),
+            },
+            body => return (body, None),
+        };
+        (Self::Direct(Box::new(Direct::new(source, length, outbox.clone()))), Some(length))
     }
 
     /// The same answer without its bytes.
@@ -192,39 +150,6 @@ impl MessageBody for Body {
             Self::Stream(download) => download.poll_next(cx),
             Self::Direct(direct) => direct.poll_next(cx),
             Self::Throttled(throttled) => throttled.poll_next(cx),
-        }
-    }
-}
-
-impl Download {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
-        let chunk = self.chunks.poll_chunk(cx);
-        chunk.map(|chunk| self.count(chunk, Bytes::len))
-    }
-
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Aborted>>> {
-        let piece = self.chunks.poll_piece(cx);
-        piece.map(|piece| self.count(piece, Piece::left))
-    }
-
-    fn count<T>(
-        &mut self,
-        next: Option<Result<T, CacheError>>,
-        len: impl FnOnce(&T) -> usize,
-    ) -> Option<Result<T, Aborted>> {
-        match next {
-            Some(Ok(next)) => {
-                self.transfer.sent(len(&next));
-                Some(Ok(next))
-            }
-            Some(Err(error)) => {
-                self.transfer.abort(&error);
-                Some(Err(Aborted))
-            }
-            None => {
-                self.transfer.complete();
-                None
-            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 
 use crate::{
-    caches::registry::Cache,
+    caches::cache::Cache,
     life_cycle::state::State,
     response::{self, Answer, Caching, Entity},
 };
@@ -24,5 +24,5 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, view: &Cache) -> A
 }
 
 async fn is_out(state: &State, view: &Cache) -> bool {
-    !view.signer().problems().is_empty() || !state.readiness_cache.store(state).await.is_empty()
+    !view.signer().problems().is_empty() || !state.store_problems().await.is_empty()
 }

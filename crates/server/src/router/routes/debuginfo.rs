@@ -7,8 +7,8 @@ use rns_formats::{Sha256Digest, url::BuildId};
 use serde_json::json;
 
 use crate::{
-    caches::registry::Cache,
-    response::{self, Answer, Caching, Entity, error::error_response},
+    caches::cache::Cache,
+    response::{self, Answer, Caching, Entity, error_response},
 };
 
 pub(crate) async fn get(request: &HttpRequest, view: &Cache, id: &BuildId) -> Answer {

@@ -4,10 +4,9 @@ use actix_web::HttpRequest;
 use rns_formats::HashPart;
 
 use crate::{
-    caches::registry::Cache,
+    caches::cache::Cache,
     life_cycle::state::State,
-    response::{self, Answer, Caching, Entity, error::error_response},
-    router,
+    response::{self, Answer, Caching, Entity, error_response},
 };
 
 pub(crate) async fn get(
@@ -21,7 +20,7 @@ pub(crate) async fn get(
     let _turn = state.large_metadata.download(client, 0).await;
     let answer = answer(request, view, hash).await;
     let answer = response::for_method(request.method(), answer);
-    router::with_share(request, state, answer).await
+    response::with_share(answer, &state.send_budget, || client).await
 }
 
 async fn answer(request: &HttpRequest, view: &Cache, hash: HashPart) -> Answer {

@@ -5,10 +5,10 @@ use rns_cache::LogContents;
 use rns_formats::url::LogName;
 
 use crate::{
-    caches::registry::Cache,
+    caches::cache::Cache,
     life_cycle::state::State,
     metrics::Kind,
-    response::{self, Answer, Caching, Entity, blob, body::Body, error::error_response},
+    response::{self, Answer, Caching, Entity, blob, body::Body, error_response},
 };
 
 pub(crate) async fn get(

@@ -6,14 +6,14 @@ use rns_cache::{NarAnswer, Piece, ReadyBody};
 use rns_formats::url::NarName;
 
 use crate::{
-    caches::registry::Cache,
+    caches::cache::Cache,
     connection::via_nginx,
     life_cycle::state::State,
     metrics::Kind,
     response::{
         self, Answer, Caching, Entity, Part, blob,
         body::Body,
-        error::error_response,
+        error_response,
         preserialized::{Audience, Preserialized},
     },
 };
@@ -63,11 +63,12 @@ pub(crate) fn at_hand(
 ) -> Option<Option<Piece>> {
     // How long an answer may be kept depends on whether its URL names the NAR.
     name.nar_hash?;
-    let nar = view.store.nar_now(name, by_name && via_nginx::sends_files(state))?;
+    let nar =
+        view.store.nar_now(name, by_name && via_nginx::sends_files(state.config.nginx.as_ref()))?;
     let entity = entity(name, &nar.etag);
     match nar.body {
         ReadyBody::FileName(file) => {
-            let location = via_nginx::location_of(state, &file)?;
+            let location = via_nginx::location_of(state.config.nginx.as_ref(), &file)?;
             Preserialized::head(&blob::by_nginx(&entity, location), 0).write(audience, head);
             Some(None)
         }

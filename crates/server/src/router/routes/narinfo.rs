@@ -8,14 +8,13 @@ use rns_cache::{PathRecord, Peek};
 use rns_formats::{HashPart, NarInfo, Sha256Digest};
 
 use crate::{
-    caches::{registry::Cache, signing::Signer},
+    caches::{cache::Cache, signing::Signer},
+    connection::request_parts::RequestParts,
     life_cycle::state::State,
     narinfo_cache::{CachedNarinfo, Version},
     response::{
-        self, Answer, Caching, Entity, body::Body, error::error_response,
-        preserialized::Preserialized,
+        self, Answer, Caching, Entity, body::Body, error_response, preserialized::Preserialized,
     },
-    router::request_parts::RequestParts,
 };
 
 pub(crate) async fn get(

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::{
     auth::{Permission, config::AccessConfig},
-    caches::registry::Cache,
-    connection::of,
+    caches::cache::Cache,
+    connection::request_parts::RequestParts as _,
     life_cycle::state::State,
     response::{Answer, Caching, Entity},
     router::page::{Page, content_security_policy, visited_url},
@@ -19,7 +19,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State, view: &Cache) -> Answer 
     // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
     let connection = request.connection_info();
     let public_url = state.config.public_url.as_deref().filter(|_| !view.has_host);
-    let is_secure = connection.scheme() == "https" || of::is_tls(request);
+    let is_secure = connection.scheme() == "https" || request.is_tls();
     let url = visited_url(public_url, is_secure, is_host_told(request).then(|| connection.host()));
     let url = format!("{url}{}", view.path);
     let signer = view.signer();

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use bytes::Bytes;
 
 use crate::{
-    caches::registry::Cache,
+    caches::cache::Cache,
     response::{Answer, Caching, Entity},
 };
 

@@ -7,8 +7,8 @@ use rns_cache::CacheError;
 use rns_formats::{DrvOutputId, Sha256Digest, StorePath};
 
 use crate::{
-    caches::{registry::Cache, signing::Signable},
-    response::{self, Answer, Caching, Entity, error::error_response},
+    caches::{cache::Cache, signing::Signable},
+    response::{self, Answer, Caching, Entity, error_response},
 };
 
 pub(crate) async fn get(request: &HttpRequest, view: &Cache, id: &DrvOutputId) -> Answer {

@@ -17,10 +17,10 @@ use rns_cache::{Served, ServedFile};
 use rns_formats::{HashPart, url::ServePath};
 
 use crate::{
-    caches::registry::Cache,
+    caches::cache::Cache,
     life_cycle::state::State,
     metrics::Kind,
-    response::{self, Answer, Caching, Entity, blob, error::error_response},
+    response::{self, Answer, Caching, Entity, blob, error_response},
 };
 
 /// For everything served from inside a store path.

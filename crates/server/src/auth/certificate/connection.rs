@@ -7,11 +7,11 @@ use std::{
 
 use rustls::{ServerConnection, pki_types::CertificateDer};
 
-use super::{
-    Subject,
-    client_certificate::{ClientCertificate, Owner},
+use super::{CertificateOwner, ClientCertificate};
+use crate::{
+    auth::Subject,
+    connection::tls::{ClientCa, Vouching, vouches},
 };
-use crate::connection::tls::{ClientCa, Vouching, vouches};
 
 /// A certificate that was good once is looked at again after this time: it may have expired since.
 const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 pub(crate) struct ConnectionCertificate {
     /// The client's own certificate, then those that it is signed by.
     chain: Vec<CertificateDer<'static>>,
-    owner: Option<Arc<Owner>>,
+    owner: Option<Arc<CertificateOwner>>,
     client_ca: ClientCa,
     found_good: Mutex<Option<FoundGood>>,
 }
@@ -45,7 +45,7 @@ impl ConnectionCertificate {
             owner: chain
                 .first()
                 .and_then(|own| Subject::of_certificate(own))
-                .map(|subject| Arc::new(Owner::new(subject))),
+                .map(|subject| Arc::new(CertificateOwner::new(subject))),
             client_ca,
             found_good: Mutex::new(None),
         }

@@ -1,50 +1,25 @@
-//! The certificate of a client: shown to this server, or to an nginx in front that says what it was.
+//! The certificate that comes with a request: shown to this server, or to an nginx in front that says what it was.
 
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderValue};
 
-use super::{ConnectionCertificate, Subject};
-use crate::{connection::via_nginx, router::request_parts::RequestParts};
+use super::{CertificateOwner, ClientCertificate};
+use crate::{auth::Subject, connection::request_parts::RequestParts};
 
 /// What nginx says: `$ssl_client_verify` and `$ssl_client_s_dn`.
 const VERIFY: &str = "x-ssl-client-verify";
 const SUBJECT: &str = "x-ssl-client-s-dn";
 
-/// The certificate that a client shows with its request.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ClientCertificate {
-    /// None.
-    None,
-    /// A good one.
-    Of(Arc<Owner>),
-    /// One that is not good; why, for the operator.
-    Wrong(&'static str),
-}
-
-/// Whose certificate it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub(crate) subject: Subject,
-    /// What it is called in the log and where limits are kept.
-    pub(crate) name: Arc<str>,
-}
-
-impl Owner {
-    pub(crate) fn new(subject: Subject) -> Self {
-        Self { name: format!("certificate {subject}").into(), subject }
-    }
-}
-
 impl ClientCertificate {
     /// That of a request.
     pub(crate) fn of(request: &impl RequestParts) -> Self {
-        // Whoever reaches the machine can connect to a TCP port; who can to a unix socket is the operator's choice.
-        let is_nginx = via_nginx::is_nginx(request) && request.head().peer_addr.is_none();
+        // Any client can connect to a TCP port; the operator chooses which processes can connect to a unix socket.
+        let is_nginx = request.is_from_nginx() && request.head().peer_addr.is_none();
         match said(request.head().headers(), is_nginx) {
             Self::None => request
-                .of_connection()
-                .and_then(|of| of.certificate.get().map(ConnectionCertificate::certificate))
+                .connection()
+                .and_then(|of| of.certificate.get().map(|certificate| certificate.certificate()))
                 .unwrap_or(Self::None),
             said => said,
         }
@@ -61,7 +36,7 @@ fn said(headers: &HeaderMap, is_nginx: bool) -> ClientCertificate {
             "headers about a certificate, from somebody who is not nginx on a unix socket",
         ),
         (Ok(Some("SUCCESS")), Ok(Some(subject))) => match Subject::of_text(subject) {
-            Ok(subject) => ClientCertificate::Of(Arc::new(Owner::new(subject))),
+            Ok(subject) => ClientCertificate::Of(Arc::new(CertificateOwner::new(subject))),
             Err(_) => ClientCertificate::Wrong("the subject of its certificate cannot be read"),
         },
         (Ok(_), Ok(_)) => ClientCertificate::Wrong("nginx did not find its certificate good"),
@@ -99,7 +74,7 @@ mod tests {
     #[test]
     fn nginx_is_believed_and_nobody_else_is() {
         let good = headers(&[("X-SSL-Client-Verify", "SUCCESS"), ("X-SSL-Client-S-DN", "CN=ci")]);
-        let owner = Owner::new(Subject::parse("CN=ci").unwrap());
+        let owner = CertificateOwner::new(Subject::parse("CN=ci").unwrap());
         assert_eq!(&*owner.name, "certificate CN=ci");
         assert_eq!(said(&good, true), ClientCertificate::Of(Arc::new(owner)));
         assert!(matches!(said(&good, false), ClientCertificate::Wrong(_)));

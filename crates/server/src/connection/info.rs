@@ -1,16 +1,15 @@
-//! What is known of a connection, for those who answer its requests.
+//! Facts about a connection, for the answers to its requests.
 
 use std::{cell::OnceCell, net::SocketAddr, sync::Arc};
 
 use crate::{
     auth::ConnectionCertificate,
     connection::{listen::Purpose, open::Activity},
-    router::request_parts::RequestParts,
 };
 
-/// What is known of a connection.
+/// Facts about a connection.
 #[derive(Debug)]
-pub(crate) struct OfConnection {
+pub(crate) struct ConnectionInfo {
     /// Who connects to its listener.
     pub(crate) purpose: Purpose,
     /// Whether it has TLS.
@@ -21,14 +20,4 @@ pub(crate) struct OfConnection {
     pub(crate) certificate: OnceCell<ConnectionCertificate>,
     /// What it does.
     pub(crate) activity: Arc<Activity>,
-}
-
-/// Whether a request came in by a listener of this purpose.
-pub(crate) fn is_for(request: &impl RequestParts, purpose: Purpose) -> bool {
-    request.of_connection().is_some_and(|of| of.purpose == purpose)
-}
-
-/// Whether the connection of a request has TLS.
-pub(crate) fn is_tls(request: &impl RequestParts) -> bool {
-    request.of_connection().is_some_and(|of| of.is_tls)
 }

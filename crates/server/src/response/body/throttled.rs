@@ -8,32 +8,29 @@ use std::{
     time::Duration,
 };
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::MessageBody;
 use bytes::Bytes;
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Sleep, sleep},
 };
 
-use super::account::Account;
-use crate::response::{
-    body::{Aborted, Body},
-    send_budget::Share,
-};
+use super::download::Aborted;
+use crate::connection::limits::Account;
 
-/// A body with the turn that it belongs to.
-pub(crate) struct Throttled {
-    body: Body,
+/// A body with the accounts that its bytes are counted on.
+pub(crate) struct Throttled<B> {
+    body: B,
     accounts: Vec<Arc<Account>>,
     /// What is to be sent when the time has come.
     held: Option<(Pin<Box<Sleep>>, Bytes)>,
-    /// The turn is over when the body is.
+    /// Other requests of the client may be answered when the body is sent.
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
-impl Throttled {
+impl<B: MessageBody<Error = Aborted> + Unpin> Throttled<B> {
     pub(crate) fn new(
-        body: Body,
+        body: B,
         accounts: Vec<Arc<Account>>,
         permits: Vec<OwnedSemaphorePermit>,
     ) -> Self {
@@ -41,20 +38,12 @@ impl Throttled {
         Self { body, accounts, held: None, _permits: permits }
     }
 
-    pub(crate) const fn body(&self) -> &Body {
+    pub(crate) const fn body(&self) -> &B {
         &self.body
     }
 
-    pub(crate) fn with_share(self, share: Share) -> Self {
-        Self { body: self.body.with_share(share), ..self }
-    }
-
-    pub(crate) fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    pub(crate) fn uncounted(&self) -> usize {
-        self.body.uncounted()
+    pub(crate) fn map(self, change: impl FnOnce(B) -> B) -> Self {
+        Self { body: change(self.body), ..self }
     }
 
     pub(crate) fn poll_next(

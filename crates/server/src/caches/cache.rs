@@ -1,0 +1,177 @@
+//! One named cache.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use actix_web::http::header::HeaderValue;
+use bytes::Bytes;
+use rns_cache::{BinaryCache, CacheFactory, Pattern};
+use rns_formats::CacheInfo;
+
+use crate::{
+    auth::{
+        Access, denied,
+        tokens::{TokenFileError, Tokens},
+    },
+    caches::{
+        outage::Outage,
+        scoped::ScopedCaches,
+        signing::{SharedSigner, Signer, share},
+    },
+    config::{CacheConfig, NamedCache},
+};
+
+/// Numbers the caches that were ever there, so that nothing that was rendered for one is sent for another.
+static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+
+/// One named cache: its backends, keys and rules of access.
+pub(crate) struct Cache {
+    /// Its name in the configuration; the default one has none.
+    pub(crate) name: Option<Arc<str>>,
+    /// Its number, which no other cache ever had.
+    pub(crate) id: u32,
+    /// The backends, as far as they are shown.
+    pub(crate) store: Arc<dyn BinaryCache>,
+    /// Whether it is known by a host name of its own.
+    pub(crate) has_host: bool,
+    /// The path it is under: empty, or with a slash at the beginning and none at the end.
+    pub(crate) path: String,
+    /// The body of `/nix-cache-info`.
+    pub(crate) cache_info: Bytes,
+    /// Who may do what.
+    pub(crate) access: Arc<Access>,
+    /// The header `WWW-Authenticate`.
+    pub(crate) challenge: HeaderValue,
+    /// Its configuration.
+    pub(crate) config: CacheConfig,
+    /// Narinfos that cannot be answered.
+    pub(crate) outage: Outage,
+    /// Tokens that cannot be checked.
+    pub(crate) token_outage: Outage,
+    signer: Arc<SharedSigner>,
+    /// Whether the keys could not be used when they were last loaded.
+    keys_refused: AtomicBool,
+    scoped: ScopedCaches<Self>,
+    factory: Arc<dyn CacheFactory>,
+}
+
+impl Cache {
+    pub(super) fn new(
+        factory: &Arc<dyn CacheFactory>,
+        named: Option<&NamedCache>,
+        config: &CacheConfig,
+    ) -> Self {
+        let name: Option<Arc<str>> = named.map(|named| named.name.as_str().into());
+        let store = factory.cache(name.as_deref(), &config.expose);
+        let signer = Signer::load(&config.signing);
+        let cache_info = CacheInfo {
+            store_dir: store.store_dir().clone(),
+            want_mass_query: config.want_mass_query,
+            priority: config.priority,
+            unknown: Vec::new(),
+        };
+        let cache = Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            store,
+            has_host: named.is_some_and(|named| !named.hosts.is_empty()),
+            path: named.and_then(|named| named.path.clone()).unwrap_or_default(),
+            cache_info: Bytes::from(cache_info.to_string()),
+            access: Arc::new(Access::new(name.clone(), &config.access)),
+            challenge: denied::challenge(name.as_deref()),
+            name,
+            config: config.clone(),
+            outage: Outage::default(),
+            token_outage: Outage::default(),
+            keys_refused: (!signer.problems().is_empty()).into(),
+            signer: Arc::new(share(signer)),
+            scoped: ScopedCaches::default(),
+            factory: Arc::clone(factory),
+        };
+        cache.access.with_tokens(|tokens| cache.prepare(tokens));
+        cache
+    }
+
+    /// The same cache for the holders of a token that shows only paths with such names, and their references.
+    fn confined_to(&self, paths: &[Pattern]) -> Self {
+        let policy = self.config.expose.restricted_to(paths.to_vec());
+        Self {
+            name: self.name.clone(),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            store: self.factory.cache(self.name.as_deref(), &policy),
+            has_host: self.has_host,
+            path: self.path.clone(),
+            cache_info: self.cache_info.clone(),
+            access: Arc::clone(&self.access),
+            challenge: self.challenge.clone(),
+            config: CacheConfig { expose: policy, ..self.config.clone() },
+            outage: Outage::default(),
+            token_outage: Outage::default(),
+            signer: Arc::clone(&self.signer),
+            keys_refused: false.into(),
+            scoped: ScopedCaches::default(),
+            factory: Arc::clone(&self.factory),
+        }
+    }
+
+    /// The cache for clients that are confined to these paths. `None`: no token confines its holder so.
+    pub(crate) fn scoped_to(&self, paths: &[Pattern]) -> Option<Arc<Self>> {
+        self.scoped.get(paths)
+    }
+
+    /// Reads the file of tokens again. Downloads that run are not touched.
+    ///
+    /// # Errors
+    /// What is wrong with it; the tokens stay as they were.
+    pub(crate) fn reload_tokens(&self) -> Result<usize, TokenFileError> {
+        self.access.reload_tokens(|tokens| self.prepare(tokens))
+    }
+
+    /// Makes the scoped caches of the holders of tokens, before these are let in.
+    fn prepare(&self, tokens: &Tokens) {
+        self.scoped.keep(tokens.paths(), |paths| self.confined_to(paths));
+    }
+
+    /// The keys in use.
+    #[must_use]
+    pub(crate) fn signer(&self) -> arc_swap::Guard<Arc<Signer>> {
+        self.signer.load()
+    }
+
+    /// The begin of a line of the log that is about this cache.
+    pub(crate) fn label(&self) -> String {
+        self.access.label()
+    }
+
+    /// Its backends as every client sees them, and as the holders of confined tokens do.
+    pub(super) fn stores(&self) -> Vec<Arc<dyn BinaryCache>> {
+        let scoped = self.scoped.all();
+        let scoped = scoped.iter().map(|cache| Arc::clone(&cache.store));
+        std::iter::once(Arc::clone(&self.store)).chain(scoped).collect()
+    }
+
+    /// Problems of keys and of the file of tokens, for the operator.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.signer().problems().iter().cloned().chain(self.access.problems()).collect()
+    }
+
+    /// Whether the keys could not be used when they were last loaded: older ones are in use, or none.
+    pub(crate) fn are_keys_refused(&self) -> bool {
+        self.keys_refused.load(Ordering::Relaxed)
+    }
+
+    /// Loads the keys anew. Downloads that run are not touched.
+    ///
+    /// # Errors
+    /// The problems of the new keys; the old ones stay in use, unless these had problems as well.
+    pub(crate) fn reload_keys(&self) -> Result<(), Vec<String>> {
+        let new = Signer::load(&self.config.signing);
+        let problems = new.problems().to_vec();
+        self.keys_refused.store(!problems.is_empty(), Ordering::Relaxed);
+        if problems.is_empty() || !self.signer().problems().is_empty() {
+            self.signer.store(Arc::new(new));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}
