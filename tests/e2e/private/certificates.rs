@@ -122,7 +122,7 @@ fn what_only_nginx_may_say_is_believed_of_nobody_else() {
     let private = server().store(&standard.store).section(RULES).start();
     let refused = private.connect().send(&claim("/nix-cache-info"));
     assert_eq!(refused.status(), 401);
-    assert_logged(&private, "headers about a certificate, from somebody who is not nginx");
+    assert_logged(&private, "headers about a certificate that did not come from nginx");
 
     // Not even of nginx, where everybody can connect.
     let (certificate, key, ca) = (given("one.crt"), given("one.key"), given("ca.crt"));

@@ -84,7 +84,7 @@ fn a_bad_file_is_refused_and_the_last_good_one_stays() {
     eventually(|| status(&private.server, &private.token) == 401);
 }
 
-/// That nobody is let in by a token, and why.
+/// No token is accepted, and the log says why.
 fn assert_closed(server: &Server, token: &str, why: &str) {
     // An outage and no refusal, which clients would remember.
     assert_refusal(&get_with(server, token, CACHE_INFO), 503);

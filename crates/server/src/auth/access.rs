@@ -26,7 +26,7 @@ pub(crate) struct Access {
     cache: Option<Arc<str>>,
     anonymous: Permissions,
     file: Option<PathBuf>,
-    /// The tokens of the file, or why there are none: then nobody is let in by a token.
+    /// The tokens of the file, or why there are none: then no token is accepted.
     tokens: ArcSwap<Result<Tokens, TokenFileError>>,
     /// Whether the file could not be used when it was last read.
     is_refused: AtomicBool,

@@ -17,15 +17,15 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// Caches that are about to be shown. Dropped: they will not be.
 pub(crate) struct PendingCaches {
-    pub(crate) views: Arc<CacheRegistry>,
+    pub(crate) caches: Arc<CacheRegistry>,
     settled: JoinHandle<()>,
 }
 
 impl PendingCaches {
     /// To be called where tasks can be spawned.
-    pub(crate) fn new(views: CacheRegistry) -> Self {
-        let views = Arc::new(views);
-        Self { settled: tokio::spawn(settle(Arc::clone(&views))), views }
+    pub(crate) fn new(caches: CacheRegistry) -> Self {
+        let caches = Arc::new(caches);
+        Self { settled: tokio::spawn(settle(Arc::clone(&caches))), caches }
     }
 
     /// Waits until they can be shown.
@@ -47,9 +47,9 @@ impl Drop for PendingCaches {
 }
 
 /// Returns when it is known what is shown, or when that takes too long.
-async fn settle(views: Arc<CacheRegistry>) {
+async fn settle(caches: Arc<CacheRegistry>) {
     let known = async {
-        for store in views.stores() {
+        for store in caches.stores() {
             while store.settled().await.is_err() {
                 sleep(AGAIN).await;
             }

@@ -175,14 +175,14 @@ impl Reloader {
             }
             (None, None) => {}
         }
-        let views = self.state.prepare(&new.caches);
+        let caches = self.state.prepare(&new.caches);
         // A file that broke since it was looked at must not take the place of what is good.
-        let problems: Vec<String> = views.all().flat_map(|view| view.problems()).collect();
+        let problems: Vec<String> = caches.all().flat_map(|cache| cache.problems()).collect();
         if !problems.is_empty() {
             return Err(Problems::Refused(problems));
         }
         self.next = Some(Next {
-            coming: PendingCaches::new(views),
+            coming: PendingCaches::new(caches),
             caches: new.caches,
             tls: new.tls,
             seen,
@@ -195,20 +195,25 @@ impl Reloader {
         let Some(mut next) = self.next.take_if(|next| next.coming.is_settled()) else { return };
         // What was withdrawn while it waited must not come back with it.
         if next.seen.keys.changed() {
-            self.load_keys(&next.coming.views, true);
+            self.load_keys(&next.coming.caches, true);
         }
         let tokens_changed = next.seen.tokens.changed();
         if tokens_changed {
-            self.load_tokens(&next.coming.views, true);
+            self.load_tokens(&next.coming.caches, true);
         }
         // Those in use may be younger than what was read for the coming ones.
-        if next.coming.views.all().any(|view| view.are_keys_refused() || view.access.is_refused()) {
+        if next
+            .coming
+            .caches
+            .all()
+            .any(|cache| cache.are_keys_refused() || cache.access.is_refused())
+        {
             tracing::error!("reload refused, everything stays as it was: a file broke meanwhile");
             systemd::ready(&format!("{status}; the last reload was refused, see the log"));
             return;
         }
         self.tokens_changing = tokens_changed;
-        self.state.exchange(Arc::clone(&next.coming.views));
+        self.state.exchange(Arc::clone(&next.coming.caches));
         self.seen = next.seen;
         self.caches = next.caches;
         self.tls = next.tls;
@@ -242,10 +247,10 @@ impl Reloader {
         if self.next_look > Instant::now() {
             return;
         }
-        let views = self.state.views.load_full();
+        let caches = self.state.caches.load_full();
         let changed = self.seen.keys.changed();
-        self.load_keys(&views, changed);
-        self.look_at_tokens(&views);
+        self.load_keys(&caches, changed);
+        self.look_at_tokens(&caches);
         self.look_at_tls();
         self.next_look = Instant::now() + self.pause();
     }
@@ -259,33 +264,33 @@ impl Reloader {
         let has_client_ca = self.tls.as_ref().is_some_and(|files| files.client_ca.is_some());
         let awaited = self.tls_changing
             || self.tls_refused
-            || self.state.views.load().all().any(|view| view.are_keys_refused());
+            || self.state.caches.load().all().any(|cache| cache.are_keys_refused());
         if has_tokens || has_client_ca || awaited { OFTEN } else { SELDOM }
     }
 
     /// Loads keys that have changed, and those that could not be used the last time: what kept them from that need not be seen
     /// from the look of the files.
-    fn load_keys(&mut self, views: &CacheRegistry, changed: bool) {
+    fn load_keys(&mut self, caches: &CacheRegistry, changed: bool) {
         if changed {
             self.told.clear();
         }
-        for view in views.all().filter(|view| changed || view.are_keys_refused()) {
-            let cache = view.label();
-            match view.reload_keys() {
+        for cache in caches.all().filter(|cache| changed || cache.are_keys_refused()) {
+            let label = cache.label();
+            match cache.reload_keys() {
                 Ok(()) => {
-                    let keys = view.signer().public_keys();
+                    let keys = cache.signer().public_keys();
                     let names: Vec<_> = keys.iter().map(|key| key.name().to_string()).collect();
                     tracing::info!(
-                        "{cache}key files have changed; signing with {}",
+                        "{label}key files have changed; signing with {}",
                         names.join(", ")
                     );
                 }
                 Err(problems) => {
-                    let kept = view.signer().problems().is_empty();
+                    let kept = cache.signer().problems().is_empty();
                     let outcome =
                         if kept { "the keys stay as they were" } else { "still not ready" };
                     for problem in problems {
-                        self.tell(format!("{cache}{outcome}: {problem}"));
+                        self.tell(format!("{label}{outcome}: {problem}"));
                     }
                 }
             }
@@ -293,30 +298,30 @@ impl Reloader {
     }
 
     /// Files of tokens are read when none has changed since the last look.
-    fn look_at_tokens(&mut self, views: &CacheRegistry) {
+    fn look_at_tokens(&mut self, caches: &CacheRegistry) {
         let changed = self.seen.tokens.changed();
         if !changed {
-            self.load_tokens(views, self.tokens_changing);
+            self.load_tokens(caches, self.tokens_changing);
         }
         self.tokens_changing = changed;
     }
 
     /// The same as [`Self::load_keys`] for tokens.
-    fn load_tokens(&mut self, views: &CacheRegistry, changed: bool) {
+    fn load_tokens(&mut self, caches: &CacheRegistry, changed: bool) {
         if changed {
             self.told.clear();
         }
-        let views = views.all().filter(|view| view.config.access.tokens.is_some());
-        for view in views.filter(|view| changed || view.access.is_refused()) {
-            let cache = view.label();
-            let had_problems = !view.access.problems().is_empty();
-            match view.reload_tokens() {
-                Ok(number) => tracing::info!("{cache}tokens were read again: {number}"),
+        let caches = caches.all().filter(|cache| cache.config.access.tokens.is_some());
+        for cache in caches.filter(|cache| changed || cache.access.is_refused()) {
+            let label = cache.label();
+            let had_problems = !cache.access.problems().is_empty();
+            match cache.reload_tokens() {
+                Ok(number) => tracing::info!("{label}tokens were read again: {number}"),
                 Err(problem) if had_problems => {
-                    self.tell(format!("{cache}still nobody is let in by a token: {problem}"));
+                    self.tell(format!("{label}still no token is accepted: {problem}"));
                 }
                 Err(problem) => {
-                    self.tell(format!("{cache}the tokens stay as they were: {problem}"));
+                    self.tell(format!("{label}the tokens stay as they were: {problem}"));
                 }
             }
         }

@@ -75,10 +75,10 @@ impl Signer {
                 "nothing is signed here; signatures stored with the paths are passed on"
             }
             (SigningPolicy::Add, _) => {
-                "every path that is served is signed, whoever built it; stored signatures are passed on"
+                "every path that is served is signed, wherever it was built; stored signatures are passed on"
             }
             (SigningPolicy::Replace, _) => {
-                "every path that is served is signed, whoever built it; stored signatures are dropped"
+                "every path that is served is signed, wherever it was built; stored signatures are dropped"
             }
             (SigningPolicy::Ultimate, _) => {
                 "paths built on this machine are signed; stored signatures are passed on"

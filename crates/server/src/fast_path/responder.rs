@@ -64,7 +64,7 @@ impl FastPathResponder {
 impl fast_path::Responder for FastPathResponder {
     fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
         let state = &*self.state;
-        let caches = state.views.load();
+        let caches = state.caches.load();
         let (cache, path) = caches.find(request.path, || host_name(request.host));
         let resource = url::parse(path, None)?;
         let grant = auth::authorise_read_now(&cache.access, request.authorization)?;

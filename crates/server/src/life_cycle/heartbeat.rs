@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_blocked_worker_is_noticed_and_forgiven_when_it_goes_on() {
         let heartbeats = heartbeats();
-        assert!(!heartbeats.alive(LIMIT), "nobody has started");
+        assert!(!heartbeats.alive(LIMIT), "no worker has started");
         let (_one, _) = worker(&heartbeats);
         let (two, _) = worker(&heartbeats);
         actix_web::rt::System::new().block_on(heartbeats.started(2));

@@ -27,7 +27,7 @@ pub(crate) struct State {
     /// What builds caches out of backends.
     pub(crate) factory: Arc<dyn CacheFactory>,
     /// The named caches.
-    pub(crate) views: ArcSwap<CacheRegistry>,
+    pub(crate) caches: ArcSwap<CacheRegistry>,
     /// What each client may take.
     pub(crate) limiter: Limiter,
     /// What becomes of wrong credentials.
@@ -49,13 +49,13 @@ impl State {
     #[must_use]
     pub(crate) fn new(config: ServerConfig, factory: Arc<dyn CacheFactory>) -> Self {
         let metrics = Metrics::new();
-        let views = CacheRegistry::new(&factory, &config.caches);
-        for view in views.all() {
-            report(view);
+        let caches = CacheRegistry::new(&factory, &config.caches);
+        for cache in caches.all() {
+            report(cache);
         }
         Self {
             factory,
-            views: ArcSwap::from_pointee(views),
+            caches: ArcSwap::from_pointee(caches),
             failure_policy: FailurePolicy::new(config.failure_policy.clone(), metrics.clone()),
             metrics,
             limiter: Limiter::new(&config.limits),
@@ -69,7 +69,7 @@ impl State {
 
     /// The logical store directory of what is served.
     pub(crate) fn store_dir(&self) -> StoreDir {
-        self.views.load().default_cache().store.store_dir().clone()
+        self.caches.load().default_cache().store.store_dir().clone()
     }
 
     /// Whether anything is being downloaded at the moment.
@@ -83,16 +83,16 @@ impl State {
     }
 
     /// Answers for these caches from now on. Downloads that run are not touched.
-    pub(crate) fn exchange(&self, views: Arc<CacheRegistry>) {
-        self.views.store(views);
+    pub(crate) fn exchange(&self, caches: Arc<CacheRegistry>) {
+        self.caches.store(caches);
     }
 
     /// The public keys that sign in any of the caches.
     #[must_use]
     pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
         let mut keys = Vec::new();
-        for view in self.views.load().all() {
-            let more = view.signer().public_keys();
+        for cache in self.caches.load().all() {
+            let more = cache.signer().public_keys();
             keys.extend(more.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>());
         }
         keys
@@ -111,9 +111,9 @@ impl State {
     /// What is wrong with keys and tokens; known already.
     pub(crate) fn unusable_files(&self) -> Vec<NotReady> {
         let mut reasons = Vec::new();
-        for view in self.views.load().all() {
-            reasons.extend(view.signer().problems().iter().cloned().map(NotReady::Key));
-            reasons.extend(view.access.problems().into_iter().map(NotReady::Access));
+        for cache in self.caches.load().all() {
+            reasons.extend(cache.signer().problems().iter().cloned().map(NotReady::Key));
+            reasons.extend(cache.access.problems().into_iter().map(NotReady::Access));
         }
         reasons
     }
@@ -126,11 +126,11 @@ impl State {
     /// What is wrong with the backends; they are asked.
     pub(crate) async fn unusable_store(&self) -> Vec<NotReady> {
         let mut reasons: Vec<NotReady> = Vec::new();
-        for view in self.views.load_full().all() {
-            for reason in view.store.readiness().await {
+        for cache in self.caches.load_full().all() {
+            for reason in cache.store.readiness().await {
                 let reason = match reason {
                     rns_cache::NotReady::Exposure(error) => {
-                        NotReady::Exposure(format!("{}{error}", view.label()))
+                        NotReady::Exposure(format!("{}{error}", cache.label()))
                     }
                     rns_cache::NotReady::Store(error) => NotReady::Store(error.to_string()),
                 };
@@ -147,14 +147,14 @@ impl State {
     }
 }
 
-fn report(view: &Cache) {
-    let signer = view.signer();
-    let cache = view.label();
+fn report(cache: &Cache) {
+    let signer = cache.signer();
+    let label = cache.label();
     for problem in signer.problems() {
-        tracing::error!("{cache}{problem}; narinfos are answered with 503 until then");
+        tracing::error!("{label}{problem}; narinfos are answered with 503 until then");
     }
-    for problem in view.access.problems() {
-        tracing::error!("{cache}{problem}; nobody is let in by a token until then");
+    for problem in cache.access.problems() {
+        tracing::error!("{label}{problem}; no token is accepted until then");
     }
-    tracing::info!("{cache}{}", signer.vouches_for());
+    tracing::info!("{label}{}", signer.vouches_for());
 }

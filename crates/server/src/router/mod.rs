@@ -63,17 +63,17 @@ type Target = (Arc<Cache>, Option<Resource>);
 
 /// The target of a request in the caches of now.
 fn target(request: &HttpRequest, state: &State) -> Target {
-    let caches = state.views.load();
+    let caches = state.caches.load();
     let (cache, path) = caches.of(request);
     (Arc::clone(cache), url::parse(path, request.uri().query()))
 }
 
 async fn answer(request: &HttpRequest, state: &State) -> (Kind, Answer) {
-    let (view, resource) = target(request, state);
+    let (cache, resource) = target(request, state);
     let kind = Kind::of(resource.as_ref());
     let answer = match auth::required_permission(resource.as_ref(), request.method()) {
-        None => perform(request, state, &view, resource).await,
-        Some(_) => limited(request, state, (view, resource)).await,
+        None => perform(request, state, &cache, resource).await,
+        Some(_) => limited(request, state, (cache, resource)).await,
     };
     (kind, answer)
 }
@@ -150,51 +150,56 @@ pub(crate) fn scoped(cache: &Arc<Cache>, grant: &Grant) -> Result<Arc<Cache>, De
 async fn perform(
     request: &HttpRequest,
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     resource: Option<Resource>,
 ) -> Answer {
     match (request.method(), resource) {
         // Those who watch the service ask with whatever method their program has.
         (_, Some(resource @ (Resource::Healthz | Resource::Readyz)))
         | (&Method::GET | &Method::HEAD, Some(resource)) => {
-            route(request, state, view, resource).await
+            route(request, state, cache, resource).await
         }
         (&Method::GET | &Method::HEAD, None) => response::not_found(),
         _ => response::method_not_allowed(),
     }
 }
 
-async fn route(request: &HttpRequest, state: &State, view: &Cache, resource: Resource) -> Answer {
+async fn route(request: &HttpRequest, state: &State, cache: &Cache, resource: Resource) -> Answer {
     match resource {
         Resource::Readyz | Resource::Healthz | Resource::Metrics => {
-            by_name(request, state, view, resource).await
+            by_name(request, state, cache, resource).await
         }
         Resource::NarInfo { .. } => {
-            view.outage.learn(by_name(request, state, view, resource).await)
+            cache.outage.learn(by_name(request, state, cache, resource).await)
         }
-        _ => view.outage.finally(by_name(request, state, view, resource).await),
+        _ => cache.outage.finally(by_name(request, state, cache, resource).await),
     }
 }
 
-async fn by_name(request: &HttpRequest, state: &State, view: &Cache, resource: Resource) -> Answer {
+async fn by_name(
+    request: &HttpRequest,
+    state: &State,
+    cache: &Cache,
+    resource: Resource,
+) -> Answer {
     match resource {
-        Resource::Root => routes::page::get(request, state, view),
-        Resource::CacheInfo => routes::cache_info::get(request, state, view).await,
+        Resource::Root => routes::page::get(request, state, cache),
+        Resource::CacheInfo => routes::cache_info::get(request, state, cache).await,
         Resource::NarInfo { hash, json } => {
-            routes::narinfo::get(request, state, view, hash, json).await
+            routes::narinfo::get(request, state, cache, hash, json).await
         }
-        Resource::Listing(hash) => routes::listing::get(request, state, view, hash).await,
-        Resource::Nar(name) => routes::nar::get(request, state, view, name).await,
-        Resource::Log(name) => routes::log::get(request, state, view, &name).await,
+        Resource::Listing(hash) => routes::listing::get(request, state, cache, hash).await,
+        Resource::Nar(name) => routes::nar::get(request, state, cache, name).await,
+        Resource::Log(name) => routes::log::get(request, state, cache, &name).await,
         Resource::BuildTrace { drv, output } => {
-            routes::realisation::build_trace(request, view, &drv, &output).await
+            routes::realisation::build_trace(request, cache, &drv, &output).await
         }
-        Resource::Realisation(id) => routes::realisation::get(request, view, &id).await,
-        Resource::DebugInfo(id) => routes::debuginfo::get(request, view, &id).await,
+        Resource::Realisation(id) => routes::realisation::get(request, cache, &id).await,
+        Resource::DebugInfo(id) => routes::debuginfo::get(request, cache, &id).await,
         Resource::Serve { hash, path } => {
-            routes::serve::get(request, state, view, hash, &path).await
+            routes::serve::get(request, state, cache, hash, &path).await
         }
-        Resource::PublicKeys => routes::pubkey::get(request, view),
+        Resource::PublicKeys => routes::pubkey::get(request, cache),
         Resource::Version => routes::version::get(request),
         Resource::Healthz => routes::health::alive(),
         Resource::Readyz => routes::health::ready(state).await,

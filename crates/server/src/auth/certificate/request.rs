@@ -33,7 +33,7 @@ fn said(headers: &HeaderMap, is_nginx: bool) -> ClientCertificate {
         // What nginx says when the client shows none; whoever else says it claims nothing.
         (Ok(None | Some("" | "NONE")), Ok(None | Some(""))) => ClientCertificate::None,
         _ if !is_nginx => ClientCertificate::Wrong(
-            "headers about a certificate, from somebody who is not nginx on a unix socket",
+            "headers about a certificate that did not come from nginx on a unix socket",
         ),
         (Ok(Some("SUCCESS")), Ok(Some(subject))) => match Subject::of_text(subject) {
             Ok(subject) => ClientCertificate::Of(Arc::new(CertificateOwner::new(subject))),

@@ -9,20 +9,20 @@ use crate::{
     response::{self, Answer, Caching, Entity},
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, view: &Cache) -> Answer {
-    if view.outage.is_standing() {
+pub(crate) async fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer {
+    if cache.outage.is_standing() {
         // Who is turned away here asks for no narinfo, so that nothing else would tell that it is over.
-        if is_out(state, view).await {
-            return view
+        if is_out(state, cache).await {
+            return cache
                 .outage
                 .finally(response::unavailable("nothing can be served at the moment\n"));
         }
-        view.outage.end();
+        cache.outage.end();
     }
     Entity::new("text/x-nix-cache-info", Caching::Hour)
-        .answer_bytes(request.headers(), view.cache_info.clone())
+        .answer_bytes(request.headers(), cache.cache_info.clone())
 }
 
-async fn is_out(state: &State, view: &Cache) -> bool {
-    !view.signer().problems().is_empty() || !state.store_problems().await.is_empty()
+async fn is_out(state: &State, cache: &Cache) -> bool {
+    !cache.signer().problems().is_empty() || !state.store_problems().await.is_empty()
 }

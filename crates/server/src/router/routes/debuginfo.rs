@@ -11,8 +11,8 @@ use crate::{
     response::{self, Answer, Caching, Entity, error_response},
 };
 
-pub(crate) async fn get(request: &HttpRequest, view: &Cache, id: &BuildId) -> Answer {
-    let found = match view.store.debug_info(id).await {
+pub(crate) async fn get(request: &HttpRequest, cache: &Cache, id: &BuildId) -> Answer {
+    let found = match cache.store.debug_info(id).await {
         Ok(Some(found)) => found,
         Ok(None) => return response::not_found(),
         Err(error) => return error_response(&error),

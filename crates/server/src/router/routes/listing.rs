@@ -12,19 +12,19 @@ use crate::{
 pub(crate) async fn get(
     request: &HttpRequest,
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     hash: HashPart,
 ) -> Answer {
     // Those who wait until theirs may be sent keep others from making more.
     let client = state.failure_policy.network(request);
     let _turn = state.large_metadata.download(client, 0).await;
-    let answer = answer(request, view, hash).await;
+    let answer = answer(request, cache, hash).await;
     let answer = response::for_method(request.method(), answer);
     response::with_share(answer, &state.send_budget, || client).await
 }
 
-async fn answer(request: &HttpRequest, view: &Cache, hash: HashPart) -> Answer {
-    match view.store.listing(hash).await {
+async fn answer(request: &HttpRequest, cache: &Cache, hash: HashPart) -> Answer {
+    match cache.store.listing(hash).await {
         Ok(Some(listing)) => Entity::new("application/json", Caching::Hour)
             .with_etag(response::etag(&listing.etag))
             .answer_bytes(request.headers(), listing.json),

@@ -14,10 +14,10 @@ use crate::{
 pub(crate) async fn get(
     request: &HttpRequest,
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     name: &LogName,
 ) -> Answer {
-    let log = match view.store.log(name).await {
+    let log = match cache.store.log(name).await {
         Ok(Some(log)) => log,
         Ok(None) => return response::not_found(),
         Err(error) => return error_response(&error),

@@ -11,12 +11,12 @@ use crate::{
 
 pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
     let store = state.factory.stats();
-    let views = state.views.load();
-    let exposures = views.all().filter_map(|view| {
-        Some((view.name.as_deref().unwrap_or_default().to_owned(), view.store.stats().exposure?))
+    let caches = state.caches.load();
+    let exposures = caches.all().filter_map(|cache| {
+        Some((cache.name.as_deref().unwrap_or_default().to_owned(), cache.store.stats().exposure?))
     });
-    let problems = views.all().map(|view| view.signer().problems().len()).sum::<usize>();
-    let refused = views.all().filter(|view| view.access.is_refused()).count();
+    let problems = caches.all().map(|cache| cache.signer().problems().len()).sum::<usize>();
+    let refused = caches.all().filter(|cache| cache.access.is_refused()).count();
     let observed = Observed {
         temp_roots_held: store.rooted,
         temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),

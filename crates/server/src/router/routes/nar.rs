@@ -21,10 +21,10 @@ use crate::{
 pub(crate) async fn get(
     request: &HttpRequest,
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     name: NarName,
 ) -> Answer {
-    let nar = match view.store.nar(&name).await {
+    let nar = match cache.store.nar(&name).await {
         Ok(Some(nar)) => nar,
         Ok(None) => return response::not_found(),
         Err(error) => return error_response(&error),
@@ -56,15 +56,16 @@ fn entity(name: &NarName, etag: &str) -> Entity {
 /// asks, and sends files itself.
 pub(crate) fn at_hand(
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     name: &NarName,
     (by_name, audience): (bool, Audience),
     head: &mut Vec<u8>,
 ) -> Option<Option<Piece>> {
     // How long an answer may be kept depends on whether its URL names the NAR.
     name.nar_hash?;
-    let nar =
-        view.store.nar_now(name, by_name && via_nginx::sends_files(state.config.nginx.as_ref()))?;
+    let nar = cache
+        .store
+        .nar_now(name, by_name && via_nginx::sends_files(state.config.nginx.as_ref()))?;
     let entity = entity(name, &nar.etag);
     match nar.body {
         ReadyBody::FileName(file) => {

@@ -20,31 +20,31 @@ use crate::{
 pub(crate) async fn get(
     request: &HttpRequest,
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     hash: HashPart,
     json: bool,
 ) -> Answer {
-    let signer = view.signer();
+    let signer = cache.signer();
     // A narinfo without the signature that it should have is remembered by clients for a month.
     if !signer.problems().is_empty() {
         return response::unavailable("the signing key cannot be used at the moment\n");
     }
-    if !json && let Some(Some(narinfo)) = peek(state, view, hash) {
+    if !json && let Some(Some(narinfo)) = peek(state, cache, hash) {
         return send(request, &narinfo);
     }
-    let record = match view.store.path_info(hash).await {
+    let record = match cache.store.path_info(hash).await {
         Ok(Some(record)) => record,
         Ok(None) => return response::not_found(),
         Err(error) => return error_response(&error),
     };
     if json {
-        return send_json(request, view, &signer, &record);
+        return send_json(request, cache, &signer, &record);
     }
-    let version = Version { cache: view.id, keys: signer.epoch(), freshness: record.freshness };
+    let version = Version { cache: cache.id, keys: signer.epoch(), freshness: record.freshness };
     if let Some(narinfo) = state.narinfos.get(&hash, version) {
         return send(request, &narinfo);
     }
-    let text = describe(&record, &signer, view).write(view.store.store_dir());
+    let text = describe(&record, &signer, cache).write(cache.store.store_dir());
     let etag = etag(&text);
     let prepared = prepare(&text, etag.clone());
     send(request, &state.narinfos.insert(hash, version, prepared, etag))
@@ -53,18 +53,18 @@ pub(crate) async fn get(
 /// What there is to answer, where nothing has to be waited for: it was rendered before, or there is certainly no such path.
 pub(crate) fn peek(
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     hash: HashPart,
 ) -> Option<Option<Arc<CachedNarinfo>>> {
-    let signer = view.signer();
+    let signer = cache.signer();
     if !signer.problems().is_empty() {
         return None;
     }
     // Read before the keys and the record are used.
     let keys = signer.epoch();
-    match view.store.peek(&hash) {
+    match cache.store.peek(&hash) {
         Peek::Hit { freshness, .. } => {
-            state.narinfos.get(&hash, Version { cache: view.id, keys, freshness }).map(Some)
+            state.narinfos.get(&hash, Version { cache: cache.id, keys, freshness }).map(Some)
         }
         Peek::Miss => Some(None),
         Peek::Unknown => None,
@@ -86,8 +86,8 @@ fn prepare(text: &str, etag: HeaderValue) -> Preserialized {
     Preserialized::new(&answer, text.as_bytes())
 }
 
-fn send_json(request: &HttpRequest, view: &Cache, signer: &Signer, record: &PathRecord) -> Answer {
-    let mut json = describe(record, signer, view).to_json(view.store.store_dir());
+fn send_json(request: &HttpRequest, cache: &Cache, signer: &Signer, record: &PathRecord) -> Answer {
+    let mut json = describe(record, signer, cache).to_json(cache.store.store_dir());
     if let Some(fields) = json.as_object_mut() {
         fields.insert("registrationTime".to_owned(), record.info.registration_time.into());
     }
@@ -101,8 +101,8 @@ fn etag(text: &str) -> HeaderValue {
     response::etag(Sha256Digest::of(text.as_bytes()).to_nix32())
 }
 
-fn describe(record: &PathRecord, signer: &Signer, view: &Cache) -> NarInfo {
+fn describe(record: &PathRecord, signer: &Signer, cache: &Cache) -> NarInfo {
     let PathRecord { info, offer, .. } = record;
-    let signatures = signer.signatures(info, view.store.store_dir());
+    let signatures = signer.signatures(info, cache.store.store_dir());
     NarInfo::for_path(info, offer.url.clone(), offer.compression, offer.file, signatures)
 }

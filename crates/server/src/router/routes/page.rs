@@ -15,21 +15,21 @@ use crate::{
     router::page::{Page, content_security_policy, visited_url},
 };
 
-pub(crate) fn get(request: &HttpRequest, state: &State, view: &Cache) -> Answer {
+pub(crate) fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer {
     // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
     let connection = request.connection_info();
-    let public_url = state.config.public_url.as_deref().filter(|_| !view.has_host);
+    let public_url = state.config.public_url.as_deref().filter(|_| !cache.has_host);
     let is_secure = connection.scheme() == "https" || request.is_tls();
     let url = visited_url(public_url, is_secure, is_host_told(request).then(|| connection.host()));
-    let url = format!("{url}{}", view.path);
-    let signer = view.signer();
+    let url = format!("{url}{}", cache.path);
+    let signer = cache.signer();
     let page = Page {
         url: &url,
-        store_dir: view.store.store_dir(),
-        priority: view.config.priority,
+        store_dir: cache.store.store_dir(),
+        priority: cache.config.priority,
         keys: &signer.public_keys(),
         keys_missing: !signer.problems().is_empty(),
-        needs_token: needs_token(&view.config.access),
+        needs_token: needs_token(&cache.config.access),
     };
     let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(page.render()));

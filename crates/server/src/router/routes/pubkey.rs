@@ -10,8 +10,8 @@ use crate::{
     response::{Answer, Caching, Entity},
 };
 
-pub(crate) fn get(request: &HttpRequest, view: &Cache) -> Answer {
-    let text = view.signer().public_keys().iter().fold(String::new(), |mut text, key| {
+pub(crate) fn get(request: &HttpRequest, cache: &Cache) -> Answer {
+    let text = cache.signer().public_keys().iter().fold(String::new(), |mut text, key| {
         let _ = writeln!(text, "{key}");
         text
     });

@@ -11,28 +11,28 @@ use crate::{
     response::{self, Answer, Caching, Entity, error_response},
 };
 
-pub(crate) async fn get(request: &HttpRequest, view: &Cache, id: &DrvOutputId) -> Answer {
-    let found = view.store.realisation(id).await;
-    answer_json(request, view, found, |realisation| realisation.to_json())
+pub(crate) async fn get(request: &HttpRequest, cache: &Cache, id: &DrvOutputId) -> Answer {
+    let found = cache.store.realisation(id).await;
+    answer_json(request, cache, found, |realisation| realisation.to_json())
 }
 
 pub(crate) async fn build_trace(
     request: &HttpRequest,
-    view: &Cache,
+    cache: &Cache,
     drv: &StorePath,
     output: &str,
 ) -> Answer {
-    let found = view.store.build_trace(drv, output).await;
-    answer_json(request, view, found, |entry| entry.to_json())
+    let found = cache.store.build_trace(drv, output).await;
+    answer_json(request, cache, found, |entry| entry.to_json())
 }
 
 fn answer_json<R: Signable>(
     request: &HttpRequest,
-    view: &Cache,
+    cache: &Cache,
     found: Result<Option<R>, CacheError>,
     to_json: impl Fn(&R) -> String,
 ) -> Answer {
-    let signer = view.signer();
+    let signer = cache.signer();
     if !signer.problems().is_empty() {
         return response::unavailable("the signing key cannot be used at the moment\n");
     }

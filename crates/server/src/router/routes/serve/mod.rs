@@ -30,11 +30,11 @@ const SANDBOX: &str = "sandbox; default-src 'none'; img-src 'self' data:; style-
 pub(crate) async fn get(
     request: &HttpRequest,
     state: &State,
-    view: &Cache,
+    cache: &Cache,
     hash: HashPart,
     path: &ServePath,
 ) -> Answer {
-    let served = match view.store.file(hash, path).await {
+    let served = match cache.store.file(hash, path).await {
         Ok(Some(served)) => served,
         Ok(None) => return response::not_found(),
         Err(error) => return error_response(&error),
