@@ -35,6 +35,7 @@ rustPlatform.buildRustPackage (
       inherit (nixosTests) rust-nix-serve;
     };
 
+    # OWNER and the maintainers are those of whoever publishes this: upstream.sh says what else they fill in.
     meta = {
       description = "Turns a Nix store into a signed, fast binary cache";
       homepage = "https://github.com/OWNER/rust-nix-serve";

@@ -25,7 +25,6 @@ let
     "Unit"
     "Service"
     "Socket"
-    "Path"
     "Timer"
     "Install"
   ];

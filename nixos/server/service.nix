@@ -115,7 +115,6 @@ in
     ];
     systemd.sockets = ofKind ".socket" (unit: common unit // { socketConfig = unit.Socket; });
     systemd.timers = ofKind ".timer" (unit: common unit // { timerConfig = unit.Timer; });
-    systemd.paths = ofKind ".path" (unit: common unit // { pathConfig = unit.Path; });
 
     users.users.${user} = {
       isSystemUser = true;

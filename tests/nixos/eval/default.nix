@@ -89,13 +89,10 @@ let
     }
   ) configured;
 
-  # And for systemd, nginx and gixy: see `files`.
-  files = lib.mapAttrs (_: machine: {
-    units = lib.mapAttrs (_: unit: unit.text) (
-      lib.filterAttrs (name: _: lib.hasPrefix "rust-nix-serve" name) machine.systemd.units
-    );
-    nginx = if machine.services.nginx.enable then machine.nginxConf else null;
-  }) configured;
+  # And for nginx and gixy: see `nginx`.
+  nginx = lib.mapAttrs (_: machine: machine.nginxConf) (
+    lib.filterAttrs (_: machine: machine.services.nginx.enable) configured
+  );
 
   published = lib.concatMapAttrs (
     file: _:
@@ -107,6 +104,7 @@ let
       ])
     ) (import (./published + "/${file}") { inherit lib pkgs; })
   ) (builtins.readDir ./published);
+  # And for systemd, which has published configurations as well: see `units`.
   units = lib.mapAttrs (_: machine: {
     units = lib.mapAttrs (_: unit: unit.text) (
       lib.filterAttrs (
@@ -153,8 +151,8 @@ in
   inherit
     cases
     evaluate
-    files
     lib
+    nginx
     pkgs
     settings
     text
