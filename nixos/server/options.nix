@@ -191,9 +191,14 @@ in
     };
 
     narCache = {
-      enable = lib.mkEnableOption ''
-        compressing NARs with zstd, each once, for clients and networks that are slower than this machine. nginx sends
-        the finished ones by itself. Without it NARs are sent as they are, and nothing is kept'';
+      enable =
+        lib.mkEnableOption ''
+          compressing NARs with zstd, each once, within a bound on disk. nginx sends the finished ones by itself.
+          Without it NARs are sent as they are, and nothing is kept''
+        // {
+          default = true;
+          example = false;
+        };
 
       maxSize = mkOption {
         type = types.str;

@@ -49,6 +49,7 @@ impl Server {
         for variable in [
             "NIX_SECRET_KEY_FILE",
             "CREDENTIALS_DIRECTORY",
+            "CACHE_DIRECTORY",
             "NOTIFY_SOCKET",
             "LISTEN_FDS",
             "NIX_STORE_DIR",

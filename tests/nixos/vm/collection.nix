@@ -1,1 +1,6 @@
-{ cache = ../machines/plain-cache.nix; }
+{
+  cache = {
+    imports = [ ../machines/plain-cache.nix ];
+    services.rust-nix-serve.narCache.enable = false;
+  };
+}

@@ -1,6 +1,9 @@
 {
   cache = {
     imports = [ ../machines/plain-cache.nix ];
-    services.rust-nix-serve.secretKeyFile = "/var/secrets/cache.pem";
+    services.rust-nix-serve = {
+      narCache.enable = false;
+      secretKeyFile = "/var/secrets/cache.pem";
+    };
   };
 }

@@ -7,6 +7,7 @@
           public = {
             hostName = "cache";
             expose.everything = true;
+            narCache.enable = false;
           };
           both = public // {
             bindAddress = [
@@ -23,6 +24,7 @@
           hostName = public;
           priority = {
             hostName = "cache";
+            narCache.enable = false;
             priority = 30;
             expose.roots = [ "/nix/var/nix/profiles/ci" ];
           };

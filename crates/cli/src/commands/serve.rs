@@ -1,9 +1,6 @@
 //! `serve`: the configuration, the log, and then the server.
 
-use std::{
-    io::{self, IsTerminal as _},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use rns_cache::CacheFactory;
@@ -32,8 +29,7 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
         tracing::warn!("{warning}");
     }
     let (server, mut store) = (loaded.server.clone(), loaded.store.clone());
-    let terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
-    store.absent = absent_store(&loaded, &environment, terminal);
+    store.absent = absent_store(&loaded, &environment);
     let has_nothing_else = loaded.backends.storage.is_none();
     if has_nothing_else && store.absent == AbsentStore::Empty && !store.database.exists() {
         tell(&startup_banner::no_store(&store));
@@ -60,14 +56,8 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
 
 /// A missing store is an outage where the server is configured or is a unit, but an empty cache where a user tries the
 /// program at a terminal.
-///
-/// A shell on a desktop inherits `INVOCATION_ID` from the unit of its terminal; `SYSTEMD_EXEC_PID` tells whose it is.
-fn absent_store(loaded: &Loaded, environment: &Environment, terminal: bool) -> AbsentStore {
-    let own_pid = std::process::id().to_string();
-    let inherited = environment.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid != own_pid);
-    let unit = environment.get("NOTIFY_SOCKET").is_some()
-        || environment.get("INVOCATION_ID").is_some() && !inherited;
-    if terminal && !unit && !loaded.is_deliberate() {
+fn absent_store(loaded: &Loaded, environment: &Environment) -> AbsentStore {
+    if environment.is_of_a_user_at_a_terminal() && !loaded.is_deliberate() {
         AbsentStore::Empty
     } else {
         AbsentStore::Unavailable
@@ -110,13 +100,14 @@ mod tests {
     use super::*;
 
     fn absent(variables: &[(&str, &str)], store: Option<&str>, terminal: bool) -> AbsentStore {
-        let environment = variables
+        let environment: Environment = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
+        let environment = if terminal { environment.at_a_terminal() } else { environment };
         let args = ServeArgs { store: store.map(str::to_owned), ..ServeArgs::default() };
         let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess).unwrap();
-        absent_store(&loaded, &environment, terminal)
+        absent_store(&loaded, &environment)
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! The environment: one variable for each key, and the variables that nix-serve, harmonia and Nix read.
 
-use std::{collections::BTreeMap, env};
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{self, IsTerminal as _},
+    process,
+};
 
 use toml::Value;
 
@@ -17,18 +22,41 @@ pub(crate) const CONFIG_VARIABLE: &str = "RUST_NIX_SERVE_CONFIG";
 
 /// The variables a process was started with. An empty one counts as not set, except where it is an empty list.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Environment(BTreeMap<String, String>);
+pub(crate) struct Environment {
+    variables: BTreeMap<String, String>,
+    /// Whether this process writes to a terminal.
+    is_at_terminal: bool,
+}
 
 impl Environment {
     /// Those of this process.
     pub(crate) fn of_process() -> Self {
         let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
-        Self::from_iter(env::vars_os().map(|(name, value)| (text(name), text(value))))
+        let variables = env::vars_os().map(|(name, value)| (text(name), text(value)));
+        let is_at_terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
+        Self { is_at_terminal, ..variables.collect() }
+    }
+
+    /// Whether a user runs the program at a terminal, not systemd as a unit.
+    ///
+    /// A shell on a desktop inherits `INVOCATION_ID` from the unit of its terminal; `SYSTEMD_EXEC_PID` tells whose it is.
+    pub(crate) fn is_of_a_user_at_a_terminal(&self) -> bool {
+        let own_pid = process::id().to_string();
+        let is_inherited = self.get("SYSTEMD_EXEC_PID").is_some_and(|pid| pid != own_pid);
+        let is_unit = self.get("NOTIFY_SOCKET").is_some()
+            || self.get("INVOCATION_ID").is_some() && !is_inherited;
+        self.is_at_terminal && !is_unit
+    }
+
+    /// The same at a terminal.
+    #[cfg(test)]
+    pub(crate) fn at_a_terminal(self) -> Self {
+        Self { is_at_terminal: true, ..self }
     }
 
     /// The value of a variable that is set and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
@@ -43,7 +71,7 @@ pub(crate) enum PassedSockets {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        Self(variables.into_iter().collect())
+        Self { variables: variables.into_iter().collect(), is_at_terminal: false }
     }
 }
 
@@ -61,7 +89,7 @@ pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings:
     borrowed(environment, settings);
     let variables: BTreeMap<String, &Key> =
         KNOWN_KEYS.keys.iter().filter_map(|key| Some((key.environment()?, key))).collect();
-    for (name, text) in &environment.0 {
+    for (name, text) in &environment.variables {
         if let Some(key) = variables.get(name) {
             // An empty text is a value only for a list: `access.anonymous` without a permission.
             if text.is_empty() && key.kind != KeyKind::List {

@@ -2,7 +2,7 @@
 
 use rns_server::config::{Listener, Nginx};
 
-use super::{diagnostics::Diagnostics, listen, raw::RawConfig};
+use super::{diagnostics::Diagnostics, listen, nar_cache, raw::RawConfig};
 
 const LOCATION_HINT: &str = "expected something like \"/nar-cache/\"";
 
@@ -34,10 +34,8 @@ pub(super) fn resolve(
             LOCATION_HINT,
         );
     }
-    if raw.nar_cache.compression == super::raw::RawCompression::None
-        && raw.nar_cache.directory.is_empty()
-    {
-        let hint = "write a compression in [nar_cache]";
+    if !nar_cache::is_there(&raw.nar_cache, diagnostics) {
+        let hint = "write a compression or a directory in [nar_cache]";
         diagnostics.problem(
             "nginx.location",
             "there is no NAR cache whose files nginx could send",

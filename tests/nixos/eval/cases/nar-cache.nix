@@ -17,7 +17,6 @@ let
           enable = true;
           hostName = "cache";
           expose.everything = true;
-          narCache.enable = true;
         }
         // options;
       }
@@ -50,7 +49,6 @@ let
         enable = true;
         hostName = "cache";
         expose.everything = true;
-        narCache.enable = true;
       };
       services.nginx.package = lib.mkForce (
         let
@@ -68,12 +66,16 @@ let
     {
       services.rust-nix-serve = {
         enable = true;
-        narCache.enable = true;
       };
     }
   ];
 in
 {
+  "zstd is on without a word, within a bound" =
+    machine.services.rust-nix-serve.settings.nar_cache.compression == "zstd"
+    && alone.services.rust-nix-serve.settings.nar_cache.compression == "zstd"
+    && alone.services.rust-nix-serve.settings.nar_cache.size == "20GiB"
+    && has "CacheDirectory=rust-nix-serve\n" (alone.unit "rust-nix-serve.service");
   "nothing is refused" = {
     got = machine.refusals ++ elsewhere.refusals ++ alone.refusals;
     want = [ ];

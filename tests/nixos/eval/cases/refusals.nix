@@ -251,12 +251,17 @@ in
   "a directory that two words name" = refused "letters, digits" (compressed { directory = "/srv/my nars"; });
   "a directory that a unit reads otherwise" = refused "letters, digits" (compressed { directory = "/srv/%h"; });
   "a bound for a cache that is off" = warned "narCache.maxSize: without effect" {
+    narCache.enable = false;
     narCache.maxSize = "1TiB";
   };
   "compressing what is not kept" = warned "narCache.prewarm.roots: without effect" {
+    narCache.enable = false;
     narCache.prewarm.roots = [ "/nix/var/nix/profiles/ci" ];
   };
-  "or new paths" = warned "narCache.prewarm.newPaths: without effect" { narCache.prewarm.newPaths = true; };
+  "or new paths" = warned "narCache.prewarm.newPaths: without effect" {
+    narCache.enable = false;
+    narCache.prewarm.newPaths = true;
+  };
 
   # The other parts.
   "a collection that is off" = warned "gc.keepBuilds, services.rust-nix-serve.gc.roots: without effect" {

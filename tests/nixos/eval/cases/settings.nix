@@ -16,6 +16,7 @@ let
         signing.policy = "ultimate";
         limits.downloads = 16;
       };
+      narCache.enable = false;
     };
   };
   machine = evaluate [

@@ -18,8 +18,8 @@ pub(crate) struct RawNarCache {
     /// Level of the compression, 1 to 19 for zstd and 0 to 9 for xz; -1 is the usual one, 3 or 6.
     pub(crate) level: i32,
     /// Where compressed NARs are kept; nothing else may be in there. Empty is `$CACHE_DIRECTORY` (systemd's
-    /// `CacheDirectory=`), or else `/var/cache/rust-nix-serve`. With the compression `none` there is a cache only when
-    /// this is set.
+    /// `CacheDirectory=`), or else, on a terminal, `rust-nix-serve` in `$XDG_CACHE_HOME` or in `~/.cache`, or else
+    /// `/var/cache/rust-nix-serve`. With the compression `none` there is a cache only when this is set.
     pub(crate) directory: String,
     /// The most bytes that the directory may take; the files that were unused for the longest time go first. A larger NAR is
     /// never compressed.
@@ -42,6 +42,9 @@ pub(crate) struct RawNarCache {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RawCompression {
+    /// zstd where a directory of compressed NARs is named by `directory`, by systemd, or by running on a terminal;
+    /// none elsewhere
+    Auto,
     /// not at all: the least work for this machine, the most for the network
     None,
     /// Zstandard, which every Nix since 2.4 reads
@@ -67,7 +70,7 @@ impl Default for RawNarCache {
     fn default() -> Self {
         let cache = NarCacheConfig::new(PathBuf::new());
         Self {
-            compression: RawCompression::None,
+            compression: RawCompression::Auto,
             level: -1,
             directory: String::new(),
             size: ByteSize(cache.bytes),
