@@ -16,9 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rns_cache::{ExposurePolicy, Pattern};
+use rns_cache::{BinaryCache as _, ExposurePolicy, Pattern};
 use rns_formats::{HashPart, KeyName, PathInfo, SecretKey, Sha256Digest, StorePath};
-use rns_nix_store::{LocalStore, StoreConfig};
+use rns_nix_store::{ExposedCache, Exposures, LocalStore, StoreConfig};
 use rns_testing::FixtureStore;
 
 /// References of each path besides the one to its predecessor.
@@ -131,12 +131,12 @@ fn memory() -> f64 {
     pages * 4096.0 / f64::from(1 << 20)
 }
 
-async fn evaluate(large: &Large, what: &str, policy: &ExposurePolicy) -> LocalStore {
+async fn evaluate(large: &Large, what: &str, policy: &ExposurePolicy) -> ExposedCache {
     let (before, started) = (memory(), Instant::now());
-    let store = large.open().exposing(policy);
+    let store = Exposures::new(large.open()).cache(policy);
     store.exposure_known().await.unwrap();
     let took = started.elapsed();
-    let numbers = store.exposure_numbers().unwrap();
+    let numbers = store.exposure_numbers();
     println!(
         "{what}: {took:.2?}, {} exposed, {} withheld, {:+.0} MiB",
         numbers.exposed,
@@ -178,7 +178,7 @@ async fn profile(large: &Large) {
     lookups(large, &store).await;
 }
 
-async fn lookups(large: &Large, store: &LocalStore) {
+async fn lookups(large: &Large, store: &ExposedCache) {
     let known: Vec<HashPart> =
         (0..large.closure).map(|index| path(index, large.closure).hash_part()).collect();
     let started = Instant::now();
@@ -195,14 +195,14 @@ async fn lookups(large: &Large, store: &LocalStore) {
         .map(|index| path(index, large.closure).hash_part())
         .collect();
     for (what, hashes) in [("hidden", hidden), ("missing", missing)] {
-        let (started, questions) = (Instant::now(), store.numbers().questions);
+        let (started, questions) = (Instant::now(), store.inner().numbers().questions);
         for hash in &hashes {
             assert!(store.path_info(*hash).await.unwrap().is_none());
         }
         println!(
             "  a {what} path: {:.1?}, {} questions to the database",
             started.elapsed() / hashes.len() as u32,
-            store.numbers().questions - questions
+            store.inner().numbers().questions - questions
         );
     }
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use rns_cache::{BackendStats, BinaryCache, CacheFactory, ExposurePolicy, IdleWork, IsBusy};
 
 use crate::{
-    CompressedCache, LocalStore, NarCache, StoreConfig,
+    CompressedCache, Exposures, LocalStore, NarCache, StoreConfig,
     nar_cache::{Prewarm, prewarm},
 };
 
-/// A local store, and what shows parts of it: each cache through its policy, all with the same compressed NARs.
+/// A local store and its adapters: each cache through its policy, all with the same compressed NARs.
 pub struct LocalCaches {
-    store: LocalStore,
+    store: Arc<Exposures>,
     compression: Option<Compression>,
     prewarm: Prewarm,
 }
@@ -36,13 +36,17 @@ impl LocalCaches {
             nars: NarCache::open(config),
             caches: Arc::default(),
         });
-        Self { store: LocalStore::open(config), compression, prewarm }
+        Self { store: Arc::new(Exposures::new(LocalStore::open(config))), compression, prewarm }
     }
 }
 
 impl CacheFactory for LocalCaches {
     fn cache(&self, _: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache> {
-        let store = Arc::new(self.store.exposing(expose));
+        // A policy that hides nothing costs nothing.
+        let store: Arc<dyn BinaryCache> = match expose.is_everything() {
+            true => Arc::new(self.store.store().clone()),
+            false => Arc::new(self.store.cache(expose)),
+        };
         let Some(Compression { nars, offer, caches }) = &self.compression else { return store };
         let cache = Arc::new(CompressedCache::new(store, Arc::clone(nars), *offer));
         let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +57,7 @@ impl CacheFactory for LocalCaches {
 
     fn stats(&self) -> BackendStats {
         let nar_cache = self.compression.as_ref().map(|compression| compression.nars.stats());
-        BackendStats { nar_cache: nar_cache.unwrap_or_default(), ..self.store.numbers() }
+        BackendStats { nar_cache: nar_cache.unwrap_or_default(), ..self.store.store().numbers() }
     }
 
     fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {
@@ -63,7 +67,7 @@ impl CacheFactory for LocalCaches {
             let caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
             caches.iter().filter_map(Weak::upgrade).map(|cache| (*cache).clone()).collect()
         };
-        let what = (self.store.clone(), compression.offer?);
-        Some(Box::pin(prewarm::run(self.prewarm.clone(), what, Arc::new(in_use), is_busy)))
+        let sources = (Arc::clone(&self.store), compression.offer?);
+        Some(Box::pin(prewarm::run(self.prewarm.clone(), sources, Arc::new(in_use), is_busy)))
     }
 }

@@ -24,7 +24,7 @@ use super::{
     open::{LiveReaders, may_stay_behind},
     wal_index::{INDEX_HEADER, WalIndex},
 };
-use crate::regular_file;
+use crate::file_io::regular_file;
 
 /// The part of the database's header that holds the change counter and the size.
 const FILE_HEADER: (u64, usize) = (24, 16);

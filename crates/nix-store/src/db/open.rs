@@ -20,7 +20,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::{CacheError, regular_file};
+use crate::{CacheError, file_io::regular_file};
 
 /// The schema number that this program knows, as in the file `schema` beside the database.
 const KNOWN_SCHEMA: u32 = 10;

@@ -1,22 +1,22 @@
-//! Which store paths are shown: a policy, evaluated against the database alone.
+//! The exposure policy: an adapter around the local store that shows only a part of it.
 //!
-//! What a policy exposes is a set of rows that is closed under references, kept in memory and brought up to date as database and
-//! roots change. A lookup through a restricted handle asks that set first, in one place (`filter`), so that what is hidden
-//! and what does not exist are the same to whoever asks.
+//! A policy exposes a set of rows that is closed under references, evaluated against the database alone, kept in memory and
+//! brought up to date as database and roots change. Each lookup of the adapter asks that set first, in one place
+//! (`lookup`), so that clients cannot tell a hidden path from a missing one.
 //!
-//! - `roots`: where closures begin
-//! - `source`: the questions to the database
-//! - `evaluate`, with `graph` for closures and `scan` for whole stores: from the policy to the set
-//! - `set`: the result
-//! - `views`, `view`, `refresh`, `rounds`, `watch`: the result, brought up to date for who asks, and by itself
+//! - `exposures`: the policies of a store that are in use; `cache`, `lookup`: the adapter and its lookups
+//! - `roots`: where closures begin; `source`: the questions to the database
+//! - `evaluate`, with `graph` for closures and `scan` for whole stores: from the policy to the set (`set`, `outcome`)
+//! - `exposed_paths`, `refresh`, `rounds`, `watch`: the set, brought up to date for each question, and by itself
 //! - `signed`, `verified`: signatures, checked when they matter
-//! - `filter`: what lookups ask; `handle`: a store of which a part is shown
-//! - `report`: what the operator learns
+//! - `report`: texts for the operator
 
+mod cache;
 mod evaluate;
-mod filter;
+mod exposed_paths;
+mod exposures;
 mod graph;
-mod handle;
+mod lookup;
 mod outcome;
 mod refresh;
 mod report;
@@ -27,6 +27,6 @@ mod set;
 mod signed;
 mod source;
 mod verified;
-pub(crate) mod view;
-pub(crate) mod views;
 mod watch;
+
+pub use self::{cache::ExposedCache, exposures::Exposures};

@@ -1,4 +1,4 @@
-//! Bringing a view up to date: by one at a time, and for all who asked before it began.
+//! Bringing an exposed set up to date: by one at a time, and for all who asked before it began.
 
 use std::{
     sync::Arc,
@@ -9,9 +9,9 @@ use tokio::task::{spawn, spawn_blocking};
 
 use super::{
     evaluate::Evaluation,
+    exposed_paths::{ExposedPaths, lock},
     outcome::{Change, Failure},
     rounds::{Asked, Wanted},
-    view::{View, lock},
 };
 use crate::CacheError;
 
@@ -19,7 +19,7 @@ use crate::CacheError;
 /// reading everything would take more than a fiftieth of the time.
 const RESCAN: Duration = Duration::from_secs(30);
 
-impl View {
+impl ExposedPaths {
     /// To be called before the first look at what is exposed.
     pub(crate) fn asked(&self) -> Asked {
         Asked(lock(&self.rounds).begun)
@@ -74,8 +74,8 @@ impl View {
         if is_needless {
             return self.outcome();
         }
-        let view = Arc::clone(self);
-        spawn_blocking(move || view.advance(&mut turn))
+        let paths = Arc::clone(self);
+        spawn_blocking(move || paths.advance(&mut turn))
             .await
             .map_err(|_| CacheError::ShuttingDown)?
     }
@@ -83,28 +83,28 @@ impl View {
     /// A row turned out to be one that may not be exposed.
     pub(super) async fn condemn(self: &Arc<Self>, row: i64) -> Result<(), CacheError> {
         let mut turn = Arc::clone(&self.evaluation).lock_owned().await;
-        let view = Arc::clone(self);
+        let paths = Arc::clone(self);
         let advanced = spawn_blocking(move || {
             turn.condemn(row);
-            view.advance(&mut turn)
+            paths.advance(&mut turn)
         });
         advanced.await.map_err(|_| CacheError::ShuttingDown)?
     }
 
     /// Reads everything again while the old set goes on being used, unless that was begun after it was wanted.
     pub(super) async fn evaluate_anew(self: &Arc<Self>, wanted: Wanted) -> Result<(), CacheError> {
-        let view = Arc::clone(self);
+        let paths = Arc::clone(self);
         // It goes on when the caller goes away: otherwise a second one could begin beside it.
         let evaluated = spawn(async move {
-            let _turn = view.anew.lock().await;
+            let _turn = paths.anew.lock().await;
             let (met, meets) = {
-                let rounds = lock(&view.rounds);
+                let rounds = lock(&paths.rounds);
                 (rounds.met_anew, rounds.wanted_anew)
             };
             if met >= wanted.0 {
-                return view.outcome();
+                return paths.outcome();
             }
-            let mut anew = view.evaluation.lock().await.anew();
+            let mut anew = paths.evaluation.lock().await.anew();
             let prepared = spawn_blocking(move || {
                 let started = Instant::now();
                 // If there is an outage, the questions learn of it themselves.
@@ -113,8 +113,8 @@ impl View {
             });
             let prepared = prepared.await.map_err(|_| CacheError::ShuttingDown)?;
             if let Some((anew, took)) = prepared {
-                let mut turn = Arc::clone(&view.evaluation).lock_owned().await;
-                let of = Arc::clone(&view);
+                let mut turn = Arc::clone(&paths.evaluation).lock_owned().await;
+                let of = Arc::clone(&paths);
                 let settled = spawn_blocking(move || {
                     *turn = anew;
                     lock(&of.rounds).begun += 1;
@@ -123,7 +123,7 @@ impl View {
                 });
                 settled.await.map_err(|_| CacheError::ShuttingDown)??;
             }
-            lock(&view.rounds).met_anew = meets;
+            lock(&paths.rounds).met_anew = meets;
             Ok(())
         });
         evaluated.await.map_err(|_| CacheError::ShuttingDown)?

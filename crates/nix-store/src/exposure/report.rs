@@ -1,4 +1,4 @@
-//! What the operator is told of a view, once for each change.
+//! What the operator is told of an exposed set, once for each change.
 
 use std::{
     collections::BTreeMap,

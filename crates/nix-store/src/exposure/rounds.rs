@@ -1,4 +1,4 @@
-//! How often a view was brought up to date, and who waits for that.
+//! How often an exposed set was brought up to date, and who waits for that.
 
 use std::time::{Duration, Instant};
 

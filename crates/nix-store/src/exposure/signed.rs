@@ -7,8 +7,8 @@ use rns_formats::PathInfo;
 use tokio::task::spawn_blocking;
 
 use super::{
+    exposed_paths::ExposedPaths,
     verified::{Known, mark},
-    view::View,
 };
 use crate::{
     CacheError,
@@ -30,7 +30,7 @@ enum Step {
     Invalid(i64),
 }
 
-impl View {
+impl ExposedPaths {
     /// Whether a path and all that it refers to carry valid signatures. What does not is hidden from then on.
     pub(super) async fn is_signed(
         self: &Arc<Self>,
@@ -43,8 +43,8 @@ impl View {
         let mut walk = Walk { next: vec![row.id], reached: HashSet::from([row.id]) };
         loop {
             let turn = self.verified.turn.lock().await;
-            let (view, database) = (Arc::clone(self), database.clone());
-            let step = spawn_blocking(move || view.check(&database, walk));
+            let (paths, database) = (Arc::clone(self), database.clone());
+            let step = spawn_blocking(move || paths.check(&database, walk));
             let step = step.await.map_err(|_| CacheError::ShuttingDown)??;
             drop(turn);
             match step {

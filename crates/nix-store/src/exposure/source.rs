@@ -10,7 +10,7 @@ use rns_cache::{CacheError, ExposurePolicy};
 use rns_formats::{StoreDir, StorePath};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::{db::Database, hash_key};
+use crate::{LocalStore, db::Database, store::hash_key};
 
 /// Rows that one question of a scan takes.
 const PAGE: i64 = 20_000;
@@ -44,6 +44,20 @@ pub(super) struct Source {
     pub(super) real_dir: PathBuf,
     /// Paths that may be kept in memory.
     pub(super) limit: usize,
+}
+
+impl Source {
+    /// The source of this store.
+    pub(super) fn of(store: &LocalStore) -> Self {
+        let shared = store.shared();
+        Self {
+            database: shared.database.clone(),
+            file: shared.config.database.clone(),
+            store_dir: shared.config.store_dir.clone(),
+            real_dir: shared.config.real_dir.clone(),
+            limit: shared.config.index_entries,
+        }
+    }
 }
 
 /// A row as an evaluation sees it.

@@ -11,12 +11,12 @@ use std::{
 
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 
-use super::view::View;
+use super::exposed_paths::ExposedPaths;
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-impl View {
+impl ExposedPaths {
     /// Makes sure that somebody looks for changes, where there is a runtime to do so.
     pub(super) fn watch(self: &Arc<Self>) {
         if self.watched.load(Ordering::Acquire) {
@@ -45,18 +45,18 @@ impl Drop for Watched {
     }
 }
 
-async fn watch(view: Weak<View>, rescan: Arc<Notify>, _watched: Watched) {
-    while let Some(view) = view.upgrade() {
-        let asked = view.asked();
-        let generation = view.source.database.generation();
-        _ = view.refresh(generation, asked).await;
-        if view.is_stale(generation) {
-            view.want_anew();
+async fn watch(paths: Weak<ExposedPaths>, rescan: Arc<Notify>, _watched: Watched) {
+    while let Some(paths) = paths.upgrade() {
+        let asked = paths.asked();
+        let generation = paths.source.database.generation();
+        _ = paths.refresh(generation, asked).await;
+        if paths.is_stale(generation) {
+            paths.want_anew();
         }
-        if let Some(wanted) = view.wanted() {
-            _ = view.evaluate_anew(wanted).await;
+        if let Some(wanted) = paths.wanted() {
+            _ = paths.evaluate_anew(wanted).await;
         }
-        drop(view);
+        drop(paths);
         _ = timeout(INTERVAL, rescan.notified()).await;
     }
 }

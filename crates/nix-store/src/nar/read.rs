@@ -15,7 +15,9 @@ use super::{
     tree::{self, Tree},
 };
 use crate::{
-    CacheError, file_time::FileTime, nonblocking_io::NonblockingIo, path_health::PathHealth,
+    CacheError,
+    file_io::{file_time::FileTime, nonblocking_io::NonblockingIo},
+    store::path_health::PathHealth,
 };
 
 /// What is left to read of a range of a NAR.
@@ -358,7 +360,7 @@ mod tests {
     use rustix::fs::Advice;
 
     use super::{super::walk, *};
-    use crate::{AbsentStore, db::Database, store_presence::StorePresence};
+    use crate::{AbsentStore, db::Database, store::store_presence::StorePresence};
 
     /// Reads everything in small steps, of which each `waiting`th may wait.
     fn read(source: Source, range: &Range<u64>, step: usize, waiting: usize) -> Vec<u8> {

@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{tree, walk::sorted_names};
-use crate::file_time::FileTime;
+use crate::file_io::file_time::FileTime;
 
 /// Levels of directories that are looked at; NARs have no more.
 const MAX_DEPTH: usize = 64;

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use super::{Nar, read::RangeReader};
 use crate::{
     CacheError, Chunks,
-    chunks::{Fill, ReadAhead},
     daemon::HeldRoot,
+    file_io::chunks::{Fill, ReadAhead},
 };
 
 /// What opens readers of NARs.

@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{CacheError, nonblocking_io::NonblockingIo};
+use crate::{CacheError, file_io::nonblocking_io::NonblockingIo};
 
 /// Set once the kernel has refused `openat2`.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);

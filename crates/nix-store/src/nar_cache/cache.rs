@@ -23,7 +23,7 @@ use super::{
     lane::Lane,
     memory::{self, Memory, Small},
 };
-use crate::nonblocking_io::NonblockingIo;
+use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// How long a full disk is left in peace.
 const PAUSE: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use super::{
     disk::Found, file_name::CompressedFile, lane::Lane, memory::Small, recipe::Recipe,
     steps::Stepping, uncached_encoder::UncachedEncoder,
 };
-use crate::chunks::FileStream;
+use crate::file_io::chunks::FileStream;
 
 /// A compressed NAR: its length and hash are known, and every range of it can be had.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use quick_cache::{Weighter, sync::Cache};
 use rustix::io::Errno;
 
 use super::{disk::Found, file_name::CompressedFile};
-use crate::nonblocking_io::NonblockingIo;
+use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// The longest that is kept.
 pub(super) const LONGEST: usize = 64 << 10;

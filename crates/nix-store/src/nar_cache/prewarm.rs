@@ -9,7 +9,7 @@ use super::{
     compressed::{CompressedCache, Warmed},
     config::{Codec, Prewarm},
 };
-use crate::LocalStore;
+use crate::{ExposedCache, Exposures, LocalStore};
 
 /// How often it is looked for new paths.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -20,7 +20,7 @@ pub(crate) type CachesInUse = dyn Fn() -> Vec<CompressedCache> + Send + Sync;
 /// Compresses NARs for as long as it is polled.
 pub(crate) async fn run(
     prewarm: Prewarm,
-    (store, codec): (LocalStore, Codec),
+    (store, codec): (Arc<Exposures>, Codec),
     caches: Arc<CachesInUse>,
     is_busy: Arc<IsBusy>,
 ) {
@@ -32,7 +32,7 @@ pub(crate) async fn run(
         tokio::time::sleep(POLL_INTERVAL).await;
         // An outage is told by those whose requests fail; it is tried again.
         if prewarm.new_paths {
-            _ = new.find(&store, &mut waiting).await;
+            _ = new.find(store.store(), &mut waiting).await;
         }
         if let Some(rooted) = &mut rooted {
             _ = rooted.find(&mut waiting).await;
@@ -73,23 +73,23 @@ async fn warm(
 
 /// Follows the closures of roots.
 struct Closures {
-    store: LocalStore,
+    exposed: ExposedCache,
     /// The state of the closures that were seen.
     seen: Option<u64>,
 }
 
 impl Closures {
-    fn new(store: &LocalStore, roots: &[PathBuf]) -> Option<Self> {
+    fn new(store: &Exposures, roots: &[PathBuf]) -> Option<Self> {
         let policy = ExposurePolicy { roots: Some(roots.to_vec()), ..ExposurePolicy::default() };
-        (!roots.is_empty()).then(|| Self { store: store.exposing(&policy), seen: None })
+        (!roots.is_empty()).then(|| Self { exposed: store.cache(&policy), seen: None })
     }
 
     async fn find(&mut self, waiting: &mut VecDeque<HashPart>) -> Result<(), CacheError> {
-        self.store.exposure_known().await?;
+        self.exposed.exposure_known().await?;
         // Read before the paths are, so that nothing is missed.
-        let Some(now) = self.store.exposure_numbers() else { return Ok(()) };
+        let now = self.exposed.exposure_numbers();
         if self.seen != Some(now.evaluations) {
-            waiting.extend(self.store.exposed_paths().await?.unwrap_or_default());
+            waiting.extend(self.exposed.exposed_paths().await?.unwrap_or_default());
             self.seen = Some(now.evaluations);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use rns_cache::{FilePart, Piece, ReadyBody, ReadyNar};
 
 use super::{cache::NarCache, memory};
-use crate::file_part::resident;
+use crate::file_io::file_part::resident;
 
 /// From this length on, a server in front that sends files itself is better off with the name of one.
 const MIN_NAMED_BYTES: u64 = 16 << 10;

@@ -17,7 +17,7 @@ use super::{
     uncached_encoder::UncachedEncoder,
 };
 use crate::{
-    chunks::{FileRange, Fill as _},
+    file_io::chunks::{FileRange, Fill as _},
     nar::Buffer,
 };
 

@@ -2,23 +2,28 @@
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
-use rns_cache::ExposurePolicy;
+use rns_cache::{BinaryCache as _, ExposurePolicy};
 use rns_formats::{BuildId, DrvOutputId, HashPart, Resource, Sha256Digest, StorePath, url};
-use rns_nix_store::{LocalStore, StoreConfig};
+use rns_nix_store::{ExposedCache, Exposures, LocalStore, StoreConfig};
 use rns_testing::{Entry, FixtureStore, LogFile, Tree};
 
-use crate::{config, insert, patterns, roots, shown, shows, view};
+use crate::{config, insert, nar, patterns, roots, shown, shows, view};
 
 fn deny(deny: &[&str]) -> ExposurePolicy {
     ExposurePolicy { deny: patterns(deny), ..ExposurePolicy::default() }
 }
 
 /// Questions to the database that all kinds of questions about a path cost.
-async fn cost(store: &LocalStore, path: &StorePath, nar_hash: &Sha256Digest, build_id: u8) -> u64 {
-    let before = store.numbers().questions;
+async fn cost(
+    store: &ExposedCache,
+    path: &StorePath,
+    nar_hash: &Sha256Digest,
+    build_id: u8,
+) -> u64 {
+    let before = store.inner().numbers().questions;
     let hash = path.hash_part();
     assert!(store.path_info(hash).await.unwrap().is_none());
-    assert!(store.nar(hash, None).await.unwrap().is_none());
+    assert!(nar(store, hash).await.is_none());
     assert!(store.listing(hash).await.unwrap().is_none());
     let Some(Resource::Serve { path: root, .. }) = url::parse(&format!("/serve/{hash}"), None)
     else {
@@ -28,15 +33,15 @@ async fn cost(store: &LocalStore, path: &StorePath, nar_hash: &Sha256Digest, bui
     if let Some(Resource::Log(name)) = url::parse(&format!("/log/{path}"), None) {
         assert!(store.log(&name).await.unwrap().is_none());
     }
-    let of_row = store.numbers().questions - before;
+    let of_row = store.inner().numbers().questions - before;
     assert_eq!(of_row, 0, "{path} is looked up");
     assert!(store.find_nar(nar_hash).await.unwrap().is_empty());
     let id = BuildId::parse(&format!("{build_id:02x}{:038}", 0)).unwrap();
-    assert!(store.debuginfo(&id).await.unwrap().is_none());
+    assert!(store.debug_info(&id).await.unwrap().is_none());
     let id = DrvOutputId::parse(&format!("sha256:{}!out", nar_hash.to_hex())).unwrap();
     assert!(store.realisation(&id).await.unwrap().is_none());
     assert!(store.build_trace(path, "out").await.unwrap().is_none());
-    store.numbers().questions - before
+    store.inner().numbers().questions - before
 }
 
 #[tokio::test]
@@ -92,7 +97,7 @@ async fn until_it_is_known_what_is_shown_a_missing_realisation_is_not_missing_ye
     fixture.create_realisation_tables();
     let id = DrvOutputId::parse(&format!("sha256:{}!out", "0".repeat(64))).unwrap();
     let missing = StorePath::parse(&format!("{}-missing.drv", "0".repeat(32))).unwrap();
-    let fresh = || LocalStore::open(config(&fixture)).exposing(&deny(&["secret"]));
+    let fresh = || Exposures::new(LocalStore::open(config(&fixture))).cache(&deny(&["secret"]));
     fresh().realisation(&id).await.unwrap_err();
     fresh().build_trace(&missing, "out").await.unwrap_err();
     let known = fresh();
@@ -167,7 +172,7 @@ async fn nothing_slips_through_while_paths_and_roots_change() {
                 let mut shown = 0_u32;
                 for _ in 0..300 {
                     let found = store.path_info(path.hash_part()).await.unwrap();
-                    assert!(found.as_ref().is_none_or(|info| info.references.is_empty()));
+                    assert!(found.as_ref().is_none_or(|found| found.info.references.is_empty()));
                     assert!(!shows(&store, &secret).await);
                     shown += u32::from(found.is_some());
                 }
@@ -202,11 +207,12 @@ async fn a_nar_that_hidden_paths_share_is_found_for_an_exposed_one() {
     let nar_hash = fixture.info(&path).nar_hash;
     // In the index, and where that is full.
     for index_entries in [1000, 100] {
-        let all = LocalStore::open(StoreConfig { index_entries, ..config(&fixture) });
-        let store = all.exposing(&deny(&["secret"]));
+        let all =
+            Exposures::new(LocalStore::open(StoreConfig { index_entries, ..config(&fixture) }));
+        let store = all.cache(&deny(&["secret"]));
         store.exposure_known().await.unwrap();
         assert_eq!(store.find_nar(&nar_hash).await.unwrap(), [path.hash_part()]);
-        assert_eq!(all.find_nar(&nar_hash).await.unwrap().len(), 32);
+        assert_eq!(all.store().find_nar(&nar_hash).await.unwrap().len(), 32);
     }
 }
 
@@ -282,6 +288,6 @@ async fn many_paths_that_come_and_go_do_not_fill_the_memory() {
     insert(&mut fixture, "last", &[]);
     assert!(shows(&store, &stays).await);
     store.path_info(HashPart::parse(&"z".repeat(32)).unwrap()).await.unwrap();
-    let exposed = store.exposure_numbers().unwrap().exposed;
+    let exposed = store.exposure_numbers().exposed;
     assert!(exposed <= 12_002, "{exposed} rows are remembered, nearly all of them gone");
 }

@@ -1,4 +1,4 @@
-//! What a restricted view of a store shows.
+//! What a store shows through a policy.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,9 +15,9 @@ mod terms;
 
 use std::{path::Path, time::Duration};
 
-use rns_cache::{ExposurePolicy, Pattern};
-use rns_formats::StorePath;
-use rns_nix_store::{LocalStore, StoreConfig};
+use rns_cache::{BinaryCache as _, ExposurePolicy, NarAnswer, Pattern};
+use rns_formats::{HashPart, Resource, StorePath, url};
+use rns_nix_store::{ExposedCache, Exposures, LocalStore, StoreConfig};
 use rns_testing::{Entry, FixtureStore, Tree};
 
 fn config(store: &FixtureStore) -> StoreConfig {
@@ -39,19 +39,27 @@ fn roots(roots: &[&Path]) -> ExposurePolicy {
     }
 }
 
-/// A view that has been evaluated.
-async fn view(fixture: &FixtureStore, policy: &ExposurePolicy) -> LocalStore {
-    let store = LocalStore::open(config(fixture)).exposing(policy);
+/// The store through a policy that has been evaluated.
+async fn view(fixture: &FixtureStore, policy: &ExposurePolicy) -> ExposedCache {
+    let store = Exposures::new(LocalStore::open(config(fixture))).cache(policy);
     store.exposure_known().await.unwrap();
     store
 }
 
-async fn shows(store: &LocalStore, path: &StorePath) -> bool {
+/// The NAR of a path, whichever it is.
+async fn nar(store: &ExposedCache, hash: HashPart) -> Option<NarAnswer> {
+    let Some(Resource::Nar(name)) = url::parse(&format!("/nar/{hash}.nar"), None) else {
+        panic!("{hash}");
+    };
+    store.nar(&name).await.unwrap()
+}
+
+async fn shows(store: &ExposedCache, path: &StorePath) -> bool {
     store.path_info(path.hash_part()).await.unwrap().is_some()
 }
 
 /// Which of these are shown, by their names.
-async fn shown(store: &LocalStore, paths: &[&StorePath]) -> Vec<String> {
+async fn shown(store: &ExposedCache, paths: &[&StorePath]) -> Vec<String> {
     let mut names = Vec::new();
     for path in paths {
         if shows(store, path).await {

@@ -2,9 +2,10 @@
 
 use rns_cache::ExposurePolicy;
 use rns_formats::{KeyName, SecretKey, StorePath};
+use rns_nix_store::{Exposures, LocalStore};
 use rns_testing::{Entry, FixtureStore, Tree};
 
-use crate::{patterns, shown, shows, view};
+use crate::{config, patterns, shown, shows, view};
 
 fn key(name: &str, seed: u8) -> SecretKey {
     SecretKey::from_seed(KeyName::parse(name).unwrap(), &[seed; 32])
@@ -68,11 +69,13 @@ async fn a_signature_that_was_added_is_known_when_the_policy_is_set_again() {
     let trusted = key("a", 1);
     let path = fixture.add("x", Tree::file("x"));
     let policy = signed_by(&trusted);
-    let store = view(&fixture, &policy).await;
+    let all = Exposures::new(LocalStore::open(config(&fixture)));
+    let store = all.cache(&policy);
+    store.exposure_known().await.unwrap();
     assert!(!shows(&store, &path).await);
     let signature = trusted.sign(fixture.info(&path).fingerprint(fixture.store_dir()));
     fixture.execute("update ValidPaths set sigs = ?1", [signature.to_string()]);
-    let store = store.exposing(&policy);
+    let store = all.cache(&policy);
     store.exposure_settled().await.unwrap();
     assert!(shows(&store, &path).await);
 }

@@ -2,9 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use rns_cache::{CacheError, ExposurePolicy};
+use rns_cache::{BinaryCache as _, CacheError, ExposurePolicy};
 use rns_formats::StorePath;
-use rns_nix_store::{LocalStore, StoreConfig};
+use rns_nix_store::{Exposures, LocalStore, StoreConfig};
 use rns_testing::{Entry, FixtureStore, Tree};
 
 use crate::{config, insert, patterns, roots, shown, shows, soon, view};
@@ -25,13 +25,13 @@ async fn what_refers_to_a_denied_path_is_withheld() {
     let store = view(&fixture, &policy).await;
     let all = [&plain, &secret, &system, &above, &public];
     assert_eq!(shown(&store, &all).await, ["plain", "public-secrets"]);
-    assert_eq!(store.exposure_numbers().unwrap().withheld, 2);
+    assert_eq!(store.exposure_numbers().withheld, 2);
 
     // The same among the closures of roots.
     let root = PathBuf::from(fixture.store_dir().print(&above));
     let store = view(&fixture, &ExposurePolicy { deny: policy.deny, ..roots(&[&root]) }).await;
     assert_eq!(shown(&store, &all).await, ["plain"]);
-    assert_eq!(store.exposure_numbers().unwrap().withheld, 2);
+    assert_eq!(store.exposure_numbers().withheld, 2);
 
     // And for what comes later.
     let store = view(
@@ -56,10 +56,8 @@ async fn a_deriver_is_named_only_where_it_is_exposed() {
     let deny = |deny: &[&str]| ExposurePolicy { deny: patterns(deny), ..ExposurePolicy::default() };
     let deriver = async |policy| {
         let store = view(&fixture, &policy).await;
-        let info = store.path_info(output.hash_part()).await.unwrap().unwrap();
-        let nar = store.nar(output.hash_part(), None).await.unwrap().unwrap();
-        assert_eq!(nar.info().deriver, info.deriver);
-        info.deriver.clone()
+        let record = store.path_info(output.hash_part()).await.unwrap().unwrap();
+        record.info.deriver.clone()
     };
     assert_eq!(deriver(deny(&["*.drv"])).await, None);
     assert_eq!(deriver(deny(&["y"])).await, Some(drv));
@@ -71,7 +69,7 @@ async fn nothing_is_answered_before_the_policy_is_evaluated() {
     let path = insert(&mut fixture, "x", &[]);
     let hidden = insert(&mut fixture, "y", &[]);
     let policy = ExposurePolicy { deny: patterns(&["y"]), ..ExposurePolicy::default() };
-    let store = LocalStore::open(config(&fixture)).exposing(&policy);
+    let store = Exposures::new(LocalStore::open(config(&fixture))).cache(&policy);
     assert_eq!(store.exposes_now(&path.hash_part()), None);
     for path in [&path, &hidden, &StorePath::parse(&format!("{}-z", "0".repeat(32))).unwrap()] {
         let error = store.path_info(path.hash_part()).await.unwrap_err();
@@ -87,7 +85,7 @@ fn without_a_runtime_the_first_question_starts_the_evaluation() {
     let mut fixture = FixtureStore::new();
     let path = insert(&mut fixture, "x", &[]);
     let policy = ExposurePolicy { deny: patterns(&["y"]), ..ExposurePolicy::default() };
-    let store = LocalStore::open(config(&fixture)).exposing(&policy);
+    let store = Exposures::new(LocalStore::open(config(&fixture))).cache(&policy);
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // And again in a second runtime, after the first one has ended with all its tasks.
     for _ in 0..2 {
@@ -105,7 +103,7 @@ async fn too_many_paths_expose_nothing() {
         (0..20).map(|number| insert(&mut fixture, &format!("x{number}"), &[])).collect();
     let policy = ExposurePolicy { deny: patterns(&["y"]), ..ExposurePolicy::default() };
     let small = StoreConfig { index_entries: 20, ..config(&fixture) };
-    let store = LocalStore::open(small).exposing(&policy);
+    let store = Exposures::new(LocalStore::open(small)).cache(&policy);
     store.exposure_known().await.unwrap();
     assert!(shows(&store, &paths[0]).await);
     let more = insert(&mut fixture, "more", &[]);
@@ -120,16 +118,15 @@ async fn equal_policies_share_their_work_while_somebody_holds_it() {
     let mut fixture = FixtureStore::new();
     let path = insert(&mut fixture, "x", &[]);
     let policy = ExposurePolicy { deny: patterns(&["y"]), ..ExposurePolicy::default() };
-    let all = LocalStore::open(config(&fixture));
-    let one = all.exposing(&policy);
+    let all = Exposures::new(LocalStore::open(config(&fixture)));
+    let one = all.cache(&policy);
     one.exposure_known().await.unwrap();
-    let two = all.exposing(&policy);
+    let two = all.cache(&policy);
     assert_eq!(two.exposes_now(&path.hash_part()), Some(true), "no time without an answer");
     assert_eq!(one.exposure_epoch(), two.exposure_epoch());
-    let other = all.exposing(&policy.restricted_to(patterns(&["x"])));
+    let other = all.cache(&policy.restricted_to(patterns(&["x"])));
     other.exposure_known().await.unwrap();
     assert_ne!(other.exposure_epoch(), one.exposure_epoch());
     drop((one, two));
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert!(other.exposing(&ExposurePolicy::default()).exposure_numbers().is_none());
 }

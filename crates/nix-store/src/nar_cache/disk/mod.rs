@@ -26,7 +26,7 @@ use rustix::fs::{
 use self::check::Check;
 pub(super) use self::temporary::Temporary;
 use super::file_name::{self, CompressedFile};
-use crate::nonblocking_io::NonblockingIo;
+use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// The time of the last use is written to the file when it has moved on by this much.
 const TOUCH: Duration = Duration::from_secs(600);

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rns_cache::{BinaryCache as _, Peek};
 use rns_formats::{BuildId, DrvOutputId, LogName, Resource, ServePath, StorePath, url};
-use rns_nix_store::{Codec, LocalStore};
+use rns_nix_store::{Codec, ExposedCache};
 
 use super::{
     plan::Policy,
     world::{World, build_id, drv, drv_hash},
 };
+use crate::nar;
 
 fn parse(url: &str) -> Resource {
     url::parse(url, None).unwrap()
@@ -30,7 +31,7 @@ fn root() -> ServePath {
 }
 
 /// Asserts that what the store shows is what the policy means.
-pub(super) async fn check(world: &World, store: &LocalStore, policy: &Policy, when: &str) {
+pub(super) async fn check(world: &World, store: &ExposedCache, policy: &Policy, when: &str) {
     if world.policy(policy).is_everything() {
         return;
     }
@@ -39,23 +40,23 @@ pub(super) async fn check(world: &World, store: &LocalStore, policy: &Policy, wh
         let expected = exposed.contains_key(path);
         let at = |endpoint| format!("{endpoint} of {path}, {when}; {policy:?}");
         check_path((world, store), path, expected, &at).await;
-        if let Some(info) = store.path_info(path.hash_part()).await.unwrap() {
+        if let Some(record) = store.path_info(path.hash_part()).await.unwrap() {
             let deriver = known.as_ref().unwrap().deriver.clone();
             assert_eq!(
-                info.deriver,
+                record.info.deriver,
                 deriver.filter(|deriver| exposed.contains_key(deriver)),
                 "{}",
                 at("deriver")
             );
             assert!(
-                info.references.iter().all(|it| exposed.contains_key(it)),
+                record.info.references.iter().all(|it| exposed.contains_key(it)),
                 "{}",
                 at("references")
             );
         }
         let id = BuildId::parse(&build_id(index)).unwrap();
         let is_debug = path.name().ends_with("-debug");
-        let found = store.debuginfo(&id).await.unwrap();
+        let found = store.debug_info(&id).await.unwrap();
         assert_eq!(found.is_some(), expected && is_debug, "{}", at("debuginfo"));
         let trace = store.build_trace(&drv(index), "out").await.unwrap();
         assert_eq!(trace.is_some(), expected, "{}", at("build trace"));
@@ -69,13 +70,13 @@ pub(super) async fn check(world: &World, store: &LocalStore, policy: &Policy, wh
 }
 
 async fn check_path(
-    (world, store): (&World, &LocalStore),
+    (world, store): (&World, &ExposedCache),
     path: &StorePath,
     expected: bool,
     at: &impl Fn(&'static str) -> String,
 ) {
     let hash = path.hash_part();
-    assert_eq!(store.nar(hash, None).await.unwrap().is_some(), expected, "{}", at("NAR"));
+    assert_eq!(nar(store, hash).await.is_some(), expected, "{}", at("NAR"));
     assert_eq!(store.path_info(hash).await.unwrap().is_some(), expected, "{}", at("path info"));
     let peek = store.peek(&hash);
     assert!(!matches!(peek, Peek::Hit { .. }) || expected, "{}", at("peek"));
@@ -92,7 +93,7 @@ async fn check_path(
 /// NARs by their hash alone, which several paths may share.
 async fn check_nars(
     world: &World,
-    store: &LocalStore,
+    store: &ExposedCache,
     exposed: &BTreeMap<StorePath, usize>,
     when: &str,
 ) {

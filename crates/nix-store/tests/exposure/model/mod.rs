@@ -35,7 +35,7 @@ proptest! {
 async fn run(nodes: &[Node], links: &[Option<usize>], mut policy: Policy, steps: &[Step]) {
     let mut world = World::new(nodes, links);
     let all = world.open();
-    let mut store = all.exposing(&world.policy(&policy));
+    let mut store = all.cache(&world.policy(&policy));
     store.exposure_settled().await.unwrap();
     check(&world, &store, &policy, "at first").await;
     for step in steps {
@@ -62,7 +62,7 @@ async fn run(nodes: &[Node], links: &[Option<usize>], mut policy: Policy, steps:
             }
             Step::Change(other) => {
                 policy = other.clone();
-                store = all.exposing(&world.policy(&policy));
+                store = all.cache(&world.policy(&policy));
                 store.exposure_settled().await.unwrap();
                 true
             }
@@ -72,7 +72,7 @@ async fn run(nodes: &[Node], links: &[Option<usize>], mut policy: Policy, steps:
             check(&world, &store, &policy, "at once").await;
         }
         // The rest is known at the latest when the policy is set again.
-        store = all.exposing(&world.policy(&policy));
+        store = all.cache(&world.policy(&policy));
         store.exposure_settled().await.unwrap();
         check(&world, &store, &policy, "then").await;
     }

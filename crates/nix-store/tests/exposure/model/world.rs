@@ -10,7 +10,9 @@ use std::{
 
 use rns_cache::ExposurePolicy;
 use rns_formats::{KeyName, PublicKey, SecretKey, Sha256Digest, StorePath};
-use rns_nix_store::{CompressedCache, LocalStore, NarCache, NarCacheConfig};
+use rns_nix_store::{
+    CompressedCache, ExposedCache, Exposures, LocalStore, NarCache, NarCacheConfig,
+};
 use rns_testing::{Entry, FixtureStore, LogFile, Scratch, Tree};
 
 use super::plan::{LINKS, NAMES, Node, Policy, Signature};
@@ -64,12 +66,12 @@ impl World {
         world
     }
 
-    pub(super) fn open(&self) -> LocalStore {
-        LocalStore::open(config(&self.fixture))
+    pub(super) fn open(&self) -> Exposures {
+        Exposures::new(LocalStore::open(config(&self.fixture)))
     }
 
     /// What the store shows, compressed.
-    pub(super) fn compressed(&self, store: &LocalStore) -> CompressedCache {
+    pub(super) fn compressed(&self, store: &ExposedCache) -> CompressedCache {
         CompressedCache::new(Arc::new(store.clone()), Arc::clone(&self.nars), None)
     }
 

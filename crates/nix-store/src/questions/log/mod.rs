@@ -12,16 +12,18 @@ use std::{
 
 use bytes::Bytes;
 use rns_cache::{BuildLog, LogContents, MemoryBlob};
-use rns_formats::{HashPart, LogName, StorePath};
+use rns_formats::{HashPart, LogName, PathInfo, StorePath};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use self::unpack::{Unpacker, WHOLE, unpack};
 use crate::{
     CacheError, Chunks, LocalStore,
-    chunks::{FileBlob, ReadAhead},
+    file_io::{
+        chunks::{FileBlob, ReadAhead},
+        resolve_beneath::is_absent,
+    },
     nar::{DIRECTORY, FILE, open_beneath, size},
-    resolve_beneath::is_absent,
 };
 
 /// Logs unpacked at the same time before anything of them is sent.
@@ -37,24 +39,27 @@ impl Chunks for LogStream {
 }
 
 impl LocalStore {
-    /// The log of a derivation's build, whether or not the derivation is still valid; where not everything is exposed, only
-    /// that of a derivation that is. `None` when there is none.
+    /// The log of a derivation's build, whether or not the derivation is still valid. `None` when there is none.
     ///
     /// # Errors
-    /// `Io` when it is there but cannot be read, `Invalid` when it is no bzip2 file though it is called so; with an exposure policy those
-    /// of [`Self::path_info`].
+    /// `Io` when it is there but cannot be read, `Invalid` when it is no bzip2 file though its name says so.
     pub async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
-        let shared = Arc::clone(self.shared());
-        let mut derivations = Vec::new();
         let by_hash = match name.hash_part() {
-            Some(hash) => self.derivations_by_hash(hash).await?,
+            Some(hash) => match self.path_info(hash).await? {
+                Some(info) => derivation_of(&info),
+                None => self.derivations_with_log(hash).await?,
+            },
             None => Vec::new(),
         };
-        for derivation in name.candidates().chain(&by_hash) {
-            if self.is_exposed(derivation).await? {
-                derivations.push(derivation.clone());
-            }
-        }
+        self.log_of(name.candidates().cloned().chain(by_hash).collect()).await
+    }
+
+    /// The log of the first of these derivations that has one.
+    pub(crate) async fn log_of(
+        &self,
+        derivations: Vec<StorePath>,
+    ) -> Result<Option<BuildLog>, CacheError> {
+        let shared = Arc::clone(self.shared());
         if derivations.is_empty() {
             return Ok(None);
         }
@@ -90,19 +95,23 @@ impl LocalStore {
         Ok(Some(BuildLog { contents, etag }))
     }
 
-    /// The derivations whose logs may be meant by a hash part: its own, that of the one that has built the path, or, when
-    /// no such path is valid any more, those that have left a log.
-    async fn derivations_by_hash(&self, hash: HashPart) -> Result<Vec<StorePath>, CacheError> {
-        if let Some(info) = self.path_info(hash).await? {
-            let is_derivation = info.path.is_derivation();
-            let derivation = if is_derivation { Some(&info.path) } else { info.deriver.as_ref() };
-            return Ok(derivation.cloned().into_iter().collect());
-        }
+    /// The derivations with this hash part that have left a log, though no such path is valid.
+    pub(crate) async fn derivations_with_log(
+        &self,
+        hash: HashPart,
+    ) -> Result<Vec<StorePath>, CacheError> {
         let shared = Arc::clone(self.shared());
         spawn_blocking(move || with_logs(&shared.config.log_dir, &hash))
             .await
             .map_err(|_| CacheError::ShuttingDown)?
     }
+}
+
+/// The derivation whose log is that of a path: the path itself, or the one that has built it.
+pub(crate) fn derivation_of(info: &PathInfo) -> Vec<StorePath> {
+    let derivation =
+        if info.path.is_derivation() { Some(&info.path) } else { info.deriver.as_ref() };
+    derivation.cloned().into_iter().collect()
 }
 
 /// The derivations with this hash part that have a log.

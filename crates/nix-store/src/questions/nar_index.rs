@@ -3,11 +3,11 @@
 use rns_formats::{HashPart, Sha256Digest, StoreDir};
 use rusqlite::Connection;
 
-use crate::{CacheError, LocalStore, Nar};
+use crate::{CacheError, LocalStore, Nar, store::index::Asked};
 
-/// Paths with one hash that are of interest: whichever is taken, the bytes are the same. Thousands of
-/// paths may be an empty directory.
-const MOST: usize = 32;
+/// Paths with one NAR hash that are looked at: the bytes of all are the same. Thousands of paths may be an empty
+/// directory.
+const MAX_PATHS: usize = 32;
 
 const HASHES: &str = "select id, hash from ValidPaths where id > ?1 order by id limit ?2";
 
@@ -27,18 +27,36 @@ impl LocalStore {
     /// `Unavailable` while the database cannot be read.
     pub async fn find_nar(&self, hash: &Sha256Digest) -> Result<Vec<HashPart>, CacheError> {
         let hash = *hash;
-        let index = &self.shared().nar_hashes;
-        let (asked, asked_exposure) = (index.asked(), self.asked_exposure());
-        let found = self.indexed_nar(hash).await?;
+        let asked = self.asked_nar_hashes();
+        let found = self.indexed_nar(hash, |_| true).await?;
         if !found.is_empty() {
             return Ok(found);
         }
+        self.extend_nar_hashes(asked).await?;
+        self.indexed_or_searched_nar(hash, |_| true).await
+    }
+
+    /// To be called before the first look into the index of NAR hashes.
+    pub(crate) fn asked_nar_hashes(&self) -> Asked {
+        self.shared().nar_hashes.asked()
+    }
+
+    /// Makes sure that the index of NAR hashes knows all paths from before the question was asked.
+    pub(crate) async fn extend_nar_hashes(&self, asked: Asked) -> Result<(), CacheError> {
         let shared = self.shared();
-        index.extend(asked, &shared.database, &shared.config.database, HASHES, entries).await?;
-        self.refresh_exposure(asked_exposure).await?;
-        let found = self.indexed_nar(hash).await?;
-        match index.full_behind() {
-            Some(row) if found.is_empty() => self.search_nar(hash, row).await,
+        let (index, database) = (&shared.nar_hashes, &shared.database);
+        index.extend(asked, database, &shared.config.database, HASHES, entries).await
+    }
+
+    /// Paths with this NAR hash among the rows that are shown: by the index, and where that is full, by a search.
+    pub(crate) async fn indexed_or_searched_nar(
+        &self,
+        hash: Sha256Digest,
+        is_shown: impl Fn(i64) -> bool + Clone + Send + 'static,
+    ) -> Result<Vec<HashPart>, CacheError> {
+        let found = self.indexed_nar(hash, is_shown.clone()).await?;
+        match self.shared().nar_hashes.full_behind() {
+            Some(row) if found.is_empty() => self.search_nar(hash, row, is_shown).await,
             _ => Ok(found),
         }
     }
@@ -59,11 +77,14 @@ impl LocalStore {
         Ok(None)
     }
 
-    /// What the index knows, checked against the rows.
-    async fn indexed_nar(&self, hash: Sha256Digest) -> Result<Vec<HashPart>, CacheError> {
+    /// The paths of the index among the rows that are shown, checked against the rows.
+    pub(crate) async fn indexed_nar(
+        &self,
+        hash: Sha256Digest,
+        is_shown: impl Fn(i64) -> bool + Send,
+    ) -> Result<Vec<HashPart>, CacheError> {
         let store_dir = self.store_dir().clone();
-        let shown = self.shown()?;
-        let rows = self.shared().nar_hashes.rows(key(&hash), MOST, |row| shown.has_row(row));
+        let rows = self.shared().nar_hashes.rows(key(&hash), MAX_PATHS, is_shown);
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -80,18 +101,17 @@ impl LocalStore {
             }
             Ok(found)
         };
-        let found = self.shared().database.ask(question).await?.unwrap_or_default();
-        self.signed(found).await
+        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
     }
 
     async fn search_nar(
         &self,
         hash: Sha256Digest,
         behind: i64,
+        is_shown: impl Fn(i64) -> bool + Send + 'static,
     ) -> Result<Vec<HashPart>, CacheError> {
         let store_dir = self.store_dir().clone();
         let turn = self.shared().nar_hashes.turn().await;
-        let shown = self.shown()?;
         let question = move |connection: &Connection| {
             // Held by the search and not by who waits for it, who may go away.
             let _turn = &turn;
@@ -100,32 +120,19 @@ impl LocalStore {
             let mut rows = statement.query((behind, hex, hash.to_string()))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                if !shown.has_row(row.get(0)?) {
+                if !is_shown(row.get(0)?) {
                     continue;
                 }
                 found.extend(
                     row.get_ref(1)?.as_str().ok().and_then(|path| hash_part(&store_dir, path)),
                 );
-                if found.len() == MOST {
+                if found.len() == MAX_PATHS {
                     break;
                 }
             }
             Ok(found)
         };
-        let found = self.shared().database.ask(question).await?.unwrap_or_default();
-        self.signed(found).await
-    }
-
-    /// Those that may be shown, where that depends on signatures that nobody has checked yet.
-    async fn signed(&self, found: Vec<HashPart>) -> Result<Vec<HashPart>, CacheError> {
-        if !self.needs_signatures() {
-            return Ok(found);
-        }
-        let mut signed = Vec::new();
-        for hash in found {
-            signed.extend(self.known_row(hash).await?.map(|_| hash));
-        }
-        Ok(signed)
+        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
     }
 }
 

@@ -17,9 +17,9 @@ use rns_formats::{HashPart, StorePath};
 use crate::{
     CacheError,
     db::path_by_hash_part,
-    file_time::FileTime,
+    file_io::file_time::FileTime,
     nar::{LayoutKey, RootStamp, TreeStamp},
-    store_presence::StorePresence,
+    store::store_presence::StorePresence,
 };
 
 /// How often the whole tree of a damaged path is looked at; its root is looked at each time.

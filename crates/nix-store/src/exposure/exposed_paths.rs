@@ -1,4 +1,4 @@
-//! One view of the store: the set of paths that its policy exposes, kept up to date.
+//! The paths of the store that one policy exposes, kept up to date.
 //!
 //! Questions look into an immutable snapshot and never wait, except for a miss: that has to be true, so it waits for a check
 //! that began after the question was asked.
@@ -17,13 +17,14 @@ use super::{
     source::Source, verified::Verified,
 };
 
-pub(crate) struct View {
+/// The paths that one policy exposes.
+pub(crate) struct ExposedPaths {
     pub(super) policy: Arc<ExposurePolicy>,
     pub(super) source: Source,
     current: ArcSwapOption<Snapshot>,
     /// The state of the database that the snapshot is known to be of; 0 when it is not known.
     generation: AtomicU64,
-    /// Shared by all views of a store: no two snapshots have the same number.
+    /// Shared by all policies of a store: no two snapshots have the same number.
     epochs: Arc<AtomicU64>,
     pub(super) evaluation: Arc<tokio::sync::Mutex<Evaluation>>,
     pub(super) rounds: Mutex<Rounds>,
@@ -32,7 +33,7 @@ pub(crate) struct View {
     pub(super) numbers: Mutex<ExposureStats>,
     pub(super) report: Mutex<Report>,
     pub(super) verified: Verified,
-    /// Whether somebody looks for changes.
+    /// Whether a task looks for changes.
     pub(super) watched: Arc<AtomicBool>,
     /// Everything should be read again.
     pub(super) rescan: Arc<Notify>,
@@ -44,7 +45,7 @@ pub(super) struct Snapshot {
     pub(super) epoch: u64,
 }
 
-impl View {
+impl ExposedPaths {
     pub(super) fn new(policy: ExposurePolicy, source: Source, epochs: Arc<AtomicU64>) -> Arc<Self> {
         let policy = Arc::new(policy);
         let evaluation = Evaluation::new(Arc::clone(&policy), source.clone());

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use bzip2::bufread::MultiBzDecoder;
 
-use crate::{CacheError, chunks::Fill};
+use crate::{CacheError, file_io::chunks::Fill};
 
 /// A log that has no more bytes than this is unpacked before anything of it is sent, so that its length
 /// is known.

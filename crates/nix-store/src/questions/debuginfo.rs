@@ -11,22 +11,23 @@ use std::{
 };
 
 use rns_cache::DebugInfo;
-use rns_formats::{BuildId, Compression, NarName, StoreDir, StorePath};
+use rns_formats::{BuildId, Compression, NarName, PathInfo, StoreDir, StorePath};
 use rusqlite::{Connection, OptionalExtension as _};
 use rustix::fs::{self, Dir, FileType, Mode, OFlags};
 use tokio::task::spawn_blocking;
 
 use crate::{
     CacheError, LocalStore,
+    file_io::resolve_beneath::is_absent,
     nar::{DIRECTORY, FILE, open_beneath},
-    resolve_beneath::is_absent,
+    store::index::Asked,
 };
 
 /// Where debug information is in a path, without the name.
 const DIRECTORY_OF_IDS: &str = "lib/debug/.build-id";
 
 /// Paths with one build id that are looked at. Programs that are rebuilt without change share it.
-const MOST: usize = 32;
+const MAX_PATHS: usize = 32;
 
 const PATHS: &str =
     "select id, path from ValidPaths where id > ?1 and path not glob '*.drv' order by id limit ?2";
@@ -43,29 +44,51 @@ impl LocalStore {
     /// # Errors
     /// `Unavailable` while the database cannot be read.
     pub async fn debuginfo(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        let shared = self.shared();
-        let (asked, asked_exposure) = (shared.debug_files.asked(), self.asked_exposure());
+        let asked = self.asked_debug_files();
         if let Some(found) = self.indexed_debuginfo(id).await? {
             return Ok(Some(found));
         }
-        let (real_dir, store_dir) =
-            (shared.config.real_dir.clone(), shared.config.store_dir.clone());
-        let entries = move |rows| entries(&real_dir, &store_dir, rows);
-        shared
-            .debug_files
-            .extend(asked, &shared.database, &shared.config.database, PATHS, entries)
-            .await?;
-        self.refresh_exposure(asked_exposure).await?;
+        self.extend_debug_files(asked).await?;
         self.indexed_debuginfo(id).await
     }
 
-    /// What the index knows, as far as it is still there.
     async fn indexed_debuginfo(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
+        for path in self.paths_with_debug_file(id, |_| true).await? {
+            if self.has_debug_file(&path, id).await?
+                && let Some(info) = self.path_info(path.hash_part()).await?
+            {
+                return Ok(Some(debug_info(id, &info)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// To be called before the first look into the index of debug information.
+    pub(crate) fn asked_debug_files(&self) -> Asked {
+        self.shared().debug_files.asked()
+    }
+
+    /// Makes sure that the index of debug information knows all paths from before the question was asked.
+    pub(crate) async fn extend_debug_files(&self, asked: Asked) -> Result<(), CacheError> {
         let shared = self.shared();
-        let (store_dir, shown) = (shared.config.store_dir.clone(), self.shown()?);
-        let rows = shared.debug_files.rows(key(id), MOST, |row| shown.has_row(row));
+        let (real_dir, store_dir) =
+            (shared.config.real_dir.clone(), shared.config.store_dir.clone());
+        let entries = move |rows| entries(&real_dir, &store_dir, rows);
+        let (index, database) = (&shared.debug_files, &shared.database);
+        index.extend(asked, database, &shared.config.database, PATHS, entries).await
+    }
+
+    /// The paths of the index that may have this debug information, among the rows that are shown.
+    pub(crate) async fn paths_with_debug_file(
+        &self,
+        id: &BuildId,
+        is_shown: impl Fn(i64) -> bool + Send,
+    ) -> Result<Vec<StorePath>, CacheError> {
+        let shared = self.shared();
+        let store_dir = shared.config.store_dir.clone();
+        let rows = shared.debug_files.rows(key(id), MAX_PATHS, is_shown);
         if rows.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let question = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(ROW)?;
@@ -77,22 +100,25 @@ impl LocalStore {
             }
             Ok(paths)
         };
-        let paths = shared.database.ask(question).await?.unwrap_or_default();
-        let member = member(id);
-        for path in paths {
-            let file = format!("{path}/{member}");
-            let shared = Arc::clone(self.shared());
-            let is_there = spawn_blocking(move || is_file(&shared.config.real_dir, &file));
-            if is_there.await.map_err(|_| CacheError::ShuttingDown)??
-                && let Some(info) = self.path_info(path.hash_part()).await?
-            {
-                let name = NarName::new(path.hash_part(), info.nar_hash, Compression::None);
-                let archive = format!("../{}", name.canonical_url());
-                return Ok(Some(DebugInfo { archive, member }));
-            }
-        }
-        Ok(None)
+        Ok(shared.database.ask(question).await?.unwrap_or_default())
     }
+
+    /// Whether the file with this debug information is in a path.
+    pub(crate) async fn has_debug_file(
+        &self,
+        path: &StorePath,
+        id: &BuildId,
+    ) -> Result<bool, CacheError> {
+        let (shared, file) = (Arc::clone(self.shared()), format!("{path}/{}", member(id)));
+        let is_there = spawn_blocking(move || is_file(&shared.config.real_dir, &file));
+        is_there.await.map_err(|_| CacheError::ShuttingDown)?
+    }
+}
+
+/// The debug information in this path.
+pub(crate) fn debug_info(id: &BuildId, info: &PathInfo) -> DebugInfo {
+    let name = NarName::new(info.path.hash_part(), info.nar_hash, Compression::None);
+    DebugInfo { archive: format!("../{}", name.canonical_url()), member: member(id) }
 }
 
 fn member(id: &BuildId) -> String {

@@ -11,40 +11,33 @@ use crate::{
     CacheError, StoreConfig, Verify,
     daemon::{DaemonConfig, HeldRoot, TempRoots},
     db::{Database, PathRow},
-    exposure::{view::View, views::Views},
-    file_time::FileTime,
-    index::LazyIndex,
+    file_io::{file_time::FileTime, nonblocking_io::NonblockingIo},
     nar::{
         self, BUFFER_BYTES, Buffer, Check, LayoutKey, Layouts, Nar, NarStream, OpenReader,
         RangeReader, Source, Tree,
     },
-    negative_cache::NegativeCache,
-    nonblocking_io::NonblockingIo,
-    path_health::PathHealth,
-    row_cache::RowCache,
-    store_presence::StorePresence,
+    store::{
+        index::LazyIndex, path_health::PathHealth, path_memory::PathMemory,
+        store_presence::StorePresence,
+    },
 };
 
-/// A Nix store on this machine. Clones share everything.
+/// A Nix store on this machine, all of it. Clones share everything.
 #[derive(Clone)]
 pub struct LocalStore {
     shared: Arc<Shared>,
-    /// What of it is exposed through this handle; everything without one.
-    view: Option<Arc<View>>,
 }
 
 pub(crate) struct Shared {
     pub(crate) config: StoreConfig,
     pub(crate) database: Database,
     pub(crate) layouts: Layouts,
-    pub(crate) rows: RowCache,
-    pub(crate) negative_cache: Arc<NegativeCache>,
+    pub(crate) memory: PathMemory,
     pub(crate) presence: Arc<StorePresence>,
     pub(crate) health: Arc<PathHealth>,
     pub(crate) roots: TempRoots,
     pub(crate) nar_hashes: LazyIndex,
     pub(crate) debug_files: LazyIndex,
-    pub(crate) views: Views,
     /// Whether files of store paths can be read without waiting.
     nonblocking_io: Arc<NonblockingIo>,
 }
@@ -73,23 +66,25 @@ impl LocalStore {
             config.store_dir.clone(),
             config.real_dir.clone(),
         ));
-        let negative_cache =
-            Arc::new(NegativeCache::new(Arc::clone(&presence), config.index_entries));
+        let health = Arc::new(PathHealth::new(Arc::clone(&presence)));
         let shared = Arc::new(Shared {
             database,
             layouts: Layouts::new(config.layout_cache_bytes),
-            rows: RowCache::new(config.layout_cache_bytes / 4),
-            negative_cache,
-            health: Arc::new(PathHealth::new(Arc::clone(&presence))),
+            memory: PathMemory::new(
+                &presence,
+                &health,
+                config.layout_cache_bytes,
+                config.index_entries,
+            ),
+            health,
             presence,
             roots,
             nar_hashes: LazyIndex::new("NAR hashes", config.index_entries),
             debug_files: LazyIndex::new("debug information", config.index_entries),
-            views: Views::default(),
             nonblocking_io: Arc::default(),
             config,
         });
-        Self { shared, view: None }
+        Self { shared }
     }
 
     /// The logical store directory.
@@ -100,14 +95,6 @@ impl LocalStore {
 
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    pub(crate) const fn view(&self) -> Option<&Arc<View>> {
-        self.view.as_ref()
-    }
-
-    pub(crate) const fn with_view(shared: Arc<Shared>, view: Option<Arc<View>>) -> Self {
-        Self { shared, view }
     }
 
     /// Whether the store can be read now, and is the one that was configured.
@@ -206,8 +193,7 @@ impl LocalStore {
         Ok(known.is_some_and(|known| known.row.id == nar.row))
     }
 
-    /// Holds a path while it is read. `None` when it is not there any more. Whoever has a NAR may read it, even when it
-    /// is hidden by now.
+    /// Holds a path while it is read. `None` when it is not there any more.
     pub(crate) async fn hold(&self, nar: &Nar) -> Result<Option<HeldRoot>, CacheError> {
         // First the root, then the question whether the path is still there: the other way round, it
         // could be collected between the two.
@@ -247,7 +233,7 @@ impl LocalStore {
     /// before counts until it is looked up again. Never waits.
     #[must_use]
     pub fn is_suspect(&self, hash: &HashPart) -> bool {
-        self.shared.presence.is_gone() || self.shared.health.is_suspect(hash)
+        self.shared.memory.is_suspect(hash)
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a

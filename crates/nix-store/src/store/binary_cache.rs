@@ -1,30 +1,20 @@
 //! The local store as a binary cache.
 
-use std::{borrow::Cow, ops::Range, sync::Arc, time::Duration};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{
-    BackendStats, BinaryCache, Blob, BlobBody, BuildLog, CacheError, DebugInfo, Listing, NarAnswer,
-    NarOffer, NotReady, PathRecord, Peek, Served,
+    BinaryCache, Blob, BlobBody, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarOffer,
+    NotReady, PathRecord, Peek, Served,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, Realisation,
     ServePath, StoreDir, StorePath,
 };
-use tokio::time::timeout;
 
+use super::path_memory::VersionedRow;
 use crate::{LocalStore, Nar};
-
-/// How long a question for readiness waits for what is just being found out.
-const EXPOSURE_TIMEOUT: Duration = Duration::from_millis(100);
-
-fn still_evaluated() -> CacheError {
-    CacheError::Unavailable {
-        what: "it is still being found out what is shown".to_owned(),
-        remedy: "nothing has to be done: the policy is being evaluated",
-    }
-}
 
 /// A NAR that is read straight from the files of its path.
 struct NarBlob {
@@ -51,6 +41,27 @@ impl Blob for NarBlob {
     }
 }
 
+/// The record of a path whose size is known. Its NAR is offered uncompressed.
+pub(crate) fn record(known: &VersionedRow) -> PathRecord {
+    let info = Arc::clone(&known.row.info);
+    let name = NarName::new(info.path.hash_part(), info.nar_hash, Compression::None);
+    let offer = NarOffer {
+        url: name.canonical_url(),
+        compression: Compression::None,
+        // Clients up to Nix 2.34 need both lines when they publish the path again.
+        file: Some((info.nar_hash.into(), info.nar_size)),
+        complete: true,
+    };
+    PathRecord { info, offer, freshness: known.freshness }
+}
+
+impl LocalStore {
+    /// A NAR as the trait hands it out.
+    pub(crate) fn answer(&self, nar: Nar) -> NarAnswer {
+        NarAnswer::Finished(Arc::new(NarBlob { store: self.clone(), nar }))
+    }
+}
+
 #[async_trait]
 impl BinaryCache for LocalStore {
     fn store_dir(&self) -> &StoreDir {
@@ -62,17 +73,7 @@ impl BinaryCache for LocalStore {
     }
 
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
-        let Some(known) = self.known_path(hash).await? else { return Ok(None) };
-        let info = Arc::clone(&known.row.info);
-        let name = NarName::new(hash, info.nar_hash, Compression::None);
-        let offer = NarOffer {
-            url: name.canonical_url(),
-            compression: Compression::None,
-            // Clients up to Nix 2.34 need both lines when they publish the path again.
-            file: Some((info.nar_hash.into(), info.nar_size)),
-            complete: true,
-        };
-        Ok(Some(PathRecord { info, offer, freshness: known.freshness }))
+        Ok(self.known_path(hash).await?.as_ref().map(record))
     }
 
     async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {
@@ -84,7 +85,7 @@ impl BinaryCache for LocalStore {
             (None, Some(nar_hash)) => self.nar_with_hash(&nar_hash).await?,
             (None, None) => None,
         };
-        Ok(nar.map(|nar| NarAnswer::Finished(Arc::new(NarBlob { store: self.clone(), nar }))))
+        Ok(nar.map(|nar| self.answer(nar)))
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
@@ -116,22 +117,6 @@ impl BinaryCache for LocalStore {
     }
 
     async fn readiness(&self) -> Vec<NotReady> {
-        let mut reasons = Vec::new();
-        let exposure = timeout(EXPOSURE_TIMEOUT, self.exposure_known()).await;
-        if let Err(error) = exposure.unwrap_or_else(|_| Err(still_evaluated())) {
-            reasons.push(NotReady::Exposure(error));
-        }
-        if let Err(error) = self.readable().await {
-            reasons.push(NotReady::Store(error));
-        }
-        reasons
-    }
-
-    async fn settled(&self) -> Result<(), CacheError> {
-        self.exposure_known().await
-    }
-
-    fn stats(&self) -> BackendStats {
-        BackendStats { exposure: self.exposure_numbers(), ..BackendStats::default() }
+        self.readable().await.err().map(NotReady::Store).into_iter().collect()
     }
 }

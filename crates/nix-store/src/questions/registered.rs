@@ -45,12 +45,8 @@ impl LocalStore {
         Ok(found.unwrap_or_else(|| (Vec::new(), row.unwrap_or(0))))
     }
 
-    /// All paths that a policy exposes; `None` without a policy, or while it is not known what that exposes.
-    ///
-    /// # Errors
-    /// `Unavailable` while the database cannot be read.
-    pub async fn exposed_paths(&self) -> Result<Option<Vec<HashPart>>, CacheError> {
-        let Some(rows) = self.exposed_rows() else { return Ok(None) };
+    /// The paths of these rows, as far as they are there.
+    pub(crate) async fn paths_of(&self, rows: Vec<i64>) -> Result<Vec<HashPart>, CacheError> {
         let store_dir = self.store_dir().clone();
         let question = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(PATH)?;
@@ -63,6 +59,6 @@ impl LocalStore {
             }
             Ok(paths)
         };
-        self.shared().database.ask(question).await
+        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
     }
 }

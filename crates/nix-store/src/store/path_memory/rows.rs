@@ -1,7 +1,7 @@
-//! Rows that were looked up before, and of which state they are.
+//! Rows that were looked up before, each with its version.
 //!
-//! A row is current while the database is in the state that it was in before the row was read. It may be shown for a
-//! second after it was last known to be current: see [`RowCache::recent`].
+//! A row is current while the database is in the generation from before the row was read. It may be shown for a second
+//! after it was last known to be current: see [`RecentRows::recent`].
 
 use std::{
     sync::{
@@ -18,34 +18,35 @@ use rns_formats::HashPart;
 use crate::db::PathRow;
 
 /// How long a row may be shown after it was last known to be current, on a machine that registers paths all the time: there
-/// the database changes between any two requests. A path that is collected is asked for in vain a moment later anyway.
+/// the database changes between any two requests. A NAR that is collected a moment later is a 404 anyway.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// After this time a row is read again even when the database did not change: the files of a path can be taken away behind
 /// its back.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(crate) struct RowCache {
+/// Rows that were looked up before, within a bound of memory.
+pub(super) struct RecentRows {
     rows: Cache<HashPart, Arc<CachedRow>, Size>,
     started: Instant,
-    /// The number of the next row that is not known to be an old one.
+    /// The version of the next row that differs from the one before.
     next_version: AtomicU64,
 }
 
-/// A row with its number: as long as it says the same, it has the same one.
+/// A row with its version: equal rows of a path have the same one.
 struct CachedRow {
     row: Arc<PathRow>,
     version: u64,
-    /// The state of the database from before the row was read.
+    /// The generation of the database from before the row was read.
     generation: u64,
     /// When it was read, and when it was last known to be current, in milliseconds after `started` of the cache.
     read: u64,
     current: AtomicU64,
 }
 
-/// A row and of which state it is.
+/// A row, and the version of its record.
 #[derive(Clone)]
-pub(crate) struct KnownRow {
+pub(crate) struct VersionedRow {
     pub(crate) row: Arc<PathRow>,
     pub(crate) freshness: Freshness,
 }
@@ -61,8 +62,8 @@ impl Weighter<HashPart, Arc<CachedRow>> for Size {
     }
 }
 
-impl RowCache {
-    pub(crate) fn new(bytes: usize) -> Self {
+impl RecentRows {
+    pub(super) fn new(bytes: usize) -> Self {
         Self {
             rows: Cache::with_weighter((bytes >> 10).max(64), bytes as u64, Size),
             started: Instant::now(),
@@ -70,18 +71,18 @@ impl RowCache {
         }
     }
 
-    /// The row, if it is current in this state of the database, which is the present one; 0 is no known state.
-    pub(crate) fn current(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
+    /// The row, if it is current in this generation of the database, which is the present one; 0 is none.
+    pub(super) fn current(&self, hash: &HashPart, generation: u64) -> Option<VersionedRow> {
         let cached = self.rows.get(hash)?;
-        self.is_current(&cached, generation).then(|| cached.known())
+        self.is_current(&cached, generation).then(|| cached.versioned())
     }
 
     /// The row, if it is current or was within the last second.
-    pub(crate) fn recent(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
+    pub(super) fn recent(&self, hash: &HashPart, generation: u64) -> Option<VersionedRow> {
         let cached = self.rows.get(hash).filter(|_| generation != 0)?;
         let is_recent = self.is_current(&cached, generation)
             || self.since(cached.current.load(Ordering::Relaxed)) < MAX_AGE;
-        is_recent.then(|| cached.known())
+        is_recent.then(|| cached.versioned())
     }
 
     fn is_current(&self, cached: &CachedRow, generation: u64) -> bool {
@@ -94,8 +95,8 @@ impl RowCache {
         is_current
     }
 
-    /// Remembers a row that was read. The generation must have been asked for before the row was.
-    pub(crate) fn insert(&self, hash: HashPart, generation: u64, row: PathRow) -> KnownRow {
+    /// Remembers a row that was read. The generation must have been read before the row was.
+    pub(super) fn insert(&self, hash: HashPart, generation: u64, row: PathRow) -> VersionedRow {
         let before = self.rows.get(&hash).filter(|cached| *cached.row == row);
         let (row, version) = match before {
             Some(before) => (Arc::clone(&before.row), before.version),
@@ -103,13 +104,13 @@ impl RowCache {
         };
         let read = self.now();
         let cached = CachedRow { row, version, generation, read, current: read.into() };
-        let known = cached.known();
+        let versioned = cached.versioned();
         self.rows.insert(hash, Arc::new(cached));
-        known
+        versioned
     }
 
-    /// Forgets a row that is not there any more.
-    pub(crate) fn remove(&self, hash: &HashPart) {
+    /// Forgets the row of a path.
+    pub(super) fn remove(&self, hash: &HashPart) {
         self.rows.remove(hash);
     }
 
@@ -123,9 +124,9 @@ impl RowCache {
 }
 
 impl CachedRow {
-    fn known(&self) -> KnownRow {
+    fn versioned(&self) -> VersionedRow {
         let freshness = Freshness::of_record(self.version.into());
-        KnownRow { row: Arc::clone(&self.row), freshness }
+        VersionedRow { row: Arc::clone(&self.row), freshness }
     }
 }
 
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_row_is_current_in_its_state_of_the_database_only() {
-        let rows = RowCache::new(1 << 20);
+        let rows = RecentRows::new(1 << 20);
         rows.insert(hash(), 7, row(1, 1));
         assert!(rows.current(&hash(), 7).is_some());
         assert!(rows.current(&hash(), 8).is_none());
@@ -169,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_same_row_is_of_the_same_state_and_another_one_is_not() {
-        let rows = RowCache::new(1 << 20);
+        let rows = RecentRows::new(1 << 20);
         let first = rows.insert(hash(), 7, row(1, 1)).freshness;
         assert_eq!(rows.insert(hash(), 9, row(1, 1)).freshness, first);
         let other = rows.insert(hash(), 10, row(1, 2)).freshness;

@@ -16,9 +16,11 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     CacheError, LocalStore,
-    chunks::FileBlob,
+    file_io::{
+        chunks::FileBlob,
+        resolve_beneath::{is_absent, open_inside},
+    },
     nar::{Root, Tree, is_executable, of_path, size},
-    resolve_beneath::{is_absent, open_inside},
 };
 
 /// What a directory is shown as, where it is there.
@@ -36,7 +38,18 @@ impl LocalStore {
         hash: HashPart,
         path: &ServePath,
     ) -> Result<Option<Served>, CacheError> {
-        let Some(info) = self.path_info(hash).await? else { return Ok(None) };
+        match self.path_info(hash).await? {
+            Some(info) => self.file_in(info, path).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The same for a path that is known.
+    pub(crate) async fn file_in(
+        &self,
+        info: Arc<PathInfo>,
+        path: &ServePath,
+    ) -> Result<Option<Served>, CacheError> {
         let shared = Arc::clone(self.shared());
         let path = path.clone();
         let found = spawn_blocking(move || {

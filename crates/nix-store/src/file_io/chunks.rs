@@ -18,7 +18,10 @@ use rns_cache::{Blob, BlobBody, CacheError, Chunks, FilePart, Piece};
 use rustix::io::Errno;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{file_part::resident, nar::Buffer, nonblocking_io::NonblockingIo};
+use crate::{
+    file_io::{file_part::resident, nonblocking_io::NonblockingIo},
+    nar::Buffer,
+};
 
 /// Chunks that are read on the event loop in one go; others have their turn after that.
 const TURN: u32 = 8;

@@ -9,11 +9,13 @@ use rusqlite::Connection;
 use crate::{
     CacheError, LocalStore,
     db::{PathRow, path_by_hash_part},
-    file_time::FileTime,
-    local::Shared,
+    file_io::file_time::FileTime,
     nar,
-    path_health::Health,
-    row_cache::KnownRow,
+    store::{
+        Shared,
+        path_health::Health,
+        path_memory::{Remembered, VersionedRow},
+    },
 };
 
 impl LocalStore {
@@ -27,9 +29,31 @@ impl LocalStore {
         Ok(known.map(|known| Arc::clone(&known.row.info)))
     }
 
-    /// The row of a path that may be shown. Its size is known.
-    pub(crate) async fn known_path(&self, hash: HashPart) -> Result<Option<KnownRow>, CacheError> {
-        let Some(mut known) = self.known_row(hash).await? else { return Ok(None) };
+    /// The row of a path: current at a moment after the question was asked.
+    pub(crate) async fn known_row(
+        &self,
+        hash: HashPart,
+    ) -> Result<Option<VersionedRow>, CacheError> {
+        self.shared().presence.ensure().await?;
+        self.any_row(hash).await
+    }
+
+    /// The row of a path, with its size.
+    pub(crate) async fn known_path(
+        &self,
+        hash: HashPart,
+    ) -> Result<Option<VersionedRow>, CacheError> {
+        match self.known_row(hash).await? {
+            Some(known) => self.with_size(known).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The same row with its size. `None` when the files of the path are gone.
+    pub(crate) async fn with_size(
+        &self,
+        mut known: VersionedRow,
+    ) -> Result<Option<VersionedRow>, CacheError> {
         if known.row.info.nar_size == 0 {
             // A row of a very old Nix has no size; clients insist on one.
             let Some(nar) = self.open_nar(&known.row).await? else { return Ok(None) };
@@ -41,44 +65,34 @@ impl LocalStore {
     /// What is known of a path without waiting.
     pub(crate) fn peek_row(&self, hash: &HashPart) -> Peek {
         let generation = self.generation();
-        if let Some(view) = self.view() {
-            return view.peek(self, hash, generation);
-        }
         match self.recent_row(hash, generation) {
-            Some(known) if known.row.info.nar_size != 0 => {
+            Remembered::Hit(known) if known.row.info.nar_size != 0 => {
                 Peek::Hit { freshness: known.freshness, nar_hash: known.row.info.nar_hash }
             }
-            Some(_) => Peek::Unknown,
-            None if self.shared().negative_cache.is_surely_absent(*hash, generation) => Peek::Miss,
-            None => Peek::Unknown,
+            Remembered::Hit(_) | Remembered::Unknown => Peek::Unknown,
+            Remembered::Miss => Peek::Miss,
         }
     }
 
-    /// A row that is in memory and current, whether or not it may be shown. While the database changes often, it may be
-    /// one that was current within the last second.
-    pub(crate) fn recent_row(&self, hash: &HashPart, generation: u64) -> Option<KnownRow> {
+    /// What is remembered of a path. While the database changes often, it may be a row that was current within the last
+    /// second.
+    pub(crate) fn recent_row(&self, hash: &HashPart, generation: u64) -> Remembered {
         let shared = self.shared();
-        if self.is_suspect(hash) {
-            None
-        } else if shared.database.changes_often() {
-            shared.rows.recent(hash, generation)
+        if shared.database.changes_often() {
+            shared.memory.get_recent(hash, generation)
         } else {
-            shared.rows.current(hash, generation)
+            shared.memory.get(hash, generation)
         }
     }
 
-    /// The row of a path, whether or not it may be shown: current at a moment after the question was asked.
-    pub(crate) async fn any_row(&self, hash: HashPart) -> Result<Option<KnownRow>, CacheError> {
+    /// The same as [`Self::known_row`] where the store is known to be there.
+    pub(crate) async fn any_row(&self, hash: HashPart) -> Result<Option<VersionedRow>, CacheError> {
         let generation = self.generation();
-        if !self.is_suspect(&hash)
-            && let Some(known) = self.shared().rows.current(&hash, generation)
-        {
-            return Ok(Some(known));
+        match self.shared().memory.get(&hash, generation) {
+            Remembered::Hit(known) => Ok(Some(known)),
+            Remembered::Miss => Ok(None),
+            Remembered::Unknown => self.read_row(hash, generation).await,
         }
-        if self.shared().negative_cache.is_surely_absent(hash, generation) {
-            return Ok(None);
-        }
-        self.read_row(hash, generation).await
     }
 
     /// The row of a valid path whose files are there. The generation is the present one.
@@ -86,7 +100,7 @@ impl LocalStore {
         &self,
         hash: HashPart,
         generation: u64,
-    ) -> Result<Option<KnownRow>, CacheError> {
+    ) -> Result<Option<VersionedRow>, CacheError> {
         let shared = Arc::clone(self.shared());
         let question = move |connection: &Connection| {
             let row = path_by_hash_part(connection, &shared.config.store_dir, hash)?;
@@ -95,10 +109,10 @@ impl LocalStore {
         let found = self.shared().database.ask(question).await?.flatten();
         if !matches!(found, Some(Ok((Ok(Health::Sound | Health::Changed), _)))) {
             // A row that is not there, or not as it should be, must not be shown from memory.
-            self.shared().rows.remove(&hash);
+            self.shared().memory.forget(&hash);
         }
         let Some(row) = found else {
-            self.shared().negative_cache.learn();
+            self.shared().memory.learn_misses();
             return Ok(None);
         };
         let (health, row) = row?;
@@ -109,7 +123,7 @@ impl LocalStore {
         if health == Health::Damaged {
             return Ok(None);
         }
-        Ok(Some(self.shared().rows.insert(hash, generation, row)))
+        Ok(Some(self.shared().memory.insert(hash, generation, row)))
     }
 }
 

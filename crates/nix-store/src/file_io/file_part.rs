@@ -2,7 +2,7 @@
 
 use std::{ops::Range, os::fd::OwnedFd, sync::Arc};
 
-use crate::{FilePart, page_cache::is_resident};
+use crate::{FilePart, file_io::page_cache::is_resident};
 
 /// The first bytes of `range`. `None` when they are not all in memory, or when that cannot be known.
 pub(crate) fn resident(file: &Arc<OwnedFd>, range: &Range<u64>) -> Option<FilePart> {

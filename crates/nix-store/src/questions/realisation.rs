@@ -41,12 +41,12 @@ enum BadRealisation {
 
 /// The columns of a realisation: path and signatures of the output, and of each realisation it was
 /// built with the hash, the output's name and its path.
-struct Row {
+pub(crate) struct RealisationRow {
     path: String,
     signatures: Option<String>,
     dependencies: Vec<(String, String, String)>,
     /// The rows of all these paths.
-    paths: Vec<i64>,
+    pub(crate) paths: Vec<i64>,
 }
 
 impl LocalStore {
@@ -55,39 +55,28 @@ impl LocalStore {
     /// # Errors
     /// `Unavailable` while the database cannot be read; `Invalid` when its row makes no sense.
     pub async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
+        let row = self.realisation_row(id).await?;
+        row.map(|row| self.parse_realisation(id, &row)).transpose()
+    }
+
+    pub(crate) async fn realisation_row(
+        &self,
+        id: &DrvOutputId,
+    ) -> Result<Option<RealisationRow>, CacheError> {
         let drv_hash = format!("sha256:{}", id.drv_hash.to_hex());
         let output = id.output_name.as_str().to_owned();
-        let asked = self.asked_exposure();
-        // As long as it is not known what is shown, what is missing must not be told from what is there.
-        self.shown()?;
-        let row = self
-            .shared()
-            .database
-            .ask(move |connection| find_realisation(connection, &drv_hash, &output))
-            .await?
-            .flatten();
-        let is_shown = |row: &Row| {
-            let shown = self.shown()?;
-            Ok::<_, CacheError>(row.paths.iter().all(|&path| shown.has_row(path)))
-        };
-        if !row.as_ref().map_or(Ok(false), is_shown)? {
-            self.refresh_exposure(asked).await?;
-        }
-        let Some(row) = row else { return Ok(None) };
-        if !is_shown(&row)? {
-            return Ok(None);
-        }
-        let found = parse_realisation(self.store_dir(), id, &row)
-            .map_err(|why| bad_row(&row.path, format!("realisation {id}: {why}")))?;
-        if self.needs_signatures() {
-            let dependencies = found.dependent_realisations.values();
-            for path in dependencies.chain([&found.out_path]) {
-                if !self.is_exposed(path).await? {
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(Some(found))
+        let question =
+            move |connection: &Connection| find_realisation(connection, &drv_hash, &output);
+        Ok(self.shared().database.ask(question).await?.flatten())
+    }
+
+    pub(crate) fn parse_realisation(
+        &self,
+        id: &DrvOutputId,
+        row: &RealisationRow,
+    ) -> Result<Realisation, CacheError> {
+        parse_realisation(self.store_dir(), id, row)
+            .map_err(|why| bad_row(&row.path, format!("realisation {id}: {why}")))
     }
 
     /// What this output of a derivation was built to, as Nix since 2.35 exchanges it. `None` when nothing
@@ -101,36 +90,26 @@ impl LocalStore {
         output: &str,
     ) -> Result<Option<BuildTraceEntry>, CacheError> {
         let Ok(output) = StorePathName::parse(output) else { return Ok(None) };
-        let asked = self.asked_exposure();
-        self.shown()?;
         let key = (derivation.clone(), output.clone());
-        let row = self
-            .shared()
-            .database
-            .ask(move |connection| {
-                if !has_table(connection, "BuildTraceV3")? {
-                    return Ok(None);
-                }
-                let mut statement = connection.prepare_cached(BUILD_TRACE)?;
-                let row = statement.query_row(params![key.0.as_str(), key.1.as_str()], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
-                });
-                row.optional()
-            })
-            .await?;
-        let Some((path, signatures)) = row.flatten() else {
-            self.refresh_exposure(asked).await?;
-            return Ok(None);
+        let question = move |connection: &Connection| {
+            if !has_table(connection, "BuildTraceV3")? {
+                return Ok(None);
+            }
+            let mut statement = connection.prepare_cached(BUILD_TRACE)?;
+            let row = statement.query_row(params![key.0.as_str(), key.1.as_str()], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+            });
+            row.optional()
         };
+        let row = self.shared().database.ask(question).await?;
+        let Some((path, signatures)) = row.flatten() else { return Ok(None) };
         match self.store_dir().parse_path(&path) {
-            Ok(out_path) if !self.is_exposed(&out_path).await? => Ok(None),
             Ok(out_path) => Ok(Some(BuildTraceEntry {
                 drv_path: derivation.clone(),
                 output_name: output,
                 out_path,
                 signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
             })),
-            Err(_) if self.is_restricted() => Ok(None),
             Err(error) => Err(bad_row(&path, format!("build trace of {derivation}: {error}"))),
         }
     }
@@ -144,7 +123,7 @@ fn find_realisation(
     connection: &Connection,
     drv_hash: &str,
     output: &str,
-) -> rusqlite::Result<Option<Row>> {
+) -> rusqlite::Result<Option<RealisationRow>> {
     // So that the realisation and what it was built with are of one moment.
     let moment = connection.unchecked_transaction()?;
     if !has_table(&moment, "Realisations")? {
@@ -169,14 +148,14 @@ fn find_realisation(
     Ok(found.map(|(_, output, path, signatures)| {
         let (rows, dependencies): (Vec<_>, Vec<_>) = dependencies.into_iter().unzip();
         let paths = rows.into_iter().chain([output]).collect();
-        Row { path, signatures, dependencies, paths }
+        RealisationRow { path, signatures, dependencies, paths }
     }))
 }
 
 fn parse_realisation(
     store_dir: &StoreDir,
     id: &DrvOutputId,
-    row: &Row,
+    row: &RealisationRow,
 ) -> Result<Realisation, BadRealisation> {
     let path = |path: &str| store_dir.parse_path(path);
     let dependency = |(drv_hash, output, out_path): &(String, String, String)| {
