@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Make, list, revoke and check the tokens of a private cache
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look after a binary cache in a directory or bucket
+    #[command(subcommand)]
+    Storage(StorageCommand),
     /// Check the configuration and the files it names, and report every problem
     CheckConfig(CheckArgs),
     /// Show the configuration
@@ -126,6 +129,64 @@ pub(crate) struct TokenPlace {
     /// The configuration file
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Take over a binary cache that is there: its paths are entered into the index, its objects stay as they are
+    Adopt {
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+    /// Add signatures of keys to everything that is stored; those that are there stay
+    Sign {
+        /// A secret key file, instead of those of `signing.keys`; may be repeated
+        #[arg(long, value_name = "FILE")]
+        signing_key: Vec<PathBuf>,
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+    /// Compare storage and index, and find what is missing or truncated
+    Verify {
+        /// Read every NAR, and compare its contents with its hashes
+        #[arg(long)]
+        content: bool,
+        /// Mend the index, and withdraw paths that cannot be had whole, so that they can be pushed again
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+    /// Bring the index up to date with the storage
+    Index {
+        /// Enter every stored path, and take out those that are gone; all but times of use can be made anew
+        #[arg(long, required = true)]
+        rebuild: bool,
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+    /// Say who pushed a path, from where and when
+    Log {
+        /// A store path, its base name or its hash part
+        #[arg(value_name = "STOREPATH")]
+        path: PathBuf,
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+}
+
+/// Which storage a command is about.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct StoragePlace {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The storage, instead of `storage.url` of the configuration: file:///a/directory or s3://bucket
+    #[arg(long, value_name = "URL")]
+    pub(crate) storage: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]

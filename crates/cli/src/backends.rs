@@ -8,9 +8,13 @@ use rns_cache::{
 };
 use rns_formats::StoreDir;
 use rns_nix_store::{LocalCaches, StoreConfig};
-use rns_storage::{objects::Objects, read::StorageReader};
+use rns_storage::{
+    index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
+    objects::Objects,
+    read::StorageReader,
+};
 
-use crate::config::BackendsConfig;
+use crate::config::{BackendsConfig, IndexConfig, StorageConfig};
 
 /// The backends of all caches.
 pub(crate) struct Backends {
@@ -29,8 +33,21 @@ pub(crate) fn open_storage(
     store_dir: &StoreDir,
 ) -> anyhow::Result<Option<StorageReader>> {
     let Some(storage) = &config.storage else { return Ok(None) };
-    let objects = Objects::open(&storage.url, false).context("cannot use storage.url")?;
+    let objects = Objects::open(&storage.url, storage.sync).context("cannot use storage.url")?;
     Ok(Some(StorageReader::new(objects, store_dir.clone(), storage.memory_bytes)))
+}
+
+/// The index of the storage. Its database is connected to when it is first used.
+///
+/// # Errors
+/// When the URL of the database cannot be read.
+pub(crate) fn open_index(storage: &StorageConfig) -> anyhow::Result<Arc<dyn Index>> {
+    Ok(match &storage.index {
+        IndexConfig::Sqlite(file) => Arc::new(SqliteIndex::new(file.clone(), storage.sync)),
+        IndexConfig::Postgres(url) => {
+            Arc::new(PostgresIndex::new(url).context("cannot use index.url")?)
+        }
+    })
 }
 
 impl Backends {

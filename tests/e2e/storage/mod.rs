@@ -1,5 +1,7 @@
 //! A binary cache in a directory or bucket, served beside the local store or instead of it.
 
+mod commands;
+
 use std::{fs, path::Path};
 
 use rns_formats::StorePath;

@@ -8,6 +8,7 @@ mod pages;
 mod reload_guard;
 mod serve;
 mod startup_banner;
+mod storage;
 mod token;
 
 use crate::{
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
         Some(Command::Serve(args)) => serve::run(*args, environment),
         Some(Command::Key(command)) => key::run(&command),
         Some(Command::Token(command)) => token::run(&command, &environment),
+        Some(Command::Storage(command)) => storage::run(&command, &environment),
         Some(Command::CheckConfig(args)) => check_config::run(args, &environment),
         Some(Command::Config(ConfigCommand::Show { json, serve })) => {
             config_show::run(&serve, &environment, json)

@@ -12,6 +12,7 @@ mod expose;
 mod file;
 pub(crate) mod files;
 mod flags;
+mod index;
 mod kind;
 mod listen;
 mod listeners;
@@ -42,9 +43,10 @@ use rns_nix_store::StoreConfig;
 use rns_server::config::ServerConfig;
 
 pub(crate) use env::{Environment, PassedSockets};
+pub(crate) use index::IndexConfig;
 pub(crate) use problem::{ConfigError, Problem, Source};
 pub(crate) use settings::Settings;
-pub(crate) use storage::BackendsConfig;
+pub(crate) use storage::{BackendsConfig, StorageConfig};
 
 use self::diagnostics::Diagnostics;
 use crate::{args::ServeArgs, logging::LogConfig};

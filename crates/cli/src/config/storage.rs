@@ -4,7 +4,8 @@ use rns_storage::objects::StorageUrl;
 
 use super::{
     diagnostics::Diagnostics,
-    raw::{RawConfig, RawStorage},
+    index::{self, IndexConfig},
+    raw::RawConfig,
 };
 
 /// The backends that are served, at least one.
@@ -23,11 +24,15 @@ pub(crate) struct StorageConfig {
     pub(crate) url: StorageUrl,
     /// Memory for its narinfos, in bytes.
     pub(crate) memory_bytes: usize,
+    /// Whether what was acknowledged survives a power loss.
+    pub(crate) sync: bool,
+    /// Its index.
+    pub(crate) index: IndexConfig,
 }
 
 /// The backends that `[store] enabled` and `[storage]` name.
 pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> BackendsConfig {
-    let storage = storage(&raw.storage, diagnostics);
+    let storage = storage(raw, diagnostics);
     if !raw.store.enabled && raw.storage.url.is_empty() {
         diagnostics.problem(
             "store.enabled",
@@ -38,12 +43,21 @@ pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Bac
     BackendsConfig { has_local_store: raw.store.enabled, storage }
 }
 
-fn storage(raw: &RawStorage, diagnostics: &mut Diagnostics<'_>) -> Option<StorageConfig> {
+fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<StorageConfig> {
+    let RawConfig { storage: raw, index, .. } = raw;
     if raw.url.is_empty() {
+        if !index.url.is_empty() {
+            diagnostics.warn("index.url means nothing without a storage in storage.url");
+        }
         return None;
     }
     match raw.url.parse() {
-        Ok(url) => Some(StorageConfig { url, memory_bytes: raw.memory.in_memory() }),
+        Ok(url) => Some(StorageConfig {
+            index: index::resolve(index, &url, diagnostics),
+            url,
+            memory_bytes: raw.memory.in_memory(),
+            sync: raw.sync,
+        }),
         Err(error) => {
             diagnostics.problem("storage.url", format!("`{}`: {error}", raw.url), "");
             None

@@ -11,7 +11,7 @@ mod types;
 
 use async_trait::async_trait;
 use rns_cache::Pusher;
-use rns_formats::{HashPart, StorePath};
+use rns_formats::HashPart;
 
 pub use self::{
     error::IndexError,
@@ -76,7 +76,7 @@ pub trait Index: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    async fn pushes(&self, path: &StorePath) -> Result<Vec<Push>, IndexError>;
+    async fn pushes(&self, hash: &HashPart) -> Result<Vec<Push>, IndexError>;
 
     /// Enters paths that lie in the storage already. Those that are indexed keep their times.
     ///

@@ -71,6 +71,8 @@ pub struct Verified {
     pub findings: Vec<Finding>,
     /// Paths that were withdrawn.
     pub withdrawn: u64,
+    /// Faults that are still there: all of them, where nothing was to be mended.
+    pub unmended: u64,
 }
 
 impl fmt::Display for FindingKind {
@@ -144,6 +146,8 @@ pub async fn verify(
     run.index_only(&present).await?;
     if options.repair {
         run.withdraw(&referrers).await?;
+    } else {
+        run.done.unmended = run.done.findings.len() as u64;
     }
     Ok(run.done)
 }
@@ -180,10 +184,12 @@ impl Run<'_> {
         let states = self.storage.index().states(&[*hash]).await?;
         if !matches!(states.first(), Some(Some(PathState::Published | PathState::Condemned))) {
             self.find(&narinfo.store_path, FindingKind::NotIndexed);
-            if self.options.repair
-                && let Some(path) = imported(narinfo, stored)
-            {
-                self.storage.index().import(&[path]).await?;
+            if self.options.repair {
+                match imported(narinfo, stored) {
+                    Some(path) => self.storage.index().import(&[path]).await?,
+                    // It names a NAR elsewhere, which this storage does not look after.
+                    None => self.done.unmended += 1,
+                }
             }
         }
         Ok(())
@@ -255,7 +261,10 @@ impl Run<'_> {
         for hash in order.iter().rev() {
             match self.storage.delete(*hash).await {
                 Ok(was_there) => self.done.withdrawn += u64::from(was_there),
-                Err(error) => tracing::error!("{hash} cannot be withdrawn: {error}"),
+                Err(error) => {
+                    self.done.unmended += 1;
+                    tracing::error!("{hash} cannot be withdrawn: {error}");
+                }
             }
         }
         Ok(())

@@ -40,7 +40,22 @@ pub struct ObjectInfo {
 }
 
 impl Objects {
-    /// The storage that a URL names. A directory is made where it is missing; a bucket is not asked yet.
+    /// As [`Self::open`], and makes a directory that is missing.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn create(url: &StorageUrl, sync: bool) -> Result<Self, ObjectError> {
+        if let StorageUrl::Directory(path) = url {
+            std::fs::create_dir_all(path).map_err(|source| ObjectError::Directory {
+                doing: "make the directory",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Self::open(url, sync)
+    }
+
+    /// The storage that a URL names. A directory must be there; a bucket is not asked yet.
     ///
     /// `sync`: whether what was acknowledged survives a power loss (directories only; buckets always promise that).
     ///
@@ -50,7 +65,8 @@ impl Objects {
         let name: Arc<str> = url.to_string().into();
         match url {
             StorageUrl::Directory(path) => {
-                let usable = std::fs::create_dir_all(path).and_then(|()| path.canonicalize());
+                // Listing the directory tells a file from one, and one that is not ours.
+                let usable = path.canonicalize().and_then(|path| path.read_dir().map(|_| path));
                 let path = usable.map_err(|source| ObjectError::Directory {
                     doing: "use the directory",
                     path: path.clone(),

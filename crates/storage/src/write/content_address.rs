@@ -3,7 +3,7 @@
 use rns_cache::PublishError;
 use rns_formats::{ContentAddress, Hash, HashAlgorithm, NarInfo, NarName};
 
-use super::{Storage, not_stored};
+use super::storage::{Storage, not_stored};
 use crate::{
     index::IndexedNar,
     objects::ObjectKey,

@@ -8,7 +8,7 @@ use rns_formats::{
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use super::not_stored;
+use super::storage::not_stored;
 use crate::{
     objects::{ObjectKey, Objects},
     read::{

@@ -8,7 +8,7 @@ use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar};
 use rns_formats::{NarName, Sha256Digest};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Storage, index_unavailable, not_stored};
+use super::storage::{Storage, index_unavailable, not_stored};
 use crate::{
     index::IndexedNar,
     objects::{ObjectKey, ObjectWriter},

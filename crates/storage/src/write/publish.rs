@@ -7,7 +7,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{CacheError, PublishError, Published, Pusher, WritableCache as _};
 use rns_formats::{HashPart, NarInfo, NarName, StorePath};
 
-use super::{Storage, content_address, index_unavailable, not_stored};
+use super::{
+    content_address,
+    storage::{Storage, index_unavailable, not_stored},
+};
 use crate::{
     index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal},
     objects::ObjectKey,

@@ -129,11 +129,11 @@ async fn who_published_is_remembered(index: &dyn Index) {
         publish(index, 4, &[]).await;
         index.end_publish(&path(4).hash_part(), Some(&who)).await.unwrap();
     }
-    let pushes = index.pushes(&path(4)).await.unwrap();
+    let pushes = index.pushes(&path(4).hash_part()).await.unwrap();
     let names: Vec<_> = pushes.iter().map(|push| push.pusher.name.as_str()).collect();
     assert_eq!(names, ["anonymous", "token ci"], "the latest first");
     assert!(pushes.iter().all(|push| push.at.elapsed().is_ok_and(|age| age.as_secs() < 3600)));
-    assert_eq!(index.pushes(&path(1)).await.unwrap().len(), 0);
+    assert_eq!(index.pushes(&path(1).hash_part()).await.unwrap().len(), 0);
 }
 
 async fn what_is_forgotten_stays_known_where_it_is_needed(index: &dyn Index) {
@@ -143,7 +143,11 @@ async fn what_is_forgotten_stays_known_where_it_is_needed(index: &dyn Index) {
     assert!(index.forget_nar(&nar(1).0).await.unwrap());
     index.forget_path(&path(4).hash_part()).await.unwrap();
     assert_eq!(state(index, 4).await, None);
-    assert_eq!(index.pushes(&path(4)).await.unwrap().len(), 2, "the log is only added to");
+    assert_eq!(
+        index.pushes(&path(4).hash_part()).await.unwrap().len(),
+        2,
+        "the log is only added to"
+    );
 }
 
 async fn imported_paths_come_in_any_order(index: &dyn Index) {

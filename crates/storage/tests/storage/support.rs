@@ -49,7 +49,7 @@ impl Fixture {
         };
         let url: StorageUrl = url.parse().unwrap();
         let reader =
-            StorageReader::new(Objects::open(&url, false).unwrap(), StoreDir::default(), 1 << 20);
+            StorageReader::new(Objects::create(&url, false).unwrap(), StoreDir::default(), 1 << 20);
         let index = SqliteIndex::new(scratch.join("index.sqlite"), false);
         let limits = UploadLimits { max_nar_size: 16 << 20 };
         let storage = Storage::new(reader, Arc::new(index), Arc::new(Nowhere), limits);

@@ -221,7 +221,7 @@ async fn what_is_told_to_a_pusher_is_there(fixture: Fixture) {
     assert!(!fixture.storage.promise_path(&hash).await.unwrap());
     fixture.storage.publish(&narinfo, &pusher()).await.unwrap();
     assert!(fixture.storage.promise_path(&hash).await.unwrap());
-    let pushes = fixture.storage.index().pushes(&standard.dep).await.unwrap();
+    let pushes = fixture.storage.index().pushes(&standard.dep.hash_part()).await.unwrap();
     assert_eq!(pushes.len(), 1);
     assert_eq!(pushes[0].pusher, pusher());
 }

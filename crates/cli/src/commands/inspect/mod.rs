@@ -11,9 +11,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use rns_nix_store::{LocalStore, Nar};
 
-use self::path_in_store::PathInStore;
 pub(super) use self::{
     ls::run as ls,
+    path_in_store::PathInStore,
     send::{cat, dump},
 };
 use crate::{

@@ -7,8 +7,8 @@ use rns_formats::{HashPart, StoreDir, StorePath};
 
 /// A store path, or a file inside one, as the command line names it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PathInStore {
-    pub(super) hash: HashPart,
+pub(in crate::commands) struct PathInStore {
+    pub(in crate::commands) hash: HashPart,
     /// The whole base name, where that was given.
     pub(super) base: Option<StorePath>,
     /// The names on the way to the file inside the path.
@@ -22,7 +22,7 @@ impl PathInStore {
     /// # Errors
     ///
     /// When it is none of these.
-    pub(super) fn parse(path: &Path, store_dir: &StoreDir) -> anyhow::Result<Self> {
+    pub(in crate::commands) fn parse(path: &Path, store_dir: &StoreDir) -> anyhow::Result<Self> {
         let bytes = path.as_os_str().as_bytes();
         let below = |bytes: &[u8]| {
             let rest = bytes.strip_prefix(store_dir.as_str().as_bytes())?;

@@ -6,6 +6,7 @@
 
 mod access;
 mod cache;
+mod index;
 mod limits;
 mod nar_cache;
 mod signing;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     access::{RawAccess, RawCacheAccess, RawOidc},
     cache::{RawCache, RawExpose},
+    index::RawIndex,
     limits::RawLimits,
     nar_cache::{RawCompression, RawNarCache, RawNginx},
     signing::{RawCacheSigning, RawPolicy, RawSigning},
@@ -51,6 +53,7 @@ pub(crate) struct RawConfig {
     pub(crate) unix: RawUnix,
     pub(crate) store: RawStore,
     pub(crate) storage: RawStorage,
+    pub(crate) index: RawIndex,
     pub(crate) cache_info: RawCacheInfo,
     pub(crate) signing: RawSigning,
     pub(crate) tls: RawTls,
@@ -189,6 +192,7 @@ impl Default for RawConfig {
             unix: RawUnix::default(),
             store: RawStore::default(),
             storage: RawStorage::default(),
+            index: RawIndex::default(),
             cache_info: RawCacheInfo::default(),
             signing: RawSigning::default(),
             tls: RawTls::default(),

@@ -19,10 +19,14 @@ pub(crate) struct RawStorage {
     pub(crate) url: String,
     /// Memory for narinfos of the storage.
     pub(crate) memory: ByteSize,
+    /// Whether an upload to a directory is acknowledged only when it would survive a power loss; costs some writes to
+    /// the disk for each object. A bucket always promises that. Without it, what was acknowledged survives the end
+    /// of the server, but not that of the machine within the last half minute; `storage verify --repair` tells and mends.
+    pub(crate) sync: bool,
 }
 
 impl Default for RawStorage {
     fn default() -> Self {
-        Self { url: String::new(), memory: ByteSize(DEFAULT_MEMORY) }
+        Self { url: String::new(), memory: ByteSize(DEFAULT_MEMORY), sync: false }
     }
 }

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use rns_cache::Pusher;
-use rns_formats::{HashPart, StorePath};
+use rns_formats::HashPart;
 use tokio::{sync::OnceCell, time::timeout};
 use tokio_postgres::{Config, NoTls};
 
@@ -194,8 +194,8 @@ impl Index for PostgresIndex {
         ask!(self, client => rows::note_reads(&client, hashes))
     }
 
-    async fn pushes(&self, path: &StorePath) -> Result<Vec<Push>, IndexError> {
-        ask!(self, client => rows::pushes(&client, &path.hash_part()))
+    async fn pushes(&self, hash: &HashPart) -> Result<Vec<Push>, IndexError> {
+        ask!(self, client => rows::pushes(&client, hash))
     }
 
     async fn import(&self, paths: &[ImportedPath]) -> Result<(), IndexError> {

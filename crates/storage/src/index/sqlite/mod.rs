@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use rns_cache::Pusher;
-use rns_formats::{HashPart, StorePath};
+use rns_formats::HashPart;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::task::spawn_blocking;
 
@@ -133,8 +133,8 @@ impl Index for SqliteIndex {
         self.transact(move |connection| rows::note_reads(connection, &hashes)).await
     }
 
-    async fn pushes(&self, path: &StorePath) -> Result<Vec<Push>, IndexError> {
-        let hash = path.hash_part();
+    async fn pushes(&self, hash: &HashPart) -> Result<Vec<Push>, IndexError> {
+        let hash = *hash;
         self.run(move |connection| rows::pushes(connection, &hash)).await
     }
 

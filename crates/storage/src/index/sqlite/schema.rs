@@ -1,6 +1,6 @@
 //! The tables, and how they came about. A change is a new migration; those that were released stay as they are.
 
-use std::{path::Path, time::Duration};
+use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path, time::Duration};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -62,12 +62,10 @@ pub(super) fn open(
     sync: bool,
 ) -> Result<Connection, IndexError> {
     let unavailable = |error: rusqlite::Error| unavailable(file, &error);
-    if let Some(directory) = file.parent() {
-        std::fs::create_dir_all(directory).map_err(|error| IndexError::Unavailable {
-            database: file.display().to_string(),
-            why: error.to_string(),
-        })?;
-    }
+    make_directory(file).map_err(|error| IndexError::Unavailable {
+        database: file.display().to_string(),
+        why: error.to_string(),
+    })?;
     let mut connection = Connection::open(file).map_err(unavailable)?;
     connection.busy_timeout(busy_timeout).map_err(unavailable)?;
     let synchronous = if sync { "full" } else { "normal" };
@@ -79,6 +77,16 @@ pub(super) fn open(
     connection.set_prepared_statement_cache_capacity(64);
     migrate(file, &mut connection)?;
     Ok(connection)
+}
+
+/// Makes the directory of the file, which says who pushed from where, and none above it: a disk that is not mounted stays
+/// as it is.
+fn make_directory(file: &Path) -> io::Result<()> {
+    let Some(directory) = file.parent() else { return Ok(()) };
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn migrate(file: &Path, connection: &mut Connection) -> Result<(), IndexError> {

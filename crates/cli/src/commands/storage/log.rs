@@ -1,0 +1,48 @@
+//! `storage log`: who pushed a path.
+
+use std::{fmt::Write as _, path::Path, time::SystemTime};
+
+use rns_formats::StoreDir;
+use rns_storage::index::{Index, Push};
+use serde_json::{Value, json};
+use time::{UtcDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    commands::inspect::PathInStore,
+    output::{Answer, print},
+};
+
+/// Prints the publications of a path, the latest first.
+pub(super) async fn run(
+    index: &dyn Index,
+    path: &Path,
+    store_dir: &StoreDir,
+    is_json: bool,
+) -> anyhow::Result<Answer> {
+    let place = PathInStore::parse(path, store_dir)?;
+    let pushes = index.pushes(&place.hash).await?;
+    if is_json {
+        let list = pushes.iter().map(as_json).collect::<anyhow::Result<Vec<_>>>()?;
+        print(&format!("{:#}\n", Value::from(list)))?;
+    } else {
+        let mut text = String::new();
+        for push in &pushes {
+            let address = push.pusher.address.as_deref().unwrap_or("-");
+            writeln!(text, "{}  {}  {address}", time_of(push.at)?, push.pusher.name)?;
+        }
+        print(&text)?;
+        if pushes.is_empty() {
+            crate::output::tell(&format!("no push of {} is on record", path.display()));
+        }
+    }
+    Ok(if pushes.is_empty() { Answer::No } else { Answer::Yes })
+}
+
+fn as_json(push: &Push) -> anyhow::Result<Value> {
+    let Push { pusher, at } = push;
+    Ok(json!({ "at": time_of(*at)?, "pusher": pusher.name, "address": pusher.address }))
+}
+
+fn time_of(at: SystemTime) -> anyhow::Result<String> {
+    Ok(UtcDateTime::from(at).format(&Rfc3339)?)
+}

@@ -1,0 +1,110 @@
+//! `storage adopt`, `sign`, `verify` and `index`.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use rns_formats::SecretKey;
+use rns_server::keys::load_key;
+use rns_storage::{
+    maintenance::{self, Indexed, VerifyOptions},
+    write::Storage,
+};
+use serde_json::json;
+
+use super::{progress::Progress, report::report};
+use crate::{args::StoragePlace, config::Loaded, output::Answer};
+
+/// Enters what is there into the index.
+pub(super) async fn adopt(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {
+    storage.reader().objects().check().await?;
+    storage.initialise().await?;
+    let done = index_all(storage).await?;
+    indexed(place, done, "adopted")
+}
+
+/// Makes the index anew.
+pub(super) async fn rebuild(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {
+    let done = index_all(storage).await?;
+    indexed(place, done, "indexed")
+}
+
+async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
+    let progress = Progress::new("looked at");
+    Ok(maintenance::rebuild_index(storage, &|done| progress.show(done)).await?)
+}
+
+/// What cannot be used is told in the log; it makes the answer a negative one.
+fn indexed(place: &StoragePlace, done: Indexed, verb: &str) -> anyhow::Result<Answer> {
+    let Indexed { paths, removed, unusable } = done;
+    let text = format!("{paths} paths {verb}, {removed} taken out, {unusable} not usable\n");
+    report(place, &text, &json!({ "paths": paths, "removed": removed, "unusable": unusable }))?;
+    Ok(if unusable == 0 { Answer::Yes } else { Answer::No })
+}
+
+/// Signs everything with these keys, or those of the configuration.
+pub(super) async fn sign(
+    storage: &Storage,
+    loaded: &Loaded,
+    files: &[PathBuf],
+    place: &StoragePlace,
+) -> anyhow::Result<Answer> {
+    let keys = keys(loaded, files)?;
+    let progress = Progress::new("looked at");
+    let done = maintenance::sign(storage.reader(), &keys, &|done| progress.show(done)).await?;
+    drop(progress);
+    let maintenance::Signed { signed, unchanged, unusable } = done;
+    let text = format!("{signed} paths signed, {unchanged} unchanged, {unusable} not usable\n");
+    let json = json!({ "signed": signed, "unchanged": unchanged, "unusable": unusable });
+    report(place, &text, &json)?;
+    Ok(if unusable == 0 { Answer::Yes } else { Answer::No })
+}
+
+fn keys(loaded: &Loaded, files: &[PathBuf]) -> anyhow::Result<Vec<SecretKey>> {
+    rns_server::keep_secrets();
+    let caches = loaded.server.caches.all().map(|(_, cache)| &cache.signing.keys);
+    let configured: Vec<PathBuf> = caches.flatten().cloned().collect();
+    let files = if files.is_empty() { &configured } else { files };
+    if files.is_empty() {
+        bail!("there is no key: name one with --signing-key, or in signing.keys");
+    }
+    let mut keys: Vec<SecretKey> = Vec::new();
+    for file in files {
+        let key = load_key(file).context("cannot sign")?;
+        if keys.iter().all(|known| known.public_key() != key.public_key()) {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Compares, and mends where asked to. The answer is positive when nothing is wrong any more.
+pub(super) async fn verify(
+    storage: &Storage,
+    contents: bool,
+    repair: bool,
+    place: &StoragePlace,
+) -> anyhow::Result<Answer> {
+    let options = VerifyOptions { contents, repair };
+    let progress = Progress::new("looked at");
+    let done = maintenance::verify(storage, options, &|done| progress.show(done)).await?;
+    drop(progress);
+    let mut text = String::new();
+    for finding in &done.findings {
+        writeln!(text, "{}: {}", finding.object, finding.kind)?;
+    }
+    let maintenance::Verified { paths, findings, withdrawn, unmended } = &done;
+    write!(text, "{paths} paths looked at, {} faults", findings.len())?;
+    match repair {
+        true => writeln!(text, ", {withdrawn} paths withdrawn, {unmended} faults not mended")?,
+        false => text.push('\n'),
+    }
+    let list: Vec<_> = findings
+        .iter()
+        .map(|finding| json!({ "object": finding.object, "fault": finding.kind.to_string() }))
+        .collect();
+    let json = json!({
+        "paths": paths, "faults": list, "withdrawn": withdrawn, "unmended": unmended,
+    });
+    report(place, &text, &json)?;
+    Ok(if *unmended == 0 { Answer::Yes } else { Answer::No })
+}

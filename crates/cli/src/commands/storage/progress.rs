@@ -1,0 +1,49 @@
+//! How far a command has come: one line that changes on a terminal, a line now and then elsewhere.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How often the line on a terminal changes.
+const TERMINAL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often a line is written to anything else.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Progress on standard error.
+pub(super) struct Progress {
+    what: &'static str,
+    is_terminal: bool,
+    last: Mutex<Instant>,
+}
+
+impl Progress {
+    /// Nothing is shown of a command that ends at once. `what` is done: "looked at".
+    pub(super) fn new(what: &'static str) -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        Self { what, is_terminal, last: Mutex::new(Instant::now()) }
+    }
+
+    /// So many objects are done.
+    pub(super) fn show(&self, done: u64) {
+        let interval = if self.is_terminal { TERMINAL_INTERVAL } else { LINE_INTERVAL };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < interval {
+            return;
+        }
+        *last = Instant::now();
+        let (before, after) = if self.is_terminal { ("\r", "\x1b[K") } else { ("", "\n") };
+        // There is no other place to report a failure.
+        _ = write!(io::stderr().lock(), "{before}{done} objects {}{after}", self.what);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_terminal {
+            _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! `[index]`: what must be queried of a storage.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The index of the storage: which paths are there, what refers to what, who pushed it, when it was read. It can be
+/// made anew from the storage (`rust-nix-serve storage index --rebuild`). Uploads need it, reading does not.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawIndex {
+    /// `postgres://…` for several servers that share one storage, such as `postgres:///cache?host=/run/postgresql`;
+    /// `sqlite:///a/file` for one server. Empty is the SQLite file `.rust-nix-serve/index.sqlite` inside a
+    /// directory, and for a bucket `index.sqlite` in `$STATE_DIRECTORY` (systemd's `StateDirectory=`), without that
+    /// in `/var/lib/rust-nix-serve`.
+    pub(crate) url: String,
+}

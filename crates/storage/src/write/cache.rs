@@ -1,0 +1,135 @@
+//! What a storage answers, and what it can be told.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rns_cache::{
+    BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarUpload,
+    NotReady, PathRecord, Peek, PublishError, Published, Pusher, Served, WritableCache,
+};
+use rns_formats::{
+    BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarInfo, NarName,
+    Realisation, ServePath, StoreDir, StorePath,
+};
+
+use super::{
+    documents,
+    elsewhere::Presence,
+    nar, publish,
+    storage::{Storage, index_unavailable},
+};
+use crate::objects::ObjectKey;
+
+#[async_trait]
+impl BinaryCache for Storage {
+    fn store_dir(&self) -> &StoreDir {
+        self.reader.store_dir()
+    }
+
+    fn peek(&self, hash: &HashPart) -> Peek {
+        self.reader.peek(hash)
+    }
+
+    async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
+        self.reader.path_info(hash).await
+    }
+
+    async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {
+        self.reader.nar(name).await
+    }
+
+    async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
+        self.reader.listing(hash).await
+    }
+
+    async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
+        self.reader.log(name).await
+    }
+
+    async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
+        self.reader.realisation(id).await
+    }
+
+    async fn build_trace(
+        &self,
+        drv: &StorePath,
+        output: &str,
+    ) -> Result<Option<BuildTraceEntry>, CacheError> {
+        self.reader.build_trace(drv, output).await
+    }
+
+    async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
+        self.reader.debug_info(id).await
+    }
+
+    async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, CacheError> {
+        self.reader.file(hash, path).await
+    }
+
+    async fn readiness(&self) -> Vec<NotReady> {
+        self.reader.readiness().await
+    }
+
+    fn stats(&self) -> BackendStats {
+        self.reader.stats()
+    }
+}
+
+#[async_trait]
+impl WritableCache for Storage {
+    async fn begin_nar(
+        &self,
+        name: &NarName,
+        length: Option<u64>,
+    ) -> Result<Box<dyn NarUpload>, PublishError> {
+        nar::begin(self, name, length).await
+    }
+
+    async fn publish(&self, narinfo: &NarInfo, pusher: &Pusher) -> Result<Published, PublishError> {
+        publish::publish(self, narinfo, pusher).await
+    }
+
+    async fn decompress(
+        &self,
+        compression: Compression,
+        bytes: Bytes,
+        limit: u64,
+    ) -> Result<Bytes, PublishError> {
+        documents::decompress(compression, bytes, limit).await
+    }
+
+    async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError> {
+        self.index.touch_path(hash).await.map_err(index_unavailable)
+    }
+
+    async fn promise_nar(&self, name: &NarName) -> Result<bool, CacheError> {
+        self.index.touch_nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)
+    }
+
+    async fn is_elsewhere(&self, hash: &HashPart) -> bool {
+        matches!(self.elsewhere.record(hash).await, Presence::Here(_))
+    }
+
+    async fn put_listing(&self, hash: HashPart, json: Bytes) -> Result<(), PublishError> {
+        documents::put_listing(self.objects(), hash, json).await
+    }
+
+    async fn put_log(&self, name: &LogName, text: Bytes) -> Result<(), PublishError> {
+        documents::put_log(self.objects(), name, text).await
+    }
+
+    async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PublishError> {
+        documents::put_realisation(&self.reader, realisation).await
+    }
+
+    async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), PublishError> {
+        documents::put_build_trace(&self.reader, entry).await
+    }
+
+    async fn put_debug_info(&self, id: &BuildId, info: &DebugInfo) -> Result<(), PublishError> {
+        documents::put_debug_info(self.objects(), id, info).await
+    }
+
+    async fn delete(&self, hash: HashPart) -> Result<bool, PublishError> {
+        publish::delete(self, hash).await
+    }
+}

@@ -1,0 +1,137 @@
+//! A directory or bucket that takes uploads, and what its parts share.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rns_cache::{CacheError, PublishError};
+use rns_formats::{CacheInfo, HashPart, StoreDir};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
+
+use super::elsewhere::{Elsewhere, Presence};
+use crate::{
+    index::{Index, IndexError},
+    objects::{ObjectError, ObjectKey, Objects},
+    read::{StorageReader, unavailable},
+};
+
+/// NARs that are checked at the same time; others wait for their turn.
+const MAX_UPLOADS: usize = 64;
+
+/// Locks that all narinfos share.
+const NARINFO_LOCKS: usize = 64;
+
+/// What a storage takes.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// The largest NAR, decompressed, in bytes.
+    pub max_nar_size: u64,
+}
+
+impl Default for UploadLimits {
+    /// 64 GiB: images of machines are that large, bombs are larger.
+    fn default() -> Self {
+        Self { max_nar_size: 64 << 30 }
+    }
+}
+
+/// A directory or bucket that takes uploads. Clones share everything.
+#[derive(Clone)]
+pub struct Storage {
+    pub(super) reader: StorageReader,
+    pub(super) index: Arc<dyn Index>,
+    pub(super) elsewhere: Arc<dyn Elsewhere>,
+    pub(super) limits: UploadLimits,
+    /// One permit for each NAR that is checked: each takes two threads and some memory.
+    pub(super) uploads: Arc<Semaphore>,
+    /// Lets one order at a time read a narinfo and write it back.
+    narinfo_locks: Arc<[Mutex<()>; NARINFO_LOCKS]>,
+}
+
+impl Storage {
+    /// What `reader` reads, with its index.
+    #[must_use]
+    pub fn new(
+        reader: StorageReader,
+        index: Arc<dyn Index>,
+        elsewhere: Arc<dyn Elsewhere>,
+        limits: UploadLimits,
+    ) -> Self {
+        Self {
+            reader,
+            index,
+            elsewhere,
+            limits,
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            narinfo_locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))),
+        }
+    }
+
+    /// The reading side.
+    #[must_use]
+    pub const fn reader(&self) -> &StorageReader {
+        &self.reader
+    }
+
+    /// The index.
+    #[must_use]
+    pub fn index(&self) -> &Arc<dyn Index> {
+        &self.index
+    }
+
+    /// Held while a narinfo is read and written back. Of several servers, each holds its own.
+    pub(super) async fn narinfo_lock(&self, hash: &HashPart) -> Option<MutexGuard<'_, ()>> {
+        let number = usize::from(*hash.as_bytes().first()?) % NARINFO_LOCKS;
+        Some(self.narinfo_locks.get(number)?.lock().await)
+    }
+
+    pub(super) fn objects(&self) -> &Objects {
+        self.reader.objects()
+    }
+
+    /// Whether a path is elsewhere, and whether that could be found out.
+    pub(crate) async fn presence_elsewhere(&self, hash: &HashPart) -> Presence {
+        self.elsewhere.record(hash).await
+    }
+
+    /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is.
+    ///
+    /// # Errors
+    /// `Unavailable`; `NotACache` when the cache there is for another store directory.
+    pub async fn initialise(&self) -> Result<(), ObjectError> {
+        initialise(self.objects(), self.reader.shared_store_dir()).await
+    }
+}
+
+/// Writes `nix-cache-info`, unless it is there.
+pub(crate) async fn initialise(objects: &Objects, store_dir: &StoreDir) -> Result<(), ObjectError> {
+    /// Enough for a file with comments.
+    const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
+    let key = ObjectKey::cache_info();
+    if let Some(text) = objects.read_small(&key, MAX_CACHE_INFO_BYTES).await? {
+        let text = String::from_utf8_lossy(&text);
+        return match CacheInfo::parse(&text) {
+            Ok(info) if info.store_dir == *store_dir => Ok(()),
+            _ => Err(ObjectError::NotACache {
+                storage: objects.to_string(),
+                why: "its nix-cache-info is for another store directory",
+            }),
+        };
+    }
+    let info =
+        CacheInfo { store_dir: store_dir.clone(), want_mass_query: true, ..CacheInfo::default() };
+    objects.write_small(&key, Bytes::from(info.to_string())).await
+}
+
+/// A failure of the index, as the server is told. Reading goes on without it.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+pub(crate) fn index_unavailable(error: IndexError) -> CacheError {
+    CacheError::Unavailable {
+        what: error.to_string(),
+        remedy: "uploads are refused until the database can be used; reading goes on",
+    }
+}
+
+/// A failure of the storage while something is written.
+pub(crate) fn not_stored(error: ObjectError) -> PublishError {
+    if error.is_full() { PublishError::Full } else { unavailable(error).into() }
+}
