@@ -11,6 +11,8 @@ let
       ./server/access.nix
       ./server/oidc.nix
       ./server/caches.nix
+      ./server/storage.nix
+      ./server/upload.nix
       ./client.nix
       {
         _module = {

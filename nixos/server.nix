@@ -6,8 +6,11 @@
     ./server/access.nix
     ./server/oidc.nix
     ./server/caches.nix
+    ./server/storage.nix
+    ./server/upload.nix
     ./server/assertions.nix
     ./server/mistakes.nix
+    ./server/storage-mistakes.nix
     ./server/unused.nix
     ./server/plain-http.nix
     ./server/settings.nix

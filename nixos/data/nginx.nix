@@ -9,6 +9,8 @@
   # Whether nginx has the module headers-more. What `add_header` says in one place drops the headers that the operator
   # has said around it; this does not.
   headersMore ? false,
+  # What clients may send: null where nothing is stored, else whether uploads are let through.
+  uploads ? null,
   # File with the certificates that vouch for those of clients; null where clients show none.
   clientCa ? null,
 }:
@@ -48,6 +50,55 @@ let
   ''
   + certificate;
 
+  # Of any size and as it comes: NARs are large, and the daemon checks them meanwhile, which may take it a while.
+  upload = ''
+    client_max_body_size 0;
+    client_body_buffer_size 128k;
+    proxy_request_buffering off;
+    proxy_send_timeout 15m;
+  '';
+  # nginx answers `Expect: 100-continue` itself. So that no one sends a large NAR in vain, the daemon is asked first
+  # whether they may: by an upload of nix-cache-info to the same cache, which stores nothing.
+  asked = ''
+    set $rust_nix_serve_upload "$request_method $http_expect";
+    if ($rust_nix_serve_upload ~* "^PUT 100-continue") {
+      rewrite ^ /rust-nix-serve-upload last;
+    }
+  '';
+  receiving = {
+    "= /rust-nix-serve-upload" = proxiedTo "http://${upstream}$request_uri" (
+      ''
+        internal;
+        auth_request /rust-nix-serve-may-upload;
+        proxy_read_timeout 15m;
+      ''
+      + upload
+    );
+    "= /rust-nix-serve-may-upload" =
+      proxiedTo "http://${upstream}$rust_nix_serve_cache/nix-cache-info"
+        ''
+          internal;
+          set $rust_nix_serve_cache "";
+          if ($request_uri ~ "^(/[A-Za-z0-9/._~-]+?)/(?:(?:nar|log|debuginfo|realisations|build-trace-v2)/|[^/]*$)") {
+            set $rust_nix_serve_cache $1;
+          }
+          proxy_method PUT;
+          proxy_pass_request_body off;
+          proxy_set_header Content-Length 0;
+          proxy_set_header Content-Encoding "";
+          proxy_set_header Expect "";
+          proxy_intercept_errors on;
+          error_page 400 404 405 411 413 422 429 500 501 502 503 504 = @rust-nix-serve-see;
+        '';
+    # Anything but yes and no: the daemon says so again, to the upload itself.
+    "@rust-nix-serve-see".return = "204";
+  };
+  refusing = ''
+    limit_except GET {
+      deny all;
+    }
+  '';
+
   proxied = proxiedTo "http://${upstream}";
   proxiedTo = proxyPass: extraConfig: {
     inherit proxyPass;
@@ -75,10 +126,19 @@ in
         + ''
           proxy_set_header X-Accel-Redirect "";
         ''
+        + (
+          if uploads == null then
+            ""
+          else if uploads then
+            upload + asked
+          else
+            refusing
+        )
       );
       # They have a listener of their own.
       "= /metrics".return = "404";
     }
+    // (if uploads == true then receiving else { })
     // (
       if narCache == null then
         { }

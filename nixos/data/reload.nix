@@ -22,15 +22,21 @@ let
     "trusted_proxies"
   ];
   log = [ "level" ];
+  upload = [
+    "require_signature_by"
+    "sign"
+  ];
 in
 {
   reload = only tables settings // {
     access = removeAttrs (settings.access or { }) access;
     log = only log (settings.log or { });
+    upload = only upload (settings.upload or { });
   };
   restart = removeAttrs settings tables // {
     access = only access (settings.access or { });
     log = removeAttrs (settings.log or { }) log;
+    upload = removeAttrs (settings.upload or { }) upload;
     # Files are exchanged in a running daemon; whether there are any decides on the listeners.
     tls = settings ? tls;
   };

@@ -22,6 +22,12 @@
   narCache ? null,
   # Group of the files in there. nginx is in it where it sends them, and may read nothing else of ours.
   narCacheGroup ? group,
+  # Directory of the storage, a binary cache that the daemon writes: null, or a path. Made where it is missing.
+  storage ? null,
+  # Directory of a file that is the index of a storage elsewhere: null, or a path, which systemd makes below /var/lib.
+  index ? null,
+  # File with the credentials of a bucket, as the daemon finds it.
+  bucketCredentials ? null,
   # Secret files of the administrator (keys, tokens): { file, namedBy }, the latter for messages, such as the name of
   # an option. Only root needs to be able to read them: they are copied for the daemon, again on every reload and
   # whenever they change.
@@ -40,6 +46,7 @@
   copySecrets ? "/usr/local/lib/rust-nix-serve/copy-secrets.sh",
   makeKey ? "/usr/local/lib/rust-nix-serve/make-key.sh",
   signStore ? "/usr/local/lib/rust-nix-serve/sign-store.sh",
+  makeDirectory ? "/usr/local/lib/rust-nix-serve/make-directory.sh",
 }:
 let
   when = condition: attrs: if condition then attrs else { };
@@ -121,6 +128,16 @@ let
       ++ map (secret: "${secret.namedBy}=${secret.file}") secrets
     );
 
+  # systemd makes what is below its own directories.
+  below = root: directory: if directory == null then null else builtins.match "${root}/(.+)" directory;
+  cacheDirectory = below "/var/cache" narCache;
+  stateDirectory = below "/var/lib" index;
+  written =
+    optional (narCache != null && cacheDirectory == null) narCache
+    ++ optional (storage != null) storage
+    ++ optional (index != null && stateDirectory == null) index;
+  made = optional (storage != null) storage ++ optional (index != null && stateDirectory == null) index;
+
   hardening = import ./hardening.nix;
   # RestrictSUIDSGID= takes away openat2, whose arguments a filter cannot see. The daemon opens with it what the kernel
   # has in memory, without waiting, and keeps to the store. NoNewPrivileges= has its file systems mounted nosuid.
@@ -140,7 +157,8 @@ in
       # Without its listener for metrics a cache serves all the same.
       Wants = [ "nix-daemon.socket" ] ++ watchers ++ before;
       Requires = sockets;
-      RequiresMountsFor = optional (narCache != null) narCache;
+      RequiresMountsFor =
+        optional (narCache != null) narCache ++ optional (storage != null) storage ++ optional (index != null) index;
       PartOf = optional (allSockets != { }) "rust-nix-serve-sockets.service";
       # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
       StartLimitIntervalSec = 0;
@@ -174,18 +192,31 @@ in
       # Many times what its own bounds allow: a fault ends the daemon, and not the machine.
       MemoryMax = "4G";
     }
-    // when (narCache != null) (
-      let
-        below = builtins.match "/var/cache/(.+)" narCache;
-      in
-      if below == null then
-        { ReadWritePaths = [ narCache ]; }
-      else
-        {
-          CacheDirectory = builtins.head below;
-          CacheDirectoryMode = "0750";
-        }
-    );
+    // when (cacheDirectory != null) {
+      CacheDirectory = builtins.head cacheDirectory;
+      CacheDirectoryMode = "0750";
+    }
+    // when (stateDirectory != null) {
+      StateDirectory = builtins.head stateDirectory;
+      # Who pushed what, whatever group the daemon is in.
+      StateDirectoryMode = "0700";
+    }
+    // when (written != [ ]) { ReadWritePaths = written; }
+    // when (made != [ ]) {
+      # As root, and outside of the sandbox.
+      ExecStartPre = map (
+        directory:
+        "+"
+        + run makeDirectory [
+          directory
+          user
+          group
+        ]
+      ) made;
+    }
+    // when (bucketCredentials != null) {
+      Environment = [ "AWS_SHARED_CREDENTIALS_FILE=${bucketCredentials}" ];
+    };
     Install.WantedBy = [ "multi-user.target" ];
   };
 }

@@ -34,7 +34,7 @@ in
       type = types.listOf types.str;
       default = if isPublic then [ "read" ] else [ ];
       defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile`, `access.clientCa` and `oidc.providers`, and nothing with one of them";
-      description = "What somebody without a token or certificate may do: `read`, `metrics`.";
+      description = "What somebody without a token or certificate may do: `read`, `metrics`, `push`.";
     };
 
     access.clientCa = mkOption {

@@ -12,7 +12,8 @@ let
   expose = cfg.settings.expose or { };
   part = import ./parts/expose.nix { inherit lib; };
   chosen = part.isChoice expose;
-  decided = chosen || expose ? everything;
+  # Without the machine's store there is nothing that could be shown by mistake.
+  decided = chosen || expose ? everything || !(cfg.settings.store.enabled or true);
   # Whatever stands in front: somebody is told where the cache is.
   published =
     if cfg.hostName != null then

@@ -77,6 +77,12 @@ let
           description = "Services whose tokens are taken in this cache, as {option}`oidc.providers`.";
         };
 
+        upload.requireSignatureBy = mkOption {
+          type = types.nullOr (types.listOf types.str);
+          default = null;
+          description = "As {option}`upload.requireSignatureBy`, which counts where this is null.";
+        };
+
         expose = exposure.options // {
           everything = mkOption {
             type = types.bool;
@@ -103,7 +109,10 @@ let
     // lib.optionalAttrs (cache.hosts != [ ]) { inherit (cache) hosts; }
     // lib.optionalAttrs (cache.path != null) { inherit (cache) path; }
     // lib.optionalAttrs (cache.priority != null) { inherit (cache) priority; }
-    // lib.optionalAttrs (cache.secretKeyFiles != [ ]) { signing.keys = cache.secretKeyFiles; };
+    // lib.optionalAttrs (cache.secretKeyFiles != [ ]) { signing.keys = cache.secretKeyFiles; }
+    // lib.optionalAttrs (cache.upload.requireSignatureBy != null) {
+      upload.require_signature_by = cache.upload.requireSignatureBy;
+    };
 
   hosts = lib.unique (lib.concatMap (cache: cache.hosts) (lib.attrValues cfg.caches));
 

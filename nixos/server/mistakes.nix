@@ -35,35 +35,7 @@ let
     "/tmp"
     "/var/tmp"
   ];
-  # Directories that others live in.
-  shared = [
-    "/bin"
-    "/boot"
-    "/etc"
-    "/media"
-    "/mnt"
-    "/nix"
-    "/nix/var"
-    "/nix/var/nix"
-    "/opt"
-    "/run"
-    "/srv"
-    "/usr"
-    "/var"
-    "/var/cache"
-    "/var/lib"
-    "/var/log"
-    "/var/lib/rust-nix-serve"
-  ];
-  systemPlaces = [
-    "/dev"
-    "/nix/store"
-    "/nix/var/nix/db"
-    "/proc"
-    "/sys"
-  ];
-  directory = cfg.narCache.directory;
-  isPlain = builtins.match "(/[A-Za-z0-9_+@=,-][A-Za-z0-9._+@=,-]*|/\\.[A-Za-z0-9_+@=,-][A-Za-z0-9._+@=,-]*)+" directory != null;
+  directoryProblem = import ./parts/directory.nix { inherit lib; } cfg.narCache.directory;
 
   # Of those that are copied, the ones that nobody may read.
   isKey =
@@ -71,6 +43,7 @@ let
     lib.any (end: lib.hasSuffix end secret.namedBy) [
       "secretKeyFile"
       "secretKeyFiles"
+      "credentialsFile"
       ".key"
       ".keys"
     ];
@@ -134,21 +107,9 @@ in
         useACMEHost, the name of one in security.acme.certs, or sslCertificate and sslCertificateKey;
         ${option "nginx.enableACME"} = true orders one.
       '')
-      (refuse
-        (cfg.narCache.enable -> isPlain && !(isBelow (hiddenPlaces ++ systemPlaces) directory) && !(lib.elem directory shared))
-        ''
-          ${option "narCache.directory"} is ${directory}: ${
-            if !isPlain then
-              "write an absolute path of letters, digits and . _ + @ = , - without `..`"
-            else if isBelow hiddenPlaces directory then
-              "home and temporary directories are hidden from the daemon and from nginx"
-            else if lib.elem directory shared then
-              "others live there, and everything in there but its own files would be in the way. Name a directory below it"
-            else
-              "nothing is kept there"
-          }; /srv/nars for instance.
-        ''
-      )
+      (refuse (cfg.narCache.enable -> directoryProblem == null) ''
+        ${option "narCache.directory"} is ${cfg.narCache.directory}: ${toString directoryProblem}; /srv/nars for instance.
+      '')
       (refuse (cfg.narCache.enable -> size != null && size >= smallest) ''
         ${option "narCache.maxSize"} is "${toString (cfg.settings.nar_cache.size or "")}": ${
           if size == null then

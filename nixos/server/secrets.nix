@@ -46,6 +46,7 @@ let
     lib.elem (lib.last path) [
       "keys"
       "key"
+      "credentialsFile"
     ];
 
   # A name without a slash is a credential of systemd; the key that is generated is the daemon's already.
@@ -82,7 +83,15 @@ let
         path: value: if isFile path then map (file: { inherit path file; }) (lib.toList value) else [ ]
       ) cfg.settings
     )
-  );
+  )
+  # Found by a variable of the environment; no key of the configuration names it.
+  ++ lib.optional (cfg.storage.credentialsFile != null) {
+    path = [
+      "storage"
+      "credentialsFile"
+    ];
+    file = cfg.storage.credentialsFile;
+  };
 
   # The option that the operator wrote.
   optionOf =
@@ -93,6 +102,8 @@ let
       "secretKeyFiles"
     else if path == [ "access" "tokens" ] && file == cfg.tokensFile then
       "tokensFile"
+    else if lib.last path == "credentialsFile" then
+      lib.concatStringsSep "." path
     else
       "settings.${lib.concatStringsSep "." path}";
   named = one: {

@@ -17,6 +17,10 @@ let
     map (part: part.access or { }) ([ cfg.settings ] ++ lib.attrValues (cfg.settings.cache or { }))
   );
 
+  upstreams = cfg.settings ? storage.url && (cfg.settings.upload.assume_upstream or [ ]) != [ ];
+  # Nothing else has the daemon connect to others.
+  connects = issuers || upstreams || cfg.hasBucket || cfg.connectsToIndex;
+
   units = import ../data/unit.nix {
     program = lib.getExe cfg.package;
     # The same path whatever is in it: a reload finds the new one there.
@@ -29,7 +33,14 @@ let
     narCache = if cfg.narCache.enable then cfg.narCache.directory else null;
     inherit (cfg) narCacheGroup;
     ownListeners = cfg.settings ? listen;
-    connects = issuers;
+    inherit connects;
+    storage = cfg.storageDirectory;
+    index = cfg.indexDirectory;
+    bucketCredentials =
+      if cfg.storage.credentialsFile == null then
+        null
+      else
+        cfg.secretsDirectory + toString cfg.storage.credentialsFile;
     generateKey =
       if cfg.generateSecretKey then
         {
@@ -42,6 +53,7 @@ let
     copySecrets = "${../scripts/copy-secrets.sh}";
     makeKey = "${../scripts/make-key.sh}";
     signStore = "${../scripts/sign-store.sh}";
+    makeDirectory = "${../scripts/make-directory.sh}";
     signStoreWith = lib.optionals cfg.ssh.enable cfg.signingKeys;
   };
 
@@ -62,10 +74,24 @@ let
       wantedBy = unit.Install.WantedBy or [ ];
     };
   # Helpers find their programs in the PATH that NixOS gives every service.
+  environment =
+    unit:
+    lib.filterAttrs (name: _: name != "PATH") (
+      lib.listToAttrs (
+        map (
+          line:
+          let
+            words = lib.splitString "=" line;
+          in
+          lib.nameValuePair (lib.head words) (lib.concatStringsSep "=" (lib.tail words))
+        ) (unit.Service.Environment or [ ])
+      )
+    );
   service =
     unit:
     common unit
     // {
+      environment = environment unit;
       serviceConfig = removeAttrs unit.Service [
         "Environment"
         "X-StopIfChanged"
@@ -111,7 +137,7 @@ in
           restartTriggers = [ (trigger changes.restart) ];
         };
       }
-      (lib.mkIf issuers { rust-nix-serve.environment = config.networking.proxy.envVars; })
+      (lib.mkIf connects { rust-nix-serve.environment = config.networking.proxy.envVars; })
     ];
     systemd.sockets = ofKind ".socket" (unit: common unit // { socketConfig = unit.Socket; });
     systemd.timers = ofKind ".timer" (unit: common unit // { timerConfig = unit.Timer; });

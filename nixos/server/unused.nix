@@ -73,6 +73,39 @@ let
       names = [ "acme.email" ];
     }
     {
+      on = cfg.settings ? storage.url;
+      remedy = "a ${option "storage.url"}";
+      names = [
+        "index.url"
+        "index.createLocally"
+      ];
+    }
+    {
+      on = cfg.hasBucket;
+      remedy = "a bucket, ${option "storage.url"} = \"s3://…\"";
+      names = [ "storage.credentialsFile" ];
+    }
+    {
+      on = cfg.upload.enable;
+      remedy = "${option "upload.enable"} = true, and a ${option "storage.url"}";
+      names = [
+        "upload.requireSignatureBy"
+        "upload.assumeUpstream"
+        "upload.maxNarSize"
+      ];
+    }
+    {
+      on = cfg.settings.store.enabled or true;
+      remedy = "this machine's store, which ${option "settings.store.enabled"} = false leaves out";
+      names = [
+        "expose.everything"
+        "expose.roots"
+        "expose.names"
+        "expose.signedBy"
+        "expose.deny"
+      ];
+    }
+    {
       on = cfg.listeners.addresses != [ ];
       remedy = "a ${option "bindAddress"}: nginx reaches the cache over a unix socket, and ${option "settings.listen"} has ports of its own";
       names = [ "port" ];

@@ -197,6 +197,20 @@ let
       ini = _: format;
     };
 
+  }
+  // lib.genAttrs (map (version: "postgresql_${version}") [ "14" "15" "16" "17" "18" ]) (
+    name:
+    let
+      it = package name // {
+        psqlSchema = lib.removePrefix "postgresql_" name;
+        withJIT = it;
+        withoutJIT = it;
+        withPackages = _: it;
+      };
+    in
+    it
+  )
+  // {
     linux = package "linux";
     linuxPackages = {
       kernel = package "linux" // {

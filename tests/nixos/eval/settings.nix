@@ -160,4 +160,43 @@ in
       key = "/run/secrets/key.pem";
     };
   };
+  stored = public // {
+    storage.url = "file:///srv/cache";
+    tokensFile = "/run/secrets/tokens";
+  };
+  stored-alone = {
+    storage.url = "file:///srv/cache";
+    index.url = "sqlite:///srv/index/index.sqlite";
+    settings.store.enabled = false;
+    tokensFile = "/run/secrets/tokens";
+    hostName = "cache.example.com";
+    acme.email = "admin@example.com";
+  };
+  stored-in-a-bucket = public // {
+    storage.url = "s3://cache/prefix?region=eu-central-1&profile=ci";
+    storage.credentialsFile = "/run/secrets/bucket";
+    tokensFile = "/run/secrets/tokens";
+    upload = {
+      requireSignatureBy = [ "ci-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+      assumeUpstream = [ "https://cache.nixos.org" ];
+      maxNarSize = "10GiB";
+    };
+    caches.team = {
+      path = "/team";
+      tokensFile = "/run/secrets/team-tokens";
+      expose.everything = true;
+      upload.requireSignatureBy = [ ];
+    };
+  };
+  indexed-in-a-database = public // {
+    storage.url = "file:///srv/cache";
+    tokensFile = "/run/secrets/tokens";
+    index.createLocally = true;
+  };
+  only-read = public // {
+    storage.url = "file:///srv/cache";
+    upload.enable = false;
+    access.clientCa = "/etc/client-ca.pem";
+    access.subjects = [ "read: O=Example" ];
+  };
 }
