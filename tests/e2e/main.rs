@@ -24,3 +24,4 @@ mod scale;
 mod service;
 mod storage;
 mod support;
+mod uploads;

@@ -26,8 +26,9 @@ pub trait CacheFactory: Send + Sync {
     /// What it shows is found out from now on; see [`BinaryCache::settled`].
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
 
-    /// Where uploads to the cache with this name go. `None`: it takes none.
-    fn uploads(&self, _name: Option<&str>) -> Option<Uploads> {
+    /// Where uploads to the cache with this name go. Those who see only some names of the policy see only these in what
+    /// is stored. `None`: it takes none.
+    fn uploads(&self, _name: Option<&str>, _expose: &ExposurePolicy) -> Option<Uploads> {
         None
     }
 

@@ -21,6 +21,9 @@ use crate::{BinaryCache, CacheError, DebugInfo};
 /// - What was acknowledged is there after a crash.
 #[async_trait]
 pub trait WritableCache: BinaryCache {
+    /// The largest NAR that is taken, in bytes, packed or not.
+    fn max_nar_size(&self) -> u64;
+
     /// Begins to take a NAR. `length` is that of the file as it is sent, where the client says it. Dropping the
     /// upload leaves nothing behind.
     ///

@@ -1,10 +1,11 @@
 //! The caches of the configuration, put together from the backends: the local store, a storage, or both.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use rns_cache::{
     BackendStats, BinaryCache, CacheFactory, EmptyCache, ExposurePolicy, IdleWork, IsBusy, Layered,
+    Uploads,
 };
 use rns_formats::StoreDir;
 use rns_nix_store::{LocalCaches, StoreConfig};
@@ -12,16 +13,21 @@ use rns_storage::{
     index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
     objects::Objects,
     read::StorageReader,
+    write::{Elsewhere, Nowhere, PushView, Storage, Upstreams},
 };
+use tokio::time::timeout;
 
 use crate::config::{BackendsConfig, IndexConfig, StorageConfig};
 
 /// The backends of all caches.
 pub(crate) struct Backends {
     local: Option<LocalCaches>,
-    storage: Option<StorageReader>,
+    storage: Option<Storage>,
     store_dir: StoreDir,
 }
+
+/// How long the start waits for a bucket that has to be made a binary cache.
+const INITIALISE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The storage that is configured, if there is one. A bucket that cannot be reached is no error: it is asked with each
 /// request.
@@ -35,6 +41,42 @@ pub(crate) fn open_storage(
     let Some(storage) = &config.storage else { return Ok(None) };
     let objects = Objects::open(&storage.url, storage.sync).context("cannot use storage.url")?;
     Ok(Some(StorageReader::new(objects, store_dir.clone(), storage.memory_bytes)))
+}
+
+/// The storage that is configured, if there is one, ready for uploads.
+///
+/// # Errors
+/// As [`open_storage`] and [`open_index`].
+pub(crate) fn open_for_uploads(
+    config: &BackendsConfig,
+    store_dir: &StoreDir,
+) -> anyhow::Result<Option<Storage>> {
+    let (Some(reader), Some(config)) = (open_storage(config, store_dir)?, &config.storage) else {
+        return Ok(None);
+    };
+    let elsewhere: Arc<dyn Elsewhere> = match config.assume_upstream.as_slice() {
+        [] => Arc::new(Nowhere),
+        urls => {
+            let upstreams = Upstreams::new(urls.to_vec(), store_dir.clone());
+            Arc::new(upstreams.context("cannot use upload.assume_upstream")?)
+        }
+    };
+    let storage = Storage::new(reader, open_index(config)?, elsewhere, config.limits);
+    initialise(&storage)?;
+    Ok(Some(storage))
+}
+
+/// Makes an empty storage a binary cache. One that cannot be written is read as it is.
+fn initialise(storage: &Storage) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let initialised =
+        runtime.block_on(async { timeout(INITIALISE_TIMEOUT, storage.initialise()).await });
+    match initialised {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("nix-cache-info cannot be written: {error}"),
+        Err(_) => tracing::warn!("nix-cache-info cannot be written: the storage does not answer"),
+    }
+    Ok(())
 }
 
 /// The index of the storage. Its database is connected to when it is first used.
@@ -55,7 +97,7 @@ impl Backends {
     pub(crate) fn open(
         config: &BackendsConfig,
         store: StoreConfig,
-        storage: Option<StorageReader>,
+        storage: Option<Storage>,
     ) -> Self {
         let store_dir = store.store_dir.clone();
         let local = config.has_local_store.then(|| LocalCaches::open(store));
@@ -69,12 +111,22 @@ impl CacheFactory for Backends {
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache> {
         let local = self.local.as_ref().map(|local| local.cache(name, expose));
         let storage = self.storage.as_ref().filter(|_| expose.names.is_empty());
-        let storage = storage.map(|storage| Arc::new(storage.clone()) as Arc<dyn BinaryCache>);
+        let storage =
+            storage.map(|storage| Arc::new(storage.reader().clone()) as Arc<dyn BinaryCache>);
         match (local, storage) {
             (Some(local), Some(storage)) => Arc::new(Layered::new(local, vec![storage])),
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => Arc::new(EmptyCache::new(self.store_dir.clone())),
         }
+    }
+
+    fn uploads(&self, _: Option<&str>, expose: &ExposurePolicy) -> Option<Uploads> {
+        let storage = self.storage.as_ref()?;
+        Some(Uploads {
+            target: Arc::new(storage.clone()),
+            view: Arc::new(PushView::new(storage.clone(), expose.names.clone())),
+            is_whole: self.local.is_none(),
+        })
     }
 
     fn stats(&self) -> BackendStats {

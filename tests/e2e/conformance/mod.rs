@@ -9,6 +9,8 @@ mod narinfo;
 mod ranges;
 mod signatures;
 mod streaming;
+mod uploaded_nars;
+mod uploads;
 
 use rns_testing::{
     Server,

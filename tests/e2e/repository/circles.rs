@@ -31,9 +31,6 @@ const NOT_YET_UNTIED: &[(&str, usize)] = &[];
 /// Files of the library that only tests use, each with the reason.
 const ONLY_TESTED: &[(&str, &str)] = &[
     ("cache/src/conformance/mod.rs", "the tests of each backend call it"),
-    ("cache/src/write.rs", "backends that take uploads are to implement it"),
-    ("storage/src/write/push_view.rs", "the push address is to show it"),
-    ("storage/src/write/upstreams.rs", "uploads are to skip what upstreams have"),
     (
         "formats/src/nar/write.rs",
         "fuzz targets and benchmarks write the trees that the reader and the layouts are checked with",

@@ -47,7 +47,7 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
             reloaded.map_err(|error| ReloadError::Refused(error.into()))
         })),
     };
-    let storage = backends::open_storage(&which, &store.store_dir)?;
+    let storage = backends::open_for_uploads(&which, &store.store_dir)?;
     let backends =
         Box::new(move || Arc::new(Backends::open(&which, store, storage)) as Arc<dyn CacheFactory>);
     rns_server::run(server, backends, hooks).context("cannot serve")?;

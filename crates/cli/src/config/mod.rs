@@ -33,6 +33,7 @@ mod store;
 mod store_uri;
 mod suggest;
 mod units;
+mod upload;
 
 use std::{
     fs, io,

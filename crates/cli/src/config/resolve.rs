@@ -104,9 +104,11 @@ const MIN_SEND_MEMORY: u64 = 1 << 20;
 
 fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
     let raw = &raw.limits;
-    for (key, value) in
-        [("limits.connections", raw.connections), ("limits.downloads", raw.downloads)]
-    {
+    for (key, value) in [
+        ("limits.connections", raw.connections),
+        ("limits.downloads", raw.downloads),
+        ("limits.uploads", raw.uploads),
+    ] {
         if value == 0 {
             diagnostics.problem(key, "0 would refuse every client", "");
         }
@@ -138,6 +140,8 @@ fn limits(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Limits {
         stall_timeout: raw.stall_timeout.0,
         downloads: raw.downloads,
         send_memory_bytes: raw.send_memory.0,
+        uploads: raw.uploads,
+        upload_memory_bytes: raw.upload_memory.0,
         connections_per_address: NonZeroU64::new(raw.connections_per_address),
         per_address: client_limits(
             raw.per_address.requests_at_once,

@@ -1,11 +1,13 @@
 //! Which backends are served: the local store, a storage, or both.
 
-use rns_storage::objects::StorageUrl;
+use rns_storage::{objects::StorageUrl, write::UploadLimits};
+use url::Url;
 
 use super::{
     diagnostics::Diagnostics,
     index::{self, IndexConfig},
     raw::RawConfig,
+    upload,
 };
 
 /// The backends that are served, at least one.
@@ -28,6 +30,10 @@ pub(crate) struct StorageConfig {
     pub(crate) sync: bool,
     /// Its index.
     pub(crate) index: IndexConfig,
+    /// How much is taken.
+    pub(crate) limits: UploadLimits,
+    /// Caches that clients always have.
+    pub(crate) assume_upstream: Vec<Url>,
 }
 
 /// The backends that `[store] enabled` and `[storage]` name.
@@ -44,7 +50,9 @@ pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Bac
 }
 
 fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<StorageConfig> {
-    let RawConfig { storage: raw, index, .. } = raw;
+    let RawConfig { storage: raw, index, upload, .. } = raw;
+    let limits = upload::limits(upload, diagnostics);
+    let assume_upstream = upload::upstreams(upload, diagnostics);
     if raw.url.is_empty() {
         if !index.url.is_empty() {
             diagnostics.warn("index.url means nothing without a storage in storage.url");
@@ -57,6 +65,8 @@ fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Storage
             url,
             memory_bytes: raw.memory.in_memory(),
             sync: raw.sync,
+            limits,
+            assume_upstream,
         }),
         Err(error) => {
             diagnostics.problem("storage.url", format!("`{}`: {error}", raw.url), "");

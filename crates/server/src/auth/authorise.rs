@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
 use rns_cache::Pattern;
 
 use super::{
-    Access, Credential, FailurePolicy, Identity, Permission, Principal, PrincipalId,
+    Access, Credential, FailurePolicy, Identity, Permission, Permissions, Principal, PrincipalId,
     certificate::ClientCertificate, denied::Denied,
 };
+use crate::connection::request_parts::RequestParts;
 
 /// What a client was allowed to do.
 pub(crate) struct Grant {
@@ -18,12 +18,16 @@ pub(crate) struct Grant {
     pub(crate) private: bool,
     /// Who it is, where that is known.
     pub(crate) holder: Option<PrincipalId>,
+    /// Whether this client may push as well: then it is told only of what stays, since it skips that.
+    pub(crate) is_pusher: bool,
 }
 
 impl Grant {
     /// A grant for a client of a cache that every client may use so.
-    const fn open(holder: Option<PrincipalId>) -> Self {
-        Self { confined_to: None, private: false, holder }
+    fn open(access: &Access, holder: Option<&Principal>) -> Self {
+        let is_pusher = is_pusher(access, holder);
+        let holder = holder.map(|holder| access.principal_id(holder));
+        Self { confined_to: None, private: false, holder, is_pusher }
     }
 
     /// A grant for one client of a cache that not every client may use so.
@@ -33,8 +37,20 @@ impl Grant {
             confined_to: is_confined.then(|| Arc::clone(&holder.paths)),
             private: true,
             holder: Some(access.principal_id(holder)),
+            is_pusher: is_pusher(access, Some(holder)),
         }
     }
+
+    /// Whether this client may push something about a path with this name.
+    pub(crate) fn may_name(&self, name: &str) -> bool {
+        let mut patterns = self.confined_to.iter().flat_map(|patterns| patterns.iter());
+        self.confined_to.is_none() || patterns.any(|pattern| pattern.matches(name))
+    }
+}
+
+fn is_pusher(access: &Access, holder: Option<&Principal>) -> bool {
+    let own = holder.map_or(Permissions::NONE, |holder| holder.allow);
+    (own | access.anonymous()).has(Permission::Push)
 }
 
 /// Whether a request may have what it asks for.
@@ -42,27 +58,28 @@ impl Grant {
 /// # Errors
 /// Why not. The answer to that may take long, and nothing that others wait for shall be held meanwhile.
 pub(crate) async fn authorise(
-    request: &HttpRequest,
+    request: &impl RequestParts,
     access: &Access,
     failure_policy: &FailurePolicy,
     needed: Permission,
 ) -> Result<Grant, Denied> {
     let open = access.anonymous().has(needed);
-    let credential = Credential::of(request.headers());
+    let headers = &request.head().headers;
+    let credential = Credential::of(headers);
     let certificate = ClientCertificate::of(request);
     if open && credential == Credential::None && certificate == ClientCertificate::None {
-        return Ok(Grant::open(None));
+        return Ok(Grant::open(access, None));
     }
-    let by_token = access.identity(&credential, request.headers()).await;
+    let by_token = access.identity(&credential, headers).await;
     match by_token.or(access.certificate_identity(&certificate), needed) {
         // A permission of every client is not withheld from one whose token is old, or for other things.
-        Identity::Known(holder) if open => Ok(Grant::open(Some(access.principal_id(&holder)))),
-        Identity::Anonymous | Identity::Undetermined if open => Ok(Grant::open(None)),
+        Identity::Known(holder) if open => Ok(Grant::open(access, Some(&holder))),
+        Identity::Anonymous | Identity::Undetermined if open => Ok(Grant::open(access, None)),
         // It may be meant for a proxy on the way: no client has one here, and none needs one.
-        Identity::Wrong(_) if open && !access.knows_credentials() => Ok(Grant::open(None)),
+        Identity::Wrong(_) if open && !access.knows_credentials() => Ok(Grant::open(access, None)),
         Identity::Wrong(why) => {
             failure_policy.failed(request, access, &why);
-            if open { Ok(Grant::open(None)) } else { Err(Denied::WrongCredential) }
+            if open { Ok(Grant::open(access, None)) } else { Err(Denied::WrongCredential) }
         }
         Identity::Anonymous => Err(Denied::NoCredential),
         Identity::Undetermined => Err(Denied::Undetermined),
@@ -78,10 +95,10 @@ pub(crate) async fn authorise(
 /// `Authorization` that was verified before. It shows no certificate.
 pub(crate) fn authorise_read_now(access: &Access, authorization: Option<&[u8]>) -> Option<Grant> {
     let open = access.anonymous().has(Permission::Read);
-    let Some(header) = authorization else { return open.then(|| Grant::open(None)) };
+    let Some(header) = authorization else { return open.then(|| Grant::open(access, None)) };
     let grant = access.with_verified_holder(header, |holder| {
         if open {
-            return Some(Grant::open(Some(access.principal_id(holder))));
+            return Some(Grant::open(access, Some(holder)));
         }
         holder.allow.has(Permission::Read).then(|| Grant::private(access, holder))
     });

@@ -2,14 +2,13 @@
 
 use std::{net::IpAddr, time::Instant};
 
-use actix_web::HttpRequest;
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
 
 use super::{Access, Permission, Principal, forwarded, log_budget::LogBudget};
 use crate::{
     config::FailurePolicyConfig,
-    connection::{client_network::client_network, request_parts::RequestParts as _},
+    connection::{client_network::client_network, request_parts::RequestParts},
     metrics::Metrics,
 };
 
@@ -35,7 +34,7 @@ impl FailurePolicy {
     }
 
     /// Notes a wrong credential.
-    pub(crate) fn failed(&self, request: &HttpRequest, access: &Access, why: &str) {
+    pub(crate) fn failed(&self, request: &impl RequestParts, access: &Access, why: &str) {
         self.metrics.refused();
         self.log(request, access, &format!("wrong credential: {why}"));
     }
@@ -43,7 +42,7 @@ impl FailurePolicy {
     /// Notes that somebody known asks for what is not allowed.
     pub(crate) fn forbidden(
         &self,
-        request: &HttpRequest,
+        request: &impl RequestParts,
         access: &Access,
         holder: &Principal,
         needed: Permission,
@@ -58,7 +57,7 @@ impl FailurePolicy {
         self.log_about(client, &format!("refused the certificate of a client: {}", reason(why)));
     }
 
-    fn log(&self, request: &HttpRequest, access: &Access, what: &str) {
+    fn log(&self, request: &impl RequestParts, access: &Access, what: &str) {
         self.log_about(self.client(request), &format!("{}{what}", access.label()));
     }
 
@@ -82,17 +81,17 @@ impl FailurePolicy {
     }
 
     /// The network that a client is counted for.
-    pub(crate) fn network(&self, request: &HttpRequest) -> Option<IpAddr> {
+    pub(crate) fn network(&self, request: &impl RequestParts) -> Option<IpAddr> {
         self.client(request).map(client_network)
     }
 
     /// The address of the client: what a trusted proxy says, otherwise that of the connection. `None` on a unix
     /// socket that is nobody's.
-    pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    pub(crate) fn client(&self, request: &impl RequestParts) -> Option<IpAddr> {
+        let peer = request.head().peer_addr.map(|peer| peer.ip().to_canonical());
         let is_nginx = request.is_from_nginx();
         if is_nginx || peer.is_some_and(|peer| self.config.trusts(peer)) {
-            forwarded::client(peer, request.headers(), &self.config)
+            forwarded::client(peer, &request.head().headers, &self.config)
         } else {
             peer
         }

@@ -5,31 +5,37 @@ use rns_formats::url::Resource;
 
 use crate::auth::Permission;
 
-/// The permission that a request needs. `None`: it is answered for everybody.
+/// The permission that a request needs. `None`: it is answered for everybody. `takes_uploads`: at its address, names can
+/// be uploaded and deleted; elsewhere such a request is answered with 405 for everybody who may read.
 ///
 /// Whoever may not read a cache learns nothing of it, not even which names there could be: what is no name, and
 /// what no method can be used on, needs what reading needs.
 pub(crate) fn required_permission(
     resource: Option<&Resource>,
-    _method: &Method,
+    method: &Method,
+    takes_uploads: bool,
 ) -> Option<Permission> {
+    let of_order = match *method {
+        Method::PUT => Permission::Push,
+        Method::DELETE => Permission::Delete,
+        _ => Permission::Read,
+    };
     match resource {
         // Those who watch the service need no key to the cache, and learn nothing of what is in it.
         Some(Resource::Healthz | Resource::Readyz) => None,
         Some(Resource::Metrics) => Some(Permission::Metrics),
         Some(
-            Resource::Root
-            | Resource::CacheInfo
+            Resource::CacheInfo
             | Resource::NarInfo { .. }
             | Resource::Listing(_)
             | Resource::Nar(_)
             | Resource::Log(_)
             | Resource::BuildTrace { .. }
             | Resource::Realisation(_)
-            | Resource::DebugInfo(_)
-            | Resource::Serve { .. }
-            | Resource::PublicKeys
-            | Resource::Version,
+            | Resource::DebugInfo(_),
+        ) => Some(if takes_uploads { of_order } else { Permission::Read }),
+        Some(
+            Resource::Root | Resource::Serve { .. } | Resource::PublicKeys | Resource::Version,
         )
         | None => Some(Permission::Read),
     }

@@ -19,9 +19,13 @@ use crate::{
         outage::Outage,
         scoped::ScopedCaches,
         signing::{SharedSigner, Signer, share},
+        uploads::Uploads,
     },
     config::{CacheConfig, NamedCache},
 };
+
+/// Below it, a cache is as its pushers see it.
+pub(super) const PUSH_PATH: &str = "/push";
 
 /// Numbers the caches that were ever there, so that nothing that was rendered for one is sent for another.
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);
@@ -50,6 +54,10 @@ pub(crate) struct Cache {
     pub(crate) outage: Outage,
     /// Tokens that cannot be checked.
     pub(crate) token_outage: Outage,
+    /// The target of what is uploaded at this address. `None`: it takes none.
+    pub(crate) uploads: Option<Arc<Uploads>>,
+    /// The same cache as its pushers see it: what is below [`PUSH_PATH`].
+    pub(crate) push: Option<Arc<Self>>,
     signer: Arc<SharedSigner>,
     /// Whether the keys could not be used when they were last loaded.
     keys_refused: AtomicBool,
@@ -72,7 +80,7 @@ impl Cache {
             priority: config.priority,
             unknown: Vec::new(),
         };
-        let cache = Self {
+        let mut cache = Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             store,
             has_host: named.is_some_and(|named| !named.hosts.is_empty()),
@@ -84,34 +92,72 @@ impl Cache {
             config: config.clone(),
             outage: Outage::default(),
             token_outage: Outage::default(),
+            uploads: None,
+            push: None,
             keys_refused: (!signer.problems().is_empty()).into(),
             signer: Arc::new(share(signer)),
             scoped: ScopedCaches::default(),
             factory: Arc::clone(factory),
         };
+        if let Some(found) = factory.uploads(cache.name.as_deref(), &config.expose) {
+            let policy = config.upload.clone();
+            let uploads = Arc::new(Uploads { target: found.target, policy });
+            cache.uploads = found.is_whole.then(|| Arc::clone(&uploads));
+            let mut push = cache.showing(found.view);
+            push.path.push_str(PUSH_PATH);
+            push.uploads = Some(uploads);
+            cache.push = Some(Arc::new(push));
+        }
         cache.access.with_tokens(|tokens| cache.prepare(tokens));
         cache
     }
 
-    /// The same cache for the holders of a token that shows only paths with such names, and their references.
-    fn confined_to(&self, paths: &[Pattern]) -> Self {
-        let policy = self.config.expose.restricted_to(paths.to_vec());
+    /// The same cache with other backends.
+    fn showing(&self, store: Arc<dyn BinaryCache>) -> Self {
         Self {
             name: self.name.clone(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            store: self.factory.cache(self.name.as_deref(), &policy),
+            store,
             has_host: self.has_host,
             path: self.path.clone(),
             cache_info: self.cache_info.clone(),
             access: Arc::clone(&self.access),
             challenge: self.challenge.clone(),
-            config: CacheConfig { expose: policy, ..self.config.clone() },
+            config: self.config.clone(),
             outage: Outage::default(),
             token_outage: Outage::default(),
+            uploads: self.uploads.clone(),
+            push: self.push.clone(),
             signer: Arc::clone(&self.signer),
             keys_refused: false.into(),
             scoped: ScopedCaches::default(),
             factory: Arc::clone(&self.factory),
+        }
+    }
+
+    /// The same cache for the holders of a token that shows only paths with such names, and their references.
+    fn confined_to(&self, paths: &[Pattern]) -> Self {
+        let policy = self.config.expose.restricted_to(paths.to_vec());
+        let mut confined = self.showing(self.factory.cache(self.name.as_deref(), &policy));
+        confined.config.expose = policy;
+        confined
+    }
+
+    /// The same at the push address.
+    fn push_confined_to(&self, paths: &[Pattern]) -> Self {
+        let policy = self.config.expose.restricted_to(paths.to_vec());
+        let found = self.factory.uploads(self.name.as_deref(), &policy);
+        let mut confined =
+            self.showing(found.map_or_else(|| Arc::clone(&self.store), |found| found.view));
+        confined.config.expose = policy;
+        confined
+    }
+
+    /// The cache for a client that may push: it skips what it is told is there, so that must stay.
+    pub(crate) fn for_pusher(self: &Arc<Self>) -> Arc<Self> {
+        match (&self.push, &self.uploads) {
+            (Some(push), Some(_)) => Arc::clone(push),
+            _ => Arc::clone(self),
         }
     }
 
@@ -131,6 +177,9 @@ impl Cache {
     /// Makes the scoped caches of the holders of tokens, before these are let in.
     fn prepare(&self, tokens: &Tokens) {
         self.scoped.keep(tokens.paths(), |paths| self.confined_to(paths));
+        if let Some(push) = &self.push {
+            push.scoped.keep(tokens.paths(), |paths| push.push_confined_to(paths));
+        }
     }
 
     /// The keys in use.

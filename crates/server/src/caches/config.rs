@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rns_cache::ExposurePolicy;
+use rns_formats::PublicKey;
 
 use crate::config::AccessConfig;
 
@@ -49,6 +50,8 @@ pub struct CacheConfig {
     pub access: AccessConfig,
     /// What is shown of the store.
     pub expose: ExposurePolicy,
+    /// Which uploads are admitted.
+    pub upload: UploadConfig,
 }
 
 impl Default for CacheConfig {
@@ -59,7 +62,23 @@ impl Default for CacheConfig {
             signing: SigningConfig::default(),
             access: AccessConfig::default(),
             expose: ExposurePolicy::default(),
+            upload: UploadConfig::default(),
         }
+    }
+}
+
+/// Which uploads are admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadConfig {
+    /// Keys of which one must have signed a path that is not content-addressed. Empty: none is required.
+    pub require_signature_by: Vec<PublicKey>,
+    /// Whether the keys of the cache sign what was verified.
+    pub sign: bool,
+}
+
+impl Default for UploadConfig {
+    fn default() -> Self {
+        Self { require_signature_by: Vec::new(), sign: true }
     }
 }
 
@@ -85,7 +104,7 @@ pub enum SigningPolicy {
     /// Sign only what was built on this machine; keep the stored signatures.
     Ultimate,
     /// Sign only what carries a valid signature by one of these keys; keep the stored signatures.
-    SignedBy(Vec<rns_formats::PublicKey>),
+    SignedBy(Vec<PublicKey>),
 }
 
 impl SigningPolicy {

@@ -10,3 +10,4 @@ pub(crate) mod registry;
 pub(crate) mod reload;
 pub(crate) mod scoped;
 pub mod signing;
+pub(crate) mod uploads;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use rns_cache::{BinaryCache, CacheFactory};
+use rns_formats::PublicKey;
 
 use crate::{
-    caches::cache::Cache,
+    caches::cache::{Cache, PUSH_PATH},
     config::{CachesConfig, NamedCache},
     connection::request_parts::RequestParts,
 };
@@ -46,6 +47,16 @@ impl CacheRegistry {
         std::iter::once(&self.default).chain(self.named.iter().map(|(_, cache)| cache))
     }
 
+    /// Every public key that the configuration of any cache names.
+    pub(crate) fn known_keys(&self) -> Vec<PublicKey> {
+        let mut known: Vec<PublicKey> = Vec::new();
+        for cache in self.all() {
+            let required = cache.config.upload.require_signature_by.iter().cloned();
+            known.extend(cache.signer().known_keys().chain(required));
+        }
+        known
+    }
+
     /// The backends as each cache shows them, and as the holders of confined tokens see them.
     pub(crate) fn stores(&self) -> impl Iterator<Item = Arc<dyn BinaryCache>> {
         self.all().flat_map(|cache| cache.stores())
@@ -59,6 +70,18 @@ impl CacheRegistry {
     /// The cache that a request with this path is for, and the path inside it. `host` is the host that it is sent to, in
     /// the form of [`host_name`].
     pub(crate) fn find<'a>(
+        &self,
+        path: &'a str,
+        host: impl FnOnce() -> Option<String>,
+    ) -> (&Arc<Cache>, &'a str) {
+        let (cache, path) = self.find_named(path, host);
+        match &cache.push {
+            Some(push) => below(path, PUSH_PATH).map_or((cache, path), |rest| (push, rest)),
+            None => (cache, path),
+        }
+    }
+
+    fn find_named<'a>(
         &self,
         path: &'a str,
         host: impl FnOnce() -> Option<String>,

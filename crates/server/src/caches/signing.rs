@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use rns_formats::{
-    BuildTraceEntry, PathInfo, PublicKey, Realisation, SecretKey, Signature, StoreDir,
+    BuildTraceEntry, NarInfo, PathInfo, PublicKey, Realisation, SecretKey, Signature, StoreDir,
 };
 
 use crate::config::{SigningConfig, SigningPolicy};
@@ -67,6 +67,15 @@ impl Signer {
         }
     }
 
+    /// The public keys that the configuration names, whether or not they sign: signatures by their names must be right.
+    pub(crate) fn known_keys(&self) -> impl Iterator<Item = PublicKey> {
+        let trusted = match &self.policy {
+            SigningPolicy::SignedBy(trusted) => trusted.as_slice(),
+            _ => &[],
+        };
+        self.keys.iter().map(SecretKey::public_key).chain(trusted.iter().cloned())
+    }
+
     /// What the policy means, for the log at start.
     #[must_use]
     pub fn vouches_for(&self) -> &'static str {
@@ -115,6 +124,29 @@ impl Signer {
             }
         }
         signatures
+    }
+
+    /// Signs a path that was uploaded and found right, where the policy says so. `fingerprint` is that of the path.
+    pub(crate) fn sign_uploaded(&self, narinfo: &mut NarInfo, fingerprint: &str) {
+        let is_signed_by = |trusted: &[PublicKey]| {
+            let mut signatures = narinfo.signatures.iter();
+            signatures.any(|found| trusted.iter().any(|key| key.verify(fingerprint, found)))
+        };
+        let signs = match &self.policy {
+            SigningPolicy::Add | SigningPolicy::Replace => true,
+            // What is pushed was built elsewhere.
+            SigningPolicy::Keep | SigningPolicy::Ultimate => false,
+            SigningPolicy::SignedBy(trusted) => is_signed_by(trusted),
+        };
+        if !signs {
+            return;
+        }
+        for key in &self.keys {
+            let signature = key.sign(fingerprint);
+            if !narinfo.signatures.contains(&signature) {
+                narinfo.signatures.push(signature);
+            }
+        }
     }
 
     /// Signs what an output was built to, where the policy is to sign everything: the store does not

@@ -6,6 +6,7 @@ use actix_http::{Extensions, HttpService, KeepAlive, Protocol};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{Service as _, ServiceFactory, fn_factory, fn_service};
 use actix_web::rt::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
@@ -21,7 +22,10 @@ use crate::{
     fast_path::{DirectConnection, Socket, responder::FastPathResponder},
     life_cycle::{heartbeat::Heartbeats, state::State},
     metrics::{self, Transport},
-    router::service::{self, Front, Tied},
+    router::{
+        expect::{self, Expect},
+        service::{self, Front, Tied},
+    },
 };
 
 /// Bytes that the framework writes before it asks the socket to take them. It keeps what the client does not take.
@@ -193,7 +197,7 @@ impl Http {
     fn http1<T: 'static, F: Fn(&T, &mut Extensions) + 'static>(
         &self,
         connected: F,
-    ) -> HttpService<T, impl Front + use<T, F>, Tied> {
+    ) -> HttpService<T, impl Front + use<T, F>, Tied, impl Expect + use<T, F>> {
         attach_once(&self.heartbeats);
         let (stopping, limits) = (self.stopping.clone(), &self.state.config.limits);
         HttpService::build()
@@ -205,6 +209,7 @@ impl Http {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
+            .expect(expect::service(&self.state))
             .on_connect_ext(connected)
             .finish(service::service(&self.state))
     }
@@ -238,6 +243,7 @@ impl Http {
             peer,
             certificate: std::cell::OnceCell::new(),
             activity: Arc::clone(place.activity()),
+            uploads: Notify::new(),
         };
         Some(LetIn {
             of: Rc::new(of),

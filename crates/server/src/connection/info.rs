@@ -2,6 +2,8 @@
 
 use std::{cell::OnceCell, net::SocketAddr, sync::Arc};
 
+use tokio::sync::Notify;
+
 use crate::{
     auth::ConnectionCertificate,
     connection::{listen::Purpose, open::Activity},
@@ -20,4 +22,6 @@ pub(crate) struct ConnectionInfo {
     pub(crate) certificate: OnceCell<ConnectionCertificate>,
     /// What it does.
     pub(crate) activity: Arc<Activity>,
+    /// Told when the client was allowed to upload something.
+    pub(crate) uploads: Notify,
 }

@@ -15,6 +15,7 @@ use crate::{
     metrics::Metrics,
     narinfo_cache::NarinfoCache,
     response::send_budget::SendBudget,
+    router::uploads::places::UploadPlaces,
 };
 
 /// Listings that are made at the same time; each can be some MiB.
@@ -38,6 +39,8 @@ pub(crate) struct State {
     pub(crate) send_budget: SendBudget,
     /// Turns of those who make large metadata, which they hold until it may be sent.
     pub(crate) large_metadata: SendBudget,
+    /// What may be taken from clients at the same time.
+    pub(crate) upload_places: UploadPlaces,
     /// Rendered narinfos.
     pub(crate) narinfos: NarinfoCache,
     /// The last answer of the backends whether they are ready.
@@ -60,6 +63,10 @@ impl State {
             metrics,
             limiter: Limiter::new(&config.limits),
             send_budget: SendBudget::new(config.limits.downloads, config.limits.send_memory_bytes),
+            upload_places: UploadPlaces::new(
+                config.limits.uploads,
+                config.limits.upload_memory_bytes,
+            ),
             large_metadata: SendBudget::new(LARGE_METADATA, u64::MAX),
             narinfos: NarinfoCache::new(config.limits.narinfo_cache_bytes),
             readiness_cache: ReadinessCache::default(),

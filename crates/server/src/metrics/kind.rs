@@ -80,6 +80,34 @@ labels! {
 }
 
 labels! {
+    /// Why an upload was refused after the client was allowed to push.
+    RefusedUpload {
+        /// It is not in the form that its name promises.
+        Malformed = "malformed",
+        /// It is not what name or narinfo announce.
+        Mismatch = "mismatch",
+        /// It is larger than is taken, or its length is not said.
+        Length = "length",
+        /// A narinfo came before its NAR.
+        MissingNar = "missing_nar",
+        /// A narinfo came before those of paths that it refers to.
+        MissingReferences = "missing_references",
+        /// A signature that is required is not there.
+        Unsigned = "unsigned",
+        /// The token may not push this name.
+        NotAllowed = "not_allowed",
+        /// Something else is stored under this name.
+        Conflict = "conflict",
+        /// The storage is full.
+        Full = "full",
+        /// Too many are taken already.
+        Busy = "busy",
+        /// The storage or its index cannot be used.
+        Unavailable = "unavailable",
+    }
+}
+
+labels! {
     /// How a client is connected.
     Transport {
         /// TCP.

@@ -10,16 +10,20 @@ pub(crate) mod listener;
 mod observed;
 mod process;
 mod transfer;
+mod upload;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
 
-use self::{build::Build, observed::ObservedMetrics, transfer::DownloadCounters};
+use self::{
+    build::Build, observed::ObservedMetrics, transfer::DownloadCounters, upload::UploadMetrics,
+};
 pub(crate) use self::{
-    kind::{AbortCause, Kind, Transport},
+    kind::{AbortCause, Kind, RefusedUpload, Transport},
     observed::Observed,
     transfer::{OpenConnection, Transfer},
+    upload::UploadInFlight,
 };
 
 /// The content type of what [`Metrics::render`] writes.
@@ -41,6 +45,7 @@ struct Inner {
     narinfo_hits: IntCounter,
     narinfo_misses: IntCounter,
     refused: IntCounter,
+    uploads: UploadMetrics,
     /// Filled in when they are asked for; locked, so that two readers do not count twice.
     observed: Mutex<ObservedMetrics>,
 }
@@ -97,17 +102,23 @@ impl Metrics {
                 "rust_nix_serve_credentials_refused_total",
                 "Requests with a credential that was not good.",
             ),
+            uploads: UploadMetrics::new(&build),
             observed: Mutex::new(ObservedMetrics::new(&build)),
             registry: build.registry(),
         }))
     }
 
-    /// Counts an answer, and for a narinfo whether it was found.
-    pub(crate) fn answered(&self, kind: Kind, status: u16) {
+    /// Counts an answer to a request that was none for reading.
+    pub(crate) fn ordered(&self, kind: Kind, status: u16) {
         let class = usize::from(status / 100).saturating_sub(2).min(CLASSES.len() - 1);
         if let Some(counter) = self.0.requests.get(kind.index()).and_then(|row| row.get(class)) {
             counter.inc();
         }
+    }
+
+    /// Counts an answer, and for a narinfo whether it was found.
+    pub(crate) fn answered(&self, kind: Kind, status: u16) {
+        self.ordered(kind, status);
         if kind == Kind::NarInfo {
             match status {
                 200 | 304 => self.0.narinfo_hits.inc(),
@@ -135,6 +146,16 @@ impl Metrics {
     /// A download that starts; it ends when the value is dropped.
     pub(crate) fn transfer(&self, kind: Kind) -> Transfer {
         Transfer::start(self.0.downloads.clone(), kind)
+    }
+
+    /// An upload that is taken until the value is dropped.
+    pub(crate) fn upload(&self, kind: Kind) -> UploadInFlight {
+        self.0.uploads.begin(kind)
+    }
+
+    /// Counts an upload that was refused.
+    pub(crate) fn upload_refused(&self, reason: RefusedUpload) {
+        self.0.uploads.refused(reason);
     }
 
     /// A connection that is open until the value is dropped.

@@ -53,6 +53,14 @@ pub(crate) fn method_not_allowed() -> Answer {
     answer
 }
 
+/// Uploads are taken at another address.
+pub(crate) fn push_address(url: &str) -> Answer {
+    let text = format!("this address is for reading; push to {url}\n");
+    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    answer
+}
+
 /// The same answer, which only the client that asked may keep.
 pub(crate) fn for_one_client(mut answer: Answer) -> Answer {
     let headers = answer.headers_mut();

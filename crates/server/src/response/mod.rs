@@ -7,12 +7,13 @@ mod caching;
 mod entity;
 mod error;
 pub(crate) mod preserialized;
+pub(crate) mod publish_error;
 pub(crate) mod send_budget;
 
 pub(crate) use self::{
     answer::{
         Answer, NOT_FOUND, direct, for_method, for_one_client, method_not_allowed, not_found,
-        plain, unavailable, with_share,
+        plain, push_address, unavailable, with_share,
     },
     caching::Caching,
     entity::{Entity, Part, etag},

@@ -1,15 +1,17 @@
 //! From a request to the route that answers it. One parser of names, no pattern matching on text.
 
+pub(crate) mod expect;
 pub mod page;
 pub(crate) mod routes;
 pub(crate) mod service;
+pub(crate) mod uploads;
 
 use std::sync::Arc;
 
 use actix_web::{
     HttpRequest,
     http::Method,
-    web::{self, Data, ServiceConfig},
+    web::{self, Data, Payload, ServiceConfig},
 };
 use rns_formats::url::{self, Resource};
 
@@ -20,6 +22,7 @@ use crate::{
     life_cycle::state::State,
     metrics::{Kind, listener},
     response::{self, Answer},
+    router::uploads::places::UploadPlace,
 };
 
 /// Registers the one service that answers everything.
@@ -27,8 +30,8 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
     app.default_service(web::to(dispatch));
 }
 
-async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
-    let (kind, answer) = take_time(&request, &state).await;
+async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> Answer {
+    let (kind, answer) = take_time(&request, payload, &state).await;
     let answer = finish(&request, &state, kind, answer);
     let answer = match kind {
         // A full server must still be able to say so.
@@ -44,43 +47,85 @@ async fn dispatch(request: HttpRequest, state: Data<State>) -> Answer {
 /// Counts an answer that is as good as sent.
 fn finish(request: &impl RequestParts, state: &State, kind: Kind, answer: Answer) -> Answer {
     let answer = response::for_method(&request.head().method, answer);
-    state.metrics.answered(kind, answer.status().as_u16());
+    match request.head().method {
+        Method::GET | Method::HEAD => state.metrics.answered(kind, answer.status().as_u16()),
+        _ => state.metrics.ordered(kind, answer.status().as_u16()),
+    }
     state.metrics.bytes(kind, answer.body().uncounted());
     answer
 }
 
 /// Answers what may have to be waited for.
-async fn take_time(request: &HttpRequest, state: &State) -> (Kind, Answer) {
+async fn take_time(request: &HttpRequest, payload: Payload, state: &State) -> (Kind, Answer) {
     if listener::is_metrics_listener(request) {
         let resource = url::parse(request.uri().path(), request.uri().query());
         return (Kind::of(resource.as_ref()), listener::answer(request, state, resource).await);
     }
-    answer(request, state).await
+    answer(request, payload, state).await
 }
 
 /// The cache that a request is for, and the resource in it. None: its path is no name of the grammar.
 type Target = (Arc<Cache>, Option<Resource>);
 
 /// The target of a request in the caches of now.
-fn target(request: &HttpRequest, state: &State) -> Target {
+fn target(request: &impl RequestParts, state: &State) -> Target {
     let caches = state.caches.load();
     let (cache, path) = caches.of(request);
-    (Arc::clone(cache), url::parse(path, request.uri().query()))
+    (Arc::clone(cache), url::parse(path, request.head().uri.query()))
 }
 
-async fn answer(request: &HttpRequest, state: &State) -> (Kind, Answer) {
+async fn answer(request: &HttpRequest, payload: Payload, state: &State) -> (Kind, Answer) {
     let (cache, resource) = target(request, state);
     let kind = Kind::of(resource.as_ref());
-    let answer = match auth::required_permission(resource.as_ref(), request.method()) {
+    let answer = match required_permission(request, &cache, resource.as_ref()) {
         None => perform(request, state, &cache, resource).await,
-        Some(_) => limited(request, state, (cache, resource)).await,
+        Some(_) => limited(request, payload, state, (cache, resource)).await,
     };
     (kind, answer)
 }
 
+fn required_permission(
+    request: &impl RequestParts,
+    cache: &Cache,
+    resource: Option<&Resource>,
+) -> Option<Permission> {
+    auth::required_permission(resource, &request.head().method, cache.uploads.is_some())
+}
+
+/// Looks at all that the head of a request tells, and waits for the place of its body where that needs one.
+///
+/// # Errors
+/// The answer that the head alone has earned.
+async fn admitted_by_head(
+    request: &impl RequestParts,
+    state: &State,
+) -> Result<Option<UploadPlace>, Answer> {
+    let (cache, resource) = target(request, state);
+    let kind = Kind::of(resource.as_ref());
+    if required_permission(request, &cache, resource.as_ref()).is_none() {
+        return Ok(None);
+    }
+    let admitted = match allow(request, state, (cache, resource)).await {
+        Ok(Allowed { cache, resource, .. }) => {
+            match uploads::refused_by_head(request, state, &cache, resource.as_ref()) {
+                Some(answer) => Err(answer),
+                None => uploads::place(request, state, &cache, resource.as_ref()).await,
+            }
+        }
+        Err((denied, cache)) => Err(deny(state, denied, &cache).await),
+    };
+    admitted.map_err(|answer| finish(request, state, kind, answer))
+}
+
+/// The answer to a request that is not allowed.
+async fn deny(state: &State, denied: Denied, cache: &Cache) -> Answer {
+    let answer = auth::denied::answer(denied, &state.failure_policy, &cache.challenge).await;
+    cache.token_outage.learn(answer)
+}
+
 /// Answers when the limits of the client allow it, by the configuration of that time: it may have changed, or a token may
 /// have been revoked, while the request waited.
-async fn limited(request: &HttpRequest, state: &State, first: Target) -> Answer {
+async fn limited(request: &HttpRequest, payload: Payload, state: &State, first: Target) -> Answer {
     let limits = &state.config.limits;
     let address = || state.failure_policy.client(request);
     let Ok(mut admission) = state.limiter.admit_address(address).await else {
@@ -98,15 +143,18 @@ async fn limited(request: &HttpRequest, state: &State, first: Target) -> Answer 
     }
     match allowed {
         Ok(Allowed { cache, grant, resource }) => {
-            let answer = perform(request, state, &cache, resource).await;
+            let answer = match *request.method() {
+                Method::PUT | Method::DELETE => {
+                    uploads::carry_out(request, state, (&cache, &grant), resource, payload).await
+                }
+                _ => perform(request, state, &cache, resource).await,
+            };
             let answer = admission.tie(answer, limits);
             if grant.private { response::for_one_client(answer) } else { answer }
         }
         Err((denied, cache)) => {
             drop(admission);
-            let answer =
-                auth::denied::answer(denied, &state.failure_policy, &cache.challenge).await;
-            cache.token_outage.learn(answer)
+            deny(state, denied, &cache).await
         }
     }
 }
@@ -121,14 +169,14 @@ struct Allowed {
 
 /// Whether a request is allowed what it asks for.
 async fn allow(
-    request: &HttpRequest,
+    request: &impl RequestParts,
     state: &State,
     (cache, resource): Target,
 ) -> Result<Allowed, (Denied, Arc<Cache>)> {
     // A resource may need no permission in a cache of today, and have needed one in that of before: it is as much as
     // reading.
-    let needed =
-        auth::required_permission(resource.as_ref(), request.method()).unwrap_or(Permission::Read);
+    let needed = required_permission(request, &cache, resource.as_ref());
+    let needed = needed.unwrap_or(Permission::Read);
     let authorised = auth::authorise(request, &cache.access, &state.failure_policy, needed).await;
     match authorised.and_then(|grant| Ok((scoped(&cache, &grant)?, grant))) {
         Ok((cache, grant)) => Ok(Allowed { cache, grant, resource }),
@@ -141,8 +189,9 @@ async fn allow(
 /// # Errors
 /// The tokens have just changed, and no token confines its holder so any more.
 pub(crate) fn scoped(cache: &Arc<Cache>, grant: &Grant) -> Result<Arc<Cache>, Denied> {
+    let cache = if grant.is_pusher { cache.for_pusher() } else { Arc::clone(cache) };
     match &grant.confined_to {
-        None => Ok(Arc::clone(cache)),
+        None => Ok(cache),
         Some(paths) => cache.scoped_to(paths).ok_or(Denied::Undetermined),
     }
 }

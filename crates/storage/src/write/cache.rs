@@ -76,6 +76,10 @@ impl BinaryCache for Storage {
 
 #[async_trait]
 impl WritableCache for Storage {
+    fn max_nar_size(&self) -> u64 {
+        self.limits.max_nar_size
+    }
+
     async fn begin_nar(
         &self,
         name: &NarName,
@@ -98,7 +102,7 @@ impl WritableCache for Storage {
     }
 
     async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError> {
-        self.index.touch_path(hash).await.map_err(index_unavailable)
+        self.keeps(hash).await
     }
 
     async fn promise_nar(&self, name: &NarName) -> Result<bool, CacheError> {

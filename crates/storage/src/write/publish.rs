@@ -49,7 +49,7 @@ impl Storage {
 
 impl Storage {
     /// The narinfo as it is stored at this moment. One that cannot be read counts as none: it is written anew.
-    async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, PublishError> {
+    async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, CacheError> {
         self.reader.forget(hash);
         match self.reader.narinfo(*hash).await {
             Ok(stored) => Ok(stored.map(|stored| stored.narinfo.clone())),
@@ -57,13 +57,13 @@ impl Storage {
                 tracing::warn!("{object} is not usable and is replaced: {why}");
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
-    /// Whether a path whose narinfo lies in the storage stays for its grace, which is renewed.
-    async fn keeps(&self, hash: &HashPart) -> Result<bool, PublishError> {
-        if self.promise_path(hash).await? {
+    /// Whether a path lies in the storage and stays for its grace, which is renewed.
+    pub(super) async fn keeps(&self, hash: &HashPart) -> Result<bool, CacheError> {
+        if self.index.touch_path(hash).await.map_err(index_unavailable)? {
             return Ok(true);
         }
         let states = self.index.states(&[*hash]).await.map_err(index_unavailable)?;
@@ -76,7 +76,7 @@ impl Storage {
     }
 
     /// Enters a path into the index that lies in the storage and is not indexed. Whether it lies there.
-    async fn enter_stored(&self, hash: &HashPart) -> Result<bool, PublishError> {
+    async fn enter_stored(&self, hash: &HashPart) -> Result<bool, CacheError> {
         let Some(stored) = self.stored(hash).await? else { return Ok(false) };
         let Some(imported) = imported(&stored, SystemTime::now()) else { return Ok(false) };
         // What is told to be there must be: a NAR that is gone is uploaded again.

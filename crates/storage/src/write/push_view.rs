@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use rns_cache::{
-    BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord, Served,
-    WritableCache as _,
+    BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord,
+    Pattern, Served, WritableCache as _,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, NarName, Realisation, ServePath,
@@ -14,13 +14,25 @@ use super::{Presence, Storage};
 
 /// A storage as pushers see it: its paths, whose grace every answer renews, and those that its upstreams have.
 #[derive(Clone)]
-pub struct PushView(Storage);
+pub struct PushView {
+    storage: Storage,
+    names: Vec<Vec<Pattern>>,
+}
 
 impl PushView {
-    /// The view of a storage.
+    /// The view of a storage for those who may see only paths in it that every list of these patterns has. Without one: all.
     #[must_use]
-    pub const fn new(storage: Storage) -> Self {
-        Self(storage)
+    pub const fn new(storage: Storage, names: Vec<Vec<Pattern>>) -> Self {
+        Self { storage, names }
+    }
+
+    fn shows(&self, path: &StorePath) -> bool {
+        self.names.iter().all(|names| names.iter().any(|pattern| pattern.matches(path.name())))
+    }
+
+    /// What does not say which path it belongs to is for those who see everything.
+    const fn shows_all(&self) -> bool {
+        self.names.is_empty()
     }
 }
 
@@ -28,35 +40,46 @@ impl PushView {
 #[async_trait]
 impl BinaryCache for PushView {
     fn store_dir(&self) -> &StoreDir {
-        self.0.store_dir()
+        self.storage.store_dir()
     }
 
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
-        if self.0.promise_path(&hash).await?
-            && let Some(record) = self.0.path_info(hash).await?
+        if let Some(record) = self.storage.path_info(hash).await?
+            && self.shows(&record.info.path)
+            && self.storage.promise_path(&hash).await?
         {
             return Ok(Some(record));
         }
-        Ok(match self.0.elsewhere.record(&hash).await {
+        Ok(match self.storage.elsewhere.record(&hash).await {
             Presence::Here(record) => Some(*record),
             Presence::Missing | Presence::Unknown => None,
         })
     }
 
     async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {
-        if self.0.promise_nar(name).await? { self.0.nar(name).await } else { Ok(None) }
+        if !self.shows_all() {
+            return Ok(None);
+        }
+        let is_kept = self.storage.promise_nar(name).await?;
+        // One that lay there before the index is verified when a narinfo names it.
+        if is_kept || !self.storage.is_indexed(name).await? {
+            return self.storage.nar(name).await;
+        }
+        Ok(None)
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
-        self.0.listing(hash).await
+        if self.shows_all() { self.storage.listing(hash).await } else { Ok(None) }
     }
 
     async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
-        self.0.log(name).await
+        let is_shown = name.candidates().all(|derivation| self.shows(derivation));
+        if is_shown { self.storage.log(name).await } else { Ok(None) }
     }
 
     async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
-        self.0.realisation(id).await
+        let found = self.storage.realisation(id).await?;
+        Ok(found.filter(|found| self.shows(&found.out_path)))
     }
 
     async fn build_trace(
@@ -64,11 +87,12 @@ impl BinaryCache for PushView {
         drv: &StorePath,
         output: &str,
     ) -> Result<Option<BuildTraceEntry>, CacheError> {
-        self.0.build_trace(drv, output).await
+        let found = self.storage.build_trace(drv, output).await?;
+        Ok(found.filter(|found| self.shows(&found.out_path)))
     }
 
     async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        self.0.debug_info(id).await
+        if self.shows_all() { self.storage.debug_info(id).await } else { Ok(None) }
     }
 
     async fn file(&self, _: HashPart, _: &ServePath) -> Result<Option<Served>, CacheError> {
@@ -76,6 +100,6 @@ impl BinaryCache for PushView {
     }
 
     async fn readiness(&self) -> Vec<NotReady> {
-        self.0.readiness().await
+        self.storage.readiness().await
     }
 }

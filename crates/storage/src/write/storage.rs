@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rns_cache::{CacheError, PublishError};
-use rns_formats::{CacheInfo, HashPart, StoreDir};
+use rns_formats::{CacheInfo, HashPart, NarName, StoreDir};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use super::elsewhere::{Elsewhere, Presence};
@@ -21,7 +21,7 @@ const MAX_UPLOADS: usize = 64;
 const NARINFO_LOCKS: usize = 64;
 
 /// What a storage takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadLimits {
     /// The largest NAR, decompressed, in bytes.
     pub max_nar_size: u64,
@@ -76,6 +76,12 @@ impl Storage {
     #[must_use]
     pub fn index(&self) -> &Arc<dyn Index> {
         &self.index
+    }
+
+    /// Whether anything is known of a NAR, be it that it is about to go.
+    pub(super) async fn is_indexed(&self, name: &NarName) -> Result<bool, CacheError> {
+        let known = self.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
+        Ok(known.is_some())
     }
 
     /// Held while a narinfo is read and written back. Of several servers, each holds its own.

@@ -8,8 +8,8 @@ use super::{
     access::{self, AccessRules},
     diagnostics::Diagnostics,
     expose::expose,
-    raw::{RawCache, RawConfig},
-    signing,
+    raw::{RawCache, RawCacheUpload, RawConfig},
+    signing, upload,
 };
 use crate::host::host_of;
 
@@ -26,6 +26,7 @@ pub(super) fn caches(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Cach
         signing: signing::signing(&raw.signing, "signing", diagnostics),
         access: access::access(AccessRules::of(&raw.access), "access", diagnostics),
         expose: expose(&raw.expose, "expose", why, diagnostics),
+        upload: upload::of_cache(&RawCacheUpload::default(), &raw.upload, "upload", diagnostics),
     };
     let mut named = Vec::new();
     for (name, cache) in &raw.cache {
@@ -74,6 +75,12 @@ fn named_cache(
             &cache.expose,
             &format!("{table}.expose"),
             Some(EXPOSE_NOT_SET),
+            diagnostics,
+        ),
+        upload: upload::of_cache(
+            &cache.upload,
+            &raw.upload,
+            &format!("{table}.upload"),
             diagnostics,
         ),
     }

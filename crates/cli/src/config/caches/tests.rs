@@ -35,11 +35,12 @@ fn a_named_cache_is_private_and_inherits_priority_and_keys_only() {
     let named = first(&loaded);
     assert_eq!((named.name.as_str(), named.path.as_deref()), ("a", Some("/a")));
     assert_eq!(named.hosts, ["a.example.org"]);
-    let CacheConfig { priority, want_mass_query, signing, access, expose } = &named.cache;
+    let CacheConfig { priority, want_mass_query, signing, access, expose, upload } = &named.cache;
     assert_eq!((*priority, *want_mass_query), (30, false));
     assert_eq!(signing, &loaded.server.caches.default.signing);
     assert!(access.anonymous.is_empty() && access.tokens.is_none());
     assert!(expose.is_everything());
+    assert_eq!(upload, &loaded.server.caches.default.upload);
     assert!(loaded.warnings[0].contains("no client may use cache a"), "{:?}", loaded.warnings);
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::units::Span;
 
-/// Permissions of clients. A permission is `read`, `metrics`, `push` or `delete`. `push` and `delete` are accepted, but allow nothing
-/// yet: this version takes no uploads and deletes no paths.
+/// Permissions of clients. A permission is `read`, `metrics`, `push` (uploads to the storage) or `delete` (removing what was
+/// pushed).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-reload" = true))]

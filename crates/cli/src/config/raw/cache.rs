@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{access::RawCacheAccess, signing::RawCacheSigning};
+use super::{access::RawCacheAccess, signing::RawCacheSigning, upload::RawCacheUpload};
 
 /// The store paths that are shown: those that satisfy every key of this table. They are closed under references: a path that refers
 /// to a hidden one is hidden too, and the log names it.
@@ -48,4 +48,5 @@ pub(crate) struct RawCache {
     pub(crate) signing: RawCacheSigning,
     pub(crate) access: RawCacheAccess,
     pub(crate) expose: RawExpose,
+    pub(crate) upload: RawCacheUpload,
 }

@@ -21,6 +21,12 @@ pub(crate) struct RawLimits {
     /// Memory for bodies on their way to clients, of all together: 512 KiB for each download, and large listings. More
     /// wait their turn as with `limits.downloads`.
     pub(crate) send_memory: ByteSize,
+    /// NARs that are taken from clients at the same time. More wait their turn; one whose turn does not come within a
+    /// minute is told to come back (503).
+    pub(crate) uploads: usize,
+    /// Memory for narinfos, listings, logs and the like that clients upload, of all together. More wait their turn as with
+    /// `limits.uploads`.
+    pub(crate) upload_memory: ByteSize,
     /// Memory for narinfos that were rendered before.
     pub(crate) narinfo_cache: ByteSize,
     /// How long the head of a request may take to arrive, each one of a connection. A TLS handshake has as long, and
@@ -28,7 +34,8 @@ pub(crate) struct RawLimits {
     pub(crate) header_timeout: Span,
     /// How long a connection without a request stays open. Longer than a proxy's pool keeps it.
     pub(crate) idle_timeout: Span,
-    /// A client that reads no byte for this long is disconnected. Clients pause for minutes while they unpack.
+    /// A client that reads no byte for this long is disconnected, and one that sends none of an upload is refused. Clients
+    /// pause for minutes while they unpack.
     pub(crate) stall_timeout: Span,
     /// Open connections of one address, or of one IPv6 network of 64 bits; 0 is any number. More are closed. It
     /// does not count connections through a unix socket, from `access.trusted_proxies` or on `nginx.listen`.
@@ -71,6 +78,8 @@ impl Default for RawLimits {
             connections: limits.connections,
             downloads: limits.downloads,
             send_memory: ByteSize(limits.send_memory_bytes),
+            uploads: limits.uploads,
+            upload_memory: ByteSize(limits.upload_memory_bytes),
             narinfo_cache: ByteSize::of(limits.narinfo_cache_bytes),
             header_timeout: Span(limits.header_timeout),
             idle_timeout: Span(limits.idle_timeout),

@@ -11,6 +11,7 @@ mod limits;
 mod nar_cache;
 mod signing;
 mod storage;
+mod upload;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -28,6 +29,7 @@ pub(crate) use self::{
     nar_cache::{RawCompression, RawNarCache, RawNginx},
     signing::{RawCacheSigning, RawPolicy, RawSigning},
     storage::RawStorage,
+    upload::{RawCacheUpload, RawUpload},
 };
 use super::units::{ByteSize, Span};
 
@@ -53,6 +55,7 @@ pub(crate) struct RawConfig {
     pub(crate) unix: RawUnix,
     pub(crate) store: RawStore,
     pub(crate) storage: RawStorage,
+    pub(crate) upload: RawUpload,
     pub(crate) index: RawIndex,
     pub(crate) cache_info: RawCacheInfo,
     pub(crate) signing: RawSigning,
@@ -192,6 +195,7 @@ impl Default for RawConfig {
             unix: RawUnix::default(),
             store: RawStore::default(),
             storage: RawStorage::default(),
+            upload: RawUpload::default(),
             index: RawIndex::default(),
             cache_info: RawCacheInfo::default(),
             signing: RawSigning::default(),

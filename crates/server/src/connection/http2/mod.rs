@@ -32,8 +32,14 @@ const MAX_STREAMS: u32 = 128;
 /// Bytes of the headers of a request.
 const MAX_HEADERS: u32 = 32 << 10;
 
-/// Bytes of bodies that a client may send before they are read, which nothing here does.
+/// Bytes of all bodies that a client may send before they are read, until it was allowed to upload something.
 const WINDOW: u32 = 64 << 10;
+
+/// The same from then on: what is on its way to a server 20 ms away, at a gigabit a second.
+const UPLOAD_WINDOW: u32 = 2 << 20;
+
+/// Bytes of one body that a client may send before they are read.
+const STREAM_WINDOW: u32 = 1 << 20;
 
 /// Bytes of a stream that may wait in memory until the connection takes them.
 const MAX_SEND_BUFFER: usize = 64 << 10;
@@ -70,7 +76,7 @@ pub(crate) async fn serve<T, S>(
     builder
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADERS)
-        .initial_window_size(WINDOW)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_send_buffer_size(MAX_SEND_BUFFER);
     let Ok(Ok(mut streams)) = timeout(timeouts.header, builder.handshake(io)).await else { return };
@@ -81,7 +87,8 @@ pub(crate) async fn serve<T, S>(
         tokio::select! {
             next = streams.accept() => {
                 let Some(Ok((head, stream))) = next else { return };
-                let Some(request) = request::from_head(&head.into_parts().0, &of) else {
+                let (head, body) = head.into_parts();
+                let Some(request) = request::from_head(&head, body, &of) else {
                     respond::refuse(stream);
                     continue;
                 };
@@ -93,6 +100,7 @@ pub(crate) async fn serve<T, S>(
                 });
             }
             Some(_) = answering.join_next() => {}
+            () = of.uploads.notified() => streams.set_target_window_size(UPLOAD_WINDOW),
             () = &mut stopping, if !is_stopping => {
                 is_stopping = true;
                 streams.graceful_shutdown();

@@ -1,19 +1,31 @@
 //! From the head of a stream to a request for the framework's router.
 
-use std::rc::Rc;
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
-use actix_http::{HttpMessage as _, Payload, Request};
+use actix_http::{BoxedPayloadStream, HttpMessage as _, Payload, Request, error::PayloadError};
 use actix_web::http::{
     Method, Uri, Version,
     header::{HeaderName, HeaderValue},
 };
+use bytes::Bytes;
+use futures_core::Stream;
+use h2::RecvStream;
 use http::request::Parts;
 
 use crate::connection::info::ConnectionInfo;
 
 /// The request, or `None` where the head says what no HTTP/1 head could.
-pub(super) fn from_head(parts: &Parts, of: &Rc<ConnectionInfo>) -> Option<Request> {
-    let mut request = Request::with_payload(Payload::None);
+pub(super) fn from_head(
+    parts: &Parts,
+    body: RecvStream,
+    of: &Rc<ConnectionInfo>,
+) -> Option<Request> {
+    let payload: BoxedPayloadStream = Box::pin(Received(body));
+    let mut request = Request::with_payload(Payload::Stream { payload });
     let head = request.head_mut();
     head.method = Method::from_bytes(parts.method.as_str().as_bytes()).ok()?;
     head.uri = Uri::try_from(parts.uri.to_string()).ok()?;
@@ -25,4 +37,20 @@ pub(super) fn from_head(parts: &Parts, of: &Rc<ConnectionInfo>) -> Option<Reques
     }
     request.extensions_mut().insert(Rc::clone(of));
     Some(request)
+}
+
+/// The body of a request. What was read makes room for more.
+struct Received(RecvStream);
+
+impl Stream for Received {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(chunk) = ready!(self.0.poll_data(cx)) else { return Poll::Ready(None) };
+        let read = chunk.and_then(|chunk| {
+            self.0.flow_control().release_capacity(chunk.len())?;
+            Ok(chunk)
+        });
+        Poll::Ready(Some(read.map_err(|_| PayloadError::Incomplete(None))))
+    }
 }

@@ -18,6 +18,10 @@ pub struct Limits {
     pub downloads: usize,
     /// Memory for bodies on their way to clients, in bytes.
     pub send_memory_bytes: u64,
+    /// NARs taken from clients at the same time; more wait their turn.
+    pub uploads: usize,
+    /// Memory for other objects that clients upload, in bytes.
+    pub upload_memory_bytes: u64,
     /// Memory for rendered narinfos, in bytes.
     pub narinfo_cache_bytes: usize,
     /// Open connections of one address. None: as many as there are.
@@ -62,6 +66,8 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(900),
             downloads: 1024,
             send_memory_bytes: 256 << 20,
+            uploads: 64,
+            upload_memory_bytes: 128 << 20,
             narinfo_cache_bytes: 32 << 20,
             connections_per_address: None,
             per_address: ClientLimits::default(),

@@ -1,0 +1,59 @@
+//! From refused uploads to answers.
+
+use actix_web::http::StatusCode;
+use rns_cache::{CacheError, PublishError};
+
+use crate::{
+    metrics::RefusedUpload,
+    response::{self, Answer, error_response},
+};
+
+/// The most that a client is told, in bytes.
+const MAX_TEXT_BYTES: usize = 900;
+
+/// Why an upload was refused, for the metrics.
+pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
+    match error {
+        PublishError::Malformed { .. } => RefusedUpload::Malformed,
+        PublishError::Mismatch { .. } => RefusedUpload::Mismatch,
+        PublishError::TooLarge { .. } => RefusedUpload::Length,
+        PublishError::MissingNar { .. } => RefusedUpload::MissingNar,
+        PublishError::MissingReferences(_) => RefusedUpload::MissingReferences,
+        PublishError::Unsigned { .. } => RefusedUpload::Unsigned,
+        PublishError::NotAllowed { .. } => RefusedUpload::NotAllowed,
+        PublishError::Conflict { .. } => RefusedUpload::Conflict,
+        PublishError::Full => RefusedUpload::Full,
+        PublishError::Cache(_) => RefusedUpload::Unavailable,
+    }
+}
+
+/// What a client is told of its upload. The texts name nothing of this machine.
+pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
+    let status = match error {
+        PublishError::Malformed { .. } | PublishError::Mismatch { .. } => StatusCode::BAD_REQUEST,
+        PublishError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        PublishError::MissingNar { .. }
+        | PublishError::MissingReferences(_)
+        | PublishError::Conflict { .. } => StatusCode::CONFLICT,
+        PublishError::Unsigned { .. } | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
+        PublishError::Full => {
+            tracing::error!("an upload was refused: the storage is full");
+            StatusCode::INSUFFICIENT_STORAGE
+        }
+        PublishError::Cache(error) => {
+            if matches!(error, CacheError::Unavailable { .. }) {
+                tracing::error!("an upload was refused: {error}");
+            }
+            return error_response(error);
+        }
+    };
+    let mut text = error.to_string();
+    // Thousands of missing references are as telling as the first ones.
+    if text.len() > MAX_TEXT_BYTES {
+        let end = (0..=MAX_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text.push('\n');
+    response::plain(status, text)
+}

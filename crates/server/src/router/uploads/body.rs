@@ -1,0 +1,106 @@
+//! The body of an upload: whole in memory where it is small, otherwise as it comes.
+
+use std::{future::poll_fn, pin::Pin, time::Duration};
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap},
+    web::Payload,
+};
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream as _;
+use rns_cache::{PublishError, WritableCache};
+use rns_formats::Compression;
+use tokio::time::timeout;
+
+use super::head;
+use crate::metrics::UploadInFlight;
+
+/// What a client sends.
+pub(super) struct Incoming<'a> {
+    headers: &'a HeaderMap,
+    payload: Payload,
+    context: IncomingContext,
+}
+
+/// How a body is taken.
+pub(super) struct IncomingContext {
+    /// Where it is counted.
+    pub(super) in_flight: UploadInFlight,
+    /// The most that is taken, in bytes.
+    pub(super) limit: u64,
+    /// How long a client may send nothing.
+    pub(super) stall_timeout: Duration,
+}
+
+impl<'a> Incoming<'a> {
+    pub(super) fn new(
+        request: &'a HttpRequest,
+        payload: Payload,
+        context: IncomingContext,
+    ) -> Self {
+        Self { headers: request.headers(), payload, context }
+    }
+
+    /// The length of the body as the client announces it, in bytes.
+    pub(super) fn length(&self) -> Option<u64> {
+        head::length(self.headers)
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// `Malformed` when the body ends early, or nothing comes for too long.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, PublishError> {
+        let next = poll_fn(|cx| Pin::new(&mut self.payload).poll_next(cx));
+        match timeout(self.context.stall_timeout, next).await {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(chunk))) => {
+                self.context.in_flight.received(chunk.len());
+                Ok(Some(chunk))
+            }
+            Ok(Some(Err(_))) => Err(malformed("it ends early")),
+            Err(_) => Err(malformed("nothing of it came for too long")),
+        }
+    }
+
+    /// All of a small body, decompressed where the client has compressed it.
+    ///
+    /// # Errors
+    /// `TooLarge` beyond the limit, packed or not; `Malformed` when it ends early or its encoding is unknown.
+    pub(super) async fn small(mut self, target: &dyn WritableCache) -> Result<Bytes, PublishError> {
+        let limit = self.context.limit;
+        let too_large = || PublishError::TooLarge { object: "the body".to_owned(), limit };
+        let compression = self.encoding()?;
+        let announced = self.length();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.next().await? {
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if announced.is_some_and(|length| length != body.len() as u64) {
+            return Err(malformed("it ends early"));
+        }
+        let Some(compression) = compression else { return Ok(body.freeze()) };
+        target.decompress(compression, body.freeze(), limit).await
+    }
+
+    /// How the client has compressed the body for its way (`narinfo-compression` and its like).
+    ///
+    /// # Errors
+    /// `Malformed` when that is not known here.
+    pub(super) fn encoding(&self) -> Result<Option<Compression>, PublishError> {
+        let Some(value) = self.headers.get(header::CONTENT_ENCODING) else { return Ok(None) };
+        let unknown = || malformed("its Content-Encoding is not known");
+        match value.to_str().map_err(|_| unknown())?.trim() {
+            "" | "identity" | "none" => Ok(None),
+            name => Compression::parse(name).map(Some).map_err(|_| unknown()),
+        }
+    }
+}
+
+fn malformed(why: &str) -> PublishError {
+    PublishError::Malformed { object: "the body".to_owned(), why: why.to_owned() }
+}

@@ -1,0 +1,98 @@
+//! `PUT` of listings, logs, realisations and debug information.
+
+use actix_web::http::StatusCode;
+use bytes::Bytes;
+use rns_cache::{DebugInfo, PublishError, WritableCache};
+use rns_formats::{
+    BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, Realisation, StorePath, StorePathName,
+};
+use serde_json::Value;
+
+use super::body::Incoming;
+use crate::auth::Grant;
+
+type Taken = Result<StatusCode, PublishError>;
+
+fn malformed(object: &dyn std::fmt::Display, why: &dyn std::fmt::Display) -> PublishError {
+    PublishError::Malformed { object: object.to_string(), why: why.to_string() }
+}
+
+fn text(object: &dyn std::fmt::Display, bytes: &Bytes) -> Result<String, PublishError> {
+    String::from_utf8(bytes.to_vec()).map_err(|error| malformed(object, &error))
+}
+
+/// Tokens that may push only some names may write nothing about others.
+fn allowed(grant: &Grant, name: &str) -> Result<(), PublishError> {
+    if grant.may_name(name) {
+        return Ok(());
+    }
+    Err(PublishError::NotAllowed { object: name.to_owned() })
+}
+
+pub(super) async fn listing(
+    target: &dyn WritableCache,
+    hash: HashPart,
+    incoming: Incoming<'_>,
+) -> Taken {
+    let json = incoming.small(target).await?;
+    target.put_listing(hash, json).await.map(|()| StatusCode::CREATED)
+}
+
+pub(super) async fn log(
+    grant: &Grant,
+    target: &dyn WritableCache,
+    name: &LogName,
+    incoming: Incoming<'_>,
+) -> Taken {
+    for derivation in name.candidates() {
+        allowed(grant, derivation.name())?;
+    }
+    let text = incoming.small(target).await?;
+    target.put_log(name, text).await.map(|()| StatusCode::CREATED)
+}
+
+pub(super) async fn realisation(
+    grant: &Grant,
+    target: &dyn WritableCache,
+    id: &DrvOutputId,
+    incoming: Incoming<'_>,
+) -> Taken {
+    let json = incoming.small(target).await?;
+    let realisation =
+        Realisation::parse(&text(id, &json)?).map_err(|error| malformed(id, &error))?;
+    if realisation.id != *id {
+        return Err(malformed(id, &"it has another id"));
+    }
+    allowed(grant, realisation.out_path.name())?;
+    target.put_realisation(&realisation).await.map(|()| StatusCode::CREATED)
+}
+
+pub(super) async fn build_trace(
+    grant: &Grant,
+    target: &dyn WritableCache,
+    (drv, output): (&StorePath, &str),
+    incoming: Incoming<'_>,
+) -> Taken {
+    let json = incoming.small(target).await?;
+    let name = StorePathName::parse(output).map_err(|error| malformed(drv, &error))?;
+    let entry = BuildTraceEntry::parse(drv.clone(), name, &text(drv, &json)?)
+        .map_err(|error| malformed(drv, &error))?;
+    allowed(grant, entry.out_path.name())?;
+    target.put_build_trace(&entry).await.map(|()| StatusCode::CREATED)
+}
+
+pub(super) async fn debug_info(
+    target: &dyn WritableCache,
+    id: &BuildId,
+    incoming: Incoming<'_>,
+) -> Taken {
+    let json = incoming.small(target).await?;
+    // What Nix's `index-debug-info` writes.
+    let written: Value = serde_json::from_slice(&json).map_err(|error| malformed(id, &error))?;
+    let text = |name: &str| {
+        let text = written.get(name).and_then(Value::as_str).map(str::to_owned);
+        text.ok_or_else(|| malformed(id, &format!("it has no `{name}`")))
+    };
+    let info = DebugInfo { archive: text("archive")?, member: text("member")? };
+    target.put_debug_info(id, &info).await.map(|()| StatusCode::CREATED)
+}

@@ -1,0 +1,91 @@
+//! What the head of an upload tells: whether there is such a thing here, and whether it is too large.
+
+use actix_http::RequestHead;
+use actix_web::http::{
+    Method, Version,
+    header::{self, HeaderMap},
+};
+use rns_cache::{PublishError, WritableCache};
+use rns_formats::url::Resource;
+
+use crate::connection::request_parts::RequestParts;
+
+/// The largest `nix-cache-info` that a client sends, in bytes.
+const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
+
+/// The largest narinfo, in bytes: some 20,000 references.
+const MAX_NARINFO_BYTES: u64 = 2 << 20;
+
+/// The largest listing, in bytes: a tree of some 500,000 files.
+const MAX_LISTING_BYTES: u64 = 64 << 20;
+
+/// The largest log, in bytes.
+const MAX_LOG_BYTES: u64 = 64 << 20;
+
+/// The largest of the other documents, in bytes.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
+
+/// What is wrong with an upload as its head describes it.
+#[derive(Debug)]
+pub(super) enum BadHead {
+    /// Nothing can be uploaded, or deleted, under this name.
+    NoSuchUpload,
+    /// It does not say how long the body is.
+    NoLength,
+    /// It is too large.
+    TooLarge(PublishError),
+}
+
+/// The length of the body as the client announces it, in bytes.
+pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The most that is taken of an object, in bytes; `None` for what cannot be uploaded.
+pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u64> {
+    match resource {
+        Resource::CacheInfo => Some(MAX_CACHE_INFO_BYTES),
+        Resource::NarInfo { .. } => Some(MAX_NARINFO_BYTES),
+        Resource::Nar(_) => Some(target.max_nar_size()),
+        Resource::Listing(_) => Some(MAX_LISTING_BYTES),
+        Resource::Log(_) => Some(MAX_LOG_BYTES),
+        Resource::Realisation(_) | Resource::BuildTrace { .. } | Resource::DebugInfo(_) => {
+            Some(MAX_DOCUMENT_BYTES)
+        }
+        Resource::Root
+        | Resource::Serve { .. }
+        | Resource::PublicKeys
+        | Resource::Version
+        | Resource::Healthz
+        | Resource::Readyz
+        | Resource::Metrics => None,
+    }
+}
+
+/// Looks at the head of a request to upload or to delete something.
+pub(super) fn check(
+    request: &impl RequestParts,
+    target: &dyn WritableCache,
+    resource: Option<&Resource>,
+) -> Result<(), BadHead> {
+    let head = request.head();
+    let resource = resource.ok_or(BadHead::NoSuchUpload)?;
+    if head.method == Method::DELETE {
+        let is_path = matches!(resource, Resource::NarInfo { .. });
+        return if is_path { Ok(()) } else { Err(BadHead::NoSuchUpload) };
+    }
+    let limit = limit(target, resource).ok_or(BadHead::NoSuchUpload)?;
+    match length(&head.headers) {
+        Some(length) if length > limit => {
+            Err(BadHead::TooLarge(PublishError::TooLarge { object: "the body".to_owned(), limit }))
+        }
+        Some(_) => Ok(()),
+        None if is_framed(head) => Ok(()),
+        None => Err(BadHead::NoLength),
+    }
+}
+
+/// Whether the protocol says where the body ends though its length is not announced.
+fn is_framed(head: &RequestHead) -> bool {
+    head.version == Version::HTTP_2 || head.headers.contains_key(header::TRANSFER_ENCODING)
+}

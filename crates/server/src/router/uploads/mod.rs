@@ -1,0 +1,201 @@
+//! `PUT` and `DELETE`: what clients upload, and what they remove.
+
+mod body;
+mod documents;
+mod head;
+mod nar;
+mod narinfo;
+pub(crate) mod places;
+
+use actix_http::HttpMessage as _;
+use actix_web::{
+    HttpRequest,
+    http::{Method, StatusCode, header},
+    web::Payload,
+};
+use rns_cache::PublishError;
+use rns_formats::{HashPart, url::Resource};
+
+use self::{
+    body::{Incoming, IncomingContext},
+    head::BadHead,
+    places::UploadPlace,
+};
+use crate::{
+    auth::Grant,
+    caches::{cache::Cache, uploads::Uploads},
+    connection::request_parts::RequestParts,
+    life_cycle::state::State,
+    metrics::{Kind, RefusedUpload},
+    response::{self, Answer, publish_error},
+    router::page::visited_url,
+};
+
+/// Why the head of a request to upload or to delete something is refused, if it is.
+pub(crate) fn refused_by_head(
+    request: &impl RequestParts,
+    state: &State,
+    cache: &Cache,
+    resource: Option<&Resource>,
+) -> Option<Answer> {
+    if !matches!(request.head().method, Method::PUT | Method::DELETE) {
+        return None;
+    }
+    let Some(uploads) = &cache.uploads else {
+        return Some(match &cache.push {
+            Some(push) => response::push_address(&address_of(push, request, state)),
+            None => response::method_not_allowed(),
+        });
+    };
+    match head::check(request, &*uploads.target, resource).err()? {
+        BadHead::NoSuchUpload => Some(response::method_not_allowed()),
+        BadHead::NoLength => {
+            state.metrics.upload_refused(RefusedUpload::Length);
+            let text = "the length of the body must be said\n";
+            Some(response::plain(StatusCode::LENGTH_REQUIRED, text))
+        }
+        BadHead::TooLarge(error) => Some(refuse(state, &error)),
+    }
+}
+
+/// The address of a cache as the client of this request knows it.
+fn address_of(cache: &Cache, request: &impl RequestParts, state: &State) -> String {
+    let header = |name: &str| request.head().headers.get(name)?.to_str().ok();
+    let public_url = state.config.public_url.as_deref().filter(|_| !cache.has_host);
+    let is_secure = header("x-forwarded-proto") == Some("https") || request.is_tls();
+    let host = request.head().uri.authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| header(header::HOST.as_str()));
+    format!("{}{}", visited_url(public_url, is_secure, host), cache.path)
+}
+
+/// Waits until there is room for what is about to be uploaded. `None`: it needs none.
+///
+/// # Errors
+/// The answer when there is none in time.
+pub(crate) async fn place(
+    request: &impl RequestParts,
+    state: &State,
+    cache: &Cache,
+    resource: Option<&Resource>,
+) -> Result<Option<UploadPlace>, Answer> {
+    let (Some(uploads), Some(resource)) = (&cache.uploads, resource) else { return Ok(None) };
+    if request.head().method != Method::PUT {
+        return Ok(None);
+    }
+    let limit = head::limit(&*uploads.target, resource).unwrap_or_default();
+    let headers = &request.head().headers;
+    // What is compressed for its way can become as large as is taken.
+    let is_packed = headers.contains_key(header::CONTENT_ENCODING);
+    let bytes = head::length(headers).filter(|_| !is_packed).unwrap_or(limit);
+    let place = state.upload_places.take(resource, bytes).await;
+    place.map(Some).map_err(|_| {
+        state.metrics.upload_refused(RefusedUpload::Busy);
+        response::unavailable("too much is being uploaded\n")
+    })
+}
+
+/// Does what a client that may push, or delete, asks for.
+pub(crate) async fn carry_out(
+    request: &HttpRequest,
+    state: &State,
+    (cache, grant): (&Cache, &Grant),
+    resource: Option<Resource>,
+    payload: Payload,
+) -> Answer {
+    if let Some(answer) = refused_by_head(request, state, cache, resource.as_ref()) {
+        return answer;
+    }
+    let (Some(uploads), Some(resource)) = (&cache.uploads, resource) else {
+        return response::method_not_allowed();
+    };
+    // It may have been given before `100 Continue`.
+    let held = request.extensions_mut().remove::<UploadPlace>();
+    let _place = match held {
+        Some(place) => Some(place),
+        None => match place(request, state, cache, Some(&resource)).await {
+            Ok(place) => place,
+            Err(answer) => return answer,
+        },
+    };
+    let done = match (request.method(), resource) {
+        (&Method::DELETE, Resource::NarInfo { hash, .. }) => delete(grant, uploads, hash).await,
+        (&Method::PUT, resource) => {
+            let limit = head::limit(&*uploads.target, &resource).unwrap_or_default();
+            if let Some(connection) = request.connection() {
+                connection.uploads.notify_one();
+            }
+            let in_flight = state.metrics.upload(Kind::of(Some(&resource)));
+            let stall_timeout = state.config.limits.stall_timeout;
+            let context = IncomingContext { in_flight, limit, stall_timeout };
+            let incoming = Incoming::new(request, payload, context);
+            put(request, state, (cache, grant), uploads, resource, incoming).await
+        }
+        _ => return response::method_not_allowed(),
+    };
+    match done {
+        // Never 202: clients take it for a failure.
+        Ok(status) => response::plain(status, ""),
+        Err(error) => cache.outage.finally(refuse(state, &error)),
+    }
+}
+
+/// Counts why an upload is refused, and says so.
+fn refuse(state: &State, error: &PublishError) -> Answer {
+    state.metrics.upload_refused(publish_error::reason(error));
+    publish_error::refuse_upload(error)
+}
+
+/// Takes what a client uploads.
+async fn put(
+    request: &HttpRequest,
+    state: &State,
+    (cache, grant): (&Cache, &Grant),
+    uploads: &Uploads,
+    resource: Resource,
+    incoming: Incoming<'_>,
+) -> Result<StatusCode, PublishError> {
+    let target = &*uploads.target;
+    match resource {
+        // Clients whose first question was answered with 404 send their own; ours stays.
+        Resource::CacheInfo => incoming.small(target).await.map(|_| StatusCode::OK),
+        Resource::Nar(name) => nar::put(target, &name, incoming).await,
+        Resource::NarInfo { hash, .. } => {
+            narinfo::put(request, state, (cache, grant), uploads, (hash, incoming)).await
+        }
+        Resource::Listing(hash) => documents::listing(target, hash, incoming).await,
+        Resource::Log(name) => documents::log(grant, target, &name, incoming).await,
+        Resource::Realisation(id) => documents::realisation(grant, target, &id, incoming).await,
+        Resource::BuildTrace { drv, output } => {
+            documents::build_trace(grant, target, (&drv, &output), incoming).await
+        }
+        Resource::DebugInfo(id) => documents::debug_info(target, &id, incoming).await,
+        // Their heads were refused.
+        Resource::Root
+        | Resource::Serve { .. }
+        | Resource::PublicKeys
+        | Resource::Version
+        | Resource::Healthz
+        | Resource::Readyz
+        | Resource::Metrics => Ok(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}
+
+/// Removes a path, which is a miss from now on.
+async fn delete(
+    grant: &Grant,
+    uploads: &Uploads,
+    hash: HashPart,
+) -> Result<StatusCode, PublishError> {
+    let found = uploads.target.path_info(hash).await?;
+    if let Some(found) = &found
+        && !grant.may_name(found.info.path.name())
+    {
+        return Err(PublishError::NotAllowed { object: found.info.path.to_string() });
+    }
+    let was_there = uploads.target.delete(hash).await?;
+    if let Some(found) = found.filter(|_| was_there) {
+        let holder = grant.holder.as_ref().map_or("anonymous", |holder| &holder.name);
+        tracing::info!(path = %found.info.path, "{holder} deleted a path");
+    }
+    Ok(if was_there { StatusCode::OK } else { StatusCode::NOT_FOUND })
+}

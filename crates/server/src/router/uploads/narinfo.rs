@@ -1,0 +1,59 @@
+//! `PUT /<hash part>.narinfo`: the last object of a path, which makes it visible.
+
+use actix_web::{HttpRequest, http::StatusCode};
+use rns_cache::{CacheError, PublishError, Published, Pusher};
+use rns_formats::{HashPart, NarInfo};
+
+use super::body::Incoming;
+use crate::{
+    auth::Grant,
+    caches::{cache::Cache, uploads::Uploads},
+    life_cycle::state::State,
+};
+
+pub(super) async fn put(
+    request: &HttpRequest,
+    state: &State,
+    (cache, grant): (&Cache, &Grant),
+    uploads: &Uploads,
+    (hash, incoming): (HashPart, Incoming<'_>),
+) -> Result<StatusCode, PublishError> {
+    let target = &*uploads.target;
+    let text = incoming.small(target).await?;
+    let malformed =
+        |why: String| PublishError::Malformed { object: format!("{hash}.narinfo"), why };
+    let text = str::from_utf8(&text).map_err(|error| malformed(error.to_string()))?;
+    let store_dir = target.store_dir();
+    let narinfo = NarInfo::parse(text, store_dir).map_err(|error| malformed(error.to_string()))?;
+    if narinfo.store_path.hash_part() != hash {
+        return Err(malformed(format!("it is about {}", narinfo.store_path)));
+    }
+    if !grant.may_name(narinfo.store_path.name()) {
+        return Err(PublishError::NotAllowed { object: narinfo.store_path.to_string() });
+    }
+    let signer = cache.signer();
+    // A narinfo without the signature that it should have would stay so.
+    if !signer.problems().is_empty() {
+        return Err(PublishError::Cache(CacheError::Unavailable {
+            what: "a signing key cannot be used".to_owned(),
+            remedy: "uploads are refused until it is mended",
+        }));
+    }
+    let known = state.caches.load().known_keys();
+    let narinfo = uploads.admit(narinfo, store_dir, &signer, &known)?;
+    drop(signer);
+    let client = state.failure_policy.client(request);
+    let pusher = Pusher {
+        name: grant.holder.as_ref().map_or("anonymous", |holder| &holder.name).to_owned(),
+        address: client.map(|address| address.to_string()),
+    };
+    let published = target.publish(&narinfo, &pusher).await?;
+    if published == Published::Kept {
+        tracing::info!(
+            path = %narinfo.store_path,
+            "{} pushed another build of a path that is published: the first one stays",
+            pusher.name
+        );
+    }
+    Ok(if published == Published::New { StatusCode::CREATED } else { StatusCode::OK })
+}
