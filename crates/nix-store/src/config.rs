@@ -1,4 +1,4 @@
-//! Which store is served, and within what bounds.
+//! The configuration of the store: where it is, and the bounds of reading it.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use rns_formats::StoreDir;
 
 use crate::{NarCacheConfig, Prewarm};
 
-/// A Nix store on this machine: where its parts are, and what reading it may cost.
+/// A Nix store on this machine: where its parts are, and the bounds of reading it.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
     /// The logical store directory: the prefix of every store path, `/nix/store` nearly everywhere.
@@ -26,7 +26,7 @@ pub struct StoreConfig {
     pub readers: usize,
     /// How long a locked database is waited for.
     pub busy_timeout: Duration,
-    /// What a database that is not there means.
+    /// The meaning of a missing database.
     pub absent: AbsentStore,
     /// Which NARs are compared with their registered hash while they are sent.
     pub verify: Verify,
@@ -40,11 +40,11 @@ pub struct StoreConfig {
     pub index_entries: usize,
     /// Where compressed NARs are kept. None: nothing is compressed.
     pub nar_cache: Option<NarCacheConfig>,
-    /// What is compressed before any client asks for it.
+    /// The NARs that are compressed before any client asks for them.
     pub prewarm: Prewarm,
 }
 
-/// What a missing database means.
+/// The meaning of a missing database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AbsentStore {
     /// An outage: every lookup fails until the database is there.
@@ -68,7 +68,7 @@ pub enum Verify {
 
 impl StoreConfig {
     /// The store below `root`: `/` for the machine's own, another directory for a chroot store
-    /// (what Nix calls `local?root=…`).
+    /// (Nix calls it `local?root=…`).
     #[must_use]
     pub fn for_root(root: &Path, store_dir: StoreDir) -> Self {
         let below = |path: &str| root.join(path.trim_start_matches('/'));

@@ -7,6 +7,8 @@ use std::{
     time::SystemTime,
 };
 
+use rns_cache::CacheError;
+use rns_nix_store::{LocalStore, StoreConfig};
 use rns_server::keys::load_key;
 
 use super::{Loaded, Problem};
@@ -32,13 +34,28 @@ pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
         Ok(_) => Some(format!("{} is not a directory", real_dir.display())),
         Err(error) => Some(format!("cannot open {}: {error}", real_dir.display())),
     };
+    let is_there = problems.is_empty() && refused.is_none();
     problems.extend(refused.map(|reason| Problem {
         key: "store.real_dir".to_owned(),
         source: loaded.settings.source("store.real_dir"),
         reason,
         hint: Some("the store paths must be there: is the file system mounted?".to_owned()),
     }));
+    if is_there {
+        problems.extend(unreadable_store(loaded));
+    }
     problems
+}
+
+/// The problem of a store that the server could not serve though its files are there, such as a database of other paths.
+fn unreadable_store(loaded: &Loaded) -> Option<Problem> {
+    let config = StoreConfig { daemon_socket: None, ..loaded.store.clone() };
+    let (reason, hint) = match LocalStore::open(config).readable_blocking().err()? {
+        CacheError::Unavailable { what, remedy } => (what, Some(remedy.to_owned())),
+        error => (error.to_string(), None),
+    };
+    let source = loaded.settings.source("store.database");
+    Some(Problem { key: "store.database".to_owned(), source, reason, hint })
 }
 
 /// The problems of keys, tokens and certificates.

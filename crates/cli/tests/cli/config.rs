@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use rns_testing::{FixtureStore, Process, Scratch, run};
+use rns_testing::{FixtureStore, Process, Scratch, Tree, run};
 use serde_json::Value;
 
 use crate::{SECRET, answer, code, program, write_key};
@@ -285,4 +285,27 @@ fn a_store_directory_that_is_not_there_is_a_problem() {
         said.contains("store.real_dir (") && said.contains("cannot open /nonexistent/store"),
         "{said}"
     );
+}
+
+#[test]
+fn a_store_whose_paths_are_elsewhere_is_a_problem() {
+    let scratch = Scratch::new();
+    let mut store = FixtureStore::new();
+    let path = store.add("x", Tree::file("x"));
+    let text = |more: &str| format!("[store]\nroot = {:?}\n{more}", store.root());
+    let checked = |text: String| {
+        let file = scratch.write("c.toml", text);
+        answer(["check-config", file.to_str().unwrap()])
+    };
+    let fine = checked(text(""));
+    assert_eq!(code(&fine), 0, "{}", fine.stderr);
+    let other = checked(text("dir = \"/opt/store\"\n"));
+    assert_eq!(code(&other), 1, "{}", other.stderr);
+    assert!(other.stderr.contains("lists paths of /nix/store, and none of /opt/store"));
+    assert!(other.stderr.contains("set `store.dir`"), "{}", other.stderr);
+    // As when the file system with the store is not mounted over an empty directory.
+    store.remove_files(&path);
+    let empty = checked(text(""));
+    assert_eq!(code(&empty), 1, "{}", empty.stderr);
+    assert!(empty.stderr.contains("is it mounted"), "{}", empty.stderr);
 }

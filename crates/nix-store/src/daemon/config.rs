@@ -16,7 +16,7 @@ pub struct DaemonConfig {
     /// that is needed is released: the daemon drops roots only with their connection.
     pub rotate_after: usize,
     /// A connection takes no new roots when it is this old, either. It bounds how long something that
-    /// nobody reads any more is kept from being collected.
+    /// no download reads any more is kept from being collected.
     pub rotate_every: Duration,
     /// How long a download waits for its root before it goes on without.
     pub deadline: Duration,

@@ -6,8 +6,8 @@
 //! thread with a few connections, on which a path is held once however many read it.
 //!
 //! The daemon answers strictly one question after the other, and the answer about a path that is just being
-//! deleted comes when it is gone. Nobody waits for it longer than a configured time; without a
-//! daemon, serving goes on, and what is lost is the promise that no collection breaks a download.
+//! deleted comes when it is gone. No download waits for it longer than a configured time; without
+//! a daemon, serving goes on, and a collection may break a download.
 //!
 //! Below it is a small client for the daemon's worker protocol, [`Connection`], for the versions
 //! 1.21 to 1.38 that Nix 2.0 and everything after it, and Lix, speak.

@@ -1,4 +1,4 @@
-//! What the log says about the daemon: one line when something changes.
+//! The log about the daemon: one line for each change.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::pool::ConnectionId;
 use super::protocol::{DaemonError, Peer, WireError};
 use super::unrooted::Unrooted;
 
-/// What was said last.
+/// The last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DaemonHealth {
     Unknown,
@@ -20,7 +20,7 @@ enum DaemonHealth {
 pub(super) struct Report {
     socket: PathBuf,
     condition: DaemonHealth,
-    /// The newest connection that failed. What an older one still does well says nothing new.
+    /// The newest connection that failed. Successes of an older one are no news.
     failed: Option<ConnectionId>,
     stalled: bool,
     refusal_told: bool,
@@ -152,7 +152,7 @@ fn unreachable(socket: &dyn std::fmt::Display, error: &io::Error, cause: Unroote
     }
 }
 
-/// What an error means for a download that wanted a root.
+/// The cause of an unrooted download.
 pub(super) fn cause(error: &DaemonError) -> Unrooted {
     match error {
         DaemonError::Unreachable(source) => match source.kind() {

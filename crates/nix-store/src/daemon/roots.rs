@@ -162,7 +162,7 @@ impl Drop for Lease {
     }
 }
 
-/// One of those who wait for an answer.
+/// A request that waits for an answer.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

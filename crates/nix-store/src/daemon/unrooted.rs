@@ -38,7 +38,7 @@ impl Unrooted {
     }
 }
 
-/// What came of all the requests to hold a path, since the start.
+/// Counts of all requests to hold a path, since the start.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     rooted: AtomicU64,

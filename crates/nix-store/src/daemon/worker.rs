@@ -17,7 +17,7 @@ use super::pool::{Action, ConnectionId, FullPath, Pool, Reply};
 use super::protocol::{Connection, DaemonError, Peer};
 use super::report::{self, Report};
 
-/// What the thread is asked for.
+/// A command for the thread.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Hold a path and say so.
@@ -26,7 +26,7 @@ pub(super) enum Command {
     Release(FullPath),
 }
 
-/// What a connection tells.
+/// An event of a connection.
 #[derive(Debug)]
 enum Event {
     Opened(Peer),
@@ -36,7 +36,7 @@ enum Event {
 
 /// Starts the thread; it ends when the sender is gone.
 ///
-/// When it cannot be started, the commands go nowhere, and whoever waits for an answer sees that.
+/// When it cannot be started, the commands go nowhere, and callers that wait for an answer see that.
 pub(super) fn start(config: DaemonConfig) -> UnboundedSender<Command> {
     let (sender, commands) = unbounded_channel();
     let started =
@@ -110,7 +110,7 @@ impl Worker {
     }
 
     fn take(&mut self, id: ConnectionId, event: Event) {
-        // What a closed connection had still to say is of no interest.
+        // Later events of a closed connection do not matter.
         if !self.connections.contains_key(&id) {
             return;
         }
@@ -139,7 +139,7 @@ impl Worker {
                 let (socket, events) = (self.socket.clone(), self.events.clone());
                 let task = tokio::spawn(async move {
                     if let Err(error) = converse(id, socket, asked, &events).await {
-                        // Nobody listens only when all is over.
+                        // The receiver is gone only when the pool is.
                         let _ = events.send((id, Event::Lost(error)));
                     }
                 });

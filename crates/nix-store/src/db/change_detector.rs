@@ -3,7 +3,7 @@
 //! Every commit leaves a mark: with a write-ahead log in the header of its index (the `-shm` file, which all connections share
 //! as memory; its first 96 bytes are two copies of one header), otherwise in the counter in the header of
 //! the database itself. These bytes, together with which files they are of, are compared with those of the last
-//! look. What was derived from a row carries the generation that was read *before* the row; as long as the number is
+//! look. An answer from a row carries the generation that was read *before* the row; as long as the number is
 //! the same, no commit has become visible in between.
 //!
 //! The files are opened once and kept: closing one would drop the locks that SQLite's connections in this process hold
@@ -22,7 +22,7 @@ use arc_swap::ArcSwapOption;
 use super::{
     change_rate::ChangeRate,
     open::{LiveReaders, may_stay_behind},
-    wal_index::{INDEX_HEADER, WalIndex},
+    wal_index::{INDEX_HEADER_BYTES, WalIndex},
 };
 use crate::file_io::regular_file;
 
@@ -48,12 +48,12 @@ struct State {
     index: Option<Kept>,
 }
 
-/// What must be the same for the database to be the same.
+/// The identity of the database.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
     database: (Identity, [u8; FILE_HEADER.1]),
-    index: Option<(Identity, [u8; INDEX_HEADER])>,
-    /// Without an index: the log, which somebody left behind.
+    index: Option<(Identity, [u8; INDEX_HEADER_BYTES])>,
+    /// Without an index: the log, which another program left behind.
     log: Option<(Identity, u64)>,
 }
 
@@ -103,7 +103,7 @@ impl ChangeDetector {
     }
 
     fn follow(&self, state: &mut State) -> u64 {
-        // Somebody else may have looked meanwhile.
+        // Another thread may have looked meanwhile.
         if let Some(present) = &*self.present.load()
             && present.is_still()
         {
@@ -140,9 +140,9 @@ impl ChangeDetector {
         let database = (kept.identity, header);
         let index = match keep(&mut state.index, &self.index) {
             Ok(kept) => {
-                let mut header = [0; INDEX_HEADER];
+                let mut header = [0; INDEX_HEADER_BYTES];
                 kept.file.read_exact_at(&mut header, 0)?;
-                let (one, other) = header.split_at(INDEX_HEADER / 2);
+                let (one, other) = header.split_at(INDEX_HEADER_BYTES / 2);
                 if one != other {
                     return Ok(None);
                 }

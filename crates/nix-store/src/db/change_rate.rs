@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// With more changes than these within [`PERIOD`], the rate is high.
+/// With more changes than these within [`RATE_INTERVAL`], the rate is high.
 const MAX_CHANGES: usize = 4;
 
-const PERIOD: Duration = Duration::from_secs(1);
+const RATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The changes that were seen lately.
 pub(super) struct ChangeRate {
@@ -40,8 +40,8 @@ impl ChangeRate {
         seen.rotate_left(1);
         let [.., newest] = &mut *seen;
         *newest = Some(now);
-        if oldest.is_some_and(|oldest| now.saturating_duration_since(oldest) < PERIOD) {
-            self.high_until.store(self.millis(now + PERIOD), Ordering::Relaxed);
+        if oldest.is_some_and(|oldest| now.saturating_duration_since(oldest) < RATE_INTERVAL) {
+            self.high_until.store(self.millis(now + RATE_INTERVAL), Ordering::Relaxed);
         }
     }
 

@@ -29,7 +29,7 @@ use crate::{CacheError, config::AbsentStore};
 pub(crate) use row::{PathRow, bad_row, path_by_hash_part, path_by_id};
 
 /// How often one question is asked anew because the file changed under it.
-const ATTEMPTS: usize = 8;
+const MAX_ATTEMPTS: usize = 8;
 
 /// A handle to the database; clones share the connections.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ struct Shared {
     absent: AbsentStore,
     /// As many permits as there may be connections.
     permits: Semaphore,
-    /// Open connections that nobody uses at the moment, at most `most_idle`.
+    /// Open connections that are not in use at the moment, at most `most_idle`.
     idle: Mutex<Vec<Reader>>,
     most_idle: usize,
     /// Connections that are open, used or not.
@@ -129,7 +129,7 @@ impl Database {
         self.0.answer(&question)
     }
 
-    /// The same for what is no question of a request, and not counted.
+    /// The same outside of requests, and not counted.
     pub(crate) fn ask_uncounted<T>(
         &self,
         question: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -166,7 +166,7 @@ impl Shared {
         &self,
         question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, CacheError> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let idle = self.take_idle();
             let fresh = idle.is_none();
             let reader = match idle {

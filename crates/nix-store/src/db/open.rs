@@ -1,10 +1,10 @@
 //! Opening the database of valid paths without permission to write it.
 //!
 //! Nix keeps the database in WAL mode and leaves `-wal` and `-shm` beside it, so that a read-only
-//! connection sees what a running Nix has just registered. Where these two are missing and cannot be
+//! connection sees the paths that a running Nix has just registered. Where these two are missing and cannot be
 //! made (a read-only medium, another user), SQLite refuses such a connection; then, and only while
 //! the WAL is absent or empty, the file is read as an immutable one, and every use checks that it
-//! still is what was opened.
+//! still is the one that was opened.
 
 use std::{
     fs,
@@ -29,15 +29,15 @@ const KNOWN_SCHEMA: u32 = 10;
 const MAX_SCHEMA_LEN: u64 = 64;
 
 /// Prepared statements kept by each connection.
-const STATEMENTS: usize = 32;
+const MAX_CACHED_STATEMENTS: usize = 32;
 
 /// How long a connection is used where an open file may stay behind its name.
-const TRUSTED: Duration = Duration::from_secs(1);
+const MAX_AGE_ON_OVERLAY: Duration = Duration::from_secs(1);
 
-/// What `statfs` calls an overlay file system.
-const OVERLAY: u64 = 0x794c_7630;
+/// The type of an overlay file system in `statfs`.
+const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
 
-/// A read-only connection, and what the file was when it was opened.
+/// A read-only connection, and the identity of the file when it was opened.
 pub(super) struct Reader {
     /// Counted as long as it is there; the count ends before the connection does.
     _held: Option<Held>,
@@ -81,7 +81,7 @@ impl Drop for Held {
     }
 }
 
-/// What must stay the same for a connection to stay usable.
+/// The identity of a file: a connection is usable while it stays the same.
 #[derive(Debug, PartialEq, Eq)]
 enum Stamp {
     /// Live: the same file. A replaced one (a restored backup) has another inode.
@@ -117,9 +117,9 @@ impl Reader {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri(path, immutable), flags)?;
         connection.busy_timeout(busy_timeout)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.set_prepared_statement_cache_capacity(MAX_CACHED_STATEMENTS);
         connection.pragma_update(None, "query_only", true)?;
-        // The first read is what opens the WAL and its index.
+        // The first read opens the WAL and its index.
         connection.query_row(
             "select count(*) from (select 1 from ValidPaths limit 1)",
             [],
@@ -131,7 +131,7 @@ impl Reader {
 
     /// Whether the file is still the one that was opened.
     pub(super) fn is_current(&self) -> bool {
-        if self.opened.is_some_and(|opened| opened.elapsed() > TRUSTED) {
+        if self.opened.is_some_and(|opened| opened.elapsed() > MAX_AGE_ON_OVERLAY) {
             return false;
         }
         let immutable = self.is_immutable();
@@ -141,7 +141,7 @@ impl Reader {
         Stamp::of(&self.path, immutable).is_ok_and(|now| now == self.stamp)
     }
 
-    /// Whether the file is read as one that nobody changes.
+    /// Whether the file is read as one that does not change.
     pub(super) const fn is_immutable(&self) -> bool {
         matches!(self.stamp, Stamp::Immutable { .. })
     }
@@ -167,10 +167,10 @@ impl Stamp {
     }
 }
 
-/// On an overlay file system a file is copied to the upper layer when it is first written; whoever had it open for
+/// On an overlay file system a file is copied to the upper layer when it is first written; a process that had it open for
 /// reading goes on reading the lower one, under the same inode number, and never sees a change.
 pub(super) fn may_stay_behind(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(OVERLAY))
+    rustix::fs::statfs(path).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(OVERLAYFS_MAGIC))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::{CacheError, nar::LayoutKey};
 
-/// What the database says of one valid path.
+/// The row of one valid path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathRow {
     /// The row's number; never used again, so that a path that is collected and comes back has another.

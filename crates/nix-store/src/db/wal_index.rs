@@ -18,17 +18,17 @@ use super::open::LiveReaders;
 
 /// How long files are taken to have kept their names while a connection is open: commits are seen at once, another
 /// database in place of this one after this time.
-const NAMED: Duration = Duration::from_millis(10);
+const NAME_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Both copies of the header of the index.
-pub(super) const INDEX_HEADER: usize = 96;
+pub(super) const INDEX_HEADER_BYTES: usize = 96;
 
 /// A state with a log, for which the header of its index stands: no commit passes that by.
 pub(super) struct WalIndex {
     pub(super) generation: u64,
     database: (PathBuf, Arc<File>),
     index: (PathBuf, Arc<File>),
-    header: [u8; INDEX_HEADER],
+    header: [u8; INDEX_HEADER_BYTES],
     started: Instant,
     live: LiveReaders,
     /// When both files were last found to have their names, in milliseconds after `started`, and which connections
@@ -41,7 +41,7 @@ impl WalIndex {
         generation: u64,
         database: (PathBuf, Arc<File>),
         index: (PathBuf, Arc<File>),
-        header: [u8; INDEX_HEADER],
+        header: [u8; INDEX_HEADER_BYTES],
         live: LiveReaders,
     ) -> Self {
         let (started, named) = (Instant::now(), AtomicU64::new(0));
@@ -53,7 +53,7 @@ impl WalIndex {
     /// As long as there is a connection, only a person can put other files in their place, and that may be noticed a little
     /// later.
     pub(super) fn is_still(&self) -> bool {
-        let mut header = [0; INDEX_HEADER];
+        let mut header = [0; INDEX_HEADER_BYTES];
         self.have_names()
             && self.index.1.read_exact_at(&mut header, 0).is_ok()
             && header == self.header
@@ -66,7 +66,7 @@ impl WalIndex {
         let moment = |at: u64, with: u64| (with << 48) | (at & ((1 << 48) - 1));
         if let Some(with) = with {
             let named = self.named.load(Ordering::Acquire);
-            let since = now.saturating_sub(u64::try_from(NAMED.as_millis()).unwrap_or(0));
+            let since = now.saturating_sub(u64::try_from(NAME_CHECK_INTERVAL.as_millis()).unwrap_or(0));
             if named != 0 && named >= moment(since, with) && named <= moment(now, with) {
                 return true;
             }

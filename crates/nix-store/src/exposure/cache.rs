@@ -58,7 +58,7 @@ impl ExposedCache {
         self.paths.epoch()
     }
 
-    /// Whether the path with this hash part is exposed, going by what is in memory. `None` when that is not known yet.
+    /// Whether the path with this hash part is exposed, going by the memory. `None` when that is not known yet.
     #[must_use]
     pub fn exposes_now(&self, hash: &HashPart) -> Option<bool> {
         self.paths.exposes(key(hash))

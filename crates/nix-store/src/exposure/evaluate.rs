@@ -1,7 +1,7 @@
 //! From a policy to the set of exposed paths, and from there to the next one.
 //!
 //! Closures of roots and of names are followed downwards from where they begin. Without such a term, the whole store is
-//! exposed but for what a term forbids, and that is followed upwards. Either way, what was read stays known, so that the next
+//! exposed except for paths that a term forbids, which are followed upwards. Either way, rows that were read stay known, so that the next
 //! evaluation reads only rows that are new.
 
 use std::{sync::Arc, thread, time::Duration};
@@ -18,10 +18,10 @@ use super::{
 };
 
 /// Everything is read anew when this many rows, and more than were read then, have come since.
-const MANY: usize = 10_000;
+const MAX_NEW_ROWS: usize = 10_000;
 
 /// How long a root that has gone may be in the middle of being replaced.
-const REPLACING: Duration = Duration::from_millis(50);
+const REPLACEMENT_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// A policy that is being evaluated.
 pub(super) struct Evaluation {
@@ -115,19 +115,19 @@ impl Evaluation {
         }
     }
 
-    /// Forgets what is known, so that the next time everything is read.
+    /// Forgets all rows, so that the next time everything is read.
     pub(super) fn forget(&mut self) {
         self.state = State::default();
     }
 
     /// Brings the set up to date. Blocks; `true` when everything had to be read.
     pub(super) fn advance(&mut self) -> Result<(Change, bool), Failure> {
-        // From before what is read now.
+        // From before the rows are read.
         let generation = self.source.database.generation();
         let identity = self.source.identity();
         let state = &self.state;
         let has_moved = generation == 0 || generation != state.generation;
-        let is_overgrown = state.size() > state.first_size + state.first_size.max(MANY);
+        let is_overgrown = state.size() > state.first_size + state.first_size.max(MAX_NEW_ROWS);
         if state.identity != identity || has_moved && (is_overgrown || state.graph.is_torn()) {
             self.forget();
             self.state.identity = identity;
@@ -135,7 +135,7 @@ impl Evaluation {
         let is_first = !self.state.is_complete;
         let change = match self.step(generation) {
             Ok(Some(change)) => Ok(change),
-            // What is not needed any more may have taken the room.
+            // Rows that are not needed any more may have taken the room.
             Err(Failure::TooMany) if is_first => Err(Failure::TooMany),
             Ok(None) | Err(Failure::TooMany) => {
                 self.forget();
@@ -189,7 +189,7 @@ impl Evaluation {
         let has_gone =
             |(now, before): (&Root, &Root)| now.paths.is_empty() && !before.paths.is_empty();
         if found.iter().zip(before).any(has_gone) {
-            thread::sleep(REPLACING);
+            thread::sleep(REPLACEMENT_TIMEOUT);
             found = read();
         }
         if !has_moved && found == *before {

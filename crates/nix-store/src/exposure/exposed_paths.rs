@@ -39,7 +39,7 @@ pub(crate) struct ExposedPaths {
     pub(super) rescan: Arc<Notify>,
 }
 
-/// What is exposed.
+/// The exposed paths at a moment.
 pub(super) struct Snapshot {
     pub(super) set: Set,
     pub(super) epoch: u64,
@@ -66,7 +66,7 @@ impl ExposedPaths {
         })
     }
 
-    /// What is exposed, as far as it is known.
+    /// The exposed paths, as far as they are known.
     pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.current.load_full()
     }
@@ -96,12 +96,12 @@ impl ExposedPaths {
             && self.generation.load(Ordering::Acquire) == generation
     }
 
-    /// Shows what was evaluated.
+    /// Shows the result of an evaluation.
     pub(super) fn publish(&self, evaluation: &Evaluation, change: Change) {
         let before = self.current.load();
         let epoch = match (&*before, change) {
             (Some(_), Change::None) => None,
-            // What a rendered narinfo leaves out may be exposed now only if that is a derivation.
+            // A rendered narinfo leaves out a deriver only, which may be exposed now.
             (Some(before), Change::Grown { derivations: false }) => Some(before.epoch),
             (Some(before), Change::Other) if before.set.is_same(evaluation.set()) => None,
             _ => Some(self.next_epoch()),

@@ -1,4 +1,4 @@
-//! What is shown of one store by the policies that are in use.
+//! The policies of one store that are in use.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64};
 

@@ -11,9 +11,9 @@ use super::{
 };
 
 /// Rows that one question takes.
-const PAGE: usize = 4096;
+const MAX_ROWS_AT_ONCE: usize = 4096;
 
-/// What is read once is kept: the references of a row do not change while it is there.
+/// Nodes that were read are kept: the references of a row do not change while it is there.
 #[derive(Default)]
 pub(super) struct Graph {
     index: HashMap<i64, u32>,
@@ -34,7 +34,7 @@ struct Node {
     violates: bool,
 }
 
-/// Paths that are withheld because of what they refer to, some of them with the cause.
+/// Paths that are withheld because of their references, some of them with the cause.
 #[derive(Default)]
 pub(super) struct Withheld {
     pub(super) number: usize,
@@ -42,7 +42,7 @@ pub(super) struct Withheld {
 }
 
 /// Examples that the operator is told.
-pub(super) const EXAMPLES: usize = 10;
+pub(super) const MAX_EXAMPLES: usize = 10;
 
 impl Graph {
     pub(super) fn len(&self) -> usize {
@@ -67,7 +67,7 @@ impl Graph {
             if self.nodes.len() > source.limit {
                 return Err(Failure::TooMany);
             }
-            let rest = self.unread.len().saturating_sub(PAGE);
+            let rest = self.unread.len().saturating_sub(MAX_ROWS_AT_ONCE);
             let mut ids: Vec<i64> = self
                 .unread
                 .drain(rest..)
@@ -92,7 +92,7 @@ impl Graph {
         }
         let node = u32::try_from(self.nodes.len()).map_err(|_| Failure::TooMany)?;
         self.index.insert(id, node);
-        // What is never found is not exposed.
+        // A row that is never found is not exposed.
         self.nodes.push(Node { id, key: 0, edges: (0, 0), violates: true });
         self.unread.push(node);
         Ok(node)
@@ -154,7 +154,7 @@ impl Graph {
         (exposed.map(|(node, _)| (node.key, node.id)).collect(), withheld)
     }
 
-    /// Hides what refers to a hidden node, and what refers to that.
+    /// Hides the referrers of a hidden node, and theirs.
     fn hide_referrers(&self, members: &[bool], hidden: &mut [bool], withheld: &mut Withheld) {
         let is_member = |node: u32| members.get(node as usize) == Some(&true);
         let count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
@@ -176,7 +176,7 @@ impl Graph {
                 let Some(hidden @ false) = hidden.get_mut(referrer as usize) else { continue };
                 *hidden = true;
                 withheld.number += 1;
-                if withheld.examples.len() < EXAMPLES
+                if withheld.examples.len() < MAX_EXAMPLES
                     && let (Some(referrer), Some(cause)) =
                         (self.nodes.get(referrer as usize), self.nodes.get(cause as usize))
                 {

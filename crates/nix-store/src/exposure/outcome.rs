@@ -1,4 +1,4 @@
-//! What an evaluation comes to.
+//! The outcome of an evaluation.
 
 use crate::CacheError;
 
@@ -16,7 +16,7 @@ impl From<CacheError> for Failure {
     }
 }
 
-/// What became of the set.
+/// The change of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     None,

@@ -15,12 +15,12 @@ use super::{
 };
 use crate::CacheError;
 
-/// How long what cannot be noticed otherwise may stay unnoticed, such as a signature that was added to an old path. Longer where
+/// How long a change without other signs may stay unnoticed, such as a signature that was added to an old path. Longer where
 /// reading everything would take more than a fiftieth of the time.
-const RESCAN: Duration = Duration::from_secs(30);
+const RESCAN_INTERVAL: Duration = Duration::from_secs(30);
 
 impl ExposedPaths {
-    /// To be called before the first look at what is exposed.
+    /// To be called before the first look at the set.
     pub(crate) fn asked(&self) -> Asked {
         Asked(lock(&self.rounds).begun)
     }
@@ -54,7 +54,7 @@ impl ExposedPaths {
         if is_fine { Ok(()) } else { Err(self.unavailable()) }
     }
 
-    /// Brings the snapshot up to date, unless somebody began to do so since the question was asked. The generation is the
+    /// Brings the snapshot up to date, unless another caller began to do so since the question was asked. The generation is the
     /// present one, or 0.
     ///
     /// It goes on when the caller goes away, for the sake of the next.
@@ -155,10 +155,10 @@ impl ExposedPaths {
                 }
                 None
             }
-            // What would be left out could not be told from what is hidden.
+            // Paths that would be left out could not be told from hidden ones.
             Err(Failure::TooMany) => {
                 self.close();
-                pause = Some(Instant::now() + RESCAN.max(50 * took));
+                pause = Some(Instant::now() + RESCAN_INTERVAL.max(50 * took));
                 let limit = evaluation.source().limit;
                 let what = format!(
                     "nothing is exposed, for there are more than {limit} store paths to look at"
@@ -188,14 +188,14 @@ impl ExposedPaths {
         numbers.evaluations += 1;
     }
 
-    /// Whether everything should be read again, for what is noticed in no other way: signatures that were added to old paths, and
+    /// Whether everything should be read again, for changes without other signs: signatures that were added to old paths, and
     /// named paths that were collected.
     pub(super) fn is_stale(&self, generation: u64) -> bool {
         if self.policy.signed_by.is_none() && self.policy.names.is_empty() {
             return false;
         }
         lock(&self.rounds).full.is_some_and(|(at, took, of)| {
-            (generation == 0 || generation != of) && at.elapsed() >= RESCAN.max(50 * took)
+            (generation == 0 || generation != of) && at.elapsed() >= RESCAN_INTERVAL.max(50 * took)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator is told of an exposed set, once for each change.
+//! Texts for the operator about an exposed set, once for each change.
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +11,9 @@ use rns_cache::ExposurePolicy;
 use super::evaluate::Evaluation;
 
 /// On a machine that builds, withheld paths come one after another.
-const SELDOM: Duration = Duration::from_secs(60);
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What was told.
+/// The last texts.
 #[derive(Default)]
 pub(super) struct Report {
     missing: BTreeMap<PathBuf, String>,
@@ -44,10 +44,10 @@ impl Report {
         self.missing.len()
     }
 
-    /// What there is to be told of paths that are withheld.
+    /// The text about paths that are withheld.
     fn withheld(&mut self, policy: &ExposurePolicy, evaluation: &Evaluation) -> Option<String> {
         let withheld = evaluation.withheld();
-        let is_recent = self.withheld_at.is_some_and(|at| at.elapsed() < SELDOM);
+        let is_recent = self.withheld_at.is_some_and(|at| at.elapsed() < REPORT_INTERVAL);
         if withheld.number == self.withheld || withheld.number > 0 && is_recent {
             return None;
         }
@@ -120,7 +120,7 @@ mod tests {
 
     fn evaluation(fixture: &FixtureStore, policy: &Arc<ExposurePolicy>) -> Evaluation {
         let source = Source {
-            database: Database::new(fixture.database(), 1, SELDOM, AbsentStore::Unavailable),
+            database: Database::new(fixture.database(), 1, REPORT_INTERVAL, AbsentStore::Unavailable),
             file: fixture.database(),
             store_dir: fixture.store_dir().clone(),
             real_dir: fixture.real_dir(),

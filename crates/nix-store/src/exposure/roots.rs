@@ -1,8 +1,8 @@
 //! Which store paths the roots of a policy name at the moment.
 //!
 //! Links are followed as Nix's collector and `nix-store` do: one after another, until the text of one leads into the store.
-//! What is found in a directory is a link to a store path or is ignored; a link in a directory that leads to another directory
-//! is not searched, so that nobody who may make a link in a directory of roots can send the search anywhere.
+//! An entry of a directory is a link to a store path or is ignored; a link in a directory that leads to another directory
+//! is not searched, so that a link in a directory of roots cannot send the search anywhere.
 
 use std::{
     fs, io,
@@ -14,15 +14,15 @@ use rns_formats::{StoreDir, StorePath};
 use rns_cache::glob_matches;
 
 /// Links that are followed one after another.
-const HOPS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Directories inside one another that are searched.
-const DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Names that are looked at for one root.
-const NAMES: usize = 100_000;
+const MAX_NAMES: usize = 100_000;
 
-/// What one root names.
+/// The paths that one root names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Root {
     pub(super) root: PathBuf,
@@ -56,7 +56,7 @@ impl Stores {
         self.0.iter().any(|store| text.starts_with(store))
     }
 
-    /// What the root names now. Blocks.
+    /// The paths that the root names now. Blocks.
     pub(super) fn read(&self, root: &Path) -> Root {
         let mut search = Search { stores: self, paths: Vec::new(), names: 0 };
         let problem = search.root(root).err().map(|error| error.to_string());
@@ -90,7 +90,7 @@ impl Search<'_> {
         for place in places {
             match self.follow(&place) {
                 Ok(End::Store(path)) => self.paths.push(path),
-                Ok(End::Directory(directory)) => self.directory(&directory, DEPTH)?,
+                Ok(End::Directory(directory)) => self.directory(&directory, MAX_DEPTH)?,
                 Ok(End::Nothing) => {}
                 Err(error) if is_pattern && is_private(&error) => {}
                 Err(error) => return Err(error),
@@ -127,7 +127,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The names in a directory; none in what is none.
+    /// The names in a directory; none in a file of another kind.
     fn names(&mut self, directory: &Path) -> io::Result<Vec<std::ffi::OsString>> {
         let mut names = Vec::new();
         let entries = match fs::read_dir(directory) {
@@ -137,9 +137,9 @@ impl Search<'_> {
         };
         for entry in entries {
             self.names += 1;
-            if self.names > NAMES {
+            if self.names > MAX_NAMES {
                 return Err(io::Error::other(format!(
-                    "there are more than {NAMES} names below it, so that none is looked at"
+                    "there are more than {MAX_NAMES} names below it, so that none is looked at"
                 )));
             }
             names.push(entry?.file_name());
@@ -150,7 +150,7 @@ impl Search<'_> {
     fn directory(&mut self, directory: &Path, depth: usize) -> io::Result<()> {
         let names = match self.names(directory) {
             // Directories of users are private.
-            Err(error) if is_private(&error) && depth < DEPTH => return Ok(()),
+            Err(error) if is_private(&error) && depth < MAX_DEPTH => return Ok(()),
             names => names?,
         };
         for name in names {
@@ -164,7 +164,7 @@ impl Search<'_> {
                 Ok(file) if file.is_dir() => {
                     let Some(depth) = depth.checked_sub(1) else {
                         return Err(io::Error::other(format!(
-                            "there are more than {DEPTH} directories inside one another below it"
+                            "there are more than {MAX_DEPTH} directories inside one another below it"
                         )));
                     };
                     self.directory(&place, depth)?;
@@ -177,7 +177,7 @@ impl Search<'_> {
 
     fn follow(&self, place: &Path) -> io::Result<End> {
         let mut place = place.to_owned();
-        for _ in 0..HOPS {
+        for _ in 0..MAX_LINKS {
             if let Some(path) = self.stores.path_of(&normal(&place)) {
                 return Ok(End::Store(path));
             }
@@ -200,7 +200,7 @@ impl Search<'_> {
                 None => End::Nothing,
             });
         }
-        Err(io::Error::other(format!("more than {HOPS} links lead from one to another")))
+        Err(io::Error::other(format!("more than {MAX_LINKS} links lead from one to another")))
     }
 }
 

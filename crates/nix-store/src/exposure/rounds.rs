@@ -1,4 +1,4 @@
-//! How often an exposed set was brought up to date, and who waits for that.
+//! How often an exposed set was brought up to date, and the requests for that.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub(super) struct Rounds {
     pub(super) full: Option<(Instant, Duration, u64)>,
 }
 
-/// When a question was asked: what was true then, the answer has to know.
+/// When a question was asked: the answer has to be of that moment or later.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked(pub(super) u64);
 

@@ -1,18 +1,18 @@
-//! The whole store without what may not be shown and what refers to that.
+//! The whole store without paths that a policy hides and their referrers.
 
 use std::collections::HashSet;
 
 use super::{
-    graph::{EXAMPLES, Withheld},
+    graph::{MAX_EXAMPLES, Withheld},
     outcome::{Change, Failure},
     set::{Entry, Set},
     source::{Seen, Source},
 };
 
 /// Rows that one question takes.
-const PAGE: usize = 4096;
+const MAX_ROWS_AT_ONCE: usize = 4096;
 
-/// What was seen of the table of valid paths.
+/// The table of valid paths, as far as it was read.
 #[derive(Default)]
 pub(super) struct Scan {
     /// Rows that are not exposed.
@@ -96,10 +96,10 @@ impl Scan {
         })
     }
 
-    /// Hides new rows that refer to what is hidden already.
+    /// Hides new rows that refer to hidden ones.
     fn hide_fresh(&mut self, source: &Source, newly: &mut Vec<(i64, i64)>) -> Result<(), Failure> {
         let rows: Vec<i64> = self.fresh.iter().map(|entry| entry.1).collect();
-        for rows in rows.chunks(PAGE) {
+        for rows in rows.chunks(MAX_ROWS_AT_ONCE) {
             for (&row, references) in rows.iter().zip(source.references(rows)?) {
                 let cause =
                     references.into_iter().find(|reference| self.hidden.contains(reference));
@@ -111,7 +111,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Hides what refers to these rows, and what refers to that; each comes with what is the cause. All that is hidden
+    /// Hides the referrers of these rows, and theirs; each comes with its cause. All that is hidden
     /// by this.
     fn hide_referrers(
         &mut self,
@@ -120,7 +120,7 @@ impl Scan {
     ) -> Result<Vec<i64>, Failure> {
         let mut newly = Vec::with_capacity(next.len());
         while !next.is_empty() {
-            let page = next.split_off(next.len().saturating_sub(PAGE));
+            let page = next.split_off(next.len().saturating_sub(MAX_ROWS_AT_ONCE));
             let rows: Vec<i64> = page.iter().map(|(row, _)| *row).collect();
             for ((_, cause), referrers) in page.iter().zip(source.referrers(&rows)?) {
                 for referrer in referrers {
@@ -132,13 +132,13 @@ impl Scan {
         Ok(newly)
     }
 
-    /// The same for all rows that may be exposed, by looking at what they refer to.
+    /// The same for all rows that may be exposed, by looking at their references.
     fn hide_downwards(&mut self, source: &Source) -> Result<(), Failure> {
         let rows: Vec<i64> = self.fresh.iter().map(|entry| entry.1).collect();
         // A row, and one that refers to it.
         let mut referrers = Vec::new();
         let mut next = Vec::new();
-        for rows in rows.chunks(PAGE) {
+        for rows in rows.chunks(MAX_ROWS_AT_ONCE) {
             for (&row, references) in rows.iter().zip(source.references(rows)?) {
                 for reference in references.into_iter().filter(|&reference| reference != row) {
                     if self.hidden.contains(&reference) {
@@ -164,7 +164,7 @@ impl Scan {
         if self.hidden.insert(row) {
             newly.push((row, cause));
             self.withheld.number += 1;
-            if self.withheld.examples.len() < EXAMPLES {
+            if self.withheld.examples.len() < MAX_EXAMPLES {
                 self.withheld.examples.push((row, cause));
             }
         }

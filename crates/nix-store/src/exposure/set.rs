@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-/// What is added is kept apart until it is more than this, and more than a sixteenth of the rest.
-const FEW: usize = 1024;
+/// New entries are kept apart until they are more than this, and more than a sixteenth of the rest.
+const MIN_MERGED: usize = 1024;
 
 /// A path: the beginning of its hash part and the number of its row.
 pub(super) type Entry = (u64, i64);
@@ -47,7 +47,7 @@ impl Set {
     /// These and more, which it does not have yet.
     pub(super) fn with(&self, mut added: Vec<Entry>) -> Self {
         added.extend_from_slice(&self.fresh.entries);
-        if added.len() <= FEW.max(self.base.entries.len() / 16) {
+        if added.len() <= MIN_MERGED.max(self.base.entries.len() / 16) {
             return Self { base: Arc::clone(&self.base), fresh: Arc::new(Part::new(added)) };
         }
         added.extend_from_slice(&self.base.entries);

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Signatures that are checked before others get a turn.
-const PAGE: usize = 256;
+const MAX_SIGNATURES_AT_ONCE: usize = 256;
 
 /// How far a check has come.
 struct Walk {
@@ -31,7 +31,7 @@ enum Step {
 }
 
 impl ExposedPaths {
-    /// Whether a path and all that it refers to carry valid signatures. What does not is hidden from then on.
+    /// Whether a path and all its references carry valid signatures. A path that does not is hidden from then on.
     pub(super) async fn is_signed(
         self: &Arc<Self>,
         database: &Database,
@@ -67,7 +67,7 @@ impl ExposedPaths {
     }
 
     fn check(&self, database: &Database, mut walk: Walk) -> Result<Step, CacheError> {
-        for _ in 0..PAGE {
+        for _ in 0..MAX_SIGNATURES_AT_ONCE {
             let Some(id) = walk.next.pop() else { return Ok(Step::Valid(walk)) };
             let store_dir = self.source.store_dir.clone();
             let found = database

@@ -1,4 +1,4 @@
-//! What the evaluation reads from the database, in short questions.
+//! The questions of an evaluation to the database, each a short one.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::{LocalStore, db::Database, store::hash_key};
 
 /// Rows that one question of a scan takes.
-const PAGE: i64 = 20_000;
+const MAX_PAGE_ROWS: i64 = 20_000;
 
 const HIGHEST: &str = "select seq from sqlite_sequence where name = 'ValidPaths'";
 
@@ -124,7 +124,7 @@ impl Source {
             let highest =
                 moment.prepare_cached(HIGHEST)?.query_row([], |row| row.get(0)).optional()?;
             let mut statement = moment.prepare_cached(statement)?;
-            let mut found = statement.query((after, PAGE))?;
+            let mut found = statement.query((after, MAX_PAGE_ROWS))?;
             let mut page = Page { named: vec![Vec::new(); policy.names.len()], ..Page::default() };
             while let Some(row) = found.next()? {
                 let (text, signatures) = (row.get_ref(1)?, row.get_ref(2)?);
@@ -141,7 +141,7 @@ impl Source {
                 }
                 page.rows.push(seen);
             }
-            page.is_last = page.rows.len() < PAGE as usize;
+            page.is_last = page.rows.len() < MAX_PAGE_ROWS as usize;
             let last = page.rows.last().map(|row| row.id);
             page.seen = last.filter(|_| !page.is_last).or(highest).unwrap_or(0);
             Ok(page)

@@ -9,10 +9,10 @@ use rns_formats::PathInfo;
 
 use crate::db::PathRow;
 
-/// What is known of signatures, by row.
+/// Rows with valid signatures.
 pub(super) struct Verified {
     known: Mutex<Known>,
-    /// So that not everybody checks the same closure.
+    /// So that one question checks a closure, and others wait.
     pub(super) turn: tokio::sync::Mutex<()>,
     pub(super) limit: usize,
 }

@@ -1,4 +1,4 @@
-//! Looking for changes that nobody asks about: a path that is exposed no longer is found in the set, so that no question
+//! Looking for changes that no question finds: a path that is exposed no longer is found in the set, so that no question
 //! makes it be looked at again.
 
 use std::{
@@ -14,10 +14,10 @@ use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use super::exposed_paths::ExposedPaths;
 
 /// How often it is looked.
-const INTERVAL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 impl ExposedPaths {
-    /// Makes sure that somebody looks for changes, where there is a runtime to do so.
+    /// Makes sure that a task looks for changes, where there is a runtime to do so.
     pub(super) fn watch(self: &Arc<Self>) {
         if self.watched.load(Ordering::Acquire) {
             return;
@@ -36,7 +36,7 @@ impl ExposedPaths {
     }
 }
 
-/// Says that nobody looks any more, for example because the runtime has ended.
+/// Notes that no task looks any more, for example because the runtime has ended.
 struct Watched(Arc<AtomicBool>);
 
 impl Drop for Watched {
@@ -57,6 +57,6 @@ async fn watch(paths: Weak<ExposedPaths>, rescan: Arc<Notify>, _watched: Watched
             _ = paths.evaluate_anew(wanted).await;
         }
         drop(paths);
-        _ = timeout(INTERVAL, rescan.notified()).await;
+        _ = timeout(POLL_INTERVAL, rescan.notified()).await;
     }
 }

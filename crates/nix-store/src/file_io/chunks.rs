@@ -1,4 +1,4 @@
-//! Bodies as chunks for the event loop. What is in memory is read there and then; what has to be waited for is read on the
+//! Bodies as chunks for the event loop. Bytes in memory are read there and then; others are read on the
 //! blocking pool, one chunk ahead of the socket.
 
 use std::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Chunks that are read on the event loop in one go; others have their turn after that.
-const TURN: u32 = 8;
+const MAX_CHUNKS_AT_ONCE: u32 = 8;
 
 /// Where the bytes of a body come from.
 pub(crate) trait Fill: Send + 'static {
@@ -36,7 +36,7 @@ pub(crate) trait Fill: Send + 'static {
         0
     }
 
-    /// What comes next, unread, where it is part of a file that the kernel has in memory.
+    /// The next bytes, unread, where they are part of a file that the kernel has in memory.
     fn part_now(&mut self) -> Option<FilePart> {
         None
     }
@@ -48,7 +48,7 @@ pub(crate) trait Fill: Send + 'static {
 /// The chunks of a source. Once one of them had to be waited for, each is read while the one before it is on its way.
 pub(crate) struct ReadAhead<S> {
     state: State<S>,
-    /// The first chunk, when somebody has looked at it.
+    /// The first chunk, when it was waited for.
     first: Option<Bytes>,
     /// Chunks read without waiting since others had their turn.
     turn: u32,
@@ -70,7 +70,7 @@ impl<S: Fill> ReadAhead<S> {
         Self { state: State::Here(source), first: None, turn: 0 }
     }
 
-    /// Waits for the first chunk and keeps it, so that what goes wrong at once is known before anything is sent.
+    /// Waits for the first chunk and keeps it, so that an early failure is known before anything is sent.
     pub(crate) async fn begin(&mut self) -> Result<(), CacheError> {
         self.first = self.next_chunk().await.transpose()?;
         Ok(())
@@ -86,7 +86,7 @@ impl<S: Fill> Chunks for ReadAhead<S> {
             match std::mem::replace(&mut self.state, State::Done) {
                 State::Done => return Poll::Ready(None),
                 State::Here(source) if source.is_at_end() => return Poll::Ready(None),
-                State::Here(source) if self.turn == TURN => {
+                State::Here(source) if self.turn == MAX_CHUNKS_AT_ONCE => {
                     self.turn = 0;
                     self.state = State::Here(source);
                     cx.waker().wake_by_ref();
@@ -127,7 +127,7 @@ impl<S: Fill> ReadAhead<S> {
     /// As [`Chunks::poll_piece`].
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, CacheError>>> {
         if self.first.is_none()
-            && self.turn < TURN
+            && self.turn < MAX_CHUNKS_AT_ONCE
             && let State::Here(source) = &mut self.state
             && let Some(part) = source.part_now()
         {
@@ -194,7 +194,7 @@ impl Blob for FileBlob {
     }
 }
 
-/// What is left to read of a file.
+/// The rest of a file.
 pub(crate) struct FileRange {
     file: Arc<OwnedFd>,
     path: Arc<Path>,

@@ -1,6 +1,6 @@
-//! Opening and reading what the kernel has in memory, so that an event loop can do it itself.
+//! Opening and reading files that the kernel has in memory, so that an event loop can do it itself.
 //!
-//! Handing a small read to another thread costs several times what the read does. The kernel can be told to give up
+//! Handing a small read to another thread costs several times as much as the read. The kernel can be told to give up
 //! where it would have to wait for a disk: `openat2` with `RESOLVE_CACHED` and `preadv2` with `RWF_NOWAIT`. Whatever
 //! goes wrong here, the caller asks again on a thread that may wait, and learns the reason there.
 
@@ -16,7 +16,7 @@ use rustix::{
     path::Arg,
 };
 
-/// One directory, and whether its file system can do this. What cannot (NFS, ZFS, overlays, an old kernel, a system
+/// One directory, and whether its file system can do this. Those that cannot (NFS, ZFS, overlays, an old kernel, a system
 /// call filter) is asked once.
 #[derive(Debug, Default)]
 pub(crate) struct NonblockingIo {
@@ -39,7 +39,7 @@ impl NonblockingIo {
         self.note(fs::openat2(directory, name, flags, Mode::empty(), resolve))
     }
 
-    /// Reads from `offset` on as much as is in memory, at most what `room` holds, and says how much that was. 0 at the
+    /// Reads from `offset` on the bytes that are in memory, as far as `room` goes, and returns their number. 0 at the
     /// end of the file and where the rest would have to be waited for.
     pub(crate) fn read(&self, file: impl AsFd, room: &mut [u8], offset: u64) -> usize {
         let mut filled = 0;

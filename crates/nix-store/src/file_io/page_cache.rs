@@ -21,7 +21,7 @@ struct Found {
     recently_evicted: u64,
 }
 
-/// Whether all of these bytes are in memory, so that whoever sends them need not wait for a disk.
+/// Whether all of these bytes are in memory, so that sending them needs no disk.
 ///
 /// Where that cannot be known (an older kernel, a file of another user, a file system with a memory of its own) they are
 /// not.

@@ -3,7 +3,7 @@
 //! The kernel resolves most names in one call (`openat2`). It gives up at links with an absolute
 //! target, which packages have that point into themselves, and where it is too old or forbids that
 //! call: then the components are walked one by one. The walk holds a descriptor of each directory
-//! it came through and returns to those at `..`, so nobody who moves directories can lead it out.
+//! it came through and returns to those at `..`, so no moved directory can lead it out.
 
 use std::{
     io,
@@ -18,16 +18,16 @@ use rustix::{
 use crate::nar::{DIRECTORY, FILE};
 
 /// Symbolic links followed on the way to one name: the kernel's own limit.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Directories on the way down: twice as many as an archive may have.
-const MOST_DIRECTORIES: usize = 128;
+const MAX_DIRECTORIES: usize = 128;
 
-/// Opens what `name` leads to from the directory `root`; components are separated by `/`, and none means
+/// Opens the file that `name` leads to from the directory `root`; components are separated by `/`, and none means
 /// the root. Absolute targets are followed when they begin with `root_name`.
 ///
 /// # Errors
-/// What the system says; [`is_absent`] tells whether that means that there is no such name inside.
+/// The error of the system; [`is_absent`] tells whether that means that there is no such name inside.
 pub(crate) fn open_inside(
     root: BorrowedFd<'_>,
     root_name: &[u8],
@@ -55,7 +55,7 @@ fn walk(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -> io::Result<Owned
     let mut pending = Vec::new();
     push(&mut pending, name);
     let mut directories: Vec<OwnedFd> = Vec::new();
-    let mut links = MOST_LINKS;
+    let mut links = MAX_LINKS;
     while let Some(component) = pending.pop() {
         let here = directories.last().map_or(root, |directory| directory.as_fd());
         match component.as_slice() {
@@ -76,7 +76,7 @@ fn walk(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -> io::Result<Owned
                 Err(Errno::INVAL) if pending.is_empty() => {
                     return Ok(fs::openat(here, name, FILE, Mode::empty())?);
                 }
-                Err(Errno::INVAL) if directories.len() == MOST_DIRECTORIES => {
+                Err(Errno::INVAL) if directories.len() == MAX_DIRECTORIES => {
                     return Err(Errno::LOOP.into());
                 }
                 Err(Errno::INVAL) => {
@@ -95,7 +95,7 @@ fn push(pending: &mut Vec<Vec<u8>>, name: &[u8]) {
     pending.extend(name.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
 }
 
-/// What of an absolute target is below the root.
+/// The part of an absolute target that is below the root.
 fn inside<'a>(target: &'a [u8], root_name: &[u8]) -> Option<&'a [u8]> {
     let rest = target.strip_prefix(root_name)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 pub(crate) const BUFFER_BYTES: usize = 256 << 10;
 
 /// Buffers kept for the next reader; more are given back to the system.
-const KEPT: usize = 64;
+const MAX_POOLED: usize = 64;
 
 static POOL: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 
@@ -43,14 +43,14 @@ impl Buffer {
         Ok(())
     }
 
-    /// The same with what can be had without waiting; says how much that was.
+    /// The same with the bytes that need no waiting; returns how many these were.
     pub(crate) fn fill_now(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> usize {
         let before = self.filled;
         _ = self.fill_with(|room| Ok::<_, Infallible>(fill(room)));
         self.filled - before
     }
 
-    /// The filled part as bytes that bring the buffer back when they are dropped. What is small is copied out, so
+    /// The filled part as bytes that bring the buffer back when they are dropped. Few bytes are copied out, so
     /// that a slow client does not keep a whole buffer.
     pub(crate) fn into_bytes(self) -> Bytes {
         let bytes = self.as_ref();
@@ -72,7 +72,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < KEPT {
+        if pool.len() < MAX_POOLED {
             pool.push(bytes);
         }
     }

@@ -4,7 +4,7 @@ use rns_cache::CacheError;
 use rns_formats::StorePath;
 
 /// An error of the file system that is the path's own fault (its files are gone or unreadable) as damage;
-/// others, such as too many open files, stay what they are.
+/// others, such as too many open files, stay as they are.
 pub(crate) fn of_path(path: &StorePath, error: CacheError) -> CacheError {
     use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     match &error {

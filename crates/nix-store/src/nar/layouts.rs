@@ -20,7 +20,7 @@ pub(crate) struct LayoutKey {
 
 /// The cache divides its room among shards when it expects more entries than this, and could then not take a
 /// layout that is larger than a shard.
-const ONE_SHARD: usize = 32;
+const MAX_ENTRIES_OF_ONE_SHARD: usize = 32;
 
 /// The cache. A layout holds no descriptor: an open file would keep its path from being collected.
 pub(crate) struct Layouts {
@@ -43,14 +43,14 @@ impl Weighter<LayoutKey, Arc<NarLayout>> for Bytes {
 impl Layouts {
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            cache: Cache::with_weighter(ONE_SHARD, bytes as u64, Bytes),
+            cache: Cache::with_weighter(MAX_ENTRIES_OF_ONE_SHARD, bytes as u64, Bytes),
             lent: Mutex::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
     }
 
-    /// The layout, from memory or else from `read`. Whoever asks for the same one meanwhile waits for it.
+    /// The layout, from memory or else from `read`. Other questions for the same one wait for it.
     pub(crate) async fn get_or<E>(
         &self,
         key: &LayoutKey,

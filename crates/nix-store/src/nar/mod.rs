@@ -25,7 +25,7 @@ pub(crate) use self::{
 };
 use crate::CacheError;
 
-/// A NAR that can be sent: its layout agrees with what was registered.
+/// A NAR that can be sent: its layout agrees with its row.
 #[derive(Clone)]
 pub struct Nar {
     pub(crate) row: i64,
@@ -34,7 +34,7 @@ pub struct Nar {
 }
 
 impl Nar {
-    /// What is registered of the path.
+    /// The row of the path.
     #[must_use]
     pub const fn info(&self) -> &Arc<PathInfo> {
         &self.info
@@ -61,7 +61,7 @@ impl Nar {
 /// Reads the layout of a path's NAR from the files, and compares its length with the registered one.
 ///
 /// # Errors
-/// `Damaged` when the files are gone, unreadable or not what was registered.
+/// `Damaged` when the files are gone, unreadable or not the registered ones.
 pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout, CacheError> {
     let damaged = |why: String| CacheError::Damaged { path: info.path.clone(), why };
     let tree = Tree::open(real_dir, &info.path).map_err(|error| of_path(&info.path, error))?;
@@ -82,7 +82,7 @@ pub(crate) fn read_layout(real_dir: &Path, info: &PathInfo) -> Result<NarLayout,
     Ok(layout)
 }
 
-/// Reads a range whole, behind what is in the buffer already. Blocks.
+/// Reads a range whole, behind the bytes that are in the buffer already. Blocks.
 ///
 /// # Errors
 /// As [`RangeReader::fill`].

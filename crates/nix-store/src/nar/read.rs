@@ -20,7 +20,7 @@ use crate::{
     store::path_health::PathHealth,
 };
 
-/// What is left to read of a range of a NAR.
+/// The rest of a range of a NAR.
 pub(crate) struct RangeReader {
     layout: Arc<NarLayout>,
     tree: Tree,
@@ -43,7 +43,7 @@ pub(crate) enum Check {
     Wanted(Sha256Digest),
     /// They need not be, unless a file turns out to have changed since this time, when all of them were right.
     UnlessChangedSince(FileTime, Sha256Digest),
-    /// They are not: it is only a part of the NAR, or nobody wants it.
+    /// They are not: it is only a part of the NAR, or they need no check.
     Unwanted,
 }
 
@@ -51,12 +51,12 @@ pub(crate) enum Check {
 enum Checking {
     Hashing(Sha256Hasher, Sha256Digest),
     Trusting(FileTime, Sha256Digest),
-    /// A file has changed since the bytes were right: what was handed out must be hashed after all.
+    /// A file has changed since the bytes were right: the bytes that were handed out must be hashed after all.
     Doubting(Sha256Digest),
     Not,
 }
 
-/// What a reader reads.
+/// The source of a reader.
 pub(crate) struct Source {
     pub(crate) layout: Arc<NarLayout>,
     pub(crate) tree: Tree,
@@ -102,7 +102,7 @@ impl RangeReader {
     /// out only when the hash of all is right. Blocks.
     ///
     /// # Errors
-    /// `Damaged` when the files are not what was registered, `Gone` when they have been removed meanwhile, `Io`
+    /// `Damaged` when the files are not the registered ones, `Gone` when they have been removed meanwhile, `Io`
     /// when they cannot be read.
     pub(crate) fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError> {
         self.try_fill(room).map_err(|error| self.health.judge(self.key, self.started, error))
@@ -144,8 +144,8 @@ impl RangeReader {
         Ok(filled)
     }
 
-    /// Hashes what was handed out, which is the beginning of the NAR, by reading it once more: those files that were not
-    /// changed still are what was sent.
+    /// Hashes the beginning of the NAR, which was handed out, by reading it once more: files that did not change still are
+    /// the ones that were sent.
     fn hash_again(&mut self) -> Result<Sha256Hasher, CacheError> {
         let mut hasher = Sha256Hasher::new();
         if self.handed_out == 0 {
@@ -314,7 +314,7 @@ impl RangeReader {
         (!matches!(self.check, Checking::Doubting(_))).then_some(file)
     }
 
-    /// A file that is still what the layout says.
+    /// A file that still agrees with the layout.
     fn accept(&mut self, file: OwnedFd, index: usize) -> Result<OwnedFd, CacheError> {
         let stat =
             rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;

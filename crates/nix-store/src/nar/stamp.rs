@@ -45,7 +45,7 @@ impl RootStamp {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TreeStamp {
     pub(crate) root: RootStamp,
-    /// Stands for names, kinds, inodes, sizes and times of everything, and for what could not be looked at.
+    /// Stands for names, kinds, inodes, sizes and times of everything, and for everything that could not be read.
     pub(crate) digest: u64,
     /// When anything of it was last changed.
     pub(crate) changed: FileTime,

@@ -15,7 +15,7 @@ use crate::{
     file_io::chunks::{Fill, ReadAhead},
 };
 
-/// What opens readers of NARs.
+/// Opens readers of NARs.
 pub(crate) trait OpenReader: Send + Sync {
     /// A reader of a range of a NAR; it checks the hash when all of it is read and that is asked for.
     fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError>;

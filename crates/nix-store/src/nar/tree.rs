@@ -34,7 +34,7 @@ pub(crate) const DIRECTORY: OFlags =
 const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
-/// What a store path is on disk.
+/// The root of a store path on disk.
 pub(crate) enum Root {
     /// A directory.
     Directory(OwnedFd),
@@ -144,7 +144,7 @@ pub(crate) const fn is_executable(mode: u32) -> bool {
     mode & 0o100 != 0
 }
 
-/// A file's size; never negative for what `stat` reports.
+/// A file's size; `stat` reports no negative one.
 pub(crate) const fn size(stat: &fs::Stat) -> u64 {
     stat.st_size.cast_unsigned()
 }

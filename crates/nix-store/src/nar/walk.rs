@@ -13,7 +13,7 @@ use super::tree::{self, Root, Tree};
 /// Walks the tree once.
 ///
 /// # Errors
-/// What the file system or the rules of the format refuse; the tree is then not what was registered.
+/// A tree that the file system or the rules of the format refuse: it is not the registered one.
 pub(crate) fn layout(tree: &Tree) -> Result<NarLayout, WalkError> {
     let mut builder = LayoutBuilder::new(NarLimits::default());
     match &tree.root {

@@ -144,7 +144,7 @@ fn is_file(real_dir: &Path, name: &str) -> Result<bool, CacheError> {
         .map_err(CacheError::io("open", real_dir.join(name)))
 }
 
-/// `None` for what is not there, or not for this process.
+/// `None` for a file that is not there, or not for this process.
 fn unless_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),

@@ -1,4 +1,4 @@
-//! Listings: what is where in a NAR.
+//! Listings: the files of a NAR and their offsets.
 
 use rns_cache::Listing;
 use rns_formats::{HashPart, NarListing};

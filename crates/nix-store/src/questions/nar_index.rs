@@ -20,7 +20,7 @@ impl LocalStore {
     /// Paths whose NAR has this hash: the latest, up to 32.
     ///
     /// The first such question reads the hashes of all paths, later ones those of paths that are new.
-    /// Where there are more paths than the configured bound of the index, what is not found in it is
+    /// Where there are more paths than the configured bound of the index, paths that are not in it are
     /// searched for in the database, one search at a time.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What content-addressed derivations produced, in both generations.
+//! Outputs of content-addressed derivations, in the forms of both generations of Nix.
 //!
 //! Nix up to 2.34 records realisations under a hash of the derivation's contents, Nix since 2.35
 //! records a build trace under the derivation's path. Neither can be told from the other, so each
@@ -79,7 +79,7 @@ impl LocalStore {
             .map_err(|why| bad_row(&row.path, format!("realisation {id}: {why}")))
     }
 
-    /// What this output of a derivation was built to, as Nix since 2.35 exchanges it. `None` when nothing
+    /// The path that this output of a derivation was built to, as Nix since 2.35 exchanges it. `None` when nothing
     /// is registered; the path that is named need not be in the store any more.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ fn find_realisation(
     drv_hash: &str,
     output: &str,
 ) -> rusqlite::Result<Option<RealisationRow>> {
-    // So that the realisation and what it was built with are of one moment.
+    // So that the realisation and its dependencies are of one moment.
     let moment = connection.unchecked_transaction()?;
     if !has_table(&moment, "Realisations")? {
         return Ok(None);
@@ -135,7 +135,7 @@ fn find_realisation(
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    // What is not there takes the same steps as what may turn out to be hidden.
+    // A missing realisation takes the same steps as a hidden one.
     let id: i64 = found.as_ref().map_or(-1, |found: &(i64, i64, String, Option<String>)| found.0);
     let dependencies: Vec<(i64, _)> = if has_table(&moment, "RealisationsRefs")? {
         moment

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::{CacheError, LocalStore};
 
 /// New paths that one question to the database takes.
-const PAGE: i64 = 256;
+const MAX_PATHS: i64 = 256;
 
 const NEWEST: &str = "select coalesce(max(id), 0) from ValidPaths";
 
@@ -31,7 +31,7 @@ impl LocalStore {
                 return Ok((Vec::new(), newest));
             };
             let mut statement = connection.prepare_cached(AFTER)?;
-            let mut rows = statement.query((after, PAGE))?;
+            let mut rows = statement.query((after, MAX_PATHS))?;
             let (mut paths, mut last) = (Vec::new(), after);
             while let Some(row) = rows.next()? {
                 last = row.get(0)?;

@@ -100,7 +100,7 @@ impl LocalStore {
     /// Whether the store can be read now, and is the one that was configured.
     ///
     /// # Errors
-    /// `Unavailable`, with the reason and what to do.
+    /// `Unavailable`, with the reason and the remedy.
     pub async fn readable(&self) -> Result<(), CacheError> {
         let presence = Arc::clone(&self.shared.presence);
         spawn_blocking(move || presence.look()).await.map_err(|_| CacheError::ShuttingDown)?
@@ -236,8 +236,8 @@ impl LocalStore {
         self.shared.memory.is_suspect(hash)
     }
 
-    /// The number of the state that the database is in now; 0 when that cannot be known. What was derived from a
-    /// row is still true as long as the number is the one that was read before the row.
+    /// The number of the state that the database is in now; 0 when that cannot be known. An answer from a row is still true
+    /// while the number is the one that was read before the row.
     #[must_use]
     pub(crate) fn generation(&self) -> u64 {
         self.shared.database.generation()

@@ -1,4 +1,4 @@
-//! Looking up what is registered of a path.
+//! From a hash part to its row.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl LocalStore {
-    /// What is registered of the valid path with this hash part. `None` when there is no such path, or
+    /// The row of the valid path with this hash part. `None` when there is no such path, or
     /// when its files are known to be gone.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl LocalStore {
         Ok(Some(known))
     }
 
-    /// What is known of a path without waiting.
+    /// The answer that needs no waiting.
     pub(crate) fn peek_row(&self, hash: &HashPart) -> Peek {
         let generation = self.generation();
         match self.recent_row(hash, generation) {
@@ -74,7 +74,7 @@ impl LocalStore {
         }
     }
 
-    /// What is remembered of a path. While the database changes often, it may be a row that was current within the last
+    /// The memory of a path. While the database changes often, it may be a row that was current within the last
     /// second.
     pub(crate) fn recent_row(&self, hash: &HashPart, generation: u64) -> Remembered {
         let shared = self.shared();

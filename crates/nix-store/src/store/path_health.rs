@@ -1,4 +1,4 @@
-//! What is known of the health of paths: which were found damaged, which were read and had the right hash.
+//! The health of paths: which were found damaged, which were read and had the right hash.
 //!
 //! Damage is remembered together with the state of the files it was found in, and looked at again whenever a path is
 //! asked for: once the files have changed, it is forgotten. There is no timer that others would have to agree with.
@@ -46,7 +46,7 @@ struct Damage {
     looked: Instant,
 }
 
-/// What is known of a path that is asked for.
+/// The health of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
     /// No damage is known.
@@ -74,7 +74,7 @@ impl PathHealth {
         self.found_any.load(Ordering::Acquire) && self.damaged.peek(hash).is_some()
     }
 
-    /// Looks whether a path that was found damaged still is what it was then. Blocks.
+    /// Looks whether a path that was found damaged has not changed since. Blocks.
     pub(crate) fn look(&self, key: &LayoutKey, path: &StorePath) -> Health {
         if !self.is_suspect(&key.hash) {
             return Health::Sound;
@@ -97,7 +97,7 @@ impl PathHealth {
         Health::Changed
     }
 
-    /// Judges what went wrong with the files of a path, whose reading began at `started`. One that has been removed from
+    /// Judges a failure with the files of a path, whose reading began at `started`. One that has been removed from
     /// the store meanwhile is not damaged, nor is one whose whole store is not there. Damage is remembered and told to the operator, once. Blocks.
     pub(crate) fn judge(&self, key: LayoutKey, started: FileTime, error: CacheError) -> CacheError {
         let CacheError::Damaged { path, .. } = &error else { return error };
@@ -145,7 +145,7 @@ impl PathHealth {
     }
 
     /// When the reading began in which the whole NAR had the registered hash. A file that was changed after that is not
-    /// what was verified.
+    /// the verified one.
     pub(crate) fn verified_at(&self, key: &LayoutKey) -> Option<FileTime> {
         self.verified.get(key)
     }

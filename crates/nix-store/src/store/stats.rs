@@ -1,11 +1,11 @@
-//! What a store counts.
+//! Counts of the store.
 
 use rns_cache::BackendStats;
 
 use crate::{LocalStore, daemon::Unrooted};
 
 impl LocalStore {
-    /// What all handles to the store count together.
+    /// The counts of all handles to the store together.
     #[must_use]
     pub fn numbers(&self) -> BackendStats {
         let (layout_bytes, layout_hits, layout_misses) = self.shared().layouts.numbers();

@@ -25,7 +25,7 @@ use crate::{
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Paths of the database that are looked for, from each end of it.
-const SAMPLE: i64 = 16;
+const MAX_SAMPLE: i64 = 16;
 
 /// Entries of the directory that are looked up, when none of these is there.
 const MAX_ENTRIES: usize = 1024;
@@ -84,7 +84,7 @@ impl StorePresence {
     }
 
     /// Fails while the store is not there, as was found out at most a second ago. One looks; the others that come meanwhile
-    /// take what was known before, if anything was.
+    /// take the finding before, if there is one.
     ///
     /// # Errors
     /// `Unavailable`, with the reason.
@@ -213,7 +213,7 @@ fn sample(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut sample = Vec::new();
     for statement in [NEWEST, OLDEST] {
         let mut statement = connection.prepare_cached(statement)?;
-        let paths = statement.query_map([SAMPLE], |row| row.get(0))?;
+        let paths = statement.query_map([MAX_SAMPLE], |row| row.get(0))?;
         sample.extend(paths.collect::<rusqlite::Result<Vec<String>>>()?);
     }
     Ok(sample)

@@ -5,7 +5,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
 /// The longest header that is looked at, in bytes. Tokens of CI services have two or three thousand.
-const LONGEST: usize = 16 << 10;
+const MAX_HEADER_BYTES: usize = 16 << 10;
 
 /// What a client shows.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Credential {
 }
 
 fn secret(value: &str) -> Option<Vec<u8>> {
-    if value.len() > LONGEST {
+    if value.len() > MAX_HEADER_BYTES {
         return None;
     }
     let (scheme, rest) = value.split_once(' ')?;
@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(shown(&[bad]), Credential::Unreadable, "{bad:?}");
         }
         assert_eq!(shown(&["Bearer a", "Bearer b"]), Credential::Unreadable);
-        assert_eq!(shown(&[&format!("Bearer {}", "x".repeat(LONGEST))]), Credential::Unreadable);
+        assert_eq!(shown(&[&format!("Bearer {}", "x".repeat(MAX_HEADER_BYTES))]), Credential::Unreadable);
     }
 
     #[test]

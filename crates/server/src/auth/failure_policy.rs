@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Answers that are held back at the same time; more are given at once.
-const WAITING: usize = 4096;
+const MAX_DELAYED: usize = 4096;
 
 /// The one failure_policy of all caches.
 pub(crate) struct FailurePolicy {
@@ -28,7 +28,7 @@ impl FailurePolicy {
         Self {
             config,
             metrics,
-            waiting: Semaphore::new(WAITING),
+            waiting: Semaphore::new(MAX_DELAYED),
             log_budget: LogBudget::new(Instant::now()),
         }
     }

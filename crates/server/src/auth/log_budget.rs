@@ -19,11 +19,11 @@ struct Pace {
     refill: Duration,
 }
 
-const ALL: Pace = Pace { burst: 20, refill: Duration::from_secs(2) };
-const OF_ONE: Pace = Pace { burst: 10, refill: Duration::from_secs(10) };
+const RATE_OF_ALL: Pace = Pace { burst: 20, refill: Duration::from_secs(2) };
+const RATE_OF_ONE: Pace = Pace { burst: 10, refill: Duration::from_secs(10) };
 
 /// Networks that are told apart at the same time.
-const NETWORKS: usize = 1024;
+const MAX_NETWORKS: usize = 1024;
 
 /// What may still be logged.
 pub(super) struct LogBudget {
@@ -35,8 +35,8 @@ pub(super) struct LogBudget {
 impl LogBudget {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            all: Mutex::new(Lines::new(ALL, now)),
-            of_one: Cache::new(NETWORKS),
+            all: Mutex::new(Lines::new(RATE_OF_ALL, now)),
+            of_one: Cache::new(MAX_NETWORKS),
             swallowed: AtomicU64::new(0),
         }
     }
@@ -44,7 +44,7 @@ impl LogBudget {
     /// Whether one more line about this network may be logged, and how many lines were not since the last one.
     pub(super) fn take(&self, network: Option<IpAddr>, now: Instant) -> Option<u64> {
         let made = self.of_one.get_or_insert_with(&network, || {
-            Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Lines::new(OF_ONE, now))))
+            Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Lines::new(RATE_OF_ONE, now))))
         });
         let Ok(of_one) = made;
         if take(&of_one, now) && take(&self.all, now) {

@@ -16,7 +16,7 @@ use actix_web::http::StatusCode;
 use crate::response::Answer;
 
 /// After this time an outage is no restart, and no key that is about to be there. Longer than Nix tries.
-const STANDING_AFTER: Duration = Duration::from_secs(10);
+const OUTAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -49,7 +49,7 @@ impl Outage {
     /// Whether there is one that lasts.
     pub(crate) fn is_standing(&self) -> bool {
         let since = self.since.load(Ordering::Acquire);
-        since != 0 && u128::from(now().saturating_sub(since)) >= STANDING_AFTER.as_millis()
+        since != 0 && u128::from(now().saturating_sub(since)) >= OUTAGE_TIMEOUT.as_millis()
     }
 
     /// It is over.

@@ -10,10 +10,10 @@ use tokio::{
 use crate::caches::registry::CacheRegistry;
 
 /// How long the old caches are still shown at most.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often somebody who cannot know yet asks again.
-const AGAIN: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Caches that are about to be shown. Dropped: they will not be.
 pub(crate) struct PendingCaches {
@@ -51,11 +51,11 @@ async fn settle(caches: Arc<CacheRegistry>) {
     let known = async {
         for store in caches.stores() {
             while store.settled().await.is_err() {
-                sleep(AGAIN).await;
+                sleep(RETRY_INTERVAL).await;
             }
         }
     };
-    if timeout(PATIENCE, known).await.is_err() {
+    if timeout(SETTLE_TIMEOUT, known).await.is_err() {
         tracing::warn!(
             "it is not known yet what all caches show; those that are concerned answer with 503 until it is"
         );

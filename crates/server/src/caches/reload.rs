@@ -15,15 +15,15 @@ use crate::{
 };
 
 /// How often files are looked at, and how often while one is awaited.
-const SELDOM: Duration = Duration::from_secs(5);
-const OFTEN: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+const REVOCATION_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a reload waits for a configuration that is still being written, and how often it looks.
 const WRITING_TIMEOUT: Duration = Duration::from_secs(15);
 const WRITING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long a file of tokens must look the same before it is read: what is being written could be cut in the middle.
-const WRITTEN: Duration = Duration::from_millis(200);
+const UNCHANGED_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How the files of keys and certificate looked before they were loaded. In this order, what changes
 /// in between is loaded again rather than overlooked.
@@ -128,7 +128,7 @@ impl Reloader {
             told: Vec::new(),
             next: None,
             wanted_until: None,
-            next_look: Instant::now() + OFTEN,
+            next_look: Instant::now() + REVOCATION_POLL_INTERVAL,
         }
     }
 
@@ -258,14 +258,14 @@ impl Reloader {
     /// A token or a CA that was revoked is refused within seconds; what is awaited is not waited for any longer.
     fn pause(&self) -> Duration {
         if self.tokens_changing {
-            return WRITTEN;
+            return UNCHANGED_INTERVAL;
         }
         let has_tokens = self.caches.all().any(|(_, cache)| cache.access.tokens.is_some());
         let has_client_ca = self.tls.as_ref().is_some_and(|files| files.client_ca.is_some());
         let awaited = self.tls_changing
             || self.tls_refused
             || self.state.caches.load().all().any(|cache| cache.are_keys_refused());
-        if has_tokens || has_client_ca || awaited { OFTEN } else { SELDOM }
+        if has_tokens || has_client_ca || awaited { REVOCATION_POLL_INTERVAL } else { POLL_INTERVAL }
     }
 
     /// Loads keys that have changed, and those that could not be used the last time: what kept them from that need not be seen

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Bytes that the framework writes before it asks the socket to take them. It keeps what the client does not take.
-const WRITE_BUFFER: usize = 8 << 10;
+const MAX_WRITE_BUFFER_BYTES: usize = 8 << 10;
 
 /// What takes the connections of a listener.
 macro_rules! Accept {
@@ -204,7 +204,7 @@ impl Http {
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(limits.header_timeout)
             .client_disconnect_timeout(limits.stall_timeout)
-            .h1_write_buffer_size(WRITE_BUFFER)
+            .h1_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 /// How often a worker notes the time.
-const INTERVAL: Duration = Duration::from_secs(1);
+const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The workers' notes. Clones share them.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ struct Beat(AtomicU64);
 
 impl Heartbeats {
     pub(crate) fn new() -> Self {
-        Self::every(INTERVAL)
+        Self::every(BEAT_INTERVAL)
     }
 
     fn every(interval: Duration) -> Self {

@@ -3,10 +3,10 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that the program itself needs: the database, the daemon, listeners, the event loops.
-const OWN: u64 = 256;
+const OWN_DESCRIPTORS: u64 = 256;
 
 /// Descriptors that a download may hold beside its connection.
-const PER_DOWNLOAD: u64 = 4;
+const DESCRIPTORS_PER_DOWNLOAD: u64 = 4;
 
 /// Raises the limit as far as it can be raised, and returns how many connections fit under it: at
 /// most `connections`, fewer when downloads would otherwise find no descriptor left.
@@ -36,7 +36,7 @@ pub(crate) fn make_room(connections: usize, downloads: usize) -> usize {
 fn fitting(limit: Option<u64>, downloads: usize) -> usize {
     let Some(limit) = limit else { return usize::MAX };
     let downloads = u64::try_from(downloads).unwrap_or(u64::MAX);
-    let reserved = downloads.saturating_mul(PER_DOWNLOAD).saturating_add(OWN);
+    let reserved = downloads.saturating_mul(DESCRIPTORS_PER_DOWNLOAD).saturating_add(OWN_DESCRIPTORS);
     // Where the limit is tight, both get half.
     let rest = limit.saturating_sub(reserved).max(limit / 2);
     usize::try_from(rest).unwrap_or(usize::MAX).max(1)

@@ -11,10 +11,10 @@ use crate::{
 
 /// HTTP/2 clients keep their connections open, and the library does not tell them to leave. When
 /// nothing has been downloaded for this long, what they had asked for has arrived.
-const QUIET: Duration = Duration::from_secs(5);
+const QUIET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether all is done.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Accepts nothing more, and returns when all downloads have ended, when the configured time is
 /// over, or when a second signal comes. Dropping the server closes what is left.
@@ -24,10 +24,10 @@ pub(crate) async fn finish(mut server: Server, state: &State, signals: &mut Sign
         downloads = metrics.downloads(),
         "stopping: running downloads have {grace:?}; a second signal ends them"
     );
-    systemd::stopping("waiting for running downloads", grace + QUIET);
+    systemd::stopping("waiting for running downloads", grace + QUIET_TIMEOUT);
     // The answer comes when the workers have ended, and the server itself tells that as well.
     drop(server.handle().stop(true));
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = tokio::time::interval(POLL_INTERVAL);
     let mut leaving = Leaving::new();
     let deadline = tokio::time::sleep(grace);
     tokio::pin!(deadline);
@@ -64,7 +64,7 @@ impl Leaving {
         if metrics.downloads() > 0 || open(Transport::Tcp) || open(Transport::Unix) {
             self.busy = Instant::now();
         }
-        !Transport::ALL.into_iter().any(open) || self.busy.elapsed() >= QUIET
+        !Transport::ALL.into_iter().any(open) || self.busy.elapsed() >= QUIET_TIMEOUT
     }
 }
 
@@ -81,13 +81,13 @@ mod tests {
     #[test]
     fn waits_for_downloads_and_plain_connections_however_long() {
         let metrics = Metrics::new();
-        let mut leaving = Leaving { busy: Instant::now() - 2 * QUIET };
+        let mut leaving = Leaving { busy: Instant::now() - 2 * QUIET_TIMEOUT };
         let tls = metrics.connection(Transport::Tls);
         let download = metrics.transfer(Kind::Nar);
         assert!(!leaving.all_gone(&metrics));
         drop(download);
         assert!(!leaving.all_gone(&metrics), "its last bytes may be on their way");
-        leaving.busy -= QUIET;
+        leaving.busy -= QUIET_TIMEOUT;
         assert!(leaving.all_gone(&metrics), "only an idle HTTP/2 connection is left");
 
         let plain = metrics.connection(Transport::Tcp);

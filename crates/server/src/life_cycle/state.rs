@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Listings that are made at the same time; each can be some MiB.
-const LARGE_METADATA: usize = 4;
+const MAX_LARGE_METADATA: usize = 4;
 
 /// The shared state of a server.
 pub(crate) struct State {
@@ -67,7 +67,7 @@ impl State {
                 config.limits.uploads,
                 config.limits.upload_memory_bytes,
             ),
-            large_metadata: SendBudget::new(LARGE_METADATA, u64::MAX),
+            large_metadata: SendBudget::new(MAX_LARGE_METADATA, u64::MAX),
             narinfos: NarinfoCache::new(config.limits.narinfo_cache_bytes),
             readiness_cache: ReadinessCache::default(),
             config,

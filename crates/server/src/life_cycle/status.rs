@@ -9,8 +9,8 @@ use std::{
 use crate::life_cycle::{state::State, systemd};
 
 /// How often the condition is looked at, and how often while it is bad.
-const SELDOM: Duration = Duration::from_secs(10);
-const OFTEN: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
+const NOT_READY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows the condition of a server.
 pub(crate) struct Status {
@@ -54,7 +54,7 @@ impl Status {
             Ok(()) => Vec::new(),
             Err(reasons) => reasons.iter().map(ToString::to_string).collect(),
         };
-        self.next_look = Instant::now() + if problems.is_empty() { SELDOM } else { OFTEN };
+        self.next_look = Instant::now() + if problems.is_empty() { POLL_INTERVAL } else { NOT_READY_POLL_INTERVAL };
         self.problems = problems;
     }
 }

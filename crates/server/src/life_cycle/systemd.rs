@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use crate::life_cycle::heartbeat::Heartbeats;
 
 /// The workers note the time once a second: younger notes say nothing.
-const YOUNGEST: Duration = Duration::from_secs(2);
+const MIN_WATCHDOG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The server answers from now on, or has finished reloading.
 pub(crate) fn ready(status: &str) {
@@ -48,7 +48,7 @@ pub(crate) async fn watchdog(heartbeats: &Heartbeats) -> Infallible {
     };
     let interval = allowed / 2;
     loop {
-        if heartbeats.alive(interval.max(YOUNGEST)) {
+        if heartbeats.alive(interval.max(MIN_WATCHDOG_INTERVAL)) {
             send(&[NotifyState::Watchdog]);
         } else {
             tracing::error!("a worker thread does not answer; the watchdog is not told otherwise");

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 pub(crate) const DOWNLOAD_BYTES: u64 = 512 << 10;
 
 /// How long somebody waits before that is a problem of the server.
-const LONG: Duration = Duration::from_secs(5);
+const FULL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client, as far as one is told from another.
 pub(crate) type Client = Option<IpAddr>;
@@ -201,7 +201,7 @@ impl SendBudget {
     pub(crate) fn is_full(&self) -> bool {
         let state = self.state();
         let mut all = state.waiting.values().flatten();
-        all.any(|waiting| !waiting.grant.is_closed() && waiting.since.elapsed() >= LONG)
+        all.any(|waiting| !waiting.grant.is_closed() && waiting.since.elapsed() >= FULL_TIMEOUT)
     }
 }
 

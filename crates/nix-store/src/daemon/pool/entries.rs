@@ -1,4 +1,4 @@
-//! The paths that somebody holds, or held a moment ago.
+//! The paths that downloads hold, or held a moment ago.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ pub(super) enum Root {
     Wanted,
     /// A connection was asked for it.
     Asked(ConnectionId),
-    /// A connection keeps it, whether or not anybody needs it at the moment.
+    /// A connection keeps it, whether or not a download needs it at the moment.
     Held(ConnectionId),
     /// The daemon does not want to keep it.
     Refused,
 }
 
-/// What is known of one path.
+/// The state of one path.
 #[derive(Debug)]
 pub(super) struct Entry {
     /// How many need it.
@@ -31,7 +31,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Answers all who wait. Those who gave up meanwhile do not hear it.
+    /// Answers all requests that wait.
     pub(super) fn tell(&mut self, outcome: Result<(), Unrooted>) {
         for reply in self.waiting.drain(..) {
             let _ = reply.send(outcome);
@@ -72,7 +72,7 @@ impl Entries {
         self.by_path.remove(path);
     }
 
-    /// Forgets a path unless somebody needs it. Returns whether it did.
+    /// Forgets a path unless a download needs it. Returns whether it did.
     pub(super) fn forget_unneeded(&mut self, path: &FullPath) -> bool {
         match self.by_path.get(path) {
             Some(entry) if entry.holders > 0 => false,
@@ -83,7 +83,7 @@ impl Entries {
         }
     }
 
-    /// Marks a path whose root is gone. Returns whether it must be queued, that is, whether anybody needs it.
+    /// Marks a path whose root is gone. Returns whether it must be queued, that is, whether a download needs it.
     pub(super) fn want_again(&mut self, path: &FullPath) -> bool {
         if self.forget_unneeded(path) {
             return false;

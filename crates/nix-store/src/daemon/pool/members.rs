@@ -1,4 +1,4 @@
-//! The connections of the pool: what each does, and how long already.
+//! The connections of the pool: the state of each, and since when.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use super::names::{ConnectionId, FullPath};
 use crate::daemon::config::DaemonConfig;
 
 /// How many connections there may be for each that takes new roots.
-const TOTAL_PER_CONNECTION: usize = 4;
+const MAX_OPEN_PER_CONNECTION: usize = 4;
 
-/// What a connection does.
+/// The state of a connection.
 #[derive(Debug)]
 pub(super) enum State {
     /// It is being opened, since the member exists.
@@ -30,7 +30,7 @@ pub(super) struct Member {
     roots: usize,
     /// The paths of those roots that are still in the table.
     pub(super) paths: Vec<FullPath>,
-    /// How many of them somebody needs.
+    /// How many of them downloads need.
     needed: usize,
     /// It takes no new roots if that can be avoided.
     pub(super) retired: bool,
@@ -101,7 +101,7 @@ impl Members {
         }
     }
 
-    /// Notes that a connection answered. Returns what it was asked for.
+    /// Notes that a connection answered. Returns the path that it was asked for.
     pub(super) fn finish(&mut self, id: ConnectionId) -> Option<FullPath> {
         let member = self.get(id)?;
         match std::mem::replace(&mut member.state, State::Idle) {
@@ -128,14 +128,14 @@ impl Members {
         true
     }
 
-    /// Notes that somebody needs a kept root again.
+    /// Notes that a download needs a kept root again.
     pub(super) fn need(&mut self, id: ConnectionId) {
         if let Some(member) = self.get(id) {
             member.needed += 1;
         }
     }
 
-    /// Notes that nobody needs a kept root. Returns whether it is to be forgotten.
+    /// Notes that no download needs a kept root. Returns whether it is to be forgotten.
     pub(super) fn spare(&mut self, id: ConnectionId, path: &FullPath) -> bool {
         let Some(member) = self.get(id) else {
             return true;
@@ -188,7 +188,7 @@ impl Members {
             }
             useful += usize::from(!member.retired && !overdue);
         }
-        useful < config.connections && self.by_id.len() < config.connections * TOTAL_PER_CONNECTION
+        useful < config.connections && self.by_id.len() < config.connections * MAX_OPEN_PER_CONNECTION
     }
 
     /// Whether something that we wait for may still come in time.

@@ -1,16 +1,16 @@
 //! Which connection holds which path: the decisions, without doing anything.
 //!
-//! The pool is told what happens (somebody wants a path, a connection opened, an answer came, time
-//! passed) and says in return what is to be done. It never waits, reads no clock and opens no socket,
+//! The pool is told of events (a download wants a path, a connection opened, an answer came, time
+//! passed) and returns the actions to take. It never waits, reads no clock and opens no socket,
 //! so that every order of events can be tried in a test.
 //!
 //! Rules:
-//! - A path is asked for once, whoever else wants it meanwhile.
+//! - A path is asked for once, however many downloads want it.
 //! - A root stays where it is when it is released, and serves the next one who wants that path, until
 //!   its connection is retired: after a number of roots, or at an age. A retired connection is
 //!   closed with its last needed root.
-//! - What is still wanted when a connection breaks is asked for again on another.
-//! - Nobody waits for what cannot come: when no connection can answer in time, all who wait are told.
+//! - A path that is still wanted when a connection breaks is asked for again on another.
+//! - No request waits in vain: when no connection can answer in time, all of them are told.
 
 mod entries;
 mod members;
@@ -28,7 +28,7 @@ use super::unrooted::Unrooted;
 
 pub(super) use self::names::{ConnectionId, FullPath, Reply};
 
-/// What the owner of the pool must do.
+/// An action for the owner of the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Connect to the daemon; [`Pool::opened`] or [`Pool::lost`] follows.
@@ -45,9 +45,9 @@ pub(super) struct Pool {
     config: DaemonConfig,
     entries: Entries,
     members: Members,
-    /// The wanted paths that nobody is asked for yet: exactly the entries that are [`Root::Wanted`].
+    /// The wanted paths that no connection was asked for yet: exactly the entries that are [`Root::Wanted`].
     queue: VecDeque<FullPath>,
-    /// Not to connect before this time, and what went wrong.
+    /// No connection is opened before this time; and the last failure.
     pause: Option<(Instant, Unrooted)>,
     actions: Vec<Action>,
 }
@@ -66,7 +66,7 @@ impl Pool {
         }
     }
 
-    /// Somebody wants a path to stay. Each call is followed by one of [`Self::release`].
+    /// A download wants a path to stay. Each call is followed by one of [`Self::release`].
     pub(super) fn hold(&mut self, path: FullPath, reply: Reply, now: Instant) {
         let entry = self.entries.want(&path);
         match entry.root {
@@ -74,7 +74,7 @@ impl Pool {
                 if entry.holders == 1 {
                     self.members.need(id);
                 }
-                // Whoever does not wait any more has released the path, or will.
+                // A download that does not wait any more has released the path, or will.
                 let _ = reply.send(Ok(()));
             }
             Root::Asked(id) if self.members.is_overdue(id, now, &self.config) => {
@@ -92,7 +92,7 @@ impl Pool {
         self.dispatch(now);
     }
 
-    /// Somebody who wanted a path does not need it any more.
+    /// A download that wanted a path does not need it any more.
     pub(super) fn release(&mut self, path: &FullPath, now: Instant) {
         let Some(entry) = self.entries.get(path) else {
             return;
@@ -194,12 +194,12 @@ impl Pool {
         pause.into_iter().chain(members).min()
     }
 
-    /// Whether a connection has not answered for longer than anybody waits.
+    /// Whether a connection has not answered for longer than any download waits.
     pub(super) fn is_stalled(&self, now: Instant) -> bool {
         self.members.any_overdue(now, &self.config)
     }
 
-    /// What is to be done now, in this order.
+    /// The actions that are due now, in this order.
     pub(super) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
@@ -248,7 +248,7 @@ impl Pool {
         }
     }
 
-    /// Lets a connection take no new roots, and forgets those on it that nobody needs.
+    /// Lets a connection take no new roots, and forgets those on it that no download needs.
     fn retire(&mut self, id: ConnectionId) {
         if let Some(member) = self.members.get(id) {
             member.retired = true;
@@ -257,7 +257,7 @@ impl Pool {
         }
     }
 
-    /// Closes a retired connection that nobody needs.
+    /// Closes a retired connection that no download needs.
     fn settle(&mut self, id: ConnectionId) {
         if self.members.get(id).is_some_and(|member| member.is_spent()) {
             self.members.remove(id);

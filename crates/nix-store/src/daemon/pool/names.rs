@@ -1,4 +1,4 @@
-//! What paths, connections and those who wait are called.
+//! Names of paths, connections and waiting requests.
 
 use std::sync::Arc;
 

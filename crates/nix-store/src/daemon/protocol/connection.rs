@@ -48,12 +48,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(Self { stream, peer, awaiting_answer: false })
     }
 
-    /// What the daemon said about itself.
+    /// The version of the daemon, and whether it trusts us.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Keeps a store path (written in full) and what it refers to from being collected until this
+    /// Keeps a store path (written in full) and its references from being collected until this
     /// connection ends. The path need not be valid.
     ///
     /// The answer can take as long as a running deletion of that path.
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.stream.disturbance().await
     }
 
-    /// Sends a request, passes over what is said before the answer, and reads the answer.
+    /// Sends a request, passes over the messages before the answer, and reads the answer.
     async fn call<T>(
         &mut self,
         request: &Message,

@@ -1,4 +1,4 @@
-//! What can go wrong with the daemon.
+//! Failures of a connection to the daemon.
 
 use std::io;
 
@@ -31,7 +31,7 @@ pub enum DaemonError {
     /// connection is the safe choice.
     #[error("the daemon answered: {0}")]
     Refused(String),
-    /// What came was not the protocol, or nothing came any more.
+    /// The answer was not of the protocol, or broke off.
     #[error(transparent)]
     Wire(#[from] WireError),
 }

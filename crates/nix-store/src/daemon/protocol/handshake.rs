@@ -26,7 +26,7 @@ use super::wire::{Message, WireError, WireReader};
 const CLIENT_MAGIC: u64 = 0x6e69_7863;
 const DAEMON_MAGIC: u64 = 0x6478_696f;
 
-/// What a daemon said about itself and about us.
+/// The version of a daemon, and whether it trusts us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The protocol both sides use.

@@ -1,5 +1,5 @@
-//! What the daemon says before each answer: log lines, activities, and at last either "done" or an
-//! error. (In Nix's code this is what would go to the terminal, hence the name.)
+//! The messages of the daemon before each answer: log lines, activities, and at last either "done" or an
+//! error. (In Nix's code these go to the terminal, hence the name.)
 
 use tokio::io::AsyncRead;
 

@@ -1,7 +1,7 @@
-//! What the daemon says, made fit for one log line.
+//! Texts of the daemon, made fit for one log line.
 
 /// Longest text that is handed on, in characters.
-const LIMIT: usize = 600;
+const MAX_TEXT_BYTES: usize = 600;
 
 /// The text without terminal escapes and control characters, on one line, at most a few hundred
 /// characters long.
@@ -29,7 +29,7 @@ pub(super) fn plain(text: &[u8]) -> String {
                 length += 1;
             }
         }
-        if length >= LIMIT {
+        if length >= MAX_TEXT_BYTES {
             plain.push('…');
             break;
         }
@@ -37,7 +37,7 @@ pub(super) fn plain(text: &[u8]) -> String {
     plain
 }
 
-/// Passes over what follows an escape character.
+/// Passes over the sequence behind an escape character.
 fn skip_escape(rest: &mut std::str::Chars<'_>) {
     match rest.next() {
         Some('[') => skip_control_sequence(rest),
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn long_and_broken_text_is_cut_and_repaired() {
         let long = plain(&[b'x'; 100_000]);
-        assert_eq!(long.chars().count(), LIMIT + 1);
+        assert_eq!(long.chars().count(), MAX_TEXT_BYTES + 1);
         assert!(long.ends_with('…'));
         assert_eq!(plain(b"a\xffb"), "a\u{fffd}b");
     }

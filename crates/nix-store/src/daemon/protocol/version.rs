@@ -22,7 +22,7 @@ impl ProtocolVersion {
         self.minor
     }
 
-    /// What to go on with when the daemon announces `word`.
+    /// The version to go on with when the daemon announces `word`.
     pub(super) fn agree(word: u64) -> Result<Self, DaemonError> {
         let [minor, major, 0, 0, 0, 0, 0, 0] = word.to_le_bytes() else {
             return Err(WireError::Unexpected { what: "protocol version", value: word }.into());

@@ -11,11 +11,11 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// Longest text that is kept: versions, feature names, the messages of errors.
-pub(super) const TEXT_LIMIT: u64 = 1 << 20;
+pub(super) const MAX_TEXT_BYTES: u64 = 1 << 20;
 /// Longest text that is only passed over: log lines and the fields of activities.
-pub(super) const SKIPPED_TEXT_LIMIT: u64 = 64 << 20;
+pub(super) const MAX_SKIPPED_TEXT_BYTES: u64 = 64 << 20;
 /// Most items in any list of a message.
-pub(super) const LIST_LIMIT: u64 = 1 << 16;
+pub(super) const MAX_LIST_ITEMS: u64 = 1 << 16;
 
 /// Why the bytes from the daemon cannot be understood. The connection is of no more use.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum WireError {
     /// A length or count is larger than anything a real daemon sends.
     #[error("{what} of {len} is longer than the limit of {limit}")]
     TooLong {
-        /// What was being read.
+        /// The part of the message that was read.
         what: &'static str,
         /// The length or count that was announced.
         len: u64,
@@ -43,7 +43,7 @@ pub enum WireError {
     /// A number has no meaning where it stands.
     #[error("unexpected {what} {value:#x}")]
     Unexpected {
-        /// What was being read.
+        /// The part of the message that was read.
         what: &'static str,
         /// The value found there.
         value: u64,
@@ -112,7 +112,7 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
     /// When the stream ends or fails, or the count is absurd.
     pub(super) async fn count(&mut self) -> Result<u64, WireError> {
         let count = self.number().await?;
-        within("a list", count, LIST_LIMIT)
+        within("a list", count, MAX_LIST_ITEMS)
     }
 
     /// Reads a string.
@@ -120,7 +120,7 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
     /// # Errors
     /// When the stream ends or fails, the length is absurd, or the padding is not zero.
     pub(super) async fn string(&mut self) -> Result<Vec<u8>, WireError> {
-        let len = within("a string", self.number().await?, TEXT_LIMIT)?;
+        let len = within("a string", self.number().await?, MAX_TEXT_BYTES)?;
         let mut string = Vec::new();
         (&mut self.bytes).take(len).read_to_end(&mut string).await?;
         if string.len() as u64 != len {
@@ -135,7 +135,7 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
     /// # Errors
     /// As [`Self::string`].
     pub(super) async fn skip_string(&mut self) -> Result<(), WireError> {
-        let len = within("a string", self.number().await?, SKIPPED_TEXT_LIMIT)?;
+        let len = within("a string", self.number().await?, MAX_SKIPPED_TEXT_BYTES)?;
         let mut left = len;
         while left > 0 {
             let here = self.bytes.fill_buf().await?.len();
@@ -237,10 +237,10 @@ mod tests {
     #[tokio::test]
     async fn a_length_beyond_the_limit_is_refused_before_anything_is_read() {
         let message = Message::default().number(u64::MAX);
-        for limit in [TEXT_LIMIT, SKIPPED_TEXT_LIMIT, LIST_LIMIT] {
+        for limit in [MAX_TEXT_BYTES, MAX_SKIPPED_TEXT_BYTES, MAX_LIST_ITEMS] {
             let error = match limit {
-                TEXT_LIMIT => reader(&message).string().await.unwrap_err(),
-                SKIPPED_TEXT_LIMIT => reader(&message).skip_string().await.unwrap_err(),
+                MAX_TEXT_BYTES => reader(&message).string().await.unwrap_err(),
+                MAX_SKIPPED_TEXT_BYTES => reader(&message).skip_string().await.unwrap_err(),
                 _ => reader(&message).count().await.unwrap_err(),
             };
             assert!(matches!(error, WireError::TooLong { limit: l, .. } if l == limit));

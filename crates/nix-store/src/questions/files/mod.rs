@@ -23,11 +23,11 @@ use crate::{
     nar::{Root, Tree, is_executable, of_path, size},
 };
 
-/// What a directory is shown as, where it is there.
+/// The file that a directory is shown as, where it is there.
 const INDEX: &str = "index.html";
 
 impl LocalStore {
-    /// What is at `path` inside the store path with this hash part. Symbolic links are followed as long
+    /// The file or directory at `path` inside the store path with this hash part. Symbolic links are followed as long
     /// as they stay inside that store path; absolute ones have to begin with its full name. `None` when
     /// there is nothing, nothing that may be read, or neither a regular file nor a directory.
     ///
@@ -117,7 +117,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Opens what may be served; `None` when there is nothing, or nothing that this process may read.
+    /// Opens a file or directory; `None` when there is none that this process may read.
     fn open(&self, root: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>, CacheError> {
         match open_inside(root, self.root_name.as_bytes(), name) {
             Ok(file) => Ok(Some(file)),

@@ -16,7 +16,7 @@ use rns_formats::{HashPart, LogName, PathInfo, StorePath};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use self::unpack::{Unpacker, WHOLE, unpack};
+use self::unpack::{Unpacker, MAX_WHOLE_BYTES, unpack};
 use crate::{
     CacheError, Chunks, LocalStore,
     file_io::{
@@ -76,8 +76,8 @@ impl LocalStore {
                 let etag = etag.clone();
                 LogContents::Sized(Arc::new(FileBlob { file, path, len, etag }))
             }
-            // What is compressed is never much longer than the text.
-            true if len > WHOLE + WHOLE / 16 => streamed(&file, &path),
+            // A compressed log is never much longer than its text.
+            true if len > MAX_WHOLE_BYTES + MAX_WHOLE_BYTES / 16 => streamed(&file, &path),
             true => {
                 let permit = UNPACKING.acquire().await.map_err(|_| CacheError::ShuttingDown)?;
                 let unpacked = spawn_blocking(move || {

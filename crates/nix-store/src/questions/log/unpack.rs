@@ -14,15 +14,15 @@ use crate::{CacheError, file_io::chunks::Fill};
 
 /// A log that has no more bytes than this is unpacked before anything of it is sent, so that its length
 /// is known.
-pub(super) const WHOLE: u64 = 4 << 20;
+pub(super) const MAX_WHOLE_BYTES: u64 = 4 << 20;
 
-/// The whole log, unless it is longer than [`WHOLE`].
+/// The whole log, unless it is longer than [`MAX_WHOLE_BYTES`].
 pub(super) fn unpack(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Result<Option<Bytes>, CacheError> {
     let mut bytes = Vec::new();
-    let mut decoder = Unpacker::new(file, path).decoder.take(WHOLE + 1);
+    let mut decoder = Unpacker::new(file, path).decoder.take(MAX_WHOLE_BYTES + 1);
     decoder.read_to_end(&mut bytes).map_err(|error| cannot_unpack(path, &error))?;
     bytes.shrink_to_fit();
-    Ok((bytes.len() as u64 <= WHOLE).then(|| bytes.into()))
+    Ok((bytes.len() as u64 <= MAX_WHOLE_BYTES).then(|| bytes.into()))
 }
 
 /// A bzip2 file as text. It may have several streams, one after the other.

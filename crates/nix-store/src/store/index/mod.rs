@@ -1,6 +1,6 @@
-//! Indexes over the rows of the database, made when first asked for and extended by what is new.
+//! Indexes over the rows of the database, made at the first question and extended by new rows.
 //!
-//! The database has no index by NAR hash, and none of what is inside a path. Rows are numbered in the
+//! The database has no index by NAR hash, and none of the contents of a path. Rows are numbered in the
 //! order in which they are registered and a number is never used again, so an index knows from the last
 //! row it has seen where to go on.
 
@@ -20,14 +20,14 @@ use self::rows::Rows;
 use crate::{CacheError, db::Database};
 
 /// Rows that one question to the database takes, so that none takes long.
-const PAGE: i64 = 20_000;
+const MAX_PAGE_ROWS: i64 = 20_000;
 
 /// An index that is extended by one caller at a time. Clones share it.
 #[derive(Clone)]
 pub(crate) struct LazyIndex(Arc<Shared>);
 
 struct Shared {
-    /// What is indexed, for the log.
+    /// The name of the index, for the log.
     name: &'static str,
     rows: RwLock<Rows>,
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -42,11 +42,11 @@ struct Round {
     failure: Option<String>,
 }
 
-/// When a question was asked: what was registered before that, the answer has to know.
+/// When a question was asked: the answer has to know all rows from before.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked(u64);
 
-/// What of each row goes into an index: its number and a text, by the statement's two columns. The
+/// The statement that reads rows for an index: two columns, the number of the row and a text. The
 /// statement takes the rows behind `?1` in their order, at most `?2` of them.
 pub(crate) type Statement = &'static str;
 
@@ -83,18 +83,18 @@ impl LazyIndex {
         rows.is_full().then(|| rows.seen())
     }
 
-    /// Waits until nobody else extends the index, and keeps others from it.
+    /// Waits until no other caller extends the index, and keeps others from it.
     pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.0.turn).lock_owned().await
     }
 
-    /// Looks at the rows that are new, unless somebody did since the question was asked. `entries` makes
+    /// Looks at the rows that are new, unless another caller did since the question was asked. `entries` makes
     /// entries of rows, in their order, on a thread that may block.
     ///
     /// It goes on when the caller goes away, for the sake of the next.
     ///
     /// # Errors
-    /// `Unavailable` when the database does not answer; those who waited for the same attempt learn the same.
+    /// `Unavailable` when the database does not answer; callers that waited for the same attempt get the same error.
     pub(crate) async fn extend(
         &self,
         asked: Asked,
@@ -176,13 +176,13 @@ fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Resul
         .optional()?
         .unwrap_or(0);
     let mut statement = moment.prepare_cached(statement)?;
-    let mut found = statement.query((after, PAGE))?;
+    let mut found = statement.query((after, MAX_PAGE_ROWS))?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
-        // What is no text is no row that could be served.
+        // A row without a text could not be served.
         rows.push((row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default().to_owned()));
     }
-    let is_last = rows.len() < PAGE as usize;
+    let is_last = rows.len() < MAX_PAGE_ROWS as usize;
     let seen = rows.last().filter(|_| !is_last).map_or(highest, |last| last.0);
     Ok(Page { rows, seen, is_last })
 }
@@ -217,7 +217,7 @@ mod tests {
         Database::new(path.to_owned(), 2, Duration::from_millis(10), AbsentStore::Unavailable)
     }
 
-    /// Extends the index and counts how often somebody looked at rows.
+    /// Extends the index and counts how often rows were looked at.
     async fn extend(
         index: &LazyIndex,
         path: &Path,
@@ -247,7 +247,7 @@ mod tests {
         for question in burst {
             question.await.unwrap().unwrap();
         }
-        // Those who asked while the first one was at work cannot know what it saw.
+        // Questions from while the first one was at work need a second look.
         assert!(looks.load(Ordering::Relaxed) <= 2, "{looks:?}");
         assert_eq!(index.rows(1, 5, |_| true), [1]);
     }

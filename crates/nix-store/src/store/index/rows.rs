@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 /// How long a full index is left alone; then it is built anew, without the rows that are gone by then.
-const REBUILD: Duration = Duration::from_secs(3600);
+const REBUILD_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Entries of 16 bytes, sorted by key and then by row. Several rows may have the same key, and a key
-/// is only the beginning of what it stands for: every answer has to be checked against its row.
+/// is only the beginning of a hash: every answer has to be checked against its row.
 pub(super) struct Rows {
     entries: Vec<(u64, i64)>,
     /// Every row up to this one is in the index, if it belongs there.
@@ -42,7 +42,7 @@ impl Rows {
 
     /// Forgets everything that belongs to another database, or that has long been full.
     pub(super) fn begin(&mut self, database: Option<(u64, u64)>) {
-        if self.database != database || self.full.is_some_and(|since| since.elapsed() >= REBUILD) {
+        if self.database != database || self.full.is_some_and(|since| since.elapsed() >= REBUILD_INTERVAL) {
             self.clear();
             self.database = database;
         }

@@ -63,7 +63,7 @@ impl MissIndex {
             let (index, asked) = (&misses.index, misses.index.asked());
             let database = &misses.presence.database;
             let extended = index.extend(asked, database, database.path(), PATHS, entries).await;
-            // What does not fit cannot be known to be misses. The generation is the one from before.
+            // A full index proves no miss. The generation is the one from before.
             if extended.is_ok() && index.full_behind().is_none() {
                 misses.generation.store(generation, Ordering::Release);
             }

@@ -28,7 +28,7 @@ pub(crate) struct PathMemory {
     health: Arc<PathHealth>,
 }
 
-/// What is remembered of a path.
+/// The memory of a path.
 pub(crate) enum Remembered {
     /// Its row.
     Hit(VersionedRow),
@@ -54,7 +54,7 @@ impl PathMemory {
         }
     }
 
-    /// What is true of a path in this generation of the database, which is the present one; 0 is none. Never waits.
+    /// The memory of a path in this generation of the database, which is the present one; 0 is none. Never waits.
     pub(crate) fn get(&self, hash: &HashPart, generation: u64) -> Remembered {
         let row = || self.rows.current(hash, generation);
         self.remembered(hash, generation, row)

@@ -13,10 +13,10 @@ use super::{error::IssuerError, keys::KeySet};
 use crate::connection::tls;
 
 /// For one answer, from the look-up of the name to its last byte.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most that is read of one answer, in bytes.
-const LARGEST: u64 = 1 << 20;
+const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 /// The keys that an issuer says are its own.
 pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, IssuerError> {
@@ -86,7 +86,7 @@ fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, IssuerError> {
         .tls_config(tls)
         .https_only(place == Place::World)
         .max_redirects(0)
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(FETCH_TIMEOUT))
         .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION")));
     let config = if place == Place::Here { config.proxy(None) } else { config };
     Ok(config.build().new_agent())
@@ -95,7 +95,7 @@ fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, IssuerError> {
 fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, IssuerError> {
     let answer = agent.get(url).header("Accept", "application/json").call();
     answer
-        .and_then(|mut answer| answer.body_mut().with_config().limit(LARGEST).read_to_vec())
+        .and_then(|mut answer| answer.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec())
         .map_err(|err| IssuerError::Unreachable { url: url.to_owned(), source: Box::new(err) })
 }
 

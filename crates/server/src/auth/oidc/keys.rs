@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::error::KeySetError;
 
 /// Most keys that are looked at; issuers have a handful.
-const MOST: usize = 64;
+const MAX_KEYS: usize = 64;
 
 /// A public key.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl KeySet {
     pub(super) fn parse(json: &[u8]) -> Result<Self, KeySetError> {
         let set: Value = serde_json::from_slice(json)?;
         let list = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoList)?;
-        let keys: Vec<_> = list.iter().take(MOST).filter_map(Key::read).map(Arc::new).collect();
+        let keys: Vec<_> = list.iter().take(MAX_KEYS).filter_map(Key::read).map(Arc::new).collect();
         if keys.is_empty() {
             return Err(KeySetError::NoneUsable { total: list.len() });
         }

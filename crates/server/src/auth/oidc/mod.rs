@@ -27,13 +27,13 @@ use super::{Identity, Permissions, Principal};
 use crate::config::OidcProvider;
 
 /// Tokens that were found good and are known again by their hash.
-const REMEMBERED: usize = 4096;
+const MAX_REMEMBERED: usize = 4096;
 
 /// How much of the name that a token has for its holder is shown.
-const NAME: usize = 120;
+const MAX_NAME_CHARS: usize = 120;
 
 /// A token that was found good is looked at again after so many seconds.
-const LOOKED_AT_AGAIN: f64 = 3600.0;
+const RECHECK_SECONDS: f64 = 3600.0;
 
 /// Everybody else who vouches for the clients of one cache.
 pub(super) struct Oidc {
@@ -89,7 +89,7 @@ impl Oidc {
             issuer: Issuer::shared(&provider.issuer, provider.ca.as_deref()),
             config: provider.clone(),
         });
-        Self { providers: providers.collect(), remembered: Cache::new(REMEMBERED) }
+        Self { providers: providers.collect(), remembered: Cache::new(MAX_REMEMBERED) }
     }
 
     /// Whether anybody vouches for clients.
@@ -151,7 +151,7 @@ impl Oidc {
         let name = holder_name(&first.config.name, &claims).into();
         let allow = fitting.fold(Permissions::NONE, |all, provider| all | provider.config.allow);
         let holder = Principal { name, allow, paths: Arc::default() };
-        let until = token::end(&claims).min(token::seconds() + LOOKED_AT_AGAIN);
+        let until = token::end(&claims).min(token::seconds() + RECHECK_SECONDS);
         Ok(Some(Good { holder, issuer, key_id: token.key_id, key, until }))
     }
 }
@@ -177,7 +177,7 @@ fn unfitting(provider: &OidcProvider, claims: &Value) -> Option<String> {
 
 /// The begin of a text that others have made up, without signs that do something to a terminal.
 fn plain(text: &str) -> String {
-    text.chars().take(NAME).map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().take(MAX_NAME_CHARS).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// Who it is, for the log: the subject is a text that others have made up.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{keys::Key, signature::ACCEPTED};
 
 /// Clocks may differ by so many seconds.
-pub(super) const LEEWAY: u64 = 60;
+pub(super) const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
 
 /// A token of which nothing is known yet to be true.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl<'a> Unverified<'a> {
     /// Checks signature and times, and that the token is for one of these audiences. Returns what it claims.
     pub(super) fn verify(&self, key: &Key, audiences: &[&str]) -> Result<Value, Fault> {
         let mut wanted = Validation::new(key.algorithm);
-        wanted.leeway = LEEWAY;
+        wanted.leeway = MAX_CLOCK_SKEW_SECONDS;
         wanted.validate_nbf = true;
         wanted.set_issuer(&[&self.issuer]);
         wanted.set_audience(audiences);
@@ -72,7 +72,7 @@ impl<'a> Unverified<'a> {
                 _ => "a token of an issuer that is not as it should be",
             })?;
         match claims.claims.get("iat").map(Value::as_f64) {
-            Some(Some(issued)) if issued > seconds() + LEEWAY as f64 => {
+            Some(Some(issued)) if issued > seconds() + MAX_CLOCK_SKEW_SECONDS as f64 => {
                 Err("a token of an issuer from the future")
             }
             Some(None) => Err("a token of an issuer that is not as it should be"),
@@ -83,7 +83,7 @@ impl<'a> Unverified<'a> {
 
 /// When a token ends that was found good, in seconds.
 pub(super) fn end(claims: &Value) -> f64 {
-    claims.get("exp").and_then(Value::as_f64).unwrap_or_default() + LEEWAY as f64
+    claims.get("exp").and_then(Value::as_f64).unwrap_or_default() + MAX_CLOCK_SKEW_SECONDS as f64
 }
 
 /// Seconds since 1970.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::secret::PREFIX;
 
 /// The longest name, in characters.
-const LONGEST: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 
 /// What a token is called in its file, in the log and in metrics.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +14,7 @@ pub struct TokenName(Arc<str>);
 /// Why a text cannot name a token. What the text was is not said, since it may be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a name has 1 to {LONGEST} letters, digits, dots, underscores and dashes, and does not begin with `{PREFIX}`"
+    "a name has 1 to {MAX_NAME_BYTES} letters, digits, dots, underscores and dashes, and does not begin with `{PREFIX}`"
 )]
 pub struct NotAName;
 
@@ -25,7 +25,7 @@ impl TokenName {
     /// When it is none.
     pub fn parse(text: &str) -> Result<Self, NotAName> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let is_name = (1..=LONGEST).contains(&text.len())
+        let is_name = (1..=MAX_NAME_BYTES).contains(&text.len())
             && text.bytes().all(is_allowed)
             && !text.starts_with(PREFIX);
         is_name.then(|| Self(text.into())).ok_or(NotAName)

@@ -30,16 +30,16 @@ pub(crate) const NAME: &[u8] = b"h2";
 const MAX_STREAMS: u32 = 128;
 
 /// Bytes of the headers of a request.
-const MAX_HEADERS: u32 = 32 << 10;
+const MAX_HEADER_BYTES: u32 = 32 << 10;
 
 /// Bytes of all bodies that a client may send before they are read, until it was allowed to upload something.
-const WINDOW: u32 = 64 << 10;
+const MAX_UNREAD_BYTES: u32 = 64 << 10;
 
 /// The same from then on: what is on its way to a server 20 ms away, at a gigabit a second.
-const UPLOAD_WINDOW: u32 = 2 << 20;
+const MAX_UNREAD_UPLOAD_BYTES: u32 = 2 << 20;
 
 /// Bytes of one body that a client may send before they are read.
-const STREAM_WINDOW: u32 = 1 << 20;
+const MAX_UNREAD_BODY_BYTES: u32 = 1 << 20;
 
 /// Bytes of a stream that may wait in memory until the connection takes them.
 const MAX_SEND_BUFFER: usize = 64 << 10;
@@ -75,9 +75,9 @@ pub(crate) async fn serve<T, S>(
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADERS)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .initial_window_size(MAX_UNREAD_BODY_BYTES)
+        .initial_connection_window_size(MAX_UNREAD_BYTES)
         .max_send_buffer_size(MAX_SEND_BUFFER);
     let Ok(Ok(mut streams)) = timeout(timeouts.header, builder.handshake(io)).await else { return };
     // Dropping it ends what is still being answered.
@@ -100,7 +100,7 @@ pub(crate) async fn serve<T, S>(
                 });
             }
             Some(_) = answering.join_next() => {}
-            () = of.uploads.notified() => streams.set_target_window_size(UPLOAD_WINDOW),
+            () = of.uploads.notified() => streams.set_target_window_size(MAX_UNREAD_UPLOAD_BYTES),
             () = &mut stopping, if !is_stopping => {
                 is_stopping = true;
                 streams.graceful_shutdown();

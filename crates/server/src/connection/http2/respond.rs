@@ -21,13 +21,13 @@ use h2::{Reason, SendStream, server::SendResponse};
 use tokio::time::timeout;
 
 use super::timeouts::Timeouts;
-use crate::{connection::open::UNDER_PRESSURE, router::service::Answered};
+use crate::{connection::open::PRESSURE_STALL_TIMEOUT, router::service::Answered};
 
 /// Bytes that are asked for at a time to be sent.
-const PIECE: usize = 64 << 10;
+const MAX_PIECE_BYTES: usize = 64 << 10;
 
 /// How often it is looked whether the client has taken nothing for too long.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why a stream ends before its answer does.
 enum Ended {
@@ -110,7 +110,7 @@ async fn send(
         // Why it broke off has been told.
         let mut chunk = chunk.map_err(|_| Ended::Here(Reason::INTERNAL_ERROR))?;
         while !chunk.is_empty() {
-            let room = room(stream, chunk.len().min(PIECE), timeouts).await?;
+            let room = room(stream, chunk.len().min(MAX_PIECE_BYTES), timeouts).await?;
             stream.send_data(chunk.split_to(room.min(chunk.len())), false)?;
         }
     }
@@ -129,14 +129,14 @@ async fn room(
     }
     let since = Instant::now();
     loop {
-        match timeout(LOOK, poll_fn(|cx| stream.poll_capacity(cx))).await {
+        match timeout(POLL_INTERVAL, poll_fn(|cx| stream.poll_capacity(cx))).await {
             Ok(Some(Ok(0))) => {}
             Ok(Some(Ok(room))) => return Ok(room),
             Ok(Some(Err(_)) | None) => return Err(Ended::ByClient),
             Err(_) => {
                 let waited = since.elapsed();
                 let is_stalled = waited >= timeouts.stall
-                    || waited >= UNDER_PRESSURE && timeouts.pressure.take();
+                    || waited >= PRESSURE_STALL_TIMEOUT && timeouts.pressure.take();
                 if is_stalled {
                     return Err(Ended::Here(Reason::CANCEL));
                 }

@@ -8,7 +8,7 @@ use super::rate::Rate;
 use crate::config::ClientLimits;
 
 /// How long a request waits for its turn before it is sent away: as long as a client that is told to come back would.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The account of an address or of a token.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Account {
     /// Waits for the turn of a request. It lasts until what is returned is dropped.
     pub(crate) async fn admit(&self) -> Result<Option<OwnedSemaphorePermit>, TooMuch> {
         if let Some(rate) = &self.requests {
-            let wait = rate.take(1, PATIENCE).ok_or(TooMuch)?;
+            let wait = rate.take(1, ADMISSION_TIMEOUT).ok_or(TooMuch)?;
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
@@ -44,7 +44,7 @@ impl Account {
         match &self.at_once {
             None => Ok(None),
             Some(turns) => {
-                let turn = tokio::time::timeout(PATIENCE, Arc::clone(turns).acquire_owned()).await;
+                let turn = tokio::time::timeout(ADMISSION_TIMEOUT, Arc::clone(turns).acquire_owned()).await;
                 turn.map_err(|_| TooMuch)?.map(Some).map_err(|_| TooMuch)
             }
         }

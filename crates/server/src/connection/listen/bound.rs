@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Connections that may wait to be accepted. The kernel cuts it down to `net.core.somaxconn`.
-pub(crate) const BACKLOG: i32 = 4096;
+pub(crate) const MAX_BACKLOG: i32 = 4096;
 
 /// A socket that is bound and listening.
 #[derive(Debug)]

@@ -115,23 +115,23 @@ mod tests {
 
     use super::*;
 
-    const STALL: Duration = Duration::from_secs(900);
+    const STALL_TIMEOUT: Duration = Duration::from_secs(900);
 
     #[test]
     fn names_mark_tls_nginx_and_watchers() {
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let plain = from_tcp(listener(), "http", STALL).unwrap();
+        let plain = from_tcp(listener(), "http", STALL_TIMEOUT).unwrap();
         assert!(!plain.tls && plain.url.starts_with("http://127.0.0.1:"));
         assert_eq!(plain.purpose, Purpose::Clients);
-        assert_eq!(from_tcp(listener(), "nginx", STALL).unwrap().purpose, Purpose::Nginx);
-        assert_eq!(from_tcp(listener(), "metrics", STALL).unwrap().purpose, Purpose::Metrics);
-        let tls = from_tcp(listener(), "tls", STALL).unwrap();
+        assert_eq!(from_tcp(listener(), "nginx", STALL_TIMEOUT).unwrap().purpose, Purpose::Nginx);
+        assert_eq!(from_tcp(listener(), "metrics", STALL_TIMEOUT).unwrap().purpose, Purpose::Metrics);
+        let tls = from_tcp(listener(), "tls", STALL_TIMEOUT).unwrap();
         assert!(tls.tls && tls.url.starts_with("https://127.0.0.1:"));
     }
 
     #[test]
     fn passed_tcp_sockets_get_the_options_too() {
-        let bound = from_tcp(TcpListener::bind("127.0.0.1:0").unwrap(), "", STALL).unwrap();
+        let bound = from_tcp(TcpListener::bind("127.0.0.1:0").unwrap(), "", STALL_TIMEOUT).unwrap();
         let ListeningSocket::Tcp(listener) = bound.socket else { unreachable!() };
         assert_eq!(sockopt::tcp_user_timeout(&listener).unwrap(), 900_000);
     }

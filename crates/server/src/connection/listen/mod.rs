@@ -101,7 +101,7 @@ impl Addresses<'_> {
 mod tests {
     use super::*;
 
-    const STALL: Duration = Duration::from_secs(900);
+    const STALL_TIMEOUT: Duration = Duration::from_secs(900);
 
     const fn clients(clients: &[Listener]) -> Wanted<'_> {
         Wanted { clients, nginx: &[], watchers: &[] }
@@ -120,7 +120,7 @@ mod tests {
             tcp("127.0.0.1:0", false),
             Listener::Unix { path: path.clone(), mode: 0o660 },
         ];
-        let bound = open(clients(&listeners), STALL).unwrap();
+        let bound = open(clients(&listeners), STALL_TIMEOUT).unwrap();
         let urls: Vec<_> = bound.iter().map(|bound| bound.url.as_str()).collect();
         assert!(urls[0].starts_with("http://127.0.0.1:"), "{urls:?}");
         assert!(!urls[0].ends_with(":0"), "the real port is shown: {urls:?}");
@@ -132,12 +132,12 @@ mod tests {
     fn an_optional_address_may_be_missing_and_another_may_not() {
         // 192.0.2.0/24 is reserved for documentation: no machine has it.
         let missing = tcp("192.0.2.1:0", true);
-        let bound = open(clients(&[tcp("127.0.0.1:0", false), missing.clone()]), STALL).unwrap();
+        let bound = open(clients(&[tcp("127.0.0.1:0", false), missing.clone()]), STALL_TIMEOUT).unwrap();
         assert_eq!(bound.len(), 1);
 
-        let err = open(clients(&[missing]), STALL).unwrap_err();
+        let err = open(clients(&[missing]), STALL_TIMEOUT).unwrap_err();
         assert!(matches!(err, ListenError::Nowhere), "{err}");
-        let err = open(clients(&[tcp("192.0.2.1:0", false)]), STALL).unwrap_err();
+        let err = open(clients(&[tcp("192.0.2.1:0", false)]), STALL_TIMEOUT).unwrap_err();
         assert!(err.to_string().contains("192.0.2.1:0"), "{err}");
     }
 
@@ -153,16 +153,16 @@ mod tests {
             nginx: &[nginx],
             watchers: &[watch, tcp("127.0.0.1:0", false)],
         };
-        let purposes: Vec<_> = open(wanted, STALL).unwrap().iter().map(|one| one.purpose).collect();
+        let purposes: Vec<_> = open(wanted, STALL_TIMEOUT).unwrap().iter().map(|one| one.purpose).collect();
         assert_eq!(purposes[..2], [Purpose::Nginx, Purpose::Clients]);
         assert!(purposes.len() > 2 && purposes[2..].iter().all(|one| *one == Purpose::Metrics));
-        let err = open(Wanted { clients: &[], ..wanted }, STALL).unwrap_err();
+        let err = open(Wanted { clients: &[], ..wanted }, STALL_TIMEOUT).unwrap_err();
         assert!(matches!(err, ListenError::Nowhere), "{err}");
     }
 
     #[test]
     fn inherited_alone_says_when_nothing_was_passed() {
-        let err = open(clients(&[Listener::Inherited]), STALL).unwrap_err();
+        let err = open(clients(&[Listener::Inherited]), STALL_TIMEOUT).unwrap_err();
         assert!(err.to_string().contains("LISTEN_FDS"), "{err}");
     }
 

@@ -20,12 +20,12 @@ use rustix::{
 };
 
 use super::{
-    bound::{BACKLOG, Bound, ListeningSocket, Purpose, SocketFile},
+    bound::{MAX_BACKLOG, Bound, ListeningSocket, Purpose, SocketFile},
     error::ListenError,
 };
 
 /// Longest path that fits into the kernel's socket address, in bytes.
-const PATH_MAX: usize = 107;
+const MAX_PATH_BYTES: usize = 107;
 
 pub(super) fn bind(path: &Path, mode: u32) -> Result<Bound, ListenError> {
     let _lock = lock_directory(path);
@@ -50,7 +50,7 @@ fn open(path: &Path, mode: u32) -> rustix::io::Result<(UnixListener, SocketFile)
         SocketFile::new(path, &metadata)
     };
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|err| errno(&err))?;
-    listen(&socket, BACKLOG)?;
+    listen(&socket, MAX_BACKLOG)?;
     Ok((UnixListener::from(socket), file))
 }
 
@@ -106,7 +106,7 @@ fn explain(path: &Path, errno: Errno) -> ListenError {
             bad(&format!("{directory} does not exist; `mkdir -p {directory}` makes it"))
         }
         Errno::NAMETOOLONG | Errno::INVAL => bad(&format!(
-            "the path has {} bytes and the kernel takes {PATH_MAX} at most",
+            "the path has {} bytes and the kernel takes {MAX_PATH_BYTES} at most",
             path.as_os_str().len()
         )),
         other => ListenError::Other { address, source: other.into() },

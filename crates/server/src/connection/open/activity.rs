@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::config::Limits;
 
 /// A client that takes nothing for this long may be sent away in favour of another.
-pub(crate) const UNDER_PRESSURE: Duration = Duration::from_secs(10);
+pub(crate) const PRESSURE_STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one connection does. Its task notes that, and others look at it.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Activity {
         if self.is_busy() {
             return None;
         }
-        if self.head.lasts(now).is_some_and(|head| head >= limits.header_timeout + GRACE) {
+        if self.head.lasts(now).is_some_and(|head| head >= limits.header_timeout + HEAD_GRACE_TIMEOUT) {
             return Some(Overdue::Head);
         }
         self.quiet
@@ -169,7 +169,7 @@ impl Activity {
 
     /// For how long the client has taken nothing, if that is long.
     pub(super) fn stalled(&self) -> Option<Duration> {
-        self.blocked.lasts(self.now()).filter(|blocked| *blocked >= UNDER_PRESSURE)
+        self.blocked.lasts(self.now()).filter(|blocked| *blocked >= PRESSURE_STALL_TIMEOUT)
     }
 
     /// For how long it could have been spared; `None` when it is needed.
@@ -200,7 +200,7 @@ impl Activity {
 }
 
 /// The framework answers the first head that is late with 408, which it shall have time for.
-const GRACE: Duration = Duration::from_millis(500);
+const HEAD_GRACE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// For how long a connection could have been spared. What is greater goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ mod roster;
 mod watched;
 
 pub(crate) use self::{
-    activity::{Activity, UNDER_PRESSURE},
+    activity::{Activity, PRESSURE_STALL_TIMEOUT},
     handshakes::Handshakes,
     roster::{MAX_METRICS_CONNECTIONS, OpenConnection, Roster},
     watched::Watched,

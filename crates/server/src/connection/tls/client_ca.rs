@@ -1,6 +1,6 @@
 //! Who vouches for the certificates of clients, exchanged while connections are open.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use rustls::{
@@ -10,14 +10,14 @@ use rustls::{
     crypto::{verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, UnixTime},
     server::{
-        VerifierBuilderError, WebPkiClientVerifier,
+        WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
 
 use super::{
     crypto::provider,
-    error::{Role, TlsError},
+    error::{Role, TlsError, TlsProblem},
     pem::certificates,
 };
 use crate::config::TlsFiles;
@@ -32,22 +32,20 @@ pub(crate) struct ClientCa(Arc<ArcSwapOption<Vouching>>);
 /// Loads the certificates that vouch for those of clients, if there are to be any.
 pub(super) fn load(files: &TlsFiles) -> Result<Option<Vouching>, TlsError> {
     let Some(path) = &files.client_ca else { return Ok(None) };
-    let vouching = certificates(path).map_err(|error| error.to_string()).and_then(|certificates| {
-        let mut roots = RootCertStore::empty();
-        for (index, certificate) in certificates.into_iter().enumerate() {
-            roots.add(certificate).map_err(|err| {
-                format!("certificate {} in it cannot vouch for others: {err}", index + 1)
-            })?;
-        }
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-            .build()
-            .map_err(|err: VerifierBuilderError| err.to_string())
-    });
-    vouching.map(Some).map_err(|problem| TlsError {
+    vouching(path).map(Some).map_err(|problem| TlsError {
         path: path.clone(),
         role: Role::ClientCa,
         problem,
     })
+}
+
+fn vouching(path: &Path) -> Result<Vouching, TlsProblem> {
+    let mut roots = RootCertStore::empty();
+    for (certificate, number) in certificates(path)?.into_iter().zip(1..) {
+        roots.add(certificate).map_err(|error| TlsProblem::BadCa { number, error })?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    Ok(verifier.build().map_err(TlsProblem::RefusedCa)?)
 }
 
 impl ClientCa {

@@ -26,7 +26,7 @@ pub(crate) use self::{
     crypto::provider,
     pem::{PemError, certificates},
 };
-use self::{error::Role, pem::private_key, tickets::Tickets};
+use self::{error::{Role, TlsProblem}, pem::private_key, tickets::Tickets};
 use crate::config::TlsFiles;
 
 /// Reads the files and checks that they are usable and belong together.
@@ -55,9 +55,9 @@ pub fn check_validity(files: &TlsFiles, now: SystemTime) -> Result<(), TlsError>
     };
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let problem = if validity.not_after.to_unix_duration() < now {
-        format!("it expired on {}, so clients refuse it", validity.not_after)
+        TlsProblem::Expired(validity.not_after)
     } else if validity.not_before.to_unix_duration() > now {
-        format!("it is not valid before {}, so clients refuse it", validity.not_before)
+        TlsProblem::NotYetValid(validity.not_before)
     } else {
         return Ok(());
     };
@@ -131,31 +131,20 @@ impl StagedCertificate {
 }
 
 fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
-    let chain = certificates(&files.certificate).map_err(|error| TlsError {
-        path: files.certificate.clone(),
-        role: Role::Certificate,
-        problem: error.to_string(),
-    })?;
+    let in_certificate =
+        |problem| TlsError { path: files.certificate.clone(), role: Role::Certificate, problem };
+    let chain = certificates(&files.certificate).map_err(|error| in_certificate(error.into()))?;
     let in_key = |problem| TlsError { path: files.key.clone(), role: Role::Key, problem };
-    let key = private_key(&files.key).map_err(|error| in_key(error.to_string()))?;
-    let key = provider().key_provider.load_private_key(key).map_err(|err| {
-        in_key(format!(
-            "it is not a key of a kind that TLS servers use (RSA, ECDSA, Ed25519): {err}"
-        ))
-    })?;
+    let key = private_key(&files.key).map_err(|error| in_key(error.into()))?;
+    let key = provider().key_provider.load_private_key(key);
+    let key = key.map_err(|error| in_key(TlsProblem::UnknownKeyKind(error)))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(in_key(format!(
-            "it does not belong to the first certificate in {}; the server's own certificate comes \
-             first there, then those that signed it",
-            files.certificate.display()
-        ))),
-        Err(err) => Err(TlsError {
-            path: files.certificate.clone(),
-            role: Role::Certificate,
-            problem: format!("its first certificate cannot be read: {err}"),
-        }),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            Err(in_key(TlsProblem::OtherKey { certificate: files.certificate.clone() }))
+        }
+        Err(error) => Err(in_certificate(TlsProblem::UnreadableCertificate(error))),
     }
 }
 
