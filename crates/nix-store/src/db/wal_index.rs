@@ -66,7 +66,8 @@ impl WalIndex {
         let moment = |at: u64, with: u64| (with << 48) | (at & ((1 << 48) - 1));
         if let Some(with) = with {
             let named = self.named.load(Ordering::Acquire);
-            let since = now.saturating_sub(u64::try_from(NAME_CHECK_INTERVAL.as_millis()).unwrap_or(0));
+            let since =
+                now.saturating_sub(u64::try_from(NAME_CHECK_INTERVAL.as_millis()).unwrap_or(0));
             if named != 0 && named >= moment(since, with) && named <= moment(now, with) {
                 return true;
             }

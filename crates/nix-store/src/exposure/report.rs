@@ -120,7 +120,12 @@ mod tests {
 
     fn evaluation(fixture: &FixtureStore, policy: &Arc<ExposurePolicy>) -> Evaluation {
         let source = Source {
-            database: Database::new(fixture.database(), 1, REPORT_INTERVAL, AbsentStore::Unavailable),
+            database: Database::new(
+                fixture.database(),
+                1,
+                REPORT_INTERVAL,
+                AbsentStore::Unavailable,
+            ),
             file: fixture.database(),
             store_dir: fixture.store_dir().clone(),
             real_dir: fixture.real_dir(),

@@ -99,7 +99,10 @@ mod tests {
             assert_eq!(shown(&[bad]), Credential::Unreadable, "{bad:?}");
         }
         assert_eq!(shown(&["Bearer a", "Bearer b"]), Credential::Unreadable);
-        assert_eq!(shown(&[&format!("Bearer {}", "x".repeat(MAX_HEADER_BYTES))]), Credential::Unreadable);
+        assert_eq!(
+            shown(&[&format!("Bearer {}", "x".repeat(MAX_HEADER_BYTES))]),
+            Credential::Unreadable
+        );
     }
 
     #[test]

@@ -265,7 +265,11 @@ impl Reloader {
         let awaited = self.tls_changing
             || self.tls_refused
             || self.state.caches.load().all().any(|cache| cache.are_keys_refused());
-        if has_tokens || has_client_ca || awaited { REVOCATION_POLL_INTERVAL } else { POLL_INTERVAL }
+        if has_tokens || has_client_ca || awaited {
+            REVOCATION_POLL_INTERVAL
+        } else {
+            POLL_INTERVAL
+        }
     }
 
     /// Loads keys that have changed, and those that could not be used the last time: what kept them from that need not be seen

@@ -36,7 +36,8 @@ pub(crate) fn make_room(connections: usize, downloads: usize) -> usize {
 fn fitting(limit: Option<u64>, downloads: usize) -> usize {
     let Some(limit) = limit else { return usize::MAX };
     let downloads = u64::try_from(downloads).unwrap_or(u64::MAX);
-    let reserved = downloads.saturating_mul(DESCRIPTORS_PER_DOWNLOAD).saturating_add(OWN_DESCRIPTORS);
+    let reserved =
+        downloads.saturating_mul(DESCRIPTORS_PER_DOWNLOAD).saturating_add(OWN_DESCRIPTORS);
     // Where the limit is tight, both get half.
     let rest = limit.saturating_sub(reserved).max(limit / 2);
     usize::try_from(rest).unwrap_or(usize::MAX).max(1)

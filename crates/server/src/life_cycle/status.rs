@@ -54,7 +54,8 @@ impl Status {
             Ok(()) => Vec::new(),
             Err(reasons) => reasons.iter().map(ToString::to_string).collect(),
         };
-        self.next_look = Instant::now() + if problems.is_empty() { POLL_INTERVAL } else { NOT_READY_POLL_INTERVAL };
+        self.next_look = Instant::now()
+            + if problems.is_empty() { POLL_INTERVAL } else { NOT_READY_POLL_INTERVAL };
         self.problems = problems;
     }
 }

@@ -188,7 +188,8 @@ impl Members {
             }
             useful += usize::from(!member.retired && !overdue);
         }
-        useful < config.connections && self.by_id.len() < config.connections * MAX_OPEN_PER_CONNECTION
+        useful < config.connections
+            && self.by_id.len() < config.connections * MAX_OPEN_PER_CONNECTION
     }
 
     /// Whether something that we wait for may still come in time.

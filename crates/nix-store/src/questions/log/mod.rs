@@ -16,7 +16,7 @@ use rns_formats::{HashPart, LogName, PathInfo, StorePath};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use self::unpack::{Unpacker, MAX_WHOLE_BYTES, unpack};
+use self::unpack::{MAX_WHOLE_BYTES, Unpacker, unpack};
 use crate::{
     CacheError, Chunks, LocalStore,
     file_io::{

@@ -42,7 +42,9 @@ impl Rows {
 
     /// Forgets everything that belongs to another database, or that has long been full.
     pub(super) fn begin(&mut self, database: Option<(u64, u64)>) {
-        if self.database != database || self.full.is_some_and(|since| since.elapsed() >= REBUILD_INTERVAL) {
+        if self.database != database
+            || self.full.is_some_and(|since| since.elapsed() >= REBUILD_INTERVAL)
+        {
             self.clear();
             self.database = database;
         }

@@ -95,7 +95,9 @@ fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, IssuerError> {
 fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, IssuerError> {
     let answer = agent.get(url).header("Accept", "application/json").call();
     answer
-        .and_then(|mut answer| answer.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec())
+        .and_then(|mut answer| {
+            answer.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec()
+        })
         .map_err(|err| IssuerError::Unreachable { url: url.to_owned(), source: Box::new(err) })
 }
 

@@ -44,7 +44,9 @@ impl Account {
         match &self.at_once {
             None => Ok(None),
             Some(turns) => {
-                let turn = tokio::time::timeout(ADMISSION_TIMEOUT, Arc::clone(turns).acquire_owned()).await;
+                let turn =
+                    tokio::time::timeout(ADMISSION_TIMEOUT, Arc::clone(turns).acquire_owned())
+                        .await;
                 turn.map_err(|_| TooMuch)?.map(Some).map_err(|_| TooMuch)
             }
         }

@@ -124,7 +124,10 @@ mod tests {
         assert!(!plain.tls && plain.url.starts_with("http://127.0.0.1:"));
         assert_eq!(plain.purpose, Purpose::Clients);
         assert_eq!(from_tcp(listener(), "nginx", STALL_TIMEOUT).unwrap().purpose, Purpose::Nginx);
-        assert_eq!(from_tcp(listener(), "metrics", STALL_TIMEOUT).unwrap().purpose, Purpose::Metrics);
+        assert_eq!(
+            from_tcp(listener(), "metrics", STALL_TIMEOUT).unwrap().purpose,
+            Purpose::Metrics
+        );
         let tls = from_tcp(listener(), "tls", STALL_TIMEOUT).unwrap();
         assert!(tls.tls && tls.url.starts_with("https://127.0.0.1:"));
     }

@@ -132,7 +132,8 @@ mod tests {
     fn an_optional_address_may_be_missing_and_another_may_not() {
         // 192.0.2.0/24 is reserved for documentation: no machine has it.
         let missing = tcp("192.0.2.1:0", true);
-        let bound = open(clients(&[tcp("127.0.0.1:0", false), missing.clone()]), STALL_TIMEOUT).unwrap();
+        let bound =
+            open(clients(&[tcp("127.0.0.1:0", false), missing.clone()]), STALL_TIMEOUT).unwrap();
         assert_eq!(bound.len(), 1);
 
         let err = open(clients(&[missing]), STALL_TIMEOUT).unwrap_err();
@@ -153,7 +154,8 @@ mod tests {
             nginx: &[nginx],
             watchers: &[watch, tcp("127.0.0.1:0", false)],
         };
-        let purposes: Vec<_> = open(wanted, STALL_TIMEOUT).unwrap().iter().map(|one| one.purpose).collect();
+        let purposes: Vec<_> =
+            open(wanted, STALL_TIMEOUT).unwrap().iter().map(|one| one.purpose).collect();
         assert_eq!(purposes[..2], [Purpose::Nginx, Purpose::Clients]);
         assert!(purposes.len() > 2 && purposes[2..].iter().all(|one| *one == Purpose::Metrics));
         let err = open(Wanted { clients: &[], ..wanted }, STALL_TIMEOUT).unwrap_err();

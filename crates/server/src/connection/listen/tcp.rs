@@ -18,7 +18,7 @@ use super::{
 
 /// Time without a packet after which the kernel asks whether the peer is still there, and the time
 /// between such questions.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 pub(super) fn bind(
@@ -69,7 +69,7 @@ fn tune(listener: impl AsFd, stall: Duration) -> io::Result<()> {
     let millis = u32::try_from(stall.as_millis()).unwrap_or(u32::MAX);
     sockopt::set_tcp_nodelay(&listener, true)?;
     sockopt::set_socket_keepalive(&listener, true)?;
-    sockopt::set_tcp_keepidle(&listener, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepidle(&listener, KEEPALIVE_IDLE_TIMEOUT)?;
     sockopt::set_tcp_keepintvl(&listener, KEEPALIVE_INTERVAL)?;
     sockopt::set_tcp_user_timeout(&listener, millis)?;
     Ok(())
@@ -105,7 +105,7 @@ mod tests {
         let (_client, server) = connection(Duration::from_secs(900));
         assert!(sockopt::tcp_nodelay(&server).unwrap());
         assert!(sockopt::socket_keepalive(&server).unwrap());
-        assert_eq!(sockopt::tcp_keepidle(&server).unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(sockopt::tcp_keepidle(&server).unwrap(), KEEPALIVE_IDLE_TIMEOUT);
         assert_eq!(sockopt::tcp_keepintvl(&server).unwrap(), KEEPALIVE_INTERVAL);
         assert_eq!(sockopt::tcp_user_timeout(&server).unwrap(), 900_000);
     }

@@ -20,7 +20,7 @@ use rustix::{
 };
 
 use super::{
-    bound::{MAX_BACKLOG, Bound, ListeningSocket, Purpose, SocketFile},
+    bound::{Bound, ListeningSocket, MAX_BACKLOG, Purpose, SocketFile},
     error::ListenError,
 };
 

@@ -158,7 +158,11 @@ impl Activity {
         if self.is_busy() {
             return None;
         }
-        if self.head.lasts(now).is_some_and(|head| head >= limits.header_timeout + HEAD_GRACE_TIMEOUT) {
+        if self
+            .head
+            .lasts(now)
+            .is_some_and(|head| head >= limits.header_timeout + HEAD_GRACE_TIMEOUT)
+        {
             return Some(Overdue::Head);
         }
         self.quiet

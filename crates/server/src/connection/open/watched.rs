@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     Roster,
-    roster::{MAX_USUAL_HEAD_BYTES, LongHead},
+    roster::{LongHead, MAX_USUAL_HEAD_BYTES},
 };
 use crate::{connection::info::ConnectionInfo, fast_path::Socket};
 
@@ -57,7 +57,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = room.filled().len();
         let read = Pin::new(&mut this.socket).poll_read(cx, room);
         let bytes = room.filled().len() - before;
-        if bytes > 0 && this.of.activity.read(bytes) > MAX_USUAL_HEAD_BYTES && this.long_head.is_none() {
+        if bytes > 0
+            && this.of.activity.read(bytes) > MAX_USUAL_HEAD_BYTES
+            && this.long_head.is_none()
+        {
             this.long_head = this.roster.long_head();
             if this.long_head.is_none() {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));

@@ -45,7 +45,7 @@ fn vouching(path: &Path) -> Result<Vouching, TlsProblem> {
         roots.add(certificate).map_err(|error| TlsProblem::BadCa { number, error })?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-    Ok(verifier.build().map_err(TlsProblem::RefusedCa)?)
+    verifier.build().map_err(TlsProblem::RefusedCa)
 }
 
 impl ClientCa {

@@ -26,7 +26,11 @@ pub(crate) use self::{
     crypto::provider,
     pem::{PemError, certificates},
 };
-use self::{error::{Role, TlsProblem}, pem::private_key, tickets::Tickets};
+use self::{
+    error::{Role, TlsProblem},
+    pem::private_key,
+    tickets::Tickets,
+};
 use crate::config::TlsFiles;
 
 /// Reads the files and checks that they are usable and belong together.
