@@ -1,8 +1,8 @@
 //! The HTTP side of rust-nix-serve.
 //!
-//! A request goes one way: [`router`] names what is asked for (the grammar is in `rns_formats::url`), [`auth`] decides
+//! A request goes one way: [`router`] names the resource (the grammar is in `rns_formats::url`), [`auth`] decides
 //! whether the client may have it, a file in `router/routes` asks one question, and [`response`] turns the result into
-//! status, headers and body. On kept connections without TLS, [`fast_path`] answers what it knows before actix-web sees
+//! status, headers and body. On kept connections without TLS, [`fast_path`] answers from memory before actix-web sees
 //! the request.
 
 pub mod auth;

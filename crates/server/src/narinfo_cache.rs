@@ -1,6 +1,6 @@
 //! Narinfos that were rendered before, and are still true.
 //!
-//! Rendering costs a question to the cache, a signature for each key, and formatting. What was rendered is kept as bytes with
+//! Rendering costs a question to the cache, a signature for each key, and formatting. The result is kept as bytes with
 //! the state of the keys and of the record that it was made from (both read before it was made). While the cache says that
 //! the record is of the same state, the answer is a look-up in memory.
 
@@ -21,7 +21,7 @@ pub(crate) struct CachedNarinfo {
     version: Version,
 }
 
-/// What a narinfo was made from.
+/// The versions of everything that a narinfo was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     /// The cache that shows it.

@@ -126,7 +126,7 @@ fn a_token_for_something_else_is_forbidden_and_not_wrong() {
         assert_eq!(get_with(&server, &watcher, &target).status(), expected, "{target}");
     }
     assert_refusal(&get_with(&server, &reader, "/metrics"), 403);
-    assert_logged(&server, "token pusher does not allow what was asked for: read");
+    assert_logged(&server, "token pusher lacks the permission: read");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn a_job_is_known_by_what_its_service_says_of_it() {
     for (token, why) in [
         (
             rsa.sign(&github(&issuer, "organisation/repo")),
-            "does not claim what it must: for access.oidc.",
+            "without a claim that it needs: for access.oidc.",
         ),
         (
             with(of_github.clone(), "ref", json!("refs/heads/feature")),

@@ -69,7 +69,7 @@ impl Access {
         self.file.is_some() || !self.subjects.is_empty() || self.oidc.is_any()
     }
 
-    /// What keeps clients from being known, for the operator; empty when all is well.
+    /// Problems of tokens, for the operator; empty when there is none.
     pub(crate) fn problems(&self) -> Vec<String> {
         self.tokens.load().as_ref().as_ref().err().map(ToString::to_string).into_iter().collect()
     }
@@ -89,7 +89,7 @@ impl Access {
     /// Reads the file of tokens again, and lets them in after they were prepared for. Returns how many there are.
     ///
     /// # Errors
-    /// What is wrong with it; the tokens stay as they were.
+    /// The problem of the file; the tokens stay as they were.
     pub(crate) fn reload_tokens(
         &self,
         prepare: impl FnOnce(&Tokens),
@@ -103,7 +103,7 @@ impl Access {
         Ok(number)
     }
 
-    /// What the certificate of a client is worth here. One that no rule is about is good, and allows nothing.
+    /// The identity by the certificate of a client. One that no rule is about is good, and allows nothing.
     pub(super) fn certificate_identity(&self, certificate: &ClientCertificate) -> Identity {
         match certificate {
             ClientCertificate::None => Identity::Anonymous,
@@ -118,7 +118,7 @@ impl Access {
         }
     }
 
-    /// What the credential of a request is worth here.
+    /// The identity by the credential of a request.
     pub(super) async fn identity(&self, credential: &Credential, headers: &HeaderMap) -> Identity {
         match credential {
             Credential::None => Identity::Anonymous,
@@ -156,7 +156,7 @@ fn load(file: Option<&Path>) -> Result<Tokens, TokenFileError> {
     file.map_or_else(|| Ok(Tokens::default()), Tokens::load)
 }
 
-/// What keeps a configuration from telling clients apart, for the operator.
+/// Problems of tokens and issuers of a configuration, for the operator.
 #[must_use]
 pub fn problems(config: &AccessConfig) -> Vec<String> {
     let issuers = issuer_problems(config).into_iter();
@@ -164,13 +164,13 @@ pub fn problems(config: &AccessConfig) -> Vec<String> {
     token_problems(config).into_iter().chain(issuers).collect()
 }
 
-/// What is wrong with the file of tokens, for the operator.
+/// The problem of the file of tokens, for the operator.
 #[must_use]
 pub fn token_problems(config: &AccessConfig) -> Option<String> {
     load(config.tokens.as_deref()).err().map(|error| error.to_string())
 }
 
-/// What is wrong with the issuers of tokens, each with its name in the configuration.
+/// Problems of the issuers of tokens, each with its name in the configuration.
 #[must_use]
 pub fn issuer_problems(config: &AccessConfig) -> Vec<(String, String)> {
     oidc::problems(&config.oidc)

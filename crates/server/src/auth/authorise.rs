@@ -1,4 +1,4 @@
-//! Whether a request may have what it asks for.
+//! Whether a request is allowed.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::connection::request_parts::RequestParts;
 
-/// What a client was allowed to do.
+/// The permission that a request got.
 pub(crate) struct Grant {
     /// Only paths with such names, and their references. None: everything that the cache shows.
     pub(crate) confined_to: Option<Arc<[Pattern]>>,
@@ -53,7 +53,7 @@ fn is_pusher(access: &Access, holder: Option<&Principal>) -> bool {
     (own | access.anonymous()).has(Permission::Push)
 }
 
-/// Whether a request may have what it asks for.
+/// Whether a request is allowed.
 ///
 /// # Errors
 /// Why not. The answer to that may take long, and nothing that others wait for shall be held meanwhile.

@@ -9,13 +9,13 @@ use crate::auth::{Permission, Permissions, Subject};
 /// Who may do what in one cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessConfig {
-    /// What everybody may do.
+    /// The permissions of every client.
     pub anonymous: Permissions,
     /// The file of tokens. It is read again when it changes.
     pub tokens: Option<PathBuf>,
-    /// What the holders of client certificates may do.
+    /// The permissions of the holders of client certificates.
     pub subjects: Vec<SubjectRule>,
-    /// Who else vouches for clients.
+    /// Issuers of tokens that vouch for clients.
     pub oidc: Vec<OidcProvider>,
 }
 
@@ -30,12 +30,12 @@ impl Default for AccessConfig {
     }
 }
 
-/// What the holders of certificates with such a subject may do.
+/// The permissions of the holders of certificates with such a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectRule {
     /// The parts that the subject of the certificate must have.
     pub subject: Subject,
-    /// What they may do.
+    /// Their permissions.
     pub allow: Permissions,
 }
 
@@ -50,16 +50,16 @@ pub struct OidcProvider {
     pub audience: String,
     /// Claims that a token must have, each with a pattern (`*`, `?`) for its value.
     pub claims: Vec<(String, String)>,
-    /// What the holders of such tokens may do.
+    /// The permissions of the holders of such tokens.
     pub allow: Permissions,
     /// Certificates that vouch for the issuer's server, instead of those of the public web.
     pub ca: Option<PathBuf>,
 }
 
-/// Who is believed to be whom, for all caches together.
+/// Trusted proxies and answers to wrong credentials, for all caches together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailurePolicyConfig {
-    /// Proxies whose `X-Forwarded-For` is believed, beside whoever connects to the listener that is nginx's.
+    /// Proxies whose `X-Forwarded-For` is believed, beside that of nginx on its own listener.
     pub trusted_proxies: Vec<IpNet>,
     /// How long the answer to a wrong credential is held back.
     pub failure_delay: Duration,

@@ -1,4 +1,4 @@
-//! What a client shows of itself in its request.
+//! The credential in a request.
 
 use actix_web::http::header::{self, HeaderMap};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 /// The longest header that is looked at, in bytes. Tokens of CI services have two or three thousand.
 const MAX_HEADER_BYTES: usize = 16 << 10;
 
-/// What a client shows.
+/// The credential in a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// Nothing.
     None,
-    /// A secret: the password of HTTP Basic, whatever the login is, which is how stock Nix sends what is in a netrc
+    /// A secret: the password of HTTP Basic, whatever the login is, which is how stock Nix sends the entry of a netrc
     /// file; or a bearer token.
     Secret(Secret),
     /// Something that cannot be one.

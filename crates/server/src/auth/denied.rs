@@ -8,7 +8,7 @@ use actix_web::http::{
 use super::FailurePolicy;
 use crate::response::{self, Answer};
 
-/// Why a request does not get what it asks for.
+/// Why a request is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denied {
     /// The client shows no credential.
@@ -41,7 +41,7 @@ pub(crate) async fn answer(
     }
 }
 
-/// Nix up to 2.34 takes this for a missing path, and remembers that for an hour; later versions for what it is. With
+/// Nix up to 2.34 takes this for a missing path, and remembers that for an hour; later versions take it for a refusal. With
 /// `nix-cache-info` both end.
 fn unauthorised(challenge: &HeaderValue) -> Answer {
     let mut answer = response::plain(StatusCode::UNAUTHORIZED, "a token is needed\n");

@@ -1,4 +1,4 @@
-//! What becomes of those who show a wrong credential: counted, told to the operator, and answered late.
+//! Requests with a wrong credential: counted, told to the operator, and answered late.
 
 use std::{net::IpAddr, time::Instant};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Answers that are held back at the same time; more are given at once.
 const MAX_DELAYED: usize = 4096;
 
-/// The one failure_policy of all caches.
+/// The failure policy of all caches.
 pub(crate) struct FailurePolicy {
     config: FailurePolicyConfig,
     metrics: Metrics,
@@ -39,7 +39,7 @@ impl FailurePolicy {
         self.log(request, access, &format!("wrong credential: {why}"));
     }
 
-    /// Notes that somebody known asks for what is not allowed.
+    /// Notes that a known client is not allowed a request.
     pub(crate) fn forbidden(
         &self,
         request: &impl RequestParts,
@@ -48,7 +48,7 @@ impl FailurePolicy {
         needed: Permission,
     ) {
         let (name, needed) = (&holder.name, needed.name());
-        self.log(request, access, &format!("{name} does not allow what was asked for: {needed}"));
+        self.log(request, access, &format!("{name} lacks the permission: {needed}"));
     }
 
     /// Notes that a client was sent away in the handshake for the certificate that it has shown.
@@ -85,8 +85,8 @@ impl FailurePolicy {
         self.client(request).map(client_network)
     }
 
-    /// The address of the client: what a trusted proxy says, otherwise that of the connection. `None` on a unix
-    /// socket that is nobody's.
+    /// The address of the client: by a trusted proxy, otherwise that of the connection. `None` on a unix socket without a
+    /// proxy.
     pub(crate) fn client(&self, request: &impl RequestParts) -> Option<IpAddr> {
         let peer = request.head().peer_addr.map(|peer| peer.ip().to_canonical());
         let is_nginx = request.is_from_nginx();
@@ -98,7 +98,7 @@ impl FailurePolicy {
     }
 }
 
-/// What is wrong with a certificate, and what mends it.
+/// The problem of a certificate, and its remedy.
 fn reason(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => {

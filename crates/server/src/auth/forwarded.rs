@@ -8,8 +8,8 @@ use crate::config::FailurePolicyConfig;
 
 /// The client behind a proxy that is believed and has this address, if it has one.
 ///
-/// Each proxy appends the address it was connected from: the last one that is no proxy is the client. What is in front of
-/// that, the client may have sent itself, readable or not.
+/// Each proxy appends the address it was connected from: the last one that is no proxy is the client. Addresses
+/// in front of that may have been sent by the client itself, readable or not.
 pub(super) fn client(
     proxy: Option<IpAddr>,
     headers: &HeaderMap,

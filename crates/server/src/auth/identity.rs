@@ -1,4 +1,4 @@
-//! What credentials are worth.
+//! Identities of clients, by their credentials.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -25,7 +25,7 @@ pub(crate) struct PrincipalId {
     pub(crate) name: Arc<str>,
 }
 
-/// What a credential is worth.
+/// The identity by a credential.
 #[derive(Debug)]
 pub(crate) enum Identity {
     /// There is none.
@@ -39,8 +39,8 @@ pub(crate) enum Identity {
 }
 
 impl Identity {
-    /// Of two credentials of one request, the one that it is answered by: a good one, if there is one that allows what
-    /// is needed, and rather one for all paths.
+    /// Of two credentials of one request, the one that counts: a good one with the needed permission, if there is one, and
+    /// rather one for all paths.
     pub(super) fn or(self, other: Self, needed: Permission) -> Self {
         let worth = |identity: &Self| match identity {
             Self::Anonymous => 0,

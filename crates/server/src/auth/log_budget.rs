@@ -1,4 +1,4 @@
-//! How many refusals are logged: so many altogether, and so many of one network, so that whoever fails often enough does not
+//! How many refusals are logged: so many altogether, and so many of one network, so that a client that fails often does not
 //! keep the others out of the log.
 
 use std::{
@@ -25,7 +25,7 @@ const RATE_OF_ONE: Pace = Pace { burst: 10, refill: Duration::from_secs(10) };
 /// Networks that are told apart at the same time.
 const MAX_NETWORKS: usize = 1024;
 
-/// What may still be logged.
+/// The lines that may still be logged.
 pub(super) struct LogBudget {
     all: Mutex<Lines>,
     of_one: Cache<Option<IpAddr>, Arc<Mutex<Lines>>>,

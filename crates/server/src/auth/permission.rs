@@ -1,4 +1,4 @@
-//! What clients may do.
+//! Permissions of clients.
 
 use std::fmt;
 

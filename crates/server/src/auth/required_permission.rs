@@ -1,15 +1,15 @@
-//! What a request needs. A name that the grammar gets anew has to be added here before the program can be built.
+//! The permission that a request needs. A new name of the grammar has to be added here before the program can be built.
 
 use actix_web::http::Method;
 use rns_formats::url::Resource;
 
 use crate::auth::Permission;
 
-/// The permission that a request needs. `None`: it is answered for everybody. `takes_uploads`: at its address, names can
+/// The permission that a request needs. `None`: every client is answered. `takes_uploads`: at its address, names can
 /// be uploaded and deleted; elsewhere such a request is answered with 405 for everybody who may read.
 ///
-/// Whoever may not read a cache learns nothing of it, not even which names there could be: what is no name, and
-/// what no method can be used on, needs what reading needs.
+/// A client that may not read a cache learns nothing of it, not even which names there could be: a path that is no name,
+/// and a method that cannot be used, need the permission to read.
 pub(crate) fn required_permission(
     resource: Option<&Resource>,
     method: &Method,
@@ -21,7 +21,7 @@ pub(crate) fn required_permission(
         _ => Permission::Read,
     };
     match resource {
-        // Those who watch the service need no key to the cache, and learn nothing of what is in it.
+        // Monitoring needs no access to the cache, and learns nothing of its contents.
         Some(Resource::Healthz | Resource::Readyz) => None,
         Some(Resource::Metrics) => Some(Permission::Metrics),
         Some(

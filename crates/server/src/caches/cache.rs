@@ -44,7 +44,7 @@ pub(crate) struct Cache {
     pub(crate) path: String,
     /// The body of `/nix-cache-info`.
     pub(crate) cache_info: Bytes,
-    /// Who may do what.
+    /// Tokens and permissions.
     pub(crate) access: Arc<Access>,
     /// The header `WWW-Authenticate`.
     pub(crate) challenge: HeaderValue,
@@ -169,7 +169,7 @@ impl Cache {
     /// Reads the file of tokens again. Downloads that run are not touched.
     ///
     /// # Errors
-    /// What is wrong with it; the tokens stay as they were.
+    /// The problem of the file; the tokens stay as they were.
     pub(crate) fn reload_tokens(&self) -> Result<usize, TokenFileError> {
         self.access.reload_tokens(|tokens| self.prepare(tokens))
     }

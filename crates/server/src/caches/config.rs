@@ -10,7 +10,7 @@ use crate::config::AccessConfig;
 /// All caches of a server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CachesConfig {
-    /// What is answered where no cache with a name is meant.
+    /// The cache of requests that name no other.
     pub default: CacheConfig,
     /// Caches with a host name or a path of their own.
     pub named: Vec<NamedCache>,
@@ -33,7 +33,7 @@ pub struct NamedCache {
     pub hosts: Vec<String>,
     /// The path it is under: `/team-a`, without a slash at the end. None: the whole host.
     pub path: Option<String>,
-    /// What it is.
+    /// Its configuration.
     pub cache: CacheConfig,
 }
 
@@ -44,11 +44,11 @@ pub struct CacheConfig {
     pub priority: i32,
     /// `WantMassQuery` in `nix-cache-info`.
     pub want_mass_query: bool,
-    /// Which keys sign what.
+    /// Keys, and the policy of signing.
     pub signing: SigningConfig,
-    /// Who may do what.
+    /// Tokens and permissions.
     pub access: AccessConfig,
-    /// What is shown of the store.
+    /// The paths of the store that are shown.
     pub expose: ExposurePolicy,
     /// Which uploads are admitted.
     pub upload: UploadConfig,
@@ -82,16 +82,16 @@ impl Default for UploadConfig {
     }
 }
 
-/// Which keys sign, and what they sign.
+/// Keys, and the policy of signing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SigningConfig {
     /// Secret key files, each `<name>:<base64>`.
     pub keys: Vec<PathBuf>,
-    /// What is signed, and what becomes of the signatures that the store holds.
+    /// Which paths are signed, and whether stored signatures are kept.
     pub policy: SigningPolicy,
 }
 
-/// What is signed, and what becomes of the signatures that the store holds.
+/// Which paths are signed, and whether stored signatures are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SigningPolicy {
     /// Sign everything that is served and keep the stored signatures beside it.
@@ -101,9 +101,9 @@ pub enum SigningPolicy {
     Replace,
     /// Sign nothing; serve the stored signatures.
     Keep,
-    /// Sign only what was built on this machine; keep the stored signatures.
+    /// Sign only paths that were built on this machine; keep the stored signatures.
     Ultimate,
-    /// Sign only what carries a valid signature by one of these keys; keep the stored signatures.
+    /// Sign only paths with a valid signature by one of these keys; keep the stored signatures.
     SignedBy(Vec<PublicKey>),
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// `secretsDirectory` in `nixos/data/unit.nix`.
 const COPIES_DIR: &str = "/run/rust-nix-serve-keys";
 
-/// The file that the operator owns: the one that `path` is a copy of, or `path` itself. Messages name it, because what is
-/// put beside a copy is gone with the next one.
+/// The file that the operator owns: the one that `path` is a copy of, or `path` itself. Messages name it, because a
+/// file beside a copy is gone with the next one.
 pub(crate) fn original(path: &Path) -> PathBuf {
     match path.strip_prefix(COPIES_DIR) {
         Ok(rest) if !rest.as_os_str().is_empty() => Path::new("/").join(rest),

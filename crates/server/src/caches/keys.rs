@@ -1,4 +1,4 @@
-//! Secret key files, and what is to be said when one cannot be used.
+//! Secret key files, and their problems.
 
 use std::{
     fmt,
@@ -17,18 +17,18 @@ use super::copies::original;
 /// No key is longer: a name and 88 characters of base64.
 const MAX_LEN: u64 = 4096;
 
-/// A key file that cannot be used. The text names the file, what is wrong with it and what mends it,
+/// A key file that cannot be used. The text names the file, its problem and the remedy,
 /// and never shows any of its content.
 #[derive(Debug, thiserror::Error)]
 #[error("secret key file {path}: {problem}", path = original(path).display())]
 pub struct KeyFileError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: KeyProblem,
 }
 
-/// What can be wrong with a key file.
+/// Problems of a key file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum KeyProblem {

@@ -1,4 +1,4 @@
-//! New caches take the place of the old ones when it is known what they show.
+//! New caches take the place of the old ones when their policies are evaluated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::caches::registry::CacheRegistry;
 /// How long the old caches are still shown at most.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often somebody who cannot know yet asks again.
+/// How often a cache that cannot be evaluated yet is asked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Caches that are about to be shown. Dropped: they will not be.
@@ -46,7 +46,7 @@ impl Drop for PendingCaches {
     }
 }
 
-/// Returns when it is known what is shown, or when that takes too long.
+/// Returns when all policies are evaluated, or when that takes too long.
 async fn settle(caches: Arc<CacheRegistry>) {
     let known = async {
         for store in caches.stores() {
@@ -57,7 +57,7 @@ async fn settle(caches: Arc<CacheRegistry>) {
     };
     if timeout(SETTLE_TIMEOUT, known).await.is_err() {
         tracing::warn!(
-            "it is not known yet what all caches show; those that are concerned answer with 503 until it is"
+            "the policies of some caches are not evaluated yet; these caches answer with 503 until they are"
         );
     }
 }

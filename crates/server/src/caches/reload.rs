@@ -1,4 +1,4 @@
-//! Keys, tokens, certificates and what is shown change while the server runs: on SIGHUP, and when their files change.
+//! Keys, tokens, certificates and policies change while the server runs: on SIGHUP, and when their files change.
 
 use std::{
     sync::Arc,
@@ -22,7 +22,7 @@ const REVOCATION_POLL_INTERVAL: Duration = Duration::from_secs(1);
 const WRITING_TIMEOUT: Duration = Duration::from_secs(15);
 const WRITING_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long a file of tokens must look the same before it is read: what is being written could be cut in the middle.
+/// How long a file of tokens must look the same before it is read: a file that is being written could be cut in the middle.
 const UNCHANGED_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How the files of keys and certificate looked before they were loaded. In this order, what changes
@@ -50,7 +50,7 @@ impl Seen {
     }
 }
 
-/// What can be exchanged in a running server.
+/// Everything that can be exchanged in a running server.
 pub(crate) struct Reloader {
     state: Arc<State>,
     hooks: Hooks,
@@ -64,9 +64,9 @@ pub(crate) struct Reloader {
     tls_changing: bool,
     /// The certificate could not be used when it was last loaded.
     tls_refused: bool,
-    /// What was said of files that cannot be used: they are tried again and again, and it is said once.
+    /// Problems of files that were logged: the files are tried again and again, and each problem is logged once.
     told: Vec<String>,
-    /// A configuration that takes effect when it is known what its caches show.
+    /// A configuration that takes effect when the policies of its caches are evaluated.
     next: Option<Next>,
     /// A reload that was asked for, until when it may wait for its file.
     wanted_until: Option<Instant>,
@@ -132,7 +132,7 @@ impl Reloader {
         }
     }
 
-    /// Reads the configuration again. What is wrong with it is logged, and all stays as it was, or as a reload before that is
+    /// Reads the configuration again. Its problems are logged, and all stays as it was, or as a reload before that is
     /// still about to make it.
     pub(crate) fn reload(&mut self, status: &str) {
         systemd::reloading();
@@ -176,7 +176,7 @@ impl Reloader {
             (None, None) => {}
         }
         let caches = self.state.prepare(&new.caches);
-        // A file that broke since it was looked at must not take the place of what is good.
+        // A file that broke since it was looked at must not take the place of a good one.
         let problems: Vec<String> = caches.all().flat_map(|cache| cache.problems()).collect();
         if !problems.is_empty() {
             return Err(Problems::Refused(problems));
@@ -193,7 +193,7 @@ impl Reloader {
     /// Lets a configuration that was read take effect if it is time for that.
     fn show(&mut self, status: &str) {
         let Some(mut next) = self.next.take_if(|next| next.coming.is_settled()) else { return };
-        // What was withdrawn while it waited must not come back with it.
+        // Keys and tokens that were withdrawn while it waited must not come back with it.
         if next.seen.keys.changed() {
             self.load_keys(&next.coming.caches, true);
         }
@@ -201,7 +201,7 @@ impl Reloader {
         if tokens_changed {
             self.load_tokens(&next.coming.caches, true);
         }
-        // Those in use may be younger than what was read for the coming ones.
+        // The files in use may be younger than those of the coming caches.
         if next
             .coming
             .caches
@@ -218,7 +218,7 @@ impl Reloader {
         self.caches = next.caches;
         self.tls = next.tls;
         self.tls_changing = self.seen.tls.changed();
-        // Not what was found good when the configuration was read: a CA may have been withdrawn since.
+        // Not the files from when the configuration was read: a CA may have been withdrawn since.
         self.load_tls();
         tracing::info!("reloaded");
         systemd::ready(status);
@@ -255,7 +255,7 @@ impl Reloader {
         self.next_look = Instant::now() + self.pause();
     }
 
-    /// A token or a CA that was revoked is refused within seconds; what is awaited is not waited for any longer.
+    /// A token or a CA that was revoked is refused within seconds; files that are awaited are looked at as often.
     fn pause(&self) -> Duration {
         if self.tokens_changing {
             return UNCHANGED_INTERVAL;
@@ -272,8 +272,8 @@ impl Reloader {
         }
     }
 
-    /// Loads keys that have changed, and those that could not be used the last time: what kept them from that need not be seen
-    /// from the look of the files.
+    /// Loads keys that have changed, and those that could not be used the last time: the cause need not be
+    /// visible in the attributes of the files.
     fn load_keys(&mut self, caches: &CacheRegistry, changed: bool) {
         if changed {
             self.told.clear();
@@ -357,7 +357,7 @@ impl Reloader {
         !self.tls_refused
     }
 
-    /// Tells the operator what keeps a file from being used, once.
+    /// Tells the operator the problem of a file, once.
     fn tell(&mut self, problem: String) {
         if !self.told.contains(&problem) {
             tracing::error!("{problem}");
@@ -366,7 +366,7 @@ impl Reloader {
     }
 }
 
-/// What keeps keys and tokens of a new configuration from being used.
+/// Problems of keys and tokens of a new configuration.
 fn unusable(caches: &CachesConfig) -> Vec<String> {
     let keys = caches.all().flat_map(|(_, cache)| &cache.signing.keys);
     let keys = keys.filter_map(|path| load_key(path).err()).map(|problem| problem.to_string());

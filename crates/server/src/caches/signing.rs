@@ -1,4 +1,4 @@
-//! Who signs what is served.
+//! Signing of narinfos and realisations.
 
 use std::sync::{
     Arc,
@@ -11,11 +11,11 @@ use rns_formats::{
 
 use crate::config::{SigningConfig, SigningPolicy};
 
-/// Counts the sets of keys that have been in use, so that what was rendered with one is not taken for
+/// Counts the sets of keys that have been in use, so that a narinfo rendered with one is not taken for
 /// the work of the next.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
-/// The keys in use and what they sign.
+/// The keys in use and their policy.
 #[derive(Debug)]
 pub struct Signer {
     keys: Vec<SecretKey>,
@@ -27,7 +27,7 @@ pub struct Signer {
 
 impl Signer {
     /// Loads the keys. One that cannot be loaded is a problem of the signer, not an error: the server
-    /// is up, says what is wrong, and signs as soon as the key is there.
+    /// is up, names the problem, and signs as soon as the key is there.
     #[must_use]
     pub fn load(config: &SigningConfig) -> Self {
         let mut keys = Vec::new();
@@ -46,7 +46,7 @@ impl Signer {
         }
     }
 
-    /// What keeps configured keys from signing; empty when all is well.
+    /// Problems of configured keys; empty when there is none.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -76,7 +76,7 @@ impl Signer {
         self.keys.iter().map(SecretKey::public_key).chain(trusted.iter().cloned())
     }
 
-    /// What the policy means, for the log at start.
+    /// The meaning of the policy, for the log at start.
     #[must_use]
     pub fn vouches_for(&self) -> &'static str {
         match (&self.policy, self.keys.is_empty()) {
@@ -149,7 +149,7 @@ impl Signer {
         }
     }
 
-    /// Signs what an output was built to, where the policy is to sign everything: the store does not
+    /// Signs the path that an output was built to, where the policy is to sign everything: the store does not
     /// say where a realisation comes from. Clients believe only signed ones.
     pub(crate) fn sign_realisation(&self, realisation: &mut impl Signable) {
         if !matches!(self.policy, SigningPolicy::Add | SigningPolicy::Replace) {
@@ -176,7 +176,7 @@ impl Signer {
     }
 }
 
-/// What keys can sign, in both generations of the protocol.
+/// Statements that keys can sign, in both generations of the protocol.
 pub(crate) trait Signable {
     fn sign(&mut self, key: &SecretKey);
     fn forget_signatures(&mut self);

@@ -1,4 +1,4 @@
-//! How HTTP is spoken on the connections of a listener, and what they may cost.
+//! HTTP on the connections of a listener, and its bounds.
 
 use std::{cell::Cell, io, net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -28,10 +28,10 @@ use crate::{
     },
 };
 
-/// Bytes that the framework writes before it asks the socket to take them. It keeps what the client does not take.
+/// Bytes that the framework writes before it asks the socket to take them. It keeps the bytes that the client does not take.
 const MAX_WRITE_BUFFER_BYTES: usize = 8 << 10;
 
-/// What takes the connections of a listener.
+/// The service that takes the connections of a listener.
 macro_rules! Accept {
     ($stream:ty $(, $captured:ident)?) => {
         impl ServiceFactory<$stream, Config = (), Response = (), Error = (), InitError = ()>
@@ -39,7 +39,7 @@ macro_rules! Accept {
     };
 }
 
-/// What the services of all listeners are made from. Clones share it.
+/// The parts of the services of all listeners. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Http {
     stopping: GracefulShutdownSignal,
@@ -144,7 +144,7 @@ impl Http {
                                 http2::serve(stream, http2, Rc::clone(of), timeouts, stopping)
                                     .await;
                             } else {
-                                // What a certificate is worth, the framework's side finds out.
+                                // The framework's side evaluates certificates.
                                 let responder =
                                     responder.filter(|_| of.certificate.get().is_none());
                                 let activity = Arc::clone(&of.activity);

@@ -20,7 +20,7 @@ pub(crate) struct ConnectionInfo {
     pub(crate) peer: Option<SocketAddr>,
     /// The certificate of the client, where it has shown one.
     pub(crate) certificate: OnceCell<ConnectionCertificate>,
-    /// What it does.
+    /// Its state, for timeouts.
     pub(crate) activity: Arc<Activity>,
     /// Told when the client was allowed to upload something.
     pub(crate) uploads: Notify,

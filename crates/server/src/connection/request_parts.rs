@@ -12,7 +12,7 @@ pub(crate) trait RequestParts {
     /// Method, URL, version and headers.
     fn head(&self) -> &RequestHead;
 
-    /// What the framework was told when the connection was made, which is nothing over HTTP/2.
+    /// Data that was attached to the connection, which is none over HTTP/2.
     fn conn_data<T: 'static>(&self) -> Option<&T>;
 
     /// Facts about the connection.

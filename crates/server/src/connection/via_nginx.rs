@@ -1,7 +1,7 @@
 //! An nginx in front that sends files of the NAR cache itself.
 //!
-//! It gets `X-Accel-Redirect` with a name below a location that it has marked `internal`. Only what arrives on the
-//! listener that is nginx's is answered so: any other client could do nothing with an empty body.
+//! It gets `X-Accel-Redirect` with a name below a location that it has marked `internal`. Only requests on the
+//! listener of nginx are answered so: any other client could do nothing with an empty body.
 
 use actix_web::{
     HttpRequest,

@@ -28,7 +28,7 @@ thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
-/// What all connections of a thread use in turn.
+/// Buffers that all connections of a thread use in turn.
 struct Buffers {
     /// Where bytes from clients are read to.
     read: Box<[u8]>,
@@ -44,14 +44,14 @@ impl Default for Buffers {
 
 /// A connection with its outbox.
 ///
-/// The framework writes all it has and then flushes, so what lies in the outbox is sent together with the last bytes that
+/// The framework writes all it has and then flushes, so the outbox is sent together with the last bytes that
 /// were written, or by the flush.
 pub(crate) struct DirectConnection<S> {
     socket: S,
     outbox: Outbox,
     gate: RequestGate,
     activity: Arc<Activity>,
-    /// What is left of an answer that the framework knows nothing of.
+    /// The rest of an answer that the framework knows nothing of.
     rest: Bytes,
     download: Option<(Transfer, Share)>,
     /// Whether a body waits to be told that its piece has left.
@@ -62,7 +62,7 @@ pub(crate) struct DirectConnection<S> {
 }
 
 impl<S: Socket> DirectConnection<S> {
-    /// A connection that speaks HTTP/1. What the framework does not see is noted in `activity`.
+    /// A connection that speaks HTTP/1. Events that the framework does not see are noted in `activity`.
     pub(crate) fn new(
         socket: S,
         responder: Option<Rc<dyn Responder>>,
@@ -93,7 +93,7 @@ impl<S: Socket> DirectConnection<S> {
         &self.outbox
     }
 
-    /// Reads from the client what there is room for. Notes the end.
+    /// Reads from the client as far as there is room. Notes the end.
     fn poll_client(
         &mut self,
         cx: &mut Context<'_>,
@@ -142,7 +142,7 @@ impl<S: Socket> DirectConnection<S> {
         }
     }
 
-    /// Sends an answer that the framework knows nothing of. What the kernel does not take is sent before anything else.
+    /// Sends an answer that the framework knows nothing of. Bytes that the kernel does not take are sent before anything else.
     fn answer(&mut self, cx: &mut Context<'_>, head: &[u8], answer: FastAnswer) -> io::Result<()> {
         if let Some(body) = answer.body {
             self.outbox.put(body);
@@ -158,7 +158,7 @@ impl<S: Socket> DirectConnection<S> {
         Ok(())
     }
 
-    /// Sends what is left of such an answer. Does nothing while the framework has the connection.
+    /// Sends the rest of such an answer. Does nothing while the framework has the connection.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.rest.is_empty() {
             match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.rest))? {
@@ -179,7 +179,7 @@ impl<S: Socket> DirectConnection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends what is written, and what it can of what lies in the outbox.
+    /// Sends the written bytes, and as much of the outbox as it can.
     fn poll_write_with_outbox(
         &mut self,
         cx: &mut Context<'_>,
@@ -196,7 +196,7 @@ impl<S: Socket> DirectConnection<S> {
         }
     }
 
-    /// Sends what was written, and what it can of the bytes behind it.
+    /// Sends the written bytes, and as many of the bytes behind them as it can.
     fn poll_write_both(
         &mut self,
         cx: &mut Context<'_>,
@@ -242,7 +242,7 @@ impl<S: Socket> DirectConnection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// What is left of a piece stays in the outbox.
+    /// The rest of a piece stays in the outbox.
     fn keep(&mut self, piece: Piece) {
         if piece.left() > 0 {
             self.outbox.put(piece);
@@ -256,7 +256,7 @@ impl<S: Socket> DirectConnection<S> {
         }
     }
 
-    /// What is written in pieces that do not fill packets goes into packets that are full.
+    /// Small pieces are gathered into full packets.
     fn cork(&mut self, is_corked: bool) {
         if self.is_corked != is_corked {
             self.is_corked = is_corked;

@@ -75,7 +75,7 @@ const BODIES: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 ];
 
-/// A request, or what looks like one, and what follows it.
+/// A request, or bytes that look like one, and the bytes behind it.
 fn requests() -> impl Strategy<Value = Vec<u8>> {
     let headers = vec(select(HEADERS), 0..5);
     let end = select(&["\r\n", "\r\n", "\r\n", "\n"][..]);

@@ -6,7 +6,7 @@
 //!   with two requests in hand, it would answer the first by the rules of the second.
 //! - The framework copies every byte of a body into a buffer of its own. A body puts its pieces into the [`Outbox`] of its
 //!   connection instead, and [`DirectConnection`] sends them behind the head.
-//! - What the framework does for a request costs more than the narinfo that is sent. [`Responder`] is the one trait between
+//! - The framework costs more for a request than the narinfo that is sent. [`Responder`] is the one trait between
 //!   this folder and the answers that need no waiting; `fast_path = false` leaves it out.
 
 mod connection;

@@ -1,4 +1,4 @@
-//! What a connection is to send beside what the framework writes.
+//! Pieces that a connection is to send beside the bytes of the framework.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -6,7 +6,7 @@ use rns_cache::Piece;
 
 /// The place for the one piece of a body that a connection sends at a time.
 ///
-/// It leaves behind what was written before it was put here, and nothing may be written until [`Self::is_empty`]: a body
+/// It leaves behind the bytes that were written before it was put here, and nothing may be written until [`Self::is_empty`]: a body
 /// that has put something here is not ready to go on. It is polled again when that has left.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox(Rc<RefCell<Option<Piece>>>);

@@ -20,7 +20,7 @@ pub(crate) trait Responder {
     fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer>;
 }
 
-/// What follows the head of an answer.
+/// The rest of an answer, behind its head.
 #[derive(Default)]
 pub(crate) struct FastAnswer {
     /// Not an empty one.
@@ -29,7 +29,7 @@ pub(crate) struct FastAnswer {
     pub(crate) download: Option<(Transfer, Share)>,
 }
 
-/// What became of bytes from the client.
+/// The outcome of bytes from the client.
 pub(super) enum Passage {
     /// Some are for the framework now.
     HandedOver,
@@ -39,7 +39,7 @@ pub(super) enum Passage {
     Waiting,
 }
 
-/// The bytes that a client has sent and nobody has read, and the request that the framework has.
+/// The bytes that a client has sent and that are not read yet, and the request that the framework has.
 pub(super) struct RequestGate {
     responder: Option<Rc<dyn Responder>>,
     turn: FrameworkTurn,
@@ -61,18 +61,18 @@ enum Phase {
     Lent {
         /// Bytes of its head that the framework has not got.
         head: usize,
-        /// What it has not got of the body.
+        /// The rest of the body, which it has not got.
         body: RequestBody,
         /// Whether the answer has left.
         is_answered: bool,
     },
-    /// The last answer has left. What comes is for nobody.
+    /// The last answer has left. Later bytes are dropped.
     Closing,
-    /// Everything is for the framework: nobody can tell where another request begins.
+    /// Everything is for the framework: the begin of another request is unknown.
     Open,
 }
 
-/// What the framework has said about the connection in the head of its answer.
+/// The connection after an answer of the framework, by the head of that.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AnswerHead {
     Awaited,
@@ -130,11 +130,11 @@ impl RequestGate {
 
     /// Whether the framework is to know by now that the client will send nothing more.
     pub(super) fn is_at_end(&self) -> bool {
-        // What is left of a request that will never be whole is of no use to anybody.
+        // The rest of a request that will never be whole is of no use.
         self.is_ended && (!matches!(self.phase, Phase::Lent { .. }) || self.unread.is_empty())
     }
 
-    /// Looks at what was read before.
+    /// Looks at the bytes that were read before.
     pub(super) fn resume(&mut self, room: &mut ReadBuf<'_>, head: &mut Vec<u8>) -> Passage {
         self.settle();
         let is_known = self.is_idle() && self.partial == self.unread.len();
@@ -150,7 +150,7 @@ impl RequestGate {
         passage
     }
 
-    /// Takes what was read from the client: at least one byte, and no more than there was [room](Self::room) for.
+    /// Takes bytes that were read from the client: at least one byte, and no more than there was [room](Self::room) for.
     pub(super) fn take(
         &mut self,
         bytes: &[u8],
@@ -170,7 +170,7 @@ impl RequestGate {
         self.resume(room, head)
     }
 
-    /// How many of these bytes are taken, and what became of them.
+    /// How many of these bytes are taken, and their outcome.
     fn pass(
         &mut self,
         bytes: &[u8],
@@ -231,7 +231,7 @@ impl RequestGate {
         self.turn.set_last();
     }
 
-    /// Notes what the framework writes. Behind an answer that says `Connection: close` it takes no other request, and its
+    /// Notes the bytes that the framework writes. Behind an answer that says `Connection: close` it takes no other request, and its
     /// other side does not tell so.
     pub(super) fn written(&mut self, bytes: &[u8]) {
         if self.answer_head == AnswerHead::Awaited && matches!(self.phase, Phase::Lent { .. }) {
@@ -261,7 +261,7 @@ impl RequestGate {
     }
 }
 
-/// What the head of an answer at the beginning of these bytes says about the connection.
+/// The connection after the answer whose head begins these bytes.
 fn connection_after(bytes: &[u8]) -> AnswerHead {
     let bytes = bytes.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(bytes);
     let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);

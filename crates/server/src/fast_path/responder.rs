@@ -1,5 +1,5 @@
-//! What is answered before the framework sees the request: narinfos that are in memory, paths that are certainly not there,
-//! and small compressed NARs. Who may have them is known too: everybody, or the holder of a token that was verified before.
+//! Answers before the framework sees the request: narinfos that are in memory, paths that are certainly not there, and small
+//! compressed NARs; for every client, or for the holder of a token that was verified before.
 
 use std::{
     rc::Rc,
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// The answer for what is not there.
+/// The answer for a missing path.
 static ABSENT: LazyLock<Preserialized> =
     LazyLock::new(|| Preserialized::new(&response::not_found(), response::NOT_FOUND.as_bytes()));
 

@@ -1,4 +1,4 @@
-//! What streams of TCP, unix sockets and TLS have in common.
+//! The trait that streams of TCP, unix sockets and TLS have in common.
 
 use std::{
     io,

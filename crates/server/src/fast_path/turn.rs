@@ -1,4 +1,4 @@
-//! What the framework's side of a connection and this side tell each other about the request in hand.
+//! The state of a request in hand, which the framework's side of a connection and this side share.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -33,7 +33,7 @@ impl FrameworkTurn {
         self.0.is_over.get()
     }
 
-    /// Notes that nobody can tell where another request would begin.
+    /// Notes that the begin of another request is unknown.
     pub(super) fn set_last(&self) {
         self.0.is_last.set(true);
     }

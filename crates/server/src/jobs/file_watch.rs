@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What changes when a file is written, replaced, or gets other permissions.
+/// Attributes that change when a file is written, replaced, or gets other permissions.
 type Stamp = Result<(u64, u64, u64, i64, i64), io::ErrorKind>;
 
 /// Files and how they looked.

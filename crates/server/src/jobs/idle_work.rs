@@ -1,4 +1,4 @@
-//! What the backends do while there is nothing else to do, such as compressing NARs before any client asks for them.
+//! Work of the backends while no request is answered, such as compressing NARs before any client asks for them.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +12,7 @@ use crate::life_cycle::state::State;
 /// The server counts as busy for this long after a request.
 const BUSY_PERIOD: Duration = Duration::from_millis(100);
 
-/// What is to be done, if anything is.
+/// The work, if there is any.
 pub(crate) fn work(state: &Arc<State>) -> Option<IdleWork> {
     state.factory.idle_work(is_busy(Arc::clone(state)))
 }

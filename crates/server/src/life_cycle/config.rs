@@ -1,4 +1,4 @@
-//! What the server is told: every value parsed and checked before it arrives here.
+//! The configuration of the server: every value parsed and checked before it arrives here.
 
 use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -20,13 +20,13 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// How long running downloads may go on after a request to stop.
     pub shutdown_grace: Duration,
-    /// The named caches: keys, tokens, what is shown.
+    /// The named caches: keys, tokens, policies.
     pub caches: CachesConfig,
-    /// Who is believed to be whom, and what becomes of those who are not.
+    /// Trusted proxies, and answers to wrong credentials.
     pub failure_policy: FailurePolicyConfig,
-    /// Listeners that answer nothing but `/metrics` and the health checks, to everybody who can connect.
+    /// Listeners that answer nothing but `/metrics` and the health checks, to every client that can connect.
     pub metrics_listeners: Vec<Listener>,
-    /// What one client, or all together, may take.
+    /// Limits of one client, and of all together.
     pub limits: Limits,
     /// The nginx in front, if there is one that is to be believed or to send files of the NAR cache itself.
     pub nginx: Option<Nginx>,
@@ -40,7 +40,7 @@ pub struct Nginx {
     /// Those of `ServerConfig::listeners` that only nginx connects to; among sockets that systemd passed it is
     /// the one named `nginx`.
     pub listeners: Vec<Listener>,
-    /// What nginx has the directory of the NAR cache under, if it can read it: an `internal` location, `/…/`.
+    /// The `internal` location of nginx with the directory of the NAR cache, `/…/`, if nginx can read that.
     pub prefix: Option<String>,
 }
 
@@ -81,7 +81,7 @@ pub struct TlsFiles {
 /// Opens the backends, once, when the server starts. It may start threads.
 pub type OpenBackends = Box<dyn FnOnce() -> Arc<dyn rns_cache::CacheFactory>>;
 
-/// What the program around the server provides.
+/// Functions of the program around the server.
 #[derive(Clone, Default)]
 pub struct Hooks {
     /// Reads the configuration again; called on SIGHUP. An error leaves everything as it was.
@@ -117,7 +117,7 @@ impl fmt::Debug for Hooks {
 /// The part of the configuration that takes effect without a restart.
 #[derive(Clone, Debug)]
 pub struct Reloadable {
-    /// The caches: keys, tokens, what is shown.
+    /// The caches: keys, tokens, policies.
     pub caches: CachesConfig,
     /// Certificate and key files.
     pub tls: Option<TlsFiles>,

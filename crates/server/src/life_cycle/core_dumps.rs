@@ -2,7 +2,7 @@
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// Keeps what is in memory out of core dumps, and other processes of the same user from reading it. It also means that
+/// Keeps the memory out of core dumps, and other processes of the same user from reading it. It also means that
 /// only root can attach a debugger.
 pub fn keep() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {

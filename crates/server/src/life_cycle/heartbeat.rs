@@ -1,7 +1,7 @@
 //! Whether the event loops still turn.
 //!
 //! Each worker has a task that notes the time; one whose note is old has been blocked since. That
-//! is what the watchdog of the service manager is told about.
+//! is reported to the watchdog of the service manager.
 
 use std::{
     sync::{

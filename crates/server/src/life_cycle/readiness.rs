@@ -16,7 +16,7 @@ pub(crate) enum NotReady {
     /// Clients cannot be told apart.
     #[error("{0}")]
     Access(String),
-    /// It is not known what a cache shows.
+    /// The policy of a cache is not evaluated yet.
     #[error("{0}")]
     Exposure(String),
     /// Requests wait for others to be answered.

@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// HTTP/2 clients keep their connections open, and the library does not tell them to leave. When
-/// nothing has been downloaded for this long, what they had asked for has arrived.
+/// nothing has been downloaded for this long, their answers have arrived.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether all is done.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Accepts nothing more, and returns when all downloads have ended, when the configured time is
-/// over, or when a second signal comes. Dropping the server closes what is left.
+/// over, or when a second signal comes. Dropping the server closes the rest.
 pub(crate) async fn finish(mut server: Server, state: &State, signals: &mut Signals) {
     let (metrics, grace) = (&state.metrics, state.config.shutdown_grace);
     tracing::info!(

@@ -1,10 +1,10 @@
-//! What the operator asks for by signals.
+//! Requests of the operator by signals.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// SIGHUP: read keys, certificate and log level again.
@@ -38,7 +38,7 @@ impl Signals {
         }
     }
 
-    /// Returns when a stop is asked for; what else is asked for meanwhile is forgotten.
+    /// Returns when a stop is asked for; other requests meanwhile are forgotten.
     pub(crate) async fn stop(&mut self) {
         while self.next().await != Request::Stop {}
     }

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::sync::Arc;
 
@@ -25,19 +25,19 @@ const MAX_LARGE_METADATA: usize = 4;
 pub(crate) struct State {
     /// How the server was configured.
     pub(crate) config: ServerConfig,
-    /// What builds caches out of backends.
+    /// Builds caches out of backends.
     pub(crate) factory: Arc<dyn CacheFactory>,
     /// The named caches.
     pub(crate) caches: ArcSwap<CacheRegistry>,
-    /// What each client may take.
+    /// Limits of each client.
     pub(crate) limiter: Limiter,
-    /// What becomes of wrong credentials.
+    /// Answers to wrong credentials.
     pub(crate) failure_policy: FailurePolicy,
-    /// What is counted.
+    /// Counters.
     pub(crate) metrics: Metrics,
-    /// What may be on its way to clients.
+    /// The bound of everything on its way to clients.
     pub(crate) send_budget: SendBudget,
-    /// Turns of those who make large metadata, which they hold until it may be sent.
+    /// Bounds requests that make large metadata, until it may be sent.
     pub(crate) large_metadata: SendBudget,
     /// What may be taken from clients at the same time.
     pub(crate) upload_places: UploadPlaces,
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// The logical store directory of what is served.
+    /// The logical store directory of the caches.
     pub(crate) fn store_dir(&self) -> StoreDir {
         self.caches.load().default_cache().store.store_dir().clone()
     }
@@ -84,7 +84,7 @@ impl State {
         self.send_budget.downloads() > 0
     }
 
-    /// Loads the keys and tokens of other caches. What they show is found out from now on.
+    /// Loads the keys and tokens of other caches. Their policies are evaluated from now on.
     pub(crate) fn prepare(&self, caches: &CachesConfig) -> CacheRegistry {
         CacheRegistry::new(&self.factory, caches)
     }
@@ -115,7 +115,7 @@ impl State {
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
-    /// What is wrong with keys and tokens; known already.
+    /// Problems of keys and tokens; known already.
     pub(crate) fn unusable_files(&self) -> Vec<NotReady> {
         let mut reasons = Vec::new();
         for cache in self.caches.load().all() {
@@ -130,7 +130,7 @@ impl State {
         self.readiness_cache.kinds(self.unusable_store()).await
     }
 
-    /// What is wrong with the backends; they are asked.
+    /// Problems of the backends; they are asked.
     pub(crate) async fn unusable_store(&self) -> Vec<NotReady> {
         let mut reasons: Vec<NotReady> = Vec::new();
         for cache in self.caches.load_full().all() {

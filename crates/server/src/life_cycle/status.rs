@@ -1,5 +1,5 @@
-//! One line about the server's condition, for the service manager. The log has it from those who
-//! notice first.
+//! One line about the server's condition, for the service manager. The log has it from the code
+//! that notices first.
 
 use std::{
     sync::Arc,
@@ -15,9 +15,9 @@ const NOT_READY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Follows the condition of a server.
 pub(crate) struct Status {
     state: Arc<State>,
-    /// Where it listens and what it serves.
+    /// The addresses and the store directory.
     place: String,
-    /// What keeps requests from being answered.
+    /// Problems that keep requests from being answered.
     problems: Vec<String>,
     next_look: Instant,
 }

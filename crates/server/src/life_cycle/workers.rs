@@ -18,7 +18,7 @@ use crate::{
 /// Most workers that the server library can have.
 const MAX_WORKERS: usize = 512;
 
-/// Connections beside those that clients may have: of those who watch, and of those who will be sent away.
+/// Connections beside those that clients may have: of monitoring, and of clients that will be sent away.
 const NOT_YET_LET_IN: usize = MAX_METRICS_CONNECTIONS + 1024;
 
 /// How many workers there are.
@@ -48,7 +48,7 @@ pub(crate) fn start(
     });
     let mut server = Server::build()
         .workers(workers)
-        // The roster keeps the limit: the library would let nobody in, those who watch included.
+        // The roster keeps the limit: the library would accept no connection at all, not even of monitoring.
         .max_concurrent_connections(connections.saturating_add(NOT_YET_LET_IN))
         .shutdown_timeout(state.config.shutdown_grace.as_secs().saturating_add(1))
         .disable_signals();

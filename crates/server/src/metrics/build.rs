@@ -50,7 +50,7 @@ impl Build {
         self.register(Gauge::new(name, help))
     }
 
-    /// What never changes.
+    /// Metrics that never change.
     pub(super) fn constants(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let start = "Start time of the process since unix epoch in seconds.";

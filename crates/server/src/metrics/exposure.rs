@@ -1,4 +1,4 @@
-//! What is shown by the caches that do not show everything.
+//! Caches with a policy of exposure.
 
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 use rns_cache::ExposureStats;

@@ -28,7 +28,7 @@ macro_rules! labels {
 }
 
 labels! {
-    /// What kind of thing was asked for.
+    /// The kind of resource that was asked for.
     Kind {
         /// `/`
         Root = "root",
@@ -68,7 +68,7 @@ labels! {
     AbortCause {
         /// The client went away, or took nothing for too long.
         Client = "client",
-        /// The files are not what was registered.
+        /// The files are not the registered ones.
         Damaged = "damaged",
         /// A file could not be read.
         Read = "read",
@@ -120,7 +120,7 @@ labels! {
 }
 
 impl Kind {
-    /// The kind of what a URL names.
+    /// The kind of the resource that a URL names.
     pub(crate) const fn of(resource: Option<&Resource>) -> Self {
         match resource {
             None => Self::Other,

@@ -1,4 +1,4 @@
-//! Listeners for those who watch the service: nothing but `/metrics` and the health checks, and no token is asked for.
+//! Listeners for monitoring: nothing but `/metrics` and the health checks, and no token is asked for.
 
 use actix_web::{HttpRequest, http::Method};
 use rns_formats::url::Resource;
@@ -15,7 +15,7 @@ pub(crate) fn is_metrics_listener(request: &impl RequestParts) -> bool {
     request.is_for(Purpose::Metrics)
 }
 
-/// What they get.
+/// The answer on such a listener.
 pub(crate) async fn answer(
     request: &HttpRequest,
     state: &State,

@@ -1,7 +1,7 @@
-//! What is counted, and `/metrics` in the text format of Prometheus.
+//! Counters, and `/metrics` in the text format of Prometheus.
 //!
 //! Every counter is resolved when the server starts, so that counting costs one atomic addition and
-//! no lookup. Labels come from enums and from the configuration, never from what a client sent.
+//! no lookup. Labels come from enums and from the configuration, never from text of a client.
 
 mod build;
 mod exposure;
@@ -26,7 +26,7 @@ pub(crate) use self::{
     upload::UploadInFlight,
 };
 
-/// The content type of what [`Metrics::render`] writes.
+/// The content type of [`Metrics::render`].
 pub(crate) const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// Statuses are counted by their first digit, 2 to 5.

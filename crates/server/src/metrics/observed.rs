@@ -1,4 +1,4 @@
-//! Numbers that are kept elsewhere and are read when somebody asks for the metrics.
+//! Numbers that are kept elsewhere and are read when the metrics are asked for.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::{
     process,
 };
 
-/// What the store and the signer have counted themselves.
+/// Counts of the store and the signer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
     /// Downloads whose path was held by a temporary GC root.
@@ -35,7 +35,7 @@ pub(crate) struct Observed {
     pub(crate) narinfo_cache_bytes: u64,
     /// Compressed NARs.
     pub(crate) nar_cache: NarCacheStats,
-    /// What each cache shows that does not show everything, by its name; the one without a name has an empty one.
+    /// The exposure of each cache with a policy, by its name; the one without a name has an empty one.
     pub(crate) exposures: Vec<(String, ExposureStats)>,
     /// Keys that sign.
     pub(crate) signing_keys: u64,

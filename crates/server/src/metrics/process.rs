@@ -1,4 +1,4 @@
-//! What the kernel says about this process, read from `/proc/self`.
+//! Metrics of this process, read from `/proc/self`.
 
 use std::fs;
 

@@ -31,7 +31,7 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
         .unwrap_or_else(broken)
 }
 
-/// What a 404 says.
+/// The text of a 404.
 pub(crate) const NOT_FOUND: &str = "not found\n";
 
 /// There is no such thing here.

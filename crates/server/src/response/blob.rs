@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// The answer with what a request wants of a blob. `None` when it was removed meanwhile.
+/// The answer with a blob, or the part of it that a request wants. `None` when it was removed meanwhile.
 pub(crate) async fn send(
     request: &HttpRequest,
     state: &State,
@@ -52,7 +52,7 @@ pub(crate) async fn send(
     Ok(Some(entity.answer_part(&part, body)))
 }
 
-/// The answer with what is still being made. A part can be sent only when its last byte is known; and a client that
+/// The answer with a blob that is still being made. A part can be sent only when its last byte is known; and a client that
 /// speaks HTTP/1.0 could not tell a body without a length from one that was cut off.
 pub(crate) async fn send_growing(
     request: &HttpRequest,

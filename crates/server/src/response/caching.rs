@@ -5,14 +5,14 @@ use actix_web::http::header::HeaderValue;
 /// How long others may keep an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caching {
-    /// What the URL names can never be anything else: it contains a hash of the content. It is to be resumed as well.
+    /// The content of the URL can never change: the URL contains its hash. It is to be resumed as well.
     Immutable,
-    /// As [`Self::Hour`], for what a name stands for that says nothing of the content, and that is to be resumed: nobody on
-    /// the way may make other bytes of it.
+    /// As [`Self::Hour`], for content without a hash in its URL that is to be resumed: no proxy on the way may change its
+    /// bytes.
     HourAsIs,
     /// May change when a path is signed anew or built again.
     Hour,
-    /// Not at all: what is missing now may be there in a second.
+    /// Not at all: a missing path may be there in a second.
     Never,
 }
 

@@ -18,7 +18,7 @@ use super::{
     caching::Caching,
 };
 
-/// What a URL stands for, apart from its bytes.
+/// An entity, apart from its bytes.
 pub(crate) struct Entity {
     pub(crate) content_type: HeaderValue,
     /// The strong validator with its quotes: the same bytes have the same one, always.
@@ -82,7 +82,7 @@ impl Entity {
             .unwrap_or_else(broken)
     }
 
-    /// Whether the request asks for a part of what has any length at all.
+    /// Whether the request asks for a part, whatever the length is.
     pub(crate) fn asks_for_part(&self, headers: &HeaderMap) -> bool {
         !matches!(self.part(headers, u64::MAX), Part::Whole(_))
     }
@@ -141,7 +141,7 @@ pub(crate) fn etag(tag: impl std::fmt::Display) -> HeaderValue {
     HeaderValue::try_from(format!("\"{tag}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// What part of an entity is sent.
+/// The part of an entity that is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// All of it: this many bytes.

@@ -5,7 +5,7 @@ use rns_cache::CacheError;
 
 use super::answer::{self, Answer};
 
-/// What a client is told when the cache could not answer. A new kind of failure has to be decided on here.
+/// The answer when the cache could not answer. A new kind of failure has to be decided on here.
 pub(crate) fn error_response(error: &CacheError) -> Answer {
     match error {
         // The backend says so itself when its state changes.
@@ -17,7 +17,7 @@ pub(crate) fn error_response(error: &CacheError) -> Answer {
             tracing::error!("not served: {error}");
             answer::not_found()
         }
-        // Told when it was found; what is gone is a miss like any other.
+        // Damage was told when it was found; a path that is gone is a miss like any other.
         CacheError::Damaged { .. } | CacheError::Gone { .. } => answer::not_found(),
         CacheError::Io { .. } => {
             tracing::error!("{error}");

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::answer::Answer;
 
-/// What stands for the date until it is sent, as long as any date.
+/// Stands for the date until the answer is sent; as long as any date.
 const NO_DATE: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// The bytes of an answer to GET over HTTP/1.1, on a connection that stays open.
@@ -33,7 +33,7 @@ struct Places {
 /// Who an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// Everybody: proxies may keep it for others.
+    /// Every client: proxies may keep it for others.
     Everybody,
     /// The client that asked.
     OneClient,
@@ -43,7 +43,7 @@ pub(crate) enum Audience {
 const PUBLIC: &[u8] = b"public";
 const PRIVATE: &[u8] = b"private";
 
-/// Appends the head of an answer with a body of this length. Returns what is to be put where.
+/// Appends the head of an answer with a body of this length. Returns the places of date and audience.
 fn write_head(answer: &Answer, length: u64, target: &mut Vec<u8>) -> Places {
     let status = answer.status();
     let reason = status.canonical_reason().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What may be on its way to clients at the same time: so many downloads, and so many bytes of memory, whatever the route.
+//! The bound of everything on its way to clients at the same time: so many downloads, and so many bytes of memory, whatever the route.
 //!
-//! Those who wait are served client by client, so that one with a thousand requests does not keep out another with one.
-//! While there are any, clients that take nothing of what they have asked for are sent away ([`Pressure`]).
+//! Waiting requests are served client by client, so that one with a thousand requests does not keep out another with one.
+//! While there are any, clients that take nothing of their answers are sent away ([`Pressure`]).
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 /// Memory of a download: the chunk that is being sent, and the next one.
 pub(crate) const DOWNLOAD_BYTES: u64 = 512 << 10;
 
-/// How long somebody waits before that is a problem of the server.
+/// How long a request waits before the server counts as full.
 const FULL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client, as far as one is told from another.
@@ -40,7 +40,7 @@ struct Inner {
 struct State {
     free_downloads: usize,
     free_bytes: u64,
-    /// Clients with somebody who waits, in the order of their turns.
+    /// Clients with waiting requests, in the order of their turns.
     turns: VecDeque<Client>,
     waiting: HashMap<Client, VecDeque<Waiting>>,
 }
@@ -52,7 +52,7 @@ struct Waiting {
     grant: oneshot::Sender<Share>,
 }
 
-/// What is wanted or held.
+/// An amount that is wanted or held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Amount {
     downloads: usize,
@@ -77,7 +77,7 @@ impl Pressure {
     }
 }
 
-/// Somebody waits, until this is dropped.
+/// A request waits, until this is dropped.
 struct Pressing<'a>(&'a Pressure);
 
 impl<'a> Pressing<'a> {
@@ -89,7 +89,7 @@ impl<'a> Pressing<'a> {
 
 impl Drop for Pressing<'_> {
     fn drop(&mut self) {
-        // Where somebody was sent away for this one, it is down already.
+        // Where a client was sent away for this one, it is down already.
         self.0.take();
     }
 }
@@ -125,7 +125,7 @@ impl SendBudget {
         self.share(client, Amount { downloads: 0, bytes: length }).await
     }
 
-    /// A download of something in a file or in memory that is kept there anyway, if nobody waits.
+    /// A download of something in a file or in memory that is kept there anyway, if no request waits.
     pub(crate) fn try_download(&self) -> Option<Share> {
         let amount = Amount { downloads: 1, bytes: 0 };
         let granted = {
@@ -136,7 +136,7 @@ impl SendBudget {
     }
 
     async fn share(&self, client: Client, amount: Amount) -> Share {
-        // What is larger than all there is has to do with that.
+        // A body that is larger than the budget gets all of it.
         let amount = Amount { bytes: amount.bytes.min(self.0.bytes), ..amount };
         let granted = {
             let mut state = self.state();
@@ -150,12 +150,12 @@ impl SendBudget {
         let _pressing = Pressing::new(&self.0.pressure);
         match granted.await {
             Ok(share) => share,
-            // Nobody drops those who wait.
+            // The senders of waiting requests are never dropped.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Grants what can be granted.
+    /// Grants shares as far as there is room.
     fn grant(&self) {
         let mut state = self.state();
         let mut unwanted = Vec::new();
@@ -197,7 +197,7 @@ impl SendBudget {
         state.waiting.values().map(live).sum()
     }
 
-    /// Whether somebody has waited for long.
+    /// Whether a request has waited for long.
     pub(crate) fn is_full(&self) -> bool {
         let state = self.state();
         let mut all = state.waiting.values().flatten();
@@ -303,7 +303,7 @@ mod tests {
         assert!(poll(third.as_mut()).is_some());
         drop(second);
         assert_eq!((budget.held_bytes(), budget.waiting(), budget.downloads()), (0, 0, 0));
-        // What is larger than everything gets everything.
+        // A body that is larger than the budget gets all of it.
         assert!(poll(pin!(budget.bytes(client(1), 1 << 40))).is_some());
     }
 

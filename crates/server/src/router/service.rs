@@ -1,4 +1,4 @@
-//! The service that every listener has: what can be answered at once is, and the framework sees the rest.
+//! The service of every listener: the framework with its turns.
 
 use std::{
     error::Error as StdError,
@@ -28,7 +28,7 @@ use crate::{
     router,
 };
 
-/// What makes the service that answers requests.
+/// The factory of the service that answers requests.
 pub(crate) trait Front:
     ServiceFactory<
         Request,
@@ -123,7 +123,7 @@ where
     }
 }
 
-/// What a request was answered with.
+/// The answer to a request.
 pub(crate) struct Answered(Response<Tied>);
 
 impl From<Answered> for Response<Tied> {

@@ -49,7 +49,7 @@ pub enum WireError {
         value: u64,
     },
     /// The daemon spoke although nothing was asked.
-    #[error("the daemon sent something that was not asked for")]
+    #[error("the daemon sent data that was not requested")]
     Unasked,
     /// An earlier call was given up before its answer was read.
     #[error("an earlier answer was not read to its end")]

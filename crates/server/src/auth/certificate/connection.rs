@@ -51,7 +51,7 @@ impl ConnectionCertificate {
         }
     }
 
-    /// What it is worth now.
+    /// The certificate, if it is still good.
     pub(super) fn certificate(&self) -> ClientCertificate {
         if !self.is_good() {
             return ClientCertificate::Wrong("its certificate is not good any more");
@@ -62,7 +62,7 @@ impl ConnectionCertificate {
         }
     }
 
-    /// A connection can outlive what its certificate was checked with: a CA that was withdrawn since does not
+    /// A connection can outlive the CA that its certificate was checked with: one that was withdrawn since does not
     /// vouch for it any more.
     fn is_good(&self) -> bool {
         let Some(vouching) = self.client_ca.now() else { return false };
@@ -90,7 +90,7 @@ mod tests {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/tls").join(name)
     }
 
-    /// What TLS listeners have when these vouch for clients.
+    /// The files of TLS listeners when these vouch for clients.
     fn vouched(client_ca: Option<&str>) -> TlsFiles {
         let client_ca = client_ca.map(given);
         TlsFiles { certificate: given("one.crt"), key: given("one.key"), client_ca }

@@ -1,4 +1,4 @@
-//! The certificate that comes with a request: shown to this server, or to an nginx in front that says what it was.
+//! The certificate that comes with a request: shown to this server, or to an nginx in front that passes it on.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use super::{CertificateOwner, ClientCertificate};
 use crate::{auth::Subject, connection::request_parts::RequestParts};
 
-/// What nginx says: `$ssl_client_verify` and `$ssl_client_s_dn`.
+/// The headers of nginx: `$ssl_client_verify` and `$ssl_client_s_dn`.
 const VERIFY: &str = "x-ssl-client-verify";
 const SUBJECT: &str = "x-ssl-client-s-dn";
 
@@ -26,11 +26,11 @@ impl ClientCertificate {
     }
 }
 
-/// What the headers say that only nginx may send.
+/// The certificate in the headers that only nginx may send.
 fn said(headers: &HeaderMap, is_nginx: bool) -> ClientCertificate {
     let (verify, subject) = (sole(headers, VERIFY), sole(headers, SUBJECT));
     match (verify, subject) {
-        // What nginx says when the client shows none; whoever else says it claims nothing.
+        // The headers of nginx when the client shows none; they claim nothing.
         (Ok(None | Some("" | "NONE")), Ok(None | Some(""))) => ClientCertificate::None,
         _ if !is_nginx => ClientCertificate::Wrong(
             "headers about a certificate that did not come from nginx on a unix socket",

@@ -1,4 +1,4 @@
-//! What a token claims, and whether that is what the configuration wants.
+//! The claims of a token, and whether they match the configuration.
 
 use serde_json::Value;
 

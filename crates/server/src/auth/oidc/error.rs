@@ -14,7 +14,7 @@ pub(super) enum IssuerError {
         url: String,
     },
     /// The connection would not be protected.
-    #[error("{url} is not of https, and anybody on the way could change it")]
+    #[error("{url} is not of https, and could be changed on the way")]
     NotHttps {
         /// The address.
         url: String,
@@ -24,27 +24,27 @@ pub(super) enum IssuerError {
     Ca {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         source: PemError,
     },
     /// It does not answer.
     #[error("{url}: {source}")]
     Unreachable {
-        /// What was asked for.
+        /// The URL.
         url: String,
-        /// What the client said.
+        /// The error of the HTTP client.
         source: Box<ureq::Error>,
     },
     /// It answers something else than JSON.
     #[error("{url} is no JSON: {source}")]
     NotJson {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// Where the text is wrong.
         source: serde_json::Error,
     },
     /// Another issuer answers: it could make tokens in the name of this one.
-    #[error("it says there that it is the issuer {said:?}; write it just so")]
+    #[error("its document names the issuer {said:?}; write it just so")]
     OtherIssuer {
         /// The name that it gave.
         said: String,

@@ -37,7 +37,7 @@ pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, IssuerErro
     Ok(KeySet::parse(&get(&agent, keys)?)?)
 }
 
-/// What is wrong with the URL of an issuer, if anything.
+/// The problem of the URL of an issuer, if there is one.
 pub(super) fn problem(issuer: &str) -> Option<IssuerError> {
     Place::of(issuer).err()
 }

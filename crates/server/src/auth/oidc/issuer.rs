@@ -59,7 +59,7 @@ struct Attempts {
     failing: bool,
 }
 
-/// What became of the search for a key.
+/// The outcome of the search for a key.
 #[derive(Debug)]
 pub(super) enum Found {
     Key(Arc<Key>),
@@ -131,7 +131,7 @@ impl Issuer {
         (age < self.pace.stale).then(|| (Arc::clone(key), age))
     }
 
-    /// Fetches the keys, unless that was just done. It goes on also when nobody waits for it any more, and nobody
+    /// Fetches the keys, unless that was just done. It goes on also when no request waits for it any more, and none
     /// else begins meanwhile.
     fn refresh(
         self: &Arc<Self>,

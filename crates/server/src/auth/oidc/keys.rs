@@ -26,7 +26,7 @@ pub(super) struct Key {
 pub(super) struct KeySet(Vec<Arc<Key>>);
 
 impl KeySet {
-    /// Reads what an issuer publishes. Keys for other purposes or of other kinds are passed over.
+    /// Reads the keys that an issuer publishes. Keys for other purposes or of other kinds are passed over.
     pub(super) fn parse(json: &[u8]) -> Result<Self, KeySetError> {
         let set: Value = serde_json::from_slice(json)?;
         let list = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoList)?;

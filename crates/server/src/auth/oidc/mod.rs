@@ -1,7 +1,7 @@
 //! Short-lived tokens of others who vouch for clients (OpenID Connect), such as CI services.
 //!
-//! A token names its issuer, and is signed with one of the issuer's keys, which are fetched from there. What the
-//! configuration says about the issuer then decides what its holder may do.
+//! A token names its issuer, and is signed with one of the issuer's keys, which are fetched from there. The
+//! configuration of the issuer then decides what its holder may do.
 
 mod claims;
 mod error;
@@ -35,7 +35,7 @@ const MAX_NAME_CHARS: usize = 120;
 /// A token that was found good is looked at again after so many seconds.
 const RECHECK_SECONDS: f64 = 3600.0;
 
-/// Everybody else who vouches for the clients of one cache.
+/// The issuers that vouch for the clients of one cache.
 pub(super) struct Oidc {
     providers: Vec<Provider>,
     remembered: Cache<Sha256Digest, Good>,
@@ -68,7 +68,7 @@ impl Good {
     }
 }
 
-/// What is wrong with the configuration of those who vouch, for the operator, with the name of each.
+/// Problems of the configuration of issuers, for the operator, with the name of each.
 pub(super) fn problems(providers: &[OidcProvider]) -> Vec<(String, String)> {
     let of_one = |provider: &OidcProvider| {
         let url = http::problem(&provider.issuer);
@@ -92,12 +92,12 @@ impl Oidc {
         Self { providers: providers.collect(), remembered: Cache::new(MAX_REMEMBERED) }
     }
 
-    /// Whether anybody vouches for clients.
+    /// Whether any issuer vouches for clients.
     pub(super) fn is_any(&self) -> bool {
         !self.providers.is_empty()
     }
 
-    /// What a secret is worth that is a token of an issuer; `None` for a secret of another kind.
+    /// The identity by a secret that is a token of an issuer; `None` for a secret of another kind.
     pub(super) async fn identity(&self, secret: &[u8]) -> Option<Identity> {
         if self.providers.is_empty() || !token::is_one(secret) {
             return None;
@@ -146,7 +146,7 @@ impl Oidc {
         let Some(first) = fitting.peek() else {
             let faults = of_issuer().filter_map(|provider| unfitting(&provider.config, &claims));
             let faults = faults.collect::<Vec<_>>().join("; ");
-            return Err(format!("a good token that does not claim what it must: {faults}").into());
+            return Err(format!("a good token without a claim that it needs: {faults}").into());
         };
         let name = holder_name(&first.config.name, &claims).into();
         let allow = fitting.fold(Permissions::NONE, |all, provider| all | provider.config.allow);
@@ -160,7 +160,7 @@ fn fits(provider: &OidcProvider, claims: &Value) -> bool {
     unfitting(provider, claims).is_none()
 }
 
-/// What a token claims otherwise than it must for this provider, for the operator.
+/// The claim of a token that this provider does not accept, for the operator.
 fn unfitting(provider: &OidcProvider, claims: &Value) -> Option<String> {
     let table = format!("access.oidc.{}", provider.name);
     if !token::is_for(claims, &provider.audience) {
@@ -168,7 +168,7 @@ fn unfitting(provider: &OidcProvider, claims: &Value) -> Option<String> {
     }
     let mut wanted = provider.claims.iter();
     wanted.find(|(name, pattern)| !claims::holds(claims, name, pattern)).map(|(name, pattern)| {
-        // Only what its issuer has signed gets here, but others chose the words.
+        // Only tokens that the issuer has signed get here, but clients chose the words.
         let is =
             claims.get(name).map_or_else(|| "not there".to_owned(), |is| plain(&is.to_string()));
         format!("for {table} `{name}` is {is}, not `{pattern}`")

@@ -23,7 +23,7 @@ pub(super) struct Unverified<'a> {
     pub(super) algorithm: Algorithm,
 }
 
-/// What is wrong with a token, for the operator.
+/// The problem of a token, for the operator.
 pub(super) type Fault = &'static str;
 
 /// Whether this is a token of this kind, however wrong: three parts, of which the first describes the signature.
@@ -52,7 +52,7 @@ impl<'a> Unverified<'a> {
         Ok(Self { text, issuer, key_id: header.kid, algorithm: header.alg })
     }
 
-    /// Checks signature and times, and that the token is for one of these audiences. Returns what it claims.
+    /// Checks signature and times, and that the token is for one of these audiences. Returns its claims.
     pub(super) fn verify(&self, key: &Key, audiences: &[&str]) -> Result<Value, Fault> {
         let mut wanted = Validation::new(key.algorithm);
         wanted.leeway = MAX_CLOCK_SKEW_SECONDS;

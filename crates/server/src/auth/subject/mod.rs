@@ -15,7 +15,7 @@ impl Subject {
     /// numbers.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem.
     pub fn parse(text: &str) -> Result<Self, SubjectError> {
         let subject = text::parse(text)?;
         match subject.0.iter().find_map(|attribute| attribute.kind.unknown_name()) {
@@ -24,8 +24,7 @@ impl Subject {
         }
     }
 
-    /// Reads what somebody else has written of a certificate. Attributes with names that are not known here are in
-    /// nobody's rules, and do no harm.
+    /// Reads the subject of a certificate. Attributes with unknown names are in no rule, and do no harm.
     pub(crate) fn of_text(text: &str) -> Result<Self, SubjectError> {
         text::parse(text)
     }

@@ -35,7 +35,7 @@ pub enum SubjectError {
     #[error("there is a `{0}` in it, which needs a backslash before it")]
     Unescaped(char),
     /// A value in hexadecimal that is not the encoding of anything.
-    #[error("what follows `#` in it is no encoded value in hexadecimal")]
+    #[error("the text behind `#` in it is no encoded value in hexadecimal")]
     Encoded,
     /// Bytes that are no text.
     #[error("it is not UTF-8")]

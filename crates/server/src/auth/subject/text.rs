@@ -8,7 +8,7 @@ use super::{
     name::{Attribute, Subject, SubjectError},
 };
 
-/// What only counts as itself behind a backslash.
+/// Characters that count as themselves only behind a backslash.
 const SPECIAL: &[char] = &['"', '+', ',', ';', '<', '>', '\\'];
 
 pub(super) fn parse(text: &str) -> Result<Subject, SubjectError> {
@@ -54,7 +54,7 @@ fn value(rest: &mut Peekable<Chars<'_>>) -> Result<String, SubjectError> {
     encoded::value(&der).ok_or(SubjectError::Encoded)
 }
 
-/// What a backslash stands for together with what follows it: a special character, or a byte in hexadecimal.
+/// The meaning of a backslash with its next characters: a special character, or a byte in hexadecimal.
 fn escaped(rest: &mut Peekable<Chars<'_>>) -> Result<u8, SubjectError> {
     let first = rest.next().ok_or(SubjectError::Escape)?;
     if SPECIAL.contains(&first) || " #=".contains(first) {

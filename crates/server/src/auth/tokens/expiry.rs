@@ -37,7 +37,7 @@ pub enum ExpiryError {
 }
 
 impl Expiry {
-    /// Reads what is printed.
+    /// Reads the printed form.
     ///
     /// # Errors
     /// When it is neither a moment in RFC 3339 nor `never`.
@@ -48,7 +48,7 @@ impl Expiry {
         moment(text).map(Self::At).map_err(|_| ExpiryError::Moment)
     }
 
-    /// Reads what somebody wishes: beside what is printed a time from now on, such as `90d`, and a date, at whose
+    /// Reads the wish of an operator: beside the printed form a time from now on, such as `90d`, and a date, at whose
     /// beginning in UTC the token ends.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The file of tokens: one on each line, with the hash instead of the token.
 //!
-//! Whoever reads it learns nothing that opens a cache; whoever can write it can let anybody in.
+//! A reader of the file learns no token; a writer of the file can let any client in.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -29,18 +29,18 @@ pub(crate) const MAX_PATH_CHOICES: usize = 64;
 /// Problems that are named; more are counted.
 const MAX_NAMED_PROBLEMS: usize = 10;
 
-/// A file of tokens that cannot be used. The text names the file, the lines and what is wrong with them, and shows
+/// A file of tokens that cannot be used. The text names the file, the lines and their problems, and shows
 /// nothing that could be a secret.
 #[derive(Debug, thiserror::Error)]
 #[error("file of tokens {path}: {problem}", path = original(path).display())]
 pub struct TokenFileError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: TokenFileProblem,
 }
 
-/// What can be wrong with a file of tokens.
+/// Problems of a file of tokens.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenFileProblem {
@@ -51,7 +51,7 @@ pub enum TokenFileProblem {
         command: String,
     },
     /// This process may not read it.
-    #[error("user {user} may not read it; `{command}` lets everybody, who learns no token from it")]
+    #[error("user {user} may not read it; `{command}` lets every user read it, which shows no token")]
     Unreadable {
         /// The user of this process.
         user: u32,
@@ -91,7 +91,7 @@ pub enum TokenFileProblem {
     Io(io::Error),
 }
 
-/// What is wrong with the lines of a file, each with its number from 1.
+/// Problems of the lines of a file, each with its number from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineProblems(pub Vec<(usize, LineProblem)>);
 
@@ -130,7 +130,7 @@ pub fn read_tokens(path: &Path) -> Result<String, TokenFileError> {
 /// Reads the text of a file of tokens.
 ///
 /// # Errors
-/// What is wrong with it, all lines at once.
+/// The problems, of all lines at once.
 pub fn parse_tokens(text: &str) -> Result<Vec<Token>, TokenFileProblem> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(TokenFileProblem::TooLong);
@@ -202,7 +202,7 @@ fn cannot_open(path: &Path, error: io::Error) -> TokenFileProblem {
     }
 }
 
-/// What earlier lines have used up.
+/// Names, digests and paths of earlier lines.
 #[derive(Default)]
 struct Seen {
     names: HashMap<TokenName, usize>,

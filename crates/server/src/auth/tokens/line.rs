@@ -7,25 +7,25 @@ use rns_cache::{Pattern, PatternError};
 use super::{Expiry, ExpiryError, NotAName, TokenDigest, TokenName, secret::PREFIX};
 use crate::auth::{Permissions, UnknownPermission};
 
-/// What is known of a token.
+/// A token, as its line describes it.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// What it is called.
+    /// Its name.
     pub name: TokenName,
     /// The hash of its text.
     pub digest: TokenDigest,
-    /// What its holder may do.
+    /// The permissions of its holder.
     pub allow: Permissions,
     /// Until when.
     pub expires: Expiry,
-    /// Only paths with such names, and what they refer to. Empty: whatever the cache shows.
+    /// Only paths with such names, and their references. Empty: everything that the cache shows.
     pub paths: Vec<Pattern>,
 }
 
-/// What is wrong with a line. It never shows what could be a secret.
+/// The problem of a line. It never shows a text that could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineProblem {
-    /// Somebody has put the token itself into the file.
+    /// The token itself is in the file.
     #[error(
         "here is a token itself; only its hash belongs into the file. Whoever can read the file can use the token: \
          make a new one and remove this line"
@@ -40,13 +40,13 @@ pub enum LineProblem {
     /// There is no `allow=`.
     #[error("it does not say what the token is for; expected something like allow=read")]
     NoAllow,
-    /// What `allow=` says.
+    /// The value of `allow=`.
     #[error(transparent)]
     Allow(#[from] UnknownPermission),
-    /// What `expires=` says.
+    /// The value of `expires=`.
     #[error("expires: {0}")]
     Expires(#[from] ExpiryError),
-    /// What `paths=` says.
+    /// The value of `paths=`.
     #[error("paths: {0}")]
     Paths(#[from] PatternError),
     /// The end of the file is the end of the line.
@@ -141,7 +141,7 @@ pub fn patterns(text: &str) -> Result<Vec<Pattern>, PatternError> {
     text.split(',').map(Pattern::parse).collect()
 }
 
-/// The line, as [`Token::parse`] reads it. What has to be there comes last: a line that was cut says no more than it should.
+/// The line, as [`Token::parse`] reads it. The digest comes last: a line that was cut allows no more than it should.
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, digest, allow, expires, paths } = self;

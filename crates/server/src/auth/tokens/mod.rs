@@ -39,7 +39,7 @@ pub struct Tokens {
 pub struct Known {
     /// As the file has it.
     pub token: Token,
-    /// Who it makes of those who show it.
+    /// The client that shows it.
     pub(crate) holder: Principal,
 }
 
@@ -72,7 +72,7 @@ impl Tokens {
         Self { known, verified: Verified::default() }
     }
 
-    /// The token that somebody shows.
+    /// The token with this secret.
     ///
     /// # Errors
     /// Why it is none.
@@ -116,7 +116,7 @@ impl Tokens {
         self.known.len()
     }
 
-    /// What their holders are confined to, each choice as often as it is named.
+    /// The paths that their holders are confined to, each choice as often as it is named.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Arc<[Pattern]>> {
         self.known.iter().map(|known| &known.holder.paths).filter(|paths| !paths.is_empty())
     }

@@ -7,11 +7,11 @@ use super::secret::PREFIX;
 /// The longest name, in characters.
 const MAX_NAME_BYTES: usize = 64;
 
-/// What a token is called in its file, in the log and in metrics.
+/// The name of a token in its file, in the log and in metrics.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenName(Arc<str>);
 
-/// Why a text cannot name a token. What the text was is not said, since it may be a token.
+/// Why a text cannot name a token. It does not show the text, which may be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a name has 1 to {MAX_NAME_BYTES} letters, digits, dots, underscores and dashes, and does not begin with `{PREFIX}`"

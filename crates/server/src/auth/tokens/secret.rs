@@ -1,4 +1,4 @@
-//! Tokens themselves, and what is kept of them.
+//! Tokens, and their digests.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use rns_formats::Sha256Digest;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// What every token begins with, so that people and scanners of repositories recognise one.
+/// The beginning of every token, so that people and scanners of repositories recognise one.
 pub(super) const PREFIX: &str = "rns_";
 
 /// Random bytes of a token.
@@ -19,7 +19,7 @@ const LENGTH: usize = PREFIX.len() + (BYTES * 4).div_ceil(3);
 /// A token: 256 random bits as `rns_` and 43 characters of base64url. Not shown by `Debug`, and erased after use.
 pub struct TokenSecret(Zeroizing<String>);
 
-/// Why a text is no token. What the text was is not said.
+/// Why a text is no token. It does not show the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAToken {
     /// It begins with something else.
@@ -66,7 +66,7 @@ impl TokenSecret {
         &self.0
     }
 
-    /// What is kept of it.
+    /// Its digest, which is kept.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest(Sha256Digest::of(self.0.as_bytes()))

@@ -23,7 +23,7 @@ pub(crate) use self::timeouts::Timeouts;
 use super::{info::ConnectionInfo, open::Activity};
 use crate::router::service::Answered;
 
-/// What clients call it in a handshake.
+/// The name of the protocol in a handshake.
 pub(crate) const NAME: &[u8] = b"h2";
 
 /// Requests that are answered at the same time over one connection. The client is told.
@@ -60,7 +60,7 @@ impl Drop for InProgress {
     }
 }
 
-/// Answers the requests of a connection until either end leaves. When `stopping` ends, what was asked for is still answered.
+/// Answers the requests of a connection until either end leaves. When `stopping` ends, requests that were made are still answered.
 pub(crate) async fn serve<T, S>(
     io: T,
     service: Rc<S>,
@@ -80,7 +80,7 @@ pub(crate) async fn serve<T, S>(
         .initial_connection_window_size(MAX_UNREAD_BYTES)
         .max_send_buffer_size(MAX_SEND_BUFFER);
     let Ok(Ok(mut streams)) = timeout(timeouts.header, builder.handshake(io)).await else { return };
-    // Dropping it ends what is still being answered.
+    // Dropping it ends answers that are still being made.
     let mut answering = JoinSet::new();
     let (mut stopping, mut is_stopping) = (pin!(stopping), false);
     loop {

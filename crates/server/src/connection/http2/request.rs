@@ -18,7 +18,7 @@ use http::request::Parts;
 
 use crate::connection::info::ConnectionInfo;
 
-/// The request, or `None` where the head says what no HTTP/1 head could.
+/// The request, or `None` for a head that no HTTP/1 request could have.
 pub(super) fn from_head(
     parts: &Parts,
     body: RecvStream,

@@ -1,4 +1,4 @@
-//! What one client has taken.
+//! The account of one client.
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ impl Account {
         Self { requests: rate(limits.requests_per_second), bytes: rate(limits.bandwidth), at_once }
     }
 
-    /// Waits for the turn of a request. It lasts until what is returned is dropped.
+    /// Waits until a request may be answered. It counts until the permit is dropped.
     pub(crate) async fn admit(&self) -> Result<Option<OwnedSemaphorePermit>, TooMuch> {
         if let Some(rate) = &self.requests {
             let wait = rate.take(1, ADMISSION_TIMEOUT).ok_or(TooMuch)?;

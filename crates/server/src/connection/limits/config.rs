@@ -1,8 +1,8 @@
-//! What clients may take.
+//! Limits of clients.
 
 use std::{num::NonZeroU64, time::Duration};
 
-/// Bounds on what clients can take.
+/// Limits of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections of all listeners together.
@@ -26,13 +26,13 @@ pub struct Limits {
     pub narinfo_cache_bytes: usize,
     /// Open connections of one address. None: as many as there are.
     pub connections_per_address: Option<NonZeroU64>,
-    /// What one address may take.
+    /// Limits of one address.
     pub per_address: ClientLimits,
-    /// What the holders of one token may take together.
+    /// Limits of all holders of one token together.
     pub per_token: ClientLimits,
 }
 
-/// What one client may take; None is any amount.
+/// Limits of one client; None is any amount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientLimits {
     /// Requests that are being answered at the same time; more wait their turn.

@@ -1,4 +1,4 @@
-//! What one address, or one token, may take. Nothing is limited unless that is configured.
+//! Limits of one address, and of one token. Nothing is limited unless that is configured.
 //!
 //! Clients remember refusals for a long time, so a request waits for its turn rather than being refused, and an answer is sent
 //! more slowly rather than not at all.
@@ -27,7 +27,7 @@ use crate::{
 
 type Accounts<K> = Cache<K, Arc<Account>>;
 
-/// The accounts of all clients. An account that nobody uses goes when there are too many of them.
+/// The accounts of all clients. An unused account goes when there are too many of them.
 pub(crate) struct Limiter {
     addresses: Option<(ClientLimits, Accounts<IpAddr>)>,
     tokens: Option<(ClientLimits, Accounts<PrincipalId>)>,
@@ -42,7 +42,7 @@ pub(crate) struct Admission {
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        // Somebody with a connection has an account; there is room for some that were here just now.
+        // A client with a connection has an account; there is room for some that were here just now.
         let most = limits.connections.saturating_mul(2).clamp(1024, 1 << 20);
         Self {
             addresses: limits.per_address.is_any().then(|| (limits.per_address, Cache::new(most))),
@@ -50,7 +50,7 @@ impl Limiter {
         }
     }
 
-    /// Whether anybody may have to wait.
+    /// Whether a request may have to wait.
     pub(crate) const fn is_any(&self) -> bool {
         self.addresses.is_some() || self.tokens.is_some()
     }
@@ -96,7 +96,7 @@ impl Admission {
             return answer;
         }
         let mut answer = answer;
-        // What nginx sends itself, it sends at that pace.
+        // Nginx sends its files at that pace.
         if answer.headers().contains_key(via_nginx::HEADER) {
             if let Some(rate) = limits.bandwidth_of_one()
                 && let Ok(rate) = HeaderValue::try_from(rate.to_string())

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What may be used at once after a pause, as the time that it would take.
+/// The amount that may be used at once after a pause, as the time that it would take.
 const MAX_BURST: Duration = Duration::from_secs(1);
 
-/// A rate that many share. Whoever takes something learns how long to wait before going on; those who ask later wait longer.
+/// A rate that many share. A caller that takes something learns how long to wait before going on; later ones wait longer.
 #[derive(Debug)]
 pub(crate) struct Rate {
     per_second: u64,
@@ -31,7 +31,7 @@ impl Rate {
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         let mut wait = Duration::ZERO;
         let taken = self.paid.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
-            // What was not used for longer than the burst is lost.
+            // An amount that was not used for longer than the burst is lost.
             let begin = paid.max(now.saturating_sub(nanoseconds(MAX_BURST)));
             wait = Duration::from_nanos(begin.saturating_sub(now));
             (wait <= most).then(|| begin.saturating_add(cost))

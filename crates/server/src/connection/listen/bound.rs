@@ -27,11 +27,11 @@ pub(crate) struct Bound {
 /// Who connects to a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Everybody.
+    /// Every client.
     Clients,
     /// Only nginx.
     Nginx,
-    /// Those who watch the service.
+    /// Monitoring.
     Metrics,
 }
 

@@ -1,4 +1,4 @@
-//! Why a listener could not be opened, and what mends it.
+//! Why a listener could not be opened, and the remedy.
 
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
@@ -13,7 +13,7 @@ pub enum ListenError {
         "{address} is in use: another program listens there. `{find}` shows which; stop it, or listen elsewhere"
     )]
     InUse {
-        /// What was to be listened on.
+        /// The address of the listener.
         address: String,
         /// The command that shows who has it.
         find: String,
@@ -21,15 +21,15 @@ pub enum ListenError {
     /// The operating system refuses.
     #[error("not allowed to listen on {address}: {remedy}")]
     NotPermitted {
-        /// What was to be listened on.
+        /// The address of the listener.
         address: String,
-        /// What helps.
+        /// The remedy.
         remedy: String,
     },
     /// The address belongs to no interface that this process sees.
     #[error("{address} is not an address of {}", interfaces(*.is_private_network))]
     NoSuchAddress {
-        /// What was to be listened on.
+        /// The address of the listener.
         address: SocketAddr,
         /// Whether this process sees no interface but the loopback one.
         is_private_network: bool,
@@ -42,7 +42,7 @@ pub enum ListenError {
         without_ipv6 = if address.is_ipv4() { "" } else { "; or the machine has no IPv6" }
     )]
     NoSuchFamily {
-        /// What was to be listened on.
+        /// The address of the listener.
         address: SocketAddr,
     },
     /// The path of a unix socket is taken by something that is not a socket.
@@ -56,15 +56,15 @@ pub enum ListenError {
     BadPath {
         /// The path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// The operating system failed in another way.
     #[error("cannot listen on {address}: {source}")]
     Other {
-        /// What was to be listened on.
+        /// The address of the listener.
         address: String,
-        /// What it said.
+        /// Its error.
         source: io::Error,
     },
     /// A socket that was passed cannot be used.
@@ -74,7 +74,7 @@ pub enum ListenError {
         number: usize,
         /// Its name in `LISTEN_FDNAMES`.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         why: PassedSocketError,
     },
     /// Only passed sockets are to be used, and there are none.
@@ -107,7 +107,7 @@ fn is_loopback_alone(table: &str) -> bool {
     names.all(|(name, _)| name.trim() == "lo")
 }
 
-/// What is wrong with a socket that was passed.
+/// The problem of a socket that was passed.
 #[derive(Debug, thiserror::Error)]
 pub enum PassedSocketError {
     /// Something else has it.

@@ -23,7 +23,7 @@ use super::{
 /// `FileDescriptorName=` of the sockets whose clients speak TLS.
 const TLS_NAME: &str = "tls";
 
-/// What the name of a socket says about those who connect to it.
+/// The purpose of a socket, by its name.
 fn purpose(name: &str) -> Purpose {
     match name {
         "nginx" => Purpose::Nginx,
@@ -88,7 +88,7 @@ fn from_unix(listener: UnixListener, name: &str) -> Result<Bound, PassedSocketEr
         tls: false,
         purpose: purpose(name),
         url,
-        // The file belongs to whoever made the socket.
+        // The file belongs to the program that made the socket.
         file: None,
     })
 }

@@ -12,7 +12,7 @@ use rustix::net::{
 };
 
 use super::{
-    bound::{MAX_BACKLOG, Bound, ListeningSocket, Purpose},
+    bound::{Bound, ListeningSocket, MAX_BACKLOG, Purpose},
     error::ListenError,
 };
 
@@ -63,7 +63,7 @@ pub(super) fn describe(listener: TcpListener, tls: bool, stall: Duration) -> io:
 }
 
 /// `TCP_USER_TIMEOUT` ends a connection whose peer acknowledges nothing for that long, be it gone
-/// or be it there with a full receive buffer that nobody reads. It knows about bytes, so a slow reader
+/// or be it there with a full receive buffer that it does not read. It knows about bytes, so a slow reader
 /// that takes some is never cut, however slow.
 fn tune(listener: impl AsFd, stall: Duration) -> io::Result<()> {
     let millis = u32::try_from(stall.as_millis()).unwrap_or(u32::MAX);

@@ -1,4 +1,4 @@
-//! What a connection does, as far as it decides how long it may stay open.
+//! The state of a connection, as far as it decides how long it may stay open.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -12,7 +12,7 @@ use crate::config::Limits;
 /// A client that takes nothing for this long may be sent away in favour of another.
 pub(crate) const PRESSURE_STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one connection does. Its task notes that, and others look at it.
+/// The state of one connection. Its task writes it, and others read it.
 #[derive(Debug)]
 pub(crate) struct Activity {
     began: Instant,
@@ -22,11 +22,11 @@ pub(crate) struct Activity {
     quiet: Since,
     /// Since when a head is awaited of which something has come.
     head: Since,
-    /// Since when the client has taken nothing of what is to be sent.
+    /// Since when the client has taken nothing of its answer.
     blocked: Since,
     /// Bytes that were read of a request that has not begun.
     unanswered: AtomicU64,
-    /// Whether heads are told apart from what else a client sends.
+    /// Whether heads are told apart from other bytes of a client.
     shows_heads: AtomicBool,
     closing: Notify,
 }
@@ -60,9 +60,9 @@ impl Since {
 pub(crate) enum Overdue {
     /// It has had no request for too long.
     Idle,
-    /// The head of a request, or what follows a refused one, takes too long.
+    /// The head of a request, or the bytes behind a refused one, take too long.
     Head,
-    /// The client takes nothing of what is to be sent.
+    /// The client takes nothing of its answer.
     Stalled,
 }
 
@@ -206,7 +206,7 @@ impl Activity {
 /// The framework answers the first head that is late with 408, which it shall have time for.
 const HEAD_GRACE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// For how long a connection could have been spared. What is greater goes first.
+/// For how long a connection could have been spared. The greater one goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Spare {
     /// It is in the middle of an answer that the client does not take.

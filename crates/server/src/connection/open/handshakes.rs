@@ -63,7 +63,7 @@ impl Handshakes {
     /// Makes the handshake of a connection.
     ///
     /// # Errors
-    /// What the client did not do right, or in time.
+    /// Failures of the client, or its delay.
     pub(crate) async fn accept(
         &self,
         acceptor: &TlsAcceptor,
@@ -71,7 +71,7 @@ impl Handshakes {
     ) -> io::Result<TlsStream<Watched<TcpStream>>> {
         let handshake = self.begin(&socket.of().activity);
         let made = timeout(self.time, async {
-            // Whoever says nothing takes no memory for a handshake.
+            // A silent client takes no memory for a handshake.
             socket.socket().readable().await?;
             acceptor.accept(socket).await
         });

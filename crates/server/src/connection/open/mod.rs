@@ -1,4 +1,4 @@
-//! The connections that are open: what each of them does, how long it may go on, and which one goes when there are too many.
+//! The connections that are open: the state of each, how long it may go on, and which one goes when there are too many.
 
 mod activity;
 mod handshakes;

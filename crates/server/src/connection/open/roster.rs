@@ -13,7 +13,7 @@ use std::{
 use super::activity::Activity;
 use crate::{config::Limits, connection::listen::Purpose, response::send_budget::Pressure};
 
-/// Connections to the listeners for those who watch the service. They have places of their own, so that it can be seen that
+/// Connections to the listeners for monitoring. They have places of their own, so that it can be seen that
 /// all others are taken.
 pub(crate) const MAX_METRICS_CONNECTIONS: usize = 64;
 

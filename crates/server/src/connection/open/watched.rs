@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{connection::info::ConnectionInfo, fast_path::Socket};
 
-/// A socket, with the place where it is noted what happens on it.
+/// A socket whose reads and writes are noted.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     socket: S,

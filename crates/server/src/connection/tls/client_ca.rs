@@ -1,4 +1,4 @@
-//! Who vouches for the certificates of clients, exchanged while connections are open.
+//! The CA of client certificates, exchanged while connections are open.
 
 use std::{path::Path, sync::Arc};
 
@@ -25,7 +25,7 @@ use crate::config::TlsFiles;
 /// Checks certificates of clients.
 pub(crate) type Vouching = Arc<dyn ClientCertVerifier>;
 
-/// Who vouches for the certificates of clients now; nobody, and clients are not asked for one. Clones share it.
+/// The CA of client certificates; without one, clients are not asked for a certificate. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientCa(Arc<ArcSwapOption<Vouching>>);
 

@@ -8,8 +8,8 @@ use x509_cert::time::Time;
 use super::pem::PemError;
 use crate::caches::copies::original;
 
-/// A certificate or key file that cannot be used. The text names the file, what is wrong, and where
-/// possible what mends it.
+/// A certificate or key file that cannot be used. The text names the file, its problem, and where
+/// possible the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{role} file {path}: {problem}", path = original(path).display())]
 pub struct TlsError {
@@ -19,7 +19,7 @@ pub struct TlsError {
     pub(super) problem: TlsProblem,
 }
 
-/// What can be wrong with a certificate or a key.
+/// Problems of a certificate or a key.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsProblem {
     /// The file cannot be read, or is not in the format.

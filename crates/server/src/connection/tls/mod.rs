@@ -37,7 +37,7 @@ use crate::config::TlsFiles;
 ///
 /// # Errors
 ///
-/// Names the file and what is wrong with it.
+/// Names the file and its problem.
 pub fn check(files: &TlsFiles) -> Result<(), TlsError> {
     load(files)?;
     client_ca::load(files)?;

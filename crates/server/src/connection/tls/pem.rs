@@ -1,4 +1,4 @@
-//! PEM files, and what is to be said of those that cannot be used.
+//! PEM files, and their problems.
 
 use std::{
     fs::File,
@@ -37,7 +37,7 @@ pub(crate) enum PemError {
     /// A file of certificates is not in the format.
     #[error("it is not valid PEM: {0}")]
     BadCertificates(pem::Error),
-    /// A file of a key is not in the format. What the parser says would quote it.
+    /// A file of a key is not in the format. The error of the parser would quote it.
     #[error("it is not valid PEM")]
     BadKey,
     /// It holds other things.
@@ -57,7 +57,7 @@ pub(crate) enum PemError {
     },
 }
 
-/// The certificates in a file, at least one; or what is wrong with it.
+/// The certificates in a file, at least one; or its problem.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let text = read(path)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)

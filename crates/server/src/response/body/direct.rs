@@ -60,7 +60,7 @@ impl Direct {
     }
 }
 
-/// The framework does not look at the length of what it does not see. The client sees a connection that broke.
+/// The framework does not check the length of a body that it does not see. The client sees a connection that broke.
 fn wrong_length() -> Aborted {
     tracing::error!(
         "a download was broken off: the body has another length than its head announced"

@@ -15,7 +15,7 @@ use crate::{metrics::Transfer, response::send_budget::Share};
 pub(crate) struct Held {
     bytes: Bytes,
     transfer: Transfer,
-    /// What it takes of the budget.
+    /// Its share of the budget.
     _share: Share,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Download {
     /// The length, where it is known.
     length: Option<u64>,
     transfer: Transfer,
-    /// What it takes of the budget.
+    /// Its share of the budget.
     _share: Share,
 }
 
@@ -132,7 +132,7 @@ impl Download {
 }
 
 /// The transfer broke off after the head had been sent. The connection is closed, so that the client
-/// sees that what it has is not all. The reason has been told to the operator.
+/// sees that the body is not whole. The reason has been told to the operator.
 #[derive(Debug)]
 pub(crate) struct Aborted;
 

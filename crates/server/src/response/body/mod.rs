@@ -22,7 +22,7 @@ use self::{
 };
 use crate::{connection::limits::Account, fast_path::Outbox, response::send_budget::Share};
 
-/// What follows the headers.
+/// The body of an answer.
 pub(crate) enum Body {
     /// Bytes in memory.
     Bytes(Bytes),

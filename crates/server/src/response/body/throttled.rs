@@ -22,7 +22,7 @@ use crate::connection::limits::Account;
 pub(crate) struct Throttled<B> {
     body: B,
     accounts: Vec<Arc<Account>>,
-    /// What is to be sent when the time has come.
+    /// Bytes to be sent when the time has come.
     held: Option<(Pin<Box<Sleep>>, Bytes)>,
     /// Other requests of the client may be answered when the body is sent.
     _permits: Vec<OwnedSemaphorePermit>,

@@ -1,4 +1,4 @@
-//! What is to be written into a client's configuration.
+//! The lines for a client's configuration.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use rns_formats::{PublicKey, StoreDir};
 pub(super) struct ClientConfiguration<'a> {
     /// The server's address, without a slash at the end.
     pub(super) url: &'a str,
-    /// The keys that sign what it serves.
+    /// The keys that sign its narinfos.
     pub(super) keys: &'a [PublicKey],
 }
 

@@ -1,4 +1,4 @@
-//! The page at `/`: what this is, and what a client needs to use it.
+//! The page at `/`: a description for people, and the lines that a client needs.
 //!
 //! It works without scripts, loads nothing, and fits narrow screens.
 
@@ -14,7 +14,7 @@ pub use self::client::visited_url;
 
 const STYLE: &str = include_str!("style.css");
 
-/// What the page says.
+/// The contents of the page.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
     /// The address under which the visitor knows the server, without a slash at the end.
@@ -23,7 +23,7 @@ pub struct Page<'a> {
     pub store_dir: &'a StoreDir,
     /// The priority that `nix-cache-info` announces.
     pub priority: i32,
-    /// The keys that sign what is served.
+    /// The keys that sign narinfos.
     pub keys: &'a [PublicKey],
     /// Whether a configured key cannot be used at the moment.
     pub keys_missing: bool,

@@ -1,4 +1,4 @@
-//! `/nix-cache-info`: what a client asks first. Answered whatever becomes of the store, unless that lasts: a client takes an error here
+//! `/nix-cache-info`: the first question of a client. Answered during an outage of the store, unless that lasts: a client takes an error here
 //! for "no binary cache at all", which is then the best it can do.
 
 use actix_web::HttpRequest;

@@ -1,4 +1,4 @@
-//! `/<hash part>.ls`: what is in a path, with the offset of every file in its NAR.
+//! `/<hash part>.ls`: the files of a path, with the offset of each in its NAR.
 
 use actix_web::HttpRequest;
 use rns_formats::HashPart;
@@ -15,7 +15,7 @@ pub(crate) async fn get(
     cache: &Cache,
     hash: HashPart,
 ) -> Answer {
-    // Those who wait until theirs may be sent keep others from making more.
+    // Requests that wait until their listing may be sent keep others from making more.
     let client = state.failure_policy.network(request);
     let _turn = state.large_metadata.download(client, 0).await;
     let answer = answer(request, cache, hash).await;

@@ -1,4 +1,4 @@
-//! `/log/<derivation>`: what a build printed.
+//! `/log/<derivation>`: the log of a build.
 
 use actix_web::{HttpRequest, http::Method};
 use rns_cache::LogContents;

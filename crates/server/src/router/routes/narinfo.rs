@@ -1,4 +1,4 @@
-//! `/<hash part>.narinfo`: what there is to know of a path before downloading it.
+//! `/<hash part>.narinfo`: the metadata of a path.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(crate) async fn get(
     send(request, &state.narinfos.insert(hash, version, prepared, etag))
 }
 
-/// What there is to answer, where nothing has to be waited for: it was rendered before, or there is certainly no such path.
+/// The answer that needs no waiting: a narinfo that was rendered before, or that there is certainly no such path.
 pub(crate) fn peek(
     state: &State,
     cache: &Cache,
@@ -71,7 +71,7 @@ pub(crate) fn peek(
     }
 }
 
-/// Answers with what is known.
+/// Answers with a rendered narinfo.
 pub(crate) fn send(request: &impl RequestParts, narinfo: &CachedNarinfo) -> Answer {
     entity(narinfo.etag.clone()).answer_bytes(request.head().headers(), narinfo.prepared.body())
 }
@@ -80,7 +80,7 @@ fn entity(etag: HeaderValue) -> Entity {
     Entity::new("text/x-nix-narinfo", Caching::Hour).with_etag(etag)
 }
 
-/// The answer with this text to everybody who does not have it yet.
+/// The answer with this text to every client that does not have it yet.
 fn prepare(text: &str, etag: HeaderValue) -> Preserialized {
     let answer = entity(etag).answer_whole(Body::Bytes(Bytes::new()));
     Preserialized::new(&answer, text.as_bytes())

@@ -1,4 +1,4 @@
-//! What content-addressed derivations were resolved to: `/build-trace-v2/…` (Nix 2.35 and later) and
+//! Outputs of content-addressed derivations: `/build-trace-v2/…` (Nix 2.35 and later) and
 //! `/realisations/…` (before).
 
 use actix_web::HttpRequest;

@@ -1,4 +1,4 @@
-//! What a file is, by its name.
+//! The content type of a file, by its name.
 
 use actix_web::http::header::HeaderValue;
 

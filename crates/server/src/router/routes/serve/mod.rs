@@ -1,6 +1,6 @@
 //! `/serve/<hash part>/<path>`: files inside store paths, for browsers.
 //!
-//! What is in a store path was written by anybody. A page from there is shown in a sandbox without scripts,
+//! The files of a store path may come from any author. A page from there is shown in a sandbox without scripts,
 //! forms and plug-ins, as if it came from nowhere, and no type is guessed.
 
 mod content_type;
