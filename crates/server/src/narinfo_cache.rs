@@ -33,25 +33,27 @@ pub(crate) struct Version {
 }
 
 /// Rendered narinfos, within a bound.
-pub(crate) struct NarinfoCache(Cache<Key, Arc<CachedNarinfo>, Size>);
+pub(crate) struct NarinfoCache(Cache<NarinfoKey, Arc<CachedNarinfo>, NarinfoWeight>);
 
 /// Which cache shows which path.
-type Key = (u32, HashPart);
+type NarinfoKey = (u32, HashPart);
 
 #[derive(Clone)]
-struct Size;
+struct NarinfoWeight;
 
-impl Weighter<Key, Arc<CachedNarinfo>> for Size {
-    fn weight(&self, _: &Key, narinfo: &Arc<CachedNarinfo>) -> u64 {
-        (narinfo.prepared.memory_bytes() + 64 + size_of::<CachedNarinfo>() + size_of::<Key>())
-            as u64
+impl Weighter<NarinfoKey, Arc<CachedNarinfo>> for NarinfoWeight {
+    fn weight(&self, _: &NarinfoKey, narinfo: &Arc<CachedNarinfo>) -> u64 {
+        (narinfo.prepared.memory_bytes()
+            + 64
+            + size_of::<CachedNarinfo>()
+            + size_of::<NarinfoKey>()) as u64
     }
 }
 
 impl NarinfoCache {
     pub(crate) fn new(bytes: usize) -> Self {
         let estimate = (bytes >> 10).clamp(64, 65_536);
-        Self(Cache::with_weighter(estimate, bytes as u64, Size))
+        Self(Cache::with_weighter(estimate, bytes as u64, NarinfoWeight))
     }
 
     /// The narinfo that was made from this.

@@ -17,7 +17,7 @@ enum DaemonHealth {
 
 /// Writes the log lines.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct DaemonReport {
     socket: PathBuf,
     condition: DaemonHealth,
     /// The newest connection that failed. Successes of an older one are no news.
@@ -26,7 +26,7 @@ pub(super) struct Report {
     refusal_told: bool,
 }
 
-impl Report {
+impl DaemonReport {
     pub(super) fn new(socket: &Path) -> Self {
         Self {
             socket: socket.to_owned(),

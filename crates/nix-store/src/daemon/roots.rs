@@ -19,11 +19,11 @@ use super::worker::{self, Command};
 /// [`HeldRoot`] are gone.
 #[derive(Clone, Debug)]
 pub struct TempRoots {
-    shared: Arc<Shared>,
+    shared: Arc<SharedRoots>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedRoots {
     config: Option<DaemonConfig>,
     commands: OnceLock<UnboundedSender<Command>>,
     counters: Counters,
@@ -44,7 +44,7 @@ impl TempRoots {
 
     fn with(config: Option<DaemonConfig>) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedRoots {
                 config,
                 commands: OnceLock::new(),
                 counters: Counters::default(),
@@ -91,7 +91,7 @@ impl TempRoots {
         let Some(config) = &self.shared.config else {
             return HeldRoot::without(Unrooted::Disabled);
         };
-        let Some(_waiting) = Waiting::enter(&self.shared.waiting, config.waiting) else {
+        let Some(_waiting) = WaitingRoot::enter(&self.shared.waiting, config.waiting) else {
             return HeldRoot::without(Unrooted::Busy);
         };
         let commands = self.commands(config);
@@ -142,11 +142,11 @@ impl HeldRoot {
 #[derive(Debug)]
 struct Lease {
     path: FullPath,
-    shared: Arc<Shared>,
+    shared: Arc<SharedRoots>,
 }
 
 impl Lease {
-    fn new(path: FullPath, shared: Arc<Shared>) -> Self {
+    fn new(path: FullPath, shared: Arc<SharedRoots>) -> Self {
         shared.held.fetch_add(1, Ordering::Relaxed);
         Self { path, shared }
     }
@@ -163,9 +163,9 @@ impl Drop for Lease {
 }
 
 /// A request that waits for an answer.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingRoot<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingRoot<'a> {
     /// Enters unless `limit` wait already.
     fn enter(waiting: &'a AtomicUsize, limit: usize) -> Option<Self> {
         let entered = Self(waiting);
@@ -174,7 +174,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingRoot<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use super::config::DaemonConfig;
 use super::pool::{Action, ConnectionId, FullPath, Pool, Reply};
 use super::protocol::{Connection, DaemonError, Peer};
-use super::report::{self, Report};
+use super::report::{self, DaemonReport};
 
 /// A command for the thread.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ fn failed_to_start(error: &std::io::Error) {
 struct Worker {
     socket: PathBuf,
     pool: Pool,
-    report: Report,
+    report: DaemonReport,
     connections: HashMap<ConnectionId, Running>,
     events: UnboundedSender<(ConnectionId, Event)>,
     happened: UnboundedReceiver<(ConnectionId, Event)>,
@@ -81,7 +81,7 @@ impl Worker {
         let (events, happened) = unbounded_channel();
         Self {
             socket: config.socket.clone(),
-            report: Report::new(&config.socket),
+            report: DaemonReport::new(&config.socket),
             pool: Pool::new(config),
             connections: HashMap::new(),
             events,

@@ -33,7 +33,7 @@ pub(super) struct ChangeDetector {
     database: PathBuf,
     index: PathBuf,
     log: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<DetectorState>,
     /// The last state, where that is all there is to look at.
     present: ArcSwapOption<WalIndex>,
     live: LiveReaders,
@@ -41,7 +41,7 @@ pub(super) struct ChangeDetector {
 }
 
 #[derive(Default)]
-struct State {
+struct DetectorState {
     generation: u64,
     seen: Option<Mark>,
     database: Option<Kept>,
@@ -51,18 +51,18 @@ struct State {
 /// The identity of the database.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
-    database: (Identity, [u8; FILE_HEADER.1]),
-    index: Option<(Identity, [u8; INDEX_HEADER_BYTES])>,
+    database: (DatabaseIdentity, [u8; FILE_HEADER.1]),
+    index: Option<(DatabaseIdentity, [u8; INDEX_HEADER_BYTES])>,
     /// Without an index: the log, which another program left behind.
-    log: Option<(Identity, u64)>,
+    log: Option<(DatabaseIdentity, u64)>,
 }
 
 /// Device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity(u64, u64);
+struct DatabaseIdentity(u64, u64);
 
 struct Kept {
-    identity: Identity,
+    identity: DatabaseIdentity,
     file: Arc<File>,
 }
 
@@ -98,11 +98,11 @@ impl ChangeDetector {
         self.rate.is_high()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DetectorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn follow(&self, state: &mut State) -> u64 {
+    fn follow(&self, state: &mut DetectorState) -> u64 {
         // Another thread may have looked meanwhile.
         if let Some(present) = &*self.present.load()
             && present.is_still()
@@ -119,7 +119,7 @@ impl ChangeDetector {
         if state.seen.is_some() { state.generation } else { 0 }
     }
 
-    fn present_of(&self, state: &State) -> Option<WalIndex> {
+    fn present_of(&self, state: &DetectorState) -> Option<WalIndex> {
         let (_, header) = state.seen.as_ref()?.index.as_ref()?;
         let file = |path: &Path, kept: &Option<Kept>| {
             Some((path.to_owned(), Arc::clone(&kept.as_ref()?.file)))
@@ -130,7 +130,7 @@ impl ChangeDetector {
     }
 
     /// `None` in the middle of a commit, and where an open file proves nothing.
-    fn look(&self, state: &mut State) -> io::Result<Option<Mark>> {
+    fn look(&self, state: &mut DetectorState) -> io::Result<Option<Mark>> {
         if may_stay_behind(&self.database) {
             return Ok(None);
         }
@@ -154,7 +154,7 @@ impl ChangeDetector {
         let log = match index {
             Some(_) => None,
             None => match fs::metadata(&self.log) {
-                Ok(file) => Some((Identity(file.dev(), file.ino()), file.size())),
+                Ok(file) => Some((DatabaseIdentity(file.dev(), file.ino()), file.size())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             },
@@ -166,14 +166,14 @@ impl ChangeDetector {
 /// The file that has this name now, opened when it is another one than before.
 fn keep<'a>(kept: &'a mut Option<Kept>, path: &Path) -> io::Result<&'a Kept> {
     let now = fs::metadata(path)?;
-    let identity = Identity(now.dev(), now.ino());
+    let identity = DatabaseIdentity(now.dev(), now.ino());
     let known = kept.take().filter(|kept| kept.identity == identity);
     let current = match known {
         Some(current) => current,
         None => {
             let file = regular_file::open(path)?;
             let opened = file.metadata()?;
-            Kept { identity: Identity(opened.dev(), opened.ino()), file: Arc::new(file) }
+            Kept { identity: DatabaseIdentity(opened.dev(), opened.ino()), file: Arc::new(file) }
         }
     };
     Ok(kept.insert(current))

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use self::{
     change_detector::ChangeDetector,
-    open::{LiveReaders, Reader},
+    open::{DatabaseReader, LiveReaders},
     state::Availability,
 };
 use crate::{CacheError, config::AbsentStore};
@@ -33,16 +33,16 @@ const MAX_ATTEMPTS: usize = 8;
 
 /// A handle to the database; clones share the connections.
 #[derive(Clone)]
-pub(crate) struct Database(Arc<Shared>);
+pub(crate) struct Database(Arc<SharedDatabase>);
 
-struct Shared {
+struct SharedDatabase {
     path: PathBuf,
     busy_timeout: Duration,
     absent: AbsentStore,
     /// As many permits as there may be connections.
     permits: Semaphore,
     /// Open connections that are not in use at the moment, at most `most_idle`.
-    idle: Mutex<Vec<Reader>>,
+    idle: Mutex<Vec<DatabaseReader>>,
     most_idle: usize,
     /// Connections that are open, used or not.
     live: LiveReaders,
@@ -60,7 +60,7 @@ impl Database {
         absent: AbsentStore,
     ) -> Self {
         let live = LiveReaders::default();
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedDatabase {
             probe: ChangeDetector::new(&path, live.clone()),
             path,
             busy_timeout,
@@ -138,7 +138,7 @@ impl Database {
     }
 }
 
-impl Shared {
+impl SharedDatabase {
     fn answer<T>(
         &self,
         question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
@@ -171,7 +171,7 @@ impl Shared {
             let fresh = idle.is_none();
             let reader = match idle {
                 Some(reader) => reader,
-                None => Reader::open(&self.path, self.busy_timeout, &self.live)?,
+                None => DatabaseReader::open(&self.path, self.busy_timeout, &self.live)?,
             };
             let answer = question(&reader.connection);
             // An immutable file that changed meanwhile may have given a torn answer.
@@ -199,7 +199,7 @@ impl Shared {
     }
 
     /// An idle connection to the file that is there now; the others are closed.
-    fn take_idle(&self) -> Option<Reader> {
+    fn take_idle(&self) -> Option<DatabaseReader> {
         loop {
             let reader = self.lock_idle().pop()?;
             if reader.is_current() {
@@ -208,7 +208,7 @@ impl Shared {
         }
     }
 
-    fn put_idle(&self, reader: Reader) {
+    fn put_idle(&self, reader: DatabaseReader) {
         let mut idle = self.lock_idle();
         // Questions that are not bound by the permits can have opened more.
         if idle.len() < self.most_idle {
@@ -216,7 +216,7 @@ impl Shared {
         }
     }
 
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<DatabaseReader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

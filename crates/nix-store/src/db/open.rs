@@ -38,12 +38,12 @@ const MAX_AGE_ON_OVERLAY: Duration = Duration::from_secs(1);
 const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
 
 /// A read-only connection, and the identity of the file when it was opened.
-pub(super) struct Reader {
+pub(super) struct DatabaseReader {
     /// Counted as long as it is there; the count ends before the connection does.
-    _held: Option<Held>,
+    _held: Option<HeldFile>,
     pub(super) connection: Connection,
     path: PathBuf,
-    stamp: Stamp,
+    stamp: FileStamp,
     /// WalIndex where an open file may silently stay behind its name.
     opened: Option<Instant>,
 }
@@ -59,7 +59,7 @@ struct Count {
     opened: AtomicU64,
 }
 
-struct Held(LiveReaders);
+struct HeldFile(LiveReaders);
 
 impl LiveReaders {
     /// `None` when there is none; otherwise a number that changes when one is opened.
@@ -68,14 +68,14 @@ impl LiveReaders {
         (self.0.open.load(Ordering::Acquire) > 0).then_some(opened)
     }
 
-    fn hold(&self) -> Held {
+    fn hold(&self) -> HeldFile {
         self.0.opened.fetch_add(1, Ordering::AcqRel);
         self.0.open.fetch_add(1, Ordering::AcqRel);
-        Held(self.clone())
+        HeldFile(self.clone())
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldFile {
     fn drop(&mut self) {
         self.0.0.open.fetch_sub(1, Ordering::AcqRel);
     }
@@ -83,14 +83,14 @@ impl Drop for Held {
 
 /// The identity of a file: a connection is usable while it stays the same.
 #[derive(Debug, PartialEq, Eq)]
-enum Stamp {
+enum FileStamp {
     /// Live: the same file. A replaced one (a restored backup) has another inode.
     Live { device: u64, inode: u64 },
     /// Immutable: the same file with the same content, and no WAL.
     Immutable { device: u64, inode: u64, size: u64, changed: (i64, i64) },
 }
 
-impl Reader {
+impl DatabaseReader {
     /// Opens the database at `path`.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Reader {
     }
 
     fn connect(path: &Path, immutable: bool, busy_timeout: Duration) -> Result<Self, OpenError> {
-        let stamp = Stamp::of(path, immutable)?;
+        let stamp = FileStamp::of(path, immutable)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -138,16 +138,16 @@ impl Reader {
         if immutable && !wal_is_empty(&self.path) {
             return false;
         }
-        Stamp::of(&self.path, immutable).is_ok_and(|now| now == self.stamp)
+        FileStamp::of(&self.path, immutable).is_ok_and(|now| now == self.stamp)
     }
 
     /// Whether the file is read as one that does not change.
     pub(super) const fn is_immutable(&self) -> bool {
-        matches!(self.stamp, Stamp::Immutable { .. })
+        matches!(self.stamp, FileStamp::Immutable { .. })
     }
 }
 
-impl Stamp {
+impl FileStamp {
     fn of(path: &Path, immutable: bool) -> Result<Self, OpenError> {
         let file = fs::metadata(path)?;
         if !file.is_file() {

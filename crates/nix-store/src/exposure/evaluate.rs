@@ -10,11 +10,11 @@ use rns_cache::ExposurePolicy;
 
 use super::{
     graph::{Graph, Withheld},
-    outcome::{Change, Failure},
-    roots::{Root, Stores},
+    outcome::{Change, EvaluationFailure},
+    roots::{RootPaths, Stores},
     scan::Scan,
     set::Set,
-    source::Source,
+    source::DatabaseSource,
 };
 
 /// Everything is read anew when this many rows, and more than were read then, have come since.
@@ -26,20 +26,20 @@ const REPLACEMENT_TIMEOUT: Duration = Duration::from_millis(50);
 /// A policy that is being evaluated.
 pub(super) struct Evaluation {
     policy: Arc<ExposurePolicy>,
-    source: Source,
+    source: DatabaseSource,
     stores: Stores,
-    state: State,
+    state: EvaluationState,
 }
 
 /// Everything that is forgotten to begin anew.
 #[derive(Default)]
-struct State {
+struct EvaluationState {
     is_complete: bool,
     /// Device and inode of the database.
     identity: Option<(u64, u64)>,
     /// The state of the database that the set is of.
     generation: u64,
-    roots: Vec<Root>,
+    roots: Vec<RootPaths>,
     /// For each root the rows of its paths.
     root_rows: Vec<Vec<Option<i64>>>,
     /// Rows up to this one were scanned.
@@ -55,7 +55,7 @@ struct State {
     first_size: usize,
 }
 
-impl State {
+impl EvaluationState {
     fn size(&self) -> usize {
         self.graph.len()
             + self.scan.len()
@@ -65,9 +65,9 @@ impl State {
 }
 
 impl Evaluation {
-    pub(super) fn new(policy: Arc<ExposurePolicy>, source: Source) -> Self {
+    pub(super) fn new(policy: Arc<ExposurePolicy>, source: DatabaseSource) -> Self {
         let stores = Stores::new(&source.store_dir, &source.real_dir);
-        Self { policy, source, stores, state: State::default() }
+        Self { policy, source, stores, state: EvaluationState::default() }
     }
 
     /// The same from the beginning.
@@ -75,7 +75,7 @@ impl Evaluation {
         Self::new(Arc::clone(&self.policy), self.source.clone())
     }
 
-    pub(super) const fn source(&self) -> &Source {
+    pub(super) const fn source(&self) -> &DatabaseSource {
         &self.source
     }
 
@@ -93,7 +93,7 @@ impl Evaluation {
     }
 
     /// Roots that expose nothing, with the reason.
-    pub(super) fn missing_roots(&self) -> impl Iterator<Item = (&Root, String)> {
+    pub(super) fn missing_roots(&self) -> impl Iterator<Item = (&RootPaths, String)> {
         let roots = self.state.roots.iter().zip(&self.state.root_rows);
         roots.filter(|(_, rows)| rows.iter().all(Option::is_none)).map(|(root, _)| {
             let reason = match (&root.problem, root.paths.first()) {
@@ -117,11 +117,11 @@ impl Evaluation {
 
     /// Forgets all rows, so that the next time everything is read.
     pub(super) fn forget(&mut self) {
-        self.state = State::default();
+        self.state = EvaluationState::default();
     }
 
     /// Brings the set up to date. Blocks; `true` when everything had to be read.
-    pub(super) fn advance(&mut self) -> Result<(Change, bool), Failure> {
+    pub(super) fn advance(&mut self) -> Result<(Change, bool), EvaluationFailure> {
         // From before the rows are read.
         let generation = self.source.database.generation();
         let identity = self.source.identity();
@@ -136,8 +136,8 @@ impl Evaluation {
         let change = match self.step(generation) {
             Ok(Some(change)) => Ok(change),
             // Rows that are not needed any more may have taken the room.
-            Err(Failure::TooMany) if is_first => Err(Failure::TooMany),
-            Ok(None) | Err(Failure::TooMany) => {
+            Err(EvaluationFailure::TooMany) if is_first => Err(EvaluationFailure::TooMany),
+            Ok(None) | Err(EvaluationFailure::TooMany) => {
                 self.forget();
                 self.state.identity = identity;
                 self.step(generation).map(|change| change.unwrap_or(Change::Other))
@@ -161,7 +161,7 @@ impl Evaluation {
     }
 
     /// `None` when the rows are not those that were seen before.
-    fn step(&mut self, generation: u64) -> Result<Option<Change>, Failure> {
+    fn step(&mut self, generation: u64) -> Result<Option<Change>, EvaluationFailure> {
         let is_first = !self.state.is_complete;
         let has_moved = is_first || generation == 0 || generation != self.state.generation;
         let mut has_news = is_first || std::mem::take(&mut self.state.condemned);
@@ -181,13 +181,14 @@ impl Evaluation {
     }
 
     /// Whether the roots lead to other rows than before.
-    fn find_roots(&mut self, has_moved: bool) -> Result<bool, Failure> {
+    fn find_roots(&mut self, has_moved: bool) -> Result<bool, EvaluationFailure> {
         let Some(roots) = &self.policy.roots else { return Ok(false) };
         let read = || roots.iter().map(|root| self.stores.read(root)).collect::<Vec<_>>();
         let mut found = read();
         let before = &self.state.roots;
-        let has_gone =
-            |(now, before): (&Root, &Root)| now.paths.is_empty() && !before.paths.is_empty();
+        let has_gone = |(now, before): (&RootPaths, &RootPaths)| {
+            now.paths.is_empty() && !before.paths.is_empty()
+        };
         if found.iter().zip(before).any(has_gone) {
             thread::sleep(REPLACEMENT_TIMEOUT);
             found = read();
@@ -206,7 +207,7 @@ impl Evaluation {
     }
 
     /// Looks at rows that are new; whether there are any of interest.
-    fn scan(&mut self) -> Result<Option<bool>, Failure> {
+    fn scan(&mut self) -> Result<Option<bool>, EvaluationFailure> {
         let mut has_news = false;
         let state = &mut self.state;
         state.named.resize(self.policy.names.len(), Vec::new());
@@ -230,7 +231,7 @@ impl Evaluation {
                 false => state.set.len() + state.scan.len(),
             };
             if held > self.source.limit {
-                return Err(Failure::TooMany);
+                return Err(EvaluationFailure::TooMany);
             }
             state.seen = page.seen;
             if page.is_last {
@@ -239,7 +240,7 @@ impl Evaluation {
         }
     }
 
-    fn walk(&mut self) -> Result<Change, Failure> {
+    fn walk(&mut self) -> Result<Change, EvaluationFailure> {
         let state = &mut self.state;
         let roots: Vec<i64> = state.root_rows.iter().flatten().copied().flatten().collect();
         let terms = self.policy.roots.as_ref().map(|_| &roots).into_iter().chain(&state.named);

@@ -13,14 +13,14 @@ use rns_cache::{ExposurePolicy, ExposureStats};
 use tokio::sync::Notify;
 
 use super::{
-    evaluate::Evaluation, outcome::Change, report::Report, rounds::Rounds, set::Set,
-    source::Source, verified::Verified,
+    evaluate::Evaluation, outcome::Change, report::ExposureReport, rounds::Rounds, set::Set,
+    source::DatabaseSource, verified::VerifiedSignatures,
 };
 
 /// The paths that one policy exposes.
 pub(crate) struct ExposedPaths {
     pub(super) policy: Arc<ExposurePolicy>,
-    pub(super) source: Source,
+    pub(super) source: DatabaseSource,
     current: ArcSwapOption<Snapshot>,
     /// The state of the database that the snapshot is known to be of; 0 when it is not known.
     generation: AtomicU64,
@@ -31,8 +31,8 @@ pub(crate) struct ExposedPaths {
     /// So that everything is read by one at a time.
     pub(super) anew: tokio::sync::Mutex<()>,
     pub(super) numbers: Mutex<ExposureStats>,
-    pub(super) report: Mutex<Report>,
-    pub(super) verified: Verified,
+    pub(super) report: Mutex<ExposureReport>,
+    pub(super) verified: VerifiedSignatures,
     /// Whether a task looks for changes.
     pub(super) watched: Arc<AtomicBool>,
     /// Everything should be read again.
@@ -46,7 +46,11 @@ pub(super) struct Snapshot {
 }
 
 impl ExposedPaths {
-    pub(super) fn new(policy: ExposurePolicy, source: Source, epochs: Arc<AtomicU64>) -> Arc<Self> {
+    pub(super) fn new(
+        policy: ExposurePolicy,
+        source: DatabaseSource,
+        epochs: Arc<AtomicU64>,
+    ) -> Arc<Self> {
         let policy = Arc::new(policy);
         let evaluation = Evaluation::new(Arc::clone(&policy), source.clone());
         Arc::new(Self {
@@ -59,7 +63,7 @@ impl ExposedPaths {
             anew: tokio::sync::Mutex::default(),
             numbers: Mutex::default(),
             report: Mutex::default(),
-            verified: Verified::new(source.limit),
+            verified: VerifiedSignatures::new(source.limit),
             watched: Arc::default(),
             rescan: Arc::default(),
             source,

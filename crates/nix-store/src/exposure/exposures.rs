@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64};
 
 use rns_cache::ExposurePolicy;
 
-use super::{cache::ExposedCache, exposed_paths::ExposedPaths, source::Source};
+use super::{cache::ExposedCache, exposed_paths::ExposedPaths, source::DatabaseSource};
 use crate::LocalStore;
 
 /// A store, and the policies by which parts of it are shown. Caches with equal policies share their work.
@@ -48,7 +48,7 @@ impl Exposures {
             paths.rescan();
             return paths;
         }
-        let source = Source::of(&self.store);
+        let source = DatabaseSource::of(&self.store);
         let paths = ExposedPaths::new(policy.clone(), source, Arc::clone(&self.epochs));
         in_use.push(Arc::downgrade(&paths));
         paths

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use rns_cache::ExposurePolicy;
 
 use super::{
-    outcome::Failure,
-    set::Entry,
-    source::{Seen, Source},
+    outcome::EvaluationFailure,
+    set::SetEntry,
+    source::{DatabaseSource, SeenRow},
 };
 
 /// Rows that one question takes.
@@ -56,16 +56,16 @@ impl Graph {
     /// Reads the closures of these rows, as far as they are not known.
     pub(super) fn load(
         &mut self,
-        source: &Source,
+        source: &DatabaseSource,
         policy: &ExposurePolicy,
         seeds: impl IntoIterator<Item = i64>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), EvaluationFailure> {
         for seed in seeds {
             self.node(seed)?;
         }
         while !self.unread.is_empty() {
             if self.nodes.len() > source.limit {
-                return Err(Failure::TooMany);
+                return Err(EvaluationFailure::TooMany);
             }
             let rest = self.unread.len().saturating_sub(MAX_ROWS_AT_ONCE);
             let mut ids: Vec<i64> = self
@@ -86,11 +86,11 @@ impl Graph {
     }
 
     /// The node of a row, which is read later if it is new.
-    fn node(&mut self, id: i64) -> Result<u32, Failure> {
+    fn node(&mut self, id: i64) -> Result<u32, EvaluationFailure> {
         if let Some(&node) = self.index.get(&id) {
             return Ok(node);
         }
-        let node = u32::try_from(self.nodes.len()).map_err(|_| Failure::TooMany)?;
+        let node = u32::try_from(self.nodes.len()).map_err(|_| EvaluationFailure::TooMany)?;
         self.index.insert(id, node);
         // A row that is never found is not exposed.
         self.nodes.push(Node { id, key: 0, edges: (0, 0), violates: true });
@@ -98,13 +98,13 @@ impl Graph {
         Ok(node)
     }
 
-    fn add(&mut self, seen: Seen, references: &[i64]) -> Result<(), Failure> {
-        let start = u32::try_from(self.edges.len()).map_err(|_| Failure::TooMany)?;
+    fn add(&mut self, seen: SeenRow, references: &[i64]) -> Result<(), EvaluationFailure> {
+        let start = u32::try_from(self.edges.len()).map_err(|_| EvaluationFailure::TooMany)?;
         for &reference in references {
             let node = self.node(reference)?;
             self.edges.push(node);
         }
-        let end = u32::try_from(self.edges.len()).map_err(|_| Failure::TooMany)?;
+        let end = u32::try_from(self.edges.len()).map_err(|_| EvaluationFailure::TooMany)?;
         let node = self.node(seen.id)?;
         if let Some(node) = self.nodes.get_mut(node as usize) {
             node.edges = (start, end);
@@ -143,7 +143,7 @@ impl Graph {
     }
 
     /// The members whose closure has nothing that violates the policy.
-    pub(super) fn exposed(&self, members: &[bool]) -> (Vec<Entry>, Withheld) {
+    pub(super) fn exposed(&self, members: &[bool]) -> (Vec<SetEntry>, Withheld) {
         let mut hidden: Vec<bool> = self.nodes.iter().map(|node| node.violates).collect();
         let mut withheld = Withheld::default();
         if self.nodes.iter().zip(members).any(|(node, member)| *member && node.violates) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rns_cache::Peek;
 use rns_formats::{HashPart, StorePath};
 
-use super::{cache::ExposedCache, exposed_paths::ExposedPaths, rounds::Asked};
+use super::{cache::ExposedCache, exposed_paths::ExposedPaths, rounds::EvaluationRound};
 use crate::{
     CacheError,
     db::PathRow,
@@ -77,7 +77,7 @@ impl ExposedCache {
         &self,
         hash: HashPart,
         generation: u64,
-        asked: Asked,
+        asked: EvaluationRound,
     ) -> Result<bool, CacheError> {
         let (paths, key) = (&self.paths, key(&hash));
         match paths.exposes(key) {
@@ -111,7 +111,7 @@ impl ExposedCache {
 
     /// Brings the set up to date, so that it is of a moment after the question was asked. To be called before a miss is
     /// answered.
-    pub(super) async fn refresh(&self, asked: Asked) -> Result<(), CacheError> {
+    pub(super) async fn refresh(&self, asked: EvaluationRound) -> Result<(), CacheError> {
         self.paths.refresh(self.store.generation(), asked).await
     }
 

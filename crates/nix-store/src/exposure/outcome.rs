@@ -4,13 +4,13 @@ use crate::CacheError;
 
 /// Why there is no set.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum EvaluationFailure {
     Store(CacheError),
     /// There is no room for it.
     TooMany,
 }
 
-impl From<CacheError> for Failure {
+impl From<CacheError> for EvaluationFailure {
     fn from(error: CacheError) -> Self {
         Self::Store(error)
     }

@@ -10,8 +10,8 @@ use tokio::task::{spawn, spawn_blocking};
 use super::{
     evaluate::Evaluation,
     exposed_paths::{ExposedPaths, lock},
-    outcome::{Change, Failure},
-    rounds::{Asked, Wanted},
+    outcome::{Change, EvaluationFailure},
+    rounds::{EvaluationRound, WantedEvaluation},
 };
 use crate::CacheError;
 
@@ -21,21 +21,21 @@ const RESCAN_INTERVAL: Duration = Duration::from_secs(30);
 
 impl ExposedPaths {
     /// To be called before the first look at the set.
-    pub(crate) fn asked(&self) -> Asked {
-        Asked(lock(&self.rounds).begun)
+    pub(crate) fn asked(&self) -> EvaluationRound {
+        EvaluationRound(lock(&self.rounds).begun)
     }
 
     /// Asks for everything to be read, which the next call of [`Self::evaluate_anew`] does.
-    pub(super) fn want_anew(&self) -> Wanted {
+    pub(super) fn want_anew(&self) -> WantedEvaluation {
         let mut rounds = lock(&self.rounds);
         rounds.wanted_anew += 1;
-        Wanted(rounds.wanted_anew)
+        WantedEvaluation(rounds.wanted_anew)
     }
 
     /// The last such request, if it has not been met.
-    pub(super) fn wanted(&self) -> Option<Wanted> {
+    pub(super) fn wanted(&self) -> Option<WantedEvaluation> {
         let rounds = lock(&self.rounds);
-        (rounds.wanted_anew > rounds.met_anew).then_some(Wanted(rounds.wanted_anew))
+        (rounds.wanted_anew > rounds.met_anew).then_some(WantedEvaluation(rounds.wanted_anew))
     }
 
     /// The error for a question that cannot be answered yet.
@@ -61,7 +61,7 @@ impl ExposedPaths {
     pub(super) async fn refresh(
         self: &Arc<Self>,
         generation: u64,
-        asked: Asked,
+        asked: EvaluationRound,
     ) -> Result<(), CacheError> {
         if self.is_of(generation) {
             return Ok(());
@@ -92,7 +92,10 @@ impl ExposedPaths {
     }
 
     /// Reads everything again while the old set goes on being used, unless that was begun after it was wanted.
-    pub(super) async fn evaluate_anew(self: &Arc<Self>, wanted: Wanted) -> Result<(), CacheError> {
+    pub(super) async fn evaluate_anew(
+        self: &Arc<Self>,
+        wanted: WantedEvaluation,
+    ) -> Result<(), CacheError> {
         let paths = Arc::clone(self);
         // It goes on when the caller goes away: otherwise a second one could begin beside it.
         let evaluated = spawn(async move {
@@ -140,7 +143,7 @@ impl ExposedPaths {
     fn settle(
         &self,
         evaluation: &Evaluation,
-        result: Result<(Change, bool), Failure>,
+        result: Result<(Change, bool), EvaluationFailure>,
         took: Duration,
     ) -> Result<(), CacheError> {
         let mut pause = None;
@@ -156,7 +159,7 @@ impl ExposedPaths {
                 None
             }
             // Paths that would be left out could not be told from hidden ones.
-            Err(Failure::TooMany) => {
+            Err(EvaluationFailure::TooMany) => {
                 self.close();
                 pause = Some(Instant::now() + RESCAN_INTERVAL.max(50 * took));
                 let limit = evaluation.source().limit;
@@ -165,7 +168,7 @@ impl ExposedPaths {
                 );
                 Some((what, "raise `store.index_entries`"))
             }
-            Err(Failure::Store(error)) => {
+            Err(EvaluationFailure::Store(error)) => {
                 self.doubt();
                 let what = format!("it cannot be found out which store paths are exposed: {error}");
                 Some((what, "it is tried again at the next request"))

@@ -15,14 +15,14 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The last texts.
 #[derive(Default)]
-pub(super) struct Report {
+pub(super) struct ExposureReport {
     missing: BTreeMap<PathBuf, String>,
     withheld: usize,
     withheld_at: Option<Instant>,
     failure: Option<String>,
 }
 
-impl Report {
+impl ExposureReport {
     /// After an evaluation; the number of roots that expose nothing.
     pub(super) fn evaluated(&mut self, policy: &ExposurePolicy, evaluation: &Evaluation) -> usize {
         let missing: BTreeMap<PathBuf, String> =
@@ -116,10 +116,10 @@ mod tests {
     use super::*;
     use rns_cache::Pattern;
 
-    use crate::{AbsentStore, db::Database, exposure::source::Source};
+    use crate::{AbsentStore, db::Database, exposure::source::DatabaseSource};
 
     fn evaluation(fixture: &FixtureStore, policy: &Arc<ExposurePolicy>) -> Evaluation {
-        let source = Source {
+        let source = DatabaseSource {
             database: Database::new(
                 fixture.database(),
                 1,
@@ -144,7 +144,8 @@ mod tests {
             deny: vec![Pattern::parse("*-secrets").unwrap()],
             ..ExposurePolicy::default()
         });
-        let (mut report, mut evaluation) = (Report::default(), evaluation(&fixture, &policy));
+        let (mut report, mut evaluation) =
+            (ExposureReport::default(), evaluation(&fixture, &policy));
         evaluation.advance().unwrap();
         let told = report.withheld(&policy, &evaluation);
         let expected = format!(

@@ -24,7 +24,7 @@ const MAX_NAMES: usize = 100_000;
 
 /// The paths that one root names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Root {
+pub(super) struct RootPaths {
     pub(super) root: PathBuf,
     /// In order, each once; they need not be valid.
     pub(super) paths: Vec<StorePath>,
@@ -57,7 +57,7 @@ impl Stores {
     }
 
     /// The paths that the root names now. Blocks.
-    pub(super) fn read(&self, root: &Path) -> Root {
+    pub(super) fn read(&self, root: &Path) -> RootPaths {
         let mut search = Search { stores: self, paths: Vec::new(), names: 0 };
         let problem = search.root(root).err().map(|error| error.to_string());
         let mut paths = if problem.is_none() { search.paths } else { Vec::new() };
@@ -65,7 +65,7 @@ impl Stores {
         paths.dedup();
         let problem = problem
             .or_else(|| paths.is_empty().then(|| "it does not lead to a store path".to_owned()));
-        Root { root: root.to_owned(), paths, problem }
+        RootPaths { root: root.to_owned(), paths, problem }
     }
 }
 

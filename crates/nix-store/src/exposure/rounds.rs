@@ -19,8 +19,8 @@ pub(super) struct Rounds {
 
 /// When a question was asked: the answer has to be of that moment or later.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked(pub(super) u64);
+pub(crate) struct EvaluationRound(pub(super) u64);
 
 /// A request that everything be read.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted(pub(super) u64);
+pub(super) struct WantedEvaluation(pub(super) u64);

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::{
     graph::{MAX_EXAMPLES, Withheld},
-    outcome::{Change, Failure},
-    set::{Entry, Set},
-    source::{Seen, Source},
+    outcome::{Change, EvaluationFailure},
+    set::{Set, SetEntry},
+    source::{DatabaseSource, SeenRow},
 };
 
 /// Rows that one question takes.
@@ -19,7 +19,7 @@ pub(super) struct Scan {
     hidden: HashSet<i64>,
     withheld: Withheld,
     /// New rows that may be exposed, going by themselves.
-    fresh: Vec<Entry>,
+    fresh: Vec<SetEntry>,
     /// New rows that may not.
     condemned: Vec<i64>,
     /// Whether there are derivations among those that may.
@@ -36,7 +36,7 @@ impl Scan {
         &self.withheld
     }
 
-    pub(super) fn see(&mut self, row: Seen) {
+    pub(super) fn see(&mut self, row: SeenRow) {
         match row.key {
             Some(key) if !row.violates => {
                 self.fresh.push((key, row.id));
@@ -54,10 +54,10 @@ impl Scan {
     /// Brings the set up to date with the rows that were seen.
     pub(super) fn settle(
         &mut self,
-        source: &Source,
+        source: &DatabaseSource,
         set: &mut Set,
         is_first: bool,
-    ) -> Result<Change, Failure> {
+    ) -> Result<Change, EvaluationFailure> {
         let mut newly = Vec::new();
         if !is_first {
             self.hide_fresh(source, &mut newly)?;
@@ -97,7 +97,11 @@ impl Scan {
     }
 
     /// Hides new rows that refer to hidden ones.
-    fn hide_fresh(&mut self, source: &Source, newly: &mut Vec<(i64, i64)>) -> Result<(), Failure> {
+    fn hide_fresh(
+        &mut self,
+        source: &DatabaseSource,
+        newly: &mut Vec<(i64, i64)>,
+    ) -> Result<(), EvaluationFailure> {
         let rows: Vec<i64> = self.fresh.iter().map(|entry| entry.1).collect();
         for rows in rows.chunks(MAX_ROWS_AT_ONCE) {
             for (&row, references) in rows.iter().zip(source.references(rows)?) {
@@ -115,9 +119,9 @@ impl Scan {
     /// by this.
     fn hide_referrers(
         &mut self,
-        source: &Source,
+        source: &DatabaseSource,
         mut next: Vec<(i64, i64)>,
-    ) -> Result<Vec<i64>, Failure> {
+    ) -> Result<Vec<i64>, EvaluationFailure> {
         let mut newly = Vec::with_capacity(next.len());
         while !next.is_empty() {
             let page = next.split_off(next.len().saturating_sub(MAX_ROWS_AT_ONCE));
@@ -133,7 +137,7 @@ impl Scan {
     }
 
     /// The same for all rows that may be exposed, by looking at their references.
-    fn hide_downwards(&mut self, source: &Source) -> Result<(), Failure> {
+    fn hide_downwards(&mut self, source: &DatabaseSource) -> Result<(), EvaluationFailure> {
         let rows: Vec<i64> = self.fresh.iter().map(|entry| entry.1).collect();
         // A row, and one that refers to it.
         let mut referrers = Vec::new();

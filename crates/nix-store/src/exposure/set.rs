@@ -6,26 +6,26 @@ use std::{collections::HashSet, sync::Arc};
 const MIN_MERGED: usize = 1024;
 
 /// A path: the beginning of its hash part and the number of its row.
-pub(super) type Entry = (u64, i64);
+pub(super) type SetEntry = (u64, i64);
 
 /// An immutable set of paths; 24 bytes each. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Set {
     /// Nearly all of them.
-    base: Arc<Part>,
+    base: Arc<SetPart>,
     /// Those that were added since, so that adding one does not copy all.
-    fresh: Arc<Part>,
+    fresh: Arc<SetPart>,
 }
 
 /// Both in order.
 #[derive(Default, PartialEq, Eq)]
-struct Part {
-    entries: Vec<Entry>,
+struct SetPart {
+    entries: Vec<SetEntry>,
     rows: Vec<i64>,
 }
 
-impl Part {
-    fn new(mut entries: Vec<Entry>) -> Self {
+impl SetPart {
+    fn new(mut entries: Vec<SetEntry>) -> Self {
         entries.sort_unstable();
         entries.dedup();
         let mut rows: Vec<i64> = entries.iter().map(|entry| entry.1).collect();
@@ -40,15 +40,15 @@ impl Part {
 }
 
 impl Set {
-    pub(super) fn new(entries: Vec<Entry>) -> Self {
-        Self { base: Arc::new(Part::new(entries)), fresh: Arc::default() }
+    pub(super) fn new(entries: Vec<SetEntry>) -> Self {
+        Self { base: Arc::new(SetPart::new(entries)), fresh: Arc::default() }
     }
 
     /// These and more, which it does not have yet.
-    pub(super) fn with(&self, mut added: Vec<Entry>) -> Self {
+    pub(super) fn with(&self, mut added: Vec<SetEntry>) -> Self {
         added.extend_from_slice(&self.fresh.entries);
         if added.len() <= MIN_MERGED.max(self.base.entries.len() / 16) {
-            return Self { base: Arc::clone(&self.base), fresh: Arc::new(Part::new(added)) };
+            return Self { base: Arc::clone(&self.base), fresh: Arc::new(SetPart::new(added)) };
         }
         added.extend_from_slice(&self.base.entries);
         Self::new(added)

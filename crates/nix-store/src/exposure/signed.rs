@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     exposed_paths::ExposedPaths,
-    verified::{Known, mark},
+    verified::{KnownSignatures, mark},
 };
 use crate::{
     CacheError,
@@ -19,14 +19,14 @@ use crate::{
 const MAX_SIGNATURES_AT_ONCE: usize = 256;
 
 /// How far a check has come.
-struct Walk {
+struct SignatureWalk {
     next: Vec<i64>,
     reached: HashSet<i64>,
 }
 
-enum Step {
-    More(Walk),
-    Valid(Walk),
+enum CheckStep {
+    More(SignatureWalk),
+    Valid(SignatureWalk),
     Invalid(i64),
 }
 
@@ -40,7 +40,7 @@ impl ExposedPaths {
         if self.is_known_to_be_signed(row) {
             return Ok(true);
         }
-        let mut walk = Walk { next: vec![row.id], reached: HashSet::from([row.id]) };
+        let mut walk = SignatureWalk { next: vec![row.id], reached: HashSet::from([row.id]) };
         loop {
             let turn = self.verified.turn.lock().await;
             let (paths, database) = (Arc::clone(self), database.clone());
@@ -48,12 +48,12 @@ impl ExposedPaths {
             let step = step.await.map_err(|_| CacheError::ShuttingDown)??;
             drop(turn);
             match step {
-                Step::More(more) => walk = more,
-                Step::Valid(walk) => {
+                CheckStep::More(more) => walk = more,
+                CheckStep::Valid(walk) => {
                     self.verified.known().closed.extend(walk.reached);
                     return Ok(true);
                 }
-                Step::Invalid(row) => {
+                CheckStep::Invalid(row) => {
                     self.condemn(row).await?;
                     return Ok(false);
                 }
@@ -66,23 +66,23 @@ impl ExposedPaths {
         self.policy.signed_by.is_none() || self.verified.is_known(row)
     }
 
-    fn check(&self, database: &Database, mut walk: Walk) -> Result<Step, CacheError> {
+    fn check(&self, database: &Database, mut walk: SignatureWalk) -> Result<CheckStep, CacheError> {
         for _ in 0..MAX_SIGNATURES_AT_ONCE {
-            let Some(id) = walk.next.pop() else { return Ok(Step::Valid(walk)) };
+            let Some(id) = walk.next.pop() else { return Ok(CheckStep::Valid(walk)) };
             let store_dir = self.source.store_dir.clone();
             let found = database
                 .ask_blocking(|connection| path_by_id(connection, &store_dir, id))?
                 .flatten();
             // A row that is gone or makes no sense has no signature.
-            let Some((Ok(row), references)) = found else { return Ok(Step::Invalid(id)) };
+            let Some((Ok(row), references)) = found else { return Ok(CheckStep::Invalid(id)) };
             let mark = mark(&row.info);
             if self.verified.known().signed.get(&id) != Some(&mark) {
                 if !is_signed(&self.policy, &row.info, &store_dir) {
-                    return Ok(Step::Invalid(id));
+                    return Ok(CheckStep::Invalid(id));
                 }
                 let mut known = self.verified.known();
                 if known.signed.len().max(known.closed.len()) >= self.verified.limit {
-                    *known = Known::default();
+                    *known = KnownSignatures::default();
                 }
                 known.signed.insert(id, mark);
             }
@@ -93,7 +93,7 @@ impl ExposedPaths {
                 }
             }
         }
-        Ok(Step::More(walk))
+        Ok(CheckStep::More(walk))
     }
 }
 

@@ -37,7 +37,7 @@ const PATH: &str = "select path, sigs from ValidPaths where id = ?1";
 
 /// The store, for a thread that may block.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(super) struct DatabaseSource {
     pub(super) database: Database,
     pub(super) file: PathBuf,
     pub(super) store_dir: StoreDir,
@@ -46,7 +46,7 @@ pub(super) struct Source {
     pub(super) limit: usize,
 }
 
-impl Source {
+impl DatabaseSource {
     /// The source of this store.
     pub(super) fn of(store: &LocalStore) -> Self {
         let shared = store.shared();
@@ -62,7 +62,7 @@ impl Source {
 
 /// A row as an evaluation sees it.
 #[derive(Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct SeenRow {
     pub(super) id: i64,
     /// The beginning of its hash part; `None` when it is no store path of this store.
     pub(super) key: Option<u64>,
@@ -73,8 +73,8 @@ pub(super) struct Seen {
 
 /// Some rows, in their order.
 #[derive(Default)]
-pub(super) struct Page {
-    pub(super) rows: Vec<Seen>,
+pub(super) struct RowPage {
+    pub(super) rows: Vec<SeenRow>,
     /// Which of them match each term of names.
     pub(super) named: Vec<Vec<i64>>,
     /// Every row up to this one has been looked at.
@@ -82,7 +82,7 @@ pub(super) struct Page {
     pub(super) is_last: bool,
 }
 
-impl Source {
+impl DatabaseSource {
     /// Which file the database is.
     pub(super) fn identity(&self) -> Option<(u64, u64)> {
         fs::metadata(Path::new(&self.file)).ok().map(|file| (file.dev(), file.ino()))
@@ -102,12 +102,12 @@ impl Source {
         id: i64,
         path: &str,
         signatures: Option<&str>,
-    ) -> (Seen, Option<StorePath>) {
+    ) -> (SeenRow, Option<StorePath>) {
         let path = self.store_dir.parse_path(path).ok();
         let fits = path.as_ref().is_some_and(|path| {
             policy.denied_by(path.name()).is_none() && policy.is_claimed(signatures)
         });
-        let seen = Seen {
+        let seen = SeenRow {
             id,
             key: path.as_ref().map(|path| hash_key::key(&path.hash_part())),
             violates: !fits,
@@ -117,7 +117,7 @@ impl Source {
     }
 
     /// The rows behind `after`.
-    pub(super) fn page(&self, policy: &ExposurePolicy, after: i64) -> Result<Page, CacheError> {
+    pub(super) fn page(&self, policy: &ExposurePolicy, after: i64) -> Result<RowPage, CacheError> {
         let statement = if policy.signed_by.is_some() { SCAN_SIGNATURES } else { SCAN };
         let question = |connection: &Connection| {
             let moment = connection.unchecked_transaction()?;
@@ -125,7 +125,8 @@ impl Source {
                 moment.prepare_cached(HIGHEST)?.query_row([], |row| row.get(0)).optional()?;
             let mut statement = moment.prepare_cached(statement)?;
             let mut found = statement.query((after, MAX_PAGE_ROWS))?;
-            let mut page = Page { named: vec![Vec::new(); policy.names.len()], ..Page::default() };
+            let mut page =
+                RowPage { named: vec![Vec::new(); policy.names.len()], ..RowPage::default() };
             while let Some(row) = found.next()? {
                 let (text, signatures) = (row.get_ref(1)?, row.get_ref(2)?);
                 let (seen, path) = self.see(
@@ -147,7 +148,7 @@ impl Source {
             Ok(page)
         };
         let page = self.ask(question)?;
-        Ok(if page.rows.is_empty() { Page { is_last: true, ..page } } else { page })
+        Ok(if page.rows.is_empty() { RowPage { is_last: true, ..page } } else { page })
     }
 
     /// These rows with their references, as far as they are there.
@@ -155,7 +156,7 @@ impl Source {
         &self,
         policy: &ExposurePolicy,
         ids: &[i64],
-    ) -> Result<Vec<(Seen, Vec<i64>)>, CacheError> {
+    ) -> Result<Vec<(SeenRow, Vec<i64>)>, CacheError> {
         self.ask(|connection| {
             let mut statement = connection.prepare_cached(NODE)?;
             let mut nodes = Vec::with_capacity(ids.len());

@@ -10,22 +10,22 @@ use rns_formats::PathInfo;
 use crate::db::PathRow;
 
 /// Rows with valid signatures.
-pub(super) struct Verified {
-    known: Mutex<Known>,
+pub(super) struct VerifiedSignatures {
+    known: Mutex<KnownSignatures>,
     /// So that one question checks a closure, and others wait.
     pub(super) turn: tokio::sync::Mutex<()>,
     pub(super) limit: usize,
 }
 
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownSignatures {
     /// Rows with a valid signature, and which NAR it is of: a path that was repaired may have another.
     pub(super) signed: HashMap<i64, u64>,
     /// Rows whose whole closure has.
     pub(super) closed: HashSet<i64>,
 }
 
-impl Verified {
+impl VerifiedSignatures {
     pub(super) fn new(limit: usize) -> Self {
         Self { known: Mutex::default(), turn: tokio::sync::Mutex::default(), limit }
     }
@@ -35,7 +35,7 @@ impl Verified {
         known.closed.contains(&row.id) && known.signed.get(&row.id) == Some(&mark(&row.info))
     }
 
-    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn known(&self) -> MutexGuard<'_, KnownSignatures> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,7 +24,7 @@ impl ExposedPaths {
         }
         let Ok(runtime) = Handle::try_current() else { return };
         if !self.watched.swap(true, Ordering::AcqRel) {
-            let watched = Watched(Arc::clone(&self.watched));
+            let watched = WatchGuard(Arc::clone(&self.watched));
             runtime.spawn(watch(Arc::downgrade(self), Arc::clone(&self.rescan), watched));
         }
     }
@@ -37,15 +37,15 @@ impl ExposedPaths {
 }
 
 /// Notes that no task looks any more, for example because the runtime has ended.
-struct Watched(Arc<AtomicBool>);
+struct WatchGuard(Arc<AtomicBool>);
 
-impl Drop for Watched {
+impl Drop for WatchGuard {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
 }
 
-async fn watch(paths: Weak<ExposedPaths>, rescan: Arc<Notify>, _watched: Watched) {
+async fn watch(paths: Weak<ExposedPaths>, rescan: Arc<Notify>, _watched: WatchGuard) {
     while let Some(paths) = paths.upgrade() {
         let asked = paths.asked();
         let generation = paths.source.database.generation();

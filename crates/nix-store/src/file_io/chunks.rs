@@ -47,14 +47,14 @@ pub(crate) trait Fill: Send + 'static {
 
 /// The chunks of a source. Once one of them had to be waited for, each is read while the one before it is on its way.
 pub(crate) struct ReadAhead<S> {
-    state: State<S>,
+    state: ReadState<S>,
     /// The first chunk, when it was waited for.
     first: Option<Bytes>,
     /// Chunks read without waiting since others had their turn.
     turn: u32,
 }
 
-enum State<S> {
+enum ReadState<S> {
     Here(S),
     Reading(JoinHandle<Filled<S>>),
     Done,
@@ -67,7 +67,7 @@ struct Filled<S> {
 
 impl<S: Fill> ReadAhead<S> {
     pub(crate) fn start(source: S) -> Self {
-        Self { state: State::Here(source), first: None, turn: 0 }
+        Self { state: ReadState::Here(source), first: None, turn: 0 }
     }
 
     /// Waits for the first chunk and keeps it, so that an early failure is known before anything is sent.
@@ -83,35 +83,35 @@ impl<S: Fill> Chunks for ReadAhead<S> {
             return Poll::Ready(Some(Ok(first)));
         }
         loop {
-            match std::mem::replace(&mut self.state, State::Done) {
-                State::Done => return Poll::Ready(None),
-                State::Here(source) if source.is_at_end() => return Poll::Ready(None),
-                State::Here(source) if self.turn == MAX_CHUNKS_AT_ONCE => {
+            match std::mem::replace(&mut self.state, ReadState::Done) {
+                ReadState::Done => return Poll::Ready(None),
+                ReadState::Here(source) if source.is_at_end() => return Poll::Ready(None),
+                ReadState::Here(source) if self.turn == MAX_CHUNKS_AT_ONCE => {
                     self.turn = 0;
-                    self.state = State::Here(source);
+                    self.state = ReadState::Here(source);
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                State::Here(mut source) => {
+                ReadState::Here(mut source) => {
                     let mut buffer = Buffer::take();
                     if buffer.fill_now(|room| source.fill_now(room)) == 0 {
-                        self.state = State::read(source, buffer);
+                        self.state = ReadState::read(source, buffer);
                         continue;
                     }
                     self.turn += 1;
-                    self.state = State::Here(source);
+                    self.state = ReadState::Here(source);
                     return Poll::Ready(Some(Ok(buffer.into_bytes())));
                 }
-                State::Reading(mut task) => {
+                ReadState::Reading(mut task) => {
                     let Poll::Ready(filled) = Pin::new(&mut task).poll(cx) else {
-                        self.state = State::Reading(task);
+                        self.state = ReadState::Reading(task);
                         return Poll::Pending;
                     };
                     let Ok(Filled { source, chunk }) = filled else {
                         return Poll::Ready(Some(Err(CacheError::ShuttingDown)));
                     };
                     if chunk.is_ok() && !source.is_at_end() {
-                        self.state = State::read(source, Buffer::take());
+                        self.state = ReadState::read(source, Buffer::take());
                     }
                     // A source that learns of its end only by reading on has an empty last chunk.
                     if !chunk.as_ref().is_ok_and(Bytes::is_empty) {
@@ -128,7 +128,7 @@ impl<S: Fill> ReadAhead<S> {
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, CacheError>>> {
         if self.first.is_none()
             && self.turn < MAX_CHUNKS_AT_ONCE
-            && let State::Here(source) = &mut self.state
+            && let ReadState::Here(source) = &mut self.state
             && let Some(part) = source.part_now()
         {
             self.turn += 1;
@@ -138,7 +138,7 @@ impl<S: Fill> ReadAhead<S> {
     }
 }
 
-impl<S: Fill> State<S> {
+impl<S: Fill> ReadState<S> {
     fn read(mut source: S, mut buffer: Buffer) -> Self {
         Self::Reading(spawn_blocking(move || {
             let chunk = buffer.fill_with(|room| source.fill(room)).map(|()| buffer.into_bytes());

@@ -13,7 +13,7 @@ struct Range {
 
 #[repr(C)]
 #[derive(Default)]
-struct Found {
+struct CachedPages {
     cached: u64,
     dirty: u64,
     writeback: u64,
@@ -34,7 +34,7 @@ pub(crate) fn is_resident(file: impl AsFd, offset: u64, len: u64) -> bool {
 #[expect(unsafe_code, reason = "no library has this system call")]
 fn cached_pages(file: impl AsFd, offset: u64, len: u64) -> Option<u64> {
     let range = Range { offset, len };
-    let mut found = Found::default();
+    let mut found = CachedPages::default();
     // SAFETY: both pointers are to values of the layout that the kernel expects, which live until it returns; it reads
     // the first and writes the second.
     let result = unsafe {

@@ -18,10 +18,10 @@ pub(crate) use self::{
     buffer::{BUFFER_BYTES, Buffer},
     damage::of_path,
     layouts::{LayoutKey, Layouts},
-    read::{Check, RangeReader, Source},
+    read::{HashCheck, NarSource, RangeReader},
     stamp::{RootStamp, TreeStamp},
     stream::{NarStream, OpenReader},
-    tree::{DIRECTORY, FILE, Root, Tree, is_executable, open_beneath, size},
+    tree::{DIRECTORY, FILE, PathRoot, Tree, is_executable, open_beneath, size},
 };
 use crate::CacheError;
 

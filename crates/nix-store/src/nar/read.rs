@@ -38,7 +38,7 @@ pub(crate) struct RangeReader {
 
 /// Whether the bytes that are read are compared with the registered hash.
 #[derive(Clone, Copy)]
-pub(crate) enum Check {
+pub(crate) enum HashCheck {
     /// They are.
     Wanted(Sha256Digest),
     /// They need not be, unless a file turns out to have changed since this time, when all of them were right.
@@ -57,7 +57,7 @@ enum Checking {
 }
 
 /// The source of a reader.
-pub(crate) struct Source {
+pub(crate) struct NarSource {
     pub(crate) layout: Arc<NarLayout>,
     pub(crate) tree: Tree,
     pub(crate) key: LayoutKey,
@@ -72,15 +72,15 @@ struct OpenFile {
 
 impl RangeReader {
     /// Reads `range`, which lies within the NAR. Only a whole NAR can be checked.
-    pub(crate) fn new(source: Source, range: &Range<u64>, check: Check) -> Self {
-        let Source { layout, tree, key, health, nonblocking_io } = source;
+    pub(crate) fn new(source: NarSource, range: &Range<u64>, check: HashCheck) -> Self {
+        let NarSource { layout, tree, key, health, nonblocking_io } = source;
         Self {
             position: layout.position(range.start),
             remaining: range.end.saturating_sub(range.start),
             check: match check {
-                Check::Wanted(expected) => Checking::Hashing(Sha256Hasher::new(), expected),
-                Check::UnlessChangedSince(time, expected) => Checking::Trusting(time, expected),
-                Check::Unwanted => Checking::Not,
+                HashCheck::Wanted(expected) => Checking::Hashing(Sha256Hasher::new(), expected),
+                HashCheck::UnlessChangedSince(time, expected) => Checking::Trusting(time, expected),
+                HashCheck::Unwanted => Checking::Not,
             },
             handed_out: 0,
             started: FileTime::now(),
@@ -363,8 +363,8 @@ mod tests {
     use crate::{AbsentStore, db::Database, store::store_presence::StorePresence};
 
     /// Reads everything in small steps, of which each `waiting`th may wait.
-    fn read(source: Source, range: &Range<u64>, step: usize, waiting: usize) -> Vec<u8> {
-        let mut reader = RangeReader::new(source, range, Check::Unwanted);
+    fn read(source: NarSource, range: &Range<u64>, step: usize, waiting: usize) -> Vec<u8> {
+        let mut reader = RangeReader::new(source, range, HashCheck::Unwanted);
         let (mut bytes, mut room) = (Vec::new(), vec![0; step]);
         for turn in 0.. {
             if reader.is_at_end() {
@@ -394,7 +394,7 @@ mod tests {
         };
         let source = |nonblocking_io: NonblockingIo| {
             let tree = Tree::open(store.path(), &path).unwrap();
-            Source {
+            NarSource {
                 layout: Arc::new(walk::layout(&tree).unwrap()),
                 tree,
                 key: LayoutKey { hash: path.hash_part(), row: 1 },

@@ -35,7 +35,7 @@ const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// The root of a store path on disk.
-pub(crate) enum Root {
+pub(crate) enum PathRoot {
     /// A directory.
     Directory(OwnedFd),
     /// A regular file; it is opened by its path.
@@ -48,7 +48,7 @@ pub(crate) enum Root {
 pub(crate) struct Tree {
     store_path: StorePath,
     path: PathBuf,
-    pub(crate) root: Root,
+    pub(crate) root: PathRoot,
     /// A regular file that was opened on the way.
     opened: Option<OwnedFd>,
 }
@@ -74,10 +74,10 @@ impl Tree {
         let opened = nonblocking_io.open(CWD, &path, FILE, ResolveFlags::empty())?;
         let stat = fs::fstat(&opened).ok()?;
         let (root, opened) = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => (Root::Directory(opened), None),
+            FileType::Directory => (PathRoot::Directory(opened), None),
             FileType::RegularFile => {
                 let executable = is_executable(stat.st_mode);
-                (Root::Regular { executable, size: size(&stat) }, Some(opened))
+                (PathRoot::Regular { executable, size: size(&stat) }, Some(opened))
             }
             _ => return None,
         };
@@ -98,10 +98,10 @@ impl Tree {
     /// a file itself.
     pub(crate) fn open_file(&self, name: &[u8]) -> io::Result<OwnedFd> {
         match &self.root {
-            Root::Directory(directory) if !name.is_empty() => {
+            PathRoot::Directory(directory) if !name.is_empty() => {
                 open_beneath(directory.as_fd(), name, FILE)
             }
-            Root::Regular { .. } if name.is_empty() => {
+            PathRoot::Regular { .. } if name.is_empty() => {
                 Ok(fs::open(&self.path, FILE, Mode::empty())?)
             }
             _ => Err(io::ErrorKind::NotFound.into()),
@@ -115,11 +115,13 @@ impl Tree {
         nonblocking_io: &NonblockingIo,
     ) -> Option<OwnedFd> {
         match &self.root {
-            Root::Regular { .. } if name.is_empty() && self.opened.is_some() => self.opened.take(),
-            Root::Directory(directory) if !name.is_empty() => {
+            PathRoot::Regular { .. } if name.is_empty() && self.opened.is_some() => {
+                self.opened.take()
+            }
+            PathRoot::Directory(directory) if !name.is_empty() => {
                 nonblocking_io.open(directory.as_fd(), name, FILE, BENEATH)
             }
-            Root::Regular { .. } if name.is_empty() => {
+            PathRoot::Regular { .. } if name.is_empty() => {
                 nonblocking_io.open(CWD, &self.path, FILE, ResolveFlags::empty())
             }
             _ => None,
@@ -127,14 +129,14 @@ impl Tree {
     }
 }
 
-fn open_root(path: &Path) -> io::Result<Root> {
+fn open_root(path: &Path) -> io::Result<PathRoot> {
     let stat = fs::lstat(path)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => Ok(Root::Directory(fs::open(path, DIRECTORY, Mode::empty())?)),
+        FileType::Directory => Ok(PathRoot::Directory(fs::open(path, DIRECTORY, Mode::empty())?)),
         FileType::RegularFile => {
-            Ok(Root::Regular { executable: is_executable(stat.st_mode), size: size(&stat) })
+            Ok(PathRoot::Regular { executable: is_executable(stat.st_mode), size: size(&stat) })
         }
-        FileType::Symlink => Ok(Root::Symlink(fs::readlink(path, Vec::new())?.into_bytes())),
+        FileType::Symlink => Ok(PathRoot::Symlink(fs::readlink(path, Vec::new())?.into_bytes())),
         _ => Err(io::Error::other("neither a file nor a directory nor a symbolic link")),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use rns_formats::nar::{LayoutBuilder, LayoutError, NarLayout, NarLimits};
 use rustix::fs::{self, AtFlags, Dir, FileType};
 
-use super::tree::{self, Root, Tree};
+use super::tree::{self, PathRoot, Tree};
 
 /// Walks the tree once.
 ///
@@ -17,13 +17,13 @@ use super::tree::{self, Root, Tree};
 pub(crate) fn layout(tree: &Tree) -> Result<NarLayout, WalkError> {
     let mut builder = LayoutBuilder::new(NarLimits::default());
     match &tree.root {
-        Root::Directory(directory) => {
+        PathRoot::Directory(directory) => {
             builder.enter_directory()?;
             walk(&mut builder, directory.as_fd())?;
             builder.leave_directory()?;
         }
-        Root::Regular { executable, size } => builder.regular(*executable, *size)?,
-        Root::Symlink(target) => builder.symlink(target)?,
+        PathRoot::Regular { executable, size } => builder.regular(*executable, *size)?,
+        PathRoot::Symlink(target) => builder.symlink(target)?,
     }
     Ok(builder.finish()?)
 }

@@ -20,7 +20,7 @@ use crate::{
     CacheError, LocalStore,
     file_io::resolve_beneath::is_absent,
     nar::{DIRECTORY, FILE, open_beneath},
-    store::index::Asked,
+    store::index::IndexRound,
 };
 
 /// Where debug information is in a path, without the name.
@@ -64,12 +64,12 @@ impl LocalStore {
     }
 
     /// To be called before the first look into the index of debug information.
-    pub(crate) fn asked_debug_files(&self) -> Asked {
+    pub(crate) fn asked_debug_files(&self) -> IndexRound {
         self.shared().debug_files.asked()
     }
 
     /// Makes sure that the index of debug information knows all paths from before the question was asked.
-    pub(crate) async fn extend_debug_files(&self, asked: Asked) -> Result<(), CacheError> {
+    pub(crate) async fn extend_debug_files(&self, asked: IndexRound) -> Result<(), CacheError> {
         let shared = self.shared();
         let (real_dir, store_dir) =
             (shared.config.real_dir.clone(), shared.config.store_dir.clone());

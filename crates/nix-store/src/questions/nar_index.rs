@@ -3,7 +3,7 @@
 use rns_formats::{HashPart, Sha256Digest, StoreDir};
 use rusqlite::Connection;
 
-use crate::{CacheError, LocalStore, Nar, store::index::Asked};
+use crate::{CacheError, LocalStore, Nar, store::index::IndexRound};
 
 /// Paths with one NAR hash that are looked at: the bytes of all are the same. Thousands of paths may be an empty
 /// directory.
@@ -37,12 +37,12 @@ impl LocalStore {
     }
 
     /// To be called before the first look into the index of NAR hashes.
-    pub(crate) fn asked_nar_hashes(&self) -> Asked {
+    pub(crate) fn asked_nar_hashes(&self) -> IndexRound {
         self.shared().nar_hashes.asked()
     }
 
     /// Makes sure that the index of NAR hashes knows all paths from before the question was asked.
-    pub(crate) async fn extend_nar_hashes(&self, asked: Asked) -> Result<(), CacheError> {
+    pub(crate) async fn extend_nar_hashes(&self, asked: IndexRound) -> Result<(), CacheError> {
         let shared = self.shared();
         let (index, database) = (&shared.nar_hashes, &shared.database);
         index.extend(asked, database, &shared.config.database, HASHES, entries).await

@@ -13,8 +13,8 @@ use crate::{
     db::{Database, PathRow},
     file_io::{file_time::FileTime, nonblocking_io::NonblockingIo},
     nar::{
-        self, BUFFER_BYTES, Buffer, Check, LayoutKey, Layouts, Nar, NarStream, OpenReader,
-        RangeReader, Source, Tree,
+        self, BUFFER_BYTES, Buffer, HashCheck, LayoutKey, Layouts, Nar, NarSource, NarStream,
+        OpenReader, RangeReader, Tree,
     },
     store::{
         index::LazyIndex, path_health::PathHealth, path_memory::PathMemory,
@@ -25,10 +25,10 @@ use crate::{
 /// A Nix store on this machine, all of it. Clones share everything.
 #[derive(Clone)]
 pub struct LocalStore {
-    shared: Arc<Shared>,
+    shared: Arc<StoreParts>,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct StoreParts {
     pub(crate) config: StoreConfig,
     pub(crate) database: Database,
     pub(crate) layouts: Layouts,
@@ -67,7 +67,7 @@ impl LocalStore {
             config.real_dir.clone(),
         ));
         let health = Arc::new(PathHealth::new(Arc::clone(&presence)));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(StoreParts {
             database,
             layouts: Layouts::new(config.layout_cache_bytes),
             memory: PathMemory::new(
@@ -93,7 +93,7 @@ impl LocalStore {
         &self.shared.config.store_dir
     }
 
-    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+    pub(crate) const fn shared(&self) -> &Arc<StoreParts> {
         &self.shared
     }
 
@@ -244,7 +244,7 @@ impl LocalStore {
     }
 }
 
-impl OpenReader for Shared {
+impl OpenReader for StoreParts {
     fn reader(&self, nar: &Nar, range: &Range<u64>) -> Result<RangeReader, CacheError> {
         let started = FileTime::now();
         let tree = Tree::open(&self.config.real_dir, &nar.info.path).map_err(|error| {
@@ -255,7 +255,7 @@ impl OpenReader for Shared {
 
     fn reader_now(&self, nar: &Nar, range: &Range<u64>) -> Option<RangeReader> {
         let check = self.check(nar, range);
-        if matches!(check, Check::Wanted(_)) {
+        if matches!(check, HashCheck::Wanted(_)) {
             return None;
         }
         let tree = Tree::open_now(&self.config.real_dir, &nar.info.path, &self.nonblocking_io)?;
@@ -263,24 +263,24 @@ impl OpenReader for Shared {
     }
 }
 
-impl Shared {
-    fn check(&self, nar: &Nar, range: &Range<u64>) -> Check {
+impl StoreParts {
+    fn check(&self, nar: &Nar, range: &Range<u64>) -> HashCheck {
         let expected = nar.info.nar_hash;
         if !nar::is_whole(range, &nar.layout) {
-            return Check::Unwanted;
+            return HashCheck::Unwanted;
         }
         match self.config.verify {
-            Verify::Never => Check::Unwanted,
-            Verify::Always => Check::Wanted(expected),
+            Verify::Never => HashCheck::Unwanted,
+            Verify::Always => HashCheck::Wanted(expected),
             Verify::Once => match self.health.verified_at(&nar.key()) {
-                Some(verified) => Check::UnlessChangedSince(verified, expected),
-                None => Check::Wanted(expected),
+                Some(verified) => HashCheck::UnlessChangedSince(verified, expected),
+                None => HashCheck::Wanted(expected),
             },
         }
     }
 
-    fn source(&self, nar: &Nar, tree: Tree) -> Source {
-        Source {
+    fn source(&self, nar: &Nar, tree: Tree) -> NarSource {
+        NarSource {
             layout: Arc::clone(&nar.layout),
             tree,
             key: nar.key(),

@@ -12,7 +12,7 @@ use crate::{
     file_io::file_time::FileTime,
     nar,
     store::{
-        Shared,
+        StoreParts,
         path_health::Health,
         path_memory::{Remembered, VersionedRow},
     },
@@ -127,7 +127,7 @@ impl LocalStore {
     }
 }
 
-impl Shared {
+impl StoreParts {
     /// Whether the files of a row are there, and not known to be damaged. Blocks.
     fn look(&self, row: &PathRow) -> Result<Health, CacheError> {
         let (key, started) = (row.key(), FileTime::now());

@@ -17,4 +17,4 @@ mod stats;
 pub(crate) mod store_presence;
 
 pub use self::local::LocalStore;
-pub(crate) use self::{binary_cache::record, local::Shared};
+pub(crate) use self::{binary_cache::record, local::StoreParts};

@@ -14,13 +14,13 @@ use quick_cache::sync::Cache;
 
 /// Lines in one burst, and one more each so often.
 #[derive(Clone, Copy)]
-struct Pace {
+struct LineRate {
     burst: u32,
     refill: Duration,
 }
 
-const RATE_OF_ALL: Pace = Pace { burst: 20, refill: Duration::from_secs(2) };
-const RATE_OF_ONE: Pace = Pace { burst: 10, refill: Duration::from_secs(10) };
+const RATE_OF_ALL: LineRate = LineRate { burst: 20, refill: Duration::from_secs(2) };
+const RATE_OF_ONE: LineRate = LineRate { burst: 10, refill: Duration::from_secs(10) };
 
 /// Networks that are told apart at the same time.
 const MAX_NETWORKS: usize = 1024;
@@ -56,20 +56,20 @@ impl LogBudget {
 }
 
 struct Lines {
-    pace: Pace,
+    pace: LineRate,
     left: u32,
     since: Instant,
 }
 
 impl Lines {
-    const fn new(pace: Pace, now: Instant) -> Self {
+    const fn new(pace: LineRate, now: Instant) -> Self {
         Self { pace, left: pace.burst, since: now }
     }
 }
 
 fn take(lines: &Mutex<Lines>, now: Instant) -> bool {
     let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-    let Pace { burst, refill } = lines.pace;
+    let LineRate { burst, refill } = lines.pace;
     let more = now.saturating_duration_since(lines.since).as_millis() / refill.as_millis();
     if more > 0 {
         lines.left = lines.left.saturating_add(u32::try_from(more).unwrap_or(burst)).min(burst);

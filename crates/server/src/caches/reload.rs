@@ -28,13 +28,13 @@ const UNCHANGED_INTERVAL: Duration = Duration::from_millis(200);
 /// How the files of keys and certificate looked before they were loaded. In this order, what changes
 /// in between is loaded again rather than overlooked.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct WatchedFiles {
     keys: FileWatch,
     tokens: FileWatch,
     tls: FileWatch,
 }
 
-impl Seen {
+impl WatchedFiles {
     pub(crate) fn new(caches: &CachesConfig, tls: Option<&TlsFiles>) -> Self {
         let tls = tls.into_iter().flat_map(|files| {
             [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()]
@@ -57,7 +57,7 @@ pub(crate) struct Reloader {
     certificate: Option<Certificate>,
     caches: CachesConfig,
     tls: Option<TlsFiles>,
-    seen: Seen,
+    seen: WatchedFiles,
     /// A file of tokens has changed, and may be about to again.
     tokens_changing: bool,
     /// Certificate or key has changed, and the other may be about to.
@@ -78,7 +78,7 @@ struct Next {
     coming: PendingCaches,
     caches: CachesConfig,
     tls: Option<TlsFiles>,
-    seen: Seen,
+    seen: WatchedFiles,
 }
 
 /// Why a configuration does not take effect.
@@ -112,7 +112,7 @@ impl Reloader {
         state: Arc<State>,
         hooks: Hooks,
         certificate: Option<Certificate>,
-        seen: Seen,
+        seen: WatchedFiles,
     ) -> Self {
         let (caches, tls) = (state.config.caches.clone(), state.config.tls.clone());
         Self {
@@ -157,7 +157,7 @@ impl Reloader {
             Some(read) => read()?,
             None => Reloadable { caches: self.caches.clone(), tls: self.tls.clone() },
         };
-        let seen = Seen::new(&new.caches, new.tls.as_ref());
+        let seen = WatchedFiles::new(&new.caches, new.tls.as_ref());
         let problems = unusable(&new.caches);
         if !problems.is_empty() {
             return Err(Problems::Refused(problems));

@@ -56,7 +56,7 @@ struct LetIn {
     of: Rc<ConnectionInfo>,
     _place: OpenConnection,
     _of_address: Option<OpenHere>,
-    _gauge: metrics::OpenConnection,
+    _gauge: metrics::ConnectionGauge,
 }
 
 impl LetIn {

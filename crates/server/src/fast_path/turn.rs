@@ -4,10 +4,10 @@ use std::{cell::Cell, rc::Rc};
 
 /// The request that the framework has. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FrameworkTurn(Rc<Turn>);
+pub(crate) struct FrameworkTurn(Rc<TurnState>);
 
 #[derive(Debug, Default)]
-struct Turn {
+struct TurnState {
     is_over: Cell<bool>,
     is_last: Cell<bool>,
 }

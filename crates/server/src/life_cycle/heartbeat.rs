@@ -18,10 +18,10 @@ const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The workers' notes. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Heartbeats(Arc<Inner>);
+pub(crate) struct Heartbeats(Arc<SharedHeartbeats>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedHeartbeats {
     start: Instant,
     interval: Duration,
     beats: Mutex<Vec<Weak<Beat>>>,
@@ -39,7 +39,7 @@ impl Heartbeats {
     }
 
     fn every(interval: Duration) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(SharedHeartbeats {
             start: Instant::now(),
             interval,
             beats: Mutex::default(),

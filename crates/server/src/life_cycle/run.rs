@@ -3,10 +3,10 @@
 use std::{pin::pin, sync::Arc};
 
 use crate::{
-    caches::reload::{Reloader, Seen},
+    caches::reload::{Reloader, WatchedFiles},
     config::{Hooks, OpenBackends, ServerConfig},
     connection::{
-        listen::{self, Bound, Purpose, Wanted},
+        listen::{self, Bound, Purpose, WantedListener},
         tls::Certificate,
     },
     jobs::idle_work,
@@ -32,13 +32,13 @@ use crate::{
 /// is up and answers 503 until they are there.
 pub fn run(config: ServerConfig, backends: OpenBackends, hooks: Hooks) -> Result<(), RunError> {
     core_dumps::keep();
-    let wanted = Wanted {
+    let wanted = WantedListener {
         clients: &config.listeners,
         nginx: config.nginx.as_ref().map_or(&[][..], |nginx| &nginx.listeners),
         watchers: &config.metrics_listeners,
     };
     let bound = listen::open(wanted, config.limits.stall_timeout)?;
-    let seen = Seen::new(&config.caches, config.tls.as_ref());
+    let seen = WatchedFiles::new(&config.caches, config.tls.as_ref());
     let certificate = certificate(&config, &bound)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve(config, backends, hooks, bound, certificate, seen));
@@ -61,7 +61,7 @@ async fn serve(
     hooks: Hooks,
     bound: Vec<Bound>,
     certificate: Option<Certificate>,
-    seen: Seen,
+    seen: WatchedFiles,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let (watched, bound_to): (Vec<&Bound>, Vec<&Bound>) =

@@ -51,7 +51,9 @@ pub(crate) async fn watchdog(heartbeats: &Heartbeats) -> Infallible {
         if heartbeats.alive(interval.max(MIN_WATCHDOG_INTERVAL)) {
             send(&[NotifyState::Watchdog]);
         } else {
-            tracing::error!("a worker thread does not answer; the watchdog of the service manager restarts the server if it stays so");
+            tracing::error!(
+                "a worker thread does not answer; the watchdog of the service manager restarts the server if it stays so"
+            );
         }
         tokio::time::sleep(interval).await;
     }

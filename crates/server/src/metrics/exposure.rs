@@ -9,7 +9,7 @@ use super::build::{Build, signed};
 const LABELS: &[&str] = &["cache"];
 
 #[derive(Debug)]
-pub(super) struct Exposures {
+pub(super) struct ExposureMetrics {
     exposed: IntGaugeVec,
     withheld: IntGaugeVec,
     roots_missing: IntGaugeVec,
@@ -17,7 +17,7 @@ pub(super) struct Exposures {
     last: GaugeVec,
 }
 
-impl Exposures {
+impl ExposureMetrics {
     pub(super) fn new(build: &Build) -> Self {
         Self {
             exposed: build.gauges(

@@ -22,7 +22,7 @@ use self::{
 pub(crate) use self::{
     kind::{AbortCause, Kind, RefusedUpload, Transport},
     observed::Observed,
-    transfer::{OpenConnection, Transfer},
+    transfer::{ConnectionGauge, Transfer},
     upload::UploadInFlight,
 };
 
@@ -34,10 +34,10 @@ const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// Everything that is counted. Clones count into the same counters.
 #[derive(Clone, Debug)]
-pub(crate) struct Metrics(Arc<Inner>);
+pub(crate) struct Metrics(Arc<Counters>);
 
 #[derive(Debug)]
-struct Inner {
+struct Counters {
     registry: Registry,
     requests: [[IntCounter; CLASSES.len()]; Kind::ALL.len()],
     downloads: DownloadCounters,
@@ -80,7 +80,7 @@ impl Metrics {
             &["result"],
         );
         build.constants();
-        Self(Arc::new(Inner {
+        Self(Arc::new(Counters {
             requests: Kind::ALL.map(|kind| {
                 CLASSES.map(|class| requests.with_label_values(&[kind.label(), class]))
             }),
@@ -159,8 +159,8 @@ impl Metrics {
     }
 
     /// A connection that is open until the value is dropped.
-    pub(crate) fn connection(&self, transport: Transport) -> OpenConnection {
-        OpenConnection::open(self.0.connections.get(transport.index()))
+    pub(crate) fn connection(&self, transport: Transport) -> ConnectionGauge {
+        ConnectionGauge::open(self.0.connections.get(transport.index()))
     }
 
     /// How many downloads run.

@@ -8,7 +8,7 @@ use rns_cache::{ExposureStats, NarCacheStats};
 
 use super::{
     build::{Build, signed},
-    exposure::Exposures,
+    exposure::ExposureMetrics,
     process,
 };
 
@@ -61,8 +61,8 @@ pub(super) struct ObservedMetrics {
     send_memory: IntGauge,
     waiting: IntGauge,
     narinfo_bytes: IntGauge,
-    nar_cache: NarCache,
-    exposures: Exposures,
+    nar_cache: NarCacheMetrics,
+    exposures: ExposureMetrics,
     signing_keys: IntGauge,
     signing_problems: IntGauge,
     token_file_problems: IntGauge,
@@ -110,8 +110,8 @@ impl ObservedMetrics {
             ),
             narinfo_bytes: build
                 .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
-            nar_cache: NarCache::new(build),
-            exposures: Exposures::new(build),
+            nar_cache: NarCacheMetrics::new(build),
+            exposures: ExposureMetrics::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
             signing_problems: build.gauge(
                 "rust_nix_serve_signing_key_problems",
@@ -149,7 +149,7 @@ impl ObservedMetrics {
 }
 
 #[derive(Debug)]
-struct NarCache {
+struct NarCacheMetrics {
     bytes: IntGauge,
     memory: IntGauge,
     hits: IntCounter,
@@ -159,7 +159,7 @@ struct NarCache {
     made: IntCounter,
 }
 
-impl NarCache {
+impl NarCacheMetrics {
     fn new(build: &Build) -> Self {
         let lookups = build.counters(
             "rust_nix_serve_nar_cache_lookups_total",

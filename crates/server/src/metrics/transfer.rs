@@ -87,16 +87,16 @@ impl Drop for Transfer {
 
 /// A connection that is open.
 #[derive(Debug)]
-pub(crate) struct OpenConnection(Option<IntGauge>);
+pub(crate) struct ConnectionGauge(Option<IntGauge>);
 
-impl OpenConnection {
+impl ConnectionGauge {
     pub(super) fn open(gauge: Option<&IntGauge>) -> Self {
         gauge.inspect(|gauge| gauge.inc());
         Self(gauge.cloned())
     }
 }
 
-impl Drop for OpenConnection {
+impl Drop for ConnectionGauge {
     fn drop(&mut self) {
         if let Some(gauge) = &self.0 {
             gauge.dec();

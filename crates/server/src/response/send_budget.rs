@@ -26,27 +26,27 @@ pub(crate) type Client = Option<IpAddr>;
 
 /// The budget. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct SendBudget(Arc<Inner>);
+pub(crate) struct SendBudget(Arc<SharedBudget>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedBudget {
     downloads: usize,
     bytes: u64,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
     pressure: Pressure,
 }
 
 #[derive(Debug)]
-struct State {
+struct BudgetState {
     free_downloads: usize,
     free_bytes: u64,
     /// Clients with waiting requests, in the order of their turns.
     turns: VecDeque<Client>,
-    waiting: HashMap<Client, VecDeque<Waiting>>,
+    waiting: HashMap<Client, VecDeque<WaitingShare>>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingShare {
     amount: Amount,
     since: Instant,
     grant: oneshot::Sender<Share>,
@@ -96,17 +96,17 @@ impl Drop for Pressing<'_> {
 
 impl SendBudget {
     pub(crate) fn new(downloads: usize, bytes: u64) -> Self {
-        let state = State {
+        let state = BudgetState {
             free_downloads: downloads,
             free_bytes: bytes,
             turns: VecDeque::new(),
             waiting: HashMap::new(),
         };
         let (state, pressure) = (Mutex::new(state), Pressure::default());
-        Self(Arc::new(Inner { downloads, bytes, state, pressure }))
+        Self(Arc::new(SharedBudget { downloads, bytes, state, pressure }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BudgetState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,7 +144,7 @@ impl SendBudget {
                 return Share { budget: self.clone(), amount };
             }
             let (grant, granted) = oneshot::channel();
-            state.wait(client, Waiting { amount, since: Instant::now(), grant });
+            state.wait(client, WaitingShare { amount, since: Instant::now(), grant });
             granted
         };
         let _pressing = Pressing::new(&self.0.pressure);
@@ -191,7 +191,7 @@ impl SendBudget {
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         let state = self.state();
-        let live = |queue: &VecDeque<Waiting>| {
+        let live = |queue: &VecDeque<WaitingShare>| {
             queue.iter().filter(|waiting| !waiting.grant.is_closed()).count()
         };
         state.waiting.values().map(live).sum()
@@ -205,7 +205,7 @@ impl SendBudget {
     }
 }
 
-impl State {
+impl BudgetState {
     fn take(&mut self, amount: Amount) -> bool {
         if self.free_downloads < amount.downloads || self.free_bytes < amount.bytes {
             return false;
@@ -215,7 +215,7 @@ impl State {
         true
     }
 
-    fn wait(&mut self, client: Client, waiting: Waiting) {
+    fn wait(&mut self, client: Client, waiting: WaitingShare) {
         let queue = self.waiting.entry(client).or_default();
         if queue.is_empty() && !self.turns.contains(&client) {
             self.turns.push_back(client);

@@ -7,7 +7,7 @@ use crate::daemon::unrooted::Unrooted;
 
 /// Where the root of a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Root {
+pub(super) enum RootState {
     /// Nowhere: the path waits in the queue.
     Wanted,
     /// A connection was asked for it.
@@ -20,17 +20,17 @@ pub(super) enum Root {
 
 /// The state of one path.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct PathEntry {
     /// How many need it.
     pub(super) holders: usize,
     /// Those of them who wait for an answer.
     pub(super) waiting: Vec<Reply>,
-    pub(super) root: Root,
+    pub(super) root: RootState,
     /// Whether it is in the queue.
     pub(super) queued: bool,
 }
 
-impl Entry {
+impl PathEntry {
     /// Answers all requests that wait.
     pub(super) fn tell(&mut self, outcome: Result<(), Unrooted>) {
         for reply in self.waiting.drain(..) {
@@ -40,7 +40,7 @@ impl Entry {
 
     /// Notes that the daemon does not want to keep the path.
     pub(super) fn refuse(&mut self) {
-        self.root = Root::Refused;
+        self.root = RootState::Refused;
         self.queued = false;
         self.tell(Err(Unrooted::Refused));
     }
@@ -48,23 +48,23 @@ impl Entry {
 
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    by_path: HashMap<FullPath, Entry>,
+    by_path: HashMap<FullPath, PathEntry>,
 }
 
 impl Entries {
     /// The entry of a path that one more needs.
-    pub(super) fn want(&mut self, path: &FullPath) -> &mut Entry {
-        let entry = self.by_path.entry(FullPath::clone(path)).or_insert_with(|| Entry {
+    pub(super) fn want(&mut self, path: &FullPath) -> &mut PathEntry {
+        let entry = self.by_path.entry(FullPath::clone(path)).or_insert_with(|| PathEntry {
             holders: 0,
             waiting: Vec::new(),
-            root: Root::Wanted,
+            root: RootState::Wanted,
             queued: false,
         });
         entry.holders += 1;
         entry
     }
 
-    pub(super) fn get(&mut self, path: &FullPath) -> Option<&mut Entry> {
+    pub(super) fn get(&mut self, path: &FullPath) -> Option<&mut PathEntry> {
         self.by_path.get_mut(path)
     }
 
@@ -89,7 +89,7 @@ impl Entries {
             return false;
         }
         if let Some(entry) = self.by_path.get_mut(path) {
-            entry.root = Root::Wanted;
+            entry.root = RootState::Wanted;
             entry.queued = true;
         }
         true

@@ -11,7 +11,7 @@ const MAX_OPEN_PER_CONNECTION: usize = 4;
 
 /// The state of a connection.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum MemberState {
     /// It is being opened, since the member exists.
     Opening,
     /// It waits for us.
@@ -23,7 +23,7 @@ pub(super) enum State {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) state: State,
+    pub(super) state: MemberState,
     /// Since when it is open, or being opened.
     begun: Instant,
     /// How many roots the daemon keeps for it.
@@ -41,20 +41,20 @@ pub(super) struct Member {
 impl Member {
     /// Whether it can be closed.
     pub(super) fn is_spent(&self) -> bool {
-        self.retired && self.needed == 0 && matches!(self.state, State::Idle)
+        self.retired && self.needed == 0 && matches!(self.state, MemberState::Idle)
     }
 
     /// Whether it can still grow too old.
     fn ages(&self) -> bool {
-        !self.retired && !matches!(self.state, State::Opening)
+        !self.retired && !matches!(self.state, MemberState::Opening)
     }
 
     /// Since when we wait for it, if we do.
     fn waiting_since(&self) -> Option<Instant> {
         match self.state {
-            State::Opening => Some(self.begun),
-            State::Idle => None,
-            State::Asking { since, .. } => Some(since),
+            MemberState::Opening => Some(self.begun),
+            MemberState::Idle => None,
+            MemberState::Asking { since, .. } => Some(since),
         }
     }
 
@@ -74,7 +74,7 @@ impl Members {
         self.opened += 1;
         let id = ConnectionId(self.opened);
         let member = Member {
-            state: State::Opening,
+            state: MemberState::Opening,
             begun: now,
             roots: 0,
             paths: Vec::new(),
@@ -89,7 +89,7 @@ impl Members {
     /// Notes that a connection can be used.
     pub(super) fn opened(&mut self, id: ConnectionId, now: Instant) {
         if let Some(member) = self.get(id) {
-            member.state = State::Idle;
+            member.state = MemberState::Idle;
             member.begun = now;
         }
     }
@@ -97,19 +97,19 @@ impl Members {
     /// Notes that a connection is asked for a path.
     pub(super) fn ask(&mut self, id: ConnectionId, path: &FullPath, now: Instant) {
         if let Some(member) = self.get(id) {
-            member.state = State::Asking { path: FullPath::clone(path), since: now };
+            member.state = MemberState::Asking { path: FullPath::clone(path), since: now };
         }
     }
 
     /// Notes that a connection answered. Returns the path that it was asked for.
     pub(super) fn finish(&mut self, id: ConnectionId) -> Option<FullPath> {
         let member = self.get(id)?;
-        match std::mem::replace(&mut member.state, State::Idle) {
-            State::Asking { path, .. } => {
+        match std::mem::replace(&mut member.state, MemberState::Idle) {
+            MemberState::Asking { path, .. } => {
                 member.proven = true;
                 Some(path)
             }
-            State::Opening | State::Idle => None,
+            MemberState::Opening | MemberState::Idle => None,
         }
     }
 
@@ -163,7 +163,7 @@ impl Members {
     pub(super) fn idle(&self) -> Option<ConnectionId> {
         self.by_id
             .iter()
-            .filter(|(_, member)| !member.retired && matches!(member.state, State::Idle))
+            .filter(|(_, member)| !member.retired && matches!(member.state, MemberState::Idle))
             .max_by_key(|(_, member)| member.roots)
             .map(|(id, _)| *id)
     }
@@ -173,7 +173,7 @@ impl Members {
     pub(super) fn idle_retired(&self) -> Option<ConnectionId> {
         self.by_id
             .iter()
-            .rfind(|(_, member)| member.retired && matches!(member.state, State::Idle))
+            .rfind(|(_, member)| member.retired && matches!(member.state, MemberState::Idle))
             .map(|(id, _)| *id)
     }
 
@@ -183,7 +183,7 @@ impl Members {
         let mut useful = 0;
         for member in self.by_id.values() {
             let overdue = member.is_overdue(now, config.deadline);
-            if matches!(member.state, State::Opening) {
+            if matches!(member.state, MemberState::Opening) {
                 return false;
             }
             useful += usize::from(!member.retired && !overdue);

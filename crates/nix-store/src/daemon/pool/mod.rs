@@ -21,8 +21,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use self::entries::{Entries, Root};
-use self::members::{Members, State};
+use self::entries::{Entries, RootState};
+use self::members::{MemberState, Members};
 use super::config::DaemonConfig;
 use super::unrooted::Unrooted;
 
@@ -45,7 +45,7 @@ pub(super) struct Pool {
     config: DaemonConfig,
     entries: Entries,
     members: Members,
-    /// The wanted paths that no connection was asked for yet: exactly the entries that are [`Root::Wanted`].
+    /// The wanted paths that no connection was asked for yet: exactly the entries that are [`RootState::Wanted`].
     queue: VecDeque<FullPath>,
     /// No connection is opened before this time; and the last failure.
     pause: Option<(Instant, Unrooted)>,
@@ -70,21 +70,21 @@ impl Pool {
     pub(super) fn hold(&mut self, path: FullPath, reply: Reply, now: Instant) {
         let entry = self.entries.want(&path);
         match entry.root {
-            Root::Held(id) => {
+            RootState::Held(id) => {
                 if entry.holders == 1 {
                     self.members.need(id);
                 }
                 // A download that does not wait any more has released the path, or will.
                 let _ = reply.send(Ok(()));
             }
-            Root::Asked(id) if self.members.is_overdue(id, now, &self.config) => {
+            RootState::Asked(id) if self.members.is_overdue(id, now, &self.config) => {
                 let _ = reply.send(Err(Unrooted::TimedOut));
             }
-            Root::Asked(_) => entry.waiting.push(reply),
-            Root::Wanted if entry.queued => entry.waiting.push(reply),
-            Root::Wanted | Root::Refused => {
+            RootState::Asked(_) => entry.waiting.push(reply),
+            RootState::Wanted if entry.queued => entry.waiting.push(reply),
+            RootState::Wanted | RootState::Refused => {
                 entry.waiting.push(reply);
-                entry.root = Root::Wanted;
+                entry.root = RootState::Wanted;
                 entry.queued = true;
                 self.queue.push_back(path);
             }
@@ -103,12 +103,12 @@ impl Pool {
         }
         match entry.root {
             // The answer decides.
-            Root::Asked(_) => {}
-            Root::Wanted | Root::Refused => {
+            RootState::Asked(_) => {}
+            RootState::Wanted | RootState::Refused => {
                 self.queue.retain(|queued| queued != path);
                 self.entries.forget(path);
             }
-            Root::Held(id) => {
+            RootState::Held(id) => {
                 if self.members.spare(id, path) {
                     self.entries.forget(path);
                 }
@@ -132,7 +132,7 @@ impl Pool {
         if let Some(entry) = self.entries.get(&path) {
             entry.tell(Ok(()));
             if self.members.keep(id, &path, entry.holders > 0) {
-                entry.root = Root::Held(id);
+                entry.root = RootState::Held(id);
             } else {
                 self.entries.forget(&path);
             }
@@ -159,7 +159,7 @@ impl Pool {
                 self.queue.push_back(path);
             }
         }
-        if let State::Asking { path, .. } = member.state
+        if let MemberState::Asking { path, .. } = member.state
             && self.entries.want_again(&path)
         {
             match self.entries.get(&path) {
@@ -223,7 +223,7 @@ impl Pool {
                 && let Some(entry) = self.entries.get(&path)
             {
                 entry.queued = false;
-                entry.root = Root::Asked(id);
+                entry.root = RootState::Asked(id);
                 self.members.ask(id, &path, now);
                 self.actions.push(Action::Ask(id, path));
             }

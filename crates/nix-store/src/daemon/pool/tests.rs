@@ -435,7 +435,7 @@ proptest! {
                 if answers.is_empty() { continue; }
                 let pending = rig.asked.values().any(|asked| **asked == **path)
                     || rig.pool.queue.iter().any(|queued| **queued == **path);
-                let refused = rig.pool.entries.get(&path.as_str().into()).is_some_and(|entry| entry.root == Root::Refused);
+                let refused = rig.pool.entries.get(&path.as_str().into()).is_some_and(|entry| entry.root == RootState::Refused);
                 prop_assert!(pending || refused || rig.is_rooted(path), "{path} is lost");
             }
         }
@@ -447,7 +447,7 @@ proptest! {
         rig.serve();
         for (path, answers) in &mut holders {
             if answers.is_empty() { continue; }
-            let refused = rig.pool.entries.get(&path.as_str().into()).is_some_and(|entry| entry.root == Root::Refused);
+            let refused = rig.pool.entries.get(&path.as_str().into()).is_some_and(|entry| entry.root == RootState::Refused);
             prop_assert!(refused || rig.is_rooted(path), "{path} is not held");
             for answer in answers {
                 prop_assert!(!waits(answer), "somebody waits for {path}");

@@ -9,7 +9,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::daemon::pool::ConnectionId;
-use crate::daemon::report::Report;
+use crate::daemon::report::DaemonReport;
 use crate::daemon::{DaemonError, WireError};
 
 /// Keeps the lines from `INFO` upwards.
@@ -48,11 +48,11 @@ impl Subscriber for Lines {
 }
 
 /// The lines that `happen` leads to.
-fn lines(happen: impl FnOnce(&mut Report, [ConnectionId; 3])) -> Vec<String> {
+fn lines(happen: impl FnOnce(&mut DaemonReport, [ConnectionId; 3])) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), || {
         let ids = [1, 2, 3].map(ConnectionId);
-        happen(&mut Report::new(Path::new("/socket")), ids);
+        happen(&mut DaemonReport::new(Path::new("/socket")), ids);
     });
     let lines = lines.0.lock().unwrap();
     lines.clone()

@@ -20,7 +20,7 @@ use crate::{
         chunks::FileBlob,
         resolve_beneath::{is_absent, open_inside},
     },
-    nar::{Root, Tree, is_executable, of_path, size},
+    nar::{PathRoot, Tree, is_executable, of_path, size},
 };
 
 /// The file that a directory is shown as, where it is there.
@@ -72,22 +72,22 @@ fn find(
     path: &ServePath,
 ) -> Result<Option<Served>, CacheError> {
     let tree = Tree::open(real_dir, &info.path)?;
-    let place = Place {
+    let place = ServedPlace {
         info,
         root_name: store_dir.print(&info.path),
         shown: tree.path().join(String::from_utf8_lossy(path.as_bytes()).as_ref()).into(),
     };
     let opened = match &tree.root {
-        Root::Directory(root) => {
+        PathRoot::Directory(root) => {
             let mut name = path.as_bytes().to_vec();
             // The system refuses the name of a file with a slash behind it.
             name.extend(path.trailing_slash().then_some(b'/').filter(|_| !path.is_empty()));
             place.open(root.as_fd(), &name)?
         }
-        Root::Regular { .. } if path.is_empty() => {
+        PathRoot::Regular { .. } if path.is_empty() => {
             Some(tree.open_file(b"").map_err(CacheError::io("open", &*place.shown))?)
         }
-        Root::Regular { .. } | Root::Symlink(_) => None,
+        PathRoot::Regular { .. } | PathRoot::Symlink(_) => None,
     };
     let Some(file) = opened else { return Ok(None) };
     let stat = place.stat(&file)?;
@@ -100,7 +100,7 @@ fn find(
             let name = last.unwrap_or_else(|| info.path.name().to_owned());
             Ok(Some(Served::File(place.file(file, &stat, name))))
         }
-        (FileType::Directory, Root::Directory(root)) => place
+        (FileType::Directory, PathRoot::Directory(root)) => place
             .directory(root.as_fd(), path, file.as_fd())
             .map(|directory| Some(Served::Directory(directory))),
         _ => Ok(None),
@@ -108,7 +108,7 @@ fn find(
 }
 
 /// Where something is that is asked for.
-struct Place<'a> {
+struct ServedPlace<'a> {
     info: &'a Arc<PathInfo>,
     /// How absolute links name the store path.
     root_name: String,
@@ -116,7 +116,7 @@ struct Place<'a> {
     shown: Arc<Path>,
 }
 
-impl Place<'_> {
+impl ServedPlace<'_> {
     /// Opens a file or directory; `None` when there is none that this process may read.
     fn open(&self, root: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>, CacheError> {
         match open_inside(root, self.root_name.as_bytes(), name) {

@@ -67,7 +67,7 @@ impl LocalStore {
         let Some(found) = found.await.map_err(|_| CacheError::ShuttingDown)?? else {
             return Ok(None);
         };
-        let Found { file, path, len, packed, etag } = found;
+        let FoundLog { file, path, len, packed, etag } = found;
         let streamed = |file, path| {
             LogContents::Stream(Box::new(LogStream(ReadAhead::start(Unpacker::new(file, path)))))
         };
@@ -138,7 +138,7 @@ fn with_logs(log_dir: &Path, hash: &HashPart) -> Result<Vec<StorePath>, CacheErr
 }
 
 /// A log file that is there.
-struct Found {
+struct FoundLog {
     file: Arc<OwnedFd>,
     path: Arc<Path>,
     len: u64,
@@ -147,7 +147,7 @@ struct Found {
 }
 
 /// Looks where Nix keeps logs, below a directory of the first two characters, and where it once did.
-fn find(log_dir: &Path, derivations: &[StorePath]) -> Result<Option<Found>, CacheError> {
+fn find(log_dir: &Path, derivations: &[StorePath]) -> Result<Option<FoundLog>, CacheError> {
     let directory = match fs::open(log_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
         Ok(directory) => directory,
         Err(error) if is_absent(&error.into()) => return Ok(None),
@@ -173,7 +173,7 @@ fn open(
     log_dir: &Path,
     place: &str,
     packed: bool,
-) -> io::Result<Option<Found>> {
+) -> io::Result<Option<FoundLog>> {
     let file = match open_beneath(directory, place.as_bytes(), FILE) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
@@ -186,5 +186,5 @@ fn open(
         return Ok(None);
     }
     let etag = format!("{len:x}-{:x}.{:x}", stat.st_mtime, stat.st_mtime_nsec);
-    Ok(Some(Found { file: Arc::new(file), path: log_dir.join(place).into(), len, packed, etag }))
+    Ok(Some(FoundLog { file: Arc::new(file), path: log_dir.join(place).into(), len, packed, etag }))
 }

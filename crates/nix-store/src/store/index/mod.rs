@@ -24,9 +24,9 @@ const MAX_PAGE_ROWS: i64 = 20_000;
 
 /// An index that is extended by one caller at a time. Clones share it.
 #[derive(Clone)]
-pub(crate) struct LazyIndex(Arc<Shared>);
+pub(crate) struct LazyIndex(Arc<SharedIndex>);
 
-struct Shared {
+struct SharedIndex {
     /// The name of the index, for the log.
     name: &'static str,
     rows: RwLock<Rows>,
@@ -44,14 +44,14 @@ struct Round {
 
 /// When a question was asked: the answer has to know all rows from before.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked(u64);
+pub(crate) struct IndexRound(u64);
 
 /// The statement that reads rows for an index: two columns, the number of the row and a text. The
 /// statement takes the rows behind `?1` in their order, at most `?2` of them.
 pub(crate) type Statement = &'static str;
 
 /// A part of the table of valid paths.
-struct Page {
+struct IndexPage {
     rows: Vec<(i64, String)>,
     seen: i64,
     is_last: bool,
@@ -59,7 +59,7 @@ struct Page {
 
 impl LazyIndex {
     pub(crate) fn new(name: &'static str, limit: usize) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedIndex {
             name,
             rows: RwLock::new(Rows::new(limit)),
             turn: Arc::default(),
@@ -68,8 +68,8 @@ impl LazyIndex {
     }
 
     /// To be called before the first look into the index.
-    pub(crate) fn asked(&self) -> Asked {
-        Asked(lock(&self.0.round).begun)
+    pub(crate) fn asked(&self) -> IndexRound {
+        IndexRound(lock(&self.0.round).begun)
     }
 
     /// Rows that may have this key and are wanted, the newest first, at most `limit` of them.
@@ -97,7 +97,7 @@ impl LazyIndex {
     /// `Unavailable` when the database does not answer; callers that waited for the same attempt get the same error.
     pub(crate) async fn extend(
         &self,
-        asked: Asked,
+        asked: IndexRound,
         database: &Database,
         path: &Path,
         statement: Statement,
@@ -168,7 +168,7 @@ impl LazyIndex {
     }
 }
 
-fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Result<Page> {
+fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Result<IndexPage> {
     let moment = connection.unchecked_transaction()?;
     let highest = moment
         .prepare_cached("select seq from sqlite_sequence where name = 'ValidPaths'")?
@@ -184,7 +184,7 @@ fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Resul
     }
     let is_last = rows.len() < MAX_PAGE_ROWS as usize;
     let seen = rows.last().filter(|_| !is_last).map_or(highest, |last| last.0);
-    Ok(Page { rows, seen, is_last })
+    Ok(IndexPage { rows, seen, is_last })
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

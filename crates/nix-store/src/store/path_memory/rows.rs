@@ -27,7 +27,7 @@ const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Rows that were looked up before, within a bound of memory.
 pub(super) struct RecentRows {
-    rows: Cache<HashPart, Arc<CachedRow>, Size>,
+    rows: Cache<HashPart, Arc<CachedRow>, RowWeight>,
     started: Instant,
     /// The version of the next row that differs from the one before.
     next_version: AtomicU64,
@@ -52,9 +52,9 @@ pub(crate) struct VersionedRow {
 }
 
 #[derive(Clone)]
-struct Size;
+struct RowWeight;
 
-impl Weighter<HashPart, Arc<CachedRow>> for Size {
+impl Weighter<HashPart, Arc<CachedRow>> for RowWeight {
     fn weight(&self, _: &HashPart, cached: &Arc<CachedRow>) -> u64 {
         // Names are on the heap, each with its own few words around it; so are signatures.
         let info = &cached.row.info;
@@ -65,7 +65,7 @@ impl Weighter<HashPart, Arc<CachedRow>> for Size {
 impl RecentRows {
     pub(super) fn new(bytes: usize) -> Self {
         Self {
-            rows: Cache::with_weighter((bytes >> 10).max(64), bytes as u64, Size),
+            rows: Cache::with_weighter((bytes >> 10).max(64), bytes as u64, RowWeight),
             started: Instant::now(),
             next_version: AtomicU64::new(1),
         }

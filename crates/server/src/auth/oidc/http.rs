@@ -20,7 +20,7 @@ const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 /// The keys that an issuer says are its own.
 pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, IssuerError> {
-    let place = Place::of(issuer)?;
+    let place = Destination::of(issuer)?;
     let agent = agent(place, ca)?;
     let about = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let about: Value = serde_json::from_slice(&get(&agent, &about)?)
@@ -31,7 +31,7 @@ pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, IssuerErro
         return Err(IssuerError::OtherIssuer { said: said.to_owned() });
     }
     let keys = about.get("jwks_uri").and_then(Value::as_str).ok_or(IssuerError::NoKeyUrl)?;
-    if place == Place::World && Place::of(keys)? != Place::World {
+    if place == Destination::World && Destination::of(keys)? != Destination::World {
         return Err(IssuerError::KeysOnThisMachine { url: keys.to_owned() });
     }
     Ok(KeySet::parse(&get(&agent, keys)?)?)
@@ -39,19 +39,19 @@ pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, IssuerErro
 
 /// The problem of the URL of an issuer, if there is one.
 pub(super) fn problem(issuer: &str) -> Option<IssuerError> {
-    Place::of(issuer).err()
+    Destination::of(issuer).err()
 }
 
 /// Where a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Destination {
     /// On this machine. It needs no TLS.
     Here,
     /// Anywhere.
     World,
 }
 
-impl Place {
+impl Destination {
     /// Where a URL leads. One that leads elsewhere must be of https.
     fn of(url: &str) -> Result<Self, IssuerError> {
         let parsed = url.parse::<Uri>().ok();
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, IssuerError> {
+fn agent(place: Destination, ca: Option<&Path>) -> Result<Agent, IssuerError> {
     let roots = match ca {
         None => RootCerts::WebPki,
         Some(path) => {
@@ -84,11 +84,11 @@ fn agent(place: Place, ca: Option<&Path>) -> Result<Agent, IssuerError> {
         .build();
     let config = Agent::config_builder()
         .tls_config(tls)
-        .https_only(place == Place::World)
+        .https_only(place == Destination::World)
         .max_redirects(0)
         .timeout_global(Some(FETCH_TIMEOUT))
         .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION")));
-    let config = if place == Place::Here { config.proxy(None) } else { config };
+    let config = if place == Destination::Here { config.proxy(None) } else { config };
     Ok(config.build().new_agent())
 }
 
@@ -108,10 +108,10 @@ mod tests {
     #[test]
     fn only_what_is_on_this_machine_needs_no_tls() {
         for here in ["http://127.0.0.1:8000", "http://[::1]/x", "https://localhost/realm"] {
-            assert_eq!(Place::of(here).unwrap(), Place::Here, "{here}");
+            assert_eq!(Destination::of(here).unwrap(), Destination::Here, "{here}");
         }
         for world in ["https://gitlab.com", "https://192.0.2.1/"] {
-            assert_eq!(Place::of(world).unwrap(), Place::World, "{world}");
+            assert_eq!(Destination::of(world).unwrap(), Destination::World, "{world}");
         }
         for bad in [
             "http://gitlab.com",
@@ -120,7 +120,7 @@ mod tests {
             "",
             "http://localhost.example.org",
         ] {
-            assert!(Place::of(bad).is_err(), "{bad}");
+            assert!(Destination::of(bad).is_err(), "{bad}");
         }
     }
 }

@@ -14,12 +14,12 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use super::{
     error::IssuerError,
     http,
-    keys::{Key, KeySet},
+    keys::{IssuerKey, KeySet},
 };
 
 /// How often keys are fetched.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+struct FetchTimes {
     /// At most so often.
     pause: Duration,
     /// Keys of this age are fetched anew, beside the request that they are used for.
@@ -28,7 +28,7 @@ struct Pace {
     stale: Duration,
 }
 
-const PACE: Pace = Pace {
+const FETCH_TIMES: FetchTimes = FetchTimes {
     pause: Duration::from_secs(10),
     fresh: Duration::from_secs(3600),
     stale: Duration::from_secs(24 * 3600),
@@ -38,14 +38,14 @@ const PACE: Pace = Pace {
 pub(super) struct Issuer {
     url: String,
     ca: Option<PathBuf>,
-    pace: Pace,
+    pace: FetchTimes,
     fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>,
-    known: ArcSwapOption<Known>,
+    known: ArcSwapOption<CachedKeys>,
     /// One fetches, the others wait.
     turn: Arc<Turn<Attempts>>,
 }
 
-struct Known {
+struct CachedKeys {
     keys: KeySet,
     since: Instant,
 }
@@ -61,8 +61,8 @@ struct Attempts {
 
 /// The outcome of the search for a key.
 #[derive(Debug)]
-pub(super) enum Found {
-    Key(Arc<Key>),
+pub(super) enum KeySearch {
+    Key(Arc<IssuerKey>),
     /// The issuer has no such key.
     None,
     /// The issuer cannot be asked, or not yet again: it may have the key by now.
@@ -78,7 +78,7 @@ impl Issuer {
         let known = all.iter().filter_map(Weak::upgrade);
         let mut known = known.filter(|issuer| issuer.url == url && issuer.ca.as_deref() == ca);
         known.next().unwrap_or_else(|| {
-            let issuer = Arc::new(Self::new(url, ca, PACE, http::keys));
+            let issuer = Arc::new(Self::new(url, ca, FETCH_TIMES, http::keys));
             all.push(Arc::downgrade(&issuer));
             issuer
         })
@@ -87,7 +87,7 @@ impl Issuer {
     fn new(
         url: &str,
         ca: Option<&Path>,
-        pace: Pace,
+        pace: FetchTimes,
         fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>,
     ) -> Self {
         let (url, ca) = (url.to_owned(), ca.map(Path::to_owned));
@@ -101,29 +101,29 @@ impl Issuer {
         id: Option<&str>,
         algorithm: Algorithm,
         asked: Instant,
-    ) -> Found {
+    ) -> KeySearch {
         if let Some((key, age)) = self.known(id, algorithm) {
             if age > self.pace.fresh
                 && let Ok(turn) = Arc::clone(&self.turn).try_lock_owned()
             {
                 drop(self.refresh(turn));
             }
-            return Found::Key(key);
+            return KeySearch::Key(key);
         }
         let turn = Arc::clone(&self.turn).lock_owned().await;
         if let Some(fetching) = self.refresh(turn) {
             let _ = fetching.await;
         }
         match self.known(id, algorithm) {
-            Some((key, _)) => Found::Key(key),
+            Some((key, _)) => KeySearch::Key(key),
             None => match self.turn.lock().await.succeeded {
-                Some(began) if began >= asked => Found::None,
-                _ => Found::Undetermined,
+                Some(began) if began >= asked => KeySearch::None,
+                _ => KeySearch::Undetermined,
             },
         }
     }
 
-    fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Option<(Arc<Key>, Duration)> {
+    fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Option<(Arc<IssuerKey>, Duration)> {
         let known = self.known.load();
         let known = known.as_ref()?;
         let age = known.since.elapsed();
@@ -152,7 +152,7 @@ impl Issuer {
                     if was_failing || issuer.known.load().is_none() {
                         tracing::info!("{issuer} has {} keys", keys.len());
                     }
-                    issuer.known.store(Some(Arc::new(Known { keys, since: Instant::now() })));
+                    issuer.known.store(Some(Arc::new(CachedKeys { keys, since: Instant::now() })));
                 }
                 Err(_) if was_failing => {}
                 Err(problem) => tracing::error!(
@@ -177,7 +177,8 @@ mod tests {
 
     use super::*;
 
-    const PACE: Pace = Pace { pause: Duration::ZERO, fresh: Duration::MAX, stale: Duration::MAX };
+    const FETCH_TIMES: FetchTimes =
+        FetchTimes { pause: Duration::ZERO, fresh: Duration::MAX, stale: Duration::MAX };
 
     fn keys(id: &str) -> Result<KeySet, IssuerError> {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -186,20 +187,20 @@ mod tests {
     }
 
     fn issuer(
-        pace: Pace,
+        pace: FetchTimes,
         fetch: fn(&str, Option<&Path>) -> Result<KeySet, IssuerError>,
     ) -> Arc<Issuer> {
         Arc::new(Issuer::new("test", None, pace, fetch))
     }
 
-    async fn key(issuer: &Arc<Issuer>, id: &str) -> Found {
+    async fn key(issuer: &Arc<Issuer>, id: &str) -> KeySearch {
         issuer.key(Some(id), Algorithm::EdDSA, Instant::now()).await
     }
 
     #[tokio::test]
     async fn many_who_need_a_key_at_once_fetch_once() {
         static FETCHED: AtomicUsize = AtomicUsize::new(0);
-        let issuer = issuer(Pace { pause: Duration::MAX, ..PACE }, |_, _| {
+        let issuer = issuer(FetchTimes { pause: Duration::MAX, ..FETCH_TIMES }, |_, _| {
             FETCHED.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(Duration::from_millis(50));
             keys("a")
@@ -211,10 +212,10 @@ mod tests {
             })
             .collect();
         for one in all {
-            assert!(matches!(one.await.unwrap(), Found::Key(_)));
+            assert!(matches!(one.await.unwrap(), KeySearch::Key(_)));
         }
         assert!(
-            matches!(key(&issuer, "b").await, Found::Undetermined),
+            matches!(key(&issuer, "b").await, KeySearch::Undetermined),
             "the issuer may have it since, and is not asked again so soon"
         );
         assert_eq!(FETCHED.load(Ordering::Relaxed), 1);
@@ -223,13 +224,13 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_key_is_looked_for_and_found_once_it_is_published() {
         static FETCHED: AtomicUsize = AtomicUsize::new(0);
-        let issuer = issuer(PACE, |_, _| {
+        let issuer = issuer(FETCH_TIMES, |_, _| {
             keys(if FETCHED.fetch_add(1, Ordering::Relaxed) < 2 { "a" } else { "b" })
         });
-        assert!(matches!(key(&issuer, "a").await, Found::Key(_)));
-        assert!(matches!(key(&issuer, "b").await, Found::None));
-        assert!(matches!(key(&issuer, "b").await, Found::Key(_)));
-        assert!(matches!(key(&issuer, "a").await, Found::None), "rotated out");
+        assert!(matches!(key(&issuer, "a").await, KeySearch::Key(_)));
+        assert!(matches!(key(&issuer, "b").await, KeySearch::None));
+        assert!(matches!(key(&issuer, "b").await, KeySearch::Key(_)));
+        assert!(matches!(key(&issuer, "a").await, KeySearch::None), "rotated out");
     }
 
     #[tokio::test]
@@ -241,15 +242,15 @@ mod tests {
                 _ => Err(IssuerError::NoKeyUrl),
             }
         }
-        let issuer = issuer(PACE, once);
-        assert!(matches!(key(&issuer, "a").await, Found::Key(_)));
-        assert!(matches!(key(&issuer, "b").await, Found::Undetermined));
-        assert!(matches!(key(&issuer, "a").await, Found::Key(_)));
+        let issuer = issuer(FETCH_TIMES, once);
+        assert!(matches!(key(&issuer, "a").await, KeySearch::Key(_)));
+        assert!(matches!(key(&issuer, "b").await, KeySearch::Undetermined));
+        assert!(matches!(key(&issuer, "a").await, KeySearch::Key(_)));
 
         FETCHED.store(0, Ordering::Relaxed);
-        let issuer = self::issuer(Pace { stale: Duration::ZERO, ..PACE }, once);
-        assert!(!matches!(key(&issuer, "a").await, Found::Key(_)));
-        assert!(matches!(key(&issuer, "a").await, Found::Undetermined));
+        let issuer = self::issuer(FetchTimes { stale: Duration::ZERO, ..FETCH_TIMES }, once);
+        assert!(!matches!(key(&issuer, "a").await, KeySearch::Key(_)));
+        assert!(matches!(key(&issuer, "a").await, KeySearch::Undetermined));
     }
 
     #[test]

@@ -15,7 +15,7 @@ const MAX_KEYS: usize = 64;
 
 /// A public key.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(super) struct IssuerKey {
     id: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
@@ -23,14 +23,15 @@ pub(super) struct Key {
 
 /// The keys that an issuer signs with, as far as their kind is accepted.
 #[derive(Debug)]
-pub(super) struct KeySet(Vec<Arc<Key>>);
+pub(super) struct KeySet(Vec<Arc<IssuerKey>>);
 
 impl KeySet {
     /// Reads the keys that an issuer publishes. Keys for other purposes or of other kinds are passed over.
     pub(super) fn parse(json: &[u8]) -> Result<Self, KeySetError> {
         let set: Value = serde_json::from_slice(json)?;
         let list = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoList)?;
-        let keys: Vec<_> = list.iter().take(MAX_KEYS).filter_map(Key::read).map(Arc::new).collect();
+        let keys: Vec<_> =
+            list.iter().take(MAX_KEYS).filter_map(IssuerKey::read).map(Arc::new).collect();
         if keys.is_empty() {
             return Err(KeySetError::NoneUsable { total: list.len() });
         }
@@ -38,7 +39,7 @@ impl KeySet {
     }
 
     /// The key that a token says it is signed with. A token that names none can only mean the only one of its kind.
-    pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&Arc<Key>> {
+    pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&Arc<IssuerKey>> {
         let mut of_kind = self.0.iter().filter(|key| key.algorithm == algorithm);
         match id {
             Some(id) => of_kind.find(|key| key.id.as_deref() == Some(id)),
@@ -52,7 +53,7 @@ impl KeySet {
     }
 }
 
-impl Key {
+impl IssuerKey {
     fn read(json: &Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(json.clone()).ok()?;
         let algorithm = match &jwk.algorithm {

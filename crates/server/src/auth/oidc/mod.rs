@@ -19,8 +19,8 @@ use serde_json::Value;
 
 use self::{
     error::IssuerError,
-    issuer::{Found, Issuer},
-    keys::Key,
+    issuer::{Issuer, KeySearch},
+    keys::IssuerKey,
     token::Unverified,
 };
 use super::{Identity, Permissions, Principal};
@@ -52,7 +52,7 @@ struct Good {
     holder: Principal,
     issuer: Arc<Issuer>,
     key_id: Option<String>,
-    key: Arc<Key>,
+    key: Arc<IssuerKey>,
     /// Until when that counts, in seconds since 1970.
     until: f64,
 }
@@ -63,7 +63,7 @@ impl Good {
         token::seconds() < self.until
             && matches!(
                 self.issuer.key(self.key_id.as_deref(), self.key.algorithm, asked).await,
-                Found::Key(key) if Arc::ptr_eq(&key, &self.key)
+                KeySearch::Key(key) if Arc::ptr_eq(&key, &self.key)
             )
     }
 }
@@ -133,11 +133,11 @@ impl Oidc {
         };
         let issuer = Arc::clone(&first.issuer);
         let key = match issuer.key(token.key_id.as_deref(), token.algorithm, asked).await {
-            Found::Key(key) => key,
-            Found::None => {
+            KeySearch::Key(key) => key,
+            KeySearch::None => {
                 return Err("a token signed with a key that its issuer does not have".into());
             }
-            Found::Undetermined => return Ok(None),
+            KeySearch::Undetermined => return Ok(None),
         };
         let audiences: Vec<&str> =
             of_issuer().map(|provider| provider.config.audience.as_str()).collect();

@@ -9,7 +9,7 @@ use jsonwebtoken::{
 };
 use serde_json::Value;
 
-use super::{keys::Key, signature::ACCEPTED};
+use super::{keys::IssuerKey, signature::ACCEPTED};
 
 /// Clocks may differ by so many seconds.
 pub(super) const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
@@ -53,7 +53,7 @@ impl<'a> Unverified<'a> {
     }
 
     /// Checks signature and times, and that the token is for one of these audiences. Returns its claims.
-    pub(super) fn verify(&self, key: &Key, audiences: &[&str]) -> Result<Value, Fault> {
+    pub(super) fn verify(&self, key: &IssuerKey, audiences: &[&str]) -> Result<Value, Fault> {
         let mut wanted = Validation::new(key.algorithm);
         wanted.leeway = MAX_CLOCK_SKEW_SECONDS;
         wanted.validate_nbf = true;

@@ -51,7 +51,9 @@ pub enum TokenFileProblem {
         command: String,
     },
     /// This process may not read it.
-    #[error("user {user} may not read it; `{command}` lets every user read it, which shows no token")]
+    #[error(
+        "user {user} may not read it; `{command}` lets every user read it, which shows no token"
+    )]
     Unreadable {
         /// The user of this process.
         user: u32,
@@ -136,7 +138,7 @@ pub fn parse_tokens(text: &str) -> Result<Vec<Token>, TokenFileProblem> {
         return Err(TokenFileProblem::TooLong);
     }
     let (mut tokens, mut problems) = (Vec::new(), Vec::new());
-    let mut seen = Seen::default();
+    let mut seen = SeenLines::default();
     for (line, number) in text.split_inclusive('\n').zip(1..) {
         match Token::parse(line).and_then(|token| seen.check(token, number)) {
             Ok(Some(_)) if !line.ends_with('\n') => {
@@ -204,13 +206,13 @@ fn cannot_open(path: &Path, error: io::Error) -> TokenFileProblem {
 
 /// Names, digests and paths of earlier lines.
 #[derive(Default)]
-struct Seen {
+struct SeenLines {
     names: HashMap<TokenName, usize>,
     digests: HashMap<String, usize>,
     paths: HashSet<Vec<Pattern>>,
 }
 
-impl Seen {
+impl SeenLines {
     fn check(&mut self, token: Option<Token>, number: usize) -> Result<Option<Token>, LineProblem> {
         let Some(token) = token else { return Ok(None) };
         if let Some(&line) = self.names.get(&token.name) {

@@ -11,7 +11,7 @@ use std::{path::Path, sync::Arc, time::SystemTime};
 
 use rns_cache::Pattern;
 
-use self::verified::Verified;
+use self::verified::VerifiedHeaders;
 use super::Principal;
 
 pub(crate) use self::file::MAX_PATH_CHOICES;
@@ -30,13 +30,13 @@ pub use self::{
 #[derive(Debug, Default)]
 pub struct Tokens {
     /// Sorted by the keys of the digests.
-    known: Vec<Known>,
-    verified: Verified,
+    known: Vec<KnownToken>,
+    verified: VerifiedHeaders,
 }
 
 /// A token that a cache knows.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct KnownToken {
     /// As the file has it.
     pub token: Token,
     /// The client that shows it.
@@ -67,16 +67,16 @@ impl Tokens {
     }
 
     fn new(tokens: Vec<Token>) -> Self {
-        let mut known: Vec<Known> = tokens.into_iter().map(Known::new).collect();
+        let mut known: Vec<KnownToken> = tokens.into_iter().map(KnownToken::new).collect();
         known.sort_by_key(|known| known.token.digest.key());
-        Self { known, verified: Verified::default() }
+        Self { known, verified: VerifiedHeaders::default() }
     }
 
     /// The token with this secret.
     ///
     /// # Errors
     /// Why it is none.
-    pub fn find(&self, secret: &[u8], now: SystemTime) -> Result<&Known, WrongToken> {
+    pub fn find(&self, secret: &[u8], now: SystemTime) -> Result<&KnownToken, WrongToken> {
         self.position(secret, now).map(|(_, known)| known)
     }
 
@@ -86,13 +86,13 @@ impl Tokens {
         secret: &[u8],
         header: &[u8],
         now: SystemTime,
-    ) -> Result<&Known, WrongToken> {
+    ) -> Result<&KnownToken, WrongToken> {
         let (index, known) = self.position(secret, now)?;
         self.verified.remember(header, index);
         Ok(known)
     }
 
-    fn position(&self, secret: &[u8], now: SystemTime) -> Result<(usize, &Known), WrongToken> {
+    fn position(&self, secret: &[u8], now: SystemTime) -> Result<(usize, &KnownToken), WrongToken> {
         let digest = TokenSecret::parse(secret)?.digest();
         let first = self.known.partition_point(|known| known.token.digest.key() < digest.key());
         let alike = self.known.iter().enumerate().skip(first);
@@ -106,7 +106,7 @@ impl Tokens {
     }
 
     /// The token in a header that was verified since the file of tokens was read.
-    pub(crate) fn verified(&self, header: &[u8], now: SystemTime) -> Option<&Known> {
+    pub(crate) fn verified(&self, header: &[u8], now: SystemTime) -> Option<&KnownToken> {
         let known = self.known.get(self.verified.index(header)?)?;
         (!known.token.expires.is_over(now)).then_some(known)
     }
@@ -122,7 +122,7 @@ impl Tokens {
     }
 }
 
-impl Known {
+impl KnownToken {
     fn new(token: Token) -> Self {
         let holder = Principal {
             name: format!("token {}", token.name).into(),

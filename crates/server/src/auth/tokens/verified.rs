@@ -12,21 +12,21 @@ const MAX_HEADERS: usize = 4096;
 ///
 /// It belongs to the tokens of one file as it was read once. When the file or the configuration changes, it goes with them:
 /// it can keep no token that was revoked. Headers with a wrong token are not remembered, and push nothing out.
-pub(super) struct Verified(Cache<[u8; 32], usize>);
+pub(super) struct VerifiedHeaders(Cache<[u8; 32], usize>);
 
-impl Default for Verified {
+impl Default for VerifiedHeaders {
     fn default() -> Self {
         Self(Cache::new(MAX_HEADERS))
     }
 }
 
-impl fmt::Debug for Verified {
+impl fmt::Debug for VerifiedHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Verified({} headers)", self.0.len())
     }
 }
 
-impl Verified {
+impl VerifiedHeaders {
     /// Notes which token a header contains.
     pub(super) fn remember(&self, header: &[u8], index: usize) {
         if let Some(key) = key(header)

@@ -17,7 +17,7 @@ use crate::config::Listener;
 
 /// The listeners of a configuration.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct WantedListener<'a> {
     pub(crate) clients: &'a [Listener],
     /// Those of `clients` that only nginx connects to.
     pub(crate) nginx: &'a [Listener],
@@ -33,7 +33,7 @@ pub(crate) struct Wanted<'a> {
 ///
 /// When a listener cannot be opened (one that is `optional` may be missing from the machine), or
 /// when there is none at all.
-pub(crate) fn open(wanted: Wanted<'_>, stall: Duration) -> Result<Vec<Bound>, ListenError> {
+pub(crate) fn open(wanted: WantedListener<'_>, stall: Duration) -> Result<Vec<Bound>, ListenError> {
     let mut bound = inherited::take(stall)?;
     let passed = |bound: &[Bound], for_watchers: bool| {
         bound.iter().any(|one| (one.purpose == Purpose::Metrics) == for_watchers)
@@ -83,7 +83,7 @@ fn bind(
     Ok(Some(Bound { purpose, ..bound }))
 }
 
-struct Addresses<'a>(Wanted<'a>);
+struct Addresses<'a>(WantedListener<'a>);
 
 impl Addresses<'_> {
     /// `[::]` alone takes IPv4 as well, which is what people expect of it on Linux. With an IPv4
@@ -103,8 +103,8 @@ mod tests {
 
     const STALL_TIMEOUT: Duration = Duration::from_secs(900);
 
-    const fn clients(clients: &[Listener]) -> Wanted<'_> {
-        Wanted { clients, nginx: &[], watchers: &[] }
+    const fn clients(clients: &[Listener]) -> WantedListener<'_> {
+        WantedListener { clients, nginx: &[], watchers: &[] }
     }
 
     fn tcp(addr: &str, optional: bool) -> Listener {
@@ -149,7 +149,7 @@ mod tests {
             nginx.clone(),
             Listener::Tcp { addr: "127.0.0.1:0".parse().unwrap(), tls: false, optional: true },
         ];
-        let wanted = Wanted {
+        let wanted = WantedListener {
             clients: &both,
             nginx: &[nginx],
             watchers: &[watch, tcp("127.0.0.1:0", false)],
@@ -158,7 +158,7 @@ mod tests {
             open(wanted, STALL_TIMEOUT).unwrap().iter().map(|one| one.purpose).collect();
         assert_eq!(purposes[..2], [Purpose::Nginx, Purpose::Clients]);
         assert!(purposes.len() > 2 && purposes[2..].iter().all(|one| *one == Purpose::Metrics));
-        let err = open(Wanted { clients: &[], ..wanted }, STALL_TIMEOUT).unwrap_err();
+        let err = open(WantedListener { clients: &[], ..wanted }, STALL_TIMEOUT).unwrap_err();
         assert!(matches!(err, ListenError::Nowhere), "{err}");
     }
 

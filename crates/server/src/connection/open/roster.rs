@@ -31,10 +31,10 @@ const MAX_CANDIDATES: usize = 64;
 
 /// All connections. Clones share the list.
 #[derive(Clone, Debug)]
-pub(crate) struct Roster(Arc<Inner>);
+pub(crate) struct Roster(Arc<SharedRoster>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedRoster {
     max_connections: usize,
     lists: Mutex<Lists>,
     long_heads: AtomicUsize,
@@ -69,7 +69,7 @@ pub(crate) struct OpenConnection {
 
 impl Roster {
     pub(crate) fn new(max_connections: usize) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(SharedRoster {
             max_connections: max_connections.max(1),
             lists: Mutex::default(),
             long_heads: AtomicUsize::new(0),
@@ -202,7 +202,7 @@ impl Roster {
 
 /// Counts a connection that has had a long head.
 #[derive(Debug)]
-pub(super) struct LongHead(Arc<Inner>);
+pub(super) struct LongHead(Arc<SharedRoster>);
 
 impl Drop for LongHead {
     fn drop(&mut self) {
