@@ -82,6 +82,7 @@ let
           if ($request_uri ~ "^(/[A-Za-z0-9/._~-]+?)/(?:(?:nar|log|debuginfo|realisations|build-trace-v2)/|[^/]*$)") {
             set $rust_nix_serve_cache $1;
           }
+          client_max_body_size 0;
           proxy_method PUT;
           proxy_pass_request_body off;
           proxy_set_header Content-Length 0;

@@ -26,7 +26,8 @@
   storage ? null,
   # Directory of a file that is the index of a storage elsewhere: null, or a path, which systemd makes below /var/lib.
   index ? null,
-  # File with the credentials of a bucket, as the daemon finds it.
+  # Whether the storage is a bucket, and the file with its credentials as the daemon finds it; null without.
+  bucket ? false,
   bucketCredentials ? null,
   # Secret files of the administrator (keys, tokens): { file, namedBy }, the latter for messages, such as the name of
   # an option. Only root needs to be able to read them: they are copied for the daemon, again on every reload and
@@ -132,11 +133,9 @@ let
   below = root: directory: if directory == null then null else builtins.match "${root}/(.+)" directory;
   cacheDirectory = below "/var/cache" narCache;
   stateDirectory = below "/var/lib" index;
-  written =
-    optional (narCache != null && cacheDirectory == null) narCache
-    ++ optional (storage != null) storage
-    ++ optional (index != null && stateDirectory == null) index;
   made = optional (storage != null) storage ++ optional (index != null && stateDirectory == null) index;
+  # What is made first is not there yet when the sandbox is set up for that.
+  written = optional (narCache != null && cacheDirectory == null) narCache ++ map (path: "-${path}") made;
 
   hardening = import ./hardening.nix;
   # RestrictSUIDSGID= takes away openat2, whose arguments a filter cannot see. The daemon opens with it what the kernel
@@ -214,8 +213,12 @@ in
         ]
       ) made;
     }
-    // when (bucketCredentials != null) {
-      Environment = [ "AWS_SHARED_CREDENTIALS_FILE=${bucketCredentials}" ];
+    // when bucket {
+      # Nothing is looked for in a home, which is hidden: to be refused a file there is a failure.
+      Environment = [
+        "AWS_CONFIG_FILE=/dev/null"
+        "AWS_SHARED_CREDENTIALS_FILE=${if bucketCredentials == null then "/dev/null" else bucketCredentials}"
+      ];
     };
     Install.WantedBy = [ "multi-user.target" ];
   };

@@ -36,6 +36,7 @@ let
     inherit connects;
     storage = cfg.storageDirectory;
     index = cfg.indexDirectory;
+    bucket = cfg.hasBucket;
     bucketCredentials =
       if cfg.storage.credentialsFile == null then
         null
@@ -83,7 +84,7 @@ let
           let
             words = lib.splitString "=" line;
           in
-          lib.nameValuePair (lib.head words) (lib.concatStringsSep "=" (lib.tail words))
+          lib.nameValuePair (lib.head words) (lib.mkDefault (lib.concatStringsSep "=" (lib.tail words)))
         ) (unit.Service.Environment or [ ])
       )
     );

@@ -158,7 +158,7 @@ in
 
   # A directory.
   "a directory is made before the daemon starts, when its file system is there, and written by it" =
-    has "ReadWritePaths=/srv/cache\n" (daemon directory)
+    has "ReadWritePaths=-/srv/cache\n" (daemon directory)
     && has "RequiresMountsFor=/srv/cache\n" (daemon directory)
     && has "make-directory.sh \"/srv/cache\" \"rust-nix-serve\" \"rust-nix-serve\"\n" (daemon directory)
     && has "ExecStartPre=+" (daemon directory);
@@ -174,8 +174,8 @@ in
       it = daemon (indexed "sqlite:///srv/index/index.sqlite");
     in
     lib.all (line: has "${line}\n" it) [
-      "ReadWritePaths=/srv/cache"
-      "ReadWritePaths=/srv/index"
+      "ReadWritePaths=-/srv/cache"
+      "ReadWritePaths=-/srv/index"
       "RequiresMountsFor=/srv/index"
     ]
     && has "make-directory.sh \"/srv/index\"" it;
@@ -205,6 +205,14 @@ in
       bucket.unit "rust-nix-serve-keys.service"
     )
     && !(has "AWS_" (daemon directory));
+  "and are looked for nowhere else, unless that is written" =
+    has "Environment=\"AWS_CONFIG_FILE=/dev/null\"\n" (daemon free)
+    && has "Environment=\"AWS_SHARED_CREDENTIALS_FILE=/dev/null\"\n" (daemon free)
+    && has "Environment=\"AWS_CONFIG_FILE=/etc/aws\"\n" (
+      daemon (with' { storage.url = "s3://cache"; } {
+        systemd.services.rust-nix-serve.environment.AWS_CONFIG_FILE = "/etc/aws";
+      })
+    );
 
   # The index in PostgreSQL.
   "the database of this machine has an account and a database for it, and asks for no password" = {
