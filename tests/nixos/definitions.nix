@@ -1,5 +1,6 @@
 # Every VM test as a module of the test framework (what `runTest` takes): vm/NAME.nix says what its machines are,
-# scenarios/NAME.py what happens. The scenarios know nothing of NixOS, see scenarios/common.py.
+# scenarios/NAME.py, or the `script` that it names, what happens. The scenarios know nothing of NixOS, see
+# scenarios/common.py.
 #   server, client   modules that the machines import; none where NixOS has them already
 {
   lib,
@@ -33,11 +34,12 @@ let
       // removeAttrs machines [
         "cache"
         "client"
+        "script"
       ];
       testScript =
         builtins.readFile ./scenarios/common.py
         + "start_all()\n"
-        + builtins.readFile (./scenarios + "/${name}.py");
+        + builtins.readFile (./scenarios + "/${machines.script or name}.py");
     };
 in
 lib.genAttrs names test

@@ -16,6 +16,7 @@ let
           namedBy = "services.rust-nix-serve.${option}";
         })
         [
+          "credentialsFile"
           "secretKeyFile"
           "tokensFile"
         ]
@@ -26,6 +27,9 @@ let
   ];
   copyOf = file: "/run/rust-nix-serve-keys${file}";
 
+  isStored = given.storage != null;
+  hasBucket = given.credentialsFile != null;
+
   withPort =
     address:
     "${if builtins.match ".*:.*" address != null then "[${address}]" else address}:${toString given.port}";
@@ -34,6 +38,11 @@ let
     config = "/etc/rust-nix-serve/config.toml";
     inherit secrets;
     inherit (given) narCache metricsAddresses;
+    connects = hasBucket;
+    storage = if isStored && !hasBucket then (import (data + "/storage-url.nix") given.storage).directory else null;
+    index = if hasBucket then "/var/lib/rust-nix-serve/index" else null;
+    bucket = hasBucket;
+    bucketCredentials = if hasBucket then copyOf given.credentialsFile else null;
     narCacheGroup = if proxied then "rust-nix-serve-nars" else "rust-nix-serve";
     addresses = map withPort given.addresses;
     proxySocket =
@@ -70,6 +79,7 @@ let
     nginx = import (data + "/nginx.nix") {
       inherit socket;
       inherit (given) narCache clientCa;
+      uploads = if isStored then true else null;
     };
     serverName = given.hostName;
     acmeWebroot = if encrypted then "/var/lib/acme/webroot" else null;
@@ -138,6 +148,8 @@ let
       directory = given.narCache;
     };
   }
+  // when isStored { storage.url = given.storage; }
+  // when hasBucket { index.url = "sqlite:///var/lib/rust-nix-serve/index/index.sqlite"; }
   // when (given.narCache != null && proxied) { nginx.location = "/nar-cache/"; }
   # As the module writes it: a reload never shows everything unless that is written.
   // {
@@ -174,6 +186,20 @@ in
   // when proxied { "/etc/nginx/conf.d/cache.conf" = nginx.upstreams + nginx.plain; }
   // when encrypted { "/etc/nginx/cache-encrypted.conf" = nginx.encrypted; }
   // when (given.clientCa != null) { ${given.clientCa} = given.certificates.ca; }
+  // when hasBucket {
+    ${given.credentialsFile} = given.bucket.credentials;
+    "/etc/systemd/system/bucket.service" = toText {
+      Unit = {
+        Description = "Bucket";
+        Before = [ "rust-nix-serve.service" ];
+      };
+      Service = {
+        StateDirectory = "bucket bucket/cache";
+        ExecStart = "/usr/local/bin/s3s-fs --host 127.0.0.1 --port 9000 --access-key ${given.bucket.key} --secret-key ${given.bucket.secret} /var/lib/bucket";
+      };
+      Install.WantedBy = [ "multi-user.target" ];
+    };
+  }
   // when given.ssh {
     "/etc/ssh/sshd_config.d/cache.conf" = ''
       Match User nix-ssh
@@ -201,7 +227,9 @@ in
     };
     Install.WantedBy = [ "multi-user.target" ];
   };
-  enable = builtins.filter (name: units.${name} ? Install) (builtins.attrNames units);
+  enable =
+    builtins.filter (name: units.${name} ? Install) (builtins.attrNames units)
+    ++ (if hasBucket then [ "bucket.service" ] else [ ]);
   nixConf = if given.ssh then "secret-key-files = /var/lib/rust-nix-serve/secret-key\n" else "";
   inherit proxied encrypted;
   inherit (given) hostName;

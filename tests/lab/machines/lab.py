@@ -102,9 +102,10 @@ def run(scenario, base, workspace, program, nix):
             machines[name] = Machine(name, workspace.name, base, workspace.machines, ADDRESSES[name], **more)
             return machines[name]
 
-        set_up_cache(
-            machine("cache", binds=[f"{program}:/usr/local/bin/rust-nix-serve"]), description["cache"]
-        )
+        # Only one scenario has a bucket; `run` leaves it out where there is no server for it.
+        programs = {"rust-nix-serve": program, "s3s-fs": os.environ.get("S3S_FS")}
+        binds = [f"{file}:/usr/local/bin/{name}" for name, file in programs.items() if file]
+        set_up_cache(machine("cache", binds=binds), description["cache"])
         if description["configurations"]:
             switching.set_up(machines["cache"], description["cache"], description["configurations"])
         own = nix == "none"
@@ -124,7 +125,7 @@ def run(scenario, base, workspace, program, nix):
             [
                 (SCENARIOS / "common.py").read_text(),
                 "start_all()\n",
-                (SCENARIOS / f"{scenario}.py").read_text(),
+                (SCENARIOS / f"{description['script']}.py").read_text(),
             ]
         )
         exec(compile(script, scenario, "exec"), {"start_all": start_all, **machines})

@@ -9,6 +9,7 @@ let
   ];
   sshKey = import ../../nixos/machines/ssh-key.nix;
   certificates = import ../../nixos/machines/client-certificates.nix;
+  bucket = import ../../nixos/machines/bucket.nix;
 
   # Differences from a cache on a LAN with a generated key.
   scenarios = {
@@ -36,6 +37,16 @@ let
       tokensFile = "/var/secrets/tokens";
       subjects = [ "read: O=Example" ];
       anonymous = [ ];
+    };
+    push = {
+      hostName = "cache.example.com";
+      storage = "file:///srv/cache";
+      tokensFile = "/var/secrets/tokens";
+      anonymous = [ ];
+    };
+    push-bucket = scenarios.push // {
+      storage = "s3://cache?region=us-east-1&endpoint=http://127.0.0.1:9000";
+      credentialsFile = "/var/secrets/bucket";
     };
     secrets = {
       secretKeyFile = "/run/secrets/key";
@@ -105,7 +116,9 @@ let
         addresses = [ ];
         ssh = false;
         narCache = null;
-        inherit certificates sshKey;
+        storage = null;
+        credentialsFile = null;
+        inherit bucket certificates sshKey;
       }
       // options
     );
@@ -133,4 +146,6 @@ in
       "/etc/stranger.pem" = certificates.stranger;
     };
   scenarios = builtins.attrNames scenarios;
+  # What happens on these machines, where another scenario says it.
+  script = if scenario == "push-bucket" then "push" else scenario;
 }

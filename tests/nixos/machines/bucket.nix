@@ -1,0 +1,10 @@
+# A key of a bucket for the tests: everybody has the secret.
+rec {
+  key = "test-key";
+  secret = "test-secret";
+  credentials = ''
+    [default]
+    aws_access_key_id = ${key}
+    aws_secret_access_key = ${secret}
+  '';
+}
