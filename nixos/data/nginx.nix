@@ -54,6 +54,7 @@ let
   upload = ''
     client_max_body_size 0;
     client_body_buffer_size 128k;
+    client_body_timeout 15m;
     proxy_request_buffering off;
     proxy_send_timeout 15m;
   '';
