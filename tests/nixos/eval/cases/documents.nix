@@ -84,5 +84,25 @@ in
     got = refused;
     want = [ ];
   };
+  # Of other projects: it can only be said that they are there.
+  "it has what people deploy, keep and fill caches with" = {
+    got = lib.filter (words: !(lib.hasInfix words document)) [
+      "--target-host admin@cache.example.com"
+      "--sudo"
+      "colmena.cache"
+      "deploy.nodes.cache"
+      "environment.persistence"
+      "reloadUnits = [ \"rust-nix-serve.service\" ]"
+      "## Filling the cache"
+      "nix copy --to ssh-ng://"
+      "nix.settings.post-build-hook"
+      "nix.buildMachines"
+      "### Pushing with a token"
+      "### SSH clients"
+      "Match host cache.example.com"
+      "launchctl kickstart"
+    ];
+    want = [ ];
+  };
   "which is most of it" = lib.length ours > 20;
 }

@@ -103,6 +103,8 @@ in
   "the daemon knows which socket is nginx's" =
     has "FileDescriptorName=nginx\n" (machine.unit "rust-nix-serve.socket")
     && machine.services.rust-nix-serve.settings.nginx.location == "/nar-cache/";
+  "a directory on a file system of its own is waited for" =
+    has "RequiresMountsFor=/srv/nars\n" (elsewhere.unit "rust-nix-serve.service");
   "a directory of one's own" =
     has "ReadWritePaths=/srv/nars\n" (elsewhere.unit "rust-nix-serve.service")
     && lib.elem "d /srv/nars 0750 rust-nix-serve rust-nix-serve-nars -" elsewhere.systemd.tmpfiles.rules

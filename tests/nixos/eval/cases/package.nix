@@ -1,5 +1,6 @@
 # The package, as far as it can be read without building it.
 {
+  evaluate,
   lib,
   modules,
   pkgs,
@@ -46,6 +47,15 @@ in
     && lib.concatMapStringsSep " OR " (license: license.spdxId) package.meta.license == manifest.license;
   "what was built is started once, and says its version" =
     package.doInstallCheck && package.nativeInstallCheckInputs == [ "version-check-hook" ];
+  "the module takes that of nixpkgs where there is one, and says so" =
+    let
+      machine = evaluate [
+        modules.nixos.default
+        { services.rust-nix-serve.enable = true; }
+      ];
+    in
+    machine.services.rust-nix-serve.package == pkgs.rust-nix-serve
+    && lib.hasInfix "rust-nix-serve" machine.options.services.rust-nix-serve.package.defaultText.text;
   "it has the VM tests" = package.passthru.tests.rust-nix-serve == "vm-tests";
   "where its source comes from is said outside of it" =
     elsewhere.src == "fetched"

@@ -70,4 +70,16 @@ in
   "what is there already is signed, after the key was made" =
     has "sign-store.sh" (machine.unit "rust-nix-serve-sign.service")
     && has "rust-nix-serve-key.service" (machine.unit "rust-nix-serve-sign.service");
+  "signing takes its time: a timer starts it, and neither boot nor daemon waits" =
+    let
+      units = lib.filterAttrs (name: _: name != "rust-nix-serve-sign.timer") machine.systemd.units;
+      isAwaited = lib.any (unit: has "rust-nix-serve-sign" unit.text) (
+        lib.attrValues (removeAttrs units [ "rust-nix-serve-sign.service" ])
+      );
+    in
+    has "OnActiveSec=10s\n" (machine.unit "rust-nix-serve-sign.timer")
+    && machine.systemd.services.rust-nix-serve-sign.wantedBy == [ ]
+    && machine.systemd.timers.rust-nix-serve-sign.wantedBy == [ "timers.target" ]
+    && !(has "Before=" (machine.unit "rust-nix-serve-sign.service"))
+    && !isAwaited;
 }
