@@ -40,7 +40,8 @@ pub(crate) fn open_storage(
 ) -> anyhow::Result<Option<StorageReader>> {
     let Some(storage) = &config.storage else { return Ok(None) };
     let objects = Objects::open(&storage.url, storage.sync).context("cannot use storage.url")?;
-    Ok(Some(StorageReader::new(objects, store_dir.clone(), storage.memory_bytes)))
+    let reader = if storage.redirect { StorageReader::with_redirects } else { StorageReader::new };
+    Ok(Some(reader(objects, store_dir.clone(), storage.memory_bytes)))
 }
 
 /// The storage that is configured, if there is one, ready for uploads.

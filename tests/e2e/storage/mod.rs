@@ -125,6 +125,39 @@ fn a_storage_that_is_not_there_is_an_outage() {
     crate::support::eventually(|| server.get("/readyz").status() == 503);
 }
 
+#[test]
+fn nars_of_a_bucket_can_come_from_the_bucket_itself() {
+    let Some(bucket) = S3Server::start() else { return };
+    for nix in nixes() {
+        let standard = Standard::new();
+        let paths = [&standard.itself, &standard.blob];
+        let directory = written_by(&nix, &standard.store, &paths, "compression=zstd");
+        copy_tree(directory.path(), &bucket.directory());
+        let storage = format!("[storage]\nurl = {:?}\nredirect = true", bucket.url());
+        let server = server()
+            .section(&storage)
+            .store_flag("enabled", false)
+            .env("AWS_SHARED_CREDENTIALS_FILE", bucket.credentials_file().to_str().unwrap())
+            .keys([SECRET_KEY])
+            .start();
+        assert_copied(&nix, &server, &standard, &standard.itself);
+        let narinfo = server.get(&narinfo_of(&standard.blob));
+        let nar = format!("/{}", field(&narinfo, "URL").unwrap());
+        let redirect = server.get(&nar);
+        assert_eq!(redirect.status(), 307);
+        let location = redirect.header("Location").unwrap();
+        assert!(location.contains("X-Amz-Signature"), "{location}");
+        // The URL is good for reading only.
+        assert_eq!(server.head(&nar).status(), 200);
+        assert_eq!(
+            server
+                .get("/nar/0000000000000000000000000000000000000000000000000000.nar.zst")
+                .status(),
+            404
+        );
+    }
+}
+
 fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -28,6 +28,8 @@ pub(crate) struct StorageConfig {
     pub(crate) memory_bytes: usize,
     /// Whether what was acknowledged survives a power loss.
     pub(crate) sync: bool,
+    /// Whether clients get NARs from the bucket itself.
+    pub(crate) redirect: bool,
     /// Its index.
     pub(crate) index: IndexConfig,
     /// How much is taken.
@@ -67,6 +69,7 @@ fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Storage
             sync: raw.sync,
             limits,
             assume_upstream,
+            redirect: raw.redirect,
         }),
         Err(error) => {
             diagnostics.problem("storage.url", format!("`{}`: {error}", raw.url), "");

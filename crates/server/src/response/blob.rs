@@ -33,7 +33,10 @@ pub(crate) async fn send(
     {
         return Ok(Some(by_nginx(entity, location)));
     }
-    if let Some(url) = blob.redirect().and_then(|url| HeaderValue::try_from(url).ok()) {
+    // A URL that lets a client read does not let it ask for the head alone.
+    if request.method() != Method::HEAD
+        && let Some(url) = blob.redirect().and_then(|url| HeaderValue::try_from(url).ok())
+    {
         return Ok(Some(elsewhere(url)));
     }
     let part = entity.part(request.headers(), blob.len());

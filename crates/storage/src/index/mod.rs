@@ -15,7 +15,9 @@ use rns_formats::HashPart;
 
 pub use self::{
     error::IndexError,
-    types::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push},
+    types::{
+        Exclusive, ImportedPath, IndexLock, IndexedNar, NewPath, PathState, PublishRefusal, Push,
+    },
 };
 use crate::objects::ObjectKey;
 
@@ -41,13 +43,18 @@ pub trait Index: Send + Sync {
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
 
     /// Begins to publish a path, unless something that it needs is not there: from now on nothing of it is collected. Its
-    /// narinfo is written after that, and [`Self::end_publish`] follows.
+    /// narinfo is written after that, and [`Self::end_publish`] follows. `pusher` is noted before, so that also a
+    /// publication that is cut off after its narinfo became visible is on record.
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn begin_publish(&self, path: &NewPath) -> Result<Option<PublishRefusal>, IndexError>;
+    async fn begin_publish(
+        &self,
+        path: &NewPath,
+        pusher: Option<&Pusher>,
+    ) -> Result<Option<PublishRefusal>, IndexError>;
 
-    /// The narinfo of the path is visible. `pusher` is noted, if this publication was new.
+    /// The narinfo of the path is visible. `pusher` is noted for good, if this publication was new.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -94,6 +101,13 @@ pub trait Index: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(HashPart, ObjectKey)>, IndexError>;
 
+    /// Begins to remove a path: from now on nothing that is pushed counts on it, and its presence is told to no pusher.
+    /// What is published for it after that takes its place.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn condemn_path(&self, hash: &HashPart) -> Result<(), IndexError>;
+
     /// Takes a path, whose narinfo is gone, out of the index.
     ///
     /// # Errors
@@ -105,6 +119,12 @@ pub trait Index: Send + Sync {
     /// # Errors
     /// When the database cannot be written.
     async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
+
+    /// Waits until no other server, and no command beside it, changes this.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    async fn lock(&self, what: Exclusive<'_>) -> Result<IndexLock, IndexError>;
 
     /// Whether the database can be written now.
     ///

@@ -52,11 +52,21 @@ pub(super) const END_PUBLISH: &str =
     "update paths set state = 2 where hash = ?1 and state in (1, 2)";
 
 pub(super) const NOTE_PUSH: &str = "\
-    insert into pushes (hash, path, pusher, address, at) \
-    select hash, path, ?2, ?3, ?4 from paths where hash = ?1";
+    insert into pushes (hash, path, pusher, address, at, pending) \
+    select hash, path, ?2, ?3, ?4, ?5 from paths where hash = ?1";
 
-pub(super) const PUSHES: &str =
-    "select pusher, address, at from pushes where hash = ?1 order by id desc limit 1000";
+/// A publication that was cut off before it was seen to end is replaced by the next one.
+pub(super) const FORGET_PENDING: &str = "delete from pushes where hash = ?1 and pending = 1";
+
+/// The narinfo of a publication that was cut off is visible.
+pub(super) const CONFIRM_PENDING: &str =
+    "update pushes set pending = 0 where hash = ?1 and pending = 1";
+
+pub(super) const PUSHES: &str = "\
+    select pusher, address, at, pending from pushes where hash = ?1 order by id desc limit 1000";
+
+pub(super) const CONDEMN_PATH: &str =
+    "update paths set state = 3 where hash = ?1 and state in (1, 2)";
 
 pub(super) const PUBLISHED_AFTER: &str = "\
     select p.hash, n.key from paths p join nars n on n.id = p.nar \

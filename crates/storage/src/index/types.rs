@@ -113,6 +113,34 @@ pub struct Push {
     pub pusher: Pusher,
     /// When.
     pub at: SystemTime,
+    /// Whether it was seen to end. Otherwise it was cut off, and the path may be visible or not.
+    pub is_confirmed: bool,
+}
+
+/// Something that one server at a time changes.
+#[derive(Clone, Copy, Debug)]
+pub enum Exclusive<'a> {
+    /// The narinfo of a path.
+    Path(&'a HashPart),
+    /// A NAR. One who holds a path may ask for a NAR, and never the other way.
+    Nar(&'a ObjectKey),
+}
+
+/// Held while something is changed; dropped, it lets others have their turn.
+pub struct IndexLock {
+    _held: Box<dyn Send + Sync>,
+}
+
+impl IndexLock {
+    pub(super) fn new(held: impl Send + Sync + 'static) -> Self {
+        Self { _held: Box::new(held) }
+    }
+}
+
+impl std::fmt::Debug for IndexLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IndexLock")
+    }
 }
 
 /// The present time, as databases hold times: in seconds since 1970.

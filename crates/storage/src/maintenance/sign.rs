@@ -4,10 +4,10 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use rns_formats::SecretKey;
+use rns_formats::{NarInfo, SecretKey};
 
 use super::{MaintenanceError, Progress, scan};
-use crate::{objects::ObjectKey, read::StorageReader};
+use crate::{objects::ObjectKey, read::StorageReader, write::Storage};
 
 /// What was signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,11 +25,11 @@ pub struct Signed {
 /// # Errors
 /// When the storage cannot be used. What was signed until then stays signed; the command can be repeated.
 pub async fn sign(
-    reader: &StorageReader,
+    storage: &Storage,
     keys: &[SecretKey],
     progress: Progress<'_>,
 ) -> Result<Signed, MaintenanceError> {
-    let store_dir = reader.shared_store_dir();
+    let reader = storage.reader();
     let mut done = Signed::default();
     let mut found = pin!(scan::narinfos(reader, progress));
     while let Some(found) = found.next().await {
@@ -43,22 +43,31 @@ pub async fn sign(
                 continue;
             }
         };
-        let mut narinfo = stored.narinfo.clone();
-        let fingerprint = narinfo.fingerprint(store_dir);
-        for key in keys {
-            let signature = key.sign(&fingerprint);
-            if !narinfo.signatures.contains(&signature) {
-                narinfo.signatures.push(signature);
-            }
-        }
-        if narinfo.signatures.len() == stored.narinfo.signatures.len() {
+        if signed(reader, &stored.narinfo, keys).is_none() {
             done.unchanged += 1;
             continue;
         }
-        let text = Bytes::from(narinfo.write(store_dir));
+        // Another server may add signatures at this moment: what is written back is read under the lock.
+        let _lock = storage.lock_path(&found.hash).await?;
+        reader.forget(&found.hash);
+        let Ok(Some(stored)) = reader.narinfo(found.hash).await else { continue };
+        let Some(narinfo) = signed(reader, &stored.narinfo, keys) else { continue };
+        let text = Bytes::from(narinfo.write(reader.shared_store_dir()));
         reader.objects().write_small(&ObjectKey::narinfo(&found.hash), text).await?;
         reader.forget(&found.hash);
         done.signed += 1;
     }
     Ok(done)
+}
+
+/// The narinfo with new signatures; `None` when it has them all.
+fn signed(reader: &StorageReader, narinfo: &NarInfo, keys: &[SecretKey]) -> Option<NarInfo> {
+    let fingerprint = narinfo.fingerprint(reader.shared_store_dir());
+    let mut new: Vec<_> = keys.iter().map(|key| key.sign(&fingerprint)).collect();
+    new.retain(|signature| !narinfo.signatures.contains(signature));
+    (!new.is_empty()).then(|| {
+        let mut narinfo = narinfo.clone();
+        narinfo.signatures.extend(new);
+        narinfo
+    })
 }

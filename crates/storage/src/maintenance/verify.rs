@@ -16,7 +16,7 @@ use crate::{
     objects::ObjectKey,
     read::name_in_url,
     verify::check_stored,
-    write::{Presence, Storage, agree, imported},
+    write::{Presence, STAGING_GRACE, Storage, agree, imported},
 };
 
 /// What is compared.
@@ -146,6 +146,7 @@ pub async fn verify(
     run.index_only(&present).await?;
     if options.repair {
         run.withdraw(&referrers).await?;
+        storage.reader().objects().sweep(STAGING_GRACE).await?;
     } else {
         run.done.unmended = run.done.findings.len() as u64;
     }

@@ -17,7 +17,7 @@ use object_store::{
 use rns_formats::Compression;
 use tokio::task::spawn_blocking;
 
-use super::{ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket};
+use super::{ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket, staging};
 use crate::verify::decompress;
 
 /// A directory or bucket. Clones share it.
@@ -267,6 +267,36 @@ impl Objects {
         match self.store.delete(&path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(ObjectError::of("delete", key)(error)),
+        }
+    }
+
+    /// Removes what writers that were killed have left in a directory, and says how much. Buckets have rules for that.
+    ///
+    /// # Errors
+    /// `Directory`.
+    pub async fn sweep(&self, grace: Duration) -> Result<u64, ObjectError> {
+        let Some(directory) = self.directory.clone() else { return Ok(0) };
+        let path = directory.to_path_buf();
+        let swept = spawn_blocking(move || staging::sweep(&directory, grace)).await;
+        let swept = swept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        swept.map_err(|source| ObjectError::Directory { doing: "tidy up", path, source })
+    }
+
+    /// The same on a thread of its own, which outlives the runtime that asks for it.
+    pub fn sweep_in_background(&self, grace: Duration) {
+        let Some(directory) = self.directory.clone() else { return };
+        let swept =
+            std::thread::Builder::new().name("sweep".to_owned()).spawn(
+                move || match staging::sweep(&directory, grace) {
+                    Ok(0) => {}
+                    Ok(count) => {
+                        tracing::info!("{count} unfinished files of killed servers removed")
+                    }
+                    Err(error) => tracing::warn!("unfinished files stay behind: {error}"),
+                },
+            );
+        if let Err(error) = swept {
+            tracing::warn!("unfinished files stay behind: {error}");
         }
     }
 

@@ -21,11 +21,19 @@ pub(super) struct ObjectBlob {
     key: ObjectKey,
     size: u64,
     etag: String,
+    /// Where clients get it without this server.
+    url: Option<String>,
 }
 
 impl ObjectBlob {
-    pub(super) const fn new(objects: Objects, key: ObjectKey, size: u64, etag: String) -> Self {
-        Self { objects, key, size, etag }
+    pub(super) const fn new(
+        objects: Objects,
+        key: ObjectKey,
+        size: u64,
+        etag: String,
+        url: Option<String>,
+    ) -> Self {
+        Self { objects, key, size, etag, url }
     }
 }
 
@@ -37,6 +45,10 @@ impl Blob for ObjectBlob {
 
     fn etag(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.etag)
+    }
+
+    fn redirect(&self) -> Option<&str> {
+        self.url.as_deref()
     }
 
     async fn read(&self, range: Range<u64>) -> Result<Option<BlobBody>, CacheError> {

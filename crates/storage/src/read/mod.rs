@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use quick_cache::{Weighter, sync::Cache};
+use reqwest::Method;
 use rns_cache::{
     BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord,
     Peek, Served,
@@ -31,6 +32,9 @@ use crate::objects::{ObjectKey, Objects};
 /// How long the length of a NAR is remembered: another server may have removed it.
 const MAX_SIZE_AGE: Duration = Duration::from_millis(900);
 
+/// How long a client may read from the bucket by a URL that it got: longer than a slow download takes to begin.
+const REDIRECT_TTL: Duration = Duration::from_secs(3600);
+
 /// Memory for the lengths of NARs, as entries: some 100 bytes each.
 const MAX_REMEMBERED_SIZES: usize = 65_536;
 
@@ -42,6 +46,8 @@ pub struct StorageReader {
 
 struct Shared {
     objects: Objects,
+    /// Whether clients get NARs from the bucket itself.
+    redirects: bool,
     store_dir: StoreDir,
     records: RecordCache,
     /// Lengths of NAR files. A file never changes under its name; one that is gone is noticed when it is read.
@@ -62,9 +68,19 @@ impl StorageReader {
     /// Reads `objects`, whose paths are all of `store_dir`. `memory_bytes` bounds what is remembered of narinfos.
     #[must_use]
     pub fn new(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
+        Self::of(objects, store_dir, memory_bytes, false)
+    }
+
+    /// The same, whose NARs clients get from the bucket itself, by URLs that are good for a while.
+    #[must_use]
+    pub fn with_redirects(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
+        Self::of(objects, store_dir, memory_bytes, true)
+    }
+
+    fn of(objects: Objects, store_dir: StoreDir, memory_bytes: usize, redirects: bool) -> Self {
         let sizes = Cache::with_weighter(1024, MAX_REMEMBERED_SIZES as u64, One);
         let records = RecordCache::new(memory_bytes);
-        Self { shared: Arc::new(Shared { objects, store_dir, records, sizes }) }
+        Self { shared: Arc::new(Shared { objects, redirects, store_dir, records, sizes }) }
     }
 
     /// The directory or bucket.
@@ -121,7 +137,14 @@ impl StorageReader {
         etag: String,
     ) -> Result<Option<NarAnswer>, CacheError> {
         let Some(size) = self.nar_size(&key).await? else { return Ok(None) };
-        let blob = ObjectBlob::new(self.shared.objects.clone(), key, size, etag);
+        let objects = &self.shared.objects;
+        let url = if self.shared.redirects {
+            objects.presigned(Method::GET, &key, REDIRECT_TTL).await.map_err(unavailable)?
+        } else {
+            None
+        };
+        let url = url.map(String::from);
+        let blob = ObjectBlob::new(objects.clone(), key, size, etag, url);
         Ok(Some(NarAnswer::Finished(Arc::new(blob) as Arc<dyn Blob>)))
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn hash(
     compression: Compression,
     wanted: ContentHash,
 ) -> Result<Vec<Hash>, NarRejection> {
-    let decoder = Decoder::new(input, compression)?;
+    let decoder = Decoder::of_nar(input, compression)?;
     match wanted {
         ContentHash::File { algorithm } => {
             let mut digest = digest(algorithm)?;

@@ -18,12 +18,19 @@ const MAX_XZ_MEMORY: u64 = 256 << 20;
 /// The bytes read from the input at a time.
 const INPUT_BUFFER_BYTES: usize = 128 << 10;
 
+/// What gzip files begin with.
+const GZIP_FIRST_BYTE: u8 = 0x1f;
+
 type Input<R> = BufReader<Marked<R>>;
+
+fn buffered<R: Read>(input: R) -> Input<R> {
+    BufReader::with_capacity(INPUT_BUFFER_BYTES, Marked(input))
+}
 
 /// Reads what another reader holds compressed: all frames and streams of it.
 pub enum Decoder<R: Read> {
     /// Not compressed.
-    None(Marked<R>),
+    None(Input<R>),
     /// xz, any number of streams.
     Xz(Box<XzDecoder<Input<R>>>),
     /// Zstandard, any number of frames.
@@ -56,26 +63,39 @@ impl<R: Read> Decoder<R> {
     /// # Errors
     /// When the compression is not supported, or its library cannot be set up.
     pub fn new(input: R, compression: Compression) -> Result<Self, NarRejection> {
-        let input = Marked(input);
-        let buffered = |input| BufReader::with_capacity(INPUT_BUFFER_BYTES, input);
+        Self::of_buffered(buffered(input), compression)
+    }
+
+    /// A decoder for the file of a NAR. Clients name what they compress with gzip as if it were not compressed; no NAR
+    /// begins like that.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or those of `input`.
+    pub fn of_nar(input: R, compression: Compression) -> Result<Self, NarRejection> {
+        let mut input = buffered(input);
+        let is_gzip = compression == Compression::None
+            && input.fill_buf().map_err(NarRejection::of_read)?.first() == Some(&GZIP_FIRST_BYTE);
+        Self::of_buffered(input, if is_gzip { Compression::Gzip } else { compression })
+    }
+
+    fn of_buffered(input: Input<R>, compression: Compression) -> Result<Self, NarRejection> {
         Ok(match compression {
             Compression::None => Self::None(input),
             Compression::Xz => {
                 let stream = Stream::new_stream_decoder(MAX_XZ_MEMORY, xz2::stream::CONCATENATED)
                     .map_err(|error| NarRejection::Decompression(error.into()))?;
-                Self::Xz(Box::new(XzDecoder::new_stream(buffered(input), stream)))
+                Self::Xz(Box::new(XzDecoder::new_stream(input, stream)))
             }
             Compression::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(buffered(input))
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(input)
                     .map_err(NarRejection::Decompression)?;
                 decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(NarRejection::Decompression)?;
                 Self::Zstd(Box::new(decoder))
             }
-            Compression::Bzip2 => Self::Bzip2(Box::new(MultiBzDecoder::new(buffered(input)))),
-            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(buffered(input)))),
+            Compression::Bzip2 => Self::Bzip2(Box::new(MultiBzDecoder::new(input))),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(input))),
             Compression::Br => {
-                let decoder =
-                    brotli_decompressor::Decompressor::new(buffered(input), INPUT_BUFFER_BYTES);
+                let decoder = brotli_decompressor::Decompressor::new(input, INPUT_BUFFER_BYTES);
                 Self::Br(Box::new(decoder))
             }
             other => return Err(NarRejection::Unsupported(other)),
@@ -92,7 +112,7 @@ impl<R: Read> Decoder<R> {
             return Err(trailing());
         }
         let is_end = match self {
-            Self::None(input) => input.read(&mut rest).map(|count| count == 0),
+            Self::None(input) => is_at_end(input),
             Self::Xz(decoder) => is_at_end(decoder.get_mut()),
             Self::Zstd(decoder) => is_at_end(decoder.get_mut()),
             Self::Bzip2(decoder) => is_at_end(decoder.get_mut()),

@@ -40,7 +40,7 @@ pub fn check_nar(
     compression: Compression,
     max_nar_size: u64,
 ) -> Result<NarFacts, NarRejection> {
-    let decoder = Decoder::new(input, compression)?;
+    let decoder = Decoder::of_nar(input, compression)?;
     let mut hashed = Hashed { inner: decoder, hasher: Sha256Hasher::new(), size: 0, max_nar_size };
     let read = read_events(BufReader::with_capacity(READ_BUFFER_BYTES, &mut hashed));
     // The cause of a failed read is more telling than the reader's account of it.
@@ -142,11 +142,14 @@ mod tests {
         bzip2.write_all(&nar).unwrap();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&nar).unwrap();
+        let gzip = gzip.finish().unwrap();
         for (bytes, compression) in [
             (zstd(&nar), Compression::Zstd),
             (xz(&nar), Compression::Xz),
             (bzip2.finish().unwrap(), Compression::Bzip2),
-            (gzip.finish().unwrap(), Compression::Gzip),
+            (gzip.clone(), Compression::Gzip),
+            // As clients name it.
+            (gzip, Compression::None),
         ] {
             assert_eq!(check(&bytes, compression).unwrap(), plain, "{compression}");
         }

@@ -10,10 +10,13 @@ mod push_view;
 mod storage;
 mod upstreams;
 
-pub(crate) use self::publish::{agree, imported};
 pub use self::{
     elsewhere::{Elsewhere, Nowhere, Presence},
     push_view::PushView,
     storage::{Storage, UploadLimits},
     upstreams::Upstreams,
+};
+pub(crate) use self::{
+    publish::{agree, imported},
+    storage::STAGING_GRACE,
 };

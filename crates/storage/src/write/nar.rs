@@ -173,6 +173,13 @@ impl NarUpload for CheckedUpload {
             }
         };
         let nar = IndexedNar::from(check);
+        let _lock = match storage.lock_nar(&key).await {
+            Ok(lock) => lock,
+            Err(error) => {
+                writer.abort().await;
+                return Err(error.into());
+            }
+        };
         writer.finish().await.map_err(not_stored)?;
         storage.reader.forget_nar(&key);
         storage.index.put_nar(&key, &nar).await.map_err(index_unavailable)?;

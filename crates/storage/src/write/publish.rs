@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::SystemTime};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{CacheError, PublishError, Published, Pusher, WritableCache as _};
-use rns_formats::{HashPart, NarInfo, NarName, StorePath};
+use rns_formats::{Compression, HashPart, NarInfo, NarName, StorePath};
 
 use super::{
     content_address,
@@ -42,6 +42,11 @@ impl Storage {
             why: rejection.to_string(),
         })?;
         let nar = IndexedNar::from(check);
+        let _lock = self.lock_nar(&key).await?;
+        // It may have been removed while it was read.
+        if self.objects().head(&key).await.map_err(not_stored)?.is_none() {
+            return Ok(None);
+        }
         self.index.put_nar(&key, &nar).await.map_err(index_unavailable)?;
         Ok(Some(nar))
     }
@@ -123,7 +128,7 @@ pub(super) async fn publish(
 ) -> Result<Published, PublishError> {
     let hash = narinfo.store_path.hash_part();
     let name = checked_name(narinfo)?;
-    let _lock = storage.narinfo_lock(&hash).await;
+    let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
     if let Some(stored) = storage.stored(&hash).await?
         && storage.keeps(&hash).await?
     {
@@ -134,7 +139,7 @@ pub(super) async fn publish(
     agree(narinfo, &nar)?;
     content_address::check(storage, narinfo, &name, &nar).await?;
     let new = new_path(storage, narinfo, &name, &nar).await?;
-    match storage.index.begin_publish(&new).await.map_err(index_unavailable)? {
+    match storage.index.begin_publish(&new, Some(pusher)).await.map_err(index_unavailable)? {
         None => {}
         Some(PublishRefusal::MissingNar) => {
             return Err(PublishError::MissingNar { url: narinfo.url.clone() });
@@ -191,7 +196,10 @@ fn checked_name(narinfo: &NarInfo) -> Result<NarName, PublishError> {
         .ok_or_else(|| {
             malformed(format!("its URL \"{}\" is not that of an upload", narinfo.url))
         })?;
-    if name.compression != narinfo.compression {
+    // Clients name what they compress with gzip as if it were not compressed.
+    let is_nameless =
+        name.compression == Compression::None && narinfo.compression == Compression::Gzip;
+    if name.compression != narinfo.compression && !is_nameless {
         return Err(malformed(format!(
             "its URL ends as if compressed with {}, it says {}",
             name.compression, narinfo.compression
@@ -216,6 +224,13 @@ pub(crate) fn agree(narinfo: &NarInfo, nar: &IndexedNar) -> Result<(), PublishEr
     }
     if narinfo.nar_size != nar.nar_size {
         return Err(mismatch("NarSize", narinfo.nar_size.to_string(), nar.nar_size.to_string()));
+    }
+    // A file is its NAR exactly where it is not compressed; the name of a gzip file does not say so.
+    let is_plain = nar.file_hash == nar.nar_hash;
+    if is_plain != (narinfo.compression == Compression::None) {
+        let found = if is_plain { "none" } else { "another one" };
+        let expected = narinfo.compression.to_string();
+        return Err(mismatch("Compression", expected, found.to_owned()));
     }
     if narinfo.file_hash.is_some_and(|hash| hash != nar.file_hash.into()) {
         let expected = narinfo.file_hash.map(|hash| hash.to_string()).unwrap_or_default();
@@ -305,24 +320,27 @@ async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError>
 
 /// Removes a path, and its NAR where no other path has it.
 pub(super) async fn delete(storage: &Storage, hash: HashPart) -> Result<bool, PublishError> {
-    let _lock = storage.narinfo_lock(&hash).await;
+    let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
     let objects = storage.objects();
     let stored = storage.stored(&hash).await?;
     let key = ObjectKey::narinfo(&hash);
-    if objects.head(&key).await.map_err(unavailable)?.is_none() {
-        return Ok(false);
+    let is_there = objects.head(&key).await.map_err(unavailable)?.is_some();
+    // Condemned first: what is pushed from now on does not count on it.
+    storage.index.condemn_path(&hash).await.map_err(index_unavailable)?;
+    if is_there {
+        objects.delete(&key).await.map_err(unavailable)?;
     }
-    // Out of the index first: what is pushed from now on does not count on it.
-    storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
-    objects.delete(&key).await.map_err(unavailable)?;
     storage.reader.forget(&hash);
     objects.delete(&ObjectKey::listing(&hash)).await.map_err(unavailable)?;
+    storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
     if let Some(name) = stored.and_then(|stored| name_in_url(&stored.url)) {
         let key = ObjectKey::nar(&name);
+        // A pusher that just uploads the same NAR waits, and stores it again.
+        let _lock = storage.lock_nar(&key).await?;
         if storage.index.forget_nar(&key).await.map_err(index_unavailable)? {
             objects.delete(&key).await.map_err(unavailable)?;
             storage.reader.forget_nar(&key);
         }
     }
-    Ok(true)
+    Ok(is_there)
 }

@@ -1,15 +1,15 @@
 //! A directory or bucket that takes uploads, and what its parts share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rns_cache::{CacheError, PublishError};
 use rns_formats::{CacheInfo, HashPart, NarName, StoreDir};
-use tokio::sync::{Mutex, MutexGuard, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::elsewhere::{Elsewhere, Presence};
 use crate::{
-    index::{Index, IndexError},
+    index::{Exclusive, Index, IndexError, IndexLock},
     objects::{ObjectError, ObjectKey, Objects},
     read::{StorageReader, unavailable},
 };
@@ -17,8 +17,8 @@ use crate::{
 /// NARs that are checked at the same time; others wait for their turn.
 const MAX_UPLOADS: usize = 64;
 
-/// Locks that all narinfos share.
-const NARINFO_LOCKS: usize = 64;
+/// How old an unfinished file must be before it is taken for that of a writer that was killed.
+pub(crate) const STAGING_GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a storage takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,6 @@ pub struct Storage {
     pub(super) limits: UploadLimits,
     /// One permit for each NAR that is checked: each takes two threads and some memory.
     pub(super) uploads: Arc<Semaphore>,
-    /// Lets one order at a time read a narinfo and write it back.
-    narinfo_locks: Arc<[Mutex<()>; NARINFO_LOCKS]>,
 }
 
 impl Storage {
@@ -56,14 +54,7 @@ impl Storage {
         elsewhere: Arc<dyn Elsewhere>,
         limits: UploadLimits,
     ) -> Self {
-        Self {
-            reader,
-            index,
-            elsewhere,
-            limits,
-            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
-            narinfo_locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))),
-        }
+        Self { reader, index, elsewhere, limits, uploads: Arc::new(Semaphore::new(MAX_UPLOADS)) }
     }
 
     /// The reading side.
@@ -84,10 +75,14 @@ impl Storage {
         Ok(known.is_some())
     }
 
-    /// Held while a narinfo is read and written back. Of several servers, each holds its own.
-    pub(super) async fn narinfo_lock(&self, hash: &HashPart) -> Option<MutexGuard<'_, ()>> {
-        let number = usize::from(*hash.as_bytes().first()?) % NARINFO_LOCKS;
-        Some(self.narinfo_locks.get(number)?.lock().await)
+    /// Held while a narinfo is read and written back, or removed; by one server at a time.
+    pub(crate) async fn lock_path(&self, hash: &HashPart) -> Result<IndexLock, IndexError> {
+        self.index.lock(Exclusive::Path(hash)).await
+    }
+
+    /// Held while a NAR becomes visible and is indexed, or is removed from both.
+    pub(super) async fn lock_nar(&self, key: &ObjectKey) -> Result<IndexLock, CacheError> {
+        self.index.lock(Exclusive::Nar(key)).await.map_err(index_unavailable)
     }
 
     pub(super) fn objects(&self) -> &Objects {
@@ -99,12 +94,15 @@ impl Storage {
         self.elsewhere.record(hash).await
     }
 
-    /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is.
+    /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is. What writers that
+    /// were killed left behind is removed in the background.
     ///
     /// # Errors
     /// `Unavailable`; `NotACache` when the cache there is for another store directory.
     pub async fn initialise(&self) -> Result<(), ObjectError> {
-        initialise(self.objects(), self.reader.shared_store_dir()).await
+        initialise(self.objects(), self.reader.shared_store_dir()).await?;
+        self.objects().sweep_in_background(STAGING_GRACE);
+        Ok(())
     }
 }
 

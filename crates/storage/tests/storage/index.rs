@@ -1,17 +1,22 @@
 //! The suite of all indexes, over SQLite and PostgreSQL.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rns_cache::Pusher;
 use rns_formats::{Sha256Digest, StorePath};
 use rns_storage::{
     index::{
-        ImportedPath, Index, IndexedNar, NewPath, PathState, PublishRefusal,
+        Exclusive, ImportedPath, Index, IndexedNar, NewPath, PathState, PublishRefusal,
         postgres::PostgresIndex, sqlite::SqliteIndex,
     },
     objects::ObjectKey,
 };
 use rns_testing::{PostgresServer, Scratch};
+use tokio::time::timeout;
 
 fn nar(number: u64) -> (ObjectKey, IndexedNar) {
     let digest = Sha256Digest::of(&number.to_be_bytes());
@@ -43,7 +48,7 @@ fn new(number: u64, references: &[u64]) -> NewPath {
 async fn publish(index: &dyn Index, number: u64, references: &[u64]) -> Option<PublishRefusal> {
     let (key, facts) = nar(number);
     index.put_nar(&key, &facts).await.unwrap();
-    let refusal = index.begin_publish(&new(number, references)).await.unwrap();
+    let refusal = index.begin_publish(&new(number, references), None).await.unwrap();
     if refusal.is_none() {
         index.end_publish(&path(number).hash_part(), None).await.unwrap();
     }
@@ -62,6 +67,8 @@ async fn suite(index: &dyn Index) {
     of_two_nars_for_one_path_the_first_is_published(index).await;
     what_is_forgotten_stays_known_where_it_is_needed(index).await;
     imported_paths_come_in_any_order(index).await;
+    a_push_that_was_cut_off_is_on_record(index).await;
+    one_at_a_time_changes_a_path(index).await;
 }
 
 async fn what_is_noted_of_a_nar_comes_back(index: &dyn Index) {
@@ -76,7 +83,7 @@ async fn what_is_noted_of_a_nar_comes_back(index: &dyn Index) {
 }
 
 async fn a_path_is_published_only_with_what_it_needs(index: &dyn Index) {
-    let refused = index.begin_publish(&new(2, &[])).await.unwrap();
+    let refused = index.begin_publish(&new(2, &[]), None).await.unwrap();
     assert_eq!(refused, Some(PublishRefusal::MissingNar));
     let refused = publish(index, 2, &[1, 3]).await;
     assert_eq!(refused, Some(PublishRefusal::MissingReferences(vec![path(1), path(3)])));
@@ -86,14 +93,14 @@ async fn a_path_is_published_only_with_what_it_needs(index: &dyn Index) {
 
     let mut with_upstream = new(2, &[1, 3]);
     with_upstream.elsewhere.push(path(3).hash_part());
-    assert_eq!(index.begin_publish(&with_upstream).await.unwrap(), None);
+    assert_eq!(index.begin_publish(&with_upstream, None).await.unwrap(), None);
     assert_eq!(state(index, 2).await, Some(PathState::Publishing));
     assert_eq!(state(index, 3).await, Some(PathState::Elsewhere));
     assert!(!index.touch_path(&path(2).hash_part()).await.unwrap(), "it is not visible yet");
     index.end_publish(&path(2).hash_part(), None).await.unwrap();
     assert!(index.touch_path(&path(2).hash_part()).await.unwrap());
     // Again, as a client does that was cut off.
-    let refused = index.begin_publish(&with_upstream).await.unwrap();
+    let refused = index.begin_publish(&with_upstream, None).await.unwrap();
     assert_eq!(refused, Some(PublishRefusal::AlreadyPublished));
     assert_eq!(state(index, 2).await, Some(PathState::Published), "what is visible stays so");
     let known = index.published_after(None, 10).await.unwrap();
@@ -109,15 +116,49 @@ async fn of_two_nars_for_one_path_the_first_is_published(index: &dyn Index) {
         let (key, facts) = nar(number);
         index.put_nar(&key, &facts).await.unwrap();
     }
-    assert_eq!(index.begin_publish(&new(5, &[])).await.unwrap(), None);
-    assert_eq!(index.begin_publish(&other).await.unwrap(), Some(PublishRefusal::Busy));
+    assert_eq!(index.begin_publish(&new(5, &[]), None).await.unwrap(), None);
+    assert_eq!(index.begin_publish(&other, None).await.unwrap(), Some(PublishRefusal::Busy));
     // The same pusher, or another with the same NAR, goes on where the first was cut off.
-    assert_eq!(index.begin_publish(&new(5, &[])).await.unwrap(), None);
+    assert_eq!(index.begin_publish(&new(5, &[]), None).await.unwrap(), None);
     index.end_publish(&path(5).hash_part(), None).await.unwrap();
-    let refused = index.begin_publish(&other).await.unwrap();
+    let refused = index.begin_publish(&other, None).await.unwrap();
     assert_eq!(refused, Some(PublishRefusal::AlreadyPublished));
     let known = index.published_after(Some(&path(4).hash_part()), 1).await.unwrap();
     assert_eq!(known, [(path(5).hash_part(), nar(5).0)]);
+}
+
+async fn a_push_that_was_cut_off_is_on_record(index: &dyn Index) {
+    let who = |name: &str| Pusher { name: name.to_owned(), address: None };
+    let (key, facts) = nar(40);
+    index.put_nar(&key, &facts).await.unwrap();
+    let hash = path(40).hash_part();
+    let names = async || {
+        let pushes = index.pushes(&hash).await.unwrap();
+        pushes.into_iter().map(|push| (push.pusher.name, push.is_confirmed)).collect::<Vec<_>>()
+    };
+    for name in ["first", "second"] {
+        assert_eq!(index.begin_publish(&new(40, &[]), Some(&who(name))).await.unwrap(), None);
+        assert_eq!(names().await, [(name.to_owned(), false)], "the first one came to nothing");
+    }
+    // Its narinfo became visible before the server was killed.
+    let imported = ImportedPath { path: new(40, &[]), nar: facts, stored: SystemTime::now() };
+    index.import(&[imported]).await.unwrap();
+    assert_eq!(names().await, [("second".to_owned(), true)]);
+    index.end_publish(&hash, Some(&who("third"))).await.unwrap();
+    assert_eq!(names().await, [("third".to_owned(), true), ("second".to_owned(), true)]);
+}
+
+async fn one_at_a_time_changes_a_path(index: &dyn Index) {
+    let hash = path(50).hash_part();
+    let key = nar(50).0;
+    let held = index.lock(Exclusive::Path(&hash)).await.unwrap();
+    // One who holds a path may ask for a NAR.
+    drop(index.lock(Exclusive::Nar(&key)).await.unwrap());
+    let mut waiting = pin!(index.lock(Exclusive::Path(&hash)));
+    assert!(timeout(Duration::from_millis(50), &mut waiting).await.is_err(), "it is held");
+    drop(held);
+    drop(waiting.await.unwrap());
+    drop(index.lock(Exclusive::Path(&hash)).await.unwrap());
 }
 
 async fn who_published_is_remembered(index: &dyn Index) {

@@ -86,10 +86,9 @@ async fn a_new_key_signs_everything_once() {
     let (fixture, standard) = filled().await;
     // A throw-away key.
     let key = SecretKey::from_seed(KeyName::parse("again-1").unwrap(), &[7; 32]);
-    let reader = fixture.storage.reader();
-    let done = sign(reader, std::slice::from_ref(&key), QUIET).await.unwrap();
+    let done = sign(&fixture.storage, std::slice::from_ref(&key), QUIET).await.unwrap();
     assert_eq!((done.signed, done.unchanged), (4, 0));
-    let done = sign(reader, std::slice::from_ref(&key), QUIET).await.unwrap();
+    let done = sign(&fixture.storage, std::slice::from_ref(&key), QUIET).await.unwrap();
     assert_eq!((done.signed, done.unchanged), (0, 4));
     let record = fixture.storage.path_info(standard.top.hash_part()).await.unwrap().unwrap();
     let fingerprint = record.info.fingerprint(fixture.storage.store_dir());

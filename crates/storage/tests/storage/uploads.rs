@@ -1,6 +1,6 @@
 //! Uploads: what is taken, what is refused, and what is visible when.
 
-use std::fs;
+use std::{fs, io::Write as _};
 
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
@@ -38,6 +38,8 @@ on_both! {
     content_addresses_are_checked
     what_lay_there_before_is_verified_when_it_is_needed
     what_is_told_to_a_pusher_is_there
+    gzip_has_no_suffix
+    a_removed_path_is_pushed_again_whole
 }
 
 fn objects(fixture: &Fixture) -> Vec<String> {
@@ -224,4 +226,67 @@ async fn what_is_told_to_a_pusher_is_there(fixture: Fixture) {
     let pushes = fixture.storage.index().pushes(&standard.dep.hash_part()).await.unwrap();
     assert_eq!(pushes.len(), 1);
     assert_eq!(pushes[0].pusher, pusher());
+}
+
+/// Clients name what they compress with gzip as if it were not compressed.
+async fn gzip_has_no_suffix(fixture: Fixture) {
+    let standard = Standard::new();
+    let (info, nar) = (standard.store.info(&standard.blob), standard.store.nar(&standard.blob));
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&nar).unwrap();
+    let file = encoder.finish().unwrap();
+    let name = NarName::of_file(Sha256Digest::of(&file), Compression::None);
+    fixture.upload(&name, &file).await.unwrap();
+    let facts = (Sha256Digest::of(&file).into(), file.len() as u64);
+    let narinfo = |compression| {
+        NarInfo::for_path(info, name.canonical_url(), compression, Some(facts), Vec::new())
+    };
+    let refused = fixture.storage.publish(&narinfo(Compression::None), &pusher()).await;
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, PublishError::Mismatch { .. }), "{refused}");
+    let narinfo = narinfo(Compression::Gzip);
+    assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
+    let record = fixture.storage.path_info(standard.blob.hash_part()).await.unwrap().unwrap();
+    assert_eq!(record.offer.compression, Compression::Gzip);
+    // And what is not compressed does not pass for gzip.
+    let (plain, file) = packed(info, &nar, Compression::None);
+    fixture.storage.delete(standard.blob.hash_part()).await.unwrap();
+    fixture.upload(&name_of(&plain), &file).await.unwrap();
+    let wrong = NarInfo { compression: Compression::Gzip, ..plain };
+    let refused = fixture.storage.publish(&wrong, &pusher()).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Mismatch { .. }), "{refused}");
+}
+
+async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
+    let standard = Standard::new();
+    let (info, nar) = (standard.store.info(&standard.blob), standard.store.nar(&standard.blob));
+    let hash = standard.blob.hash_part();
+    let narinfo = fixture.push(info, &nar).await;
+    let index = fixture.storage.index();
+    // A collector has begun, and was killed.
+    index.condemn_path(&hash).await.unwrap();
+    assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Condemned)]);
+    assert!(!fixture.storage.promise_path(&hash).await.unwrap(), "it is told to no pusher");
+    assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
+    assert!(fixture.storage.promise_path(&hash).await.unwrap());
+    // Removing and pushing at the same time leaves all of it or nothing.
+    let (_, file) = packed(info, &nar, Compression::Zstd);
+    for _ in 0..20 {
+        let pushing = async {
+            fixture.upload(&name_of(&narinfo), &file).await.unwrap();
+            fixture.storage.publish(&narinfo, &pusher()).await
+        };
+        let removing = fixture.storage.delete(hash);
+        let (pushed, removed) = tokio::join!(pushing, removing);
+        removed.unwrap();
+        if !matches!(pushed, Ok(_) | Err(PublishError::MissingNar { .. })) {
+            panic!("{pushed:?}");
+        }
+        let is_visible = fixture.storage.reader().narinfo(hash).await.unwrap().is_some();
+        let states = index.states(&[hash]).await.unwrap();
+        assert_eq!(states[0] == Some(PathState::Published), is_visible);
+        if is_visible {
+            assert!(fixture.storage.nar(&name_of(&narinfo)).await.unwrap().is_some());
+        }
+    }
 }

@@ -28,7 +28,8 @@ pub(super) async fn run(
         let mut text = String::new();
         for push in &pushes {
             let address = push.pusher.address.as_deref().unwrap_or("-");
-            writeln!(text, "{}  {}  {address}", time_of(push.at)?, push.pusher.name)?;
+            let end = if push.is_confirmed { "" } else { "  (begun; its end was not seen)" };
+            writeln!(text, "{}  {}  {address}{end}", time_of(push.at)?, push.pusher.name)?;
         }
         print(&text)?;
         if pushes.is_empty() {
@@ -39,8 +40,11 @@ pub(super) async fn run(
 }
 
 fn as_json(push: &Push) -> anyhow::Result<Value> {
-    let Push { pusher, at } = push;
-    Ok(json!({ "at": time_of(*at)?, "pusher": pusher.name, "address": pusher.address }))
+    let Push { pusher, at, is_confirmed } = push;
+    Ok(json!({
+        "at": time_of(*at)?, "pusher": pusher.name, "address": pusher.address,
+        "confirmed": is_confirmed,
+    }))
 }
 
 fn time_of(at: SystemTime) -> anyhow::Result<String> {

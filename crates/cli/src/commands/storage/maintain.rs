@@ -50,7 +50,7 @@ pub(super) async fn sign(
 ) -> anyhow::Result<Answer> {
     let keys = keys(loaded, files)?;
     let progress = Progress::new("looked at");
-    let done = maintenance::sign(storage.reader(), &keys, &|done| progress.show(done)).await?;
+    let done = maintenance::sign(storage, &keys, &|done| progress.show(done)).await?;
     drop(progress);
     let maintenance::Signed { signed, unchanged, unusable } = done;
     let text = format!("{signed} paths signed, {unchanged} unchanged, {unusable} not usable\n");

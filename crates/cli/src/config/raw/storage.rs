@@ -23,10 +23,13 @@ pub(crate) struct RawStorage {
     /// the disk for each object. A bucket always promises that. Without it, what was acknowledged survives the end
     /// of the server, but not that of the machine within the last half minute; `storage verify --repair` tells and mends.
     pub(crate) sync: bool,
+    /// Whether clients get NARs from the bucket itself, by a redirect to a URL that is good for an hour. They must reach
+    /// the bucket's endpoint; narinfos and whatever is small still come from here. Nothing for directories.
+    pub(crate) redirect: bool,
 }
 
 impl Default for RawStorage {
     fn default() -> Self {
-        Self { url: String::new(), memory: ByteSize(DEFAULT_MEMORY), sync: false }
+        Self { url: String::new(), memory: ByteSize(DEFAULT_MEMORY), sync: false, redirect: false }
     }
 }

@@ -1,38 +1,36 @@
 //! The index in PostgreSQL, for several servers that share one storage.
 
+mod connections;
+mod locks;
 mod rows;
 mod schema;
 
-use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr as _, sync::Arc};
 
 use async_trait::async_trait;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Object, Pool};
 use rns_cache::Pusher;
 use rns_formats::HashPart;
 use tokio::{sync::OnceCell, time::timeout};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
+use self::{
+    connections::{
+        CONNECT_TIMEOUT, LOCK_TIMEOUT, MAX_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated, pool,
+    },
+    locks::Locks,
+};
 use super::{
-    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push,
+    Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NewPath, PathState,
+    PublishRefusal, Push,
 };
 use crate::objects::ObjectKey;
-
-/// Connections of one server.
-const MAX_CONNECTIONS: usize = 8;
-
-/// How long an order waits for a connection, and for one to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long one order may take, after it has a connection.
-const ORDER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often an order is tried: once for each connection that may have broken together, and once more.
-const MAX_ATTEMPTS: usize = MAX_CONNECTIONS + 1;
 
 /// The index in a PostgreSQL database. Clones share it.
 #[derive(Clone)]
 pub struct PostgresIndex {
     pool: Pool,
+    locks: Arc<Locks>,
     database: Arc<str>,
     /// Whether this process has brought the schema up to date.
     is_migrated: Arc<OnceCell<()>>,
@@ -51,20 +49,13 @@ impl PostgresIndex {
         config.application_name("rust-nix-serve");
         config.tcp_user_timeout(ORDER_TIMEOUT);
         config.keepalives_idle(ORDER_TIMEOUT);
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, NoTls, recycling);
-        let timeouts = Timeouts {
-            wait: Some(CONNECT_TIMEOUT),
-            create: Some(CONNECT_TIMEOUT),
-            recycle: Some(CONNECT_TIMEOUT),
-        };
-        let pool = Pool::builder(manager)
-            .max_size(MAX_CONNECTIONS)
-            .timeouts(timeouts)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self { pool, database: redacted(url).into(), is_migrated: Arc::default() })
+        let pool = |wait| pool(&config, wait).map_err(|error| unusable(error.to_string()));
+        Ok(Self {
+            pool: pool(CONNECT_TIMEOUT)?,
+            locks: Arc::new(Locks::new(pool(LOCK_TIMEOUT)?, pool(LOCK_TIMEOUT)?)),
+            database: redacted(url).into(),
+            is_migrated: Arc::default(),
+        })
     }
 
     async fn client(&self) -> Result<Object, IndexError> {
@@ -147,15 +138,6 @@ macro_rules! retried {
     }};
 }
 
-/// Whether the database failed for a reason that may be gone: a lost connection, a restart, a deadlock.
-fn can_be_repeated(error: &tokio_postgres::Error) -> bool {
-    error.is_closed()
-        || error.code().is_some_and(|code| {
-            let code = code.code();
-            code.starts_with("40") || code.starts_with("57P") || code.starts_with("08")
-        })
-}
-
 #[async_trait]
 impl Index for PostgresIndex {
     async fn nar(&self, key: &ObjectKey) -> Result<Option<IndexedNar>, IndexError> {
@@ -170,8 +152,12 @@ impl Index for PostgresIndex {
         ask!(self, client => rows::touch_nar(&client, key))
     }
 
-    async fn begin_publish(&self, path: &NewPath) -> Result<Option<PublishRefusal>, IndexError> {
-        transact!(self, transaction => rows::begin_publish(&transaction, path))
+    async fn begin_publish(
+        &self,
+        path: &NewPath,
+        pusher: Option<&Pusher>,
+    ) -> Result<Option<PublishRefusal>, IndexError> {
+        transact!(self, transaction => rows::begin_publish(&transaction, path, pusher))
     }
 
     async fn end_publish(
@@ -210,12 +196,21 @@ impl Index for PostgresIndex {
         ask!(self, client => rows::published_after(&client, after, limit))
     }
 
+    async fn condemn_path(&self, hash: &HashPart) -> Result<(), IndexError> {
+        ask!(self, client => rows::condemn_path(&client, hash))
+    }
+
     async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError> {
         transact!(self, transaction => rows::forget_path(&transaction, hash))
     }
 
     async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         transact!(self, transaction => rows::forget_nar(&transaction, key))
+    }
+
+    async fn lock(&self, what: Exclusive<'_>) -> Result<IndexLock, IndexError> {
+        let held = self.locks.lock(what).await.map_err(|error| self.unavailable(&error))?;
+        Ok(IndexLock::new(held))
     }
 
     async fn check(&self) -> Result<(), IndexError> {

@@ -100,6 +100,7 @@ async fn lock(client: &impl GenericClient, hashes: &[String]) -> Result<(), Erro
 pub(super) async fn begin_publish(
     client: &impl GenericClient,
     new: &NewPath,
+    pusher: Option<&Pusher>,
 ) -> Result<Option<PublishRefusal>, Error> {
     if !touch_nar(client, &new.nar).await? {
         return Ok(Some(PublishRefusal::MissingNar));
@@ -130,7 +131,24 @@ pub(super) async fn begin_publish(
         return Ok(Some(PublishRefusal::MissingReferences(missing)));
     }
     enter(client, new, PathState::Publishing, now()).await?;
+    note_push(client, &own, pusher, true).await?;
     Ok(None)
+}
+
+/// Notes who publishes a path, instead of those that were cut off before.
+async fn note_push(
+    client: &impl GenericClient,
+    hash: &str,
+    pusher: Option<&Pusher>,
+    is_pending: bool,
+) -> Result<(), Error> {
+    let Some(pusher) = pusher else { return Ok(()) };
+    let statement = client.prepare_cached(&sql(statements::FORGET_PENDING)).await?;
+    client.execute(&statement, &[&hash]).await?;
+    let statement = client.prepare_cached(&sql(statements::NOTE_PUSH)).await?;
+    let pending = i64::from(is_pending);
+    client.execute(&statement, &[&hash, &pusher.name, &pusher.address, &now(), &pending]).await?;
+    Ok(())
 }
 
 async fn enter(
@@ -191,11 +209,7 @@ pub(super) async fn end_publish(
     let hash = hash.to_string();
     let statement = client.prepare_cached(&sql(statements::END_PUBLISH)).await?;
     client.execute(&statement, &[&hash]).await?;
-    if let Some(pusher) = pusher {
-        let statement = client.prepare_cached(&sql(statements::NOTE_PUSH)).await?;
-        client.execute(&statement, &[&hash, &pusher.name, &pusher.address, &now()]).await?;
-    }
-    Ok(())
+    note_push(client, &hash, pusher, false).await
 }
 
 pub(super) async fn note_reads(
@@ -221,6 +235,7 @@ pub(super) async fn pushes(
     let push = |row: &Row| Push {
         pusher: Pusher { name: row.get(0), address: row.get(1) },
         at: UNIX_EPOCH + Duration::from_secs(row.get::<_, i64>(2).unsigned_abs()),
+        is_confirmed: row.get::<_, i64>(3) == 0,
     };
     Ok(rows.iter().map(push).collect())
 }
@@ -234,12 +249,14 @@ pub(super) async fn import(
     hashes.extend(references.map(|path| path.hash_part()));
     lock(client, &texts(&hashes)).await?;
     let statement = client.prepare_cached(&sql(statements::IMPORT_NAR)).await?;
+    let confirm = client.prepare_cached(&sql(statements::CONFIRM_PENDING)).await?;
     for one in imported {
         let hash = one.path.path.hash_part();
         // What is being removed stays so.
         if states(client, &[hash]).await?.first() == Some(&Some(PathState::Condemned)) {
             continue;
         }
+        client.execute(&confirm, &[&hash.to_string()]).await?;
         let nar = &one.nar;
         let (file_hash, nar_hash) = (&nar.file_hash.as_bytes()[..], &nar.nar_hash.as_bytes()[..]);
         let (file_size, nar_size) = (size(nar.file_size), size(nar.nar_size));
@@ -277,6 +294,15 @@ pub(super) async fn published_after(
         Some((hash, ObjectKey::listed(row.get(1))))
     };
     Ok(rows.iter().filter_map(entry).collect())
+}
+
+pub(super) async fn condemn_path(
+    client: &impl GenericClient,
+    hash: &HashPart,
+) -> Result<(), Error> {
+    let statement = client.prepare_cached(&sql(statements::CONDEMN_PATH)).await?;
+    client.execute(&statement, &[&hash.to_string()]).await?;
+    Ok(())
 }
 
 pub(super) async fn forget_path(client: &impl GenericClient, hash: &HashPart) -> Result<(), Error> {

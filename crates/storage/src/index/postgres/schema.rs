@@ -8,7 +8,8 @@ use crate::index::IndexError;
 const MIGRATION_LOCK: i64 = 0x0072_6e73_0001;
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     create table nars (
       id bigint generated always as identity primary key,
       key text not null unique,
@@ -49,7 +50,11 @@ const MIGRATIONS: [&str; 1] = ["
       at bigint not null
     );
     create index pushes_by_hash on pushes (hash);
-    "];
+    ",
+    "
+    alter table pushes add column pending bigint not null default 0;
+    ",
+];
 
 /// Brings the schema up to date, unless another server is just doing that; then waits for it.
 pub(super) async fn migrate(client: &mut Object, database: &str) -> Result<(), IndexError> {

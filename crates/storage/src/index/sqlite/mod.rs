@@ -1,5 +1,6 @@
 //! The index in a SQLite file, for one server and the commands beside it.
 
+mod locks;
 mod rows;
 mod schema;
 
@@ -15,9 +16,10 @@ use rns_formats::HashPart;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::task::spawn_blocking;
 
+use self::locks::Locks;
 use super::{
-    ImportedPath, Index, IndexError, IndexedNar, NewPath, PathState, PublishRefusal, Push,
-    types::now,
+    Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NewPath, PathState,
+    PublishRefusal, Push, types::now,
 };
 use crate::objects::ObjectKey;
 
@@ -29,6 +31,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteIndex {
     file: Arc<Path>,
     connection: Arc<Mutex<Option<Connection>>>,
+    locks: Arc<Locks>,
     sync: bool,
 }
 
@@ -37,7 +40,8 @@ impl SqliteIndex {
     /// loss.
     #[must_use]
     pub fn new(file: PathBuf, sync: bool) -> Self {
-        Self { file: file.into(), connection: Arc::default(), sync }
+        let locks = Arc::new(Locks::beside(&file));
+        Self { file: file.into(), connection: Arc::default(), locks, sync }
     }
 
     /// Runs a question or order on the connection. A connection that fails is opened anew the next time.
@@ -101,9 +105,14 @@ impl Index for SqliteIndex {
         self.transact(move |connection| rows::touch_nar(connection, &key)).await
     }
 
-    async fn begin_publish(&self, path: &NewPath) -> Result<Option<PublishRefusal>, IndexError> {
-        let path = path.clone();
-        self.transact(move |connection| rows::begin_publish(connection, &path)).await
+    async fn begin_publish(
+        &self,
+        path: &NewPath,
+        pusher: Option<&Pusher>,
+    ) -> Result<Option<PublishRefusal>, IndexError> {
+        let (path, pusher) = (path.clone(), pusher.cloned());
+        self.transact(move |connection| rows::begin_publish(connection, &path, pusher.as_ref()))
+            .await
     }
 
     async fn end_publish(
@@ -155,6 +164,11 @@ impl Index for SqliteIndex {
         self.run(move |connection| rows::published_after(connection, after.as_ref(), limit)).await
     }
 
+    async fn condemn_path(&self, hash: &HashPart) -> Result<(), IndexError> {
+        let hash = *hash;
+        self.transact(move |connection| rows::condemn_path(connection, &hash)).await
+    }
+
     async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError> {
         let hash = *hash;
         self.transact(move |connection| rows::forget_path(connection, &hash)).await
@@ -163,6 +177,14 @@ impl Index for SqliteIndex {
     async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
         self.transact(move |connection| rows::forget_nar(connection, &key)).await
+    }
+
+    async fn lock(&self, what: Exclusive<'_>) -> Result<IndexLock, IndexError> {
+        let held = self.locks.lock(what).await;
+        held.map(IndexLock::new).map_err(|error| IndexError::Unavailable {
+            database: self.file.display().to_string(),
+            why: format!("its locks: {error}"),
+        })
     }
 
     async fn check(&self) -> Result<(), IndexError> {

@@ -69,6 +69,7 @@ pub(super) fn state(
 pub(super) fn begin_publish(
     connection: &Connection,
     new: &NewPath,
+    pusher: Option<&Pusher>,
 ) -> rusqlite::Result<Option<PublishRefusal>> {
     if !touch_nar(connection, &new.nar)? {
         return Ok(Some(PublishRefusal::MissingNar));
@@ -92,7 +93,23 @@ pub(super) fn begin_publish(
         return Ok(Some(PublishRefusal::MissingReferences(missing)));
     }
     enter(connection, new, PathState::Publishing, now())?;
+    note_push(connection, &new.path.hash_part().to_string(), pusher, true)?;
     Ok(None)
+}
+
+/// Notes who publishes a path, instead of those that were cut off before.
+fn note_push(
+    connection: &Connection,
+    hash: &str,
+    pusher: Option<&Pusher>,
+    is_pending: bool,
+) -> rusqlite::Result<()> {
+    let Some(pusher) = pusher else { return Ok(()) };
+    connection.prepare_cached(statements::FORGET_PENDING)?.execute([hash])?;
+    let mut statement = connection.prepare_cached(statements::NOTE_PUSH)?;
+    let pending = i64::from(is_pending);
+    statement.execute(params![hash, pusher.name, pusher.address, now(), pending])?;
+    Ok(())
 }
 
 /// Enters a path and what it refers to.
@@ -139,11 +156,7 @@ pub(super) fn end_publish(
     let hash = hash.to_string();
     let mut publish = connection.prepare_cached(statements::END_PUBLISH)?;
     publish.execute([&hash])?;
-    if let Some(pusher) = pusher {
-        let mut statement = connection.prepare_cached(statements::NOTE_PUSH)?;
-        statement.execute(params![hash, pusher.name, pusher.address, now()])?;
-    }
-    Ok(())
+    note_push(connection, &hash, pusher, false)
 }
 
 /// Both the path and its NAR stay for the grace.
@@ -167,7 +180,8 @@ pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Resu
     let found = statement.query_map([hash.to_string()], |row| {
         let at = Duration::from_secs(row.get::<_, i64>(2)?.unsigned_abs());
         let pusher = Pusher { name: row.get(0)?, address: row.get(1)? };
-        Ok(Push { pusher, at: UNIX_EPOCH + at })
+        let is_confirmed = row.get::<_, i64>(3)? == 0;
+        Ok(Push { pusher, at: UNIX_EPOCH + at, is_confirmed })
     })?;
     found.collect()
 }
@@ -178,6 +192,7 @@ pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqli
     if state(connection, &hash)? == Some(PathState::Condemned) {
         return Ok(());
     }
+    connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([hash.to_string()])?;
     let nar = &imported.nar;
     connection.prepare_cached(statements::IMPORT_NAR)?.execute(params![
         imported.path.nar.as_str(),
@@ -208,6 +223,11 @@ pub(super) fn published_after(
         .iter()
         .filter_map(|(hash, key)| Some((HashPart::parse(hash).ok()?, ObjectKey::listed(key))))
         .collect())
+}
+
+pub(super) fn condemn_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
+    connection.prepare_cached(statements::CONDEMN_PATH)?.execute([hash.to_string()])?;
+    Ok(())
 }
 
 /// What still refers to the path keeps its edge; its own edges go.

@@ -7,7 +7,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     -- NARs that are stored and verified.
     create table nars (
       id integer primary key,
@@ -53,7 +54,12 @@ const MIGRATIONS: [&str; 1] = ["
       at integer not null
     );
     create index pushes_by_hash on pushes (hash);
-    "];
+    ",
+    "
+    -- Whether the publication was begun, and not yet seen to end.
+    alter table pushes add column pending integer not null default 0;
+    ",
+];
 
 /// Opens the file, and brings its schema up to date. Only one process does that at a time.
 pub(super) fn open(

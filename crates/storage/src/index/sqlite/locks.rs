@@ -1,0 +1,112 @@
+//! Locks that a server and the commands beside it share: files beside the index.
+
+use std::{
+    fs::{DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rns_formats::Sha256Digest;
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    task::spawn_blocking,
+};
+
+use crate::index::Exclusive;
+
+/// Locks that all paths share, and as many that all NARs share.
+const LOCKS: usize = 64;
+
+pub(super) struct Locks {
+    directory: PathBuf,
+    /// Of several tasks of this process, one at a time waits for another process.
+    slots: [Arc<Mutex<()>>; 2 * LOCKS],
+}
+
+/// A lock that is held. The file lets others have their turn when it is closed.
+pub(super) struct Held {
+    _file: File,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Locks {
+    /// The locks of an index in this file.
+    pub(super) fn beside(index: &Path) -> Self {
+        let mut directory = index.as_os_str().to_owned();
+        directory.push(".locks");
+        Self {
+            directory: directory.into(),
+            slots: std::array::from_fn(|_| Arc::new(Mutex::new(()))),
+        }
+    }
+
+    pub(super) async fn lock(&self, what: Exclusive<'_>) -> io::Result<Held> {
+        let number = match what {
+            Exclusive::Path(hash) => first_byte(hash.as_bytes()),
+            // An order of its own: one who holds a path may ask for a NAR.
+            Exclusive::Nar(key) => {
+                LOCKS + first_byte(Sha256Digest::of(key.as_str().as_bytes()).as_bytes())
+            }
+        };
+        let slot = self.slots.get(number).ok_or(io::ErrorKind::InvalidInput)?;
+        let turn = Arc::clone(slot).lock_owned().await;
+        let directory = self.directory.clone();
+        let locked = spawn_blocking(move || lock_file(&directory, number)).await;
+        Ok(Held { _file: locked.map_err(io::Error::other)??, _turn: turn })
+    }
+}
+
+fn first_byte(bytes: &[u8]) -> usize {
+    usize::from(bytes.first().copied().unwrap_or_default()) % LOCKS
+}
+
+fn lock_file(directory: &Path, number: usize) -> io::Result<File> {
+    let path = directory.join(number.to_string());
+    let open = || File::options().write(true).create(true).truncate(false).open(&path);
+    let file = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // The directory of the index, where the index was never opened, and its own below.
+            for directory in directory.parent().into_iter().chain([directory]) {
+                match DirBuilder::new().mode(0o700).create(directory) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            open()?
+        }
+        opened => opened?,
+    };
+    file.lock()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_formats::HashPart;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn another_process_waits_until_the_lock_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = directory.path().join("index.sqlite");
+        let hash = HashPart::parse("0123456789abcdfghijklmnpqrsvwxyz").unwrap();
+        // Two of them are as two processes: each opens the file itself.
+        let (one, other) = (Locks::beside(&index), Arc::new(Locks::beside(&index)));
+        let held = one.lock(Exclusive::Path(&hash)).await.unwrap();
+        let waiting = tokio::spawn({
+            let other = Arc::clone(&other);
+            async move { other.lock(Exclusive::Path(&hash)).await.map(|_| ()) }
+        });
+        let path = directory.path().join("index.sqlite.locks");
+        let number = first_byte(hash.as_bytes()).to_string();
+        assert!(File::open(path.join(number)).unwrap().try_lock().is_err());
+        assert!(!waiting.is_finished());
+        drop(held);
+        waiting.await.unwrap().unwrap();
+    }
+}
