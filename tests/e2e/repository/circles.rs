@@ -12,9 +12,10 @@ use std::{
 use super::source_modules::Modules;
 
 /// The crates that go into the program, by the names that `use` knows.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("rns_formats", "formats"),
     ("rns_cache", "cache"),
+    ("rns_file_io", "file-io"),
     ("rns_nix_store", "nix-store"),
     ("rns_storage", "storage"),
     ("rns_server", "server"),

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, process::Command};
 use serde_json::Value;
 
 /// Which crates of this workspace each crate may depend on.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("rns-formats", &[]),
     ("rns-cache", &["rns-formats"]),
-    ("rns-nix-store", &["rns-cache", "rns-formats"]),
+    ("rns-file-io", &["rns-cache"]),
+    ("rns-nix-store", &["rns-cache", "rns-file-io", "rns-formats"]),
     // The server knows what any cache can be asked, and no backend by name.
     ("rns-server", &["rns-cache", "rns-formats"]),
-    ("rns-storage", &["rns-cache", "rns-formats"]),
+    ("rns-storage", &["rns-cache", "rns-file-io", "rns-formats"]),
     ("rust-nix-serve", &["rns-cache", "rns-formats", "rns-nix-store", "rns-server", "rns-storage"]),
     ("rns-testing", &["rns-formats"]),
     ("rns-fuzz", &["rns-formats"]),

@@ -1,6 +1,5 @@
 //! The NAR of a store path: its layout, and any range of its bytes, straight from the files.
 
-mod buffer;
 mod damage;
 mod layouts;
 mod read;
@@ -12,10 +11,10 @@ mod walk;
 use std::{ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
+pub(crate) use rns_file_io::buffer::{BUFFER_BYTES, Buffer};
 use rns_formats::{PathInfo, nar::NarLayout};
 
 pub(crate) use self::{
-    buffer::{BUFFER_BYTES, Buffer},
     damage::of_path,
     layouts::{LayoutKey, Layouts},
     read::{HashCheck, NarSource, RangeReader},

@@ -2,6 +2,7 @@
 
 mod blob;
 mod documents;
+mod file;
 mod records;
 
 use std::{
@@ -14,8 +15,9 @@ use quick_cache::{Weighter, sync::Cache};
 use reqwest::Method;
 use rns_cache::{
     BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord,
-    Peek, Served,
+    Peek, ReadyNar, Served,
 };
+use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, Realisation,
     Resource, ServePath, StoreDir, StorePath, url::parse,
@@ -49,6 +51,7 @@ struct Shared {
     /// Whether clients get NARs from the bucket itself.
     redirects: bool,
     store_dir: StoreDir,
+    nonblocking_io: NonblockingIo,
     records: RecordCache,
     /// Lengths of NAR files. A file never changes under its name; one that is gone is noticed when it is read.
     sizes: Cache<ObjectKey, (u64, Instant), One>,
@@ -80,7 +83,16 @@ impl StorageReader {
     fn of(objects: Objects, store_dir: StoreDir, memory_bytes: usize, redirects: bool) -> Self {
         let sizes = Cache::with_weighter(1024, MAX_REMEMBERED_SIZES as u64, One);
         let records = RecordCache::new(memory_bytes);
-        Self { shared: Arc::new(Shared { objects, redirects, store_dir, records, sizes }) }
+        Self {
+            shared: Arc::new(Shared {
+                objects,
+                redirects,
+                store_dir,
+                nonblocking_io: NonblockingIo::default(),
+                records,
+                sizes,
+            }),
+        }
     }
 
     /// The directory or bucket.
@@ -136,6 +148,12 @@ impl StorageReader {
         key: ObjectKey,
         etag: String,
     ) -> Result<Option<NarAnswer>, CacheError> {
+        if let Some(path) = self.shared.objects.file(&key)
+            && let Some(blob) = file::open(path, etag.clone()).await?
+        {
+            return Ok(Some(NarAnswer::Finished(Arc::new(blob))));
+        }
+        // This also tells a NAR that is not there from a directory that is not.
         let Some(size) = self.nar_size(&key).await? else { return Ok(None) };
         let objects = &self.shared.objects;
         let url = if self.shared.redirects {
@@ -201,6 +219,14 @@ impl BinaryCache for StorageReader {
             Some((Some(etag), name)) => self.nar_file(ObjectKey::nar(&name), etag).await,
             _ => Ok(None),
         }
+    }
+
+    fn nar_now(&self, name: &NarName, _: bool) -> Option<ReadyNar> {
+        if name.hash_part.is_some() {
+            return None;
+        }
+        let path = self.shared.objects.file(&ObjectKey::nar(name))?;
+        file::open_now(&self.shared.nonblocking_io, &path, etag_of(name)?)
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{
     BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarUpload,
-    NotReady, PathRecord, Peek, PublishError, Published, Pusher, Served, WritableCache,
+    NotReady, PathRecord, Peek, PublishError, Published, Pusher, ReadyNar, Served, WritableCache,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarInfo, NarName,
@@ -35,6 +35,10 @@ impl BinaryCache for Storage {
 
     async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {
         self.reader.nar(name).await
+    }
+
+    fn nar_now(&self, name: &NarName, by_name: bool) -> Option<ReadyNar> {
+        self.reader.nar_now(name, by_name)
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {

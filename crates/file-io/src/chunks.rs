@@ -18,17 +18,17 @@ use rns_cache::{Blob, BlobBody, CacheError, Chunks, FilePart, Piece};
 use rustix::io::Errno;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{
-    file_io::{file_part::resident, nonblocking_io::NonblockingIo},
-    nar::Buffer,
-};
+use crate::{buffer::Buffer, file_part::resident, nonblocking_io::NonblockingIo};
 
 /// Chunks that are read on the event loop in one go; others have their turn after that.
 const MAX_CHUNKS_AT_ONCE: u32 = 8;
 
 /// Where the bytes of a body come from.
-pub(crate) trait Fill: Send + 'static {
+pub trait Fill: Send + 'static {
     /// Fills `room` as far as there is something left, and says how far. Blocks.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
     fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError>;
 
     /// The same without blocking, as far as that is possible: 0 leaves the work, and whatever is wrong, to [`Self::fill`].
@@ -46,7 +46,7 @@ pub(crate) trait Fill: Send + 'static {
 }
 
 /// The chunks of a source. Once one of them had to be waited for, each is read while the one before it is on its way.
-pub(crate) struct ReadAhead<S> {
+pub struct ReadAhead<S> {
     state: ReadState<S>,
     /// The first chunk, when it was waited for.
     first: Option<Bytes>,
@@ -66,12 +66,17 @@ struct Filled<S> {
 }
 
 impl<S: Fill> ReadAhead<S> {
-    pub(crate) fn start(source: S) -> Self {
+    /// Reads this source from now on.
+    #[must_use]
+    pub const fn start(source: S) -> Self {
         Self { state: ReadState::Here(source), first: None, turn: 0 }
     }
 
     /// Waits for the first chunk and keeps it, so that an early failure is known before anything is sent.
-    pub(crate) async fn begin(&mut self) -> Result<(), CacheError> {
+    ///
+    /// # Errors
+    /// That failure.
+    pub async fn begin(&mut self) -> Result<(), CacheError> {
         self.first = self.next_chunk().await.transpose()?;
         Ok(())
     }
@@ -150,11 +155,12 @@ impl<S: Fill> ReadState<S> {
 /// The chunks of a file, or of a range of it.
 ///
 /// The file was opened before, so it can be sent to its end even when its name is gone.
-pub(crate) struct FileStream(ReadAhead<FileRange>);
+pub struct FileStream(ReadAhead<FileRange>);
 
 impl FileStream {
     /// `path` is for messages only.
-    pub(crate) fn start(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
+    #[must_use]
+    pub fn start(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
         Self(ReadAhead::start(FileRange::new(file, path, range)))
     }
 }
@@ -170,12 +176,15 @@ impl Chunks for FileStream {
 }
 
 /// A file, open. It can be read to its end even when its name is gone.
-pub(crate) struct FileBlob {
-    pub(crate) file: Arc<OwnedFd>,
+pub struct FileBlob {
+    /// The file.
+    pub file: Arc<OwnedFd>,
     /// For messages only.
-    pub(crate) path: Arc<Path>,
-    pub(crate) len: u64,
-    pub(crate) etag: String,
+    pub path: Arc<Path>,
+    /// Its length in bytes.
+    pub len: u64,
+    /// As [`Blob::etag`].
+    pub etag: String,
 }
 
 #[async_trait]
@@ -195,7 +204,7 @@ impl Blob for FileBlob {
 }
 
 /// The rest of a file.
-pub(crate) struct FileRange {
+pub struct FileRange {
     file: Arc<OwnedFd>,
     path: Arc<Path>,
     range: Range<u64>,
@@ -204,7 +213,8 @@ pub(crate) struct FileRange {
 
 impl FileRange {
     /// `path` is for messages only.
-    pub(crate) fn new(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
+    #[must_use]
+    pub fn new(file: Arc<OwnedFd>, path: Arc<Path>, range: Range<u64>) -> Self {
         Self { file, path, range, nonblocking_io: NonblockingIo::default() }
     }
 }
@@ -260,7 +270,7 @@ mod tests {
     use std::{fs::File, io::Write as _};
 
     use super::*;
-    use crate::nar::BUFFER_BYTES;
+    use crate::buffer::BUFFER_BYTES;
 
     fn file(contents: &[u8]) -> (Arc<OwnedFd>, File) {
         let mut file = tempfile::tempfile().unwrap();

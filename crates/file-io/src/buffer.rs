@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 /// Room of one buffer: large enough that the hand-over between threads costs little, small enough to
 /// stay in the processor's cache on its way to the socket.
-pub(crate) const BUFFER_BYTES: usize = 256 << 10;
+pub const BUFFER_BYTES: usize = 256 << 10;
 
 /// Buffers kept for the next reader; more are given back to the system.
 const MAX_POOLED: usize = 64;
@@ -20,20 +20,24 @@ const MAX_POOLED: usize = 64;
 static POOL: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 
 /// A buffer of [`BUFFER_BYTES`] and how much of it is filled.
-pub(crate) struct Buffer {
+pub struct Buffer {
     bytes: Box<[u8]>,
     filled: usize,
 }
 
 impl Buffer {
     /// An empty buffer.
-    pub(crate) fn take() -> Self {
+    #[must_use]
+    pub fn take() -> Self {
         let pooled = POOL.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Self { bytes: pooled.unwrap_or_else(|| vec![0; BUFFER_BYTES].into()), filled: 0 }
     }
 
     /// Lets `fill` write into the room that is left and say how much it wrote.
-    pub(crate) fn fill_with<E>(
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub fn fill_with<E>(
         &mut self,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<(), E> {
@@ -44,7 +48,7 @@ impl Buffer {
     }
 
     /// The same with the bytes that need no waiting; returns how many these were.
-    pub(crate) fn fill_now(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> usize {
+    pub fn fill_now(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> usize {
         let before = self.filled;
         _ = self.fill_with(|room| Ok::<_, Infallible>(fill(room)));
         self.filled - before
@@ -52,7 +56,8 @@ impl Buffer {
 
     /// The filled part as bytes that bring the buffer back when they are dropped. Few bytes are copied out, so
     /// that a slow client does not keep a whole buffer.
-    pub(crate) fn into_bytes(self) -> Bytes {
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
         let bytes = self.as_ref();
         if bytes.len() < BUFFER_BYTES / 4 {
             Bytes::copy_from_slice(bytes)

@@ -2,10 +2,13 @@
 
 use std::{ops::Range, os::fd::OwnedFd, sync::Arc};
 
-use crate::{FilePart, file_io::page_cache::is_resident};
+use rns_cache::FilePart;
+
+use crate::page_cache::is_resident;
 
 /// The first bytes of `range`. `None` when they are not all in memory, or when that cannot be known.
-pub(crate) fn resident(file: &Arc<OwnedFd>, range: &Range<u64>) -> Option<FilePart> {
+#[must_use]
+pub fn resident(file: &Arc<OwnedFd>, range: &Range<u64>) -> Option<FilePart> {
     let left = range.end.saturating_sub(range.start);
     let len = usize::try_from(left).map_or(FilePart::MAX_LEN, |left| left.min(FilePart::MAX_LEN));
     let is_last = len as u64 == left;

@@ -19,13 +19,20 @@ use rustix::{
 /// One directory, and whether its file system can do this. Those that cannot (NFS, ZFS, overlays, an old kernel, a system
 /// call filter) is asked once.
 #[derive(Debug, Default)]
-pub(crate) struct NonblockingIo {
+pub struct NonblockingIo {
     refused: AtomicBool,
 }
 
 impl NonblockingIo {
+    /// A file system that cannot do it, for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn refused() -> Self {
+        Self { refused: AtomicBool::new(true) }
+    }
+
     /// Opens a file whose name and inode are in memory.
-    pub(crate) fn open(
+    pub fn open(
         &self,
         directory: BorrowedFd<'_>,
         name: impl Arg,
@@ -41,7 +48,7 @@ impl NonblockingIo {
 
     /// Reads from `offset` on the bytes that are in memory, as far as `room` goes, and returns their number. 0 at the
     /// end of the file and where the rest would have to be waited for.
-    pub(crate) fn read(&self, file: impl AsFd, room: &mut [u8], offset: u64) -> usize {
+    pub fn read(&self, file: impl AsFd, room: &mut [u8], offset: u64) -> usize {
         let mut filled = 0;
         while let Some(left) = room.get_mut(filled..).filter(|left| !left.is_empty()) {
             if self.refused.load(Ordering::Relaxed) {
@@ -69,14 +76,6 @@ impl NonblockingIo {
             }
             Err(_) => None,
         }
-    }
-}
-
-#[cfg(test)]
-impl NonblockingIo {
-    /// A file system that cannot do it.
-    pub(crate) fn refused() -> Self {
-        Self { refused: AtomicBool::new(true) }
     }
 }
 

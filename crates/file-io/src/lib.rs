@@ -1,0 +1,10 @@
+//! Files as bodies for the event loop, for every backend that keeps files.
+//!
+//! [`chunks`] reads them, with [`buffer`]s; [`nonblocking_io`] opens and reads what the kernel has in memory, and
+//! [`file_part`] hands that on unread.
+
+pub mod buffer;
+pub mod chunks;
+pub mod file_part;
+pub mod nonblocking_io;
+mod page_cache;
