@@ -131,23 +131,24 @@ impl Objects {
                 Ok(Some(ObjectInfo { size: meta.size, modified: meta.last_modified.into() }))
             }
             Err(object_store::Error::NotFound { source, .. }) => {
-                self.absent(key, &*source).map(|()| None)
+                self.absent(key, &*source).await.map(|()| None)
             }
             Err(error) => Err(ObjectError::of("look for", key)(error)),
         }
     }
 
     /// Tells an object that is not there from a storage that is not there.
-    fn absent(
+    async fn absent(
         &self,
         key: &ObjectKey,
-        cause: &(dyn std::error::Error + 'static),
+        cause: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> Result<(), ObjectError> {
         let missing = |why| Err(ObjectError::NotACache { storage: self.to_string(), why });
         match &self.directory {
             // A mount point without its disk is an empty directory. One look at a name is cheap.
             Some(directory) if *key != ObjectKey::cache_info() => {
-                if directory.join(ObjectKey::cache_info().as_str()).exists() {
+                let info = directory.join(ObjectKey::cache_info().as_str());
+                if spawn_blocking(move || info.exists()).await.unwrap_or(false) {
                     Ok(())
                 } else {
                     missing("the file nix-cache-info is missing")
@@ -186,7 +187,7 @@ impl Objects {
         let found = match self.store.get(&path).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { source, .. }) => {
-                return self.absent(key, &*source).map(|()| None);
+                return self.absent(key, &*source).await.map(|()| None);
             }
             Err(error) => return Err(ObjectError::of("read", key)(error)),
         };
@@ -220,7 +221,7 @@ impl Objects {
                 Ok(Some(chunks.map_err(move |error| ObjectError::of("read", &key)(error)).boxed()))
             }
             Err(object_store::Error::NotFound { source, .. }) => {
-                self.absent(key, &*source).map(|()| None)
+                self.absent(key, &*source).await.map(|()| None)
             }
             Err(error) => Err(ObjectError::of("read", key)(error)),
         }

@@ -197,7 +197,8 @@ impl BinaryCache for StorageReader {
     }
 
     fn peek(&self, hash: &HashPart) -> Peek {
-        self.shared.records.peek(hash)
+        let Shared { records, objects, nonblocking_io, .. } = &*self.shared;
+        records.peek(objects, nonblocking_io, hash)
     }
 
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {

@@ -8,8 +8,10 @@ use std::{
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use rns_cache::{CacheError, Freshness, NarOffer, PathRecord, Peek};
+use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
 
+use super::file::{self, FileStamp};
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// A stored narinfo is read again after this time: a hit may be one second old.
@@ -37,6 +39,8 @@ struct Remembered {
     stored: Arc<StoredNarInfo>,
     digest: Sha256Digest,
     read: Instant,
+    /// Of its file, where it lies in a directory.
+    stamp: Option<FileStamp>,
 }
 
 #[derive(Clone)]
@@ -57,14 +61,18 @@ impl RecordCache {
         Self { records: Cache::with_weighter((bytes >> 11).max(64), bytes as u64, Weight) }
     }
 
-    pub(super) fn peek(&self, hash: &HashPart) -> Peek {
-        match self.records.get(hash) {
-            Some(known) if known.read.elapsed() < MAX_AGE => Peek::Hit {
-                freshness: known.stored.record.freshness,
-                nar_hash: known.stored.narinfo.nar_hash,
-            },
-            _ => Peek::Unknown,
+    /// What is known at once. One that lies in a directory is known for as long as its file is the same.
+    pub(super) fn peek(&self, objects: &Objects, io: &NonblockingIo, hash: &HashPart) -> Peek {
+        let Some(known) = self.records.get(hash) else { return Peek::Unknown };
+        let is_same = || {
+            let path = objects.file(&ObjectKey::narinfo(hash));
+            known.stamp.is_some() && path.and_then(|path| FileStamp::now(io, &path)) == known.stamp
+        };
+        if known.read.elapsed() < MAX_AGE || is_same() {
+            let StoredNarInfo { narinfo, record } = &*known.stored;
+            return Peek::Hit { freshness: record.freshness, nar_hash: narinfo.nar_hash };
         }
+        Peek::Unknown
     }
 
     pub(super) fn forget(&self, hash: &HashPart) {
@@ -79,7 +87,18 @@ impl RecordCache {
     ) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
         let read = Instant::now();
         let key = ObjectKey::narinfo(&hash);
-        let text = objects.read_small(&key, MAX_NARINFO_BYTES).await.map_err(unavailable)?;
+        let in_directory = match objects.file(&key) {
+            Some(path) => file::read_small(path, MAX_NARINFO_BYTES).await?,
+            None => None,
+        };
+        let (text, stamp) = match in_directory {
+            Some(file) => (Some(file.bytes), file.stamp),
+            // This also tells a path that is not there from a directory that is not.
+            None => {
+                let read = objects.read_small(&key, MAX_NARINFO_BYTES).await;
+                (read.map_err(unavailable)?, None)
+            }
+        };
         let Some(text) = text else {
             self.records.remove(&hash);
             return Ok(None);
@@ -90,7 +109,7 @@ impl RecordCache {
             Some(known) => known.stored,
             None => Arc::new(parse(&key, &text, store_dir, hash)?),
         };
-        self.records.insert(hash, Remembered { stored: Arc::clone(&stored), digest, read });
+        self.records.insert(hash, Remembered { stored: Arc::clone(&stored), digest, read, stamp });
         Ok(Some(stored))
     }
 }
