@@ -22,5 +22,5 @@ pub use nar_cache::{
     Codec, Compressed, CompressedCache, CompressedFile, Finished, GrowingNar, NarCache,
     NarCacheConfig, Prewarm, Warmed,
 };
-use rns_cache::{CacheError, Chunks, FilePart};
+use rns_cache::{CacheError, Chunks};
 pub use store::LocalStore;

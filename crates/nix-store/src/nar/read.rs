@@ -2,6 +2,7 @@
 
 use std::{io, mem, ops::Range, os::fd::OwnedFd, sync::Arc};
 
+use rns_file_io::buffer::BUFFER_BYTES;
 use rns_formats::{
     Sha256Digest, Sha256Hasher,
     nar::{NarLayout, Position, Segment},
@@ -9,7 +10,6 @@ use rns_formats::{
 use rustix::{fs::FileType, io::Errno};
 
 use super::{
-    buffer::BUFFER_BYTES,
     damage::of_path,
     layouts::LayoutKey,
     tree::{self, Tree},
