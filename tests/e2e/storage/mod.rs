@@ -1,6 +1,7 @@
 //! A binary cache in a directory or bucket, served beside the local store or instead of it.
 
 mod commands;
+mod kills;
 
 use std::{fs, path::Path};
 

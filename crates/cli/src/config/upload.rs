@@ -26,12 +26,19 @@ pub(super) fn of_cache(
     }
 }
 
+/// Memory for one decoder of what clients compress with xz by default, in bytes.
+const MIN_DECODER_MEMORY: u64 = 10 << 20;
+
 /// How much is taken.
 pub(super) fn limits(raw: &RawUpload, diagnostics: &mut Diagnostics<'_>) -> UploadLimits {
     if raw.max_nar_size.0 == 0 {
         diagnostics.problem("upload.max_nar_size", "0 would refuse every upload", "");
     }
-    UploadLimits { max_nar_size: raw.max_nar_size.0 }
+    if raw.decoder_memory.0 < MIN_DECODER_MEMORY {
+        let hint = "expected at least 10MiB";
+        diagnostics.problem("upload.decoder_memory", "too little for one decoder of xz", hint);
+    }
+    UploadLimits { max_nar_size: raw.max_nar_size.0, decoder_memory: raw.decoder_memory.0 }
 }
 
 /// The caches that clients always have.

@@ -212,7 +212,14 @@ impl Run<'_> {
             return Ok(None);
         }
         // Only what the narinfo says is hashed: more is wrong anyway.
-        let checked = check_stored(objects, &key, narinfo.compression, narinfo.nar_size).await?;
+        let checked = check_stored(
+            objects,
+            &key,
+            narinfo.compression,
+            narinfo.nar_size,
+            self.storage.decoder_memory(),
+        )
+        .await?;
         Ok(match checked {
             None => Some(FindingKind::MissingNar),
             Some(Err(rejection)) => Some(FindingKind::Altered(rejection.to_string())),

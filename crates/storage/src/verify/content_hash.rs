@@ -1,11 +1,11 @@
 //! Hashes of contents, as content addresses have them.
 
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
 use rns_formats::{Compression, Hash, HashAlgorithm, HashPart, NarEvent, NarLimits, NarReader};
 use sha2::digest::DynDigest;
 
-use super::{Decoder, NarRejection};
+use super::{Decoder, DecoderMemory, NarRejection};
 
 /// The bytes hashed at a time.
 const HASH_BUFFER_BYTES: usize = 64 << 10;
@@ -38,8 +38,9 @@ pub(super) fn hash(
     input: impl Read,
     compression: Compression,
     wanted: ContentHash,
+    memory: &Arc<DecoderMemory>,
 ) -> Result<Vec<Hash>, NarRejection> {
-    let decoder = Decoder::of_nar(input, compression)?;
+    let decoder = Decoder::of_nar(input, compression, memory)?;
     match wanted {
         ContentHash::File { algorithm } => {
             let mut digest = digest(algorithm)?;

@@ -2,11 +2,18 @@
 
 mod content_hash;
 mod decoder;
+mod input;
+mod members;
+mod memory;
 mod pipe;
 mod rejection;
 mod stored;
+mod window;
 
-use std::io::{BufReader, Read};
+use std::{
+    io::{BufReader, Read},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
@@ -14,6 +21,7 @@ use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha
 pub use self::{
     content_hash::ContentHash,
     decoder::{Decoder, is_supported},
+    memory::DecoderMemory,
     pipe::{NarCheck, NarFeed},
     rejection::NarRejection,
     stored::{check_stored, hash_stored},
@@ -39,8 +47,9 @@ pub fn check_nar(
     input: impl Read,
     compression: Compression,
     max_nar_size: u64,
+    memory: &Arc<DecoderMemory>,
 ) -> Result<NarFacts, NarRejection> {
-    let decoder = Decoder::of_nar(input, compression)?;
+    let decoder = Decoder::of_nar(input, compression, memory)?;
     let mut hashed = Hashed { inner: decoder, hasher: Sha256Hasher::new(), size: 0, max_nar_size };
     let read = read_events(BufReader::with_capacity(READ_BUFFER_BYTES, &mut hashed));
     // The cause of a failed read is more telling than the reader's account of it.
@@ -62,7 +71,9 @@ pub fn decompress(
     limit: u64,
 ) -> Result<Option<Bytes>, NarRejection> {
     let mut unpacked = Vec::new();
-    let mut decoder = Decoder::new(bytes, compression)?;
+    // A window is filled no further than the limit.
+    let memory = DecoderMemory::new(u64::MAX);
+    let mut decoder = Decoder::new(bytes, compression, &memory)?;
     let mut limited = decoder.by_ref().take(limit.saturating_add(1));
     limited.read_to_end(&mut unpacked).map_err(NarRejection::of_read)?;
     Ok((unpacked.len() as u64 <= limit).then(|| unpacked.into()))
@@ -126,7 +137,7 @@ mod tests {
     }
 
     fn check(bytes: &[u8], compression: Compression) -> Result<NarFacts, NarRejection> {
-        check_nar(bytes, compression, 1 << 20)
+        check_nar(bytes, compression, 1 << 20, &DecoderMemory::new(64 << 20))
     }
 
     #[test]
@@ -162,7 +173,12 @@ mod tests {
         let plain = check(&nar, Compression::None).unwrap();
         let frames = [zstd(first), zstd(second)].concat();
         assert_eq!(check(&frames, Compression::Zstd).unwrap(), plain);
-        let streams = [xz(first), xz(second)].concat();
+        let streams = [xz(first), vec![0; 8], xz(second), vec![0; 4]].concat();
+        assert_eq!(check(&streams, Compression::Xz).unwrap(), plain);
+        // Those that need more memory may come later.
+        let mut encoder = xz2::write::XzEncoder::new(Vec::new(), 9);
+        encoder.write_all(second).unwrap();
+        let streams = [xz(first), encoder.finish().unwrap()].concat();
         assert_eq!(check(&streams, Compression::Xz).unwrap(), plain);
     }
 
@@ -184,9 +200,35 @@ mod tests {
     }
 
     #[test]
+    fn decoders_together_stay_within_their_memory() {
+        let nar = nar();
+        let mut xz = xz2::write::XzEncoder::new(Vec::new(), 6);
+        xz.write_all(&nar).unwrap();
+        let xz = xz.finish().unwrap();
+        let mut long = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        long.window_log(24).unwrap();
+        long.write_all(&nar).unwrap();
+        let long = long.finish().unwrap();
+        let memory = DecoderMemory::new(20 << 20);
+        std::thread::scope(|scope| {
+            for number in 0..32 {
+                let (file, compression) = match number % 2 {
+                    0 => (&xz, Compression::Xz),
+                    _ => (&long, Compression::Zstd),
+                };
+                let memory = &memory;
+                scope.spawn(move || check_nar(&file[..], compression, 1 << 20, memory).unwrap());
+            }
+        });
+        assert!((16 << 20..=20 << 20).contains(&memory.peak()), "{}", memory.peak());
+    }
+
+    #[test]
     fn a_bomb_is_stopped_at_the_limit() {
         let bomb = zstd(&vec![0; 8 << 20]);
-        let refused = check_nar(&bomb[..], Compression::Zstd, 1 << 20).unwrap_err();
+        let refused =
+            check_nar(&bomb[..], Compression::Zstd, 1 << 20, &DecoderMemory::new(64 << 20))
+                .unwrap_err();
         // It is no archive either; what counts is that reading ends.
         assert!(!matches!(refused, NarRejection::Input(_)), "{refused}");
         let mut long = Vec::new();
@@ -203,7 +245,9 @@ mod tests {
             long.extend(token);
             long.resize(long.len().next_multiple_of(8), 0);
         }
-        let refused = check_nar(&zstd(&long)[..], Compression::Zstd, 1 << 20).unwrap_err();
+        let refused =
+            check_nar(&zstd(&long)[..], Compression::Zstd, 1 << 20, &DecoderMemory::new(1))
+                .unwrap_err();
         assert!(
             matches!(refused, NarRejection::TooLarge { limit } if limit == 1 << 20),
             "{refused}"

@@ -3,7 +3,10 @@
 //! The NAR is decompressed and hashed on one thread and the file hashed on another, so that an upload takes as long as
 //! the slower of the two rather than both.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
 
 use bytes::{Buf as _, Bytes};
 use rns_formats::{Compression, Sha256Digest, Sha256Hasher};
@@ -12,7 +15,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{NarFacts, NarRejection, check_nar};
+use super::{DecoderMemory, NarFacts, NarRejection, check_nar};
 
 /// Chunks on their way to each of the two threads: the memory of an upload is twice this many chunks.
 pub(super) const MAX_WAITING_CHUNKS: usize = 8;
@@ -48,11 +51,11 @@ impl NarFeed {
     ///
     /// To be called where tasks can be spawned.
     #[must_use]
-    pub fn start(compression: Compression, max_nar_size: u64) -> Self {
+    pub fn start(compression: Compression, max_nar_size: u64, memory: Arc<DecoderMemory>) -> Self {
         let (to_nar, nar_chunks) = channel(MAX_WAITING_CHUNKS);
         let (to_file, file_chunks) = channel(MAX_WAITING_CHUNKS);
         let nar = spawn_blocking(move || {
-            check_nar(ChunkReader::new(nar_chunks), compression, max_nar_size)
+            check_nar(ChunkReader::new(nar_chunks), compression, max_nar_size, &memory)
         });
         let file = spawn_blocking(move || hash_file(file_chunks));
         Self { to_nar, to_file, nar, file }
@@ -145,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_upload_that_is_given_up_is_no_short_nar() {
-        let mut feed = NarFeed::start(Compression::None, 1 << 20);
+        let mut feed = NarFeed::start(Compression::None, 1 << 20, DecoderMemory::new(1 << 20));
         feed.push(Bytes::from_static(b"\x0d\0\0\0\0\0\0\0nix-archive-1\0\0\0")).await.unwrap();
         let NarFeed { to_nar, to_file, nar, file } = feed;
         drop((to_nar, to_file));
@@ -156,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_sender_learns_early_that_the_rest_is_not_wanted() {
-        let mut feed = NarFeed::start(Compression::None, 1 << 20);
+        let mut feed = NarFeed::start(Compression::None, 1 << 20, DecoderMemory::new(1 << 20));
         let refused = loop {
             if let Err(refused) = feed.push(Bytes::from_static(&[7; 4096])).await {
                 break refused;

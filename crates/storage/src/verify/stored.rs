@@ -1,11 +1,13 @@
 //! Checks of NARs that lie in the storage already.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt as _;
 use rns_formats::{Compression, Hash};
 use tokio::{sync::mpsc::channel, task::spawn_blocking};
 
 use super::{
-    ContentHash, NarCheck, NarFeed, NarRejection, content_hash,
+    ContentHash, DecoderMemory, NarCheck, NarFeed, NarRejection, content_hash,
     pipe::{ChunkReader, MAX_WAITING_CHUNKS},
 };
 use crate::objects::{ObjectError, ObjectKey, Objects};
@@ -19,10 +21,11 @@ pub async fn check_stored(
     key: &ObjectKey,
     compression: Compression,
     max_nar_size: u64,
+    memory: &Arc<DecoderMemory>,
 ) -> Result<Option<Result<NarCheck, NarRejection>>, ObjectError> {
     let Some(info) = objects.head(key).await? else { return Ok(None) };
     let Some(mut chunks) = objects.read(key, 0..info.size.max(1)).await? else { return Ok(None) };
-    let mut feed = NarFeed::start(compression, max_nar_size);
+    let mut feed = NarFeed::start(compression, max_nar_size, Arc::clone(memory));
     while let Some(chunk) = chunks.next().await {
         if let Err(rejection) = feed.push(chunk?).await {
             return Ok(Some(Err(rejection)));
@@ -40,12 +43,15 @@ pub async fn hash_stored(
     key: &ObjectKey,
     compression: Compression,
     wanted: ContentHash,
+    memory: &Arc<DecoderMemory>,
 ) -> Result<Option<Result<Vec<Hash>, NarRejection>>, ObjectError> {
     let Some(info) = objects.head(key).await? else { return Ok(None) };
     let Some(mut chunks) = objects.read(key, 0..info.size.max(1)).await? else { return Ok(None) };
     let (sender, receiver) = channel(MAX_WAITING_CHUNKS);
-    let hashing =
-        spawn_blocking(move || content_hash::hash(ChunkReader::new(receiver), compression, wanted));
+    let memory = Arc::clone(memory);
+    let hashing = spawn_blocking(move || {
+        content_hash::hash(ChunkReader::new(receiver), compression, wanted, &memory)
+    });
     while let Some(chunk) = chunks.next().await {
         // The hasher has ended early where it refuses the NAR: its result says why.
         if sender.send(chunk?).await.is_err() {

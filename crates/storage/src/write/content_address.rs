@@ -45,7 +45,9 @@ pub(super) async fn check(
         ContentAddress::Git(_) => return Err(wrong("addresses of Git objects are not accepted")),
     };
     let key = ObjectKey::nar(name);
-    let found = hash_stored(storage.objects(), &key, name.compression, wanted).await;
+    let found =
+        hash_stored(storage.objects(), &key, name.compression, wanted, &storage.decoder_memory)
+            .await;
     match found.map_err(not_stored)? {
         Some(Ok(found)) if found.contains(&expected) => Ok(()),
         Some(Ok(_)) => Err(wrong("the contents have another hash")),

@@ -49,7 +49,11 @@ pub(super) async fn begin(
     let permit = permit.map_err(|_| CacheError::ShuttingDown)?;
     let writer = storage.objects().writer(&key, length).map_err(not_stored)?;
     Ok(Box::new(CheckedUpload {
-        feed: NarFeed::start(name.compression, storage.limits.max_nar_size),
+        feed: NarFeed::start(
+            name.compression,
+            storage.limits.max_nar_size,
+            Arc::clone(&storage.decoder_memory),
+        ),
         writer,
         storage: storage.clone(),
         key,

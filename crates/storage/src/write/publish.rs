@@ -35,7 +35,8 @@ impl Storage {
             return Ok(Some(known));
         }
         let limit = self.limits.max_nar_size;
-        let checked = check_stored(self.objects(), &key, name.compression, limit).await;
+        let checked =
+            check_stored(self.objects(), &key, name.compression, limit, &self.decoder_memory).await;
         let Some(check) = checked.map_err(not_stored)? else { return Ok(None) };
         let check = check.map_err(|rejection| PublishError::Malformed {
             object: key.to_string(),

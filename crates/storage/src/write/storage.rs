@@ -12,6 +12,7 @@ use crate::{
     index::{Exclusive, Index, IndexError, IndexLock},
     objects::{ObjectError, ObjectKey, Objects},
     read::{StorageReader, unavailable},
+    verify::DecoderMemory,
 };
 
 /// NARs that are checked at the same time; others wait for their turn.
@@ -25,12 +26,14 @@ pub(crate) const STAGING_GRACE: Duration = Duration::from_secs(24 * 3600);
 pub struct UploadLimits {
     /// The largest NAR, decompressed, in bytes.
     pub max_nar_size: u64,
+    /// Memory for the decoders of all NARs that are checked, in bytes. More wait for their turn.
+    pub decoder_memory: u64,
 }
 
 impl Default for UploadLimits {
     /// 64 GiB: images of machines are that large, bombs are larger.
     fn default() -> Self {
-        Self { max_nar_size: 64 << 30 }
+        Self { max_nar_size: 64 << 30, decoder_memory: 64 << 20 }
     }
 }
 
@@ -41,6 +44,8 @@ pub struct Storage {
     pub(super) index: Arc<dyn Index>,
     pub(super) elsewhere: Arc<dyn Elsewhere>,
     pub(super) limits: UploadLimits,
+    /// Memory for decoders: the windows of clients may be large.
+    pub(super) decoder_memory: Arc<DecoderMemory>,
     /// One permit for each NAR that is checked: each takes two threads and some memory.
     pub(super) uploads: Arc<Semaphore>,
 }
@@ -54,7 +59,14 @@ impl Storage {
         elsewhere: Arc<dyn Elsewhere>,
         limits: UploadLimits,
     ) -> Self {
-        Self { reader, index, elsewhere, limits, uploads: Arc::new(Semaphore::new(MAX_UPLOADS)) }
+        Self {
+            reader,
+            index,
+            elsewhere,
+            limits,
+            decoder_memory: DecoderMemory::new(limits.decoder_memory),
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+        }
     }
 
     /// The reading side.
@@ -83,6 +95,11 @@ impl Storage {
     /// Held while a NAR becomes visible and is indexed, or is removed from both.
     pub(super) async fn lock_nar(&self, key: &ObjectKey) -> Result<IndexLock, CacheError> {
         self.index.lock(Exclusive::Nar(key)).await.map_err(index_unavailable)
+    }
+
+    /// Memory that all checks of NARs share.
+    pub(crate) const fn decoder_memory(&self) -> &Arc<DecoderMemory> {
+        &self.decoder_memory
     }
 
     pub(super) fn objects(&self) -> &Objects {

@@ -51,7 +51,7 @@ impl Fixture {
         let reader =
             StorageReader::new(Objects::create(&url, false).unwrap(), StoreDir::default(), 1 << 20);
         let index = SqliteIndex::new(scratch.join("index.sqlite"), false);
-        let limits = UploadLimits { max_nar_size: 16 << 20 };
+        let limits = UploadLimits { max_nar_size: 16 << 20, ..UploadLimits::default() };
         let storage = Storage::new(reader, Arc::new(index), Arc::new(Nowhere), limits);
         storage.initialise().await.unwrap();
         Some(Self { storage, directory, s3, scratch })
@@ -60,7 +60,7 @@ impl Fixture {
     /// A storage with the same objects and another index.
     pub(crate) fn with_new_index(&self) -> Storage {
         let index = SqliteIndex::new(self.scratch.join("another.sqlite"), false);
-        let limits = UploadLimits { max_nar_size: 16 << 20 };
+        let limits = UploadLimits { max_nar_size: 16 << 20, ..UploadLimits::default() };
         Storage::new(self.storage.reader().clone(), Arc::new(index), Arc::new(Nowhere), limits)
     }
 

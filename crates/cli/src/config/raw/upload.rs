@@ -22,6 +22,9 @@ pub(crate) struct RawUpload {
     pub(crate) assume_upstream: Vec<String>,
     /// The largest NAR that is taken, decompressed.
     pub(crate) max_nar_size: ByteSize,
+    /// Memory for decoders of NARs on their way in, of all together: xz needs 9 MiB by default and 65 MiB at level 9, zstd
+    /// its window, usually 2 to 8 MiB and at most 128 MiB. More wait their turn; a single one that needs more gets it.
+    pub(crate) decoder_memory: ByteSize,
 }
 
 /// Uploads to this cache; a key that is left out has the value of `[upload]`.
@@ -41,6 +44,7 @@ impl Default for RawUpload {
             sign: true,
             assume_upstream: Vec::new(),
             max_nar_size: ByteSize(64 << 30),
+            decoder_memory: ByteSize(64 << 20),
         }
     }
 }

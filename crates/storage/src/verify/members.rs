@@ -1,0 +1,121 @@
+//! Frames of Zstandard and streams of xz, one after the other: each has the memory that it needs before it begins, and
+//! gives it back before the next one waits for its own.
+
+use std::{
+    io::{self, BufRead as _, Read},
+    sync::Arc,
+};
+
+use xz2::{bufread::XzDecoder, stream::Stream};
+use zstd::stream::read::Decoder as ZstdDecoder;
+
+use super::{
+    input::Input,
+    memory::{DecoderMemory, Share},
+    window::{HEADER_BYTES, of_xz_stream, of_zstd_frame},
+};
+
+/// The largest zstd window: 128 MiB, what `--long` uses and clients may send.
+const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+
+/// Memory that one xz decoder may use, in bytes: more than level 9 needs.
+const MAX_XZ_MEMORY: u64 = 256 << 20;
+
+/// What xz decoders need at least: what a stream without a block has.
+const MIN_XZ_MEMORY: u64 = 1 << 20;
+
+/// Which format the members have.
+#[derive(Clone, Copy)]
+pub(super) enum Format {
+    Zstd,
+    Xz,
+}
+
+/// Reads all members of an input.
+pub struct Members<R: Read> {
+    format: Format,
+    memory: Arc<DecoderMemory>,
+    state: State<R>,
+    has_begun: bool,
+}
+
+enum State<R: Read> {
+    Between(Input<R>),
+    Zstd(ZstdDecoder<'static, Input<R>>, Share),
+    Xz(XzDecoder<Input<R>>, Share),
+    Failed,
+}
+
+impl<R: Read> Members<R> {
+    pub(super) const fn new(input: Input<R>, format: Format, memory: Arc<DecoderMemory>) -> Self {
+        Self { format, memory, state: State::Between(input), has_begun: false }
+    }
+
+    /// Whether the input has been read to its end.
+    pub(super) const fn is_at_end(&self) -> bool {
+        matches!(self.state, State::Between(_))
+    }
+
+    /// Begins the next member. `None` at the end.
+    fn begin(&self, mut input: Input<R>) -> io::Result<State<R>> {
+        match self.format {
+            Format::Zstd => {
+                let share = self.memory.take(of_zstd_frame(input.peek(HEADER_BYTES)?));
+                let mut decoder = ZstdDecoder::with_buffer(input)?.single_frame();
+                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+                Ok(State::Zstd(decoder, share))
+            }
+            Format::Xz => {
+                let needed = of_xz_stream(input.peek(HEADER_BYTES)?).max(MIN_XZ_MEMORY);
+                let share = self.memory.take(needed);
+                let stream = Stream::new_stream_decoder(needed.min(MAX_XZ_MEMORY), 0)?;
+                Ok(State::Xz(XzDecoder::new_stream(input, stream), share))
+            }
+        }
+    }
+
+    /// Zeroes may fill up the room between two streams of xz.
+    fn skip_padding(&self, input: &mut Input<R>) -> io::Result<()> {
+        while matches!(self.format, Format::Xz) && self.has_begun && input.peek(4)? == [0; 4] {
+            input.consume(4);
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            // What fails stays failed.
+            self.state = match std::mem::replace(&mut self.state, State::Failed) {
+                State::Failed => return Err(io::ErrorKind::InvalidData.into()),
+                State::Between(mut input) => {
+                    self.skip_padding(&mut input)?;
+                    if self.has_begun && input.fill_buf()?.is_empty() {
+                        self.state = State::Between(input);
+                        return Ok(0);
+                    }
+                    self.has_begun = true;
+                    self.begin(input)?
+                }
+                State::Zstd(mut decoder, share) => match decoder.read(buf)? {
+                    0 => State::Between(decoder.finish()),
+                    count => {
+                        self.state = State::Zstd(decoder, share);
+                        return Ok(count);
+                    }
+                },
+                State::Xz(mut decoder, share) => match decoder.read(buf)? {
+                    0 => State::Between(decoder.into_inner()),
+                    count => {
+                        self.state = State::Xz(decoder, share);
+                        return Ok(count);
+                    }
+                },
+            };
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Memory for decoders: all uploads together have one budget, and wait for their share.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// A budget in bytes. Those who wait have their turn in the order in which they came.
+pub struct DecoderMemory {
+    bytes: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    used: u64,
+    peak: u64,
+    next_ticket: u64,
+    serving: u64,
+}
+
+/// A part of the budget; dropped, it is given back.
+pub(super) struct Share {
+    memory: Arc<DecoderMemory>,
+    bytes: u64,
+}
+
+impl DecoderMemory {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(bytes: u64) -> Arc<Self> {
+        Arc::new(Self { bytes, state: Mutex::default(), changed: Condvar::new() })
+    }
+
+    /// The most that was ever in use at the same time, in bytes.
+    pub fn peak(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).peak
+    }
+
+    /// Waits for so many bytes. Blocks. What is larger than the budget has all of it for itself.
+    pub(super) fn take(self: &Arc<Self>, bytes: u64) -> Share {
+        let bytes = bytes.min(self.bytes);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        while state.serving != ticket || state.used + bytes > self.bytes {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.serving += 1;
+        state.used += bytes;
+        state.peak = state.peak.max(state.used);
+        drop(state);
+        self.changed.notify_all();
+        Share { memory: Arc::clone(self), bytes }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.memory.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.used -= self.bytes;
+        drop(state);
+        self.memory.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_budget_is_ever_in_use() {
+        let memory = DecoderMemory::new(10);
+        thread::scope(|scope| {
+            for number in 0..64 {
+                let memory = &memory;
+                scope.spawn(move || {
+                    let share = memory.take(number % 13);
+                    thread::yield_now();
+                    drop(share);
+                });
+            }
+        });
+        assert_eq!(memory.peak(), 10, "what is larger than the budget has all of it");
+        assert_eq!(memory.state.lock().unwrap().used, 0);
+    }
+}
