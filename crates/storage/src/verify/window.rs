@@ -55,7 +55,7 @@ fn dictionary(header: &[u8]) -> Option<u64> {
     /// Magic, flags and checksum.
     const STREAM_HEADER_BYTES: usize = 12;
     let mut block = header.get(STREAM_HEADER_BYTES..)?.iter().copied();
-    let mut number = |block: &mut dyn Iterator<Item = u8>| {
+    let number = |block: &mut dyn Iterator<Item = u8>| {
         let mut value = 0_u64;
         for shift in (0..63).step_by(7) {
             let byte = block.next()?;
