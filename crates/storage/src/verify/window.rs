@@ -28,7 +28,10 @@ fn window(header: &[u8]) -> Option<u64> {
         let base = 1_u64 << (10 + u32::from(window >> 3));
         (base + base / 8 * u64::from(window & 7), rest)
     };
-    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let dictionary = match descriptor & 3 {
+        3 => 4,
+        bytes => usize::from(bytes),
+    };
     let size = match (descriptor >> 6, is_single_segment) {
         (0, true) => 1,
         (0, false) => 0,
