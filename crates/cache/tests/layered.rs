@@ -72,6 +72,7 @@ impl BinaryCache for Layer {
                 ca: None,
                 ultimate: false,
                 provenance: None,
+                unknown: Vec::new(),
                 registration_time: 0,
             }),
             offer: NarOffer {

@@ -23,6 +23,7 @@ fn path_info() -> PathInfo {
         signatures: Vec::new(),
         ca: None,
         provenance: None,
+        unknown: Vec::new(),
         ultimate: false,
         registration_time: 1_700_000_000,
     }

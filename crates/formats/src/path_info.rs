@@ -26,6 +26,8 @@ pub struct PathInfo {
     pub ca: Option<ContentAddress>,
     /// Where its contents come from, in stores that record it.
     pub provenance: Option<Provenance>,
+    /// Fields of its narinfo that this program knows nothing of, where it has one. They are passed on.
+    pub unknown: Vec<(String, String)>,
     /// Whether this store built the path itself.
     pub ultimate: bool,
     /// When the path became valid, in seconds since the Unix epoch.

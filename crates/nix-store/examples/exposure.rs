@@ -87,6 +87,7 @@ impl Large {
                     signatures: Vec::new(),
                     ca: None,
                     provenance: None,
+                    unknown: Vec::new(),
                     ultimate: false,
                     registration_time: 1,
                 };

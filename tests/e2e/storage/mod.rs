@@ -5,7 +5,7 @@ mod kills;
 
 use std::{fs, path::Path};
 
-use rns_formats::StorePath;
+use rns_formats::{Compression, NarInfo, StorePath};
 use rns_testing::{
     FixtureStore, S3Server, Scratch, Server, ServerBuilder, Standard, Tree, http::Request,
 };
@@ -157,6 +157,31 @@ fn nars_of_a_bucket_can_come_from_the_bucket_itself() {
             404
         );
     }
+}
+
+#[test]
+fn fields_that_nobody_knows_reach_the_client_within_a_bound() {
+    let standard = Standard::new();
+    let (path, nar) = (&standard.blob, standard.store.nar(&standard.blob));
+    let info = standard.store.info(path);
+    let directory = Scratch::new();
+    directory.write("nar.nar", &nar);
+    directory.write("nix-cache-info", "StoreDir: /nix/store\n");
+    let narinfo = NarInfo {
+        unknown: vec![
+            ("FutureField".into(), "one: two".into()),
+            ("Huge".into(), "x".repeat(8 << 10)),
+            ("Another".into(), "three".into()),
+        ],
+        ..NarInfo::for_path(&info, "nar.nar".into(), Compression::None, None, Vec::new())
+    };
+    let text = narinfo.write(standard.store.store_dir());
+    directory.write(narinfo_of(path).trim_start_matches('/'), text);
+    let server = of_directory(directory.path()).keys([SECRET_KEY]).start();
+    let served = server.get(&narinfo_of(path));
+    assert_eq!(field(&served, "FutureField"), Some("one: two"));
+    assert_eq!(field(&served, "Another"), Some("three"));
+    assert_eq!(field(&served, "Huge"), None);
 }
 
 fn copy_tree(from: &Path, to: &Path) {

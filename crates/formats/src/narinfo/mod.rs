@@ -77,7 +77,7 @@ impl NarInfo {
             signatures,
             ca: info.ca,
             provenance: info.provenance.clone(),
-            unknown: Vec::new(),
+            unknown: info.unknown.clone(),
         }
     }
 

@@ -102,6 +102,7 @@ pub(crate) fn path_info() -> impl Strategy<Value = PathInfo> {
                 signatures,
                 ca,
                 provenance,
+                unknown: Vec::new(),
                 ultimate,
                 registration_time,
             },

@@ -54,6 +54,7 @@ fn fields_are_written_in_the_order_of_nix() {
         signatures: Vec::new(),
         ca: vector.narinfo.ca,
         provenance: None,
+        unknown: Vec::new(),
         ultimate: false,
         registration_time: 0,
     };
@@ -99,6 +100,7 @@ fn signatures_given_for_a_path_replace_those_of_the_store() {
         signatures,
         ca: None,
         provenance: None,
+        unknown: Vec::new(),
         ultimate: false,
         registration_time: 0,
     };

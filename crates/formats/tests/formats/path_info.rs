@@ -14,6 +14,7 @@ fn path_info(narinfo: &NarInfo) -> PathInfo {
         signatures: narinfo.signatures.clone(),
         ca: narinfo.ca,
         provenance: None,
+        unknown: Vec::new(),
         ultimate: true,
         registration_time: 1,
     }

@@ -143,6 +143,7 @@ fn read(
             signatures: Signature::filter_valid(signatures.as_deref().unwrap_or_default()),
             ca: ca.and_then(|ca| ContentAddress::parse(&ca).ok()),
             provenance: provenance.and_then(|text| Provenance::parse(&text).ok()),
+            unknown: Vec::new(),
             ultimate: ultimate == Some(1),
             registration_time: u64::try_from(registration_time).unwrap_or(0),
         };

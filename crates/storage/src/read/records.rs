@@ -147,6 +147,7 @@ pub(crate) fn record_of(narinfo: &NarInfo, text: &str) -> PathRecord {
             ultimate: false,
             registration_time: 0,
             provenance: narinfo.provenance.clone(),
+            unknown: bounded(&narinfo.unknown),
         }),
         offer: NarOffer {
             url: narinfo.url.clone(),
@@ -156,6 +157,21 @@ pub(crate) fn record_of(narinfo: &NarInfo, text: &str) -> PathRecord {
         },
         freshness: Freshness::of_record(u128::from_be_bytes(number)),
     }
+}
+
+/// Bytes of unknown fields that are passed on.
+const MAX_UNKNOWN_LEN: usize = 4 << 10;
+
+/// As many of the fields, in their order, as have room.
+fn bounded(unknown: &[(String, String)]) -> Vec<(String, String)> {
+    let mut left = MAX_UNKNOWN_LEN;
+    let fits = |(name, value): &&(String, String)| {
+        let needed = name.len() + value.len();
+        let fits = needed <= left;
+        left -= if fits { needed } else { 0 };
+        fits
+    };
+    unknown.iter().filter(fits).cloned().collect()
 }
 
 /// A failure of the storage, as the server is told.

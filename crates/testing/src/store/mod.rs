@@ -207,6 +207,7 @@ impl FixtureStore {
                 .collect(),
             ca: entry.ca,
             provenance: None,
+            unknown: Vec::new(),
             ultimate: entry.ultimate,
             registration_time: entry.registration_time,
         }

@@ -82,6 +82,7 @@ fn put<'a>(
         signatures: Vec::new(),
         ca: None,
         provenance: None,
+        unknown: Vec::new(),
         ultimate: false,
         registration_time: 1_700_000_000,
     };

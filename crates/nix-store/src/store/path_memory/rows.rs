@@ -147,6 +147,7 @@ mod tests {
             ca: None,
             ultimate: false,
             provenance: None,
+            unknown: Vec::new(),
             registration_time: 0,
         };
         PathRow { id, info: info.into() }
