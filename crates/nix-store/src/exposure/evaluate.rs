@@ -11,6 +11,7 @@ use rns_cache::ExposurePolicy;
 use super::{
     graph::{Graph, Withheld},
     outcome::{Change, EvaluationFailure},
+    root_memory::RootMemory,
     roots::{RootPaths, Stores},
     scan::Scan,
     set::Set,
@@ -28,6 +29,7 @@ pub(super) struct Evaluation {
     policy: Arc<ExposurePolicy>,
     source: DatabaseSource,
     stores: Stores,
+    root_memory: RootMemory,
     state: EvaluationState,
 }
 
@@ -39,7 +41,7 @@ struct EvaluationState {
     identity: Option<(u64, u64)>,
     /// The state of the database that the set is of.
     generation: u64,
-    roots: Vec<RootPaths>,
+    roots: Vec<Arc<RootPaths>>,
     /// For each root the rows of its paths.
     root_rows: Vec<Vec<Option<i64>>>,
     /// Rows up to this one were scanned.
@@ -67,7 +69,7 @@ impl EvaluationState {
 impl Evaluation {
     pub(super) fn new(policy: Arc<ExposurePolicy>, source: DatabaseSource) -> Self {
         let stores = Stores::new(&source.store_dir, &source.real_dir);
-        Self { policy, source, stores, state: EvaluationState::default() }
+        Self { policy, source, stores, root_memory: RootMemory::default(), state: EvaluationState::default() }
     }
 
     /// The same from the beginning.
@@ -96,6 +98,7 @@ impl Evaluation {
     pub(super) fn missing_roots(&self) -> impl Iterator<Item = (&RootPaths, String)> {
         let roots = self.state.roots.iter().zip(&self.state.root_rows);
         roots.filter(|(_, rows)| rows.iter().all(Option::is_none)).map(|(root, _)| {
+            let root = &**root;
             let reason = match (&root.problem, root.paths.first()) {
                 (Some(problem), _) => problem.clone(),
                 (None, Some(path)) => format!("it leads to {path}, which is not valid"),
@@ -183,17 +186,21 @@ impl Evaluation {
     /// Whether the roots lead to other rows than before.
     fn find_roots(&mut self, has_moved: bool) -> Result<bool, EvaluationFailure> {
         let Some(roots) = &self.policy.roots else { return Ok(false) };
-        let read = || roots.iter().map(|root| self.stores.read(root)).collect::<Vec<_>>();
+        let (stores, memory) = (&self.stores, &mut self.root_memory);
+        let mut read = || memory.read(stores, roots);
         let mut found = read();
         let before = &self.state.roots;
-        let has_gone = |(now, before): (&RootPaths, &RootPaths)| {
+        let has_gone = |(now, before): (&Arc<RootPaths>, &Arc<RootPaths>)| {
             now.paths.is_empty() && !before.paths.is_empty()
         };
         if found.iter().zip(before).any(has_gone) {
             thread::sleep(REPLACEMENT_TIMEOUT);
             found = read();
         }
-        if !has_moved && found == *before {
+        // Those that were not read again are the same ones.
+        let is_same =
+            |(now, before): (&Arc<RootPaths>, &Arc<RootPaths>)| Arc::ptr_eq(now, before) || now == before;
+        if !has_moved && found.len() == before.len() && found.iter().zip(before).all(is_same) {
             return Ok(false);
         }
         let rows = found

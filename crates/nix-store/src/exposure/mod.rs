@@ -5,13 +5,14 @@
 //! (`lookup`), so that clients cannot tell a hidden path from a missing one.
 //!
 //! - `exposures`: the policies of a store that are in use; `cache`, `lookup`: the adapter and its lookups
-//! - `roots`: where closures begin; `source`: the questions to the database
+//! - `roots`, `root_memory`, `directories`: where closures begin, and whether that has changed; `source`: the questions to the database
 //! - `evaluate`, with `graph` for closures and `scan` for whole stores: from the policy to the set (`set`, `outcome`)
 //! - `exposed_paths`, `refresh`, `rounds`, `watch`: the set, brought up to date for each question, and by itself
 //! - `signed`, `verified`: signatures, checked when they matter
 //! - `report`: texts for the operator
 
 mod cache;
+mod directories;
 mod evaluate;
 mod exposed_paths;
 mod exposures;
@@ -20,6 +21,7 @@ mod lookup;
 mod outcome;
 mod refresh;
 mod report;
+mod root_memory;
 mod roots;
 mod rounds;
 mod scan;

@@ -9,9 +9,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use rns_cache::glob_matches;
 use rns_formats::{StoreDir, StorePath};
 
-use rns_cache::glob_matches;
+use super::directories::Directories;
 
 /// Links that are followed one after another.
 const MAX_LINKS: usize = 40;
@@ -56,9 +57,9 @@ impl Stores {
         self.0.iter().any(|store| text.starts_with(store))
     }
 
-    /// The paths that the root names now. Blocks.
-    pub(super) fn read(&self, root: &Path) -> RootPaths {
-        let mut search = Search { stores: self, paths: Vec::new(), names: 0 };
+    /// The paths that the root names now, and where that was looked for. Blocks.
+    pub(super) fn read(&self, root: &Path, directories: &mut Directories) -> RootPaths {
+        let mut search = Search { stores: self, paths: Vec::new(), names: 0, directories };
         let problem = search.root(root).err().map(|error| error.to_string());
         let mut paths = if problem.is_none() { search.paths } else { Vec::new() };
         paths.sort_unstable();
@@ -73,6 +74,7 @@ struct Search<'a> {
     stores: &'a Stores,
     paths: Vec<StorePath>,
     names: usize,
+    directories: &'a mut Directories,
 }
 
 /// Where links end.
@@ -130,6 +132,7 @@ impl Search<'_> {
     /// The names in a directory; none in a file of another kind.
     fn names(&mut self, directory: &Path) -> io::Result<Vec<std::ffi::OsString>> {
         let mut names = Vec::new();
+        self.directories.note(directory);
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if is_absent(&error) => return Ok(names),
@@ -175,11 +178,14 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn follow(&self, place: &Path) -> io::Result<End> {
+    fn follow(&mut self, place: &Path) -> io::Result<End> {
         let mut place = place.to_owned();
         for _ in 0..MAX_LINKS {
             if let Some(path) = self.stores.path_of(&normal(&place)) {
                 return Ok(End::Store(path));
+            }
+            if let Some(parent) = place.parent() {
+                self.directories.note(parent);
             }
             let file = match fs::symlink_metadata(&place) {
                 Ok(file) => file,
