@@ -3,6 +3,7 @@
 //! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
 //! - `record`, `documents`, `files`: what a cache answers
 //! - `blob`, `chunks`: bytes, whole or as they are read
+//! - `asker`: on whose behalf a cache is asked
 //! - `error`: [`CacheError`], failures by meaning
 //! - `layered`: several caches as one; `empty`: none
 //! - `exposure`: which store paths are shown, as configuration says it
@@ -12,6 +13,7 @@
 //!
 //! The crate does no I/O of its own and starts no tasks.
 
+mod asker;
 mod blob;
 mod chunks;
 #[cfg(feature = "conformance")]
@@ -31,6 +33,7 @@ mod write;
 pub use async_trait::async_trait;
 
 pub use self::{
+    asker::{Asker, asker, on_behalf_of},
     blob::{Blob, BlobBody, GrowingBlob, MemoryBlob, NarAnswer, ReadyBody, ReadyNar, slice},
     chunks::{Chunks, FilePart, Piece},
     documents::{BuildLog, DebugInfo, Listing, LogContents},

@@ -4,3 +4,4 @@ mod by_default;
 mod clients;
 mod delivery;
 mod prewarmed;
+mod turns;

@@ -20,6 +20,12 @@ pub(crate) fn compressing(
 
 /// A path whose NAR is not small, and takes a moment to compress.
 pub(crate) fn large(store: &mut FixtureStore) -> StorePath {
+    large_named(store, "large")
+}
+
+/// The same with a name, on which its contents depend.
+pub(crate) fn large_named(store: &mut FixtureStore, name: &str) -> StorePath {
+    let first = name.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte)) % 1_000_000_007;
     let noise = |seed: u64| {
         let mut state = seed;
         let words = std::iter::repeat_with(move || {
@@ -30,5 +36,5 @@ pub(crate) fn large(store: &mut FixtureStore) -> StorePath {
         });
         Tree::file(words.take(1 << 20).flatten().collect::<Vec<u8>>())
     };
-    store.add("large", Tree::directory((1..=3).map(|n| (format!("file-{n}"), noise(n)))))
+    store.add(name, Tree::directory((1..=3).map(|n| (format!("file-{n}"), noise(first + n)))))
 }

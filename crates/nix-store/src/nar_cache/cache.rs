@@ -22,6 +22,8 @@ use super::{
     finished::Finished,
     lane::Lane,
     memory::{self, Memory, Small},
+    turns::Turns,
+    worth::Worth,
 };
 use crate::file_io::nonblocking_io::NonblockingIo;
 
@@ -31,11 +33,17 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// Compressions that may wait or run before narinfos are answered without them.
 const BUSY: usize = 128;
 
+/// NARs that are looked for and sampled side by side. Each may occupy a thread of the pool that answers everything else.
+const PREPARED: u32 = 4;
+
 /// The cache of compressed NARs.
 pub struct NarCache {
     pub(super) config: NarCacheConfig,
     pub(super) disk: Disk,
     pub(super) memory: Memory,
+    pub(super) worth: Worth,
+    /// One place for each NAR that is opened to be compressed.
+    pub(super) prepared: Turns,
     productions: Mutex<HashMap<Arc<str>, Arc<EncodeProgress>>>,
     zstd: Arc<Lane>,
     xz: Arc<Lane>,
@@ -62,6 +70,8 @@ impl NarCache {
         let cache = Arc::new(Self {
             disk: Disk::new(config.directory.clone(), config.bytes),
             memory: Memory::new(config.memory_bytes),
+            worth: Worth::new(),
+            prepared: Turns::new(PREPARED),
             productions: Mutex::default(),
             zstd: Arc::new(Lane::new(Codec::Zstd, config.zstd_level, config.encoder_memory_bytes)),
             xz: Arc::new(Lane::new(Codec::Xz, config.xz_level, config.encoder_memory_bytes)),

@@ -1,33 +1,26 @@
 //! A cache whose NARs are offered compressed.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
 use rns_cache::{
-    BackendStats, BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarOffer,
-    NotReady, PathRecord, Peek, ReadyNar, Served,
+    BackendStats, BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady,
+    PathRecord, Peek, ReadyNar, Served,
 };
 use rns_formats::{
-    BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, PathInfo,
-    Realisation, ServePath, Sha256Digest, StoreDir, StorePath,
+    BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, Realisation,
+    ServePath, Sha256Digest, StoreDir, StorePath,
 };
-use tokio::time::timeout;
 
 use super::{
     cache::NarCache, config::Codec, encode_job, encode_progress::EncodeProgress,
-    file_name::CompressedFile, finished::Finished, tail_reader::GrowingNar, throttle::Busy,
+    finished::Finished, tail_reader::GrowingNar, throttle::Busy,
 };
 
-/// How long a record waits for length and hash of the compressed NAR.
-const FILE_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Numbers of offers, for [`rns_cache::Freshness`]: more will be known of the file later, or not.
-const AWAITED: u64 = 1;
-const COMPLETE: u64 = 2;
+pub(super) const AWAITED: u64 = 1;
+pub(super) const COMPLETE: u64 = 2;
 
 /// The same cache with compressed NARs beside the plain ones. Clones share everything.
 #[derive(Clone)]
@@ -37,7 +30,7 @@ pub struct CompressedCache {
     /// How the NARs are compressed that records offer. None: records offer plain ones.
     offer: Option<Codec>,
     /// Paths that were offered before length and hash of the file were known, and their NARs.
-    awaited: Arc<Cache<HashPart, Sha256Digest>>,
+    pub(super) awaited: Arc<Cache<HashPart, Sha256Digest>>,
 }
 
 /// Paths in [`CompressedCache::awaited`]. One that is forgotten costs a question.
@@ -120,45 +113,12 @@ impl CompressedCache {
         nar_hash: Sha256Digest,
     ) -> Result<Option<Arc<dyn Blob>>, CacheError> {
         let name = NarName::new(hash, nar_hash, Compression::None);
+        let _place = self.cache.prepared.place(1).await;
         Ok(match self.inner.nar(&name).await? {
             Some(NarAnswer::Finished(nar)) => Some(nar),
             // Only compressed NARs grow.
             Some(NarAnswer::Growing(_)) | None => None,
         })
-    }
-
-    /// Length and hash of a path's compressed NAR. A small NAR is compressed if need be, unless too many are waiting
-    /// for that; the compression of a large one begins, and they are known when it has ended.
-    pub async fn compressed_file(&self, info: &PathInfo, codec: Codec) -> Option<CompressedFile> {
-        let cache = &self.cache;
-        let recipe = cache.lane(codec).recipe().await.ok()?;
-        cache.ready().await;
-        if let Some(known) = cache.known(&recipe.tag(&info.nar_hash)) {
-            return Some(known);
-        }
-        if !self.compresses(info.nar_size) {
-            return None;
-        }
-        if !cache.is_whole(info.nar_size) {
-            return self.begin_early(info, recipe, codec).await.ok().flatten();
-        }
-        if cache.is_busy() {
-            return None;
-        }
-        match self.compressed_nar(info.path.hash_part(), Some(info.nar_hash), codec).await {
-            Ok(Some(Compressed::Finished(finished))) => Some(*finished.file()),
-            _ => None,
-        }
-    }
-
-    /// The same, as far as it is in memory.
-    #[must_use]
-    pub fn known_compressed_file(
-        &self,
-        nar_hash: &Sha256Digest,
-        codec: Codec,
-    ) -> Option<CompressedFile> {
-        self.cache.known(&self.cache.lane(codec).known_recipe()?.tag(nar_hash))
     }
 
     /// Compresses the NAR of a path, unless that was done before. It rests while `busy` says that requests are being
@@ -190,6 +150,9 @@ impl CompressedCache {
         let Some(nar) = self.plain_nar(hash, info.nar_hash).await? else {
             return Ok(Warmed::Not);
         };
+        if self.is_packed(&info, codec).await {
+            return Ok(Warmed::Not);
+        }
         let production = Arc::new(EncodeProgress::new());
         if !cache.begin(&tag, &production) {
             return Ok(Warmed::Known);
@@ -200,6 +163,7 @@ impl CompressedCache {
             recipe,
             tag,
             production: Arc::clone(&production),
+            asker: None,
             busy: Some(Arc::clone(busy)),
         })
         .await;
@@ -230,26 +194,7 @@ impl BinaryCache for CompressedCache {
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
         let Some(record) = self.inner.path_info(hash).await? else { return Ok(None) };
         let Some(codec) = self.offer else { return Ok(Some(record)) };
-        let PathRecord { info, offer, freshness } = record;
-        if !self.compresses(info.nar_size) {
-            let freshness = freshness.with_offer(COMPLETE);
-            return Ok(Some(PathRecord { info, offer, freshness }));
-        }
-        let file = timeout(FILE_TIMEOUT, self.compressed_file(&info, codec)).await.ok().flatten();
-        let compression = codec.compression();
-        let offer = NarOffer {
-            url: NarName::new(hash, info.nar_hash, compression).canonical_url(),
-            compression,
-            file: file.map(|file| (file.hash.into(), file.size)),
-            complete: file.is_some(),
-        };
-        if offer.complete {
-            self.awaited.remove(&hash);
-        } else {
-            self.awaited.insert(hash, info.nar_hash);
-        }
-        let freshness = freshness.with_offer(if offer.complete { COMPLETE } else { AWAITED });
-        Ok(Some(PathRecord { info, offer, freshness }))
+        Ok(Some(self.offered(record, codec).await))
     }
 
     async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {

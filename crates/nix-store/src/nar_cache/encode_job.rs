@@ -8,9 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use rns_cache::{Blob, BlobBody, CacheError};
+use rns_cache::{Asker, Blob, BlobBody, CacheError, asker, on_behalf_of};
 use rns_formats::{Sha256Digest, Sha256Hasher};
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, task::spawn_blocking};
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
     cache::NarCache,
@@ -23,10 +23,14 @@ use super::{
     portions::{Portion, Portions},
     recipe::Recipe,
     throttle::{Busy, Throttle},
+    turns::Place,
 };
 
 /// How long work that waits for its turn is kept in the queue when nobody wants it any more.
 const QUEUE_GRACE: Duration = Duration::from_secs(2);
+
+/// How long work that runs goes on without a reader while others wait for its place. Who was cut off comes back sooner.
+const CROWDED_GRACE: Duration = Duration::from_secs(5);
 
 /// What is to be compressed, and for whom.
 pub(super) struct Order {
@@ -35,6 +39,8 @@ pub(super) struct Order {
     pub(super) recipe: Recipe,
     pub(super) tag: Arc<str>,
     pub(super) production: Arc<EncodeProgress>,
+    /// Whose turn it takes.
+    pub(super) asker: Asker,
     /// For what nobody has asked for yet.
     pub(super) busy: Option<Arc<Busy>>,
 }
@@ -66,6 +72,7 @@ pub(super) fn join_as(
             recipe,
             tag: Arc::clone(tag),
             production,
+            asker: asker(),
             busy: None,
         }));
     }
@@ -104,21 +111,21 @@ pub(super) async fn run(order: Order) {
     let whole = order.cache.is_whole(order.nar.len());
     let lane = order.cache.lane(order.recipe.codec);
     // One that nobody has asked for runs beside the others: it must not take their place while it rests.
-    let permit = match (&order.busy, whole) {
-        (Some(_), _) => None,
-        (None, _) => tokio::select! {
+    let place = match &order.busy {
+        Some(_) => None,
+        None => tokio::select! {
             biased;
-            permit = async {
-                if whole { lane.whole().await } else { lane.growing(order.recipe).await }
-            } => Some(permit),
+            place = on_behalf_of(order.asker, async {
+                if whole {
+                    lane.whole().await
+                } else {
+                    lane.growing(order.recipe, order.nar.len()).await
+                }
+            }) => Some(place),
             // Work that has not begun is left at once when everybody has left it.
             () = order.production.abandoned(QUEUE_GRACE.min(order.cache.config.grace)) => return,
         },
     };
-    if matches!(permit, Some(None)) {
-        return;
-    }
-    let permit = permit.flatten();
     // Somebody else may have been faster, between the question and the order.
     if let Some(finished) = order.cache.find(&order.tag).await {
         settled.result = Ok(finished);
@@ -142,13 +149,12 @@ pub(super) async fn run(order: Order) {
         }
     };
     if whole && order.busy.is_none() {
-        spawn_blocking(move || settled.work(work, permit));
+        spawn_blocking(move || settled.work(work, place));
         return;
     }
     // Not a thread of the pool that answers requests: this takes minutes, and must not hold up a stop.
-    let started = thread::Builder::new()
-        .name("compress".to_owned())
-        .spawn(move || settled.work(work, permit));
+    let started =
+        thread::Builder::new().name("compress".to_owned()).spawn(move || settled.work(work, place));
     if let Err(error) = started {
         tracing::warn!("cannot start a thread that compresses: {error}");
     }
@@ -172,7 +178,7 @@ impl Drop for Settled {
 }
 
 impl Settled {
-    fn work(mut self, work: Work, permit: Option<OwnedSemaphorePermit>) {
+    fn work(mut self, work: Work, place: Option<Place>) {
         let order = &self.order;
         order.cache.running.fetch_add(1, Ordering::Relaxed);
         let is_whole = order.cache.is_whole(order.nar.len());
@@ -182,7 +188,7 @@ impl Settled {
             order.cache.made.fetch_add(1, Ordering::Relaxed);
         }
         self.result = result;
-        drop(permit);
+        drop(place);
     }
 }
 
@@ -221,7 +227,7 @@ impl Order {
         let (mut made, mut hasher, mut written) = (Vec::new(), Sha256Hasher::new(), 0);
         let mut pace = self.pace();
         while !work.is_at_end() {
-            if self.busy.is_none() && self.production.is_abandoned(self.cache.config.grace) {
+            if self.busy.is_none() && self.production.is_abandoned(self.grace()) {
                 return Err(Failure::Cache);
             }
             pace.rest();
@@ -245,6 +251,13 @@ impl Order {
             |_| Finished::in_nameless_file(Arc::clone(&self.tag), file, open),
             |found| Finished::in_file(Arc::clone(&self.tag), found),
         ))
+    }
+
+    /// How long it goes on without a reader.
+    fn grace(&self) -> Duration {
+        let grace = self.cache.config.grace;
+        let is_crowded = self.cache.lane(self.recipe.codec).is_crowded();
+        if is_crowded { grace.min(CROWDED_GRACE) } else { grace }
     }
 
     fn pace(&self) -> Throttle<'_> {

@@ -1,6 +1,6 @@
 //! The encoders, each with every parameter fixed.
 
-use std::io;
+use std::{io, num::NonZeroUsize, thread};
 
 use xz2::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
 use zstd::zstd_safe::{
@@ -12,6 +12,20 @@ use crate::CacheError;
 
 /// Room that is offered to an encoder at a time.
 const ROOM: usize = 128 << 10;
+
+/// From this size of a NAR on, zstd compresses it in pieces, several side by side where there are processors for it. The
+/// pieces are the same for any number of threads, and so are the bytes.
+pub(super) const MIN_BYTES_IN_PIECES: u64 = 8 << 20;
+
+/// The length of such a piece. Smaller ones take less memory and find fewer repetitions.
+pub(super) const PIECE_BYTES: u32 = 4 << 20;
+
+/// How much of the piece before it is searched for repetitions as well: an eighth of the window. All of it costs a
+/// seventh more time, and makes the result 0.3 % smaller.
+const OVERLAP: u32 = 6;
+
+/// The most threads that compress one NAR.
+pub(super) const MAX_THREADS: u32 = 4;
 
 /// The smallest dictionary that xz knows.
 const SMALLEST_DICTIONARY: u64 = 4 << 10;
@@ -29,7 +43,7 @@ impl Encoder {
     /// When there is not enough memory.
     pub(super) fn new(codec: Codec, level: u8, size: u64) -> Result<Self, CacheError> {
         let made = match codec {
-            Codec::Zstd => zstd(level, size).map(Self::Zstd),
+            Codec::Zstd => zstd(level, size, threads()).map(Self::Zstd),
             Codec::Xz => xz(level, size).map(|stream| Self::Xz(Box::new(stream))),
         };
         made.map_err(failed)
@@ -90,7 +104,13 @@ impl Encoder {
     }
 }
 
-fn zstd(level: u8, size: u64) -> io::Result<CCtx<'static>> {
+/// How many threads compress one NAR.
+pub(super) fn threads() -> u32 {
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    u32::try_from(processors).unwrap_or(MAX_THREADS).clamp(1, MAX_THREADS)
+}
+
+fn zstd(level: u8, size: u64, threads: u32) -> io::Result<CCtx<'static>> {
     let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
     // The library's own choice for large inputs, which it may change; what fits the input is never exceeded.
     let window = match level {
@@ -106,6 +126,16 @@ fn zstd(level: u8, size: u64) -> io::Result<CCtx<'static>> {
     ];
     for parameter in parameters {
         context.set_parameter(parameter).map_err(zstd_error)?;
+    }
+    if size >= MIN_BYTES_IN_PIECES {
+        for parameter in [
+            // With none, there would be no pieces, and other bytes.
+            CParameter::NbWorkers(threads),
+            CParameter::JobSize(PIECE_BYTES),
+            CParameter::OverlapSizeLog(OVERLAP),
+        ] {
+            context.set_parameter(parameter).map_err(zstd_error)?;
+        }
     }
     context.set_pledged_src_size(Some(size)).map_err(zstd_error)?;
     Ok(context)
@@ -156,7 +186,7 @@ fn failed(error: io::Error) -> CacheError {
 mod tests {
     use std::io::Read as _;
 
-    use super::*;
+    use super::{super::recipe::Recipe, *};
 
     fn compress(codec: Codec, level: u8, bytes: &[u8], step: usize) -> Vec<u8> {
         let mut encoder = Encoder::new(codec, level, bytes.len() as u64).unwrap();
@@ -199,6 +229,49 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn any_number_of_threads_makes_the_same_bytes() {
+        let original = bytes(usize::try_from(MIN_BYTES_IN_PIECES).unwrap() + (7 << 20) + 77);
+        let compress = |level, threads, step| {
+            let context = zstd(level, original.len() as u64, threads).unwrap();
+            let mut encoder = Encoder::Zstd(context);
+            let mut out = Vec::new();
+            for part in original.chunks(step) {
+                encoder.push(part, &mut out).unwrap();
+            }
+            encoder.finish(&mut out).unwrap();
+            out
+        };
+        for level in [1, 3, 9] {
+            let once = compress(level, 1, 256 << 10);
+            for (threads, step) in [(2, 256 << 10), (3, 77_777), (4, 5 << 20), (8, 256 << 10)] {
+                assert!(once == compress(level, threads, step), "{level} {threads} {step}");
+            }
+            assert!(zstd::decode_all(&*once).unwrap() == original);
+        }
+    }
+
+    #[test]
+    fn an_encoder_takes_no_more_memory_than_is_reckoned_with() {
+        let size = 64 << 20;
+        for level in [1, 3, 5, 9, 15, 19] {
+            let Ok(Encoder::Zstd(mut context)) = Encoder::new(Codec::Zstd, level, size) else {
+                panic!("level {level}")
+            };
+            let mut out = Vec::new();
+            for _ in 0..100 {
+                let input = bytes(256 << 10);
+                let mut input = InBuffer::around(&input);
+                while input.pos < input.src.len() {
+                    let go_on = ZSTD_EndDirective::ZSTD_e_continue;
+                    zstd_step(&mut context, &mut input, &mut out, go_on).unwrap();
+                }
+            }
+            let reckoned = Recipe::new(Codec::Zstd, level).unwrap().memory_mib(size);
+            assert!(context.sizeof() as u64 <= u64::from(reckoned) << 20, "{level}");
         }
     }
 

@@ -8,17 +8,21 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{config::Codec, recipe::Recipe};
+use super::{
+    config::Codec,
+    recipe::Recipe,
+    turns::{Place, Turns},
+};
 use crate::CacheError;
 
 pub(super) struct Lane {
     codec: Codec,
     level: u8,
     recipe: OnceCell<Recipe>,
-    /// One permit for each NAR that may be compressed in memory at the same time.
-    whole: Arc<Semaphore>,
-    /// One permit for each MiB that the other encoders may take.
-    growing: Arc<Semaphore>,
+    /// One place for each NAR that may be compressed in memory at the same time.
+    whole: Turns,
+    /// One place for each MiB that the other encoders may take.
+    growing: Turns,
     memory_mib: u32,
     /// One permit for each NAR that may be begun early.
     early: Arc<Semaphore>,
@@ -27,14 +31,13 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(codec: Codec, level: u8, memory_bytes: u64) -> Self {
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let memory_mib =
-            u32::try_from(memory_bytes >> 20).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
+        let memory_mib = u32::try_from(memory_bytes >> 20).unwrap_or(u32::MAX).max(1);
         Self {
             codec,
             level,
             recipe: OnceCell::new(),
-            whole: Arc::new(Semaphore::new(processors)),
-            growing: Arc::new(Semaphore::new(memory_mib as usize)),
+            whole: Turns::new(u32::try_from(processors).unwrap_or(u32::MAX)),
+            growing: Turns::new(memory_mib),
             memory_mib,
             // The slow codec, whose encoders take much memory, keeps room for those who wait for a NAR.
             early: Arc::new(Semaphore::new(match codec {
@@ -66,13 +69,17 @@ impl Lane {
     }
 
     /// Waits until one more NAR may be compressed in memory.
-    pub(super) async fn whole(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.whole).acquire_owned().await.ok()
+    pub(super) async fn whole(&self) -> Place {
+        self.whole.place(1).await
     }
 
     /// Waits until there is memory for one more encoder. One always runs, whatever it takes.
-    pub(super) async fn growing(&self, recipe: Recipe) -> Option<OwnedSemaphorePermit> {
-        let needed = recipe.memory_mib().min(self.memory_mib);
-        Arc::clone(&self.growing).acquire_many_owned(needed).await.ok()
+    pub(super) async fn growing(&self, recipe: Recipe, nar_size: u64) -> Place {
+        self.growing.place(recipe.memory_mib(nar_size).min(self.memory_mib)).await
+    }
+
+    /// Whether somebody waits for memory.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.growing.has_waiting()
     }
 }

@@ -7,12 +7,15 @@
 //!
 //! - `cache`: what is kept, and what is being made
 //! - `compressed`: the adapter, a [`rns_cache::BinaryCache`] around another
-//! - `config`, `recipe`, `encoder`, `lane`: what is compressed how, and how many side by side
+//! - `config`, `recipe`, `encoder`: what is compressed how
+//! - `lane`, `turns`: how many side by side, and who is next
 //! - `portions`, `encode_job`, `encode_progress`: one compression that runs, and its readers
 //! - `uncached_encoder`: a compression for one reader
 //! - `tail_reader`, `finished`, `ready`, `steps`: what a reader gets
+//! - `offer`: which NARs are offered compressed, and what is said of them
 //! - `early`: what begins when the narinfo is asked for
 //! - `prewarm`, `throttle`: what is done before anybody asks
+//! - `worth`: which NARs are better sent as they are
 //! - `disk`, `file_name`, `memory`: where results are kept
 
 mod cache;
@@ -27,6 +30,7 @@ mod file_name;
 mod finished;
 mod lane;
 mod memory;
+mod offer;
 mod portions;
 pub(crate) mod prewarm;
 mod ready;
@@ -34,7 +38,9 @@ mod recipe;
 mod steps;
 mod tail_reader;
 mod throttle;
+mod turns;
 mod uncached_encoder;
+mod worth;
 
 pub use self::{
     cache::NarCache,

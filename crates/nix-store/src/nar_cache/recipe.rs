@@ -8,7 +8,10 @@ use std::fmt;
 
 use rns_formats::Sha256Digest;
 
-use super::{config::Codec, encoder::Encoder};
+use super::{
+    config::Codec,
+    encoder::{Encoder, MIN_BYTES_IN_PIECES, PIECE_BYTES, threads},
+};
 use crate::CacheError;
 
 /// The codec, its level, and the encoder's fingerprint.
@@ -23,7 +26,7 @@ pub(crate) struct Recipe {
 const FINGERPRINT: usize = 8;
 
 /// Goes into the fingerprint; to be raised with any change of the parameters in `encoder.rs`.
-const PARAMETERS: &str = "1";
+const PARAMETERS: &str = "2";
 
 impl Recipe {
     /// Finds out what the encoder does, by letting it compress a sample. Takes some milliseconds.
@@ -48,8 +51,17 @@ impl Recipe {
         format!("{}-{self}", nar_hash.to_nix32())
     }
 
-    /// Memory that an encoder takes, in MiB, rounded up.
-    pub(super) const fn memory_mib(&self) -> u32 {
+    /// Memory that the encoder of a NAR of this size takes, in MiB, rounded up.
+    pub(super) fn memory_mib(&self, nar_size: u64) -> u32 {
+        if self.codec == Codec::Xz || nar_size < MIN_BYTES_IN_PIECES {
+            return self.thread_mib();
+        }
+        let (threads, piece) = (threads(), PIECE_BYTES >> 20);
+        // Each thread has a piece before and one after it; some more are on their way.
+        threads * (self.thread_mib() + 2 * piece) + 3 * piece
+    }
+
+    const fn thread_mib(&self) -> u32 {
         match (self.codec, self.level) {
             (Codec::Zstd, ..=5) => 6,
             (Codec::Zstd, ..=9) => 24,

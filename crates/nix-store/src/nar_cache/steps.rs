@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rns_cache::{CacheError, Chunks};
+use rns_cache::{Asker, CacheError, Chunks, asker, on_behalf_of};
 use tokio::task::JoinHandle;
 
 /// Work that makes chunks.
@@ -15,31 +15,39 @@ pub(super) trait Steps: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, CacheError>> + Send;
 }
 
-/// The chunks that some work makes. Dropping them ends the work.
-pub(super) struct Stepping<S>(Option<JoinHandle<Step<S>>>);
+/// The chunks that some work makes, on behalf of the same client to the end. Dropping them ends the work.
+pub(super) struct Stepping<S> {
+    task: Option<JoinHandle<Step<S>>>,
+    asker: Asker,
+}
 
 /// The work, and what its last step made.
 type Step<S> = (S, Result<Option<Bytes>, CacheError>);
 
 impl<S: Steps> Stepping<S> {
-    pub(super) fn start(mut work: S) -> Self {
-        Self(Some(tokio::spawn(async move {
+    pub(super) fn start(work: S) -> Self {
+        Self::step(work, asker())
+    }
+
+    fn step(mut work: S, asker: Asker) -> Self {
+        let step = async move {
             let made = work.next().await;
             (work, made)
-        })))
+        };
+        Self { task: Some(tokio::spawn(on_behalf_of(asker, step))), asker }
     }
 }
 
 impl<S: Steps> Chunks for Stepping<S> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CacheError>>> {
-        let Some(task) = &mut self.0 else { return Poll::Ready(None) };
+        let Some(task) = &mut self.task else { return Poll::Ready(None) };
         let made = ready!(Pin::new(task).poll(cx));
-        self.0 = None;
+        self.task = None;
         let Ok((work, made)) = made else {
             return Poll::Ready(Some(Err(CacheError::ShuttingDown)));
         };
         if matches!(made, Ok(Some(_))) {
-            *self = Self::start(work);
+            *self = Self::step(work, self.asker);
         }
         Poll::Ready(made.transpose())
     }
@@ -47,7 +55,7 @@ impl<S: Steps> Chunks for Stepping<S> {
 
 impl<S> Drop for Stepping<S> {
     fn drop(&mut self) {
-        if let Some(task) = &self.0 {
+        if let Some(task) = &self.task {
             task.abort();
         }
     }

@@ -147,9 +147,13 @@ impl GrowingNar {
 
 /// Some bytes of a file that has them.
 async fn read(file: Arc<OwnedFd>, offset: u64, end: u64) -> Result<Bytes, CacheError> {
+    let mut range = FileRange::new(file, Path::new("a compressed NAR").into(), offset..end);
+    let mut buffer = Buffer::take();
+    // Written a moment ago, it is in memory.
+    if buffer.fill_now(|room| range.fill_now(room)) > 0 {
+        return Ok(buffer.into_bytes());
+    }
     spawn_blocking(move || {
-        let mut range = FileRange::new(file, Path::new("a compressed NAR").into(), offset..end);
-        let mut buffer = Buffer::take();
         buffer.fill_with(|room| range.fill(room))?;
         Ok(buffer.into_bytes())
     })

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use rns_cache::{Blob, CacheError};
 use rns_formats::Sha256Hasher;
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::{
     encoder::Encoder,
@@ -15,6 +15,7 @@ use super::{
     portions::{Portion, Portions},
     recipe::Recipe,
     steps::Steps,
+    turns::Place,
 };
 
 pub(super) struct UncachedEncoder {
@@ -30,7 +31,7 @@ pub(super) struct UncachedEncoder {
     range: Range<u64>,
     ended: bool,
     /// The memory of the encoder.
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl UncachedEncoder {
@@ -45,8 +46,8 @@ impl UncachedEncoder {
         range: Range<u64>,
         lane: &Lane,
     ) -> Result<Option<Self>, CacheError> {
-        let permit = lane.growing(recipe).await.ok_or(CacheError::ShuttingDown)?;
         let size = nar.len();
+        let place = lane.growing(recipe, size).await;
         let body = match nar.read(0..size).await {
             Ok(Some(body)) => body,
             Ok(None) | Err(CacheError::Damaged { .. }) => return Ok(None),
@@ -61,7 +62,7 @@ impl UncachedEncoder {
             offset: 0,
             range,
             ended: false,
-            _permit: permit,
+            _place: place,
         }))
     }
 

@@ -7,6 +7,7 @@
     reason = "tests fail loudly"
 )]
 
+mod crowds;
 mod failures;
 mod keeping;
 mod reading;
