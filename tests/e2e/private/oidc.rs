@@ -171,8 +171,8 @@ fn keys_are_rotated_and_known_while_the_issuer_is_down() {
             if answer.status() == 401 {
                 break;
             }
-            // An outage that lasts is told in another way, and this may last as long.
-            assert!([503, 501].contains(&answer.status()), "{answer:?}");
+            // Not as an outage that lasts: it passes.
+            assert_refusal(&answer, 503);
             tries += 1;
             assert!(tries < 100, "it is not known after twenty seconds that the key is gone");
             std::thread::sleep(Duration::from_millis(200));
@@ -181,6 +181,38 @@ fn keys_are_rotated_and_known_while_the_issuer_is_down() {
 
     issuer.set_down(true);
     ask(&server, &token(&new, 4)).ok();
+}
+
+#[test]
+fn an_outage_of_an_issuer_ends_when_its_tokens_are_good_again() {
+    let standard = Standard::new();
+    let (known, unknown) = (SigningKey::ed25519("known"), SigningKey::p256("unknown"));
+    let issuer = Issuer::start(&[&known]);
+    let server = trusting(&standard, &issuer).start();
+    let token = |key: &SigningKey| key.sign(&github(&issuer, "org/repo"));
+    let until = |token: &str, wanted: u16| {
+        for _ in 0..200 {
+            if ask(&server, token).status() == wanted {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        panic!("no {wanted} in forty seconds");
+    };
+    issuer.set_down(true);
+    let (good, other) = (token(&known), token(&unknown));
+    until(&good, 501);
+    issuer.set_down(false);
+    until(&good, 200);
+    // The next one is another, and young.
+    issuer.set_down(true);
+    let failures = || server.stderr().matches("cannot be fetched").count();
+    let before = failures();
+    while failures() == before {
+        assert_refusal(&ask(&server, &other), 503);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_refusal(&ask(&server, &other), 503);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use arc_swap::ArcSwap;
 
 use super::{
-    Credential, Identity, Permissions, Principal, PrincipalId,
+    Credential, Identity, Permissions, Principal, PrincipalId, Undetermined,
     certificate::ClientCertificate,
     oidc::{self, Oidc},
     tokens::{TokenFileError, Tokens},
@@ -79,6 +79,11 @@ impl Access {
         self.is_refused.load(Ordering::Relaxed)
     }
 
+    /// Whether every credential can be checked now.
+    pub(crate) fn can_check(&self) -> bool {
+        self.tokens.load().is_ok() && !self.oidc.is_failing()
+    }
+
     /// Does something with the tokens, if there are any.
     pub(crate) fn with_tokens(&self, use_them: impl FnOnce(&Tokens)) {
         if let Ok(tokens) = &**self.tokens.load() {
@@ -142,7 +147,9 @@ impl Access {
     }
 
     fn token(&self, secret: &[u8], header: Option<&HeaderValue>) -> Identity {
-        let Ok(tokens) = &**self.tokens.load() else { return Identity::Undetermined };
+        let Ok(tokens) = &**self.tokens.load() else {
+            return Identity::Undetermined(Undetermined::Outage);
+        };
         let header = header.map(HeaderValue::as_bytes).unwrap_or_default();
         match tokens.verify(secret, header, SystemTime::now()) {
             Ok(known) => Identity::Known(known.holder.clone()),

@@ -74,7 +74,7 @@ pub(crate) async fn authorise(
     match by_token.or(access.certificate_identity(&certificate), needed) {
         // A permission of every client is not withheld from one whose token is old, or for other things.
         Identity::Known(holder) if open => Ok(Grant::open(access, Some(&holder))),
-        Identity::Anonymous | Identity::Undetermined if open => Ok(Grant::open(access, None)),
+        Identity::Anonymous | Identity::Undetermined(_) if open => Ok(Grant::open(access, None)),
         // It may be meant for a proxy on the way: no client has one here, and none needs one.
         Identity::Wrong(_) if open && !access.knows_credentials() => Ok(Grant::open(access, None)),
         Identity::Wrong(why) => {
@@ -82,7 +82,7 @@ pub(crate) async fn authorise(
             if open { Ok(Grant::open(access, None)) } else { Err(Denied::WrongCredential) }
         }
         Identity::Anonymous => Err(Denied::NoCredential),
-        Identity::Undetermined => Err(Denied::Undetermined),
+        Identity::Undetermined(why) => Err(Denied::Undetermined(why)),
         Identity::Known(holder) if !holder.allow.has(needed) => {
             failure_policy.forbidden(request, access, &holder, needed);
             Err(Denied::Forbidden)

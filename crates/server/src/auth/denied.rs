@@ -5,7 +5,7 @@ use actix_web::http::{
     header::{HeaderValue, WWW_AUTHENTICATE},
 };
 
-use super::FailurePolicy;
+use super::{FailurePolicy, Undetermined};
 use crate::response::{self, Answer};
 
 /// Why a request is not allowed.
@@ -17,8 +17,8 @@ pub(crate) enum Denied {
     WrongCredential,
     /// The client is known, and this is not allowed.
     Forbidden,
-    /// The client cannot be known, since the file of tokens cannot be used, or an issuer not be asked.
-    Undetermined,
+    /// The client cannot be known now.
+    Undetermined(Undetermined),
 }
 
 /// The answer, with the header `WWW-Authenticate` of the cache. To a wrong credential it comes late.
@@ -37,7 +37,9 @@ pub(crate) async fn answer(
             response::plain(StatusCode::FORBIDDEN, "not allowed with this token or certificate\n")
         }
         // A refusal would be remembered by clients, and this passes.
-        Denied::Undetermined => response::unavailable("tokens cannot be checked at the moment\n"),
+        Denied::Undetermined(_) => {
+            response::unavailable("tokens cannot be checked at the moment\n")
+        }
     }
 }
 

@@ -34,8 +34,17 @@ pub(crate) enum Identity {
     Known(Principal),
     /// It is not; why, for the operator, without the credential.
     Wrong(Cow<'static, str>),
-    /// Anonymous can tell, since the file of tokens cannot be used, or the issuer of a token not be asked.
-    Undetermined,
+    /// It cannot be told.
+    Undetermined(Undetermined),
+}
+
+/// Why it cannot be told what a credential is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undetermined {
+    /// The file of tokens cannot be used, or the issuer of a token not be asked.
+    Outage,
+    /// The issuer was asked a moment ago, and will be again in some seconds.
+    Soon,
 }
 
 impl Identity {
@@ -47,7 +56,7 @@ impl Identity {
             Self::Wrong(_) => 1,
             Self::Known(holder) if !holder.allow.has(needed) => 2,
             // It may suffice.
-            Self::Undetermined => 3,
+            Self::Undetermined(_) => 3,
             Self::Known(holder) => 4 + u8::from(holder.paths.is_empty()),
         };
         if worth(&self) >= worth(&other) { self } else { other }
@@ -67,7 +76,7 @@ mod tests {
         let name = |identity| match identity {
             Identity::Known(holder) => holder.name.to_string(),
             Identity::Wrong(why) => why.into_owned(),
-            Identity::Undetermined => "unknowable".to_owned(),
+            Identity::Undetermined(_) => "unknowable".to_owned(),
             Identity::Anonymous => "nobody".to_owned(),
         };
         let read = Permission::Read;
@@ -77,11 +86,9 @@ mod tests {
         assert_eq!(name(Identity::Wrong("wrong".into()).or(certificate(), read)), "certificate");
         assert_eq!(name(Identity::Anonymous.or(Identity::Wrong("wrong".into()), read)), "wrong");
         assert_eq!(name(Identity::Anonymous.or(Identity::Anonymous, read)), "nobody");
-        assert_eq!(
-            name(Identity::Undetermined.or(known("x", Permission::Push), read)),
-            "unknowable"
-        );
-        assert_eq!(name(Identity::Undetermined.or(certificate(), read)), "certificate");
+        let undetermined = || Identity::Undetermined(Undetermined::Outage);
+        assert_eq!(name(undetermined().or(known("x", Permission::Push), read)), "unknowable");
+        assert_eq!(name(undetermined().or(certificate(), read)), "certificate");
         let mut some = Principal { name: "some".into(), allow: read.into(), paths: Arc::default() };
         some.paths = Arc::new([Pattern::parse("hello-*").unwrap()]);
         assert_eq!(name(Identity::Known(some.clone()).or(Identity::Anonymous, read)), "some");

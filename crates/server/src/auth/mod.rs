@@ -27,7 +27,7 @@ pub(crate) use self::{
     credential::Credential,
     denied::Denied,
     failure_policy::FailurePolicy,
-    identity::{Identity, Principal, PrincipalId},
+    identity::{Identity, Principal, PrincipalId, Undetermined},
     required_permission::required_permission,
 };
 pub use self::{

@@ -52,9 +52,14 @@ impl Outage {
         since != 0 && u128::from(now().saturating_sub(since)) >= OUTAGE_TIMEOUT.as_millis()
     }
 
+    /// Whether there is one, as far as is known.
+    pub(crate) fn is_on(&self) -> bool {
+        self.since.load(Ordering::Relaxed) != 0
+    }
+
     /// It is over.
     pub(crate) fn end(&self) {
-        if self.since.load(Ordering::Relaxed) != 0 {
+        if self.is_on() {
             self.since.store(0, Ordering::Release);
         }
     }

@@ -13,10 +13,11 @@ use actix_web::{
     http::Method,
     web::{self, Data, Payload, ServiceConfig},
 };
+use rns_cache::on_behalf_of;
 use rns_formats::url::{self, Resource};
 
 use crate::{
-    auth::{self, Denied, Grant, Permission},
+    auth::{self, Denied, Grant, Permission, Undetermined},
     caches::cache::Cache,
     connection::request_parts::RequestParts,
     life_cycle::state::State,
@@ -120,7 +121,11 @@ async fn admitted_by_head(
 /// The answer to a request that is not allowed.
 async fn deny(state: &State, denied: Denied, cache: &Cache) -> Answer {
     let answer = auth::denied::answer(denied, &state.failure_policy, &cache.challenge).await;
-    cache.token_outage.learn(answer)
+    match denied {
+        // It passes within seconds, and is no outage.
+        Denied::Undetermined(Undetermined::Soon) => answer,
+        _ => cache.token_outage.learn(answer),
+    }
 }
 
 /// Answers when the limits of the client allow it, by the configuration of that time: it may have changed, or a token may
@@ -132,7 +137,14 @@ async fn limited(request: &HttpRequest, payload: Payload, state: &State, first: 
         return response::unavailable("too many requests from your address\n");
     };
     let now = if limits.per_address.is_any() { target(request, state) } else { first };
+    let shared = Arc::clone(&now.0);
     let mut allowed = allow(request, state, now).await;
+    if matches!(allowed, Ok(Allowed { grant: Grant { holder: Some(_), .. }, .. }))
+        && shared.token_outage.is_on()
+        && shared.access.can_check()
+    {
+        shared.token_outage.end();
+    }
     if let Ok(Allowed { grant: Grant { holder: Some(holder), .. }, .. }) = &allowed
         && limits.per_token.is_any()
     {
@@ -192,7 +204,7 @@ pub(crate) fn scoped(cache: &Arc<Cache>, grant: &Grant) -> Result<Arc<Cache>, De
     let cache = if grant.is_pusher { cache.for_pusher() } else { Arc::clone(cache) };
     match &grant.confined_to {
         None => Ok(cache),
-        Some(paths) => cache.scoped_to(paths).ok_or(Denied::Undetermined),
+        Some(paths) => cache.scoped_to(paths).ok_or(Denied::Undetermined(Undetermined::Outage)),
     }
 }
 
@@ -206,7 +218,8 @@ async fn perform(
         // Those who watch the service ask with whatever method their program has.
         (_, Some(resource @ (Resource::Healthz | Resource::Readyz)))
         | (&Method::GET | &Method::HEAD, Some(resource)) => {
-            route(request, state, cache, resource).await
+            let network = state.failure_policy.network(request);
+            on_behalf_of(network, route(request, state, cache, resource)).await
         }
         (&Method::GET | &Method::HEAD, None) => response::not_found(),
         _ => response::method_not_allowed(),

@@ -65,8 +65,10 @@ pub(super) enum KeySearch {
     Key(Arc<IssuerKey>),
     /// The issuer has no such key.
     None,
-    /// The issuer cannot be asked, or not yet again: it may have the key by now.
-    Undetermined,
+    /// The issuer cannot be asked.
+    Unreachable,
+    /// The issuer was asked a moment ago, and may have the key by now.
+    NotYet,
 }
 
 impl Issuer {
@@ -116,11 +118,20 @@ impl Issuer {
         }
         match self.known(id, algorithm) {
             Some((key, _)) => KeySearch::Key(key),
-            None => match self.turn.lock().await.succeeded {
-                Some(began) if began >= asked => KeySearch::None,
-                _ => KeySearch::Undetermined,
-            },
+            None => {
+                let attempts = self.turn.lock().await;
+                match attempts.succeeded {
+                    Some(began) if began >= asked => KeySearch::None,
+                    _ if attempts.failing => KeySearch::Unreachable,
+                    _ => KeySearch::NotYet,
+                }
+            }
         }
+    }
+
+    /// Whether the last attempt to ask it has failed, or one is being made.
+    pub(super) fn is_failing(&self) -> bool {
+        self.turn.try_lock().map_or(true, |attempts| attempts.failing)
     }
 
     fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Option<(Arc<IssuerKey>, Duration)> {
@@ -215,7 +226,7 @@ mod tests {
             assert!(matches!(one.await.unwrap(), KeySearch::Key(_)));
         }
         assert!(
-            matches!(key(&issuer, "b").await, KeySearch::Undetermined),
+            matches!(key(&issuer, "b").await, KeySearch::NotYet),
             "the issuer may have it since, and is not asked again so soon"
         );
         assert_eq!(FETCHED.load(Ordering::Relaxed), 1);
@@ -244,13 +255,14 @@ mod tests {
         }
         let issuer = issuer(FETCH_TIMES, once);
         assert!(matches!(key(&issuer, "a").await, KeySearch::Key(_)));
-        assert!(matches!(key(&issuer, "b").await, KeySearch::Undetermined));
+        assert!(matches!(key(&issuer, "b").await, KeySearch::Unreachable));
+        assert!(issuer.is_failing());
         assert!(matches!(key(&issuer, "a").await, KeySearch::Key(_)));
 
         FETCHED.store(0, Ordering::Relaxed);
         let issuer = self::issuer(FetchTimes { stale: Duration::ZERO, ..FETCH_TIMES }, once);
         assert!(!matches!(key(&issuer, "a").await, KeySearch::Key(_)));
-        assert!(matches!(key(&issuer, "a").await, KeySearch::Undetermined));
+        assert!(matches!(key(&issuer, "a").await, KeySearch::Unreachable));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use self::{
     keys::IssuerKey,
     token::Unverified,
 };
-use super::{Identity, Permissions, Principal};
+use super::{Identity, Permissions, Principal, identity::Undetermined};
 use crate::config::OidcProvider;
 
 /// Tokens that were found good and are known again by their hash.
@@ -97,6 +97,11 @@ impl Oidc {
         !self.providers.is_empty()
     }
 
+    /// Whether one of the issuers could not be asked the last time.
+    pub(super) fn is_failing(&self) -> bool {
+        self.providers.iter().any(|provider| provider.issuer.is_failing())
+    }
+
     /// The identity by a secret that is a token of an issuer; `None` for a secret of another kind.
     pub(super) async fn identity(&self, secret: &[u8]) -> Option<Identity> {
         if self.providers.is_empty() || !token::is_one(secret) {
@@ -110,21 +115,21 @@ impl Oidc {
             return Some(Identity::Known(good.holder));
         }
         Some(match self.check(secret, asked).await {
-            Ok(Some(good)) => {
+            Ok(Ok(good)) => {
                 self.remembered.insert(hash, good.clone());
                 Identity::Known(good.holder)
             }
-            Ok(None) => Identity::Undetermined,
+            Ok(Err(why)) => Identity::Undetermined(why),
             Err(fault) => Identity::Wrong(fault),
         })
     }
 
-    /// `None`: the keys of the issuer cannot be had.
+    /// The inner error: the keys of the issuer cannot be had now.
     async fn check(
         &self,
         secret: &[u8],
         asked: Instant,
-    ) -> Result<Option<Good>, Cow<'static, str>> {
+    ) -> Result<Result<Good, Undetermined>, Cow<'static, str>> {
         let token = Unverified::read(secret)?;
         let of_issuer =
             || self.providers.iter().filter(|provider| provider.config.issuer == token.issuer);
@@ -137,7 +142,8 @@ impl Oidc {
             KeySearch::None => {
                 return Err("a token signed with a key that its issuer does not have".into());
             }
-            KeySearch::Undetermined => return Ok(None),
+            KeySearch::Unreachable => return Ok(Err(Undetermined::Outage)),
+            KeySearch::NotYet => return Ok(Err(Undetermined::Soon)),
         };
         let audiences: Vec<&str> =
             of_issuer().map(|provider| provider.config.audience.as_str()).collect();
@@ -152,7 +158,7 @@ impl Oidc {
         let allow = fitting.fold(Permissions::NONE, |all, provider| all | provider.config.allow);
         let holder = Principal { name, allow, paths: Arc::default() };
         let until = token::end(&claims).min(token::seconds() + RECHECK_SECONDS);
-        Ok(Some(Good { holder, issuer, key_id: token.key_id, key, until }))
+        Ok(Ok(Good { holder, issuer, key_id: token.key_id, key, until }))
     }
 }
 

@@ -39,7 +39,7 @@ async fn worth(oidc: &Oidc, token: &str) -> Result<Principal, String> {
     match oidc.identity(token.as_bytes()).await {
         Some(Identity::Known(holder)) => Ok(holder),
         Some(Identity::Wrong(why)) => Err(why.into_owned()),
-        Some(Identity::Undetermined) => Err("unknowable".to_owned()),
+        Some(Identity::Undetermined(_)) => Err("unknowable".to_owned()),
         Some(Identity::Anonymous) | None => Err("nothing".to_owned()),
     }
 }
