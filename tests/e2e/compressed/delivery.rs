@@ -2,14 +2,14 @@
 
 use std::{fs, io::Read as _};
 
-use rns_formats::{Compression, NarName, StorePath};
+use rns_formats::StorePath;
 use rns_testing::{
     Scratch, Server, Standard,
     http::{Request, Response},
 };
 use rustix::process::Signal;
 
-use crate::support::compression::{compressing, large};
+use crate::support::compression::{compressed_url, compressing, large};
 use crate::support::{
     assert_logged, assert_refusal, eventually, field, is_installed, narinfo_of, server, sha256,
     without_date,
@@ -43,11 +43,9 @@ fn url(server: &Server, path: &StorePath) -> String {
     format!("/{}", field(&server.get(&narinfo_of(path)), "URL").unwrap())
 }
 
-/// The URL of the large NAR without a question for its narinfo, which would begin the compression.
+/// The URL of the large NAR without a question for its narinfo.
 fn unasked_url(lab: &Lab) -> String {
-    let info = lab.standard.store.info(&lab.large);
-    let name = NarName::new(lab.large.hash_part(), info.nar_hash, Compression::Zstd);
-    format!("/{}", name.canonical_url())
+    compressed_url(&lab.standard.store, &lab.large)
 }
 
 fn from(server: &Server, target: &str, start: usize) -> Response {
@@ -55,10 +53,26 @@ fn from(server: &Server, target: &str, start: usize) -> Response {
 }
 
 #[test]
+fn a_nar_that_hardly_gets_smaller_is_offered_as_it_is() {
+    let lab = Lab::new();
+    let (server, packed) = (lab.start(), &lab.standard.blob);
+    for _ in 0..2 {
+        let narinfo = server.get(&narinfo_of(packed));
+        assert_eq!(field(&narinfo, "Compression"), Some("none"));
+        assert_eq!(field(&narinfo, "FileHash"), field(&narinfo, "NarHash"));
+        let nar = server.get(&format!("/{}", field(&narinfo, "URL").unwrap()));
+        assert!(nar.ok() == lab.standard.store.nar(packed));
+    }
+    // Who knows the other URL from before gets that one as well.
+    let nar = server.get(&compressed_url(&lab.standard.store, packed));
+    assert!(zstd::decode_all(nar.ok()).unwrap() == lab.standard.store.nar(packed));
+}
+
+#[test]
 fn the_narinfo_of_a_small_nar_says_all_of_its_file() {
     let lab = Lab::new();
     let server = lab.start();
-    for path in [&lab.standard.tree, &lab.standard.blob, &lab.standard.link, &lab.standard.bytes] {
+    for path in [&lab.standard.tree, &lab.standard.link, &lab.standard.bytes] {
         let narinfo = server.get(&narinfo_of(path));
         assert_eq!(field(&narinfo, "Compression"), Some("zstd"));
         let target = format!("/{}", field(&narinfo, "URL").unwrap());
@@ -309,7 +323,7 @@ fn a_full_disk_costs_nobody_a_download() {
     assert!(zstd::decode_all(nar.ok()).unwrap() == lab.standard.store.nar(&lab.large));
     let rest = from(&server, &target, 3_000_000);
     assert!(rest.status() == 206 && rest.body == nar.body[3_000_000..]);
-    let blob = server.get(&url(&server, &lab.standard.blob));
+    let blob = server.get(&compressed_url(&lab.standard.store, &lab.standard.blob));
     assert!(zstd::decode_all(blob.ok()).unwrap() == lab.standard.store.nar(&lab.standard.blob));
     assert_logged(&server, "cannot be written");
 }

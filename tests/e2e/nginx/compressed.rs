@@ -6,7 +6,7 @@ use rns_testing::{Scratch, Server, Standard, http::Request};
 
 use crate::support::nginx::Front;
 use crate::{
-    support::compression::{compressing, large},
+    support::compression::{compressed_url, compressing, large},
     support::{PUBLIC_KEY, field, full, is_installed, narinfo_of, nixes},
 };
 
@@ -116,7 +116,7 @@ fn the_internal_location_is_nobodys_business() {
 fn a_file_that_nginx_does_not_find_is_downloaded_all_the_same() {
     let Some(lab) = Lab::new(Some("elsewhere")) else { return };
     for path in [&lab.large, &lab.standard.blob] {
-        let target = lab.target(path);
+        let target = compressed_url(&lab.standard.store, path);
         let cold = lab.front.get(&target);
         assert!(zstd::decode_all(cold.ok()).unwrap() == lab.standard.store.nar(path));
         let warm = lab.front.get(&target);

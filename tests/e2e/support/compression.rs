@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rns_formats::StorePath;
+use rns_formats::{Compression, NarName, StorePath};
 use rns_testing::{FixtureStore, ServerBuilder, Tree};
 
 use super::{SECRET_KEY, server};
@@ -16,6 +16,13 @@ pub(crate) fn compressing(
     let section =
         format!("[nar_cache]\ncompression = {compression:?}\ndirectory = {directory:?}\n");
     server().store(store).keys([SECRET_KEY]).section(&section)
+}
+
+/// The URL of a path's compressed NAR, also where its narinfo offers the plain one, and without asking for that, which would
+/// begin the compression.
+pub(crate) fn compressed_url(store: &FixtureStore, path: &StorePath) -> String {
+    let name = NarName::new(path.hash_part(), store.info(path).nar_hash, Compression::Zstd);
+    format!("/{}", name.canonical_url())
 }
 
 /// A path whose NAR is not small, and takes a moment to compress.

@@ -69,7 +69,13 @@ impl EvaluationState {
 impl Evaluation {
     pub(super) fn new(policy: Arc<ExposurePolicy>, source: DatabaseSource) -> Self {
         let stores = Stores::new(&source.store_dir, &source.real_dir);
-        Self { policy, source, stores, root_memory: RootMemory::default(), state: EvaluationState::default() }
+        Self {
+            policy,
+            source,
+            stores,
+            root_memory: RootMemory::default(),
+            state: EvaluationState::default(),
+        }
     }
 
     /// The same from the beginning.
@@ -198,8 +204,9 @@ impl Evaluation {
             found = read();
         }
         // Those that were not read again are the same ones.
-        let is_same =
-            |(now, before): (&Arc<RootPaths>, &Arc<RootPaths>)| Arc::ptr_eq(now, before) || now == before;
+        let is_same = |(now, before): (&Arc<RootPaths>, &Arc<RootPaths>)| {
+            Arc::ptr_eq(now, before) || now == before
+        };
         if !has_moved && found.len() == before.len() && found.iter().zip(before).all(is_same) {
             return Ok(false);
         }

@@ -78,8 +78,9 @@ mod tests {
         let mut memory = RootMemory::default();
         let wanted = [roots.clone()];
         let mut read = || memory.read(&stores, &wanted).remove(0);
-        let names =
-            |root: &RootPaths| root.paths.iter().map(|path| path.name().to_owned()).collect::<Vec<_>>();
+        let names = |root: &RootPaths| {
+            root.paths.iter().map(|path| path.name().to_owned()).collect::<Vec<_>>()
+        };
         // What was changed in this second may be changed once more.
         thread::sleep(Duration::from_millis(1100));
         let first = read();
