@@ -66,7 +66,7 @@ impl Worth {
 /// Where samples are taken: all over the NAR, or all of one that is hardly longer than they are.
 fn ranges(len: u64) -> Vec<Range<u64>> {
     if len <= SAMPLES * SAMPLE_BYTES {
-        return vec![0..len];
+        return std::iter::once(0..len).collect();
     }
     let step = (len - SAMPLE_BYTES) / (SAMPLES - 1);
     (0..SAMPLES).map(|number| step * number..step * number + SAMPLE_BYTES).collect()
