@@ -153,7 +153,7 @@ fn thousands_of_cold_nars_delay_no_miss_no_narinfo_and_no_plain_nar() {
         let cold = [&small, &large].map(|path| name(&lab, path, Compression::Zstd));
         let asked: Vec<_> = (0..3000)
             .map(|number| {
-                let (cache, name) = (cache.clone(), cold[number % 2].clone());
+                let (cache, name) = (cache.clone(), cold[number % 2]);
                 tokio::spawn(async move { cache.nar(&name).await.unwrap().is_some() })
             })
             .collect();
@@ -186,7 +186,7 @@ async fn a_compression_that_all_have_left_makes_room_for_one_that_somebody_waits
         xz_level: 0,
         ..lab.cache()
     };
-    let cache = special(&lab, &[left.clone()], Nars::Endless, config);
+    let cache = special(&lab, std::slice::from_ref(&left), Nars::Endless, config);
     let ask =
         async |path: &StorePath| match cache.nar(&name(&lab, path, Compression::Xz)).await.unwrap()
         {
