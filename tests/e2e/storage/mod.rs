@@ -173,7 +173,7 @@ fn fields_that_nobody_knows_reach_the_client_within_a_bound() {
             ("Huge".into(), "x".repeat(8 << 10)),
             ("Another".into(), "three".into()),
         ],
-        ..NarInfo::for_path(&info, "nar.nar".into(), Compression::None, None, Vec::new())
+        ..NarInfo::for_path(info, "nar.nar".into(), Compression::None, None, Vec::new())
     };
     let text = narinfo.write(standard.store.store_dir());
     directory.write(narinfo_of(path).trim_start_matches('/'), text);
