@@ -3,4 +3,5 @@
 mod certificates;
 mod compressed;
 mod private;
+mod pushing;
 mod uncompressed;

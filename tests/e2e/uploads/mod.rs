@@ -1,8 +1,11 @@
 //! What clients push into a storage.
 
+mod address;
 mod clients;
 mod expect;
+mod mutations;
 mod objects;
+mod transport;
 
 use std::path::PathBuf;
 

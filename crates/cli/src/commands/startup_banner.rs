@@ -19,6 +19,7 @@ pub(super) fn hook(loaded: &Loaded, store: &StoreConfig) -> Arc<StartedHook> {
         absent: store.absent,
         has_keys: caches.all().any(|(_, cache)| !cache.signing.keys.is_empty()),
         needs_token: needs_token(&caches.default.access),
+        push_path: loaded.backends.push_path(),
     };
     Arc::new(move |urls, keys| {
         let substituter = public_url.clone().or_else(|| reachable(urls));
@@ -79,6 +80,8 @@ struct Banner {
     /// Whether keys are configured, though perhaps none of them can be used yet.
     has_keys: bool,
     needs_token: bool,
+    /// Where clients push, below the address of the cache, if they can.
+    push_path: Option<&'static str>,
 }
 
 impl Banner {
@@ -129,6 +132,12 @@ impl Banner {
         }
         let store_dir = &self.store_dir;
         text.push_str(&format!("\nCopying once:\n  nix copy --from {url} {store_dir}/…\n"));
+        if let Some(path) = self.push_path {
+            text.push_str(&format!(
+                "\nPushing, with the token of `rust-nix-serve token create NAME --allow read,push` in a netrc file:\n  \
+                 nix copy --to {url}{path} --netrc-file netrc {store_dir}/…\n"
+            ));
+        }
         if !self.has_keys {
             text.push_str(
                 "\nThis server signs nothing: clients accept a path only with the signature of a key that they already \
@@ -159,7 +168,23 @@ mod tests {
             absent: AbsentStore::Unavailable,
             has_keys,
             needs_token: false,
+            push_path: None,
         }
+    }
+
+    #[test]
+    fn a_cache_with_a_storage_shows_how_to_push() {
+        let said = |file: &str| {
+            let backends = crate::config::load_text(file).unwrap().backends;
+            let banner = Banner { push_path: backends.push_path(), ..banner(true) };
+            banner.text(&[], Some("https://cache.example.org"), &[])
+        };
+        let storage = "[storage]\nurl = \"file:///var/cache/binary\"\n";
+        let both = said(storage);
+        assert!(both.contains("nix copy --to https://cache.example.org/push --netrc"), "{both}");
+        let alone = said(&format!("{storage}[store]\nenabled = false\n"));
+        assert!(alone.contains("nix copy --to https://cache.example.org --netrc"), "{alone}");
+        assert!(!said("").contains("nix copy --to"));
     }
 
     #[test]

@@ -19,6 +19,13 @@ pub(crate) struct BackendsConfig {
     pub(crate) storage: Option<StorageConfig>,
 }
 
+impl BackendsConfig {
+    /// Where clients push, below the address of the cache, if they can.
+    pub(crate) fn push_path(&self) -> Option<&'static str> {
+        self.storage.as_ref().map(|_| if self.has_local_store { "/push" } else { "" })
+    }
+}
+
 /// A storage that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StorageConfig {

@@ -74,7 +74,7 @@ pub enum Resource {
 }
 
 /// The first segments below which, or as which, a cache has names, in the order of [`parse`].
-const FIRST_SEGMENTS: [&str; 13] = [
+const FIRST_SEGMENTS: [&str; 14] = [
     NAR,
     LOG,
     BUILD_TRACE,
@@ -88,6 +88,7 @@ const FIRST_SEGMENTS: [&str; 13] = [
     HEALTH,
     READYZ,
     METRICS,
+    PUSH,
 ];
 
 const NAR: &str = "nar";
@@ -103,6 +104,8 @@ const HEALTHZ: &str = "healthz";
 const HEALTH: &str = "health";
 const READYZ: &str = "readyz";
 const METRICS: &str = "metrics";
+/// Below it, a cache is as its pushers see it.
+const PUSH: &str = "push";
 const NAR_INFO_EXTENSION: &str = "narinfo";
 const LISTING_EXTENSION: &str = "ls";
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Below it, a cache is as its pushers see it.
-pub(super) const PUSH_PATH: &str = "/push";
+pub(crate) const PUSH_PATH: &str = "/push";
 
 /// Numbers the caches that were ever there, so that nothing that was rendered for one is sent for another.
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);

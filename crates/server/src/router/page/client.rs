@@ -59,6 +59,14 @@ impl ClientConfiguration<'_> {
         format!("machine {host} login NAME password TOKEN\n")
     }
 
+    /// The command that pushes one path.
+    pub(super) fn push(&self, push_url: &str, store_dir: &StoreDir) -> String {
+        format!(
+            "nix copy --to {push_url} --netrc-file netrc {}/<hash>-<name>\n",
+            store_dir.as_str()
+        )
+    }
+
     /// The command that fetches one path.
     pub(super) fn copy(&self, store_dir: &StoreDir) -> String {
         let mut text = format!("nix copy --from {} {}/<hash>-<name>", self.url, store_dir.as_str());

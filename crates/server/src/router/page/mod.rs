@@ -29,6 +29,8 @@ pub struct Page<'a> {
     pub keys_missing: bool,
     /// Whether clients need a token.
     pub needs_token: bool,
+    /// The address that clients push to, if they can.
+    pub push_url: Option<&'a str>,
 }
 
 /// The `Content-Security-Policy` of the page: its own style sheet, known by its hash, and nothing else.
@@ -144,6 +146,13 @@ impl Page<'_> {
                     ))
                 }
                 (example("For a single path", "Without changing any configuration, as root or as a user whom the Nix daemon trusts:", &client.copy(self.store_dir)))
+                @if let Some(push_url) = self.push_url {
+                    (example(
+                        "Push to it",
+                        "With a token that allows to push, in a netrc file (machine HOST login NAME password TOKEN):",
+                        &client.push(push_url, self.store_dir),
+                    ))
+                }
                 @if self.keys.is_empty() && !self.keys_missing {
                     p {
                         "This server adds no signature of its own. Clients take a path when it carries the "
@@ -175,8 +184,16 @@ mod tests {
 
     fn page(url: &str, keys: &[PublicKey], keys_missing: bool) -> String {
         let store_dir = StoreDir::default();
-        Page { url, store_dir: &store_dir, priority: 50, keys, keys_missing, needs_token: false }
-            .render()
+        Page {
+            url,
+            store_dir: &store_dir,
+            priority: 50,
+            keys,
+            keys_missing,
+            needs_token: false,
+            push_url: None,
+        }
+        .render()
     }
 
     #[test]
@@ -191,6 +208,7 @@ mod tests {
                 keys: &[],
                 keys_missing: false,
                 needs_token,
+                push_url: needs_token.then_some("https://cache.example.org:8443/team-a/push"),
             };
             page.render()
         };
@@ -200,6 +218,8 @@ mod tests {
             page(true)
         );
         assert!(!page(false).contains("netrc"), "{}", page(false));
+        let push = "nix copy --to https://cache.example.org:8443/team-a/push --netrc-file netrc";
+        assert!(page(true).contains(push) && !page(false).contains("nix copy --to"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     auth::{Permission, config::AccessConfig},
-    caches::cache::Cache,
+    caches::cache::{Cache, PUSH_PATH},
     connection::request_parts::RequestParts as _,
     life_cycle::state::State,
     response::{Answer, Caching, Entity},
@@ -22,6 +22,11 @@ pub(crate) fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer
     let is_secure = connection.scheme() == "https" || request.is_tls();
     let url = visited_url(public_url, is_secure, is_host_told(request).then(|| connection.host()));
     let url = format!("{url}{}", cache.path);
+    let push_url = match (&cache.push, &cache.uploads) {
+        (_, Some(_)) => Some(url.clone()),
+        (Some(_), None) => Some(format!("{url}{PUSH_PATH}")),
+        (None, None) => None,
+    };
     let signer = cache.signer();
     let page = Page {
         url: &url,
@@ -30,6 +35,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer
         keys: &signer.public_keys(),
         keys_missing: !signer.problems().is_empty(),
         needs_token: needs_token(&cache.config.access),
+        push_url: push_url.as_deref(),
     };
     let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(page.render()));
