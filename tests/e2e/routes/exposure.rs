@@ -259,7 +259,7 @@ fn what_cannot_be_known_is_exchanged_all_the_same_after_some_seconds() {
     server
         .wait_for_lines(1, Duration::from_secs(60), |line| line.contains("reloaded").then_some(()));
     assert_refusal(&server.get(&narinfo_of(&twins.shown.path)), 503);
-    assert_logged(&server, "not known yet what all caches show");
+    assert_logged(&server, "the policies of some caches are not evaluated yet");
 }
 
 #[test]
