@@ -85,8 +85,10 @@ impl Lab {
 fn of_path(server: &Server, path: &StorePath) -> Vec<Request> {
     let (narinfo, hash) = (narinfo_of(path), path.hash_part().to_string());
     let answer = server.get(&narinfo);
-    let nar = format!("/{}", crate::support::field(&answer, "URL").unwrap());
-    let plain = nar.strip_suffix(".zst").unwrap();
+    let url = format!("/{}", crate::support::field(&answer, "URL").unwrap());
+    // Packed contents are offered as they are, and can be had compressed all the same.
+    let plain = url.strip_suffix(".zst").unwrap_or(&url);
+    let nar = format!("{plain}.zst");
     let etag = answer.header("etag").unwrap();
     vec![
         Request::get(&narinfo),
