@@ -45,7 +45,8 @@ impl<T> Expect for T where
 /// Makes the service of a worker.
 pub(crate) fn service(state: &Arc<State>) -> impl Expect + use<> {
     let state = Arc::clone(state);
-    fn_service(move |request: Request| decide(request, Arc::clone(&state)))
+    // Every connection has room for this future, whether or not it ever uploads: boxed, that is a pointer.
+    fn_service(move |request: Request| Box::pin(decide(request, Arc::clone(&state))))
 }
 
 async fn decide(request: Request, state: Arc<State>) -> Result<Request, Response<BoxBody>> {
