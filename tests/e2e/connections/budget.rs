@@ -10,6 +10,7 @@ use h2::client::Builder;
 use rns_testing::{FixtureStore, Server, Tree, http};
 
 use crate::support::{
+    eventually,
     http2::{connect, get, run},
     nar_of, server,
     tls::speaking_tls,
@@ -128,4 +129,24 @@ fn large_listings_take_no_more_memory_than_they_may() {
         assert!(more < 100 << 20, "{} MiB more", more >> 20);
         drop((answers, driving));
     });
+}
+
+#[test]
+fn memory_of_large_answers_goes_back_to_the_system() {
+    let name = |index: usize| format!("{index:0>200}");
+    let files: BTreeMap<_, _> = (0..12_000).map(|index| (name(index), Tree::file(""))).collect();
+    let mut store = FixtureStore::new();
+    let path = store.add("many", Tree::directory(files));
+    let server = server().store(&store).start();
+    let listing = format!("/{}.ls", path.hash_part());
+    server.get(&listing).ok();
+    let before = server.resident_bytes();
+    thread::scope(|scope| {
+        for _ in 0..200 {
+            scope.spawn(|| _ = server.get(&listing).ok());
+        }
+    });
+    let peak = server.resident_bytes().saturating_sub(before);
+    assert!(peak > 24 << 20, "{} MiB at most: this shows nothing", peak >> 20);
+    eventually(|| server.resident_bytes().saturating_sub(before) < peak / 2);
 }

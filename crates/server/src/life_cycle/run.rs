@@ -9,7 +9,7 @@ use crate::{
         listen::{self, Bound, Purpose, WantedListener},
         tls::Certificate,
     },
-    jobs::idle_work,
+    jobs::{idle_work, memory_trim},
     life_cycle::{
         core_dumps,
         error::RunError,
@@ -92,6 +92,7 @@ async fn serve(
         // There is nothing, or no more.
         std::future::pending::<()>().await;
     });
+    let mut trimming = pin!(memory_trim::work(&state));
     let mut watchdog = pin!(systemd::watchdog(&heartbeats));
     loop {
         tokio::select! {
@@ -105,6 +106,7 @@ async fn serve(
             () = reloader.wait() => reloader.look(&status.text()),
             () = status.follow() => {}
             () = &mut idle_work => {}
+            never = &mut trimming => match never {},
             never = &mut watchdog => match never {},
         }
     }
