@@ -124,8 +124,14 @@ impl Shared {
             if request.line.contains("/nar/") && take_one(&self.cuts_left) {
                 budget.store(self.cut_after.cast_signed(), Ordering::SeqCst);
             }
+            let length = request.header("content-length").and_then(|length| length.parse().ok());
             self.requests.lock().unwrap().push(request);
             if to_server.write_all(&bytes).is_err() {
+                break;
+            }
+            // A client may send its body only when the server has asked for it.
+            let mut body = from_client.by_ref().take(length.unwrap_or(0));
+            if std::io::copy(&mut body, &mut to_server).is_err() {
                 break;
             }
         }
@@ -138,7 +144,7 @@ fn take_one(counter: &AtomicUsize) -> bool {
     counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
-/// The next request without a body, and its bytes; `None` at the end of the connection.
+/// The head of the next request, and its bytes; `None` at the end of the connection.
 fn read_request(client: &mut impl BufRead) -> Option<(Recorded, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut lines = Vec::new();
