@@ -43,7 +43,7 @@ impl<T: Chunks + ?Sized> Chunks for Box<T> {
     }
 }
 
-/// What a body goes on with; never nothing.
+/// The next bytes of a body; never empty.
 #[derive(Debug)]
 pub enum Piece {
     /// Bytes in memory.

@@ -1,4 +1,4 @@
-//! What can go wrong with a cache, by meaning.
+//! Errors of a cache, by meaning.
 
 use std::{io, path::Path};
 
@@ -13,9 +13,9 @@ pub enum CacheError {
     /// may succeed. The backend has told the operator when its state changed.
     #[error("{what}; {remedy}")]
     Unavailable {
-        /// What cannot be reached, and why.
+        /// The part that cannot be reached, and why.
         what: String,
-        /// What the operator can do.
+        /// The operator's remedy.
         remedy: &'static str,
     },
     /// An object that makes no sense: a database row, a stored narinfo, a log that cannot be unpacked. It is
@@ -24,7 +24,7 @@ pub enum CacheError {
     Invalid {
         /// Which object.
         object: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// A store path whose contents are not what was registered. The backend has told the operator.
@@ -35,16 +35,16 @@ pub enum CacheError {
         /// How it differs, and what the operator can do.
         why: String,
     },
-    /// What was there when it was asked for has been removed since.
+    /// It was removed after the question for it.
     #[error("{object} has been removed meanwhile")]
     Gone {
-        /// What was removed.
+        /// The removed object.
         object: String,
     },
     /// The operating system or the network refused something. Nobody has told the operator yet.
     #[error("cannot {doing} {object}: {source}")]
     Io {
-        /// What was tried: "open", "read", …
+        /// The operation: "open", "read", …
         doing: &'static str,
         /// On what: a file or an object's name.
         object: String,

@@ -12,9 +12,9 @@ pub type IdleWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where uploads to a cache go.
 pub struct Uploads {
-    /// What takes them.
+    /// The cache that takes them.
     pub target: Arc<dyn WritableCache>,
-    /// What pushers see: only what stays, and what need not be pushed.
+    /// The cache as pushers see it: paths that stay, and paths that need not be pushed.
     pub view: Arc<dyn BinaryCache>,
     /// Whether the cache consists of nothing else, so that its readers see just what pushers see.
     pub is_whole: bool,
@@ -23,19 +23,19 @@ pub struct Uploads {
 /// Builds the named caches of a configuration out of backends, at the start and at each reload.
 pub trait CacheFactory: Send + Sync {
     /// The cache with this name in the configuration (the default one has none), which shows what the policy exposes.
-    /// What it shows is found out from now on; see [`BinaryCache::settled`].
+    /// Its policy is evaluated from now on; see [`BinaryCache::settled`].
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
 
-    /// Where uploads to the cache with this name go. Those who see only some names of the policy see only these in what
+    /// The target of uploads to the cache with this name. Clients that see only some names see only these in what
     /// is stored. `None`: it takes none.
     fn uploads(&self, _name: Option<&str>, _expose: &ExposurePolicy) -> Option<Uploads> {
         None
     }
 
-    /// What all caches of this factory count together, without what belongs to one of them.
+    /// Counters that all caches of this factory share.
     fn stats(&self) -> BackendStats;
 
-    /// What is done while nothing else is to be done. `None`: nothing.
+    /// Work for times without requests. `None`: there is none.
     fn idle_work(&self, _is_busy: Arc<IsBusy>) -> Option<IdleWork> {
         None
     }

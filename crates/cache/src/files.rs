@@ -6,7 +6,7 @@ use rns_formats::StorePath;
 
 use crate::Blob;
 
-/// What is at a place inside a store path.
+/// A file or directory inside a store path.
 pub enum Served {
     /// A regular file.
     File(ServedFile),
@@ -32,7 +32,7 @@ pub struct ServedDirectory {
     pub etag: String,
     /// The regular file `index.html` in it.
     pub index: Option<ServedFile>,
-    /// What is in it, by name; empty where there is an index, which is shown instead.
+    /// Its entries, by name; empty where there is an index, which is shown instead.
     pub entries: Vec<DirectoryEntry>,
     /// Whether it has more entries than are listed.
     pub truncated: bool,
@@ -43,13 +43,13 @@ pub struct ServedDirectory {
 pub struct DirectoryEntry {
     /// Its name, not necessarily UTF-8.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryKind,
     /// Length in bytes of a regular file; 0 for others.
     pub size: u64,
 }
 
-/// What an entry of a directory is. Others than these are not listed.
+/// The kind of a directory entry. Other kinds are not listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A directory.

@@ -1,4 +1,4 @@
-//! What any binary cache can be asked and told, apart from who keeps it.
+//! The questions and orders of any binary cache, whichever backend keeps it.
 //!
 //! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
 //! - `record`, `documents`, `files`: what a cache answers

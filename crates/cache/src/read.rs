@@ -1,4 +1,4 @@
-//! What a binary cache can be asked.
+//! The questions that a binary cache answers.
 
 use rns_formats::{
     BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, NarName, Realisation, ServePath,
@@ -29,12 +29,12 @@ pub trait BinaryCache: Send + Sync {
     /// The logical store directory of all its paths.
     fn store_dir(&self) -> &StoreDir;
 
-    /// What is known of a path at once. Never waits: it is called on event loops for each request.
+    /// Whether a path is there, from memory. Never waits: it is called on event loops for each request.
     fn peek(&self, _hash: &HashPart) -> Peek {
         Peek::Unknown
     }
 
-    /// What is on record of the path with this hash part.
+    /// The record of the path with this hash part.
     ///
     /// # Errors
     /// When the cache cannot say.
@@ -71,7 +71,7 @@ pub trait BinaryCache: Send + Sync {
     /// As [`Self::path_info`].
     async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError>;
 
-    /// What an output of a derivation was built to, as Nix 2.35 exchanges it.
+    /// The store path that an output of a derivation was built to, as Nix 2.35 exchanges it.
     ///
     /// # Errors
     /// As [`Self::path_info`].
@@ -87,13 +87,13 @@ pub trait BinaryCache: Send + Sync {
     /// As [`Self::path_info`].
     async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError>;
 
-    /// What is at `path` inside the store path with this hash part; `None` also where single files cannot be had.
+    /// The file or directory at `path` inside a store path; `None` also where single files cannot be had.
     ///
     /// # Errors
     /// As [`Self::path_info`].
     async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, CacheError>;
 
-    /// What keeps the cache from answering truthfully now; empty when it can.
+    /// Reasons why the cache cannot answer truthfully now; empty when it can.
     async fn readiness(&self) -> Vec<NotReady>;
 
     /// Waits until it is known what the cache shows; later changes do not make it wait again.
@@ -104,7 +104,7 @@ pub trait BinaryCache: Send + Sync {
         Ok(())
     }
 
-    /// What is counted.
+    /// The counters.
     fn stats(&self) -> BackendStats {
         BackendStats::default()
     }

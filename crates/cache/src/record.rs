@@ -1,10 +1,10 @@
-//! What a cache has on record of a store path.
+//! The record that a cache has of a store path.
 
 use std::sync::Arc;
 
 use rns_formats::{Compression, Hash, PathInfo, Sha256Digest};
 
-/// What is on record of a store path.
+/// The record of a store path.
 #[derive(Clone, Debug)]
 pub struct PathRecord {
     /// The path itself, with the signatures that are stored. `nar_size` is never 0.
@@ -67,7 +67,7 @@ impl Freshness {
     }
 }
 
-/// What a cache knows of a path without waiting.
+/// The answer that a cache has in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peek {
     /// It is there, and its record is that of this state, or was within the last second.

@@ -1,4 +1,4 @@
-//! What a cache counts, for metrics, and what keeps it from answering.
+//! Counters of a cache, for metrics, and reasons why it cannot answer.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct BackendStats {
     pub unrooted: Vec<(&'static str, u64)>,
     /// Compressed NARs.
     pub nar_cache: NarCacheStats,
-    /// What a policy shows, where there is one.
+    /// The size of the exposed set, where there is a policy.
     pub exposure: Option<ExposureStats>,
 }
 
@@ -63,7 +63,7 @@ pub struct ExposureStats {
     pub evaluations: u64,
 }
 
-/// What keeps a cache from answering truthfully.
+/// A reason why a cache cannot answer truthfully.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// The store or storage cannot be read.

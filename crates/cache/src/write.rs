@@ -1,4 +1,4 @@
-//! What a binary cache can be told.
+//! The orders that a binary cache takes.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -130,7 +130,7 @@ pub struct Pusher {
     pub address: Option<String>,
 }
 
-/// What was found out about an uploaded NAR while it was taken.
+/// Hashes and lengths of an uploaded NAR, computed while it streamed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedNar {
     /// SHA-256 of the NAR.
@@ -143,7 +143,7 @@ pub struct VerifiedNar {
     pub file_size: u64,
 }
 
-/// What became of a narinfo.
+/// The result of publishing a narinfo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// The path is visible now and was not before.
@@ -162,9 +162,9 @@ pub enum PublishError {
     /// It is not in the form that its name promises: no NAR, no narinfo, wrong compression.
     #[error("{object} is malformed: {why}")]
     Malformed {
-        /// What was uploaded.
+        /// The uploaded object.
         object: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
     },
     /// The bytes are not those that name or narinfo announce.
@@ -172,15 +172,15 @@ pub enum PublishError {
     Mismatch {
         /// Which hash or length of what.
         object: String,
-        /// What was announced.
+        /// The announced value.
         expected: String,
-        /// What was found.
+        /// The value found.
         found: String,
     },
     /// It is larger than this cache takes, packed or unpacked.
     #[error("{object} has more than {limit} bytes")]
     TooLarge {
-        /// What was uploaded.
+        /// The uploaded object.
         object: String,
         /// The most that is taken.
         limit: u64,
@@ -209,7 +209,7 @@ pub enum PublishError {
     /// Something else is stored under this name, and stays.
     #[error("{object} is stored with other contents")]
     Conflict {
-        /// What is stored.
+        /// The stored object.
         object: String,
     },
     /// The place where it would be stored is full.

@@ -1,4 +1,4 @@
-//! What others change while the cache is served.
+//! Changes by others while the cache is served.
 
 use std::time::Duration;
 

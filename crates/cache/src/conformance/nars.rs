@@ -116,7 +116,7 @@ pub(super) async fn every_range_is_a_part_of_the_whole(
     }
 }
 
-/// What was built anew since the client asked is another NAR.
+/// A path that was rebuilt since the client asked has another NAR.
 pub(super) async fn a_name_of_another_nar_is_no_name(cache: &dyn BinaryCache, specimen: &Specimen) {
     for compression in [Compression::None, Compression::Xz, Compression::Zstd] {
         let other = NarName::new(specimen.hash(), Sha256Digest::of(b"another"), compression);

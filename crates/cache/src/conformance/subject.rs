@@ -1,4 +1,4 @@
-//! What is tested.
+//! The cache under test, and the paths in it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub trait Subject: Send {
     /// The cache.
     fn cache(&self) -> Arc<dyn BinaryCache>;
 
-    /// What is in it: at least three paths, one that refers to another, one with a NAR of more than 512 KiB.
+    /// Its paths: at least three, one that refers to another, one with a NAR of more than 512 KiB.
     fn specimens(&self) -> Vec<Specimen>;
 
     /// Adds a path, in the way in which another program would, and says which.
@@ -35,7 +35,7 @@ pub trait Subject: Send {
 /// A path and its NAR.
 #[derive(Clone, Debug)]
 pub struct Specimen {
-    /// What is registered of it. Neither registration time nor `ultimate` need come back.
+    /// Its registered facts. A backend need not return registration time and `ultimate`.
     pub info: PathInfo,
     /// Its NAR.
     pub nar: Bytes,

@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// What the definition says, without any cleverness.
+    /// The definition, carried out literally.
     fn naive(pattern: &[u8], name: &[u8]) -> bool {
         match pattern.split_first() {
             None => name.is_empty(),

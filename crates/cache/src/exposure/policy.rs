@@ -1,4 +1,4 @@
-//! What a view of the store is meant to show.
+//! The policy that says which paths a cache shows.
 
 use std::path::PathBuf;
 
