@@ -1,16 +1,17 @@
 //! Everything is killed at random moments while clients push: servers, the bucket, the database, the clients themselves.
 //!
-//! `RNS_KILL_ROUNDS=200 cargo nextest run kills` is the long form; `RNS_KILL_SEED` repeats a run's choices.
+//! `RNS_KILL_ROUNDS=200 cargo nextest run -p rust-nix-serve kills` is the long form; `RNS_KILL_SEED` repeats a run's choices.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
@@ -226,39 +227,97 @@ fn get(address: SocketAddr, target: &str) -> (u16, Vec<u8>) {
     exchange(address, &head, b"", None).unwrap_or_else(|| panic!("GET {target}: no answer"))
 }
 
+/// How the file of a narinfo or NAR is known again: inode, length, time in nanoseconds.
+type Stamp = (u64, u64, i64);
+
+fn stamp(world: &World, key: &str) -> Stamp {
+    let found = fs::metadata(world.bucket.directory().join(key));
+    let found = found.unwrap_or_else(|error| panic!("{key} is visible: {error}"));
+    (found.ino(), found.len(), found.mtime() * 1_000_000_000 + found.mtime_nsec())
+}
+
+/// A visible path that was downloaded, and the files that it was then.
+struct Downloaded {
+    url: String,
+    narinfo: Stamp,
+    nar: Stamp,
+}
+
+/// Visible paths by their hash parts. A round downloads what has changed since the one before: all of it each time would make
+/// the two-hundredth round a hundred times as long as the first.
+type Checked = BTreeMap<String, Downloaded>;
+
 /// Every visible path downloads and is what it says; every path that it refers to is visible.
-fn check(world: &World, acknowledged: &[NarInfo]) {
+fn check(world: &World, acknowledged: &[NarInfo], checked: &mut Checked) {
     let addresses = world.addresses();
     assert_eq!(addresses.len(), REPLICAS);
-    let mut visible = BTreeMap::new();
+    let mut visible = BTreeSet::new();
     for entry in fs::read_dir(world.bucket.directory()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if let Some(hash) = name.strip_suffix(".narinfo").filter(|hash| hash.len() == 32) {
-            visible.insert(hash.to_owned(), name);
+            visible.insert(hash.to_owned());
         }
     }
     for narinfo in acknowledged {
         let hash = narinfo.store_path.hash_part().to_string();
-        assert!(visible.contains_key(&hash), "{} was acknowledged", narinfo.store_path);
+        assert!(visible.contains(&hash), "{} was acknowledged", narinfo.store_path);
     }
-    for (number, name) in visible.values().enumerate() {
-        let address = addresses[number % REPLICAS];
-        let (status, text) = get(address, &format!("/{name}"));
-        assert_eq!(status, 200, "{name}");
-        let text = String::from_utf8(text).unwrap();
-        let narinfo = NarInfo::parse(&text, &StoreDir::default()).unwrap();
-        assert!(!narinfo.signatures.is_empty(), "{text}");
-        for reference in &narinfo.references {
-            assert!(visible.contains_key(&reference.hash_part().to_string()), "{text}");
+    for hash in checked.keys() {
+        assert!(visible.contains(hash), "{hash} was visible");
+    }
+    let changed = visible.iter().filter(|hash| {
+        checked.get(*hash).is_none_or(|known| {
+            let narinfo = stamp(world, &format!("{hash}.narinfo"));
+            narinfo != known.narinfo || stamp(world, &known.url) != known.nar
+        })
+    });
+    let changed: Vec<_> = changed.cloned().collect();
+    let next = AtomicUsize::new(0);
+    let download_some = || {
+        let mut downloaded = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Relaxed);
+            let Some(hash) = changed.get(number) else { return downloaded };
+            let address = addresses[number % REPLICAS];
+            downloaded.push((hash.clone(), download(world, address, hash, &visible)));
         }
-        let (status, file) = get(address, &format!("/{}", narinfo.url));
-        assert_eq!(status, 200, "{text}");
-        let nar = match narinfo.compression {
-            Compression::Zstd => zstd::decode_all(&file[..]).unwrap(),
-            _ => file,
-        };
-        assert!(Sha256Digest::of(&nar) == narinfo.nar_hash, "{text}");
+    };
+    let downloaded: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..REPLICAS).map(|_| scope.spawn(download_some)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    for (hash, new) in downloaded {
+        let known = checked.get(&hash);
+        assert!(known.is_none_or(|known| known.url == new.url), "{hash} has another NAR now");
+        checked.insert(hash, new);
     }
+}
+
+fn download(
+    world: &World,
+    address: SocketAddr,
+    hash: &str,
+    visible: &BTreeSet<String>,
+) -> Downloaded {
+    let name = format!("{hash}.narinfo");
+    let stamp_of_narinfo = stamp(world, &name);
+    let (status, text) = get(address, &format!("/{name}"));
+    assert_eq!(status, 200, "{name}");
+    let text = String::from_utf8(text).unwrap();
+    let narinfo = NarInfo::parse(&text, &StoreDir::default()).unwrap();
+    assert!(!narinfo.signatures.is_empty(), "{text}");
+    for reference in &narinfo.references {
+        assert!(visible.contains(&reference.hash_part().to_string()), "{text}");
+    }
+    let stamp_of_nar = stamp(world, &narinfo.url);
+    let (status, file) = get(address, &format!("/{}", narinfo.url));
+    assert_eq!(status, 200, "{text}");
+    let nar = match narinfo.compression {
+        Compression::Zstd => zstd::decode_all(&file[..]).unwrap(),
+        _ => file,
+    };
+    assert!(Sha256Digest::of(&nar) == narinfo.nar_hash, "{text}");
+    Downloaded { url: narinfo.url, narinfo: stamp_of_narinfo, nar: stamp_of_nar }
 }
 
 #[test]
@@ -278,7 +337,9 @@ fn nothing_is_half_visible_and_nothing_acknowledged_is_lost_when_everything_is_k
     let mut world = World { bucket, database, replicas, credentials, tokens };
     (0..REPLICAS).for_each(|index| world.start_replica(index));
     let acknowledged = Mutex::new(Vec::new());
+    let mut checked = Checked::new();
     for round in 0..rounds {
+        let start = Instant::now();
         let addresses = Mutex::new(world.addresses());
         let clients = Clients { token: &token, addresses: &addresses, acknowledged: &acknowledged };
         let is_done = AtomicBool::new(false);
@@ -302,6 +363,7 @@ fn nothing_is_half_visible_and_nothing_acknowledged_is_lost_when_everything_is_k
             killing.join().unwrap();
             results.into_iter().for_each(|result| result.unwrap());
         });
-        check(&world, &acknowledged.lock().unwrap());
+        check(&world, &acknowledged.lock().unwrap(), &mut checked);
+        eprintln!("round {}: {} paths, {:?}", round + 1, checked.len(), start.elapsed());
     }
 }
