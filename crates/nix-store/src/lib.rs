@@ -9,6 +9,7 @@ mod db;
 mod exposure;
 mod factory;
 mod file_io;
+mod local_store;
 mod nar;
 mod nar_cache;
 mod questions;
@@ -17,10 +18,10 @@ mod store;
 pub use config::{AbsentStore, StoreConfig, Verify};
 pub use exposure::{ExposedCache, Exposures};
 pub use factory::LocalCaches;
+pub use local_store::LocalStore;
 pub use nar::Nar;
 pub use nar_cache::{
     Codec, Compressed, CompressedCache, CompressedFile, Finished, GrowingNar, NarCache,
     NarCacheConfig, Prewarm, Warmed,
 };
 use rns_cache::{CacheError, Chunks};
-pub use store::LocalStore;

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use super::exposed_paths::ExposedPaths;
 use crate::{
     LocalStore, Nar,
-    questions::{debug_info, derivation_of, listing_of},
-    store::{hash_key::key, record},
+    questions::{debug_info, derivation_of, listing_of, nar_answer, record},
+    store::hash_key::key,
 };
 
 /// How long a question for readiness waits for an evaluation that is running.
@@ -101,7 +101,7 @@ impl ExposedCache {
     /// `Unavailable` while the database cannot be read.
     pub(crate) async fn exposed_paths(&self) -> Result<Option<Vec<HashPart>>, CacheError> {
         let Some(snapshot) = self.paths.snapshot() else { return Ok(None) };
-        self.store.paths_of(snapshot.set.rows().collect()).await.map(Some)
+        self.store.questions().registered.of_rows(snapshot.set.rows().collect()).await.map(Some)
     }
 
     /// Exposed paths whose NAR has this hash: the latest, up to 32. See [`LocalStore::find_nar`].
@@ -109,16 +109,16 @@ impl ExposedCache {
     /// # Errors
     /// `Unavailable` while the database cannot be read.
     pub async fn find_nar(&self, nar_hash: &Sha256Digest) -> Result<Vec<HashPart>, CacheError> {
-        let (store, nar_hash) = (&self.store, *nar_hash);
-        let (asked_index, asked) = (store.asked_nar_hashes(), self.paths.asked());
-        let found = store.indexed_nar(nar_hash, self.rows()?).await?;
+        let (index, nar_hash) = (&self.store.questions().nar_hashes, *nar_hash);
+        let (asked_index, asked) = (index.asked(), self.paths.asked());
+        let found = index.indexed(nar_hash, self.rows()?).await?;
         let found = self.signed(found).await?;
         if !found.is_empty() {
             return Ok(found);
         }
-        store.extend_nar_hashes(asked_index).await?;
+        index.extend(asked_index).await?;
         self.refresh(asked).await?;
-        let found = store.indexed_or_searched_nar(nar_hash, self.rows()?).await?;
+        let found = index.indexed_or_searched(nar_hash, self.rows()?).await?;
         self.signed(found).await
     }
 
@@ -129,7 +129,7 @@ impl ExposedCache {
     ) -> Result<Option<Nar>, CacheError> {
         match self.known_row(hash).await? {
             Some(known) if expected.is_none_or(|expected| expected == known.row.info.nar_hash) => {
-                self.store.open_nar(&known.row).await
+                self.store.questions().nars.open(&known.row).await
             }
             _ => Ok(None),
         }
@@ -148,8 +148,9 @@ impl ExposedCache {
     }
 
     async fn indexed_debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        for path in self.store.paths_with_debug_file(id, self.rows()?).await? {
-            if self.store.has_debug_file(&path, id).await?
+        let debug_files = &self.store.questions().debug_files;
+        for path in debug_files.paths_with(id, self.rows()?).await? {
+            if debug_files.has_file(&path, id).await?
                 && let Some(known) = self.known_path(path.hash_part()).await?
             {
                 return Ok(Some(debug_info(id, &known.row.info)));
@@ -184,7 +185,7 @@ impl BinaryCache for ExposedCache {
         };
         for hash in paths {
             if let Some(nar) = self.nar_of(hash, expected).await? {
-                return Ok(Some(self.store.answer(nar)));
+                return Ok(Some(nar_answer(&self.store.questions().nars, nar)));
             }
         }
         Ok(None)
@@ -202,7 +203,7 @@ impl BinaryCache for ExposedCache {
         let by_hash = match name.hash_part() {
             Some(hash) => match self.known_path(hash).await? {
                 Some(known) => derivation_of(&known.row.info),
-                None => self.store.derivations_with_log(hash).await?,
+                None => self.store.questions().logs.derivations_with_hash_part(hash).await?,
             },
             None => Vec::new(),
         };
@@ -212,14 +213,14 @@ impl BinaryCache for ExposedCache {
                 derivations.push(derivation.clone());
             }
         }
-        self.store.log_of(derivations).await
+        self.store.questions().logs.of_derivations(derivations).await
     }
 
     async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
         let asked = self.paths.asked();
         // Until it is known what is exposed, a missing realisation must look like any other.
         drop(self.rows()?);
-        let row = self.store.realisation_row(id).await?;
+        let row = self.store.questions().realisations.row(id).await?;
         let mut is_exposed = false;
         if let Some(row) = &row {
             is_exposed = row.paths.iter().copied().all(self.rows()?);
@@ -231,7 +232,7 @@ impl BinaryCache for ExposedCache {
         if !row.paths.iter().copied().all(self.rows()?) {
             return Ok(None);
         }
-        let found = self.store.parse_realisation(id, &row)?;
+        let found = self.store.questions().realisations.parse(id, &row)?;
         if self.needs_signatures() {
             let dependencies = found.dependent_realisations.values();
             for path in dependencies.chain([&found.out_path]) {
@@ -263,18 +264,20 @@ impl BinaryCache for ExposedCache {
     }
 
     async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        let (asked_index, asked) = (self.store.asked_debug_files(), self.paths.asked());
+        let (asked_index, asked) = (self.store.questions().debug_files.asked(), self.paths.asked());
         if let Some(found) = self.indexed_debug_info(id).await? {
             return Ok(Some(found));
         }
-        self.store.extend_debug_files(asked_index).await?;
+        self.store.questions().debug_files.extend(asked_index).await?;
         self.refresh(asked).await?;
         self.indexed_debug_info(id).await
     }
 
     async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, CacheError> {
         match self.known_path(hash).await? {
-            Some(known) => self.store.file_in(Arc::clone(&known.row.info), path).await,
+            Some(known) => {
+                self.store.questions().files.find(Arc::clone(&known.row.info), path).await
+            }
             None => Ok(None),
         }
     }

@@ -27,18 +27,20 @@ impl ExposedCache {
         &self,
         hash: HashPart,
     ) -> Result<Option<VersionedRow>, CacheError> {
-        let (store, paths) = (&self.store, &self.paths);
-        let is_shown = self.is_shown(hash, store.generation(), paths.asked()).await?;
-        store.shared().presence.ensure().await?;
+        let (store, paths) = (self.store.questions(), &self.paths);
+        let is_shown = self.is_shown(hash, store.rows.generation(), paths.asked()).await?;
+        store.parts.presence.ensure().await?;
         if !is_shown {
             return Ok(None);
         }
         for attempt in 0..MAX_ATTEMPTS {
             // The epoch is read before the row: see `Self::peek_row`.
             let (asked, epoch) = (paths.asked(), paths.epoch());
-            let Some(known) = store.any_row(hash).await? else { return Ok(None) };
+            let Some(known) = store.rows.get_of_present_store(hash).await? else {
+                return Ok(None);
+            };
             if paths.admits(&known.row) {
-                if !paths.is_signed(&store.shared().database, &known.row).await? {
+                if !paths.is_signed(&store.parts.database, &known.row).await? {
                     return Ok(None);
                 }
                 let freshness = known.freshness.under_policy(epoch);
@@ -67,7 +69,7 @@ impl ExposedCache {
         hash: HashPart,
     ) -> Result<Option<VersionedRow>, CacheError> {
         match self.known_row(hash).await? {
-            Some(known) => self.store.with_size(known).await,
+            Some(known) => self.store.questions().paths.with_size(known).await,
             None => Ok(None),
         }
     }
@@ -90,13 +92,13 @@ impl ExposedCache {
 
     /// The row without a deriver that is hidden: that is the one thing about a path that no signature covers.
     async fn without_hidden_deriver(&self, row: Arc<PathRow>) -> Result<Arc<PathRow>, CacheError> {
-        let (store, paths) = (&self.store, &self.paths);
+        let (store, paths) = (self.store.questions(), &self.paths);
         let Some(deriver) = &row.info.deriver else { return Ok(row) };
         let mut is_exposed = paths.exposes(key(&deriver.hash_part())) == Some(true);
         if is_exposed && self.needs_signatures() {
-            is_exposed = match store.any_row(deriver.hash_part()).await? {
+            is_exposed = match store.rows.get_of_present_store(deriver.hash_part()).await? {
                 Some(known) if paths.admits(&known.row) => {
-                    paths.is_signed(&store.shared().database, &known.row).await?
+                    paths.is_signed(&store.parts.database, &known.row).await?
                 }
                 _ => false,
             };
@@ -112,7 +114,7 @@ impl ExposedCache {
     /// Brings the set up to date, so that it is of a moment after the question was asked. To be called before a miss is
     /// answered.
     pub(super) async fn refresh(&self, asked: EvaluationRound) -> Result<(), CacheError> {
-        self.paths.refresh(self.store.generation(), asked).await
+        self.paths.refresh(self.store.questions().rows.generation(), asked).await
     }
 
     /// Tells which rows are exposed now.
@@ -136,8 +138,8 @@ impl ExposedCache {
     /// The answer that needs no waiting. A hit is of the snapshot from before the row was looked at: a narinfo that was
     /// rendered under another one may leave out less than is hidden now.
     pub(super) fn peek_row(&self, hash: &HashPart) -> Peek {
-        let (store, paths) = (&self.store, &self.paths);
-        let generation = store.generation();
+        let (rows, paths) = (&self.store.questions().rows, &self.paths);
+        let generation = rows.generation();
         let epoch = paths.epoch();
         match paths.exposes(key(hash)) {
             None => return Peek::Unknown,
@@ -145,7 +147,7 @@ impl ExposedCache {
             Some(false) => return Peek::Unknown,
             Some(true) => {}
         }
-        match store.recent_row(hash, generation) {
+        match rows.recent(hash, generation) {
             Remembered::Hit(known)
                 if known.row.info.nar_size != 0
                     && paths.admits(&known.row)

@@ -49,13 +49,13 @@ pub(super) struct DatabaseSource {
 impl DatabaseSource {
     /// The source of this store.
     pub(super) fn of(store: &LocalStore) -> Self {
-        let shared = store.shared();
+        let parts = &store.questions().parts;
         Self {
-            database: shared.database.clone(),
-            file: shared.config.database.clone(),
-            store_dir: shared.config.store_dir.clone(),
-            real_dir: shared.config.real_dir.clone(),
-            limit: shared.config.index_entries,
+            database: parts.database.clone(),
+            file: parts.config.database.clone(),
+            store_dir: parts.config.store_dir.clone(),
+            real_dir: parts.config.real_dir.clone(),
+            limit: parts.config.index_entries,
         }
     }
 }

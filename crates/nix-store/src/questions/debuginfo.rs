@@ -16,11 +16,15 @@ use rusqlite::{Connection, OptionalExtension as _};
 use rustix::fs::{self, Dir, FileType, Mode, OFlags};
 use tokio::task::spawn_blocking;
 
+use super::path_infos::PathInfos;
 use crate::{
-    CacheError, LocalStore,
+    CacheError,
     file_io::resolve_beneath::is_absent,
     nar::{DIRECTORY, FILE, open_beneath},
-    store::index::IndexRound,
+    store::{
+        StoreParts,
+        index::{IndexRound, LazyIndex},
+    },
 };
 
 /// Where debug information is in a path, without the name.
@@ -34,7 +38,19 @@ const PATHS: &str =
 
 const ROW: &str = "select path from ValidPaths where id = ?1";
 
-impl LocalStore {
+/// The files with debug information of all paths.
+pub(crate) struct DebugFiles {
+    parts: Arc<StoreParts>,
+    paths: PathInfos,
+    index: LazyIndex,
+}
+
+impl DebugFiles {
+    pub(crate) fn new(parts: &Arc<StoreParts>, paths: PathInfos) -> Self {
+        let index = LazyIndex::new("debug information", parts.config.index_entries);
+        Self { parts: Arc::clone(parts), paths, index }
+    }
+
     /// The debug information with this build id, in the latest path that has it. `None` when no valid path
     /// has it.
     ///
@@ -43,19 +59,19 @@ impl LocalStore {
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.
-    pub async fn debuginfo(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        let asked = self.asked_debug_files();
-        if let Some(found) = self.indexed_debuginfo(id).await? {
+    pub(crate) async fn find(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
+        let asked = self.asked();
+        if let Some(found) = self.indexed(id).await? {
             return Ok(Some(found));
         }
-        self.extend_debug_files(asked).await?;
-        self.indexed_debuginfo(id).await
+        self.extend(asked).await?;
+        self.indexed(id).await
     }
 
-    async fn indexed_debuginfo(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        for path in self.paths_with_debug_file(id, |_| true).await? {
-            if self.has_debug_file(&path, id).await?
-                && let Some(info) = self.path_info(path.hash_part()).await?
+    async fn indexed(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
+        for path in self.paths_with(id, |_| true).await? {
+            if self.has_file(&path, id).await?
+                && let Some(info) = self.paths.get(path.hash_part()).await?
             {
                 return Ok(Some(debug_info(id, &info)));
             }
@@ -64,29 +80,26 @@ impl LocalStore {
     }
 
     /// To be called before the first look into the index of debug information.
-    pub(crate) fn asked_debug_files(&self) -> IndexRound {
-        self.shared().debug_files.asked()
+    pub(crate) fn asked(&self) -> IndexRound {
+        self.index.asked()
     }
 
     /// Makes sure that the index of debug information knows all paths from before the question was asked.
-    pub(crate) async fn extend_debug_files(&self, asked: IndexRound) -> Result<(), CacheError> {
-        let shared = self.shared();
-        let (real_dir, store_dir) =
-            (shared.config.real_dir.clone(), shared.config.store_dir.clone());
-        let entries = move |rows| entries(&real_dir, &store_dir, rows);
-        let (index, database) = (&shared.debug_files, &shared.database);
-        index.extend(asked, database, &shared.config.database, PATHS, entries).await
+    pub(crate) async fn extend(&self, asked: IndexRound) -> Result<(), CacheError> {
+        let parts = Arc::clone(&self.parts);
+        let entries = move |rows| entries(&parts.config.real_dir, parts.store_dir(), rows);
+        let (database, file) = (&self.parts.database, &self.parts.config.database);
+        self.index.extend(asked, database, file, PATHS, entries).await
     }
 
     /// The paths of the index that may have this debug information, among the rows that are shown.
-    pub(crate) async fn paths_with_debug_file(
+    pub(crate) async fn paths_with(
         &self,
         id: &BuildId,
         is_shown: impl Fn(i64) -> bool + Send,
     ) -> Result<Vec<StorePath>, CacheError> {
-        let shared = self.shared();
-        let store_dir = shared.config.store_dir.clone();
-        let rows = shared.debug_files.rows(key(id), MAX_PATHS, is_shown);
+        let store_dir = self.parts.store_dir().clone();
+        let rows = self.index.rows(key(id), MAX_PATHS, is_shown);
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -100,17 +113,17 @@ impl LocalStore {
             }
             Ok(paths)
         };
-        Ok(shared.database.ask(question).await?.unwrap_or_default())
+        Ok(self.parts.database.ask(question).await?.unwrap_or_default())
     }
 
     /// Whether the file with this debug information is in a path.
-    pub(crate) async fn has_debug_file(
+    pub(crate) async fn has_file(
         &self,
         path: &StorePath,
         id: &BuildId,
     ) -> Result<bool, CacheError> {
-        let (shared, file) = (Arc::clone(self.shared()), format!("{path}/{}", member(id)));
-        let is_there = spawn_blocking(move || is_file(&shared.config.real_dir, &file));
+        let (parts, file) = (Arc::clone(&self.parts), format!("{path}/{}", member(id)));
+        let is_there = spawn_blocking(move || is_file(&parts.config.real_dir, &file));
         is_there.await.map_err(|_| CacheError::ShuttingDown)?
     }
 }

@@ -1,26 +1,15 @@
 //! Listings: the files of a NAR and their offsets.
 
 use rns_cache::Listing;
-use rns_formats::{HashPart, NarListing};
+use rns_formats::NarListing;
 use tokio::task::spawn_blocking;
 
-use crate::{CacheError, LocalStore, Nar};
+use crate::{CacheError, Nar};
 
-impl LocalStore {
-    /// The listing of the path with this hash part. `None` when there is no such path, and when one of
-    /// its file names or link targets is not UTF-8, which JSON cannot hold.
-    ///
-    /// # Errors
-    /// As [`Self::nar`].
-    pub async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
-        match self.nar(hash, None).await? {
-            Some(nar) => listing_of(nar).await,
-            None => Ok(None),
-        }
-    }
-}
-
-/// The listing of a NAR.
+/// The listing of a NAR. `None` when one of its file names or link targets is not UTF-8, which JSON cannot hold.
+///
+/// # Errors
+/// `ShuttingDown` only.
 pub(crate) async fn listing_of(nar: Nar) -> Result<Option<Listing>, CacheError> {
     let written = spawn_blocking(move || {
         let info = nar.info();

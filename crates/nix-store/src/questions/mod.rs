@@ -1,11 +1,35 @@
-//! The questions that take more than a row: one file each.
+//! The questions that a store answers: one struct each. They share [`crate::store::StoreParts`].
+//!
+//! - `row_reader`: the row of a hash part, by the database; `rows`: the same with a memory in front
+//! - `nars`: opening and reading NARs, through `nar_files`; `nar_blob`: as the
+//!   trait hands them out; `path_infos`: rows with their sizes
+//! - `nar_index`, `debuginfo`: indexes over all paths, made at the first question
+//! - `listing`, `log`, `realisation`, `files`, `registered`
 
 mod debuginfo;
 mod files;
 mod listing;
 mod log;
+mod nar_blob;
+mod nar_files;
 mod nar_index;
+mod nars;
+mod path_infos;
 mod realisation;
 mod registered;
+mod row_reader;
+mod rows;
 
-pub(crate) use self::{debuginfo::debug_info, listing::listing_of, log::derivation_of};
+pub(crate) use self::{
+    debuginfo::{DebugFiles, debug_info},
+    files::StoreFiles,
+    listing::listing_of,
+    log::{BuildLogs, derivation_of},
+    nar_blob::nar_answer,
+    nar_index::NarHashes,
+    nars::Nars,
+    path_infos::{PathInfos, record},
+    realisation::Realisations,
+    registered::RegisteredPaths,
+    rows::Rows,
+};

@@ -1,9 +1,17 @@
 //! Which paths have a NAR, for URLs that name only its hash.
 
+use std::sync::Arc;
+
 use rns_formats::{HashPart, Sha256Digest, StoreDir};
 use rusqlite::Connection;
 
-use crate::{CacheError, LocalStore, Nar, store::index::IndexRound};
+use crate::{
+    CacheError,
+    store::{
+        StoreParts,
+        index::{IndexRound, LazyIndex},
+    },
+};
 
 /// Paths with one NAR hash that are looked at: the bytes of all are the same. Thousands of paths may be an empty
 /// directory.
@@ -16,7 +24,18 @@ const ROW: &str = "select path, hash from ValidPaths where id = ?1";
 /// Nix writes hashes in hex; rows that other tools made may have nix32.
 const SCAN: &str = "select id, path from ValidPaths where id > ?1 and hash in (?2, ?3)";
 
-impl LocalStore {
+/// The NAR hashes of all paths.
+pub(crate) struct NarHashes {
+    parts: Arc<StoreParts>,
+    index: LazyIndex,
+}
+
+impl NarHashes {
+    pub(crate) fn new(parts: &Arc<StoreParts>) -> Self {
+        let index = LazyIndex::new("NAR hashes", parts.config.index_entries);
+        Self { parts: Arc::clone(parts), index }
+    }
+
     /// Paths whose NAR has this hash: the latest, up to 32.
     ///
     /// The first such question reads the hashes of all paths, later ones those of paths that are new.
@@ -25,66 +44,49 @@ impl LocalStore {
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.
-    pub async fn find_nar(&self, hash: &Sha256Digest) -> Result<Vec<HashPart>, CacheError> {
+    pub(crate) async fn find(&self, hash: &Sha256Digest) -> Result<Vec<HashPart>, CacheError> {
         let hash = *hash;
-        let asked = self.asked_nar_hashes();
-        let found = self.indexed_nar(hash, |_| true).await?;
+        let asked = self.asked();
+        let found = self.indexed(hash, |_| true).await?;
         if !found.is_empty() {
             return Ok(found);
         }
-        self.extend_nar_hashes(asked).await?;
-        self.indexed_or_searched_nar(hash, |_| true).await
+        self.extend(asked).await?;
+        self.indexed_or_searched(hash, |_| true).await
     }
 
     /// To be called before the first look into the index of NAR hashes.
-    pub(crate) fn asked_nar_hashes(&self) -> IndexRound {
-        self.shared().nar_hashes.asked()
+    pub(crate) fn asked(&self) -> IndexRound {
+        self.index.asked()
     }
 
     /// Makes sure that the index of NAR hashes knows all paths from before the question was asked.
-    pub(crate) async fn extend_nar_hashes(&self, asked: IndexRound) -> Result<(), CacheError> {
-        let shared = self.shared();
-        let (index, database) = (&shared.nar_hashes, &shared.database);
-        index.extend(asked, database, &shared.config.database, HASHES, entries).await
+    pub(crate) async fn extend(&self, asked: IndexRound) -> Result<(), CacheError> {
+        let (database, file) = (&self.parts.database, &self.parts.config.database);
+        self.index.extend(asked, database, file, HASHES, entries).await
     }
 
     /// Paths with this NAR hash among the rows that are shown: by the index, and where that is full, by a search.
-    pub(crate) async fn indexed_or_searched_nar(
+    pub(crate) async fn indexed_or_searched(
         &self,
         hash: Sha256Digest,
         is_shown: impl Fn(i64) -> bool + Clone + Send + 'static,
     ) -> Result<Vec<HashPart>, CacheError> {
-        let found = self.indexed_nar(hash, is_shown.clone()).await?;
-        match self.shared().nar_hashes.full_behind() {
-            Some(row) if found.is_empty() => self.search_nar(hash, row, is_shown).await,
+        let found = self.indexed(hash, is_shown.clone()).await?;
+        match self.index.full_behind() {
+            Some(row) if found.is_empty() => self.search(hash, row, is_shown).await,
             _ => Ok(found),
         }
     }
 
-    /// The NAR with this hash, of whichever path.
-    ///
-    /// # Errors
-    /// `Unavailable` while the database cannot be read.
-    pub(crate) async fn nar_with_hash(
-        &self,
-        nar_hash: &Sha256Digest,
-    ) -> Result<Option<Nar>, CacheError> {
-        for hash in self.find_nar(nar_hash).await? {
-            if let Some(nar) = self.nar(hash, Some(*nar_hash)).await? {
-                return Ok(Some(nar));
-            }
-        }
-        Ok(None)
-    }
-
     /// The paths of the index among the rows that are shown, checked against the rows.
-    pub(crate) async fn indexed_nar(
+    pub(crate) async fn indexed(
         &self,
         hash: Sha256Digest,
         is_shown: impl Fn(i64) -> bool + Send,
     ) -> Result<Vec<HashPart>, CacheError> {
-        let store_dir = self.store_dir().clone();
-        let rows = self.shared().nar_hashes.rows(key(&hash), MAX_PATHS, is_shown);
+        let store_dir = self.parts.store_dir().clone();
+        let rows = self.index.rows(key(&hash), MAX_PATHS, is_shown);
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -101,17 +103,17 @@ impl LocalStore {
             }
             Ok(found)
         };
-        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
+        Ok(self.parts.database.ask(question).await?.unwrap_or_default())
     }
 
-    async fn search_nar(
+    async fn search(
         &self,
         hash: Sha256Digest,
         behind: i64,
         is_shown: impl Fn(i64) -> bool + Send + 'static,
     ) -> Result<Vec<HashPart>, CacheError> {
-        let store_dir = self.store_dir().clone();
-        let turn = self.shared().nar_hashes.turn().await;
+        let store_dir = self.parts.store_dir().clone();
+        let turn = self.index.turn().await;
         let question = move |connection: &Connection| {
             // Held by the search and not by who waits for it, who may go away.
             let _turn = &turn;
@@ -132,7 +134,7 @@ impl LocalStore {
             }
             Ok(found)
         };
-        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
+        Ok(self.parts.database.ask(question).await?.unwrap_or_default())
     }
 }
 

@@ -5,7 +5,7 @@
 //! question is answered from the tables of its own generation. The tables are there only where the
 //! experimental feature `ca-derivations` was ever on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rns_formats::{
     BuildTraceEntry, DrvOutputId, Hash, HashError, Realisation, Sha256Digest, Signature, StoreDir,
@@ -13,7 +13,7 @@ use rns_formats::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::{CacheError, LocalStore, db::bad_row};
+use crate::{CacheError, db::bad_row, store::StoreParts};
 
 /// `rowid`, because the first version of this table had no column `id`, which is the same thing.
 const REALISATION: &str = "\
@@ -49,33 +49,45 @@ pub(crate) struct RealisationRow {
     pub(crate) paths: Vec<i64>,
 }
 
-impl LocalStore {
+/// The outputs of content-addressed derivations.
+pub(crate) struct Realisations(Arc<StoreParts>);
+
+impl Realisations {
+    pub(crate) const fn new(parts: Arc<StoreParts>) -> Self {
+        Self(parts)
+    }
+
     /// The realisation with this id, as Nix 2.4 to 2.34 exchange it. `None` when none is registered.
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read; `Invalid` when its row makes no sense.
-    pub async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
-        let row = self.realisation_row(id).await?;
-        row.map(|row| self.parse_realisation(id, &row)).transpose()
+    pub(crate) async fn get(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
+        let row = self.row(id).await?;
+        row.map(|row| self.parse(id, &row)).transpose()
     }
 
-    pub(crate) async fn realisation_row(
-        &self,
-        id: &DrvOutputId,
-    ) -> Result<Option<RealisationRow>, CacheError> {
+    /// The columns of the realisation with this id.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub(crate) async fn row(&self, id: &DrvOutputId) -> Result<Option<RealisationRow>, CacheError> {
         let drv_hash = format!("sha256:{}", id.drv_hash.to_hex());
         let output = id.output_name.as_str().to_owned();
         let question =
             move |connection: &Connection| find_realisation(connection, &drv_hash, &output);
-        Ok(self.shared().database.ask(question).await?.flatten())
+        Ok(self.0.database.ask(question).await?.flatten())
     }
 
-    pub(crate) fn parse_realisation(
+    /// The realisation that a row says.
+    ///
+    /// # Errors
+    /// `Invalid` when it makes no sense.
+    pub(crate) fn parse(
         &self,
         id: &DrvOutputId,
         row: &RealisationRow,
     ) -> Result<Realisation, CacheError> {
-        parse_realisation(self.store_dir(), id, row)
+        parse_realisation(self.0.store_dir(), id, row)
             .map_err(|why| bad_row(&row.path, format!("realisation {id}: {why}")))
     }
 
@@ -83,8 +95,8 @@ impl LocalStore {
     /// is registered; the path that is named need not be in the store any more.
     ///
     /// # Errors
-    /// As [`Self::realisation`].
-    pub async fn build_trace(
+    /// As [`Self::get`].
+    pub(crate) async fn build_trace(
         &self,
         derivation: &StorePath,
         output: &str,
@@ -101,9 +113,9 @@ impl LocalStore {
             });
             row.optional()
         };
-        let row = self.shared().database.ask(question).await?;
+        let row = self.0.database.ask(question).await?;
         let Some((path, signatures)) = row.flatten() else { return Ok(None) };
-        match self.store_dir().parse_path(&path) {
+        match self.0.store_dir().parse_path(&path) {
             Ok(out_path) => Ok(Some(BuildTraceEntry {
                 drv_path: derivation.clone(),
                 output_name: output,

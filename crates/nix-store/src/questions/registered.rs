@@ -1,9 +1,11 @@
 //! Which paths are registered, for work that is done before any client asks.
 
+use std::sync::Arc;
+
 use rns_formats::HashPart;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::{CacheError, LocalStore};
+use crate::{CacheError, store::StoreParts};
 
 /// New paths that one question to the database takes.
 const MAX_PATHS: i64 = 256;
@@ -14,17 +16,21 @@ const PATH: &str = "select path from ValidPaths where id = ?1";
 
 const AFTER: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
 
-impl LocalStore {
+/// The rows of all valid paths, by their numbers.
+pub(crate) struct RegisteredPaths(Arc<StoreParts>);
+
+impl RegisteredPaths {
+    pub(crate) const fn new(parts: Arc<StoreParts>) -> Self {
+        Self(parts)
+    }
+
     /// Paths that were registered after the one with this number, up to 256, and the number of the last of them.
     /// `None` only asks for the number of the newest.
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.
-    pub async fn registered_after(
-        &self,
-        row: Option<i64>,
-    ) -> Result<(Vec<HashPart>, i64), CacheError> {
-        let store_dir = self.store_dir().clone();
+    pub(crate) async fn after(&self, row: Option<i64>) -> Result<(Vec<HashPart>, i64), CacheError> {
+        let store_dir = self.0.store_dir().clone();
         let question = move |connection: &Connection| {
             let Some(after) = row else {
                 let newest = connection.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?;
@@ -41,13 +47,13 @@ impl LocalStore {
             }
             Ok((paths, last))
         };
-        let found = self.shared().database.ask(question).await?;
+        let found = self.0.database.ask(question).await?;
         Ok(found.unwrap_or_else(|| (Vec::new(), row.unwrap_or(0))))
     }
 
     /// The paths of these rows, as far as they are there.
-    pub(crate) async fn paths_of(&self, rows: Vec<i64>) -> Result<Vec<HashPart>, CacheError> {
-        let store_dir = self.store_dir().clone();
+    pub(crate) async fn of_rows(&self, rows: Vec<i64>) -> Result<Vec<HashPart>, CacheError> {
+        let store_dir = self.0.store_dir().clone();
         let question = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(PATH)?;
             let mut paths = Vec::new();
@@ -59,6 +65,6 @@ impl LocalStore {
             }
             Ok(paths)
         };
-        Ok(self.shared().database.ask(question).await?.unwrap_or_default())
+        Ok(self.0.database.ask(question).await?.unwrap_or_default())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use rns_cache::DebugInfo;
+use rns_cache::{BinaryCache as _, DebugInfo};
 use rns_formats::{BuildId, Resource, StorePath, url};
 use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::{FixtureStore, Tree};
@@ -32,7 +32,7 @@ fn debug_tree(ids: &[BuildId]) -> Tree {
 }
 
 async fn ask(store: &LocalStore, id: BuildId) -> Option<DebugInfo> {
-    store.debuginfo(&id).await.unwrap()
+    store.debug_info(&id).await.unwrap()
 }
 
 /// Which path has it.
@@ -146,5 +146,5 @@ async fn a_database_that_is_not_there_is_an_error() {
         database: fixture.root().join("nowhere"),
         ..config(&fixture)
     });
-    store.debuginfo(&id(1, 1)).await.unwrap_err();
+    store.debug_info(&id(1, 1)).await.unwrap_err();
 }

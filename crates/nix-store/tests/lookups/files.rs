@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::{PermissionsExt as _, symlink},
 };
 
-use rns_cache::{BlobBody, EntryKind, Served, ServedDirectory, ServedFile};
+use rns_cache::{BinaryCache as _, BlobBody, EntryKind, Served, ServedDirectory, ServedFile};
 use rns_formats::{HashPart, Resource, ServePath, StorePath, url};
 use rns_nix_store::LocalStore;
 use rns_testing::{Entry, FixtureStore, Standard, Tree};

@@ -1,5 +1,6 @@
 //! Listings of NARs.
 
+use rns_cache::BinaryCache as _;
 use rns_formats::{HashPart, ListingNode, NarListing};
 use rns_testing::{Entry, FixtureStore, Standard, Tree};
 

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::symlink,
 };
 
-use rns_cache::{BuildLog, CacheError, LogContents};
+use rns_cache::{BinaryCache as _, BuildLog, CacheError, LogContents};
 use rns_formats::{LogName, Resource, url};
 use rns_nix_store::{LocalStore, StoreConfig};
 use rns_testing::{Entry, FixtureStore, LogFile, Tree};

@@ -1,5 +1,6 @@
 //! What content-addressed derivations produced.
 
+use rns_cache::BinaryCache as _;
 use rns_formats::{DrvOutputId, PublicKey, StorePath};
 use rns_nix_store::{AbsentStore, LocalStore, StoreConfig};
 use rns_testing::FixtureStore;

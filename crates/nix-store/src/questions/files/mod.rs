@@ -10,50 +10,46 @@ use std::{
 };
 
 use rns_cache::{Served, ServedDirectory, ServedFile};
-use rns_formats::{HashPart, PathInfo, ServePath, StoreDir};
+use rns_formats::{PathInfo, ServePath, StoreDir};
 use rustix::fs::{self, FileType};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    CacheError, LocalStore,
+    CacheError,
     file_io::{
         chunks::FileBlob,
         resolve_beneath::{is_absent, open_inside},
     },
     nar::{PathRoot, Tree, is_executable, of_path, size},
+    store::StoreParts,
 };
 
 /// The file that a directory is shown as, where it is there.
 const INDEX: &str = "index.html";
 
-impl LocalStore {
-    /// The file or directory at `path` inside the store path with this hash part. Symbolic links are followed as long
-    /// as they stay inside that store path; absolute ones have to begin with its full name. `None` when
-    /// there is nothing, nothing that may be read, or neither a regular file nor a directory.
-    ///
-    /// # Errors
-    /// As [`Self::path_info`]; `Io` when the system cannot say, as when too many files are open.
-    pub async fn file(
-        &self,
-        hash: HashPart,
-        path: &ServePath,
-    ) -> Result<Option<Served>, CacheError> {
-        match self.path_info(hash).await? {
-            Some(info) => self.file_in(info, path).await,
-            None => Ok(None),
-        }
+/// The files inside store paths.
+pub(crate) struct StoreFiles(Arc<StoreParts>);
+
+impl StoreFiles {
+    pub(crate) const fn new(parts: Arc<StoreParts>) -> Self {
+        Self(parts)
     }
 
-    /// The same for a path that is known.
-    pub(crate) async fn file_in(
+    /// The file or directory at `path` inside a store path. Symbolic links are followed as long as they stay inside
+    /// that store path; absolute ones have to begin with its full name. `None` when there is nothing, nothing that may
+    /// be read, or neither a regular file nor a directory.
+    ///
+    /// # Errors
+    /// `Io` when the system cannot say, as when too many files are open.
+    pub(crate) async fn find(
         &self,
         info: Arc<PathInfo>,
         path: &ServePath,
     ) -> Result<Option<Served>, CacheError> {
-        let shared = Arc::clone(self.shared());
+        let parts = Arc::clone(&self.0);
         let path = path.clone();
         let found = spawn_blocking(move || {
-            let config = &shared.config;
+            let config = &parts.config;
             find(&config.real_dir, &config.store_dir, &info, &path).or_else(|error| {
                 match of_path(&info.path, error) {
                     CacheError::Damaged { .. } => Ok(None),

@@ -17,13 +17,15 @@ use rustix::fs::{self, FileType, Mode, OFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use self::unpack::{MAX_WHOLE_BYTES, Unpacker, unpack};
+use super::path_infos::PathInfos;
 use crate::{
-    CacheError, Chunks, LocalStore,
+    CacheError, Chunks,
     file_io::{
         chunks::{FileBlob, ReadAhead},
         resolve_beneath::is_absent,
     },
     nar::{DIRECTORY, FILE, open_beneath, size},
+    store::StoreParts,
 };
 
 /// Logs unpacked at the same time before anything of them is sent.
@@ -38,32 +40,42 @@ impl Chunks for LogStream {
     }
 }
 
-impl LocalStore {
+/// The logs of builds on this machine.
+pub(crate) struct BuildLogs {
+    parts: Arc<StoreParts>,
+    paths: PathInfos,
+}
+
+impl BuildLogs {
+    pub(crate) fn new(parts: &Arc<StoreParts>, paths: PathInfos) -> Self {
+        Self { parts: Arc::clone(parts), paths }
+    }
+
     /// The log of a derivation's build, whether or not the derivation is still valid. `None` when there is none.
     ///
     /// # Errors
     /// `Io` when it is there but cannot be read, `Invalid` when it is no bzip2 file though its name says so.
-    pub async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
+    pub(crate) async fn find(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
         let by_hash = match name.hash_part() {
-            Some(hash) => match self.path_info(hash).await? {
+            Some(hash) => match self.paths.get(hash).await? {
                 Some(info) => derivation_of(&info),
-                None => self.derivations_with_log(hash).await?,
+                None => self.derivations_with_hash_part(hash).await?,
             },
             None => Vec::new(),
         };
-        self.log_of(name.candidates().cloned().chain(by_hash).collect()).await
+        self.of_derivations(name.candidates().cloned().chain(by_hash).collect()).await
     }
 
     /// The log of the first of these derivations that has one.
-    pub(crate) async fn log_of(
+    pub(crate) async fn of_derivations(
         &self,
         derivations: Vec<StorePath>,
     ) -> Result<Option<BuildLog>, CacheError> {
-        let shared = Arc::clone(self.shared());
+        let parts = Arc::clone(&self.parts);
         if derivations.is_empty() {
             return Ok(None);
         }
-        let found = spawn_blocking(move || find(&shared.config.log_dir, &derivations));
+        let found = spawn_blocking(move || find(&parts.config.log_dir, &derivations));
         let Some(found) = found.await.map_err(|_| CacheError::ShuttingDown)?? else {
             return Ok(None);
         };
@@ -96,12 +108,12 @@ impl LocalStore {
     }
 
     /// The derivations with this hash part that have left a log, though no such path is valid.
-    pub(crate) async fn derivations_with_log(
+    pub(crate) async fn derivations_with_hash_part(
         &self,
         hash: HashPart,
     ) -> Result<Vec<StorePath>, CacheError> {
-        let shared = Arc::clone(self.shared());
-        spawn_blocking(move || with_logs(&shared.config.log_dir, &hash))
+        let parts = Arc::clone(&self.parts);
+        spawn_blocking(move || with_logs(&parts.config.log_dir, &hash))
             .await
             .map_err(|_| CacheError::ShuttingDown)?
     }
