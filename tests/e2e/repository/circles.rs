@@ -12,12 +12,13 @@ use std::{
 use super::source_modules::Modules;
 
 /// The crates that go into the program, by the names that `use` knows.
-const CRATES: [(&str, &str); 7] = [
+const CRATES: [(&str, &str); 8] = [
     ("rns_formats", "formats"),
     ("rns_cache", "cache"),
     ("rns_file_io", "file-io"),
     ("rns_nix_store", "nix-store"),
     ("rns_storage", "storage"),
+    ("rns_verify", "verify"),
     ("rns_server", "server"),
     ("rust_nix_serve", "cli"),
 ];

@@ -2,10 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rns_cache::Pusher;
+use rns_cache::{Pusher, VerifiedNar};
 use rns_formats::{HashPart, Sha256Digest, StorePath};
 
-use crate::{objects::ObjectKey, verify::NarCheck};
+use crate::objects::ObjectKey;
 
 /// What was found out about a stored NAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +20,19 @@ pub struct IndexedNar {
     pub nar_size: u64,
 }
 
-impl From<NarCheck> for IndexedNar {
-    fn from(check: NarCheck) -> Self {
-        Self {
-            file_hash: check.file.file_hash,
-            file_size: check.file.file_size,
-            nar_hash: check.nar.nar_hash,
-            nar_size: check.nar.nar_size,
-        }
+impl From<VerifiedNar> for IndexedNar {
+    fn from(nar: VerifiedNar) -> Self {
+        let VerifiedNar { nar_hash, nar_size, file_hash, file_size } = nar;
+        Self { file_hash, file_size, nar_hash, nar_size }
+    }
+}
+
+impl IndexedNar {
+    /// The same, as a pusher is told.
+    #[must_use]
+    pub const fn verified(&self) -> VerifiedNar {
+        let Self { file_hash, file_size, nar_hash, nar_size } = *self;
+        VerifiedNar { nar_hash, nar_size, file_hash, file_size }
     }
 }
 

@@ -9,14 +9,14 @@ use std::{
 use futures_util::StreamExt as _;
 use rns_cache::{CacheError, WritableCache as _};
 use rns_formats::{HashPart, NarInfo};
+use rns_verify::narinfo::{agree, name_in_url};
 
 use super::{MaintenanceError, Progress, scan};
 use crate::{
     index::PathState,
     objects::ObjectKey,
-    read::name_in_url,
     verify::check_stored,
-    write::{Presence, STAGING_GRACE, Storage, agree, imported},
+    write::{Presence, STAGING_GRACE, Storage, imported},
 };
 
 /// What is compared.
@@ -223,7 +223,7 @@ impl Run<'_> {
         Ok(match checked {
             None => Some(FindingKind::MissingNar),
             Some(Err(rejection)) => Some(FindingKind::Altered(rejection.to_string())),
-            Some(Ok(check)) => agree(narinfo, &check.into())
+            Some(Ok(check)) => agree(narinfo, &check.verified())
                 .err()
                 .map(|error| FindingKind::Altered(error.to_string())),
         })

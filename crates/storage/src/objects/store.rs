@@ -15,10 +15,10 @@ use object_store::{
     local::LocalFileSystem, memory::InMemory, signer::Signer,
 };
 use rns_formats::Compression;
+use rns_verify::decompress;
 use tokio::task::spawn_blocking;
 
 use super::{ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket, staging};
-use crate::verify::decompress;
 
 /// A directory or bucket. Clones share it.
 #[derive(Clone)]

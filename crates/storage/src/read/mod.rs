@@ -20,8 +20,9 @@ use rns_cache::{
 use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, Realisation,
-    Resource, ServePath, StoreDir, StorePath, url::parse,
+    ServePath, StoreDir, StorePath,
 };
+use rns_verify::narinfo::name_in_url;
 
 pub use self::records::StoredNarInfo;
 use self::{blob::ObjectBlob, records::RecordCache};
@@ -164,21 +165,6 @@ impl StorageReader {
         let url = url.map(String::from);
         let blob = ObjectBlob::new(objects.clone(), key, size, etag, url);
         Ok(Some(NarAnswer::Finished(Arc::new(blob) as Arc<dyn Blob>)))
-    }
-}
-
-/// The name of a NAR that a stored narinfo names.
-pub(crate) fn name_in_url(url: &str) -> Option<NarName> {
-    if url.starts_with('/') || url.contains("..") {
-        return None;
-    }
-    let (path, query) = match url.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (url, None),
-    };
-    match parse(&format!("/{path}"), query)? {
-        Resource::Nar(name) => Some(name),
-        _ => None,
     }
 }
 

@@ -5,17 +5,14 @@ use rns_cache::{BinaryCache as _, CacheError, DebugInfo, PublishError};
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, HashPart, LogName, NarListing, Realisation, Signature,
 };
+use rns_verify::narinfo::name_in_url;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::storage::not_stored;
 use crate::{
     objects::{ObjectKey, Objects},
-    read::{
-        MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, StorageReader, name_in_url,
-        unavailable,
-    },
-    verify,
+    read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, StorageReader, unavailable},
 };
 
 fn at_most(object: &ObjectKey, bytes: &Bytes, limit: u64) -> Result<(), PublishError> {
@@ -114,7 +111,7 @@ pub(super) async fn decompress(
     bytes: Bytes,
     limit: u64,
 ) -> Result<Bytes, PublishError> {
-    let unpacked = spawn_blocking(move || verify::decompress(&bytes, compression, limit));
+    let unpacked = spawn_blocking(move || rns_verify::decompress(&bytes, compression, limit));
     let object = || "the body".to_owned();
     match unpacked.await {
         Ok(Ok(Some(unpacked))) => Ok(unpacked),

@@ -16,7 +16,4 @@ pub use self::{
     storage::{Storage, UploadLimits},
     upstreams::Upstreams,
 };
-pub(crate) use self::{
-    publish::{agree, imported},
-    storage::STAGING_GRACE,
-};
+pub(crate) use self::{publish::imported, storage::STAGING_GRACE};

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::SystemTime};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{CacheError, PublishError, Published, Pusher, WritableCache as _};
-use rns_formats::{Compression, HashPart, NarInfo, NarName, StorePath};
+use rns_formats::{HashPart, NarInfo, NarName, StorePath};
+use rns_verify::narinfo::{agree, name_in_url, uploaded_nar};
 
 use super::{
     content_address,
@@ -14,15 +15,12 @@ use super::{
 use crate::{
     index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal},
     objects::ObjectKey,
-    read::{name_in_url, unavailable},
+    read::unavailable,
     verify::check_stored,
 };
 
 /// References that are looked for at the same time.
 const MAX_QUESTIONS: usize = 16;
-
-/// References that a path may have: clients write some hundreds.
-const MAX_REFERENCES: usize = 20_000;
 
 impl Storage {
     /// What is known of the NAR at this name, verified: by its upload, or now, where it lay there before.
@@ -42,7 +40,7 @@ impl Storage {
             object: key.to_string(),
             why: rejection.to_string(),
         })?;
-        let nar = IndexedNar::from(check);
+        let nar = IndexedNar::from(check.verified());
         let _lock = self.lock_nar(&key).await?;
         // It may have been removed while it was read.
         if self.objects().head(&key).await.map_err(not_stored)?.is_none() {
@@ -128,7 +126,7 @@ pub(super) async fn publish(
     pusher: &Pusher,
 ) -> Result<Published, PublishError> {
     let hash = narinfo.store_path.hash_part();
-    let name = checked_name(narinfo)?;
+    let name = uploaded_nar(narinfo)?;
     let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
     if let Some(stored) = storage.stored(&hash).await?
         && storage.keeps(&hash).await?
@@ -137,7 +135,7 @@ pub(super) async fn publish(
     }
     let nar = storage.verified_nar(&name).await?;
     let nar = nar.ok_or_else(|| PublishError::MissingNar { url: narinfo.url.clone() })?;
-    agree(narinfo, &nar)?;
+    agree(narinfo, &nar.verified())?;
     content_address::check(storage, narinfo, &name, &nar).await?;
     let new = new_path(storage, narinfo, &name, &nar).await?;
     match storage.index.begin_publish(&new, Some(pusher)).await.map_err(index_unavailable)? {
@@ -184,63 +182,6 @@ async fn restore(
 ) -> Result<Published, PublishError> {
     write(storage, &complete(narinfo, nar)).await?;
     Ok(Published::New)
-}
-
-/// The name of the NAR that a narinfo names: one of those that can be uploaded.
-fn checked_name(narinfo: &NarInfo) -> Result<NarName, PublishError> {
-    let malformed = |why: String| PublishError::Malformed {
-        object: format!("the narinfo of {}", narinfo.store_path),
-        why,
-    };
-    let name = name_in_url(&narinfo.url)
-        .filter(|name| name.hash_part.is_none() && name.canonical_url() == narinfo.url)
-        .ok_or_else(|| {
-            malformed(format!("its URL \"{}\" is not that of an upload", narinfo.url))
-        })?;
-    // Clients name what they compress with gzip as if it were not compressed.
-    let is_nameless =
-        name.compression == Compression::None && narinfo.compression == Compression::Gzip;
-    if name.compression != narinfo.compression && !is_nameless {
-        return Err(malformed(format!(
-            "its URL ends as if compressed with {}, it says {}",
-            name.compression, narinfo.compression
-        )));
-    }
-    if narinfo.references.len() > MAX_REFERENCES {
-        return Err(malformed(format!("it has more than {MAX_REFERENCES} references")));
-    }
-    Ok(name)
-}
-
-/// A narinfo says of its NAR what is so.
-pub(crate) fn agree(narinfo: &NarInfo, nar: &IndexedNar) -> Result<(), PublishError> {
-    let mismatch = |what: &str, expected: String, found: String| PublishError::Mismatch {
-        object: format!("the NAR of {}", narinfo.store_path),
-        expected: format!("{what} {expected}"),
-        found: format!("{what} {found}"),
-    };
-    if narinfo.nar_hash != nar.nar_hash {
-        let (expected, found) = (narinfo.nar_hash.to_nix32(), nar.nar_hash.to_nix32());
-        return Err(mismatch("NarHash", expected, found));
-    }
-    if narinfo.nar_size != nar.nar_size {
-        return Err(mismatch("NarSize", narinfo.nar_size.to_string(), nar.nar_size.to_string()));
-    }
-    // A file is its NAR exactly where it is not compressed; the name of a gzip file does not say so.
-    let is_plain = nar.file_hash == nar.nar_hash;
-    if is_plain != (narinfo.compression == Compression::None) {
-        let found = if is_plain { "none" } else { "another one" };
-        let expected = narinfo.compression.to_string();
-        return Err(mismatch("Compression", expected, found.to_owned()));
-    }
-    if narinfo.file_hash.is_some_and(|hash| hash != nar.file_hash.into()) {
-        let expected = narinfo.file_hash.map(|hash| hash.to_string()).unwrap_or_default();
-        return Err(mismatch("FileHash", expected, nar.file_hash.to_nix32()));
-    }
-    if let Some(size) = narinfo.file_size.filter(|size| *size != nar.file_size) {
-        return Err(mismatch("FileSize", size.to_string(), nar.file_size.to_string()));
-    }
-    Ok(())
 }
 
 async fn new_path(
@@ -302,7 +243,7 @@ async fn add_signatures(
     if let Some(name) = name_in_url(&stored.url) {
         let nar = storage.verified_nar(&name).await?;
         let nar = nar.ok_or_else(|| PublishError::MissingNar { url: stored.url.clone() })?;
-        agree(stored, &nar)?;
+        agree(stored, &nar.verified())?;
     }
     let mut merged = stored.clone();
     merged.signatures.extend(new);

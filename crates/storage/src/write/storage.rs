@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use rns_cache::{CacheError, PublishError};
 use rns_formats::{CacheInfo, HashPart, NarName, StoreDir};
+use rns_verify::DecoderMemory;
 use tokio::sync::Semaphore;
 
 use super::elsewhere::{Elsewhere, Presence};
@@ -12,7 +13,6 @@ use crate::{
     index::{Exclusive, Index, IndexError, IndexLock},
     objects::{ObjectError, ObjectKey, Objects},
     read::{StorageReader, unavailable},
-    verify::DecoderMemory,
 };
 
 /// NARs that are checked at the same time; others wait for their turn.

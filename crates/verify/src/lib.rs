@@ -1,13 +1,20 @@
-//! Checks an uploaded NAR while it streams in: canonical form, hashes, lengths, and bombs.
+//! Checks of what clients upload, for every backend that takes uploads.
+//!
+//! A NAR is checked while it streams in: canonical form, hashes, lengths, and bombs ([`AnnouncedNar`], or [`NarFeed`] for
+//! one whose file is there already). A narinfo is checked against the NAR that was found ([`narinfo`]).
 
+#![forbid(unsafe_code)]
+
+mod announced;
+mod content_feed;
 mod content_hash;
 mod decoder;
 mod input;
 mod members;
 mod memory;
+pub mod narinfo;
 mod pipe;
 mod rejection;
-mod stored;
 mod window;
 
 use std::{
@@ -19,12 +26,13 @@ use bytes::Bytes;
 use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
 
 pub use self::{
-    content_hash::ContentHash,
+    announced::{AnnouncedNar, IncomingNar},
+    content_feed::ContentFeed,
+    content_hash::{ContentHash, hash_contents},
     decoder::{Decoder, is_supported},
     memory::DecoderMemory,
-    pipe::{NarCheck, NarFeed},
+    pipe::{FileFacts, NarCheck, NarFeed},
     rejection::NarRejection,
-    stored::{check_stored, hash_stored},
 };
 
 /// The bytes a decoder hands on at a time.

@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::rejection::InputError;
+use crate::rejection::InputError;
 
 /// The bytes read from the input at a time.
-pub(super) const INPUT_BUFFER_BYTES: usize = 128 << 10;
+pub(crate) const INPUT_BUFFER_BYTES: usize = 128 << 10;
 
 /// Reads another reader through a buffer.
 pub struct Input<R> {
@@ -16,12 +16,12 @@ pub struct Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    pub(super) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Self { reader, buffer: vec![0; INPUT_BUFFER_BYTES].into(), start: 0, end: 0 }
     }
 
     /// The next `count` bytes, which stay; fewer at the end of the input. `count` is small.
-    pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+    pub(crate) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         if self.end - self.start < count {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;

@@ -9,7 +9,7 @@ use std::{
 use xz2::{bufread::XzDecoder, stream::Stream};
 use zstd::stream::read::Decoder as ZstdDecoder;
 
-use super::{
+use crate::{
     input::Input,
     memory::{DecoderMemory, Share},
     window::{HEADER_BYTES, of_xz_stream, of_zstd_frame},
@@ -26,7 +26,7 @@ const MIN_XZ_MEMORY: u64 = 1 << 20;
 
 /// Which format the members have.
 #[derive(Clone, Copy)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Zstd,
     Xz,
 }
@@ -47,12 +47,12 @@ enum State<R: Read> {
 }
 
 impl<R: Read> Members<R> {
-    pub(super) const fn new(input: Input<R>, format: Format, memory: Arc<DecoderMemory>) -> Self {
+    pub(crate) const fn new(input: Input<R>, format: Format, memory: Arc<DecoderMemory>) -> Self {
         Self { format, memory, state: State::Between(input), has_begun: false }
     }
 
     /// Whether the input has been read to its end.
-    pub(super) const fn is_at_end(&self) -> bool {
+    pub(crate) const fn is_at_end(&self) -> bool {
         matches!(self.state, State::Between(_))
     }
 

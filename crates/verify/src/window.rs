@@ -1,7 +1,7 @@
 //! How much memory the next part of compressed data needs, by its first bytes.
 
 /// Bytes that are looked at: enough for every header below.
-pub(super) const HEADER_BYTES: usize = 96;
+pub(crate) const HEADER_BYTES: usize = 96;
 
 /// What a zstd decoder needs beside its window.
 const ZSTD_OVERHEAD: u64 = 512 << 10;
@@ -10,7 +10,7 @@ const ZSTD_OVERHEAD: u64 = 512 << 10;
 const XZ_OVERHEAD: u64 = 256 << 10;
 
 /// Memory that a frame of Zstandard needs. Data that is no frame needs none: the decoder refuses it.
-pub(super) fn of_zstd_frame(header: &[u8]) -> u64 {
+pub(crate) fn of_zstd_frame(header: &[u8]) -> u64 {
     window(header).unwrap_or(0).saturating_add(ZSTD_OVERHEAD)
 }
 
@@ -50,7 +50,7 @@ fn window(header: &[u8]) -> Option<u64> {
 }
 
 /// Memory that a stream of xz needs, by its first block.
-pub(super) fn of_xz_stream(header: &[u8]) -> u64 {
+pub(crate) fn of_xz_stream(header: &[u8]) -> u64 {
     dictionary(header).unwrap_or(0).saturating_add(XZ_OVERHEAD)
 }
 

@@ -4,12 +4,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use rns_formats::{Compression, Hash};
-use tokio::{sync::mpsc::channel, task::spawn_blocking};
+use rns_verify::{ContentFeed, ContentHash, DecoderMemory, NarCheck, NarFeed, NarRejection};
 
-use super::{
-    ContentHash, DecoderMemory, NarCheck, NarFeed, NarRejection, content_hash,
-    pipe::{ChunkReader, MAX_WAITING_CHUNKS},
-};
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// Reads a stored NAR whole and checks it. `None` when it is not there.
@@ -47,19 +43,11 @@ pub async fn hash_stored(
 ) -> Result<Option<Result<Vec<Hash>, NarRejection>>, ObjectError> {
     let Some(info) = objects.head(key).await? else { return Ok(None) };
     let Some(mut chunks) = objects.read(key, 0..info.size.max(1)).await? else { return Ok(None) };
-    let (sender, receiver) = channel(MAX_WAITING_CHUNKS);
-    let memory = Arc::clone(memory);
-    let hashing = spawn_blocking(move || {
-        content_hash::hash(ChunkReader::new(receiver), compression, wanted, &memory)
-    });
+    let mut feed = ContentFeed::start(compression, wanted, memory);
     while let Some(chunk) = chunks.next().await {
-        // The hasher has ended early where it refuses the NAR: its result says why.
-        if sender.send(chunk?).await.is_err() {
+        if !feed.push(chunk?).await {
             break;
         }
     }
-    _ = sender.send(bytes::Bytes::new()).await;
-    drop(sender);
-    let hashed = hashing.await;
-    Ok(Some(hashed.unwrap_or_else(|error| Err(NarRejection::Input(std::io::Error::other(error))))))
+    Ok(Some(feed.finish().await))
 }

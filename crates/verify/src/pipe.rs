@@ -9,16 +9,17 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
+use rns_cache::VerifiedNar;
 use rns_formats::{Compression, Sha256Digest, Sha256Hasher};
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{DecoderMemory, NarFacts, NarRejection, check_nar};
+use crate::{DecoderMemory, NarFacts, NarRejection, check_nar};
 
 /// Chunks on their way to each of the two threads: the memory of an upload is twice this many chunks.
-pub(super) const MAX_WAITING_CHUNKS: usize = 8;
+pub(crate) const MAX_WAITING_CHUNKS: usize = 8;
 
 /// What the bytes of a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,19 @@ pub struct NarCheck {
     pub file: FileFacts,
     /// Of the NAR inside.
     pub nar: NarFacts,
+}
+
+impl NarCheck {
+    /// The same, as a pusher's cache is told.
+    #[must_use]
+    pub const fn verified(&self) -> VerifiedNar {
+        VerifiedNar {
+            nar_hash: self.nar.nar_hash,
+            nar_size: self.nar.nar_size,
+            file_hash: self.file.file_hash,
+            file_size: self.file.file_size,
+        }
+    }
 }
 
 impl NarFeed {
@@ -114,14 +128,14 @@ fn hash_file(mut chunks: Receiver<Bytes>) -> FileFacts {
 
 /// Reads the chunks of a channel. An empty chunk is the end; a closed channel without it is an upload that was given
 /// up.
-pub(super) struct ChunkReader {
+pub(crate) struct ChunkReader {
     chunks: Receiver<Bytes>,
     current: Bytes,
     is_end: bool,
 }
 
 impl ChunkReader {
-    pub(super) const fn new(chunks: Receiver<Bytes>) -> Self {
+    pub(crate) const fn new(chunks: Receiver<Bytes>) -> Self {
         Self { chunks, current: Bytes::new(), is_end: false }
     }
 }

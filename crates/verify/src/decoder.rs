@@ -9,7 +9,7 @@ use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use rns_formats::Compression;
 
-use super::{
+use crate::{
     NarRejection,
     input::{INPUT_BUFFER_BYTES, Input},
     members::{Format, Members},

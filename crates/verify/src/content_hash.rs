@@ -5,7 +5,7 @@ use std::{io::Read, sync::Arc};
 use rns_formats::{Compression, Hash, HashAlgorithm, HashPart, NarEvent, NarLimits, NarReader};
 use sha2::digest::DynDigest;
 
-use super::{Decoder, DecoderMemory, NarRejection};
+use crate::{Decoder, DecoderMemory, NarRejection};
 
 /// The bytes hashed at a time.
 const HASH_BUFFER_BYTES: usize = 64 << 10;
@@ -33,8 +33,11 @@ pub enum ContentHash {
     },
 }
 
-/// Computes the hash, in every form that clients have written. Blocks.
-pub(super) fn hash(
+/// Computes a content hash of the NAR in a file, in every form that clients have written. Blocks.
+///
+/// # Errors
+/// When it is no NAR of this form, or the error of `input`.
+pub fn hash_contents(
     input: impl Read,
     compression: Compression,
     wanted: ContentHash,

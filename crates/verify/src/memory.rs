@@ -18,7 +18,7 @@ struct State {
 }
 
 /// A part of the budget; dropped, it is given back.
-pub(super) struct Share {
+pub(crate) struct Share {
     memory: Arc<DecoderMemory>,
     bytes: u64,
 }
@@ -36,7 +36,7 @@ impl DecoderMemory {
     }
 
     /// Waits for so many bytes. Blocks. What is larger than the budget has all of it for itself.
-    pub(super) fn take(self: &Arc<Self>, bytes: u64) -> Share {
+    pub(crate) fn take(self: &Arc<Self>, bytes: u64) -> Share {
         let bytes = bytes.min(self.bytes);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = state.next_ticket;

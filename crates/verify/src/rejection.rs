@@ -38,11 +38,11 @@ pub enum NarRejection {
 /// Marks an error of the input below a decoder, so that it is not taken for a fault of the data.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub(super) struct InputError(pub(super) io::Error);
+pub(crate) struct InputError(pub(crate) io::Error);
 
 impl NarRejection {
     /// Tells an error of the input from one of the decoder that reads it.
-    pub(super) fn of_read(error: io::Error) -> Self {
+    pub(crate) fn of_read(error: io::Error) -> Self {
         if error.get_ref().is_some_and(|inner| inner.is::<InputError>()) {
             return Self::Input(error);
         }

@@ -1,0 +1,119 @@
+//! A NAR on its way in, checked against what its client announced of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rns_cache::{PublishError, VerifiedNar};
+use rns_formats::{Compression, NarName, Sha256Digest};
+
+use crate::{DecoderMemory, NarFeed, NarRejection, is_supported};
+
+/// What compression may add to a NAR that cannot be compressed, in bytes.
+const COMPRESSION_MARGIN: u64 = 16 << 20;
+
+/// What a client says of a NAR before it sends it.
+#[derive(Clone, Debug)]
+pub struct AnnouncedNar {
+    url: String,
+    compression: Compression,
+    file_hash: Sha256Digest,
+    length: Option<u64>,
+    max_nar_size: u64,
+}
+
+impl AnnouncedNar {
+    /// Looks at the name and, where the client says it, the length of the file in bytes.
+    ///
+    /// # Errors
+    /// `Malformed` when nothing can be uploaded under this name, `TooLarge` beyond `max_nar_size` bytes.
+    pub fn parse(
+        name: &NarName,
+        length: Option<u64>,
+        max_nar_size: u64,
+    ) -> Result<Self, PublishError> {
+        let malformed =
+            |why: &str| PublishError::Malformed { object: name.to_string(), why: why.into() };
+        let (None, Some(file_hash)) = (name.hash_part, name.nar_hash) else {
+            return Err(malformed("an uploaded NAR is named by the hash of its file"));
+        };
+        if !is_supported(name.compression) {
+            return Err(malformed(
+                "this compression is not accepted; use zstd, xz, bzip2, gzip, br or none",
+            ));
+        }
+        let url = name.canonical_url();
+        if length.is_some_and(|length| length > max_nar_size) {
+            return Err(PublishError::TooLarge { object: url, limit: max_nar_size });
+        }
+        Ok(Self { url, compression: name.compression, file_hash, length, max_nar_size })
+    }
+
+    /// Begins to check the bytes. To be called where tasks can be spawned.
+    #[must_use]
+    pub fn begin(self, memory: Arc<DecoderMemory>) -> IncomingNar {
+        let feed = NarFeed::start(self.compression, self.max_nar_size, memory);
+        IncomingNar { announced: self, feed, received: 0 }
+    }
+}
+
+/// A NAR that is checked while it comes in. Dropped before [`Self::finish`], it ends the check.
+pub struct IncomingNar {
+    announced: AnnouncedNar,
+    feed: NarFeed,
+    received: u64,
+}
+
+impl IncomingNar {
+    /// Checks the next bytes, which may be stored then; waits while the check is behind.
+    ///
+    /// # Errors
+    /// As soon as it is known that the file cannot be what its name says.
+    pub async fn take(&mut self, chunk: Bytes) -> Result<(), PublishError> {
+        self.received += chunk.len() as u64;
+        if self.announced.length.is_some_and(|length| self.received > length) {
+            return Err(self.wrong_length());
+        }
+        // Compressed data that unpacks to nothing would never end otherwise.
+        let limit = self.announced.max_nar_size;
+        if self.received > limit.saturating_add(COMPRESSION_MARGIN) {
+            return Err(PublishError::TooLarge { object: self.announced.url.clone(), limit });
+        }
+        self.feed.push(chunk).await.map_err(|rejection| refused(&self.announced.url, rejection))
+    }
+
+    /// The result, after the last bytes.
+    ///
+    /// # Errors
+    /// When the file is not what its name says, or no NAR in canonical form.
+    pub async fn finish(self) -> Result<VerifiedNar, PublishError> {
+        if self.announced.length.is_some_and(|length| self.received != length) {
+            return Err(self.wrong_length());
+        }
+        let Self { announced: AnnouncedNar { url, file_hash, .. }, feed, .. } = self;
+        let check = feed.finish().await.map_err(|rejection| refused(&url, rejection))?;
+        if check.file.file_hash != file_hash {
+            return Err(PublishError::Mismatch {
+                object: url,
+                expected: format!("the SHA-256 {}", file_hash.to_nix32()),
+                found: format!("the SHA-256 {}", check.file.file_hash.to_nix32()),
+            });
+        }
+        Ok(check.verified())
+    }
+
+    fn wrong_length(&self) -> PublishError {
+        PublishError::Mismatch {
+            object: self.announced.url.clone(),
+            expected: format!("{} bytes", self.announced.length.unwrap_or_default()),
+            found: format!("{} bytes or more", self.received),
+        }
+    }
+}
+
+fn refused(url: &str, rejection: NarRejection) -> PublishError {
+    let object = url.to_owned();
+    match rejection {
+        NarRejection::TooLarge { limit } => PublishError::TooLarge { object, limit },
+        other => PublishError::Malformed { object, why: other.to_string() },
+    }
+}
