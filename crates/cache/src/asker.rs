@@ -11,7 +11,7 @@ tokio::task_local! {
 /// A client, as far as one is told from another: the network that it is in.
 pub type Asker = Option<IpAddr>;
 
-/// Asks on behalf of a client. Tasks that the future starts ask on nobody's.
+/// Asks on behalf of a client. Tasks that the future starts ask without one.
 pub fn on_behalf_of<F: Future>(asker: Asker, question: F) -> TaskLocalFuture<Asker, F> {
     ASKER.scope(asker, question)
 }

@@ -19,7 +19,7 @@ pub enum CacheError {
         remedy: &'static str,
     },
     /// An object that makes no sense: a database row, a stored narinfo, a log that cannot be unpacked. It is
-    /// served to no client. Nobody has told the operator yet.
+    /// served to no client. The caller has to tell the operator.
     #[error("{object} is not usable: {why}")]
     Invalid {
         /// Which object.
@@ -27,12 +27,12 @@ pub enum CacheError {
         /// The fault in it.
         why: String,
     },
-    /// A store path whose contents are not what was registered. The backend has told the operator.
+    /// A store path whose contents are not the registered ones. The backend has told the operator.
     #[error("{path} is damaged: {why}")]
     Damaged {
         /// The path.
         path: StorePath,
-        /// How it differs, and what the operator can do.
+        /// The difference, and a remedy for the operator.
         why: String,
     },
     /// It was removed after the question for it.
@@ -41,12 +41,12 @@ pub enum CacheError {
         /// The removed object.
         object: String,
     },
-    /// The operating system or the network refused something. Nobody has told the operator yet.
+    /// The operating system or the network refused something. The caller has to tell the operator.
     #[error("cannot {doing} {object}: {source}")]
     Io {
         /// The operation: "open", "read", …
         doing: &'static str,
-        /// On what: a file or an object's name.
+        /// The file, or the name of the object.
         object: String,
         /// Why not.
         source: io::Error,
@@ -57,7 +57,7 @@ pub enum CacheError {
 }
 
 impl CacheError {
-    /// Wraps an operating system error with what was being done to a file.
+    /// Wraps an operating system error with the operation on the file.
     pub fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, object: path.as_ref().display().to_string(), source }
     }

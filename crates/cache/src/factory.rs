@@ -22,7 +22,7 @@ pub struct Uploads {
 
 /// Builds the named caches of a configuration out of backends, at the start and at each reload.
 pub trait CacheFactory: Send + Sync {
-    /// The cache with this name in the configuration (the default one has none), which shows what the policy exposes.
+    /// The cache with this name in the configuration (the default one has none). It shows the paths that the policy exposes.
     /// Its policy is evaluated from now on; see [`BinaryCache::settled`].
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
 

@@ -16,7 +16,7 @@ pub enum Served {
 
 /// A regular file. It can be read to its end even when its path is collected meanwhile.
 pub struct ServedFile {
-    /// The name under which it was asked for, with replacement characters for what is not UTF-8.
+    /// The name under which it was asked for, with replacement characters for bytes that are not UTF-8.
     pub name: String,
     /// Whether its owner may execute it.
     pub executable: bool,

@@ -42,7 +42,7 @@ macro_rules! first_hit {
             match $question.await {
                 Ok(Some(answer)) => return Ok(Some(answer)),
                 Ok(None) => {}
-                // The first outage is what the operator has to mend first.
+                // The operator has to mend the first outage first.
                 Err(error) => {
                     outage.get_or_insert(error);
                 }

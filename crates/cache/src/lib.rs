@@ -1,14 +1,14 @@
 //! The questions and orders of any binary cache, whichever backend keeps it.
 //!
 //! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
-//! - `record`, `documents`, `files`: what a cache answers
+//! - `record`, `documents`, `files`: the answers of a cache
 //! - `blob`, `chunks`: bytes, whole or as they are read
 //! - `asker`: on whose behalf a cache is asked
 //! - `error`: [`CacheError`], failures by meaning
 //! - `layered`: several caches as one; `empty`: none
 //! - `exposure`: which store paths are shown, as configuration says it
 //! - `factory`: how a server gets its caches
-//! - `stats`: what a cache counts
+//! - `stats`: the counters of a cache
 //! - `conformance`: the tests that every backend passes (feature `conformance`)
 //!
 //! The crate does no I/O of its own and starts no tasks.

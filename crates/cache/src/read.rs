@@ -20,7 +20,7 @@ use crate::{
 ///   client an hour.
 /// - **A hit is at most one second old.**
 /// - **An outage is an error, never a miss**, and a miss never an error.
-/// - What a record offers can be had: [`nar`](Self::nar) knows the name in [`NarOffer::url`](crate::NarOffer::url).
+/// - An offer of a record can be had: [`nar`](Self::nar) knows the name in [`NarOffer::url`](crate::NarOffer::url).
 /// - A body is never cut short unnoticed: it ends with an error.
 ///
 /// A question may be dropped at any time.
@@ -96,7 +96,7 @@ pub trait BinaryCache: Send + Sync {
     /// Reasons why the cache cannot answer truthfully now; empty when it can.
     async fn readiness(&self) -> Vec<NotReady>;
 
-    /// Waits until it is known what the cache shows; later changes do not make it wait again.
+    /// Waits until the cache knows which paths it shows; later changes do not make it wait again.
     ///
     /// # Errors
     /// When that cannot be found out now.

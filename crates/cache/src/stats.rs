@@ -53,7 +53,7 @@ pub struct NarCacheStats {
 pub struct ExposureStats {
     /// Paths that are exposed.
     pub exposed: u64,
-    /// Paths that fit the policy by themselves and are withheld because of what they refer to.
+    /// Paths that fit the policy by themselves and are withheld because of their references.
     pub withheld: u64,
     /// Configured roots that lead to no valid path.
     pub roots_missing: u64,
@@ -69,7 +69,7 @@ pub enum NotReady {
     /// The store or storage cannot be read.
     #[error("{0}")]
     Store(CacheError),
-    /// It is not known what the policy shows.
+    /// The paths that the policy shows are not known.
     #[error("{0}")]
     Exposure(CacheError),
 }

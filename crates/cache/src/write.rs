@@ -18,7 +18,7 @@ use crate::{BinaryCache, CacheError, DebugInfo};
 /// - **Published bytes never change**: the first NAR of a path wins. Another one for the same path is acknowledged and
 ///   dropped; a later narinfo for the same NAR adds its signatures.
 /// - **Every order can be repeated**, also while it is being carried out elsewhere.
-/// - What was acknowledged is there after a crash.
+/// - An acknowledged upload is there after a crash.
 #[async_trait]
 pub trait WritableCache: BinaryCache {
     /// The largest NAR that is taken, in bytes, packed or not.
@@ -52,7 +52,7 @@ pub trait WritableCache: BinaryCache {
         limit: u64,
     ) -> Result<Bytes, PublishError>;
 
-    /// Whether a path is there and stays there for its grace, which begins anew: a pusher skips what it is told is there.
+    /// Whether a path is there and stays for its grace, which begins anew: a pusher skips paths that are there.
     ///
     /// # Errors
     /// When the cache cannot promise anything now.
@@ -86,7 +86,7 @@ pub trait WritableCache: BinaryCache {
     /// `Conflict` when there is another one with the same id.
     async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PublishError>;
 
-    /// Stores what an output was built to, of Nix 2.35.
+    /// Stores the path that an output was built to, of Nix 2.35.
     ///
     /// # Errors
     /// `Conflict` when there is another one for the same output.
@@ -98,7 +98,7 @@ pub trait WritableCache: BinaryCache {
     /// `Malformed` when it names no NAR of this cache.
     async fn put_debug_info(&self, id: &BuildId, info: &DebugInfo) -> Result<(), PublishError>;
 
-    /// Removes a path: first its narinfo, then what only it needs. Whether there was one.
+    /// Removes a path: first its narinfo, then the objects that only it needs. Whether there was one.
     ///
     /// # Errors
     /// When the cache cannot remove anything now.
@@ -111,13 +111,13 @@ pub trait NarUpload: Send {
     /// Takes the next bytes of the file. The caller waits before it takes more from the client.
     ///
     /// # Errors
-    /// As soon as it is known that the file cannot be what its name says. Then the upload is over.
+    /// As soon as the file contradicts its name. Then the upload is over.
     async fn write(&mut self, chunk: Bytes) -> Result<(), PublishError>;
 
     /// Ends the file. After that it can be published.
     ///
     /// # Errors
-    /// When it is not what its name says, or no NAR in canonical form.
+    /// When it contradicts its name, or is no NAR in canonical form.
     async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError>;
 }
 
@@ -170,7 +170,7 @@ pub enum PublishError {
     /// The bytes are not those that name or narinfo announce.
     #[error("{object} has {found}, announced was {expected}")]
     Mismatch {
-        /// Which hash or length of what.
+        /// The object, and which hash or length of it.
         object: String,
         /// The announced value.
         expected: String,

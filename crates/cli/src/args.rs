@@ -146,7 +146,7 @@ pub(crate) enum StorageCommand {
         #[command(flatten)]
         place: StoragePlace,
     },
-    /// Compare storage and index, and find what is missing or truncated
+    /// Compare storage and index, and find missing or truncated objects
     Verify {
         /// Read every NAR, and compare its contents with its hashes
         #[arg(long)]

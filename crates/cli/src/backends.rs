@@ -107,7 +107,7 @@ impl Backends {
 }
 
 impl CacheFactory for Backends {
-    /// The policy is about the local store: what lies in a storage was put there on purpose. A token that is confined to
+    /// The policy is about the local store: paths in a storage were put there on purpose. A token that is confined to
     /// some names sees nothing of a storage, whose NARs are not named by their paths.
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache> {
         let local = self.local.as_ref().map(|local| local.cache(name, expose));

@@ -1,6 +1,6 @@
 //! Files as bodies for the event loop, for every backend that keeps files.
 //!
-//! [`chunks`] reads them, with [`buffer`]s; [`nonblocking_io`] opens and reads what the kernel has in memory, and
+//! [`chunks`] reads them, with [`buffer`]s; [`nonblocking_io`] opens and reads files that the kernel has in memory, and
 //! [`file_part`] hands that on unread.
 
 pub mod buffer;

@@ -1,4 +1,4 @@
-//! What each narinfo and each NAR costs in pure computation: `cargo bench -p rns-formats`.
+//! The cost of each narinfo and each NAR in pure computation: `cargo bench -p rns-formats`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail as loudly as a test")]
 

@@ -142,7 +142,7 @@ fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), Nix32Error> {
     if excess == 0 { Ok(()) } else { Err(Nix32Error::ExcessBits) }
 }
 
-/// Fills `bytes` and returns what is left of the number; digits that are none set the highest bit
+/// Fills `bytes` and returns the rest of the number; digits that are none set the highest bit
 /// of `invalid`, which no value has.
 #[inline]
 fn decode_group(digits: &[u8], bytes: &mut [u8], invalid: &mut u8) -> u64 {

@@ -1,4 +1,4 @@
-//! What a lookup and a NAR cost without HTTP: `cargo bench -p rns-nix-store`.
+//! The cost of a lookup and a NAR without HTTP: `cargo bench -p rns-nix-store`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail as loudly as a test")]
 

@@ -1,4 +1,4 @@
-//! What exposure policies cost on a large store: makes one without files, evaluates policies, prints times and memory.
+//! The cost of exposure policies on a large store: makes one without files, evaluates policies, prints times and memory.
 //!
 //! `cargo run --release -p rns-nix-store --example exposure -- [PATHS] [PATHS OF A CLOSURE]`
 

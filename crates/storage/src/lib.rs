@@ -1,7 +1,7 @@
 //! A binary cache in a directory or bucket, in Nix's own layout: read, uploaded to with verification, indexed, collected.
 //!
 //! [`objects`] is the directory or bucket, [`read`] answers questions from it,
-//! [`index`] knows what is there and what refers to what, [`verify`] checks what lies there,
+//! [`index`] knows which paths are there and refer to which, [`verify`] checks stored NARs,
 //! [`write`](mod@write) takes uploads,
 //! [`maintenance`] is for operators.
 

@@ -29,7 +29,7 @@ pub struct Issuer {
 
 #[derive(Debug)]
 struct Published {
-    /// What it says it is called.
+    /// The name that it says.
     url: String,
     keys: Vec<Value>,
     down: bool,
@@ -68,7 +68,7 @@ impl Issuer {
         Self { address, published }
     }
 
-    /// What it is called; where it is found, unless something is in between.
+    /// Its name; also its address, unless a proxy is in between.
     #[must_use]
     pub fn url(&self) -> String {
         self.published.lock().unwrap().url.clone()
@@ -213,7 +213,7 @@ impl SigningKey {
     }
 }
 
-/// What a token of this issuer for this audience claims at least, and what else is wanted. It was made now and
+/// The least claims of a token of this issuer for this audience, and the wanted ones. It was made now and
 /// ends in ten minutes.
 #[must_use]
 pub fn claims(issuer: &str, audience: &str, others: Value) -> Value {

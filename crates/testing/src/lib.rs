@@ -1,5 +1,5 @@
-//! What the project's tests share: stores made without Nix, the real server as a process, an HTTP
-//! client that sends exactly what it is told, and real Nix as a client.
+//! Helpers that the project's tests share: stores made without Nix, the real server as a process, an HTTP
+//! client that sends the given bytes exactly, and real Nix as a client.
 //!
 //! Nothing here returns an error: a fixture that cannot be made fails the test that wanted it.
 

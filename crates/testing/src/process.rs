@@ -1,4 +1,4 @@
-//! Child processes that cannot outlive the test, cannot hang it, and tell what they said.
+//! Child processes that cannot outlive the test, cannot hang it, and keep their output.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ pub struct Process {
     collector: Option<JoinHandle<()>>,
 }
 
-/// What a process that ended has left.
+/// The status and output of a process that ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// How it ended.
@@ -63,7 +63,7 @@ impl Process {
     /// Everything on standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        // A test that failed while it held the lock still wants to show what was said.
+        // A test that failed while it held the lock still wants to show the output.
         self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
@@ -115,7 +115,7 @@ impl Process {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// What a process said last may still be in the pipe when it has ended. A child of it may hold the pipe
+    /// The last output of a process may still be in the pipe when it has ended. A child of it may hold the pipe
     /// open, so this does not take longer than two seconds.
     fn collect_the_rest(&self) {
         let deadline = Instant::now() + Duration::from_secs(2);
@@ -163,7 +163,7 @@ impl Process {
     #[must_use]
     pub fn open_files(&self) -> usize {
         let directory = format!("/proc/{}/fd", self.id());
-        // Since Linux 6.2 the number is the directory's size. Only root may list what a server has open.
+        // Since Linux 6.2 the number is the directory's size. Only root may list the descriptors of a server.
         match fs::metadata(&directory).unwrap().len() {
             0 => fs::read_dir(directory).unwrap().count(),
             number => usize::try_from(number).unwrap(),
@@ -215,7 +215,7 @@ pub fn run(command: &mut Command, within: Duration) -> Finished {
     });
     let status = process.wait(within);
     let stdout = reader.join().unwrap();
-    // What it said last may still be in the pipe when it has ended.
+    // Its last output may still be in the pipe when it has ended.
     if let Some(collector) = process.collector.take() {
         collector.join().unwrap();
     }
@@ -232,7 +232,7 @@ impl Finished {
     /// This, if the process succeeded.
     ///
     /// # Panics
-    /// With what it said, if it failed.
+    /// With its output, if it failed.
     pub fn success(self) -> Self {
         assert!(self.status.success(), "{}\n{}\n{}", self.status, self.text(), self.stderr);
         self
@@ -241,7 +241,7 @@ impl Finished {
     /// This, if the process failed.
     ///
     /// # Panics
-    /// With what it said, if it succeeded.
+    /// With its output, if it succeeded.
     pub fn failure(self) -> Self {
         assert!(!self.status.success(), "it succeeded\n{}\n{}", self.text(), self.stderr);
         self

@@ -1,4 +1,4 @@
-//! A proxy that writes down what clients ask for, and cuts connections when told to.
+//! A proxy that records the requests of clients, and cuts connections when told to.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

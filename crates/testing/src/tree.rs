@@ -22,16 +22,16 @@ pub enum Tree {
     File {
         /// Permission bits on disk.
         mode: u32,
-        /// What is in it.
+        /// Its contents.
         contents: Contents,
     },
     /// A symbolic link to these bytes.
     Symlink(Vec<u8>),
-    /// Names, in bytewise order as in a NAR, and what they name.
+    /// The entries by name, in bytewise order as in a NAR.
     Directory(BTreeMap<Vec<u8>, Self>),
 }
 
-/// What is in a regular file.
+/// The contents of a regular file.
 #[derive(Clone, Debug)]
 pub enum Contents {
     /// These bytes.

@@ -16,7 +16,7 @@ use crate::{
     memory::{DecoderMemory, Share},
 };
 
-/// What gzip files begin with.
+/// The beginning of gzip files.
 const GZIP_FIRST_BYTE: u8 = 0x1f;
 
 /// Memory that a bzip2 decoder needs, in bytes.
@@ -25,7 +25,7 @@ const BZIP2_MEMORY: u64 = 4 << 20;
 /// Memory that a Brotli decoder needs, in bytes.
 const BROTLI_MEMORY: u64 = 17 << 20;
 
-/// Reads what another reader holds compressed: all frames and streams of it.
+/// Decompresses the bytes of another reader: all frames and streams of it.
 pub enum Decoder<R: Read> {
     /// Not compressed.
     None(Input<R>),

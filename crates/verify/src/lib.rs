@@ -38,7 +38,7 @@ pub use self::{
 /// The bytes a decoder hands on at a time.
 const READ_BUFFER_BYTES: usize = 128 << 10;
 
-/// What a checked NAR turned out to be.
+/// The hashes and lengths of a checked NAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NarFacts {
     /// SHA-256 of the NAR, decompressed.
@@ -237,7 +237,7 @@ mod tests {
         let refused =
             check_nar(&bomb[..], Compression::Zstd, 1 << 20, &DecoderMemory::new(64 << 20))
                 .unwrap_err();
-        // It is no archive either; what counts is that reading ends.
+        // It is no archive either; reading must end.
         assert!(!matches!(refused, NarRejection::Input(_)), "{refused}");
         let mut long = Vec::new();
         for token in [

@@ -15,13 +15,13 @@ use crate::{
     window::{HEADER_BYTES, of_xz_stream, of_zstd_frame},
 };
 
-/// The largest zstd window: 128 MiB, what `--long` uses and clients may send.
+/// The largest zstd window: 128 MiB, as `--long` uses and clients may send.
 const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Memory that one xz decoder may use, in bytes: more than level 9 needs.
 const MAX_XZ_MEMORY: u64 = 256 << 20;
 
-/// What xz decoders need at least: what a stream without a block has.
+/// The least memory of xz decoders, in bytes: that of a stream without a block.
 const MIN_XZ_MEMORY: u64 = 1 << 20;
 
 /// Which format the members have.
@@ -89,7 +89,7 @@ impl<R: Read> Read for Members<R> {
             return Ok(0);
         }
         loop {
-            // What fails stays failed.
+            // A failure stays.
             self.state = match std::mem::replace(&mut self.state, State::Failed) {
                 State::Failed => return Err(io::ErrorKind::InvalidData.into()),
                 State::Between(mut input) => {

@@ -35,7 +35,7 @@ impl DecoderMemory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).peak
     }
 
-    /// Waits for so many bytes. Blocks. What is larger than the budget has all of it for itself.
+    /// Waits for so many bytes. Blocks. A need beyond the budget gets all of it for itself.
     pub(crate) fn take(self: &Arc<Self>, bytes: u64) -> Share {
         let bytes = bytes.min(self.bytes);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

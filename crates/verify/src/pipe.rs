@@ -21,7 +21,7 @@ use crate::{DecoderMemory, NarFacts, NarRejection, check_nar};
 /// Chunks on their way to each of the two threads: the memory of an upload is twice this many chunks.
 pub(crate) const MAX_WAITING_CHUNKS: usize = 8;
 
-/// What the bytes of a file turned out to be.
+/// The hashes and lengths of a file that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFacts {
     /// SHA-256 of the file as it was sent.

@@ -3,10 +3,10 @@
 /// Bytes that are looked at: enough for every header below.
 pub(crate) const HEADER_BYTES: usize = 96;
 
-/// What a zstd decoder needs beside its window.
+/// The memory of a zstd decoder beside its window, in bytes.
 const ZSTD_OVERHEAD: u64 = 512 << 10;
 
-/// What an xz decoder needs beside its dictionary.
+/// The memory of an xz decoder beside its dictionary, in bytes.
 const XZ_OVERHEAD: u64 = 256 << 10;
 
 /// Memory that a frame of Zstandard needs. Data that is no frame needs none: the decoder refuses it.

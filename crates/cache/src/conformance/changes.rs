@@ -39,7 +39,7 @@ pub(super) async fn an_outage_is_no_miss(subject: &mut dyn Subject) {
     if !subject.set_outage(true).await {
         return;
     }
-    // What was known just before may be known for a moment longer.
+    // A hit from just before may be answered for a moment longer.
     tokio::time::sleep(NOTICE_TIME).await;
     let cache = subject.cache();
     assert_ne!(cache.peek(&nowhere()), Peek::Miss);

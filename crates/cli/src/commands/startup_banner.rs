@@ -85,7 +85,7 @@ struct Banner {
 }
 
 impl Banner {
-    /// What is served, as the object of a sentence.
+    /// The served stores, as the object of a sentence.
     fn store(&self) -> String {
         match (&self.missing, self.absent) {
             (None, _) => self.store_dir.clone(),

@@ -33,7 +33,7 @@ pub(crate) struct StorageConfig {
     pub(crate) url: StorageUrl,
     /// Memory for its narinfos, in bytes.
     pub(crate) memory_bytes: usize,
-    /// Whether what was acknowledged survives a power loss.
+    /// Whether acknowledged objects survive a power loss.
     pub(crate) sync: bool,
     /// Whether clients get NARs from the bucket itself.
     pub(crate) redirect: bool,

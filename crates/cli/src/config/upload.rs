@@ -10,7 +10,7 @@ use super::{
     raw::{RawCacheUpload, RawUpload},
 };
 
-/// What the cache of a table admits; a cache with a name has the general values where its own table says nothing.
+/// The uploads that the cache of a table admits; a cache with a name has the general values where its own table says nothing.
 pub(super) fn of_cache(
     own: &RawCacheUpload,
     general: &RawUpload,
@@ -26,7 +26,7 @@ pub(super) fn of_cache(
     }
 }
 
-/// Memory for one decoder of what clients compress with xz by default, in bytes.
+/// Memory for one decoder of NARs that clients compress with xz by default, in bytes.
 const MIN_DECODER_MEMORY: u64 = 10 << 20;
 
 /// How much is taken.

@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, layer::Context};
 const BURST: u32 = 200;
 const REFILL: Duration = Duration::from_millis(500);
 
-/// What each place may still log. Clones share it.
+/// The lines that each place may still log. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct LineBudget(Arc<Mutex<HashMap<Identifier, Place>>>);
 

@@ -110,7 +110,7 @@ fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::try_new(if usual { "info,actix_server=warn" } else { level })
 }
 
-/// Starts logging. What is logged is written until the last value returned is dropped.
+/// Starts logging. Lines are written until the last value returned is dropped.
 ///
 /// # Errors
 ///

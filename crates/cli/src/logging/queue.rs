@@ -1,4 +1,4 @@
-//! Lines on their way to standard error. Whoever logs never waits for whoever reads: lines that do not fit are counted and lost.
+//! Lines on their way to standard error. Logging never waits for the reader: lines that do not fit are counted and lost.
 
 use std::{
     io::{self, Write},
@@ -15,7 +15,7 @@ use super::budget::LineBudget;
 /// Lines that wait, in bytes.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// How often it is told what was left out.
+/// The interval of messages about lines that were left out.
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the end of the program waits for its last lines.
@@ -35,7 +35,7 @@ struct Inner {
 struct State {
     lines: Vec<u8>,
     lost: u64,
-    /// What was taken off is being written.
+    /// The lines that were taken off are being written.
     is_writing: bool,
 }
 
@@ -55,7 +55,7 @@ impl LogQueue {
             let mut told = Instant::now();
             loop {
                 let lines = queue.next();
-                // Nobody can be told when that fails.
+                // A failure here cannot be logged.
                 _ = target.write_all(&lines);
                 queue.written();
                 if told.elapsed() >= TELL_INTERVAL {
@@ -154,7 +154,7 @@ mod tests {
         let lost = queue.state().lost;
         assert!(lost > 4096 && queue.state().lines.len() <= MAX_QUEUED_BYTES, "{lost}");
         drop(queue.flush_at_end());
-        // What was not lost comes out whole.
+        // Lines that were not lost come out whole.
         let mut lines = BufReader::new(theirs).lines();
         for _ in lost..8192 {
             assert_eq!(lines.next().unwrap().unwrap().len(), 1023);

@@ -2,7 +2,7 @@
 //!
 //! A client may send a request before the one before it is answered. A server that decodes ahead then needs to know which
 //! bytes belong to which request. [`read_head`] tells how long the head is, [`RequestBody`] how long the body behind it
-//! is, both by the rules of RFC 9112 and exactly as actix-http reads them: what it refuses is refused here as well.
+//! is, both by the rules of RFC 9112 and exactly as actix-http reads them: it refuses the same requests.
 
 mod request_body;
 mod request_head;

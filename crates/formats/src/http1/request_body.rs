@@ -1,6 +1,6 @@
 //! The length of the body of a request.
 
-/// What is left of the body of a request.
+/// The rest of the body of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestBody {
     /// So many bytes: none at the end of every body.
@@ -11,11 +11,11 @@ pub enum RequestBody {
     Endless,
 }
 
-/// The body does not follow the rules of chunks. Nobody can tell where it ends.
+/// The body does not follow the rules of chunks. Its end cannot be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyError;
 
-/// A place in a body of chunks. What is expected there:
+/// A place in a body of chunks, named by the next expected part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChunkPosition {
     /// The first digit of the size of a chunk.

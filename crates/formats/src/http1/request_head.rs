@@ -10,18 +10,18 @@ pub const MAX_HEAD: usize = 128 << 10;
 /// Most headers of one request.
 const MAX_HEADERS: usize = 96;
 
-/// What bytes from a client are, when nothing before them is left to be read.
+/// The meaning of bytes from a client, when everything before them has been read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadHead<'a> {
     /// The beginning of a head.
     Partial,
     /// A whole head, and possibly more behind it.
     Complete(RequestHead<'a>),
-    /// No request. Nobody can tell where the next one begins.
+    /// No request. The beginning of the next one cannot be known.
     Invalid,
 }
 
-/// What the head of a request says about its length and about who can answer it.
+/// The parts of a request head that say how long it is and which path can answer it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RequestHead<'a> {
     /// Bytes of the head, with the empty line at its end.
@@ -34,7 +34,7 @@ pub struct RequestHead<'a> {
 
 /// A `GET` over HTTP/1.1 without a body, a query, an escape, a condition or a range, on a connection that stays open.
 ///
-/// Besides what is here it has only headers that no answer depends on.
+/// All other headers of it are such that no answer depends on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimpleRequest<'a> {
     /// The path, with a slash at the beginning.
@@ -144,7 +144,7 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Sets what may be there once. `None`: it was there.
+/// Sets a field that may be there once. `None`: it was there.
 fn put<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
@@ -163,7 +163,7 @@ fn is_irrelevant(name: &str, value: &[u8]) -> bool {
         10 => is("user-agent") || is("connection") && value.eq_ignore_ascii_case(b"keep-alive"),
         15 => is("accept-encoding") || is("accept-language"),
         16 => is("x-forwarded-host"),
-        // What nginx says of a client without a certificate.
+        // nginx says this of a client without a certificate.
         17 => is("x-forwarded-proto") || is("x-ssl-client-s-dn") && value.is_empty(),
         19 => is("x-ssl-client-verify") && matches!(value, b"" | b"NONE"),
         _ => false,

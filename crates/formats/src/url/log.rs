@@ -29,7 +29,7 @@ impl LogName {
         })
     }
 
-    /// The hash part of a derivation, or of what one has built, where that is all that is given.
+    /// The hash part of a derivation, or of an output of one, where no more is given.
     #[must_use]
     pub const fn hash_part(&self) -> Option<HashPart> {
         self.hash_part

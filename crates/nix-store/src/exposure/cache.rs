@@ -64,7 +64,7 @@ impl ExposedCache {
         self.paths.exposes(key(hash))
     }
 
-    /// Waits until it is known what is exposed. Later changes do not make it wait again.
+    /// Waits until the exposed paths are known. Later changes do not make it wait again.
     ///
     /// # Errors
     /// `Unavailable` when that cannot be found out now.
@@ -218,7 +218,7 @@ impl BinaryCache for ExposedCache {
 
     async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
         let asked = self.paths.asked();
-        // Until it is known what is exposed, a missing realisation must look like any other.
+        // Until the exposed paths are known, a missing realisation must look like any other.
         drop(self.rows()?);
         let row = self.store.questions().realisations.row(id).await?;
         let mut is_exposed = false;

@@ -27,7 +27,7 @@ impl Exposures {
         &self.store
     }
 
-    /// The store, of which only what the policy exposes can be seen through this cache and its clones.
+    /// The store, of which this cache and its clones show only the paths that the policy exposes.
     ///
     /// Caches with equal policies share the work, which goes on in the background while one of them is there. It starts now
     /// where there is a tokio runtime, otherwise with the first question; until it is done for the first time, every

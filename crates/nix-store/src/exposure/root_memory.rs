@@ -9,7 +9,7 @@ use super::{
 };
 use crate::file_io::file_time::FileTime;
 
-/// What was read of each root of a policy.
+/// The last reading of each root of a policy.
 #[derive(Default)]
 pub(super) struct RootMemory(Vec<Known>);
 
@@ -21,7 +21,7 @@ struct Known {
 }
 
 impl RootMemory {
-    /// What the roots name now. Blocks.
+    /// The paths that the roots name now. Blocks.
     pub(super) fn read(&mut self, stores: &Stores, roots: &[PathBuf]) -> Vec<Arc<RootPaths>> {
         let mut before = std::mem::take(&mut self.0).into_iter();
         self.0 = roots
@@ -81,7 +81,7 @@ mod tests {
         let names = |root: &RootPaths| {
             root.paths.iter().map(|path| path.name().to_owned()).collect::<Vec<_>>()
         };
-        // What was changed in this second may be changed once more.
+        // A root that was changed in this second may be changed once more.
         thread::sleep(Duration::from_millis(1100));
         let first = read();
         assert_eq!(names(&first), ["a"]);

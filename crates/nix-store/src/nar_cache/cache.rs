@@ -1,4 +1,4 @@
-//! What is kept of compressed NARs, and which are being made.
+//! The compressed NARs that are kept, and those that are being made.
 
 use std::{
     collections::HashMap,
@@ -47,7 +47,7 @@ pub struct NarCache {
     productions: Mutex<HashMap<Arc<str>, Arc<EncodeProgress>>>,
     zstd: Arc<Lane>,
     xz: Arc<Lane>,
-    /// True as soon as it is known what an earlier run has left.
+    /// True as soon as the files of an earlier run are known.
     ready: watch::Sender<bool>,
     /// The cache cannot be written, and the operator has been told.
     failing: AtomicBool,
@@ -64,7 +64,7 @@ pub struct NarCache {
 }
 
 impl NarCache {
-    /// Opens the cache; a thread finds out what is in it.
+    /// Opens the cache; a thread reads its directory.
     #[must_use]
     pub fn open(config: NarCacheConfig) -> Arc<Self> {
         let cache = Arc::new(Self {
@@ -92,7 +92,7 @@ impl NarCache {
             scanner.ready.send_replace(true);
         };
         if thread::Builder::new().name("nar-cache".to_owned()).spawn(scan).is_err() {
-            // What is there from before is not used; it is written over as it is made again.
+            // A file from before is not used; it is written over as it is made again.
             cache.ready.send_replace(true);
         }
         cache
@@ -105,7 +105,7 @@ impl NarCache {
         }
     }
 
-    /// Waits until it is known what an earlier run has left.
+    /// Waits until the files of an earlier run are known.
     pub(super) async fn ready(&self) {
         _ = self.ready.subscribe().wait_for(|ready| *ready).await;
     }
@@ -115,7 +115,7 @@ impl NarCache {
         nar_size <= self.config.whole_bytes
     }
 
-    /// What is known of a compressed NAR.
+    /// The facts about a compressed NAR.
     pub(super) fn known(&self, tag: &str) -> Option<CompressedFile> {
         self.memory.get(tag).map(|small| small.file).or_else(|| self.disk.known(tag))
     }
@@ -159,7 +159,7 @@ impl NarCache {
         Finished::in_memory(tag, small)
     }
 
-    /// Whether so many compressions are waiting that none should be started that nobody has asked for.
+    /// Whether so many compressions are waiting that none should be started that no client has asked for.
     pub(super) fn is_busy(&self) -> bool {
         self.productions.lock().unwrap_or_else(PoisonError::into_inner).len() >= BUSY
     }
@@ -175,7 +175,7 @@ impl NarCache {
         (production, true)
     }
 
-    /// Enters a compression that nobody has asked for. Whether nobody else is at it.
+    /// Enters a compression that no client has asked for. Whether no other task is at it.
     pub(super) fn begin(&self, tag: &Arc<str>, production: &Arc<EncodeProgress>) -> bool {
         let mut productions = self.productions.lock().unwrap_or_else(PoisonError::into_inner);
         let is_free = !productions.contains_key(tag);
@@ -198,7 +198,7 @@ impl NarCache {
         }
     }
 
-    /// What is counted.
+    /// The counters.
     pub fn stats(&self) -> NarCacheStats {
         NarCacheStats {
             bytes: self.disk.bytes(),

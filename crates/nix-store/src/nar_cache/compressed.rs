@@ -44,7 +44,7 @@ pub enum Compressed {
     GrowingNar(GrowingNar),
 }
 
-/// What became of a NAR that was to be compressed before anybody asks.
+/// The result for a NAR that was to be compressed before any client asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Warmed {
     /// It was compressed.
@@ -89,7 +89,7 @@ impl CompressedCache {
         }
         let recipe = cache.lane(codec).recipe().await?;
         let tag = recipe.tag(&nar_hash).into();
-        // What is compressed already does not need the path any more; before anything of it is read, it is looked up again.
+        // A finished file does not need the path any more; before anything of it is read, the path is looked up again.
         if let Some(finished) = cache.find(&tag).await {
             cache.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(Compressed::Finished(finished)));

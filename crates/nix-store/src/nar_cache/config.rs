@@ -1,4 +1,4 @@
-//! What is compressed, how, and what that may cost.
+//! Which NARs are compressed, how, and the bounds of that.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -23,7 +23,7 @@ impl Codec {
         }
     }
 
-    /// What narinfos and URLs call it.
+    /// Its name in narinfos and URLs.
     #[must_use]
     pub const fn compression(self) -> Compression {
         match self {
@@ -43,7 +43,7 @@ impl Codec {
     }
 }
 
-/// Where compressed NARs are kept, and within what bounds.
+/// Where compressed NARs are kept, and within which bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NarCacheConfig {
     /// The directory; made when it is not there. Nothing else belongs in it.
@@ -56,7 +56,7 @@ pub struct NarCacheConfig {
     pub memory_bytes: usize,
     /// Memory that running encoders of one codec may take together; at least one always runs.
     pub encoder_memory_bytes: u64,
-    /// How long a compression goes on when nobody reads it any more: the reader that left may be about to
+    /// How long a compression goes on without a reader: the reader that left may be about to
     /// come back for the rest.
     pub grace: Duration,
     /// A NAR of at most this length is compressed before the first byte is sent.

@@ -1,5 +1,5 @@
 //! Large NARs whose compression begins when their narinfo is asked for: who asks for that will often ask for the NAR next,
-//! and some clients do not take a narinfo without the length of what they download.
+//! and some clients do not take a narinfo without the length of the download.
 
 use std::time::Duration;
 

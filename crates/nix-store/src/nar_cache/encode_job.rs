@@ -26,13 +26,13 @@ use super::{
     turns::Place,
 };
 
-/// How long work that waits for its turn is kept in the queue when nobody wants it any more.
+/// How long work that waits for its turn is kept in the queue when it has no reader any more.
 const QUEUE_GRACE: Duration = Duration::from_secs(2);
 
 /// How long work that runs goes on without a reader while others wait for its place. Who was cut off comes back sooner.
 const CROWDED_GRACE: Duration = Duration::from_secs(5);
 
-/// What is to be compressed, and for whom.
+/// The NAR to compress, and for whom.
 pub(super) struct Order {
     pub(super) cache: Arc<NarCache>,
     pub(super) nar: Arc<dyn Blob>,
@@ -41,7 +41,7 @@ pub(super) struct Order {
     pub(super) production: Arc<EncodeProgress>,
     /// Whose turn it takes.
     pub(super) asker: Asker,
-    /// For what nobody has asked for yet.
+    /// For a NAR that no client has asked for yet.
     pub(super) busy: Option<Arc<Busy>>,
 }
 
@@ -104,13 +104,13 @@ pub(super) async fn finish(
     }
 }
 
-/// Waits for a turn, and does the work on a thread where it blocks nobody.
+/// Waits for a turn, and does the work on a thread of its own.
 pub(super) async fn run(order: Order) {
     let mut settled = Settled { order, result: Err(Failure::Cache) };
     let order = &settled.order;
     let whole = order.cache.is_whole(order.nar.len());
     let lane = order.cache.lane(order.recipe.codec);
-    // One that nobody has asked for runs beside the others: it must not take their place while it rests.
+    // One that no client has asked for runs beside the others: it must not take their place while it rests.
     let place = match &order.busy {
         Some(_) => None,
         None => tokio::select! {
@@ -126,7 +126,7 @@ pub(super) async fn run(order: Order) {
             () = order.production.abandoned(QUEUE_GRACE.min(order.cache.config.grace)) => return,
         },
     };
-    // Somebody else may have been faster, between the question and the order.
+    // Another task may have been faster, between the question and the order.
     if let Some(finished) = order.cache.find(&order.tag).await {
         settled.result = Ok(finished);
         return;
@@ -160,7 +160,7 @@ pub(super) async fn run(order: Order) {
     }
 }
 
-/// Tells everybody the result, whatever becomes of the thread.
+/// Tells all readers the result, also when the thread panics.
 struct Settled {
     order: Order,
     result: Result<Finished, Failure>,
@@ -305,7 +305,7 @@ impl Work {
         Self { portions, encoder: None, recipe, size, runtime: Handle::current(), ended: false }
     }
 
-    /// Compresses the next portion and appends what comes out. The end comes out only when the NAR was what it
+    /// Compresses the next portion and appends the output. Its end comes out only when the NAR was what it
     /// should be.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub(super) enum Progress {
 /// Why a compression was given up.
 #[derive(Clone)]
 pub(super) enum Failure {
-    /// The NAR cannot be read, or is not what was registered.
+    /// The NAR cannot be read, or is not the registered one.
     Nar(Arc<CacheError>),
     /// The path is not in the store any more.
     Gone,
@@ -42,13 +42,13 @@ pub(super) struct EncodeProgress {
 
 struct Audience {
     readers: usize,
-    /// Whether anybody has asked for the NAR itself.
+    /// Whether a client has asked for the NAR itself.
     is_wanted: bool,
     /// When the last one came or left.
     changed: Instant,
 }
 
-/// Somebody who wants the result; while there is one, the work goes on.
+/// A reader of the result; while there is one, the work goes on.
 pub(super) struct Reader {
     production: Arc<EncodeProgress>,
     progress: watch::Receiver<Progress>,
@@ -76,17 +76,17 @@ impl EncodeProgress {
         self.progress.send_replace(progress);
     }
 
-    /// Whether nobody has been there for this long, or everybody who expected others has left without one coming.
+    /// Whether there was no reader for this long, or all that expected others have left without one coming.
     pub(super) fn is_abandoned(&self, grace: Duration) -> bool {
         let audience = self.audience();
         let grace = if audience.is_wanted { grace } else { Duration::ZERO };
         audience.readers == 0 && audience.changed.elapsed() >= grace
     }
 
-    /// Waits until nobody has been there for this long.
+    /// Waits until there was no reader for this long.
     pub(super) async fn abandoned(&self, grace: Duration) {
         while !self.is_abandoned(grace) {
-            // Nobody can be gone for long enough before that.
+            // No reader can be gone for long enough before that.
             tokio::time::sleep(grace.max(Duration::from_millis(100))).await;
         }
     }
@@ -99,7 +99,7 @@ impl EncodeProgress {
         progress.wait_for(ended).await.is_ok_and(|end| matches!(*end, Progress::Done(_)))
     }
 
-    /// Whether somebody waits for the result.
+    /// Whether a reader waits for the result.
     pub(super) fn has_reader(&self) -> bool {
         self.audience().readers > 0
     }

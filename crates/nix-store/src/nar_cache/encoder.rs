@@ -49,7 +49,7 @@ impl Encoder {
         made.map_err(failed)
     }
 
-    /// Takes all of `input`, and appends what comes out.
+    /// Takes all of `input`, and appends the output.
     ///
     /// # Errors
     /// When the library has one, or the NAR is longer than was said.
@@ -112,7 +112,7 @@ pub(super) fn threads() -> u32 {
 
 fn zstd(level: u8, size: u64, threads: u32) -> io::Result<CCtx<'static>> {
     let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-    // The library's own choice for large inputs, which it may change; what fits the input is never exceeded.
+    // The library's own choice for large inputs, which it may change; it never exceeds the size of the input.
     let window = match level {
         ..=8 => 21,
         9..=16 => 22,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rns_formats::Sha256Digest;
 
-/// What a file name begins with while the file is being written.
+/// The beginning of a file name while the file is being written.
 pub(super) const TEMPORARY: &str = "tmp-";
 
-/// What is known of a compressed NAR.
+/// The facts about a compressed NAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressedFile {
     /// Its length in bytes.
@@ -21,7 +21,7 @@ pub(super) fn print(tag: &str, file: &CompressedFile) -> String {
     format!("{tag}.{}.{}", file.size, file.hash.to_nix32())
 }
 
-/// What the name of a finished file says; `None` for any other name.
+/// The facts that the name of a finished file says; `None` for any other name.
 pub(super) fn parse(name: &str) -> Option<(Arc<str>, CompressedFile)> {
     let mut parts = name.split('.');
     let (tag, size, hash) = (parts.next()?, parts.next()?, parts.next()?);

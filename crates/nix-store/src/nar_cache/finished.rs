@@ -31,7 +31,7 @@ enum Source {
     Nowhere(Uncached),
 }
 
-/// What a compressed NAR is made from, again and again.
+/// The source of a compressed NAR that may be made again and again.
 #[derive(Clone)]
 pub(super) struct Uncached {
     pub(super) lane: Arc<Lane>,

@@ -1,4 +1,4 @@
-//! What may be compressed side by side. Each codec has a lane of its own, so that the slow one never holds up the
+//! The limits of compression side by side. Each codec has a lane of its own, so that the slow one never holds up the
 //! other.
 
 use std::{num::NonZeroUsize, sync::Arc, thread};

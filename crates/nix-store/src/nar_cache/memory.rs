@@ -22,7 +22,7 @@ pub(super) const LONGEST: usize = 64 << 10;
 /// The time of the last use is noted to so many seconds.
 const NOTED: u64 = 10;
 
-/// The bytes of a compressed NAR and what is known of it.
+/// The bytes of a compressed NAR and the facts about it.
 #[derive(Clone)]
 pub(super) struct Small {
     pub(super) file: CompressedFile,
@@ -49,7 +49,7 @@ impl Small {
 
 pub(super) struct Memory(Cache<Arc<str>, Small, Size>);
 
-/// Memory that is not counted otherwise: what the allocator needs.
+/// Memory that is not counted otherwise, which the allocator needs.
 const MORE: usize = 128;
 
 #[derive(Clone)]

@@ -5,16 +5,16 @@
 //! compressed is fixed to the last parameter, so that a file that was evicted comes back the same. Whatever
 //! becomes of the directory costs time only: a reader whose file is lost goes on with a compression of its own.
 //!
-//! - `cache`: what is kept, and what is being made
+//! - `cache`: the NARs that are kept, and those being made
 //! - `compressed`: the adapter, a [`rns_cache::BinaryCache`] around another
-//! - `config`, `recipe`, `encoder`: what is compressed how
+//! - `config`, `recipe`, `encoder`: how NARs are compressed
 //! - `lane`, `turns`: how many side by side, and who is next
 //! - `portions`, `encode_job`, `encode_progress`: one compression that runs, and its readers
 //! - `uncached_encoder`: a compression for one reader
-//! - `tail_reader`, `finished`, `ready`, `steps`: what a reader gets
-//! - `offer`: which NARs are offered compressed, and what is said of them
-//! - `early`: what begins when the narinfo is asked for
-//! - `prewarm`, `throttle`: what is done before anybody asks
+//! - `tail_reader`, `finished`, `ready`, `steps`: the bytes for readers
+//! - `offer`: the NARs that are offered compressed
+//! - `early`: compression that begins when the narinfo is asked for
+//! - `prewarm`, `throttle`: compression before any client asks
 //! - `worth`: which NARs are better sent as they are
 //! - `disk`, `file_name`, `memory`: where results are kept
 

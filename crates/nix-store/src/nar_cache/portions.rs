@@ -27,7 +27,7 @@ impl Portions {
     }
 
     /// The next portion, after which there are more unless it is the last. The last one is handed out only when the NAR is
-    /// known to be what it should be.
+    /// known to be right.
     ///
     /// # Errors
     /// Those of reading the NAR.

@@ -64,7 +64,7 @@ async fn warm(
         match cache.warm(hash, codec, is_busy).await {
             Ok(Warmed::Not) => {}
             Ok(warmed) => return Ok(warmed),
-            // It may not be known what this cache shows; another one can show it all the same.
+            // The paths of this cache may not be known yet; another one can show it all the same.
             Err(error) => otherwise = Err(error),
         }
     }
@@ -96,7 +96,7 @@ impl Closures {
     }
 }
 
-/// Follows what is registered.
+/// Follows the registration of paths.
 struct NewPaths {
     last: Option<i64>,
 }

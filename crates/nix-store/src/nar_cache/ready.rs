@@ -11,7 +11,7 @@ use crate::file_io::file_part::resident;
 const MIN_NAMED_BYTES: u64 = 16 << 10;
 
 impl NarCache {
-    /// A NAR that can be sent at once. What there is room for in memory is read into memory, which is not done here.
+    /// A NAR that can be sent at once, from memory or from its file.
     pub(super) fn ready_nar(&self, tag: String, by_name: bool) -> Option<ReadyNar> {
         let file = self.known(&tag)?;
         let body = if by_name && file.size >= MIN_NAMED_BYTES {

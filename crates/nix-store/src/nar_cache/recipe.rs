@@ -29,7 +29,7 @@ const FINGERPRINT: usize = 8;
 const PARAMETERS: &str = "2";
 
 impl Recipe {
-    /// Finds out what the encoder does, by letting it compress a sample. Takes some milliseconds.
+    /// Identifies the encoder, by letting it compress a sample. Takes some milliseconds.
     ///
     /// # Errors
     /// When the encoder cannot be set up, for want of memory.
@@ -46,7 +46,7 @@ impl Recipe {
         Ok(Self { codec, level, fingerprint })
     }
 
-    /// The name of what this makes of a NAR: letters, digits and dashes.
+    /// The name of the compressed form of a NAR: letters, digits and dashes.
     pub(super) fn tag(&self, nar_hash: &Sha256Digest) -> String {
         format!("{}-{self}", nar_hash.to_nix32())
     }
@@ -57,8 +57,10 @@ impl Recipe {
             return self.thread_mib();
         }
         let (threads, piece) = (threads(), PIECE_BYTES >> 20);
-        // Each thread has a piece before and one after it; some more are on their way.
-        threads * (self.thread_mib() + 2 * piece) + 3 * piece
+        // The library's ring of input holds three pieces more than there are threads. While a thread lags, all
+        // others of the ring may be compressed and wait for it, each in a buffer that is a little larger.
+        let pieces = threads + 3;
+        threads * self.thread_mib() + 2 * pieces * piece + 1
     }
 
     const fn thread_mib(&self) -> u32 {

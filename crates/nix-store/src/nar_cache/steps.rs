@@ -21,7 +21,7 @@ pub(super) struct Stepping<S> {
     asker: Asker,
 }
 
-/// The work, and what its last step made.
+/// The work, and the result of its last step.
 type Step<S> = (S, Result<Option<Bytes>, CacheError>);
 
 impl<S: Steps> Stepping<S> {

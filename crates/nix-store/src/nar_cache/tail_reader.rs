@@ -131,7 +131,7 @@ impl GrowingNar {
         Via::File(encode_job::join(&self.cache, &self.nar, self.recipe, &self.tag))
     }
 
-    /// Every run makes the same bytes: what was sent before is skipped.
+    /// Every run makes the same bytes: those that were sent before are skipped.
     async fn go_on_alone(&self, failure: &Failure, offset: u64) -> Result<Via, CacheError> {
         if let Some(error) = failure.error() {
             return Err(error);

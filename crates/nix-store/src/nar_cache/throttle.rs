@@ -1,4 +1,4 @@
-//! Compressing what nobody has asked for yet, without being in anybody's way.
+//! Compresses NARs that no client has asked for yet, without delaying others.
 
 use std::{
     thread,

@@ -118,7 +118,7 @@ impl Steps for UncachedEncoder {
             let made = std::mem::take(&mut self.made);
             let start = self.offset;
             self.offset += made.len() as u64;
-            // What lies before the range was made, and sent, before.
+            // The bytes before the range were made, and sent, before.
             let wanted = rns_cache::slice(
                 &made,
                 self.range.start.saturating_sub(start)..self.range.end.saturating_sub(start),

@@ -24,7 +24,7 @@ const MAX_REMEMBERED: usize = 65_536;
 /// The level that samples are compressed with: the fastest says enough.
 const SAMPLE_LEVEL: u8 = 1;
 
-/// What samples have said.
+/// The results of samples.
 pub(super) struct Worth(Cache<Sha256Digest, bool>);
 
 impl Worth {
@@ -32,7 +32,7 @@ impl Worth {
         Self(Cache::new(MAX_REMEMBERED))
     }
 
-    /// What is remembered of a NAR.
+    /// The memory of a NAR.
     pub(super) fn known(&self, nar_hash: &Sha256Digest) -> Option<bool> {
         self.0.get(nar_hash)
     }

@@ -17,7 +17,7 @@ use crate::{
 pub(super) enum FoundRow {
     /// No valid path has it.
     Absent,
-    /// The files of the path are not there, or not what its row says.
+    /// The files of the path are not there, or contradict its row.
     Damaged,
     /// The row makes no sense, or the system cannot say whether its files are there.
     Unusable(CacheError),

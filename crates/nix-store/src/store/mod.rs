@@ -1,4 +1,4 @@
-//! The parts of a store that all questions share, and what is remembered of its paths.
+//! The parts of a store that all questions share, and the memory of its paths.
 //!
 //! - `parts`: database, layouts, health and roots of one store
 //! - `path_memory`: rows and misses of one generation of the database; `path_health`: damaged and verified paths

@@ -1,4 +1,4 @@
-//! The parts of a store that all questions share: its database, its files, and what is known of both.
+//! The parts of a store that all questions share: its database, its files, and the memories of both.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who may do what in one cache: its tokens, certificates and issuers.
+//! The rules of access to one cache: its tokens, certificates and issuers.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::config::{AccessConfig, SubjectRule};
 
-/// Who may do what in one cache.
+/// The rules of access to one cache.
 pub(crate) struct Access {
     /// The name of the cache; the default one has none.
     cache: Option<Arc<str>>,

@@ -18,7 +18,7 @@ pub(crate) struct Grant {
     pub(crate) private: bool,
     /// Who it is, where that is known.
     pub(crate) holder: Option<PrincipalId>,
-    /// Whether this client may push as well: then it is told only of what stays, since it skips that.
+    /// Whether this client may push as well: then it is told only of paths that stay, since it skips these.
     pub(crate) is_pusher: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Who may do what.
+//! The rules of access.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::auth::{Permission, Permissions, Subject};
 
-/// Who may do what in one cache.
+/// The rules of access to one cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessConfig {
     /// The permissions of every client.

@@ -38,7 +38,7 @@ pub(crate) enum Identity {
     Undetermined(Undetermined),
 }
 
-/// Why it cannot be told what a credential is worth.
+/// Why a credential cannot be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undetermined {
     /// The file of tokens cannot be used, or the issuer of a token not be asked.

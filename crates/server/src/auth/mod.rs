@@ -1,4 +1,4 @@
-//! Who may do what.
+//! The rules of access.
 //!
 //! [`required_permission()`] tells the permission that a request needs, [`Credential`] is sent by the client, and [`Access`] of
 //! each cache tells the permissions that it gives there. All of it comes before any lookup, so that a client that may not read learns nothing from the

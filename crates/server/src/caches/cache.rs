@@ -54,9 +54,9 @@ pub(crate) struct Cache {
     pub(crate) outage: Outage,
     /// Tokens that cannot be checked.
     pub(crate) token_outage: Outage,
-    /// The target of what is uploaded at this address. `None`: it takes none.
+    /// The target of uploads to this address. `None`: it takes none.
     pub(crate) uploads: Option<Arc<Uploads>>,
-    /// The same cache as its pushers see it: what is below [`PUSH_PATH`].
+    /// The same cache as its pushers see it, below [`PUSH_PATH`].
     pub(crate) push: Option<Arc<Self>>,
     signer: Arc<SharedSigner>,
     /// Whether the keys could not be used when they were last loaded.
@@ -153,7 +153,7 @@ impl Cache {
         confined
     }
 
-    /// The cache for a client that may push: it skips what it is told is there, so that must stay.
+    /// The cache for a client that may push: it skips paths that it is told are there, so these must stay.
     pub(crate) fn for_pusher(self: &Arc<Self>) -> Arc<Self> {
         match (&self.push, &self.uploads) {
             (Some(push), Some(_)) => Arc::clone(push),

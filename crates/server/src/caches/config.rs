@@ -72,7 +72,7 @@ impl Default for CacheConfig {
 pub struct UploadConfig {
     /// Keys of which one must have signed a path that is not content-addressed. Empty: none is required.
     pub require_signature_by: Vec<PublicKey>,
-    /// Whether the keys of the cache sign what was verified.
+    /// Whether the keys of the cache sign verified paths.
     pub sign: bool,
 }
 

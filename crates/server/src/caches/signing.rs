@@ -134,7 +134,7 @@ impl Signer {
         };
         let signs = match &self.policy {
             SigningPolicy::Add | SigningPolicy::Replace => true,
-            // What is pushed was built elsewhere.
+            // A pushed path was built elsewhere.
             SigningPolicy::Keep | SigningPolicy::Ultimate => false,
             SigningPolicy::SignedBy(trusted) => is_signed_by(trusted),
         };

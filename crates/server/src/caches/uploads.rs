@@ -9,7 +9,7 @@ use crate::caches::{config::UploadConfig, signing::Signer};
 
 /// Uploads to one cache.
 pub(crate) struct Uploads {
-    /// What takes them.
+    /// The target.
     pub(crate) target: Arc<dyn WritableCache>,
     /// Which of them are admitted.
     pub(crate) policy: UploadConfig,

@@ -15,7 +15,7 @@ const MAX_READ_AHEAD: usize = 16 << 10;
 
 /// Answers requests without waiting.
 pub(crate) trait Responder {
-    /// Appends the head of the answer, and what else of it there is no use in keeping apart; returns the rest. `None` when
+    /// Appends the head of the answer, and a body that is small enough to go with it; returns the rest. `None` when
     /// the answer cannot be known without waiting; then nothing was counted.
     fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer>;
 }

@@ -39,7 +39,7 @@ pub(crate) struct State {
     pub(crate) send_budget: SendBudget,
     /// Bounds requests that make large metadata, until it may be sent.
     pub(crate) large_metadata: SendBudget,
-    /// What may be taken from clients at the same time.
+    /// The limits of uploads at the same time.
     pub(crate) upload_places: UploadPlaces,
     /// Rendered narinfos.
     pub(crate) narinfos: NarinfoCache,

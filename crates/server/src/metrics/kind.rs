@@ -84,7 +84,7 @@ labels! {
     RefusedUpload {
         /// It is not in the form that its name promises.
         Malformed = "malformed",
-        /// It is not what name or narinfo announce.
+        /// It contradicts its name or narinfo.
         Mismatch = "mismatch",
         /// It is larger than is taken, or its length is not said.
         Length = "length",

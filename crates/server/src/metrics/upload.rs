@@ -4,7 +4,7 @@ use prometheus::{IntCounter, IntGauge};
 
 use super::{Kind, RefusedUpload, build::Build};
 
-/// What is counted of uploads.
+/// The counters of uploads.
 #[derive(Debug)]
 pub(super) struct UploadMetrics {
     in_flight: IntGauge,

@@ -27,7 +27,7 @@ pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
     }
 }
 
-/// What a client is told of its upload. The texts name nothing of this machine.
+/// The answer to an upload. The texts name nothing of this machine.
 pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
     let status = match error {
         PublishError::Malformed { .. } | PublishError::Mismatch { .. } => StatusCode::BAD_REQUEST,

@@ -15,7 +15,7 @@ use crate::{
     router::admitted_by_head,
 };
 
-/// What makes the service that decides whether the body of a request shall be sent.
+/// The factory of the service that decides whether the body of a request shall be sent.
 pub(crate) trait Expect:
     ServiceFactory<
         Request,

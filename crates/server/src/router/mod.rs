@@ -56,7 +56,7 @@ fn finish(request: &impl RequestParts, state: &State, kind: Kind, answer: Answer
     answer
 }
 
-/// Answers what may have to be waited for.
+/// Answers a request that may have to wait.
 async fn take_time(request: &HttpRequest, payload: Payload, state: &State) -> (Kind, Answer) {
     if listener::is_metrics_listener(request) {
         let resource = url::parse(request.uri().path(), request.uri().query());
@@ -179,7 +179,7 @@ struct Allowed {
     resource: Option<Resource>,
 }
 
-/// Whether a request is allowed what it asks for.
+/// Whether a request is allowed.
 async fn allow(
     request: &impl RequestParts,
     state: &State,

@@ -10,7 +10,7 @@ use crate::write::{Storage, imported};
 /// Paths that are entered by one transaction.
 const BATCH: usize = 256;
 
-/// What was entered.
+/// The counts of entered objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Indexed {
     /// Paths that are in the index now.
@@ -23,7 +23,7 @@ pub struct Indexed {
 
 /// Enters every path of the storage into the index, and takes out those that are not there.
 ///
-/// Paths that are indexed already keep what is known of them.
+/// Paths that are indexed already keep their records.
 ///
 /// # Errors
 /// When storage or index cannot be used.

@@ -1,4 +1,4 @@
-//! What operators do with a whole storage: bring its index up to date, sign it, verify and mend it.
+//! The work of operators on a whole storage: bring its index up to date, sign it, verify and mend it.
 //!
 //! All of it goes on while the storage is served.
 

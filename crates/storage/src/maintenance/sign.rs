@@ -1,4 +1,4 @@
-//! Signing what is stored: a new key for a cache that is there.
+//! Signing all stored paths: a new key for an existing cache.
 
 use std::pin::pin;
 
@@ -9,7 +9,7 @@ use rns_formats::{NarInfo, SecretKey};
 use super::{MaintenanceError, Progress, scan};
 use crate::{objects::ObjectKey, read::StorageReader, write::Storage};
 
-/// What was signed.
+/// The counts of signed paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Signed {
     /// Narinfos that have new signatures.
@@ -23,7 +23,7 @@ pub struct Signed {
 /// Adds the signatures of `keys` to every narinfo. Those that are there stay.
 ///
 /// # Errors
-/// When the storage cannot be used. What was signed until then stays signed; the command can be repeated.
+/// When the storage cannot be used. Paths that were signed until then stay signed; the command can be repeated.
 pub async fn sign(
     storage: &Storage,
     keys: &[SecretKey],
@@ -47,7 +47,7 @@ pub async fn sign(
             done.unchanged += 1;
             continue;
         }
-        // Another server may add signatures at this moment: what is written back is read under the lock.
+        // Another server may add signatures at this moment, so the narinfo is read again under the lock.
         let _lock = storage.lock_path(&found.hash).await?;
         reader.forget(&found.hash);
         let Ok(Some(stored)) = reader.narinfo(found.hash).await else { continue };

@@ -1,4 +1,4 @@
-//! Comparing storage, index and contents, and mending what can be mended.
+//! Comparing storage, index and contents, and mending their differences.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use crate::{
     write::{Presence, STAGING_GRACE, Storage, imported},
 };
 
-/// What is compared.
+/// The extent of a comparison.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VerifyOptions {
     /// Whether every NAR is read, decompressed and hashed; otherwise their lengths are compared.
@@ -34,11 +34,11 @@ pub struct VerifyOptions {
 pub struct Finding {
     /// Which object: a store path, or a key.
     pub object: String,
-    /// What is wrong with it.
+    /// The fault.
     pub kind: FindingKind,
 }
 
-/// What can be wrong.
+/// The kinds of faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FindingKind {
     /// A narinfo that nothing can be made of.
@@ -52,7 +52,7 @@ pub enum FindingKind {
         /// In the storage.
         found: u64,
     },
-    /// The NAR of a path is not what its narinfo says.
+    /// The NAR of a path contradicts its narinfo.
     Altered(String),
     /// A path that this one refers to is not there.
     MissingReference(String),
@@ -62,7 +62,7 @@ pub enum FindingKind {
     OnlyIndexed,
 }
 
-/// What was found.
+/// The result.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
     /// Paths that were looked at.
@@ -196,7 +196,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What is wrong with the NAR of a path.
+    /// The fault of the NAR of a path.
     async fn nar(&self, narinfo: &NarInfo) -> Result<Option<FindingKind>, MaintenanceError> {
         let Some(name) = name_in_url(&narinfo.url) else {
             return Ok(Some(FindingKind::MissingNar));
@@ -211,7 +211,7 @@ impl Run<'_> {
         if !self.options.contents {
             return Ok(None);
         }
-        // Only what the narinfo says is hashed: more is wrong anyway.
+        // Only as many bytes as the narinfo says are hashed: more are wrong anyway.
         let checked = check_stored(
             objects,
             &key,
@@ -250,7 +250,7 @@ impl Run<'_> {
         }
     }
 
-    /// Withdraws what cannot be had, and whatever refers to it: no visible path may miss a reference.
+    /// Withdraws paths that cannot be had, and all that refer to them: no visible path may miss a reference.
     async fn withdraw(
         &mut self,
         referrers: &BTreeMap<HashPart, Vec<HashPart>>,

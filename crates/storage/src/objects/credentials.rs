@@ -10,7 +10,7 @@ use std::{
 
 use super::ObjectError;
 
-/// What a profile says.
+/// The settings of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Profile {
     pub(super) key_id: Option<String>,

@@ -1,4 +1,4 @@
-//! What can go wrong with a directory or bucket, by meaning.
+//! Errors of a directory or bucket, by meaning.
 
 use super::ObjectKey;
 
@@ -8,7 +8,7 @@ pub enum ObjectError {
     /// The storage cannot be reached, or refuses access. A later try may succeed.
     #[error("the storage cannot {doing} {key}: {source}")]
     Unavailable {
-        /// What was tried: "read", "write", …
+        /// The operation: "read", "write", …
         doing: &'static str,
         /// The object.
         key: String,
@@ -30,7 +30,7 @@ pub enum ObjectError {
     NotACache {
         /// The storage.
         storage: String,
-        /// What is missing.
+        /// The missing part.
         why: &'static str,
     },
     /// A small object is stored with a `Content-Encoding` that cannot be undone.
@@ -47,7 +47,7 @@ pub enum ObjectError {
     /// A directory of this machine cannot be used.
     #[error("cannot {doing} {}: {source}", path.display())]
     Directory {
-        /// What was tried.
+        /// The operation.
         doing: &'static str,
         /// The directory or file.
         path: std::path::PathBuf,

@@ -22,7 +22,7 @@ fn below(directory: &Path, newest: SystemTime, depth: usize) -> io::Result<u64> 
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         let kind = entry.file_type()?;
-        // What begins with a dot is the index's, or not of this program.
+        // A name with a dot in front is the index's, or not of this program.
         if kind.is_dir() && depth > 0 && !name.starts_with('.') {
             removed += below(&entry.path(), newest, depth - 1)?;
         }

@@ -30,7 +30,7 @@ pub struct Objects {
     name: Arc<str>,
 }
 
-/// What is known of an object without reading it.
+/// The facts about an object that need no reading of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
     /// Its length in bytes.
@@ -57,7 +57,7 @@ impl Objects {
 
     /// The storage that a URL names. A directory must be there; a bucket is not asked yet.
     ///
-    /// `sync`: whether what was acknowledged survives a power loss (directories only; buckets always promise that).
+    /// `sync`: whether acknowledged objects survive a power loss (directories only; buckets always promise that).
     ///
     /// # Errors
     /// When the directory cannot be used, or the credentials of a bucket cannot be read.
@@ -271,7 +271,7 @@ impl Objects {
         }
     }
 
-    /// Removes what writers that were killed have left in a directory, and says how much. Buckets have rules for that.
+    /// Removes the files that killed writers have left in a directory, and says how many. Buckets have rules for that.
     ///
     /// # Errors
     /// `Directory`.
@@ -327,7 +327,7 @@ impl Objects {
             .boxed()
     }
 
-    /// A URL by which anybody may read (`GET`) or write (`PUT`) the object for a while. `None` for directories.
+    /// A URL by which any holder may read (`GET`) or write (`PUT`) the object for a while. `None` for directories.
     ///
     /// # Errors
     /// `Unavailable` when there are no credentials to sign with.
@@ -368,7 +368,7 @@ fn has_cause(error: &(dyn std::error::Error + 'static), text: &str) -> bool {
     causes.any(|cause| cause.to_string().contains(text))
 }
 
-/// Decompresses what clients with `narinfo-compression` and its like have stored.
+/// Decompresses objects that clients with `narinfo-compression` and its like have stored.
 async fn decoded(
     key: &ObjectKey,
     encoding: Option<&str>,

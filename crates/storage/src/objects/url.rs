@@ -14,7 +14,7 @@ pub enum StorageUrl {
     Bucket {
         /// The bucket.
         bucket: String,
-        /// What every key begins with; empty for the whole bucket.
+        /// The beginning of every key; empty for the whole bucket.
         prefix: String,
         /// The region; `us-east-1` where none is named anywhere, as for Nix.
         region: Option<String>,
@@ -63,7 +63,7 @@ pub enum StorageUrlError {
         name: &'static str,
         /// Its value.
         value: String,
-        /// What is expected.
+        /// The expected form.
         why: &'static str,
     },
 }
@@ -146,7 +146,7 @@ fn style(value: String) -> Result<AddressingStyle, StorageUrlError> {
     match &*value {
         "path" => Ok(AddressingStyle::Path),
         "virtual" => Ok(AddressingStyle::Virtual),
-        // What Nix calls the choice that its SDK makes, and this program too.
+        // Nix's name for the choice that its SDK makes, and this program too.
         "auto" => Ok(AddressingStyle::Path),
         _ => Err(StorageUrlError::Parameter {
             name: "addressing-style",

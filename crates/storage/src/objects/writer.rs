@@ -117,7 +117,7 @@ impl ObjectWriter {
         }
     }
 
-    /// Gives the object up and removes what was sent of it.
+    /// Gives the object up and removes the parts that were sent.
     pub async fn abort(mut self) {
         if let Some(mut parts) = self.parts.take()
             && let Err(error) = parts.abort().await

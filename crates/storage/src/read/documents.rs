@@ -68,7 +68,7 @@ pub(super) async fn debug_info(
     objects: &Objects,
     id: &BuildId,
 ) -> Result<Option<DebugInfo>, CacheError> {
-    /// What Nix's `index-debug-info` writes.
+    /// Nix writes them with `index-debug-info`.
     #[derive(Deserialize)]
     struct Written {
         archive: String,

@@ -1,4 +1,4 @@
-//! NARs of a directory: the server has the kernel send what is in memory.
+//! NARs of a directory: the server has the kernel send the parts that are in memory.
 
 use std::{
     fs::File,

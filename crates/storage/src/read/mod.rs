@@ -69,7 +69,7 @@ impl<K, V> Weighter<K, V> for One {
 }
 
 impl StorageReader {
-    /// Reads `objects`, whose paths are all of `store_dir`. `memory_bytes` bounds what is remembered of narinfos.
+    /// Reads `objects`, whose paths are all of `store_dir`. `memory_bytes` bounds the memory for narinfos.
     #[must_use]
     pub fn new(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
         Self::of(objects, store_dir, memory_bytes, false)
@@ -116,7 +116,7 @@ impl StorageReader {
         self.shared.records.load(&self.shared.objects, &self.shared.store_dir, hash).await
     }
 
-    /// Forgets what is remembered of a path: it has just been written or removed here.
+    /// Forgets the record of a path: it has just been written or removed here.
     pub fn forget(&self, hash: &HashPart) {
         self.shared.records.forget(hash);
     }

@@ -20,12 +20,12 @@ const MAX_AGE: Duration = Duration::from_millis(900);
 /// The largest narinfo that is read, in bytes: some 30,000 references.
 pub(crate) const MAX_NARINFO_BYTES: u64 = 2 << 20;
 
-/// A narinfo as it is stored, and what it says of its path.
+/// A narinfo as it is stored, and the record that it makes.
 #[derive(Clone, Debug)]
 pub struct StoredNarInfo {
     /// The narinfo.
     pub narinfo: NarInfo,
-    /// What a cache has on record of the path.
+    /// The record of the path.
     pub record: PathRecord,
 }
 
@@ -61,7 +61,7 @@ impl RecordCache {
         Self { records: Cache::with_weighter((bytes >> 11).max(64), bytes as u64, Weight) }
     }
 
-    /// What is known at once. One that lies in a directory is known for as long as its file is the same.
+    /// The answer from memory. A narinfo in a directory is remembered for as long as its file is the same.
     pub(super) fn peek(&self, objects: &Objects, io: &NonblockingIo, hash: &HashPart) -> Peek {
         let Some(known) = self.records.get(hash) else { return Peek::Unknown };
         let is_same = || {
@@ -130,7 +130,7 @@ fn parse(
     Ok(StoredNarInfo { narinfo, record })
 }
 
-/// What a narinfo says of its path; `text` is the narinfo as it was read.
+/// The record that a narinfo makes; `text` is the narinfo as it was read.
 pub(crate) fn record_of(narinfo: &NarInfo, text: &str) -> PathRecord {
     let digest = Sha256Digest::of(text.as_bytes());
     let mut number = [0; 16];

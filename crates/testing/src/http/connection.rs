@@ -120,7 +120,7 @@ impl Connection {
         Some(Response { head, body: bytes, complete: body.ended() == Some(true) })
     }
 
-    /// Whether the server has closed the connection by the end of `within`; discards what arrives before.
+    /// Whether the server has closed the connection by the end of `within`; discards bytes that arrive before.
     pub fn is_closed_within(&mut self, within: Duration) -> bool {
         let deadline = std::time::Instant::now() + within;
         loop {

@@ -1,4 +1,4 @@
-//! A blocking HTTP/1.1 client that sends exactly what it is told and shows exactly what came back.
+//! A blocking HTTP/1.1 client that sends the given bytes exactly and shows the answer exactly.
 
 mod body;
 mod connection;

@@ -1,4 +1,4 @@
-//! What is sent.
+//! Requests.
 
 /// A request as it goes over the wire: no header is added but `Host`, nothing is normalised.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! What comes back.
+//! Answers.
 
 /// Status line and headers of an answer.
 #[derive(Clone, Debug)]

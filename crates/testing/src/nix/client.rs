@@ -29,7 +29,7 @@ pub struct Client {
 enum Place {
     /// Below a directory that Nix takes for `/`.
     Root(PathBuf),
-    /// In this directory, with a logical store directory of its own: what needs no privileges to build in.
+    /// In this directory, with a logical store directory of its own: building there needs no privileges.
     Own(PathBuf),
 }
 

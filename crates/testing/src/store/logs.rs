@@ -9,9 +9,9 @@ use super::FixtureStore;
 pub enum LogFile {
     /// Below a directory named by the first two characters, plain.
     Plain,
-    /// Below a directory named by the first two characters, compressed: what Nix does by default.
+    /// Below a directory named by the first two characters, compressed: Nix's default.
     Bzip2,
-    /// Directly in the log directory, plain: what very old Nix did.
+    /// Directly in the log directory, plain, as very old Nix did.
     FlatPlain,
     /// Directly in the log directory, compressed.
     FlatBzip2,

@@ -59,7 +59,7 @@ impl FixtureStore {
         store
     }
 
-    /// The chroot: what `--store local?root=` is given.
+    /// The chroot, for `--store local?root=`.
     #[must_use]
     pub fn root(&self) -> &Path {
         self.scratch.path()
@@ -112,7 +112,7 @@ impl FixtureStore {
         path
     }
 
-    /// What was registered for a path of this store.
+    /// The row of a path of this store.
     #[must_use]
     pub fn info(&self, path: &StorePath) -> &PathInfo {
         &self.infos[path]
@@ -159,7 +159,7 @@ impl FixtureStore {
     }
 
     /// Closes the database, after which SQLite leaves neither `-wal` nor `-shm`: a store that was
-    /// restored from a backup or that nobody has opened since.
+    /// restored from a backup or that was not opened since.
     pub fn close_database(&mut self) {
         self.connection = None;
     }
@@ -262,7 +262,7 @@ impl Default for FixtureStore {
     }
 }
 
-/// Hash and length of what is written.
+/// Hash and length of the written bytes.
 #[derive(Default)]
 struct Measure {
     hasher: Option<Sha256Hasher>,

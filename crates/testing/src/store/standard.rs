@@ -8,7 +8,7 @@ use crate::Tree;
 /// The signature on `tree` by the key `test-1`, made by a real Nix.
 const TREE_SIGNATURE: &str = "test-1:NuKJvtIjBrWWE/3+yQmdqauajehocXnzRUGD3b20uGbIRz9b79kIGlp/3PQsTu/D3Et1AeIbt8l8vMXp6qPABw==";
 
-/// A fixture store and the names of what is in it.
+/// A fixture store and the names of its paths.
 #[derive(Debug)]
 pub struct Standard {
     /// The store.

@@ -1,4 +1,4 @@
-//! `[index]`: what must be queried of a storage.
+//! `[index]`: the database beside a storage.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! The configuration file as it is written: one structure for each table, a description for each key.
 //!
 //! The reference in `docs/configuration.md`, the names of the environment variables and the check for unknown
-//! keys all come from here, and so does what a reload changes: the property `x-reload` of a key, or else of its table.
+//! keys all come from here, and so does the effect of a reload: the property `x-reload` of a key, or else of its table.
 //! Nothing outside `config` sees these types.
 
 mod access;

@@ -9,7 +9,7 @@ use super::*;
 
 type Answer = oneshot::Receiver<Result<(), Unrooted>>;
 
-/// A pool, a clock that is moved by hand, and what a daemon would know.
+/// A pool, a clock that is moved by hand, and the roots that a daemon would know.
 struct Rig {
     pool: Pool,
     now: Instant,
@@ -429,7 +429,7 @@ proptest! {
                 Step::Open | Step::FailToOpen | Step::Agree | Step::Refuse | Step::Lose(_) => {}
             }
             prop_assert!(rig.pool.members.len() <= connections * 4);
-            // Whoever was told that a path is held, and stays, has it held on an open connection,
+            // A caller that was told that a path is held, and stays, has it held on an open connection,
             // or on one that is on its way after a break.
             for (path, answers) in &mut holders {
                 if answers.is_empty() { continue; }

@@ -1,4 +1,4 @@
-//! Whether a file is what its name says.
+//! Whether a file agrees with its name.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use rustix::{fs::fstat, io::Errno};
 use crate::nar_cache::file_name::CompressedFile;
 
 /// Remembers in which state the file was last found right. Its contents are read when that state is not known (once
-/// after a start) or has changed: a client would otherwise append what is wrong to what it has, and could
+/// after a start) or has changed: a client would otherwise append wrong bytes to those it has, and could
 /// not get rid of it.
 #[derive(Debug)]
 pub(super) struct Check(Mutex<Option<State>>);
@@ -31,7 +31,7 @@ impl Check {
         Ok(Self(Mutex::new(Some(state(file)?))))
     }
 
-    /// Whether the file is known to be right. Never waits for somebody who is finding that out.
+    /// Whether the file is known to be right. Never waits for a check that is under way.
     pub(super) fn is_done(&self, file: &OwnedFd) -> bool {
         let known = self.0.try_lock().ok().and_then(|known| *known);
         known.is_some() && state(file).ok() == known
@@ -40,13 +40,13 @@ impl Check {
     /// Checks a file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault.
     pub(super) fn run(&self, file: &OwnedFd, expected: &CompressedFile) -> io::Result<()> {
         let now = state(file)?;
         if now.1 != expected.size {
             return Err(wrong(format!("it has {} bytes instead of {}", now.1, expected.size)));
         }
-        // Whoever wants the same file meanwhile waits for the result.
+        // Another reader of the same file meanwhile waits for the result.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if *known == Some(now) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The files of the cache: which there are, what they take together, and which goes first.
+//! The files of the cache, their total size, and the order in which they go.
 //!
 //! The names say everything that must be known, so a start needs no index file: the directory is read once. The time
 //! of the last use is kept as the access time of the file, which this program sets itself.
@@ -40,7 +40,7 @@ pub(super) struct Disk {
     directory: PathBuf,
     bound: u64,
     files: Mutex<Files>,
-    /// What temporary files take.
+    /// The total size of temporary files, in bytes.
     growing: AtomicU64,
     evictions: AtomicU64,
 }
@@ -59,7 +59,7 @@ struct Entry {
     check: Arc<Check>,
 }
 
-/// A file of the cache that was found to be what its name says. It can be read to its end whatever becomes of
+/// A file of the cache that was found to agree with its name. It can be read to its end whatever becomes of
 /// the name.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
@@ -83,7 +83,7 @@ impl Disk {
         &self.directory
     }
 
-    /// What is known of the file, without looking whether it is still there.
+    /// The facts about the file, without looking whether it is still there.
     pub(super) fn known(&self, tag: &str) -> Option<CompressedFile> {
         self.files().by_tag.get(tag).map(|entry| entry.file)
     }
@@ -114,7 +114,7 @@ impl Disk {
         check.is_done(&found.open).then_some(found)
     }
 
-    /// Opens a file. One that is gone, or is not what its name says, is forgotten. Blocks.
+    /// Opens a file. One that is gone, or contradicts its name, is forgotten. Blocks.
     pub(super) fn open(&self, tag: &str) -> Option<Found> {
         let now = now();
         let (file, check, touch) = {
@@ -155,7 +155,7 @@ impl Disk {
         }
     }
 
-    /// Removes a file and what is known of it.
+    /// Removes a file and its entry.
     fn remove(&self, tag: &str) {
         let removed = {
             let mut files = self.files();
@@ -214,7 +214,7 @@ impl Disk {
         }
     }
 
-    /// What finished files take together.
+    /// The total size of finished files, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.files().bytes
     }

@@ -1,4 +1,4 @@
-//! What an earlier run has left.
+//! The files of an earlier run.
 
 use std::{
     fs::{self, DirEntry, File, Metadata},

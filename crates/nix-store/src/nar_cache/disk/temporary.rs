@@ -19,7 +19,7 @@ use crate::nar_cache::file_name::{self, CompressedFile, TEMPORARY};
 /// Distinguishes the temporary files of this process.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// A file without its name yet; gone when it is dropped. It is locked, so that whoever finds it knows that its
+/// A file without its name yet; gone when it is dropped. It is locked, so that a process that finds it knows that its
 /// writer lives.
 pub(in crate::nar_cache) struct Temporary<'a> {
     disk: &'a Disk,
@@ -75,7 +75,7 @@ impl Disk {
 
 fn create(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    // What nobody else may read in a umask, nobody else reads; a proxy may be let in by its group.
+    // The umask says which others may read it; a proxy may be let in by its group.
     Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o640))?.into())
 }
 

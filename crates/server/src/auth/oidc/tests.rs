@@ -28,7 +28,7 @@ fn of_main(issuer: &Local) -> Oidc {
     Oidc::new(&[provider("github", issuer, &claims, Permission::Read)])
 }
 
-/// What such a token claims.
+/// The claims of such a token.
 fn main_of(issuer: &Local, repository: &str) -> Value {
     let sub = format!("repo:{repository}:ref:refs/heads/main");
     let others = json!({ "sub": sub, "repository": repository, "ref": "refs/heads/main" });

@@ -95,7 +95,7 @@ impl TokenDigest {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
-    /// The first bits, to sort and to look up by. Nobody can make a token whose hash begins as they like, beyond what
+    /// The first bits, to sort and to look up by. A holder cannot choose how the hash of a token begins, beyond what
     /// trying gives them.
     pub(super) fn key(&self) -> u64 {
         self.0.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))

@@ -74,7 +74,7 @@ fn all_problems_are_named_with_their_lines() {
 fn a_file_that_is_cut_gives_nobody_more_than_the_whole_one() {
     let token = Token::parse(&row("ci", 1, "expires=2027-02-19T10:00:00Z paths=hello-*,x"));
     let ours = format!("{}\n", token.unwrap().unwrap());
-    // As people write them, with what has to be there in front.
+    // As people write them, with the required fields in front.
     for line in [ours, row("ci", 1, "expires=2027-02-19T10:00:00Z paths=hello-*,x")] {
         let whole = parse_tokens(&line).unwrap();
         assert_eq!((whole.len(), whole[0].paths.len()), (1, 2));
@@ -86,7 +86,7 @@ fn a_file_that_is_cut_gives_nobody_more_than_the_whole_one() {
     let line = row("ci", 1, "");
     assert!(complaint(line.trim_end()).contains("line 1: it does not end with a newline"));
     assert_eq!(parse_tokens(&format!("{line}# no newline here")).unwrap().len(), 1);
-    // A tool that appends pieces of a line: what is there of ours before `allow` is no line, with a newline or without.
+    // A tool that appends pieces of a line: the part before `allow` is no line, with a newline or without.
     let ours = Token::parse(&row("ci", 1, "paths=x")).unwrap().unwrap().to_string();
     let (before, _) = ours.split_once(" allow=").unwrap();
     assert!(before.ends_with(" paths=x expires=never"), "{before}");

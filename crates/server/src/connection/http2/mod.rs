@@ -35,7 +35,7 @@ const MAX_HEADER_BYTES: u32 = 32 << 10;
 /// Bytes of all bodies that a client may send before they are read, until it was allowed to upload something.
 const MAX_UNREAD_BYTES: u32 = 64 << 10;
 
-/// The same from then on: what is on its way to a server 20 ms away, at a gigabit a second.
+/// The same from then on: the bytes on their way to a server 20 ms away, at a gigabit a second.
 const MAX_UNREAD_UPLOAD_BYTES: u32 = 2 << 20;
 
 /// Bytes of one body that a client may send before they are read.

@@ -39,7 +39,7 @@ pub(super) fn from_head(
     Some(request)
 }
 
-/// The body of a request. What was read makes room for more.
+/// The body of a request. Reading it makes room for more.
 struct Received(RecvStream);
 
 impl Stream for Received {

@@ -153,7 +153,7 @@ mod tests {
             return; // a machine without IPv6
         };
         let port = v6.local_addr().unwrap().port();
-        // Another program may have the port on IPv4; what matters is that ours does not hold it.
+        // Another program may have the port on IPv4; ours must not hold it.
         match open(SocketAddr::from(([0, 0, 0, 0], port)), true) {
             Ok(_) => {}
             Err(err) => assert!(TcpStream::connect(("127.0.0.1", port)).is_ok(), "{err}"),

@@ -16,10 +16,10 @@ impl Responder for Always {
     }
 }
 
-/// What a client sends and a framework gets.
+/// The bytes that a client sends and the framework gets.
 struct Lab {
     gate: RequestGate,
-    /// What the framework has got since it was looked at.
+    /// The bytes that the framework has got since the last look.
     got: Vec<u8>,
     /// How many requests were answered without the framework.
     answered: usize,
@@ -65,7 +65,7 @@ impl Lab {
         passage
     }
 
-    /// The framework answers what it has.
+    /// The framework answers the requests that it has.
     fn answer(&mut self) {
         self.gate.turn().end();
         if self.gate.flushed() {

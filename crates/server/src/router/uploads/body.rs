@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::head;
 use crate::metrics::UploadInFlight;
 
-/// What a client sends.
+/// The body of an upload.
 pub(super) struct Incoming<'a> {
     headers: &'a HeaderMap,
     payload: Payload,

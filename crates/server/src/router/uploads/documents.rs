@@ -87,7 +87,7 @@ pub(super) async fn debug_info(
     incoming: Incoming<'_>,
 ) -> Taken {
     let json = incoming.small(target).await?;
-    // What Nix's `index-debug-info` writes.
+    // Nix writes them with `index-debug-info`.
     let written: Value = serde_json::from_slice(&json).map_err(|error| malformed(id, &error))?;
     let text = |name: &str| {
         let text = written.get(name).and_then(Value::as_str).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! What the head of an upload tells: whether there is such a thing here, and whether it is too large.
+//! The head of an upload decides: whether it can be uploaded here, and whether it is too large.
 
 use actix_http::RequestHead;
 use actix_web::http::{
@@ -25,7 +25,7 @@ const MAX_LOG_BYTES: u64 = 64 << 20;
 /// The largest of the other documents, in bytes.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
-/// What is wrong with an upload as its head describes it.
+/// Why an upload is refused by its head alone.
 #[derive(Debug)]
 pub(super) enum BadHead {
     /// Nothing can be uploaded, or deleted, under this name.
@@ -41,7 +41,7 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The most that is taken of an object, in bytes; `None` for what cannot be uploaded.
+/// The largest size of an object, in bytes; `None` if it cannot be uploaded.
 pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u64> {
     match resource {
         Resource::CacheInfo => Some(MAX_CACHE_INFO_BYTES),

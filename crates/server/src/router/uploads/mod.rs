@@ -1,4 +1,4 @@
-//! `PUT` and `DELETE`: what clients upload, and what they remove.
+//! `PUT` and `DELETE`: clients upload objects and remove paths.
 
 mod body;
 mod documents;
@@ -68,7 +68,7 @@ fn address_of(cache: &Cache, request: &impl RequestParts, state: &State) -> Stri
     format!("{}{}", visited_url(public_url, is_secure, host), cache.path)
 }
 
-/// Waits until there is room for what is about to be uploaded. `None`: it needs none.
+/// Waits until there is room for the upload. `None`: it needs none.
 ///
 /// # Errors
 /// The answer when there is none in time.
@@ -84,7 +84,7 @@ pub(crate) async fn place(
     }
     let limit = head::limit(&*uploads.target, resource).unwrap_or_default();
     let headers = &request.head().headers;
-    // What is compressed for its way can become as large as is taken.
+    // A body with a content encoding can become as large as the limit.
     let is_packed = headers.contains_key(header::CONTENT_ENCODING);
     let bytes = head::length(headers).filter(|_| !is_packed).unwrap_or(limit);
     let place = state.upload_places.take(resource, bytes).await;
@@ -94,7 +94,7 @@ pub(crate) async fn place(
     })
 }
 
-/// Does what a client that may push, or delete, asks for.
+/// Answers a client that may push, or delete.
 pub(crate) async fn carry_out(
     request: &HttpRequest,
     state: &State,
@@ -145,7 +145,7 @@ fn refuse(state: &State, error: &PublishError) -> Answer {
     publish_error::refuse_upload(error)
 }
 
-/// Takes what a client uploads.
+/// Takes an upload.
 async fn put(
     request: &HttpRequest,
     state: &State,
