@@ -1,6 +1,7 @@
 //! The questions and orders of any binary cache, whichever backend keeps it.
 //!
 //! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
+//! - `roots`: [`RootedCache`], keeping paths on purpose
 //! - `record`, `documents`, `files`: the answers of a cache
 //! - `blob`, `chunks`: bytes, whole or as they are read
 //! - `asker`: on whose behalf a cache is asked
@@ -27,6 +28,7 @@ mod files;
 mod layered;
 mod read;
 mod record;
+mod roots;
 mod stats;
 mod write;
 
@@ -45,6 +47,10 @@ pub use self::{
     layered::Layered,
     read::BinaryCache,
     record::{Freshness, NarOffer, PathRecord, Peek},
+    roots::{
+        FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,
+        RootSummary, RootedCache,
+    },
     stats::{BackendStats, ExposureStats, NarCacheStats, NotReady},
     write::{NarUpload, PublishError, Published, Pusher, VerifiedNar, WritableCache},
 };

@@ -21,6 +21,7 @@ pub mod nix32;
 pub mod path_info;
 pub mod provenance;
 pub mod realisation;
+pub mod root_name;
 pub mod signature;
 pub mod store_path;
 pub mod url;
@@ -42,6 +43,7 @@ pub use provenance::{Provenance, ProvenanceError};
 pub use realisation::{
     BuildTraceEntry, DrvOutputId, DrvOutputIdError, Realisation, RealisationError,
 };
+pub use root_name::{RootLabel, RootLabelError, RootName, RootNameError};
 pub use signature::{
     KeyName, KeyNameError, PublicKey, PublicKeyError, SecretKey, SecretKeyError, Signature,
     SignatureError,

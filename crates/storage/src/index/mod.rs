@@ -5,6 +5,7 @@
 
 mod error;
 pub mod postgres;
+mod roots;
 pub mod sqlite;
 mod statements;
 mod types;
@@ -15,6 +16,7 @@ use rns_formats::HashPart;
 
 pub use self::{
     error::IndexError,
+    roots::{AbsentPath, NewRevision, RootIndex},
     types::{
         Exclusive, ImportedPath, IndexLock, IndexedNar, NewPath, PathState, PublishRefusal, Push,
     },
@@ -23,7 +25,7 @@ use crate::objects::ObjectKey;
 
 /// An index. All orders can be repeated; each is one transaction.
 #[async_trait]
-pub trait Index: Send + Sync {
+pub trait Index: RootIndex {
     /// What was found out about a stored NAR.
     ///
     /// # Errors

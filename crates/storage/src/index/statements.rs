@@ -77,12 +77,41 @@ pub(super) const FORGET_EDGES_OF: &str =
 
 pub(super) const UNPUBLISH: &str = "update paths set state = 0, nar = null where hash = ?1";
 
-/// What something else refers to is remembered.
+/// What something else refers to, or a root names, is remembered.
 pub(super) const FORGET_PATH: &str = "\
     delete from paths where hash = ?1 and state = 0 \
-    and not exists (select 1 from refs where reference = paths.id)";
+    and not exists (select 1 from refs where reference = paths.id) \
+    and not exists (select 1 from root_paths where path = paths.id)";
 
 pub(super) const FORGET_NAR: &str =
     "delete from nars where key = ?1 and not exists (select 1 from paths where nar = nars.id)";
 
 pub(super) const HAS_NAR: &str = "select 1 from nars where key = ?1";
+
+/// A path that something refers to, or a root names, and that is not here.
+pub(super) const PLACEHOLDER: &str =
+    "insert into paths (hash, path, state) values (?1, ?2, 0) on conflict (hash) do nothing";
+
+/// A revision that is there already stays as it is.
+pub(super) const ENTER_ROOT: &str = "\
+    insert into roots (name, revision, created, expires, label, pusher, address) \
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict (name, revision) do nothing";
+
+/// Roots that are kept, each with its newest revision.
+pub(super) const ROOTS: &str = "\
+    select r.id, r.revision, r.created, r.expires, r.label, r.pusher, r.address, r.name, \
+      (select count(*) from root_paths p where p.root = r.id), \
+      (select count(*) from roots o where o.name = r.name and (o.expires is null or o.expires > ?2)) \
+    from roots r \
+    where r.name > ?1 and (r.expires is null or r.expires > ?2) \
+      and not exists (select 1 from roots n where n.name = r.name and n.revision > r.revision \
+        and (n.expires is null or n.expires > ?2)) \
+    order by r.name limit ?3";
+
+/// The revisions of a root that are kept.
+pub(super) const REVISIONS: &str = "\
+    select id, revision, created, expires, label, pusher, address from roots \
+    where name = ?1 and (expires is null or expires > ?2) order by revision desc";
+
+pub(super) const EXPIRED_ROOTS: &str =
+    "select distinct name from roots where expires <= ?1 order by name limit ?2";

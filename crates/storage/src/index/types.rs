@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rns_cache::{Pusher, VerifiedNar};
-use rns_formats::{HashPart, Sha256Digest, StorePath};
+use rns_formats::{HashPart, RootName, Sha256Digest, StorePath};
 
 use crate::objects::ObjectKey;
 
@@ -129,6 +129,8 @@ pub enum Exclusive<'a> {
     Path(&'a HashPart),
     /// A NAR. One who holds a path may ask for a NAR, and never the other way.
     Nar(&'a ObjectKey),
+    /// A root. One who holds a root asks for nothing else.
+    Root(&'a RootName),
 }
 
 /// Held while something is changed; dropped, it lets others have their turn.

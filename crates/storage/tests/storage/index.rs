@@ -18,7 +18,7 @@ use rns_storage::{
 use rns_testing::{PostgresServer, Scratch};
 use tokio::time::timeout;
 
-fn nar(number: u64) -> (ObjectKey, IndexedNar) {
+pub(crate) fn nar(number: u64) -> (ObjectKey, IndexedNar) {
     let digest = Sha256Digest::of(&number.to_be_bytes());
     let key = ObjectKey::listed(&format!("nar/{}.nar", digest.to_nix32()));
     let nar = IndexedNar {
@@ -30,11 +30,11 @@ fn nar(number: u64) -> (ObjectKey, IndexedNar) {
     (key, nar)
 }
 
-fn path(number: u64) -> StorePath {
+pub(crate) fn path(number: u64) -> StorePath {
     StorePath::parse(&format!("{number:032}-path")).unwrap()
 }
 
-fn new(number: u64, references: &[u64]) -> NewPath {
+pub(crate) fn new(number: u64, references: &[u64]) -> NewPath {
     NewPath {
         path: path(number),
         nar: nar(number).0,
@@ -45,7 +45,11 @@ fn new(number: u64, references: &[u64]) -> NewPath {
     }
 }
 
-async fn publish(index: &dyn Index, number: u64, references: &[u64]) -> Option<PublishRefusal> {
+pub(crate) async fn publish(
+    index: &dyn Index,
+    number: u64,
+    references: &[u64],
+) -> Option<PublishRefusal> {
     let (key, facts) = nar(number);
     index.put_nar(&key, &facts).await.unwrap();
     let refusal = index.begin_publish(&new(number, references), None).await.unwrap();
@@ -55,7 +59,7 @@ async fn publish(index: &dyn Index, number: u64, references: &[u64]) -> Option<P
     refusal
 }
 
-async fn state(index: &dyn Index, number: u64) -> Option<PathState> {
+pub(crate) async fn state(index: &dyn Index, number: u64) -> Option<PathState> {
     index.states(&[path(number).hash_part()]).await.unwrap()[0]
 }
 

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod index;
+mod index_roots;
 mod maintenance;
 mod support;
 mod uploads;

@@ -12,6 +12,10 @@ use crate::index::Exclusive;
 /// How long a lock may take to be given back, before its connection is closed instead.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The number of the lock that orders what registers roots (shared) and what collects paths (exclusive), each for one
+/// transaction. Any number does that no other program uses.
+pub(super) const STATE_LOCK: i64 = 0x0072_6e73_0002;
+
 /// A lock belongs to a connection, and ends with it. Paths and NARs have connections of their own: one who holds a path
 /// may wait for a NAR.
 pub(super) struct Locks {
@@ -43,6 +47,10 @@ impl Locks {
             Exclusive::Path(hash) => (&self.paths, number(hash.as_bytes()) & !1),
             Exclusive::Nar(key) => {
                 (&self.nars, number(Sha256Digest::of(key.as_str().as_bytes()).as_bytes()) | 1)
+            }
+            // One who holds a root asks for nothing else, so it may take the connections of paths.
+            Exclusive::Root(name) => {
+                (&self.paths, number(Sha256Digest::of(name.as_str().as_bytes()).as_bytes()) & !1)
             }
         };
         let mut attempt = 1;

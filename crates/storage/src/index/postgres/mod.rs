@@ -2,6 +2,8 @@
 
 mod connections;
 mod locks;
+mod root_index;
+mod roots;
 mod rows;
 mod schema;
 
@@ -137,6 +139,8 @@ macro_rules! retried {
         }
     }};
 }
+
+use {ask, retried, transact};
 
 #[async_trait]
 impl Index for PostgresIndex {

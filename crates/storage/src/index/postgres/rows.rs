@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A statement in the spelling of PostgreSQL.
-fn sql(statement: &str) -> String {
+pub(super) fn sql(statement: &str) -> String {
     statement.replace('?', "$")
 }
 
@@ -28,7 +28,7 @@ fn digest(row: &Row, column: usize) -> Sha256Digest {
     Sha256Digest::from_bytes(bytes.try_into().unwrap_or_default())
 }
 
-fn texts(hashes: &[HashPart]) -> Vec<String> {
+pub(super) fn texts(hashes: &[HashPart]) -> Vec<String> {
     hashes.iter().map(ToString::to_string).collect()
 }
 

@@ -8,7 +8,7 @@ use crate::index::IndexError;
 const MIGRATION_LOCK: i64 = 0x0072_6e73_0001;
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     create table nars (
       id bigint generated always as identity primary key,
@@ -53,6 +53,26 @@ const MIGRATIONS: [&str; 2] = [
     ",
     "
     alter table pushes add column pending bigint not null default 0;
+    ",
+    "
+    create table roots (
+      id bigint generated always as identity primary key,
+      name text collate \"C\" not null,
+      revision bigint not null,
+      created bigint not null,
+      expires bigint,
+      label text,
+      pusher text not null,
+      address text,
+      unique (name, revision)
+    );
+    create index roots_by_expires on roots (expires) where expires is not null;
+    create table root_paths (
+      root bigint not null references roots on delete cascade,
+      path bigint not null references paths,
+      primary key (root, path)
+    );
+    create index root_paths_by_path on root_paths (path);
     ",
 ];
 

@@ -16,13 +16,13 @@ use tokio::{
 
 use crate::index::Exclusive;
 
-/// Locks that all paths share, and as many that all NARs share.
+/// Locks that all paths share, and as many that all NARs, and that all roots share.
 const LOCKS: usize = 64;
 
 pub(super) struct Locks {
     directory: PathBuf,
     /// Of several tasks of this process, one at a time waits for another process.
-    slots: [Arc<Mutex<()>>; 2 * LOCKS],
+    slots: [Arc<Mutex<()>>; 3 * LOCKS],
 }
 
 /// A lock that is held. The file lets others have their turn when it is closed.
@@ -48,6 +48,9 @@ impl Locks {
             // An order of its own: one who holds a path may ask for a NAR.
             Exclusive::Nar(key) => {
                 LOCKS + first_byte(Sha256Digest::of(key.as_str().as_bytes()).as_bytes())
+            }
+            Exclusive::Root(name) => {
+                2 * LOCKS + first_byte(Sha256Digest::of(name.as_str().as_bytes()).as_bytes())
             }
         };
         let slot = self.slots.get(number).ok_or(io::ErrorKind::InvalidInput)?;

@@ -1,6 +1,8 @@
 //! The index in a SQLite file, for one server and the commands beside it.
 
 mod locks;
+mod root_index;
+mod roots;
 mod rows;
 mod schema;
 

@@ -134,9 +134,7 @@ fn enter(
         |row| row.get(0),
     )?;
     connection.prepare_cached(statements::FORGET_EDGES)?.execute([id])?;
-    let mut placeholder = connection.prepare_cached(
-        "insert into paths (hash, path, state) values (?1, ?2, 0) on conflict (hash) do nothing",
-    )?;
+    let mut placeholder = connection.prepare_cached(statements::PLACEHOLDER)?;
     let mut edge = connection.prepare_cached(
         "insert or ignore into refs (referrer, reference) select ?1, id from paths where hash = ?2",
     )?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     -- NARs that are stored and verified.
     create table nars (
@@ -58,6 +58,29 @@ const MIGRATIONS: [&str; 2] = [
     "
     -- Whether the publication was begun, and not yet seen to end.
     alter table pushes add column pending integer not null default 0;
+    ",
+    "
+    -- Revisions of roots. One that has expired keeps nothing.
+    create table roots (
+      id integer primary key,
+      name text not null,
+      revision integer not null,
+      created integer not null,
+      -- Null: never.
+      expires integer,
+      label text,
+      pusher text not null,
+      address text,
+      unique (name, revision)
+    );
+    create index roots_by_expires on roots (expires) where expires is not null;
+    -- What a root names; what that needs is in refs.
+    create table root_paths (
+      root integer not null references roots on delete cascade,
+      path integer not null references paths,
+      primary key (root, path)
+    ) without rowid;
+    create index root_paths_by_path on root_paths (path);
     ",
 ];
 

@@ -1,0 +1,235 @@
+//! What is kept on purpose: roots, which hold paths and all that these need.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    num::NonZeroU32,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use rns_formats::{HashPart, RootLabel, RootName, StorePath};
+
+use crate::{CacheError, Pusher};
+
+/// A cache that keeps what roots name.
+///
+/// Guarantees of every implementation:
+///
+/// - **A root is whole**: it is set only when its paths and all that they need are there, in one step, so that nothing of it
+///   goes in between.
+/// - **What a root needs stays** until the root is deleted, replaced or expired.
+/// - Every order can be repeated; what was acknowledged is there after a crash.
+#[async_trait]
+pub trait RootedCache: Send + Sync {
+    /// Adds a revision to a root, which is made where there is none, and lets go of the revisions that are too many.
+    ///
+    /// # Errors
+    /// `MissingPaths` when something that it needs is not there.
+    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<RootRevision, RootError>;
+
+    /// Roots in the order of their names, after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked now.
+    async fn roots(
+        &self,
+        after: Option<&RootName>,
+        limit: usize,
+    ) -> Result<Vec<RootSummary>, CacheError>;
+
+    /// The revisions of a root, the newest first. None: there is no such root.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked now.
+    async fn root(&self, name: &RootName) -> Result<Vec<RootRevision>, CacheError>;
+
+    /// Deletes a root with all its revisions. Whether there was one.
+    ///
+    /// # Errors
+    /// When the cache cannot delete anything now.
+    async fn delete_root(&self, name: &RootName) -> Result<bool, RootError>;
+
+    /// What would be free if one root alone were deleted, for every root.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked now.
+    async fn freed_by_roots(&self) -> Result<BTreeMap<RootName, FreedByRoot>, CacheError>;
+}
+
+/// A root as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRoot {
+    /// Its name.
+    pub name: RootName,
+    /// What it keeps, with all that these need.
+    pub paths: Vec<RootPath>,
+    /// For how long.
+    pub lifetime: RootLifetime,
+    /// What the revision is.
+    pub label: Option<RootLabel>,
+}
+
+/// A path of a root, as a client names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootPath {
+    /// The path with this hash part.
+    Hash(HashPart),
+    /// This path.
+    Path(StorePath),
+}
+
+/// How long a root is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RootLifetime {
+    /// A revision goes after so many days; without it, it stays.
+    pub days: Option<NonZeroU32>,
+    /// So many revisions stay, the newest ones; without it, one.
+    pub revisions: Option<NonZeroU32>,
+}
+
+/// One revision of a root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootRevision {
+    /// Its number: the first revision of a root is 1.
+    pub revision: u64,
+    /// When it was set, in whole seconds.
+    pub created: SystemTime,
+    /// When it goes, in whole seconds.
+    pub expires: Option<SystemTime>,
+    /// What it is.
+    pub label: Option<RootLabel>,
+    /// Who set it.
+    pub pusher: Pusher,
+    /// What it keeps, with all that these need.
+    pub paths: Vec<StorePath>,
+}
+
+/// A root in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootSummary {
+    /// Its name.
+    pub name: RootName,
+    /// Its newest revision, with its first paths.
+    pub newest: RootRevision,
+    /// Paths of the newest revision.
+    pub path_count: u64,
+    /// Revisions that are kept.
+    pub revision_count: u64,
+}
+
+/// What would be free without a root: it is needed by no other one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FreedByRoot {
+    /// Paths that the root needs.
+    pub paths: u64,
+    /// Bytes of their NARs as they are stored.
+    pub bytes: u64,
+    /// Those of the paths that no other root needs.
+    pub freed_paths: u64,
+    /// Bytes of the NARs that no path of another root has.
+    pub freed_bytes: u64,
+}
+
+/// A path that a root needs and that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingPath {
+    /// Its hash part.
+    pub hash: HashPart,
+    /// The path, where its name is known.
+    pub path: Option<StorePath>,
+}
+
+/// Why a root was not set. The texts of all but `Cache` are for the client as well.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// It names nothing.
+    #[error("a root names at least one path")]
+    Empty,
+    /// Something that it needs is not there.
+    #[error("the root needs paths that are not here: {}", Listed(.paths, *.count))]
+    MissingPaths {
+        /// The first of them.
+        paths: Vec<MissingPath>,
+        /// How many there are, as far as they were counted.
+        count: usize,
+    },
+    /// The place where it would be noted is full.
+    #[error("the storage is full")]
+    Full,
+    /// The cache cannot set roots now.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// Paths as they are told to a client, of so many.
+struct Listed<'a>(&'a [MissingPath], usize);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, missing) in self.0.iter().enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            write!(f, "{comma}{missing}")?;
+        }
+        match self.1.saturating_sub(self.0.len()) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl fmt::Display for MissingPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{path}"),
+            None => write!(f, "{}", self.hash),
+        }
+    }
+}
+
+impl RootPath {
+    /// The hash part of the path.
+    #[must_use]
+    pub fn hash(&self) -> HashPart {
+        match self {
+            Self::Hash(hash) => *hash,
+            Self::Path(path) => path.hash_part(),
+        }
+    }
+}
+
+impl RootLifetime {
+    /// When a revision that is set at `created` goes.
+    #[must_use]
+    pub fn expires(&self, created: SystemTime) -> Option<SystemTime> {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        self.days.map(|days| created + DAY * days.get())
+    }
+
+    /// How many revisions stay.
+    #[must_use]
+    pub fn revisions(&self) -> usize {
+        self.revisions.map_or(1, |count| usize::try_from(count.get()).unwrap_or(usize::MAX))
+    }
+
+    /// The shorter of both.
+    #[must_use]
+    pub fn at_most(self, other: Self) -> Self {
+        let shorter = |one: Option<NonZeroU32>, other| match (one, other) {
+            (Some(one), Some(other)) => Some(std::cmp::min(one, other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            days: shorter(self.days, other.days),
+            revisions: shorter(self.revisions, other.revisions),
+        }
+    }
+}
+
+impl RootRevision {
+    /// Whether it has gone at this time.
+    #[must_use]
+    pub fn has_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
