@@ -1,6 +1,7 @@
 //! The NAR of a store path: its layout, and any range of its bytes, straight from the files.
 
 mod damage;
+mod file_reader;
 mod layouts;
 mod read;
 mod stamp;
