@@ -18,6 +18,7 @@ mod connections;
 mod damaged;
 mod nginx;
 mod private;
+mod push;
 mod repository;
 mod routes;
 mod scale;

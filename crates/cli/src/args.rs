@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::client_args::PushArgs;
+pub(crate) use crate::store_args::StoreArgs;
+
 /// Turns a Nix store into a signed, fast binary cache.
 ///
 /// Without a subcommand it serves: with no configuration at all the machine's own store, on port 5000 of both
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     /// Look after a binary cache in a directory or bucket
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Push store paths, with all that they refer to, to a binary cache
+    Push(Box<PushArgs>),
     /// Check the configuration and the files it names, and report every problem
     CheckConfig(CheckArgs),
     /// Show the configuration
@@ -260,17 +265,6 @@ pub(crate) enum DumpCompression {
 pub(crate) enum DocsPage {
     /// docs/configuration.md
     Configuration,
-}
-
-/// Which store an inspecting command looks into.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct StoreArgs {
-    /// The configuration file
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// The store: a directory below which it lives, or `local?root=…`
-    #[arg(long, value_name = "ROOT")]
-    pub(crate) store: Option<String>,
 }
 
 /// The flags of `serve`. Each sets a configuration key.

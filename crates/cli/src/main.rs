@@ -1,13 +1,15 @@
 //! The program `rust-nix-serve`: reads its arguments, runs a command, and says by its exit code how that went:
-//! 0 well, 1 with a negative answer, 2 not at all.
+//! 0 well, 1 with a negative answer, 2 not at all, 3 when a cache cannot be reached.
 
 mod args;
 mod backends;
+mod client_args;
 mod commands;
 mod config;
 mod host;
 mod logging;
 mod output;
+mod store_args;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     match commands::run(args::Cli::parse()) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::Unreachable) => ExitCode::from(3),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::tell(&logging::as_error(&format!("rust-nix-serve: {error:#}")));

@@ -9,6 +9,8 @@ pub(crate) enum Answer {
     Yes,
     /// It is not so: exit code 1.
     No,
+    /// The cache that it is about cannot be reached: exit code 3.
+    Unreachable,
 }
 
 /// Prints a text to standard output.

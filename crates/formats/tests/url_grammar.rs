@@ -55,6 +55,7 @@ fn fixed_names() {
         ("/health", Resource::Healthz),
         ("/readyz", Resource::Readyz),
         ("/metrics", Resource::Metrics),
+        ("/missing", Resource::MissingPaths),
     ] {
         assert_eq!(at(url), Some(want), "{url}");
     }

@@ -12,13 +12,15 @@ use std::{
 use super::source_modules::Modules;
 
 /// The crates that go into the program, by the names that `use` knows.
-const CRATES: [(&str, &str); 8] = [
+const CRATES: [(&str, &str); 10] = [
     ("rns_formats", "formats"),
     ("rns_cache", "cache"),
+    ("rns_client", "client"),
     ("rns_file_io", "file-io"),
     ("rns_nix_store", "nix-store"),
     ("rns_storage", "storage"),
     ("rns_verify", "verify"),
+    ("rns_push", "push"),
     ("rns_server", "server"),
     ("rust_nix_serve", "cli"),
 ];

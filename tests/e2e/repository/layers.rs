@@ -5,16 +5,30 @@ use std::{collections::BTreeMap, process::Command};
 use serde_json::Value;
 
 /// Which crates of this workspace each crate may depend on.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("rns-formats", &[]),
     ("rns-cache", &["rns-formats"]),
+    ("rns-client", &["rns-formats"]),
     ("rns-file-io", &["rns-cache"]),
     ("rns-verify", &["rns-cache", "rns-formats"]),
     ("rns-nix-store", &["rns-cache", "rns-file-io", "rns-formats", "rns-verify"]),
     // The server knows what any cache can be asked, and no backend by name.
     ("rns-server", &["rns-cache", "rns-formats"]),
     ("rns-storage", &["rns-cache", "rns-file-io", "rns-formats", "rns-verify"]),
-    ("rust-nix-serve", &["rns-cache", "rns-formats", "rns-nix-store", "rns-server", "rns-storage"]),
+    // On a client: from the local store into caches of others.
+    ("rns-push", &["rns-cache", "rns-client", "rns-formats", "rns-nix-store", "rns-storage"]),
+    (
+        "rust-nix-serve",
+        &[
+            "rns-cache",
+            "rns-client",
+            "rns-formats",
+            "rns-nix-store",
+            "rns-push",
+            "rns-server",
+            "rns-storage",
+        ],
+    ),
     ("rns-testing", &["rns-formats"]),
     ("rns-fuzz", &["rns-formats"]),
 ];
@@ -22,10 +36,10 @@ const MAY_USE: [(&str, &[&str]); 10] = [
 /// Packages that belong to one room only.
 const ONLY_IN: [(&str, &[&str]); 8] = [
     ("rusqlite", &["rns-nix-store", "rns-storage", "rns-testing"]),
-    ("zstd", &["rns-nix-store", "rns-verify", "rust-nix-serve"]),
+    ("zstd", &["rns-nix-store", "rns-push", "rns-verify", "rust-nix-serve"]),
     ("liblzma", &["rns-nix-store", "rns-verify", "rust-nix-serve"]),
     ("actix-web", &["rns-server"]),
-    ("rustls", &["rns-server", "rns-storage"]),
+    ("rustls", &["rns-client", "rns-server", "rns-storage"]),
     ("prometheus", &["rns-server"]),
     ("clap", &["rust-nix-serve"]),
     ("anyhow", &["rust-nix-serve"]),

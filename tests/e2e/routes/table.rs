@@ -85,12 +85,13 @@ const fn row(resource: &Resource) -> (&'static str, For) {
         Resource::Version => ("version", For::Readers),
         Resource::Healthz => ("healthz", For::Everybody),
         Resource::Readyz => ("readyz", For::Everybody),
+        Resource::MissingPaths => ("missing", For::Readers),
         Resource::Metrics => ("metrics", For::Watchers),
     }
 }
 
 /// The routes of the table.
-const ROUTES: usize = 15;
+const ROUTES: usize = 16;
 
 /// Something to ask for, and whether it is there in a cache of everything, and in one of a part.
 struct Target {
@@ -118,7 +119,8 @@ fn targets(twins: &Twins) -> Vec<Target> {
         "/readyz",
         "/metrics",
     ];
-    let nothing = ["/nowhere", "/nar/x", "/serve/x", "/%00", "/..", "/log/", "/.well-known/x"];
+    let nothing =
+        ["/missing", "/nowhere", "/nar/x", "/serve/x", "/%00", "/..", "/log/", "/.well-known/x"];
     of(&twins.shown, true, true)
         .chain(of(&twins.hidden, true, false))
         .chain(of(&twins.missing, false, false))

@@ -51,6 +51,7 @@ pub(crate) fn run(data: &[u8]) {
         | Resource::Version
         | Resource::Healthz
         | Resource::Readyz
+        | Resource::MissingPaths
         | Resource::Metrics => {}
     }
 }

@@ -1,10 +1,13 @@
 //! One file for each command.
 
 mod check_config;
+mod client;
 mod config_show;
 mod inspect;
 mod key;
 mod pages;
+mod progress;
+mod push;
 mod reload_guard;
 mod serve;
 mod startup_banner;
@@ -30,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
         Some(Command::Key(command)) => key::run(&command),
         Some(Command::Token(command)) => token::run(&command, &environment),
         Some(Command::Storage(command)) => storage::run(&command, &environment),
+        Some(Command::Push(args)) => push::run(&args, &environment),
         Some(Command::CheckConfig(args)) => check_config::run(args, &environment),
         Some(Command::Config(ConfigCommand::Show { json, serve })) => {
             config_show::run(&serve, &environment, json)

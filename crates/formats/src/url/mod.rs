@@ -61,6 +61,8 @@ pub enum Resource {
         /// Where below it.
         path: ServePath,
     },
+    /// `/missing`: those of many paths that a pusher still has to upload.
+    MissingPaths,
     /// `/pubkey`: the public keys of the cache.
     PublicKeys,
     /// `/version`.
@@ -74,7 +76,7 @@ pub enum Resource {
 }
 
 /// The first segments below which, or as which, a cache has names, in the order of [`parse`].
-const FIRST_SEGMENTS: [&str; 14] = [
+const FIRST_SEGMENTS: [&str; 15] = [
     NAR,
     LOG,
     BUILD_TRACE,
@@ -82,6 +84,7 @@ const FIRST_SEGMENTS: [&str; 14] = [
     DEBUG_INFO,
     SERVE,
     CACHE_INFO,
+    MISSING_PATHS,
     PUBLIC_KEYS,
     VERSION,
     HEALTHZ,
@@ -98,6 +101,7 @@ const REALISATIONS: &str = "realisations";
 const DEBUG_INFO: &str = "debuginfo";
 const SERVE: &str = "serve";
 const CACHE_INFO: &str = "nix-cache-info";
+const MISSING_PATHS: &str = "missing";
 const PUBLIC_KEYS: &str = "pubkey";
 const VERSION: &str = "version";
 const HEALTHZ: &str = "healthz";
@@ -150,6 +154,7 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
 fn top_level(name: &str, raw_query: Option<&str>) -> Option<Resource> {
     Some(match name {
         CACHE_INFO => Resource::CacheInfo,
+        MISSING_PATHS => Resource::MissingPaths,
         PUBLIC_KEYS => Resource::PublicKeys,
         VERSION => Resource::Version,
         HEALTHZ | HEALTH => Resource::Healthz,

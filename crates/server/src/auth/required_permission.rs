@@ -16,7 +16,7 @@ pub(crate) fn required_permission(
     takes_uploads: bool,
 ) -> Option<Permission> {
     let of_order = match *method {
-        Method::PUT => Permission::Push,
+        Method::PUT | Method::POST => Permission::Push,
         Method::DELETE => Permission::Delete,
         _ => Permission::Read,
     };
@@ -32,7 +32,8 @@ pub(crate) fn required_permission(
             | Resource::Log(_)
             | Resource::BuildTrace { .. }
             | Resource::Realisation(_)
-            | Resource::DebugInfo(_),
+            | Resource::DebugInfo(_)
+            | Resource::MissingPaths,
         ) => Some(if takes_uploads { of_order } else { Permission::Read }),
         Some(
             Resource::Root | Resource::Serve { .. } | Resource::PublicKeys | Resource::Version,

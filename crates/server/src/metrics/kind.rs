@@ -48,6 +48,8 @@ labels! {
         Realisation = "realisation",
         /// `/debuginfo/…`
         DebugInfo = "debuginfo",
+        /// `/missing`
+        MissingPaths = "missing",
         /// `/serve/…`
         Serve = "serve",
         /// `/pubkey`
@@ -133,6 +135,7 @@ impl Kind {
             Some(Resource::BuildTrace { .. }) => Self::BuildTrace,
             Some(Resource::Realisation(_)) => Self::Realisation,
             Some(Resource::DebugInfo(_)) => Self::DebugInfo,
+            Some(Resource::MissingPaths) => Self::MissingPaths,
             Some(Resource::Serve { .. }) => Self::Serve,
             Some(Resource::PublicKeys) => Self::PublicKeys,
             Some(Resource::Version) => Self::Version,

@@ -155,11 +155,10 @@ async fn limited(request: &HttpRequest, payload: Payload, state: &State, first: 
     }
     match allowed {
         Ok(Allowed { cache, grant, resource }) => {
-            let answer = match *request.method() {
-                Method::PUT | Method::DELETE => {
-                    uploads::carry_out(request, state, (&cache, &grant), resource, payload).await
-                }
-                _ => perform(request, state, &cache, resource).await,
+            let answer = if uploads::is_order(request, resource.as_ref()) {
+                uploads::carry_out(request, state, (&cache, &grant), resource, payload).await
+            } else {
+                perform(request, state, &cache, resource).await
             };
             let answer = admission.tie(answer, limits);
             if grant.private { response::for_one_client(answer) } else { answer }
@@ -261,6 +260,8 @@ async fn by_name(
         Resource::Serve { hash, path } => {
             routes::serve::get(request, state, cache, hash, &path).await
         }
+        // It is asked with a body.
+        Resource::MissingPaths => response::not_found(),
         Resource::PublicKeys => routes::pubkey::get(request, cache),
         Resource::Version => routes::version::get(request),
         Resource::Healthz => routes::health::alive(),

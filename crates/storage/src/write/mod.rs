@@ -13,7 +13,7 @@ mod upstreams;
 pub use self::{
     elsewhere::{Elsewhere, Nowhere, Presence},
     push_view::PushView,
-    storage::{Storage, UploadLimits},
+    storage::{Storage, UploadLimits, initialise},
     upstreams::Upstreams,
 };
 pub(crate) use self::{publish::imported, storage::STAGING_GRACE};

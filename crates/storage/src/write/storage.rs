@@ -124,7 +124,10 @@ impl Storage {
 }
 
 /// Writes `nix-cache-info`, unless it is there.
-pub(crate) async fn initialise(objects: &Objects, store_dir: &StoreDir) -> Result<(), ObjectError> {
+///
+/// # Errors
+/// `Unavailable`; `NotACache` when the cache there is for another store directory.
+pub async fn initialise(objects: &Objects, store_dir: &StoreDir) -> Result<(), ObjectError> {
     /// Enough for a file with comments.
     const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
     let key = ObjectKey::cache_info();

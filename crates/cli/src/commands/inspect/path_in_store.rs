@@ -10,7 +10,7 @@ use rns_formats::{HashPart, StoreDir, StorePath};
 pub(in crate::commands) struct PathInStore {
     pub(in crate::commands) hash: HashPart,
     /// The whole base name, where that was given.
-    pub(super) base: Option<StorePath>,
+    pub(in crate::commands) base: Option<StorePath>,
     /// The names on the way to the file inside the path.
     pub(super) inside: Vec<Vec<u8>>,
 }
@@ -54,6 +54,11 @@ impl PathInStore {
         }
         let base = StorePath::parse(first)?;
         Ok(Self { hash: base.hash_part(), base: Some(base), inside })
+    }
+
+    /// Returns true if it names a file inside of a store path.
+    pub(in crate::commands) const fn is_inside(&self) -> bool {
+        !self.inside.is_empty()
     }
 
     /// The path inside, for messages.

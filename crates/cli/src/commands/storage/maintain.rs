@@ -11,8 +11,8 @@ use rns_storage::{
 };
 use serde_json::json;
 
-use super::{progress::Progress, report::report};
-use crate::{args::StoragePlace, config::Loaded, output::Answer};
+use super::report::report;
+use crate::{args::StoragePlace, commands::progress::Progress, config::Loaded, output::Answer};
 
 /// Enters what is there into the index.
 pub(super) async fn adopt(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {

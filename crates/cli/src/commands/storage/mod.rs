@@ -2,7 +2,6 @@
 
 mod log;
 mod maintain;
-mod progress;
 mod report;
 
 use std::sync::Arc;

@@ -13,6 +13,9 @@ use crate::connection::request_parts::RequestParts;
 /// The largest `nix-cache-info` that a client sends, in bytes.
 const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
 
+/// The longest question for missing paths, in bytes: some 60,000 hash parts.
+const MAX_QUESTION_BYTES: u64 = 2 << 20;
+
 /// The largest narinfo, in bytes: some 20,000 references.
 const MAX_NARINFO_BYTES: u64 = 2 << 20;
 
@@ -52,6 +55,7 @@ pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u
         Resource::Realisation(_) | Resource::BuildTrace { .. } | Resource::DebugInfo(_) => {
             Some(MAX_DOCUMENT_BYTES)
         }
+        Resource::MissingPaths => Some(MAX_QUESTION_BYTES),
         Resource::Root
         | Resource::Serve { .. }
         | Resource::PublicKeys
@@ -73,6 +77,10 @@ pub(super) fn check(
     if head.method == Method::DELETE {
         let is_path = matches!(resource, Resource::NarInfo { .. });
         return if is_path { Ok(()) } else { Err(BadHead::NoSuchUpload) };
+    }
+    // A question is the one body that is not stored.
+    if (head.method == Method::POST) != matches!(resource, Resource::MissingPaths) {
+        return Err(BadHead::NoSuchUpload);
     }
     let limit = limit(target, resource).ok_or(BadHead::NoSuchUpload)?;
     match length(&head.headers) {

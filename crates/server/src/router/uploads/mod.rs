@@ -1,8 +1,9 @@
-//! `PUT` and `DELETE`: clients upload objects and remove paths.
+//! `PUT`, `DELETE` and `POST`: clients upload objects, remove paths, and ask which are missing.
 
 mod body;
 mod documents;
 mod head;
+mod missing;
 mod nar;
 mod narinfo;
 pub(crate) mod places;
@@ -38,7 +39,7 @@ pub(crate) fn refused_by_head(
     cache: &Cache,
     resource: Option<&Resource>,
 ) -> Option<Answer> {
-    if !matches!(request.head().method, Method::PUT | Method::DELETE) {
+    if !is_order(request, resource) {
         return None;
     }
     let Some(uploads) = &cache.uploads else {
@@ -55,6 +56,15 @@ pub(crate) fn refused_by_head(
             Some(response::plain(StatusCode::LENGTH_REQUIRED, text))
         }
         BadHead::TooLarge(error) => Some(refuse(state, &error)),
+    }
+}
+
+/// Returns true for requests that this module answers.
+pub(crate) fn is_order(request: &impl RequestParts, resource: Option<&Resource>) -> bool {
+    match request.head().method {
+        Method::PUT | Method::DELETE => true,
+        Method::POST => matches!(resource, Some(Resource::MissingPaths)),
+        _ => false,
     }
 }
 
@@ -79,7 +89,7 @@ pub(crate) async fn place(
     resource: Option<&Resource>,
 ) -> Result<Option<UploadPlace>, Answer> {
     let (Some(uploads), Some(resource)) = (&cache.uploads, resource) else { return Ok(None) };
-    if request.head().method != Method::PUT {
+    if !matches!(request.head().method, Method::PUT | Method::POST) {
         return Ok(None);
     }
     let limit = head::limit(&*uploads.target, resource).unwrap_or_default();
@@ -119,7 +129,7 @@ pub(crate) async fn carry_out(
     };
     let done = match (request.method(), resource) {
         (&Method::DELETE, Resource::NarInfo { hash, .. }) => delete(grant, uploads, hash).await,
-        (&Method::PUT, resource) => {
+        (&Method::PUT | &Method::POST, resource) => {
             let limit = head::limit(&*uploads.target, &resource).unwrap_or_default();
             if let Some(connection) = request.connection() {
                 connection.uploads.notify_one();
@@ -128,6 +138,12 @@ pub(crate) async fn carry_out(
             let stall_timeout = state.config.limits.stall_timeout;
             let context = IncomingContext { in_flight, limit, stall_timeout };
             let incoming = Incoming::new(request, payload, context);
+            if matches!(resource, Resource::MissingPaths) {
+                return match missing::answer(cache, &*uploads.target, incoming).await {
+                    Ok(answer) => answer,
+                    Err(error) => cache.outage.finally(refuse(state, &error)),
+                };
+            }
             put(request, state, (cache, grant), uploads, resource, incoming).await
         }
         _ => return response::method_not_allowed(),
@@ -170,7 +186,8 @@ async fn put(
         }
         Resource::DebugInfo(id) => documents::debug_info(target, &id, incoming).await,
         // Their heads were refused.
-        Resource::Root
+        Resource::MissingPaths
+        | Resource::Root
         | Resource::Serve { .. }
         | Resource::PublicKeys
         | Resource::Version

@@ -13,7 +13,7 @@ const TERMINAL_INTERVAL: Duration = Duration::from_millis(100);
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Progress on standard error.
-pub(super) struct Progress {
+pub(in crate::commands) struct Progress {
     what: &'static str,
     is_terminal: bool,
     last: Mutex<Instant>,
@@ -21,13 +21,23 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Nothing is shown of a command that ends at once. `what` is done: "looked at".
-    pub(super) fn new(what: &'static str) -> Self {
+    pub(in crate::commands) fn new(what: &'static str) -> Self {
         let is_terminal = io::stderr().is_terminal();
         Self { what, is_terminal, last: Mutex::new(Instant::now()) }
     }
 
     /// So many objects are done.
-    pub(super) fn show(&self, done: u64) {
+    pub(in crate::commands) fn show(&self, done: u64) {
+        self.line(|| format!("{done} objects {}", self.what));
+    }
+
+    /// Returns true if a person looks on.
+    pub(in crate::commands) const fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Shows a line, if it is time for another one.
+    pub(in crate::commands) fn line(&self, text: impl FnOnce() -> String) {
         let interval = if self.is_terminal { TERMINAL_INTERVAL } else { LINE_INTERVAL };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() < interval {
@@ -36,7 +46,7 @@ impl Progress {
         *last = Instant::now();
         let (before, after) = if self.is_terminal { ("\r", "\x1b[K") } else { ("", "\n") };
         // There is no other place to report a failure.
-        _ = write!(io::stderr().lock(), "{before}{done} objects {}{after}", self.what);
+        _ = write!(io::stderr().lock(), "{before}{}{after}", text());
     }
 }
 

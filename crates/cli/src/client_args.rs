@@ -1,0 +1,74 @@
+//! The command line of clients of a cache. The doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::store_args::StoreArgs;
+
+/// The flags of `push`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "The credential is that of --token-file, else $RUST_NIX_SERVE_TOKEN, else login and \
+    password in the URL, else the entry of the netrc file.\n\n\
+    Exit codes: 0 everything is there, 1 something did not get through, 2 it could not be tried, \
+    3 the cache cannot be reached."
+)]
+pub(crate) struct PushArgs {
+    /// Store paths, or links to them such as ./result
+    #[arg(value_name = "PATH", required_unless_present = "stdin")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Read paths from standard input, one a line
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) packing: PackingArgs,
+    /// Push only the named paths: what they refer to must be there
+    #[arg(long)]
+    pub(crate) no_closure: bool,
+    /// Print a JSON object for each path, as soon as its outcome is known
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// The target of a push, and the credential for it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The cache: https://…, file:///a/directory or s3://bucket?region=…
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) credential: CredentialArgs,
+}
+
+/// The credential for a cache.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CredentialArgs {
+    /// A file with a token for the cache
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The netrc file, instead of the one that nix.conf names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) netrc_file: Option<PathBuf>,
+}
+
+/// Flags for packing, signing and sending.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PackingArgs {
+    /// Skip what this cache has; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Vec<String>,
+    /// Sign with the secret key in this file; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Vec<PathBuf>,
+    /// The level of zstd
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=19))]
+    pub(crate) level: i32,
+    /// Paths on their way at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+}

@@ -1,0 +1,52 @@
+//! The credential that a client has for a cache.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use rns_client::{Credentials, CredentialsError};
+use url::Url;
+
+use super::nix_conf;
+use crate::{client_args::CredentialArgs, config::Environment};
+
+/// Holds a token.
+const TOKEN_VARIABLE: &str = "RUST_NIX_SERVE_TOKEN";
+
+/// Looks in all places, in the order that the help text names.
+pub(super) fn credential(
+    args: &CredentialArgs,
+    url: &Url,
+    environment: &Environment,
+) -> anyhow::Result<Credentials> {
+    if let Some(file) = &args.token_file {
+        return Credentials::of_token_file(file).context("cannot use --token-file");
+    }
+    if let Some(token) = environment.get(TOKEN_VARIABLE) {
+        return Ok(Credentials::Token(token.trim().to_owned().into()));
+    }
+    if let Some(credentials) = Credentials::of_url(url) {
+        return Ok(credentials);
+    }
+    of_netrc(args, url, environment)
+}
+
+/// The credential of an upstream: what is for the target is not shown to others.
+pub(super) fn of_netrc(
+    args: &CredentialArgs,
+    url: &Url,
+    environment: &Environment,
+) -> anyhow::Result<Credentials> {
+    let named = args.netrc_file.clone();
+    let is_named = named.is_some();
+    let usual = || {
+        let file = nix_conf::setting("netrc-file", environment).map(PathBuf::from);
+        file.unwrap_or_else(|| nix_conf::system_directory(environment).join("netrc"))
+    };
+    let file = named.unwrap_or_else(usual);
+    match Credentials::of_netrc(&file, url) {
+        Ok(found) => Ok(found.unwrap_or_default()),
+        // That of the system is often for root alone.
+        Err(CredentialsError::File { .. }) if !is_named => Ok(Credentials::Anonymous),
+        Err(error) => Err(error).context("cannot use --netrc-file"),
+    }
+}

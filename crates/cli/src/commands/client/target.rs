@@ -1,0 +1,72 @@
+//! The caches that a client speaks to.
+
+use anyhow::{Context as _, bail};
+use rns_client::{CacheClient, ClientConfig};
+use rns_formats::StoreDir;
+use rns_push::{PushError, StorageTarget, Target};
+use url::Url;
+
+use super::credential;
+use crate::{
+    client_args::{CredentialArgs, TargetArgs},
+    config::Environment,
+};
+
+/// A client of the cache at an `http` or `https` URL.
+fn cache_client(
+    url: &str,
+    args: &CredentialArgs,
+    environment: &Environment,
+    connections: usize,
+) -> anyhow::Result<CacheClient> {
+    let url = parsed(url)?;
+    let credentials = credential::credential(args, &url, environment)?;
+    Ok(CacheClient::new(ClientConfig { credentials, connections, ..ClientConfig::new(url) })?)
+}
+
+/// The target of a push. Outer errors are mistakes of the user, the inner ones are those of the target.
+pub(in crate::commands) async fn push_target(
+    args: &TargetArgs,
+    upstreams: &[String],
+    store_dir: &StoreDir,
+    environment: &Environment,
+    connections: usize,
+) -> anyhow::Result<Result<Target, PushError>> {
+    match parsed(&args.to)?.scheme() {
+        "http" | "https" => {
+            let client = cache_client(&args.to, &args.credential, environment, connections)?;
+            Ok(Ok(Target::Cache(client)))
+        }
+        "file" | "s3" => {
+            let url = args.to.parse().with_context(|| format!("cannot push to {}", args.to))?;
+            let upstreams: Vec<Url> =
+                upstreams.iter().map(|url| parsed(url)).collect::<Result<_, _>>()?;
+            let opened = StorageTarget::open(&url, store_dir, &upstreams).await;
+            Ok(opened.map(Target::Storage))
+        }
+        other => bail!("cannot push to `{other}:`: a cache is https://…, file://… or s3://…"),
+    }
+}
+
+/// The caches whose paths are not pushed.
+pub(in crate::commands) fn upstreams(
+    urls: &[String],
+    args: &CredentialArgs,
+    environment: &Environment,
+) -> anyhow::Result<Vec<CacheClient>> {
+    let client = |text: &String| {
+        let url = parsed(text)?;
+        let own = rns_client::Credentials::of_url(&url);
+        let credentials = match own {
+            Some(own) => own,
+            None => credential::of_netrc(args, &url, environment)?,
+        };
+        Ok(CacheClient::new(ClientConfig { credentials, ..ClientConfig::new(url) })?)
+    };
+    urls.iter().map(client).collect()
+}
+
+fn parsed(url: &str) -> anyhow::Result<Url> {
+    // The text may hold a password.
+    Url::parse(url).context("this is no URL of a cache: https://…, file:///… or s3://… is expected")
+}

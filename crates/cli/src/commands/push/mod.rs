@@ -1,0 +1,85 @@
+//! `push`: store paths into a binary cache.
+
+mod paths;
+mod report;
+
+use anyhow::Context as _;
+use rns_push::{PushConfig, PushError, Summary};
+use rns_server::keys::load_key;
+
+use self::report::Report;
+use super::client;
+use crate::{
+    client_args::{PackingArgs, PushArgs},
+    config::Environment,
+    logging::{self, LogConfig, LogFormat},
+    output::{Answer, tell},
+};
+
+/// Connections beside those of NARs: for narinfos and questions.
+const MORE_CONNECTIONS: usize = 16;
+
+/// Pushes what the command line names.
+pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<Answer> {
+    let log = LogConfig { level: "warn".to_owned(), format: LogFormat::Text };
+    let (_, _flush) = logging::start(&log)?;
+    let store_config = client::store_config(&args.store, environment)?;
+    let store_dir = store_config.store_dir.clone();
+    let paths = paths::read(args, &store_config)?;
+    let config = push_config(&args.packing, args.no_closure)?;
+    let store = client::open_store(store_config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no runtime")?.block_on(async {
+        let upstreams = &args.packing.upstream;
+        let connections = config.jobs + MORE_CONNECTIONS;
+        let target =
+            client::push_target(&args.target, upstreams, &store_dir, environment, connections);
+        let target = match target.await? {
+            Ok(target) => target,
+            Err(error) => return refused(&error),
+        };
+        let upstreams = client::upstreams(upstreams, &args.target.credential, environment)?;
+        let report = Report::new(args.json, store_dir.clone());
+        let observe = |event: &rns_push::Event<'_>| report.hear(event);
+        let done = rns_push::push(&store, &target, &upstreams, &paths, &config, &observe).await;
+        report.end();
+        match done {
+            Ok(summary) => {
+                tell(&report::summary(&summary));
+                Ok(answer(&summary))
+            }
+            Err(error) => refused(&error),
+        }
+    })
+}
+
+/// The way in which paths are packed and sent.
+fn push_config(args: &PackingArgs, roots_only: bool) -> anyhow::Result<PushConfig> {
+    Ok(PushConfig {
+        level: args.level,
+        jobs: args.jobs.into(),
+        keys: args.key.iter().map(|file| load_key(file)).collect::<Result<_, _>>()?,
+        roots_only,
+        scratch: std::env::temp_dir(),
+    })
+}
+
+fn answer(summary: &Summary) -> Answer {
+    match summary {
+        Summary { failed: 0, .. } => Answer::Yes,
+        Summary { is_unreachable: true, .. } => Answer::Unreachable,
+        Summary { .. } => Answer::No,
+    }
+}
+
+/// The answer where nothing could be begun. What is wrong on this machine is an error.
+fn refused(error: &PushError) -> anyhow::Result<Answer> {
+    let is_unreachable = error.is_unreachable();
+    match error {
+        PushError::Request(_) | PushError::Storage(_) | PushError::Publish(_) => {
+            tell(&format!("rust-nix-serve: {error}"));
+            Ok(if is_unreachable { Answer::Unreachable } else { Answer::No })
+        }
+        _ => Err(anyhow::anyhow!("{error}")),
+    }
+}

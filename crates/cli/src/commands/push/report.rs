@@ -1,0 +1,156 @@
+//! The report of a push: a bar on a terminal, a line for each path elsewhere, or JSON.
+
+use std::sync::{Mutex, PoisonError};
+
+use rns_formats::{PathInfo, StoreDir};
+use rns_push::{Event, Outcome, Summary};
+use serde_json::json;
+
+use crate::{
+    commands::progress::Progress,
+    output::{print, tell},
+};
+
+/// Characters of the bar.
+const BAR_WIDTH: usize = 24;
+
+/// The report of one push.
+pub(super) struct Report {
+    is_json: bool,
+    store_dir: StoreDir,
+    progress: Mutex<Option<Progress>>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    planned: usize,
+    done: usize,
+    planned_bytes: u64,
+    done_bytes: u64,
+    sent: u64,
+}
+
+impl Report {
+    pub(super) fn new(is_json: bool, store_dir: StoreDir) -> Self {
+        let progress = Mutex::new(Some(Progress::new("pushed")));
+        Self { is_json, store_dir, progress, counts: Mutex::default() }
+    }
+
+    /// Tells of an event, where that is wanted.
+    pub(super) fn hear(&self, event: &Event<'_>) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Planned(paths, bytes) => {
+                (counts.planned, counts.planned_bytes) = (*paths, *bytes)
+            }
+            Event::Settled(info, outcome) => {
+                if let Outcome::Pushed(sent) = outcome {
+                    counts.sent += sent;
+                }
+                if matches!(outcome, Outcome::Pushed(_) | Outcome::Failed(_)) {
+                    counts.done += 1;
+                    counts.done_bytes += info.nar_size;
+                }
+                self.settled(info, outcome);
+            }
+        }
+        let now = *counts;
+        drop(counts);
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(progress) = progress.as_ref().filter(|progress| progress.is_terminal()) {
+            progress.line(|| now.line());
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(&self) {
+        drop(self.progress.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    fn settled(&self, info: &PathInfo, outcome: &Outcome) {
+        let path = self.store_dir.print(&info.path);
+        if self.is_json {
+            let size = info.nar_size;
+            let line = match outcome {
+                Outcome::Pushed(sent) => {
+                    json!({ "path": path, "narSize": size, "outcome": "pushed", "sent": sent })
+                }
+                Outcome::Present => json!({ "path": path, "narSize": size, "outcome": "present" }),
+                Outcome::Upstream => {
+                    json!({ "path": path, "narSize": size, "outcome": "upstream" })
+                }
+                Outcome::Failed(error) => {
+                    let error = error.to_string();
+                    json!({ "path": path, "narSize": size, "outcome": "failed", "error": error })
+                }
+            };
+            // A reader that has seen enough does not stop the push.
+            _ = print(&format!("{line}\n"));
+            return;
+        }
+        match outcome {
+            Outcome::Failed(error) => tell(&format!("{path} was not pushed: {error}")),
+            Outcome::Pushed(sent) if !self.is_at_terminal() => {
+                _ = print(&format!("pushed {path} ({})\n", size(*sent)));
+            }
+            Outcome::Pushed(_) | Outcome::Present | Outcome::Upstream => {}
+        }
+    }
+
+    fn is_at_terminal(&self) -> bool {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.as_ref().is_some_and(Progress::is_terminal)
+    }
+}
+
+impl Counts {
+    fn line(&self) -> String {
+        let part = self.done_bytes as f64 / self.planned_bytes.max(1) as f64;
+        let filled = ((part * BAR_WIDTH as f64) as usize).min(BAR_WIDTH);
+        let bar = "#".repeat(filled) + &"-".repeat(BAR_WIDTH - filled);
+        let Self { planned, done, sent, .. } = self;
+        format!("[{bar}] {done} of {planned} paths, {} sent", size(*sent))
+    }
+}
+
+/// One line about a whole push.
+pub(super) fn summary(summary: &Summary) -> String {
+    let Summary { pushed, bytes, present, upstream, failed, .. } = summary;
+    let mut text = format!("{pushed} paths pushed ({}), {present} were there", size(*bytes));
+    if *upstream > 0 {
+        text.push_str(&format!(", {upstream} are at an upstream"));
+    }
+    if *failed > 0 {
+        text.push_str(&format!(", {failed} did not get through"));
+    }
+    text
+}
+
+/// A number of bytes for people.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = "bytes";
+    for next in UNITS {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{value:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_bars_can_be_read() {
+        assert_eq!(size(900), "900 bytes");
+        assert_eq!(size(3 << 19), "1.5 MiB");
+        let half = Counts { planned: 4, done: 2, planned_bytes: 100, done_bytes: 50, sent: 2048 };
+        assert_eq!(half.line(), "[############------------] 2 of 4 paths, 2.0 KiB sent");
+    }
+}

@@ -1,0 +1,153 @@
+//! netrc files, as curl and with it Nix reads them.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// The entries of a netrc file, in its order.
+#[derive(Debug, Default)]
+pub struct Netrc {
+    /// The entries.
+    pub entries: Vec<NetrcEntry>,
+}
+
+/// An entry of a netrc file.
+pub struct NetrcEntry {
+    /// The host that it is for; `None` for all others.
+    pub machine: Option<String>,
+    /// The login, where it says one. Some versions of curl use no entry without.
+    pub login: Option<String>,
+    /// The password, where it says one.
+    pub password: Option<Zeroizing<String>>,
+}
+
+impl fmt::Debug for NetrcEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { machine, login, .. } = self;
+        f.debug_struct("NetrcEntry")
+            .field("machine", machine)
+            .field("login", login)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Netrc {
+    /// Reads the text of a netrc file. Words that mean nothing are skipped, as other programs do.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut entries: Vec<NetrcEntry> = Vec::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let mut words = words(line).into_iter();
+            while let Some(word) = words.next() {
+                match &**word {
+                    "machine" => entries.push(NetrcEntry::of(words.next())),
+                    "default" => entries.push(NetrcEntry::of(None)),
+                    "login" => {
+                        if let (Some(entry), Some(login)) = (entries.last_mut(), words.next()) {
+                            entry.login = Some(login.to_string());
+                        }
+                    }
+                    "password" => {
+                        if let Some(entry) = entries.last_mut() {
+                            entry.password = words.next();
+                        }
+                    }
+                    // A macro lasts until an empty line.
+                    "macdef" => {
+                        lines.by_ref().take_while(|line| !line.trim().is_empty()).for_each(drop);
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Self { entries }
+    }
+
+    /// The first entry for a host, or for all others.
+    #[must_use]
+    pub fn entry(&self, host: &str) -> Option<&NetrcEntry> {
+        self.entries.iter().find(|entry| match &entry.machine {
+            Some(machine) => machine.eq_ignore_ascii_case(host),
+            None => true,
+        })
+    }
+}
+
+impl NetrcEntry {
+    fn of(machine: Option<Zeroizing<String>>) -> Self {
+        Self { machine: machine.map(|name| name.to_string()), login: None, password: None }
+    }
+}
+
+/// The words of a line: with quotation marks around them they may hold spaces, and `#` begins a comment.
+fn words(line: &str) -> Vec<Zeroizing<String>> {
+    let mut words = Vec::new();
+    let mut chars = line.chars().peekable();
+    loop {
+        while chars.next_if(|char| char.is_whitespace()).is_some() {}
+        match chars.peek() {
+            None | Some('#') => return words,
+            Some('"') => {
+                chars.next();
+                words.push(Zeroizing::new(quoted(&mut chars)));
+            }
+            Some(_) => {
+                let mut word = Zeroizing::new(String::new());
+                while let Some(char) = chars.next_if(|char| !char.is_whitespace()) {
+                    word.push(char);
+                }
+                words.push(word);
+            }
+        }
+    }
+}
+
+fn quoted(chars: &mut impl Iterator<Item = char>) -> String {
+    let mut word = String::new();
+    while let Some(char) = chars.next() {
+        match char {
+            '"' => break,
+            '\\' => word.extend(chars.next()),
+            _ => word.push(char),
+        }
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(netrc: &Netrc, host: &str) -> Option<String> {
+        netrc.entry(host)?.password.as_ref().map(|password| password.to_string())
+    }
+
+    #[test]
+    fn entries_are_found_by_host_on_one_line_or_on_many() {
+        let netrc = Netrc::parse(
+            "# caches\nmachine cache.example.org login ci password rns_1\nmachine other.example.org\n  login x\n  password \"a b\\\"c\"\n",
+        );
+        assert_eq!(password(&netrc, "Cache.Example.org").as_deref(), Some("rns_1"));
+        assert_eq!(password(&netrc, "other.example.org").as_deref(), Some("a b\"c"));
+        assert_eq!(netrc.entry("other.example.org").unwrap().login.as_deref(), Some("x"));
+        assert_eq!(password(&netrc, "example.org"), None);
+    }
+
+    #[test]
+    fn a_default_is_for_all_others_and_macros_are_skipped() {
+        let netrc = Netrc::parse(
+            "machine a macdef init\nmachine evil password x\n\nmachine b password y default password z",
+        );
+        assert_eq!(password(&netrc, "a"), None);
+        assert_eq!(password(&netrc, "evil").as_deref(), Some("z"));
+        assert_eq!(password(&netrc, "b").as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn no_password_is_printed() {
+        let netrc = Netrc::parse("machine a login b password secret-word");
+        assert!(!format!("{netrc:?}").contains("secret-word"));
+    }
+}

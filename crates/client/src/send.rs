@@ -1,0 +1,228 @@
+//! One request: sent until it succeeds or there is no point in trying again.
+
+use std::{
+    error::Error as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Method, Response, StatusCode, header};
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use crate::{
+    body::UploadBody,
+    cache_client::CacheClient,
+    error::{Failure, RequestError},
+    retry::retry_after,
+};
+
+/// Redirects that are followed, as curl does for Nix.
+const MAX_REDIRECTS: usize = 10;
+
+/// The most that is read of a refusal, in bytes.
+const MAX_REFUSAL_BYTES: usize = 4 << 10;
+
+/// A request that can be sent again.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: Option<UploadBody>,
+    /// The most that is read of the answer, in bytes.
+    pub(crate) answer_limit: usize,
+}
+
+/// The answer to a request: a success, or one of the statuses that the caller asked to see.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
+impl Request {
+    pub(crate) const fn get(url: Url, answer_limit: usize) -> Self {
+        Self { method: Method::GET, url, content_type: None, body: None, answer_limit }
+    }
+
+    pub(crate) const fn put(url: Url, content_type: &'static str, body: UploadBody) -> Self {
+        Self {
+            method: Method::PUT,
+            url,
+            content_type: Some(content_type),
+            body: Some(body),
+            answer_limit: MAX_REFUSAL_BYTES,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.url)
+    }
+}
+
+impl CacheClient {
+    /// Sends a request until it is answered with a success, or with one of the statuses in `expected`.
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+        expected: &[StatusCode],
+    ) -> Result<Reply, RequestError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let failure = match self.attempt(request, expected).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            let Some(pause) = self.shared.retry.pause(&failure, attempts) else {
+                return Err(RequestError::new(request.name(), failure));
+            };
+            tracing::debug!("{}: {failure}; tried again in {pause:?}", request.name());
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, request: &Request, expected: &[StatusCode]) -> Result<Reply, Failure> {
+        let cut = |_| Failure::Cut("the client is closed".to_owned());
+        let _place = self.shared.places.acquire().await.map_err(cut)?;
+        let mut url = request.url.clone();
+        let mut method = request.method.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let moved = Arc::new(AtomicU64::new(0));
+            let answering = self.dispatch(&method, &url, request, &moved);
+            let response = unless_stalled(answering, &moved, self.shared.stall_timeout).await?;
+            let status = response.status();
+            if let Some(next) = redirect(&response, &url) {
+                if status == StatusCode::SEE_OTHER {
+                    method = Method::GET;
+                }
+                url = next;
+                continue;
+            }
+            if is_success(status) || expected.contains(&status) {
+                let body = self.read(response, request.answer_limit).await?;
+                return Ok(Reply { status, body });
+            }
+            return Err(self.refusal(response).await);
+        }
+        Err(Failure::Malformed("it redirects for ever".to_owned()))
+    }
+
+    async fn dispatch(
+        &self,
+        method: &Method,
+        url: &Url,
+        request: &Request,
+        moved: &Arc<AtomicU64>,
+    ) -> Result<Response, Failure> {
+        let mut builder = self.shared.http.request(method.clone(), url.clone());
+        // A redirect to another server, such as a bucket, must not carry the credential there.
+        let is_own = url.origin() == self.shared.base.origin();
+        if let Some(authorization) = self.shared.authorization.as_ref().filter(|_| is_own) {
+            builder = builder.header(header::AUTHORIZATION, authorization.clone());
+        }
+        if let Some(content_type) = request.content_type {
+            builder = builder.header(header::CONTENT_TYPE, content_type);
+        }
+        if let Some(body) = request.body.as_ref().filter(|_| *method != Method::GET) {
+            builder = builder.header(header::CONTENT_LENGTH, body.len()).body(body.start(moved));
+        }
+        builder.send().await.map_err(|error| failed(&error))
+    }
+
+    /// All of an answer that is not longer than `limit`.
+    async fn read(&self, mut response: Response, limit: usize) -> Result<Bytes, Failure> {
+        let mut body = BytesMut::new();
+        loop {
+            let chunk = timeout(self.shared.stall_timeout, response.chunk()).await;
+            let chunk = chunk.map_err(|_| Failure::Cut("nothing more came".to_owned()))?;
+            let Some(chunk) = chunk.map_err(|error| failed(&error))? else { break };
+            if body.len() + chunk.len() > limit {
+                return Err(Failure::Malformed(format!("it has more than {limit} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    async fn refusal(&self, response: Response) -> Failure {
+        let status = response.status();
+        let wait = response.headers().get(header::RETRY_AFTER);
+        let retry_after = wait.and_then(|value| value.to_str().ok()).and_then(retry_after);
+        let text = self.read(response, MAX_REFUSAL_BYTES).await.unwrap_or_default();
+        let text = first_line(&text);
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Failure::Unauthorised
+            }
+            StatusCode::FORBIDDEN => Failure::Forbidden(text),
+            StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge(text),
+            StatusCode::TOO_MANY_REQUESTS => Failure::RateLimited { retry_after },
+            status if status.is_server_error() => {
+                Failure::Server { status: status.as_u16(), text, retry_after }
+            }
+            status => Failure::Refused { status: status.as_u16(), text },
+        }
+    }
+}
+
+/// Waits for an answer as long as something of the request moves.
+async fn unless_stalled(
+    answering: impl Future<Output = Result<Response, Failure>>,
+    moved: &AtomicU64,
+    patience: Duration,
+) -> Result<Response, Failure> {
+    let mut answering = std::pin::pin!(answering);
+    loop {
+        let before = moved.load(Ordering::Relaxed);
+        match timeout(patience, &mut answering).await {
+            Ok(answer) => return answer,
+            Err(_) if moved.load(Ordering::Relaxed) != before => {}
+            Err(_) => return Err(Failure::Cut(format!("nothing moved for {patience:?}"))),
+        }
+    }
+}
+
+/// 202 is what a server says that has not done it yet; stock clients take it for a failure, too.
+fn is_success(status: StatusCode) -> bool {
+    matches!(status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT)
+}
+
+fn redirect(response: &Response, from: &Url) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let to = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    from.join(to).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+/// The first line of a refusal that is meant for people, and not a page of HTML.
+fn first_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.starts_with('<') { String::new() } else { line.to_owned() }
+}
+
+fn failed(error: &reqwest::Error) -> Failure {
+    // The outermost text only names the URL.
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(read) = cause.downcast_ref::<std::io::Error>()
+            && error.is_body()
+            && read.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            return Failure::Cut(read.to_string());
+        }
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    causes.dedup();
+    let why = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
+    if error.is_connect() { Failure::Unreachable(why) } else { Failure::Cut(why) }
+}

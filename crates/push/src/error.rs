@@ -1,0 +1,78 @@
+//! Failures of single paths, and of a whole push.
+
+use rns_cache::{CacheError, PublishError};
+use rns_client::{Failure, RequestError};
+use rns_formats::StorePath;
+use rns_storage::objects::ObjectError;
+
+/// The reason why a path, or a whole push, did not get through.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The local store cannot be read.
+    #[error(transparent)]
+    Store(#[from] CacheError),
+    /// The path is not valid in the local store, or was deleted meanwhile.
+    #[error("{0} is not valid in this store")]
+    NotValid(StorePath),
+    /// A path that it refers to did not get through.
+    #[error("{0}, which it refers to, could not be pushed")]
+    Reference(StorePath),
+    /// It was not tried, since nothing got through any more.
+    #[error("not tried, since nothing gets through")]
+    NotTried,
+    /// The cache, or the way to it.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The directory or bucket.
+    #[error(transparent)]
+    Storage(#[from] ObjectError),
+    /// The directory with an index refuses it.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// Memory or disk for packing.
+    #[error("cannot pack it: {0}")]
+    Pack(std::io::Error),
+}
+
+impl PushError {
+    /// Returns true if nothing at all can be pushed now, so that there is no point in trying the next path.
+    #[must_use]
+    pub const fn ends_all(&self) -> bool {
+        match self {
+            Self::Request(error) => {
+                error.is_unreachable() || matches!(error.failure, Failure::Unauthorised)
+            }
+            Self::Publish(PublishError::Full) => true,
+            _ => false,
+        }
+    }
+
+    /// Returns true if the target cannot be reached.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_unreachable())
+    }
+
+    /// Returns true if it may get through in another round.
+    pub(crate) const fn is_worth_a_round(&self) -> bool {
+        match self {
+            Self::Request(error) => {
+                // What it refers to may have been collected between question and upload.
+                error.failure.is_transient()
+                    || matches!(error.failure, Failure::Refused { status: 409, .. })
+            }
+            Self::Publish(error) => {
+                matches!(
+                    error,
+                    PublishError::MissingNar { .. } | PublishError::MissingReferences(_)
+                )
+            }
+            Self::Reference(_) => true,
+            Self::NotTried
+            | Self::Store(_)
+            | Self::NotValid(_)
+            | Self::Storage(_)
+            | Self::Pack(_) => false,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! From the local Nix store into a binary cache.
+//!
+//! [`push`] finds out what a [`Target`] lacks of some closures, packs it, and uploads it so that nothing is visible before
+//! what it refers to.
+
+mod closure;
+mod error;
+mod order;
+mod pack;
+mod push;
+mod storage_target;
+mod target;
+mod upstreams;
+
+pub use self::{
+    closure::closure,
+    error::PushError,
+    push::{Event, Outcome, PushConfig, Summary, push},
+    storage_target::StorageTarget,
+    target::Target,
+    upstreams::present_at,
+};

@@ -1,0 +1,177 @@
+//! The NAR of a path, compressed: in memory where it is small, otherwise in a file that has no name.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Seek as _, Write},
+    num::NonZero,
+    path::PathBuf,
+    sync::Arc,
+    thread::available_parallelism,
+};
+
+use bytes::Bytes;
+use rns_cache::{BlobBody, Chunks as _};
+use rns_client::UploadBody;
+use rns_formats::{Compression, NarName, PathInfo, Sha256Digest, Sha256Hasher};
+use rns_nix_store::LocalStore;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::spawn_blocking,
+};
+
+use crate::error::PushError;
+
+/// The largest NAR that is packed in memory, in bytes. As many as there are jobs are in memory at the same time.
+const MAX_MEMORY_BYTES: u64 = 4 << 20;
+
+/// NARs from this size on are compressed by several threads, in bytes.
+const MIN_PARALLEL_BYTES: u64 = 64 << 20;
+
+/// The most threads for one NAR: each takes some megabytes.
+const MAX_THREADS: usize = 4;
+
+/// Pieces of a large NAR that wait for the compressor.
+const MAX_WAITING_CHUNKS: usize = 4;
+
+/// A packed NAR, ready to be uploaded.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    pub(crate) name: NarName,
+    pub(crate) hash: Sha256Digest,
+    pub(crate) body: UploadBody,
+}
+
+/// Packs NARs: as many at the same time as there are processors.
+pub(crate) struct Packer {
+    level: i32,
+    scratch: PathBuf,
+    threads: usize,
+    places: Semaphore,
+}
+
+impl Packer {
+    /// `level` is one of zstd; large results lie in the directory `scratch`.
+    pub(crate) fn new(level: i32, scratch: PathBuf) -> Self {
+        let threads = available_parallelism().map_or(1, NonZero::get);
+        Self { level, scratch, threads, places: Semaphore::new(threads) }
+    }
+
+    /// Packs the NAR of a path. Its contents are compared with the registered hash while they are read.
+    pub(crate) async fn pack(
+        &self,
+        store: &LocalStore,
+        info: &PathInfo,
+    ) -> Result<Packed, PushError> {
+        let _place = self.places.acquire().await;
+        let gone = || PushError::NotValid(info.path.clone());
+        let nar = store.nar(info.path.hash_part(), Some(info.nar_hash)).await?;
+        let nar = nar.ok_or_else(gone)?;
+        let size = nar.size();
+        let (target, threads) = if size <= MAX_MEMORY_BYTES {
+            (PackTarget::Memory(Vec::new()), 1)
+        } else {
+            let file = tempfile::tempfile_in(&self.scratch).map_err(PushError::Pack)?;
+            let threads = if size >= MIN_PARALLEL_BYTES { self.threads } else { 1 };
+            (PackTarget::File(BufWriter::new(file)), threads)
+        };
+        let body = store.read_nar(&nar, 0..size).await?.ok_or_else(gone)?;
+        let packing =
+            Packing { level: self.level, threads: threads.min(MAX_THREADS), size, target };
+        let (sender, receiver) = mpsc::channel(MAX_WAITING_CHUNKS);
+        let packing = spawn_blocking(move || packing.run(receiver));
+        // When the compressor fails, its own error tells more than the closed channel.
+        match body {
+            BlobBody::Whole(bytes) => drop(sender.send(bytes).await),
+            BlobBody::Stream(mut chunks) => {
+                while let Some(chunk) = chunks.next_chunk().await {
+                    if sender.send(chunk?).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(sender);
+        let packed = packing.await.map_err(io::Error::other).and_then(|packed| packed);
+        packed.map_err(PushError::Pack)
+    }
+}
+
+/// The place for the compressed bytes.
+enum PackTarget {
+    Memory(Vec<u8>),
+    File(BufWriter<File>),
+}
+
+impl Write for PackTarget {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(memory) => memory.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::File(file) => file.flush(),
+        }
+    }
+}
+
+/// Hashes what passes.
+struct Hashed {
+    target: PackTarget,
+    hasher: Sha256Hasher,
+    length: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.target.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or_default());
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
+    }
+}
+
+/// One NAR on its way through the compressor.
+struct Packing {
+    level: i32,
+    threads: usize,
+    size: u64,
+    target: PackTarget,
+}
+
+impl Packing {
+    /// Compresses the chunks as they come. Blocks.
+    fn run(self, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<Packed> {
+        let hashed = Hashed { target: self.target, hasher: Sha256Hasher::new(), length: 0 };
+        let mut encoder = zstd::Encoder::new(hashed, self.level)?;
+        encoder.set_pledged_src_size(Some(self.size))?;
+        encoder.include_checksum(true)?;
+        if self.threads > 1 {
+            // The bytes are the same for any number of threads above one.
+            encoder.multithread(u32::try_from(self.threads).unwrap_or(1))?;
+        }
+        while let Some(chunk) = chunks.blocking_recv() {
+            encoder.write_all(&chunk)?;
+        }
+        // Ends with an error when fewer bytes came than were announced.
+        let Hashed { mut target, hasher, length } = encoder.finish()?;
+        target.flush()?;
+        let hash = hasher.finish();
+        let body = match target {
+            PackTarget::Memory(memory) => UploadBody::Bytes(memory.into()),
+            PackTarget::File(file) => {
+                let mut file = file.into_inner().map_err(|error| error.into_error())?;
+                file.rewind()?;
+                UploadBody::File(Arc::new(file), length)
+            }
+        };
+        Ok(Packed { name: NarName::of_file(hash, Compression::Zstd), hash, body })
+    }
+}

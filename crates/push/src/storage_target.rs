@@ -1,0 +1,126 @@
+//! A directory or bucket that is pushed to without a server.
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use rns_cache::{Pusher, WritableCache as _};
+use rns_client::UploadBody;
+use rns_formats::{HashPart, NarInfo, NarName, StoreDir};
+use rns_storage::{
+    index::sqlite::SqliteIndex,
+    objects::{ObjectKey, Objects, StorageUrl},
+    read::StorageReader,
+    write::{Elsewhere, Nowhere, Storage, UploadLimits, Upstreams, initialise},
+};
+use url::Url;
+
+use crate::error::PushError;
+
+/// The index that this program's server keeps inside a directory.
+const INDEX_FILE: &str = ".rust-nix-serve/index.sqlite";
+
+/// Memory for narinfos that are read, in bytes.
+const MEMORY_BYTES: usize = 4 << 20;
+
+/// Bytes that are read of a file at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// A directory or bucket that is pushed to without a server.
+#[derive(Clone)]
+pub enum StorageTarget {
+    /// In Nix's own layout, as `nix copy` fills it.
+    Plain(Objects, StoreDir),
+    /// A directory that a server of this program keeps an index of: each upload is verified and entered.
+    Indexed(Box<Storage>),
+}
+
+impl StorageTarget {
+    /// Opens the storage, and makes it a binary cache if it is none. A directory that is missing is made.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn open(
+        url: &StorageUrl,
+        store_dir: &StoreDir,
+        upstreams: &[Url],
+    ) -> Result<Self, PushError> {
+        let objects = Objects::create(url, true)?;
+        initialise(&objects, store_dir).await?;
+        let index = objects.directory().map(|directory| directory.join(INDEX_FILE));
+        match index.filter(|file| Path::is_file(file)) {
+            None => Ok(Self::Plain(objects, store_dir.clone())),
+            Some(file) => {
+                let reader = StorageReader::new(objects, store_dir.clone(), MEMORY_BYTES);
+                let elsewhere: Arc<dyn Elsewhere> = if upstreams.is_empty() {
+                    Arc::new(Nowhere)
+                } else {
+                    let upstreams = Upstreams::new(upstreams.to_vec(), store_dir.clone());
+                    Arc::new(
+                        upstreams.map_err(|error| PushError::Pack(std::io::Error::other(error)))?,
+                    )
+                };
+                let index = Arc::new(SqliteIndex::new(file, true));
+                let limits = UploadLimits::default();
+                Ok(Self::Indexed(Box::new(Storage::new(reader, index, elsewhere, limits))))
+            }
+        }
+    }
+
+    pub(crate) async fn has_path(&self, hash: &HashPart) -> Result<bool, PushError> {
+        match self {
+            Self::Plain(objects, _) => Ok(objects.head(&ObjectKey::narinfo(hash)).await?.is_some()),
+            Self::Indexed(storage) => Ok(storage.promise_path(hash).await?),
+        }
+    }
+
+    pub(crate) async fn has_nar(&self, name: &NarName) -> Result<bool, PushError> {
+        match self {
+            Self::Plain(objects, _) => Ok(objects.head(&ObjectKey::nar(name)).await?.is_some()),
+            Self::Indexed(storage) => Ok(storage.promise_nar(name).await?),
+        }
+    }
+
+    pub(crate) async fn put_nar(&self, name: &NarName, body: &UploadBody) -> Result<(), PushError> {
+        let length = body.len();
+        match self {
+            Self::Plain(objects, _) => {
+                let mut writer = objects.writer(&ObjectKey::nar(name), Some(length))?;
+                let mut at = 0;
+                while let Some(chunk) =
+                    body.chunk(at, CHUNK_BYTES).await.map_err(PushError::Pack)?
+                {
+                    at += chunk.len() as u64;
+                    writer.write(chunk).await?;
+                }
+                Ok(writer.finish().await?)
+            }
+            Self::Indexed(storage) => {
+                let mut upload = storage.begin_nar(name, Some(length)).await?;
+                let mut at = 0;
+                while let Some(chunk) =
+                    body.chunk(at, CHUNK_BYTES).await.map_err(PushError::Pack)?
+                {
+                    at += chunk.len() as u64;
+                    upload.write(chunk).await?;
+                }
+                upload.finish().await?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) async fn put_narinfo(&self, narinfo: &NarInfo) -> Result<(), PushError> {
+        match self {
+            Self::Plain(objects, store_dir) => {
+                let key = ObjectKey::narinfo(&narinfo.store_path.hash_part());
+                let text = Bytes::from(narinfo.write(store_dir));
+                Ok(objects.write_small(&key, text).await?)
+            }
+            Self::Indexed(storage) => {
+                let pusher = Pusher { name: "rust-nix-serve push".to_owned(), address: None };
+                storage.publish(narinfo, &pusher).await?;
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The target of a push: a cache over HTTP, or a directory or bucket.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rns_client::{CacheClient, Failure, RequestError, UploadBody};
+use rns_formats::{CacheInfo, HashPart, NarInfo, NarName, StoreDir};
+
+use crate::{error::PushError, storage_target::StorageTarget};
+
+/// Objects of a storage that are looked for at the same time.
+const MAX_LOOKUPS: usize = 32;
+
+/// The target of a push.
+#[derive(Clone)]
+pub enum Target {
+    /// A cache over HTTP.
+    Cache(CacheClient),
+    /// A directory or bucket.
+    Storage(StorageTarget),
+}
+
+impl Target {
+    /// Makes sure that there is a binary cache for this store directory. A server that takes everything and has no
+    /// `nix-cache-info` is made one, as stock Nix does.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is a cache of other paths.
+    pub async fn prepare(&self, store_dir: &StoreDir) -> Result<(), PushError> {
+        let Self::Cache(client) = self else { return Ok(()) };
+        match client.info().await? {
+            Some(info) if info.store_dir == *store_dir => Ok(()),
+            Some(info) => Err(RequestError {
+                request: client.url().to_string(),
+                failure: Failure::Malformed(format!(
+                    "it is a cache of {}, not of {}",
+                    info.store_dir.as_str(),
+                    store_dir.as_str()
+                )),
+            }
+            .into()),
+            None => {
+                let info = CacheInfo { store_dir: store_dir.clone(), ..CacheInfo::default() };
+                Ok(client.put_info(&CacheInfo { want_mass_query: true, ..info }).await?)
+            }
+        }
+    }
+
+    /// Those of the paths that are not there. An answer is also a promise, where the target makes promises.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub(crate) async fn missing(
+        &self,
+        hashes: &[HashPart],
+    ) -> Result<HashSet<HashPart>, PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.missing(hashes).await?),
+            Self::Storage(storage) => {
+                let lookups = stream::iter(hashes).map(async |hash| {
+                    let is_there = storage.has_path(hash).await?;
+                    Ok::<_, PushError>((!is_there).then_some(*hash))
+                });
+                let asked = lookups.buffer_unordered(MAX_LOOKUPS);
+                asked.try_filter_map(async |missing| Ok(missing)).try_collect().await
+            }
+        }
+    }
+
+    pub(crate) async fn has_nar(&self, name: &NarName) -> Result<bool, PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.has_nar(name).await?),
+            Self::Storage(storage) => storage.has_nar(name).await,
+        }
+    }
+
+    pub(crate) async fn put_nar(&self, name: &NarName, body: &UploadBody) -> Result<(), PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.put_nar(name, body.clone()).await?),
+            Self::Storage(storage) => storage.put_nar(name, body).await,
+        }
+    }
+
+    pub(crate) async fn put_narinfo(
+        &self,
+        narinfo: &NarInfo,
+        store_dir: &StoreDir,
+    ) -> Result<(), PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.put_narinfo(narinfo, store_dir).await?),
+            Self::Storage(storage) => storage.put_narinfo(narinfo).await,
+        }
+    }
+}
