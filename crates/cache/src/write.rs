@@ -35,6 +35,19 @@ pub trait WritableCache: BinaryCache {
         length: Option<u64>,
     ) -> Result<Box<dyn NarUpload>, PublishError>;
 
+    /// Where a client may send the file of a NAR, of this length in bytes, instead of here. `None`: nowhere. What is sent
+    /// there counts as not taken until it was read back and verified, at the latest by [`Self::publish`].
+    ///
+    /// # Errors
+    /// When the cache cannot take anything.
+    async fn direct_upload(
+        &self,
+        _name: &NarName,
+        _length: u64,
+    ) -> Result<Option<String>, PublishError> {
+        Ok(None)
+    }
+
     /// Makes a path visible. Its NAR, at the URL that the narinfo names, has been taken before.
     ///
     /// # Errors

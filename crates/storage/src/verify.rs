@@ -20,7 +20,7 @@ pub async fn check_stored(
     memory: &Arc<DecoderMemory>,
 ) -> Result<Option<Result<NarCheck, NarRejection>>, ObjectError> {
     let Some(info) = objects.head(key).await? else { return Ok(None) };
-    let Some(mut chunks) = objects.read(key, 0..info.size.max(1)).await? else { return Ok(None) };
+    let Some(mut chunks) = objects.read(key, 0..info.size).await? else { return Ok(None) };
     let mut feed = NarFeed::start(compression, max_nar_size, Arc::clone(memory));
     while let Some(chunk) = chunks.next().await {
         if let Err(rejection) = feed.push(chunk?).await {
@@ -42,7 +42,7 @@ pub async fn hash_stored(
     memory: &Arc<DecoderMemory>,
 ) -> Result<Option<Result<Vec<Hash>, NarRejection>>, ObjectError> {
     let Some(info) = objects.head(key).await? else { return Ok(None) };
-    let Some(mut chunks) = objects.read(key, 0..info.size.max(1)).await? else { return Ok(None) };
+    let Some(mut chunks) = objects.read(key, 0..info.size).await? else { return Ok(None) };
     let mut feed = ContentFeed::start(compression, wanted, memory);
     while let Some(chunk) = chunks.next().await {
         if !feed.push(chunk?).await {

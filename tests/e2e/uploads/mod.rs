@@ -2,6 +2,7 @@
 
 mod address;
 mod clients;
+mod direct;
 mod expect;
 mod mutations;
 mod objects;

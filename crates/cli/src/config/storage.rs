@@ -1,6 +1,9 @@
 //! Which backends are served: the local store, a storage, or both.
 
-use rns_storage::{objects::StorageUrl, write::UploadLimits};
+use rns_storage::{
+    objects::StorageUrl,
+    write::{DirectUploads, UploadLimits},
+};
 use url::Url;
 
 use super::{
@@ -41,6 +44,8 @@ pub(crate) struct StorageConfig {
     pub(crate) index: IndexConfig,
     /// How much is taken.
     pub(crate) limits: UploadLimits,
+    /// Which NARs clients send to the bucket themselves.
+    pub(crate) direct: Option<DirectUploads>,
     /// Caches that clients always have.
     pub(crate) assume_upstream: Vec<Url>,
 }
@@ -70,6 +75,7 @@ fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Storage
     }
     match raw.url.parse() {
         Ok(url) => Some(StorageConfig {
+            direct: upload::direct(upload, &url, diagnostics),
             index: index::resolve(index, &url, diagnostics),
             url,
             memory_bytes: raw.memory.in_memory(),

@@ -1,7 +1,10 @@
 //! Which uploads are admitted.
 
 use rns_server::config::UploadConfig;
-use rns_storage::write::UploadLimits;
+use rns_storage::{
+    objects::StorageUrl,
+    write::{DirectUploads, UploadLimits},
+};
 use url::Url;
 
 use super::{
@@ -39,6 +42,19 @@ pub(super) fn limits(raw: &RawUpload, diagnostics: &mut Diagnostics<'_>) -> Uplo
         diagnostics.problem("upload.decoder_memory", "too little for one decoder of xz", hint);
     }
     UploadLimits { max_nar_size: raw.max_nar_size.0, decoder_memory: raw.decoder_memory.0 }
+}
+
+/// Which NARs clients send to the bucket themselves.
+pub(super) fn direct(
+    raw: &RawUpload,
+    storage: &StorageUrl,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<DirectUploads> {
+    if raw.direct && matches!(storage, StorageUrl::Directory(_)) {
+        diagnostics.warn("upload.direct means nothing for a directory in storage.url");
+        return None;
+    }
+    raw.direct.then_some(DirectUploads { min_bytes: raw.direct_min_size.0 })
 }
 
 /// The caches that clients always have.

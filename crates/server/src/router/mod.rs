@@ -110,7 +110,10 @@ async fn admitted_by_head(
         Ok(Allowed { cache, resource, .. }) => {
             match uploads::refused_by_head(request, state, &cache, resource.as_ref()) {
                 Some(answer) => Err(answer),
-                None => uploads::place(request, state, &cache, resource.as_ref()).await,
+                None => match uploads::direct::redirect(request, &cache, resource.as_ref()).await {
+                    Some(answer) => Err(answer),
+                    None => uploads::place(request, state, &cache, resource.as_ref()).await,
+                },
             }
         }
         Err((denied, cache)) => Err(deny(state, denied, &cache).await),

@@ -5,6 +5,9 @@ use std::fmt;
 use object_store::path::Path;
 use rns_formats::{BuildId, DrvOutputId, HashPart, NarName, StorePath};
 
+/// The folder of what clients send to a bucket themselves, before it is verified.
+pub(crate) const INCOMING: &str = "incoming";
+
 /// The name of an object, relative to the storage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey(String);
@@ -32,6 +35,18 @@ impl ObjectKey {
     #[must_use]
     pub fn nar(name: &NarName) -> Self {
         Self(name.canonical_url())
+    }
+
+    /// Where a client sends the file of a NAR itself: a name that no reader is sent to, one for each time.
+    #[must_use]
+    pub fn incoming(name: &NarName, number: u128) -> Self {
+        Self(format!("{}/{number:032x}", Self::incoming_folder(name)))
+    }
+
+    /// The folder of such files for a NAR.
+    #[must_use]
+    pub fn incoming_folder(name: &NarName) -> String {
+        format!("{INCOMING}/{}", name.canonical_url().trim_start_matches("nar/"))
     }
 
     /// `log/<derivation>`.

@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use object_store::{
     Attribute, GetOptions, ObjectStore, ObjectStoreExt as _, PutPayload, aws::AmazonS3,
     local::LocalFileSystem, memory::InMemory, signer::Signer,
@@ -18,7 +21,9 @@ use rns_formats::Compression;
 use rns_verify::decompress;
 use tokio::task::spawn_blocking;
 
-use super::{ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket, staging};
+use super::{
+    ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket, key::INCOMING, staging,
+};
 
 /// A directory or bucket. Clones share it.
 #[derive(Clone)]
@@ -203,7 +208,8 @@ impl Objects {
         decoded(key, encoding.as_deref(), bytes, limit).await.map(Some)
     }
 
-    /// The bytes of `range`, which lies within the object. `None` when it is not there (any more).
+    /// The bytes of `range`, which lies within the object. `None` when it is not there (any more); of an empty range that is not
+    /// asked.
     ///
     /// # Errors
     /// `Unavailable`; the stream has the errors of reading on.
@@ -212,6 +218,10 @@ impl Objects {
         key: &ObjectKey,
         range: Range<u64>,
     ) -> Result<Option<BoxStream<'static, Result<Bytes, ObjectError>>>, ObjectError> {
+        // A server cannot satisfy it, and each says so in its own way.
+        if range.is_empty() {
+            return Ok(Some(stream::empty().boxed()));
+        }
         let path = self.path(key)?;
         let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
         match self.store.get_opts(&path, options).await {
@@ -271,32 +281,48 @@ impl Objects {
         }
     }
 
-    /// Removes the files that killed writers have left in a directory, and says how many. Buckets have rules for that.
+    /// Removes what nothing was done with for `grace`, and says how much: files of writers that were killed in a directory, and
+    /// what clients sent to a bucket themselves without a narinfo after it.
     ///
     /// # Errors
-    /// `Directory`.
+    /// `Directory`, `Unavailable`.
     pub async fn sweep(&self, grace: Duration) -> Result<u64, ObjectError> {
-        let Some(directory) = self.directory.clone() else { return Ok(0) };
+        let Some(directory) = self.directory.clone() else { return self.sweep_bucket(grace).await };
         let path = directory.to_path_buf();
         let swept = spawn_blocking(move || staging::sweep(&directory, grace)).await;
         let swept = swept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         swept.map_err(|source| ObjectError::Directory { doing: "tidy up", path, source })
     }
 
+    async fn sweep_bucket(&self, grace: Duration) -> Result<u64, ObjectError> {
+        let Some(newest) = SystemTime::now().checked_sub(grace) else { return Ok(0) };
+        let mut listed = self.list(Some(INCOMING));
+        let mut removed = 0;
+        while let Some((key, info)) = listed.try_next().await? {
+            if info.modified <= newest {
+                self.delete(&key).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
     /// The same on a thread of its own, which outlives the runtime that asks for it.
     pub fn sweep_in_background(&self, grace: Duration) {
-        let Some(directory) = self.directory.clone() else { return };
-        let swept =
-            std::thread::Builder::new().name("sweep".to_owned()).spawn(
-                move || match staging::sweep(&directory, grace) {
-                    Ok(0) => {}
-                    Ok(count) => {
-                        tracing::info!("{count} unfinished files of killed servers removed")
-                    }
-                    Err(error) => tracing::warn!("unfinished files stay behind: {error}"),
-                },
-            );
-        if let Err(error) = swept {
+        let objects = self.clone();
+        let sweep = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let swept = runtime.map(|runtime| runtime.block_on(objects.sweep(grace)));
+            match swept {
+                Ok(Ok(0)) => {}
+                Ok(Ok(count)) => tracing::info!(
+                    "unfinished files of killed servers and clients removed: {count}"
+                ),
+                Ok(Err(error)) => tracing::warn!("unfinished files stay behind: {error}"),
+                Err(error) => tracing::warn!("unfinished files stay behind: {error}"),
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("sweep".to_owned()).spawn(sweep) {
             tracing::warn!("unfinished files stay behind: {error}");
         }
     }

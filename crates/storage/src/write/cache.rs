@@ -12,7 +12,7 @@ use rns_formats::{
 };
 
 use super::{
-    documents,
+    direct, documents,
     elsewhere::Presence,
     nar, publish,
     storage::{Storage, index_unavailable},
@@ -90,6 +90,14 @@ impl WritableCache for Storage {
         length: Option<u64>,
     ) -> Result<Box<dyn NarUpload>, PublishError> {
         nar::begin(self, name, length).await
+    }
+
+    async fn direct_upload(
+        &self,
+        name: &NarName,
+        length: u64,
+    ) -> Result<Option<String>, PublishError> {
+        Ok(direct::place(self, name, length).await?.map(String::from))
     }
 
     async fn publish(&self, narinfo: &NarInfo, pusher: &Pusher) -> Result<Published, PublishError> {

@@ -2,8 +2,10 @@
 
 mod cache;
 mod content_address;
+mod direct;
 mod documents;
 mod elsewhere;
+mod intakes;
 mod nar;
 mod publish;
 mod push_view;
@@ -12,6 +14,7 @@ mod upstreams;
 
 pub use self::{
     elsewhere::{Elsewhere, Nowhere, Presence},
+    intakes::DirectUploads,
     push_view::PushView,
     storage::{Storage, UploadLimits, initialise},
     upstreams::Upstreams,

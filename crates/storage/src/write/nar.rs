@@ -40,7 +40,7 @@ pub(super) async fn begin(
 }
 
 /// What is known of a NAR that is stored and stays. One that was truncated since is uploaded again.
-async fn stored(
+pub(super) async fn stored(
     storage: &Storage,
     key: &ObjectKey,
     length: Option<u64>,

@@ -9,7 +9,7 @@ use rns_formats::{HashPart, NarInfo, NarName, StorePath};
 use rns_verify::narinfo::{agree, name_in_url, uploaded_nar};
 
 use super::{
-    content_address,
+    content_address, direct,
     storage::{Storage, index_unavailable, not_stored},
 };
 use crate::{
@@ -35,7 +35,9 @@ impl Storage {
         let limit = self.limits.max_nar_size;
         let checked =
             check_stored(self.objects(), &key, name.compression, limit, &self.decoder_memory).await;
-        let Some(check) = checked.map_err(not_stored)? else { return Ok(None) };
+        let Some(check) = checked.map_err(not_stored)? else {
+            return direct::take_in(self, name).await;
+        };
         let check = check.map_err(|rejection| PublishError::Malformed {
             object: key.to_string(),
             why: rejection.to_string(),

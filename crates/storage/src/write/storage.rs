@@ -8,7 +8,10 @@ use rns_formats::{CacheInfo, HashPart, NarName, StoreDir};
 use rns_verify::DecoderMemory;
 use tokio::sync::Semaphore;
 
-use super::elsewhere::{Elsewhere, Presence};
+use super::{
+    elsewhere::{Elsewhere, Presence},
+    intakes::{DirectUploads, Intakes},
+};
 use crate::{
     index::{Exclusive, Index, IndexError, IndexLock},
     objects::{ObjectError, ObjectKey, Objects},
@@ -48,6 +51,9 @@ pub struct Storage {
     pub(super) decoder_memory: Arc<DecoderMemory>,
     /// One permit for each NAR that is checked: each takes two threads and some memory.
     pub(super) uploads: Arc<Semaphore>,
+    /// Which NARs clients send to the bucket themselves.
+    pub(super) direct: Option<DirectUploads>,
+    pub(super) intakes: Intakes,
 }
 
 impl Storage {
@@ -66,7 +72,16 @@ impl Storage {
             limits,
             decoder_memory: DecoderMemory::new(limits.decoder_memory),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            direct: None,
+            intakes: Intakes::default(),
         }
+    }
+
+    /// The same, where clients send large NARs to the bucket themselves. Nothing changes for a directory.
+    #[must_use]
+    pub fn with_direct_uploads(mut self, direct: DirectUploads) -> Self {
+        self.direct = Some(direct).filter(|_| self.objects().directory().is_none());
+        self
     }
 
     /// The reading side.
@@ -118,7 +133,10 @@ impl Storage {
     /// `Unavailable`; `NotACache` when the cache there is for another store directory.
     pub async fn initialise(&self) -> Result<(), ObjectError> {
         initialise(self.objects(), self.reader.shared_store_dir()).await?;
-        self.objects().sweep_in_background(STAGING_GRACE);
+        // Nothing of a bucket is listed for nothing.
+        if self.objects().directory().is_some() || self.direct.is_some() {
+            self.objects().sweep_in_background(STAGING_GRACE);
+        }
         Ok(())
     }
 }

@@ -22,6 +22,12 @@ pub(crate) struct RawUpload {
     pub(crate) assume_upstream: Vec<String>,
     /// The largest NAR that is taken, decompressed.
     pub(crate) max_nar_size: ByteSize,
+    /// Whether clients send large NARs to the bucket of `storage.url` themselves, by a redirect to a URL that is good for a
+    /// quarter of an hour: only Nix from 2.29 on, which can. They must reach the bucket's endpoint. What they have sent is read
+    /// back and verified before its path is published. Nothing for directories.
+    pub(crate) direct: bool,
+    /// The smallest file for which `upload.direct` means anything.
+    pub(crate) direct_min_size: ByteSize,
     /// Memory for decoders of NARs on their way in, of all together: xz needs 9 MiB by default and 65 MiB at level 9, zstd
     /// its window, usually 2 to 8 MiB and at most 128 MiB. More wait their turn; a single one that needs more gets it.
     pub(crate) decoder_memory: ByteSize,
@@ -44,6 +50,8 @@ impl Default for RawUpload {
             sign: true,
             assume_upstream: Vec::new(),
             max_nar_size: ByteSize(64 << 30),
+            direct: false,
+            direct_min_size: ByteSize(64 << 20),
             decoder_memory: ByteSize(64 << 20),
         }
     }

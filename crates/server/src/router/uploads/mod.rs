@@ -1,6 +1,7 @@
 //! `PUT`, `DELETE` and `POST`: clients upload objects, remove paths, and ask which are missing.
 
 mod body;
+pub(crate) mod direct;
 mod documents;
 mod head;
 mod missing;
@@ -118,6 +119,9 @@ pub(crate) async fn carry_out(
     let (Some(uploads), Some(resource)) = (&cache.uploads, resource) else {
         return response::method_not_allowed();
     };
+    if let Some(redirect) = direct::redirect(request, cache, Some(&resource)).await {
+        return redirect;
+    }
     // It may have been given before `100 Continue`.
     let held = request.extensions_mut().remove::<UploadPlace>();
     let _place = match held {
