@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     pub(crate) none: (RustNixServe, Process),
     /// With zstd and a NAR cache.
     pub(crate) zstd: (RustNixServe, Process),
+    /// The directory of the compressed static cache, once it is served.
+    pub(crate) storage: Option<(RustNixServe, Process)>,
     pub(crate) nix: Option<Nix>,
     pub(crate) rows: Vec<Row>,
     pub(crate) goals: Vec<Goal>,
@@ -55,21 +57,41 @@ impl Bench {
         let nginx = Nginx::start(here, &store, &socket, &nars)?;
         let (nix, binary) = (Nix::find()?, binary.to_owned());
         let (rows, goals) = (Vec::new(), Vec::new());
-        Ok(Self { size, binary, store, nginx, none, zstd, nix, rows, goals, scratch })
+        let storage = None;
+        Ok(Self { size, binary, store, nginx, none, zstd, storage, nix, rows, goals, scratch })
     }
 
-    /// The server of ours with this compression, and what it is compared to: addresses of rust-nix-serve, nginx
-    /// and nginx with `open_file_cache`.
+    /// The server of ours with this compression, or of the directory (`storage`), and what it is compared to: addresses of
+    /// rust-nix-serve, nginx and nginx with `open_file_cache`.
     pub(crate) fn addresses(&self, compression: &str) -> [std::net::SocketAddr; 3] {
         let nginx = &self.nginx;
         match compression {
             "none" => [self.none.0.address, nginx.none, nginx.none_open],
+            "storage" => {
+                let ours =
+                    self.storage.as_ref().map_or(self.zstd.0.address, |(server, _)| server.address);
+                [ours, nginx.zstd, nginx.zstd_open]
+            }
             _ => [self.zstd.0.address, nginx.zstd, nginx.zstd_open],
         }
     }
 
     pub(crate) fn ours(&self, compression: &str) -> Vec<u32> {
-        vec![if compression == "none" { self.none.1.id() } else { self.zstd.1.id() }]
+        let process = match (compression, &self.storage) {
+            ("none", _) => &self.none.1,
+            ("storage", Some((_, process))) => process,
+            _ => &self.zstd.1,
+        };
+        vec![process.id()]
+    }
+
+    /// Serves the directory of the compressed static cache, as `storage`.
+    pub(crate) fn serve_statics(&mut self) -> Result<()> {
+        let here = self.scratch.path();
+        let statics = self.store.statics("zstd");
+        let server = RustNixServe::of_storage(&self.binary, here, "storage", &statics)?;
+        self.storage = Some(server.start(here, None).map(|process| (server, process))?);
+        Ok(())
     }
 
     /// All paths that have a narinfo in both caches.

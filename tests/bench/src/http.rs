@@ -33,6 +33,13 @@ pub(crate) fn request(target: &str, range: Option<(u64, u64)>) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n").into_bytes()
 }
 
+/// The head of `PUT target` with this body.
+pub(crate) fn upload(target: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    format!("PUT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+        .into_bytes()
+}
+
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
@@ -64,6 +71,12 @@ impl Connection {
             left -= received as u64;
         }
         Ok((head.status, length))
+    }
+
+    /// Sends a request with its body, and discards the body of the answer; returns the status.
+    pub(crate) fn send(&mut self, head: &[u8], body: &[u8]) -> Result<u16> {
+        self.stream.write_all(head)?;
+        self.discard(body).map(|(status, _)| status)
     }
 
     /// Sends a request and gives the body of its answer to `sink`, piece by piece.

@@ -95,6 +95,16 @@ fn once(subject: &Subject<'_>) -> Result<Outcome> {
     })
 }
 
+/// One row of several that measured the same.
+pub(crate) fn medians_of(rows: Vec<Row>) -> Row {
+    let what = rows.first().map_or_else(String::new, |row| row.what.clone());
+    let subjects = rows.first().map_or(0, |row| row.results.len());
+    let of = |subject: usize| -> Vec<Outcome> {
+        rows.iter().filter_map(|row| row.results.get(subject).cloned()).collect()
+    };
+    Row { what, results: (0..subjects).map(|subject| medians(&of(subject))).collect() }
+}
+
 fn medians(samples: &[Outcome]) -> Outcome {
     let of = |value: fn(&Outcome) -> f64| median(samples.iter().map(value).collect());
     Outcome {

@@ -35,6 +35,30 @@ pub(crate) struct RustNixServe {
 impl RustNixServe {
     /// With the usual configuration, one key, and the store below `root`.
     pub(crate) fn new(binary: &Path, scratch: &Path, name: &str, root: &Path) -> Result<Self> {
+        let mut own = Self::without_store(binary, scratch, name)?;
+        own.section("[store]\ndaemon_socket = \"none\"");
+        own.store_key("root", root);
+        Ok(own)
+    }
+
+    /// With the usual configuration, one key, and a directory in the layout of a binary cache.
+    pub(crate) fn of_storage(
+        binary: &Path,
+        scratch: &Path,
+        name: &str,
+        directory: &Path,
+    ) -> Result<Self> {
+        let mut own = Self::without_store(binary, scratch, name)?;
+        let index = scratch.join(format!("{name}-index.sqlite"));
+        own.section(&format!(
+            "[store]\nenabled = false\n[storage]\nurl = \"file://{}\"\n[index]\nurl = \"sqlite://{}\"",
+            directory.display(),
+            index.display()
+        ));
+        Ok(own)
+    }
+
+    fn without_store(binary: &Path, scratch: &Path, name: &str) -> Result<Self> {
         let key = scratch.join("key");
         if !key.exists() {
             fs::write(&key, crate::store::key()?.to_secret_string().as_bytes())?;
@@ -49,8 +73,6 @@ impl RustNixServe {
             listeners: Vec::new(),
         };
         own.section(&format!("[signing]\nkeys = [{key:?}]"));
-        own.section("[store]\ndaemon_socket = \"none\"");
-        own.store_key("root", root);
         Ok(own)
     }
 
@@ -143,6 +165,28 @@ impl Nginx {
         );
         let process = start_nginx(scratch, "nginx", &servers, front)?;
         Ok(Self { process, none, zstd, none_open, zstd_open, none_pushing, front })
+    }
+}
+
+/// nginx that takes uploads into a directory, by WebDAV.
+pub(crate) struct DavNginx {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+    pub(crate) directory: PathBuf,
+}
+
+impl DavNginx {
+    pub(crate) fn start(scratch: &Path) -> Result<Self> {
+        let (address, directory) = (free_address()?, scratch.join("dav"));
+        fs::create_dir_all(&directory)?;
+        // A narinfo is a file of its own name, and `nar/` comes with the first NAR.
+        let server = format!(
+            "server {{ listen {address}; log_not_found off; root {}; dav_methods PUT DELETE;
+                create_full_put_path on; client_max_body_size 0; }}",
+            directory.display()
+        );
+        let process = start_nginx(scratch, "dav-nginx", &server, address)?;
+        Ok(Self { process, address, directory })
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Size {
     pub(crate) smaller: u64,
     /// Bytes of the huge file.
     pub(crate) huge: u64,
+    /// Paths that are pushed, each of a few hundred bytes.
+    pub(crate) small_paths: usize,
     /// Files of the tree of small files.
     pub(crate) small_files: u64,
     /// Passes over each subject, of which the median is reported.
@@ -34,6 +36,7 @@ pub(crate) const FULL: Size = Size {
     others: 2000,
     smaller: 1,
     huge: 1 << 30,
+    small_paths: 1500,
     small_files: 9420,
     rounds: 5,
     wrk_seconds: 3,
@@ -49,6 +52,7 @@ pub(crate) const SMOKE: Size = Size {
     others: 100,
     smaller: 8,
     huge: 96 << 20,
+    small_paths: 100,
     small_files: 1500,
     rounds: 1,
     wrk_seconds: 1,

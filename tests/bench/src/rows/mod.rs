@@ -10,7 +10,9 @@ pub(crate) mod private;
 pub(crate) mod ranges;
 pub(crate) mod registering;
 pub(crate) mod start;
+pub(crate) mod storage;
 pub(crate) mod tls;
+pub(crate) mod uploads;
 
 use anyhow::Result;
 
@@ -20,7 +22,7 @@ use crate::bench::Bench;
 type Measuring = fn(&mut Bench) -> Result<()>;
 
 /// A name for `--only`, and what it runs. What needs compression comes last.
-pub(crate) const ALL: [(&str, Measuring); 14] = [
+pub(crate) const ALL: [(&str, Measuring); 18] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),
     ("narinfo-token", private::run),
@@ -35,4 +37,8 @@ pub(crate) const ALL: [(&str, Measuring); 14] = [
     ("tls", tls::run),
     ("cold", cold::run),
     ("memory", memory::run),
+    ("storage", storage::run),
+    ("upload-large", uploads::large),
+    ("upload-small", uploads::small),
+    ("upload-memory", uploads::memory),
 ];

@@ -1,6 +1,9 @@
 //! Narinfos: one after the other, and under load.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 
@@ -28,30 +31,48 @@ pub(crate) fn sequential(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Random narinfos at 1, 16 and 128 connections: hits, then misses.
-pub(crate) fn load(bench: &mut Bench) -> Result<()> {
+/// Files of targets for wrk: narinfos that are there, and some that are not.
+pub(crate) fn lists(bench: &Bench) -> Result<[PathBuf; 2]> {
     let hits = bench.scratch.path().join("hits");
     wrk::list(&hits, bench.everyone().iter().map(|member| member.narinfo()))?;
     let misses = bench.scratch.path().join("misses");
     let mut random = Contents::new(1);
     wrk::list(&misses, (0..5000).map(|_| format!("/{}.narinfo", hash_part(&mut random))))?;
+    Ok([hits, misses])
+}
+
+/// nginx, nginx with `open_file_cache` and rust-nix-serve, each asked for random targets of a list.
+pub(crate) fn under_load<'a>(
+    bench: &Bench,
+    compression: &str,
+    connections: usize,
+    status: u16,
+    list: &'a Path,
+) -> Vec<Subject<'a>> {
+    let [ours, nginx, open] = bench.addresses(compression);
+    let seconds = bench.size.wrk_seconds;
+    let to = move |address: SocketAddr| {
+        move || -> Result<Load> { wrk::run(address, connections, seconds, status, list) }
+    };
+    let workers = bench.nginx.process.workers();
+    vec![
+        Subject::new(NGINX, workers.clone(), to(nginx)),
+        Subject::new(NGINX_OPEN, workers, to(open)),
+        Subject::new(OURS, bench.ours(compression), to(ours)),
+    ]
+}
+
+/// Random narinfos at 1, 16 and 128 connections: hits, then misses.
+pub(crate) fn load(bench: &mut Bench) -> Result<()> {
+    let [hits, misses] = lists(bench)?;
     for (kind, list, status) in [("hits", &hits, 200), ("misses", &misses, 404)] {
         for connections in [1, 16, 128] {
-            let [ours, nginx, open] = bench.addresses("none");
-            let seconds = bench.size.wrk_seconds;
-            let to = |address: SocketAddr| {
-                move || -> Result<Load> { wrk::run(address, connections, seconds, status, list) }
-            };
-            let workers = bench.nginx.process.workers();
-            let mut subjects = vec![
-                Subject::new(NGINX, workers.clone(), to(nginx)),
-                Subject::new(NGINX_OPEN, workers, to(open)),
-                Subject::new(OURS, bench.ours("none"), to(ours)),
-            ];
+            let mut subjects = under_load(bench, "none", connections, status, list);
             if connections == 16 && status == 200 {
                 // The least that this server can do: an answer that asks nothing of the store.
                 let constant = bench.scratch.path().join("constant");
                 wrk::list(&constant, std::iter::once("/nix-cache-info".to_owned()))?;
+                let ([ours, ..], seconds) = (bench.addresses("none"), bench.size.wrk_seconds);
                 subjects.push(Subject::new("constant answer", bench.ours("none"), move || {
                     wrk::run(ours, connections, seconds, status, &constant)
                 }));
