@@ -21,7 +21,6 @@ use crate::{
     index::IndexedNar,
     objects::{ObjectInfo, ObjectKey},
     read::unavailable,
-    verify::is_supported,
 };
 
 /// How long a client has to begin to send the file: it goes there at once, and asks here again when it has to try again.
