@@ -111,11 +111,11 @@ pub trait WritableCache: BinaryCache {
     /// `Malformed` when it names no NAR of this cache.
     async fn put_debug_info(&self, id: &BuildId, info: &DebugInfo) -> Result<(), PublishError>;
 
-    /// Removes a path: first its narinfo, then the objects that only it needs. Whether there was one.
+    /// Removes a path: first its narinfo, then the objects that only it needs. Whether there was one. Who ordered it is noted.
     ///
     /// # Errors
-    /// When the cache cannot remove anything now.
-    async fn delete(&self, hash: HashPart) -> Result<bool, PublishError>;
+    /// `Needed` when a path refers to it or a root names it; otherwise when the cache cannot remove anything now.
+    async fn delete(&self, hash: HashPart, who: &Pusher) -> Result<bool, PublishError>;
 }
 
 /// A NAR that is being uploaded.
@@ -225,6 +225,9 @@ pub enum PublishError {
         /// The stored object.
         object: String,
     },
+    /// It cannot be removed while these paths refer to it, or roots name it.
+    #[error("it is needed by {}", .0.join(", "))]
+    Needed(Vec<String>),
     /// The place where it would be stored is full.
     #[error("the storage is full")]
     Full,

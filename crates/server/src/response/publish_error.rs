@@ -21,7 +21,7 @@ pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
         PublishError::MissingReferences(_) => RefusedUpload::MissingReferences,
         PublishError::Unsigned { .. } => RefusedUpload::Unsigned,
         PublishError::NotAllowed { .. } => RefusedUpload::NotAllowed,
-        PublishError::Conflict { .. } => RefusedUpload::Conflict,
+        PublishError::Conflict { .. } | PublishError::Needed(_) => RefusedUpload::Conflict,
         PublishError::Full => RefusedUpload::Full,
         PublishError::Cache(_) => RefusedUpload::Unavailable,
     }
@@ -34,7 +34,8 @@ pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
         PublishError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         PublishError::MissingNar { .. }
         | PublishError::MissingReferences(_)
-        | PublishError::Conflict { .. } => StatusCode::CONFLICT,
+        | PublishError::Conflict { .. }
+        | PublishError::Needed(_) => StatusCode::CONFLICT,
         PublishError::Unsigned { .. } | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
         PublishError::Full => {
             tracing::error!("an upload was refused: the storage is full");

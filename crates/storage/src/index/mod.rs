@@ -3,6 +3,8 @@
 //! The storage is the truth about contents and can be read without an index; the index is the truth about what may be
 //! collected. It can be rebuilt from the storage, apart from times of use.
 
+mod collection;
+mod collection_statements;
 mod error;
 pub mod postgres;
 mod roots;
@@ -15,17 +17,21 @@ use rns_cache::Pusher;
 use rns_formats::HashPart;
 
 pub use self::{
+    collection::{
+        Claim, Claimed, Collection, NarRow, Order, PathRow, Rows, Snapshot, Taken, Unused,
+    },
     error::IndexError,
     roots::{AbsentPath, NewRevision, RootIndex},
     types::{
-        Exclusive, ImportedPath, IndexLock, IndexedNar, NewPath, PathState, PublishRefusal, Push,
+        Deletion, Exclusive, ImportedPath, IndexLock, IndexedNar, NarState, NewPath, PathState,
+        PublishRefusal, Push,
     },
 };
 use crate::objects::ObjectKey;
 
 /// An index. All orders can be repeated; each is one transaction.
 #[async_trait]
-pub trait Index: RootIndex {
+pub trait Index: RootIndex + Collection {
     /// What was found out about a stored NAR.
     ///
     /// # Errors
@@ -37,6 +43,19 @@ pub trait Index: RootIndex {
     /// # Errors
     /// When the database cannot be written.
     async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError>;
+
+    /// What is being done to a NAR. `None`: the index does not know it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn nar_state(&self, key: &ObjectKey) -> Result<Option<NarState>, IndexError>;
+
+    /// A NAR is about to be stored under this name, and is young from now on; [`Self::put_nar`] follows. `false` while one of
+    /// this name is being removed.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
 
     /// Renews the grace of a NAR whose presence is told to a pusher. Whether it is there and stays for that grace.
     ///
@@ -87,11 +106,12 @@ pub trait Index: RootIndex {
     /// When the database cannot be asked.
     async fn pushes(&self, hash: &HashPart) -> Result<Vec<Push>, IndexError>;
 
-    /// Enters paths that lie in the storage already. Those that are indexed keep their times.
+    /// Enters paths that lie in the storage already. Those that are indexed keep their times. Returns those that were not
+    /// entered, since they or their NARs are being removed.
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn import(&self, paths: &[ImportedPath]) -> Result<(), IndexError>;
+    async fn import(&self, paths: &[ImportedPath]) -> Result<Vec<HashPart>, IndexError>;
 
     /// The paths that the index takes for published, in the order of their hash parts, after `after`.
     ///
@@ -103,24 +123,11 @@ pub trait Index: RootIndex {
         limit: usize,
     ) -> Result<Vec<(HashPart, ObjectKey)>, IndexError>;
 
-    /// Begins to remove a path: from now on nothing that is pushed counts on it, and its presence is told to no pusher.
-    /// What is published for it after that takes its place.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    async fn condemn_path(&self, hash: &HashPart) -> Result<(), IndexError>;
-
     /// Takes a path, whose narinfo is gone, out of the index.
     ///
     /// # Errors
     /// When the database cannot be written.
     async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError>;
-
-    /// Takes a NAR out of the index, unless a path has it. Whether it is out.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
 
     /// Waits until no other server, and no command beside it, changes this.
     ///

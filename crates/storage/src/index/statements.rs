@@ -2,33 +2,37 @@
 
 pub(super) const NAR: &str = "\
     select file_hash, file_size, nar_hash, nar_size from nars \
-    where key = ?1 and condemned = 0 and verified = 1";
+    where key = ?1 and state in (0, 1) and verified = 1";
 
 /// A NAR that was condemned and is stored again lives again.
 pub(super) const PUT_NAR: &str = "\
     insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
     values (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1) \
     on conflict (key) do update set file_hash = excluded.file_hash, file_size = excluded.file_size, \
-      nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, condemned = 0, verified = 1, \
+      nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, state = 0, verified = 1, claim = null, lease = null, \
       touched = case when nars.touched > excluded.touched then nars.touched else excluded.touched end";
 
-/// What a narinfo that lay there says of its NAR. What is known stays.
+/// What a narinfo that lay there says of its NAR. What is known stays. A NAR that is being removed is not entered.
 pub(super) const IMPORT_NAR: &str = "\
     insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) on conflict (key) do nothing";
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) on conflict (key) do update set state = 0, \
+      touched = case when nars.touched > excluded.touched then nars.touched else excluded.touched end \
+    where nars.state <> 2";
 
 pub(super) const TOUCH_NAR: &str = "\
-    update nars set touched = case when touched > ?2 then touched else ?2 end \
-    where key = ?1 and condemned = 0";
+    update nars set state = 0, touched = case when touched > ?2 then touched else ?2 end \
+    where key = ?1 and state in (0, 1)";
+
+pub(super) const NAR_STATE: &str = "select state from nars where key = ?1";
 
 pub(super) const TOUCH_PATH: &str = "\
-    update paths set touched = case when touched > ?2 then touched else ?2 end \
-    where hash = ?1 and state = 2";
+    update paths set state = 2, touched = case when touched > ?2 then touched else ?2 end \
+    where hash = ?1 and state in (2, 3)";
 
 /// The same for a reference, which is meant with its name.
 pub(super) const TOUCH_REFERENCE: &str = "\
-    update paths set touched = case when touched > ?2 then touched else ?2 end \
-    where hash = ?1 and state = 2 and path = ?3";
+    update paths set state = 2, touched = case when touched > ?2 then touched else ?2 end \
+    where hash = ?1 and state in (2, 3) and path = ?3";
 
 /// What is known of a path that is about to be published.
 pub(super) const PUBLICATION: &str = "\
@@ -36,20 +40,20 @@ pub(super) const PUBLICATION: &str = "\
 
 /// A path that is published already stays as it is, and keeps its times.
 pub(super) const ENTER_PATH: &str = "\
-    insert into paths (hash, path, state, nar, nar_size, file_size, published, touched, used) \
-    values (?1, ?2, ?3, (select id from nars where key = ?4), ?5, ?6, ?7, ?7, 0) \
-    on conflict (hash) do update set path = case when paths.state = 2 then paths.path else excluded.path end, \
-      nar = case when paths.state = 2 then paths.nar else excluded.nar end, \
-      nar_size = excluded.nar_size, file_size = excluded.file_size, \
-      published = case when paths.state = 2 then paths.published else excluded.published end, \
-      state = case when paths.state = 2 then 2 else excluded.state end, \
+    insert into paths (hash, path, state, nar, nar_size, file_size, published, touched, used, deriver) \
+    values (?1, ?2, ?3, (select id from nars where key = ?4), ?5, ?6, ?7, ?7, 0, ?8) \
+    on conflict (hash) do update set path = case when paths.state in (2, 3) then paths.path else excluded.path end, \
+      nar = case when paths.state in (2, 3) then paths.nar else excluded.nar end, \
+      nar_size = excluded.nar_size, file_size = excluded.file_size, deriver = excluded.deriver, \
+      published = case when paths.state in (2, 3) then paths.published else excluded.published end, \
+      state = case when paths.state in (2, 3) then 2 else excluded.state end, \
       touched = case when paths.touched > excluded.touched then paths.touched else excluded.touched end \
     returning id";
 
 pub(super) const FORGET_EDGES: &str = "delete from refs where referrer = ?1";
 
 pub(super) const END_PUBLISH: &str =
-    "update paths set state = 2 where hash = ?1 and state in (1, 2)";
+    "update paths set state = 2 where hash = ?1 and state in (1, 2, 3)";
 
 pub(super) const NOTE_PUSH: &str = "\
     insert into pushes (hash, path, pusher, address, at, pending) \
@@ -65,28 +69,9 @@ pub(super) const CONFIRM_PENDING: &str =
 pub(super) const PUSHES: &str = "\
     select pusher, address, at, pending from pushes where hash = ?1 order by id desc limit 1000";
 
-pub(super) const CONDEMN_PATH: &str =
-    "update paths set state = 3 where hash = ?1 and state in (1, 2)";
-
 pub(super) const PUBLISHED_AFTER: &str = "\
     select p.hash, n.key from paths p join nars n on n.id = p.nar \
-    where p.state = 2 and p.hash > ?1 order by p.hash limit ?2";
-
-pub(super) const FORGET_EDGES_OF: &str =
-    "delete from refs where referrer = (select id from paths where hash = ?1)";
-
-pub(super) const UNPUBLISH: &str = "update paths set state = 0, nar = null where hash = ?1";
-
-/// What something else refers to, or a root names, is remembered.
-pub(super) const FORGET_PATH: &str = "\
-    delete from paths where hash = ?1 and state = 0 \
-    and not exists (select 1 from refs where reference = paths.id) \
-    and not exists (select 1 from root_paths where path = paths.id)";
-
-pub(super) const FORGET_NAR: &str =
-    "delete from nars where key = ?1 and not exists (select 1 from paths where nar = nars.id)";
-
-pub(super) const HAS_NAR: &str = "select 1 from nars where key = ?1";
+    where p.state in (2, 3) and p.hash > ?1 order by p.hash limit ?2";
 
 /// A path that something refers to, or a root names, and that is not here.
 pub(super) const PLACEHOLDER: &str =
@@ -115,3 +100,6 @@ pub(super) const REVISIONS: &str = "\
 
 pub(super) const EXPIRED_ROOTS: &str =
     "select distinct name from roots where expires <= ?1 order by name limit ?2";
+/// One that is being published or removed is the business of its publisher or remover.
+pub(super) const UNPUBLISH: &str = "\
+    update paths set state = 0, nar = null where hash = ?1 and state in (0, 2, 3) returning id";

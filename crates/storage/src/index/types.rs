@@ -1,6 +1,6 @@
 //! What an index holds.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rns_cache::{Pusher, VerifiedNar};
 use rns_formats::{HashPart, RootName, Sha256Digest, StorePath};
@@ -49,6 +49,8 @@ pub struct NewPath {
     pub file_size: u64,
     /// The paths it refers to, without itself.
     pub references: Vec<StorePath>,
+    /// The derivation that made it.
+    pub deriver: Option<StorePath>,
     /// Those of the references that are always available elsewhere.
     pub elsewhere: Vec<HashPart>,
 }
@@ -75,6 +77,8 @@ pub enum PublishRefusal {
     AlreadyPublished,
     /// Another pusher is just publishing it with another NAR.
     Busy,
+    /// It is just being removed.
+    Deleting,
 }
 
 /// In which state a path is.
@@ -86,8 +90,10 @@ pub enum PathState {
     Publishing,
     /// Its narinfo is visible.
     Published,
-    /// It is being removed; whoever wants it uploads it again.
+    /// Its narinfo is visible, and a collector means to remove it. Whatever counts on it makes it published again.
     Condemned,
+    /// It is being removed by the holder of a claim; a pusher waits for that and uploads it again.
+    Deleting,
 }
 
 impl PathState {
@@ -98,6 +104,7 @@ impl PathState {
             Self::Publishing => 1,
             Self::Published => 2,
             Self::Condemned => 3,
+            Self::Deleting => 4,
         }
     }
 
@@ -106,7 +113,32 @@ impl PathState {
             1 => Self::Publishing,
             2 => Self::Published,
             3 => Self::Condemned,
+            4 => Self::Deleting,
             _ => Self::Elsewhere,
+        }
+    }
+}
+
+/// What is being done to a NAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NarState {
+    /// It is there, and stays for its grace.
+    Live,
+    /// It is there, and a collector means to remove it. Whatever counts on it makes it live again.
+    Condemned,
+    /// It is being removed by the holder of a claim.
+    Deleting,
+    /// It is about to be stored.
+    Arriving,
+}
+
+impl NarState {
+    pub(super) const fn of_number(number: i64) -> Self {
+        match number {
+            1 => Self::Condemned,
+            2 => Self::Deleting,
+            3 => Self::Arriving,
+            _ => Self::Live,
         }
     }
 }
@@ -120,6 +152,15 @@ pub struct Push {
     pub at: SystemTime,
     /// Whether it was seen to end. Otherwise it was cut off, and the path may be visible or not.
     pub is_confirmed: bool,
+}
+
+/// An order to remove a path, which was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Who gave it.
+    pub who: Pusher,
+    /// When.
+    pub at: SystemTime,
 }
 
 /// Something that one server at a time changes.
@@ -155,6 +196,11 @@ pub(super) fn now() -> i64 {
     seconds(SystemTime::now())
 }
 
+/// A time from a database.
+pub(super) fn time(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())
+}
+
 /// A time, as databases hold it.
 pub(super) fn seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -173,13 +219,14 @@ pub(super) fn arbitrate(
 ) -> Option<PublishRefusal> {
     let (state, known_nar, touched) = known?;
     match PathState::of_number(state) {
-        PathState::Published => Some(PublishRefusal::AlreadyPublished),
+        PathState::Published | PathState::Condemned => Some(PublishRefusal::AlreadyPublished),
+        PathState::Deleting => Some(PublishRefusal::Deleting),
         PathState::Publishing
             if known_nar.as_deref() != Some(nar.as_str()) && now - touched < PUBLICATION_LEASE =>
         {
             Some(PublishRefusal::Busy)
         }
-        PathState::Publishing | PathState::Condemned | PathState::Elsewhere => None,
+        PathState::Publishing | PathState::Elsewhere => None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use rns_cache::{CacheError, WritableCache as _};
+use rns_cache::{CacheError, Pusher};
 use rns_formats::{HashPart, NarInfo};
 use rns_verify::narinfo::{agree, name_in_url};
 
@@ -159,6 +159,11 @@ async fn is_missing(storage: &Storage, hash: &HashPart) -> bool {
         && matches!(storage.presence_elsewhere(hash).await, Presence::Missing)
 }
 
+/// Who withdraws paths, in the record of deletions.
+fn repairer() -> Pusher {
+    Pusher { name: "storage verify --repair".to_owned(), address: None }
+}
+
 struct Run<'a> {
     storage: &'a Storage,
     options: VerifyOptions,
@@ -183,11 +188,16 @@ impl Run<'_> {
             self.bad.insert(*hash);
         }
         let states = self.storage.index().states(&[*hash]).await?;
-        if !matches!(states.first(), Some(Some(PathState::Published | PathState::Condemned))) {
+        if !matches!(
+            states.first(),
+            Some(Some(PathState::Published | PathState::Condemned | PathState::Deleting))
+        ) {
             self.find(&narinfo.store_path, FindingKind::NotIndexed);
             if self.options.repair {
                 match imported(narinfo, stored) {
-                    Some(path) => self.storage.index().import(&[path]).await?,
+                    Some(path) => {
+                        self.storage.index().import(&[path]).await?;
+                    }
                     // It names a NAR elsewhere, which this storage does not look after.
                     None => self.done.unmended += 1,
                 }
@@ -267,7 +277,7 @@ impl Run<'_> {
         }
         // Those that refer go before those that they refer to, also when this is cut off in the middle.
         for hash in order.iter().rev() {
-            match self.storage.delete(*hash).await {
+            match self.storage.withdraw(*hash, &repairer()).await {
                 Ok(was_there) => self.done.withdrawn += u64::from(was_there),
                 Err(error) => {
                     self.done.unmended += 1;

@@ -14,10 +14,10 @@ use rns_formats::{
 use super::{
     direct, documents,
     elsewhere::Presence,
-    nar, publish,
+    nar, publish, remove,
     storage::{Storage, index_unavailable},
 };
-use crate::objects::ObjectKey;
+use crate::{index::Order, objects::ObjectKey};
 
 #[async_trait]
 impl BinaryCache for Storage {
@@ -145,7 +145,7 @@ impl WritableCache for Storage {
         documents::put_debug_info(self.objects(), id, info).await
     }
 
-    async fn delete(&self, hash: HashPart) -> Result<bool, PublishError> {
-        publish::delete(self, hash).await
+    async fn delete(&self, hash: HashPart, who: &Pusher) -> Result<bool, PublishError> {
+        remove::delete(self, hash, Order { who, even_rooted: false }).await
     }
 }

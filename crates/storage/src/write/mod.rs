@@ -9,6 +9,7 @@ mod intakes;
 mod nar;
 mod publish;
 mod push_view;
+mod remove;
 mod storage;
 mod upstreams;
 

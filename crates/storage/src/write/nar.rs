@@ -97,11 +97,12 @@ impl NarUpload for CheckedUpload {
                 return Err(error);
             }
         };
-        let _lock = match storage.lock_nar(&key).await {
+        // One of this name that is just being removed must be gone before this one is there.
+        let _lock = match storage.begin_nar_at(&key).await {
             Ok(lock) => lock,
             Err(error) => {
                 writer.abort().await;
-                return Err(error.into());
+                return Err(error);
             }
         };
         writer.finish().await.map_err(not_stored)?;

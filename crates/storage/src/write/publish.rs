@@ -43,7 +43,7 @@ impl Storage {
             why: rejection.to_string(),
         })?;
         let nar = IndexedNar::from(check.verified());
-        let _lock = self.lock_nar(&key).await?;
+        let _lock = self.begin_nar_at(&key).await?;
         // It may have been removed while it was read.
         if self.objects().head(&key).await.map_err(not_stored)?.is_none() {
             return Ok(None);
@@ -55,7 +55,7 @@ impl Storage {
 
 impl Storage {
     /// The narinfo as it is stored at this moment. One that cannot be read counts as none: it is written anew.
-    async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, CacheError> {
+    pub(super) async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, CacheError> {
         self.reader.forget(hash);
         match self.reader.narinfo(*hash).await {
             Ok(stored) => Ok(stored.map(|stored| stored.narinfo.clone())),
@@ -74,15 +74,26 @@ impl Storage {
         }
         let states = self.index.states(&[*hash]).await.map_err(index_unavailable)?;
         match states.first().copied().flatten() {
-            // Its narinfo is about to go: what is published now takes its place.
-            Some(PathState::Condemned) => Ok(false),
+            // Its narinfo is about to go: what is published after that takes its place.
+            Some(PathState::Deleting) => Ok(false),
             // A publication that was cut off between narinfo and index, or a path that lay there before.
             _ => self.enter_stored(hash).await,
         }
     }
 
+    /// Enters a path into the index that lies in the storage, where the index does not take it for published.
+    pub(super) async fn enter_unknown(&self, hash: &HashPart) -> Result<(), CacheError> {
+        let states = self.index.states(&[*hash]).await.map_err(index_unavailable)?;
+        match states.first().copied().flatten() {
+            None | Some(PathState::Elsewhere | PathState::Publishing) => {
+                self.enter_stored(hash).await.map(|_| ())
+            }
+            Some(PathState::Published | PathState::Condemned | PathState::Deleting) => Ok(()),
+        }
+    }
+
     /// Enters a path into the index that lies in the storage and is not indexed. Whether it lies there.
-    async fn enter_stored(&self, hash: &HashPart) -> Result<bool, CacheError> {
+    pub(crate) async fn enter_stored(&self, hash: &HashPart) -> Result<bool, CacheError> {
         let Some(stored) = self.stored(hash).await? else { return Ok(false) };
         let Some(imported) = imported(&stored, SystemTime::now()) else { return Ok(false) };
         // What is told to be there must be: a NAR that is gone is uploaded again.
@@ -90,8 +101,8 @@ impl Storage {
         if is_whole.is_none_or(|found| stored.file_size.is_some_and(|size| size != found.size)) {
             return Ok(false);
         }
-        self.index.import(&[imported]).await.map_err(index_unavailable)?;
-        Ok(true)
+        let left_out = self.index.import(&[imported]).await.map_err(index_unavailable)?;
+        Ok(left_out.is_empty())
     }
 }
 
@@ -111,6 +122,7 @@ pub(crate) fn imported(narinfo: &NarInfo, stored: SystemTime) -> Option<Imported
         nar_size: nar.nar_size,
         file_size: nar.file_size,
         references: others(narinfo),
+        deriver: narinfo.deriver.clone(),
         elsewhere: Vec::new(),
     };
     Some(ImportedPath { path, nar, stored })
@@ -129,17 +141,34 @@ pub(super) async fn publish(
 ) -> Result<Published, PublishError> {
     let hash = narinfo.store_path.hash_part();
     let name = uploaded_nar(narinfo)?;
-    let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
+    loop {
+        let lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
+        if let Some(published) = publish_locked(storage, narinfo, &name, pusher).await? {
+            return Ok(published);
+        }
+        drop(lock);
+        storage.await_removal(&hash).await?;
+    }
+}
+
+/// Publishes a path whose lock is held. `None` while it is being removed.
+async fn publish_locked(
+    storage: &Storage,
+    narinfo: &NarInfo,
+    name: &NarName,
+    pusher: &Pusher,
+) -> Result<Option<Published>, PublishError> {
+    let hash = narinfo.store_path.hash_part();
     if let Some(stored) = storage.stored(&hash).await?
         && storage.keeps(&hash).await?
     {
-        return add_signatures(storage, &stored, narinfo).await;
+        return add_signatures(storage, &stored, narinfo).await.map(Some);
     }
-    let nar = storage.verified_nar(&name).await?;
+    let nar = storage.verified_nar(name).await?;
     let nar = nar.ok_or_else(|| PublishError::MissingNar { url: narinfo.url.clone() })?;
     agree(narinfo, &nar.verified())?;
-    content_address::check(storage, narinfo, &name, &nar).await?;
-    let new = new_path(storage, narinfo, &name, &nar).await?;
+    content_address::check(storage, narinfo, name, &nar).await?;
+    let new = new_path(storage, narinfo, name, &nar).await?;
     match storage.index.begin_publish(&new, Some(pusher)).await.map_err(index_unavailable)? {
         None => {}
         Some(PublishRefusal::MissingNar) => {
@@ -151,10 +180,11 @@ pub(super) async fn publish(
         // Another server was quicker, or the object was lost and comes back.
         Some(PublishRefusal::AlreadyPublished) => {
             return match storage.stored(&hash).await? {
-                Some(stored) => add_signatures(storage, &stored, narinfo).await,
-                None => restore(storage, narinfo, &nar).await,
+                Some(stored) => add_signatures(storage, &stored, narinfo).await.map(Some),
+                None => restore(storage, narinfo, &nar).await.map(Some),
             };
         }
+        Some(PublishRefusal::Deleting) => return Ok(None),
         Some(PublishRefusal::Busy) => {
             return Err(PublishError::Cache(CacheError::Unavailable {
                 what: format!("{} is just being published by another pusher", narinfo.store_path),
@@ -164,7 +194,7 @@ pub(super) async fn publish(
     }
     write(storage, &complete(narinfo, &nar)).await?;
     storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
-    Ok(Published::New)
+    Ok(Some(Published::New))
 }
 
 /// A narinfo with all that is known of its file.
@@ -195,8 +225,10 @@ async fn new_path(
     let references = others(narinfo);
     let hashes: Vec<HashPart> = references.iter().map(|path| path.hash_part()).collect();
     let states = storage.index.states(&hashes).await.map_err(index_unavailable)?;
-    let absent =
-        hashes.iter().zip(states).filter(|(_, state)| *state != Some(PathState::Published));
+    let absent = hashes
+        .iter()
+        .zip(states)
+        .filter(|(_, state)| !matches!(state, Some(PathState::Published | PathState::Condemned)));
     let absent: Vec<_> = absent.map(|(hash, _)| *hash).collect();
     // A thousand references one after the other would take longer than a proxy waits.
     let asked = stream::iter(absent).map(|hash| async move {
@@ -212,6 +244,7 @@ async fn new_path(
         nar_size: nar.nar_size,
         file_size: nar.file_size,
         references,
+        deriver: narinfo.deriver.clone(),
         elsewhere,
     })
 }
@@ -260,31 +293,4 @@ async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError>
         storage.objects().write_small(&ObjectKey::narinfo(&hash), Bytes::from(text)).await;
     storage.reader.forget(&hash);
     written.map_err(not_stored)
-}
-
-/// Removes a path, and its NAR where no other path has it.
-pub(super) async fn delete(storage: &Storage, hash: HashPart) -> Result<bool, PublishError> {
-    let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
-    let objects = storage.objects();
-    let stored = storage.stored(&hash).await?;
-    let key = ObjectKey::narinfo(&hash);
-    let is_there = objects.head(&key).await.map_err(unavailable)?.is_some();
-    // Condemned first: what is pushed from now on does not count on it.
-    storage.index.condemn_path(&hash).await.map_err(index_unavailable)?;
-    if is_there {
-        objects.delete(&key).await.map_err(unavailable)?;
-    }
-    storage.reader.forget(&hash);
-    objects.delete(&ObjectKey::listing(&hash)).await.map_err(unavailable)?;
-    storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
-    if let Some(name) = stored.and_then(|stored| name_in_url(&stored.url)) {
-        let key = ObjectKey::nar(&name);
-        // A pusher that just uploads the same NAR waits, and stores it again.
-        let _lock = storage.lock_nar(&key).await?;
-        if storage.index.forget_nar(&key).await.map_err(index_unavailable)? {
-            objects.delete(&key).await.map_err(unavailable)?;
-            storage.reader.forget_nar(&key);
-        }
-    }
-    Ok(is_there)
 }

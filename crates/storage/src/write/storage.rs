@@ -98,7 +98,7 @@ impl Storage {
 
     /// Whether anything is known of a NAR, be it that it is about to go.
     pub(super) async fn is_indexed(&self, name: &NarName) -> Result<bool, CacheError> {
-        let known = self.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
+        let known = self.index.nar_state(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
         Ok(known.is_some())
     }
 

@@ -13,7 +13,10 @@ use rns_storage::index::{
 };
 use rns_testing::{PostgresServer, Scratch};
 
-use crate::index::{nar, new, path, publish, state};
+use crate::{
+    collection::condemn,
+    index::{nar, new, path, publish, state},
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -99,11 +102,15 @@ async fn a_root_is_set_only_with_its_whole_closure(index: &dyn Index) {
 }
 
 async fn what_is_condemned_comes_back_with_a_root(index: &dyn Index) {
-    for number in [101, 104] {
-        index.condemn_path(&hash(number)).await.unwrap();
+    for (number, references) in [(110, &[][..]), (111, &[110])] {
+        assert_eq!(publish(index, number, references).await, None);
     }
-    assert!(register(index, "a", &revision(1, DAY, None, &[104]), &[], &[]).await.is_empty());
-    for number in [101, 104] {
+    for number in [104, 111, 110] {
+        condemn(index, number).await;
+    }
+    let root = revision(1, DAY, None, &[104, 111]);
+    assert!(register(index, "a", &root, &[], &[]).await.is_empty());
+    for number in [104, 111, 110] {
         assert_eq!(state(index, number).await, Some(PathState::Published), "{number}");
     }
 }
@@ -163,13 +170,14 @@ async fn roots_are_listed_by_name(index: &dyn Index) {
 }
 
 async fn roots_of_the_storage_are_taken_up(index: &dyn Index) {
-    let revisions = [revision(7, DAY, None, &[102]), revision(6, DAY * 2, None, &[101, 188])];
-    index.condemn_path(&hash(101)).await.unwrap();
+    let revisions = [revision(7, DAY, None, &[102]), revision(6, DAY * 2, None, &[112, 188])];
+    assert_eq!(publish(index, 112, &[]).await, None);
+    condemn(index, 112).await;
     for _ in 0..2 {
         index.import_root(&name("c"), &revisions).await.unwrap();
     }
     assert_eq!(index.root(&name("c")).await.unwrap(), revisions);
-    assert_eq!(state(index, 101).await, Some(PathState::Published));
+    assert_eq!(state(index, 112).await, Some(PathState::Published));
     assert_eq!(state(index, 188).await, Some(PathState::Elsewhere), "it was lost, and may return");
     let found = ImportedPath { path: new(188, &[]), nar: nar(188).1, stored: SystemTime::now() };
     index.import(&[found]).await.unwrap();

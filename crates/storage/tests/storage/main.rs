@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod collection;
 mod conformance;
 mod index;
 mod index_roots;

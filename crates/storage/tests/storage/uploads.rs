@@ -3,9 +3,11 @@
 use std::{fs, io::Write as _};
 
 use bytes::Bytes;
+use std::time::{Duration, SystemTime};
+
 use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
-use rns_storage::index::PathState;
+use rns_storage::index::{Claim, PathState, Rows, Unused};
 use rns_testing::Standard;
 
 use crate::support::{Fixture, Place, name_of, packed, pusher};
@@ -191,8 +193,8 @@ async fn content_addresses_are_checked(fixture: Fixture) {
     let mut info = standard.store.info(&standard.dep).clone();
     (info.nar_hash, info.nar_size) = (Sha256Digest::of(&nar), nar.len() as u64);
     let (narinfo, file) = packed(&info, &nar, Compression::None);
-    fixture.storage.delete(standard.top.hash_part()).await.unwrap();
-    fixture.storage.delete(standard.dep.hash_part()).await.unwrap();
+    fixture.storage.delete(standard.top.hash_part(), &pusher()).await.unwrap();
+    fixture.storage.delete(standard.dep.hash_part(), &pusher()).await.unwrap();
     fixture.upload(&name_of(&narinfo), &file).await.unwrap();
     let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
     assert!(refused.to_string().contains("content address"), "{refused}");
@@ -250,7 +252,7 @@ async fn gzip_has_no_suffix(fixture: Fixture) {
     assert_eq!(record.offer.compression, Compression::Gzip);
     // And what is not compressed does not pass for gzip.
     let (plain, file) = packed(info, &nar, Compression::None);
-    fixture.storage.delete(standard.blob.hash_part()).await.unwrap();
+    fixture.storage.delete(standard.blob.hash_part(), &pusher()).await.unwrap();
     fixture.upload(&name_of(&plain), &file).await.unwrap();
     let wrong = NarInfo { compression: Compression::Gzip, ..plain };
     let refused = fixture.storage.publish(&wrong, &pusher()).await.unwrap_err();
@@ -263,11 +265,28 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
     let hash = standard.blob.hash_part();
     let narinfo = fixture.push(info, &nar).await;
     let index = fixture.storage.index();
-    // A collector has begun, and was killed.
-    index.condemn_path(&hash).await.unwrap();
+    // What a collector has condemned stays as soon as it is told to a pusher.
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    let unused = Unused { untouched_since: later, unread_since: later };
+    let rows = index.snapshot().await.unwrap().paths(0).await.unwrap();
+    let ids = [rows[0].id];
+    assert_eq!(index.condemn(Rows::Paths, &ids, unused).await.unwrap(), ids);
     assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Condemned)]);
+    assert!(fixture.storage.promise_path(&hash).await.unwrap());
+    assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Published)]);
+    // A collector has claimed it, and was killed before it removed anything: it is told to no pusher, and one that pushes it
+    // waits until the claim is given back.
+    index.condemn(Rows::Paths, &ids, unused).await.unwrap();
+    let claim = Claim::new();
+    assert_eq!(index.claim(Rows::Paths, &ids, unused, &claim).await.unwrap().len(), 1);
+    assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Deleting)]);
     assert!(!fixture.storage.promise_path(&hash).await.unwrap(), "it is told to no pusher");
-    assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
+    let who = pusher();
+    let (published, ()) = tokio::join!(fixture.storage.publish(&narinfo, &who), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        index.give_back(Rows::Paths, &ids, &claim).await.unwrap();
+    });
+    assert_eq!(published.unwrap(), Published::Unchanged);
     assert!(fixture.storage.promise_path(&hash).await.unwrap());
     // Removing and pushing at the same time leaves all of it or nothing.
     let (_, file) = packed(info, &nar, Compression::Zstd);
@@ -276,7 +295,7 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
             fixture.upload(&name_of(&narinfo), &file).await.unwrap();
             fixture.storage.publish(&narinfo, &pusher()).await
         };
-        let removing = fixture.storage.delete(hash);
+        let removing = fixture.storage.delete(hash, &who);
         let (pushed, removed) = tokio::join!(pushing, removing);
         removed.unwrap();
         if !matches!(pushed, Ok(_) | Err(PublishError::MissingNar { .. })) {

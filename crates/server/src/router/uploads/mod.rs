@@ -132,7 +132,9 @@ pub(crate) async fn carry_out(
         },
     };
     let done = match (request.method(), resource) {
-        (&Method::DELETE, Resource::NarInfo { hash, .. }) => delete(grant, uploads, hash).await,
+        (&Method::DELETE, Resource::NarInfo { hash, .. }) => {
+            delete(request, state, grant, uploads, hash).await
+        }
         (&Method::PUT | &Method::POST, resource) => {
             let limit = head::limit(&*uploads.target, &resource).unwrap_or_default();
             if let Some(connection) = request.connection() {
@@ -203,6 +205,8 @@ async fn put(
 
 /// Removes a path, which is a miss from now on.
 async fn delete(
+    request: &HttpRequest,
+    state: &State,
     grant: &Grant,
     uploads: &Uploads,
     hash: HashPart,
@@ -213,10 +217,10 @@ async fn delete(
     {
         return Err(PublishError::NotAllowed { object: found.info.path.to_string() });
     }
-    let was_there = uploads.target.delete(hash).await?;
+    let order = narinfo::pusher(request, state, grant);
+    let was_there = uploads.target.delete(hash, &order).await?;
     if let Some(found) = found.filter(|_| was_there) {
-        let holder = grant.holder.as_ref().map_or("anonymous", |holder| &holder.name);
-        tracing::info!(path = %found.info.path, "{holder} deleted a path");
+        tracing::info!(path = %found.info.path, "{} deleted a path", order.name);
     }
     Ok(if was_there { StatusCode::OK } else { StatusCode::NOT_FOUND })
 }

@@ -42,11 +42,7 @@ pub(super) async fn put(
     let known = state.caches.load().known_keys();
     let narinfo = uploads.admit(narinfo, store_dir, &signer, &known)?;
     drop(signer);
-    let client = state.failure_policy.client(request);
-    let pusher = Pusher {
-        name: grant.holder.as_ref().map_or("anonymous", |holder| &holder.name).to_owned(),
-        address: client.map(|address| address.to_string()),
-    };
+    let pusher = pusher(request, state, grant);
     let published = target.publish(&narinfo, &pusher).await?;
     if published == Published::Kept {
         tracing::info!(
@@ -56,4 +52,13 @@ pub(super) async fn put(
         );
     }
     Ok(if published == Published::New { StatusCode::CREATED } else { StatusCode::OK })
+}
+
+/// Who uploads or removes.
+pub(super) fn pusher(request: &HttpRequest, state: &State, grant: &Grant) -> Pusher {
+    let client = state.failure_policy.client(request);
+    Pusher {
+        name: grant.holder.as_ref().map_or("anonymous", |holder| &holder.name).to_owned(),
+        address: client.map(|address| address.to_string()),
+    }
 }

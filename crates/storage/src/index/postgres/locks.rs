@@ -12,8 +12,9 @@ use crate::index::Exclusive;
 /// How long a lock may take to be given back, before its connection is closed instead.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of the lock that orders what registers roots (shared) and what collects paths (exclusive), each for one
-/// transaction. Any number does that no other program uses.
+/// The number of the lock that collectors take alone while they condemn and claim, for one transaction. Registering a root and
+/// publishing take it beside others: no condition that a collector has looked at changes before it commits. Any number does
+/// that no other program uses.
 pub(super) const STATE_LOCK: i64 = 0x0072_6e73_0002;
 
 /// A lock belongs to a connection, and ends with it. Paths and NARs have connections of their own: one who holds a path
@@ -73,6 +74,27 @@ impl Locks {
                     held.close();
                     return Err(LockError::Timeout);
                 }
+            }
+        }
+    }
+}
+
+impl Locks {
+    /// Takes the lock with this number if it is free.
+    pub(super) async fn try_lock(&self, key: i64) -> Result<Option<Held>, LockError> {
+        // Given up in the middle, the connection must not go back with the lock.
+        let held = Held(Some(self.paths.get().await?));
+        let Some(client) = &held.0 else { return Ok(None) };
+        let asked = async { client.query_one("select pg_try_advisory_lock($1)", &[&key]).await };
+        match timeout(LOCK_TIMEOUT, asked).await {
+            Ok(Ok(row)) => Ok(row.get::<_, bool>(0).then_some(held)),
+            Ok(Err(error)) => {
+                held.close();
+                Err(error.into())
+            }
+            Err(_) => {
+                held.close();
+                Err(LockError::Timeout)
             }
         }
     }

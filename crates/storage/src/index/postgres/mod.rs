@@ -1,11 +1,14 @@
 //! The index in PostgreSQL, for several servers that share one storage.
 
+mod collection;
+mod collector;
 mod connections;
 mod locks;
 mod root_index;
 mod roots;
 mod rows;
 mod schema;
+mod snapshot;
 
 use std::{fmt, str::FromStr as _, sync::Arc};
 
@@ -23,8 +26,8 @@ use self::{
     locks::Locks,
 };
 use super::{
-    Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NewPath, PathState,
-    PublishRefusal, Push,
+    Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
+    PathState, PublishRefusal, Push,
 };
 use crate::objects::ObjectKey;
 
@@ -152,6 +155,14 @@ impl Index for PostgresIndex {
         ask!(self, client => rows::put_nar(&client, key, nar, super::types::now()))
     }
 
+    async fn nar_state(&self, key: &ObjectKey) -> Result<Option<NarState>, IndexError> {
+        ask!(self, client => rows::nar_state(&client, key))
+    }
+
+    async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        ask!(self, client => collection::begin_nar(&client, key))
+    }
+
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         ask!(self, client => rows::touch_nar(&client, key))
     }
@@ -188,7 +199,7 @@ impl Index for PostgresIndex {
         ask!(self, client => rows::pushes(&client, hash))
     }
 
-    async fn import(&self, paths: &[ImportedPath]) -> Result<(), IndexError> {
+    async fn import(&self, paths: &[ImportedPath]) -> Result<Vec<HashPart>, IndexError> {
         transact!(self, transaction => rows::import(&transaction, paths))
     }
 
@@ -200,16 +211,8 @@ impl Index for PostgresIndex {
         ask!(self, client => rows::published_after(&client, after, limit))
     }
 
-    async fn condemn_path(&self, hash: &HashPart) -> Result<(), IndexError> {
-        ask!(self, client => rows::condemn_path(&client, hash))
-    }
-
     async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError> {
         transact!(self, transaction => rows::forget_path(&transaction, hash))
-    }
-
-    async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
-        transact!(self, transaction => rows::forget_nar(&transaction, key))
     }
 
     async fn lock(&self, what: Exclusive<'_>) -> Result<IndexLock, IndexError> {

@@ -10,9 +10,10 @@ use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest};
 use tokio_postgres::{Error, Row};
 
+use super::collection;
 use crate::{
     index::{
-        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
+        ImportedPath, IndexedNar, NarState, NewPath, PathState, PublishRefusal, Push, statements,
         types::{arbitrate, now, seconds, size},
     },
     objects::ObjectKey,
@@ -44,6 +45,15 @@ pub(super) async fn nar(
         nar_hash: digest(&row, 2),
         nar_size: row.get::<_, i64>(3).unsigned_abs(),
     }))
+}
+
+pub(super) async fn nar_state(
+    client: &impl GenericClient,
+    key: &ObjectKey,
+) -> Result<Option<NarState>, Error> {
+    let statement = client.prepare_cached(&sql(statements::NAR_STATE)).await?;
+    let found = client.query_opt(&statement, &[&key.as_str()]).await?;
+    Ok(found.map(|row| NarState::of_number(row.get(0))))
 }
 
 pub(super) async fn put_nar(
@@ -102,6 +112,7 @@ pub(super) async fn begin_publish(
     new: &NewPath,
     pusher: Option<&Pusher>,
 ) -> Result<Option<PublishRefusal>, Error> {
+    collection::share_states(client).await?;
     if !touch_nar(client, &new.nar).await? {
         return Ok(Some(PublishRefusal::MissingNar));
     }
@@ -115,6 +126,9 @@ pub(super) async fn begin_publish(
     let known = client.query_opt(&statement, &[&own]).await?;
     let known = known.map(|row| (row.get(0), row.get(1), row.get(2)));
     if let Some(refusal) = arbitrate(known, &new.nar, now()) {
+        if refusal == PublishRefusal::AlreadyPublished {
+            touch_path(client, &new.path.hash_part()).await?;
+        }
         return Ok(Some(refusal));
     }
     let statement = client.prepare_cached(&sql(statements::TOUCH_REFERENCE)).await?;
@@ -171,6 +185,7 @@ async fn enter(
                 &nar_size,
                 &file_size,
                 &at,
+                &new.deriver.as_ref().map_or("", |deriver| deriver.as_str()),
             ],
         )
         .await?;
@@ -243,7 +258,9 @@ pub(super) async fn pushes(
 pub(super) async fn import(
     client: &impl GenericClient,
     imported: &[ImportedPath],
-) -> Result<(), Error> {
+) -> Result<Vec<HashPart>, Error> {
+    collection::share_states(client).await?;
+    let mut left_out = Vec::new();
     let mut hashes: Vec<_> = imported.iter().map(|one| one.path.path.hash_part()).collect();
     let references = imported.iter().flat_map(|one| &one.path.references);
     hashes.extend(references.map(|path| path.hash_part()));
@@ -253,14 +270,14 @@ pub(super) async fn import(
     for one in imported {
         let hash = one.path.path.hash_part();
         // What is being removed stays so.
-        if states(client, &[hash]).await?.first() == Some(&Some(PathState::Condemned)) {
+        if states(client, &[hash]).await?.first() == Some(&Some(PathState::Deleting)) {
+            left_out.push(hash);
             continue;
         }
-        client.execute(&confirm, &[&hash.to_string()]).await?;
         let nar = &one.nar;
         let (file_hash, nar_hash) = (&nar.file_hash.as_bytes()[..], &nar.nar_hash.as_bytes()[..]);
         let (file_size, nar_size) = (size(nar.file_size), size(nar.nar_size));
-        client
+        let has_nar = client
             .execute(
                 &statement,
                 &[
@@ -274,10 +291,15 @@ pub(super) async fn import(
                 ],
             )
             .await?;
+        if has_nar == 0 {
+            left_out.push(hash);
+            continue;
+        }
+        client.execute(&confirm, &[&hash.to_string()]).await?;
         // The grace begins now: nothing is known of its use.
         enter(client, &one.path, PathState::Published, now()).await?;
     }
-    Ok(())
+    Ok(left_out)
 }
 
 pub(super) async fn published_after(
@@ -296,30 +318,9 @@ pub(super) async fn published_after(
     Ok(rows.iter().filter_map(entry).collect())
 }
 
-pub(super) async fn condemn_path(
-    client: &impl GenericClient,
-    hash: &HashPart,
-) -> Result<(), Error> {
-    let statement = client.prepare_cached(&sql(statements::CONDEMN_PATH)).await?;
-    client.execute(&statement, &[&hash.to_string()]).await?;
-    Ok(())
-}
-
 pub(super) async fn forget_path(client: &impl GenericClient, hash: &HashPart) -> Result<(), Error> {
-    let hash = hash.to_string();
-    for statement in [statements::FORGET_EDGES_OF, statements::UNPUBLISH, statements::FORGET_PATH] {
-        let statement = client.prepare_cached(&sql(statement)).await?;
-        client.execute(&statement, &[&hash]).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn forget_nar(
-    client: &impl GenericClient,
-    key: &ObjectKey,
-) -> Result<bool, Error> {
-    let statement = client.prepare_cached(&sql(statements::FORGET_NAR)).await?;
-    client.execute(&statement, &[&key.as_str()]).await?;
-    let statement = client.prepare_cached(&sql(statements::HAS_NAR)).await?;
-    Ok(client.query_opt(&statement, &[&key.as_str()]).await?.is_none())
+    let statement = client.prepare_cached(&sql(statements::UNPUBLISH)).await?;
+    let forgotten = client.query(&statement, &[&hash.to_string()]).await?;
+    let ids: Vec<i64> = forgotten.iter().map(|row| row.get(0)).collect();
+    collection::remove_paths(client, &ids).await
 }

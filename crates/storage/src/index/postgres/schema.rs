@@ -8,7 +8,7 @@ use crate::index::IndexError;
 const MIGRATION_LOCK: i64 = 0x0072_6e73_0001;
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     create table nars (
       id bigint generated always as identity primary key,
@@ -73,6 +73,33 @@ const MIGRATIONS: [&str; 3] = [
       primary key (root, path)
     );
     create index root_paths_by_path on root_paths (path);
+    ",
+    "
+    alter table nars rename column condemned to state;
+    alter table nars add column claim bigint;
+    alter table nars add column lease bigint;
+    alter table paths add column claim bigint;
+    alter table paths add column lease bigint;
+    create index nars_unsettled on nars (state) where state <> 0;
+    create index paths_unsettled on paths (state) where state in (1, 3, 4);
+    alter table paths add column deriver text;
+    create index paths_by_deriver on paths (deriver) where deriver is not null;
+    create table deletions (
+      id bigint generated always as identity primary key,
+      hash text not null,
+      path text not null,
+      who text not null,
+      address text,
+      at bigint not null
+    );
+    create index deletions_by_hash on deletions (hash);
+    create table collections (
+      id bigint generated always as identity primary key,
+      begun bigint not null,
+      ended bigint not null,
+      paths bigint not null,
+      bytes bigint not null
+    );
     ",
 ];
 

@@ -1,7 +1,7 @@
 //! Locks that a server and the commands beside it share: files beside the index.
 
 use std::{
-    fs::{DirBuilder, File},
+    fs::{DirBuilder, File, TryLockError},
     io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -66,9 +66,30 @@ fn first_byte(bytes: &[u8]) -> usize {
 }
 
 fn lock_file(directory: &Path, number: usize) -> io::Result<File> {
-    let path = directory.join(number.to_string());
+    let file = open_file(directory, &number.to_string())?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Held by the one process that collects.
+pub(super) struct CollectionHeld {
+    _file: File,
+}
+
+/// Makes this process the only one that collects. `None`: another one is. Blocks for a moment.
+pub(super) fn lock_collection(index: &Path) -> io::Result<Option<CollectionHeld>> {
+    let file = open_file(&Locks::beside(index).directory, "collection")?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(CollectionHeld { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn open_file(directory: &Path, name: &str) -> io::Result<File> {
+    let path = directory.join(name);
     let open = || File::options().write(true).create(true).truncate(false).open(&path);
-    let file = match open() {
+    match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // The directory of the index, where the index was never opened, and its own below.
             for directory in directory.parent().into_iter().chain([directory]) {
@@ -79,12 +100,10 @@ fn lock_file(directory: &Path, number: usize) -> io::Result<File> {
                     _ => {}
                 }
             }
-            open()?
+            open()
         }
-        opened => opened?,
-    };
-    file.lock()?;
-    Ok(file)
+        opened => opened,
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! The index in a SQLite file, for one server and the commands beside it.
 
+mod collection;
+mod collector;
 mod locks;
 mod root_index;
 mod roots;
 mod rows;
 mod schema;
+mod snapshot;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,8 +23,8 @@ use tokio::task::spawn_blocking;
 
 use self::locks::Locks;
 use super::{
-    Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NewPath, PathState,
-    PublishRefusal, Push, types::now,
+    Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
+    PathState, PublishRefusal, Push, types::now,
 };
 use crate::objects::ObjectKey;
 
@@ -102,6 +105,16 @@ impl Index for SqliteIndex {
         self.transact(move |connection| rows::put_nar(connection, &key, &nar, now())).await
     }
 
+    async fn nar_state(&self, key: &ObjectKey) -> Result<Option<NarState>, IndexError> {
+        let key = key.clone();
+        self.run(move |connection| rows::nar_state(connection, &key)).await
+    }
+
+    async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        let key = key.clone();
+        self.transact(move |connection| collection::begin_nar(connection, &key)).await
+    }
+
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
         self.transact(move |connection| rows::touch_nar(connection, &key)).await
@@ -149,10 +162,16 @@ impl Index for SqliteIndex {
         self.run(move |connection| rows::pushes(connection, &hash)).await
     }
 
-    async fn import(&self, paths: &[ImportedPath]) -> Result<(), IndexError> {
+    async fn import(&self, paths: &[ImportedPath]) -> Result<Vec<HashPart>, IndexError> {
         let paths = paths.to_vec();
         self.transact(move |connection| {
-            paths.iter().try_for_each(|path| rows::import(connection, path))
+            let mut left_out = Vec::new();
+            for path in &paths {
+                if !rows::import(connection, path)? {
+                    left_out.push(path.path.path.hash_part());
+                }
+            }
+            Ok(left_out)
         })
         .await
     }
@@ -166,19 +185,9 @@ impl Index for SqliteIndex {
         self.run(move |connection| rows::published_after(connection, after.as_ref(), limit)).await
     }
 
-    async fn condemn_path(&self, hash: &HashPart) -> Result<(), IndexError> {
-        let hash = *hash;
-        self.transact(move |connection| rows::condemn_path(connection, &hash)).await
-    }
-
     async fn forget_path(&self, hash: &HashPart) -> Result<(), IndexError> {
         let hash = *hash;
         self.transact(move |connection| rows::forget_path(connection, &hash)).await
-    }
-
-    async fn forget_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
-        let key = key.clone();
-        self.transact(move |connection| rows::forget_nar(connection, &key)).await
     }
 
     async fn lock(&self, what: Exclusive<'_>) -> Result<IndexLock, IndexError> {

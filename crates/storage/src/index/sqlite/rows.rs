@@ -6,9 +6,10 @@ use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::collection;
 use crate::{
     index::{
-        ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal, Push, statements,
+        ImportedPath, IndexedNar, NarState, NewPath, PathState, PublishRefusal, Push, statements,
         types::{arbitrate, now, seconds, size},
     },
     objects::ObjectKey,
@@ -57,6 +58,15 @@ pub(super) fn touch_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::R
     Ok(statement.execute(params![key.as_str(), now()])? > 0)
 }
 
+pub(super) fn nar_state(
+    connection: &Connection,
+    key: &ObjectKey,
+) -> rusqlite::Result<Option<NarState>> {
+    let mut statement = connection.prepare_cached(statements::NAR_STATE)?;
+    let found = statement.query_row([key.as_str()], |row| row.get(0)).optional()?;
+    Ok(found.map(NarState::of_number))
+}
+
 pub(super) fn state(
     connection: &Connection,
     hash: &HashPart,
@@ -78,6 +88,9 @@ pub(super) fn begin_publish(
     let mut statement = connection.prepare_cached(statements::PUBLICATION)?;
     let known = statement.query_row([hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     if let Some(refusal) = arbitrate(known.optional()?, &new.nar, now()) {
+        if refusal == PublishRefusal::AlreadyPublished {
+            touch_path(connection, &new.path.hash_part())?;
+        }
         return Ok(Some(refusal));
     }
     let mut missing = Vec::new();
@@ -129,7 +142,8 @@ fn enter(
             new.nar.as_str(),
             size(new.nar_size),
             size(new.file_size),
-            at
+            at,
+            new.deriver.as_ref().map_or("", |deriver| deriver.as_str()),
         ],
         |row| row.get(0),
     )?;
@@ -184,15 +198,14 @@ pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Resu
     found.collect()
 }
 
-pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqlite::Result<()> {
+/// Returns whether it was entered: what is being removed stays so.
+pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqlite::Result<bool> {
     let hash = imported.path.path.hash_part();
-    // What is being removed stays so.
-    if state(connection, &hash)? == Some(PathState::Condemned) {
-        return Ok(());
+    if state(connection, &hash)? == Some(PathState::Deleting) {
+        return Ok(false);
     }
-    connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([hash.to_string()])?;
     let nar = &imported.nar;
-    connection.prepare_cached(statements::IMPORT_NAR)?.execute(params![
+    let has_nar = connection.prepare_cached(statements::IMPORT_NAR)?.execute(params![
         imported.path.nar.as_str(),
         nar.file_hash.as_bytes(),
         size(nar.file_size),
@@ -201,8 +214,13 @@ pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqli
         seconds(imported.stored),
         now(),
     ])?;
+    if has_nar == 0 {
+        return Ok(false);
+    }
+    connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([hash.to_string()])?;
     // The grace begins now: nothing is known of its use.
-    enter(connection, &imported.path, PathState::Published, now())
+    enter(connection, &imported.path, PathState::Published, now())?;
+    Ok(true)
 }
 
 pub(super) fn published_after(
@@ -223,21 +241,9 @@ pub(super) fn published_after(
         .collect())
 }
 
-pub(super) fn condemn_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
-    connection.prepare_cached(statements::CONDEMN_PATH)?.execute([hash.to_string()])?;
-    Ok(())
-}
-
 /// What still refers to the path keeps its edge; its own edges go.
 pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
-    let hash = hash.to_string();
-    connection.prepare_cached(statements::FORGET_EDGES_OF)?.execute([&hash])?;
-    connection.prepare_cached(statements::UNPUBLISH)?.execute([&hash])?;
-    connection.prepare_cached(statements::FORGET_PATH)?.execute([&hash])?;
-    Ok(())
-}
-
-pub(super) fn forget_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
-    connection.prepare_cached(statements::FORGET_NAR)?.execute([key.as_str()])?;
-    Ok(!connection.prepare_cached(statements::HAS_NAR)?.exists([key.as_str()])?)
+    let mut unpublish = connection.prepare_cached(statements::UNPUBLISH)?;
+    let id = unpublish.query_row([hash.to_string()], |row| row.get(0)).optional()?;
+    id.map_or(Ok(()), |id| collection::remove_path(connection, id))
 }

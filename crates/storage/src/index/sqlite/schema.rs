@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     -- NARs that are stored and verified.
     create table nars (
@@ -81,6 +81,38 @@ const MIGRATIONS: [&str; 3] = [
       primary key (root, path)
     ) without rowid;
     create index root_paths_by_path on root_paths (path);
+    ",
+    "
+    -- 0 live, 1 condemned, 2 being removed, 3 about to be stored.
+    alter table nars rename column condemned to state;
+    -- Which claim holds what is being removed, and until when.
+    alter table nars add column claim integer;
+    alter table nars add column lease integer;
+    alter table paths add column claim integer;
+    alter table paths add column lease integer;
+    create index nars_unsettled on nars (state) where state <> 0;
+    create index paths_unsettled on paths (state) where state in (1, 3, 4);
+    -- Base name of the derivation that made the path; empty where its narinfo names none, null where it is not known.
+    alter table paths add column deriver text;
+    create index paths_by_deriver on paths (deriver) where deriver is not null;
+    -- Who ordered which path to be removed: only ever added to.
+    create table deletions (
+      id integer primary key,
+      hash text not null,
+      path text not null,
+      who text not null,
+      address text,
+      at integer not null
+    );
+    create index deletions_by_hash on deletions (hash);
+    -- Collections that came to their end.
+    create table collections (
+      id integer primary key,
+      begun integer not null,
+      ended integer not null,
+      paths integer not null,
+      bytes integer not null
+    );
     ",
 ];
 

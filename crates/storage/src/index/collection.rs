@@ -1,0 +1,304 @@
+//! What a collector does to an index: it condemns, claims, and ends claims; and reads all of it as of one moment.
+//!
+//! `docs/decisions/0014-collection.md` has the argument why nothing that is needed goes.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher as _, Hasher as _},
+    time::{Duration, Instant, SystemTime},
+};
+
+use async_trait::async_trait;
+use rns_cache::Pusher;
+use rns_formats::{HashPart, StorePath};
+
+use super::{
+    IndexError, IndexLock,
+    types::{Deletion, seconds},
+};
+use crate::objects::ObjectKey;
+
+/// How long a claim lasts, by the clock of the database. After that another one may begin.
+pub(super) const CLAIM_LEASE: Duration = Duration::from_secs(120);
+
+/// How long after the beginning of a claim its holder still works on it: the rest is for requests that a storage carries
+/// out late.
+const CLAIM_TIME: Duration = Duration::from_secs(60);
+
+/// Which rows are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Paths.
+    Paths,
+    /// NARs.
+    Nars,
+}
+
+/// What is left alone: what was told to a pusher, or read, after these times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unused {
+    /// Nothing that was told to a pusher later is removed.
+    pub untouched_since: SystemTime,
+    /// Nothing that was read later is removed.
+    pub unread_since: SystemTime,
+}
+
+impl Unused {
+    pub(super) fn touched(self) -> i64 {
+        seconds(self.untouched_since)
+    }
+
+    pub(super) fn used(self) -> i64 {
+        seconds(self.unread_since)
+    }
+}
+
+/// The right to remove what was claimed, until it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    number: i64,
+    begun: Instant,
+}
+
+impl Claim {
+    /// A new claim, whose time begins now: before anything is claimed.
+    #[must_use]
+    pub fn new() -> Self {
+        // Two claims with one number would be one in two million years of claims each millisecond.
+        let number = RandomState::new().build_hasher().finish();
+        Self { number: i64::from_ne_bytes(number.to_ne_bytes()), begun: Instant::now() }
+    }
+
+    pub(super) const fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// How long a request may take that removes something which was claimed. `None`: the claim is over.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        CLAIM_TIME.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero())
+    }
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Something that was claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// Its row.
+    pub id: i64,
+    /// The hash part of a path, or the key of a NAR.
+    pub name: String,
+    /// Length of the NAR as it is stored, in bytes.
+    pub file_size: u64,
+}
+
+/// An order to remove a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// Who gives it.
+    pub who: &'a Pusher,
+    /// Whether it goes although a root names it: it cannot be had any more.
+    pub even_rooted: bool,
+}
+
+/// The outcome of an order to claim one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is claimed.
+    Claimed(Claimed),
+    /// Another one removes it just now.
+    Busy,
+    /// Something needs it: a path refers to it or has the NAR, or a root names it.
+    Needed,
+    /// There is nothing of it.
+    Absent,
+}
+
+/// A path, as a collector sees it. Times are seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathRow {
+    /// Its row.
+    pub id: i64,
+    /// Its state, as [`super::PathState`] numbers them.
+    pub state: i64,
+    /// The row of its NAR.
+    pub nar: Option<i64>,
+    /// When it was published.
+    pub published: i64,
+    /// When it was told to a pusher.
+    pub touched: i64,
+    /// When it was read; 0 without a read on record.
+    pub used: i64,
+}
+
+/// A NAR, as a collector sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NarRow {
+    /// Its row.
+    pub id: i64,
+    /// Whether it is there and nothing is being done to it.
+    pub is_live: bool,
+    /// When it was told to a pusher.
+    pub touched: i64,
+    /// Length of its file in bytes.
+    pub file_size: u64,
+}
+
+/// An index as of one moment, in pages in the order of the rows.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The paths after this row; none: there are no more.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn paths(&mut self, after: i64) -> Result<Vec<PathRow>, IndexError>;
+
+    /// The NARs after this row.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn nars(&mut self, after: i64) -> Result<Vec<NarRow>, IndexError>;
+
+    /// Referrer and reference, by their rows, after this pair.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn edges(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError>;
+
+    /// Root and path that it names, by their rows, after this pair. Roots that have expired are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn rooted(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError>;
+}
+
+/// What collectors do to an index. All orders can be repeated; each is one transaction, and short.
+#[async_trait]
+pub trait Collection: Send + Sync {
+    /// The index as of now.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError>;
+
+    /// Condemns those of the rows that nothing visible needs and that are not used. Returns them. Condemned, they are as
+    /// visible as before, and become published again as soon as anything counts on them.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn condemn(
+        &self,
+        rows: Rows,
+        ids: &[i64],
+        unused: Unused,
+    ) -> Result<Vec<i64>, IndexError>;
+
+    /// Claims those of the rows that are condemned, that nothing needs which is visible or was a moment ago, and that are not
+    /// used: from now on they are told to no pusher. What a claim holds that has ended is claimed as well.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn claim(
+        &self,
+        rows: Rows,
+        ids: &[i64],
+        unused: Unused,
+        claim: &Claim,
+    ) -> Result<Vec<Claimed>, IndexError>;
+
+    /// Claims a path whatever its age and use, unless something refers to it or a root names it. Who ordered that is noted.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn claim_path(
+        &self,
+        hash: &HashPart,
+        claim: &Claim,
+        order: Order<'_>,
+    ) -> Result<Taken, IndexError>;
+
+    /// Claims a path that another claim held which has ended: what removed it has died.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError>;
+
+    /// Orders to remove a path that were carried out, the latest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn deletions(&self, hash: &HashPart) -> Result<Vec<Deletion>, IndexError>;
+
+    /// Roots that name a path and have not expired.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn roots_naming(&self, hash: &HashPart, limit: usize) -> Result<Vec<String>, IndexError>;
+
+    /// Visible paths that refer to a path, or are about to.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn referrers(&self, hash: &HashPart, limit: usize) -> Result<Vec<StorePath>, IndexError>;
+
+    /// Claims a NAR whatever its age, unless a path has it.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError>;
+
+    /// Claims a NAR that the index does not know. `None`: it knows one of this name.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn claim_orphan(
+        &self,
+        key: &ObjectKey,
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, IndexError>;
+
+    /// Gives back what was claimed and of which nothing was removed.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError>;
+
+    /// Takes what was claimed, and is removed now, out of the index. What this claim does not hold any more stays.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError>;
+
+    /// Makes condemned paths published again.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn revive(&self, ids: &[i64]) -> Result<(), IndexError>;
+
+    /// The paths of rows that are still there, in no order.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn paths(&self, ids: &[i64]) -> Result<Vec<(i64, StorePath)>, IndexError>;
+
+    /// Publications that were begun and not touched since this time, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn stale_publications(
+        &self,
+        untouched_since: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<HashPart>, IndexError>;
+
+    /// Makes this process the only one that collects, until the lock is dropped. `None`: another one is.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    async fn lock_collection(&self) -> Result<Option<IndexLock>, IndexError>;
+}

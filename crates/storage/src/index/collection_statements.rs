@@ -1,0 +1,180 @@
+//! Statements of collection, which both databases understand. `{these}` are the rows that are meant, as `= ?1` in SQLite and
+//! `= any(?1)` in PostgreSQL; `{now}` is the clock of the database, so that servers need not agree on the time of a lease.
+
+/// Nothing visible, or about to be, refers to the path.
+macro_rules! unneeded {
+    ($states:literal) => {
+        concat!(
+            " and not exists (select 1 from refs e join paths q on q.id = e.referrer ",
+            "where e.reference = paths.id and q.state in ",
+            $states,
+            ")"
+        )
+    };
+}
+
+/// No root names the path. One that has expired keeps nothing.
+macro_rules! unrooted {
+    () => {
+        concat!(
+            "not exists (select 1 from root_paths r join roots o on o.id = r.root ",
+            "where r.path = paths.id and (o.expires is null or o.expires > {now}))"
+        )
+    };
+}
+
+/// No path has the NAR.
+macro_rules! unused {
+    () => {
+        " and not exists (select 1 from paths p where p.nar = nars.id)"
+    };
+}
+
+/// A claim begins: on what nobody holds, on what is held by this claim already, or where another one has ended.
+macro_rules! claimable {
+    ($condemned:literal, $deleting:literal, $claim:literal) => {
+        concat!(
+            " and (state ",
+            $condemned,
+            " or (state = ",
+            $deleting,
+            " and (claim = ",
+            $claim,
+            " or lease <= {now})))"
+        )
+    };
+}
+
+pub(super) const CONDEMN_PATHS: &str = concat!(
+    "update paths set state = 3 where id {these} and state = 2 and touched <= ?2 and used <= ?3",
+    unneeded!("(1, 2)"),
+    " and ",
+    unrooted!(),
+    " returning id"
+);
+
+/// A path whose referrer is still visible stays, also where the referrer is about to go: clients may be reading it.
+pub(super) const CLAIM_PATHS: &str = concat!(
+    "update paths set state = 4, claim = ?4, lease = {now} + ?5 where id {these} and touched <= ?2 and used <= ?3",
+    claimable!("= 3", "4", "?4"),
+    unneeded!("(1, 2, 3, 4)"),
+    " and ",
+    unrooted!(),
+    " returning id, hash, file_size"
+);
+
+/// The same for one path by an order: neither age nor use count, nor roots where it says so.
+pub(super) const CLAIM_PATH: &str = concat!(
+    "update paths set state = 4, claim = ?2, lease = {now} + ?3 where hash = ?1",
+    claimable!("in (1, 2, 3)", "4", "?2"),
+    unneeded!("(1, 2, 3, 4)"),
+    " and (cast(?4 as bigint) = 1 or ",
+    unrooted!(),
+    ")",
+    " returning id, hash, file_size"
+);
+
+/// The same where another claim has ended.
+pub(super) const CLAIM_ENDED: &str = concat!(
+    "update paths set state = 4, claim = ?2, lease = {now} + ?3 where hash = ?1 and state = 4",
+    " and (claim = ?2 or lease <= {now})",
+    unneeded!("(1, 2, 3, 4)"),
+    " returning id, hash, file_size"
+);
+
+pub(super) const NOTE_DELETION: &str = "\
+    insert into deletions (hash, path, who, address, at) \
+    select hash, path, ?2, ?3, ?4 from paths where hash = ?1";
+
+pub(super) const DELETIONS: &str =
+    "select who, address, at from deletions where hash = ?1 order by id desc limit 1000";
+
+pub(super) const ROOTS_NAMING: &str = "\
+    select distinct o.name from paths p join root_paths r on r.path = p.id join roots o on o.id = r.root \
+    where p.hash = ?1 and (o.expires is null or o.expires > {now}) order by o.name limit ?2";
+
+/// What roots name that have not expired: root and path.
+pub(super) const SNAPSHOT_ROOTED: &str = "\
+    select r.root, r.path from root_paths r join roots o on o.id = r.root \
+    where (r.root, r.path) > (?1, ?2) and (o.expires is null or o.expires > {now}) \
+    order by r.root, r.path limit ?3";
+
+pub(super) const REFERRERS: &str = "\
+    select q.path from paths p join refs e on e.reference = p.id join paths q on q.id = e.referrer \
+    where p.hash = ?1 and q.state in (1, 2, 3) order by q.path limit ?2";
+
+/// Nothing was removed yet.
+pub(super) const GIVE_BACK_PATHS: &str = "\
+    update paths set state = 3, claim = null, lease = null \
+    where id {these} and state = 4 and claim = ?2";
+
+pub(super) const END_PATHS: &str = "\
+    update paths set state = 0, nar = null, claim = null, lease = null \
+    where id {these} and state = 4 and claim = ?2 returning id";
+
+pub(super) const REMOVE_EDGES: &str = "delete from refs where referrer {these} returning reference";
+
+/// What something else refers to, or a root names, is remembered.
+pub(super) const REMOVE_PATHS: &str = "\
+    delete from paths where id {these} and state = 0 \
+    and not exists (select 1 from refs e where e.reference = paths.id) \
+    and not exists (select 1 from root_paths r where r.path = paths.id)";
+
+pub(super) const REVIVE_PATHS: &str = "update paths set state = 2 where id {these} and state = 3";
+
+pub(super) const CONDEMN_NARS: &str = concat!(
+    "update nars set state = 1 where id {these} and state in (0, 3) and touched <= ?2",
+    unused!(),
+    " returning id"
+);
+
+pub(super) const CLAIM_NARS: &str = concat!(
+    "update nars set state = 2, claim = ?3, lease = {now} + ?4 where id {these} and touched <= ?2",
+    claimable!("= 1", "2", "?3"),
+    unused!(),
+    " returning id, key, file_size"
+);
+
+pub(super) const CLAIM_NAR: &str = concat!(
+    "update nars set state = 2, claim = ?2, lease = {now} + ?3 where key = ?1",
+    claimable!("in (0, 1, 3)", "2", "?2"),
+    unused!(),
+    " returning id, key, file_size"
+);
+
+/// An object that the index does not know is claimed by a row, which goes with it.
+pub(super) const CLAIM_ORPHAN: &str = "\
+    insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified, state, claim, lease) \
+    values (?1, ?4, 0, ?4, 0, 0, 0, 0, 2, ?2, {now} + ?3) on conflict (key) do nothing \
+    returning id, key, file_size";
+
+pub(super) const GIVE_BACK_NARS: &str = "\
+    update nars set state = 1, claim = null, lease = null \
+    where id {these} and state = 2 and claim = ?2";
+
+pub(super) const END_NARS: &str = "delete from nars where id {these} and state = 2 and claim = ?2";
+
+/// The NAR is about to become visible under this name. Not while it is being removed.
+pub(super) const BEGIN_NAR: &str = "\
+    insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified, state) \
+    values (?1, ?3, 0, ?3, 0, ?2, ?2, 0, 3) \
+    on conflict (key) do update set claim = null, lease = null, \
+      touched = case when nars.touched > excluded.touched then nars.touched else excluded.touched end, \
+      state = case when nars.state in (0, 1) then 0 else 3 end \
+    where nars.state <> 2 or nars.lease <= {now} returning id";
+
+pub(super) const PATH_NAMES: &str = "select id, path from paths where id {these}";
+
+pub(super) const SNAPSHOT_PATHS: &str = "\
+    select id, state, nar, published, touched, used from paths where id > ?1 order by id limit ?2";
+
+pub(super) const SNAPSHOT_EDGES: &str = "\
+    select referrer, reference from refs where (referrer, reference) > (?1, ?2) \
+    order by referrer, reference limit ?3";
+
+pub(super) const SNAPSHOT_NARS: &str = "\
+    select id, state, touched, file_size from nars where id > ?1 order by id limit ?2";
+
+/// Publications that were begun, and touched at or before this time.
+pub(super) const STALE_PUBLICATIONS: &str = "\
+    select hash from paths where state = 1 and touched <= ?1 order by touched limit ?2";

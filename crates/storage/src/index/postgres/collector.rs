@@ -1,0 +1,123 @@
+//! What a collector does to the index.
+
+use std::{sync::Arc, time::SystemTime};
+
+use async_trait::async_trait;
+use deadpool_postgres::Object;
+use rns_formats::{HashPart, StorePath};
+use tokio::time::timeout;
+
+use super::{
+    PostgresIndex, ask, collection,
+    connections::{MAX_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated},
+    retried,
+    snapshot::PostgresSnapshot,
+    transact,
+};
+use crate::{
+    index::{
+        Claim, Claimed, Collection, Deletion, IndexError, IndexLock, Order, Rows, Snapshot, Taken,
+        Unused, types::seconds,
+    },
+    objects::ObjectKey,
+};
+
+#[async_trait]
+impl Collection for PostgresIndex {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
+        let client = self.client().await?;
+        let begun = PostgresSnapshot::begin(Arc::clone(&self.database), client).await;
+        Ok(Box::new(begun.map_err(|error| self.unavailable(&error))?))
+    }
+
+    async fn condemn(
+        &self,
+        rows: Rows,
+        ids: &[i64],
+        unused: Unused,
+    ) -> Result<Vec<i64>, IndexError> {
+        transact!(self, transaction => collection::condemn(&transaction, rows, ids, unused))
+    }
+
+    async fn claim(
+        &self,
+        rows: Rows,
+        ids: &[i64],
+        unused: Unused,
+        claim: &Claim,
+    ) -> Result<Vec<Claimed>, IndexError> {
+        let claim = claim.number();
+        transact!(self, transaction => collection::claim(&transaction, rows, ids, unused, claim))
+    }
+
+    async fn claim_path(
+        &self,
+        hash: &HashPart,
+        claim: &Claim,
+        order: Order<'_>,
+    ) -> Result<Taken, IndexError> {
+        let claim = claim.number();
+        transact!(self, transaction => collection::claim_path(&transaction, hash, claim, order))
+    }
+
+    async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError> {
+        transact!(self, transaction => collection::claim_ended(&transaction, hash, claim.number()))
+    }
+
+    async fn deletions(&self, hash: &HashPart) -> Result<Vec<Deletion>, IndexError> {
+        ask!(self, client => collection::deletions(&client, hash))
+    }
+
+    async fn roots_naming(&self, hash: &HashPart, limit: usize) -> Result<Vec<String>, IndexError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        ask!(self, client => collection::roots_naming(&client, hash, limit))
+    }
+
+    async fn referrers(&self, hash: &HashPart, limit: usize) -> Result<Vec<StorePath>, IndexError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        ask!(self, client => collection::referrers(&client, hash, limit))
+    }
+
+    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError> {
+        transact!(self, transaction => collection::claim_nar(&transaction, key, claim.number()))
+    }
+
+    async fn claim_orphan(
+        &self,
+        key: &ObjectKey,
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, IndexError> {
+        transact!(self, transaction => collection::claim_orphan(&transaction, key, claim.number()))
+    }
+
+    async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+        ask!(self, client => collection::give_back(&client, rows, ids, claim.number()))
+    }
+
+    async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+        let claim = claim.number();
+        transact!(self, transaction => collection::end_claims(&transaction, rows, ids, claim))
+    }
+
+    async fn revive(&self, ids: &[i64]) -> Result<(), IndexError> {
+        ask!(self, client => collection::revive(&client, ids))
+    }
+
+    async fn paths(&self, ids: &[i64]) -> Result<Vec<(i64, StorePath)>, IndexError> {
+        ask!(self, client => collection::path_names(&client, ids))
+    }
+
+    async fn stale_publications(
+        &self,
+        untouched_since: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<HashPart>, IndexError> {
+        let (before, limit) = (seconds(untouched_since), i64::try_from(limit).unwrap_or(i64::MAX));
+        ask!(self, client => collection::stale_publications(&client, before, limit))
+    }
+
+    async fn lock_collection(&self) -> Result<Option<IndexLock>, IndexError> {
+        let held = self.locks.try_lock(collection::COLLECTION_LOCK).await;
+        Ok(held.map_err(|error| self.unavailable(&error))?.map(IndexLock::new))
+    }
+}

@@ -1,0 +1,150 @@
+//! What a collector does to the index.
+
+use std::{sync::Arc, time::SystemTime};
+
+use async_trait::async_trait;
+use rns_formats::{HashPart, StorePath};
+use tokio::task::spawn_blocking;
+
+use super::{BUSY_TIMEOUT, SqliteIndex, collection, locks, schema, snapshot::SqliteSnapshot};
+use crate::{
+    index::{
+        Claim, Claimed, Collection, Deletion, IndexError, IndexLock, Order, Rows, Snapshot, Taken,
+        Unused, types::seconds,
+    },
+    objects::ObjectKey,
+};
+
+#[async_trait]
+impl Collection for SqliteIndex {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
+        let this = self.clone();
+        let opened = spawn_blocking(move || {
+            let connection = schema::open(&this.file, BUSY_TIMEOUT, this.sync)?;
+            // The first statement fixes the moment.
+            let begun = connection.execute_batch("begin; select count(*) from sqlite_schema;");
+            begun.map_err(|error| this.unavailable(&error))?;
+            Ok(connection)
+        });
+        let connection = opened.await.map_err(|error| IndexError::Unavailable {
+            database: self.file.display().to_string(),
+            why: error.to_string(),
+        })??;
+        Ok(Box::new(SqliteSnapshot::new(Arc::clone(&self.file), connection)))
+    }
+
+    async fn condemn(
+        &self,
+        rows: Rows,
+        ids: &[i64],
+        unused: Unused,
+    ) -> Result<Vec<i64>, IndexError> {
+        let ids = ids.to_vec();
+        self.transact(move |connection| collection::condemn(connection, rows, &ids, unused)).await
+    }
+
+    async fn claim(
+        &self,
+        rows: Rows,
+        ids: &[i64],
+        unused: Unused,
+        claim: &Claim,
+    ) -> Result<Vec<Claimed>, IndexError> {
+        let (ids, claim) = (ids.to_vec(), claim.number());
+        self.transact(move |connection| collection::claim(connection, rows, &ids, unused, claim))
+            .await
+    }
+
+    async fn claim_path(
+        &self,
+        hash: &HashPart,
+        claim: &Claim,
+        order: Order<'_>,
+    ) -> Result<Taken, IndexError> {
+        let (hash, claim, who) = (hash.to_string(), claim.number(), order.who.clone());
+        let even_rooted = order.even_rooted;
+        self.transact(move |connection| {
+            collection::claim_path(connection, &hash, claim, Order { who: &who, even_rooted })
+        })
+        .await
+    }
+
+    async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError> {
+        let (hash, claim) = (hash.to_string(), claim.number());
+        self.transact(move |connection| collection::claim_ended(connection, &hash, claim)).await
+    }
+
+    async fn deletions(&self, hash: &HashPart) -> Result<Vec<Deletion>, IndexError> {
+        let hash = hash.to_string();
+        self.run(move |connection| collection::deletions(connection, &hash)).await
+    }
+
+    async fn roots_naming(&self, hash: &HashPart, limit: usize) -> Result<Vec<String>, IndexError> {
+        let (hash, limit) = (hash.to_string(), i64::try_from(limit).unwrap_or(i64::MAX));
+        self.run(move |connection| collection::roots_naming(connection, &hash, limit)).await
+    }
+
+    async fn referrers(&self, hash: &HashPart, limit: usize) -> Result<Vec<StorePath>, IndexError> {
+        let (hash, limit) = (hash.to_string(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let found = self.run(move |connection| collection::referrers(connection, &hash, limit));
+        Ok(found.await?.iter().filter_map(|path| StorePath::parse(path).ok()).collect())
+    }
+
+    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError> {
+        let (key, claim) = (key.clone(), claim.number());
+        self.transact(move |connection| collection::claim_nar(connection, &key, claim)).await
+    }
+
+    async fn claim_orphan(
+        &self,
+        key: &ObjectKey,
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, IndexError> {
+        let (key, claim) = (key.clone(), claim.number());
+        self.transact(move |connection| collection::claim_orphan(connection, &key, claim)).await
+    }
+
+    async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+        let (ids, claim) = (ids.to_vec(), claim.number());
+        self.transact(move |connection| collection::give_back(connection, rows, &ids, claim)).await
+    }
+
+    async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+        let (ids, claim) = (ids.to_vec(), claim.number());
+        self.transact(move |connection| collection::end_claims(connection, rows, &ids, claim)).await
+    }
+
+    async fn revive(&self, ids: &[i64]) -> Result<(), IndexError> {
+        let ids = ids.to_vec();
+        self.transact(move |connection| collection::revive(connection, &ids)).await
+    }
+
+    async fn paths(&self, ids: &[i64]) -> Result<Vec<(i64, StorePath)>, IndexError> {
+        let ids = ids.to_vec();
+        let found = self.run(move |connection| collection::path_names(connection, &ids)).await?;
+        let path = |(id, path): &(i64, String)| Some((*id, StorePath::parse(path).ok()?));
+        Ok(found.iter().filter_map(path).collect())
+    }
+
+    async fn stale_publications(
+        &self,
+        untouched_since: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<HashPart>, IndexError> {
+        let (before, limit) = (seconds(untouched_since), i64::try_from(limit).unwrap_or(i64::MAX));
+        let found =
+            self.run(move |connection| collection::stale_publications(connection, before, limit));
+        Ok(found.await?.iter().filter_map(|hash| HashPart::parse(hash).ok()).collect())
+    }
+
+    async fn lock_collection(&self) -> Result<Option<IndexLock>, IndexError> {
+        let file = Arc::clone(&self.file);
+        let locked = spawn_blocking(move || locks::lock_collection(&file)).await;
+        let locked = locked.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let locked = locked.map_err(|error| IndexError::Unavailable {
+            database: self.file.display().to_string(),
+            why: format!("its locks: {error}"),
+        })?;
+        Ok(locked.map(IndexLock::new))
+    }
+}

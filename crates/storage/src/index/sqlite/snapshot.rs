@@ -1,0 +1,61 @@
+//! The whole index as of one moment, on a connection of its own: others write meanwhile.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::task::spawn_blocking;
+
+use super::{collection, schema};
+use crate::index::{IndexError, NarRow, PathRow, Snapshot};
+
+/// Rows of a page: some milliseconds.
+const PAGE: i64 = 16_384;
+
+pub(super) struct SqliteSnapshot {
+    file: Arc<Path>,
+    /// In a transaction that reads.
+    connection: Option<Connection>,
+}
+
+impl SqliteSnapshot {
+    pub(super) const fn new(file: Arc<Path>, connection: Connection) -> Self {
+        Self { file, connection: Some(connection) }
+    }
+
+    async fn page<T: Send + 'static>(
+        &mut self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let unavailable = |why: String| IndexError::Unavailable {
+            database: self.file.display().to_string(),
+            why,
+        };
+        let connection =
+            self.connection.take().ok_or_else(|| unavailable("the snapshot is over".to_owned()))?;
+        let read = spawn_blocking(move || (read(&connection), connection)).await;
+        let (page, connection) = read.map_err(|error| unavailable(error.to_string()))?;
+        let page = page.map_err(|error| schema::unavailable(&self.file, &error))?;
+        self.connection = Some(connection);
+        Ok(page)
+    }
+}
+
+#[async_trait]
+impl Snapshot for SqliteSnapshot {
+    async fn paths(&mut self, after: i64) -> Result<Vec<PathRow>, IndexError> {
+        self.page(move |connection| collection::paths(connection, after, PAGE)).await
+    }
+
+    async fn nars(&mut self, after: i64) -> Result<Vec<NarRow>, IndexError> {
+        self.page(move |connection| collection::nars(connection, after, PAGE)).await
+    }
+
+    async fn edges(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError> {
+        self.page(move |connection| collection::edges(connection, after, PAGE)).await
+    }
+
+    async fn rooted(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError> {
+        self.page(move |connection| collection::rooted(connection, after, PAGE)).await
+    }
+}

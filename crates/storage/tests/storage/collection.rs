@@ -1,0 +1,314 @@
+//! What a collector does to an index, over SQLite and PostgreSQL: nothing that is needed can be claimed, in any order.
+
+use std::time::{Duration, SystemTime};
+
+use rns_cache::{Pusher, RootRevision};
+use rns_formats::RootName;
+use rns_storage::index::{
+    Claim, Exclusive, Index, NarState, Order, PathRow, PathState, PublishRefusal, Rows, Taken,
+    Unused, postgres::PostgresIndex, sqlite::SqliteIndex,
+};
+use rns_testing::{PostgresServer, Scratch};
+
+use crate::index::{nar, new, path, publish, state};
+
+/// No row.
+const NONE: [i64; 0] = [];
+
+/// Everything that there is now is old by then.
+fn everything() -> Unused {
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    Unused { untouched_since: later, unread_since: later }
+}
+
+/// Only what was never touched.
+fn nothing() -> Unused {
+    let before = SystemTime::now() - Duration::from_secs(3600);
+    Unused { untouched_since: before, unread_since: before }
+}
+
+async fn rows(index: &dyn Index) -> Vec<PathRow> {
+    index.snapshot().await.unwrap().paths(0).await.unwrap()
+}
+
+/// Condemns a path that nothing needs, or whose referrers are condemned.
+pub(crate) async fn condemn(index: &dyn Index, number: u64) {
+    let row = [id(index, number).await];
+    assert_eq!(index.condemn(Rows::Paths, &row, everything()).await.unwrap(), row, "{number}");
+}
+
+async fn id(index: &dyn Index, number: u64) -> i64 {
+    let ids: Vec<i64> = rows(index).await.iter().map(|row| row.id).collect();
+    let paths = index.paths(&ids).await.unwrap();
+    paths.into_iter().find(|(_, found)| *found == path(number)).unwrap().0
+}
+
+async fn suite(index: &dyn Index) {
+    what_is_condemned_is_there_until_it_is_claimed(index).await;
+    referrers_go_before_what_they_refer_to(index).await;
+    what_is_young_or_used_stays(index).await;
+    a_claim_ends_only_for_its_holder(index).await;
+    a_nar_goes_after_its_paths(index).await;
+    a_nar_that_arrives_is_not_there_yet(index).await;
+    a_path_that_a_root_names_stays_until_the_root_expires(index).await;
+    an_order_is_noted(index).await;
+    a_snapshot_is_of_one_moment(index).await;
+    one_collects_at_a_time(index).await;
+}
+
+async fn what_is_condemned_is_there_until_it_is_claimed(index: &dyn Index) {
+    publish(index, 1, &[]).await;
+    publish(index, 2, &[1]).await;
+    let (dep, top) = (id(index, 1).await, id(index, 2).await);
+    assert_eq!(index.condemn(Rows::Paths, &[dep], everything()).await.unwrap(), NONE);
+    assert_eq!(index.condemn(Rows::Paths, &[top], everything()).await.unwrap(), [top]);
+    assert_eq!(index.condemn(Rows::Paths, &[dep], everything()).await.unwrap(), [dep]);
+    assert_eq!(state(index, 1).await, Some(PathState::Condemned));
+    // A pusher is told that it is there: it stays.
+    assert!(index.touch_path(&path(2).hash_part()).await.unwrap());
+    assert_eq!(state(index, 2).await, Some(PathState::Published));
+    // Something is published that refers to it.
+    assert_eq!(publish(index, 3, &[1]).await, None);
+    assert_eq!(state(index, 1).await, Some(PathState::Published));
+    // It is pushed again.
+    index.condemn(Rows::Paths, &[top], everything()).await.unwrap();
+    let again = index.begin_publish(&new(2, &[1]), None).await.unwrap();
+    assert_eq!(again, Some(PublishRefusal::AlreadyPublished));
+    assert_eq!(state(index, 2).await, Some(PathState::Published));
+    index.condemn(Rows::Paths, &[top], everything()).await.unwrap();
+    index.revive(&[top]).await.unwrap();
+    assert_eq!(state(index, 2).await, Some(PathState::Published));
+}
+
+async fn referrers_go_before_what_they_refer_to(index: &dyn Index) {
+    let ids = [id(index, 3).await, id(index, 2).await, id(index, 1).await];
+    for one in ids {
+        assert_eq!(index.condemn(Rows::Paths, &[one], everything()).await.unwrap(), [one]);
+    }
+    let claim = Claim::new();
+    // The narinfos of its referrers are visible: condemned ones, and those that are just being removed.
+    let claimed = index.claim(Rows::Paths, &ids[2..], everything(), &claim).await.unwrap();
+    assert!(claimed.is_empty());
+    let claimed = index.claim(Rows::Paths, &ids, everything(), &claim).await.unwrap();
+    let names: Vec<_> = claimed.iter().map(|claimed| claimed.name.clone()).collect();
+    let hash = |number| path(number).hash_part().to_string();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.contains(&hash(2)) && names.contains(&hash(3)), "{names:?}");
+    assert!(!index.touch_path(&path(2).hash_part()).await.unwrap(), "it is told to no pusher");
+    let refused = index.begin_publish(&new(2, &[]), None).await.unwrap();
+    assert_eq!(refused, Some(PublishRefusal::Deleting));
+    let refused = publish(index, 4, &[2]).await;
+    assert_eq!(refused, Some(PublishRefusal::MissingReferences(vec![path(2)])));
+    index.end_claims(Rows::Paths, &ids[..2], &claim).await.unwrap();
+    assert_eq!(state(index, 2).await, None);
+    let claimed = index.claim(Rows::Paths, &ids[2..], everything(), &claim).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].file_size, 100);
+    index.end_claims(Rows::Paths, &ids, &claim).await.unwrap();
+    assert!(rows(index).await.is_empty());
+    // All of it can be pushed again.
+    publish(index, 1, &[]).await;
+    assert_eq!(publish(index, 2, &[1]).await, None);
+}
+
+async fn what_is_young_or_used_stays(index: &dyn Index) {
+    let top = [id(index, 2).await];
+    assert_eq!(index.condemn(Rows::Paths, &top, nothing()).await.unwrap(), NONE);
+    let touched_long_ago = Unused { unread_since: nothing().unread_since, ..everything() };
+    assert_eq!(index.condemn(Rows::Paths, &top, touched_long_ago).await.unwrap(), top);
+    // It is read.
+    index.note_reads(&[path(2).hash_part()]).await.unwrap();
+    let claim = Claim::new();
+    let claimed = index.claim(Rows::Paths, &top, touched_long_ago, &claim).await.unwrap();
+    assert!(claimed.is_empty());
+    assert!(index.claim(Rows::Paths, &top, nothing(), &claim).await.unwrap().is_empty());
+    index.revive(&top).await.unwrap();
+    assert_eq!(index.condemn(Rows::Paths, &top, touched_long_ago).await.unwrap(), NONE);
+}
+
+async fn a_claim_ends_only_for_its_holder(index: &dyn Index) {
+    let top = [id(index, 2).await];
+    index.condemn(Rows::Paths, &top, everything()).await.unwrap();
+    let (first, second) = (Claim::new(), Claim::new());
+    assert_eq!(index.claim(Rows::Paths, &top, everything(), &first).await.unwrap().len(), 1);
+    // The answer to the first order was lost.
+    assert_eq!(index.claim(Rows::Paths, &top, everything(), &first).await.unwrap().len(), 1);
+    assert!(index.claim(Rows::Paths, &top, everything(), &second).await.unwrap().is_empty());
+    let hash = path(2).hash_part();
+    let who = admin();
+    let order = Order { who: &who, even_rooted: false };
+    assert_eq!(index.claim_path(&hash, &second, order).await.unwrap(), Taken::Busy);
+    assert_eq!(index.claim_ended(&hash, &second).await.unwrap(), Taken::Busy);
+    index.end_claims(Rows::Paths, &top, &second).await.unwrap();
+    index.give_back(Rows::Paths, &top, &second).await.unwrap();
+    assert_eq!(state(index, 2).await, Some(PathState::Deleting));
+    index.give_back(Rows::Paths, &top, &first).await.unwrap();
+    assert_eq!(state(index, 2).await, Some(PathState::Condemned));
+    assert_eq!(index.claim_ended(&hash, &second).await.unwrap(), Taken::Needed);
+    index.revive(&top).await.unwrap();
+}
+
+async fn a_nar_goes_after_its_paths(index: &dyn Index) {
+    let (key, facts) = nar(2);
+    let ids: Vec<i64> =
+        index.snapshot().await.unwrap().nars(0).await.unwrap().iter().map(|nar| nar.id).collect();
+    // NARs of the paths that went.
+    let condemned = index.condemn(Rows::Nars, &ids, everything()).await.unwrap();
+    assert_eq!(condemned.len(), ids.len() - 2, "those of two paths stay");
+    let claim = Claim::new();
+    assert_eq!(index.claim_nar(&key, &claim).await.unwrap(), Taken::Needed);
+    assert!(index.claim(Rows::Nars, &ids, nothing(), &claim).await.unwrap().is_empty());
+    // One of them is uploaded, or told to a pusher.
+    let other = nar(3).0;
+    assert!(index.touch_nar(&other).await.unwrap());
+    assert_eq!(index.nar_state(&other).await.unwrap(), Some(NarState::Live));
+    index.condemn(Rows::Nars, &ids, everything()).await.unwrap();
+    let claimed = index.claim(Rows::Nars, &ids, everything(), &claim).await.unwrap();
+    assert_eq!(claimed.len(), condemned.len());
+    assert!(!index.touch_nar(&other).await.unwrap());
+    assert_eq!(index.nar(&other).await.unwrap(), None);
+    assert!(!index.begin_nar(&other).await.unwrap(), "it is being removed");
+    assert_eq!(index.claim_orphan(&other, &claim).await.unwrap(), None, "it is known");
+    index.end_claims(Rows::Nars, &ids, &claim).await.unwrap();
+    assert_eq!(index.nar_state(&other).await.unwrap(), None);
+    assert_eq!(index.nar(&key).await.unwrap(), Some(facts));
+}
+
+async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
+    let (key, facts) = nar(30);
+    assert!(index.begin_nar(&key).await.unwrap());
+    assert_eq!(index.nar_state(&key).await.unwrap(), Some(NarState::Arriving));
+    assert!(!index.touch_nar(&key).await.unwrap(), "no pusher is told that it is there");
+    assert_eq!(index.nar(&key).await.unwrap(), None);
+    let ids: Vec<i64> =
+        index.snapshot().await.unwrap().nars(0).await.unwrap().iter().map(|nar| nar.id).collect();
+    assert_eq!(index.condemn(Rows::Nars, &ids, nothing()).await.unwrap(), NONE);
+    index.put_nar(&key, &facts).await.unwrap();
+    assert!(index.touch_nar(&key).await.unwrap());
+    assert!(index.begin_nar(&key).await.unwrap(), "another pusher has it too");
+    assert_eq!(index.nar_state(&key).await.unwrap(), Some(NarState::Live));
+    // What no index knows is claimed by a row of its own.
+    let unknown = nar(31).0;
+    let claim = Claim::new();
+    let claimed = index.claim_orphan(&unknown, &claim).await.unwrap().unwrap();
+    assert!(!index.begin_nar(&unknown).await.unwrap());
+    index.end_claims(Rows::Nars, &[claimed.id], &claim).await.unwrap();
+    assert_eq!(index.nar_state(&unknown).await.unwrap(), None);
+}
+
+async fn a_path_that_a_root_names_stays_until_the_root_expires(index: &dyn Index) {
+    let top = [id(index, 2).await];
+    let name = RootName::parse("project/main").unwrap();
+    let revision = |expires: SystemTime| RootRevision {
+        revision: 1,
+        created: SystemTime::now(),
+        expires: Some(expires),
+        label: None,
+        pusher: admin(),
+        paths: vec![path(2)],
+    };
+    let hour = Duration::from_secs(3600);
+    index.condemn(Rows::Paths, &top, everything()).await.unwrap();
+    index.import_root(&name, &[revision(SystemTime::now() + hour)]).await.unwrap();
+    assert_eq!(state(index, 2).await, Some(PathState::Published));
+    assert_eq!(index.condemn(Rows::Paths, &top, everything()).await.unwrap(), NONE);
+    let hash = path(2).hash_part();
+    assert_eq!(index.roots_naming(&hash, 10).await.unwrap(), ["project/main"]);
+    assert_eq!(rooted(index).await, top);
+    let (who, claim) = (admin(), Claim::new());
+    let order = Order { who: &who, even_rooted: false };
+    assert_eq!(index.claim_path(&hash, &claim, order).await.unwrap(), Taken::Needed);
+    index.retain_revisions(&name, &[]).await.unwrap();
+    index.import_root(&name, &[revision(SystemTime::now() - hour)]).await.unwrap();
+    assert!(rooted(index).await.is_empty());
+    assert_eq!(index.condemn(Rows::Paths, &top, everything()).await.unwrap(), top);
+    assert_eq!(index.claim(Rows::Paths, &top, everything(), &claim).await.unwrap().len(), 1);
+    index.give_back(Rows::Paths, &top, &claim).await.unwrap();
+    index.revive(&top).await.unwrap();
+    index.retain_revisions(&name, &[]).await.unwrap();
+    index.import_root(&name, &[revision(SystemTime::now() + hour)]).await.unwrap();
+    let order = Order { who: &who, even_rooted: true };
+    let taken = index.claim_path(&hash, &claim, order).await.unwrap();
+    assert!(matches!(taken, Taken::Claimed(_)), "what is damaged goes all the same");
+    index.end_claims(Rows::Paths, &top, &claim).await.unwrap();
+    // The root still names it.
+    assert_eq!(state(index, 2).await, Some(PathState::Elsewhere));
+    index.retain_revisions(&name, &[]).await.unwrap();
+    assert_eq!(publish(index, 2, &[1]).await, None);
+}
+
+/// Paths that roots name.
+async fn rooted(index: &dyn Index) -> Vec<i64> {
+    let rooted = index.snapshot().await.unwrap().rooted((0, 0)).await.unwrap();
+    rooted.into_iter().map(|(_, path)| path).collect()
+}
+
+fn admin() -> Pusher {
+    Pusher { name: "admin".to_owned(), address: Some("192.0.2.1".to_owned()) }
+}
+
+async fn an_order_is_noted(index: &dyn Index) {
+    let who = admin();
+    let order = Order { who: &who, even_rooted: false };
+    let claim = Claim::new();
+    let dep = path(1).hash_part();
+    assert_eq!(index.claim_path(&dep, &claim, order).await.unwrap(), Taken::Needed);
+    assert_eq!(index.referrers(&dep, 10).await.unwrap(), [path(2)]);
+    assert!(index.deletions(&dep).await.unwrap().is_empty());
+    let taken = index.claim_path(&path(2).hash_part(), &claim, order).await.unwrap();
+    let Taken::Claimed(claimed) = taken else { panic!("{taken:?}") };
+    index.end_claims(Rows::Paths, &[claimed.id], &claim).await.unwrap();
+    let deletions = index.deletions(&path(2).hash_part()).await.unwrap();
+    assert_eq!(deletions.len(), 2, "the one before as well");
+    assert_eq!(deletions[0].who, who);
+    assert!(index.referrers(&dep, 10).await.unwrap().is_empty());
+    let nowhere = index.claim_path(&path(99).hash_part(), &claim, order).await.unwrap();
+    assert_eq!(nowhere, Taken::Absent);
+}
+
+async fn a_snapshot_is_of_one_moment(index: &dyn Index) {
+    publish(index, 6, &[1]).await;
+    let mut snapshot = index.snapshot().await.unwrap();
+    publish(index, 7, &[1, 6]).await;
+    let paths = snapshot.paths(0).await.unwrap();
+    assert_eq!(paths.len(), 2);
+    assert_eq!(snapshot.edges((0, 0)).await.unwrap(), [(paths[1].id, paths[0].id)]);
+    assert!(snapshot.paths(paths[1].id).await.unwrap().is_empty());
+    drop(snapshot);
+    assert_eq!(rows(index).await.len(), 3);
+    let stale = index.stale_publications(SystemTime::now(), 10).await.unwrap();
+    assert!(stale.is_empty());
+    let (key, facts) = nar(8);
+    index.put_nar(&key, &facts).await.unwrap();
+    index.begin_publish(&new(8, &[]), None).await.unwrap();
+    let stale = index.stale_publications(everything().untouched_since, 10).await.unwrap();
+    assert_eq!(stale, [path(8).hash_part()]);
+    assert!(index.stale_publications(nothing().untouched_since, 10).await.unwrap().is_empty());
+}
+
+async fn one_collects_at_a_time(index: &dyn Index) {
+    let held = index.lock_collection().await.unwrap().unwrap();
+    assert!(index.lock_collection().await.unwrap().is_none());
+    drop(index.lock(Exclusive::Path(&path(1).hash_part())).await.unwrap());
+    drop(held);
+    // A lock in a database is given back by a task.
+    for _ in 0..1000 {
+        if index.lock_collection().await.unwrap().is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the lock stays");
+}
+
+#[tokio::test]
+async fn sqlite() {
+    let scratch = Scratch::new();
+    suite(&SqliteIndex::new(scratch.join("index.sqlite"), true)).await;
+}
+
+#[tokio::test]
+async fn postgres() {
+    let Some(server) = PostgresServer::start() else { return };
+    suite(&PostgresIndex::new(&server.url()).unwrap()).await;
+}
