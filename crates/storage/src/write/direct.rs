@@ -128,6 +128,7 @@ const fn is_fault_of_the_file(error: &PublishError) -> bool {
         | PublishError::Unsigned { .. }
         | PublishError::NotAllowed { .. }
         | PublishError::Conflict { .. }
+        | PublishError::Needed(_)
         | PublishError::Full
         | PublishError::Cache(_) => false,
     }
