@@ -1,6 +1,6 @@
 //! From the local Nix store into a binary cache.
 //!
-//! [`push`] finds out what a [`Target`] lacks of some closures, packs it, and uploads it so that nothing is visible before
+//! [`push()`] finds out what a [`Target`] lacks of some closures, packs it, and uploads it so that nothing is visible before
 //! what it refers to.
 
 mod closure;

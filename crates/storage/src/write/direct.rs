@@ -92,7 +92,7 @@ async fn take_in_one_of(
         if !matches!(taken, Ok(Some(_))) {
             match read_back(storage, name, key, *info).await {
                 Err(error) if !is_fault_of_the_file(&error) => return Err(error),
-                outcome => taken = outcome.map(|nar| nar.map(|nar| IndexedNar::from(nar))),
+                outcome => taken = outcome.map(|nar| nar.map(IndexedNar::from)),
             }
         }
         // A wrong one is of no use to anyone, and of a right one there is a copy now.
