@@ -4,7 +4,7 @@
 //! - `roots`: [`RootedCache`], keeping paths on purpose
 //! - `record`, `documents`, `files`: the answers of a cache
 //! - `blob`, `chunks`: bytes, whole or as they are read
-//! - `asker`: on whose behalf a cache is asked
+//! - `asker`: on whose behalf a cache is asked; `pusher`: who changes it
 //! - `error`: [`CacheError`], failures by meaning
 //! - `layered`: several caches as one; `empty`: none
 //! - `exposure`: which store paths are shown, as configuration says it
@@ -26,6 +26,7 @@ mod exposure;
 mod factory;
 mod files;
 mod layered;
+mod pusher;
 mod read;
 mod record;
 mod roots;
@@ -45,6 +46,7 @@ pub use self::{
     factory::{CacheFactory, IdleWork, IsBusy, Uploads},
     files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile},
     layered::Layered,
+    pusher::Pusher,
     read::BinaryCache,
     record::{Freshness, NarOffer, PathRecord, Peek},
     roots::{
@@ -52,5 +54,5 @@ pub use self::{
         RootSummary, RootedCache,
     },
     stats::{BackendStats, ExposureStats, NarCacheStats, NotReady},
-    write::{NarUpload, PublishError, Published, Pusher, VerifiedNar, WritableCache},
+    write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},
 };

@@ -7,7 +7,7 @@ use rns_formats::{
     Sha256Digest, StorePath,
 };
 
-use crate::{BinaryCache, CacheError, DebugInfo};
+use crate::{BinaryCache, CacheError, DebugInfo, Pusher, RootedCache};
 
 /// A binary cache that takes uploads.
 ///
@@ -116,6 +116,11 @@ pub trait WritableCache: BinaryCache {
     /// # Errors
     /// `Needed` when a path refers to it or a root names it; otherwise when the cache cannot remove anything now.
     async fn delete(&self, hash: HashPart, who: &Pusher) -> Result<bool, PublishError>;
+
+    /// Its roots. `None`: it has no roots.
+    fn rooted(&self) -> Option<&dyn RootedCache> {
+        None
+    }
 }
 
 /// A NAR that is being uploaded.
@@ -132,15 +137,6 @@ pub trait NarUpload: Send {
     /// # Errors
     /// When it contradicts its name, or is no NAR in canonical form.
     async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError>;
-}
-
-/// Who publishes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pusher {
-    /// Name of the token or subject; `anonymous` without one.
-    pub name: String,
-    /// Address of the client, where it is known.
-    pub address: Option<String>,
 }
 
 /// Hashes and lengths of an uploaded NAR, computed while it streamed in.

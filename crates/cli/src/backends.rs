@@ -62,7 +62,8 @@ pub(crate) fn open_for_uploads(
             Arc::new(upstreams.context("cannot use upload.assume_upstream")?)
         }
     };
-    let mut storage = Storage::new(reader, open_index(config)?, elsewhere, config.limits);
+    let mut storage = Storage::new(reader, open_index(config)?, elsewhere, config.limits)
+        .with_retention(config.retention.clone());
     if let Some(direct) = config.direct {
         storage = storage.with_direct_uploads(direct);
     }

@@ -3,7 +3,7 @@
 //! [`objects`] is the directory or bucket, [`read`] answers questions from it,
 //! [`index`] knows which paths are there and refer to which, [`verify`] checks stored NARs,
 //! [`write`](mod@write) takes uploads,
-//! [`maintenance`] is for operators.
+//! [`retention`] says what is kept, [`maintenance`] is for operators.
 
 #![forbid(unsafe_code)]
 
@@ -11,5 +11,6 @@ pub mod index;
 pub mod maintenance;
 pub mod objects;
 pub mod read;
+pub mod retention;
 pub mod verify;
 pub mod write;

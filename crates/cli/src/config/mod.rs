@@ -25,6 +25,7 @@ mod problem;
 mod raw;
 pub(crate) mod reference;
 mod resolve;
+mod retention;
 mod schema;
 mod settings;
 mod signing;

@@ -2,6 +2,7 @@
 
 use rns_storage::{
     objects::StorageUrl,
+    retention::Retention,
     write::{DirectUploads, UploadLimits},
 };
 use url::Url;
@@ -10,7 +11,7 @@ use super::{
     diagnostics::Diagnostics,
     index::{self, IndexConfig},
     raw::RawConfig,
-    upload,
+    retention, upload,
 };
 
 /// The backends that are served, at least one.
@@ -48,6 +49,8 @@ pub(crate) struct StorageConfig {
     pub(crate) direct: Option<DirectUploads>,
     /// Caches that clients always have.
     pub(crate) assume_upstream: Vec<Url>,
+    /// What is kept.
+    pub(crate) retention: Retention,
 }
 
 /// The backends that `[store] enabled` and `[storage]` name.
@@ -64,9 +67,10 @@ pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Bac
 }
 
 fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<StorageConfig> {
-    let RawConfig { storage: raw, index, upload, .. } = raw;
+    let RawConfig { storage: raw, index, upload, retention, .. } = raw;
     let limits = upload::limits(upload, diagnostics);
     let assume_upstream = upload::upstreams(upload, diagnostics);
+    let retention = retention::resolve(retention, diagnostics);
     if raw.url.is_empty() {
         if !index.url.is_empty() {
             diagnostics.warn("index.url means nothing without a storage in storage.url");
@@ -83,6 +87,7 @@ fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Storage
             limits,
             assume_upstream,
             redirect: raw.redirect,
+            retention,
         }),
         Err(error) => {
             diagnostics.problem("storage.url", format!("`{}`: {error}", raw.url), "");

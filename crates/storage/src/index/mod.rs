@@ -6,6 +6,7 @@
 mod collection;
 mod collection_statements;
 mod error;
+mod freed;
 pub mod postgres;
 mod roots;
 pub mod sqlite;

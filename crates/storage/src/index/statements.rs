@@ -77,10 +77,40 @@ pub(super) const PUBLISHED_AFTER: &str = "\
 pub(super) const PLACEHOLDER: &str =
     "insert into paths (hash, path, state) values (?1, ?2, 0) on conflict (hash) do nothing";
 
-/// A revision that is there already stays as it is.
+/// A revision that is there already is set again.
 pub(super) const ENTER_ROOT: &str = "\
     insert into roots (name, revision, created, expires, label, pusher, address) \
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict (name, revision) do nothing";
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict (name, revision) do update set \
+      created = excluded.created, expires = excluded.expires, label = excluded.label, \
+      pusher = excluded.pusher, address = excluded.address \
+    returning id";
+
+/// The paths of a revision that is set again are entered anew.
+pub(super) const FORGET_ROOT_PATHS: &str = "delete from root_paths where root = ?1";
+
+/// What the roots that are kept at `?1` name.
+pub(super) const NAMED_BY_ROOTS: &str = "\
+    select r.name, p.path from roots r join root_paths p on p.root = r.id \
+    where r.expires is null or r.expires > ?1";
+
+/// What the roots that are kept at `?1` need, with their NARs.
+pub(super) const NEEDED_BY_ROOTS: &str = "\
+    with recursive closure (id) as ( \
+      select p.path from roots r join root_paths p on p.root = r.id \
+      where r.expires is null or r.expires > ?1 \
+      union \
+      select r.reference from closure c join refs r on r.referrer = c.id) \
+    select p.id, n.id, n.file_size from closure c join paths p on p.id = c.id \
+    left join nars n on n.id = p.nar";
+
+/// What each of these refers to.
+pub(super) const EDGES_NEEDED_BY_ROOTS: &str = "\
+    with recursive closure (id) as ( \
+      select p.path from roots r join root_paths p on p.root = r.id \
+      where r.expires is null or r.expires > ?1 \
+      union \
+      select r.reference from closure c join refs r on r.referrer = c.id) \
+    select r.referrer, r.reference from closure c join refs r on r.referrer = c.id";
 
 /// Roots that are kept, each with its newest revision.
 pub(super) const ROOTS: &str = "\

@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use futures_util::StreamExt as _;
 
-use super::{MaintenanceError, Progress, scan};
+use super::{MaintenanceError, Progress, roots, scan};
 use crate::write::{Storage, imported};
 
 /// Paths that are entered by one transaction.
@@ -17,11 +17,13 @@ pub struct Indexed {
     pub paths: u64,
     /// Paths of the index whose narinfo is gone, which were taken out.
     pub removed: u64,
-    /// Narinfos that nothing can be made of.
+    /// Roots that are in the index now.
+    pub roots: u64,
+    /// Narinfos and roots that nothing can be made of.
     pub unusable: u64,
 }
 
-/// Enters every path of the storage into the index, and takes out those that are not there.
+/// Enters every path and root of the storage into the index, and takes out those that are not there.
 ///
 /// Paths that are indexed already keep their records.
 ///
@@ -59,6 +61,10 @@ pub async fn rebuild_index(
     }
     index.import(&batch).await?;
     done.paths += batch.len() as u64;
+    // Before anything is taken out: it may be needed.
+    let (roots, unusable_roots) = roots::index_roots(storage).await?;
+    done.roots = roots;
+    done.unusable += unusable_roots;
     done.removed = remove_missing(storage).await?;
     Ok(done)
 }

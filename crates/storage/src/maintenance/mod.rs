@@ -2,15 +2,18 @@
 //!
 //! All of it goes on while the storage is served.
 
+mod findings;
 mod index;
+mod roots;
 mod scan;
 mod sign;
 mod verify;
 
 pub use self::{
+    findings::{Finding, FindingKind},
     index::{Indexed, rebuild_index},
     sign::{Signed, sign},
-    verify::{Finding, FindingKind, Verified, VerifyOptions, verify},
+    verify::{Verified, VerifyOptions, verify},
 };
 
 /// Is told how far a command has come: objects that were looked at.

@@ -11,7 +11,12 @@ use rns_cache::{CacheError, Pusher};
 use rns_formats::{HashPart, NarInfo};
 use rns_verify::narinfo::{agree, name_in_url};
 
-use super::{MaintenanceError, Progress, scan};
+use super::{
+    MaintenanceError, Progress,
+    findings::{Finding, FindingKind},
+    roots::verify_roots,
+    scan,
+};
 use crate::{
     index::PathState,
     objects::ObjectKey,
@@ -29,39 +34,6 @@ pub struct VerifyOptions {
     pub repair: bool,
 }
 
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Which object: a store path, or a key.
-    pub object: String,
-    /// The fault.
-    pub kind: FindingKind,
-}
-
-/// The kinds of faults.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FindingKind {
-    /// A narinfo that nothing can be made of.
-    UnusableNarInfo(String),
-    /// The NAR of a path is not there.
-    MissingNar,
-    /// The NAR of a path has another length.
-    Truncated {
-        /// According to the narinfo, in bytes.
-        expected: u64,
-        /// In the storage.
-        found: u64,
-    },
-    /// The NAR of a path contradicts its narinfo.
-    Altered(String),
-    /// A path that this one refers to is not there.
-    MissingReference(String),
-    /// A path that the index does not have.
-    NotIndexed,
-    /// A path of the index that the storage does not have.
-    OnlyIndexed,
-}
-
 /// The result.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
@@ -73,22 +45,6 @@ pub struct Verified {
     pub withdrawn: u64,
     /// Faults that are still there: all of them, where nothing was to be mended.
     pub unmended: u64,
-}
-
-impl fmt::Display for FindingKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnusableNarInfo(why) => write!(f, "its narinfo is not usable: {why}"),
-            Self::MissingNar => f.write_str("its NAR is missing"),
-            Self::Truncated { expected, found } => {
-                write!(f, "its NAR file has {found} bytes instead of {expected}")
-            }
-            Self::Altered(why) => write!(f, "its NAR is not what was published: {why}"),
-            Self::MissingReference(path) => write!(f, "it refers to {path}, which is missing"),
-            Self::NotIndexed => f.write_str("it is not in the index"),
-            Self::OnlyIndexed => f.write_str("it is in the index and not in the storage"),
-        }
-    }
 }
 
 /// Compares storage, index and, where asked for, contents.
@@ -149,6 +105,11 @@ pub async fn verify(
         storage.reader().objects().sweep(STAGING_GRACE).await?;
     } else {
         run.done.unmended = run.done.findings.len() as u64;
+    }
+    // After what cannot be had is withdrawn: a root may miss it now.
+    for finding in verify_roots(storage, options.repair).await? {
+        run.find(&finding.key, finding.kind);
+        run.done.unmended += u64::from(!finding.is_mended);
     }
     Ok(run.done)
 }

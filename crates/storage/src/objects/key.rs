@@ -3,7 +3,10 @@
 use std::fmt;
 
 use object_store::path::Path;
-use rns_formats::{BuildId, DrvOutputId, HashPart, NarName, StorePath};
+use rns_formats::{BuildId, DrvOutputId, HashPart, NarName, RootName, StorePath};
+
+/// The folder of roots.
+pub(crate) const ROOTS: &str = "gcroots";
 
 /// The folder of what clients send to a bucket themselves, before it is verified.
 pub(crate) const INCOMING: &str = "incoming";
@@ -71,6 +74,19 @@ impl ObjectKey {
     #[must_use]
     pub fn debug_info(id: &BuildId) -> Self {
         Self(format!("debuginfo/{id}.debug"))
+    }
+
+    /// `gcroots/<name>.json`; the suffix keeps a root from being in the way of those below its name.
+    #[must_use]
+    pub fn root(name: &RootName) -> Self {
+        Self(format!("{ROOTS}/{name}.json"))
+    }
+
+    /// The root that an object says, by its key.
+    #[must_use]
+    pub fn root_name(&self) -> Option<RootName> {
+        let name = self.0.strip_prefix(ROOTS)?.strip_prefix('/')?.strip_suffix(".json")?;
+        RootName::parse(name).ok()
     }
 
     /// A key as it is listed.

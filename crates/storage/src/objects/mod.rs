@@ -9,6 +9,7 @@ mod store;
 mod url;
 mod writer;
 
+pub(crate) use self::key::ROOTS;
 pub use self::{
     error::ObjectError,
     key::ObjectKey,

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{
     BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarUpload,
-    NotReady, PathRecord, Peek, PublishError, Published, Pusher, ReadyNar, Served, WritableCache,
+    NotReady, PathRecord, Peek, PublishError, Published, Pusher, ReadyNar, RootedCache, Served,
+    WritableCache,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarInfo, NarName,
@@ -147,5 +148,9 @@ impl WritableCache for Storage {
 
     async fn delete(&self, hash: HashPart, who: &Pusher) -> Result<bool, PublishError> {
         remove::delete(self, hash, Order { who, even_rooted: false }).await
+    }
+
+    fn rooted(&self) -> Option<&dyn RootedCache> {
+        Some(self)
     }
 }

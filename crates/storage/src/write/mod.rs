@@ -10,6 +10,8 @@ mod nar;
 mod publish;
 mod push_view;
 mod remove;
+mod root_objects;
+mod roots;
 mod storage;
 mod upstreams;
 
@@ -20,4 +22,9 @@ pub use self::{
     storage::{Storage, UploadLimits, initialise},
     upstreams::Upstreams,
 };
-pub(crate) use self::{publish::imported, storage::STAGING_GRACE};
+pub(crate) use self::{
+    publish::imported,
+    root_objects::{StoredRoot, read_root, write_root},
+    roots::MAX_NEEDED,
+    storage::STAGING_GRACE,
+};

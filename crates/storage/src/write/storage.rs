@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rns_cache::{CacheError, PublishError};
-use rns_formats::{CacheInfo, HashPart, NarName, StoreDir};
+use rns_formats::{CacheInfo, HashPart, NarName, RootName, StoreDir};
 use rns_verify::DecoderMemory;
 use tokio::sync::Semaphore;
 
@@ -16,6 +16,7 @@ use crate::{
     index::{Exclusive, Index, IndexError, IndexLock},
     objects::{ObjectError, ObjectKey, Objects},
     read::{StorageReader, unavailable},
+    retention::Retention,
 };
 
 /// NARs that are checked at the same time; others wait for their turn.
@@ -47,6 +48,7 @@ pub struct Storage {
     pub(super) index: Arc<dyn Index>,
     pub(super) elsewhere: Arc<dyn Elsewhere>,
     pub(super) limits: UploadLimits,
+    pub(super) retention: Arc<Retention>,
     /// Memory for decoders: the windows of clients may be large.
     pub(super) decoder_memory: Arc<DecoderMemory>,
     /// One permit for each NAR that is checked: each takes two threads and some memory.
@@ -70,6 +72,7 @@ impl Storage {
             index,
             elsewhere,
             limits,
+            retention: Arc::default(),
             decoder_memory: DecoderMemory::new(limits.decoder_memory),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             direct: None,
@@ -82,6 +85,18 @@ impl Storage {
     pub fn with_direct_uploads(mut self, direct: DirectUploads) -> Self {
         self.direct = Some(direct).filter(|_| self.objects().directory().is_none());
         self
+    }
+
+    /// The same, which keeps what this policy says; without one, everything.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention: Arc::new(retention), ..self }
+    }
+
+    /// What it keeps.
+    #[must_use]
+    pub fn retention(&self) -> &Retention {
+        &self.retention
     }
 
     /// The reading side.
@@ -110,6 +125,11 @@ impl Storage {
     /// Held while a NAR becomes visible and is indexed, or is removed from both.
     pub(super) async fn lock_nar(&self, key: &ObjectKey) -> Result<IndexLock, CacheError> {
         self.index.lock(Exclusive::Nar(key)).await.map_err(index_unavailable)
+    }
+
+    /// Held while a root is set, deleted or expires; by one server at a time.
+    pub(crate) async fn lock_root(&self, name: &RootName) -> Result<IndexLock, IndexError> {
+        self.index.lock(Exclusive::Root(name)).await
     }
 
     /// Memory that all checks of NARs share.

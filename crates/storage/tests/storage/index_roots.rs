@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rns_cache::{Pusher, RootRevision};
+use rns_cache::{FreedByRoot, Pusher, RootRevision};
 use rns_formats::{HashPart, RootLabel, RootName};
 use rns_storage::index::{
     AbsentPath, ImportedPath, Index, NewRevision, PathState, postgres::PostgresIndex,
@@ -78,6 +78,7 @@ async fn suite(index: &dyn Index) {
     roots_are_listed_by_name(index).await;
     roots_of_the_storage_are_taken_up(index).await;
     a_path_that_a_root_names_stays_known(index).await;
+    what_a_root_alone_needs_is_counted(index).await;
 }
 
 async fn a_root_is_set_only_with_its_whole_closure(index: &dyn Index) {
@@ -154,6 +155,11 @@ async fn what_has_expired_is_no_root(index: &dyn Index) {
     let young = revision(2, DAY, Some(DAY * 7), &[101]);
     assert!(register(index, "pr/2", &young, &[], &[1]).await.is_empty());
     assert_eq!(numbers(index, "pr/2").await, [2]);
+    let again = RootRevision { expires: None, paths: vec![path(102)], ..young.clone() };
+    assert!(register(index, "pr/2", &again, &[], &[1]).await.is_empty());
+    assert_eq!(index.root(&name("pr/2")).await.unwrap(), [again]);
+    assert!(register(index, "pr/2", &young, &[], &[1]).await.is_empty());
+    assert_eq!(index.root(&name("pr/2")).await.unwrap(), [young]);
     index.retain_revisions(&name("pr/2"), &[2]).await.unwrap();
     assert!(index.expired_roots(10).await.unwrap().is_empty());
 }
@@ -190,6 +196,20 @@ async fn a_path_that_a_root_names_stays_known(index: &dyn Index) {
     index.retain_revisions(&name("c"), &[]).await.unwrap();
     index.forget_path(&hash(188)).await.unwrap();
     assert_eq!(state(index, 188).await, None);
+}
+
+async fn what_a_root_alone_needs_is_counted(index: &dyn Index) {
+    let freed = index.freed_by_roots().await.unwrap();
+    let of = |root: &str| {
+        let FreedByRoot { paths, bytes, freed_paths, freed_bytes } = freed[&name(root)];
+        (paths, bytes, freed_paths, freed_bytes)
+    };
+    // The file of each NAR has as many bytes as its path has as number.
+    assert_eq!(of("pr/2"), (1, 101, 0, 0));
+    assert_eq!(of("a"), (3, 101 + 102 + 104, 1, 104));
+    assert_eq!(of("project/main"), (4, 101 + 102 + 103 + 105, 2, 103 + 105));
+    // Two of its paths are elsewhere.
+    assert_eq!(of("b"), (3, 106, 3, 106));
 }
 
 /// So many paths, each of which needs the one before.

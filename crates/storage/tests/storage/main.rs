@@ -7,5 +7,6 @@ mod conformance;
 mod index;
 mod index_roots;
 mod maintenance;
+mod roots;
 mod support;
 mod uploads;

@@ -35,9 +35,14 @@ async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
 
 /// What cannot be used is told in the log; it makes the answer a negative one.
 fn indexed(place: &StoragePlace, done: Indexed, verb: &str) -> anyhow::Result<Answer> {
-    let Indexed { paths, removed, unusable } = done;
-    let text = format!("{paths} paths {verb}, {removed} taken out, {unusable} not usable\n");
-    report(place, &text, &json!({ "paths": paths, "removed": removed, "unusable": unusable }))?;
+    let Indexed { paths, removed, roots, unusable } = done;
+    let mut text = format!("{paths} paths {verb}, {removed} taken out, {unusable} not usable");
+    if roots > 0 {
+        write!(text, ", {roots} roots")?;
+    }
+    text.push('\n');
+    let json = json!({ "paths": paths, "removed": removed, "roots": roots, "unusable": unusable });
+    report(place, &text, &json)?;
     Ok(if unusable == 0 { Answer::Yes } else { Answer::No })
 }
 

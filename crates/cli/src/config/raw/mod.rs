@@ -9,6 +9,7 @@ mod cache;
 mod index;
 mod limits;
 mod nar_cache;
+mod retention;
 mod signing;
 mod storage;
 mod upload;
@@ -27,6 +28,7 @@ pub(crate) use self::{
     index::RawIndex,
     limits::RawLimits,
     nar_cache::{RawCompression, RawNarCache, RawNginx},
+    retention::{RawRetention, RawRootRule},
     signing::{RawCacheSigning, RawPolicy, RawSigning},
     storage::RawStorage,
     upload::{RawCacheUpload, RawUpload},
@@ -57,6 +59,7 @@ pub(crate) struct RawConfig {
     pub(crate) storage: RawStorage,
     pub(crate) upload: RawUpload,
     pub(crate) index: RawIndex,
+    pub(crate) retention: RawRetention,
     pub(crate) cache_info: RawCacheInfo,
     pub(crate) signing: RawSigning,
     pub(crate) tls: RawTls,
@@ -197,6 +200,7 @@ impl Default for RawConfig {
             storage: RawStorage::default(),
             upload: RawUpload::default(),
             index: RawIndex::default(),
+            retention: RawRetention::default(),
             cache_info: RawCacheInfo::default(),
             signing: RawSigning::default(),
             tls: RawTls::default(),

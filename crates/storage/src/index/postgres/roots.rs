@@ -13,6 +13,7 @@ use super::{
 };
 use crate::index::{
     AbsentPath, NewRevision, PathState,
+    freed::KeptByRoots,
     roots::{RevisionRow, integer},
     statements,
     types::{now, seconds},
@@ -148,13 +149,12 @@ async fn enter_root(
         .await?;
     client.execute(&revive, &[&condemned]).await?;
     let statement = client.prepare_cached(&sql(statements::ENTER_ROOT)).await?;
-    let number = integer(revision.revision);
-    client
-        .execute(
+    let entered = client
+        .query_one(
             &statement,
             &[
                 &name.as_str(),
-                &number,
+                &integer(revision.revision),
                 &seconds(revision.created),
                 &revision.expires.map(seconds),
                 &revision.label.as_ref().map(|label| label.as_str()),
@@ -163,14 +163,16 @@ async fn enter_root(
             ],
         )
         .await?;
+    let id: i64 = entered.get(0);
+    let statement = client.prepare_cached(&sql(statements::FORGET_ROOT_PATHS)).await?;
+    client.execute(&statement, &[&id]).await?;
     let statement = client
         .prepare_cached(
-            "insert into root_paths (root, path) select r.id, p.id from roots r, paths p \
-             where r.name = $2 and r.revision = $3 and p.hash = any($1::text[]) \
-             on conflict do nothing",
+            "insert into root_paths (root, path) \
+             select $2, id from paths where hash = any($1::text[])",
         )
         .await?;
-    client.execute(&statement, &[&given, &name.as_str(), &number]).await?;
+    client.execute(&statement, &[&given, &id]).await?;
     Ok(())
 }
 
@@ -282,4 +284,24 @@ pub(super) async fn expired_roots(
     let statement = client.prepare_cached(&sql(statements::EXPIRED_ROOTS)).await?;
     let rows = client.query(&statement, &[&now(), &integer(limit)]).await?;
     Ok(rows.iter().filter_map(|row| RootName::parse(row.get(0)).ok()).collect())
+}
+
+/// All that roots keep. What is set meanwhile may be in one part of it and not in another.
+pub(super) async fn kept_by_roots(client: &impl GenericClient) -> Result<KeptByRoots, Error> {
+    let now = now();
+    let statement = client.prepare_cached(&sql(statements::NAMED_BY_ROOTS)).await?;
+    let named = client.query(&statement, &[&now]).await?;
+    let statement = client.prepare_cached(&sql(statements::NEEDED_BY_ROOTS)).await?;
+    let needed = client.query(&statement, &[&now]).await?;
+    let statement = client.prepare_cached(&sql(statements::EDGES_NEEDED_BY_ROOTS)).await?;
+    let edges = client.query(&statement, &[&now]).await?;
+    let path = |row: &Row| {
+        let nar: (Option<i64>, Option<i64>) = (row.get(1), row.get(2));
+        (row.get(0), nar.0.zip(nar.1))
+    };
+    Ok(KeptByRoots {
+        named: named.iter().map(|row| (row.get(0), row.get(1))).collect(),
+        paths: needed.iter().map(path).collect(),
+        edges: edges.iter().map(|row| (row.get(0), row.get(1))).collect(),
+    })
 }

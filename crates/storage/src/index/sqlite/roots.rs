@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::index::{
     AbsentPath, NewRevision, PathState,
+    freed::KeptByRoots,
     roots::{RevisionRow, integer},
     statements,
     types::{now, seconds},
@@ -115,7 +116,8 @@ fn enter_root(
             "update paths set state = 2 where state = 3 and id in (select id from closure)"
         ))?
         .execute([&given])?;
-    connection.prepare_cached(statements::ENTER_ROOT)?.execute(params![
+    let mut enter = connection.prepare_cached(statements::ENTER_ROOT)?;
+    let parameters = params![
         name.as_str(),
         integer(revision.revision),
         seconds(revision.created),
@@ -123,14 +125,15 @@ fn enter_root(
         revision.label.as_ref().map(|label| label.as_str()),
         revision.pusher.name,
         revision.pusher.address,
-    ])?;
+    ];
+    let id: i64 = enter.query_row(parameters, |row| row.get(0))?;
+    connection.prepare_cached(statements::FORGET_ROOT_PATHS)?.execute([id])?;
     connection
         .prepare_cached(
-            "insert or ignore into root_paths (root, path) select r.id, p.id \
-             from json_each(?1) given cross join paths p on p.hash = given.value, roots r \
-             where r.name = ?2 and r.revision = ?3",
+            "insert into root_paths (root, path) select distinct ?2, p.id \
+             from json_each(?1) given cross join paths p on p.hash = given.value",
         )?
-        .execute(params![given, name.as_str(), integer(revision.revision)])?;
+        .execute(params![given, id])?;
     Ok(())
 }
 
@@ -229,4 +232,27 @@ pub(super) fn expired_roots(
     let found = statement.query_map([now(), integer(limit)], |row| row.get::<_, String>(0))?;
     let found: Vec<String> = found.collect::<rusqlite::Result<_>>()?;
     Ok(found.iter().filter_map(|name| RootName::parse(name).ok()).collect())
+}
+
+/// All that roots keep, as of one moment.
+pub(super) fn kept_by_roots(connection: &Connection) -> rusqlite::Result<KeptByRoots> {
+    let now = now();
+    let mut kept = KeptByRoots::default();
+    let mut named = connection.prepare_cached(statements::NAMED_BY_ROOTS)?;
+    for row in named.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))? {
+        kept.named.push(row?);
+    }
+    let mut needed = connection.prepare_cached(statements::NEEDED_BY_ROOTS)?;
+    let path = |row: &Row<'_>| {
+        let nar: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+        Ok((row.get(0)?, nar.0.zip(nar.1)))
+    };
+    for row in needed.query_map([now], path)? {
+        kept.paths.push(row?);
+    }
+    let mut edges = connection.prepare_cached(statements::EDGES_NEEDED_BY_ROOTS)?;
+    for row in edges.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))? {
+        kept.edges.push(row?);
+    }
+    Ok(kept)
 }

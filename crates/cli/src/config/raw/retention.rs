@@ -1,0 +1,54 @@
+//! `[retention]`: what the storage keeps.
+
+use std::collections::BTreeMap;
+
+use rns_storage::retention::Retention;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::units::{ByteSize, Span};
+
+/// What the storage keeps. A path stays while a root, its age, its use, or a path that stays needs it. Without `unused_for`,
+/// `max_size`, `max_closures` and `keep_roots` everything stays. See `docs/retention.md`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawRetention {
+    /// What was pushed, or told to a pusher to be there, stays for so long, whatever else is configured. A push of many
+    /// paths must end within it.
+    pub(crate) min_age: Span,
+    /// What was not downloaded for so long may go, such as `30d`.
+    pub(crate) unused_for: Option<Span>,
+    /// The size of the NARs above which closures go, those that were not used for longest first, such as `100G`.
+    pub(crate) max_size: Option<ByteSize>,
+    /// The number of closures above which they go, those that were not used for longest first.
+    pub(crate) max_closures: Option<u64>,
+    /// Whether what no root needs may go as soon as it is neither young nor in use. What a root needs stays in any case.
+    pub(crate) keep_roots: bool,
+    pub(crate) rules: BTreeMap<String, RawRootRule>,
+}
+
+/// How long roots with some names are kept. A request for more gets this much. All rules about a name hold.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawRootRule {
+    /// Patterns of names, such as `pr/*`; `*` stands for any text.
+    pub(crate) roots: Vec<String>,
+    /// The days after which a revision of such a root goes.
+    pub(crate) days: Option<u32>,
+    /// The revisions of such a root that are kept.
+    pub(crate) revisions: Option<u32>,
+}
+
+impl Default for RawRetention {
+    fn default() -> Self {
+        let Retention { min_age, keep_roots, .. } = Retention::default();
+        Self {
+            min_age: Span(min_age),
+            unused_for: None,
+            max_size: None,
+            max_closures: None,
+            keep_roots,
+            rules: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Roots of a storage: taken up by a new index, and compared with it.
+
+use std::{collections::BTreeSet, pin::pin, time::SystemTime};
+
+use futures_util::StreamExt as _;
+use rns_cache::RootRevision;
+use rns_formats::RootName;
+
+use super::{MaintenanceError, findings::FindingKind};
+use crate::{
+    objects::{ObjectKey, ROOTS},
+    write::{MAX_NEEDED, Presence, Storage, StoredRoot, read_root, write_root},
+};
+
+/// Roots that are asked for at a time.
+const BATCH: usize = 256;
+
+/// Enters the roots of the storage into the index. Returns how many there are, and how many nothing can be made of.
+pub(super) async fn index_roots(storage: &Storage) -> Result<(u64, u64), MaintenanceError> {
+    let (mut taken, mut unusable) = (0, 0);
+    for name in stored_names(storage).await? {
+        let _lock = storage.lock_root(&name).await?;
+        match read_root(storage.reader().objects(), &name).await? {
+            Some(StoredRoot::Revisions(revisions)) => {
+                storage.index().import_root(&name, &live(revisions)).await?;
+                taken += 1;
+            }
+            Some(StoredRoot::Unusable(why)) => {
+                tracing::warn!("the root {name} is not usable: {why}");
+                unusable += 1;
+            }
+            None => {}
+        }
+    }
+    Ok((taken, unusable))
+}
+
+async fn stored_names(storage: &Storage) -> Result<BTreeSet<RootName>, MaintenanceError> {
+    let mut names = BTreeSet::new();
+    let mut listed = pin!(storage.reader().objects().list(Some(ROOTS)));
+    while let Some(listed) = listed.next().await {
+        let (key, _) = listed?;
+        names.extend(key.root_name());
+    }
+    Ok(names)
+}
+
+fn live(mut revisions: Vec<RootRevision>) -> Vec<RootRevision> {
+    let now = SystemTime::now();
+    revisions.retain(|revision| !revision.has_expired(now));
+    revisions
+}
+
+/// Something that is wrong with a root, and whether it was mended.
+pub(super) struct RootFinding {
+    pub(super) key: ObjectKey,
+    pub(super) kind: FindingKind,
+    pub(super) is_mended: bool,
+}
+
+/// Compares roots in the storage and in the index. What only one of them has, the other gets with `repair`.
+pub(super) async fn verify_roots(
+    storage: &Storage,
+    repair: bool,
+) -> Result<Vec<RootFinding>, MaintenanceError> {
+    let mut names = stored_names(storage).await?;
+    let mut after: Option<RootName> = None;
+    loop {
+        let known = storage.index().roots(after.as_ref(), BATCH, 0).await?;
+        let Some(last) = known.last() else { break };
+        after = Some(last.name.clone());
+        names.extend(known.into_iter().map(|root| root.name));
+    }
+    let mut findings = Vec::new();
+    for name in names {
+        let kinds = verify_root(storage, &name, repair).await?;
+        findings.extend(kinds.into_iter().map(|(kind, is_mended)| RootFinding {
+            key: ObjectKey::root(&name),
+            kind,
+            is_mended,
+        }));
+    }
+    Ok(findings)
+}
+
+async fn verify_root(
+    storage: &Storage,
+    name: &RootName,
+    repair: bool,
+) -> Result<Vec<(FindingKind, bool)>, MaintenanceError> {
+    let (objects, index) = (storage.reader().objects(), storage.index());
+    let _lock = storage.lock_root(name).await?;
+    let stored = match read_root(objects, name).await? {
+        Some(StoredRoot::Revisions(revisions)) => live(revisions),
+        Some(StoredRoot::Unusable(why)) => {
+            return Ok(vec![(FindingKind::UnusableRoot(why), false)]);
+        }
+        None => Vec::new(),
+    };
+    let indexed = index.root(name).await?;
+    let numbers = |revisions: &[RootRevision]| -> BTreeSet<u64> {
+        revisions.iter().map(|revision| revision.revision).collect()
+    };
+    let (in_storage, in_index) = (numbers(&stored), numbers(&indexed));
+    let mut findings = Vec::new();
+    if !in_storage.is_subset(&in_index) {
+        findings.push((FindingKind::RootNotIndexed, repair));
+        if repair {
+            index.import_root(name, &stored).await?;
+        }
+    }
+    let mut all = stored;
+    if !in_index.is_subset(&in_storage) {
+        findings.push((FindingKind::RootOnlyIndexed, repair));
+        all.extend(indexed.into_iter().filter(|one| !in_storage.contains(&one.revision)));
+        all.sort_by_key(|revision| std::cmp::Reverse(revision.revision));
+        if repair {
+            // Nothing is let go that was to be kept.
+            write_root(objects, name, &all).await?;
+        }
+    }
+    let hashes: BTreeSet<_> =
+        all.iter().flat_map(|revision| &revision.paths).map(|path| path.hash_part()).collect();
+    let hashes: Vec<_> = hashes.into_iter().collect();
+    for absent in index.absent_of_closure(&hashes, MAX_NEEDED).await? {
+        if matches!(storage.presence_elsewhere(&absent.hash).await, Presence::Missing)
+            && matches!(storage.reader().narinfo(absent.hash).await, Ok(None))
+        {
+            let path = absent.path.map_or_else(|| absent.hash.to_string(), |path| path.to_string());
+            findings.push((FindingKind::RootMissesPath(path), false));
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,288 @@
+//! Setting roots, and letting go of them.
+//!
+//! The object of a root is written before its rows, and goes before them: a crash in between leaves an object that a rebuild
+//! of the index takes up, or rows that keep a little longer what was about to go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rns_cache::{
+    CacheError, FreedByRoot, MissingPath, NewRoot, PublishError, Pusher, RootError, RootPath,
+    RootRevision, RootSummary, RootedCache, async_trait,
+};
+use rns_formats::{HashPart, RootName, StorePath};
+
+use super::{
+    elsewhere::Presence,
+    root_objects::{StoredRoot, read_root, write_root},
+    storage::{Storage, index_unavailable, not_stored},
+};
+use crate::{
+    index::{AbsentPath, NewRevision},
+    objects::ObjectError,
+};
+
+/// Paths of a closure that are looked for, because the index does not have them.
+pub(crate) const MAX_NEEDED: usize = 20_000;
+
+/// Paths that are looked for at the same time.
+const MAX_QUESTIONS: usize = 16;
+
+/// Missing paths that are named to a client.
+const MAX_NAMED: usize = 100;
+
+/// Paths of each root in a list.
+const MAX_LISTED_PATHS: usize = 10;
+
+/// Roots that are expired at a time.
+const EXPIRED_BATCH: usize = 100;
+
+#[async_trait]
+impl RootedCache for Storage {
+    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<RootRevision, RootError> {
+        if root.paths.is_empty() {
+            return Err(RootError::Empty);
+        }
+        let _lock = self.lock_root(&root.name).await.map_err(index_unavailable)?;
+        let closure = resolve(self, root).await?;
+        let known = known(self, &root.name).await?;
+        let (revision, kept) = self.next_revision(root, closure.paths, &known, pusher);
+        let mut written = vec![revision.clone()];
+        written.extend(kept.iter().cloned());
+        write_root(self.objects(), &root.name, &written).await.map_err(not_written)?;
+        let keep: Vec<u64> = kept.iter().map(|kept| kept.revision).collect();
+        let elsewhere = &closure.elsewhere;
+        let new = NewRevision { name: &root.name, revision: &revision, elsewhere, keep: &keep };
+        let absent = self.index.register_root(&new, MAX_NEEDED).await.map_err(index_unavailable)?;
+        if !absent.is_empty() {
+            // Something went while it was looked at.
+            write_root(self.objects(), &root.name, &known).await.map_err(not_written)?;
+            return Err(missing(absent.into_iter().map(missing_path).collect()));
+        }
+        Ok(revision)
+    }
+
+    async fn roots(
+        &self,
+        after: Option<&RootName>,
+        limit: usize,
+    ) -> Result<Vec<RootSummary>, CacheError> {
+        self.index.roots(after, limit, MAX_LISTED_PATHS).await.map_err(index_unavailable)
+    }
+
+    async fn root(&self, name: &RootName) -> Result<Vec<RootRevision>, CacheError> {
+        self.index.root(name).await.map_err(index_unavailable)
+    }
+
+    async fn delete_root(&self, name: &RootName) -> Result<bool, RootError> {
+        let _lock = self.lock_root(name).await.map_err(index_unavailable)?;
+        let was_stored = read_root(self.objects(), name).await.map_err(not_written)?.is_some();
+        write_root(self.objects(), name, &[]).await.map_err(not_written)?;
+        let was_indexed =
+            self.index.retain_revisions(name, &[]).await.map_err(index_unavailable)?;
+        Ok(was_stored || was_indexed)
+    }
+
+    async fn freed_by_roots(&self) -> Result<BTreeMap<RootName, FreedByRoot>, CacheError> {
+        self.index.freed_by_roots().await.map_err(index_unavailable)
+    }
+}
+
+impl Storage {
+    /// Removes the revisions of roots that have expired. Returns the number of roots that had any.
+    ///
+    /// # Errors
+    /// When storage or index cannot be used.
+    pub async fn expire_roots(&self) -> Result<u64, RootError> {
+        let mut done = 0;
+        loop {
+            let names = self.index.expired_roots(EXPIRED_BATCH).await.map_err(index_unavailable)?;
+            if names.is_empty() {
+                return Ok(done);
+            }
+            for name in names {
+                let _lock = self.lock_root(&name).await.map_err(index_unavailable)?;
+                let kept = known(self, &name).await?;
+                write_root(self.objects(), &name, &kept).await.map_err(not_written)?;
+                let kept: Vec<u64> = kept.iter().map(|kept| kept.revision).collect();
+                self.index.retain_revisions(&name, &kept).await.map_err(index_unavailable)?;
+                done += 1;
+            }
+        }
+    }
+
+    /// The next revision of a root, and the earlier ones that stay. The same paths with the same label are the newest
+    /// revision once more, whose time begins anew: a job that is repeated drives out no earlier one.
+    fn next_revision(
+        &self,
+        root: &NewRoot,
+        paths: Vec<StorePath>,
+        known: &[RootRevision],
+        pusher: &Pusher,
+    ) -> (RootRevision, Vec<RootRevision>) {
+        let lifetime = self.retention.lifetime(&root.name, root.lifetime);
+        let (newest, earlier) = match known.split_first() {
+            Some((newest, earlier)) => (Some(newest), earlier),
+            None => (None, known),
+        };
+        let is_same =
+            newest.is_some_and(|newest| newest.paths == paths && newest.label == root.label);
+        let (number, earlier) = match newest {
+            Some(newest) if is_same => (newest.revision, earlier),
+            newest => (newest.map_or(1, |newest| newest.revision + 1), known),
+        };
+        let created = whole_seconds(SystemTime::now());
+        let revision = RootRevision {
+            revision: number,
+            created,
+            expires: lifetime.expires(created),
+            label: root.label.clone(),
+            pusher: pusher.clone(),
+            paths,
+        };
+        let kept = earlier.iter().take(lifetime.revisions() - 1).cloned().collect();
+        (revision, kept)
+    }
+}
+
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
+/// The revisions of a root that are kept, the newest first: as the storage has them, which is the truth, and what only the
+/// index has.
+async fn known(storage: &Storage, name: &RootName) -> Result<Vec<RootRevision>, RootError> {
+    let stored = match read_root(storage.objects(), name).await.map_err(not_written)? {
+        Some(StoredRoot::Revisions(revisions)) => revisions,
+        Some(StoredRoot::Unusable(why)) => {
+            tracing::warn!("the root {name} is not usable and is replaced: {why}");
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let indexed = storage.index.root(name).await.map_err(index_unavailable)?;
+    let mut all: BTreeMap<u64, RootRevision> = BTreeMap::new();
+    for revision in stored.into_iter().chain(indexed) {
+        all.entry(revision.revision).or_insert(revision);
+    }
+    let now = SystemTime::now();
+    Ok(all.into_values().rev().filter(|revision| !revision.has_expired(now)).collect())
+}
+
+/// What a root needs.
+struct Closure {
+    /// The paths that it names, with their names.
+    paths: Vec<StorePath>,
+    /// What of it is always available elsewhere.
+    elsewhere: BTreeSet<HashPart>,
+}
+
+/// Looks for the closure of a root: in the index, and for what is not there in the storage and in the upstreams.
+async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError> {
+    let mut hashes: Vec<HashPart> = root.paths.iter().map(RootPath::hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let mut asked = BTreeSet::new();
+    let mut elsewhere = BTreeMap::new();
+    loop {
+        let absent = storage.index.absent_of_closure(&hashes, MAX_NEEDED).await;
+        let mut absent = absent.map_err(index_unavailable)?;
+        absent.retain(|path| !elsewhere.contains_key(&path.hash));
+        if absent.is_empty() {
+            break;
+        }
+        // One that was entered and is absent again is about to go.
+        let (again, new): (Vec<_>, _) =
+            absent.into_iter().partition(|path| !asked.insert(path.hash));
+        let found = stream::iter(new)
+            .map(|path| async move { Ok::<_, RootError>((look_for(storage, &path).await?, path)) });
+        let found: Vec<_> = found.buffer_unordered(MAX_QUESTIONS).try_collect().await?;
+        let mut nowhere: Vec<_> = again.into_iter().map(missing_path).collect();
+        for (place, path) in found {
+            match place {
+                Place::Here => {}
+                Place::Elsewhere(named) => {
+                    elsewhere.insert(path.hash, named);
+                }
+                Place::Nowhere => nowhere.push(missing_path(path)),
+            }
+        }
+        if !nowhere.is_empty() {
+            return Err(missing(nowhere));
+        }
+    }
+    let known = storage.index.known_paths(&hashes).await.map_err(index_unavailable)?;
+    let mut names: BTreeMap<HashPart, StorePath> =
+        known.into_iter().map(|path| (path.hash_part(), path)).collect();
+    for hash in &hashes {
+        if let Some(path) = elsewhere.get(hash) {
+            names.insert(*hash, path.clone());
+        }
+    }
+    check_names(root, &names)?;
+    Ok(Closure { paths: names.into_values().collect(), elsewhere: elsewhere.into_keys().collect() })
+}
+
+/// A client that names a path means that one, not another with its hash part.
+fn check_names(root: &NewRoot, names: &BTreeMap<HashPart, StorePath>) -> Result<(), RootError> {
+    let others = root.paths.iter().filter_map(|given| match (given, names.get(&given.hash())) {
+        (RootPath::Path(path), Some(known)) if path == known => None,
+        (RootPath::Hash(_), Some(_)) => None,
+        (RootPath::Path(path), _) => {
+            Some(MissingPath { hash: path.hash_part(), path: Some(path.clone()) })
+        }
+        (RootPath::Hash(hash), None) => Some(MissingPath { hash: *hash, path: None }),
+    });
+    let others: Vec<_> = others.collect();
+    if others.is_empty() { Ok(()) } else { Err(missing(others)) }
+}
+
+/// Where a path is that the index does not have.
+enum Place {
+    /// In this storage, and in the index by now.
+    Here,
+    /// In an upstream, with this name.
+    Elsewhere(StorePath),
+    Nowhere,
+}
+
+async fn look_for(storage: &Storage, path: &AbsentPath) -> Result<Place, CacheError> {
+    if storage.enter_stored(&path.hash).await? {
+        return Ok(Place::Here);
+    }
+    match storage.presence_elsewhere(&path.hash).await {
+        Presence::Here(record) => Ok(Place::Elsewhere(record.info.path.clone())),
+        Presence::Missing => Ok(Place::Nowhere),
+        Presence::Unknown => Err(CacheError::Unavailable {
+            what: "an upstream in upload.assume_upstream cannot be asked".to_owned(),
+            remedy: "roots are refused until it answers",
+        }),
+    }
+}
+
+fn missing_path(absent: AbsentPath) -> MissingPath {
+    MissingPath { hash: absent.hash, path: absent.path }
+}
+
+fn missing(mut paths: Vec<MissingPath>) -> RootError {
+    let count = paths.len();
+    paths.sort_by_key(|path| path.hash);
+    paths.truncate(MAX_NAMED);
+    RootError::MissingPaths { paths, count }
+}
+
+/// A failure of the storage while a root is changed.
+fn not_written(error: ObjectError) -> RootError {
+    match not_stored(error) {
+        PublishError::Full => RootError::Full,
+        PublishError::Cache(error) => error.into(),
+        other => {
+            CacheError::Unavailable { what: other.to_string(), remedy: "the client tries again" }
+                .into()
+        }
+    }
+}
