@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::client_args::PushArgs;
+use crate::client_args::{PushArgs, QueueCommand, WatchArgs};
 pub(crate) use crate::store_args::StoreArgs;
 
 /// Turns a Nix store into a signed, fast binary cache.
@@ -39,6 +39,11 @@ pub(crate) enum Command {
     Storage(StorageCommand),
     /// Push store paths, with all that they refer to, to a binary cache
     Push(Box<PushArgs>),
+    /// Push what builds have put into a queue on disk
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Push every path that becomes valid in the local store, through the queue
+    WatchStore(Box<WatchArgs>),
     /// Check the configuration and the files it names, and report every problem
     CheckConfig(CheckArgs),
     /// Show the configuration

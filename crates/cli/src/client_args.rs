@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use crate::store_args::StoreArgs;
+use crate::{
+    config::{ByteSize, Span},
+    store_args::StoreArgs,
+};
 
 /// The flags of `push`.
 #[derive(Clone, Debug, Args)]
@@ -71,4 +74,101 @@ pub(crate) struct PackingArgs {
     /// Paths on their way at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
+}
+
+/// The commands of the queue.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Add paths, and those of $OUT_PATHS: as the post-build-hook of Nix. Always ends well, so that no build fails
+    Add {
+        /// Store paths
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        place: QueuePlace,
+    },
+    /// Say what waits, and what has failed
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: QueuePlace,
+    },
+    /// Push everything that waits, and end: with 0 if nothing is left
+    Drain(Box<DrainArgs>),
+    /// Have everything tried soon, whatever failed before
+    Retry {
+        #[command(flatten)]
+        place: QueuePlace,
+    },
+    /// Take paths out of the queue
+    Drop {
+        /// Store paths
+        #[arg(value_name = "PATH", required_unless_present_any = ["all", "failing"])]
+        paths: Vec<PathBuf>,
+        /// Those that have failed
+        #[arg(long, conflicts_with = "paths")]
+        failing: bool,
+        /// All
+        #[arg(long, conflicts_with_all = ["paths", "failing"])]
+        all: bool,
+        #[command(flatten)]
+        place: QueuePlace,
+    },
+    /// Push what waits and what comes, until it is stopped
+    Run(Box<DrainArgs>),
+}
+
+/// The file of a queue.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct QueuePlace {
+    /// The file of the queue, instead of $RUST_NIX_SERVE_QUEUE; else one in /var/lib for root and below the home directory for others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queue: Option<PathBuf>,
+}
+
+/// The flags of commands that push what is in the queue.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DrainArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) packing: PackingArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    #[command(flatten)]
+    pub(crate) place: QueuePlace,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// The paths of the queue that are pushed. What they refer to is pushed with them.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FilterArgs {
+    /// Push only such names: hello-*; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Vec<String>,
+    /// Push no such names; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) skip: Vec<String>,
+    /// Push no paths whose NAR is larger: 2G
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<ByteSize>,
+    /// Push no paths that have been in the store for longer: 7d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_age: Option<Span>,
+    /// Push only paths that were built in this store
+    #[arg(long)]
+    pub(crate) built_here: bool,
+}
+
+/// The flags of `watch-store`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    pub(crate) drain: DrainArgs,
+    /// The first time, begin with the paths that are in the store already
+    #[arg(long)]
+    pub(crate) existing: bool,
 }

@@ -1,15 +1,19 @@
 //! `rust-nix-serve push`: into this server, web servers, directories and buckets, judged by real Nix.
 
 mod question;
+mod queue;
 mod refusals;
 mod targets;
 
 use std::{path::Path, process::Command, time::Duration};
 
 use rns_formats::StorePath;
-use rns_testing::{Finished, FixtureStore, Nix, Standard, run};
+use rns_testing::{Finished, FixtureStore, Nix, Standard, http::Request, run};
 
-use crate::support::full;
+use crate::{
+    support::{eventually, full, private::with_token},
+    uploads::Pushable,
+};
 
 /// How long a push may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -56,4 +60,10 @@ pub(crate) fn several(standard: &Standard) -> [&StorePath; 5] {
 /// Where a path is on the disk of a fixture.
 pub(crate) fn on_disk(store: &FixtureStore, path: &StorePath) -> std::path::PathBuf {
     Path::new(store.root()).join("nix/store").join(path.as_str())
+}
+
+/// Waits until the server has read its file of tokens again.
+pub(crate) fn await_token(cache: &Pushable, token: &str) {
+    let asked = || with_token(Request::new("POST", "/push/missing"), token);
+    eventually(|| cache.server.connect().send(&asked()).status() != 401);
 }

@@ -2,22 +2,13 @@
 
 use std::net::TcpListener;
 
-use rns_testing::{Standard, http::Request};
+use rns_testing::Standard;
 
-use super::{push, targets::Dav};
+use super::{await_token, push, targets::Dav};
 use crate::{
-    support::{
-        eventually, is_installed, narinfo_of,
-        private::{create, with_token},
-    },
+    support::{is_installed, narinfo_of, private::create},
     uploads::Pushable,
 };
-
-/// Waits until the server has read its file of tokens again.
-fn await_token(cache: &Pushable, token: &str) {
-    let asked = || with_token(Request::new("POST", "/push/missing"), token);
-    eventually(|| cache.server.connect().send(&asked()).status() != 401);
-}
 
 #[test]
 fn exit_codes_tell_refused_from_unreachable_from_mistaken() {

@@ -35,7 +35,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 
 /// Packages that belong to one room only.
 const ONLY_IN: [(&str, &[&str]); 8] = [
-    ("rusqlite", &["rns-nix-store", "rns-storage", "rns-testing"]),
+    ("rusqlite", &["rns-nix-store", "rns-push", "rns-storage", "rns-testing"]),
     ("zstd", &["rns-nix-store", "rns-push", "rns-verify", "rust-nix-serve"]),
     ("liblzma", &["rns-nix-store", "rns-verify", "rust-nix-serve"]),
     ("actix-web", &["rns-server"]),

@@ -8,6 +8,7 @@ mod key;
 mod pages;
 mod progress;
 mod push;
+mod queue;
 mod reload_guard;
 mod serve;
 mod startup_banner;
@@ -34,6 +35,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
         Some(Command::Token(command)) => token::run(&command, &environment),
         Some(Command::Storage(command)) => storage::run(&command, &environment),
         Some(Command::Push(args)) => push::run(&args, &environment),
+        Some(Command::Queue(command)) => queue::run(&command, &environment),
+        Some(Command::WatchStore(args)) => queue::watch_store(&args, &environment),
         Some(Command::CheckConfig(args)) => check_config::run(args, &environment),
         Some(Command::Config(ConfigCommand::Show { json, serve })) => {
             config_show::run(&serve, &environment, json)

@@ -49,6 +49,7 @@ pub(crate) use index::IndexConfig;
 pub(crate) use problem::{ConfigError, Problem, Source};
 pub(crate) use settings::Settings;
 pub(crate) use storage::{BackendsConfig, StorageConfig};
+pub(crate) use units::{ByteSize, Span};
 
 use self::diagnostics::Diagnostics;
 use crate::{args::ServeArgs, logging::LogConfig};

@@ -12,6 +12,9 @@ const MAX_PATHS: i64 = 256;
 
 const NEWEST: &str = "select coalesce(max(id), 0) from ValidPaths";
 
+/// The highest number that was ever given, in stores whose rows are numbered so.
+const HIGHEST: &str = "select seq from sqlite_sequence where name = 'ValidPaths'";
+
 const PATH: &str = "select path from ValidPaths where id = ?1";
 
 const AFTER: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
@@ -44,6 +47,11 @@ impl RegisteredPaths {
                 let path = row.get_ref(1)?.as_str().ok();
                 let path = path.and_then(|path| store_dir.parse_path(path).ok());
                 paths.extend(path.map(|path| path.hash_part()));
+            }
+            // A number that was not given yet is of another database, which this one has replaced.
+            if last == after {
+                let highest = connection.prepare_cached(HIGHEST)?.query_row([], |row| row.get(0));
+                last = last.min(highest.optional()?.unwrap_or(last));
             }
             Ok((paths, last))
         };

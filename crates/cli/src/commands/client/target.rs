@@ -24,6 +24,14 @@ fn cache_client(
     Ok(CacheClient::new(ClientConfig { credentials, connections, ..ClientConfig::new(url) })?)
 }
 
+/// Refuses a target that can never be one.
+pub(in crate::commands) fn check_target(url: &str) -> anyhow::Result<()> {
+    match parsed(url)?.scheme() {
+        "http" | "https" | "file" | "s3" => Ok(()),
+        other => bail!("cannot push to `{other}:`: a cache is https://…, file://… or s3://…"),
+    }
+}
+
 /// The target of a push. Outer errors are mistakes of the user, the inner ones are those of the target.
 pub(in crate::commands) async fn push_target(
     args: &TargetArgs,
@@ -37,14 +45,14 @@ pub(in crate::commands) async fn push_target(
             let client = cache_client(&args.to, &args.credential, environment, connections)?;
             Ok(Ok(Target::Cache(client)))
         }
-        "file" | "s3" => {
+        _ => {
+            check_target(&args.to)?;
             let url = args.to.parse().with_context(|| format!("cannot push to {}", args.to))?;
             let upstreams: Vec<Url> =
                 upstreams.iter().map(|url| parsed(url)).collect::<Result<_, _>>()?;
             let opened = StorageTarget::open(&url, store_dir, &upstreams).await;
             Ok(opened.map(Target::Storage))
         }
-        other => bail!("cannot push to `{other}:`: a cache is https://…, file://… or s3://…"),
     }
 }
 

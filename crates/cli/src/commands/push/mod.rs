@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Connections beside those of NARs: for narinfos and questions.
-const MORE_CONNECTIONS: usize = 16;
+pub(super) const MORE_CONNECTIONS: usize = 16;
 
 /// Pushes what the command line names.
 pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<Answer> {
@@ -54,7 +54,7 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
 }
 
 /// The way in which paths are packed and sent.
-fn push_config(args: &PackingArgs, roots_only: bool) -> anyhow::Result<PushConfig> {
+pub(super) fn push_config(args: &PackingArgs, roots_only: bool) -> anyhow::Result<PushConfig> {
     Ok(PushConfig {
         level: args.level,
         jobs: args.jobs.into(),

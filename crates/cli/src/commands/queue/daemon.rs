@@ -1,0 +1,132 @@
+//! `queue run` and `watch-store`: push what waits and what comes, until stopped.
+
+use std::{convert::Infallible, time::Duration};
+
+use anyhow::Context as _;
+use rns_nix_store::LocalStore;
+use rns_push::{DrainEnd, Queue, watch};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::spawn_blocking,
+    time::sleep,
+};
+
+use super::{
+    drain::{drainer, filter},
+    place,
+    service_manager::{self, Alive},
+};
+use crate::{
+    client_args::DrainArgs,
+    commands::client,
+    config::Environment,
+    logging::{self, LogConfig, LogFormat},
+    output::Answer,
+};
+
+/// The time between two looks at the queue.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The first pause after nothing got through. It doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause after nothing got through.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// Runs until a signal. `watched`: new paths of the store are added, with those that are there if that is wanted.
+pub(super) fn run(
+    args: &DrainArgs,
+    watched: Option<bool>,
+    environment: &Environment,
+) -> anyhow::Result<Answer> {
+    let log = LogConfig { level: "info".to_owned(), format: LogFormat::Auto };
+    let (_, _flush) = logging::start(&log)?;
+    // What can never work is said at once; a token that is not there yet may come.
+    client::check_target(&args.target.to)?;
+    filter(&args.filter)?;
+    let store = LocalStore::open(client::store_config(&args.store, environment)?);
+    let queue = Queue::open(&place::file(&args.place, environment)?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no runtime")?.block_on(async {
+        let mut stop = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+        let alive = Alive::new(watched.is_some());
+        let watching = async {
+            match watched {
+                Some(existing) => watch(&store, &queue, existing, || alive.note()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let daemon = Daemon { args, store: &store, queue: &queue, environment };
+        service_manager::ready();
+        tokio::select! {
+            // What waits is on disk, and what was under way is pushed anew.
+            _ = stop.recv() => Ok(Answer::Yes),
+            _ = interrupt.recv() => Ok(Answer::Yes),
+            Err(error) = watching => Err(error.into()),
+            Err(error) = daemon.work() => Err(error),
+            never = service_manager::watchdog(&alive) => match never {},
+        }
+    })
+}
+
+/// Drains the queue.
+struct Daemon<'a> {
+    args: &'a DrainArgs,
+    store: &'a LocalStore,
+    queue: &'a Queue,
+    environment: &'a Environment,
+}
+
+impl Daemon<'_> {
+    /// Pushes what is due, as it becomes due.
+    async fn work(&self) -> anyhow::Result<Infallible> {
+        let mut pause = None;
+        loop {
+            if !self.queue.is_due()? {
+                sleep(LOOK_INTERVAL).await;
+                continue;
+            }
+            match self.pass().await? {
+                DrainEnd::Through(_) => {
+                    if pause.take().is_some() {
+                        tracing::info!("the cache takes what waited");
+                    }
+                    self.tell_status("")?;
+                }
+                DrainEnd::Blocked { why, .. } => {
+                    let next =
+                        pause.map_or(FIRST_PAUSE, |last: Duration| (last * 2).min(MAX_PAUSE));
+                    if pause.is_none() {
+                        let waiting = self.queue.status()?.waiting;
+                        tracing::error!("{waiting} paths wait, it is tried again: {why}");
+                    }
+                    self.tell_status(&why)?;
+                    pause = Some(next);
+                    sleep(next).await;
+                }
+            }
+        }
+    }
+
+    async fn pass(&self) -> anyhow::Result<DrainEnd> {
+        let queue = self.queue.clone();
+        let _lock = spawn_blocking(move || queue.lock_draining()).await.context("no lock")??;
+        let blocked = |why: String| DrainEnd::Blocked { why, is_unreachable: false };
+        Ok(match drainer(self.args, self.store, self.environment).await {
+            Ok(Ok(drainer)) => drainer.drain(self.queue, true).await?,
+            Ok(Err(error)) => blocked(error.to_string()),
+            Err(error) => blocked(format!("{error:#}")),
+        })
+    }
+
+    fn tell_status(&self, why: &str) -> anyhow::Result<()> {
+        let status = self.queue.status()?;
+        let mut text = format!("{} paths wait, {} failed", status.waiting, status.failing);
+        if !why.is_empty() {
+            text.push_str(&format!(": {why}"));
+        }
+        service_manager::status(&text);
+        Ok(())
+    }
+}

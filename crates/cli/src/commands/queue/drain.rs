@@ -1,0 +1,85 @@
+//! `queue drain`: one pass over everything that waits.
+
+use anyhow::Context as _;
+use rns_cache::Pattern;
+use rns_nix_store::LocalStore;
+use rns_push::{DrainEnd, Drainer, Filter, PushError, Queue};
+
+use super::place;
+use crate::{
+    client_args::{DrainArgs, FilterArgs},
+    commands::{
+        client,
+        push::{MORE_CONNECTIONS, push_config},
+    },
+    config::Environment,
+    logging::{self, LogConfig, LogFormat},
+    output::{Answer, tell},
+};
+
+/// Pushes everything once, and says by its answer if something is left.
+pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result<Answer> {
+    let log = LogConfig { level: "info".to_owned(), format: LogFormat::Text };
+    let (_, _flush) = logging::start(&log)?;
+    let store = client::open_store(client::store_config(&args.store, environment)?)?;
+    let queue = Queue::open(&place::file(&args.place, environment)?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no runtime")?.block_on(async {
+        let _lock = queue.lock_draining()?;
+        let end = match drainer(args, &store, environment).await? {
+            Ok(drainer) => drainer.drain(&queue, false).await?,
+            Err(error) => {
+                DrainEnd::Blocked { is_unreachable: error.is_unreachable(), why: error.to_string() }
+            }
+        };
+        match end {
+            DrainEnd::Through(0) => Ok(Answer::Yes),
+            DrainEnd::Through(failed) => {
+                tell(&format!("{failed} paths did not get through"));
+                Ok(Answer::No)
+            }
+            DrainEnd::Blocked { why, is_unreachable } => {
+                let waiting = queue.status()?.waiting;
+                tell(&format!("rust-nix-serve: {waiting} paths wait: {why}"));
+                Ok(if is_unreachable { Answer::Unreachable } else { Answer::No })
+            }
+        }
+    })
+}
+
+/// Everything for a pass over the queue. The token is read anew each time. Inner errors are those of the target.
+pub(super) async fn drainer(
+    args: &DrainArgs,
+    store: &LocalStore,
+    environment: &Environment,
+) -> anyhow::Result<Result<Drainer, PushError>> {
+    let config = push_config(&args.packing, false)?;
+    let upstreams = &args.packing.upstream;
+    let connections = config.jobs + MORE_CONNECTIONS;
+    let target =
+        client::push_target(&args.target, upstreams, store.store_dir(), environment, connections);
+    let target = match target.await? {
+        Ok(target) => target,
+        Err(error) => return Ok(Err(error)),
+    };
+    let upstreams = client::upstreams(upstreams, &args.target.credential, environment)?;
+    let filter = filter(&args.filter)?;
+    Ok(Ok(Drainer { store: store.clone(), target, upstreams, config, filter }))
+}
+
+/// The filter that the flags describe.
+pub(super) fn filter(args: &FilterArgs) -> anyhow::Result<Filter> {
+    let patterns = |texts: &[String]| {
+        let pattern = |text: &String| {
+            Pattern::parse(text).with_context(|| format!("`{text}` is no pattern of names"))
+        };
+        texts.iter().map(pattern).collect::<anyhow::Result<Vec<_>>>()
+    };
+    Ok(Filter {
+        only: patterns(&args.only)?,
+        skip: patterns(&args.skip)?,
+        max_size: args.max_size.map(|size| size.0),
+        max_age: args.max_age.map(|span| span.0),
+        built_here: args.built_here,
+    })
+}

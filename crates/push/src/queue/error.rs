@@ -1,0 +1,30 @@
+//! Failures of a queue.
+
+use std::{io, path::PathBuf};
+
+/// A queue that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The database.
+    #[error("the queue {} cannot be used: {source}", file.display())]
+    Database {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        source: rusqlite::Error,
+    },
+    /// Its directory, or the lock beside it.
+    #[error("the queue {} cannot be used: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// More paths wait than are taken.
+    #[error("the queue {} is full", file.display())]
+    Full {
+        /// The file.
+        file: PathBuf,
+    },
+}

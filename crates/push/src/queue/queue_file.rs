@@ -1,0 +1,324 @@
+//! Paths that are to be pushed, in a SQLite file: it outlives crashes and reboots, and many hooks write it at once.
+
+use std::{
+    fs::File,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rns_formats::StorePath;
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+
+use super::{error::QueueError, schema};
+
+/// The most paths that wait.
+const MAX_QUEUED: i64 = 1_000_000;
+
+/// The pause after the first failure of a path, in seconds. It doubles with each.
+const FIRST_PAUSE_SECONDS: i64 = 60;
+
+/// The longest pause after a failure, in seconds.
+const MAX_PAUSE_SECONDS: i64 = 3600;
+
+/// Failing paths that a status names.
+const MAX_NAMED: i64 = 100;
+
+/// The queue. Clones share its connection.
+#[derive(Clone)]
+pub struct Queue {
+    file: Arc<Path>,
+    connection: Arc<Mutex<Connection>>,
+}
+
+/// Held while a queue is drained; by one program at a time.
+pub struct QueueLock(
+    #[expect(dead_code, reason = "the lock is given back when the file is closed")] File,
+);
+
+/// The state of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Paths that wait, those that have failed among them.
+    pub waiting: i64,
+    /// When the oldest of them was added, in seconds since the Unix epoch.
+    pub oldest: Option<i64>,
+    /// The number of paths that have failed.
+    pub failing: i64,
+    /// The first of them.
+    pub failures: Vec<FailingPath>,
+}
+
+/// A path that has failed and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailingPath {
+    /// The base name of the path.
+    pub path: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When it is tried again, in seconds since the Unix epoch.
+    pub next_try: i64,
+    /// The reason of the last failure.
+    pub error: String,
+}
+
+/// A path in the queue.
+#[derive(Clone, Debug)]
+pub(super) struct Queued {
+    pub(super) number: i64,
+    pub(super) path: StorePath,
+}
+
+impl Queue {
+    /// Opens a queue, and makes it with its directory if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn open(file: &Path) -> Result<Self, QueueError> {
+        let connection = schema::open(file)?;
+        Ok(Self { file: file.into(), connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Adds paths, and notes up to which row of the store's database paths were looked at. A path that waits already is
+    /// tried soon. Returns the number of new ones.
+    ///
+    /// # Errors
+    /// When the queue cannot be written, or is full.
+    pub fn add(&self, paths: &[StorePath], seen_row: Option<i64>) -> Result<usize, QueueError> {
+        let mut connection = self.lock();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(self.failed())?;
+        let count = "select count(*) from Paths";
+        let waiting: i64 =
+            transaction.query_row(count, [], |row| row.get(0)).map_err(self.failed())?;
+        if waiting > MAX_QUEUED {
+            return Err(QueueError::Full { file: self.file.to_path_buf() });
+        }
+        let mut new = 0;
+        for path in paths {
+            let insert = "insert or ignore into Paths (path, added) values (?1, ?2)";
+            let is_new = transaction
+                .prepare_cached(insert)
+                .and_then(|mut statement| statement.execute(params![path.as_str(), now()]))
+                .map_err(self.failed())?;
+            new += is_new;
+            if is_new == 0 {
+                let soon = "update Paths set nextTry = 0 where path = ?1";
+                transaction.execute(soon, [path.as_str()]).map_err(self.failed())?;
+            }
+        }
+        if let Some(row) = seen_row {
+            let note = "insert or replace into Notes (name, value) values ('seenRow', ?1)";
+            transaction.execute(note, [row]).map_err(self.failed())?;
+        }
+        transaction.commit().map_err(self.failed())?;
+        Ok(new)
+    }
+
+    /// The row of the store's database up to which paths were looked at.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub fn seen_row(&self) -> Result<Option<i64>, QueueError> {
+        let note = "select value from Notes where name = 'seenRow'";
+        self.lock().query_row(note, [], |row| row.get(0)).optional().map_err(self.failed())
+    }
+
+    /// Returns true if a path is to be tried now.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub fn is_due(&self) -> Result<bool, QueueError> {
+        let due = "select exists(select 1 from Paths where nextTry <= ?1)";
+        self.lock().query_row(due, [now()], |row| row.get(0)).map_err(self.failed())
+    }
+
+    /// The state of the queue.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn status(&self) -> Result<QueueStatus, QueueError> {
+        let connection = self.lock();
+        let failures = "select path, attempts, nextTry, error from Paths where error is not null \
+                        order by number limit ?1";
+        let numbers = "select count(*), min(added), count(error) from Paths";
+        let (waiting, oldest, failing) = connection
+            .query_row(numbers, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .map_err(self.failed())?;
+        let mut statement = connection.prepare(failures).map_err(self.failed())?;
+        let failures = statement
+            .query_map([MAX_NAMED], |row| {
+                Ok(FailingPath {
+                    path: row.get(0)?,
+                    attempts: row.get(1)?,
+                    next_try: row.get(2)?,
+                    error: row.get(3)?,
+                })
+            })
+            .and_then(Iterator::collect)
+            .map_err(self.failed())?;
+        Ok(QueueStatus { waiting, oldest, failing, failures })
+    }
+
+    /// Has every path tried soon, whatever failed before. Returns the number of those that would have waited.
+    ///
+    /// # Errors
+    /// When the queue cannot be written.
+    pub fn retry(&self) -> Result<usize, QueueError> {
+        let soon = "update Paths set nextTry = 0, attempts = 0 where nextTry > ?1";
+        self.lock().execute(soon, [now()]).map_err(self.failed())
+    }
+
+    /// Takes these paths out. Returns the number of those that were in it.
+    ///
+    /// # Errors
+    /// When the queue cannot be written.
+    pub fn drop_paths(&self, paths: &[StorePath]) -> Result<usize, QueueError> {
+        let connection = self.lock();
+        let mut dropped = 0;
+        for path in paths {
+            let delete = "delete from Paths where path = ?1";
+            dropped += connection.execute(delete, [path.as_str()]).map_err(self.failed())?;
+        }
+        Ok(dropped)
+    }
+
+    /// Takes out all paths, or those that have failed. Returns their number.
+    ///
+    /// # Errors
+    /// When the queue cannot be written.
+    pub fn drop_all(&self, only_failing: bool) -> Result<usize, QueueError> {
+        let delete = "delete from Paths where not ?1 or error is not null";
+        self.lock().execute(delete, [only_failing]).map_err(self.failed())
+    }
+
+    /// Waits until no other program drains the queue. Blocks.
+    ///
+    /// # Errors
+    /// When the lock cannot be had.
+    pub fn lock_draining(&self) -> Result<QueueLock, QueueError> {
+        let path = self.file.with_extension("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(path);
+        let lock = lock.and_then(|lock| lock.lock().map(|()| lock));
+        let failed = |source| QueueError::Io { file: self.file.to_path_buf(), source };
+        lock.map(QueueLock).map_err(failed)
+    }
+
+    /// The next paths after the one with this number; with `only_due`, those that are to be tried now.
+    pub(super) fn next(
+        &self,
+        after: i64,
+        only_due: bool,
+        most: usize,
+    ) -> Result<Vec<Queued>, QueueError> {
+        let connection = self.lock();
+        let question = "select number, path from Paths \
+                        where number > ?1 and (nextTry <= ?2 or not ?3) order by number limit ?4";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = connection.prepare_cached(question).map_err(self.failed())?;
+        let found: Vec<(i64, String)> = statement
+            .query_map(params![after, now(), only_due, most], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(self.failed())?;
+        let paths = found.into_iter().filter_map(|(number, path)| {
+            Some(Queued { number, path: StorePath::parse(&path).ok()? })
+        });
+        Ok(paths.collect())
+    }
+
+    /// A path is there, or is not wanted. One that was added anew meanwhile has another number, and stays.
+    pub(super) fn done(&self, queued: &Queued) -> Result<(), QueueError> {
+        let delete = "delete from Paths where number = ?1 and path = ?2";
+        let done = self.lock().execute(delete, params![queued.number, queued.path.as_str()]);
+        done.map(|_| ()).map_err(self.failed())
+    }
+
+    /// A path has failed, and is tried later.
+    pub(super) fn failed_path(&self, queued: &Queued, error: &str) -> Result<(), QueueError> {
+        let later = "update Paths set attempts = attempts + 1, error = ?2, \
+                     nextTry = ?3 + min(?4 << min(attempts, 16), ?5) where number = ?1";
+        let values = params![queued.number, error, now(), FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS];
+        self.lock().execute(later, values).map(|_| ()).map_err(self.failed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> QueueError + use<> {
+        let file = self.file.to_path_buf();
+        move |source| QueueError::Database { file: file.clone(), source }
+    }
+}
+
+/// Now, in seconds since the Unix epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn path(number: usize) -> StorePath {
+        StorePath::parse(&format!("{number:032}-x")).unwrap()
+    }
+
+    #[test]
+    fn many_hooks_add_at_once_and_nothing_is_lost_or_doubled() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("below/queue.sqlite");
+        thread::scope(|scope| {
+            for hook in 0..16 {
+                let file = &file;
+                scope.spawn(move || {
+                    for number in 0..20 {
+                        // Every path is added by two of them.
+                        let paths = [path(hook / 2 * 100 + number)];
+                        Queue::open(file).unwrap().add(&paths, None).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(Queue::open(&file).unwrap().status().unwrap().waiting, 160);
+    }
+
+    #[test]
+    fn a_failing_path_waits_longer_each_time_and_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&directory.path().join("queue.sqlite")).unwrap();
+        queue.add(&[path(1), path(2)], Some(7)).unwrap();
+        assert_eq!(queue.seen_row().unwrap(), Some(7));
+        let first = queue.next(0, true, 1).unwrap().remove(0);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            queue.failed_path(&first, "refused").unwrap();
+            let next = queue.status().unwrap().failures[0].next_try;
+            pauses.push(next - now());
+        }
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        assert!((58..=60).contains(&pauses[0]) && pauses[7] > 3590, "{pauses:?}");
+        let due = queue.next(0, true, 9).unwrap();
+        assert_eq!(due.iter().map(|queued| &queued.path).collect::<Vec<_>>(), [&path(2)]);
+        assert_eq!(queue.next(0, false, 9).unwrap().len(), 2);
+        assert_eq!((queue.retry().unwrap(), queue.next(0, true, 9).unwrap().len()), (1, 2));
+        assert_eq!((queue.drop_all(true).unwrap(), queue.drop_paths(&[path(2)]).unwrap()), (1, 1));
+        assert!(!queue.is_due().unwrap());
+    }
+
+    #[test]
+    fn a_path_that_comes_back_while_it_is_pushed_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&directory.path().join("queue.sqlite")).unwrap();
+        queue.add(&[path(1)], None).unwrap();
+        let queued = queue.next(0, true, 1).unwrap().remove(0);
+        queue.drop_all(false).unwrap();
+        queue.add(&[path(2), path(1)], None).unwrap();
+        queue.done(&queued).unwrap();
+        assert_eq!(queue.status().unwrap().waiting, 2);
+    }
+}
