@@ -24,5 +24,6 @@ mod routes;
 mod scale;
 mod service;
 mod storage;
+mod store_uploads;
 mod support;
 mod uploads;

@@ -209,6 +209,22 @@ pub enum PublishError {
         /// The path.
         path: StorePath,
     },
+    /// The daemon of the store trusts neither this server nor a signature of the path.
+    #[error(
+        "{object} is taken into this store only with a signature by a key that its Nix daemon trusts"
+    )]
+    Untrusted {
+        /// The path or log.
+        object: String,
+    },
+    /// There is no place for it in this kind of cache.
+    #[error("{object} cannot be stored here: {why}")]
+    Unsupported {
+        /// The uploaded object.
+        object: String,
+        /// The reason.
+        why: String,
+    },
     /// The pusher may not write about paths with this name.
     #[error("{object} is not among the names that this token may push")]
     NotAllowed {

@@ -8,7 +8,7 @@ use rns_cache::{
     Uploads,
 };
 use rns_formats::StoreDir;
-use rns_nix_store::{LocalCaches, StoreConfig};
+use rns_nix_store::{LocalCaches, Spool, StoreConfig};
 use rns_storage::{
     index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
     objects::Objects,
@@ -71,6 +71,21 @@ pub(crate) fn open_for_uploads(
     Ok(Some(storage))
 }
 
+/// Where NARs wait that are uploaded into the local store, where that is the target of uploads.
+///
+/// # Errors
+/// When the directory cannot be used.
+pub(crate) fn open_spool(config: &BackendsConfig) -> anyhow::Result<Option<Spool>> {
+    let Some(import) = &config.import else { return Ok(None) };
+    let directory = import.spool_directory.clone();
+    let spool = Spool::open(directory, import.spool_size, import.spool_age);
+    let spool = spool.with_context(|| {
+        let directory = import.spool_directory.display();
+        format!("cannot use upload.spool_directory, {directory}")
+    })?;
+    Ok(Some(spool))
+}
+
 /// Makes an empty storage a binary cache. One that cannot be written is read as it is.
 fn initialise(storage: &Storage) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -103,9 +118,14 @@ impl Backends {
         config: &BackendsConfig,
         store: StoreConfig,
         storage: Option<Storage>,
+        spool: Option<Spool>,
     ) -> Self {
         let store_dir = store.store_dir.clone();
         let local = config.has_local_store.then(|| LocalCaches::open(store));
+        let local = local.map(|local| match (spool, config.import.clone()) {
+            (Some(spool), Some(import)) => local.with_uploads(spool, import),
+            _ => local,
+        });
         Self { local, storage, store_dir }
     }
 }
@@ -125,7 +145,11 @@ impl CacheFactory for Backends {
         }
     }
 
-    fn uploads(&self, _: Option<&str>, expose: &ExposurePolicy) -> Option<Uploads> {
+    fn uploads(&self, name: Option<&str>, expose: &ExposurePolicy) -> Option<Uploads> {
+        // Where the local store is the target, a storage is only read.
+        if let Some(uploads) = self.local.as_ref().and_then(|local| local.uploads(name, expose)) {
+            return Some(uploads);
+        }
         let storage = self.storage.as_ref()?;
         Some(Uploads {
             target: Arc::new(storage.clone()),

@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use rns_cache::{BackendStats, BinaryCache, CacheFactory, ExposurePolicy, IdleWork, IsBusy};
+use rns_cache::{
+    BackendStats, BinaryCache, CacheFactory, ExposurePolicy, IdleWork, IsBusy, Uploads,
+};
 
 use crate::{
-    CompressedCache, Exposures, LocalStore, NarCache, StoreConfig,
+    CompressedCache, Exposures, ImportConfig, Imports, LocalStore, NarCache, Spool, StoreConfig,
+    StoreTarget,
     nar_cache::{Prewarm, prewarm},
 };
 
@@ -14,6 +17,7 @@ pub struct LocalCaches {
     store: Arc<Exposures>,
     compression: Option<Compression>,
     prewarm: Prewarm,
+    imports: Option<Arc<Imports>>,
 }
 
 /// Compressed NARs, and the caches that have them.
@@ -36,7 +40,28 @@ impl LocalCaches {
             nars: NarCache::open(config),
             caches: Arc::default(),
         });
-        Self { store: Arc::new(Exposures::new(LocalStore::open(config))), compression, prewarm }
+        let store = Arc::new(Exposures::new(LocalStore::open(config)));
+        Self { store, compression, prewarm, imports: None }
+    }
+
+    /// The same, which take uploads where the store has a daemon.
+    #[must_use]
+    pub fn with_uploads(mut self, spool: Spool, config: ImportConfig) -> Self {
+        self.imports = Imports::new(self.store.store().clone(), spool, config).map(Arc::new);
+        self
+    }
+}
+
+impl LocalCaches {
+    fn prewarming(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {
+        let compression = self.compression.as_ref().filter(|_| self.prewarm.is_wanted())?;
+        let caches = Arc::clone(&compression.caches);
+        let in_use = move || {
+            let caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
+            caches.iter().filter_map(Weak::upgrade).map(|cache| (*cache).clone()).collect()
+        };
+        let sources = (Arc::clone(&self.store), compression.offer?);
+        Some(Box::pin(prewarm::run(self.prewarm.clone(), sources, Arc::new(in_use), is_busy)))
     }
 }
 
@@ -55,19 +80,30 @@ impl CacheFactory for LocalCaches {
         cache
     }
 
+    fn uploads(&self, name: Option<&str>, expose: &ExposurePolicy) -> Option<Uploads> {
+        let imports = Arc::clone(self.imports.as_ref()?);
+        let all = self.cache(name, &ExposurePolicy::default());
+        let shown = self.cache(name, expose);
+        let target = StoreTarget::new(imports, shown, all, expose.names.clone());
+        let view = Arc::new(target.promising());
+        Some(Uploads { target: Arc::new(target), view, is_whole: false })
+    }
+
     fn stats(&self) -> BackendStats {
         let nar_cache = self.compression.as_ref().map(|compression| compression.nars.stats());
         BackendStats { nar_cache: nar_cache.unwrap_or_default(), ..self.store.store().numbers() }
     }
 
     fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {
-        let compression = self.compression.as_ref().filter(|_| self.prewarm.is_wanted())?;
-        let caches = Arc::clone(&compression.caches);
-        let in_use = move || {
-            let caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
-            caches.iter().filter_map(Weak::upgrade).map(|cache| (*cache).clone()).collect()
-        };
-        let sources = (Arc::clone(&self.store), compression.offer?);
-        Some(Box::pin(prewarm::run(self.prewarm.clone(), sources, Arc::new(in_use), is_busy)))
+        let prewarming = self.prewarming(is_busy);
+        let Some(imports) = self.imports.clone() else { return prewarming };
+        Some(Box::pin(async {
+            let prewarming = async {
+                if let Some(prewarming) = prewarming {
+                    prewarming.await;
+                }
+            };
+            tokio::join!(imports.keep_house(), prewarming);
+        }))
     }
 }

@@ -1,7 +1,8 @@
-//! The backend for this machine's Nix store, read only. No HTTP here.
+//! The backend for this machine's Nix store: read from its files, written to through its daemon. No HTTP here.
 //!
 //! [`LocalStore`] answers for all of the store. Two adapters go around it: [`ExposedCache`], which shows a part of it,
-//! and [`CompressedCache`], whose NARs are compressed once. [`LocalCaches`] puts them together.
+//! and [`CompressedCache`], whose NARs are compressed once. [`LocalCaches`] puts them together. [`StoreTarget`] takes
+//! uploads, whose paths [`gcroots`] keep.
 
 mod config;
 pub mod daemon;
@@ -9,6 +10,8 @@ mod db;
 mod exposure;
 mod factory;
 mod file_io;
+pub mod gcroots;
+mod import;
 mod local_store;
 mod nar;
 mod nar_cache;
@@ -18,6 +21,7 @@ mod store;
 pub use config::{AbsentStore, StoreConfig, Verify};
 pub use exposure::{ExposedCache, Exposures};
 pub use factory::LocalCaches;
+pub use import::{ImportConfig, Imports, Spool, StoreTarget};
 pub use local_store::LocalStore;
 pub use nar::Nar;
 pub use nar_cache::{

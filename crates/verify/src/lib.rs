@@ -9,6 +9,7 @@ mod announced;
 mod content_feed;
 mod content_hash;
 mod decoder;
+mod document;
 mod input;
 mod members;
 mod memory;
@@ -26,10 +27,11 @@ use bytes::Bytes;
 use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
 
 pub use self::{
-    announced::{AnnouncedNar, IncomingNar},
+    announced::{AnnouncedNar, IncomingNar, KnownNar},
     content_feed::ContentFeed,
     content_hash::{ContentHash, hash_contents},
     decoder::{Decoder, is_supported},
+    document::unpack,
     memory::DecoderMemory,
     pipe::{FileFacts, NarCheck, NarFeed},
     rejection::NarRejection,

@@ -48,8 +48,10 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
         })),
     };
     let storage = backends::open_for_uploads(&which, &store.store_dir)?;
-    let backends =
-        Box::new(move || Arc::new(Backends::open(&which, store, storage)) as Arc<dyn CacheFactory>);
+    let spool = backends::open_spool(&which)?;
+    let backends = Box::new(move || {
+        Arc::new(Backends::open(&which, store, storage, spool)) as Arc<dyn CacheFactory>
+    });
     rns_server::run(server, backends, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
 }

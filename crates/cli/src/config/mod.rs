@@ -12,6 +12,7 @@ mod expose;
 mod file;
 pub(crate) mod files;
 mod flags;
+mod import;
 mod index;
 mod kind;
 mod listen;
@@ -112,8 +113,8 @@ pub(crate) fn load(
     let raw = settings.typed(&mut problems);
     let mut diagnostics =
         Diagnostics::new(&settings, environment, passed, &mut problems, &mut warnings);
-    let backends = storage::resolve(&raw, &mut diagnostics);
     let (server, store, log) = resolve::resolve(&raw, &mut diagnostics);
+    let backends = storage::resolve(&raw, &store, &mut diagnostics);
     if let Some(file) = file.as_ref().filter(|_| !settings.has_any_from_file()) {
         warnings.push(format!(
             "{} has no key in it: it changes nothing, and what is not set elsewhere is the default",

@@ -1,5 +1,6 @@
 //! Which backends are served: the local store, a storage, or both.
 
+use rns_nix_store::{ImportConfig, StoreConfig};
 use rns_storage::{
     objects::StorageUrl,
     retention::Retention,
@@ -9,6 +10,7 @@ use url::Url;
 
 use super::{
     diagnostics::Diagnostics,
+    import,
     index::{self, IndexConfig},
     raw::RawConfig,
     retention, upload,
@@ -21,12 +23,16 @@ pub(crate) struct BackendsConfig {
     pub(crate) has_local_store: bool,
     /// The storage beside it, or alone.
     pub(crate) storage: Option<StorageConfig>,
+    /// How uploads go into the local store, where that is their target.
+    pub(crate) import: Option<ImportConfig>,
 }
 
 impl BackendsConfig {
-    /// Where clients push, below the address of the cache, if they can.
+    /// Where clients push, below the address of the cache, if they can: not at the reading address where the local store is
+    /// read, since what it has may be collected tomorrow.
     pub(crate) fn push_path(&self) -> Option<&'static str> {
-        self.storage.as_ref().map(|_| if self.has_local_store { "/push" } else { "" })
+        let is_taken = self.storage.is_some() || self.import.is_some();
+        is_taken.then_some(if self.has_local_store { "/push" } else { "" })
     }
 }
 
@@ -54,8 +60,13 @@ pub(crate) struct StorageConfig {
 }
 
 /// The backends that `[store] enabled` and `[storage]` name.
-pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> BackendsConfig {
+pub(super) fn resolve(
+    raw: &RawConfig,
+    store: &StoreConfig,
+    diagnostics: &mut Diagnostics<'_>,
+) -> BackendsConfig {
     let storage = storage(raw, diagnostics);
+    let import = import::resolve(raw, store, diagnostics);
     if !raw.store.enabled && raw.storage.url.is_empty() {
         diagnostics.problem(
             "store.enabled",
@@ -63,7 +74,7 @@ pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Bac
             "name a storage in storage.url",
         );
     }
-    BackendsConfig { has_local_store: raw.store.enabled, storage }
+    BackendsConfig { has_local_store: raw.store.enabled, storage, import }
 }
 
 fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<StorageConfig> {
@@ -107,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_local_store_is_served_unless_it_is_switched_off() {
-        let usual = BackendsConfig { has_local_store: true, storage: None };
+        let usual = BackendsConfig { has_local_store: true, storage: None, import: None };
         assert_eq!(backends(""), usual);
         let both = backends("[storage]\nurl = \"file:///var/cache/binary\"\n");
         assert!(both.has_local_store && both.storage.is_some());

@@ -24,6 +24,6 @@ mod worker;
 mod tests;
 
 pub use config::DaemonConfig;
-pub use protocol::{Connection, DaemonError, Peer, ProtocolVersion, WireError};
+pub use protocol::{Connection, DaemonError, NewPath, Peer, ProtocolVersion, Source, WireError};
 pub use roots::{HeldRoot, TempRoots};
 pub use unrooted::Unrooted;

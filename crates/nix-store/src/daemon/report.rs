@@ -117,7 +117,10 @@ impl DaemonReport {
                 );
             }
             DaemonError::Unreachable(source) => unreachable(&socket, source, cause),
-            DaemonError::Version { .. } | DaemonError::Wire(_) | DaemonError::Refused(_) => {
+            DaemonError::Version { .. }
+            | DaemonError::Wire(_)
+            | DaemonError::Source(_)
+            | DaemonError::Refused(_) => {
                 tracing::warn!(
                     %socket, %error,
                     "the Nix daemon cannot be used; downloads go on, but a garbage collection may break them",
@@ -163,6 +166,8 @@ pub(super) fn cause(error: &DaemonError) -> Unrooted {
             _ => Unrooted::Failed,
         },
         DaemonError::TurnedAway(_) | DaemonError::Refused(_) => Unrooted::Refused,
-        DaemonError::Version { .. } | DaemonError::Wire(_) => Unrooted::Failed,
+        DaemonError::Version { .. } | DaemonError::Wire(_) | DaemonError::Source(_) => {
+            Unrooted::Failed
+        }
     }
 }

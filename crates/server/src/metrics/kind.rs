@@ -98,6 +98,8 @@ labels! {
         Unsigned = "unsigned",
         /// The token may not push this name.
         NotAllowed = "not_allowed",
+        /// This kind of cache has no place for it.
+        Unsupported = "unsupported",
         /// Something else is stored under this name.
         Conflict = "conflict",
         /// The storage is full.

@@ -19,7 +19,8 @@ pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
         PublishError::TooLarge { .. } => RefusedUpload::Length,
         PublishError::MissingNar { .. } => RefusedUpload::MissingNar,
         PublishError::MissingReferences(_) => RefusedUpload::MissingReferences,
-        PublishError::Unsigned { .. } => RefusedUpload::Unsigned,
+        PublishError::Unsigned { .. } | PublishError::Untrusted { .. } => RefusedUpload::Unsigned,
+        PublishError::Unsupported { .. } => RefusedUpload::Unsupported,
         PublishError::NotAllowed { .. } => RefusedUpload::NotAllowed,
         PublishError::Conflict { .. } | PublishError::Needed(_) => RefusedUpload::Conflict,
         PublishError::Full => RefusedUpload::Full,
@@ -36,7 +37,10 @@ pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
         | PublishError::MissingReferences(_)
         | PublishError::Conflict { .. }
         | PublishError::Needed(_) => StatusCode::CONFLICT,
-        PublishError::Unsigned { .. } | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
+        PublishError::Unsigned { .. }
+        | PublishError::Untrusted { .. }
+        | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
+        PublishError::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
         PublishError::Full => {
             tracing::error!("an upload was refused: the storage is full");
             StatusCode::INSUFFICIENT_STORAGE

@@ -11,6 +11,7 @@ use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarInfo, NarName,
     Realisation, ServePath, StoreDir, StorePath,
 };
+use rns_verify::unpack;
 
 use super::{
     direct, documents,
@@ -111,7 +112,7 @@ impl WritableCache for Storage {
         bytes: Bytes,
         limit: u64,
     ) -> Result<Bytes, PublishError> {
-        documents::decompress(compression, bytes, limit).await
+        unpack(compression, bytes, limit).await
     }
 
     async fn promise_path(&self, hash: &HashPart) -> Result<bool, CacheError> {

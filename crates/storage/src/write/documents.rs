@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, CacheError, DebugInfo, PublishError};
 use rns_formats::{
-    BuildId, BuildTraceEntry, Compression, HashPart, LogName, NarListing, Realisation, Signature,
+    BuildId, BuildTraceEntry, HashPart, LogName, NarListing, Realisation, Signature,
 };
 use rns_verify::narinfo::name_in_url;
 use serde_json::json;
@@ -103,24 +103,6 @@ pub(super) async fn put_build_trace(
     let json = Bytes::from(new.to_json());
     at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
     write(reader.objects(), &key, json).await
-}
-
-/// Decompresses a small object.
-pub(super) async fn decompress(
-    compression: Compression,
-    bytes: Bytes,
-    limit: u64,
-) -> Result<Bytes, PublishError> {
-    let unpacked = spawn_blocking(move || rns_verify::decompress(&bytes, compression, limit));
-    let object = || "the body".to_owned();
-    match unpacked.await {
-        Ok(Ok(Some(unpacked))) => Ok(unpacked),
-        Ok(Ok(None)) => Err(PublishError::TooLarge { object: object(), limit }),
-        Ok(Err(rejection)) => {
-            Err(PublishError::Malformed { object: object(), why: rejection.to_string() })
-        }
-        Err(_) => Err(CacheError::ShuttingDown.into()),
-    }
 }
 
 fn merged(mut stored: Vec<Signature>, new: Vec<Signature>) -> Vec<Signature> {

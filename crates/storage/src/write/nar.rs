@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar};
 use rns_formats::NarName;
-use rns_verify::{AnnouncedNar, IncomingNar};
+use rns_verify::{AnnouncedNar, IncomingNar, KnownNar};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::storage::{Storage, index_unavailable, not_stored};
@@ -25,7 +25,7 @@ pub(super) async fn begin(
     let announced = AnnouncedNar::parse(name, length, storage.limits.max_nar_size)?;
     let key = ObjectKey::nar(name);
     if let Some(known) = stored(storage, &key, length).await? {
-        return Ok(Box::new(KnownUpload { nar: known.verified() }));
+        return Ok(Box::new(KnownNar(known.verified())));
     }
     let permit = Arc::clone(&storage.uploads).acquire_owned().await;
     let permit = permit.map_err(|_| CacheError::ShuttingDown)?;
@@ -54,22 +54,6 @@ pub(super) async fn stored(
     let is_whole = found.is_some_and(|found| found.size == known.file_size);
     let is_same = length.is_none_or(|length| length == known.file_size);
     Ok((is_whole && is_same).then_some(known))
-}
-
-/// A NAR that is there already: its bytes are taken and dropped, since the client sends them all the same.
-struct KnownUpload {
-    nar: VerifiedNar,
-}
-
-#[async_trait]
-impl NarUpload for KnownUpload {
-    async fn write(&mut self, _: Bytes) -> Result<(), PublishError> {
-        Ok(())
-    }
-
-    async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError> {
-        Ok(self.nar)
-    }
 }
 
 /// A NAR that is checked and stored at the same time.

@@ -31,7 +31,7 @@ pub(crate) use self::{
     retention::{RawRetention, RawRootRule},
     signing::{RawCacheSigning, RawPolicy, RawSigning},
     storage::RawStorage,
-    upload::{RawCacheUpload, RawUpload},
+    upload::{RawCacheUpload, RawUpload, RawUploadTarget},
 };
 use super::units::{ByteSize, Span};
 

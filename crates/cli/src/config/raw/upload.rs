@@ -3,13 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::units::ByteSize;
+use crate::config::units::{ByteSize, Span};
 
-/// What clients with the permission `push` may upload to the storage, with `nix copy --to` and any Nix since 2.4. Without a
-/// storage in `storage.url` there are no uploads.
+/// What clients with the permission `push` may upload, with `nix copy --to` and any Nix since 2.4: to the storage, or into
+/// the store of this machine. With neither there are no uploads.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawUpload {
+    /// What uploads go into. `nix-store` needs the Nix daemon, which takes paths with a signature by a key in its
+    /// `trusted-public-keys`, and any path where the user of this server is in its `trusted-users`.
+    pub(crate) target: RawUploadTarget,
     /// Public keys, each `name:base64`, of which one must have signed a path before it is taken. Content-addressed paths
     /// need no signature. Empty: none is required.
     #[schemars(extend("x-reload" = true))]
@@ -31,6 +34,30 @@ pub(crate) struct RawUpload {
     /// Memory for decoders of NARs on their way in, of all together: xz needs 9 MiB by default and 65 MiB at level 9, zstd
     /// its window, usually 2 to 8 MiB and at most 128 MiB. More wait their turn; a single one that needs more gets it.
     pub(crate) decoder_memory: ByteSize,
+    /// How long what was pushed into the store of this machine is kept from being collected, counted from the last time
+    /// that a pusher pushed it or was told that it is there.
+    pub(crate) roots: Span,
+    /// Where the links are that keep it. It must be below Nix's `gcroots`, and the user of this server writes there.
+    /// Default: `/nix/var/nix/gcroots/rust-nix-serve`, below the root of the store.
+    pub(crate) roots_directory: String,
+    /// Where NARs wait for their narinfo, for uploads into the store of this machine: an absolute path. Default: `spool` in
+    /// `$STATE_DIRECTORY`, else in `/var/lib/rust-nix-serve`.
+    pub(crate) spool_directory: String,
+    /// The most that waits there. Clients may send the NARs of everything that they push before the first narinfo; what has
+    /// no room is refused.
+    pub(crate) spool_size: ByteSize,
+    /// How long a NAR waits for its narinfo.
+    pub(crate) spool_age: Span,
+}
+
+/// What uploads go into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawUploadTarget {
+    /// the storage in `storage.url`
+    Storage,
+    /// the store of this machine, through its Nix daemon
+    NixStore,
 }
 
 /// Uploads to this cache; a key that is left out has the value of `[upload]`.
@@ -53,6 +80,12 @@ impl Default for RawUpload {
             direct: false,
             direct_min_size: ByteSize(64 << 20),
             decoder_memory: ByteSize(64 << 20),
+            target: RawUploadTarget::Storage,
+            roots: Span::seconds(30 * 24 * 3600),
+            roots_directory: String::new(),
+            spool_directory: String::new(),
+            spool_size: ByteSize(64 << 30),
+            spool_age: Span::seconds(24 * 3600),
         }
     }
 }

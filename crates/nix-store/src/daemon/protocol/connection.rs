@@ -9,13 +9,17 @@ use super::wire::{Message, WireError, WireReader};
 
 /// The operations that are used, by their number in the protocol.
 #[derive(Clone, Copy, Debug)]
-enum Operation {
+pub(super) enum Operation {
     IsValidPath = 1,
     AddTempRoot = 11,
+    AddSignatures = 37,
+    AddToStoreNar = 39,
+    RegisterDrvOutput = 42,
+    AddBuildLog = 45,
 }
 
 impl Operation {
-    fn request(self) -> Message {
+    pub(super) fn request(self) -> Message {
         Message::default().number(self as u64)
     }
 }
@@ -27,9 +31,9 @@ impl Operation {
 /// calls, because the answer that is still to come would be taken for the next one's.
 #[derive(Debug)]
 pub struct Connection<S> {
-    stream: WireReader<S>,
-    peer: Peer,
-    awaiting_answer: bool,
+    pub(super) stream: WireReader<S>,
+    pub(super) peer: Peer,
+    pub(super) awaiting_answer: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -76,13 +80,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.call(&request, async |answer| answer.boolean().await).await
     }
 
+    /// Adds signatures, each `name:base64`, to a valid store path (written in full).
+    ///
+    /// # Errors
+    /// As [`Self::add_temp_root`].
+    pub async fn add_signatures(
+        &mut self,
+        path: &str,
+        signatures: &[String],
+    ) -> Result<(), DaemonError> {
+        let request = Operation::AddSignatures.request().string(path).strings(signatures);
+        self.call(&request, async |answer| answer.number().await).await?;
+        Ok(())
+    }
+
+    /// Enters what an output of a derivation was built to, as the JSON that Nix 2.4 to 2.34 exchange.
+    ///
+    /// # Errors
+    /// As [`Self::add_temp_root`]: among others, when the daemon has no content-addressed derivations.
+    pub async fn register_realisation(&mut self, json: &str) -> Result<(), DaemonError> {
+        let request = Operation::RegisterDrvOutput.request().string(json);
+        self.call(&request, async |_| Ok(())).await
+    }
+
     /// Waits until the daemon closes the idle connection, or breaks the protocol by speaking unasked.
     pub async fn disturbance(&mut self) -> WireError {
         self.stream.disturbance().await
     }
 
     /// Sends a request, passes over the messages before the answer, and reads the answer.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &mut self,
         request: &Message,
         answer: impl AsyncFnOnce(&mut WireReader<S>) -> Result<T, WireError>,

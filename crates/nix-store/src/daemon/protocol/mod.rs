@@ -9,11 +9,13 @@ mod error;
 mod handshake;
 mod stderr;
 mod text;
+mod upload;
 mod version;
 mod wire;
 
 pub use connection::Connection;
 pub use error::DaemonError;
 pub use handshake::Peer;
+pub use upload::{NewPath, Source};
 pub use version::ProtocolVersion;
 pub use wire::WireError;

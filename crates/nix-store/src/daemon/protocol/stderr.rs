@@ -26,36 +26,47 @@ pub(super) async fn pass_over<R: AsyncRead + Unpin>(
     stream: &mut WireReader<R>,
     protocol: ProtocolVersion,
 ) -> Result<(), DaemonError> {
-    loop {
-        match stream.number().await? {
-            LAST => return Ok(()),
-            ERROR => return Err(DaemonError::Refused(error(stream, protocol).await?)),
-            NEXT | WRITE => stream.skip_string().await?,
-            START_ACTIVITY => {
-                // Number, level, type; text; fields; parent.
-                for _ in 0..3 {
-                    stream.number().await?;
-                }
-                stream.skip_string().await?;
-                skip_fields(stream).await?;
+    while !pass_over_one(stream, protocol).await? {}
+    Ok(())
+}
+
+/// Reads one message. Whether it was the last one.
+///
+/// # Errors
+/// As [`pass_over`].
+pub(super) async fn pass_over_one<R: AsyncRead + Unpin>(
+    stream: &mut WireReader<R>,
+    protocol: ProtocolVersion,
+) -> Result<bool, DaemonError> {
+    match stream.number().await? {
+        LAST => return Ok(true),
+        ERROR => return Err(DaemonError::Refused(error(stream, protocol).await?)),
+        NEXT | WRITE => stream.skip_string().await?,
+        START_ACTIVITY => {
+            // Number, level, type; text; fields; parent.
+            for _ in 0..3 {
                 stream.number().await?;
             }
-            STOP_ACTIVITY => {
-                stream.number().await?;
-            }
-            RESULT => {
-                // Number, type; fields.
-                stream.number().await?;
-                stream.number().await?;
-                skip_fields(stream).await?;
-            }
-            // READ asks for data of an upload. Nothing here uploads.
-            value => {
-                let what = if value == READ { "request for data" } else { "message" };
-                return Err(WireError::Unexpected { what, value }.into());
-            }
+            stream.skip_string().await?;
+            skip_fields(stream).await?;
+            stream.number().await?;
+        }
+        STOP_ACTIVITY => {
+            stream.number().await?;
+        }
+        RESULT => {
+            // Number, type; fields.
+            stream.number().await?;
+            stream.number().await?;
+            skip_fields(stream).await?;
+        }
+        // READ asks for data, as daemons before Nix 2.4 did. To those nothing is uploaded.
+        value => {
+            let what = if value == READ { "request for data" } else { "message" };
+            return Err(WireError::Unexpected { what, value }.into());
         }
     }
+    Ok(false)
 }
 
 async fn skip_fields<R: AsyncRead + Unpin>(stream: &mut WireReader<R>) -> Result<(), WireError> {

@@ -17,6 +17,9 @@ impl ProtocolVersion {
     /// The oldest that is accepted, of Nix 2.0.
     pub const OLDEST: Self = Self { minor: 21 };
 
+    /// The oldest that takes contents as frames, of Nix 2.4: nothing is uploaded to an older one.
+    pub const OLDEST_FOR_UPLOADS: Self = Self { minor: 32 };
+
     /// The second half of the version; the first is always 1.
     pub const fn minor(self) -> u8 {
         self.minor

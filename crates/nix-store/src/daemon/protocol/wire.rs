@@ -6,9 +6,14 @@
 //! The daemon is another program, perhaps a broken one: every length is checked against a limit
 //! before anything is kept, and memory grows only with bytes that really arrived.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+};
 
 /// Longest text that is kept: versions, feature names, the messages of errors.
 pub(super) const MAX_TEXT_BYTES: u64 = 1 << 20;
@@ -81,6 +86,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WireReader<S> {
         stream.write_all(message.as_bytes()).await?;
         stream.flush().await?;
         Ok(())
+    }
+
+    /// Sends from the front of `bytes` until they are sent, or the other side takes no more and says something. Whether
+    /// it does; what it says is read before the rest is sent, since it may wait for that.
+    pub(super) async fn send_unless_interrupted(
+        &mut self,
+        bytes: &mut &[u8],
+    ) -> Result<bool, WireError> {
+        poll_fn(|cx| {
+            loop {
+                if bytes.is_empty() {
+                    return Poll::Ready(Ok(false));
+                }
+                match Pin::new(self.bytes.get_mut()).poll_write(cx, bytes) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(WireError::Closed)),
+                    Poll::Ready(Ok(sent)) => *bytes = bytes.get(sent..).unwrap_or_default(),
+                    // A daemon that refuses says why before it closes.
+                    Poll::Ready(Err(error)) => {
+                        return Poll::Ready(match WireError::from(error) {
+                            WireError::Closed => Ok(true),
+                            other => Err(other),
+                        });
+                    }
+                    Poll::Pending => {
+                        return match Pin::new(&mut self.bytes).poll_fill_buf(cx) {
+                            Poll::Pending => Poll::Pending,
+                            Poll::Ready(Ok([])) => Poll::Ready(Err(WireError::Closed)),
+                            Poll::Ready(Ok(_)) => Poll::Ready(Ok(true)),
+                            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                        };
+                    }
+                }
+            }
+        })
+        .await
     }
 }
 
@@ -193,6 +233,13 @@ impl Message {
         message.bytes.extend_from_slice(string);
         message.bytes.extend((0..padding_of(len)).map(|_| 0));
         message
+    }
+
+    /// Appends a list of strings.
+    #[must_use]
+    pub(super) fn strings<T: AsRef<[u8]>>(self, strings: &[T]) -> Self {
+        let message = self.number(strings.len() as u64);
+        strings.iter().fold(message, |message, string| message.string(string))
     }
 
     /// The bytes as they go over the socket.

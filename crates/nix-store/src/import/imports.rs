@@ -1,0 +1,302 @@
+//! From a narinfo to a valid path with a root.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use rns_cache::{CacheError, PublishError, Published, Pusher, VerifiedNar};
+use rns_formats::{NarInfo, NarName, PathInfo, StorePath};
+use rns_verify::{
+    DecoderMemory,
+    narinfo::{AddressClaim, agree, uploaded_nar},
+};
+use tokio::{
+    sync::{Semaphore, mpsc::channel},
+    task::spawn_blocking,
+};
+
+use super::{
+    ImportConfig, Spool,
+    daemon_link::{DaemonLink, HoldingConnection},
+    kept::KeptPaths,
+    refusal::refused,
+};
+use crate::{
+    LocalStore,
+    daemon::{DaemonError, NewPath},
+    gcroots::GcRoots,
+};
+
+/// NARs that are checked at the same time; others wait for their turn.
+const MAX_UPLOADS: usize = 64;
+
+/// How often it is looked for what has expired.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Everything that uploads into one store share.
+pub struct Imports {
+    pub(super) store: LocalStore,
+    pub(super) config: ImportConfig,
+    pub(super) spool: Spool,
+    pub(super) decoder_memory: Arc<DecoderMemory>,
+    pub(super) uploads: Arc<Semaphore>,
+    pub(super) kept: KeptPaths,
+    daemon: DaemonLink,
+    /// Whether it was said that the daemon takes no signatures.
+    signatures_told: AtomicBool,
+}
+
+impl Imports {
+    /// Uploads into a store through its daemon. `None` when it has none.
+    #[must_use]
+    pub fn new(store: LocalStore, spool: Spool, config: ImportConfig) -> Option<Self> {
+        let parts = &store.questions().parts;
+        let socket = parts.config.daemon_socket.clone()?;
+        let daemon = DaemonLink::new(socket, parts.config.daemon_connections);
+        let (directory, lifetime) = (config.roots_directory.clone(), config.roots_lifetime);
+        let kept = KeptPaths::open(GcRoots::new(directory, store.store_dir().clone()), lifetime);
+        Some(Self {
+            daemon,
+            spool,
+            decoder_memory: DecoderMemory::new(config.decoder_memory),
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            kept,
+            signatures_told: AtomicBool::new(false),
+            store,
+            config,
+        })
+    }
+
+    /// Makes sure that a valid path stays for its whole time from now on. Whether it is valid.
+    pub(super) async fn promise(&self, path: &StorePath) -> Result<bool, CacheError> {
+        let held = self.hold(path).await.map_err(|error| unavailable(path, &error))?;
+        let is_valid = self.store.path_info(path.hash_part()).await?.is_some();
+        if is_valid {
+            self.kept.promise(path).await?;
+        }
+        held.keep();
+        Ok(is_valid)
+    }
+
+    /// Makes a path valid, or adds to what is valid. `is_shown`: whether the pusher sees the path, if it is valid.
+    pub(super) async fn publish(
+        &self,
+        narinfo: &NarInfo,
+        pusher: &Pusher,
+        is_shown: bool,
+    ) -> Result<Published, PublishError> {
+        let path = &narinfo.store_path;
+        let name = uploaded_nar(narinfo)?;
+        let known = self.store.path_info(path.hash_part()).await?;
+        if let Some(known) = known.filter(|_| is_shown) {
+            let held = self.hold(path).await.map_err(|error| refused(path.as_str(), &error))?;
+            return self.add_signatures(held, &known, narinfo, (pusher, is_shown)).await;
+        }
+        // Who does not see a path shows with its NAR that it is known to them.
+        let missing = || PublishError::MissingNar { url: narinfo.url.clone() };
+        let nar = self.spool.get(&name).ok_or_else(missing)?;
+        agree(narinfo, &nar)?;
+        self.check_address(narinfo, &name, &nar).await?;
+
+        let mut held = self.hold(path).await.map_err(|error| refused(path.as_str(), &error))?;
+        self.hold_references(&mut held, narinfo).await?;
+        if let Some(known) = self.store.path_info(path.hash_part()).await? {
+            return self.add_signatures(held, &known, narinfo, (pusher, is_shown)).await;
+        }
+        let contents = self.spool.contents(name, &self.decoder_memory).await?;
+        let Some(mut contents) = contents else { return Err(missing()) };
+        let added = held.daemon().add_to_store(&self.new_path(narinfo), &mut contents).await;
+        match added {
+            Ok(()) => {}
+            Err(error) if is_of_spool(&error) => {
+                tracing::warn!("the spooled {name} cannot be used and is removed: {error}");
+                let spool = self.spool.clone();
+                _ = spawn_blocking(move || spool.remove(&name)).await;
+                return Err(missing());
+            }
+            Err(error) => return Err(refused(path.as_str(), &error)),
+        }
+        self.kept.push(path, pusher).await?;
+        self.spool.imported(&name);
+        held.keep();
+        tracing::info!("{} pushed {path} into the store", pusher.name);
+        Ok(Published::New)
+    }
+
+    /// A valid path stays as it is; what a narinfo adds are signatures.
+    async fn add_signatures(
+        &self,
+        mut held: HoldingConnection<'_>,
+        known: &PathInfo,
+        narinfo: &NarInfo,
+        (pusher, is_shown): (&Pusher, bool),
+    ) -> Result<Published, PublishError> {
+        let path = &known.path;
+        if *path != narinfo.store_path {
+            return Err(PublishError::Conflict { object: path.to_string() });
+        }
+        // It may have been collected before it was held.
+        if self.store.path_info(path.hash_part()).await?.is_none() {
+            return Err(PublishError::MissingNar { url: narinfo.url.clone() });
+        }
+        let is_same = known.nar_hash == narinfo.nar_hash
+            && known.nar_size == narinfo.nar_size
+            && known.references == narinfo.references;
+        if !is_same {
+            // A root would show the path to a pusher who does not know it.
+            if is_shown {
+                self.kept.push(path, pusher).await?;
+            }
+            held.keep();
+            return Ok(Published::Kept);
+        }
+        self.kept.push(path, pusher).await?;
+        let new: Vec<_> = narinfo
+            .signatures
+            .iter()
+            .filter(|signature| !known.signatures.contains(signature))
+            .map(ToString::to_string)
+            .collect();
+        if new.is_empty() {
+            held.keep();
+            return Ok(Published::Unchanged);
+        }
+        let full = self.store.store_dir().print(path);
+        match held.daemon().add_signatures(&full, &new).await {
+            Ok(()) => {
+                held.keep();
+                Ok(Published::SignaturesAdded)
+            }
+            Err(DaemonError::Refused(why)) => {
+                if !self.signatures_told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "the Nix daemon adds no signatures to valid paths: {why}; they are dropped unless the user \
+                         of this server is in its trusted-users (said once)"
+                    );
+                }
+                Ok(Published::Unchanged)
+            }
+            Err(error) => Err(refused(path.as_str(), &error)),
+        }
+    }
+
+    /// Stores the log of a build.
+    pub(super) async fn add_log(
+        &self,
+        derivation: &StorePath,
+        text: Bytes,
+    ) -> Result<(), PublishError> {
+        let refused = |error| refused(&format!("the log of {derivation}"), &error);
+        let mut held = self.hold(derivation).await.map_err(refused)?;
+        let (sender, mut log) = channel(1);
+        _ = sender.send(Ok(text)).await;
+        drop(sender);
+        held.daemon().add_build_log(derivation.as_str(), &mut log).await.map_err(refused)?;
+        held.keep();
+        Ok(())
+    }
+
+    /// Enters a realisation, as its JSON.
+    pub(super) async fn add_realisation(
+        &self,
+        id: &str,
+        out_path: &StorePath,
+        json: &str,
+    ) -> Result<(), PublishError> {
+        let refused = |error| refused(&format!("the realisation {id}"), &error);
+        let mut held = self.hold(out_path).await.map_err(refused)?;
+        held.daemon().register_realisation(json).await.map_err(refused)?;
+        held.keep();
+        Ok(())
+    }
+
+    /// Lets go of what has expired, for as long as it is polled.
+    pub async fn keep_house(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(HOUSEKEEPING_INTERVAL);
+        loop {
+            ticks.tick().await;
+            self.daemon.close_old();
+            let spool = self.spool.clone();
+            match spawn_blocking(move || spool.sweep(SystemTime::now())).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!("removed {count} NARs that no narinfo came for"),
+                Err(_) => return,
+            }
+            self.kept.expire().await;
+        }
+    }
+
+    async fn hold(&self, path: &StorePath) -> Result<HoldingConnection<'_>, DaemonError> {
+        self.daemon.holding(&self.store.store_dir().print(path)).await
+    }
+
+    /// Holds what a path refers to, and looks whether it is there.
+    async fn hold_references(
+        &self,
+        held: &mut HoldingConnection<'_>,
+        narinfo: &NarInfo,
+    ) -> Result<(), PublishError> {
+        let (store_dir, daemon) = (self.store.store_dir(), held.daemon());
+        let mut missing = Vec::new();
+        let others = narinfo.references.iter().filter(|path| **path != narinfo.store_path);
+        for reference in others {
+            let full = store_dir.print(reference);
+            let refused = |error| refused(reference.as_str(), &error);
+            daemon.add_temp_root(&full).await.map_err(refused)?;
+            if !daemon.is_valid_path(&full).await.map_err(refused)? {
+                missing.push(reference.clone());
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { Err(PublishError::MissingReferences(missing)) }
+    }
+
+    /// A false content address would need no signature.
+    async fn check_address(
+        &self,
+        narinfo: &NarInfo,
+        name: &NarName,
+        nar: &VerifiedNar,
+    ) -> Result<(), PublishError> {
+        let Some(claim) = AddressClaim::of(narinfo, self.store.store_dir(), nar)? else {
+            return Ok(());
+        };
+        match self.spool.hash(*name, claim.wanted, &self.decoder_memory).await? {
+            Some(found) => claim.settle(found),
+            None => Err(PublishError::MissingNar { url: narinfo.url.clone() }),
+        }
+    }
+
+    fn new_path(&self, narinfo: &NarInfo) -> NewPath {
+        let print = |path: &StorePath| self.store.store_dir().print(path);
+        NewPath {
+            path: print(&narinfo.store_path),
+            deriver: narinfo.deriver.as_ref().map(print).unwrap_or_default(),
+            nar_hash: narinfo.nar_hash.to_hex(),
+            nar_size: narinfo.nar_size,
+            references: narinfo.references.iter().map(print).collect(),
+            signatures: narinfo.signatures.iter().map(ToString::to_string).collect(),
+            content_address: narinfo.ca.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether a spooled file turned out not to be what was checked when it came, as after a power loss.
+fn is_of_spool(error: &DaemonError) -> bool {
+    match error {
+        DaemonError::Source(_) => true,
+        DaemonError::Refused(why) => why.contains("mismatch importing path"),
+        _ => false,
+    }
+}
+
+fn unavailable(path: &StorePath, error: &DaemonError) -> CacheError {
+    CacheError::Unavailable {
+        what: format!("the Nix daemon does not hold {path}: {error}"),
+        remedy: "start the Nix daemon, or name its socket in store.daemon_socket",
+    }
+}

@@ -1,0 +1,19 @@
+//! Uploads into the store, through the daemon.
+//!
+//! - `config`: how much, where, for how long
+//! - `spool`: NARs that wait for their narinfo
+//! - `daemon_link`: connections to the daemon, on which paths are held and made valid
+//! - `refusal`: what a refusal of the daemon means to a client and to the operator
+//! - `kept`: the roots of pushed paths
+//! - `imports`: from a narinfo to a valid path with a root
+//! - `target`: what pushers see and do
+
+mod config;
+mod daemon_link;
+mod imports;
+mod kept;
+mod refusal;
+mod spool;
+mod target;
+
+pub use self::{config::ImportConfig, imports::Imports, spool::Spool, target::StoreTarget};

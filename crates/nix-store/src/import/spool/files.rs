@@ -1,0 +1,95 @@
+//! The files of a spool: which there are, what they take together, and which may go.
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use rns_cache::VerifiedNar;
+use rns_formats::NarName;
+
+use super::file_name;
+
+#[derive(Debug)]
+pub(super) struct SpoolFiles {
+    pub(super) directory: PathBuf,
+    pub(super) max_bytes: u64,
+    pub(super) max_age: Duration,
+    pub(super) files: Mutex<Files>,
+    /// Held while this server lives.
+    #[expect(dead_code, reason = "it is given back when dropped")]
+    pub(super) lock: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub(super) by_name: HashMap<NarName, Spooled>,
+    /// What finished files take together.
+    pub(super) bytes: u64,
+    /// What files take, or will, that are still coming in.
+    pub(super) reserved: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Spooled {
+    pub(super) nar: VerifiedNar,
+    pub(super) used: SystemTime,
+    pub(super) touched: SystemTime,
+    pub(super) is_imported: bool,
+}
+
+impl SpoolFiles {
+    pub(super) fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn path(&self, name: &NarName, nar: &VerifiedNar) -> PathBuf {
+        self.directory.join(file_name::print(name, nar))
+    }
+
+    pub(super) fn forget(&self, name: &NarName) -> Option<VerifiedNar> {
+        let mut files = self.files();
+        let spooled = files.by_name.remove(name)?;
+        files.bytes -= spooled.nar.file_size;
+        Some(spooled.nar)
+    }
+
+    /// Makes room for so many bytes that come in; whether there is some. What was imported goes, the oldest first. Blocks.
+    pub(super) fn reserve(&self, bytes: u64) -> bool {
+        let mut leaving = Vec::new();
+        {
+            let mut files = self.files();
+            let mut excess =
+                (files.bytes + files.reserved).saturating_add(bytes).saturating_sub(self.max_bytes);
+            if excess > 0 {
+                let entries = files.by_name.iter().filter(|(_, spooled)| spooled.is_imported);
+                let mut imported: Vec<_> = entries
+                    .map(|(name, spooled)| (spooled.used, *name, spooled.nar.file_size))
+                    .collect();
+                imported.sort_unstable_by_key(|(used, ..)| *used);
+                if imported.iter().map(|(.., size)| size).sum::<u64>() < excess {
+                    return false;
+                }
+                for (_, name, size) in imported {
+                    if excess == 0 {
+                        break;
+                    }
+                    excess = excess.saturating_sub(size);
+                    if let Some(spooled) = files.by_name.remove(&name) {
+                        files.bytes -= spooled.nar.file_size;
+                        leaving.push(self.path(&name, &spooled.nar));
+                    }
+                }
+            }
+            files.reserved += bytes;
+        }
+        for path in leaving {
+            _ = fs::remove_file(path);
+        }
+        true
+    }
+}

@@ -1,0 +1,194 @@
+//! NARs that were uploaded and verified, and wait for their narinfo.
+//!
+//! Clients send NARs long before their narinfos, so they must outlive a restart: the files are all there is to know, and
+//! are read at the start. What was imported stays for a little while, since two paths may have the same NAR.
+
+mod contents;
+mod file_name;
+mod files;
+mod incoming;
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::{fd::OwnedFd, unix::fs::DirBuilderExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use rns_cache::{CacheError, PublishError, VerifiedNar};
+use rns_formats::NarName;
+use rustix::fs::{FlockOperation, flock};
+
+pub(super) use self::incoming::{Incoming, NotSpooled};
+use self::{
+    files::{Files, SpoolFiles, Spooled},
+    incoming::INCOMING,
+};
+
+/// How long a NAR stays after its path was imported.
+const IMPORTED_GRACE: Duration = Duration::from_secs(600);
+
+/// The time of the last use is written to the file when it has moved on by this much.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(600);
+
+/// A directory of NARs, of one server. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    shared: Arc<SpoolFiles>,
+}
+
+impl Spool {
+    /// Opens the directory, which is made when it is not there. Files that another server left half-written are removed.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be used, or another server uses it.
+    pub fn open(directory: PathBuf, max_bytes: u64, max_age: Duration) -> io::Result<Self> {
+        // What waits may be for few eyes only.
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        let lock: OwnedFd = File::create(directory.join("lock"))?.into();
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            rustix::io::Errno::WOULDBLOCK => io::Error::other("another server uses it"),
+            other => other.into(),
+        })?;
+        let mut files = Files::default();
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let metadata = entry.metadata()?;
+            match file_name::parse(name) {
+                Some((name, nar)) if metadata.len() == nar.file_size => {
+                    let used = metadata.modified()?;
+                    files.bytes += nar.file_size;
+                    let spooled = Spooled { nar, used, touched: used, is_imported: false };
+                    files.by_name.insert(name, spooled);
+                }
+                // Cut off by a power loss.
+                Some(_) => fs::remove_file(entry.path())?,
+                None if name.starts_with(INCOMING) => fs::remove_file(entry.path())?,
+                None => {}
+            }
+        }
+        let files = Mutex::new(files);
+        Ok(Self { shared: Arc::new(SpoolFiles { directory, max_bytes, max_age, files, lock }) })
+    }
+
+    /// The directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.shared.directory
+    }
+
+    /// The most that waits, in bytes.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.shared.max_bytes
+    }
+
+    /// Begins to take a NAR, of so many bytes where that is known.
+    ///
+    /// # Errors
+    /// When there is no room, or no file can be made.
+    pub(super) async fn begin(&self, length: Option<u64>) -> Result<Incoming, NotSpooled> {
+        Incoming::begin(Arc::clone(&self.shared), length).await
+    }
+
+    /// What a pusher is told of a NAR that was not taken; the operator is told the rest.
+    pub(super) fn refused(&self, error: NotSpooled) -> PublishError {
+        match error {
+            NotSpooled::TooMuch => {
+                tracing::error!(
+                    "an upload was refused: NARs that wait for their narinfos in {} take {} MiB; \
+                     raise upload.spool_size, or wait until abandoned ones go after upload.spool_age",
+                    self.directory().display(),
+                    self.max_bytes() >> 20
+                );
+                PublishError::Full
+            }
+            NotSpooled::Io(error) if error.kind() == io::ErrorKind::StorageFull => {
+                PublishError::Full
+            }
+            NotSpooled::Io(error) => CacheError::io("write", self.directory())(error).into(),
+        }
+    }
+
+    /// What is known of a NAR that waits, and will for its whole time from now on. Blocks for a moment.
+    pub(super) fn renew(&self, name: &NarName) -> Option<VerifiedNar> {
+        let now = SystemTime::now();
+        let (nar, is_due) = {
+            let mut files = self.shared.files();
+            let spooled = files.by_name.get_mut(name)?;
+            spooled.used = now;
+            spooled.is_imported = false;
+            let is_due = now.duration_since(spooled.touched).is_ok_and(|age| age > TOUCH_INTERVAL);
+            if is_due {
+                spooled.touched = now;
+            }
+            (spooled.nar, is_due)
+        };
+        if is_due {
+            let touched =
+                File::open(self.shared.path(name, &nar)).and_then(|file| file.set_modified(now));
+            // It costs only that the file may go too early after a restart.
+            _ = touched;
+        }
+        Some(nar)
+    }
+
+    /// What is known of a NAR that waits.
+    pub(super) fn get(&self, name: &NarName) -> Option<VerifiedNar> {
+        self.shared.files().by_name.get(name).map(|spooled| spooled.nar)
+    }
+
+    /// The file of a NAR. `None` when it is gone. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) fn open_file(&self, name: &NarName) -> io::Result<Option<(File, PathBuf)>> {
+        let Some(nar) = self.get(name) else { return Ok(None) };
+        let path = self.shared.path(name, &nar);
+        match File::open(&path) {
+            Ok(file) => Ok(Some((file, path))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.shared.forget(name);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes that the path of a NAR is valid now.
+    pub(super) fn imported(&self, name: &NarName) {
+        if let Some(spooled) = self.shared.files().by_name.get_mut(name) {
+            spooled.is_imported = true;
+            spooled.used = SystemTime::now();
+        }
+    }
+
+    /// Removes a NAR whose file turned out not to be what it was. Blocks.
+    pub(super) fn remove(&self, name: &NarName) {
+        if let Some(nar) = self.shared.forget(name) {
+            _ = fs::remove_file(self.shared.path(name, &nar));
+        }
+    }
+
+    /// Removes what was imported, and what no narinfo came for in time; how many of the latter. Blocks.
+    pub(super) fn sweep(&self, now: SystemTime) -> usize {
+        let max_age = self.shared.max_age;
+        let going: Vec<_> = {
+            let files = self.shared.files();
+            let waited = |spooled: &Spooled| now.duration_since(spooled.used).unwrap_or_default();
+            let goes = |spooled: &&Spooled| {
+                waited(spooled) > max_age
+                    || (spooled.is_imported && waited(spooled) > IMPORTED_GRACE)
+            };
+            let entries = files.by_name.iter().filter(|(_, spooled)| goes(spooled));
+            entries.map(|(name, spooled)| (*name, spooled.is_imported)).collect()
+        };
+        for (name, _) in &going {
+            self.remove(name);
+        }
+        going.iter().filter(|(_, is_imported)| !is_imported).count()
+    }
+}

@@ -1,0 +1,155 @@
+//! Each kind of object on its way into the store.
+
+use rns_formats::{Compression, Sha256Digest};
+use rns_testing::{FixtureStore, Standard, Tree};
+
+use super::Machine;
+use crate::support::{assert_refusal, eventually, fields, narinfo_of, nixes};
+use crate::uploads::packed;
+
+#[test]
+fn c64_c67_c68_c69_c70_a_path_is_valid_only_with_its_nar_and_references() {
+    for nix in nixes() {
+        let (standard, machine) = (Standard::new(), Machine::new(&nix));
+        let server = machine.server("", "");
+        let (narinfo, _) = packed(
+            standard.store.info(&standard.top),
+            &standard.store.nar(&standard.top),
+            Compression::Zstd,
+        );
+        assert_refusal(&machine.put_narinfo(&server, &narinfo), 409);
+        let narinfo = machine.put_nar(&server, &standard, &standard.top);
+        let refused = machine.put_narinfo(&server, &narinfo);
+        assert_refusal(&refused, 409);
+        assert!(refused.text().contains(standard.dep.as_str()), "{}", refused.text());
+        assert!(!machine.is_valid(&standard.top));
+        machine.push(&server, &standard, &standard.dep);
+
+        let mut other = narinfo.clone();
+        other.nar_hash = Sha256Digest::of(b"another");
+        assert_refusal(&machine.put_narinfo(&server, &other), 400);
+        let mut false_address = narinfo.clone();
+        false_address.ca = standard.store.info(&standard.dep).ca;
+        assert_refusal(&machine.put_narinfo(&server, &false_address), 400);
+        assert!(!machine.is_valid(&standard.top));
+
+        assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 201);
+        assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 200);
+        machine.put_nar(&server, &standard, &standard.top);
+        let junk = format!("/push/nar/{}.nar", Sha256Digest::of(b"junk").to_nix32());
+        assert_refusal(&machine.put(&server, &junk, "junk"), 400);
+        assert_eq!(machine.spooled(), 2, "what was refused leaves nothing");
+    }
+}
+
+#[test]
+fn c71_c72_the_first_nar_stays_and_signatures_are_added() {
+    for nix in nixes() {
+        let (standard, machine) = (Standard::new(), Machine::new(&nix));
+        let server = machine.server("", "");
+        let mut narinfo = machine.push(&server, &standard, &standard.executable);
+        narinfo.signatures.push(format!("pq-1:{}", "A".repeat(4412)).parse().unwrap());
+        assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 200);
+        eventually(|| {
+            let shown = server.get(&narinfo_of(&standard.executable));
+            fields(&shown, "Sig").iter().any(|signature| signature.starts_with("pq-1:"))
+        });
+        let mut other = FixtureStore::new();
+        let another = other.add("x", Tree::file("another build"));
+        let (mut built, file) =
+            packed(other.info(&another), &other.nar(&another), Compression::Zstd);
+        built.store_path = standard.executable.clone();
+        assert_eq!(machine.put(&server, &format!("/push/{}", built.url), file).status(), 201);
+        assert_eq!(machine.put_narinfo(&server, &built).status(), 200);
+        let real = machine.client.real_path(standard.executable.as_str());
+        assert!(machine.client.dump(&real) == standard.store.nar(&standard.executable));
+    }
+}
+
+#[test]
+fn two_paths_with_the_same_nar_need_it_once() {
+    for nix in nixes() {
+        let machine = Machine::new(&nix);
+        let server = machine.server("", "");
+        let mut twins = FixtureStore::new();
+        let paths = ["one", "two"].map(|name| twins.add(name, Tree::file("the same")));
+        let [one, two] =
+            paths.map(|path| packed(twins.info(&path), &twins.nar(&path), Compression::Zstd));
+        assert_eq!(machine.put(&server, &format!("/push/{}", one.0.url), one.1).status(), 201);
+        for narinfo in [one.0, two.0] {
+            assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 201);
+        }
+    }
+}
+
+#[test]
+fn listings_and_logs_come_back_from_the_store() {
+    for nix in nixes() {
+        let (standard, machine) = (Standard::new(), Machine::new(&nix));
+        let server = machine.server("", "");
+        machine.push(&server, &standard, &standard.dep);
+        let listing = format!("/{}.ls", standard.dep.hash_part());
+        let shown = server.get(&listing);
+        assert_eq!(shown.status(), 200);
+        let put = machine.put(&server, &format!("/push{listing}"), shown.body.clone());
+        assert_eq!(put.status(), 201);
+        assert_refusal(&machine.put(&server, &format!("/push{listing}"), "{}"), 400);
+        let log = "/log/zzmk3pgy2f5cp3gpgfzr3vq8fv2kw9fm-self-1.0.drv";
+        assert_eq!(machine.put(&server, &format!("/push{log}"), "built\n").status(), 201);
+        assert_eq!(server.get(log).text(), "built\n");
+    }
+}
+
+#[test]
+fn a_path_that_is_hidden_is_not_shown_for_another_nar() {
+    for nix in nixes() {
+        let machine = Machine::new(&nix);
+        let file = machine.client.scratch().join("secret");
+        std::fs::write(&file, "a secret\n").unwrap();
+        let added = machine.client.run("nix-store", ["--add", file.to_str().unwrap()]).success();
+        let added = added.text().trim().rsplit('/').next().unwrap().to_owned();
+        let secret = rns_formats::StorePath::parse(&added).unwrap();
+        let server = machine.server("", "[expose]\nroots = []\n");
+        let shown = || server.get(&format!("/push{}", narinfo_of(&secret))).status();
+        assert_eq!(shown(), 404);
+        // To guess its name is not enough.
+        let mut forged = FixtureStore::new();
+        let other = forged.add("x", Tree::file("a guess\n"));
+        let (mut narinfo, body) =
+            packed(forged.info(&other), &forged.nar(&other), Compression::None);
+        narinfo.store_path = secret.clone();
+        assert_eq!(machine.put(&server, &format!("/push/{}", narinfo.url), body).status(), 201);
+        assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 200);
+        assert_eq!(shown(), 404);
+        // Who has it may push it, and then pushers see it; readers do as the policy says.
+        let mut own = FixtureStore::new();
+        let mine = own.add("secret", Tree::file("a secret\n"));
+        let (mut narinfo, body) = packed(own.info(&mine), &own.nar(&mine), Compression::None);
+        narinfo.store_path = secret.clone();
+        assert_eq!(machine.put(&server, &format!("/push/{}", narinfo.url), body).status(), 201);
+        assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 200);
+        assert_eq!(shown(), 200);
+        assert_eq!(server.get(&narinfo_of(&secret)).status(), 404);
+    }
+}
+
+#[test]
+fn a_policy_can_show_what_was_pushed_and_nothing_else() {
+    for nix in nixes() {
+        let (standard, machine) = (Standard::new(), Machine::new(&nix));
+        let file = machine.client.scratch().join("own");
+        std::fs::write(&file, "of this machine\n").unwrap();
+        let added = machine.client.run("nix-store", ["--add", file.to_str().unwrap()]).success();
+        let added = added.text().trim().rsplit('/').next().unwrap().to_owned();
+        let own = rns_formats::StorePath::parse(&added).unwrap();
+        let pushed = machine.root_directory().join("pushed");
+        let server = machine.server("", &format!("[expose]\nroots = [{pushed:?}]\n"));
+        machine.push(&server, &standard, &standard.dep);
+        machine.push(&server, &standard, &standard.top);
+        for path in [&standard.dep, &standard.top] {
+            eventually(|| server.get(&narinfo_of(path)).status() == 200);
+        }
+        assert_eq!(server.get(&narinfo_of(&own)).status(), 404);
+        assert_eq!(server.get(&format!("/push{}", narinfo_of(&own))).status(), 404);
+    }
+}
