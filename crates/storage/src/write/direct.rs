@@ -126,6 +126,8 @@ const fn is_fault_of_the_file(error: &PublishError) -> bool {
         PublishError::MissingNar { .. }
         | PublishError::MissingReferences(_)
         | PublishError::Unsigned { .. }
+        | PublishError::Untrusted { .. }
+        | PublishError::Unsupported { .. }
         | PublishError::NotAllowed { .. }
         | PublishError::Conflict { .. }
         | PublishError::Needed(_)
