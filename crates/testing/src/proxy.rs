@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -33,6 +33,8 @@ struct Shared {
     /// How many answers with a NAR are still to be cut, and after how many bytes.
     cuts_left: AtomicUsize,
     cut_after: u64,
+    /// The state of the numbers by which connections are severed; 0: none is.
+    severing: AtomicU64,
 }
 
 impl Proxy {
@@ -46,6 +48,17 @@ impl Proxy {
     /// to a request for a NAR.
     #[must_use]
     pub fn cutting(upstream: SocketAddr, cuts: usize, cut_after: u64) -> Self {
+        Self::with(upstream, cuts, cut_after, 0)
+    }
+
+    /// A proxy that ends two of three connections after some number of bytes in both directions together, from one to
+    /// eight million. The same seed, which is not 0, gives the same numbers.
+    #[must_use]
+    pub fn severing(upstream: SocketAddr, seed: u64) -> Self {
+        Self::with(upstream, 0, 0, seed)
+    }
+
+    fn with(upstream: SocketAddr, cuts: usize, cut_after: u64, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -53,6 +66,7 @@ impl Proxy {
             requests: Mutex::new(Vec::new()),
             cuts_left: AtomicUsize::new(cuts),
             cut_after,
+            severing: AtomicU64::new(seed),
         });
         let for_listener = Arc::clone(&shared);
         thread::spawn(move || {
@@ -62,7 +76,10 @@ impl Proxy {
                     return;
                 }
                 let shared = Arc::clone(&for_listener);
-                thread::spawn(move || shared.pass(client));
+                thread::spawn(move || match shared.severing.load(Ordering::SeqCst) {
+                    0 => shared.pass(client),
+                    _ => shared.pass_some(&client),
+                });
             }
         });
         Self { address, shared }
@@ -138,6 +155,51 @@ impl Shared {
         _ = to_server.shutdown(Shutdown::Write);
         _ = copier.join();
     }
+}
+
+impl Shared {
+    /// Passes bytes in both directions until the connection is severed, or ends.
+    fn pass_some(&self, client: &TcpStream) {
+        let Ok(server) = TcpStream::connect(self.upstream) else { return };
+        let left = Arc::new(AtomicI64::new(self.next_life()));
+        let copy = |from: &TcpStream, to: &TcpStream| {
+            let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+            let left = Arc::clone(&left);
+            thread::spawn(move || copy_while_any_is_left(from, to, &left))
+        };
+        let (one, other) = (copy(client, &server), copy(&server, client));
+        _ = (one.join(), other.join());
+    }
+
+    /// How many bytes the next connection passes: as often few as many.
+    fn next_life(&self) -> i64 {
+        let step = |mut state: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^ state << 17
+        };
+        let update = |state| Some(step(state));
+        let before = self.severing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
+        let number = step(before.unwrap());
+        let scale = (number >> 32) % 24;
+        if number % 3 == 0 {
+            return i64::MAX;
+        }
+        ((number >> 8) % (1 << scale)).cast_signed() + 1
+    }
+}
+
+fn copy_while_any_is_left(mut from: TcpStream, mut to: TcpStream, left: &AtomicI64) {
+    let mut buffer = vec![0; 1 << 14];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        let before = left.fetch_sub(read as i64, Ordering::SeqCst);
+        let passed = usize::try_from(before).unwrap_or(0).min(read);
+        if to.write_all(&buffer[..passed]).is_err() || passed < read {
+            break;
+        }
+    }
+    _ = from.shutdown(Shutdown::Both);
+    _ = to.shutdown(Shutdown::Both);
 }
 
 fn take_one(counter: &AtomicUsize) -> bool {

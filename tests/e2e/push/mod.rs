@@ -1,5 +1,6 @@
 //! `rust-nix-serve push`: into this server, web servers, directories and buckets, judged by real Nix.
 
+mod faults;
 mod question;
 mod queue;
 mod refusals;

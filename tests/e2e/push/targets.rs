@@ -23,6 +23,11 @@ pub(super) struct Dav {
 impl Dav {
     /// `more` goes into the location.
     pub(super) fn start(more: &str) -> Self {
+        Self::start_with("", more)
+    }
+
+    /// `general` goes in front of the server.
+    pub(super) fn start_with(general: &str, more: &str) -> Self {
         let scratch = Scratch::new();
         fs::create_dir(scratch.join("cache")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -32,6 +37,7 @@ impl Dav {
              http {{
                  access_log off;
                  {temporary}
+                 {general}
                  server {{
                      listen 127.0.0.1:{port};
                      location / {{
