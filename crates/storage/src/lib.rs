@@ -2,11 +2,12 @@
 //!
 //! [`objects`] is the directory or bucket, [`read`] answers questions from it,
 //! [`index`] knows which paths are there and refer to which, [`verify`] checks stored NARs,
-//! [`write`](mod@write) takes uploads,
+//! [`write`](mod@write) takes uploads, [`collect`](mod@collect) removes what is not kept,
 //! [`retention`] says what is kept, [`maintenance`] is for operators.
 
 #![forbid(unsafe_code)]
 
+pub mod collect;
 pub mod index;
 pub mod maintenance;
 pub mod objects;

@@ -13,7 +13,7 @@ use rns_cache::Pusher;
 use rns_formats::{HashPart, StorePath};
 
 use super::{
-    IndexError, IndexLock,
+    IndexError, IndexLock, PathState,
     types::{Deletion, seconds},
 };
 use crate::objects::ObjectKey;
@@ -136,6 +136,61 @@ pub struct PathRow {
     pub used: i64,
 }
 
+impl PathRow {
+    /// Its state.
+    #[must_use]
+    pub const fn path_state(&self) -> PathState {
+        PathState::of_number(self.state)
+    }
+}
+
+/// What is known of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathRecord {
+    /// The path.
+    pub path: StorePath,
+    /// Its state.
+    pub state: PathState,
+    /// When it was published.
+    pub published: SystemTime,
+    /// When it was last told to a pusher to be there.
+    pub touched: SystemTime,
+    /// When it was last read; `None` without a read on record.
+    pub used: Option<SystemTime>,
+    /// Length of its NAR in bytes.
+    pub nar_size: u64,
+    /// Length of its NAR as it is stored, in bytes.
+    pub file_size: u64,
+}
+
+/// A path that is here, as a cause that another one stays. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// Its row.
+    pub id: i64,
+    /// When it was told to a pusher.
+    pub touched: i64,
+    /// When it was read.
+    pub used: i64,
+    /// Whether it is just being published.
+    pub is_publishing: bool,
+    /// A root that names it.
+    pub root: Option<String>,
+}
+
+/// A collection that came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectionRecord {
+    /// When it began.
+    pub begun: SystemTime,
+    /// When it ended.
+    pub ended: SystemTime,
+    /// Paths that it removed.
+    pub paths: u64,
+    /// Bytes of NARs that it removed.
+    pub bytes: u64,
+}
+
 /// A NAR, as a collector sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NarRow {
@@ -234,6 +289,25 @@ pub trait Collection: Send + Sync {
     /// When the database cannot be asked.
     async fn deletions(&self, hash: &HashPart) -> Result<Vec<Deletion>, IndexError>;
 
+    /// The path with this hash part, and itself as a cause that others stay. `None`: it is not here.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn path_record(
+        &self,
+        hash: &HashPart,
+    ) -> Result<Option<(PathRecord, Referrer)>, IndexError>;
+
+    /// Paths that are here and refer to these rows, each with the row that it refers to, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn referrers_of(
+        &self,
+        ids: &[i64],
+        limit: usize,
+    ) -> Result<Vec<(i64, Referrer)>, IndexError>;
+
     /// Roots that name a path and have not expired.
     ///
     /// # Errors
@@ -245,6 +319,40 @@ pub trait Collection: Send + Sync {
     /// # Errors
     /// When the database cannot be asked.
     async fn referrers(&self, hash: &HashPart, limit: usize) -> Result<Vec<StorePath>, IndexError>;
+
+    /// Claims a path whose publication was begun and not touched since this time. `None`: it goes on, or has ended.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn claim_stale(
+        &self,
+        hash: &HashPart,
+        untouched_since: SystemTime,
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, IndexError>;
+
+    /// Whether a row is held by this claim.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError>;
+
+    /// Notes a collection that has just come to its end.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn note_collection(
+        &self,
+        begun: SystemTime,
+        paths: u64,
+        bytes: u64,
+    ) -> Result<(), IndexError>;
+
+    /// The last collection that came to its end, by any server or command.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn last_collection(&self) -> Result<Option<CollectionRecord>, IndexError>;
 
     /// Claims a NAR whatever its age, unless a path has it.
     ///

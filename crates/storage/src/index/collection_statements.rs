@@ -82,6 +82,26 @@ pub(super) const CLAIM_ENDED: &str = concat!(
     " returning id, hash, file_size"
 );
 
+/// A publication that was cut off: no narinfo of it is visible, and nothing refers to it.
+pub(super) const CLAIM_STALE: &str = "\
+    update paths set state = 4, claim = ?2, lease = {now} + ?3 \
+    where hash = ?1 and state = 1 and touched <= ?4 returning id, hash, file_size";
+
+pub(super) const HOLDS_PATH: &str =
+    "select 1 from paths where id = ?1 and state = 4 and claim = ?2";
+
+pub(super) const HOLDS_NAR: &str = "select 1 from nars where id = ?1 and state = 2 and claim = ?2";
+
+pub(super) const NOTE_COLLECTION: &str =
+    "insert into collections (begun, ended, paths, bytes) values (?1, ?2, ?3, ?4)";
+
+/// A month of collections, one each hour.
+pub(super) const FORGET_COLLECTIONS: &str =
+    "delete from collections where id <= (select max(id) from collections) - 1000";
+
+pub(super) const LAST_COLLECTION: &str =
+    "select begun, ended, paths, bytes from collections order by id desc limit 1";
+
 pub(super) const NOTE_DELETION: &str = "\
     insert into deletions (hash, path, who, address, at) \
     select hash, path, ?2, ?3, ?4 from paths where hash = ?1";
@@ -98,6 +118,29 @@ pub(super) const SNAPSHOT_ROOTED: &str = "\
     select r.root, r.path from root_paths r join roots o on o.id = r.root \
     where (r.root, r.path) > (?1, ?2) and (o.expires is null or o.expires > {now}) \
     order by r.root, r.path limit ?3";
+
+/// A root that names the path `q`.
+macro_rules! a_root {
+    () => {
+        concat!(
+            "(select o.name from root_paths r join roots o on o.id = r.root ",
+            "where r.path = q.id and (o.expires is null or o.expires > {now}) limit 1)"
+        )
+    };
+}
+
+pub(super) const PATH_RECORD: &str = concat!(
+    "select q.id, q.touched, q.used, q.state, ",
+    a_root!(),
+    ", q.path, q.published, q.nar_size, q.file_size from paths q where q.hash = ?1 and q.state <> 0"
+);
+
+pub(super) const REFERRERS_OF: &str = concat!(
+    "select q.id, q.touched, q.used, q.state, ",
+    a_root!(),
+    ", e.reference from refs e join paths q on q.id = e.referrer ",
+    "where e.reference {these} and q.state in (1, 2, 3) limit ?2"
+);
 
 pub(super) const REFERRERS: &str = "\
     select q.path from paths p join refs e on e.reference = p.id join paths q on q.id = e.referrer \

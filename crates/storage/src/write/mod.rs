@@ -24,7 +24,11 @@ pub use self::{
 };
 pub(crate) use self::{
     publish::imported,
-    root_objects::{StoredRoot, read_root, write_root},
-    roots::MAX_NEEDED,
+pub(crate) use self::{
+    publish::imported,
+    remove::{RemovalError, remove_nar, remove_path},
+    roots::import_roots,
+    storage::STAGING_GRACE,
+};
     storage::STAGING_GRACE,
 };

@@ -123,7 +123,7 @@ impl Storage {
     }
 
     /// Held while a NAR becomes visible and is indexed, or is removed from both.
-    pub(super) async fn lock_nar(&self, key: &ObjectKey) -> Result<IndexLock, CacheError> {
+    pub(crate) async fn lock_nar(&self, key: &ObjectKey) -> Result<IndexLock, CacheError> {
         self.index.lock(Exclusive::Nar(key)).await.map_err(index_unavailable)
     }
 

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod collect;
 mod collection;
 mod conformance;
 mod index;
 mod index_roots;
 mod maintenance;
 mod roots;
+mod plan;
 mod support;
 mod uploads;

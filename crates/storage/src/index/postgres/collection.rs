@@ -8,7 +8,7 @@ use tokio_postgres::{Error, Row, types::ToSql};
 use super::locks::STATE_LOCK;
 use crate::{
     index::{
-        Claimed, Deletion, NarRow, Order, PathRow, Rows, Taken, Unused,
+        Claimed, CollectionRecord, Deletion, NarRow, Order, PathRecord, PathRow, PathState, Referrer, Rows, Taken, Unused,
         collection::CLAIM_LEASE,
         collection_statements as statements,
         types::{now, time},
@@ -162,6 +162,95 @@ pub(super) async fn claim_nar(
     own_states(client).await?;
     let rows = query(client, statements::CLAIM_NAR, &[&key.as_str(), &claim, &lease()]).await?;
     taken(client, &rows, key.as_str(), NAR_STATE).await
+}
+
+fn referrer(row: &Row) -> Referrer {
+    Referrer {
+        id: row.get(0),
+        touched: row.get(1),
+        used: row.get(2),
+        is_publishing: PathState::of_number(row.get(3)) == PathState::Publishing,
+        root: row.get(4),
+    }
+}
+
+pub(super) async fn path_record(
+    client: &impl GenericClient,
+    hash: &HashPart,
+) -> Result<Option<(PathRecord, Referrer)>, Error> {
+    let found = query(client, statements::PATH_RECORD, &[&hash.to_string()]).await?;
+    let record = |row: &Row| {
+        let used: i64 = row.get(2);
+        let record = PathRecord {
+            path: StorePath::parse(row.get(5)).ok()?,
+            state: PathState::of_number(row.get(3)),
+            published: time(row.get(6)),
+            touched: time(row.get(1)),
+            used: (used > 0).then(|| time(used)),
+            nar_size: row.get::<_, i64>(7).unsigned_abs(),
+            file_size: row.get::<_, i64>(8).unsigned_abs(),
+        };
+        Some((record, referrer(row)))
+    };
+    Ok(found.first().and_then(record))
+}
+
+pub(super) async fn referrers_of(
+    client: &impl GenericClient,
+    ids: &[i64],
+    limit: usize,
+) -> Result<Vec<(i64, Referrer)>, Error> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = query(client, statements::REFERRERS_OF, &[&ids, &limit]).await?;
+    Ok(found.iter().map(|row| (row.get(5), referrer(row))).collect())
+}
+
+pub(super) async fn claim_stale(
+    client: &impl GenericClient,
+    hash: &HashPart,
+    before: i64,
+    claim: i64,
+) -> Result<Option<Claimed>, Error> {
+    own_states(client).await?;
+    let hash = hash.to_string();
+    let parameters: [&(dyn ToSql + Sync); 4] = [&hash, &claim, &lease(), &before];
+    let taken = query(client, statements::CLAIM_STALE, &parameters).await?;
+    Ok(taken.first().map(claimed))
+}
+
+pub(super) async fn holds(
+    client: &impl GenericClient,
+    rows: Rows,
+    id: i64,
+    claim: i64,
+) -> Result<bool, Error> {
+    let statement = match rows {
+        Rows::Paths => statements::HOLDS_PATH,
+        Rows::Nars => statements::HOLDS_NAR,
+    };
+    Ok(!query(client, statement, &[&id, &claim]).await?.is_empty())
+}
+
+pub(super) async fn note_collection(
+    client: &impl GenericClient,
+    begun: i64,
+    paths: i64,
+    bytes: i64,
+) -> Result<(), Error> {
+    execute(client, statements::NOTE_COLLECTION, &[&begun, &now(), &paths, &bytes]).await?;
+    execute(client, statements::FORGET_COLLECTIONS, &[]).await.map(|_| ())
+}
+
+pub(super) async fn last_collection(
+    client: &impl GenericClient,
+) -> Result<Option<CollectionRecord>, Error> {
+    let last = query(client, statements::LAST_COLLECTION, &[]).await?;
+    Ok(last.first().map(|row| CollectionRecord {
+        begun: time(row.get(0)),
+        ended: time(row.get(1)),
+        paths: row.get::<_, i64>(2).unsigned_abs(),
+        bytes: row.get::<_, i64>(3).unsigned_abs(),
+    }))
 }
 
 pub(super) async fn referrers(

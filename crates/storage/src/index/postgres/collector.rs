@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     index::{
-        Claim, Claimed, Collection, Deletion, IndexError, IndexLock, Order, Rows, Snapshot, Taken,
-        Unused, types::seconds,
+        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order, PathRecord, Referrer, Rows,
+        Snapshot, Taken, Unused,
+        types::{seconds, size},
     },
     objects::ObjectKey,
 };
@@ -68,9 +69,53 @@ impl Collection for PostgresIndex {
         ask!(self, client => collection::deletions(&client, hash))
     }
 
+    async fn path_record(
+        &self,
+        hash: &HashPart,
+    ) -> Result<Option<(PathRecord, Referrer)>, IndexError> {
+        ask!(self, client => collection::path_record(&client, hash))
+    }
+
+    async fn referrers_of(
+        &self,
+        ids: &[i64],
+        limit: usize,
+    ) -> Result<Vec<(i64, Referrer)>, IndexError> {
+        ask!(self, client => collection::referrers_of(&client, ids, limit))
+    }
+
     async fn roots_naming(&self, hash: &HashPart, limit: usize) -> Result<Vec<String>, IndexError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         ask!(self, client => collection::roots_naming(&client, hash, limit))
+    }
+
+    async fn claim_stale(
+        &self,
+        hash: &HashPart,
+        untouched_since: SystemTime,
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, IndexError> {
+        let (before, claim) = (seconds(untouched_since), claim.number());
+        transact!(self, transaction => collection::claim_stale(&transaction, hash, before, claim))
+    }
+
+    async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError> {
+        ask!(self, client => collection::holds(&client, rows, id, claim.number()))
+    }
+
+    async fn note_collection(
+        &self,
+        begun: SystemTime,
+        paths: u64,
+        bytes: u64,
+    ) -> Result<(), IndexError> {
+        let (begun, paths, bytes) = (seconds(begun), size(paths), size(bytes));
+        transact!(self, transaction =>
+            collection::note_collection(&transaction, begun, paths, bytes))
+    }
+
+    async fn last_collection(&self) -> Result<Option<CollectionRecord>, IndexError> {
+        ask!(self, client => collection::last_collection(&client))
     }
 
     async fn referrers(&self, hash: &HashPart, limit: usize) -> Result<Vec<StorePath>, IndexError> {

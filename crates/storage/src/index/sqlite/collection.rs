@@ -1,11 +1,12 @@
 //! The statements of collection.
 
 use rns_cache::Pusher;
+use rns_formats::StorePath;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::{
     index::{
-        Claimed, Deletion, NarRow, Order, PathRow, Rows, Taken, Unused,
+        Claimed, CollectionRecord, Deletion, NarRow, Order, PathRecord, PathRow, PathState, Referrer, Rows, Taken, Unused,
         collection::CLAIM_LEASE,
         collection_statements as statements,
         types::{now, time},
@@ -163,6 +164,106 @@ pub(super) fn rooted(
     let mut statement = connection.prepare_cached(&sql(statements::SNAPSHOT_ROOTED))?;
     let found = statement.query_map([root, path, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
     found.collect()
+}
+
+fn referrer(row: &Row<'_>) -> rusqlite::Result<Referrer> {
+    Ok(Referrer {
+        id: row.get(0)?,
+        touched: row.get(1)?,
+        used: row.get(2)?,
+        is_publishing: PathState::of_number(row.get(3)?) == PathState::Publishing,
+        root: row.get(4)?,
+    })
+}
+
+pub(super) fn path_record(
+    connection: &Connection,
+    hash: &str,
+) -> rusqlite::Result<Option<(PathRecord, Referrer)>> {
+    let mut statement = connection.prepare_cached(&sql(statements::PATH_RECORD))?;
+    let found = statement.query_row([hash], |row| {
+        let path: String = row.get(5)?;
+        let used: i64 = row.get(2)?;
+        let Ok(path) = StorePath::parse(&path) else { return Ok(None) };
+        let record = PathRecord {
+            path,
+            state: PathState::of_number(row.get(3)?),
+            published: time(row.get(6)?),
+            touched: time(row.get(1)?),
+            used: (used > 0).then(|| time(used)),
+            nar_size: row.get::<_, i64>(7)?.unsigned_abs(),
+            file_size: row.get::<_, i64>(8)?.unsigned_abs(),
+        };
+        Ok(Some((record, referrer(row)?)))
+    });
+    Ok(found.optional()?.flatten())
+}
+
+pub(super) fn referrers_of(
+    connection: &Connection,
+    ids: &[i64],
+    limit: usize,
+) -> rusqlite::Result<Vec<(i64, Referrer)>> {
+    let mut statement = connection.prepare_cached(&sql(statements::REFERRERS_OF))?;
+    let mut found = Vec::new();
+    for id in ids {
+        let room = i64::try_from(limit.saturating_sub(found.len())).unwrap_or(i64::MAX);
+        let rows = statement.query_map([*id, room], |row| Ok((row.get(5)?, referrer(row)?)))?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn claim_stale(
+    connection: &Connection,
+    hash: &str,
+    before: i64,
+    claim: i64,
+) -> rusqlite::Result<Option<Claimed>> {
+    let mut statement = connection.prepare_cached(&sql(statements::CLAIM_STALE))?;
+    statement.query_row(params![hash, claim, lease(), before], claimed).optional()
+}
+
+pub(super) fn holds(
+    connection: &Connection,
+    rows: Rows,
+    id: i64,
+    claim: i64,
+) -> rusqlite::Result<bool> {
+    let statement = match rows {
+        Rows::Paths => statements::HOLDS_PATH,
+        Rows::Nars => statements::HOLDS_NAR,
+    };
+    connection.prepare_cached(statement)?.exists([id, claim])
+}
+
+pub(super) fn note_collection(
+    connection: &Connection,
+    begun: i64,
+    paths: i64,
+    bytes: i64,
+) -> rusqlite::Result<()> {
+    let mut note = connection.prepare_cached(statements::NOTE_COLLECTION)?;
+    note.execute([begun, now(), paths, bytes])?;
+    connection.prepare_cached(statements::FORGET_COLLECTIONS)?.execute([])?;
+    Ok(())
+}
+
+pub(super) fn last_collection(
+    connection: &Connection,
+) -> rusqlite::Result<Option<CollectionRecord>> {
+    let mut statement = connection.prepare_cached(statements::LAST_COLLECTION)?;
+    let last = statement.query_row([], |row| {
+        Ok(CollectionRecord {
+            begun: time(row.get(0)?),
+            ended: time(row.get(1)?),
+            paths: row.get::<_, i64>(2)?.unsigned_abs(),
+            bytes: row.get::<_, i64>(3)?.unsigned_abs(),
+        })
+    });
+    last.optional()
 }
 
 pub(super) fn referrers(

@@ -9,8 +9,9 @@ use tokio::task::spawn_blocking;
 use super::{BUSY_TIMEOUT, SqliteIndex, collection, locks, schema, snapshot::SqliteSnapshot};
 use crate::{
     index::{
-        Claim, Claimed, Collection, Deletion, IndexError, IndexLock, Order, Rows, Snapshot, Taken,
-        Unused, types::seconds,
+        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order, PathRecord, Referrer, Rows,
+        Snapshot, Taken, Unused,
+        types::{seconds, size},
     },
     objects::ObjectKey,
 };
@@ -79,9 +80,59 @@ impl Collection for SqliteIndex {
         self.run(move |connection| collection::deletions(connection, &hash)).await
     }
 
+    async fn path_record(
+        &self,
+        hash: &HashPart,
+    ) -> Result<Option<(PathRecord, Referrer)>, IndexError> {
+        let hash = hash.to_string();
+        self.run(move |connection| collection::path_record(connection, &hash)).await
+    }
+
+    async fn referrers_of(
+        &self,
+        ids: &[i64],
+        limit: usize,
+    ) -> Result<Vec<(i64, Referrer)>, IndexError> {
+        let ids = ids.to_vec();
+        self.run(move |connection| collection::referrers_of(connection, &ids, limit)).await
+    }
+
     async fn roots_naming(&self, hash: &HashPart, limit: usize) -> Result<Vec<String>, IndexError> {
         let (hash, limit) = (hash.to_string(), i64::try_from(limit).unwrap_or(i64::MAX));
         self.run(move |connection| collection::roots_naming(connection, &hash, limit)).await
+    }
+
+    async fn claim_stale(
+        &self,
+        hash: &HashPart,
+        untouched_since: SystemTime,
+        claim: &Claim,
+    ) -> Result<Option<Claimed>, IndexError> {
+        let (hash, before, claim) = (hash.to_string(), seconds(untouched_since), claim.number());
+        self.transact(move |connection| collection::claim_stale(connection, &hash, before, claim))
+            .await
+    }
+
+    async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError> {
+        let claim = claim.number();
+        self.run(move |connection| collection::holds(connection, rows, id, claim)).await
+    }
+
+    async fn note_collection(
+        &self,
+        begun: SystemTime,
+        paths: u64,
+        bytes: u64,
+    ) -> Result<(), IndexError> {
+        let (begun, paths, bytes) = (seconds(begun), size(paths), size(bytes));
+        self.transact(move |connection| {
+            collection::note_collection(connection, begun, paths, bytes)
+        })
+        .await
+    }
+
+    async fn last_collection(&self) -> Result<Option<CollectionRecord>, IndexError> {
+        self.run(|connection| collection::last_collection(connection)).await
     }
 
     async fn referrers(&self, hash: &HashPart, limit: usize) -> Result<Vec<StorePath>, IndexError> {

@@ -1,0 +1,159 @@
+//! One collection, from the look at the index to the last object.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::task::spawn_blocking;
+
+use super::{
+    batches::batches,
+    graph::Graph,
+    load::load,
+    orphans,
+    plan::{Plan, plan},
+    sweep::{Sweep, Swept},
+};
+use crate::{
+    index::{Claim, IndexError, Rows},
+    objects::ObjectError,
+    retention::Retention,
+    write::{RemovalError, Storage},
+};
+
+/// A publication that was begun and not touched for so long was cut off, whatever `min_age` says.
+const MIN_PUBLICATION_AGE: Duration = Duration::from_secs(3600);
+
+/// Publications that are settled in one collection.
+const MAX_SETTLED: usize = 10_000;
+
+/// Rows that are revived by one transaction.
+const REVIVED_BATCH: usize = 200;
+
+/// NARs without a path that are removed by one transaction.
+const NAR_BATCH: usize = 200;
+
+/// Why a collection ended early. What it removed is removed whole; the next one goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// Another process collects.
+    #[error("another process is collecting this storage just now")]
+    Busy,
+    /// The index cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The storage cannot be used.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// The storage answered too slowly.
+    #[error("the storage removes objects too slowly: a request took longer than half a minute")]
+    TooSlow,
+    /// The process ends.
+    #[error("the process ends")]
+    ShuttingDown,
+}
+
+impl From<RemovalError> for CollectError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::ClaimEnded => Self::TooSlow,
+            RemovalError::Objects(error) => Self::Objects(error),
+            RemovalError::Index(error) => Self::Index(error),
+        }
+    }
+}
+
+/// What would stay and go now.
+#[derive(Debug)]
+pub struct Preview {
+    /// The paths.
+    pub graph: Graph,
+    /// What becomes of them.
+    pub plan: Plan,
+    /// How long it took to find out.
+    pub took: Duration,
+}
+
+/// A collection that came to its end.
+#[derive(Debug)]
+pub struct Collected {
+    /// What was to stay and go.
+    pub preview: Preview,
+    /// What went.
+    pub swept: Swept,
+    /// How long all of it took.
+    pub took: Duration,
+}
+
+/// Finds out what would stay and go now, and changes nothing.
+///
+/// # Errors
+/// When the index cannot be used.
+pub async fn preview(storage: &Storage, retention: &Retention) -> Result<Preview, CollectError> {
+    let (begun, now) = (Instant::now(), SystemTime::now());
+    let graph = load(&**storage.index()).await?;
+    let retention = retention.clone();
+    let planned = spawn_blocking(move || {
+        let plan = plan(&graph, &retention, now);
+        (graph, plan)
+    });
+    let (graph, plan) = planned.await.map_err(|_| CollectError::ShuttingDown)?;
+    Ok(Preview { graph, plan, took: begun.elapsed() })
+}
+
+/// Removes what the policy lets go. Can be cut off at any point, and goes on with the next call.
+///
+/// # Errors
+/// `Busy` when another process collects; otherwise when index or storage cannot be used.
+pub async fn collect(
+    storage: &Storage,
+    retention: &Retention,
+    progress: &(dyn Fn(Swept) + Send + Sync),
+) -> Result<Collected, CollectError> {
+    let (begun, started) = (Instant::now(), SystemTime::now());
+    let Some(_lock) = storage.index().lock_collection().await? else {
+        return Err(CollectError::Busy);
+    };
+    settle(storage, retention).await?;
+    let preview = preview(storage, retention).await?;
+    let Preview { graph, plan, .. } = &preview;
+    let revived: Vec<i64> = plan.revived.iter().filter_map(|path| graph.id(*path)).collect();
+    for batch in revived.chunks(REVIVED_BATCH) {
+        storage.index().revive(batch).await?;
+    }
+    let mut sweep = Sweep::new(storage, plan.unused);
+    for batch in batches(graph, &plan.going) {
+        sweep.paths(graph, &batch).await?;
+        progress(sweep.swept());
+    }
+    let nars: Vec<i64> = plan.orphan_nars.iter().filter_map(|nar| graph.nar_id(*nar)).collect();
+    for batch in nars.chunks(NAR_BATCH) {
+        sweep.nars(batch).await?;
+        progress(sweep.swept());
+    }
+    orphans::remove(storage, retention, &mut sweep).await?;
+    let swept = sweep.swept();
+    storage.index().note_collection(started, swept.paths, swept.bytes).await?;
+    Ok(Collected { preview, swept, took: begun.elapsed() })
+}
+
+/// Settles publications that were cut off: those whose narinfo is visible are published, others are given up.
+async fn settle(storage: &Storage, retention: &Retention) -> Result<(), CollectError> {
+    let age = retention.min_age.max(MIN_PUBLICATION_AGE);
+    let before = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+    let unused = crate::index::Unused { untouched_since: before, unread_since: before };
+    let index = storage.index();
+    for hash in index.stale_publications(before, MAX_SETTLED).await? {
+        match storage.enter_stored(&hash).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!("{hash} is left as it is: {error}");
+                continue;
+            }
+        }
+        let claim = Claim::new();
+        if let Some(claimed) = index.claim_stale(&hash, before, &claim).await? {
+            Sweep::new(storage, unused).remove(Rows::Paths, vec![claimed], &claim).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Removing what a plan lets go, as long as it still may.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream};
+use rns_formats::HashPart;
+use tokio::time::{sleep, timeout};
+
+use super::graph::Graph;
+use crate::{
+    index::{Claim, Claimed, IndexError, Rows, Unused},
+    objects::ObjectKey,
+    write::{RemovalError, Storage, remove_nar, remove_path},
+};
+
+/// Objects that are removed at the same time.
+const MAX_REMOVALS: usize = 8;
+
+/// How long a path or NAR is waited for that a pusher has just taken. Then it stays.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest pause after a batch.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Paths.
+    pub paths: u64,
+    /// NARs.
+    pub nars: u64,
+    /// Bytes of these NARs as they were stored.
+    pub bytes: u64,
+    /// Paths and NARs that were to go and stay, since something counted on them meanwhile.
+    pub left: u64,
+}
+
+/// Removes batches.
+pub(super) struct Sweep<'a> {
+    storage: &'a Storage,
+    unused: Unused,
+    swept: Swept,
+}
+
+/// What became of something that was claimed.
+enum Outcome {
+    Removed(Claimed),
+    /// Nothing of it was removed.
+    Untouched(i64),
+    /// The claim is another one's by now.
+    Lost,
+    /// Some of it may be removed. It stays claimed until the claim ends.
+    Failed(RemovalError),
+}
+
+impl<'a> Sweep<'a> {
+    pub(super) fn new(storage: &'a Storage, unused: Unused) -> Self {
+        Self { storage, unused, swept: Swept::default() }
+    }
+
+    pub(super) const fn swept(&self) -> Swept {
+        self.swept
+    }
+
+    /// Removes paths that do not refer to each other, and their NARs.
+    pub(super) async fn paths(
+        &mut self,
+        graph: &Graph,
+        batch: &[usize],
+    ) -> Result<(), RemovalError> {
+        let ids: Vec<i64> = batch.iter().filter_map(|path| graph.id(*path)).collect();
+        let removed = self.batch(Rows::Paths, &ids).await?;
+        let of_removed = batch
+            .iter()
+            .filter(|path| graph.id(**path).is_some_and(|id| removed.contains(&id)))
+            .filter_map(|path| graph.nar_of(*path));
+        let nars: Vec<i64> = of_removed.collect();
+        self.nars(&nars).await
+    }
+
+    /// Removes NARs that no path has.
+    pub(super) async fn nars(&mut self, ids: &[i64]) -> Result<(), RemovalError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.batch(Rows::Nars, ids).await.map(|_| ())
+    }
+
+    /// Condemns, claims and removes. Returns the rows that are gone.
+    async fn batch(&mut self, rows: Rows, ids: &[i64]) -> Result<Vec<i64>, RemovalError> {
+        let begun = Instant::now();
+        let index = self.storage.index();
+        index.condemn(rows, ids, self.unused).await?;
+        let claim = Claim::new();
+        let claimed = index.claim(rows, ids, self.unused, &claim).await?;
+        self.swept.left += (ids.len() - claimed.len()) as u64;
+        let removed = self.remove(rows, claimed, &claim).await?;
+        // As much time for others.
+        sleep(begun.elapsed().min(MAX_PAUSE)).await;
+        Ok(removed)
+    }
+
+    /// Removes what is claimed, and ends the claim. Returns the rows that are gone.
+    pub(super) async fn remove(
+        &mut self,
+        rows: Rows,
+        claimed: Vec<Claimed>,
+        claim: &Claim,
+    ) -> Result<Vec<i64>, RemovalError> {
+        let index = self.storage.index();
+        let storage = self.storage;
+        let outcomes: Vec<Outcome> = stream::iter(claimed)
+            .map(|claimed| remove_one(storage, rows, claimed, claim))
+            .buffer_unordered(MAX_REMOVALS)
+            .collect()
+            .await;
+        let (mut removed, mut untouched, mut failed) = (Vec::new(), Vec::new(), None);
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Removed(claimed) => {
+                    removed.push(claimed.id);
+                    match rows {
+                        Rows::Paths => self.swept.paths += 1,
+                        Rows::Nars => {
+                            self.swept.nars += 1;
+                            self.swept.bytes += claimed.file_size;
+                        }
+                    }
+                }
+                Outcome::Untouched(id) => untouched.push(id),
+                Outcome::Lost => self.swept.left += 1,
+                Outcome::Failed(error) => failed = Some(error),
+            }
+        }
+        self.swept.left += untouched.len() as u64;
+        index.end_claims(rows, &removed, claim).await?;
+        index.give_back(rows, &untouched, claim).await?;
+        failed.map_or(Ok(removed), Err)
+    }
+}
+
+async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Claim) -> Outcome {
+    let done = match rows {
+        Rows::Paths => {
+            let Ok(hash) = HashPart::parse(&claimed.name) else {
+                return Outcome::Untouched(claimed.id);
+            };
+            // Whoever changes the path at this moment counts on it.
+            let Ok(Ok(_lock)) = timeout(LOCK_WAIT, storage.lock_path(&hash)).await else {
+                return Outcome::Untouched(claimed.id);
+            };
+            match is_held(storage, rows, &claimed, claim).await {
+                Ok(true) => remove_path(storage, &hash, claim).await,
+                Ok(false) => return Outcome::Lost,
+                Err(_) => return Outcome::Untouched(claimed.id),
+            }
+        }
+        Rows::Nars => {
+            let key = ObjectKey::listed(&claimed.name);
+            let Ok(Ok(_lock)) = timeout(LOCK_WAIT, storage.lock_nar(&key)).await else {
+                return Outcome::Untouched(claimed.id);
+            };
+            match is_held(storage, rows, &claimed, claim).await {
+                Ok(true) => remove_nar(storage, &key, claim).await,
+                Ok(false) => return Outcome::Lost,
+                Err(_) => return Outcome::Untouched(claimed.id),
+            }
+        }
+    };
+    match done {
+        Ok(()) => Outcome::Removed(claimed),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// Whether the claim still holds, after its place was waited for.
+async fn is_held(
+    storage: &Storage,
+    rows: Rows,
+    claimed: &Claimed,
+    claim: &Claim,
+) -> Result<bool, IndexError> {
+    storage.index().holds(rows, claimed.id, claim).await
+}

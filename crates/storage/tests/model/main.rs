@@ -1,0 +1,105 @@
+//! Every interleaving of a pusher, a reader, one who sets a root, and two collectors, each of which may die at any step: a
+//! small model of what the storage does, explored exhaustively.
+//!
+//! `docs/decisions/0014-collection.md` has the rules in words. Each rule can be broken here; then the explorer finds what goes
+//! wrong.
+
+#![expect(clippy::indexing_slicing, reason = "tests")]
+
+mod actors;
+mod collector;
+mod explorer;
+mod world;
+
+use self::{
+    explorer::{Bounds, explore},
+    world::{Break, Violation, World},
+};
+
+/// What is explored each time, from each beginning; `RNS_MODEL=1` explores more, for minutes.
+const BOUNDS: [Bounds; 3] = [
+    Bounds { collector_lives: 2, pushes: 1, ages: 0, reads: 0, roots: 0 },
+    Bounds { collector_lives: 2, pushes: 0, ages: 0, reads: 1, roots: 1 },
+    Bounds { collector_lives: 1, pushes: 1, ages: 1, reads: 0, roots: 1 },
+];
+
+/// What is explored with `RNS_MODEL=1`.
+const MORE: [Bounds; 2] = [
+    Bounds { collector_lives: 2, pushes: 1, ages: 1, reads: 1, roots: 1 },
+    Bounds { collector_lives: 3, pushes: 1, ages: 0, reads: 0, roots: 0 },
+];
+
+/// Where broken rules show.
+const SMALL: Bounds = Bounds { collector_lives: 2, pushes: 1, ages: 1, reads: 1, roots: 1 };
+
+/// The states in which an exploration begins: an old closure that everything would let go, what a collector left half done,
+/// the reference alone, and nothing.
+fn beginnings() -> [World; 4] {
+    let whole = World::empty().with_path(0).with_path(1);
+    let reference_only = World::empty().with_path(1);
+    [whole, whole.condemned(), reference_only, World::empty()]
+}
+
+#[test]
+fn nothing_that_is_needed_goes_in_any_interleaving() {
+    let more = std::env::var_os("RNS_MODEL").is_some();
+    for bounds in BOUNDS.iter().chain(MORE.iter().filter(|_| more)) {
+        for (number, beginning) in beginnings().into_iter().enumerate() {
+            let explored = explore(beginning.bounded(*bounds), None);
+            println!("{bounds:?} from {number}: {} states", explored.states);
+            if let Some((violation, trace)) = explored.violation {
+                panic!("{violation:?}: {trace:#?}");
+            }
+            // The exploration reaches what it is about.
+            assert!(number == 3 || explored.collected, "no path was ever collected");
+        }
+    }
+}
+
+/// With a rule broken, one of these invariants must be seen to fail.
+fn assert_found(broken: Break, expected: &[Violation]) {
+    for beginning in beginnings() {
+        let explored = explore(beginning.bounded(SMALL), Some(broken));
+        if let Some((violation, trace)) = explored.violation {
+            println!("{broken:?}: {violation:?} after {} steps", trace.len());
+            assert!(expected.contains(&violation), "{broken:?}: {violation:?}: {trace:#?}");
+            return;
+        }
+    }
+    panic!("{broken:?} is not noticed");
+}
+
+#[test]
+fn a_nar_that_goes_before_its_narinfo_is_noticed() {
+    assert_found(Break::NarsOfVisiblePathsGo, &[Violation::NarInfoWithoutNar]);
+}
+
+#[test]
+fn a_reference_that_goes_before_its_referrer_is_noticed() {
+    assert_found(Break::ReferrersDoNotCount, &[Violation::MissingReference]);
+    assert_found(Break::CondemnedReferrersDoNotCount, &[Violation::MissingReference]);
+    assert_found(Break::DyingReferrersDoNotCount, &[Violation::MissingReference]);
+}
+
+#[test]
+fn a_promise_that_is_not_kept_is_noticed() {
+    use Violation::{LostPromise, MissingReference, NarInfoWithoutNar};
+    // A request of a claim that somebody took over is carried out late.
+    let lost = [LostPromise, MissingReference, NarInfoWithoutNar, Violation::LateDeletion];
+    assert_found(Break::NoSecondLook, &lost);
+    assert_found(Break::DyingPathsArePromised, &lost);
+    assert_found(Break::PushersDoNotWait, &lost);
+    assert_found(Break::ArrivingNarsAreNotNoted, &lost);
+    assert_found(Break::ClaimsEndForOthers, &lost);
+}
+
+#[test]
+fn a_root_that_is_not_whole_is_noticed() {
+    assert_found(Break::RootsDoNotCount, &[Violation::BrokenRoot]);
+    assert_found(Break::RootsTakeDyingPaths, &[Violation::BrokenRoot]);
+}
+
+#[test]
+fn a_deletion_after_its_claim_has_ended_is_noticed() {
+    assert_found(Break::LateDeletions, &[Violation::LateDeletion]);
+}
