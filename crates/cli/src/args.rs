@@ -175,7 +175,34 @@ pub(crate) enum StorageCommand {
         #[command(flatten)]
         place: StoragePlace,
     },
-    /// Say who pushed a path, from where and when
+    /// Remove what the policy of `[retention]` lets go, also while the storage is served
+    Gc {
+        /// Say what would go, in which order and why, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+    /// Say what keeps a path: a root, its age, its use, or what refers to it
+    Why {
+        /// A store path, its base name or its hash part
+        #[arg(value_name = "STOREPATH")]
+        path: PathBuf,
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+    /// Delete a path; refused while others refer to it, which are named
+    Delete {
+        /// A store path, its base name or its hash part
+        #[arg(value_name = "STOREPATH")]
+        path: PathBuf,
+        /// Delete everything that refers to it as well
+        #[arg(long)]
+        with_referrers: bool,
+        #[command(flatten)]
+        place: StoragePlace,
+    },
+    /// Say who pushed or deleted a path, from where and when
     Log {
         /// A store path, its base name or its hash part
         #[arg(value_name = "STOREPATH")]

@@ -1,5 +1,6 @@
 //! A binary cache in a directory or bucket, served beside the local store or instead of it.
 
+mod collection;
 mod commands;
 mod kills;
 

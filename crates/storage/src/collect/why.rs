@@ -72,8 +72,7 @@ pub async fn why(
         let since = now.checked_sub(age)?.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
         i64::try_from(since.as_secs()).ok()
     };
-    let limits =
-        (before(retention.min_age).unwrap_or(0), retention.unused_for.and_then(before));
+    let limits = (before(retention.min_age).unwrap_or(0), retention.unused_for.and_then(before));
     let mut nearest = Nearest::default();
     nearest.see(&own, limits);
     // For each path, one that it refers to on the way to the path that is asked about.
@@ -85,7 +84,8 @@ pub async fn why(
         let mut next = Vec::new();
         for batch in level.chunks(BATCH) {
             let room = MAX_LOOKED_AT.saturating_sub(seen.len());
-            let found = if room == 0 { Vec::new() } else { index.referrers_of(batch, room).await? };
+            let found =
+                if room == 0 { Vec::new() } else { index.referrers_of(batch, room).await? };
             is_complete &= found.len() < room;
             for (reference, referrer) in found {
                 if seen.insert(referrer.id) {
@@ -128,8 +128,7 @@ async fn chain(
     towards: &HashMap<i64, i64>,
     from: i64,
 ) -> Result<Vec<StorePath>, IndexError> {
-    let ids: Vec<i64> =
-        std::iter::successors(Some(from), |id| towards.get(id).copied()).collect();
+    let ids: Vec<i64> = std::iter::successors(Some(from), |id| towards.get(id).copied()).collect();
     let names: HashMap<i64, StorePath> = index.paths(&ids).await?.into_iter().collect();
     Ok(ids.iter().filter_map(|id| names.get(id).cloned()).collect())
 }

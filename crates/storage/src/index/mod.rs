@@ -19,8 +19,8 @@ use rns_formats::HashPart;
 
 pub use self::{
     collection::{
-        Claim, Claimed, Collection, CollectionRecord, NarRow, Order, PathRecord, PathRow, Referrer, Rows, Snapshot,
-        Taken, Unused,
+        Claim, Claimed, Collection, CollectionRecord, NarRow, Order, PathRecord, PathRow, Referrer,
+        Rows, Snapshot, Taken, Unused,
     },
     error::IndexError,
     roots::{AbsentPath, NewRevision, RootIndex},

@@ -24,11 +24,8 @@ pub use self::{
 };
 pub(crate) use self::{
     publish::imported,
-pub(crate) use self::{
-    publish::imported,
     remove::{RemovalError, remove_nar, remove_path},
-    roots::import_roots,
-    storage::STAGING_GRACE,
-};
+    root_objects::{StoredRoot, read_root, write_root},
+    roots::MAX_NEEDED,
     storage::STAGING_GRACE,
 };

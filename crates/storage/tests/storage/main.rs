@@ -8,7 +8,7 @@ mod conformance;
 mod index;
 mod index_roots;
 mod maintenance;
-mod roots;
 mod plan;
+mod roots;
 mod support;
 mod uploads;

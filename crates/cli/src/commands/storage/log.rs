@@ -21,8 +21,13 @@ pub(super) async fn run(
 ) -> anyhow::Result<Answer> {
     let place = PathInStore::parse(path, store_dir)?;
     let pushes = index.pushes(&place.hash).await?;
+    let deletions = index.deletions(&place.hash).await?;
     if is_json {
-        let list = pushes.iter().map(as_json).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut list = pushes.iter().map(as_json).collect::<anyhow::Result<Vec<_>>>()?;
+        for deletion in &deletions {
+            let (who, at) = (&deletion.who, time_of(deletion.at)?);
+            list.push(json!({ "at": at, "deletedBy": who.name, "address": who.address }));
+        }
         print(&format!("{:#}\n", Value::from(list)))?;
     } else {
         let mut text = String::new();
@@ -31,12 +36,25 @@ pub(super) async fn run(
             let end = if push.is_confirmed { "" } else { "  (begun; its end was not seen)" };
             writeln!(text, "{}  {}  {address}{end}", time_of(push.at)?, push.pusher.name)?;
         }
+        for deletion in &deletions {
+            let address = deletion.who.address.as_deref().unwrap_or("-");
+            writeln!(
+                text,
+                "{}  {}  {address}  (deleted)",
+                time_of(deletion.at)?,
+                deletion.who.name
+            )?;
+        }
+        // Times of one form sort as text; the latest is first.
+        let mut lines: Vec<_> = text.lines().collect();
+        lines.sort_by(|one, other| other.cmp(one));
+        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         print(&text)?;
-        if pushes.is_empty() {
+        if pushes.is_empty() && deletions.is_empty() {
             crate::output::tell(&format!("no push of {} is on record", path.display()));
         }
     }
-    Ok(if pushes.is_empty() { Answer::No } else { Answer::Yes })
+    Ok(if pushes.is_empty() && deletions.is_empty() { Answer::No } else { Answer::Yes })
 }
 
 fn as_json(push: &Push) -> anyhow::Result<Value> {

@@ -1,14 +1,19 @@
 //! `storage`: what operators do with a binary cache in a directory or bucket, also while it is served.
 
+mod amounts;
+mod delete;
+mod gc;
 mod log;
 mod maintain;
 mod report;
+mod why;
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use rns_storage::{
     index::Index,
+    retention::Retention,
     write::{Nowhere, Storage, UploadLimits},
 };
 
@@ -26,6 +31,9 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
     | StorageCommand::Sign { place, .. }
     | StorageCommand::Verify { place, .. }
     | StorageCommand::Index { place, .. }
+    | StorageCommand::Gc { place, .. }
+    | StorageCommand::Why { place, .. }
+    | StorageCommand::Delete { place, .. }
     | StorageCommand::Log { place, .. }) = command;
     let loaded = load(place, environment)?;
     // The storage logs which object it cannot use, and why.
@@ -44,6 +52,21 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
             }
             StorageCommand::Index { rebuild: _, .. } => {
                 maintain::rebuild(&open(&loaded)?, place).await
+            }
+            StorageCommand::Gc { dry_run, .. } => {
+                let (storage, retention) = (open(&loaded)?, retention(&loaded)?);
+                match dry_run {
+                    true => gc::dry_run(&storage, retention, place).await,
+                    false => gc::run(&storage, retention, place).await,
+                }
+            }
+            StorageCommand::Why { path, .. } => {
+                let (index, retention) = (index(&loaded)?, retention(&loaded)?);
+                why::run(&*index, path, &loaded.store.store_dir, retention, place).await
+            }
+            StorageCommand::Delete { path, with_referrers, .. } => {
+                let context = (&loaded.store.store_dir, environment);
+                delete::run(&open(&loaded)?, path, *with_referrers, context, place).await
             }
             StorageCommand::Log { path, .. } => {
                 let store_dir = &loaded.store.store_dir;
@@ -67,6 +90,15 @@ fn index(loaded: &Loaded) -> anyhow::Result<Arc<dyn Index>> {
         Some(storage) => open_index(storage),
         None => bail!("there is no storage: name one with --storage, or in storage.url"),
     }
+}
+
+fn retention(loaded: &Loaded) -> anyhow::Result<&Retention> {
+    loaded
+        .backends
+        .storage
+        .as_ref()
+        .map(|storage| &storage.retention)
+        .context("there is no storage")
 }
 
 fn open(loaded: &Loaded) -> anyhow::Result<Storage> {

@@ -8,7 +8,8 @@ use tokio_postgres::{Error, Row, types::ToSql};
 use super::locks::STATE_LOCK;
 use crate::{
     index::{
-        Claimed, CollectionRecord, Deletion, NarRow, Order, PathRecord, PathRow, PathState, Referrer, Rows, Taken, Unused,
+        Claimed, CollectionRecord, Deletion, NarRow, Order, PathRecord, PathRow, PathState,
+        Referrer, Rows, Taken, Unused,
         collection::CLAIM_LEASE,
         collection_statements as statements,
         types::{now, time},

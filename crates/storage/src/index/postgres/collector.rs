@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     index::{
-        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order, PathRecord, Referrer, Rows,
-        Snapshot, Taken, Unused,
+        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order,
+        PathRecord, Referrer, Rows, Snapshot, Taken, Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::{
     index::{
-        Claimed, CollectionRecord, Deletion, NarRow, Order, PathRecord, PathRow, PathState, Referrer, Rows, Taken, Unused,
+        Claimed, CollectionRecord, Deletion, NarRow, Order, PathRecord, PathRow, PathState,
+        Referrer, Rows, Taken, Unused,
         collection::CLAIM_LEASE,
         collection_statements as statements,
         types::{now, time},

@@ -9,8 +9,8 @@ use tokio::task::spawn_blocking;
 use super::{BUSY_TIMEOUT, SqliteIndex, collection, locks, schema, snapshot::SqliteSnapshot};
 use crate::{
     index::{
-        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order, PathRecord, Referrer, Rows,
-        Snapshot, Taken, Unused,
+        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order,
+        PathRecord, Referrer, Rows, Snapshot, Taken, Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,

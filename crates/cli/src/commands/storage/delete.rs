@@ -1,0 +1,117 @@
+//! `storage delete`: removes a path, and what refers to it where that is wanted.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write as _,
+    path::Path,
+};
+
+use rns_cache::{PublishError, Pusher, WritableCache as _};
+use rns_formats::{HashPart, StoreDir, StorePath};
+use rns_storage::{index::Index, write::Storage};
+use serde_json::json;
+
+use super::report::report;
+use crate::{
+    args::StoragePlace,
+    commands::inspect::PathInStore,
+    config::Environment,
+    output::{Answer, tell},
+};
+
+/// Referrers of one path that are named.
+const MAX_REFERRERS: usize = 100_000;
+
+/// Roots of one path that are named.
+const MAX_ROOTS: usize = 100;
+
+/// Removes a path. Refuses while others refer to it, unless these go too; and while a root names one of them.
+pub(super) async fn run(
+    storage: &Storage,
+    path: &Path,
+    with_referrers: bool,
+    (store_dir, environment): (&StoreDir, &Environment),
+    place: &StoragePlace,
+) -> anyhow::Result<Answer> {
+    let hash = PathInStore::parse(path, store_dir)?.hash;
+    let index = &**storage.index();
+    let dependents = dependents(index, hash).await?;
+    let mut roots = BTreeSet::new();
+    for hash in dependents.iter().map(StorePath::hash_part).chain([hash]) {
+        roots.extend(index.roots_naming(&hash, MAX_ROOTS).await?);
+    }
+    if !roots.is_empty() {
+        let names = roots.into_iter().collect::<Vec<_>>().join(", ");
+        tell(&format!("it stays, since roots name it or what refers to it: {names}"));
+        tell("delete these roots first: rust-nix-serve pin remove NAME");
+        return Ok(Answer::No);
+    }
+    if !dependents.is_empty() && !with_referrers {
+        for path in &dependents {
+            tell(&format!("{path} refers to it"));
+        }
+        let count = dependents.len();
+        tell(&format!("{count} paths refer to it: --with-referrers deletes them too"));
+        return Ok(Answer::No);
+    }
+    let who = operator(environment);
+    let mut deleted = Vec::new();
+    // Those that refer to others go first, whatever their order here.
+    let mut left: Vec<HashPart> = dependents.iter().map(StorePath::hash_part).collect();
+    left.push(hash);
+    while !left.is_empty() {
+        let before = left.len();
+        let mut needed = Vec::new();
+        for hash in left {
+            match storage.delete(hash, &who).await {
+                Ok(true) => deleted.push(hash),
+                Ok(false) => {}
+                Err(PublishError::Needed(_)) => needed.push(hash),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        left = needed;
+        if left.len() == before {
+            tell("something that refers to it was pushed meanwhile: try again");
+            return Ok(Answer::No);
+        }
+    }
+    let mut text = String::new();
+    for hash in &deleted {
+        let name = dependents.iter().find(|path| path.hash_part() == *hash);
+        let name = name.map_or_else(|| hash.to_string(), ToString::to_string);
+        writeln!(text, "deleted {name}")?;
+    }
+    if deleted.is_empty() {
+        tell(&format!("{} is not in the storage", path.display()));
+    }
+    let list: Vec<_> = deleted.iter().map(ToString::to_string).collect();
+    report(place, &text, &json!({ "deleted": list }))?;
+    Ok(if deleted.is_empty() { Answer::No } else { Answer::Yes })
+}
+
+/// Everything that needs a path, directly or not, the nearest last.
+async fn dependents(index: &dyn Index, hash: HashPart) -> anyhow::Result<Vec<StorePath>> {
+    let mut seen = HashSet::from([hash]);
+    let (mut all, mut level) = (Vec::new(), vec![hash]);
+    while !level.is_empty() {
+        let mut next = Vec::new();
+        for hash in level {
+            for path in index.referrers(&hash, MAX_REFERRERS).await? {
+                if seen.insert(path.hash_part()) {
+                    next.push(path.hash_part());
+                    all.push(path);
+                }
+            }
+        }
+        level = next;
+    }
+    all.reverse();
+    Ok(all)
+}
+
+/// Who gives the order, in the record of deletions.
+fn operator(environment: &Environment) -> Pusher {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| environment.get(name));
+    Pusher { name: format!("{} (storage delete)", user.unwrap_or("operator")), address: None }
+}

@@ -1,0 +1,208 @@
+//! `storage gc`: removes what the policy lets go, or says what that is.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use rns_formats::StorePath;
+use rns_storage::{
+    collect::{
+        Amount, Cause, CollectError, Collected, Plan, Preview, Reason, Verdict, collect, preview,
+    },
+    index::Index,
+    retention::Retention,
+    write::Storage,
+};
+use serde_json::{Value, json};
+use time::{UtcDateTime, format_description::well_known::Rfc3339};
+
+use super::{
+    amounts::{ago, paths, size},
+    report::report,
+};
+use crate::{
+    args::StoragePlace,
+    commands::progress::Progress,
+    output::{Answer, print, tell},
+};
+
+/// Names that are asked for at once.
+const BATCH: usize = 1_000;
+
+/// Says what would go, in which order and why, and what stays and why. Changes nothing.
+pub(super) async fn dry_run(
+    storage: &Storage,
+    retention: &Retention,
+    place: &StoragePlace,
+) -> anyhow::Result<Answer> {
+    let found = preview(storage, retention).await?;
+    if place.json {
+        let going = going(&**storage.index(), &found).await?;
+        let mut json = summary(&found.plan);
+        json["going"] = Value::from(going);
+        json["seconds"] = json!(found.took.as_secs_f64());
+        report(place, "", &json)?;
+    } else {
+        list(&**storage.index(), &found).await?;
+        print(&text(&found.plan, retention, "would go")?)?;
+    }
+    Ok(Answer::Yes)
+}
+
+/// Removes what the policy lets go.
+pub(super) async fn run(
+    storage: &Storage,
+    retention: &Retention,
+    place: &StoragePlace,
+) -> anyhow::Result<Answer> {
+    let progress = Progress::new("removed");
+    let shown = |swept: rns_storage::collect::Swept| progress.show(swept.paths + swept.nars);
+    let done = match collect(storage, retention, &shown).await {
+        Err(error @ CollectError::Busy) => {
+            drop(progress);
+            tell(&format!("{error}; it does the same"));
+            return Ok(Answer::No);
+        }
+        done => done.context("the collection was cut off, and the next one goes on")?,
+    };
+    drop(progress);
+    let Collected { preview, swept, took } = &done;
+    let mut json = summary(&preview.plan);
+    json["removed"] = json!({
+        "paths": swept.paths, "nars": swept.nars, "bytes": swept.bytes, "left": swept.left,
+    });
+    json["seconds"] = json!(took.as_secs_f64());
+    let mut text = text(&preview.plan, retention, "were to go")?;
+    writeln!(text, "removed {} in {:.1} s", paths(swept.paths, swept.bytes), took.as_secs_f64())?;
+    if swept.left > 0 {
+        writeln!(text, "{} stay that were asked for meanwhile", swept.left)?;
+    }
+    report(place, &text, &json)?;
+    Ok(Answer::Yes)
+}
+
+/// The cause of each path that goes.
+fn causes(plan: &Plan) -> impl Iterator<Item = (usize, Cause)> + '_ {
+    plan.going.iter().filter_map(|path| match plan.verdicts.get(*path) {
+        Some(Verdict::Goes(cause)) => Some((*path, *cause)),
+        _ => None,
+    })
+}
+
+async fn names(
+    index: &dyn Index,
+    found: &Preview,
+    batch: &[(usize, Cause)],
+) -> anyhow::Result<HashMap<i64, StorePath>> {
+    let ids: Vec<i64> = batch.iter().filter_map(|(path, _)| found.graph.id(*path)).collect();
+    Ok(index.paths(&ids).await?.into_iter().collect())
+}
+
+fn last_use(found: &Preview, path: usize) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(u64::from(found.graph.last_use(path)))
+}
+
+/// Prints the paths that go, as they are found out.
+async fn list(index: &dyn Index, found: &Preview) -> anyhow::Result<()> {
+    let all: Vec<_> = causes(&found.plan).collect();
+    for batch in all.chunks(BATCH) {
+        let names = names(index, found, batch).await?;
+        let mut text = String::new();
+        for (path, cause) in batch {
+            let name = found.graph.id(*path).and_then(|id| names.get(&id));
+            let name = name.map_or("(gone meanwhile)", StorePath::as_str);
+            let bytes = size(found.graph.file_size(*path));
+            let used = ago(last_use(found, *path));
+            writeln!(text, "{:<11}  {bytes:>10}  {used:<15}  {name}", cause.label())?;
+        }
+        print(&text)?;
+    }
+    Ok(())
+}
+
+/// The paths that go, for programs.
+async fn going(index: &dyn Index, found: &Preview) -> anyhow::Result<Vec<Value>> {
+    let all: Vec<_> = causes(&found.plan).collect();
+    let mut list = Vec::with_capacity(all.len());
+    for batch in all.chunks(BATCH) {
+        let names = names(index, found, batch).await?;
+        for (path, cause) in batch {
+            let name = found.graph.id(*path).and_then(|id| names.get(&id));
+            let used = UtcDateTime::from(last_use(found, *path)).format(&Rfc3339)?;
+            list.push(json!({
+                "path": name.map(StorePath::as_str), "cause": cause.label(),
+                "bytes": found.graph.file_size(*path), "lastUsed": used,
+            }));
+        }
+    }
+    Ok(list)
+}
+
+fn summary(plan: &Plan) -> Value {
+    let amount = |amount: &Amount| json!({ "paths": amount.paths, "bytes": amount.bytes });
+    let kept = Reason::ALL.iter().zip(&plan.kept);
+    let kept: HashMap<_, _> = kept.map(|(reason, kept)| (reason.label(), amount(kept))).collect();
+    let freed = Cause::ALL.iter().zip(&plan.freed);
+    let freed: HashMap<_, _> = freed.map(|(cause, freed)| (cause.label(), amount(freed))).collect();
+    json!({
+        "present": plan.present_bytes(),
+        "kept": kept,
+        "freed": freed,
+        "orphans": { "nars": plan.orphan_nars.len(), "bytes": plan.orphan_bytes },
+        "waiting": plan.waiting_bytes,
+    })
+}
+
+const fn why_kept(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Root => "roots need them",
+        Reason::Young => "pushed, or told to a pusher, within min_age",
+        Reason::Used => "used within unused_for",
+        Reason::Allowed => "no rule lets them go",
+    }
+}
+
+const fn why_freed(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Interrupted => "a collection that was cut off had begun with them",
+        Cause::Unused => "not used for unused_for",
+        Cause::Unrooted => "no root needs them",
+        Cause::Size => "used least recently, and max_size is exceeded",
+        Cause::Closures => "used least recently, and max_closures is exceeded",
+    }
+}
+
+fn text(plan: &Plan, retention: &Retention, would: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let all = plan.kept_amount();
+    writeln!(text, "kept: {}", paths(all.paths, all.bytes))?;
+    for (reason, kept) in Reason::ALL.iter().zip(&plan.kept).filter(|(_, kept)| kept.paths > 0) {
+        writeln!(text, "  {}: {}", paths(kept.paths, kept.bytes), why_kept(*reason))?;
+    }
+    if plan.waiting_bytes > 0 {
+        writeln!(text, "  NARs without a path, {}: not old enough", size(plan.waiting_bytes))?;
+    }
+    let all = plan.freed_amount();
+    writeln!(text, "{would}: {}", paths(all.paths, all.bytes))?;
+    for (cause, freed) in Cause::ALL.iter().zip(&plan.freed).filter(|(_, freed)| freed.paths > 0) {
+        writeln!(text, "  {}: {}", paths(freed.paths, freed.bytes), why_freed(*cause))?;
+    }
+    if !plan.orphan_nars.is_empty() {
+        let count = plan.orphan_nars.len();
+        writeln!(text, "  {count} NARs without a path, {}", size(plan.orphan_bytes))?;
+    }
+    if plan.circular > 0 {
+        writeln!(text, "  {} paths refer to each other in a circle, and stay", plan.circular)?;
+    }
+    if retention.keeps_everything() {
+        text.push_str("no rule of [retention] lets anything go: see docs/retention.md\n");
+    }
+    if let Some(max) = retention.max_size {
+        let used = plan.present_bytes();
+        writeln!(text, "{} of max_size {} are used", size(used), size(max))?;
+    }
+    Ok(text)
+}

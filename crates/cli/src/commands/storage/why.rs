@@ -1,0 +1,135 @@
+//! `storage why`: what keeps a path.
+
+use std::{fmt::Write as _, path::Path};
+
+use rns_formats::{StoreDir, StorePath};
+use rns_storage::{
+    collect::{Why, why},
+    index::{Index, PathState},
+    retention::Retention,
+};
+use serde_json::{Value, json};
+
+use super::{
+    amounts::{ago, size},
+    report::report,
+};
+use crate::{
+    args::StoragePlace,
+    commands::inspect::PathInStore,
+    output::{Answer, tell},
+};
+
+/// Says what keeps a path. The answer is negative when nothing does.
+pub(super) async fn run(
+    index: &dyn Index,
+    path: &Path,
+    store_dir: &StoreDir,
+    retention: &Retention,
+    place: &StoragePlace,
+) -> anyhow::Result<Answer> {
+    let found = PathInStore::parse(path, store_dir)?;
+    let Some(found) = why(index, &found.hash, retention).await? else {
+        tell(&format!("{} is not in the storage", path.display()));
+        return Ok(Answer::No);
+    };
+    let reasons = reasons(&found, retention);
+    report(place, &text(&found, &reasons, retention)?, &json(&found, &reasons))?;
+    Ok(if reasons.is_empty() { Answer::No } else { Answer::Yes })
+}
+
+/// Why it stays, for people, with the paths from the one that the reason is about to this one.
+struct ReasonText<'a> {
+    label: &'static str,
+    text: String,
+    chain: &'a [StorePath],
+}
+
+fn reasons<'a>(found: &'a Why, retention: &Retention) -> Vec<ReasonText<'a>> {
+    let mut reasons = Vec::new();
+    let by = |chain: &[StorePath]| if chain.len() > 1 { "a path that needs it" } else { "it" };
+    if let Some((root, chain)) = &found.root {
+        reasons.push(ReasonText {
+            label: "root",
+            text: format!("the root {root} needs it"),
+            chain,
+        });
+    }
+    if let Some(chain) = &found.young {
+        let text = format!("{} was pushed, or told to a pusher, within min_age", by(chain));
+        reasons.push(ReasonText { label: "young", text, chain });
+    }
+    if let Some(chain) = &found.used {
+        let text = format!("{} was used within unused_for", by(chain));
+        reasons.push(ReasonText { label: "used", text, chain });
+    }
+    if retention.unused_for.is_none() && !retention.keep_roots {
+        let has_limit = retention.max_size.is_some() || retention.max_closures.is_some();
+        let text = if has_limit {
+            "no rule lets it go before max_size or max_closures is exceeded"
+        } else {
+            "no rule lets it go"
+        };
+        reasons.push(ReasonText { label: "allowed", text: text.to_owned(), chain: &[] });
+    }
+    reasons
+}
+
+fn text(found: &Why, reasons: &[ReasonText<'_>], retention: &Retention) -> anyhow::Result<String> {
+    let record = &found.record;
+    let mut text = format!("{}\n", record.path);
+    writeln!(text, "  size: {} stored, {} as NAR", size(record.file_size), size(record.nar_size))?;
+    writeln!(text, "  pushed: {}", ago(record.published))?;
+    writeln!(text, "  told to a pusher: {}", ago(record.touched))?;
+    let read = record.used.map_or_else(|| "never".to_owned(), ago);
+    writeln!(text, "  read: {read}")?;
+    match record.state {
+        PathState::Condemned => text.push_str("  a collection means to remove it\n"),
+        PathState::Deleting => text.push_str("  it is being removed\n"),
+        PathState::Publishing => text.push_str("  it is being published\n"),
+        PathState::Published | PathState::Elsewhere => {}
+    }
+    for reason in reasons {
+        writeln!(text, "stays: {}", reason.text)?;
+        if reason.chain.len() > 1 {
+            for (depth, path) in reason.chain.iter().enumerate() {
+                let arrow = if depth == 0 { "" } else { "└ " };
+                writeln!(text, "  {}{arrow}{path}", "  ".repeat(depth))?;
+            }
+        }
+    }
+    if reasons.is_empty() {
+        text.push_str("nothing keeps it: it goes with the next collection\n");
+    } else if reasons.iter().all(|reason| reason.label == "young") {
+        let hours = retention.min_age.as_secs() / 3600;
+        writeln!(text, "nothing else keeps it: it may go once min_age ({hours} h) has passed")?;
+    }
+    if !found.is_complete {
+        text.push_str("more refers to it than was looked at: `storage gc --dry-run` knows all\n");
+    }
+    Ok(text)
+}
+
+fn json(found: &Why, reasons: &[ReasonText<'_>]) -> Value {
+    let seconds = |time: std::time::SystemTime| {
+        time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    };
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|reason| {
+            let chain: Vec<_> = reason.chain.iter().map(StorePath::as_str).collect();
+            json!({ "reason": reason.label, "text": reason.text, "chain": chain })
+        })
+        .collect();
+    json!({
+        "path": found.record.path.as_str(),
+        "root": found.root.as_ref().map(|(root, _)| root),
+        "kept": reasons,
+        "complete": found.is_complete,
+        "fileSize": found.record.file_size,
+        "narSize": found.record.nar_size,
+        "pushed": seconds(found.record.published),
+        "touched": seconds(found.record.touched),
+        "read": found.record.used.map(seconds),
+    })
+}
