@@ -4,6 +4,7 @@
 //! argument is in `docs/decisions/0014-collection.md`.
 
 mod batches;
+mod error;
 mod graph;
 mod load;
 mod orphans;
@@ -13,9 +14,10 @@ mod sweep;
 mod why;
 
 pub use self::{
+    error::CollectError,
     graph::Graph,
     plan::{Amount, Cause, Plan, Reason, Verdict, plan},
-    run::{CollectError, Collected, Preview, collect, preview},
+    run::{Collected, Preview, collect, preview},
     sweep::Swept,
     why::{Why, why},
 };

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use rns_formats::HashPart;
 use rns_verify::narinfo::name_in_url;
 
-use super::{run::CollectError, sweep::Sweep};
+use super::{error::CollectError, sweep::Sweep};
 use crate::{
     index::{Claim, Rows},
     objects::ObjectKey,

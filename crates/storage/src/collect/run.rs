@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     batches::batches,
+    error::CollectError,
     graph::Graph,
     load::load,
     orphans,
@@ -13,10 +14,9 @@ use super::{
     sweep::{Sweep, Swept},
 };
 use crate::{
-    index::{Claim, IndexError, Rows},
-    objects::ObjectError,
+    index::{Claim, Rows, Unused},
     retention::Retention,
-    write::{RemovalError, Storage},
+    write::Storage,
 };
 
 /// A publication that was begun and not touched for so long was cut off, whatever `min_age` says.
@@ -30,36 +30,6 @@ const REVIVED_BATCH: usize = 200;
 
 /// NARs without a path that are removed by one transaction.
 const NAR_BATCH: usize = 200;
-
-/// Why a collection ended early. What it removed is removed whole; the next one goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum CollectError {
-    /// Another process collects.
-    #[error("another process is collecting this storage just now")]
-    Busy,
-    /// The index cannot be used.
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    /// The storage cannot be used.
-    #[error(transparent)]
-    Objects(#[from] ObjectError),
-    /// The storage answered too slowly.
-    #[error("the storage removes objects too slowly: a request took longer than half a minute")]
-    TooSlow,
-    /// The process ends.
-    #[error("the process ends")]
-    ShuttingDown,
-}
-
-impl From<RemovalError> for CollectError {
-    fn from(error: RemovalError) -> Self {
-        match error {
-            RemovalError::ClaimEnded => Self::TooSlow,
-            RemovalError::Objects(error) => Self::Objects(error),
-            RemovalError::Index(error) => Self::Index(error),
-        }
-    }
-}
 
 /// What would stay and go now.
 #[derive(Debug)]
@@ -139,7 +109,7 @@ pub async fn collect(
 async fn settle(storage: &Storage, retention: &Retention) -> Result<(), CollectError> {
     let age = retention.min_age.max(MIN_PUBLICATION_AGE);
     let before = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
-    let unused = crate::index::Unused { untouched_since: before, unread_since: before };
+    let unused = Unused { untouched_since: before, unread_since: before };
     let index = storage.index();
     for hash in index.stale_publications(before, MAX_SETTLED).await? {
         match storage.enter_stored(&hash).await {

@@ -53,10 +53,10 @@ fn begin(mut world: World, number: usize, broken: Option<Break>) -> World {
     let keeps_top = world.is_rooted || is_kept(&world.paths[0]);
     let kept = [keeps_top, keeps_top && has_edge(&world) || is_kept(&world.paths[1])];
     let mut plan = 0;
-    for path in 0..2 {
+    for (path, is_kept) in kept.into_iter().enumerate() {
         let row = world.paths[path];
         let is_stale = row.state == PUBLISHING && !row.is_young && !world.narinfos[path];
-        if (row.state != ELSEWHERE && !kept[path]) || row.state == DELETING || is_stale {
+        if (row.state != ELSEWHERE && !is_kept) || row.state == DELETING || is_stale {
             plan |= 1 << path;
         }
         let nar = world.nars[path];

@@ -1,7 +1,7 @@
 //! Breadth-first search through everything that can happen.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     hash::{BuildHasherDefault, Hasher},
 };
 
@@ -61,9 +61,9 @@ impl Hasher for QuickHasher {
 
 /// Explores everything that can happen from `beginning`, until an invariant fails or nothing is new.
 pub(crate) fn explore(beginning: World, broken: Option<Break>) -> Explored {
-    let mut seen: HashMap<World, usize, BuildHasherDefault<QuickHasher>> = HashMap::default();
+    let mut seen: HashSet<World, BuildHasherDefault<QuickHasher>> = HashSet::default();
     let mut states = vec![(beginning, 0, "")];
-    seen.insert(beginning, 0);
+    seen.insert(beginning);
     let (mut current, mut collected) = (0, false);
     while let Some((world, _, _)) = states.get(current).copied() {
         for (step, next) in successors(world, broken) {
@@ -87,8 +87,7 @@ pub(crate) fn explore(beginning: World, broken: Option<Break>) -> Explored {
             }
             let Ok(next) = next else { continue };
             collected |= world.narinfos[1] && !next.narinfos[1];
-            if !seen.contains_key(&next) {
-                seen.insert(next, states.len());
+            if seen.insert(next) {
                 states.push((next, current, step));
             }
         }

@@ -16,7 +16,7 @@ use rns_storage::{
     retention::Retention,
     write::Storage,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::{UtcDateTime, format_description::well_known::Rfc3339};
 
 use super::{
@@ -42,9 +42,9 @@ pub(super) async fn dry_run(
     if place.json {
         let going = going(&**storage.index(), &found).await?;
         let mut json = summary(&found.plan);
-        json["going"] = Value::from(going);
-        json["seconds"] = json!(found.took.as_secs_f64());
-        report(place, "", &json)?;
+        json.insert("going".to_owned(), Value::from(going));
+        json.insert("seconds".to_owned(), json!(found.took.as_secs_f64()));
+        report(place, "", &Value::from(json))?;
     } else {
         list(&**storage.index(), &found).await?;
         print(&text(&found.plan, retention, "would go")?)?;
@@ -71,16 +71,17 @@ pub(super) async fn run(
     drop(progress);
     let Collected { preview, swept, took } = &done;
     let mut json = summary(&preview.plan);
-    json["removed"] = json!({
+    let removed = json!({
         "paths": swept.paths, "nars": swept.nars, "bytes": swept.bytes, "left": swept.left,
     });
-    json["seconds"] = json!(took.as_secs_f64());
+    json.insert("removed".to_owned(), removed);
+    json.insert("seconds".to_owned(), json!(took.as_secs_f64()));
     let mut text = text(&preview.plan, retention, "were to go")?;
     writeln!(text, "removed {} in {:.1} s", paths(swept.paths, swept.bytes), took.as_secs_f64())?;
     if swept.left > 0 {
         writeln!(text, "{} stay that were asked for meanwhile", swept.left)?;
     }
-    report(place, &text, &json)?;
+    report(place, &text, &Value::from(json))?;
     Ok(Answer::Yes)
 }
 
@@ -141,19 +142,23 @@ async fn going(index: &dyn Index, found: &Preview) -> anyhow::Result<Vec<Value>>
     Ok(list)
 }
 
-fn summary(plan: &Plan) -> Value {
+fn summary(plan: &Plan) -> Map<String, Value> {
     let amount = |amount: &Amount| json!({ "paths": amount.paths, "bytes": amount.bytes });
     let kept = Reason::ALL.iter().zip(&plan.kept);
     let kept: HashMap<_, _> = kept.map(|(reason, kept)| (reason.label(), amount(kept))).collect();
     let freed = Cause::ALL.iter().zip(&plan.freed);
     let freed: HashMap<_, _> = freed.map(|(cause, freed)| (cause.label(), amount(freed))).collect();
-    json!({
-        "present": plan.present_bytes(),
-        "kept": kept,
-        "freed": freed,
-        "orphans": { "nars": plan.orphan_nars.len(), "bytes": plan.orphan_bytes },
-        "waiting": plan.waiting_bytes,
-    })
+    let orphans = json!({ "nars": plan.orphan_nars.len(), "bytes": plan.orphan_bytes });
+    [
+        ("present", json!(plan.present_bytes())),
+        ("kept", json!(kept)),
+        ("freed", json!(freed)),
+        ("orphans", orphans),
+        ("waiting", json!(plan.waiting_bytes)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 const fn why_kept(reason: Reason) -> &'static str {

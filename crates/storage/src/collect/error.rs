@@ -1,0 +1,33 @@
+//! Why a collection can end early.
+
+use crate::{index::IndexError, objects::ObjectError, write::RemovalError};
+
+/// Why a collection ended early. What it removed is removed whole; the next one goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// Another process collects.
+    #[error("another process is collecting this storage just now")]
+    Busy,
+    /// The index cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The storage cannot be used.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// The storage answered too slowly.
+    #[error("the storage removes objects too slowly: a request took longer than half a minute")]
+    TooSlow,
+    /// The process ends.
+    #[error("the process ends")]
+    ShuttingDown,
+}
+
+impl From<RemovalError> for CollectError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::ClaimEnded => Self::TooSlow,
+            RemovalError::Objects(error) => Self::Objects(error),
+            RemovalError::Index(error) => Self::Index(error),
+        }
+    }
+}
