@@ -26,6 +26,8 @@
   storage ? null,
   # Directory of a file that is the index of a storage elsewhere: null, or a path, which systemd makes below /var/lib.
   index ? null,
+  # Directories for uploads into the store of the machine: for NARs that wait, and for the roots of what was pushed.
+  pushed ? [ ],
   # Whether the storage is a bucket, and the file with its credentials as the daemon finds it; null without.
   bucket ? false,
   bucketCredentials ? null,
@@ -133,7 +135,7 @@ let
   below = root: directory: if directory == null then null else builtins.match "${root}/(.+)" directory;
   cacheDirectory = below "/var/cache" narCache;
   stateDirectory = below "/var/lib" index;
-  made = optional (storage != null) storage ++ optional (index != null && stateDirectory == null) index;
+  made = optional (storage != null) storage ++ optional (index != null && stateDirectory == null) index ++ pushed;
   # What is made first is not there yet when the sandbox is set up for that.
   written = optional (narCache != null && cacheDirectory == null) narCache ++ map (path: "-${path}") made;
 
@@ -157,7 +159,7 @@ in
       Wants = [ "nix-daemon.socket" ] ++ watchers ++ before;
       Requires = sockets;
       RequiresMountsFor =
-        optional (narCache != null) narCache ++ optional (storage != null) storage ++ optional (index != null) index;
+        optional (narCache != null) narCache ++ optional (storage != null) storage ++ optional (index != null) index ++ pushed;
       PartOf = optional (allSockets != { }) "rust-nix-serve-sockets.service";
       # A socket whose service failed too often is closed by systemd for good; the delays below do the braking.
       StartLimitIntervalSec = 0;

@@ -14,7 +14,7 @@ let
     headersMore = lib.any (module: module.name or "" == "moreheaders") (
       config.services.nginx.package.modules or [ ]
     );
-    uploads = if cfg.settings ? storage.url then cfg.upload.enable else null;
+    uploads = if cfg.upload.isTaken then cfg.upload.enable else null;
     # A literal becomes a file in the store: certificates are no secret.
     clientCa = if cfg.access.clientCa == null then null else "${cfg.access.clientCa}";
   };

@@ -36,6 +36,7 @@ let
     inherit connects;
     storage = cfg.storageDirectory;
     index = cfg.indexDirectory;
+    pushed = cfg.upload.directories;
     bucket = cfg.hasBucket;
     bucketCredentials =
       if cfg.storage.credentialsFile == null then

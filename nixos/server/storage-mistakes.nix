@@ -32,6 +32,17 @@ let
   ownUpstreams = lib.filter (text: lib.elem (hostOf text) ownNames) cfg.upload.assumeUpstream;
 
   keys = cfg.upload.requireSignatureBy ++ lib.concatMap (cache: lib.optionals (cache.upload.requireSignatureBy != null) cache.upload.requireSignatureBy) (lib.attrValues cfg.caches);
+  intoStore = cfg.upload.directories != [ ];
+  nix = config.nix.settings;
+  lists = name: nix.${name} or [ ] ++ nix."extra-${name}" or [ ];
+  # A member of its own group, or of none.
+  trustsUser = lib.any (user: lib.elem user (lists "trusted-users")) [
+    "*"
+    "rust-nix-serve"
+    "@rust-nix-serve"
+  ];
+  # The key of the cache is one of them, if there is one that NixOS does not write itself.
+  trustsKey = lib.any (key: !(lib.hasPrefix "cache.nixos.org-1:" key)) (lists "trusted-public-keys");
   matches = pattern: text: builtins.match pattern text != null;
   isPublicKey = matches "[^:[:space:]]+:[A-Za-z0-9+/]{43}=";
   # Twice as long. Never shown: a message would end in logs.
@@ -59,9 +70,17 @@ in
         ${option "storage.url"} and ${option "narCache.directory"} lead to the same place: each wants a directory of its
         own, where everything else goes away or is in the way.
       '')
-      (refuse (cfg.upload.enable -> url != null) ''
+      (refuse (cfg.upload.enable -> url != null || intoStore) ''
         ${option "upload.enable"}: there is nothing that uploads could go into. ${option "storage.url"} names a directory,
-        "file:///srv/cache", or a bucket, "s3://cache?region=eu-central-1".
+        "file:///srv/cache", or a bucket, "s3://cache?region=eu-central-1"; with ${option "upload.target"} = "nix-store"
+        they go into the store of this machine.
+      '')
+      (refuse (intoStore -> cfg.upload.assumeUpstream == [ ]) ''
+        ${option "upload.assumeUpstream"}: what is pushed into the store of this machine refers to what is in it. Leave it
+        out, or push into a storage.
+      '')
+      (refuse (intoStore -> cfg.settings.store.enabled or true) ''
+        ${option "upload.target"} is the store of this machine, which ${option "settings.store.enabled"} = false leaves out.
       '')
       (refuse (hasIndex && url != null -> index.problem == null) "${option "index.url"}: ${toString index.problem}.")
       (refuse (hasIndex -> !index.hasPassword) ''
@@ -106,7 +125,15 @@ in
     ];
 
     warnings =
-      lib.optional (cfg.upload.enable && url != null && !(lib.any mayPush accesses)) ''
+      lib.optional (intoStore && !trustsUser && !trustsKey) ''
+        ${option "upload.target"}: the Nix daemon of this machine takes only what cache.nixos.org has signed, and
+        content-addressed paths. Give it the public key of this cache,
+          nix.settings.trusted-public-keys = [ "NAME:TEXT" ];
+        as `rust-nix-serve key public FILE` prints it; or the account of the daemon, which may then do anything to this
+        machine: nix.settings.trusted-users = [ "rust-nix-serve" ];
+      ''
+      ++
+      lib.optional (cfg.upload.enable && cfg.upload.isTaken && !(lib.any mayPush accesses)) ''
         ${option "upload.enable"}: nobody may upload. ${option "tokensFile"} has tokens with the permission push
         (`rust-nix-serve token create ci --allow read,push --file -`); ${option "oidc.providers"} has issuers whose tokens
         may (`allow = [ "read" "push" ]`). For a storage that is only read: ${option "upload.enable"} = false.

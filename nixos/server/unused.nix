@@ -87,11 +87,19 @@ let
     }
     {
       on = cfg.upload.enable;
-      remedy = "${option "upload.enable"} = true, and a ${option "storage.url"}";
+      remedy = "${option "upload.enable"} = true, and something that uploads go into, such as a ${option "storage.url"}";
       names = [
         "upload.requireSignatureBy"
         "upload.assumeUpstream"
         "upload.maxNarSize"
+      ];
+    }
+    {
+      on = cfg.upload.directories != [ ];
+      remedy = "the ${option "upload.target"} \"nix-store\"";
+      names = [
+        "upload.roots"
+        "upload.spoolSize"
       ];
     }
     {

@@ -1,4 +1,4 @@
-# What clients may upload to the storage, with `nix copy --to`.
+# What clients may upload to the storage, or into the store of this machine, with `nix copy --to`.
 {
   config,
   lib,
@@ -8,8 +8,12 @@ let
   inherit (lib) mkOption types;
   cfg = config.services.rust-nix-serve;
 
+  intoStore = cfg.upload.target == "nix-store";
   # A switch of nginx alone: what may be uploaded stays written.
   written = lib.filterAttrs (_: value: value != null && value != [ ]) {
+    target = if intoStore then "nix-store" else null;
+    roots = cfg.upload.roots;
+    spool_size = cfg.upload.spoolSize;
     require_signature_by = cfg.upload.requireSignatureBy;
     assume_upstream = cfg.upload.assumeUpstream;
     max_nar_size = cfg.upload.maxNarSize;
@@ -19,12 +23,48 @@ in
   options.services.rust-nix-serve.upload = {
     enable = mkOption {
       type = types.bool;
-      default = cfg.storage.url != null;
-      defaultText = lib.literalMD "true with a `storage.url`";
+      default = cfg.storage.url != null || intoStore;
+      defaultText = lib.literalMD "true with a `storage.url`, or with the `upload.target` `nix-store`";
       description = ''
         Whether nginx lets uploads through to the daemon, of any size and as they come. The daemon takes them from those
         who have the permission `push`, by a token, an issuer or a certificate. Without it nginx refuses everything
         but reading, whoever asks.
+      '';
+    };
+
+    target = mkOption {
+      type = types.enum [
+        "storage"
+        "nix-store"
+      ];
+      default = "storage";
+      description = ''
+        What uploads go into: the storage of {option}`storage.url`, or the store of this machine, through its Nix daemon.
+        The daemon takes what is signed by one of {option}`nix.settings.trusted-public-keys`, which the public key of
+        this cache can be, and everything from one of {option}`nix.settings.trusted-users`, which the account
+        `rust-nix-serve` can be: then it may do anything to this machine.
+      '';
+    };
+
+    roots = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      defaultText = lib.literalMD "30 days";
+      example = "7d";
+      description = ''
+        How long what was pushed into the store of this machine is kept from being collected, by links in
+        `/nix/var/nix/gcroots/rust-nix-serve`.
+      '';
+    };
+
+    spoolSize = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      defaultText = lib.literalMD "64 GiB";
+      example = "200GiB";
+      description = ''
+        The most that NARs take in `/var/lib/rust-nix-serve/spool` while they wait to be put into the store of this
+        machine; spelled as {option}`narCache.maxSize`.
       '';
     };
 
@@ -55,7 +95,40 @@ in
       example = "10GiB";
       description = "The largest NAR that is taken, decompressed; spelled as {option}`narCache.maxSize`.";
     };
+
+    # What units are made of.
+    directories = mkOption {
+      type = types.listOf types.str;
+      internal = true;
+      readOnly = true;
+      default =
+        let
+          upload = cfg.settings.upload or { };
+        in
+        lib.optionals ((upload.target or null) == "nix-store") [
+          upload.spool_directory
+          upload.roots_directory
+        ];
+      description = "The directories for uploads into the store of this machine.";
+    };
+    isTaken = mkOption {
+      type = types.bool;
+      internal = true;
+      readOnly = true;
+      default = cfg.settings ? storage.url || cfg.upload.directories != [ ];
+      description = "Whether there is something that uploads can go into.";
+    };
   };
 
-  config.services.rust-nix-serve.settings = lib.mkIf (cfg.enable && written != { }) { upload = written; };
+  config.services.rust-nix-serve.settings = lib.mkIf cfg.enable (
+    lib.mkMerge [
+      (lib.mkIf (written != { }) { upload = written; })
+      (lib.mkIf intoStore {
+        upload = {
+          spool_directory = lib.mkDefault "/var/lib/rust-nix-serve/spool";
+          roots_directory = lib.mkDefault "/nix/var/nix/gcroots/rust-nix-serve";
+        };
+      })
+    ]
+  );
 }

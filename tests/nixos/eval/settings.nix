@@ -193,6 +193,14 @@ in
     tokensFile = "/run/secrets/tokens";
     index.createLocally = true;
   };
+  pushed-into-the-store = public // {
+    tokensFile = "/run/secrets/tokens";
+    upload = {
+      target = "nix-store";
+      roots = "7d";
+      spoolSize = "200GiB";
+    };
+  };
   only-read = public // {
     storage.url = "file:///srv/cache";
     upload.enable = false;
