@@ -11,7 +11,7 @@ use crate::{
     process::Process,
     report::Goal,
     scratch::Scratch,
-    servers::{Nginx, RustNixServe},
+    servers::{FILES, Nginx, RustNixServe},
     size::Size,
     store::{Group, Member, Store},
 };
@@ -30,7 +30,7 @@ pub(crate) struct Bench {
     pub(crate) none: (RustNixServe, Process),
     /// With zstd and a NAR cache.
     pub(crate) zstd: (RustNixServe, Process),
-    /// The directory of the compressed static cache, once it is served.
+    /// Of a directory, once it is served.
     pub(crate) storage: Option<(RustNixServe, Process)>,
     pub(crate) nix: Option<Nix>,
     pub(crate) rows: Vec<Row>,
@@ -70,7 +70,7 @@ impl Bench {
             "storage" => {
                 let ours =
                     self.storage.as_ref().map_or(self.zstd.0.address, |(server, _)| server.address);
-                [ours, nginx.zstd, nginx.zstd_open]
+                [ours, nginx.files, nginx.files_open]
             }
             _ => [self.zstd.0.address, nginx.zstd, nginx.zstd_open],
         }
@@ -85,13 +85,15 @@ impl Bench {
         vec![process.id()]
     }
 
-    /// Serves the directory of the compressed static cache, as `storage`.
-    pub(crate) fn serve_statics(&mut self) -> Result<()> {
+    /// Serves the compressed static cache as a directory in which NARs have the names that `nix copy` gives them. Returns the
+    /// targets of the NARs of all paths.
+    pub(crate) fn serve_files(&mut self) -> Result<Vec<String>> {
+        let directory = self.scratch.path().join(FILES);
+        let targets = self.store.as_copied(&directory)?;
         let here = self.scratch.path();
-        let statics = self.store.statics("zstd");
-        let server = RustNixServe::of_storage(&self.binary, here, "storage", &statics)?;
+        let server = RustNixServe::of_storage(&self.binary, here, "storage", &directory)?;
         self.storage = Some(server.start(here, None).map(|process| (server, process))?);
-        Ok(())
+        Ok(targets)
     }
 
     /// All paths that have a narinfo in both caches.

@@ -126,11 +126,17 @@ pub(crate) struct Nginx {
     /// The same two with `open_file_cache`.
     pub(crate) none_open: SocketAddr,
     pub(crate) zstd_open: SocketAddr,
+    /// Of a directory as `nix copy` writes it, which is filled later.
+    pub(crate) files: SocketAddr,
+    pub(crate) files_open: SocketAddr,
     /// Without compression and `tcp_nopush`.
     pub(crate) none_pushing: SocketAddr,
     /// In front of rust-nix-serve.
     pub(crate) front: SocketAddr,
 }
+
+/// The directory as `nix copy` writes it, in the scratch directory.
+pub(crate) const FILES: &str = "files";
 
 /// What is the same in every row: see `docs/benchmarks.md`.
 const FIXED: &str = "sendfile on; tcp_nopush on; access_log off;
@@ -157,6 +163,9 @@ impl Nginx {
         let zstd = add(statics("zstd", "off"))?;
         let none_open = add(statics("none", "max=20000"))?;
         let zstd_open = add(statics("zstd", "max=20000"))?;
+        let files_root = format!("root {};", scratch.join(FILES).display());
+        let files = add(format!("{files_root} open_file_cache off;"))?;
+        let files_open = add(format!("{files_root} open_file_cache max=20000;"))?;
         let none_pushing = add(statics("none", "off") + " tcp_nopush off;")?;
         let front = add(front(nar_cache))?;
         let servers = format!(
@@ -164,7 +173,17 @@ impl Nginx {
             upstream.display()
         );
         let process = start_nginx(scratch, "nginx", &servers, front)?;
-        Ok(Self { process, none, zstd, none_open, zstd_open, none_pushing, front })
+        Ok(Self {
+            process,
+            none,
+            zstd,
+            none_open,
+            zstd_open,
+            files,
+            files_open,
+            none_pushing,
+            front,
+        })
     }
 }
 

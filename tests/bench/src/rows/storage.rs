@@ -13,7 +13,7 @@ use crate::{
 
 /// All rows, with the same requests as for the local store.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
-    bench.serve_statics()?;
+    let targets = bench.serve_files()?;
     let requests: Vec<Vec<u8>> =
         bench.everyone().iter().map(|member| request(&member.narinfo(), None)).collect();
     pass(bench, "narinfos of a directory, sequentially", 1, requests)?;
@@ -30,7 +30,9 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         }
     }
     let nars = |group| -> Vec<Vec<u8>> {
-        bench.one(group).iter().map(|member| request(&member.nar("zstd"), None)).collect()
+        let targets = bench.everyone().iter().zip(&targets);
+        let of_group = targets.filter(|(member, _)| member.group == group);
+        of_group.map(|(_, target)| request(target, None)).collect()
     };
     let (closure, huge) = (nars(Group::Closure), nars(Group::Huge));
     for connections in [1, 4, 16] {

@@ -77,6 +77,12 @@ impl Store {
         self.directory.join(compression)
     }
 
+    /// The compressed static cache as `nix copy --to file://…` would have named its files, in `directory`; and the targets of
+    /// the NARs.
+    pub(crate) fn as_copied(&self, directory: &Path) -> Result<Vec<String>> {
+        statics::as_copied(&self.statics("zstd"), directory, &self.members)
+    }
+
     pub(crate) fn group(&self, group: Group) -> Vec<Member> {
         self.members.iter().filter(|member| member.group == group).cloned().collect()
     }

@@ -3,7 +3,9 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use rns_formats::{Compression, Hash, NarInfo, PathInfo, StoreDir};
+use rns_formats::{Compression, Hash, NarInfo, PathInfo, Sha256Digest, StoreDir};
+
+use super::Member;
 
 /// The name of a path's NAR, uncompressed.
 pub(super) fn nar_name(info: &PathInfo) -> String {
@@ -45,4 +47,28 @@ pub(super) fn create(directory: &Path, infos: &[PathInfo]) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Links the NARs of a static cache under the hashes of their files.
+pub(super) fn as_copied(from: &Path, to: &Path, members: &[Member]) -> Result<Vec<String>> {
+    fs::create_dir_all(to.join("nar"))?;
+    fs::copy(from.join("nix-cache-info"), to.join("nix-cache-info"))?;
+    let mut targets = Vec::new();
+    for member in members {
+        let file = from.join(&member.nar("zstd")[1..]);
+        let name = Sha256Digest::of(&fs::read(&file)?).to_nix32();
+        let url = format!("nar/{name}.nar.zst");
+        if !to.join(&url).exists() {
+            fs::hard_link(file, to.join(&url))?;
+        }
+        let narinfo = &member.narinfo()[1..];
+        let text = fs::read_to_string(from.join(narinfo))?;
+        let lines = text.lines().map(|line| match line.strip_prefix("URL: ") {
+            Some(_) => format!("URL: {url}\n"),
+            None => format!("{line}\n"),
+        });
+        fs::write(to.join(narinfo), lines.collect::<String>())?;
+        targets.push(format!("/{url}"));
+    }
+    Ok(targets)
 }
