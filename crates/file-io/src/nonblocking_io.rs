@@ -16,6 +16,17 @@ use rustix::{
     path::Arg,
 };
 
+/// A file as far as it is known without waiting.
+#[derive(Debug)]
+pub enum Found {
+    /// It is there.
+    File(OwnedFd),
+    /// There is no such file at this moment.
+    Nothing,
+    /// That takes waiting.
+    Unknown,
+}
+
 /// One directory, and whether its file system can do this. Those that cannot (NFS, ZFS, overlays, an old kernel, a system
 /// call filter) is asked once.
 #[derive(Debug, Default)]
@@ -39,11 +50,28 @@ impl NonblockingIo {
         flags: OFlags,
         resolve: ResolveFlags,
     ) -> Option<OwnedFd> {
+        match self.find(directory, name, flags, resolve) {
+            Found::File(file) => Some(file),
+            Found::Nothing | Found::Unknown => None,
+        }
+    }
+
+    /// The same, and tells a file that is not there: the kernel remembers such names too.
+    pub fn find(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: impl Arg,
+        flags: OFlags,
+        resolve: ResolveFlags,
+    ) -> Found {
         if self.refused.load(Ordering::Relaxed) {
-            return None;
+            return Found::Unknown;
         }
         let resolve = resolve | ResolveFlags::CACHED;
-        self.note(fs::openat2(directory, name, flags, Mode::empty(), resolve))
+        match fs::openat2(directory, name, flags, Mode::empty(), resolve) {
+            Err(Errno::NOENT) => Found::Nothing,
+            result => self.note(result).map_or(Found::Unknown, Found::File),
+        }
     }
 
     /// Reads from `offset` on the bytes that are in memory, as far as `room` goes, and returns their number. 0 at the

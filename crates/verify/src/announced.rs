@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rns_cache::{NarUpload, PublishError, VerifiedNar, async_trait};
 use rns_formats::{Compression, NarName, Sha256Digest};
 
-use crate::{DecoderMemory, NarFeed, NarRejection, is_supported};
+use crate::{DecoderMemory, NarFeed, NarRejection, is_supported, pipe::check_whole};
 
 /// What compression may add to a NAR that cannot be compressed, in bytes.
 const COMPRESSION_MARGIN: u64 = 16 << 20;
+
+/// Files up to this size are checked when all of them is there, in bytes: handing over each chunk to other threads would cost
+/// more than the check.
+const MAX_SMALL_BYTES: u64 = 128 << 10;
 
 /// What a client says of a NAR before it sends it.
 #[derive(Clone, Debug)]
@@ -51,16 +55,27 @@ impl AnnouncedNar {
     /// Begins to check the bytes. To be called where tasks can be spawned.
     #[must_use]
     pub fn begin(self, memory: Arc<DecoderMemory>) -> IncomingNar {
-        let feed = NarFeed::start(self.compression, self.max_nar_size, memory);
-        IncomingNar { announced: self, feed, received: 0 }
+        let check = match self.length {
+            Some(length) if length <= MAX_SMALL_BYTES => Check::Whole(BytesMut::new(), memory),
+            _ => Check::Streaming(NarFeed::start(self.compression, self.max_nar_size, memory)),
+        };
+        IncomingNar { announced: self, check, received: 0 }
     }
 }
 
 /// A NAR that is checked while it comes in. Dropped before [`Self::finish`], it ends the check.
 pub struct IncomingNar {
     announced: AnnouncedNar,
-    feed: NarFeed,
+    check: Check,
     received: u64,
+}
+
+/// How a file is checked.
+enum Check {
+    /// When all of it is there.
+    Whole(BytesMut, Arc<DecoderMemory>),
+    /// While it comes.
+    Streaming(NarFeed),
 }
 
 impl IncomingNar {
@@ -78,7 +93,14 @@ impl IncomingNar {
         if self.received > limit.saturating_add(COMPRESSION_MARGIN) {
             return Err(PublishError::TooLarge { object: self.announced.url.clone(), limit });
         }
-        self.feed.push(chunk).await.map_err(|rejection| refused(&self.announced.url, rejection))
+        match &mut self.check {
+            Check::Whole(file, _) => file.extend_from_slice(&chunk),
+            Check::Streaming(feed) => {
+                let pushed = feed.push(chunk).await;
+                pushed.map_err(|rejection| refused(&self.announced.url, rejection))?;
+            }
+        }
+        Ok(())
     }
 
     /// The result, after the last bytes.
@@ -89,8 +111,15 @@ impl IncomingNar {
         if self.announced.length.is_some_and(|length| self.received != length) {
             return Err(self.wrong_length());
         }
-        let Self { announced: AnnouncedNar { url, file_hash, .. }, feed, .. } = self;
-        let check = feed.finish().await.map_err(|rejection| refused(&url, rejection))?;
+        let Self { announced, check, .. } = self;
+        let AnnouncedNar { url, file_hash, compression, max_nar_size, .. } = announced;
+        let check = match check {
+            Check::Whole(file, memory) => {
+                check_whole(file.freeze(), compression, max_nar_size, memory).await
+            }
+            Check::Streaming(feed) => feed.finish().await,
+        };
+        let check = check.map_err(|rejection| refused(&url, rejection))?;
         if check.file.file_hash != file_hash {
             return Err(PublishError::Mismatch {
                 object: url,

@@ -117,6 +117,24 @@ impl NarFeed {
     }
 }
 
+/// Checks a file of which all bytes are there.
+///
+/// # Errors
+/// The reason for which the NAR is refused.
+pub(crate) async fn check_whole(
+    bytes: Bytes,
+    compression: Compression,
+    max_nar_size: u64,
+    memory: Arc<DecoderMemory>,
+) -> Result<NarCheck, NarRejection> {
+    let checked = spawn_blocking(move || {
+        let nar = check_nar(&bytes[..], compression, max_nar_size, &memory)?;
+        let file = FileFacts { file_hash: Sha256Digest::of(&bytes), file_size: bytes.len() as u64 };
+        Ok(NarCheck { file, nar })
+    });
+    checked.await.map_err(|error| NarRejection::Input(io::Error::other(error)))?
+}
+
 fn hash_file(mut chunks: Receiver<Bytes>) -> FileFacts {
     let (mut hasher, mut file_size) = (Sha256Hasher::new(), 0);
     while let Some(chunk) = chunks.blocking_recv() {

@@ -1,6 +1,6 @@
 //! Uploads that are refused before their body is sent, and bodies that come all the same.
 
-use std::{process::Command, time::Duration};
+use std::{io::Write as _, net::TcpStream, process::Command, time::Duration};
 
 use rns_formats::Compression;
 use rns_testing::{Standard, http::Request, run};
@@ -81,6 +81,22 @@ fn a_body_that_comes_unasked_after_a_refusal_is_no_other_request() {
             "nothing of the body was taken for a request"
         );
     }
+}
+
+#[test]
+fn a_refused_body_without_an_end_is_not_taken_for_ever() {
+    let cache = Pushable::with(|builder| builder.section("[upload]\nmax_nar_size = \"1TiB\""));
+    let mut socket = TcpStream::connect(cache.server.address()).unwrap();
+    let head =
+        format!("PUT {} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", nar(), 1_u64 << 39);
+    socket.write_all(head.as_bytes()).unwrap();
+    let piece = vec![0; 1 << 20];
+    let mut sent = 0;
+    while socket.write_all(&piece).is_ok() {
+        sent += piece.len();
+        assert!(sent < 1 << 30, "a gigabyte was taken of a body that is refused");
+    }
+    assert_eq!(cache.server.get("/nix-cache-info").status(), 200);
 }
 
 #[test]

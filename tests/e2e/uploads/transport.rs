@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use bytes::Bytes;
 use rns_formats::Compression;
-use rns_testing::{S3Server, Scratch, Standard, http::Request};
+use rns_testing::{PostgresServer, S3Server, Scratch, Standard, http::Request};
 
 use super::{Pushable, packed, text_of};
 use crate::support::{
@@ -164,4 +164,30 @@ fn more_uploads_than_there_are_places_wait_for_their_turn() {
     assert_refusal(&cache.put_narinfo(&narinfo.0), 409);
     let refused = "rust_nix_serve_uploads_refused_total{reason=\"missing_nar\"} 1\n";
     assert!(cache.server.get("/metrics").text().contains(refused));
+}
+
+#[test]
+fn an_outage_of_the_index_is_told_once_and_so_is_its_end() {
+    let Some(mut database) = PostgresServer::start() else { return };
+    let index = format!("[index]\nurl = {:?}", database.url());
+    let cache = Pushable::with(|builder| builder.section(&index));
+    let standard = Standard::new();
+    let first = cache.push(&standard, &standard.dep);
+    database.stop();
+    let (narinfo, file) = packed(
+        standard.store.info(&standard.blob),
+        &standard.store.nar(&standard.blob),
+        Compression::Zstd,
+    );
+    let target = format!("/{}", narinfo.url);
+    for _ in 0..3 {
+        assert!(cache.put(&target, file.clone()).status() > 500);
+    }
+    // What is there is still served.
+    assert_eq!(cache.server.get(&format!("/{}", first.url)).status(), 200);
+    database.restart();
+    crate::support::eventually(|| cache.put(&target, file.clone()).status() == 201);
+    crate::support::assert_logged(&cache.server, "uploads are taken again");
+    let log = cache.server.stderr();
+    assert_eq!(log.matches("uploads are refused: ").count(), 1, "{log}");
 }

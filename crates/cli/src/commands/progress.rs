@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::output::counted;
+
 /// How often the line on a terminal changes.
 const TERMINAL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -28,7 +30,7 @@ impl Progress {
 
     /// So many objects are done.
     pub(in crate::commands) fn show(&self, done: u64) {
-        self.line(|| format!("{done} objects {}", self.what));
+        self.line(|| format!("{} {}", counted(done, "object"), self.what));
     }
 
     /// Returns true if a person looks on.

@@ -54,6 +54,8 @@ pub(crate) struct Cache {
     pub(crate) outage: Outage,
     /// Tokens that cannot be checked.
     pub(crate) token_outage: Outage,
+    /// Uploads that cannot be taken, to this cache in any view of it.
+    pub(crate) upload_outage: Arc<Outage>,
     /// The target of uploads to this address. `None`: it takes none.
     pub(crate) uploads: Option<Arc<Uploads>>,
     /// The same cache as its pushers see it, below [`PUSH_PATH`].
@@ -92,6 +94,7 @@ impl Cache {
             config: config.clone(),
             outage: Outage::default(),
             token_outage: Outage::default(),
+            upload_outage: Arc::default(),
             uploads: None,
             push: None,
             keys_refused: (!signer.problems().is_empty()).into(),
@@ -126,6 +129,7 @@ impl Cache {
             config: self.config.clone(),
             outage: Outage::default(),
             token_outage: Outage::default(),
+            upload_outage: Arc::clone(&self.upload_outage),
             uploads: self.uploads.clone(),
             push: self.push.clone(),
             signer: Arc::clone(&self.signer),

@@ -31,7 +31,7 @@ impl Outage {
     /// Learns from an answer whether there is an outage, and turns a refusal by one that lasts into a final one.
     pub(crate) fn learn(&self, answer: Answer) -> Answer {
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
-            _ = self.since.compare_exchange(0, now(), Ordering::AcqRel, Ordering::Acquire);
+            self.begin();
         } else {
             self.end();
         }
@@ -55,6 +55,11 @@ impl Outage {
     /// Whether there is one, as far as is known.
     pub(crate) fn is_on(&self) -> bool {
         self.since.load(Ordering::Relaxed) != 0
+    }
+
+    /// There is one. Returns whether it was not known yet.
+    pub(crate) fn begin(&self) -> bool {
+        self.since.compare_exchange(0, now(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// It is over.

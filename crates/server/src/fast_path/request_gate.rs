@@ -13,6 +13,9 @@ use crate::{metrics::Transfer, response::send_budget::Share};
 /// Bytes that are read ahead while a request is answered. A client that goes away is noticed by reading only.
 const MAX_READ_AHEAD: usize = 16 << 10;
 
+/// Bytes of a body that are thrown away behind its answer. A client that looks at answers stops long before.
+const MAX_DISCARDED_BYTES: usize = 64 << 20;
+
 /// Answers requests without waiting.
 pub(crate) trait Responder {
     /// Appends the head of the answer, and a body that is small enough to go with it; returns the rest. `None` when
@@ -48,8 +51,10 @@ pub(super) struct RequestGate {
     unread: BytesMut,
     /// How many of them were found to be part of a head, and no more.
     partial: usize,
-    /// Whether the client will send nothing more.
+    /// Whether the client will send nothing more, or is not listened to any more.
     is_ended: bool,
+    /// How many bytes have come behind the answer to their request.
+    discarded: usize,
     /// Whether the framework has seen a request. Until then it waits for the first one, and for so long only.
     has_seen_one: bool,
 }
@@ -90,6 +95,7 @@ impl RequestGate {
             unread: BytesMut::new(),
             partial: 0,
             is_ended: false,
+            discarded: 0,
             has_seen_one: false,
         }
     }
@@ -198,6 +204,7 @@ impl RequestGate {
             }
         }
         if matches!(self.phase, Phase::Closing) {
+            self.discard(bytes.len());
             return (bytes.len(), Passage::Waiting);
         }
         let wanted = bytes.get(..bytes.len().min(room.remaining())).unwrap_or_default();
@@ -212,8 +219,8 @@ impl RequestGate {
 
     /// How many of these bytes belong to the request that the framework has.
     fn lend(&mut self, bytes: &[u8]) -> usize {
-        let (head, body) = match &mut self.phase {
-            Phase::Lent { head, body, .. } => (head, body),
+        let (head, body, is_answered) = match &mut self.phase {
+            Phase::Lent { head, body, is_answered } => (head, body, *is_answered),
             Phase::Open => return bytes.len(),
             Phase::Idle | Phase::Closing => return 0,
         };
@@ -223,7 +230,18 @@ impl RequestGate {
             self.give_up();
             return bytes.len();
         };
+        if is_answered {
+            self.discard(of_body);
+        }
         of_head + of_body
+    }
+
+    /// Notes bytes that nothing is done with. After too many the client is not listened to any more.
+    const fn discard(&mut self, bytes: usize) {
+        self.discarded += bytes;
+        if self.discarded > MAX_DISCARDED_BYTES {
+            self.end();
+        }
     }
 
     fn give_up(&mut self) {

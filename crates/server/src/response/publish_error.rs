@@ -1,7 +1,7 @@
 //! From refused uploads to answers.
 
 use actix_web::http::StatusCode;
-use rns_cache::{CacheError, PublishError};
+use rns_cache::PublishError;
 
 use crate::{
     metrics::RefusedUpload,
@@ -41,16 +41,8 @@ pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
         | PublishError::Untrusted { .. }
         | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
         PublishError::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
-        PublishError::Full => {
-            tracing::error!("an upload was refused: the storage is full");
-            StatusCode::INSUFFICIENT_STORAGE
-        }
-        PublishError::Cache(error) => {
-            if matches!(error, CacheError::Unavailable { .. }) {
-                tracing::error!("an upload was refused: {error}");
-            }
-            return error_response(error);
-        }
+        PublishError::Full => StatusCode::INSUFFICIENT_STORAGE,
+        PublishError::Cache(error) => return error_response(error),
     };
     let mut text = error.to_string();
     // Thousands of missing references are as telling as the first ones.

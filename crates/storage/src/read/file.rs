@@ -11,9 +11,18 @@ use std::{
 
 use bytes::Bytes;
 use rns_cache::{CacheError, Piece, ReadyBody, ReadyNar};
-use rns_file_io::{chunks::FileBlob, file_part::resident, nonblocking_io::NonblockingIo};
-use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rns_file_io::{
+    chunks::FileBlob,
+    file_part::resident,
+    nonblocking_io::{Found, NonblockingIo},
+};
+use rustix::{
+    fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags},
+    io::Errno,
+};
 use tokio::task::spawn_blocking;
+
+use crate::objects::{ObjectKey, Objects};
 
 /// Which file lies behind a name: it is another one as soon as its contents are others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,58 +66,99 @@ pub(super) struct SmallFile {
     pub(super) stamp: Option<FileStamp>,
 }
 
-/// Reads a small file whole. `None` when it is not there, or larger than `limit` bytes: the caller learns why elsewhere.
-pub(super) async fn read_small(path: PathBuf, limit: u64) -> Result<Option<SmallFile>, CacheError> {
-    let name: Arc<Path> = path.into();
-    let reading = Arc::clone(&name);
-    let read = spawn_blocking(move || {
-        let (file, len) = length(fs::open(&*reading, FLAGS, Mode::empty())?)?;
-        if len > limit {
-            return Ok(None);
+/// What was found under a name of a storage.
+pub(super) enum Looked<T> {
+    /// A file.
+    Found(T),
+    /// Nothing, and there is a binary cache around it.
+    Absent,
+    /// The caller learns elsewhere what is wrong.
+    Unclear,
+}
+
+/// Where a file is, and the one that every binary cache has: without it, nothing is known to be absent.
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    pub(super) cache_info: PathBuf,
+}
+
+impl Place {
+    /// The file of an object, where the storage is a directory.
+    pub(super) fn of(objects: &Objects, key: &ObjectKey) -> Option<Self> {
+        let path = objects.file(key)?;
+        Some(Self { path, cache_info: objects.file(&ObjectKey::cache_info())? })
+    }
+
+    /// Whether the file is certainly not there. Never waits.
+    pub(super) fn is_absent_now(&self, io: &NonblockingIo) -> bool {
+        let find = |path: &Path| io.find(CWD, path, OFlags::PATH, ResolveFlags::empty());
+        matches!(find(&self.path), Found::Nothing)
+            && matches!(find(&self.cache_info), Found::File(_))
+    }
+
+    /// Opens the file. Blocks.
+    fn open(&self) -> io::Result<Looked<OwnedFd>> {
+        match fs::open(&self.path, FLAGS, Mode::empty()) {
+            Ok(file) => Ok(Looked::Found(file)),
+            Err(Errno::NOENT) if self.cache_info.exists() => Ok(Looked::Absent),
+            Err(Errno::NOENT) => Ok(Looked::Unclear),
+            Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Reads a small file whole; one that is larger than `limit` bytes, or no regular file, is unclear.
+pub(super) async fn read_small(place: Place, limit: u64) -> Result<Looked<SmallFile>, CacheError> {
+    let name = place.path.clone();
+    let read = spawn_blocking(move || {
+        let file = match place.open()? {
+            Looked::Found(file) => file,
+            Looked::Absent => return Ok(Looked::Absent),
+            Looked::Unclear => return Ok(Looked::Unclear),
+        };
+        let Some((file, len)) = length(file)?.filter(|(_, len)| *len <= limit) else {
+            return Ok(Looked::Unclear);
+        };
         let stamp = FileStamp::of(&file)?;
         let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
         File::from(file).take(limit).read_to_end(&mut bytes)?;
         let stamp = Some(stamp).filter(|stamp| stamp.is_settled());
-        Ok(Some(SmallFile { bytes: bytes.into(), stamp }))
+        Ok(Looked::Found(SmallFile { bytes: bytes.into(), stamp }))
     });
-    match read.await.map_err(|_| CacheError::ShuttingDown)? {
-        Ok(read) => Ok(read),
-        Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(CacheError::io("read", &*name)(error)),
-    }
+    read.await.map_err(|_| CacheError::ShuttingDown)?.map_err(CacheError::io("read", &*name))
 }
 
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-/// Opens a NAR. `None` when it is not there.
-pub(super) async fn open(path: PathBuf, etag: String) -> Result<Option<FileBlob>, CacheError> {
-    let name: Arc<Path> = path.into();
-    let opening = Arc::clone(&name);
-    let opened = spawn_blocking(move || match fs::open(&*opening, FLAGS, Mode::empty()) {
-        Ok(file) => length(file),
-        Err(error) => Err(error.into()),
+/// Opens a NAR.
+pub(super) async fn open(place: Place, etag: String) -> Result<Looked<FileBlob>, CacheError> {
+    let name: Arc<Path> = place.path.clone().into();
+    let opened = spawn_blocking(move || match place.open()? {
+        Looked::Found(file) => Ok(length(file)?.map_or(Looked::Unclear, Looked::Found)),
+        Looked::Absent => Ok(Looked::Absent),
+        Looked::Unclear => Ok(Looked::Unclear),
     });
-    match opened.await.map_err(|_| CacheError::ShuttingDown)? {
-        Ok((file, len)) => Ok(Some(FileBlob { file: Arc::new(file), path: name, len, etag })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(CacheError::io("open", &*name)(error)),
-    }
+    let opened = opened.await.map_err(|_| CacheError::ShuttingDown)?;
+    Ok(match opened.map_err(CacheError::io("open", &*name))? {
+        Looked::Found((file, len)) => {
+            Looked::Found(FileBlob { file: Arc::new(file), path: name, len, etag })
+        }
+        Looked::Absent => Looked::Absent,
+        Looked::Unclear => Looked::Unclear,
+    })
 }
 
-/// The file with its length.
-fn length(file: OwnedFd) -> io::Result<(OwnedFd, u64)> {
+/// The file with its length, if it is a regular one.
+fn length(file: OwnedFd) -> io::Result<Option<(OwnedFd, u64)>> {
     let stat = fs::fstat(&file)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok((file, u64::try_from(stat.st_size).unwrap_or(0))),
-        _ => Err(io::Error::new(io::ErrorKind::NotFound, "it is no regular file")),
-    }
+    let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    Ok(is_regular.then(|| (file, u64::try_from(stat.st_size).unwrap_or(0))))
 }
 
 /// A small NAR that the kernel has in memory, whole. Never waits.
 pub(super) fn open_now(io: &NonblockingIo, path: &Path, etag: String) -> Option<ReadyNar> {
     let file = io.open(CWD, path, FLAGS, ResolveFlags::empty())?;
-    let (file, len) = length(file).ok()?;
+    let (file, len) = length(file).ok()??;
     let part = resident(&Arc::new(file), &(0..len)).filter(|part| part.is_last)?;
     Some(ReadyNar { etag, len, body: ReadyBody::Piece(Piece::File(part)) })
 }

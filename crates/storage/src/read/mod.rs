@@ -25,7 +25,11 @@ use rns_formats::{
 use rns_verify::narinfo::name_in_url;
 
 pub use self::records::StoredNarInfo;
-use self::{blob::ObjectBlob, records::RecordCache};
+use self::{
+    blob::ObjectBlob,
+    file::{Looked, Place},
+    records::RecordCache,
+};
 pub(crate) use self::{
     documents::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES},
     records::{MAX_NARINFO_BYTES, record_of, unavailable},
@@ -149,10 +153,12 @@ impl StorageReader {
         key: ObjectKey,
         etag: String,
     ) -> Result<Option<NarAnswer>, CacheError> {
-        if let Some(path) = self.shared.objects.file(&key)
-            && let Some(blob) = file::open(path, etag.clone()).await?
-        {
-            return Ok(Some(NarAnswer::Finished(Arc::new(blob))));
+        if let Some(place) = Place::of(&self.shared.objects, &key) {
+            match file::open(place, etag.clone()).await? {
+                Looked::Found(blob) => return Ok(Some(NarAnswer::Finished(Arc::new(blob)))),
+                Looked::Absent => return Ok(None),
+                Looked::Unclear => {}
+            }
         }
         // This also tells a NAR that is not there from a directory that is not.
         let Some(size) = self.nar_size(&key).await? else { return Ok(None) };

@@ -11,7 +11,7 @@ use rns_cache::{CacheError, Freshness, NarOffer, PathRecord, Peek};
 use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
 
-use super::file::{self, FileStamp};
+use super::file::{self, FileStamp, Looked, Place};
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// A stored narinfo is read again after this time: a hit may be one second old.
@@ -63,7 +63,11 @@ impl RecordCache {
 
     /// The answer from memory. A narinfo in a directory is remembered for as long as its file is the same.
     pub(super) fn peek(&self, objects: &Objects, io: &NonblockingIo, hash: &HashPart) -> Peek {
-        let Some(known) = self.records.get(hash) else { return Peek::Unknown };
+        let Some(known) = self.records.get(hash) else {
+            let place = Place::of(objects, &ObjectKey::narinfo(hash));
+            let is_absent = place.is_some_and(|place| place.is_absent_now(io));
+            return if is_absent { Peek::Miss } else { Peek::Unknown };
+        };
         let is_same = || {
             let path = objects.file(&ObjectKey::narinfo(hash));
             known.stamp.is_some() && path.and_then(|path| FileStamp::now(io, &path)) == known.stamp
@@ -87,14 +91,15 @@ impl RecordCache {
     ) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
         let read = Instant::now();
         let key = ObjectKey::narinfo(&hash);
-        let in_directory = match objects.file(&key) {
-            Some(path) => file::read_small(path, MAX_NARINFO_BYTES).await?,
-            None => None,
+        let in_directory = match Place::of(objects, &key) {
+            Some(place) => file::read_small(place, MAX_NARINFO_BYTES).await?,
+            None => Looked::Unclear,
         };
         let (text, stamp) = match in_directory {
-            Some(file) => (Some(file.bytes), file.stamp),
+            Looked::Found(file) => (Some(file.bytes), file.stamp),
+            Looked::Absent => (None, None),
             // This also tells a path that is not there from a directory that is not.
-            None => {
+            Looked::Unclear => {
                 let read = objects.read_small(&key, MAX_NARINFO_BYTES).await;
                 (read.map_err(unavailable)?, None)
             }

@@ -224,7 +224,10 @@ async fn new_path(
 ) -> Result<NewPath, PublishError> {
     let references = others(narinfo);
     let hashes: Vec<HashPart> = references.iter().map(|path| path.hash_part()).collect();
-    let states = storage.index.states(&hashes).await.map_err(index_unavailable)?;
+    let states = match hashes.as_slice() {
+        [] => Vec::new(),
+        hashes => storage.index.states(hashes).await.map_err(index_unavailable)?,
+    };
     let absent = hashes
         .iter()
         .zip(states)

@@ -60,12 +60,12 @@ impl BinaryCache for PushView {
         if !self.shows_all() {
             return Ok(None);
         }
+        // Most of what a pusher asks for is not there: the index need not be asked.
+        let Some(found) = self.storage.nar(name).await? else { return Ok(None) };
         let is_kept = self.storage.promise_nar(name).await?;
         // One that lay there before the index is verified when a narinfo names it.
-        if is_kept || !self.storage.is_indexed(name).await? {
-            return self.storage.nar(name).await;
-        }
-        Ok(None)
+        let is_shown = is_kept || !self.storage.is_indexed(name).await?;
+        Ok(is_shown.then_some(found))
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {

@@ -5,6 +5,7 @@
 mod collect;
 mod collection;
 mod conformance;
+mod freshness;
 mod index;
 mod index_roots;
 mod maintenance;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     commands::progress::Progress,
-    output::{print, tell},
+    output::{counted, print, tell},
 };
 
 /// Characters of the bar.
@@ -117,9 +117,13 @@ impl Counts {
 /// One line about a whole push.
 pub(super) fn summary(summary: &Summary) -> String {
     let Summary { pushed, bytes, present, upstream, failed, .. } = summary;
-    let mut text = format!("{pushed} paths pushed ({}), {present} were there", size(*bytes));
+    let mut text = format!(
+        "{} pushed ({}), {present} already there",
+        counted(*pushed as u64, "path"),
+        size(*bytes)
+    );
     if *upstream > 0 {
-        text.push_str(&format!(", {upstream} are at an upstream"));
+        text.push_str(&format!(", {upstream} at an upstream"));
     }
     if *failed > 0 {
         text.push_str(&format!(", {failed} did not get through"));
@@ -139,7 +143,7 @@ fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit = next;
     }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{value:.1} {unit}") }
+    if unit == "bytes" { counted(bytes, "byte") } else { format!("{value:.1} {unit}") }
 }
 
 #[cfg(test)]

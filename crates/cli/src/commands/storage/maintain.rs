@@ -12,7 +12,12 @@ use rns_storage::{
 use serde_json::json;
 
 use super::report::report;
-use crate::{args::StoragePlace, commands::progress::Progress, config::Loaded, output::Answer};
+use crate::{
+    args::StoragePlace,
+    commands::progress::Progress,
+    config::Loaded,
+    output::{Answer, counted},
+};
 
 /// Enters what is there into the index.
 pub(super) async fn adopt(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {
@@ -36,9 +41,10 @@ async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
 /// What cannot be used is told in the log; it makes the answer a negative one.
 fn indexed(place: &StoragePlace, done: Indexed, verb: &str) -> anyhow::Result<Answer> {
     let Indexed { paths, removed, roots, unusable } = done;
-    let mut text = format!("{paths} paths {verb}, {removed} taken out, {unusable} not usable");
+    let mut text =
+        format!("{} {verb}, {removed} taken out, {unusable} not usable", counted(paths, "path"));
     if roots > 0 {
-        write!(text, ", {roots} roots")?;
+        write!(text, ", {}", counted(roots, "root"))?;
     }
     text.push('\n');
     let json = json!({ "paths": paths, "removed": removed, "roots": roots, "unusable": unusable });
@@ -58,7 +64,10 @@ pub(super) async fn sign(
     let done = maintenance::sign(storage, &keys, &|done| progress.show(done)).await?;
     drop(progress);
     let maintenance::Signed { signed, unchanged, unusable } = done;
-    let text = format!("{signed} paths signed, {unchanged} unchanged, {unusable} not usable\n");
+    let text = format!(
+        "{} signed, {unchanged} unchanged, {unusable} not usable\n",
+        counted(signed, "path")
+    );
     let json = json!({ "signed": signed, "unchanged": unchanged, "unusable": unusable });
     report(place, &text, &json)?;
     Ok(if unusable == 0 { Answer::Yes } else { Answer::No })
@@ -98,9 +107,15 @@ pub(super) async fn verify(
         writeln!(text, "{}: {}", finding.object, finding.kind)?;
     }
     let maintenance::Verified { paths, findings, withdrawn, unmended } = &done;
-    write!(text, "{paths} paths looked at, {} faults", findings.len())?;
+    let faults = counted(findings.len() as u64, "fault");
+    write!(text, "{} looked at, {faults}", counted(*paths, "path"))?;
     match repair {
-        true => writeln!(text, ", {withdrawn} paths withdrawn, {unmended} faults not mended")?,
+        true => writeln!(
+            text,
+            ", {} withdrawn, {} not mended",
+            counted(*withdrawn, "path"),
+            counted(*unmended, "fault")
+        )?,
         false => text.push('\n'),
     }
     let list: Vec<_> = findings

@@ -15,7 +15,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web::Payload,
 };
-use rns_cache::PublishError;
+use rns_cache::{CacheError, PublishError};
 use rns_formats::{HashPart, url::Resource};
 
 use self::{
@@ -154,10 +154,27 @@ pub(crate) async fn carry_out(
         }
         _ => return response::method_not_allowed(),
     };
+    note_outage(cache, &done);
     match done {
         // Never 202: clients take it for a failure.
         Ok(status) => response::plain(status, ""),
         Err(error) => cache.outage.finally(refuse(state, &error)),
+    }
+}
+
+/// Tells the operator that uploads cannot be taken, and that they can be again: once each, since clients come again and again.
+fn note_outage(cache: &Cache, done: &Result<StatusCode, PublishError>) {
+    match done {
+        Ok(_) if cache.upload_outage.is_on() => {
+            cache.upload_outage.end();
+            tracing::info!("uploads are taken again");
+        }
+        Err(error @ (PublishError::Full | PublishError::Cache(CacheError::Unavailable { .. })))
+            if cache.upload_outage.begin() =>
+        {
+            tracing::error!("uploads are refused: {error}");
+        }
+        Ok(_) | Err(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{DirBuilder, File, TryLockError},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,14 +21,20 @@ const LOCKS: usize = 64;
 
 pub(super) struct Locks {
     directory: PathBuf,
-    /// Of several tasks of this process, one at a time waits for another process.
-    slots: [Arc<Mutex<()>>; 3 * LOCKS],
+    /// Of several tasks of this process, one at a time waits for another process. The file stays open.
+    slots: [Arc<Mutex<Option<File>>>; 3 * LOCKS],
 }
 
-/// A lock that is held. The file lets others have their turn when it is closed.
-pub(super) struct Held {
-    _file: File,
-    _turn: OwnedMutexGuard<()>,
+/// A lock that is held. Dropped, it lets others have their turn.
+pub(super) struct Held(OwnedMutexGuard<Option<File>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A file that cannot be unlocked is unlocked when it is closed.
+        if self.0.as_ref().is_some_and(|file| file.unlock().is_err()) {
+            *self.0 = None;
+        }
+    }
 }
 
 impl Locks {
@@ -36,10 +42,7 @@ impl Locks {
     pub(super) fn beside(index: &Path) -> Self {
         let mut directory = index.as_os_str().to_owned();
         directory.push(".locks");
-        Self {
-            directory: directory.into(),
-            slots: std::array::from_fn(|_| Arc::new(Mutex::new(()))),
-        }
+        Self { directory: directory.into(), slots: std::array::from_fn(|_| Arc::default()) }
     }
 
     pub(super) async fn lock(&self, what: Exclusive<'_>) -> io::Result<Held> {
@@ -54,15 +57,32 @@ impl Locks {
             }
         };
         let slot = self.slots.get(number).ok_or(io::ErrorKind::InvalidInput)?;
-        let turn = Arc::clone(slot).lock_owned().await;
+        let mut turn = Arc::clone(slot).lock_owned().await;
+        // Mostly there is nothing to wait for: handing over to another thread would cost many times as much.
+        if turn.as_ref().is_some_and(is_locked_now) {
+            return Ok(Held(turn));
+        }
         let directory = self.directory.clone();
         let locked = spawn_blocking(move || lock_file(&directory, number)).await;
-        Ok(Held { _file: locked.map_err(io::Error::other)??, _turn: turn })
+        *turn = Some(locked.map_err(io::Error::other)??);
+        Ok(Held(turn))
     }
 }
 
 fn first_byte(bytes: &[u8]) -> usize {
     usize::from(bytes.first().copied().unwrap_or_default()) % LOCKS
+}
+
+/// Locks a file that is open, without waiting. One that was removed meanwhile locks nothing.
+fn is_locked_now(file: &File) -> bool {
+    match file.try_lock() {
+        Ok(()) if file.metadata().is_ok_and(|found| found.nlink() > 0) => true,
+        Ok(()) => {
+            _ = file.unlock();
+            false
+        }
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+    }
 }
 
 fn lock_file(directory: &Path, number: usize) -> io::Result<File> {
@@ -130,5 +150,22 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(held);
         waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lock_file_that_was_removed_locks_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = directory.path().join("index.sqlite");
+        let hash = HashPart::parse("0123456789abcdfghijklmnpqrsvwxyz").unwrap();
+        let (one, other) = (Locks::beside(&index), Locks::beside(&index));
+        for _ in 0..2 {
+            drop(one.lock(Exclusive::Path(&hash)).await.unwrap());
+        }
+        std::fs::remove_dir_all(directory.path().join("index.sqlite.locks")).unwrap();
+        let held = other.lock(Exclusive::Path(&hash)).await.unwrap();
+        let file = held.0.as_ref().unwrap().metadata().unwrap();
+        drop(held);
+        let again = one.lock(Exclusive::Path(&hash)).await.unwrap();
+        assert_eq!(again.0.as_ref().unwrap().metadata().unwrap().ino(), file.ino());
     }
 }

@@ -11,7 +11,7 @@ mod snapshot;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use rns_cache::Pusher;
 use rns_formats::HashPart;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::task::spawn_blocking;
+use tokio::{sync::Mutex, task::spawn_blocking};
 
 use self::locks::Locks;
 use super::{
@@ -55,8 +55,9 @@ impl SqliteIndex {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, IndexError> {
         let this = self.clone();
+        // Waited for here: threads that wait for each other would be one for each client.
+        let mut slot = Arc::clone(&self.connection).lock_owned().await;
         let done = spawn_blocking(move || {
-            let mut slot = this.connection.lock().unwrap_or_else(PoisonError::into_inner);
             let mut connection = match slot.take() {
                 Some(connection) => connection,
                 None => schema::open(&this.file, BUSY_TIMEOUT, this.sync)?,
@@ -79,6 +80,26 @@ impl SqliteIndex {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, IndexError> {
         self.run(move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
+        .await
+    }
+
+    /// Runs an order where there is something to order, which is asked first: a question excludes no other writer. `false`
+    /// where there is nothing.
+    async fn transact_if(
+        &self,
+        is_needed: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
+    ) -> Result<bool, IndexError> {
+        self.run(move |connection| {
+            if !is_needed(connection)? {
+                return Ok(false);
+            }
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
@@ -117,7 +138,14 @@ impl Index for SqliteIndex {
 
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
-        self.transact(move |connection| rows::touch_nar(connection, &key)).await
+        self.transact_if(
+            {
+                let key = key.clone();
+                move |connection| Ok(rows::nar_state(connection, &key)?.is_some())
+            },
+            move |connection| rows::touch_nar(connection, &key),
+        )
+        .await
     }
 
     async fn begin_publish(
