@@ -16,6 +16,7 @@ mod compressed;
 mod conformance;
 mod connections;
 mod damaged;
+mod doctor;
 mod nginx;
 mod private;
 mod push;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::client_args::{PushArgs, QueueCommand, WatchArgs};
+use crate::doctor_args::DoctorArgs;
 pub(crate) use crate::store_args::StoreArgs;
 
 /// Turns a Nix store into a signed, fast binary cache.
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Queue(QueueCommand),
     /// Push every path that becomes valid in the local store, through the queue
     WatchStore(Box<WatchArgs>),
+    /// Find what is wrong with a cache, with this machine as its client, or with the server here
+    Doctor(Box<DoctorArgs>),
     /// Check the configuration and the files it names, and report every problem
     CheckConfig(CheckArgs),
     /// Show the configuration

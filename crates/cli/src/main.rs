@@ -1,11 +1,13 @@
 //! The program `rust-nix-serve`: reads its arguments, runs a command, and says by its exit code how that went:
-//! 0 well, 1 with a negative answer, 2 not at all, 3 when a cache cannot be reached.
+//! 0 well, 1 with a negative answer, 2 not at all, 3 when a cache cannot be reached,
+//! 4 when a part of the answer is missing.
 
 mod args;
 mod backends;
 mod client_args;
 mod commands;
 mod config;
+mod doctor_args;
 mod host;
 mod logging;
 mod output;
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::Unreachable) => ExitCode::from(3),
+        Ok(Answer::Incomplete) => ExitCode::from(4),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::tell(&logging::as_error(&format!("rust-nix-serve: {error:#}")));

@@ -11,6 +11,8 @@ pub(crate) enum Answer {
     No,
     /// The cache that it is about cannot be reached: exit code 3.
     Unreachable,
+    /// Nothing speaks against it, and not everything could be seen: exit code 4.
+    Incomplete,
 }
 
 /// Prints a text to standard output.

@@ -93,7 +93,10 @@ impl Credentials {
     }
 
     /// The value of the header `Authorization`.
-    pub(crate) fn header(&self) -> Result<Option<HeaderValue>, CredentialsError> {
+    ///
+    /// # Errors
+    /// When the token or password holds characters that no header may have.
+    pub fn header(&self) -> Result<Option<HeaderValue>, CredentialsError> {
         let text = match self {
             Self::Anonymous => return Ok(None),
             Self::Token(token) => Zeroizing::new(format!("Bearer {}", **token)),

@@ -12,7 +12,7 @@ use std::{
 use super::source_modules::Modules;
 
 /// The crates that go into the program, by the names that `use` knows.
-const CRATES: [(&str, &str); 10] = [
+const CRATES: [(&str, &str); 11] = [
     ("rns_formats", "formats"),
     ("rns_cache", "cache"),
     ("rns_client", "client"),
@@ -21,6 +21,7 @@ const CRATES: [(&str, &str); 10] = [
     ("rns_storage", "storage"),
     ("rns_verify", "verify"),
     ("rns_push", "push"),
+    ("rns_doctor", "doctor"),
     ("rns_server", "server"),
     ("rust_nix_serve", "cli"),
 ];

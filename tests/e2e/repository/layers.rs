@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::Command};
 use serde_json::Value;
 
 /// Which crates of this workspace each crate may depend on.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("rns-formats", &[]),
     ("rns-cache", &["rns-formats"]),
     ("rns-client", &["rns-formats"]),
@@ -17,11 +17,13 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("rns-storage", &["rns-cache", "rns-file-io", "rns-formats", "rns-verify"]),
     // On a client: from the local store into caches of others.
     ("rns-push", &["rns-cache", "rns-client", "rns-formats", "rns-nix-store", "rns-storage"]),
+    ("rns-doctor", &["rns-client", "rns-formats", "rns-verify"]),
     (
         "rust-nix-serve",
         &[
             "rns-cache",
             "rns-client",
+            "rns-doctor",
             "rns-formats",
             "rns-nix-store",
             "rns-push",
@@ -35,11 +37,11 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 
 /// Packages that belong to one room only.
 const ONLY_IN: [(&str, &[&str]); 8] = [
-    ("rusqlite", &["rns-nix-store", "rns-push", "rns-storage", "rns-testing"]),
+    ("rusqlite", &["rns-doctor", "rns-nix-store", "rns-push", "rns-storage", "rns-testing"]),
     ("zstd", &["rns-nix-store", "rns-push", "rns-verify", "rust-nix-serve"]),
     ("liblzma", &["rns-nix-store", "rns-verify", "rust-nix-serve"]),
     ("actix-web", &["rns-server"]),
-    ("rustls", &["rns-client", "rns-server", "rns-storage"]),
+    ("rustls", &["rns-client", "rns-doctor", "rns-server", "rns-storage"]),
     ("prometheus", &["rns-server"]),
     ("clap", &["rust-nix-serve"]),
     ("anyhow", &["rust-nix-serve"]),

@@ -3,6 +3,7 @@
 mod check_config;
 mod client;
 mod config_show;
+mod doctor;
 mod inspect;
 mod key;
 mod pages;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
         Some(Command::Push(args)) => push::run(&args, &environment),
         Some(Command::Queue(command)) => queue::run(&command, &environment),
         Some(Command::WatchStore(args)) => queue::watch_store(&args, &environment),
+        Some(Command::Doctor(args)) => doctor::run(&args, &environment),
         Some(Command::CheckConfig(args)) => check_config::run(args, &environment),
         Some(Command::Config(ConfigCommand::Show { json, serve })) => {
             config_show::run(&serve, &environment, json)

@@ -16,7 +16,7 @@ use super::{
     Credential, Identity, Permissions, Principal, PrincipalId, Undetermined,
     certificate::ClientCertificate,
     oidc::{self, Oidc},
-    tokens::{TokenFileError, Tokens},
+    tokens::{TokenFileError, Tokens, WrongToken},
 };
 use crate::config::{AccessConfig, SubjectRule};
 
@@ -153,6 +153,7 @@ impl Access {
         let header = header.map(HeaderValue::as_bytes).unwrap_or_default();
         match tokens.verify(secret, header, SystemTime::now()) {
             Ok(known) => Identity::Known(known.holder.clone()),
+            Err(error @ WrongToken::Expired(_)) => Identity::Expired(error.to_string().into()),
             Err(error) => Identity::Wrong(error.to_string().into()),
         }
     }

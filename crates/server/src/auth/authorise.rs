@@ -76,10 +76,16 @@ pub(crate) async fn authorise(
         Identity::Known(holder) if open => Ok(Grant::open(access, Some(&holder))),
         Identity::Anonymous | Identity::Undetermined(_) if open => Ok(Grant::open(access, None)),
         // It may be meant for a proxy on the way: no client has one here, and none needs one.
-        Identity::Wrong(_) if open && !access.knows_credentials() => Ok(Grant::open(access, None)),
+        Identity::Wrong(_) | Identity::Expired(_) if open && !access.knows_credentials() => {
+            Ok(Grant::open(access, None))
+        }
         Identity::Wrong(why) => {
             failure_policy.failed(request, access, &why);
             if open { Ok(Grant::open(access, None)) } else { Err(Denied::WrongCredential) }
+        }
+        Identity::Expired(why) => {
+            failure_policy.failed(request, access, &why);
+            if open { Ok(Grant::open(access, None)) } else { Err(Denied::ExpiredCredential) }
         }
         Identity::Anonymous => Err(Denied::NoCredential),
         Identity::Undetermined(why) => Err(Denied::Undetermined(why)),

@@ -15,6 +15,8 @@ pub(crate) enum Denied {
     NoCredential,
     /// The credential is no good.
     WrongCredential,
+    /// The credential was good until some time ago.
+    ExpiredCredential,
     /// The client is known, and this is not allowed.
     Forbidden,
     /// The client cannot be known now.
@@ -28,10 +30,15 @@ pub(crate) async fn answer(
     challenge: &HeaderValue,
 ) -> Answer {
     match denied {
-        Denied::NoCredential => unauthorised(challenge),
+        Denied::NoCredential => unauthorised(challenge, "a token is needed\n"),
         Denied::WrongCredential => {
             failure_policy.delay().await;
-            unauthorised(challenge)
+            unauthorised(challenge, "a token is needed\n")
+        }
+        // Its holder had it once, so that this tells nothing to those who guess.
+        Denied::ExpiredCredential => {
+            failure_policy.delay().await;
+            unauthorised(challenge, "the token has expired\n")
         }
         Denied::Forbidden => {
             response::plain(StatusCode::FORBIDDEN, "not allowed with this token or certificate\n")
@@ -45,8 +52,8 @@ pub(crate) async fn answer(
 
 /// Nix up to 2.34 takes this for a missing path, and remembers that for an hour; later versions take it for a refusal. With
 /// `nix-cache-info` both end.
-fn unauthorised(challenge: &HeaderValue) -> Answer {
-    let mut answer = response::plain(StatusCode::UNAUTHORIZED, "a token is needed\n");
+fn unauthorised(challenge: &HeaderValue, phrase: &'static str) -> Answer {
+    let mut answer = response::plain(StatusCode::UNAUTHORIZED, phrase);
     answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
     answer
 }

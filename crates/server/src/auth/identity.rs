@@ -34,6 +34,8 @@ pub(crate) enum Identity {
     Known(Principal),
     /// It is not; why, for the operator, without the credential.
     Wrong(Cow<'static, str>),
+    /// It was, until some time ago; why it is not, for the operator.
+    Expired(Cow<'static, str>),
     /// It cannot be told.
     Undetermined(Undetermined),
 }
@@ -53,7 +55,7 @@ impl Identity {
     pub(super) fn or(self, other: Self, needed: Permission) -> Self {
         let worth = |identity: &Self| match identity {
             Self::Anonymous => 0,
-            Self::Wrong(_) => 1,
+            Self::Wrong(_) | Self::Expired(_) => 1,
             Self::Known(holder) if !holder.allow.has(needed) => 2,
             // It may suffice.
             Self::Undetermined(_) => 3,
@@ -75,7 +77,7 @@ mod tests {
     fn of_a_token_and_a_certificate_the_one_that_suffices_counts() {
         let name = |identity| match identity {
             Identity::Known(holder) => holder.name.to_string(),
-            Identity::Wrong(why) => why.into_owned(),
+            Identity::Wrong(why) | Identity::Expired(why) => why.into_owned(),
             Identity::Undetermined(_) => "unknowable".to_owned(),
             Identity::Anonymous => "nobody".to_owned(),
         };

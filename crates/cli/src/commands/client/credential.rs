@@ -13,7 +13,7 @@ use crate::{client_args::CredentialArgs, config::Environment};
 const TOKEN_VARIABLE: &str = "RUST_NIX_SERVE_TOKEN";
 
 /// Looks in all places, in the order that the help text names.
-pub(super) fn credential(
+pub(in crate::commands) fn credential(
     args: &CredentialArgs,
     url: &Url,
     environment: &Environment,
@@ -28,6 +28,17 @@ pub(super) fn credential(
         return Ok(credentials);
     }
     of_netrc(args, url, environment)
+}
+
+/// Returns true if the credential comes from elsewhere than a netrc file.
+pub(in crate::commands) fn is_explicit(
+    args: &CredentialArgs,
+    url: &Url,
+    environment: &Environment,
+) -> bool {
+    args.token_file.is_some()
+        || environment.get(TOKEN_VARIABLE).is_some()
+        || Credentials::of_url(url).is_some()
 }
 
 /// The credential of an upstream: what is for the target is not shown to others.

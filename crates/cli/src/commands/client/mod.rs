@@ -7,7 +7,10 @@ mod target;
 use anyhow::Context as _;
 use rns_nix_store::{LocalStore, StoreConfig};
 
-pub(super) use self::target::{check_target, push_target, upstreams};
+pub(super) use self::{
+    credential::{credential, is_explicit},
+    target::{check_target, push_target, upstreams},
+};
 use crate::{
     args::{ServeArgs, StoreArgs},
     config::{self, Environment, PassedSockets},

@@ -20,7 +20,7 @@ fn cache_client(
     connections: usize,
 ) -> anyhow::Result<CacheClient> {
     let url = parsed(url)?;
-    let credentials = credential::credential(args, &url, environment)?;
+    let credentials = credential(args, &url, environment)?;
     Ok(CacheClient::new(ClientConfig { credentials, connections, ..ClientConfig::new(url) })?)
 }
 

@@ -38,7 +38,7 @@ fn main_of(issuer: &Local, repository: &str) -> Value {
 async fn worth(oidc: &Oidc, token: &str) -> Result<Principal, String> {
     match oidc.identity(token.as_bytes()).await {
         Some(Identity::Known(holder)) => Ok(holder),
-        Some(Identity::Wrong(why)) => Err(why.into_owned()),
+        Some(Identity::Wrong(why) | Identity::Expired(why)) => Err(why.into_owned()),
         Some(Identity::Undetermined(_)) => Err("unknowable".to_owned()),
         Some(Identity::Anonymous) | None => Err("nothing".to_owned()),
     }

@@ -1,0 +1,112 @@
+//! A cache as a client sees it, and this machine as the client.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, anyhow};
+use rns_doctor::{
+    Report,
+    cache::{self, CacheSubject, CacheView},
+    machine::{self, CacheAddress, MachineSubject, NixConf},
+    run_all,
+};
+use rns_nix_store::StoreConfig;
+use url::Url;
+
+use super::local_paths;
+use crate::{commands::client, config::Environment, doctor_args::DoctorArgs};
+
+/// Looks at one cache, and at what this machine has to do with it.
+pub(super) async fn of_cache(
+    url: &str,
+    args: &DoctorArgs,
+    environment: &Environment,
+) -> anyhow::Result<Report> {
+    // The text may hold a password.
+    let url = Url::parse(url).context("this is no URL of a cache: https://… is expected")?;
+    let store = client::store_config(&args.store, environment)?;
+    let nix_conf = Arc::new(NixConf::of_process());
+    let address = address(url, args, environment);
+    let view = CacheView {
+        url: address.url.clone(),
+        credentials: address.credentials.clone(),
+        pushes: args.push,
+        store_dir: store.store_dir.clone(),
+        keys: args.key.clone(),
+        paths: local_paths::candidates(&args.path, &store)?,
+        nix_conf: Arc::clone(&nix_conf),
+    };
+    let subject =
+        CacheSubject::new(view).map_err(|why| anyhow!("cannot look at the cache: {why}"))?;
+    let mut report = run_all(cache::CHECKS, &subject).await;
+    let machine = machine(vec![address], &store, nix_conf, args, environment);
+    report.extend(run_all(machine::CHECKS, &machine).await);
+    Ok(report)
+}
+
+/// Looks at this machine as a client of the caches in its configuration.
+pub(super) async fn of_machine(
+    args: &DoctorArgs,
+    environment: &Environment,
+) -> anyhow::Result<Report> {
+    let store = client::store_config(&args.store, environment)?;
+    let nix_conf = Arc::new(NixConf::of_process());
+    let urls = nix_conf.substituters().into_iter().filter_map(|url| Url::parse(&url).ok());
+    let urls = urls.filter(|url| matches!(url.scheme(), "http" | "https"));
+    let caches = urls.map(|url| address(url, args, environment)).collect();
+    let machine = machine(caches, &store, nix_conf, args, environment);
+    Ok(run_all(machine::CHECKS, &machine).await)
+}
+
+fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> CacheAddress {
+    // A file that cannot be read is a finding of its own.
+    let credentials = client::credential(&args.credential, &url, environment).unwrap_or_default();
+    let needs_no_netrc = client::is_explicit(&args.credential, &url, environment);
+    CacheAddress { url, credentials, needs_no_netrc }
+}
+
+fn machine(
+    caches: Vec<CacheAddress>,
+    store: &StoreConfig,
+    nix_conf: Arc<NixConf>,
+    args: &DoctorArgs,
+    environment: &Environment,
+) -> MachineSubject {
+    let usual = || {
+        let directory = nix_conf.system_file.parent().unwrap_or_else(|| Path::new("/etc/nix"));
+        nix_conf.get("netrc-file").map_or_else(|| directory.join("netrc"), PathBuf::from)
+    };
+    let netrc = args.credential.netrc_file.clone();
+    let netrc = netrc.map_or_else(|| (usual(), false), |file| (file, true));
+    MachineSubject {
+        caches,
+        netrc,
+        disk_caches: disk_caches(environment),
+        keys: args.key.clone(),
+        store_dir: store.store_dir.clone(),
+        user: environment.get("USER").unwrap_or("root").to_owned(),
+        nix_conf,
+    }
+}
+
+/// The files in which Nix remembers answers of caches: those of the user, and those of the daemon.
+fn disk_caches(environment: &Environment) -> Vec<PathBuf> {
+    let own = match environment.get("XDG_CACHE_HOME") {
+        Some(directory) => Some(PathBuf::from(directory)),
+        None => environment.get("HOME").map(|home| PathBuf::from(home).join(".cache")),
+    };
+    let daemon = Some(PathBuf::from("/root/.cache")).filter(|daemon| own.as_ref() != Some(daemon));
+    let directories = own.into_iter().chain(daemon).map(|directory| directory.join("nix"));
+    let entries = directories.filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_cache = |file: &PathBuf| {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("binary-cache-v") && name.ends_with(".sqlite")
+    };
+    let mut files: Vec<PathBuf> = files.filter(is_cache).collect();
+    files.sort_unstable();
+    files
+}

@@ -1,0 +1,81 @@
+//! This machine as a server, as its configuration describes it.
+
+mod daemon;
+mod database;
+mod disk;
+mod keys;
+mod objects;
+mod policy;
+mod sandbox;
+mod stored_index;
+
+use std::time::Duration;
+
+use rns_doctor::{Check, Finding, FindingId, Outcome, Report, run_all};
+
+use crate::{
+    args::ServeArgs,
+    config::{self, Environment, Loaded, PassedSockets},
+    doctor_args::DoctorArgs,
+};
+
+/// The longest time of a check that looks at this machine.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest time of a check that asks the storage.
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// All checks of a server.
+const CHECKS: &[Check<Loaded>] = &[
+    Check {
+        name: "database",
+        timeout: LOCAL_TIMEOUT,
+        run: |loaded| Box::pin(database::check(loaded)),
+    },
+    Check { name: "daemon", timeout: LOCAL_TIMEOUT, run: |loaded| Box::pin(daemon::check(loaded)) },
+    Check { name: "keys", timeout: LOCAL_TIMEOUT, run: |loaded| Box::pin(keys::check(loaded)) },
+    Check { name: "policy", timeout: LOCAL_TIMEOUT, run: |loaded| Box::pin(policy::check(loaded)) },
+    Check {
+        name: "storage",
+        timeout: STORAGE_TIMEOUT,
+        run: |loaded| Box::pin(objects::check(loaded)),
+    },
+    Check {
+        name: "index",
+        timeout: STORAGE_TIMEOUT,
+        run: |loaded| Box::pin(stored_index::check(loaded)),
+    },
+    Check { name: "disk", timeout: LOCAL_TIMEOUT, run: |loaded| Box::pin(disk::check(loaded)) },
+    Check {
+        name: "sandbox",
+        timeout: LOCAL_TIMEOUT,
+        run: |loaded| Box::pin(sandbox::check(loaded)),
+    },
+];
+
+/// Looks at the server, if one is configured here.
+pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> Report {
+    let serve = ServeArgs {
+        config: args.store.config.clone(),
+        store: args.store.store.clone(),
+        ..ServeArgs::default()
+    };
+    match config::load(&serve, environment, PassedSockets::Unknown) {
+        Ok(loaded) if loaded.is_deliberate() => run_all(CHECKS, &loaded).await,
+        // A machine that is a client alone.
+        Ok(_) => Report::default(),
+        Err(error) => {
+            let mut report = Report::default();
+            let findings = error.0.iter().map(|problem| {
+                let mend = problem
+                    .hint
+                    .clone()
+                    .unwrap_or_else(|| "rust-nix-serve check-config".to_owned());
+                let what = format!("{} ({}): {}", problem.key, problem.source, problem.reason);
+                Finding::new(FindingId::ConfigurationInvalid, what, mend)
+            });
+            report.add("configuration", Outcome::Wrong(findings.collect()));
+            report
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The storage: reachable, and writable.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use rns_doctor::{Finding, FindingId, Outcome};
+use rns_formats::{Compression, NarName, Sha256Digest};
+use rns_storage::objects::{ObjectError, ObjectKey, Objects, StorageUrl};
+
+use crate::config::Loaded;
+
+pub(super) async fn check(loaded: &Loaded) -> Outcome {
+    let Some(storage) = &loaded.backends.storage else { return Outcome::NotApplicable };
+    let objects = match Objects::open(&storage.url, storage.sync) {
+        Ok(objects) => objects,
+        Err(error) => return unreachable(&storage.url, &error),
+    };
+    match objects.head(&ObjectKey::cache_info()).await {
+        Ok(_) => {}
+        Err(error) => return unreachable(&storage.url, &error),
+    }
+    match write(&objects).await {
+        Ok(()) => Outcome::Sound(format!("{} can be read and written", storage.url)),
+        Err(error) => {
+            let mend = match &storage.url {
+                StorageUrl::Directory(path) => {
+                    format!("chown -R rust-nix-serve {}   # and ReadWritePaths= in the unit", path.display())
+                }
+                StorageUrl::Bucket { .. } => {
+                    "the policy of the bucket: s3:GetObject, s3:PutObject, s3:DeleteObject, s3:ListBucket".to_owned()
+                }
+            };
+            let what = format!("{} cannot be written: {error}", storage.url);
+            Outcome::wrong(Finding::new(FindingId::StorageReadOnly, what, mend))
+        }
+    }
+}
+
+fn unreachable(url: &StorageUrl, error: &ObjectError) -> Outcome {
+    let mend = match url {
+        StorageUrl::Directory(path) => format!("mkdir -p {}   # or mount it", path.display()),
+        StorageUrl::Bucket { .. } => {
+            "rust-nix-serve storage verify   # after the endpoint answers and its credentials are right".to_owned()
+        }
+    };
+    let what = format!("{url} cannot be read: {error}");
+    Outcome::wrong(Finding::new(FindingId::StorageUnreachable, what, mend))
+}
+
+/// Writes an object as an upload on its way is named, which no client can ask for, and removes it.
+async fn write(objects: &Objects) -> Result<(), ObjectError> {
+    let name = NarName::of_file(Sha256Digest::of(b"doctor"), Compression::None);
+    let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let key = ObjectKey::incoming(&name, number);
+    objects.write_small(&key, Bytes::from_static(b"probe")).await?;
+    objects.delete(&key).await
+}

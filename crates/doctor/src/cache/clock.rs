@@ -1,0 +1,32 @@
+//! The clocks of both ends.
+
+use reqwest::header::DATE;
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc2822};
+
+use super::subject::CacheSubject;
+use crate::{Finding, FindingId, Outcome};
+
+/// The difference that does no harm, which the time of the answer itself is part of.
+const TOLERANCE: Duration = Duration::minutes(2);
+
+pub(super) async fn check(cache: &CacheSubject) -> Outcome {
+    let answer = match cache.info_answer().await {
+        Ok(answer) => answer,
+        Err(trouble) => return Outcome::Unchecked(trouble.to_string()),
+    };
+    let date = answer.header(DATE).and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
+    let Some(date) = date else {
+        return Outcome::Unchecked("the cache does not say what time it is".to_owned());
+    };
+    let ahead = date - OffsetDateTime::now_utc();
+    if ahead.abs() <= TOLERANCE {
+        return Outcome::Sound("both ends have the same time".to_owned());
+    }
+    let direction = if ahead.is_positive() { "ahead of" } else { "behind" };
+    let by = std::time::Duration::from_secs(ahead.whole_seconds().unsigned_abs());
+    Outcome::wrong(Finding::new(
+        FindingId::ClockSkew,
+        format!("the clock of the cache is {by:?} {direction} that of this machine"),
+        "timedatectl set-ntp true   # on the machine whose clock is wrong",
+    ))
+}

@@ -1,0 +1,31 @@
+//! HEAD, which must say what GET says.
+
+use reqwest::{Method, header::HeaderMap};
+
+use super::{discovery::Found, subject::CacheSubject};
+use crate::{Finding, FindingId, Outcome};
+
+pub(super) async fn check(cache: &CacheSubject) -> Outcome {
+    let Found { hash, narinfo } = match cache.narinfo().await {
+        Ok(found) => found,
+        Err(why) => return Outcome::Unchecked(why.clone()),
+    };
+    let nar = narinfo.as_ref().ok().map(|narinfo| narinfo.url.clone());
+    let mut findings = Vec::new();
+    for name in [Some(format!("{hash}.narinfo")), nar].into_iter().flatten() {
+        let url = match cache.below(&name) {
+            Ok(url) => url,
+            Err(trouble) => return Outcome::Unchecked(trouble.to_string()),
+        };
+        match cache.http.send(Method::HEAD, url.clone(), HeaderMap::new(), 0).await {
+            Ok(answer) if answer.status == 200 => {}
+            Ok(answer) => findings.push(Finding::new(
+                FindingId::HeadDiffers,
+                format!("HEAD {url} is answered with status {}", answer.status),
+                format!("curl -I {url}   # let the proxy pass HEAD on as it passes GET"),
+            )),
+            Err(trouble) => return Outcome::Unchecked(trouble.to_string()),
+        }
+    }
+    Outcome::of(findings, "HEAD is answered as GET is")
+}

@@ -1,0 +1,217 @@
+//! Requests as they are, without another try and without unpacking: faults must be seen.
+
+use std::{env, error::Error as _, fmt, fs, io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Certificate, Client, Identity, Method, Response,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use url::Url;
+
+/// The longest time for making a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Redirects that are followed, as curl does for Nix.
+const MAX_REDIRECTS: usize = 10;
+
+/// A client of one server.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    client: Client,
+    base: Url,
+    authorization: Option<HeaderValue>,
+}
+
+/// An answer, whatever its status.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// The reason for having no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No connection could be made.
+    Unreachable(String),
+    /// TLS refuses the server.
+    Tls(TlsTrouble, String),
+    /// The answer ended too soon, or is too long.
+    Cut(String),
+}
+
+/// The fault of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TlsTrouble {
+    Expired,
+    Untrusted,
+    WrongName,
+    Other,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) => write!(f, "the cache cannot be reached: {why}"),
+            Self::Tls(_, why) => write!(f, "TLS refuses the cache: {why}"),
+            Self::Cut(why) => write!(f, "the answer did not come whole: {why}"),
+        }
+    }
+}
+
+impl Answer {
+    /// The value of a header that is text.
+    pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The compression that the answer has on its way, if any.
+    pub(super) fn content_encoding(&self) -> Option<&str> {
+        self.header(header::CONTENT_ENCODING).filter(|coding| *coding != "identity")
+    }
+}
+
+impl Http {
+    /// A client. `url` may name the certificate of the client, as Nix takes it: `?tls-certificate=…&tls-private-key=…`.
+    pub(super) fn new(
+        url: &Url,
+        base: Url,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Self, String> {
+        // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy()
+            .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION"), " doctor"));
+        for variable in ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"] {
+            let Some(file) = env::var_os(variable) else { continue };
+            let pem = fs::read(&file).map_err(|error| format!("{variable}: {error}"))?;
+            let certificates = Certificate::from_pem_bundle(&pem);
+            let certificates = certificates.map_err(|error| format!("{variable}: {error}"))?;
+            builder = builder.tls_certs_merge(certificates);
+            break;
+        }
+        if let Some(identity) = identity(url)? {
+            builder = builder.identity(identity);
+        }
+        let client = builder.build().map_err(|error| error.to_string())?;
+        Ok(Self { client, base, authorization })
+    }
+
+    pub(super) const fn has_credential(&self) -> bool {
+        self.authorization.is_some()
+    }
+
+    /// The answer to a GET of at most so many bytes.
+    pub(super) async fn get(&self, url: Url, limit: usize) -> Result<Answer, Trouble> {
+        self.send(Method::GET, url, HeaderMap::new(), limit).await
+    }
+
+    /// The answer to a request of at most so many bytes. Redirects are followed.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        mut url: Url,
+        headers: HeaderMap,
+        limit: usize,
+    ) -> Result<Answer, Trouble> {
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = self.client.request(method.clone(), url.clone());
+            request = request.headers(headers.clone());
+            // A redirect to another server must not carry the credential there.
+            let is_own = url.origin() == self.base.origin();
+            if let Some(authorization) = self.authorization.as_ref().filter(|_| is_own) {
+                request = request.header(header::AUTHORIZATION, authorization.clone());
+            }
+            let response = request.send().await.map_err(|error| trouble(&error))?;
+            if let Some(next) = redirect(&response, &url) {
+                url = next;
+                continue;
+            }
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            return Ok(Answer { status, headers, body: read(response, limit).await? });
+        }
+        Err(Trouble::Cut("it redirects for ever".to_owned()))
+    }
+}
+
+/// The certificate that the client shows.
+fn identity(url: &Url) -> Result<Option<Identity>, String> {
+    let named = |name: &str| {
+        let mut pairs = url.query_pairs();
+        pairs.find(|(key, _)| key == name).map(|(_, file)| file.into_owned())
+    };
+    let (Some(certificate), Some(key)) = (named("tls-certificate"), named("tls-private-key"))
+    else {
+        return Ok(None);
+    };
+    let read =
+        |file: String| fs::read(&file).map_err(|error| format!("cannot read {file}: {error}"));
+    let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
+    let identity = Identity::from_pem(&pem);
+    identity.map(Some).map_err(|error| format!("the client certificate cannot be used: {error}"))
+}
+
+fn redirect(response: &Response, from: &Url) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let to = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    from.join(to).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+async fn read(mut response: Response, limit: usize) -> Result<Bytes, Trouble> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
+        if body.len() + chunk.len() > limit {
+            return Err(Trouble::Cut(format!("it has more than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn trouble(error: &reqwest::Error) -> Trouble {
+    let mut causes = Vec::new();
+    let mut tls = None;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        tls = tls.or_else(|| tls_error(cause).map(tls_trouble));
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    causes.dedup();
+    let why = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
+    match tls {
+        Some(tls) => Trouble::Tls(tls, why),
+        None if error.is_connect() => Trouble::Unreachable(why),
+        None => Trouble::Cut(why),
+    }
+}
+
+/// The error of TLS in another one. An I/O error has it inside, and not as its source.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    tls_error(error.downcast_ref::<io::Error>()?.get_ref()?)
+}
+
+const fn tls_trouble(error: &rustls::Error) -> TlsTrouble {
+    use rustls::{CertificateError as Fault, Error};
+    match error {
+        Error::InvalidCertificate(fault) => match fault {
+            Fault::Expired | Fault::ExpiredContext { .. } => TlsTrouble::Expired,
+            Fault::NotValidForName | Fault::NotValidForNameContext { .. } => TlsTrouble::WrongName,
+            // The certificate of an authority, shown by a server itself, which Nix may accept.
+            Fault::Other(_) => TlsTrouble::Other,
+            _ => TlsTrouble::Untrusted,
+        },
+        _ => TlsTrouble::Other,
+    }
+}

@@ -1,0 +1,104 @@
+//! A NAR: downloaded, unpacked, and compared with its narinfo.
+
+use reqwest::{
+    Method,
+    header::{ACCEPT_ENCODING, HeaderMap, HeaderValue},
+};
+use rns_formats::NarInfo;
+use rns_verify::{DecoderMemory, NarFacts, NarRejection, check_nar};
+use tokio::task::spawn_blocking;
+
+use super::{
+    http::Answer,
+    {discovery::Found, subject::CacheSubject},
+};
+use crate::{Finding, FindingId, Outcome};
+
+/// The largest file of a NAR that is downloaded, in bytes.
+pub(super) const MAX_FILE_BYTES: usize = 128 << 20;
+
+/// The largest NAR that is unpacked, in bytes.
+const MAX_NAR_BYTES: u64 = 2 << 30;
+
+/// The memory of the decoder, in bytes.
+const DECODER_BYTES: u64 = 256 << 20;
+
+/// The codings that Nix offers in `Accept-Encoding`.
+const CODINGS: &str = "deflate, gzip, br, zstd";
+
+pub(super) async fn check(cache: &CacheSubject) -> Outcome {
+    let narinfo = match cache.narinfo().await {
+        Ok(Found { narinfo: Ok(narinfo), .. }) => narinfo,
+        Ok(Found { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
+    };
+    let mut findings = Vec::new();
+    let mut offered = HeaderMap::new();
+    offered.insert(ACCEPT_ENCODING, HeaderValue::from_static(CODINGS));
+    let mut answer = match download(cache, narinfo, offered).await {
+        Ok(answer) => answer,
+        Err(outcome) => return outcome,
+    };
+    if let Some(coding) = answer.content_encoding() {
+        findings.push(Finding::new(
+            FindingId::NarRecompressed,
+            format!("{} comes with Content-Encoding: {coding}", narinfo.url),
+            "nginx.conf: gzip off;   # in the location of the cache, or take application/x-nix-nar out of gzip_types",
+        ));
+        answer = match download(cache, narinfo, HeaderMap::new()).await {
+            Ok(answer) => answer,
+            Err(_) => return Outcome::Wrong(findings),
+        };
+    }
+    let size = answer.body.len();
+    findings.extend(contents(narinfo.clone(), answer).await);
+    Outcome::of(findings, format!("{} has the contents of its narinfo ({size} bytes)", narinfo.url))
+}
+
+/// The file of a NAR, or the outcome where there is none.
+pub(super) async fn download(
+    cache: &CacheSubject,
+    narinfo: &NarInfo,
+    headers: HeaderMap,
+) -> Result<Answer, Outcome> {
+    let unchecked = |why: String| Outcome::Unchecked(why);
+    let url = cache.below(&narinfo.url).map_err(|trouble| unchecked(trouble.to_string()))?;
+    if narinfo.file_size.unwrap_or(narinfo.nar_size) > MAX_FILE_BYTES as u64 {
+        return Err(unchecked(format!(
+            "{} is large: name a smaller path with --path",
+            narinfo.url
+        )));
+    }
+    let answer = cache.http.send(Method::GET, url.clone(), headers, MAX_FILE_BYTES).await;
+    let answer = answer.map_err(|trouble| unchecked(trouble.to_string()))?;
+    match answer.status {
+        200 | 206 => Ok(answer),
+        status => Err(Outcome::wrong(Finding::new(
+            FindingId::NarMissing,
+            format!("{url} is answered with status {status}"),
+            "rust-nix-serve storage verify --repair   # on the server, if it has a storage",
+        ))),
+    }
+}
+
+async fn contents(narinfo: NarInfo, answer: Answer) -> Option<Finding> {
+    let compression = narinfo.compression;
+    let memory = DecoderMemory::new(DECODER_BYTES);
+    let check = move || check_nar(&answer.body[..], compression, MAX_NAR_BYTES, &memory);
+    let why = match spawn_blocking(check).await.ok()? {
+        Ok(NarFacts { nar_hash, nar_size })
+            if nar_hash == narinfo.nar_hash && nar_size == narinfo.nar_size =>
+        {
+            return None;
+        }
+        Ok(NarFacts { nar_hash, nar_size }) => {
+            format!("it has {nar_size} bytes with {nar_hash}")
+        }
+        Err(NarRejection::TooLarge { .. }) => return None,
+        Err(error) => error.to_string(),
+    };
+    Some(Finding::new(
+        FindingId::NarDamaged,
+        format!("{} is not what its narinfo says: {why}", narinfo.url),
+        "rust-nix-serve storage verify --content --repair   # or nix-store --verify --check-contents, on the server",
+    ))
+}

@@ -1,0 +1,104 @@
+//! The signature of a path, and the keys that this client trusts.
+
+use rns_formats::{NarInfo, PublicKey, StoreDir};
+
+use super::{discovery::Found, subject::CacheSubject};
+use crate::{Finding, FindingId, Outcome};
+
+pub(super) async fn check(cache: &CacheSubject) -> Outcome {
+    let Found { hash, narinfo } = match cache.narinfo().await {
+        Ok(found) => found,
+        Err(why) => return Outcome::Unchecked(why.clone()),
+    };
+    let narinfo = match narinfo {
+        Ok(narinfo) => narinfo,
+        Err(why) => {
+            return Outcome::wrong(Finding::new(
+                FindingId::NarinfoMalformed,
+                format!("{}{hash}.narinfo cannot be used: {why}", cache.base),
+                format!(
+                    "rust-nix-serve storage verify --repair   # on the server, then push {hash} again"
+                ),
+            ));
+        }
+    };
+    let trusted = match cache.view.keys.as_slice() {
+        [] => cache.view.nix_conf.trusted_keys(),
+        stated => stated.to_vec(),
+    };
+    let store_dir = cache.cache_info().await.map(|info| info.store_dir);
+    let store_dir = store_dir.unwrap_or_else(|_| cache.view.store_dir.clone());
+    judge(narinfo, &store_dir, &trusted, cache.advertised_keys().await)
+}
+
+fn judge(
+    narinfo: &NarInfo,
+    store_dir: &StoreDir,
+    trusted: &[PublicKey],
+    advertised: &[PublicKey],
+) -> Outcome {
+    let path = &narinfo.store_path;
+    let fingerprint = narinfo.fingerprint(store_dir);
+    let signs = |key: &&PublicKey| {
+        narinfo.signatures.iter().any(|signature| key.verify(&fingerprint, signature))
+    };
+    if let Some(key) = trusted.iter().find(signs) {
+        return Outcome::Sound(format!("{path} is signed by {}", key.name()));
+    }
+    if narinfo.ca.is_some() {
+        return Outcome::Sound(format!("{path} proves itself by its contents"));
+    }
+    // A key that the cache names is no proof: the user has to compare it.
+    let right = advertised.iter().find(signs);
+    let trust = |key: &PublicKey| {
+        format!("nix.conf: extra-trusted-public-keys = {key}   # after comparing it with its owner")
+    };
+    let ask = || {
+        "ask the owner of the cache for its public key: rust-nix-serve key public FILE".to_owned()
+    };
+    let mend = right.map_or_else(ask, trust);
+    if narinfo.signatures.is_empty() {
+        return Outcome::wrong(Finding::new(
+            FindingId::Unsigned,
+            format!("{path} has no signature"),
+            "rust-nix-serve key generate NAME --output FILE   # on the server, and signing.keys = [FILE]",
+        ));
+    }
+    let renamed = trusted.iter().find_map(|key| {
+        let signers = narinfo.signatures.iter().map(|signature| &signature.key);
+        let renamed = signers.filter_map(|name| renamed(key, name.as_str()));
+        Some((key, renamed.collect::<Vec<_>>().into_iter().find(|key| signs(&key))?))
+    });
+    if let Some((key, renamed)) = renamed {
+        return Outcome::wrong(Finding::new(
+            FindingId::KeyOtherName,
+            format!(
+                "the key that signs is trusted as {}, and is called {}",
+                key.name(),
+                renamed.name()
+            ),
+            format!("nix.conf: extra-trusted-public-keys = {renamed}"),
+        ));
+    }
+    let names: Vec<&str> = narinfo.signatures.iter().map(|sig| sig.key.as_str()).collect();
+    let namesake = trusted.iter().find(|key| names.contains(&key.name().as_str()));
+    Outcome::wrong(match namesake {
+        Some(key) => Finding::new(
+            FindingId::WrongKey,
+            format!("the trusted key {key} did not sign {path}, another one of its name did"),
+            mend,
+        ),
+        None => Finding::new(
+            FindingId::KeyNotTrusted,
+            format!("{path} is signed by {}, which this client does not trust", names.join(", ")),
+            mend,
+        ),
+    })
+}
+
+/// The same key under another name.
+fn renamed(key: &PublicKey, name: &str) -> Option<PublicKey> {
+    let text = key.to_string();
+    let (_, bytes) = text.split_once(':')?;
+    PublicKey::parse(&format!("{name}:{bytes}")).ok()
+}

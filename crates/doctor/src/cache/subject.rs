@@ -1,0 +1,145 @@
+//! The cache that is looked at, and what several checks want to know of it.
+
+use std::sync::Arc;
+
+use reqwest::header::HeaderValue;
+use rns_client::Credentials;
+use rns_formats::{CacheInfo, HashPart, PublicKey, StoreDir};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{
+    discovery::{self, Found, Place},
+    http::{Answer, Http, Trouble},
+};
+use crate::machine::NixConf;
+
+/// The longest `nix-cache-info`, in bytes.
+const MAX_CACHE_INFO_BYTES: usize = 64 << 10;
+
+/// A cache, and the client that would use it.
+#[derive(Clone, Debug)]
+pub struct CacheView {
+    /// The address of the cache, as `substituters` has it.
+    pub url: Url,
+    /// The credential that is sent.
+    pub credentials: Credentials,
+    /// True if the client is going to push.
+    pub pushes: bool,
+    /// The store directory of the client.
+    pub store_dir: StoreDir,
+    /// The keys that the user states. Where there are none, those of `nix_conf` are trusted.
+    pub keys: Vec<PublicKey>,
+    /// The paths that may be looked for in the cache, the best first.
+    pub paths: Vec<HashPart>,
+    /// The configuration of the client.
+    pub nix_conf: Arc<NixConf>,
+}
+
+/// A cache that is looked at. What is asked once is remembered for all checks.
+#[derive(Debug)]
+pub struct CacheSubject {
+    pub(super) view: CacheView,
+    /// Without credential, query and fragment; ends with a slash.
+    pub(super) base: Url,
+    pub(super) http: Http,
+    info: OnceCell<Result<Answer, Trouble>>,
+    narinfo: OnceCell<Result<Found, String>>,
+    advertised: OnceCell<Vec<PublicKey>>,
+}
+
+impl CacheSubject {
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the URL is none of a web server, or names certificates that cannot be used.
+    pub fn new(view: CacheView) -> Result<Self, String> {
+        let mut base = view.url.clone();
+        if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
+            return Err("it is no http or https URL of a server".to_owned());
+        }
+        // A URL with a host can have a login.
+        _ = base.set_password(None);
+        _ = base.set_username("");
+        base.set_query(None);
+        base.set_fragment(None);
+        base.set_path(&format!("{}/", base.path().trim_end_matches('/')));
+        let authorization = authorization(&view)?;
+        let http = Http::new(&view.url, base.clone(), authorization)?;
+        Ok(Self {
+            view,
+            base,
+            http,
+            info: OnceCell::new(),
+            narinfo: OnceCell::new(),
+            advertised: OnceCell::new(),
+        })
+    }
+
+    /// Returns true if a credential is sent.
+    pub(super) fn has_credential(&self) -> bool {
+        self.http.has_credential()
+    }
+
+    /// The URL of an object.
+    pub(super) fn below(&self, name: &str) -> Result<Url, Trouble> {
+        self.base.join(name).map_err(|error| Trouble::Cut(format!("{name}: {error}")))
+    }
+
+    /// The answer to `nix-cache-info`, whatever it is.
+    pub(super) async fn info_answer(&self) -> Result<&Answer, &Trouble> {
+        let ask = async || self.http.get(self.below("nix-cache-info")?, MAX_CACHE_INFO_BYTES).await;
+        self.info.get_or_init(ask).await.as_ref()
+    }
+
+    /// The properties of the cache.
+    ///
+    /// # Errors
+    /// The reason for which there are none.
+    pub(super) async fn cache_info(&self) -> Result<CacheInfo, String> {
+        let answer = self.info_answer().await.map_err(ToString::to_string)?;
+        if answer.status != 200 {
+            return Err(format!("nix-cache-info is answered with status {}", answer.status));
+        }
+        let text = str::from_utf8(&answer.body).map_err(|error| error.to_string())?;
+        CacheInfo::parse(text).map_err(|error| error.to_string())
+    }
+
+    /// A narinfo of the cache.
+    ///
+    /// # Errors
+    /// The reason for which there is none.
+    pub(super) async fn narinfo(&self) -> Result<&Found, &String> {
+        let find = async || {
+            let info = self.cache_info().await;
+            let store_dir =
+                info.map_or_else(|_| self.view.store_dir.clone(), |info| info.store_dir);
+            let place = Place { http: &self.http, base: &self.base, store_dir };
+            discovery::find(&place, &self.view.paths).await
+        };
+        self.narinfo.get_or_init(find).await.as_ref()
+    }
+
+    /// The keys that the cache itself names. They prove nothing, but the user may compare them.
+    pub(super) async fn advertised_keys(&self) -> &[PublicKey] {
+        let ask = async || {
+            let Ok(url) = self.below("pubkey") else { return Vec::new() };
+            let Ok(answer) = self.http.get(url, MAX_CACHE_INFO_BYTES).await else {
+                return Vec::new();
+            };
+            let text = String::from_utf8_lossy(&answer.body);
+            let keys = text.lines().filter_map(|line| PublicKey::parse(line).ok());
+            if answer.status == 200 { keys.collect() } else { Vec::new() }
+        };
+        self.advertised.get_or_init(ask).await
+    }
+}
+
+/// The header with the credential.
+fn authorization(view: &CacheView) -> Result<Option<HeaderValue>, String> {
+    let credentials = match &view.credentials {
+        Credentials::Anonymous => Credentials::of_url(&view.url).unwrap_or_default(),
+        given => given.clone(),
+    };
+    credentials.header().map_err(|error| error.to_string())
+}

@@ -1,0 +1,91 @@
+//! A handshake that accepts every certificate, in order to look at it. Nothing is sent on such a connection.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use url::Url;
+use x509_cert::{Certificate, der::Decode as _};
+
+/// The certificate of a server, and what else the handshake tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) not_after: OffsetDateTime,
+    pub(super) has_http2: bool,
+}
+
+/// Looks at the server of a URL.
+pub(super) async fn look(url: &Url) -> Result<Seen, String> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Lenient(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
+    let connection = TcpStream::connect((host.as_str(), port)).await;
+    let connection = connection.map_err(|error| error.to_string())?;
+    let handshake = TlsConnector::from(Arc::new(config)).connect(name, connection).await;
+    let stream = handshake.map_err(|error| error.to_string())?;
+    let (_, session) = stream.get_ref();
+    let leaf = session.peer_certificates().and_then(<[_]>::first);
+    let leaf = leaf.ok_or("the server shows no certificate")?;
+    let leaf = Certificate::from_der(leaf).map_err(|error| error.to_string())?;
+    let end = leaf.tbs_certificate().validity().not_after.to_unix_duration().as_secs();
+    let not_after =
+        i64::try_from(end).ok().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
+    let not_after = not_after.ok_or("the certificate ends at no time that can be written")?;
+    Ok(Seen { not_after, has_http2: session.alpn_protocol() == Some(b"h2") })
+}
+
+/// Accepts every certificate.
+#[derive(Debug)]
+struct Lenient(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

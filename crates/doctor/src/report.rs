@@ -1,0 +1,102 @@
+//! The outcomes of all checks.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::{Finding, FindingId, Outcome};
+
+/// The outcomes of checks.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What could not be seen.
+    pub unchecked: Vec<Unchecked>,
+    /// What was seen and is sound: the name of the check, and a few words.
+    pub sound: Vec<(&'static str, String)>,
+}
+
+/// A check that could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unchecked {
+    /// Its name.
+    pub check: &'static str,
+    /// Why not.
+    pub why: String,
+}
+
+impl Report {
+    /// Adds the outcome of a check. The same finding of two checks counts once.
+    pub fn add(&mut self, check: &'static str, outcome: Outcome) {
+        match outcome {
+            Outcome::Sound(seen) => self.sound.push((check, seen)),
+            Outcome::Wrong(findings) => {
+                for finding in findings {
+                    if !self.findings.contains(&finding) {
+                        self.findings.push(finding);
+                    }
+                }
+            }
+            Outcome::Unchecked(why) => self.unchecked.push(Unchecked { check, why }),
+            Outcome::NotApplicable => {}
+        }
+    }
+
+    /// Adds all of another report.
+    pub fn extend(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.unchecked.extend(other.unchecked);
+        self.sound.extend(other.sound);
+    }
+
+    /// Returns true if there is a finding of this kind.
+    #[must_use]
+    pub fn has(&self, id: FindingId) -> bool {
+        self.findings.iter().any(|finding| finding.id == id)
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let unchecked = self.unchecked.iter();
+        let unchecked = unchecked.map(|one| json!({ "check": one.check, "why": one.why }));
+        let sound = self.sound.iter().map(|(check, seen)| json!({ "check": check, "seen": seen }));
+        json!({
+            "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+            "unchecked": unchecked.collect::<Vec<_>>(),
+            "sound": sound.collect::<Vec<_>>(),
+        })
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a text cannot fail.
+        for (check, seen) in &self.sound {
+            _ = writeln!(text, "ok       {check}: {seen}");
+        }
+        let mut told: Vec<&str> = Vec::new();
+        for Unchecked { why, .. } in &self.unchecked {
+            if told.contains(&why.as_str()) {
+                continue;
+            }
+            told.push(why);
+            let same = self.unchecked.iter().filter(|one| one.why == *why);
+            let checks: Vec<&str> = same.map(|one| one.check).collect();
+            _ = writeln!(text, "unknown  {}: {why}", checks.join(", "));
+        }
+        for Finding { id, what, mend } in &self.findings {
+            _ = writeln!(text, "\nWRONG    {id}: {what}\n  why    {}\n  mend   {mend}", id.why());
+        }
+        let summary = match (self.findings.len(), self.unchecked.len()) {
+            (0, 0) => "Nothing is wrong.".to_owned(),
+            (0, unknown) => format!("Nothing wrong was found; {unknown} checks could not be made."),
+            (1, _) => "One thing is wrong.".to_owned(),
+            (wrong, _) => format!("{wrong} things are wrong."),
+        };
+        _ = writeln!(text, "\n{summary}");
+        text
+    }
+}

@@ -1,0 +1,65 @@
+//! Faults in the files of a client: netrc and nix.conf.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use super::{Diagnosis, Doctor};
+use crate::support::{PUBLIC_KEY, private::Private, write_key};
+
+/// A look at a private cache with this netrc file, where `TOKEN` stands for the token.
+fn with_netrc(text: &str, mode: u32) -> Diagnosis {
+    let private = Private::new();
+    let doctor = Doctor::of(private.server.url()).store(private.standard.store.root());
+    let netrc = doctor.scratch.join("netrc");
+    write_key(&netrc, &text.replace("TOKEN", &private.token));
+    fs::set_permissions(&netrc, fs::Permissions::from_mode(mode)).unwrap();
+    doctor.args(["--key", PUBLIC_KEY]).run()
+}
+
+#[test]
+fn a_netrc_entry_without_a_login() {
+    let diagnosis = with_netrc("machine 127.0.0.1 password TOKEN\n", 0o600);
+    diagnosis.names(&["netrc-no-login"]);
+    assert!(diagnosis.mend().ends_with("machine 127.0.0.1 login NAME password TOKEN"));
+}
+
+#[test]
+fn a_netrc_file_for_another_host() {
+    let diagnosis = with_netrc("machine cache.example.org login ci password TOKEN\n", 0o600);
+    diagnosis.names(&["credential-missing", "netrc-other-host"]);
+}
+
+#[test]
+fn a_netrc_file_that_everybody_can_read() {
+    let line = "machine 127.0.0.1 login ci password TOKEN\n";
+    let diagnosis = with_netrc(line, 0o644);
+    diagnosis.names(&["netrc-open"]);
+    assert!(diagnosis.mend().starts_with("chmod 600 "), "{}", diagnosis.mend());
+}
+
+#[test]
+fn a_netrc_file_that_cannot_be_read() {
+    let private = Private::new();
+    let doctor = Doctor::of(private.server.url());
+    // Root reads every file, and no directory as one.
+    let netrc = doctor.scratch.join("netrc");
+    fs::create_dir(&netrc).unwrap();
+    doctor.run().names(&["credential-missing", "netrc-unreadable"]);
+}
+
+#[test]
+fn a_cache_that_the_daemon_ignores() {
+    let private = Private::new();
+    let url = private.server.url();
+    let doctor = Doctor::of(url).env("USER", "alice");
+    let user = doctor.scratch.write("user.conf", format!("extra-substituters = {url}\n"));
+    let doctor = doctor.env("NIX_USER_CONF_FILES", &user);
+    let diagnosis = doctor.run();
+    assert!(diagnosis.ids().contains(&"user-not-trusted"), "{:#}", diagnosis.json);
+    let trusted = |line: &str| {
+        let doctor = Doctor::of(url).env("USER", "alice").nix_conf(&line.replace("URL", url));
+        doctor.env("NIX_USER_CONF_FILES", Path::new(&user)).run()
+    };
+    for line in ["trusted-users = root alice\n", "extra-trusted-substituters = URL\n"] {
+        assert!(!trusted(line).ids().contains(&"user-not-trusted"), "{line}");
+    }
+}

@@ -1,0 +1,205 @@
+//! Faults of the cache, its key and its certificate.
+
+use std::{fs, process::Command};
+
+use rns_testing::{FixtureStore, Standard, Tree};
+
+use super::Doctor;
+use crate::support::{
+    OTHER_PUBLIC_KEY, PUBLIC_KEY, SECRET_KEY, is_installed,
+    private::{Private, create, create_expired},
+    serve, server,
+    tls::{given, speaking_tls},
+};
+
+/// A look at a healthy server with these keys.
+fn with_keys(keys: &[&str]) -> super::Diagnosis {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let path = standard.executable.as_str();
+    let doctor = Doctor::of(server.url()).args(["--path", path]);
+    keys.iter().fold(doctor, |doctor, key| doctor.args(["--key", key])).run()
+}
+
+#[test]
+fn a_wrong_key_of_the_right_name() {
+    let diagnosis = with_keys(&[OTHER_PUBLIC_KEY]);
+    diagnosis.names(&["wrong-key"]);
+    assert!(diagnosis.mend().contains(PUBLIC_KEY), "{}", diagnosis.mend());
+}
+
+#[test]
+fn the_right_key_under_another_name() {
+    let (_, key) = PUBLIC_KEY.split_once(':').unwrap();
+    let diagnosis = with_keys(&[&format!("cache-1:{key}")]);
+    diagnosis.names(&["key-other-name"]);
+    assert!(diagnosis.mend().contains(PUBLIC_KEY), "{}", diagnosis.mend());
+}
+
+#[test]
+fn a_key_that_has_nothing_to_do_with_it() {
+    let (_, key) = OTHER_PUBLIC_KEY.split_once(':').unwrap();
+    with_keys(&[&format!("cache-1:{key}")]).names(&["key-not-trusted"]);
+}
+
+#[test]
+fn paths_without_a_signature() {
+    let standard = Standard::new();
+    let server = server().store(&standard.store).start();
+    let doctor = Doctor::of(server.url()).args(["--path", standard.executable.as_str()]);
+    doctor.args(["--key", PUBLIC_KEY]).run().names(&["unsigned"]);
+}
+
+#[test]
+fn an_expired_certificate() {
+    let standard = Standard::new();
+    let server = speaking_tls("expired.crt", "expired.key")
+        .store(&standard.store)
+        .keys([SECRET_KEY])
+        .start();
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let doctor = Doctor::of(&url).env("NIX_SSL_CERT_FILE", given("expired.crt"));
+    let diagnosis = doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run();
+    diagnosis.names(&["tls-expired"]);
+}
+
+#[test]
+fn a_certificate_that_no_authority_of_this_machine_signed() {
+    let standard = Standard::new();
+    let server =
+        speaking_tls("issuer.crt", "issuer.key").store(&standard.store).keys([SECRET_KEY]).start();
+    let doctor = Doctor::of(server.url()).env("NIX_SSL_CERT_FILE", given("ca.crt"));
+    let diagnosis = doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run();
+    diagnosis.names(&["tls-untrusted"]);
+}
+
+#[test]
+fn another_store_directory() {
+    let mut store = FixtureStore::with_store_dir("/srv/nix/store");
+    let path = store.add("tool", Tree::file("contents"));
+    let server = serve(&store);
+    let doctor = Doctor::of(server.url()).args(["--path", path.as_str(), "--key", PUBLIC_KEY]);
+    doctor.run().names(&["store-dir-differs"]);
+}
+
+#[test]
+fn the_priority_of_the_public_cache() {
+    let standard = Standard::new();
+    let server = server()
+        .store(&standard.store)
+        .keys([SECRET_KEY])
+        .section("[cache_info]\npriority = 40")
+        .start();
+    let doctor = Doctor::of(server.url()).args(["--path", standard.executable.as_str()]);
+    let conf = "substituters = https://cache.nixos.org\n";
+    doctor.args(["--key", PUBLIC_KEY]).nix_conf(conf).run().names(&["priority-clash"]);
+}
+
+#[test]
+fn a_private_cache_without_a_credential() {
+    let private = Private::new();
+    let diagnosis = Doctor::of(private.server.url()).run();
+    diagnosis.names(&["credential-missing"]);
+    assert!(diagnosis.mend().contains("machine 127.0.0.1 login"), "{}", diagnosis.mend());
+}
+
+#[test]
+fn a_token_that_has_expired() {
+    let private = Private::new();
+    let token = create_expired(&private.file, "old");
+    private.server.signal(rustix::process::Signal::HUP);
+    let file = private.server.scratch().write("old", token);
+    crate::support::eventually(|| {
+        let doctor = Doctor::of(private.server.url()).arg("--token-file").arg(&file);
+        doctor.run().ids() == ["token-expired"]
+    });
+}
+
+#[test]
+fn a_token_that_nobody_knows() {
+    let private = Private::new();
+    let file = private.server.scratch().write("unknown", crate::support::private::UNKNOWN);
+    let doctor = Doctor::of(private.server.url()).arg("--token-file").arg(&file);
+    doctor.run().names(&["credential-refused"]);
+}
+
+#[test]
+fn a_token_without_the_permission() {
+    let private = Private::new();
+    let token = create(&private.file, "graphs", &["--allow", "metrics"]);
+    private.server.signal(rustix::process::Signal::HUP);
+    let file = private.server.scratch().write("graphs", token);
+    crate::support::eventually(|| {
+        let doctor = Doctor::of(private.server.url()).arg("--token-file").arg(&file);
+        doctor.run().ids() == ["token-not-permitted"]
+    });
+}
+
+#[test]
+fn ipv6_that_does_not_answer() {
+    if !is_installed("unshare") {
+        return;
+    }
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let doctor = Doctor::of(&server.url().replace("127.0.0.1", "localhost"));
+    let doctor = doctor.args(["--path", standard.executable.as_str(), "--key", PUBLIC_KEY]);
+    // A name with addresses of both kinds, in a file system that only this process sees.
+    let hosts = doctor.scratch.write("hosts", "127.0.0.1 localhost\n::1 localhost\n");
+    let mount = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c"]);
+        command.arg(format!("mount --bind {} /etc/hosts && {script}", hosts.display()));
+        command
+    };
+    if !mount("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this machine lets no test mount files");
+        return;
+    }
+    let mut command = mount("exec \"$@\"");
+    command.arg("sh").arg(doctor.command.get_program()).args(doctor.command.get_args());
+    for (name, value) in doctor.command.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let doctor = Doctor { command, ..doctor };
+    doctor.run().names(&["ipv6-broken"]);
+}
+
+#[test]
+fn nothing_that_answers() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let diagnosis = Doctor::of(&format!("http://127.0.0.1:{port}")).run();
+    diagnosis.names(&["unreachable"]);
+    assert_eq!(diagnosis.code, 3);
+}
+
+#[test]
+fn a_page_that_is_no_cache() {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    Doctor::of(&format!("{}/elsewhere", server.url())).run().names(&["not-a-cache"]);
+}
+
+#[test]
+fn people_read_the_same_as_programs() {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let mut doctor = Doctor::of(server.url());
+    doctor = doctor.args(["--path", standard.executable.as_str(), "--key", OTHER_PUBLIC_KEY]);
+    let arguments: Vec<_> = doctor.command.get_args().map(ToOwned::to_owned).collect();
+    let mut command = Command::new(doctor.command.get_program());
+    command.args(arguments.iter().filter(|argument| *argument != "--json"));
+    command.env("NIX_CONF_DIR", doctor.scratch.path()).env("HOME", doctor.scratch.path());
+    let finished = rns_testing::run(&mut command, std::time::Duration::from_secs(120));
+    let text = finished.text();
+    assert_eq!(finished.status.code(), Some(1), "{text}");
+    for part in [
+        "WRONG    wrong-key: ",
+        "  why    Nix ignores",
+        "  mend   nix.conf: extra-trusted",
+        "One thing is wrong.",
+    ] {
+        assert!(text.contains(part), "{part}\nin\n{text}");
+    }
+    assert!(!fs::exists(doctor.scratch.join(".cache")).unwrap(), "it leaves nothing behind");
+}

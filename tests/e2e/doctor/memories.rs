@@ -1,0 +1,57 @@
+//! Answers that Nix itself remembers, in files that a real Nix wrote.
+
+use rns_testing::{Nix, Proxy, Standard, Tree};
+
+use super::{Diagnosis, Doctor};
+use crate::support::{PUBLIC_KEY, SECRET_KEY, full, serve, server};
+
+/// A look at a cache by the user of this client.
+fn look(client: &rns_testing::Client, url: &str, path: &str) -> Diagnosis {
+    let doctor = Doctor::of(url).env("XDG_CACHE_HOME", client.scratch().join("cache"));
+    doctor.args(["--path", path, "--key", PUBLIC_KEY]).run()
+}
+
+#[test]
+fn a_path_that_nix_takes_for_missing() {
+    let Some(nix) = Nix::v2_34() else { return };
+    let mut standard = Standard::new();
+    let server = serve(&standard.store);
+    let client = nix.client();
+    let known = standard.executable.as_str().to_owned();
+    let entry = || rns_testing::Entry::new("late", Tree::file("late"));
+    let path = standard.store.path_info_for(&entry()).path;
+    let ask = ["path-info", "--store", server.url(), &full(&path)];
+    client.nix_command(ask).failure();
+    look(&client, server.url(), &known).is_silent();
+    standard.store.insert(entry());
+    let diagnosis = look(&client, server.url(), &known);
+    diagnosis.names(&["disk-cache-negative"]);
+    // The line does it.
+    client.nix_command(ask).failure();
+    let mut shell = std::process::Command::new("sh");
+    rns_testing::run(shell.args(["-c", diagnosis.mend()]), std::time::Duration::from_secs(20))
+        .success();
+    client.nix_command(ask).success();
+    look(&client, server.url(), &known).is_silent();
+}
+
+#[test]
+fn a_path_that_nix_remembers_unsigned() {
+    let Some(nix) = Nix::v2_34() else { return };
+    let standard = Standard::new();
+    let client = nix.client();
+    let path = &standard.executable;
+    let unsigned = server().store(&standard.store).start();
+    let address = unsigned.address();
+    let url = unsigned.url().to_owned();
+    client.nix_command(["path-info", "--store", &url, &full(path)]).success();
+    drop(unsigned);
+    let listen = address.to_string();
+    let signed =
+        server().store(&standard.store).keys([SECRET_KEY]).listen([listen.as_str()]).start();
+    assert_eq!(signed.url(), url);
+    look(&client, &url, path.as_str()).names(&["disk-cache-unsigned"]);
+    // Another address of the same cache is remembered for itself.
+    let proxy = Proxy::recording(address);
+    look(&client, &proxy.url(), path.as_str()).is_silent();
+}

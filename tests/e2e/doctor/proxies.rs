@@ -1,0 +1,135 @@
+//! Faults of proxies: real nginx, wrongly configured.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    thread,
+};
+
+use rns_testing::{Process, Scratch, Standard};
+
+use super::{Diagnosis, Doctor};
+use crate::support::{PUBLIC_KEY, eventually, is_installed, nginx::nginx_temporary, serve};
+
+/// An nginx with lines of its own in the location of the cache.
+pub(crate) struct WrongFront {
+    _nginx: Process,
+    _scratch: Scratch,
+    pub(crate) url: String,
+}
+
+impl WrongFront {
+    pub(crate) fn start(upstream: SocketAddr, lines: &str) -> Self {
+        let scratch = Scratch::new();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let configuration = format!(
+            "daemon off; master_process off; pid {own}/pid; error_log stderr;
+             events {{ worker_connections 512; }}
+             http {{
+                 access_log off;
+                 {temporary}
+                 server {{
+                     listen 127.0.0.1:{port};
+                     location / {{
+                         proxy_pass http://{upstream}$request_uri;
+                         proxy_http_version 1.1;
+                         {lines}
+                     }}
+                 }}
+             }}",
+            own = scratch.path().display(),
+            temporary = nginx_temporary(scratch.path()),
+        );
+        let file = scratch.write("nginx.conf", configuration);
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        let mut command = Command::new("nginx");
+        command.env("PATH", path).arg("-c").arg(file).args(["-e", "stderr"]);
+        let nginx = Process::start(&mut command);
+        eventually(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { _nginx: nginx, _scratch: scratch, url: format!("http://127.0.0.1:{port}") }
+    }
+}
+
+/// A look at a good server through an nginx with these lines.
+fn behind(lines: &str) -> Option<Diagnosis> {
+    is_installed("nginx").then(|| {
+        let standard = Standard::new();
+        let server = serve(&standard.store);
+        let front = WrongFront::start(server.address(), lines);
+        let doctor = Doctor::of(&front.url).args(["--path", standard.executable.as_str()]);
+        doctor.args(["--key", PUBLIC_KEY]).run()
+    })
+}
+
+#[test]
+fn a_proxy_that_strips_ranges() {
+    let Some(diagnosis) = behind("proxy_set_header Range \"\";") else { return };
+    diagnosis.names(&["range-ignored"]);
+}
+
+#[test]
+fn a_proxy_that_compresses_nars() {
+    let lines = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;";
+    let Some(diagnosis) = behind(lines) else { return };
+    diagnosis.names(&["nar-recompressed"]);
+}
+
+#[test]
+fn a_proxy_that_refuses_head() {
+    let Some(diagnosis) =
+        behind("limit_except PUT { deny all; } if ($request_method = HEAD) { return 405; }")
+    else {
+        return;
+    };
+    assert!(!diagnosis.ids().is_empty());
+    let Some(diagnosis) = behind("if ($request_method = HEAD) { return 405; }") else { return };
+    diagnosis.names(&["head-differs", "head-differs"]);
+}
+
+#[test]
+fn a_proxy_that_closes_connections() {
+    let Some(diagnosis) = behind("keepalive_timeout 0;") else { return };
+    diagnosis.names(&["keep-alive-off"]);
+}
+
+#[test]
+fn a_clock_that_is_wrong() {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let url = with_date(server.address(), "Date: Sat, 01 Jan 2000 00:00:00 GMT");
+    let doctor = Doctor::of(&url).args(["--path", standard.executable.as_str()]);
+    doctor.args(["--key", PUBLIC_KEY]).run().names(&["clock-skew"]);
+}
+
+/// A server whose answers have this line for their date. Each connection carries one request.
+fn with_date(upstream: SocketAddr, date: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || _ = pass(client, upstream, date));
+        }
+    });
+    url
+}
+
+fn pass(mut client: TcpStream, upstream: SocketAddr, date: &str) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(upstream)?;
+    let mut requests = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || {
+        _ = std::io::copy(&mut requests.0, &mut requests.1);
+        _ = requests.1.shutdown(Shutdown::Write);
+    });
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = server.read(&mut buffer) {
+        // Every head of a small answer comes at once, and its date has the same length.
+        let text = buffer[..length].to_vec();
+        let at = text.windows(8).position(|bytes| bytes.eq_ignore_ascii_case(b"\r\ndate: "));
+        if let Some(at) = at.map(|at| at + 2) {
+            buffer[at..at + date.len()].copy_from_slice(date.as_bytes());
+        }
+        client.write_all(&buffer[..length])?;
+    }
+    client.shutdown(Shutdown::Both)
+}

@@ -1,0 +1,202 @@
+//! Faults of a machine as a server.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, net::UnixListener},
+    path::Path,
+    process::Command,
+};
+
+use rns_testing::{S3Server, ServerBuilder, Standard};
+
+use super::Doctor;
+use crate::{
+    support::{SECRET_KEY, is_installed, server},
+    uploads::Pushable,
+};
+
+/// A look at the machine with the configuration of this server, which need not run.
+fn of(server: &ServerBuilder) -> Doctor {
+    with_file(&server.scratch().write("config.toml", server.configuration()))
+}
+
+fn with_file(file: &Path) -> Doctor {
+    Doctor::here().arg("--config").arg(file)
+}
+
+#[test]
+fn a_server_with_which_nothing_is_wrong() {
+    let standard = Standard::new();
+    of(&server().store(&standard.store).keys([SECRET_KEY])).run().is_silent();
+    let cache = Pushable::new();
+    cache.push(&standard, &standard.executable);
+    with_file(&cache.server.scratch().join("config.toml")).run().is_silent();
+}
+
+#[test]
+fn a_configuration_that_is_refused() {
+    let builder = server().section("[signing]\npolicy = \"ad\"\nkey = []");
+    let diagnosis = of(&builder).run();
+    assert_eq!(diagnosis.ids()[0], "configuration-invalid", "{:#}", diagnosis.json);
+    assert_eq!(diagnosis.code, 1);
+}
+
+#[test]
+fn a_key_that_everybody_can_read() {
+    let standard = Standard::new();
+    let builder = server().store(&standard.store).keys([SECRET_KEY]);
+    let key = builder.scratch().join("key-0");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let diagnosis = of(&builder).run();
+    diagnosis.names(&["key-readable"]);
+    assert!(diagnosis.mend().starts_with("chmod 600 "), "{}", diagnosis.mend());
+    fs::write(&key, "nonsense").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    of(&builder).run().names(&["key-unusable"]);
+}
+
+#[test]
+fn a_socket_of_the_daemon_that_is_locked() {
+    let standard = Standard::new();
+    let builder = server().store(&standard.store).section("[signing]\npolicy = \"keep\"");
+    let scratch = rns_testing::Scratch::new();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let socket = scratch.join("socket");
+    let _daemon = UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
+    let text = builder.configuration();
+    let text = text.replace("daemon_socket = \"none\"", &format!("daemon_socket = {socket:?}"));
+    let file = scratch.write("config.toml", text);
+    let diagnosis = with_file(&file).unprivileged().run();
+    assert!(diagnosis.ids().contains(&"daemon-refused"), "{:#}", diagnosis.json);
+    assert!(!diagnosis.ids().contains(&"database-unreadable"), "{:#}", diagnosis.json);
+}
+
+#[test]
+fn a_database_without_the_files_beside_it() {
+    let mut standard = Standard::new();
+    let database = standard.store.database();
+    let wal = database.with_file_name("db.sqlite-wal");
+    let copies: Vec<_> =
+        [&database, &wal].map(|file| (file.clone(), fs::read(file).unwrap())).into();
+    standard.store.close_database();
+    // A backup that was taken while Nix was running, and that has no index of the log.
+    for (file, bytes) in copies {
+        fs::write(file, bytes).unwrap();
+    }
+    let builder = server().store(&standard.store);
+    let scratch = rns_testing::Scratch::new();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let file = scratch.write("config.toml", builder.configuration());
+    let diagnosis = with_file(&file).unprivileged().run();
+    diagnosis.names(&["database-unreadable"]);
+}
+
+#[test]
+fn policies_with_which_clients_get_nothing() {
+    let standard = Standard::new();
+    let shows =
+        |toml: &str| of(&server().store(&standard.store).keys([SECRET_KEY]).section(toml)).run();
+    shows("[expose]\nnames = [\"nothing-*\"]").names(&["policy-shows-nothing"]);
+    shows("[expose]\nnames = [\"run\"]").is_silent();
+    let unsigned = of(&server().store(&standard.store)).run();
+    unsigned.names(&["policy-leaves-unsigned"]);
+}
+
+#[test]
+fn a_bucket_that_does_not_answer() {
+    let Some(mut s3) = S3Server::start() else { return };
+    let credentials = s3.credentials_file();
+    let builder = server()
+        .keys([SECRET_KEY])
+        .store_flag("enabled", false)
+        .section(&format!("[storage]\nurl = {:?}", s3.url()));
+    let index = builder.scratch().join("index.sqlite");
+    let builder = builder.section(&format!("[index]\nurl = \"sqlite://{}\"", index.display()));
+    let look = |builder: &ServerBuilder| {
+        of(builder).env("AWS_SHARED_CREDENTIALS_FILE", &credentials).run()
+    };
+    let before = look(&builder);
+    // The server has never run, so that there is no index.
+    before.names(&["index-behind"]);
+    s3.stop();
+    let diagnosis = look(&builder);
+    assert!(diagnosis.ids().contains(&"storage-unreachable"), "{:#}", diagnosis.json);
+}
+
+#[test]
+fn an_index_that_was_restored_from_a_backup() {
+    let (standard, cache) = (Standard::new(), Pushable::new());
+    cache.push(&standard, &standard.executable);
+    let config = cache.server.scratch().join("config.toml");
+    let index = cache.directory.join(".rust-nix-serve/index.sqlite");
+    let backup = cache.directory.join(".rust-nix-serve/backup");
+    rns_testing::open_sqlite(&index).execute("vacuum into ?", [backup.to_str().unwrap()]).unwrap();
+    cache.push(&standard, &standard.link);
+    let Pushable { server, directory, .. } = &cache;
+    server.signal(rustix::process::Signal::TERM);
+    crate::support::eventually(|| server.stderr().contains("stopped") || !is_there(server));
+    for suffix in ["-wal", "-shm"] {
+        _ = fs::remove_file(directory.join(format!(".rust-nix-serve/index.sqlite{suffix}")));
+    }
+    fs::rename(backup, index).unwrap();
+    let diagnosis = with_file(&config).run();
+    diagnosis.names(&["index-behind"]);
+    assert_eq!(diagnosis.mend(), "rust-nix-serve storage index --rebuild");
+}
+
+fn is_there(server: &rns_testing::Server) -> bool {
+    std::net::TcpStream::connect(server.address()).is_ok()
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    if !is_installed("unshare") {
+        return;
+    }
+    let standard = Standard::new();
+    let directory = rns_testing::Scratch::new();
+    let section =
+        format!("[nar_cache]\ncompression = \"zstd\"\ndirectory = {:?}", directory.path());
+    let builder = server().store(&standard.store).keys([SECRET_KEY]).section(&section);
+    let doctor = of(&builder);
+    // A disk of two megabytes that only this process sees.
+    let fill = format!(
+        "mount -t tmpfs -o size=2m none {0} && (cat /dev/zero > {0}/filling 2>/dev/null || true)",
+        directory.path().display()
+    );
+    let mount = |then: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c"]).arg(format!("{fill} && {then}"));
+        command
+    };
+    if !mount("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no mount namespaces here");
+        return;
+    }
+    let mut command = mount("exec \"$@\"");
+    command.arg("sh").arg(doctor.command.get_program()).args(doctor.command.get_args()).env_clear();
+    for (name, value) in doctor.command.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    Doctor { command, ..doctor }.run().names(&["disk-full"]);
+}
+
+#[test]
+fn a_service_without_a_sandbox() {
+    let standard = Standard::new();
+    let builder = server().store(&standard.store).keys([SECRET_KEY]);
+    // What systemd says of a unit that sets nothing, and of one that sets everything.
+    let look = |state: &str| {
+        let lines = format!(
+            "LoadState=loaded\\nNoNewPrivileges={state}\\nProtectSystem={state}\\nProtectHome={state}\\nPrivateTmp={state}\\n"
+        );
+        let doctor = of(&builder);
+        let systemctl = doctor.scratch.write("systemctl", format!("#!/bin/sh\nprintf '{lines}'\n"));
+        fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", doctor.scratch.path().display());
+        doctor.env("PATH", path).run()
+    };
+    look("no").names(&["sandbox-missing"]);
+    look("yes").is_silent();
+}
