@@ -59,10 +59,11 @@ let
     proxy_send_timeout 15m;
   '';
   # nginx answers `Expect: 100-continue` itself. So that no one sends a large NAR in vain, the daemon is asked first
-  # whether they may: by an upload of nix-cache-info to the same cache, which stores nothing.
+  # whether they may: by an upload of nix-cache-info to the same cache, which stores nothing. Roots are small, and need
+  # another permission.
   asked = ''
-    set $rust_nix_serve_upload "$request_method $http_expect";
-    if ($rust_nix_serve_upload ~* "^PUT 100-continue") {
+    set $rust_nix_serve_upload "$request_method $http_expect $uri";
+    if ($rust_nix_serve_upload ~* "^PUT 100-continue (?!.*/gcroots/)") {
       rewrite ^ /rust-nix-serve-upload last;
     }
   '';

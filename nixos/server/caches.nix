@@ -13,6 +13,7 @@ let
   permission = types.enum [
     "read"
     "push"
+    "pin"
     "delete"
     "metrics"
   ];

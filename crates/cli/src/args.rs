@@ -99,7 +99,7 @@ pub(crate) enum TokenCommand {
     Create {
         /// Who gets it, for lists and for the log
         name: String,
-        /// What it allows: read, metrics, push, delete, with commas between them
+        /// What it allows: read, metrics, push, pin, delete, with commas between them
         #[arg(long, value_name = "PERMISSIONS", default_value = "read")]
         allow: String,
         /// Until when: 90d (h, d, w, y), a date, a time such as 2027-02-19T10:00:00Z, or never

@@ -8,7 +8,8 @@
 
 use rns_formats::url::{is_reserved_segment, parse};
 use rns_formats::{
-    BuildId, Compression, DrvOutputId, HashPart, NarName, Resource, Sha256Digest, StorePath,
+    BuildId, Compression, DrvOutputId, HashPart, NarName, Resource, RootName, RootNameError,
+    Sha256Digest, StorePath,
 };
 
 const HASH: &str = "4hgnzv75gip1q649b6g1xql7g25p304s";
@@ -55,6 +56,13 @@ fn fixed_names() {
         ("/health", Resource::Healthz),
         ("/readyz", Resource::Readyz),
         ("/metrics", Resource::Metrics),
+        ("/gcroots", Resource::GcRoots),
+        ("/gcroots/", Resource::GcRoots),
+        ("/gcroots?sizes=1", Resource::GcRoots),
+        ("/gcroots/pr/1?days=7", Resource::GcRoot(RootName::parse("pr/1").unwrap())),
+        ("//gcroots//a%2eb", Resource::GcRoot(RootName::parse("a.b").unwrap())),
+        ("/gcroots/a%20b", Resource::NoGcRoot(RootNameError::Character)),
+        ("/gcroots/a/.b", Resource::NoGcRoot(RootNameError::Dot)),
         ("/missing", Resource::MissingPaths),
     ] {
         assert_eq!(at(url), Some(want), "{url}");

@@ -41,6 +41,7 @@ in
             types.enum [
               "read"
               "push"
+              "pin"
               "delete"
               "metrics"
             ]

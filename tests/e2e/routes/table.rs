@@ -81,6 +81,8 @@ const fn row(resource: &Resource) -> (&'static str, For) {
         Resource::Realisation(_) => ("realisation", For::Readers),
         Resource::DebugInfo(_) => ("debug info", For::Readers),
         Resource::Serve { .. } => ("serve", For::Readers),
+        // No storage, no roots.
+        Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_) => ("roots", For::Readers),
         Resource::PublicKeys => ("public keys", For::Readers),
         Resource::Version => ("version", For::Readers),
         Resource::Healthz => ("healthz", For::Everybody),
@@ -91,7 +93,7 @@ const fn row(resource: &Resource) -> (&'static str, For) {
 }
 
 /// The routes of the table.
-const ROUTES: usize = 16;
+const ROUTES: usize = 17;
 
 /// Something to ask for, and whether it is there in a cache of everything, and in one of a part.
 struct Target {
@@ -119,8 +121,19 @@ fn targets(twins: &Twins) -> Vec<Target> {
         "/readyz",
         "/metrics",
     ];
-    let nothing =
-        ["/missing", "/nowhere", "/nar/x", "/serve/x", "/%00", "/..", "/log/", "/.well-known/x"];
+    let nothing = [
+        "/missing",
+        "/gcroots",
+        "/gcroots/main",
+        "/gcroots/a%20b",
+        "/nowhere",
+        "/nar/x",
+        "/serve/x",
+        "/%00",
+        "/..",
+        "/log/",
+        "/.well-known/x",
+    ];
     of(&twins.shown, true, true)
         .chain(of(&twins.hidden, true, false))
         .chain(of(&twins.missing, false, false))

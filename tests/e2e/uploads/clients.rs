@@ -8,7 +8,7 @@ use rns_testing::{Nix, Standard};
 use super::Pushable;
 use crate::support::{PUBLIC_KEY, full, narinfo_of, nixes};
 
-fn copy(nix: &Nix, standard: &Standard, to: &str, paths: &[&StorePath]) {
+pub(super) fn copy(nix: &Nix, standard: &Standard, to: &str, paths: &[&StorePath]) {
     let client = nix.client().with_root(standard.store.root());
     let arguments = ["copy", "--no-check-sigs", "--to", to].map(str::to_owned);
     client.nix_command(arguments.into_iter().chain(paths.iter().map(|path| full(path)))).success();

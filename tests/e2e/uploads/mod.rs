@@ -6,6 +6,7 @@ mod direct;
 mod expect;
 mod mutations;
 mod objects;
+mod roots;
 mod transport;
 
 use std::path::PathBuf;

@@ -45,7 +45,12 @@ pub(crate) fn run(data: &[u8]) {
                 assert!(!name.contains(&b'/') && !name.contains(&0));
             }
         }
+        Resource::GcRoot(name) => {
+            assert_eq!(parse(&format!("/gcroots/{name}"), None), Some(resource));
+        }
         Resource::Root
+        | Resource::GcRoots
+        | Resource::NoGcRoot(_)
         | Resource::CacheInfo
         | Resource::PublicKeys
         | Resource::Version

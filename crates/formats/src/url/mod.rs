@@ -13,6 +13,7 @@ mod nar;
 mod serve;
 
 use crate::realisation::DrvOutputId;
+use crate::root_name::{RootName, RootNameError};
 use crate::store_path::{HashPart, StorePath, StorePathName};
 
 use self::decode::{Segments, query_value};
@@ -63,6 +64,12 @@ pub enum Resource {
     },
     /// `/missing`: those of many paths that a pusher still has to upload.
     MissingPaths,
+    /// `/gcroots`: the roots, which keep paths.
+    GcRoots,
+    /// `/gcroots/<name>`: one root.
+    GcRoot(RootName),
+    /// `/gcroots/…` with a name that no root can have.
+    NoGcRoot(RootNameError),
     /// `/pubkey`: the public keys of the cache.
     PublicKeys,
     /// `/version`.
@@ -76,13 +83,14 @@ pub enum Resource {
 }
 
 /// The first segments below which, or as which, a cache has names, in the order of [`parse`].
-const FIRST_SEGMENTS: [&str; 15] = [
+const FIRST_SEGMENTS: [&str; 16] = [
     NAR,
     LOG,
     BUILD_TRACE,
     REALISATIONS,
     DEBUG_INFO,
     SERVE,
+    GC_ROOTS,
     CACHE_INFO,
     MISSING_PATHS,
     PUBLIC_KEYS,
@@ -100,6 +108,7 @@ const BUILD_TRACE: &str = "build-trace-v2";
 const REALISATIONS: &str = "realisations";
 const DEBUG_INFO: &str = "debuginfo";
 const SERVE: &str = "serve";
+const GC_ROOTS: &str = "gcroots";
 const CACHE_INFO: &str = "nix-cache-info";
 const MISSING_PATHS: &str = "missing";
 const PUBLIC_KEYS: &str = "pubkey";
@@ -146,6 +155,7 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
             let hash = hash_part(&segments.next()??)?;
             Some(Resource::Serve { hash, path: ServePath::parse(segments)? })
         }
+        GC_ROOTS => gc_root(segments),
         name if segments.is_end() => top_level(name, raw_query),
         _ => None,
     }
@@ -168,6 +178,18 @@ fn top_level(name: &str, raw_query: Option<&str>) -> Option<Resource> {
             (hash, LISTING_EXTENSION) => Resource::Listing(hash_part(hash.as_bytes())?),
             _ => return None,
         },
+    })
+}
+
+fn gc_root(segments: Segments<'_>) -> Option<Resource> {
+    let names = segments.collect::<Option<Vec<_>>>()?;
+    if names.is_empty() {
+        return Some(Resource::GcRoots);
+    }
+    let name = String::from_utf8(names.join(&b'/')).ok()?;
+    Some(match RootName::parse(&name) {
+        Ok(name) => Resource::GcRoot(name),
+        Err(error) => Resource::NoGcRoot(error),
     })
 }
 

@@ -20,14 +20,17 @@ pub(crate) struct Grant {
     pub(crate) holder: Option<PrincipalId>,
     /// Whether this client may push as well: then it is told only of paths that stay, since it skips these.
     pub(crate) is_pusher: bool,
+    /// Whether this client may see what roots keep.
+    pub(crate) may_pin: bool,
 }
 
 impl Grant {
     /// A grant for a client of a cache that every client may use so.
     fn open(access: &Access, holder: Option<&Principal>) -> Self {
-        let is_pusher = is_pusher(access, holder);
+        let is_pusher = may(access, holder, Permission::Push);
+        let may_pin = may(access, holder, Permission::Pin);
         let holder = holder.map(|holder| access.principal_id(holder));
-        Self { confined_to: None, private: false, holder, is_pusher }
+        Self { confined_to: None, private: false, holder, is_pusher, may_pin }
     }
 
     /// A grant for one client of a cache that not every client may use so.
@@ -37,7 +40,8 @@ impl Grant {
             confined_to: is_confined.then(|| Arc::clone(&holder.paths)),
             private: true,
             holder: Some(access.principal_id(holder)),
-            is_pusher: is_pusher(access, Some(holder)),
+            is_pusher: may(access, Some(holder), Permission::Push),
+            may_pin: may(access, Some(holder), Permission::Pin),
         }
     }
 
@@ -48,9 +52,9 @@ impl Grant {
     }
 }
 
-fn is_pusher(access: &Access, holder: Option<&Principal>) -> bool {
+fn may(access: &Access, holder: Option<&Principal>, permission: Permission) -> bool {
     let own = holder.map_or(Permissions::NONE, |holder| holder.allow);
-    (own | access.anonymous()).has(Permission::Push)
+    (own | access.anonymous()).has(permission)
 }
 
 /// Whether a request is allowed.

@@ -9,7 +9,9 @@ pub enum Permission {
     Read,
     /// Upload.
     Push,
-    /// Delete paths, and pin them against deletion.
+    /// Set, show and delete roots, which keep paths.
+    Pin,
+    /// Delete paths.
     Delete,
     /// Read the metrics.
     Metrics,
@@ -17,7 +19,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Push, Self::Delete, Self::Metrics];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Push, Self::Pin, Self::Delete, Self::Metrics];
 
     /// Its name in the configuration and in files of tokens.
     #[must_use]
@@ -25,6 +27,7 @@ impl Permission {
         match self {
             Self::Read => "read",
             Self::Push => "push",
+            Self::Pin => "pin",
             Self::Delete => "delete",
             Self::Metrics => "metrics",
         }
@@ -37,7 +40,7 @@ impl Permission {
 
 /// A word that names no permission.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no permission; there are read, push, delete and metrics")]
+#[error("`{0}` is no permission; there are read, push, pin, delete and metrics")]
 pub struct UnknownPermission(String);
 
 /// A set of permissions.

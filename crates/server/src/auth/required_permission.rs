@@ -6,7 +6,8 @@ use rns_formats::url::Resource;
 use crate::auth::Permission;
 
 /// The permission that a request needs. `None`: every client is answered. `takes_uploads`: at its address, names can
-/// be uploaded and deleted; elsewhere such a request is answered with 405 for everybody who may read.
+/// be uploaded and deleted; elsewhere such a request is answered with 405 for everybody who may read. `has_roots`: the
+/// same of roots.
 ///
 /// A client that may not read a cache learns nothing of it, not even which names there could be: a path that is no name,
 /// and a method that cannot be used, need the permission to read.
@@ -14,6 +15,7 @@ pub(crate) fn required_permission(
     resource: Option<&Resource>,
     method: &Method,
     takes_uploads: bool,
+    has_roots: bool,
 ) -> Option<Permission> {
     let of_order = match *method {
         Method::PUT | Method::POST => Permission::Push,
@@ -35,8 +37,17 @@ pub(crate) fn required_permission(
             | Resource::DebugInfo(_)
             | Resource::MissingPaths,
         ) => Some(if takes_uploads { of_order } else { Permission::Read }),
+        Some(Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_)) if has_roots => {
+            Some(Permission::Pin)
+        }
         Some(
-            Resource::Root | Resource::Serve { .. } | Resource::PublicKeys | Resource::Version,
+            Resource::Root
+            | Resource::Serve { .. }
+            | Resource::PublicKeys
+            | Resource::Version
+            | Resource::GcRoots
+            | Resource::GcRoot(_)
+            | Resource::NoGcRoot(_),
         )
         | None => Some(Permission::Read),
     }

@@ -8,7 +8,7 @@ use std::sync::{
 use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
 use rns_cache::{BinaryCache, CacheFactory, Pattern};
-use rns_formats::CacheInfo;
+use rns_formats::{CacheInfo, StorePath};
 
 use crate::{
     auth::{
@@ -163,6 +163,19 @@ impl Cache {
             (Some(push), Some(_)) => Arc::clone(push),
             _ => Arc::clone(self),
         }
+    }
+
+    /// The cache with roots that this one is, or that its pushers see.
+    pub(crate) fn with_roots(&self) -> Option<&Arc<Uploads>> {
+        let pushed_to = self.push.as_ref().and_then(|push| push.uploads.as_ref());
+        let uploads = self.uploads.as_ref().or(pushed_to);
+        uploads.filter(|uploads| uploads.target.rooted().is_some())
+    }
+
+    /// Whether a path of the storage is shown here.
+    pub(crate) fn shows_stored(&self, path: &StorePath) -> bool {
+        let mut choices = self.config.expose.names.iter();
+        choices.all(|names| names.iter().any(|pattern| pattern.matches(path.name())))
     }
 
     /// The cache for clients that are confined to these paths. `None`: no token confines its holder so.

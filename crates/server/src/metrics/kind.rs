@@ -52,6 +52,8 @@ labels! {
         MissingPaths = "missing",
         /// `/serve/…`
         Serve = "serve",
+        /// `/gcroots` and `/gcroots/…`
+        GcRoots = "gcroots",
         /// `/pubkey`
         PublicKeys = "pubkey",
         /// `/version`
@@ -139,6 +141,7 @@ impl Kind {
             Some(Resource::DebugInfo(_)) => Self::DebugInfo,
             Some(Resource::MissingPaths) => Self::MissingPaths,
             Some(Resource::Serve { .. }) => Self::Serve,
+            Some(Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_)) => Self::GcRoots,
             Some(Resource::PublicKeys) => Self::PublicKeys,
             Some(Resource::Version) => Self::Version,
             Some(Resource::Healthz | Resource::Readyz) => Self::Health,

@@ -2,6 +2,7 @@
 
 pub(crate) mod expect;
 pub mod page;
+pub(crate) mod root_view;
 pub(crate) mod routes;
 pub(crate) mod service;
 pub(crate) mod uploads;
@@ -79,7 +80,7 @@ async fn answer(request: &HttpRequest, payload: Payload, state: &State) -> (Kind
     let (cache, resource) = target(request, state);
     let kind = Kind::of(resource.as_ref());
     let answer = match required_permission(request, &cache, resource.as_ref()) {
-        None => perform(request, state, &cache, resource).await,
+        None => perform(request, state, (&cache, None), resource).await,
         Some(_) => limited(request, payload, state, (cache, resource)).await,
     };
     (kind, answer)
@@ -90,7 +91,8 @@ fn required_permission(
     cache: &Cache,
     resource: Option<&Resource>,
 ) -> Option<Permission> {
-    auth::required_permission(resource, &request.head().method, cache.uploads.is_some())
+    let has_roots = cache.with_roots().is_some();
+    auth::required_permission(resource, &request.head().method, cache.uploads.is_some(), has_roots)
 }
 
 /// Looks at all that the head of a request tells, and waits for the place of its body where that needs one.
@@ -161,7 +163,7 @@ async fn limited(request: &HttpRequest, payload: Payload, state: &State, first: 
             let answer = if uploads::is_order(request, resource.as_ref()) {
                 uploads::carry_out(request, state, (&cache, &grant), resource, payload).await
             } else {
-                perform(request, state, &cache, resource).await
+                perform(request, state, (&cache, Some(&grant)), resource).await
             };
             let answer = admission.tie(answer, limits);
             if grant.private { response::for_one_client(answer) } else { answer }
@@ -213,7 +215,7 @@ pub(crate) fn scoped(cache: &Arc<Cache>, grant: &Grant) -> Result<Arc<Cache>, De
 async fn perform(
     request: &HttpRequest,
     state: &State,
-    cache: &Cache,
+    cache: Granted<'_>,
     resource: Option<Resource>,
 ) -> Answer {
     match (request.method(), resource) {
@@ -228,26 +230,38 @@ async fn perform(
     }
 }
 
-async fn route(request: &HttpRequest, state: &State, cache: &Cache, resource: Resource) -> Answer {
+/// A cache, and the permission to use it where one was needed.
+type Granted<'a> = (&'a Cache, Option<&'a Grant>);
+
+async fn route(
+    request: &HttpRequest,
+    state: &State,
+    (cache, grant): Granted<'_>,
+    resource: Resource,
+) -> Answer {
+    let granted = (cache, grant);
     match resource {
         Resource::Readyz | Resource::Healthz | Resource::Metrics => {
-            by_name(request, state, cache, resource).await
+            by_name(request, state, granted, resource).await
         }
         Resource::NarInfo { .. } => {
-            cache.outage.learn(by_name(request, state, cache, resource).await)
+            cache.outage.learn(by_name(request, state, granted, resource).await)
         }
-        _ => cache.outage.finally(by_name(request, state, cache, resource).await),
+        _ => cache.outage.finally(by_name(request, state, granted, resource).await),
     }
 }
 
 async fn by_name(
     request: &HttpRequest,
     state: &State,
-    cache: &Cache,
+    (cache, grant): Granted<'_>,
     resource: Resource,
 ) -> Answer {
     match resource {
-        Resource::Root => routes::page::get(request, state, cache),
+        Resource::Root => {
+            let shows_roots = grant.is_some_and(|grant| grant.may_pin);
+            routes::page::get(request, state, cache, shows_roots).await
+        }
         Resource::CacheInfo => routes::cache_info::get(request, state, cache).await,
         Resource::NarInfo { hash, json } => {
             routes::narinfo::get(request, state, cache, hash, json).await
@@ -263,6 +277,9 @@ async fn by_name(
         Resource::Serve { hash, path } => {
             routes::serve::get(request, state, cache, hash, &path).await
         }
+        Resource::GcRoots => routes::roots::list(request, cache).await,
+        Resource::GcRoot(name) => routes::roots::get(request, cache, &name).await,
+        Resource::NoGcRoot(_) => response::not_found(),
         // It is asked with a body.
         Resource::MissingPaths => response::not_found(),
         Resource::PublicKeys => routes::pubkey::get(request, cache),

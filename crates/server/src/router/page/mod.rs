@@ -3,6 +3,7 @@
 //! It works without scripts, loads nothing, and fits narrow screens.
 
 mod client;
+mod roots;
 
 use std::sync::LazyLock;
 
@@ -10,7 +11,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rns_formats::{PublicKey, Sha256Digest, StoreDir};
 
 use self::client::ClientConfiguration;
-pub use self::client::visited_url;
+pub use self::{client::visited_url, roots::RootsSection};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -31,6 +32,8 @@ pub struct Page<'a> {
     pub needs_token: bool,
     /// The address that clients push to, if they can.
     pub push_url: Option<&'a str>,
+    /// The roots, if the visitor may see them.
+    pub roots: Option<RootsSection<'a>>,
 }
 
 /// The `Content-Security-Policy` of the page: its own style sheet, known by its hash, and nothing else.
@@ -73,6 +76,7 @@ impl Page<'_> {
                     main {
                         (self.notice())
                         (self.facts())
+                        @if let Some(roots) = self.roots { (roots.render()) }
                         (self.usage())
                     }
                     footer {
@@ -192,6 +196,7 @@ mod tests {
             keys_missing,
             needs_token: false,
             push_url: None,
+            roots: None,
         }
         .render()
     }
@@ -209,6 +214,7 @@ mod tests {
                 keys_missing: false,
                 needs_token,
                 push_url: needs_token.then_some("https://cache.example.org:8443/team-a/push"),
+                roots: None,
             };
             page.render()
         };

@@ -11,5 +11,6 @@ pub(crate) mod narinfo;
 pub(crate) mod page;
 pub(crate) mod pubkey;
 pub(crate) mod realisation;
+pub(crate) mod roots;
 pub(crate) mod serve;
 pub(crate) mod version;

@@ -1,10 +1,14 @@
 //! `/`: the page for people.
 
+use std::collections::BTreeMap;
+
 use actix_web::{
     HttpRequest,
     http::header::{CONTENT_SECURITY_POLICY, FORWARDED, HOST, HeaderValue},
 };
 use bytes::Bytes;
+use rns_cache::{CacheError, FreedByRoot, RootSummary};
+use rns_formats::RootName;
 
 use crate::{
     auth::{Permission, config::AccessConfig},
@@ -12,10 +16,22 @@ use crate::{
     connection::request_parts::RequestParts as _,
     life_cycle::state::State,
     response::{Answer, Caching, Entity},
-    router::page::{Page, content_security_policy, visited_url},
+    router::{
+        page::{Page, RootsSection, content_security_policy, visited_url},
+        routes::roots::shown,
+    },
 };
 
-pub(crate) fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer {
+/// Roots on the page.
+const MAX_ROOTS: usize = 100;
+
+pub(crate) async fn get(
+    request: &HttpRequest,
+    state: &State,
+    cache: &Cache,
+    shows_roots: bool,
+) -> Answer {
+    let found = if shows_roots { found_roots(cache).await } else { None };
     // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
     let connection = request.connection_info();
     let public_url = state.config.public_url.as_deref().filter(|_| !cache.has_host);
@@ -36,6 +52,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer
         keys_missing: !signer.problems().is_empty(),
         needs_token: needs_token(&cache.config.access),
         push_url: push_url.as_deref(),
+        roots: found.as_ref().map(FoundRoots::section),
     };
     let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(page.render()));
@@ -43,6 +60,32 @@ pub(crate) fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer
         .headers_mut()
         .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(content_security_policy()));
     answer
+}
+
+/// The roots of a cache, with what each frees. `None`: they cannot be read.
+struct FoundRoots(Option<(Vec<RootSummary>, BTreeMap<RootName, FreedByRoot>)>);
+
+static NO_SIZES: BTreeMap<RootName, FreedByRoot> = BTreeMap::new();
+
+impl FoundRoots {
+    fn section(&self) -> RootsSection<'_> {
+        match &self.0 {
+            Some((roots, sizes)) => {
+                RootsSection { roots: Some(roots), sizes, has_more: roots.len() == MAX_ROOTS }
+            }
+            None => RootsSection { roots: None, sizes: &NO_SIZES, has_more: false },
+        }
+    }
+}
+
+/// `None`: the cache has none.
+async fn found_roots(cache: &Cache) -> Option<FoundRoots> {
+    let roots = cache.with_roots()?.target.rooted()?;
+    let found = async {
+        let found = shown(cache, roots, roots.roots(None, MAX_ROOTS).await?).await?;
+        Ok::<_, CacheError>((found, roots.freed_by_roots().await?))
+    };
+    Some(FoundRoots(found.await.ok()))
 }
 
 /// Whether reading needs a token, not only a certificate.

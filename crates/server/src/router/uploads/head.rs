@@ -6,7 +6,7 @@ use actix_web::http::{
     header::{self, HeaderMap},
 };
 use rns_cache::{PublishError, WritableCache};
-use rns_formats::url::Resource;
+use rns_formats::{RootNameError, url::Resource};
 
 use crate::connection::request_parts::RequestParts;
 
@@ -25,6 +25,9 @@ const MAX_LISTING_BYTES: u64 = 64 << 20;
 /// The largest log, in bytes.
 const MAX_LOG_BYTES: u64 = 64 << 20;
 
+/// The largest list of paths that a root names, in bytes.
+const MAX_ROOT_BYTES: u64 = 1 << 20;
+
 /// The largest of the other documents, in bytes.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
@@ -33,6 +36,8 @@ const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 pub(super) enum BadHead {
     /// Nothing can be uploaded, or deleted, under this name.
     NoSuchUpload,
+    /// It is a root with a name that no root can have.
+    BadRootName(RootNameError),
     /// It does not say how long the body is.
     NoLength,
     /// It is too large.
@@ -56,7 +61,10 @@ pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u
             Some(MAX_DOCUMENT_BYTES)
         }
         Resource::MissingPaths => Some(MAX_QUESTION_BYTES),
+        Resource::GcRoot(_) => Some(MAX_ROOT_BYTES),
         Resource::Root
+        | Resource::GcRoots
+        | Resource::NoGcRoot(_)
         | Resource::Serve { .. }
         | Resource::PublicKeys
         | Resource::Version
@@ -74,8 +82,11 @@ pub(super) fn check(
 ) -> Result<(), BadHead> {
     let head = request.head();
     let resource = resource.ok_or(BadHead::NoSuchUpload)?;
+    if let Resource::NoGcRoot(error) = resource {
+        return Err(BadHead::BadRootName(*error));
+    }
     if head.method == Method::DELETE {
-        let is_path = matches!(resource, Resource::NarInfo { .. });
+        let is_path = matches!(resource, Resource::NarInfo { .. } | Resource::GcRoot(_));
         return if is_path { Ok(()) } else { Err(BadHead::NoSuchUpload) };
     }
     // A question is the one body that is not stored.

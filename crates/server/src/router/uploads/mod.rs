@@ -8,6 +8,9 @@ mod missing;
 mod nar;
 mod narinfo;
 pub(crate) mod places;
+mod roots;
+
+use std::sync::Arc;
 
 use actix_http::HttpMessage as _;
 use actix_web::{
@@ -43,7 +46,7 @@ pub(crate) fn refused_by_head(
     if !is_order(request, resource) {
         return None;
     }
-    let Some(uploads) = &cache.uploads else {
+    let Some(uploads) = target(cache, resource) else {
         return Some(match &cache.push {
             Some(push) => response::push_address(&address_of(push, request, state)),
             None => response::method_not_allowed(),
@@ -51,6 +54,9 @@ pub(crate) fn refused_by_head(
     };
     match head::check(request, &*uploads.target, resource).err()? {
         BadHead::NoSuchUpload => Some(response::method_not_allowed()),
+        BadHead::BadRootName(error) => {
+            Some(response::plain(StatusCode::BAD_REQUEST, format!("{error}\n")))
+        }
         BadHead::NoLength => {
             state.metrics.upload_refused(RefusedUpload::Length);
             let text = "the length of the body must be said\n";
@@ -66,6 +72,14 @@ pub(crate) fn is_order(request: &impl RequestParts, resource: Option<&Resource>)
         Method::PUT | Method::DELETE => true,
         Method::POST => matches!(resource, Some(Resource::MissingPaths)),
         _ => false,
+    }
+}
+
+/// The cache that takes the order. Roots are those of the cache, at whichever of its addresses.
+fn target<'a>(cache: &'a Cache, resource: Option<&Resource>) -> Option<&'a Arc<Uploads>> {
+    match resource {
+        Some(Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_)) => cache.with_roots(),
+        _ => cache.uploads.as_ref(),
     }
 }
 
@@ -89,7 +103,9 @@ pub(crate) async fn place(
     cache: &Cache,
     resource: Option<&Resource>,
 ) -> Result<Option<UploadPlace>, Answer> {
-    let (Some(uploads), Some(resource)) = (&cache.uploads, resource) else { return Ok(None) };
+    let (Some(uploads), Some(resource)) = (target(cache, resource), resource) else {
+        return Ok(None);
+    };
     if !matches!(request.head().method, Method::PUT | Method::POST) {
         return Ok(None);
     }
@@ -116,7 +132,8 @@ pub(crate) async fn carry_out(
     if let Some(answer) = refused_by_head(request, state, cache, resource.as_ref()) {
         return answer;
     }
-    let (Some(uploads), Some(resource)) = (&cache.uploads, resource) else {
+    let uploads = target(cache, resource.as_ref());
+    let (Some(uploads), Some(resource)) = (uploads, resource) else {
         return response::method_not_allowed();
     };
     if let Some(redirect) = direct::redirect(request, cache, Some(&resource)).await {
@@ -132,6 +149,10 @@ pub(crate) async fn carry_out(
         },
     };
     let done = match (request.method(), resource) {
+        (&Method::DELETE, Resource::GcRoot(name)) => {
+            let order = roots::Order { request, state, cache, grant, uploads };
+            return cache.outage.finally(roots::delete(&order, &name).await);
+        }
         (&Method::DELETE, Resource::NarInfo { hash, .. }) => {
             delete(request, state, grant, uploads, hash).await
         }
@@ -144,6 +165,13 @@ pub(crate) async fn carry_out(
             let stall_timeout = state.config.limits.stall_timeout;
             let context = IncomingContext { in_flight, limit, stall_timeout };
             let incoming = Incoming::new(request, payload, context);
+            if let Resource::GcRoot(name) = resource {
+                let order = roots::Order { request, state, cache, grant, uploads };
+                return match incoming.small(&*uploads.target).await {
+                    Ok(body) => cache.outage.finally(roots::put(&order, name, &body).await),
+                    Err(error) => refuse(state, &error),
+                };
+            }
             if matches!(resource, Resource::MissingPaths) {
                 return match missing::answer(cache, &*uploads.target, incoming).await {
                     Ok(answer) => answer,
@@ -210,6 +238,9 @@ async fn put(
         Resource::DebugInfo(id) => documents::debug_info(target, &id, incoming).await,
         // Their heads were refused.
         Resource::MissingPaths
+        | Resource::GcRoots
+        | Resource::GcRoot(_)
+        | Resource::NoGcRoot(_)
         | Resource::Root
         | Resource::Serve { .. }
         | Resource::PublicKeys

@@ -1,0 +1,81 @@
+//! The roots on the page, for those who may see them.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use rns_cache::{FreedByRoot, RootSummary};
+use rns_formats::RootName;
+
+use crate::router::root_view::{Bytes, moment};
+
+/// What keeps paths.
+#[derive(Clone, Copy, Debug)]
+pub struct RootsSection<'a> {
+    /// The first roots by name. `None`: they cannot be read now.
+    pub roots: Option<&'a [RootSummary]>,
+    /// What would be free without each.
+    pub sizes: &'a BTreeMap<RootName, FreedByRoot>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+impl RootsSection<'_> {
+    pub(super) fn render(&self) -> Markup {
+        html! {
+            section aria-labelledby="roots" {
+                h2 #roots { "What is kept" }
+                @match self.roots {
+                    None => p { "The roots cannot be read at the moment." },
+                    Some([]) => p {
+                        "There is no root. One is set by " code { "PUT /gcroots/NAME" }
+                        " with store paths, one a line."
+                    },
+                    Some(roots) => (self.table(roots)),
+                }
+            }
+        }
+    }
+
+    fn table(&self, roots: &[RootSummary]) -> Markup {
+        html! {
+            div.table {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Root" }
+                            th scope="col" { "Set" }
+                            th scope="col" { "Until" }
+                            th scope="col" { "Needs" }
+                            th scope="col" { "Removing it frees" }
+                        }
+                    }
+                    tbody {
+                        @for root in roots { (self.row(root)) }
+                    }
+                }
+            }
+            @if self.has_more { p { "There are more: " code { "GET /gcroots" } " has them all." } }
+            p { "A root keeps all that its paths refer to. What is freed is what no other root needs." }
+        }
+    }
+
+    fn row(&self, root: &RootSummary) -> Markup {
+        let size = self.sizes.get(&root.name).copied().unwrap_or_default();
+        let newest = &root.newest;
+        html! {
+            tr {
+                th scope="row" {
+                    (root.name.as_str())
+                    @if root.revision_count > 1 { " (" (root.revision_count) " revisions)" }
+                    @if let Some(label) = &newest.label { br; small { (label.as_str()) } }
+                    @for path in newest.paths.iter().take(1) { br; small { (path.as_str()) } }
+                    @if root.path_count > 1 { br; small { "and " (root.path_count - 1) " more" } }
+                }
+                td { (moment(newest.created)) br; small { (newest.pusher.name) } }
+                td { @match newest.expires { Some(expires) => (moment(expires)), None => "–" } }
+                td { (size.paths) " paths, " (Bytes(size.bytes)) }
+                td { (Bytes(size.freed_bytes)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Roots as clients see them: lines of text, or JSON where it is asked for.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    time::SystemTime,
+};
+
+use actix_web::http::{
+    StatusCode,
+    header::{self, HeaderMap, HeaderValue},
+};
+use rns_cache::{CacheError, FreedByRoot, RootRevision, RootSummary};
+use rns_formats::{RootName, StoreDir};
+use serde_json::{Map, Value, json};
+use time::{UtcDateTime, format_description::well_known::Rfc3339};
+
+use crate::response::{self, Answer, error_response};
+
+/// The forms of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    /// The form that a client asks for.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let accepted = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+        let is_json = accepted.flat_map(|value| value.split(',')).any(|kind| {
+            kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON)
+        });
+        if is_json { Self::Json } else { Self::Text }
+    }
+
+    /// An answer in this form.
+    pub(crate) fn answer(
+        self,
+        status: StatusCode,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Answer {
+        match self {
+            Self::Text => response::plain(status, text()),
+            Self::Json => {
+                let mut answer = response::plain(status, format!("{}\n", json()));
+                let headers = answer.headers_mut();
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+                answer
+            }
+        }
+    }
+
+    /// A refusal in this form.
+    pub(crate) fn refusal(self, status: StatusCode, error: &dyn fmt::Display) -> Answer {
+        self.answer(status, || format!("{error}\n"), || json!({ "error": error.to_string() }))
+    }
+}
+
+/// The answer while roots cannot be shown or set.
+pub(crate) fn outage(error: &CacheError) -> Answer {
+    match error {
+        CacheError::Unavailable { .. } => {
+            tracing::error!("roots cannot be used: {error}");
+            response::unavailable("roots cannot be used at the moment\n")
+        }
+        error => error_response(error),
+    }
+}
+
+const JSON: &str = "application/json";
+
+/// A list of roots.
+pub(crate) struct RootList<'a> {
+    pub(crate) roots: &'a [RootSummary],
+    pub(crate) sizes: Option<&'a BTreeMap<RootName, FreedByRoot>>,
+    /// The name after which the list goes on.
+    pub(crate) next: Option<&'a RootName>,
+    pub(crate) store_dir: &'a StoreDir,
+}
+
+impl RootList<'_> {
+    fn size(&self, root: &RootSummary) -> Option<FreedByRoot> {
+        self.sizes.map(|sizes| sizes.get(&root.name).copied().unwrap_or_default())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for root in self.roots {
+            _ = write!(text, "{}  {}", root.name, Line(&root.newest));
+            if let Some(size) = self.size(root) {
+                _ = write!(text, "  frees {}", Bytes(size.freed_bytes));
+            }
+            text.push('\n');
+        }
+        if let Some(next) = self.next {
+            _ = writeln!(text, "# more with ?after={next}");
+        }
+        text
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let roots = self.roots.iter().map(|root| {
+            let mut json = named_json(&root.name, &root.newest, self.store_dir);
+            json.insert("path_count".to_owned(), root.path_count.into());
+            json.insert("revision_count".to_owned(), root.revision_count.into());
+            if let Some(size) = self.size(root) {
+                let size = json!({
+                    "paths": size.paths, "bytes": size.bytes,
+                    "freed_paths": size.freed_paths, "freed_bytes": size.freed_bytes,
+                });
+                json.insert("size".to_owned(), size);
+            }
+            Value::Object(json)
+        });
+        json!({
+            "roots": roots.collect::<Vec<_>>(),
+            "next": self.next.map(RootName::as_str),
+        })
+    }
+}
+
+/// A root with all its revisions.
+pub(crate) fn root_text(revisions: &[RootRevision], store_dir: &StoreDir) -> String {
+    let mut text = String::new();
+    for revision in revisions {
+        _ = writeln!(text, "{}", Line(revision));
+        for path in &revision.paths {
+            _ = writeln!(text, "  {}", store_dir.print(path));
+        }
+    }
+    text
+}
+
+/// The same as JSON.
+pub(crate) fn root_json(
+    name: &RootName,
+    revisions: &[RootRevision],
+    store_dir: &StoreDir,
+) -> Value {
+    let revisions = revisions.iter().map(|revision| revision_json(revision, store_dir));
+    json!({ "name": name.as_str(), "revisions": revisions.collect::<Vec<_>>() })
+}
+
+/// One revision as JSON.
+fn revision_json(revision: &RootRevision, store_dir: &StoreDir) -> Map<String, Value> {
+    let paths = revision.paths.iter().map(|path| Value::from(store_dir.print(path)));
+    let label = revision.label.as_ref().map(|label| label.as_str());
+    let fields = [
+        ("revision", revision.revision.into()),
+        ("created", moment(revision.created).into()),
+        ("expires", revision.expires.map(moment).into()),
+        ("label", label.into()),
+        ("pusher", revision.pusher.name.as_str().into()),
+        ("paths", paths.collect()),
+    ];
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// One revision as JSON, with the name of its root.
+pub(crate) fn named_json(
+    name: &RootName,
+    revision: &RootRevision,
+    store_dir: &StoreDir,
+) -> Map<String, Value> {
+    let mut json = revision_json(revision, store_dir);
+    json.insert("name".to_owned(), name.as_str().into());
+    json
+}
+
+/// A revision in a line.
+pub(crate) struct Line<'a>(pub(crate) &'a RootRevision);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(revision) = self;
+        write!(f, "revision {}  set {}", revision.revision, moment(revision.created))?;
+        if let Some(expires) = revision.expires {
+            write!(f, "  until {}", moment(expires))?;
+        }
+        match &revision.label {
+            Some(label) => write!(f, "  {label}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A time as people and programs read it.
+pub(crate) fn moment(time: SystemTime) -> String {
+    UtcDateTime::from(time).format(&Rfc3339).unwrap_or_default()
+}
+
+/// A number of bytes as people read it.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        match units.into_iter().find(|(_, unit)| self.0 >= *unit) {
+            Some((name, unit)) => {
+                let tenths = u128::from(self.0) * 10 / u128::from(unit);
+                write!(f, "{}.{} {name}", tenths / 10, tenths % 10)
+            }
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, shown) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")]
+        {
+            assert_eq!(Bytes(bytes).to_string(), shown);
+        }
+    }
+}

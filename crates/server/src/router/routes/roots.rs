@@ -1,0 +1,118 @@
+//! `/gcroots` and `/gcroots/<name>`: the roots that keep paths.
+
+use actix_web::{HttpRequest, http::StatusCode, web::Query};
+use rns_cache::{CacheError, RootSummary, RootedCache};
+use rns_formats::RootName;
+
+use crate::{
+    caches::cache::Cache,
+    response::{self, Answer},
+    router::root_view::{Form, RootList, outage, root_json, root_text},
+};
+
+/// Roots in an answer.
+const MAX_ROOTS: usize = 1000;
+
+/// What a list should have.
+struct Wanted {
+    after: Option<RootName>,
+    limit: usize,
+    sizes: bool,
+}
+
+impl Wanted {
+    /// `None` when a parameter makes no sense.
+    fn of(request: &HttpRequest) -> Option<Self> {
+        let mut wanted = Self { after: None, limit: MAX_ROOTS, sizes: false };
+        let Query(pairs) =
+            Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+        for (key, value) in pairs {
+            match key.as_str() {
+                "after" => wanted.after = Some(RootName::parse(&value).ok()?),
+                "limit" => {
+                    let limit: usize = value.parse().ok().filter(|limit| *limit > 0)?;
+                    wanted.limit = limit.min(MAX_ROOTS);
+                }
+                "sizes" => wanted.sizes = value != "0",
+                _ => {}
+            }
+        }
+        Some(wanted)
+    }
+}
+
+pub(crate) async fn list(request: &HttpRequest, cache: &Cache) -> Answer {
+    let form = Form::of(request.headers());
+    let Some(roots) = cache.with_roots().and_then(|uploads| uploads.target.rooted()) else {
+        return response::not_found();
+    };
+    let Some(wanted) = Wanted::of(request) else {
+        let error = "limit is a number, after the name of a root";
+        return form.refusal(StatusCode::BAD_REQUEST, &error);
+    };
+    let listed = async {
+        let found = roots.roots(wanted.after.as_ref(), wanted.limit).await?;
+        let next =
+            (found.len() == wanted.limit).then(|| found.last().map(|last| last.name.clone()));
+        let shown = shown(cache, roots, found).await?;
+        let sizes = if wanted.sizes { Some(roots.freed_by_roots().await?) } else { None };
+        Ok::<_, CacheError>((shown, next.flatten(), sizes))
+    };
+    match listed.await {
+        Ok((shown, next, sizes)) => {
+            let list = RootList {
+                roots: &shown,
+                sizes: sizes.as_ref(),
+                next: next.as_ref(),
+                store_dir: cache.store.store_dir(),
+            };
+            form.answer(StatusCode::OK, || list.text(), || list.json())
+        }
+        Err(error) => outage(&error),
+    }
+}
+
+/// Those of the roots whose paths are all shown to the client.
+pub(crate) async fn shown(
+    cache: &Cache,
+    roots: &dyn RootedCache,
+    found: Vec<RootSummary>,
+) -> Result<Vec<RootSummary>, CacheError> {
+    if cache.config.expose.names.is_empty() {
+        return Ok(found);
+    }
+    let mut shown = Vec::new();
+    for root in found {
+        let first = root.newest.paths.iter().all(|path| cache.shows_stored(path));
+        // The list has only the first paths of the newest revision.
+        if first && shows(cache, &roots.root(&root.name).await?) {
+            shown.push(root);
+        }
+    }
+    Ok(shown)
+}
+
+/// Whether every path of these revisions is shown to the client.
+pub(crate) fn shows(cache: &Cache, revisions: &[rns_cache::RootRevision]) -> bool {
+    let mut paths = revisions.iter().flat_map(|revision| &revision.paths);
+    paths.all(|path| cache.shows_stored(path))
+}
+
+pub(crate) async fn get(request: &HttpRequest, cache: &Cache, name: &RootName) -> Answer {
+    let form = Form::of(request.headers());
+    let Some(roots) = cache.with_roots().and_then(|uploads| uploads.target.rooted()) else {
+        return response::not_found();
+    };
+    let store_dir = cache.store.store_dir();
+    match roots.root(name).await {
+        Ok(revisions) if revisions.is_empty() || !shows(cache, &revisions) => {
+            form.refusal(StatusCode::NOT_FOUND, &"there is no such root")
+        }
+        Ok(revisions) => form.answer(
+            StatusCode::OK,
+            || root_text(&revisions, store_dir),
+            || root_json(name, &revisions, store_dir),
+        ),
+        Err(error) => outage(&error),
+    }
+}
