@@ -177,6 +177,11 @@ in
     nix.settings = {
       substituters = urls;
       trusted-public-keys = lib.unique (lib.concatMap (cache: cache.publicKey) all);
+      # A cache that is away, as on a laptop, must not keep anything from being built, nor for long from being fetched
+      # elsewhere.
+      fallback = lib.mkDefault true;
+      connect-timeout = lib.mkDefault 5;
+      download-attempts = lib.mkDefault 3;
     }
     // lib.optionalAttrs (netrc != null) { netrc-file = toString netrc; };
   };

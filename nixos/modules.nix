@@ -3,12 +3,17 @@
 let
   server = ./server.nix;
   client = ./client.nix;
+  # What systemd has to be there for.
+  nixosClient.imports = [
+    client
+    ./client/push.nix
+  ];
 in
 {
   nixos = {
     default = server;
     rust-nix-serve = server;
-    inherit client;
+    client = nixosClient;
     replace-nix-serve = ./replace/nix-serve.nix;
     replace-harmonia = ./replace/harmonia.nix;
   };

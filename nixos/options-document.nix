@@ -14,6 +14,7 @@ let
       ./server/storage.nix
       ./server/upload.nix
       ./client.nix
+      ./client/push.nix
       {
         _module = {
           check = false;
@@ -66,4 +67,4 @@ in
 ''
 + section "The cache: `nixosModules.default`" (name: !isClient name)
 + "\n"
-+ section "A machine that uses it: `nixosModules.client`, `darwinModules.client`" isClient
++ section "A machine that uses it: `nixosModules.client`, and without `push` `darwinModules.client`" isClient

@@ -32,6 +32,11 @@ let
 
   isPlain = path: builtins.match "/[^[:space:]%\"'\\\\]+" path != null;
   hook = config.nix.settings.post-build-hook or null;
+  # That of the module that pushes builds calls ours.
+  callsOurs = lib.elem (toString hook) [
+    "${keepBuild}"
+    (cfg.client.push.postBuildHook or "none")
+  ];
 in
 {
   config = lib.mkMerge [
@@ -73,7 +78,7 @@ in
         '';
       }) cfg.gc.roots;
 
-      warnings = lib.optional (cfg.gc.keepBuilds != null && toString hook != "${keepBuild}") ''
+      warnings = lib.optional (cfg.gc.keepBuilds != null && !callsOurs) ''
         services.rust-nix-serve.gc.keepBuilds: nix.settings.post-build-hook is ${toString hook}, and Nix has one hook alone.
         Unless that one calls ''${config.services.rust-nix-serve.gc.postBuildHook}, no build is kept.
       '';

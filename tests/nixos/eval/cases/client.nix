@@ -76,7 +76,15 @@ let
           options = {
             assertions = lib.mkOption { type = lib.types.listOf lib.types.raw; };
             warnings = lib.mkOption { type = lib.types.listOf lib.types.str; };
-            nix.settings = lib.mkOption { type = lib.types.attrsOf (lib.types.listOf lib.types.str); };
+            nix.settings = lib.mkOption {
+              type = lib.types.attrsOf (
+                lib.types.oneOf [
+                  lib.types.bool
+                  lib.types.int
+                  (lib.types.listOf lib.types.str)
+                ]
+              );
+            };
           };
           config = {
             nix.settings.substituters = lib.mkAfter [ "https://cache.nixos.org/" ];
@@ -99,8 +107,31 @@ in
         "https://cache.nixos.org/"
       ];
       trusted-public-keys = [ key ];
+      fallback = true;
+      connect-timeout = 5;
+      download-attempts = 3;
     };
   };
+  "a cache that is away keeps nothing from being built" = {
+    got = { inherit (plain.nix.settings) fallback connect-timeout download-attempts; };
+    want = {
+      fallback = true;
+      connect-timeout = 5;
+      download-attempts = 3;
+    };
+  };
+  "unless that is wanted otherwise" =
+    !(evaluate [
+      modules.nixos.client
+      {
+        nix.settings.fallback = false;
+        services.rust-nix-serve.client = {
+          enable = true;
+          url = "https://cache.example.com";
+          publicKey = key;
+        };
+      }
+    ]).nix.settings.fallback;
   "the cache is asked, and the others still are" = {
     got = plain.nix.settings.substituters;
     want = [
