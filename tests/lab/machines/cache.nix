@@ -29,6 +29,13 @@ let
 
   isStored = given.storage != null;
   hasBucket = given.credentialsFile != null;
+  # As nixos/server/upload.nix has it.
+  uploads = when given.intoStore {
+    target = "nix-store";
+    spool_directory = "/var/lib/rust-nix-serve/spool";
+    roots_directory = "/nix/var/nix/gcroots/rust-nix-serve";
+  };
+  pushedDirectories = if given.intoStore then [ uploads.spool_directory uploads.roots_directory ] else [ ];
 
   withPort =
     address:
@@ -41,6 +48,7 @@ let
     connects = hasBucket;
     storage = if isStored && !hasBucket then (import (data + "/storage-url.nix") given.storage).directory else null;
     index = if hasBucket then "/var/lib/rust-nix-serve/index" else null;
+    pushed = pushedDirectories;
     bucket = hasBucket;
     bucketCredentials = if hasBucket then copyOf given.credentialsFile else null;
     narCacheGroup = if proxied then "rust-nix-serve-nars" else "rust-nix-serve";
@@ -79,7 +87,7 @@ let
     nginx = import (data + "/nginx.nix") {
       inherit socket;
       inherit (given) narCache clientCa;
-      uploads = if isStored then true else null;
+      uploads = if isStored || given.intoStore then true else null;
     };
     serverName = given.hostName;
     acmeWebroot = if encrypted then "/var/lib/acme/webroot" else null;
@@ -149,6 +157,7 @@ let
     };
   }
   // when isStored { storage.url = given.storage; }
+  // when given.intoStore { upload = uploads; }
   // when hasBucket { index.url = "sqlite:///var/lib/rust-nix-serve/index/index.sqlite"; }
   // when (given.narCache != null && proxied) { nginx.location = "/nar-cache/"; }
   # As the module writes it: a reload never shows everything unless that is written.
@@ -230,7 +239,9 @@ in
   enable =
     builtins.filter (name: units.${name} ? Install) (builtins.attrNames units)
     ++ (if hasBucket then [ "bucket.service" ] else [ ]);
-  nixConf = if given.ssh then "secret-key-files = /var/lib/rust-nix-serve/secret-key\n" else "";
+  nixConf =
+    (if given.ssh then "secret-key-files = /var/lib/rust-nix-serve/secret-key\n" else "")
+    + (if given.intoStore then "trusted-users = root rust-nix-serve\n" else "");
   inherit proxied encrypted;
   inherit (given) hostName;
 }

@@ -44,6 +44,10 @@ let
       tokensFile = "/var/secrets/tokens";
       anonymous = [ ];
     };
+    push-store = {
+      intoStore = true;
+      tokensFile = "/var/secrets/tokens";
+    };
     push-bucket = scenarios.push // {
       storage = "s3://cache?region=us-east-1&endpoint=http://127.0.0.1:9000";
       credentialsFile = "/var/secrets/bucket";
@@ -117,6 +121,7 @@ let
         ssh = false;
         narCache = null;
         storage = null;
+        intoStore = false;
         credentialsFile = null;
         inherit bucket certificates sshKey;
       }

@@ -1,0 +1,12 @@
+{
+  cache = {
+    imports = [ ../machines/plain-cache.nix ];
+    # The daemon of Nix takes what it has checked.
+    nix.settings.trusted-users = [ "rust-nix-serve" ];
+    services.rust-nix-serve = {
+      tokensFile = "/var/secrets/tokens";
+      access.anonymous = [ "read" ];
+      upload.target = "nix-store";
+    };
+  };
+}
