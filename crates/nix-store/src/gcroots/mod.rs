@@ -40,20 +40,22 @@ pub struct GcRoot {
     pub expires: SystemTime,
 }
 
-/// The roots below one folder. All methods block.
+/// The roots below one folder. All methods but [`GcRoots::holds`] block.
 #[derive(Debug)]
 pub struct GcRoots {
     directory: PathBuf,
     store_dir: StoreDir,
-    /// The group in which each path is held that this process knows of. Held while links change.
+    /// The group in which each path is held that this process knows of. Locked for a moment only.
     known: Mutex<HashMap<HashPart, RootGroup>>,
+    /// Held while links change.
+    changes: Mutex<()>,
 }
 
 impl GcRoots {
     /// The roots below `directory`, of paths of this store.
     #[must_use]
     pub fn new(directory: PathBuf, store_dir: StoreDir) -> Self {
-        Self { directory, store_dir, known: Mutex::default() }
+        Self { directory, store_dir, known: Mutex::default(), changes: Mutex::default() }
     }
 
     /// The folder.
@@ -88,10 +90,10 @@ impl GcRoots {
         paths: &[StorePath],
         expires: SystemTime,
     ) -> io::Result<()> {
-        let mut known = self.known();
+        let _changes = self.changes();
         for path in paths {
             self.link(group, path, expires)?;
-            known.insert(path.hash_part(), group.clone());
+            self.known().insert(path.hash_part(), group.clone());
         }
         Ok(())
     }
@@ -161,7 +163,7 @@ impl GcRoots {
     }
 
     fn remove(&self, goes: impl Fn(&GcRoot) -> bool) -> io::Result<usize> {
-        let mut known = self.known();
+        let _changes = self.changes();
         let (mut going, mut staying) = (Vec::new(), HashMap::new());
         self.walk(Path::new(""), MAX_DEPTH, &mut |root, link| {
             if goes(&root) {
@@ -170,7 +172,7 @@ impl GcRoots {
                 staying.insert(root.path.hash_part(), root.group);
             }
         })?;
-        *known = staying;
+        *self.known() = staying;
         for link in &going {
             fs::remove_file(link)?;
             // A group ends with its last root.
@@ -206,6 +208,10 @@ impl GcRoots {
             }
         }
         Ok(())
+    }
+
+    fn changes(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<HashPart, RootGroup>> {

@@ -8,17 +8,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use rns_cache::{CacheError, PublishError, Published, Pusher, VerifiedNar};
 use rns_formats::{NarInfo, NarName, PathInfo, StorePath};
 use rns_verify::{
     DecoderMemory,
     narinfo::{AddressClaim, agree, uploaded_nar},
 };
-use tokio::{
-    sync::{Semaphore, mpsc::channel},
-    task::spawn_blocking,
-};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     ImportConfig, Spool,
@@ -46,7 +42,10 @@ pub struct Imports {
     pub(super) decoder_memory: Arc<DecoderMemory>,
     pub(super) uploads: Arc<Semaphore>,
     pub(super) kept: KeptPaths,
-    daemon: DaemonLink,
+    /// For imports, each as long as its NAR is.
+    imports: DaemonLink,
+    /// For questions, which must not wait for imports.
+    questions: DaemonLink,
     /// Whether it was said that the daemon takes no signatures.
     signatures_told: AtomicBool,
 }
@@ -57,11 +56,13 @@ impl Imports {
     pub fn new(store: LocalStore, spool: Spool, config: ImportConfig) -> Option<Self> {
         let parts = &store.questions().parts;
         let socket = parts.config.daemon_socket.clone()?;
-        let daemon = DaemonLink::new(socket, parts.config.daemon_connections);
+        let link = || DaemonLink::new(socket.clone(), parts.config.daemon_connections);
+        let (imports, questions) = (link(), link());
         let (directory, lifetime) = (config.roots_directory.clone(), config.roots_lifetime);
         let kept = KeptPaths::open(GcRoots::new(directory, store.store_dir().clone()), lifetime);
         Some(Self {
-            daemon,
+            imports,
+            questions,
             spool,
             decoder_memory: DecoderMemory::new(config.decoder_memory),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
@@ -74,8 +75,11 @@ impl Imports {
 
     /// Makes sure that a valid path stays for its whole time from now on. Whether it is valid.
     pub(super) async fn promise(&self, path: &StorePath) -> Result<bool, CacheError> {
-        let held = self.hold(path).await.map_err(|error| unavailable(path, &error))?;
-        let is_valid = self.store.path_info(path.hash_part()).await?.is_some();
+        let full = self.store.store_dir().print(path);
+        let unavailable = |error| unavailable(path, &error);
+        let mut held = self.questions.holding(&full).await.map_err(unavailable)?;
+        // What is known of it may be a second old, and it may have been collected since.
+        let is_valid = held.daemon().is_valid_path(&full).await.map_err(unavailable)?;
         if is_valid {
             self.kept.promise(path).await?;
         }
@@ -92,20 +96,18 @@ impl Imports {
     ) -> Result<Published, PublishError> {
         let path = &narinfo.store_path;
         let name = uploaded_nar(narinfo)?;
-        let known = self.store.path_info(path.hash_part()).await?;
-        if let Some(known) = known.filter(|_| is_shown) {
-            let held = self.hold(path).await.map_err(|error| refused(path.as_str(), &error))?;
-            return self.add_signatures(held, &known, narinfo, (pusher, is_shown)).await;
+        let mut held = self.hold(path).await.map_err(|error| refused(path.as_str(), &error))?;
+        let known = self.valid(&mut held, path).await?;
+        if let Some(known) = known.as_ref().filter(|_| is_shown) {
+            return self.add_signatures(held, known, narinfo, (pusher, is_shown)).await;
         }
         // Who does not see a path shows with its NAR that it is known to them.
         let missing = || PublishError::MissingNar { url: narinfo.url.clone() };
         let nar = self.spool.get(&name).ok_or_else(missing)?;
         agree(narinfo, &nar)?;
         self.check_address(narinfo, &name, &nar).await?;
-
-        let mut held = self.hold(path).await.map_err(|error| refused(path.as_str(), &error))?;
         self.hold_references(&mut held, narinfo).await?;
-        if let Some(known) = self.store.path_info(path.hash_part()).await? {
+        if let Some(known) = known {
             return self.add_signatures(held, &known, narinfo, (pusher, is_shown)).await;
         }
         let contents = self.spool.contents(name, &self.decoder_memory).await?;
@@ -139,10 +141,6 @@ impl Imports {
         let path = &known.path;
         if *path != narinfo.store_path {
             return Err(PublishError::Conflict { object: path.to_string() });
-        }
-        // It may have been collected before it was held.
-        if self.store.path_info(path.hash_part()).await?.is_none() {
-            return Err(PublishError::MissingNar { url: narinfo.url.clone() });
         }
         let is_same = known.nar_hash == narinfo.nar_hash
             && known.nar_size == narinfo.nar_size
@@ -185,42 +183,13 @@ impl Imports {
         }
     }
 
-    /// Stores the log of a build.
-    pub(super) async fn add_log(
-        &self,
-        derivation: &StorePath,
-        text: Bytes,
-    ) -> Result<(), PublishError> {
-        let refused = |error| refused(&format!("the log of {derivation}"), &error);
-        let mut held = self.hold(derivation).await.map_err(refused)?;
-        let (sender, mut log) = channel(1);
-        _ = sender.send(Ok(text)).await;
-        drop(sender);
-        held.daemon().add_build_log(derivation.as_str(), &mut log).await.map_err(refused)?;
-        held.keep();
-        Ok(())
-    }
-
-    /// Enters a realisation, as its JSON.
-    pub(super) async fn add_realisation(
-        &self,
-        id: &str,
-        out_path: &StorePath,
-        json: &str,
-    ) -> Result<(), PublishError> {
-        let refused = |error| refused(&format!("the realisation {id}"), &error);
-        let mut held = self.hold(out_path).await.map_err(refused)?;
-        held.daemon().register_realisation(json).await.map_err(refused)?;
-        held.keep();
-        Ok(())
-    }
-
     /// Lets go of what has expired, for as long as it is polled.
     pub async fn keep_house(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         loop {
             ticks.tick().await;
-            self.daemon.close_old();
+            self.imports.close_old();
+            self.questions.close_old();
             let spool = self.spool.clone();
             match spawn_blocking(move || spool.sweep(SystemTime::now())).await {
                 Ok(0) => {}
@@ -231,8 +200,26 @@ impl Imports {
         }
     }
 
-    async fn hold(&self, path: &StorePath) -> Result<HoldingConnection<'_>, DaemonError> {
-        self.daemon.holding(&self.store.store_dir().print(path)).await
+    /// What is on record of a path that is held, if it is valid.
+    async fn valid(
+        &self,
+        held: &mut HoldingConnection<'_>,
+        path: &StorePath,
+    ) -> Result<Option<Arc<PathInfo>>, PublishError> {
+        let full = self.store.store_dir().print(path);
+        // What is known of it may be a second old, and it may have been collected before it was held.
+        let is_valid = held.daemon().is_valid_path(&full).await;
+        if !is_valid.map_err(|error| refused(path.as_str(), &error))? {
+            return Ok(None);
+        }
+        Ok(self.store.path_info(path.hash_part()).await?)
+    }
+
+    pub(super) async fn hold(
+        &self,
+        path: &StorePath,
+    ) -> Result<HoldingConnection<'_>, DaemonError> {
+        self.imports.holding(&self.store.store_dir().print(path)).await
     }
 
     /// Holds what a path refers to, and looks whether it is there.

@@ -6,10 +6,12 @@
 //! - `refusal`: what a refusal of the daemon means to a client and to the operator
 //! - `kept`: the roots of pushed paths
 //! - `imports`: from a narinfo to a valid path with a root
+//! - `documents`: logs and realisations
 //! - `target`: what pushers see and do
 
 mod config;
 mod daemon_link;
+mod documents;
 mod imports;
 mod kept;
 mod refusal;
