@@ -20,6 +20,7 @@ mod s3;
 mod scratch;
 mod server;
 mod store;
+mod swift;
 mod tree;
 
 pub use issuer::{Issuer, SigningKey, claims};
@@ -31,4 +32,5 @@ pub use s3::S3Server;
 pub use scratch::Scratch;
 pub use server::{Server, ServerBuilder};
 pub use store::{Entry, FixtureStore, LogFile, Standard, open_sqlite};
+pub use swift::SwiftServer;
 pub use tree::{Contents, Tree};

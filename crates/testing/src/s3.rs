@@ -85,26 +85,30 @@ impl S3Server {
     /// A file of credentials for the server, as AWS tools read it.
     #[must_use]
     pub fn credentials_file(&self) -> PathBuf {
-        let text = format!(
-            "# throw-away test key\n[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n"
-        );
-        self.scratch.write("credentials", text)
+        write_credentials(&self.scratch, KEY_ID, SECRET)
     }
 }
 
+/// Writes a file of credentials, as AWS tools read it.
+pub(crate) fn write_credentials(scratch: &Scratch, key_id: &str, secret: &str) -> PathBuf {
+    let text = format!(
+        "# throw-away test key\n[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+    );
+    scratch.write("credentials", text)
+}
+
+/// Where the test command keeps what it has unpacked.
+pub(crate) fn lab() -> Option<PathBuf> {
+    if let Some(lab) = env::var_os("RNS_LAB_DIR") {
+        return Some(lab.into());
+    }
+    let home = PathBuf::from(env::var_os("HOME")?);
+    let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+    Some(cache.join("rust-nix-serve-lab"))
+}
+
 fn program() -> Option<PathBuf> {
-    let installed = || {
-        let home = PathBuf::from(env::var_os("HOME")?);
-        let lab = env::var_os("RNS_LAB_DIR").map_or_else(
-            || {
-                let cache = env::var_os("XDG_CACHE_HOME")
-                    .map_or_else(|| home.join(".cache"), PathBuf::from);
-                cache.join("rust-nix-serve-lab")
-            },
-            PathBuf::from,
-        );
-        Some(lab.join("s3s-fs/bin/s3s-fs"))
-    };
+    let installed = || Some(lab()?.join("s3s-fs/bin/s3s-fs"));
     let program = env::var_os("S3S_FS").map(PathBuf::from).or_else(installed);
     let program = program.filter(|program| Path::is_file(program));
     if program.is_none() {

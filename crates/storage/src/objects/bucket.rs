@@ -1,13 +1,16 @@
 //! Opening a bucket: credentials, region, endpoint, time-outs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use object_store::{
     BackoffConfig, ClientOptions, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
 };
 
-use super::{AddressingStyle, ObjectError, StorageUrl, credentials::profile};
+use super::{
+    AddressingStyle, ObjectError, StorageUrl,
+    credentials::{ProfileCredentials, profile},
+};
 
 /// How long a connection to a bucket may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,8 +24,8 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(150);
 /// How often a failed request is tried again.
 const MAX_RETRIES: usize = 4;
 
-/// The bucket that a URL names. It is not asked yet.
-pub(super) fn bucket(url: &StorageUrl) -> Result<AmazonS3, ObjectError> {
+/// The bucket that a URL names, and its region. It is not asked yet.
+pub(super) fn bucket(url: &StorageUrl) -> Result<(AmazonS3, String), ObjectError> {
     let StorageUrl::Bucket { bucket, region, endpoint, profile: named, addressing_style, .. } = url
     else {
         return Err(ObjectError::Configuration(format!("{url} is no bucket")));
@@ -32,16 +35,16 @@ pub(super) fn bucket(url: &StorageUrl) -> Result<AmazonS3, ObjectError> {
     let profile = profile(named.as_deref())?;
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
     let is_in_environment = named.is_none() && std::env::var_os("AWS_ACCESS_KEY_ID").is_some();
-    if !is_in_environment && let (Some(key_id), Some(secret)) = (profile.key_id, profile.secret) {
-        builder = builder.with_access_key_id(key_id).with_secret_access_key(secret);
-        if let Some(token) = profile.session_token {
-            builder = builder.with_token(token);
-        }
+    if !is_in_environment
+        && let Some(credentials) = ProfileCredentials::new(named.as_deref(), &profile)
+    {
+        builder = builder.with_credentials(Arc::new(credentials));
     }
     let in_environment =
         ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
     let region = region.clone().or(in_environment).or(profile.region);
-    builder = builder.with_region(region.unwrap_or_else(|| "us-east-1".to_owned()));
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    builder = builder.with_region(&region);
     let endpoint = endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     let endpoint = endpoint.or(profile.endpoint);
     let style = addressing_style.unwrap_or(if endpoint.is_some() {
@@ -69,13 +72,16 @@ pub(super) fn bucket(url: &StorageUrl) -> Result<AmazonS3, ObjectError> {
         Some(value) => client.with_allow_http(value == "true"),
         None => client,
     };
-    builder
+    let store = builder
         .with_client_options(client)
+        // Objects go one by one, and providers differ in how they take a list of them, or take none.
+        .with_disable_bulk_delete(true)
         .with_retry(RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries: MAX_RETRIES,
             retry_timeout: RETRY_TIMEOUT,
         })
         .build()
-        .map_err(|error| ObjectError::Configuration(format!("the bucket {bucket}: {error}")))
+        .map_err(|error| ObjectError::Configuration(format!("the bucket {bucket}: {error}")))?;
+    Ok((store, region))
 }

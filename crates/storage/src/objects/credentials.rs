@@ -4,11 +4,20 @@
 
 use std::{
     collections::HashMap,
-    env,
+    env, fmt,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
+use object_store::{CredentialProvider, aws::AwsCredential};
+use tokio::{sync::Mutex, task::spawn_blocking};
+
 use super::ObjectError;
+
+/// How long credentials are used before their files are read again: secrets managers exchange them, and tell no one.
+const MAX_CREDENTIAL_AGE: Duration = Duration::from_secs(5);
 
 /// The settings of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +27,65 @@ pub(super) struct Profile {
     pub(super) session_token: Option<String>,
     pub(super) region: Option<String>,
     pub(super) endpoint: Option<String>,
+}
+
+impl Profile {
+    /// The key of this profile, if it has one.
+    fn credential(&self) -> Option<AwsCredential> {
+        Some(AwsCredential {
+            key_id: self.key_id.clone()?,
+            secret_key: self.secret.clone()?,
+            token: self.session_token.clone(),
+        })
+    }
+}
+
+/// The key of a profile, which follows its files. One that cannot be read any more stays in use.
+pub(super) struct ProfileCredentials {
+    named: Option<String>,
+    current: Mutex<(Instant, Arc<AwsCredential>)>,
+}
+
+impl ProfileCredentials {
+    /// The key of a profile that was just read. `None`: it has no key.
+    pub(super) fn new(named: Option<&str>, profile: &Profile) -> Option<Self> {
+        let credential = Arc::new(profile.credential()?);
+        Some(Self {
+            named: named.map(str::to_owned),
+            current: Mutex::new((Instant::now(), credential)),
+        })
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for ProfileCredentials {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let mut current = self.current.lock().await;
+        let (read, credential) = &mut *current;
+        if read.elapsed() >= MAX_CREDENTIAL_AGE {
+            *read = Instant::now();
+            let named = self.named.clone();
+            match spawn_blocking(move || profile(named.as_deref())).await {
+                Ok(Ok(profile)) => {
+                    if let Some(new) = profile.credential().filter(|new| *new != **credential) {
+                        tracing::info!("the bucket is used with new credentials");
+                        *credential = Arc::new(new);
+                    }
+                }
+                Ok(Err(error)) => tracing::debug!("the credentials stay in use: {error}"),
+                Err(_) => {}
+            }
+        }
+        Ok(Arc::clone(credential))
+    }
+}
+
+impl fmt::Debug for ProfileCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProfileCredentials")
+    }
 }
 
 /// Reads a profile from the credentials and configuration files.

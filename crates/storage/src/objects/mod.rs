@@ -4,6 +4,7 @@ mod bucket;
 mod credentials;
 mod error;
 mod key;
+mod multiparts;
 mod staging;
 mod store;
 mod url;

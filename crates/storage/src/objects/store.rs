@@ -22,7 +22,8 @@ use rns_verify::decompress;
 use tokio::task::spawn_blocking;
 
 use super::{
-    ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket, key::INCOMING, staging,
+    ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket, key::INCOMING,
+    multiparts::Multiparts, staging,
 };
 
 /// A directory or bucket. Clones share it.
@@ -30,6 +31,7 @@ use super::{
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     signer: Option<Arc<AmazonS3>>,
+    multiparts: Option<Arc<Multiparts>>,
     directory: Option<Arc<FsPath>>,
     prefix: Arc<str>,
     name: Arc<str>,
@@ -83,15 +85,18 @@ impl Objects {
                 Ok(Self {
                     store: Arc::new(store),
                     signer: None,
+                    multiparts: None,
                     directory: Some(path.into()),
                     prefix: "".into(),
                     name,
                 })
             }
             StorageUrl::Bucket { prefix, .. } => {
-                let store = Arc::new(bucket(url)?);
+                let (store, region) = bucket(url)?;
+                let store = Arc::new(store);
                 Ok(Self {
                     store: Arc::clone(&store) as Arc<dyn ObjectStore>,
+                    multiparts: Some(Arc::new(Multiparts::new(Arc::clone(&store), region))),
                     signer: Some(store),
                     directory: None,
                     prefix: prefix.as_str().into(),
@@ -107,6 +112,7 @@ impl Objects {
         Self {
             store: Arc::new(InMemory::new()),
             signer: None,
+            multiparts: None,
             directory: None,
             prefix: "".into(),
             name: "memory".into(),
@@ -281,8 +287,8 @@ impl Objects {
         }
     }
 
-    /// Removes what nothing was done with for `grace`, and says how much: files of writers that were killed in a directory, and
-    /// what clients sent to a bucket themselves without a narinfo after it.
+    /// Removes what nothing was done with for `grace`, and says how much: files of writers that were killed in a directory; in a
+    /// bucket uploads in parts that were never ended, and what clients sent there themselves without a narinfo after it.
     ///
     /// # Errors
     /// `Directory`, `Unavailable`.
@@ -302,6 +308,20 @@ impl Objects {
             if info.modified <= newest {
                 self.delete(&key).await?;
                 removed += 1;
+            }
+        }
+        if let Some(multiparts) = &self.multiparts {
+            // Nothing else is written in parts.
+            let prefix = if self.prefix.is_empty() {
+                "nar/".to_owned()
+            } else {
+                format!("{}/nar/", self.prefix)
+            };
+            match multiparts.abort(&prefix, newest).await {
+                Ok(aborted) => removed += aborted,
+                Err(error) => {
+                    tracing::warn!("unfinished uploads stay behind in the bucket: {error}")
+                }
             }
         }
         Ok(removed)

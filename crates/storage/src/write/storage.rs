@@ -153,10 +153,7 @@ impl Storage {
     /// `Unavailable`; `NotACache` when the cache there is for another store directory.
     pub async fn initialise(&self) -> Result<(), ObjectError> {
         initialise(self.objects(), self.reader.shared_store_dir()).await?;
-        // Nothing of a bucket is listed for nothing.
-        if self.objects().directory().is_some() || self.direct.is_some() {
-            self.objects().sweep_in_background(STAGING_GRACE);
-        }
+        self.objects().sweep_in_background(STAGING_GRACE);
         Ok(())
     }
 }

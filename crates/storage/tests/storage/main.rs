@@ -5,6 +5,7 @@
 mod collect;
 mod collection;
 mod conformance;
+mod credentials;
 mod freshness;
 mod index;
 mod index_roots;
@@ -12,4 +13,5 @@ mod maintenance;
 mod plan;
 mod roots;
 mod support;
+mod unfinished;
 mod uploads;

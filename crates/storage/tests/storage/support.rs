@@ -7,7 +7,7 @@ use rns_cache::{PublishError, Pusher, VerifiedNar, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, PathInfo, Sha256Digest, StoreDir};
 use rns_storage::{
     index::sqlite::SqliteIndex,
-    objects::{Objects, StorageUrl},
+    objects::{ObjectKey, Objects, StorageUrl},
     read::StorageReader,
     write::{Nowhere, Storage, UploadLimits},
 };
@@ -39,14 +39,19 @@ impl Fixture {
             }
             Place::Bucket => {
                 let server = S3Server::start()?;
-                // The tests of this program run in processes of their own.
-                #[expect(unsafe_code, reason = "no other thread reads the environment yet")]
-                unsafe {
-                    std::env::set_var("AWS_SHARED_CREDENTIALS_FILE", server.credentials_file());
-                }
+                use_credentials(server.credentials_file());
                 (server.url(), server.directory(), Some(server))
             }
         };
+        Some(Self::of(&url, directory, s3, scratch).await)
+    }
+
+    /// A part of a bucket whose objects are no files.
+    pub(crate) async fn of_bucket(url: &str) -> Self {
+        Self::of(url, PathBuf::new(), None, Scratch::new()).await
+    }
+
+    async fn of(url: &str, directory: PathBuf, s3: Option<S3Server>, scratch: Scratch) -> Self {
         let url: StorageUrl = url.parse().unwrap();
         let reader =
             StorageReader::new(Objects::create(&url, false).unwrap(), StoreDir::default(), 1 << 20);
@@ -54,7 +59,22 @@ impl Fixture {
         let limits = UploadLimits { max_nar_size: 16 << 20, ..UploadLimits::default() };
         let storage = Storage::new(reader, Arc::new(index), Arc::new(Nowhere), limits);
         storage.initialise().await.unwrap();
-        Some(Self { storage, directory, s3, scratch })
+        Self { storage, directory, s3, scratch }
+    }
+
+    /// The directory or bucket itself.
+    pub(crate) fn objects(&self) -> &Objects {
+        self.storage.reader().objects()
+    }
+
+    /// Writes an object past the storage, as another program does.
+    pub(crate) async fn write(&self, key: &str, bytes: impl Into<Bytes>) {
+        self.objects().write_small(&ObjectKey::listed(key), bytes.into()).await.unwrap();
+    }
+
+    /// Removes an object past the storage.
+    pub(crate) async fn remove(&self, key: &str) {
+        self.objects().delete(&ObjectKey::listed(key)).await.unwrap();
     }
 
     /// A storage with the same objects and another index.
@@ -83,6 +103,15 @@ impl Fixture {
         self.upload(&name_of(&narinfo), &file).await.unwrap();
         self.storage.publish(&narinfo, &pusher()).await.unwrap();
         narinfo
+    }
+}
+
+/// Has buckets opened with the credentials in this file.
+pub(crate) fn use_credentials(file: PathBuf) {
+    // The tests of this program run in processes of their own.
+    #[expect(unsafe_code, reason = "no other thread reads the environment yet")]
+    unsafe {
+        std::env::set_var("AWS_SHARED_CREDENTIALS_FILE", file);
     }
 }
 

@@ -5,12 +5,17 @@ use std::{fs, io::Write as _};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime};
 
+use futures_util::TryStreamExt as _;
 use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
 use rns_storage::index::{Claim, PathState, Rows, Unused};
-use rns_testing::Standard;
+use rns_testing::{FixtureStore, Standard, SwiftServer, Tree};
 
-use crate::support::{Fixture, Place, name_of, packed, pusher};
+use crate::{
+    conformance::conforms,
+    support::{Fixture, Place, name_of, packed, pusher, use_credentials},
+    unfinished,
+};
 
 /// Runs a test on a directory and on a bucket.
 macro_rules! on_both {
@@ -28,6 +33,15 @@ macro_rules! on_both {
                 }
             }
         })*
+
+        /// One after the other, each in a part of the bucket.
+        async fn all_of_it(url: impl Fn(&str) -> String) {
+            conforms(Fixture::of_bucket(&url("conformance")).await).await;
+            $({
+                eprintln!(stringify!($name));
+                $name(Fixture::of_bucket(&url(stringify!($name))).await).await;
+            })*
+        }
     };
 }
 
@@ -42,10 +56,37 @@ on_both! {
     what_is_told_to_a_pusher_is_there
     gzip_has_no_suffix
     a_removed_path_is_pushed_again_whole
+    a_large_nar_is_written_in_parts
 }
 
-fn objects(fixture: &Fixture) -> Vec<String> {
+#[tokio::test]
+async fn all_of_it_on_swift() {
+    let Some(server) = SwiftServer::start() else { return };
+    use_credentials(server.credentials_file());
+    all_of_it(|part| server.url(part)).await;
+    unfinished::are_removed(&server).await;
+}
+
+/// Any other server, with the credentials of the environment.
+#[tokio::test]
+async fn all_of_it_on_the_bucket_of_rns_s3_url() {
+    let Ok(url) = std::env::var("RNS_S3_URL") else {
+        eprintln!("skipped: RNS_S3_URL names no bucket");
+        return;
+    };
+    let (bucket, parameters) = url.split_once('?').unwrap_or((&url, ""));
+    let run = std::process::id();
+    all_of_it(|part| format!("{bucket}/{part}-{run}?{parameters}")).await;
+}
+
+async fn objects(fixture: &Fixture) -> Vec<String> {
     let mut names = Vec::new();
+    if fixture.directory.as_os_str().is_empty() {
+        let listed: Vec<_> = fixture.objects().list(None).try_collect().await.unwrap();
+        names.extend(listed.iter().map(|(key, _)| key.to_string()));
+        names.sort();
+        return names;
+    }
     let mut directories = vec![fixture.directory.clone()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap() {
@@ -85,7 +126,7 @@ async fn nothing_is_visible_before_its_time(fixture: Fixture) {
     let info = standard.store.info(&standard.blob);
     let (narinfo, file) = packed(info, &standard.store.nar(&standard.blob), Compression::None);
     let name = name_of(&narinfo);
-    let before = objects(&fixture);
+    let before = objects(&fixture).await;
 
     let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
     assert!(matches!(refused, PublishError::MissingNar { .. }), "{refused}");
@@ -98,7 +139,7 @@ async fn nothing_is_visible_before_its_time(fixture: Fixture) {
     assert!(fixture.storage.nar(&name).await.unwrap().is_none());
     let refused = fixture.storage.publish(&narinfo, &pusher()).await.unwrap_err();
     assert!(matches!(refused, PublishError::MissingNar { .. }), "{refused}");
-    assert_eq!(objects(&fixture), before, "nothing stays behind");
+    assert_eq!(objects(&fixture).await, before, "nothing stays behind");
 }
 
 async fn a_nar_that_is_not_what_it_says_is_refused(fixture: Fixture) {
@@ -308,4 +349,30 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
             assert!(fixture.storage.nar(&name_of(&narinfo)).await.unwrap().is_some());
         }
     }
+}
+
+async fn a_large_nar_is_written_in_parts(fixture: Fixture) {
+    let mut store = FixtureStore::new();
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let contents: Vec<u8> = (0..12 << 20).map(|_| random()).collect();
+    let path = store.add("large", Tree::file(&contents));
+    let nar = store.nar(&path);
+    let (narinfo, file) = packed(store.info(&path), &nar, Compression::None);
+    // Given up in the middle, nothing of it is there.
+    let name = name_of(&narinfo);
+    let mut upload = fixture.storage.begin_nar(&name, Some(file.len() as u64)).await.unwrap();
+    upload.write(Bytes::copy_from_slice(&file[..file.len() - 1])).await.unwrap();
+    drop(upload);
+    assert!(fixture.storage.nar(&name).await.unwrap().is_none());
+    fixture.upload(&name, &file).await.unwrap();
+    fixture.storage.publish(&narinfo, &pusher()).await.unwrap();
+    let rns_cache::NarAnswer::Finished(blob) = fixture.storage.nar(&name).await.unwrap().unwrap()
+    else {
+        panic!("it is finished")
+    };
+    assert!(blob.read_whole().await.unwrap().unwrap() == nar);
 }
