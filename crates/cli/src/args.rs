@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::client_args::{PushArgs, QueueCommand, WatchArgs};
+use crate::client_args::{PinCommand, PushArgs, QueueCommand, WatchArgs};
 use crate::doctor_args::DoctorArgs;
 pub(crate) use crate::store_args::StoreArgs;
 
@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// Push what builds have put into a queue on disk
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Set, list and delete roots on a server: names of what it keeps
+    #[command(subcommand)]
+    Pin(PinCommand),
     /// Push every path that becomes valid in the local store, through the queue
     WatchStore(Box<WatchArgs>),
     /// Find what is wrong with a cache, with this machine as its client, or with the server here

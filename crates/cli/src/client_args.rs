@@ -28,6 +28,11 @@ pub(crate) struct PushArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) packing: PackingArgs,
+    /// Then set the root of this name on the server, which keeps the named paths with all that they refer to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pin: Option<String>,
+    #[command(flatten)]
+    pub(crate) revision: RevisionArgs,
     /// Push only the named paths: what they refer to must be there
     #[arg(long)]
     pub(crate) no_closure: bool,
@@ -171,4 +176,53 @@ pub(crate) struct WatchArgs {
     /// The first time, begin with the paths that are in the store already
     #[arg(long)]
     pub(crate) existing: bool,
+}
+
+/// The commands for roots on a server.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PinCommand {
+    /// Set a root: the server keeps these paths with all that they refer to
+    Add {
+        /// Its name, such as project/main
+        name: String,
+        /// Store paths that are on the server, or links to them such as ./result
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        revision: RevisionArgs,
+        #[command(flatten)]
+        target: TargetArgs,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List the roots
+    List {
+        /// Print the JSON of the server
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        target: TargetArgs,
+    },
+    /// Delete roots with all their revisions
+    Remove {
+        /// Their names
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+        #[command(flatten)]
+        target: TargetArgs,
+    },
+}
+
+/// The life of a revision of a root.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RevisionArgs {
+    /// This revision of the root goes after so many days
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) days: Option<u32>,
+    /// So many revisions of the root stay, the newest ones
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) revisions: Option<u32>,
+    /// A few words about this revision, such as a commit
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
 }

@@ -13,6 +13,7 @@ mod netrc;
 mod presence;
 mod questions;
 mod retry;
+mod roots;
 mod send;
 mod uploads;
 
@@ -23,4 +24,5 @@ pub use self::{
     error::{Failure, RequestError},
     netrc::{Netrc, NetrcEntry},
     retry::RetryPolicy,
+    roots::NewRoot,
 };

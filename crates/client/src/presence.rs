@@ -67,6 +67,7 @@ impl CacheClient {
             method: Method::POST,
             url: self.below(&self.push_url(), "missing")?,
             content_type: Some("text/plain"),
+            accept: None,
             body: Some(Bytes::from(question).into()),
             answer_limit: limit,
         };

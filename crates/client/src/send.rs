@@ -33,6 +33,7 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) content_type: Option<&'static str>,
+    pub(crate) accept: Option<&'static str>,
     pub(crate) body: Option<UploadBody>,
     /// The most that is read of the answer, in bytes.
     pub(crate) answer_limit: usize,
@@ -47,7 +48,14 @@ pub(crate) struct Reply {
 
 impl Request {
     pub(crate) const fn get(url: Url, answer_limit: usize) -> Self {
-        Self { method: Method::GET, url, content_type: None, body: None, answer_limit }
+        Self {
+            method: Method::GET,
+            url,
+            content_type: None,
+            accept: None,
+            body: None,
+            answer_limit,
+        }
     }
 
     pub(crate) const fn put(url: Url, content_type: &'static str, body: UploadBody) -> Self {
@@ -55,6 +63,7 @@ impl Request {
             method: Method::PUT,
             url,
             content_type: Some(content_type),
+            accept: None,
             body: Some(body),
             answer_limit: MAX_REFUSAL_BYTES,
         }
@@ -128,6 +137,9 @@ impl CacheClient {
         }
         if let Some(content_type) = request.content_type {
             builder = builder.header(header::CONTENT_TYPE, content_type);
+        }
+        if let Some(accept) = request.accept {
+            builder = builder.header(header::ACCEPT, accept);
         }
         if let Some(body) = request.body.as_ref().filter(|_| *method != Method::GET) {
             builder = builder.header(header::CONTENT_LENGTH, body.len()).body(body.start(moved));

@@ -1,6 +1,7 @@
 //! `rust-nix-serve push`: into this server, web servers, directories and buckets, judged by real Nix.
 
 mod faults;
+mod pins;
 mod question;
 mod queue;
 mod refusals;

@@ -7,6 +7,7 @@ mod doctor;
 mod inspect;
 mod key;
 mod pages;
+mod pin;
 mod progress;
 mod push;
 mod queue;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
         Some(Command::Token(command)) => token::run(&command, &environment),
         Some(Command::Storage(command)) => storage::run(&command, &environment),
         Some(Command::Push(args)) => push::run(&args, &environment),
+        Some(Command::Pin(command)) => pin::run(&command, &environment),
         Some(Command::Queue(command)) => queue::run(&command, &environment),
         Some(Command::WatchStore(args)) => queue::watch_store(&args, &environment),
         Some(Command::Doctor(args)) => doctor::run(&args, &environment),

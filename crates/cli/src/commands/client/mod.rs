@@ -9,7 +9,7 @@ use rns_nix_store::{LocalStore, StoreConfig};
 
 pub(super) use self::{
     credential::{credential, is_explicit},
-    target::{check_target, push_target, upstreams},
+    target::{cache_client, check_target, push_target, upstreams},
 };
 use crate::{
     args::{ServeArgs, StoreArgs},

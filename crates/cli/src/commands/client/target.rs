@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A client of the cache at an `http` or `https` URL.
-fn cache_client(
+pub(in crate::commands) fn cache_client(
     url: &str,
     args: &CredentialArgs,
     environment: &Environment,

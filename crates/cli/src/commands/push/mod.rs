@@ -4,11 +4,12 @@ mod paths;
 mod report;
 
 use anyhow::Context as _;
-use rns_push::{PushConfig, PushError, Summary};
+use rns_push::{PushConfig, PushError, Summary, Target};
 use rns_server::keys::load_key;
 
+pub(super) use self::paths::resolve;
 use self::report::Report;
-use super::client;
+use super::{client, pin};
 use crate::{
     client_args::{PackingArgs, PushArgs},
     config::Environment,
@@ -26,6 +27,9 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
     let store_config = client::store_config(&args.store, environment)?;
     let store_dir = store_config.store_dir.clone();
     let paths = paths::read(args, &store_config)?;
+    if args.pin.is_some() && !args.target.to.starts_with("http") {
+        anyhow::bail!("--pin is for servers: a directory or bucket has no roots of its own");
+    }
     let config = push_config(&args.packing, args.no_closure)?;
     let store = client::open_store(store_config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -46,7 +50,13 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
         match done {
             Ok(summary) => {
                 tell(&report::summary(&summary));
-                Ok(answer(&summary))
+                match (&args.pin, &target) {
+                    (Some(name), Target::Cache(client)) if summary.failed == 0 => {
+                        let root = pin::new_root(name, &args.revision, &paths, &store_dir);
+                        pin::answered(client.put_root(&root).await)
+                    }
+                    _ => Ok(answer(&summary)),
+                }
             }
             Err(error) => refused(&error),
         }

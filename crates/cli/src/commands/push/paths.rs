@@ -26,7 +26,10 @@ pub(super) fn read(args: &PushArgs, store: &StoreConfig) -> anyhow::Result<Vec<S
 }
 
 /// A path in the store, a base name, or a link that leads there. In a chroot store links lead to the directory on disk.
-fn resolve(path: &std::path::Path, store: &StoreConfig) -> anyhow::Result<StorePath> {
+pub(in crate::commands) fn resolve(
+    path: &std::path::Path,
+    store: &StoreConfig,
+) -> anyhow::Result<StorePath> {
     let on_disk = || {
         let real = path.canonicalize().ok()?;
         let inside = real.strip_prefix(store.real_dir.canonicalize().ok()?).ok()?;
