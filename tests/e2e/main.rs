@@ -28,3 +28,4 @@ mod storage;
 mod store_uploads;
 mod support;
 mod uploads;
+mod use_cache;

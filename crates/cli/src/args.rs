@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::client_args::{PinCommand, PushArgs, QueueCommand, WatchArgs};
 use crate::doctor_args::DoctorArgs;
 pub(crate) use crate::store_args::StoreArgs;
+use crate::use_args::UseArgs;
 
 /// Turns a Nix store into a signed, fast binary cache.
 ///
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     WatchStore(Box<WatchArgs>),
     /// Find what is wrong with a cache, with this machine as its client, or with the server here
     Doctor(Box<DoctorArgs>),
+    /// Set up this machine as a client of a cache
+    Use(Box<UseArgs>),
     /// Check the configuration and the files it names, and report every problem
     CheckConfig(CheckArgs),
     /// Show the configuration

@@ -12,6 +12,7 @@ mod host;
 mod logging;
 mod output;
 mod store_args;
+mod use_args;
 
 use std::process::ExitCode;
 

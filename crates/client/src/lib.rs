@@ -11,6 +11,7 @@ mod credentials;
 mod error;
 mod netrc;
 mod presence;
+mod public_keys;
 mod questions;
 mod retry;
 mod roots;

@@ -91,8 +91,6 @@ kinds! {
     ProxyBodyLimit "proxy-body-limit" "Pushing anything larger fails with status 413.";
     /// A proxy stores uploads before it passes them on.
     ProxyBuffers "proxy-buffers" "Each upload is sent twice, fills the disk of the proxy, and is refused only at its end.";
-    /// A proxy loses queries.
-    QueryLost "query-lost" "What is asked for with a query is answered with something else.";
     /// The netrc file cannot be read.
     NetrcUnreadable "netrc-unreadable" "Nix asks without a credential, is refused, and takes all paths for missing.";
     /// Others can read the netrc file.

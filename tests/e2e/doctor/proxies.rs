@@ -10,7 +10,10 @@ use std::{
 use rns_testing::{Process, Scratch, Standard};
 
 use super::{Diagnosis, Doctor};
-use crate::support::{PUBLIC_KEY, eventually, is_installed, nginx::nginx_temporary, serve};
+use crate::{
+    support::{PUBLIC_KEY, eventually, is_installed, nginx::nginx_temporary, serve},
+    uploads::Pushable,
+};
 
 /// An nginx with lines of its own in the location of the cache.
 pub(crate) struct WrongFront {
@@ -91,6 +94,37 @@ fn a_proxy_that_refuses_head() {
 fn a_proxy_that_closes_connections() {
     let Some(diagnosis) = behind("keepalive_timeout 0;") else { return };
     diagnosis.names(&["keep-alive-off"]);
+}
+
+/// A look, as one who pushes, through an nginx with these lines.
+fn pushing_behind(lines: &str) -> Option<Diagnosis> {
+    is_installed("nginx").then(|| {
+        let (standard, cache) = (Standard::new(), Pushable::new());
+        cache.push(&standard, &standard.executable);
+        let front = WrongFront::start(cache.server.address(), lines);
+        let token = cache.server.scratch().write("token", &cache.token);
+        let doctor = Doctor::of(&front.url).args(["--path", standard.executable.as_str()]);
+        doctor.args(["--key", PUBLIC_KEY, "--push", "--token-file"]).arg(token).run()
+    })
+}
+
+#[test]
+fn a_proxy_that_takes_a_megabyte() {
+    let Some(diagnosis) = pushing_behind("client_max_body_size 1m;") else { return };
+    diagnosis.names(&["proxy-body-limit"]);
+}
+
+#[test]
+fn a_proxy_that_stores_uploads_first() {
+    let Some(diagnosis) = pushing_behind("client_max_body_size 0;") else { return };
+    diagnosis.names(&["proxy-buffers"]);
+}
+
+#[test]
+fn a_proxy_that_passes_uploads_on() {
+    let lines = "client_max_body_size 0; proxy_request_buffering off;";
+    let Some(diagnosis) = pushing_behind(lines) else { return };
+    diagnosis.is_silent();
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod serve;
 mod startup_banner;
 mod storage;
 mod token;
+mod use_cache;
 
 use crate::{
     args::{Cli, Command, ConfigCommand},
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
         Some(Command::Queue(command)) => queue::run(&command, &environment),
         Some(Command::WatchStore(args)) => queue::watch_store(&args, &environment),
         Some(Command::Doctor(args)) => doctor::run(&args, &environment),
+        Some(Command::Use(args)) => use_cache::run(&args, &environment),
         Some(Command::CheckConfig(args)) => check_config::run(args, &environment),
         Some(Command::Config(ConfigCommand::Show { json, serve })) => {
             config_show::run(&serve, &environment, json)

@@ -14,6 +14,7 @@ mod signature;
 mod subject;
 mod tls;
 mod tls_probe;
+mod uploads;
 
 use std::time::Duration;
 
@@ -59,4 +60,5 @@ pub const CHECKS: &[Check<CacheSubject>] = &[
     Check { name: "head", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(head::check(cache)) },
     Check { name: "nar", timeout: NAR_TIMEOUT, run: |cache| Box::pin(nar::check(cache)) },
     Check { name: "ranges", timeout: NAR_TIMEOUT, run: |cache| Box::pin(ranges::check(cache)) },
+    Check { name: "uploads", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(uploads::check(cache)) },
 ];

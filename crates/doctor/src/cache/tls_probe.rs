@@ -1,4 +1,4 @@
-//! A handshake that accepts every certificate, in order to look at it. Nothing is sent on such a connection.
+//! A handshake that accepts every certificate, in order to look at it. No secret is sent on such a connection.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rustls::{
 };
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
 use x509_cert::{Certificate, der::Decode as _};
 
@@ -21,8 +21,11 @@ pub(super) struct Seen {
     pub(super) has_http2: bool,
 }
 
-/// Looks at the server of a URL.
-pub(super) async fn look(url: &Url) -> Result<Seen, String> {
+/// A connection to the server of a URL, with one of these protocols. Whoever it is: it must be told no secret.
+pub(super) async fn connect(
+    url: &Url,
+    protocols: &[&[u8]],
+) -> Result<TlsStream<TcpStream>, String> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let provider = Arc::new(ring::default_provider());
@@ -32,12 +35,17 @@ pub(super) async fn look(url: &Url) -> Result<Seen, String> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Lenient(provider)))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
     let connection = TcpStream::connect((host.as_str(), port)).await;
     let connection = connection.map_err(|error| error.to_string())?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, connection).await;
-    let stream = handshake.map_err(|error| error.to_string())?;
+    handshake.map_err(|error| error.to_string())
+}
+
+/// Looks at the server of a URL.
+pub(super) async fn look(url: &Url) -> Result<Seen, String> {
+    let stream = connect(url, &[b"h2", b"http/1.1"]).await?;
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
     let leaf = leaf.ok_or("the server shows no certificate")?;

@@ -47,6 +47,14 @@ impl NixConf {
         Self { system_file, system, all }
     }
 
+    /// The configuration of one file, with those that it includes.
+    #[must_use]
+    pub fn of_file(file: &Path) -> Self {
+        let mut all = Settings::new();
+        read_file(file, &mut all, 0);
+        Self { system_file: file.to_owned(), system: all.clone(), all }
+    }
+
     /// A configuration of these lines alone.
     #[must_use]
     pub fn of_text(text: &str) -> Self {

@@ -1,0 +1,212 @@
+//! `use`: sets up this machine as a client of a cache.
+
+mod block;
+mod file;
+mod snippet;
+
+use std::{
+    fs,
+    io::{self, BufRead as _, IsTerminal as _},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use rns_client::{CacheClient, ClientConfig, Credentials, Netrc, RequestError};
+use rns_doctor::machine::NixConf;
+use rns_formats::{PublicKey, Sha256Digest};
+use url::Url;
+
+use self::{
+    block::{Block, difference},
+    file::Change,
+};
+use crate::{
+    config::Environment,
+    output::{Answer, print, tell},
+    use_args::UseArgs,
+};
+
+/// The permissions of a nix.conf that is made.
+const CONF_MODE: u32 = 0o644;
+
+/// The permissions of a netrc file.
+const NETRC_MODE: u32 = 0o600;
+
+/// Shows the change that lets this machine use a cache, and makes it.
+pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<Answer> {
+    // The text may hold a password.
+    let url = Url::parse(&args.url).context("this is no URL of a cache: https://… is expected")?;
+    let token = match &args.token_file {
+        Some(file) => Some(Credentials::of_token_file(file).context("cannot use --token-file")?),
+        None => None,
+    };
+    let plain = plain(&url);
+    if args.undo {
+        return change(args, &changes(args, &url, &[], None, environment)?);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked =
+        runtime.context("no runtime")?.block_on(ask(&url, token.clone().unwrap_or_default()));
+    let named = match asked {
+        Ok(keys) => keys,
+        Err(error) => {
+            tell(&format!("rust-nix-serve: {error}"));
+            return Ok(if error.is_unreachable() { Answer::Unreachable } else { Answer::No });
+        }
+    };
+    if let Some(other) = args.key.iter().find(|key| !named.is_empty() && !named.contains(key)) {
+        tell(&format!("rust-nix-serve: {plain} does not sign with {other}: nothing was changed"));
+        return Ok(Answer::No);
+    }
+    let keys = if args.key.is_empty() { &named } else { &args.key };
+    tell(&about_keys(&plain, keys, args.key.is_empty()));
+    if let Some(place) = args.print {
+        print(&snippet::snippet(place, &plain, keys))?;
+        return Ok(Answer::Yes);
+    }
+    let lines = settings(&plain, keys);
+    change(args, &changes(args, &url, &lines, token.as_ref(), environment)?)
+}
+
+/// Asks the cache for its keys, and whether it is one.
+async fn ask(url: &Url, credentials: Credentials) -> Result<Vec<PublicKey>, RequestError> {
+    let client = CacheClient::new(ClientConfig { credentials, ..ClientConfig::new(url.clone()) })?;
+    client.info().await?;
+    client.public_keys().await
+}
+
+/// What the user has to decide.
+fn about_keys(url: &str, keys: &[PublicKey], are_of_cache: bool) -> String {
+    let mut text = String::new();
+    for key in keys {
+        let fingerprint = Sha256Digest::of(key.as_bytes()).to_sri();
+        text.push_str(&format!("key {}  fingerprint {fingerprint}\n", key.name()));
+    }
+    text.push_str(&match (keys.is_empty(), are_of_cache) {
+        (true, _) => format!("{url} names no key: paths are accepted only with keys that are trusted already."),
+        (false, true) => format!(
+            "This is what {url} says of itself. Whoever holds such a key can put programs onto this machine: \
+             to trust it is your decision. Compare the fingerprint with that of its owner, or state the key with --key."
+        ),
+        (false, false) => format!("{url} is trusted with the key that you state."),
+    });
+    text
+}
+
+/// The lines of nix.conf.
+fn settings(url: &str, keys: &[PublicKey]) -> Vec<String> {
+    let mut lines = vec![format!("extra-substituters = {url}")];
+    if !keys.is_empty() {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        lines.push(format!("extra-trusted-public-keys = {}", keys.join(" ")));
+    }
+    lines
+}
+
+/// The changes of nix.conf and, with a token, of the netrc file.
+fn changes(
+    args: &UseArgs,
+    url: &Url,
+    settings: &[String],
+    token: Option<&Credentials>,
+    environment: &Environment,
+) -> anyhow::Result<Vec<Change>> {
+    let block = Block::of(&plain(url));
+    let nix_conf = NixConf::of_process();
+    let system = nix_conf.system_file.clone();
+    let file = if args.system { system.clone() } else { user_file(environment)? };
+    let usual = file.with_file_name("netrc");
+    // Where the file is named by lines of this command, it is named by others no more.
+    let own = fs::read_to_string(&file).unwrap_or_default();
+    let named = NixConf::of_text(&block.outside(&own)).get("netrc-file").map(PathBuf::from);
+    let named = named.or_else(|| NixConf::of_file(&system).get("netrc-file").map(PathBuf::from));
+    let netrc = named.clone().unwrap_or(usual);
+    let mut lines = settings.to_vec();
+    if token.is_some() && named.is_none() && !args.system {
+        lines.push(format!("netrc-file = {}", netrc.display()));
+    }
+    let mut changes = Vec::new();
+    let secret = match token {
+        Some(Credentials::Token(token)) => Some(token),
+        _ => None,
+    };
+    if secret.is_some() || args.undo {
+        let host = url.host_str().unwrap_or_default();
+        let entry =
+            secret.map(|token| format!("machine {host} login rust-nix-serve password {}", **token));
+        let entry: Vec<String> = entry.into_iter().collect();
+        let change = Change::of(&netrc, NETRC_MODE, |text| block.put(text, &entry))?;
+        if !entry.is_empty() && Netrc::parse(&block.outside(&change.old)).entry(host).is_some() {
+            tell(&format!(
+                "{} has an entry for {host} already; the first one counts",
+                netrc.display()
+            ));
+        }
+        changes.push(change);
+    }
+    changes.push(Change::of(&file, CONF_MODE, |text| block.put(text, &lines))?);
+    changes.retain(|change| change.old != change.new);
+    Ok(changes)
+}
+
+/// Shows the changes, and makes them if they are wanted.
+fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
+    if changes.is_empty() {
+        print("Nothing has to be changed.\n")?;
+        return Ok(Answer::Yes);
+    }
+    for change in changes {
+        let lines = hidden(&difference(&change.old, &change.new));
+        print(&format!("{}:\n{lines}", change.file.display()))?;
+    }
+    if !args.yes && !is_wanted()? {
+        tell("Nothing was changed.");
+        return Ok(Answer::No);
+    }
+    for change in changes {
+        change.make()?;
+    }
+    print("Done. `use --undo` takes it back.\n")?;
+    Ok(Answer::Yes)
+}
+
+/// Asks at a terminal. Elsewhere nobody can answer.
+fn is_wanted() -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        tell("This is no terminal: --yes makes the change without a question.");
+        return Ok(false);
+    }
+    print("Make this change? [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// The lines with tokens left out.
+fn hidden(lines: &str) -> String {
+    lines.lines().fold(String::new(), |text, line| {
+        let shown = line
+            .split_once(" password ")
+            .map_or_else(|| line.to_owned(), |(entry, _)| format!("{entry} password …"));
+        format!("{text}  {shown}\n")
+    })
+}
+
+fn user_file(environment: &Environment) -> anyhow::Result<PathBuf> {
+    let directory = match environment.get("XDG_CONFIG_HOME") {
+        Some(directory) => PathBuf::from(directory),
+        None => PathBuf::from(environment.get("HOME").context("there is no HOME")?).join(".config"),
+    };
+    Ok(directory.join("nix/nix.conf"))
+}
+
+/// The URL as `substituters` takes it, without login and parameters.
+fn plain(url: &Url) -> String {
+    let mut url = url.clone();
+    // A URL without a host has no login.
+    _ = url.set_password(None);
+    _ = url.set_username("");
+    url.set_query(None);
+    url.set_fragment(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}

@@ -1,0 +1,137 @@
+//! `use`: a machine becomes a client of a cache, and ceases to be one.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command, time::Duration};
+
+use rns_testing::{Finished, Nix, Scratch, Standard, run};
+
+use crate::support::{OTHER_PUBLIC_KEY, PUBLIC_KEY, full, private::Private, serve, server};
+
+/// A user of a machine.
+struct User {
+    scratch: Scratch,
+}
+
+impl User {
+    fn new() -> Self {
+        Self { scratch: Scratch::new() }
+    }
+
+    fn conf(&self) -> PathBuf {
+        self.scratch.join("config/nix/nix.conf")
+    }
+
+    fn run(&self, args: &[&str]) -> Finished {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
+        command.env_clear().env("HOME", self.scratch.path());
+        command.env("XDG_CONFIG_HOME", self.scratch.join("config"));
+        command.env("NIX_CONF_DIR", self.scratch.join("etc")).arg("use").args(args);
+        command.stdin(std::process::Stdio::null());
+        run(&mut command, Duration::from_secs(120))
+    }
+
+    /// What a real Nix of this user says when it wants this path.
+    fn substitute(&self, nix: &Nix, path: &str) -> Finished {
+        let client = nix.client();
+        let mut command = client.command("nix-store");
+        command.env("NIX_USER_CONF_FILES", self.conf()).args(["--realise", path]);
+        run(&mut command, Duration::from_secs(120))
+    }
+}
+
+#[test]
+fn real_nix_substitutes_after_it_and_not_after_undo() {
+    let Some(nix) = Nix::v2_34() else { return };
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    let path = full(&standard.executable);
+    user.substitute(&nix, &path).failure();
+    let said = user.run(&[server.url(), "--yes"]).success();
+    assert!(
+        said.stderr.contains("it is your decision") && said.stderr.contains("sha256-"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.text().contains(&format!("+ extra-substituters = {}", server.url())),
+        "{}",
+        said.text()
+    );
+    user.substitute(&nix, &path).success();
+    let written = fs::read_to_string(user.conf()).unwrap();
+    let again = user.run(&[server.url(), "--yes"]).success();
+    assert_eq!(again.text(), "Nothing has to be changed.\n");
+    assert_eq!(fs::read_to_string(user.conf()).unwrap(), written);
+    user.run(&[server.url(), "--undo", "--yes"]).success();
+    assert!(!user.conf().exists(), "it was made by the command alone");
+}
+
+#[test]
+fn real_nix_reads_a_private_cache_after_it() {
+    let Some(nix) = Nix::v2_34() else { return };
+    let (private, user) = (Private::new(), User::new());
+    let token = user.scratch.write("token", &private.token);
+    let url = private.server.url();
+    user.run(&[url, "--yes"]).failure();
+    let said = user.run(&[url, "--token-file", token.to_str().unwrap(), "--yes"]).success();
+    assert!(
+        !said.text().contains(&private.token) && said.text().contains("password …"),
+        "{}",
+        said.text()
+    );
+    let netrc = user.scratch.join("config/nix/netrc");
+    assert_eq!(fs::metadata(&netrc).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&netrc).unwrap().contains("login"));
+    user.substitute(&nix, &full(&private.standard.executable)).success();
+    user.run(&[url, "--undo", "--yes"]).success();
+    assert!(!netrc.exists() && !user.conf().exists());
+}
+
+#[test]
+fn other_lines_stay_and_come_back_as_they_were() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    fs::create_dir_all(user.conf().parent().unwrap()).unwrap();
+    let before = "# mine\nmax-jobs = 3\n\nextra-substituters = https://other.example.org\n";
+    fs::write(user.conf(), before).unwrap();
+    fs::set_permissions(user.conf(), fs::Permissions::from_mode(0o640)).unwrap();
+    user.run(&[server.url(), "--yes", "--key", PUBLIC_KEY]).success();
+    let after = fs::read_to_string(user.conf()).unwrap();
+    assert!(after.starts_with(before) && after.contains(PUBLIC_KEY), "{after}");
+    assert_eq!(fs::metadata(user.conf()).unwrap().permissions().mode() & 0o777, 0o640);
+    user.run(&[server.url(), "--undo", "--yes"]).success();
+    assert_eq!(fs::read_to_string(user.conf()).unwrap(), before);
+}
+
+#[test]
+fn nothing_is_changed_for_another_key_or_without_a_yes() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    let refused = user.run(&[server.url(), "--yes", "--key", OTHER_PUBLIC_KEY]);
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
+    let unasked = user.run(&[server.url()]);
+    assert_eq!(unasked.status.code(), Some(1));
+    assert!(unasked.text().contains("+ extra-substituters"), "the change is shown");
+    assert!(!user.conf().exists());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let away = user.run(&[&format!("http://127.0.0.1:{port}"), "--yes"]);
+    assert_eq!(away.status.code(), Some(3), "{}", away.stderr);
+}
+
+#[test]
+fn snippets_name_the_cache_and_its_keys() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    for place in ["nixos", "github", "gitlab"] {
+        let said = user.run(&[server.url(), "--print", place]).success().text();
+        assert!(said.contains(server.url()) && said.contains(PUBLIC_KEY), "{said}");
+    }
+    assert!(!user.conf().exists());
+}
+
+#[test]
+fn the_configuration_of_the_system_is_another_file() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = server().store(&standard.store).keys([crate::support::SECRET_KEY]).start();
+    user.run(&[server.url(), "--system", "--yes"]).success();
+    assert!(user.scratch.join("etc/nix.conf").exists() && !user.conf().exists());
+}
