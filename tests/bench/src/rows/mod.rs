@@ -7,6 +7,7 @@ pub(crate) mod memory;
 pub(crate) mod narinfos;
 pub(crate) mod nars;
 pub(crate) mod private;
+pub(crate) mod push;
 pub(crate) mod ranges;
 pub(crate) mod registering;
 pub(crate) mod start;
@@ -22,7 +23,7 @@ use crate::bench::Bench;
 type Measuring = fn(&mut Bench) -> Result<()>;
 
 /// A name for `--only`, and what it runs. What needs compression comes last.
-pub(crate) const ALL: [(&str, Measuring); 18] = [
+pub(crate) const ALL: [(&str, Measuring); 19] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),
     ("narinfo-token", private::run),
@@ -40,5 +41,6 @@ pub(crate) const ALL: [(&str, Measuring); 18] = [
     ("storage", storage::run),
     ("upload-large", uploads::large),
     ("upload-small", uploads::small),
+    ("push-small", push::small),
     ("upload-memory", uploads::memory),
 ];

@@ -55,7 +55,7 @@ impl Huge {
 }
 
 /// A server for an empty directory that takes uploads from all clients, the directory, and its process.
-fn server(
+pub(super) fn server(
     bench: &Bench,
     scratch: &Path,
     name: &str,
