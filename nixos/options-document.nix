@@ -13,6 +13,7 @@ let
       ./server/caches.nix
       ./server/storage.nix
       ./server/upload.nix
+      ./server/retention.nix
       ./client.nix
       ./client/push.nix
       {

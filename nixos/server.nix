@@ -8,6 +8,7 @@
     ./server/caches.nix
     ./server/storage.nix
     ./server/upload.nix
+    ./server/retention.nix
     ./server/assertions.nix
     ./server/mistakes.nix
     ./server/storage-mistakes.nix

@@ -158,6 +158,7 @@ let
   }
   // when isStored { storage.url = given.storage; }
   // when given.intoStore { upload = uploads; }
+  // given.retention
   // when hasBucket { index.url = "sqlite:///var/lib/rust-nix-serve/index/index.sqlite"; }
   // when (given.narCache != null && proxied) { nginx.location = "/nar-cache/"; }
   # As the module writes it: a reload never shows everything unless that is written.

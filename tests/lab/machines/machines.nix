@@ -52,6 +52,18 @@ let
       storage = "s3://cache?region=us-east-1&endpoint=http://127.0.0.1:9000";
       credentialsFile = "/var/secrets/bucket";
     };
+    retention = scenarios.push // {
+      retention = {
+        retention = {
+          min_age = "10s";
+          keep_roots = true;
+        };
+        "retention.rules.pull-requests" = {
+          roots = [ "pr/*" ];
+          days = 7;
+        };
+      };
+    };
     secrets = {
       secretKeyFile = "/run/secrets/key";
       tokensFile = "/run/secrets/tokens";
@@ -122,6 +134,7 @@ let
         narCache = null;
         storage = null;
         intoStore = false;
+        retention = { };
         credentialsFile = null;
         inherit bucket certificates sshKey;
       }

@@ -163,6 +163,18 @@ in
   stored = public // {
     storage.url = "file:///srv/cache";
     tokensFile = "/run/secrets/tokens";
+    retention = {
+      minAge = "12h";
+      unusedFor = "30d";
+      maxSize = "100GiB";
+      maxClosures = 5000;
+      keepRoots = true;
+      rules.pull-requests = {
+        roots = [ "pr/*" ];
+        days = 7;
+        revisions = 2;
+      };
+    };
   };
   stored-alone = {
     storage.url = "file:///srv/cache";

@@ -82,6 +82,10 @@ pub async fn collect(
     let Some(_lock) = storage.index().lock_collection().await? else {
         return Err(CollectError::Busy);
     };
+    // They keep nothing any more, whether they are on record or not.
+    if let Err(error) = storage.expire_roots().await {
+        tracing::warn!("roots that have expired stay on record: {error}");
+    }
     settle(storage, retention).await?;
     let preview = preview(storage, retention).await?;
     let Preview { graph, plan, .. } = &preview;

@@ -206,7 +206,7 @@ async fn what_a_root_alone_needs_is_counted(index: &dyn Index) {
     };
     // The file of each NAR has as many bytes as its path has as number.
     assert_eq!(of("pr/2"), (1, 101, 0, 0));
-    assert_eq!(of("a"), (3, 101 + 102 + 104, 1, 104));
+    assert_eq!(of("a"), (5, 101 + 102 + 104 + 110 + 111, 3, 104 + 110 + 111));
     assert_eq!(of("project/main"), (4, 101 + 102 + 103 + 105, 2, 103 + 105));
     // Two of its paths are elsewhere.
     assert_eq!(of("b"), (3, 106, 3, 106));

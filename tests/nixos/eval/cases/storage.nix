@@ -51,6 +51,17 @@ let
     storage.url = "file:///srv/cache";
     upload.enable = false;
   } { };
+  kept = with' {
+    storage.url = "file:///srv/cache";
+    retention = {
+      unusedFor = "30d";
+      keepRoots = true;
+      rules.pr = {
+        roots = [ "pr/*" ];
+        days = 7;
+      };
+    };
+  } { };
   upstream = with' {
     storage.url = "file:///srv/cache";
     upload.assumeUpstream = [ "https://cache.nixos.org" ];
@@ -116,6 +127,7 @@ in
       bucket
       database
       directory
+      kept
       named
       none
       readOnly
@@ -150,6 +162,20 @@ in
       none = false;
     };
   };
+  "the daemon keeps what is written" = {
+    got = (settings kept).retention;
+    want = {
+      unused_for = "30d";
+      keep_roots = true;
+      rules.pr = {
+        roots = [ "pr/*" ];
+        days = 7;
+      };
+    };
+  };
+  "and decides itself where nothing is" = !(settings directory ? retention);
+  "roots need no leave to push" =
+    has "^PUT 100-continue (?!.*/gcroots/)" (root directory);
   "a cache with a name has its own policy" = {
     got = (settings named).cache.team.upload;
     want.require_signature_by = [ key ];
