@@ -21,6 +21,9 @@ in
       }
     ];
 
+    # About collections: near the limit, overdue, cut off.
+    services.prometheus.rules = [ (builtins.toJSON (import ../data/alerts.nix)) ];
+
     services.grafana.provision = lib.mkIf cfg.prometheus.dashboard {
       enable = true;
       dashboards.settings.providers = [

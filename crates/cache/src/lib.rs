@@ -53,6 +53,6 @@ pub use self::{
         FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,
         RootSummary, RootedCache,
     },
-    stats::{BackendStats, ExposureStats, NarCacheStats, NotReady},
+    stats::{BackendStats, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},
 };

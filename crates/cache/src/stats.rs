@@ -1,6 +1,6 @@
 //! Counters of a cache, for metrics, and reasons why it cannot answer.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::CacheError;
 
@@ -27,6 +27,8 @@ pub struct BackendStats {
     pub nar_cache: NarCacheStats,
     /// The size of the exposed set, where there is a policy.
     pub exposure: Option<ExposureStats>,
+    /// Collection of a storage, where there is one.
+    pub retention: Option<RetentionStats>,
 }
 
 /// Counters and levels of a cache of compressed NARs.
@@ -46,6 +48,31 @@ pub struct NarCacheStats {
     pub running: u64,
     /// Compressions that were completed.
     pub made: u64,
+}
+
+/// Counters and levels of the collection of a storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetentionStats {
+    /// What stays, by the strongest reason: paths, and bytes of their NARs.
+    pub kept: Vec<(&'static str, u64, u64)>,
+    /// Bytes of all NARs, when it was last looked.
+    pub stored_bytes: u64,
+    /// The limit for them.
+    pub max_size: Option<u64>,
+    /// Paths that were removed since the start.
+    pub reclaimed_paths: u64,
+    /// Bytes of NARs that were removed since the start.
+    pub reclaimed_bytes: u64,
+    /// Collections that came to their end since the start.
+    pub runs: u64,
+    /// Those that were cut off.
+    pub failures: u64,
+    /// When a collection, or a look at everything, last came to its end.
+    pub last_ended: Option<SystemTime>,
+    /// How long that took.
+    pub last_duration: Duration,
+    /// When the next one is due.
+    pub next: Option<SystemTime>,
 }
 
 /// Counters and levels of an exposure policy.
@@ -93,6 +120,7 @@ impl BackendStats {
         }
         self.nar_cache = self.nar_cache.plus(other.nar_cache);
         self.exposure = self.exposure.or(other.exposure);
+        self.retention = self.retention.or(other.retention);
         self
     }
 }

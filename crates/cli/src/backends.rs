@@ -17,12 +17,17 @@ use rns_storage::{
 };
 use tokio::time::timeout;
 
-use crate::config::{BackendsConfig, IndexConfig, StorageConfig};
+use crate::{
+    collector::SharedStats,
+    config::{BackendsConfig, IndexConfig, StorageConfig},
+};
 
 /// The backends of all caches.
 pub(crate) struct Backends {
     local: Option<LocalCaches>,
     storage: Option<Storage>,
+    /// Numbers of the collector, where one runs.
+    collector: Option<Arc<SharedStats>>,
     store_dir: StoreDir,
 }
 
@@ -117,7 +122,7 @@ impl Backends {
     pub(crate) fn open(
         config: &BackendsConfig,
         store: StoreConfig,
-        storage: Option<Storage>,
+        (storage, collector): (Option<Storage>, Option<Arc<SharedStats>>),
         spool: Option<Spool>,
     ) -> Self {
         let store_dir = store.store_dir.clone();
@@ -126,7 +131,7 @@ impl Backends {
             (Some(spool), Some(import)) => local.with_uploads(spool, import),
             _ => local,
         });
-        Self { local, storage, store_dir }
+        Self { local, storage, collector, store_dir }
     }
 }
 
@@ -159,7 +164,8 @@ impl CacheFactory for Backends {
     }
 
     fn stats(&self) -> BackendStats {
-        self.local.as_ref().map(CacheFactory::stats).unwrap_or_default()
+        let stats = self.local.as_ref().map(CacheFactory::stats).unwrap_or_default();
+        BackendStats { retention: self.collector.as_ref().map(|stats| stats.get()), ..stats }
     }
 
     fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {

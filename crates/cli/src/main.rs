@@ -5,6 +5,7 @@
 mod args;
 mod backends;
 mod client_args;
+mod collector;
 mod commands;
 mod config;
 mod doctor_args;

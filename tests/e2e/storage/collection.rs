@@ -1,14 +1,21 @@
 //! `rust-nix-serve storage gc`, `why` and `delete`, with a configuration file, beside a server.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant, SystemTime},
+};
 
-use rns_formats::StorePath;
+use rns_cache::{Pusher, RootRevision};
+use rns_formats::{Compression, RootName, StorePath};
+use rns_storage::index::{Collection as _, RootIndex as _, sqlite::SqliteIndex};
 use rns_testing::{Finished, Scratch, Standard, run};
 use serde_json::Value;
 
 use crate::{
-    support::{full, narinfo_of},
-    uploads::Pushable,
+    support::{field, full, narinfo_of},
+    uploads::{Pushable, packed, text_of},
 };
 
 /// A server over a directory, and commands with a configuration of their own.
@@ -134,4 +141,116 @@ fn what_was_just_pushed_stays_whatever_the_limit() {
     assert!(said.contains("would go: 0 paths") && said.contains("within min_age"), "{said}");
     let why = collected.json(&["why", &full(&collected.standard.dep)]);
     assert_eq!(why["kept"][0]["reason"], "young", "{why}");
+}
+
+/// A server looks every few seconds, and this machine may be busy.
+#[track_caller]
+fn within_a_minute(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within a minute");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The index of a server's storage, as a command beside it opens it.
+fn index_of(cache: &Pushable) -> (tokio::runtime::Runtime, SqliteIndex) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let file = cache.directory.join(".rust-nix-serve/index.sqlite");
+    (runtime, SqliteIndex::new(file, false))
+}
+
+/// A server that collects by itself.
+fn collecting(retention: &str) -> (Pushable, Standard) {
+    let section = format!("[retention]\nmin_age = \"0s\"\n{retention}");
+    (Pushable::with(|builder| builder.section(&section)), Standard::new())
+}
+
+#[test]
+fn a_server_collects_on_its_schedule_and_says_so_in_its_metrics() {
+    let (cache, standard) = collecting("keep_roots = true\ninterval = \"1s\"\n");
+    cache.push(&standard, &standard.blob);
+    let (runtime, index) = index_of(&cache);
+    let revision = RootRevision {
+        revision: 1,
+        created: SystemTime::now(),
+        expires: None,
+        label: None,
+        pusher: Pusher { name: "ci".to_owned(), address: None },
+        paths: vec![standard.top.clone()],
+    };
+    let name = RootName::parse("main").unwrap();
+    runtime.block_on(index.import_root(&name, &[revision])).unwrap();
+    // Without any grace a collection may take the reference before what refers to it is there.
+    within_a_minute(|| {
+        let pushed = |path| {
+            let (info, nar) = (standard.store.info(path), standard.store.nar(path));
+            let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+            cache.put(&format!("/{}", narinfo.url), file);
+            matches!(cache.put(&narinfo_of(path), text_of(&narinfo)).status(), 200 | 201)
+        };
+        pushed(&standard.dep) && pushed(&standard.top)
+    });
+    within_a_minute(|| cache.server.get(&narinfo_of(&standard.blob)).status() == 404);
+    for path in [&standard.dep, &standard.top] {
+        assert_eq!(cache.server.get(&narinfo_of(path)).status(), 200, "{path}");
+    }
+    let metrics = || cache.server.get("/metrics").text().to_owned();
+    within_a_minute(|| {
+        metrics().contains("rust_nix_serve_retention_kept_paths{reason=\"root\"} 2\n")
+    });
+    let metrics = metrics();
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(&format!("{name} ")));
+        let value = line.unwrap_or_else(|| panic!("{name}: {metrics}")).rsplit(' ').next().unwrap();
+        value.parse::<f64>().unwrap()
+    };
+    assert!(value("rust_nix_serve_retention_reclaimed_paths_total") >= 1.0);
+    assert!(value("rust_nix_serve_retention_reclaimed_bytes_total") > 0.0);
+    assert!(value("rust_nix_serve_retention_runs_total") >= 1.0);
+    assert!(value("rust_nix_serve_retention_stored_bytes") > 0.0);
+    assert!(value("rust_nix_serve_retention_next_run_timestamp_seconds") > 0.0);
+}
+
+#[test]
+fn a_server_keeps_its_storage_below_the_limit() {
+    let (cache, standard) = collecting("interval = \"0s\"\nmax_size = \"4K\"\n");
+    let paths = [&standard.blob, &standard.tree, &standard.dep];
+    for path in paths {
+        cache.push(&standard, path);
+    }
+    let size = || {
+        let files = fs::read_dir(cache.directory.join("nar")).unwrap();
+        files.map(|file| file.unwrap().metadata().map_or(0, |file| file.len())).sum::<u64>()
+    };
+    let before = size();
+    assert!(before > 4 << 10, "{before}: the limit is exceeded");
+    within_a_minute(|| size() <= 4 << 10);
+    // What goes is whole: no narinfo without its NAR.
+    for path in paths {
+        let answer = cache.server.get(&narinfo_of(path));
+        if answer.status() == 200 {
+            let url = field(&answer, "URL").unwrap().to_owned();
+            within_a_minute(|| {
+                cache.server.get(&format!("/{url}")).status() == 200
+                    || cache.server.get(&narinfo_of(path)).status() == 404
+            });
+        }
+    }
+}
+
+#[test]
+fn what_clients_read_is_noted_in_the_index() {
+    let (cache, standard) = collecting("interval = \"0s\"\n");
+    let narinfo = cache.push(&standard, &standard.blob);
+    cache.push(&standard, &standard.dep);
+    let (runtime, index) = index_of(&cache);
+    let is_used = |path: &StorePath| {
+        let found = runtime.block_on(index.path_record(&path.hash_part())).unwrap();
+        found.unwrap().0.used.is_some()
+    };
+    assert!(!is_used(&standard.blob) && !is_used(&standard.dep));
+    assert_eq!(cache.server.get(&narinfo_of(&standard.dep)).status(), 200);
+    assert_eq!(cache.server.get(&format!("/{}", narinfo.url)).status(), 200);
+    within_a_minute(|| is_used(&standard.dep) && is_used(&standard.blob));
 }

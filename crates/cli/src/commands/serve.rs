@@ -6,16 +6,19 @@ use anyhow::Context as _;
 use rns_cache::CacheFactory;
 use rns_nix_store::AbsentStore;
 use rns_server::config::{Hooks, ReloadError, Reloadable};
+use rns_storage::write::Storage;
 
 use crate::{
     args::ServeArgs,
     backends::{self, Backends},
+    collector::{self, SharedStats},
     commands::{
         reload_guard::{self, Settling},
         startup_banner,
     },
     config::{
-        self, ConfigError, Environment, Loaded, PassedSockets, files, takes_effect_on_reload,
+        self, ConfigError, Environment, Loaded, PassedSockets, StorageConfig, files,
+        takes_effect_on_reload,
     },
     logging::{self, LogLevel},
     output::{Answer, tell},
@@ -49,11 +52,24 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     };
     let storage = backends::open_for_uploads(&which, &store.store_dir)?;
     let spool = backends::open_spool(&which)?;
+    let collector = start_collector(which.storage.as_ref(), storage.as_ref())?;
     let backends = Box::new(move || {
-        Arc::new(Backends::open(&which, store, storage, spool)) as Arc<dyn CacheFactory>
+        Arc::new(Backends::open(&which, store, (storage, collector), spool))
+            as Arc<dyn CacheFactory>
     });
     rns_server::run(server, backends, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
+}
+
+/// Starts the collector, where there is a storage.
+fn start_collector(
+    config: Option<&StorageConfig>,
+    storage: Option<&Storage>,
+) -> anyhow::Result<Option<Arc<SharedStats>>> {
+    let (Some(config), Some(storage)) = (config, storage) else { return Ok(None) };
+    let stats = Arc::new(SharedStats::default());
+    collector::start(storage, config, Arc::clone(&stats))?;
+    Ok(Some(stats))
 }
 
 /// A missing store is an outage where the server is configured or is a unit, but an empty cache where a user tries the

@@ -1,6 +1,8 @@
 //! Which backends are served: the local store, a storage, or both.
 
 use rns_nix_store::{ImportConfig, StoreConfig};
+use std::time::Duration;
+
 use rns_storage::{
     objects::StorageUrl,
     retention::Retention,
@@ -57,6 +59,8 @@ pub(crate) struct StorageConfig {
     pub(crate) assume_upstream: Vec<Url>,
     /// What is kept.
     pub(crate) retention: Retention,
+    /// How often the server collects; `None`: never on a schedule.
+    pub(crate) collect_interval: Option<Duration>,
 }
 
 /// The backends that `[store] enabled` and `[storage]` name.
@@ -81,6 +85,7 @@ fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Storage
     let RawConfig { storage: raw, index, upload, retention, .. } = raw;
     let limits = upload::limits(upload, diagnostics);
     let assume_upstream = upload::upstreams(upload, diagnostics);
+    let collect_interval = Some(retention.interval.0).filter(|interval| !interval.is_zero());
     let retention = retention::resolve(retention, diagnostics);
     if raw.url.is_empty() {
         if !index.url.is_empty() {
@@ -99,6 +104,7 @@ fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<Storage
             assume_upstream,
             redirect: raw.redirect,
             retention,
+            collect_interval,
         }),
         Err(error) => {
             diagnostics.problem("storage.url", format!("`{}`: {error}", raw.url), "");

@@ -9,6 +9,7 @@ mod kind;
 pub(crate) mod listener;
 mod observed;
 mod process;
+mod retention;
 mod transfer;
 mod upload;
 

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use rns_cache::{ExposureStats, NarCacheStats};
+use rns_cache::{ExposureStats, NarCacheStats, RetentionStats};
 
 use super::{
-    build::{Build, signed},
+    build::{Build, raise, signed},
     exposure::ExposureMetrics,
     process,
+    retention::RetentionMetrics,
 };
 
 /// Counts of the store and the signer.
@@ -37,6 +38,8 @@ pub(crate) struct Observed {
     pub(crate) nar_cache: NarCacheStats,
     /// The exposure of each cache with a policy, by its name; the one without a name has an empty one.
     pub(crate) exposures: Vec<(String, ExposureStats)>,
+    /// Collection of the storage.
+    pub(crate) retention: Option<RetentionStats>,
     /// Keys that sign.
     pub(crate) signing_keys: u64,
     /// Configured keys that cannot be used.
@@ -63,6 +66,7 @@ pub(super) struct ObservedMetrics {
     narinfo_bytes: IntGauge,
     nar_cache: NarCacheMetrics,
     exposures: ExposureMetrics,
+    retention: RetentionMetrics,
     signing_keys: IntGauge,
     signing_problems: IntGauge,
     token_file_problems: IntGauge,
@@ -112,6 +116,7 @@ impl ObservedMetrics {
                 .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
             nar_cache: NarCacheMetrics::new(build),
             exposures: ExposureMetrics::new(build),
+            retention: RetentionMetrics::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
             signing_problems: build.gauge(
                 "rust_nix_serve_signing_key_problems",
@@ -142,6 +147,9 @@ impl ObservedMetrics {
         self.narinfo_bytes.set(signed(observed.narinfo_cache_bytes));
         self.nar_cache.fill(&observed.nar_cache);
         self.exposures.fill(&observed.exposures);
+        if let Some(retention) = &observed.retention {
+            self.retention.fill(retention);
+        }
         self.signing_keys.set(signed(observed.signing_keys));
         self.signing_problems.set(signed(observed.signing_problems));
         self.token_file_problems.set(signed(observed.token_file_problems));
@@ -197,8 +205,4 @@ impl NarCacheMetrics {
         self.running.set(signed(numbers.running));
         raise(&self.made, numbers.made);
     }
-}
-
-fn raise(counter: &IntCounter, to: u64) {
-    counter.inc_by(to.saturating_sub(counter.get()));
 }

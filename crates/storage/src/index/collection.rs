@@ -337,6 +337,18 @@ pub trait Collection: Send + Sync {
     /// When the database cannot be asked.
     async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError>;
 
+    /// Notes that NARs were read, as a read of the paths that have them; a lost note makes a path look less used than it is.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError>;
+
+    /// The newest NAR, and the bytes of those after the NAR with the row `after`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn stored_since(&self, after: i64) -> Result<(i64, u64), IndexError>;
+
     /// Notes a collection that has just come to its end.
     ///
     /// # Errors

@@ -92,6 +92,12 @@ pub(super) const HOLDS_PATH: &str =
 
 pub(super) const HOLDS_NAR: &str = "select 1 from nars where id = ?1 and state = 2 and claim = ?2";
 
+pub(super) const NOTE_NAR_READ: &str = "\
+    update paths set used = ?2 where used < ?2 and nar = (select id from nars where key = ?1)";
+
+pub(super) const STORED_SINCE: &str = "\
+    select coalesce(max(id), ?1), cast(coalesce(sum(file_size), 0) as bigint) from nars where id > ?1";
+
 pub(super) const NOTE_COLLECTION: &str =
     "insert into collections (begun, ended, paths, bytes) values (?1, ?2, ?3, ?4)";
 

@@ -4,6 +4,7 @@ mod blob;
 mod documents;
 mod file;
 mod records;
+mod uses;
 
 use std::{
     sync::Arc,
@@ -24,7 +25,6 @@ use rns_formats::{
 };
 use rns_verify::narinfo::name_in_url;
 
-pub use self::records::StoredNarInfo;
 use self::{
     blob::ObjectBlob,
     file::{Looked, Place},
@@ -34,6 +34,7 @@ pub(crate) use self::{
     documents::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES},
     records::{MAX_NARINFO_BYTES, record_of, unavailable},
 };
+pub use self::{records::StoredNarInfo, uses::Uses};
 use crate::objects::{ObjectKey, Objects};
 
 /// How long the length of a NAR is remembered: another server may have removed it.
@@ -58,6 +59,7 @@ struct Shared {
     store_dir: StoreDir,
     nonblocking_io: NonblockingIo,
     records: RecordCache,
+    uses: Uses,
     /// Lengths of NAR files. A file never changes under its name; one that is gone is noticed when it is read.
     sizes: Cache<ObjectKey, (u64, Instant), One>,
 }
@@ -95,6 +97,7 @@ impl StorageReader {
                 store_dir,
                 nonblocking_io: NonblockingIo::default(),
                 records,
+                uses: Uses::new(),
                 sizes,
             }),
         }
@@ -118,6 +121,12 @@ impl StorageReader {
     /// As [`BinaryCache::path_info`].
     pub async fn narinfo(&self, hash: HashPart) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
         self.shared.records.load(&self.shared.objects, &self.shared.store_dir, hash).await
+    }
+
+    /// Paths and NARs that were read lately, for the index.
+    #[must_use]
+    pub fn uses(&self) -> &Uses {
+        &self.shared.uses
     }
 
     /// Forgets the record of a path: it has just been written or removed here.
@@ -155,13 +164,17 @@ impl StorageReader {
     ) -> Result<Option<NarAnswer>, CacheError> {
         if let Some(place) = Place::of(&self.shared.objects, &key) {
             match file::open(place, etag.clone()).await? {
-                Looked::Found(blob) => return Ok(Some(NarAnswer::Finished(Arc::new(blob)))),
+                Looked::Found(blob) => {
+                    self.shared.uses.note_nar(&key);
+                    return Ok(Some(NarAnswer::Finished(Arc::new(blob))));
+                }
                 Looked::Absent => return Ok(None),
                 Looked::Unclear => {}
             }
         }
         // This also tells a NAR that is not there from a directory that is not.
         let Some(size) = self.nar_size(&key).await? else { return Ok(None) };
+        self.shared.uses.note_nar(&key);
         let objects = &self.shared.objects;
         let url = if self.shared.redirects {
             objects.presigned(Method::GET, &key, REDIRECT_TTL).await.map_err(unavailable)?
@@ -189,12 +202,20 @@ impl BinaryCache for StorageReader {
     }
 
     fn peek(&self, hash: &HashPart) -> Peek {
-        let Shared { records, objects, nonblocking_io, .. } = &*self.shared;
-        records.peek(objects, nonblocking_io, hash)
+        let Shared { records, objects, nonblocking_io, uses, .. } = &*self.shared;
+        let peeked = records.peek(objects, nonblocking_io, hash);
+        if matches!(peeked, Peek::Hit { .. }) {
+            uses.note_path(hash);
+        }
+        peeked
     }
 
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
-        Ok(self.narinfo(hash).await?.map(|stored| stored.record.clone()))
+        let found = self.narinfo(hash).await?;
+        Ok(found.map(|stored| {
+            self.shared.uses.note_path(&hash);
+            stored.record.clone()
+        }))
     }
 
     async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError> {
@@ -218,8 +239,11 @@ impl BinaryCache for StorageReader {
         if name.hash_part.is_some() {
             return None;
         }
-        let path = self.shared.objects.file(&ObjectKey::nar(name))?;
-        file::open_now(&self.shared.nonblocking_io, &path, etag_of(name)?)
+        let key = ObjectKey::nar(name);
+        let path = self.shared.objects.file(&key)?;
+        let ready = file::open_now(&self.shared.nonblocking_io, &path, etag_of(name)?)?;
+        self.shared.uses.note_nar(&key);
+        Some(ready)
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {

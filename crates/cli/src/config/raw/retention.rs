@@ -24,8 +24,14 @@ pub(crate) struct RawRetention {
     pub(crate) max_closures: Option<u64>,
     /// Whether what no root needs may go as soon as it is neither young nor in use. What a root needs stays in any case.
     pub(crate) keep_roots: bool,
+    /// How often the server removes what may go, beside what it does when `max_size` is near; `0s`: never. One server does
+    /// it, where several share a PostgreSQL index.
+    pub(crate) interval: Span,
     pub(crate) rules: BTreeMap<String, RawRootRule>,
 }
+
+/// How often the server collects, in seconds.
+const DEFAULT_INTERVAL: u64 = 24 * 3600;
 
 /// How long roots with some names are kept. A request for more gets this much. All rules about a name hold.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +54,7 @@ impl Default for RawRetention {
             max_size: None,
             max_closures: None,
             keep_roots,
+            interval: Span::seconds(DEFAULT_INTERVAL),
             rules: BTreeMap::new(),
         }
     }

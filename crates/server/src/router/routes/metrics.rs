@@ -28,6 +28,7 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
         layout_cache_hits: store.layout_hits,
         layout_cache_misses: store.layout_misses,
         nar_cache: store.nar_cache,
+        retention: store.retention,
         exposures: exposures.collect(),
         signing_keys: state.public_keys().len() as u64,
         signing_problems: problems as u64,

@@ -232,6 +232,27 @@ pub(super) async fn holds(
     Ok(!query(client, statement, &[&id, &claim]).await?.is_empty())
 }
 
+/// Rows are locked in the order of their hash parts, as everywhere.
+pub(super) async fn note_nar_reads(
+    client: &impl GenericClient,
+    keys: &[ObjectKey],
+) -> Result<(), Error> {
+    let keys: Vec<&str> = keys.iter().map(ObjectKey::as_str).collect();
+    let statement = "\
+        with read as (select p.id from paths p join nars n on n.id = p.nar where n.key = any(?1) \
+          order by p.hash for no key update of p) \
+        update paths set used = ?2 from read where paths.id = read.id and used < ?2";
+    execute(client, statement, &[&keys, &now()]).await.map(|_| ())
+}
+
+pub(super) async fn stored_since(
+    client: &impl GenericClient,
+    after: i64,
+) -> Result<(i64, u64), Error> {
+    let rows = query(client, statements::STORED_SINCE, &[&after]).await?;
+    Ok(rows.first().map_or((after, 0), |row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())))
+}
+
 pub(super) async fn note_collection(
     client: &impl GenericClient,
     begun: i64,

@@ -103,6 +103,14 @@ impl Collection for PostgresIndex {
         ask!(self, client => collection::holds(&client, rows, id, claim.number()))
     }
 
+    async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError> {
+        ask!(self, client => collection::note_nar_reads(&client, keys))
+    }
+
+    async fn stored_since(&self, after: i64) -> Result<(i64, u64), IndexError> {
+        ask!(self, client => collection::stored_since(&client, after))
+    }
+
     async fn note_collection(
         &self,
         begun: SystemTime,

@@ -240,6 +240,20 @@ pub(super) fn holds(
     connection.prepare_cached(statement)?.exists([id, claim])
 }
 
+pub(super) fn note_nar_reads(connection: &Connection, keys: &[ObjectKey]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(statements::NOTE_NAR_READ)?;
+    let now = now();
+    for key in keys {
+        statement.execute(params![key.as_str(), now])?;
+    }
+    Ok(())
+}
+
+pub(super) fn stored_since(connection: &Connection, after: i64) -> rusqlite::Result<(i64, u64)> {
+    let mut statement = connection.prepare_cached(statements::STORED_SINCE)?;
+    statement.query_row([after], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))
+}
+
 pub(super) fn note_collection(
     connection: &Connection,
     begun: i64,

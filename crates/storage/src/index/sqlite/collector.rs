@@ -118,6 +118,15 @@ impl Collection for SqliteIndex {
         self.run(move |connection| collection::holds(connection, rows, id, claim)).await
     }
 
+    async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError> {
+        let keys = keys.to_vec();
+        self.transact(move |connection| collection::note_nar_reads(connection, &keys)).await
+    }
+
+    async fn stored_since(&self, after: i64) -> Result<(i64, u64), IndexError> {
+        self.run(move |connection| collection::stored_since(connection, after)).await
+    }
+
     async fn note_collection(
         &self,
         begun: SystemTime,

@@ -1,0 +1,79 @@
+//! Numbers of the collector, for metrics and the log.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Instant, SystemTime},
+};
+
+use rns_cache::RetentionStats;
+use rns_storage::collect::{Collected, Plan, Preview, Reason};
+
+/// The numbers of the collector, shared with the metrics.
+#[derive(Debug, Default)]
+pub(crate) struct SharedStats(Mutex<RetentionStats>);
+
+impl SharedStats {
+    /// The numbers as they are now.
+    pub(crate) fn get(&self) -> RetentionStats {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, RetentionStats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn planned(stats: &mut RetentionStats, plan: &Plan) {
+        let kept = Reason::ALL.iter().zip(&plan.kept);
+        stats.kept = kept.map(|(reason, kept)| (reason.label(), kept.paths, kept.bytes)).collect();
+    }
+
+    /// Everything was looked at, and nothing removed.
+    pub(super) fn measured(&self, found: &Preview) {
+        let mut stats = self.lock();
+        Self::planned(&mut stats, &found.plan);
+        stats.stored_bytes = found.plan.present_bytes();
+        stats.last_ended = Some(SystemTime::now());
+        stats.last_duration = found.took;
+    }
+
+    /// A collection has ended.
+    pub(super) fn collected(&self, done: &Collected) {
+        let swept = done.swept;
+        if swept.paths + swept.nars > 0 {
+            tracing::info!(
+                paths = swept.paths,
+                bytes = swept.bytes,
+                "a collection removed {} paths in {:.1} s, {} stay",
+                swept.paths,
+                done.took.as_secs_f64(),
+                done.preview.plan.kept_amount().paths
+            );
+        }
+        let mut stats = self.lock();
+        Self::planned(&mut stats, &done.preview.plan);
+        stats.stored_bytes = done.preview.plan.present_bytes().saturating_sub(swept.bytes);
+        stats.reclaimed_paths += swept.paths;
+        stats.reclaimed_bytes += swept.bytes;
+        stats.runs += 1;
+        stats.last_ended = Some(SystemTime::now());
+        stats.last_duration = done.took;
+    }
+
+    /// A collection was cut off.
+    pub(super) fn failed(&self) {
+        self.lock().failures += 1;
+    }
+
+    /// When the next collection is due.
+    pub(super) fn next(&self, due: Option<Instant>) {
+        let now = Instant::now();
+        self.lock().next = due.map(|due| SystemTime::now() + due.saturating_duration_since(now));
+    }
+
+    /// Bytes of NARs, and how many there may be.
+    pub(super) fn stored(&self, bytes: u64, max_size: u64) {
+        let mut stats = self.lock();
+        stats.stored_bytes = bytes;
+        stats.max_size = Some(max_size);
+    }
+}
