@@ -7,6 +7,7 @@ throw-away one: test:tester, testing. Says `listening on PORT` on standard error
 ends, with all that it started, when it is killed.
 """
 
+import ctypes
 import os
 import pathlib
 import signal
@@ -106,6 +107,12 @@ def make_rings(here, ports):
         builder.get_ring().save(str(here / f"{name}.ring.gz"))
 
 
+def die_with_parent():
+    """Servers leave the process group that they were started in, and would outlive a killed test."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def wait_for(action, seconds=120):
     deadline = time.monotonic() + seconds
     while True:
@@ -152,7 +159,8 @@ def main():
         commands.append([sys.executable, "-c", LAUNCH, str(here / "swift.conf"),
                          str(prefix / f"usr/bin/swift-{name}-server"), str(file)])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+                 for command in commands]
     try:
         wait_for(lambda: make_bucket(ports[3]))
         print(f"listening on {ports[3]}", file=sys.stderr, flush=True)
