@@ -248,7 +248,7 @@ fn rebuild(url: &str, index: &Path, credentials: &str) {
     command.env("RUST_NIX_SERVE_INDEX_URL", format!("sqlite://{}", index.display()));
     command.env("AWS_SHARED_CREDENTIALS_FILE", credentials);
     let done = run(&mut command, Duration::from_secs(60)).success();
-    assert!(done.text().ends_with(", 1 roots\n"), "{}", done.text());
+    assert!(done.text().ends_with(", 1 root\n"), "{}", done.text());
 }
 
 /// Roots are set over one index, and found by a server with another one, made from the storage.
