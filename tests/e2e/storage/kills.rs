@@ -14,10 +14,12 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use rns_formats::{Compression, NarInfo, Sha256Digest, StoreDir, StorePath};
+use rns_cache::{Pusher, RootRevision};
+use rns_formats::{Compression, NarInfo, RootName, Sha256Digest, StoreDir, StorePath};
+use rns_storage::index::{RootIndex as _, postgres::PostgresIndex};
 use rns_testing::{Entry, FixtureStore, PostgresServer, S3Server, Scratch, Server, Tree};
 use rustix::process::Signal;
 
@@ -57,6 +59,8 @@ struct World {
     replicas: Vec<Option<Server>>,
     credentials: String,
     tokens: PathBuf,
+    /// The section of the configuration about what is collected.
+    retention: &'static str,
 }
 
 impl World {
@@ -69,10 +73,22 @@ impl World {
             .section(&access)
             .section(&index_url)
             .section(&storage)
+            .section(self.retention)
             .store_flag("enabled", false)
             .env("AWS_SHARED_CREDENTIALS_FILE", &self.credentials)
             .start();
         self.replicas[index] = Some(replica);
+    }
+
+    /// Kills all replicas, and starts them with this section.
+    fn restart_with(&mut self, retention: &'static str) {
+        self.retention = retention;
+        for index in 0..REPLICAS {
+            if let Some(replica) = self.replicas[index].take() {
+                replica.signal(Signal::KILL);
+            }
+            self.start_replica(index);
+        }
     }
 
     /// Where the replicas listen; those that are down listen nowhere.
@@ -122,11 +138,14 @@ struct Clients<'a> {
     token: &'a str,
     addresses: &'a Mutex<Vec<SocketAddr>>,
     acknowledged: &'a Mutex<Vec<NarInfo>>,
+    /// Where paths are collected: keeps those of every second client. `None`: nothing is collected.
+    roots: Option<&'a str>,
 }
 
 impl Clients<'_> {
     /// Puts an object until it is acknowledged; now and then the client dies in the middle and another one begins anew.
-    fn put(&self, target: &str, body: &[u8], random: &mut Random) {
+    /// `false`: what it needs was collected meanwhile.
+    fn put(&self, target: &str, body: &[u8], random: &mut Random) -> bool {
         let head = format!(
             "PUT {target} HTTP/1.1\r\nHost: cache\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
             self.token,
@@ -143,7 +162,8 @@ impl Clients<'_> {
                 exchange(address, &head, body, cut)
             };
             match answer {
-                Some((200 | 201 | 204, _)) => return,
+                Some((200 | 201 | 204, _)) => return true,
+                Some((409, _)) if self.roots.is_some() => return false,
                 // What was acknowledged is there, so nothing else may be missing.
                 Some((status, body)) if status < 500 => {
                     panic!("PUT {target}: {status} {}", String::from_utf8_lossy(&body))
@@ -155,11 +175,45 @@ impl Clients<'_> {
         }
     }
 
-    fn push(&self, path: &Pushed, random: &mut Random) {
-        self.put(&format!("/{}", path.narinfo.url), &path.file, random);
+    fn push(&self, path: &Pushed, random: &mut Random) -> bool {
         let target = format!("/{}.narinfo", path.narinfo.store_path.hash_part());
-        self.put(&target, text_of(&path.narinfo).as_bytes(), random);
-        self.acknowledged.lock().unwrap().push(path.narinfo.clone());
+        self.put(&format!("/{}", path.narinfo.url), &path.file, random)
+            && self.put(&target, text_of(&path.narinfo).as_bytes(), random)
+    }
+
+    /// Pushes a closure, from its beginning again when a part of it was collected before the rest came.
+    fn push_all(&self, paths: &[Pushed], client: usize, random: &mut Random) {
+        let keeps = self.roots.is_none() || client % 2 == 0;
+        if let (Some(database), Some(top), true) = (self.roots, paths.last(), keeps) {
+            set_root(database, &top.narinfo.store_path);
+        }
+        while !paths.iter().all(|path| self.push(path, random)) {}
+        if keeps {
+            let narinfos = paths.iter().map(|path| path.narinfo.clone());
+            self.acknowledged.lock().unwrap().extend(narinfos);
+        }
+    }
+}
+
+/// Sets a root on a path that need not be there yet, as an index that is made anew does.
+fn set_root(database: &str, path: &StorePath) {
+    let revision = RootRevision {
+        revision: 1,
+        created: SystemTime::now(),
+        expires: None,
+        label: None,
+        pusher: Pusher { name: "ci".to_owned(), address: None },
+        paths: vec![path.clone()],
+    };
+    let name = RootName::parse(&path.hash_part().to_string()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let index = PostgresIndex::new(database).unwrap();
+    while let Err(error) =
+        runtime.block_on(index.import_root(&name, std::slice::from_ref(&revision)))
+    {
+        assert!(Instant::now() < deadline, "no root: {error}");
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -322,9 +376,22 @@ fn download(
 
 #[test]
 fn nothing_is_half_visible_and_nothing_acknowledged_is_lost_when_everything_is_killed() {
+    rounds("");
+}
+
+/// What no root needs goes, as soon as it is not young any more.
+const COLLECTING: &str = "[retention]\nkeep_roots = true\nmin_age = \"3s\"\ninterval = \"1s\"";
+
+#[test]
+fn what_roots_need_is_whole_when_everything_is_killed_while_the_rest_is_collected() {
+    rounds(COLLECTING);
+}
+
+fn rounds(retention: &'static str) {
     let (Some(bucket), Some(database)) = (S3Server::start(), PostgresServer::start()) else {
         return;
     };
+    let is_collecting = !retention.is_empty();
     let rounds = number("RNS_KILL_ROUNDS").unwrap_or(2);
     let seed = number("RNS_KILL_SEED").unwrap_or_else(|| u64::from(std::process::id()) + 1);
     eprintln!("RNS_KILL_SEED={seed}, {rounds} rounds");
@@ -334,25 +401,33 @@ fn nothing_is_half_visible_and_nothing_acknowledged_is_lost_when_everything_is_k
     let token = create(&tokens, "ci", &["--allow", "push"]);
     let credentials = bucket.credentials_file().display().to_string();
     let replicas = (0..REPLICAS).map(|_| None).collect();
-    let mut world = World { bucket, database, replicas, credentials, tokens };
+    let mut world = World { bucket, database, replicas, credentials, tokens, retention };
+    let url = world.database.url();
     (0..REPLICAS).for_each(|index| world.start_replica(index));
     let acknowledged = Mutex::new(Vec::new());
     let mut checked = Checked::new();
+    let mut pushed = 0;
     for round in 0..rounds {
         let start = Instant::now();
         let addresses = Mutex::new(world.addresses());
-        let clients = Clients { token: &token, addresses: &addresses, acknowledged: &acknowledged };
+        let clients = Clients {
+            token: &token,
+            addresses: &addresses,
+            acknowledged: &acknowledged,
+            roots: is_collecting.then_some(&*url),
+        };
+        let count = AtomicUsize::new(0);
         let is_done = AtomicBool::new(false);
         let mut killer = Random(random.below(u64::MAX) | 1);
         thread::scope(|scope| {
             let pushing: Vec<_> = (0..CLIENTS)
                 .map(|client| {
                     let mut random = Random(random.below(u64::MAX) | 1);
-                    let clients = &clients;
+                    let (clients, count) = (&clients, &count);
                     scope.spawn(move || {
-                        for path in paths(round, client, &mut random) {
-                            clients.push(&path, &mut random);
-                        }
+                        let paths = paths(round, client, &mut random);
+                        count.fetch_add(paths.len(), Relaxed);
+                        clients.push_all(&paths, client, &mut random);
                     })
                 })
                 .collect();
@@ -363,7 +438,28 @@ fn nothing_is_half_visible_and_nothing_acknowledged_is_lost_when_everything_is_k
             killing.join().unwrap();
             results.into_iter().for_each(|result| result.unwrap());
         });
+        pushed += count.into_inner();
+        if is_collecting {
+            // What is checked must not go meanwhile.
+            world.restart_with("");
+            checked.clear();
+        }
         check(&world, &acknowledged.lock().unwrap(), &mut checked);
+        if is_collecting {
+            world.restart_with(COLLECTING);
+        }
         eprintln!("round {}: {} paths, {:?}", round + 1, checked.len(), start.elapsed());
+    }
+    if is_collecting {
+        let is_collected = || {
+            let listed = fs::read_dir(world.bucket.directory()).unwrap();
+            let names = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.filter(|name| name.ends_with(".narinfo")).count() < pushed
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !is_collected() {
+            assert!(Instant::now() < deadline, "nothing is collected");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 }

@@ -10,7 +10,10 @@ use crate::{
 };
 
 /// Referrers that are looked at. Above that, what keeps the path may not be found.
-const MAX_LOOKED_AT: usize = 20_000;
+const MAX_LOOKED_AT: usize = 10_000;
+
+/// The same once something that keeps it was found.
+const MAX_LOOKED_AT_WITH_REASON: usize = 1_000;
 
 /// Rows that are asked about at once.
 const BATCH: usize = 1_000;
@@ -52,6 +55,10 @@ impl Nearest {
         }
     }
 
+    const fn has_reason(&self) -> bool {
+        self.root.is_some() || self.young.is_some() || self.used.is_some()
+    }
+
     const fn is_settled(&self, asks_for_use: bool) -> bool {
         self.root.is_some() && self.young.is_some() && (self.used.is_some() || !asks_for_use)
     }
@@ -83,7 +90,8 @@ pub async fn why(
     while !level.is_empty() && !nearest.is_settled(limits.1.is_some()) {
         let mut next = Vec::new();
         for batch in level.chunks(BATCH) {
-            let room = MAX_LOOKED_AT.saturating_sub(seen.len());
+            let most = if nearest.has_reason() { MAX_LOOKED_AT_WITH_REASON } else { MAX_LOOKED_AT };
+            let room = most.saturating_sub(seen.len());
             let found =
                 if room == 0 { Vec::new() } else { index.referrers_of(batch, room).await? };
             is_complete &= found.len() < room;

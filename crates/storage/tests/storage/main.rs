@@ -12,6 +12,7 @@ mod index_roots;
 mod maintenance;
 mod plan;
 mod roots;
+mod scale;
 mod support;
 mod unfinished;
 mod uploads;

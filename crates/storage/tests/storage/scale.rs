@@ -1,0 +1,115 @@
+//! Marking and asking over many indexed paths, which SQL makes.
+//!
+//! `RNS_INDEX_PATHS=1000000 cargo nextest run --release -p rns-storage scale --no-capture` says how long it takes, and how
+//! much memory.
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rns_formats::{HashPart, StoreDir};
+use rns_storage::{
+    collect::{preview, why},
+    index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
+    objects::Objects,
+    read::StorageReader,
+    retention::Retention,
+    write::{Nowhere, Storage, UploadLimits},
+};
+use rns_testing::{PostgresServer, Scratch};
+
+/// Paths where nothing else is said.
+const FEW: u64 = 2_000;
+
+fn count() -> u64 {
+    std::env::var("RNS_INDEX_PATHS").ok().map_or(FEW, |text| text.parse().unwrap())
+}
+
+/// Fills the tables: each path refers to some before it, and a root names every thousandth.
+fn fill(count: u64, numbers: &str, hash: &str) -> String {
+    format!(
+        "insert into nars (id, key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) {over} \
+           select {id}, 'nar/' || {hash} || '.nar', '', 1000 + i % 5000, '', 9000, 1, 1, 1 from numbers; \
+         insert into paths (id, hash, path, state, nar, nar_size, file_size, published, touched, used) {over} \
+           select {id}, {hash}, {hash} || '-path', 2, i, 9000, 1000 + i % 5000, 1, 1 + i % 1000, 0 from numbers; \
+         insert into refs (referrer, reference) \
+           select i, i - d from numbers cross join (select 1 as d union select 3 union select 10 \
+             union select 100 union select 999) as back where i > d and i % 7 <> d % 7; \
+         insert into roots (id, name, revision, created, pusher) {over} values (1, 'main', 1, 1, 'ci'); \
+         insert into root_paths (root, path) select 1, i from numbers where i % 1000 = 0 and i * 2 > {count};",
+        over = if numbers.starts_with("create table") { "" } else { "overriding system value" },
+        id = "i",
+    )
+}
+
+/// The peak of this process's memory, in MiB.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+async fn measure(name: &str, index: Arc<dyn Index>, count: u64) {
+    let reader = StorageReader::new(Objects::in_memory(), StoreDir::default(), 1 << 20);
+    let storage =
+        Storage::new(reader, Arc::clone(&index), Arc::new(Nowhere), UploadLimits::default());
+    let policy =
+        Retention { min_age: Duration::from_secs(3600), keep_roots: true, ..Retention::default() };
+    let before = peak();
+    let begun = Instant::now();
+    let found = preview(&storage, &policy).await.unwrap();
+    let (took, memory) = (begun.elapsed(), peak());
+    let kept = found.plan.kept_amount().paths;
+    assert_eq!(kept + found.plan.going.len() as u64, count);
+    assert!(kept > 0 && !found.plan.going.is_empty());
+    drop(found);
+    let hash = |number: u64| HashPart::parse(&format!("{number:032}")).unwrap();
+    let begun = Instant::now();
+    let low = why(&*index, &hash(5), &policy).await.unwrap().unwrap();
+    let (of_low, begun) = (begun.elapsed(), Instant::now());
+    why(&*index, &hash(count), &policy).await.unwrap().unwrap();
+    let of_high = begun.elapsed();
+    assert!(low.root.is_some() || !low.is_complete);
+    eprintln!(
+        "{name}: {count} paths marked in {took:?}, {memory} MiB at most ({before} before); \
+         why: {of_low:?} for a path that much refers to, {of_high:?} for one that nothing does"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite() {
+    let (scratch, count) = (Scratch::new(), count());
+    let file = scratch.join("index.sqlite");
+    let index = SqliteIndex::new(file.clone(), false);
+    index.check().await.unwrap();
+    let numbers = format!(
+        "create table numbers as with recursive n (i) as (select 1 union all select i + 1 from n where i < {count}) \
+         select i from n;"
+    );
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.execute_batch(&numbers).unwrap();
+    connection.execute_batch(&fill(count, &numbers, "printf('%032d', i)")).unwrap();
+    measure("SQLite", Arc::new(index), count).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres() {
+    let Some(server) = PostgresServer::start() else { return };
+    let count = count();
+    let index = PostgresIndex::new(&server.url()).unwrap();
+    index.check().await.unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    let task = tokio::spawn(connection);
+    let numbers =
+        format!("create temp table numbers as select generate_series(1::bigint, {count}) as i;");
+    client.batch_execute(&numbers).await.unwrap();
+    let hash = "lpad(i::text, 32, '0')";
+    client.batch_execute(&fill(count, &numbers, hash)).await.unwrap();
+    client.batch_execute("analyze").await.unwrap();
+    measure("PostgreSQL", Arc::new(index), count).await;
+    drop(client);
+    task.await.unwrap().unwrap();
+}
