@@ -183,7 +183,7 @@ impl Clients<'_> {
 
     /// Pushes a closure, from its beginning again when a part of it was collected before the rest came.
     fn push_all(&self, paths: &[Pushed], client: usize, random: &mut Random) {
-        let keeps = self.roots.is_none() || client % 2 == 0;
+        let keeps = self.roots.is_none() || client.is_multiple_of(2);
         if let (Some(database), Some(top), true) = (self.roots, paths.last(), keeps) {
             set_root(database, &top.narinfo.store_path);
         }
