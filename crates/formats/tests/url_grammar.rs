@@ -51,6 +51,7 @@ fn fixed_names() {
         ("/nix-cache-info?x=1", Resource::CacheInfo),
         ("/nix%2dcache-info", Resource::CacheInfo),
         ("/pubkey", Resource::PublicKeys),
+        ("/api/cache-config", Resource::CacheConfig),
         ("/version", Resource::Version),
         ("/healthz", Resource::Healthz),
         ("/health", Resource::Healthz),

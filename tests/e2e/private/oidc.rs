@@ -69,6 +69,31 @@ fn ask(server: &Server, token: &str) -> Response {
 }
 
 #[test]
+fn a_job_is_told_the_audience_before_it_has_a_token() {
+    let standard = Standard::new();
+    let issuer = Issuer::start(&[&SigningKey::rsa("rsa-1")]);
+    let server = trusting(&standard, &issuer).start();
+    assert_refusal(&server.get("/nix-cache-info"), 401);
+    let answer = server.get("/api/cache-config");
+    answer.ok();
+    assert_eq!(answer.head.header("content-type"), Some("application/json"));
+    assert_eq!(answer.head.header("cache-control"), Some("no-store"));
+    let config: Value = serde_json::from_str(answer.text()).unwrap();
+    let of_issuer = json!({ "issuer": issuer.url(), "audience": AUDIENCE });
+    let expected = json!({
+        "url": "http://cache.test",
+        "pushUrl": null,
+        "publicKeys": [PUBLIC_KEY],
+        "storeDir": "/nix/store",
+        "priority": 50,
+        "wantMassQuery": true,
+        "needsToken": true,
+        "oidc": [of_issuer, of_issuer],
+    });
+    assert_eq!(config, expected);
+}
+
+#[test]
 fn real_nix_reads_with_a_token_of_its_job() {
     let standard = Standard::new();
     let key = SigningKey::rsa("rsa-1");

@@ -1,5 +1,6 @@
 //! `rust-nix-serve push`: into this server, web servers, directories and buckets, judged by real Nix.
 
+mod ci;
 mod faults;
 mod pins;
 mod question;

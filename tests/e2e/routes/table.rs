@@ -84,6 +84,7 @@ const fn row(resource: &Resource) -> (&'static str, For) {
         // No storage, no roots.
         Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_) => ("roots", For::Readers),
         Resource::PublicKeys => ("public keys", For::Readers),
+        Resource::CacheConfig => ("cache config", For::Everybody),
         Resource::Version => ("version", For::Readers),
         Resource::Healthz => ("healthz", For::Everybody),
         Resource::Readyz => ("readyz", For::Everybody),
@@ -93,7 +94,7 @@ const fn row(resource: &Resource) -> (&'static str, For) {
 }
 
 /// The routes of the table.
-const ROUTES: usize = 17;
+const ROUTES: usize = 18;
 
 /// Something to ask for, and whether it is there in a cache of everything, and in one of a part.
 struct Target {
@@ -115,6 +116,7 @@ fn targets(twins: &Twins) -> Vec<Target> {
         "/",
         "/nix-cache-info",
         "/pubkey",
+        "/api/cache-config",
         "/version",
         "/healthz",
         "/health",
@@ -123,6 +125,8 @@ fn targets(twins: &Twins) -> Vec<Target> {
     ];
     let nothing = [
         "/missing",
+        "/api",
+        "/api/cache-config/x",
         "/gcroots",
         "/gcroots/main",
         "/gcroots/a%20b",

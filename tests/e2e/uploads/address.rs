@@ -42,6 +42,12 @@ fn beside_a_local_store_pushes_go_to_the_push_address() {
     assert!(refused.text().contains("http://cache.test/push"), "{}", refused.text());
     assert_eq!(refused.head.header("allow"), Some("GET, HEAD"));
 
+    let config = server.get("/api/cache-config");
+    let config: serde_json::Value = serde_json::from_str(config.text()).unwrap();
+    assert_eq!(config["url"], "http://cache.test");
+    assert_eq!(config["pushUrl"], "http://cache.test/push");
+    assert_eq!(config["needsToken"], false);
+
     // A pusher is not told of what only the local store has.
     let push = |target: &str| format!("/push{target}");
     assert_eq!(server.get(&narinfo_of(&own)).status(), 200);

@@ -72,6 +72,8 @@ pub enum Resource {
     NoGcRoot(RootNameError),
     /// `/pubkey`: the public keys of the cache.
     PublicKeys,
+    /// `/api/cache-config`: the facts that a client's set-up needs.
+    CacheConfig,
     /// `/version`.
     Version,
     /// `/healthz` or `/health`: whether the process is alive.
@@ -83,7 +85,7 @@ pub enum Resource {
 }
 
 /// The first segments below which, or as which, a cache has names, in the order of [`parse`].
-const FIRST_SEGMENTS: [&str; 16] = [
+const FIRST_SEGMENTS: [&str; 17] = [
     NAR,
     LOG,
     BUILD_TRACE,
@@ -94,6 +96,7 @@ const FIRST_SEGMENTS: [&str; 16] = [
     CACHE_INFO,
     MISSING_PATHS,
     PUBLIC_KEYS,
+    API,
     VERSION,
     HEALTHZ,
     HEALTH,
@@ -112,6 +115,8 @@ const GC_ROOTS: &str = "gcroots";
 const CACHE_INFO: &str = "nix-cache-info";
 const MISSING_PATHS: &str = "missing";
 const PUBLIC_KEYS: &str = "pubkey";
+const API: &str = "api";
+const CACHE_CONFIG: &str = "cache-config";
 const VERSION: &str = "version";
 const HEALTHZ: &str = "healthz";
 const HEALTH: &str = "health";
@@ -156,6 +161,9 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
             Some(Resource::Serve { hash, path: ServePath::parse(segments)? })
         }
         GC_ROOTS => gc_root(segments),
+        API => {
+            (segments.only()?.as_ref() == CACHE_CONFIG.as_bytes()).then_some(Resource::CacheConfig)
+        }
         name if segments.is_end() => top_level(name, raw_query),
         _ => None,
     }

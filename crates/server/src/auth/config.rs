@@ -19,6 +19,15 @@ pub struct AccessConfig {
     pub oidc: Vec<OidcProvider>,
 }
 
+impl AccessConfig {
+    /// Whether reading needs a token, not only a certificate.
+    #[must_use]
+    pub fn needs_token(&self) -> bool {
+        let has_tokens = self.tokens.is_some() || !self.oidc.is_empty();
+        has_tokens && !self.anonymous.has(Permission::Read)
+    }
+}
+
 impl Default for AccessConfig {
     fn default() -> Self {
         Self {

@@ -25,6 +25,8 @@ pub(crate) fn required_permission(
     match resource {
         // Monitoring needs no access to the cache, and learns nothing of its contents.
         Some(Resource::Healthz | Resource::Readyz) => None,
+        // A CI step asks it for the audience of its token, so before it has one.
+        Some(Resource::CacheConfig) => None,
         Some(Resource::Metrics) => Some(Permission::Metrics),
         Some(
             Resource::CacheInfo

@@ -56,6 +56,8 @@ labels! {
         GcRoots = "gcroots",
         /// `/pubkey`
         PublicKeys = "pubkey",
+        /// `/api/cache-config`
+        CacheConfig = "cache_config",
         /// `/version`
         Version = "version",
         /// `/healthz` and `/readyz`
@@ -143,6 +145,7 @@ impl Kind {
             Some(Resource::Serve { .. }) => Self::Serve,
             Some(Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_)) => Self::GcRoots,
             Some(Resource::PublicKeys) => Self::PublicKeys,
+            Some(Resource::CacheConfig) => Self::CacheConfig,
             Some(Resource::Version) => Self::Version,
             Some(Resource::Healthz | Resource::Readyz) => Self::Health,
             Some(Resource::Metrics) => Self::Metrics,

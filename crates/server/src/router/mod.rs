@@ -1,5 +1,6 @@
 //! From a request to the route that answers it. One parser of names, no pattern matching on text.
 
+mod cache_address;
 pub(crate) mod expect;
 pub mod page;
 pub(crate) mod root_view;
@@ -283,6 +284,7 @@ async fn by_name(
         // It is asked with a body.
         Resource::MissingPaths => response::not_found(),
         Resource::PublicKeys => routes::pubkey::get(request, cache),
+        Resource::CacheConfig => routes::cache_config::get(request, state, cache),
         Resource::Version => routes::version::get(request),
         Resource::Healthz => routes::health::alive(),
         Resource::Readyz => routes::health::ready(state).await,

@@ -1,5 +1,6 @@
 //! One file for each kind of thing that can be asked for.
 
+pub(crate) mod cache_config;
 pub(crate) mod cache_info;
 pub(crate) mod debuginfo;
 pub(crate) mod health;

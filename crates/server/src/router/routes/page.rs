@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 
 use actix_web::{
     HttpRequest,
-    http::header::{CONTENT_SECURITY_POLICY, FORWARDED, HOST, HeaderValue},
+    http::header::{CONTENT_SECURITY_POLICY, HeaderValue},
 };
 use bytes::Bytes;
 use rns_cache::{CacheError, FreedByRoot, RootSummary};
 use rns_formats::RootName;
 
 use crate::{
-    auth::{Permission, config::AccessConfig},
-    caches::cache::{Cache, PUSH_PATH},
-    connection::request_parts::RequestParts as _,
+    caches::cache::Cache,
     life_cycle::state::State,
     response::{Answer, Caching, Entity},
     router::{
-        page::{Page, RootsSection, content_security_policy, visited_url},
+        cache_address::CacheAddress,
+        page::{Page, RootsSection, content_security_policy},
         routes::roots::shown,
     },
 };
@@ -32,26 +31,16 @@ pub(crate) async fn get(
     shows_roots: bool,
 ) -> Answer {
     let found = if shows_roots { found_roots(cache).await } else { None };
-    // Scheme and host as the visitor's browser or a proxy states them: they only show up on the page.
-    let connection = request.connection_info();
-    let public_url = state.config.public_url.as_deref().filter(|_| !cache.has_host);
-    let is_secure = connection.scheme() == "https" || request.is_tls();
-    let url = visited_url(public_url, is_secure, is_host_told(request).then(|| connection.host()));
-    let url = format!("{url}{}", cache.path);
-    let push_url = match (&cache.push, &cache.uploads) {
-        (_, Some(_)) => Some(url.clone()),
-        (Some(_), None) => Some(format!("{url}{PUSH_PATH}")),
-        (None, None) => None,
-    };
+    let address = CacheAddress::of(request, state, cache);
     let signer = cache.signer();
     let page = Page {
-        url: &url,
+        url: &address.url,
         store_dir: cache.store.store_dir(),
         priority: cache.config.priority,
         keys: &signer.public_keys(),
         keys_missing: !signer.problems().is_empty(),
-        needs_token: needs_token(&cache.config.access),
-        push_url: push_url.as_deref(),
+        needs_token: cache.config.access.needs_token(),
+        push_url: address.push_url.as_deref(),
         roots: found.as_ref().map(FoundRoots::section),
     };
     let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
@@ -86,19 +75,4 @@ async fn found_roots(cache: &Cache) -> Option<FoundRoots> {
         Ok::<_, CacheError>((found, roots.freed_by_roots().await?))
     };
     Some(FoundRoots(found.await.ok()))
-}
-
-/// Whether reading needs a token, not only a certificate.
-fn needs_token(access: &AccessConfig) -> bool {
-    let has_tokens = access.tokens.is_some() || !access.oidc.is_empty();
-    has_tokens && !access.anonymous.has(Permission::Read)
-}
-
-/// Whether the client or a proxy says which host was asked; the framework would make something up.
-fn is_host_told(request: &HttpRequest) -> bool {
-    let headers = request.headers();
-    request.uri().host().is_some()
-        || headers.contains_key(HOST)
-        || headers.contains_key(FORWARDED)
-        || headers.contains_key("x-forwarded-host")
 }

@@ -67,6 +67,7 @@ pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u
         | Resource::NoGcRoot(_)
         | Resource::Serve { .. }
         | Resource::PublicKeys
+        | Resource::CacheConfig
         | Resource::Version
         | Resource::Healthz
         | Resource::Readyz

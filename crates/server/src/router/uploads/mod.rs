@@ -244,6 +244,7 @@ async fn put(
         | Resource::Root
         | Resource::Serve { .. }
         | Resource::PublicKeys
+        | Resource::CacheConfig
         | Resource::Version
         | Resource::Healthz
         | Resource::Readyz
