@@ -12,7 +12,7 @@ use rns_formats::PublicKey;
     another one or the change was not wanted; 2 it could not be tried; 3 the cache cannot be reached."
 )]
 pub(crate) struct UseArgs {
-    /// The cache: https://cache.example.org
+    /// Address of the cache, such as `https://cache.example.org`
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     /// The key that the cache must sign with, from its owner; without one, what the cache names itself is shown. May be

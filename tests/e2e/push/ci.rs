@@ -108,7 +108,7 @@ fn the_recipes_of_the_documentation_push_and_pin() {
             assert_read(&nix, &standard, cache.server.url(), &[&standard.top]);
             let asked = crate::support::private::create(&cache.tokens, "see", &["--allow", "pin"]);
             super::await_token(&cache, &asked);
-            let shown = Request::get(&format!("/gcroots/{root}"));
+            let shown = Request::get(format!("/gcroots/{root}"));
             let shown = cache.server.connect().send(&with_token(shown, &asked));
             assert!(shown.text().contains(&full(&standard.top)), "{}", shown.text());
         }

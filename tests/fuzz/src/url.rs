@@ -53,6 +53,7 @@ pub(crate) fn run(data: &[u8]) {
         | Resource::NoGcRoot(_)
         | Resource::CacheInfo
         | Resource::PublicKeys
+        | Resource::CacheConfig
         | Resource::Version
         | Resource::Healthz
         | Resource::Readyz

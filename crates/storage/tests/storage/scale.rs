@@ -72,10 +72,13 @@ async fn measure(name: &str, index: Arc<dyn Index>, count: u64) {
     why(&*index, &hash(count), &policy).await.unwrap().unwrap();
     let of_high = begun.elapsed();
     assert!(low.root.is_some() || !low.is_complete);
-    eprintln!(
-        "{name}: {count} paths marked in {took:?}, {memory} MiB at most ({before} before); \
+    #[expect(clippy::print_stderr, reason = "the figures are the result")]
+    {
+        eprintln!(
+            "{name}: {count} paths marked in {took:?}, {memory} MiB at most ({before} before); \
          why: {of_low:?} for a path that much refers to, {of_high:?} for one that nothing does"
-    );
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
