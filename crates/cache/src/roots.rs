@@ -1,4 +1,4 @@
-//! What is kept on purpose: roots, which hold paths and all that these need.
+//! Roots, which keep paths and all that these need.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +12,14 @@ use rns_formats::{HashPart, RootLabel, RootName, StorePath};
 
 use crate::{CacheError, Pusher};
 
-/// A cache that keeps what roots name.
+/// A cache that keeps the paths of roots.
 ///
 /// Guarantees of every implementation:
 ///
 /// - **A root is whole**: it is set only when its paths and all that they need are there, in one step, so that nothing of it
 ///   goes in between.
-/// - **What a root needs stays** until the root is deleted, replaced or expired.
-/// - Every order can be repeated; what was acknowledged is there after a crash.
+/// - **The closure of a root stays** until the root is deleted, replaced or expired.
+/// - Every order can be repeated; an acknowledged one survives a crash.
 #[async_trait]
 pub trait RootedCache: Send + Sync {
     /// Adds a revision to a root, which is made where there is none, and lets go of the revisions that are too many.
@@ -50,7 +50,7 @@ pub trait RootedCache: Send + Sync {
     /// When the cache cannot delete anything now.
     async fn delete_root(&self, name: &RootName) -> Result<bool, RootError>;
 
-    /// What would be free if one root alone were deleted, for every root.
+    /// The space that would be free if one root alone were deleted, for every root.
     ///
     /// # Errors
     /// When the cache cannot be asked now.
@@ -62,11 +62,11 @@ pub trait RootedCache: Send + Sync {
 pub struct NewRoot {
     /// Its name.
     pub name: RootName,
-    /// What it keeps, with all that these need.
+    /// The paths that it keeps, with all that these need.
     pub paths: Vec<RootPath>,
     /// For how long.
     pub lifetime: RootLifetime,
-    /// What the revision is.
+    /// The label of the revision.
     pub label: Option<RootLabel>,
 }
 
@@ -97,11 +97,11 @@ pub struct RootRevision {
     pub created: SystemTime,
     /// When it goes, in whole seconds.
     pub expires: Option<SystemTime>,
-    /// What it is.
+    /// Its label.
     pub label: Option<RootLabel>,
     /// Who set it.
     pub pusher: Pusher,
-    /// What it keeps, with all that these need.
+    /// The paths that it keeps, with all that these need.
     pub paths: Vec<StorePath>,
 }
 
@@ -118,7 +118,7 @@ pub struct RootSummary {
     pub revision_count: u64,
 }
 
-/// What would be free without a root: it is needed by no other one.
+/// The space that would be free without a root: its paths are needed by no other one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FreedByRoot {
     /// Paths that the root needs.

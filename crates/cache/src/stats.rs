@@ -53,7 +53,7 @@ pub struct NarCacheStats {
 /// Counters and levels of the collection of a storage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionStats {
-    /// What stays, by the strongest reason: paths, and bytes of their NARs.
+    /// The paths that stay, by the strongest reason, and the bytes of their NARs.
     pub kept: Vec<(&'static str, u64, u64)>,
     /// Bytes of all NARs, when it was last looked.
     pub stored_bytes: u64,

@@ -133,7 +133,7 @@ pub(crate) struct QueuePlace {
     pub(crate) queue: Option<PathBuf>,
 }
 
-/// The flags of commands that push what is in the queue.
+/// The flags of commands that push the queue.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DrainArgs {
     #[command(flatten)]
@@ -148,7 +148,7 @@ pub(crate) struct DrainArgs {
     pub(crate) store: StoreArgs,
 }
 
-/// The paths of the queue that are pushed. What they refer to is pushed with them.
+/// The paths of the queue that are pushed. Their references are pushed with them.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct FilterArgs {
     /// Push only such names: hello-*; may be repeated

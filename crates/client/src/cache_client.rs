@@ -1,4 +1,4 @@
-//! One cache, and what is known of it.
+//! One cache, and the facts about it.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -45,7 +45,7 @@ impl ClientConfig {
     }
 }
 
-/// A client of one cache. Clones share its connections, and what it has found out.
+/// A client of one cache. Clones share its connections, and the facts that it has found.
 #[derive(Clone, Debug)]
 pub struct CacheClient {
     pub(crate) shared: Arc<Shared>,

@@ -47,7 +47,7 @@ pub enum Failure {
     Refused {
         /// The status.
         status: u16,
-        /// The first line of what it says.
+        /// The first line of its text.
         text: String,
     },
     /// The cache, or a proxy in front of it, fails (5xx).
@@ -55,7 +55,7 @@ pub enum Failure {
     Server {
         /// The status.
         status: u16,
-        /// The first line of what it says.
+        /// The first line of its text.
         text: String,
         /// The pause that it asks for.
         retry_after: Option<Duration>,
@@ -66,7 +66,7 @@ pub enum Failure {
     /// No connection could be made: wrong name, nothing listens, TLS refuses.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
-    /// The answer is not what the protocol promises.
+    /// The answer breaks the protocol.
     #[error("the answer makes no sense: {0}")]
     Malformed(String),
     /// The body could not be read on this machine.

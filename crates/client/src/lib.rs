@@ -1,7 +1,7 @@
-//! The client's side of a binary cache over HTTP: questions, uploads and what makes them arrive.
+//! The client's side of a binary cache over HTTP: questions and uploads, with retries.
 //!
 //! [`CacheClient`] speaks to one cache, be it this program's server, a web server that takes `PUT`, or anything else that
-//! stock Nix can use. What is worth another try is tried again here; whoever calls sees only how it ended, as a
+//! stock Nix can use. Requests are retried here; the caller sees only the end, as a
 //! [`Failure`] with a meaning.
 
 mod body;

@@ -200,7 +200,7 @@ async fn unless_stalled(
     }
 }
 
-/// 202 is what a server says that has not done it yet; stock clients take it for a failure, too.
+/// A server answers 202 that has not done it yet; stock clients take it for a failure, too.
 fn is_success(status: StatusCode) -> bool {
     matches!(status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT)
 }

@@ -75,7 +75,7 @@ kinds! {
     KeyNotTrusted "key-not-trusted" "Nix ignores every path of the cache.";
     /// A NAR cannot be had.
     NarMissing "nar-missing" "Nix finds the path and then cannot download it.";
-    /// A NAR is not what its narinfo says.
+    /// A NAR contradicts its narinfo.
     NarDamaged "nar-damaged" "Nix downloads the path and then refuses it.";
     /// A proxy compresses NARs.
     NarRecompressed "nar-recompressed" "Such a download cannot be resumed, and costs time at both ends for nothing.";
@@ -123,7 +123,7 @@ kinds! {
     StorageUnreachable "storage-unreachable" "Every path that is only there is answered with an error.";
     /// The storage cannot be written.
     StorageReadOnly "storage-read-only" "Every upload fails.";
-    /// The index does not know what the storage has.
+    /// The index lacks paths of the storage.
     IndexBehind "index-behind" "Stored paths are not collected, and pushers are told to send them again.";
     /// A disk is full, or nearly.
     DiskFull "disk-full" "Uploads and compressed NARs fail.";

@@ -1,4 +1,4 @@
-//! Finds what is wrong between a Nix client and a binary cache, and says how to mend it.
+//! Finds faults between a Nix client and a binary cache, and says how to mend them.
 //!
 //! A [`Check`] looks at one thing of its subject and never at the result of another, within a time of its own. Its
 //! [`Outcome`] is a fact, findings, or the reason for which it could not look. A [`Report`] holds all of them.

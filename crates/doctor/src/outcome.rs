@@ -5,7 +5,7 @@ use crate::Finding;
 /// The outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing is wrong; what was seen, in a few words.
+    /// Nothing is wrong; the facts, in a few words.
     Sound(String),
     /// Something is wrong.
     Wrong(Vec<Finding>),
@@ -16,7 +16,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome with these findings; `sound` is what was seen if there are none.
+    /// The outcome with these findings; `sound` has the facts if there are none.
     pub fn of(findings: Vec<Finding>, sound: impl Into<String>) -> Self {
         if findings.is_empty() { Self::Sound(sound.into()) } else { Self::Wrong(findings) }
     }

@@ -9,11 +9,11 @@ use crate::{Finding, FindingId, Outcome};
 /// The outcomes of checks.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// What is wrong.
+    /// The fault.
     pub findings: Vec<Finding>,
-    /// What could not be seen.
+    /// The check that could not be made.
     pub unchecked: Vec<Unchecked>,
-    /// What was seen and is sound: the name of the check, and a few words.
+    /// A sound result: the name of the check, and a few words.
     pub sound: Vec<(&'static str, String)>,
 }
 

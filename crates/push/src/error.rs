@@ -57,7 +57,7 @@ impl PushError {
     pub(crate) const fn is_worth_a_round(&self) -> bool {
         match self {
             Self::Request(error) => {
-                // What it refers to may have been collected between question and upload.
+                // Its references may have been collected between question and upload.
                 error.failure.is_transient()
                     || matches!(error.failure, Failure::Refused { status: 409, .. })
             }

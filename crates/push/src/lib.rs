@@ -2,8 +2,8 @@
 //!
 //! [`Queue`] holds paths on disk that are to be pushed, [`Drainer`] pushes them, and [`watch`] finds new ones.
 //!
-//! [`push()`] finds out what a [`Target`] lacks of some closures, packs it, and uploads it so that nothing is visible before
-//! what it refers to.
+//! [`push()`] finds the paths of some closures that a [`Target`] lacks, packs them, and uploads them so that none is visible before
+//! its references.
 
 mod closure;
 mod error;

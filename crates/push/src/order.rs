@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use rns_formats::{HashPart, PathInfo};
 
-/// The paths of one push, and what of it is done. Paths are named by their numbers.
+/// The paths of one push, and their states. Paths are named by their numbers.
 pub(crate) struct Order {
     pub(crate) paths: Vec<Arc<PathInfo>>,
     /// The paths that refer to each.

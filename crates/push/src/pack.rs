@@ -118,7 +118,7 @@ impl Write for PackTarget {
     }
 }
 
-/// Hashes what passes.
+/// Hashes the bytes that pass.
 struct Hashed {
     target: PackTarget,
     hasher: Sha256Hasher,

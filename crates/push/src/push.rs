@@ -37,7 +37,7 @@ pub struct PushConfig {
     pub jobs: usize,
     /// Keys that sign.
     pub keys: Vec<SecretKey>,
-    /// Only the named paths, and not what they refer to.
+    /// Only the named paths, without their references.
     pub roots_only: bool,
     /// The directory for packed NARs that are not small.
     pub scratch: PathBuf,
@@ -87,7 +87,7 @@ type Observe<'a> = &'a (dyn Fn(&Event<'_>) + Sync);
 /// Pushes paths with all that they refer to. `observe` hears of each path once, when its outcome is final.
 ///
 /// # Errors
-/// When nothing could be begun: a path is not valid, or store or target cannot be asked. What becomes of single paths is
+/// When nothing could be begun: a path is not valid, or store or target cannot be asked. The results of single paths are
 /// in the summary.
 pub async fn push(
     store: &LocalStore,
@@ -180,7 +180,7 @@ impl Round<'_> {
         Ok(left)
     }
 
-    /// Uploads what can be, and returns what did not get through.
+    /// Uploads as many paths as can be, and returns those that did not get through.
     async fn run(
         &self,
         paths: Vec<Arc<PathInfo>>,
@@ -259,7 +259,7 @@ impl Round<'_> {
             }
         }
         drop(steps);
-        // What was not begun because everything ended.
+        // Paths that were not begun because everything ended.
         for (number, info) in order.paths.iter().enumerate() {
             if !order.is_settled(number) {
                 failures.push((Arc::clone(info), PushError::NotTried));

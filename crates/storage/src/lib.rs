@@ -2,8 +2,8 @@
 //!
 //! [`objects`] is the directory or bucket, [`read`] answers questions from it,
 //! [`index`] knows which paths are there and refer to which, [`verify`] checks stored NARs,
-//! [`write`](mod@write) takes uploads, [`collect`](mod@collect) removes what is not kept,
-//! [`retention`] says what is kept, [`maintenance`] is for operators.
+//! [`write`](mod@write) takes uploads, [`collect`](mod@collect) removes paths that are not kept,
+//! [`retention`] says which these are, [`maintenance`] is for operators.
 
 #![forbid(unsafe_code)]
 

@@ -1,11 +1,11 @@
-//! What a storage keeps, as the configuration says it.
+//! The policy of retention, as the configuration says it.
 
 use std::time::Duration;
 
 use rns_cache::{RootLifetime, glob_matches};
 use rns_formats::RootName;
 
-/// What a storage keeps. A path that is kept keeps all that it needs; roots are kept always.
+/// The policy of retention. A path that is kept keeps all that it needs; roots are kept always.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// What was pushed, or told to a pusher, stays for so long.

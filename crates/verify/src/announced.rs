@@ -1,4 +1,4 @@
-//! A NAR on its way in, checked against what its client announced of it.
+//! A NAR on its way in, checked against the announcement of its client.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use rns_formats::{Compression, NarName, Sha256Digest};
 
 use crate::{DecoderMemory, NarFeed, NarRejection, is_supported, pipe::check_whole};
 
-/// What compression may add to a NAR that cannot be compressed, in bytes.
+/// The bytes that compression may add to a NAR that cannot be compressed.
 const COMPRESSION_MARGIN: u64 = 16 << 20;
 
 /// Files up to this size are checked when all of them is there, in bytes: handing over each chunk to other threads would cost
 /// more than the check.
 const MAX_SMALL_BYTES: u64 = 128 << 10;
 
-/// What a client says of a NAR before it sends it.
+/// The announcement of a NAR by its client.
 #[derive(Clone, Debug)]
 pub struct AnnouncedNar {
     url: String,
@@ -82,7 +82,7 @@ impl IncomingNar {
     /// Checks the next bytes, which may be stored then; waits while the check is behind.
     ///
     /// # Errors
-    /// As soon as it is known that the file cannot be what its name says.
+    /// As soon as the file contradicts its name.
     pub async fn take(&mut self, chunk: Bytes) -> Result<(), PublishError> {
         self.received += chunk.len() as u64;
         if self.announced.length.is_some_and(|length| self.received > length) {
@@ -106,7 +106,7 @@ impl IncomingNar {
     /// The result, after the last bytes.
     ///
     /// # Errors
-    /// When the file is not what its name says, or no NAR in canonical form.
+    /// When the file contradicts its name, or is no NAR in canonical form.
     pub async fn finish(self) -> Result<VerifiedNar, PublishError> {
         if self.announced.length.is_some_and(|length| self.received != length) {
             return Err(self.wrong_length());

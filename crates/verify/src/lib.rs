@@ -1,4 +1,4 @@
-//! Checks of what clients upload, for every backend that takes uploads.
+//! Checks of uploads, for every backend that takes them.
 //!
 //! A NAR is checked while it streams in: canonical form, hashes, lengths, and bombs ([`AnnouncedNar`], or [`NarFeed`] for
 //! one whose file is there already). A narinfo is checked against the NAR that was found ([`narinfo`]).

@@ -56,7 +56,7 @@ pub fn uploaded_nar(narinfo: &NarInfo) -> Result<NarName, PublishError> {
     Ok(name)
 }
 
-/// Whether a narinfo says of its NAR what is so.
+/// Whether a narinfo agrees with its NAR.
 ///
 /// # Errors
 /// `Mismatch` with the first difference.

@@ -40,7 +40,7 @@ impl Limit {
         Self { max_size, counted: None, warned: None, idle_until: None }
     }
 
-    /// Counts what was stored since the last look; warns, or makes room.
+    /// Counts the bytes that were stored since the last look; warns, or makes room.
     pub(super) async fn look(
         &mut self,
         storage: &Storage,
@@ -94,7 +94,7 @@ impl Limit {
     }
 }
 
-/// Says what goes first.
+/// Logs which paths go first.
 async fn warn(
     storage: &Storage,
     found: &Preview,

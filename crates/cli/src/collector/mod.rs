@@ -38,7 +38,7 @@ pub(crate) fn start(
     stats: Arc<SharedStats>,
 ) -> anyhow::Result<()> {
     let retention = config.retention.clone();
-    // How exactly times of use are known: a fraction of what is asked of them.
+    // How exactly times of use are known: a fraction of the configured time.
     if let Some(unused_for) = retention.unused_for {
         let most = Duration::from_secs(600);
         served.reader().uses().note_every((unused_for / 20).min(most));

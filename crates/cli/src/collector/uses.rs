@@ -1,4 +1,4 @@
-//! What clients have read is noted in the index, some paths at a time.
+//! Notes the reads of clients in the index, some paths at a time.
 
 use std::time::Duration;
 

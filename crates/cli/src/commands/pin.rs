@@ -59,7 +59,7 @@ fn client_of(args: &TargetArgs, environment: &Environment) -> anyhow::Result<Cac
     client::cache_client(&args.to, &args.credential, environment, CONNECTIONS)
 }
 
-/// The answer to one request; what the server refuses is told.
+/// The answer to one request; refusals of the server are printed.
 pub(super) fn answered(done: Result<(), RequestError>) -> anyhow::Result<Answer> {
     let Err(error) = done else { return Ok(Answer::Yes) };
     tell(&format!("rust-nix-serve: {error}"));

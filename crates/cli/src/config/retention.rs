@@ -1,4 +1,4 @@
-//! What the storage keeps.
+//! Which paths the storage keeps.
 
 use std::{num::NonZeroU32, time::Duration};
 

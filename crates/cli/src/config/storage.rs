@@ -57,7 +57,7 @@ pub(crate) struct StorageConfig {
     pub(crate) direct: Option<DirectUploads>,
     /// Caches that clients always have.
     pub(crate) assume_upstream: Vec<Url>,
-    /// What is kept.
+    /// The policy of retention.
     pub(crate) retention: Retention,
     /// How often the server collects; `None`: never on a schedule.
     pub(crate) collect_interval: Option<Duration>,

@@ -1,4 +1,4 @@
-//! The credential: is there one, does the cache know it, and does it allow what it is for?
+//! The credential: is there one, does the cache know it, and does it allow enough?
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::{

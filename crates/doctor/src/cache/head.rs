@@ -1,4 +1,4 @@
-//! HEAD, which must say what GET says.
+//! HEAD, which must have the headers of GET.
 
 use reqwest::{Method, header::HeaderMap};
 

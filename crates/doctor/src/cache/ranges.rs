@@ -41,7 +41,7 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
             "nginx.conf: proxy_cache off;   # and no compression: gzip off;",
         ));
     }
-    // Nix resumes only what was said to be resumable.
+    // Nix resumes only downloads that were said to be resumable.
     if whole.header(ACCEPT_RANGES) != Some("bytes") {
         return ignored(format!("{} comes without Accept-Ranges: bytes", narinfo.url));
     }

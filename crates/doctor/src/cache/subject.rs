@@ -1,4 +1,4 @@
-//! The cache that is looked at, and what several checks want to know of it.
+//! The cache that is looked at, and the facts that several checks share.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct CacheView {
     pub nix_conf: Arc<NixConf>,
 }
 
-/// A cache that is looked at. What is asked once is remembered for all checks.
+/// A cache that is looked at. Answers are remembered for all checks.
 #[derive(Debug)]
 pub struct CacheSubject {
     pub(super) view: CacheView,

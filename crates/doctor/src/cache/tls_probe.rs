@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
 use x509_cert::{Certificate, der::Decode as _};
 
-/// The certificate of a server, and what else the handshake tells.
+/// The certificate of a server, and the other facts of the handshake.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) not_after: OffsetDateTime,

@@ -87,7 +87,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> st
             status => return Ok(End::Status(status)),
         }
     }
-    // What was refused meanwhile may not be taken any more.
+    // A request that was refused meanwhile may not be taken any more.
     _ = stream.write_all(&vec![0; SENT_BYTES]).await;
     _ = stream.flush().await;
     match timeout(REFUSAL_TIMEOUT, status(&mut stream)).await {

@@ -1,4 +1,4 @@
-//! What Nix remembers of caches: missing paths for an hour, narinfos for 30 days.
+//! Nix's own cache of narinfos: missing paths for an hour, others for 30 days.
 
 use std::{
     path::Path,
@@ -22,7 +22,7 @@ const NEGATIVE_SECONDS: u64 = 3600;
 /// The seconds for which Nix remembers a narinfo, unless it is told otherwise.
 const POSITIVE_SECONDS: u64 = 30 * 24 * 3600;
 
-/// What Nix remembers of one path.
+/// Nix's entry about one path.
 struct Entry {
     hash: HashPart,
     /// None: that it is missing.

@@ -1,4 +1,4 @@
-//! This machine as a client: the configuration of Nix, the netrc file, and what Nix remembers.
+//! This machine as a client: the configuration of Nix, the netrc file, and Nix's own cache of narinfos.
 
 mod disk_cache;
 mod netrc;

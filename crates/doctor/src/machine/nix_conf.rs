@@ -142,7 +142,7 @@ fn read_text(text: &str, directory: &Path, settings: &mut Settings, depth: usize
             }
             (Some(name), Some("=")) => {
                 let value = words.collect::<Vec<_>>().join(" ");
-                // What is added twice is added: a list is reset by its own name alone.
+                // Both `extra-` lines count: a list is reset by its own name alone.
                 match settings.get_mut(name) {
                     Some(before) if name.starts_with("extra-") => {
                         before.push(' ');

@@ -11,7 +11,7 @@ use super::NixConf;
 /// This machine as a client.
 #[derive(Debug)]
 pub struct MachineSubject {
-    /// The caches that are looked for in what this machine remembers.
+    /// The caches that are looked for in Nix's own cache on this machine.
     pub caches: Vec<CacheAddress>,
     /// The netrc file that is used, and true if the user named it.
     pub netrc: (PathBuf, bool),

@@ -15,20 +15,20 @@ const MAX_SEGMENT_BYTES: usize = 200;
 pub struct RootGroup(PathBuf);
 
 impl RootGroup {
-    /// The group with this name, segment by segment. Any text may be a segment: what a file name cannot have is written
+    /// The group with this name, segment by segment. Any text may be a segment: characters that a file name cannot have are written
     /// as in a form of the web: `+` for a space, else `%` and two hexadecimal digits.
     #[must_use]
     pub fn new(segments: &[&str]) -> Self {
         Self(segments.iter().map(|segment| encoded(segment)).collect())
     }
 
-    /// What a pusher with this name has pushed.
+    /// The paths that a pusher with this name has pushed.
     #[must_use]
     pub fn pushed_by(pusher: &str) -> Self {
         Self::new(&["pushed", pusher])
     }
 
-    /// What pushers were told is there, so that they did not push it.
+    /// The paths that pushers were told are there, so that they did not push them.
     #[must_use]
     pub fn promised() -> Self {
         Self::new(&["promised"])

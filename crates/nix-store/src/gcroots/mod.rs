@@ -139,7 +139,7 @@ impl GcRoots {
     /// Every root, of all groups.
     ///
     /// # Errors
-    /// When a folder cannot be read. What is no root is passed over.
+    /// When a folder cannot be read. Entries that are no roots are passed over.
     pub fn list(&self) -> io::Result<Vec<GcRoot>> {
         let mut found = Vec::new();
         self.walk(Path::new(""), MAX_DEPTH, &mut |root, _| found.push(root))?;
@@ -154,7 +154,7 @@ impl GcRoots {
         self.remove(|root| root.path.hash_part() == *hash).map(|count| count > 0)
     }
 
-    /// Lets go of what has expired, and says how many links that were.
+    /// Removes expired links, and says how many.
     ///
     /// # Errors
     /// As [`Self::release`].

@@ -1,6 +1,6 @@
 //! Connections to the daemon, on which paths are held and made valid.
 //!
-//! A path is held first, on the connection that makes it valid: what a connection holds, it holds until it ends, and the
+//! A path is held first, on the connection that makes it valid: a connection holds paths until it ends, and the
 //! link that holds the path after that is made before.
 
 use std::{
@@ -20,7 +20,7 @@ use crate::daemon::{Connection, DaemonError, WireError};
 /// How long the daemon may take to hold a path: it may just be deleting it.
 const HOLD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A connection is used no more when it is this old: what it holds cannot be collected.
+/// A connection is used no more when it is this old: its paths cannot be collected.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
 /// A connection is used no more after this many paths.

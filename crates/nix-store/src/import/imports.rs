@@ -31,7 +31,7 @@ use crate::{
 /// NARs that are checked at the same time; others wait for their turn.
 const MAX_UPLOADS: usize = 64;
 
-/// How often it is looked for what has expired.
+/// The interval of looking for expired links.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Everything that uploads into one store share.
@@ -78,7 +78,7 @@ impl Imports {
         let full = self.store.store_dir().print(path);
         let unavailable = |error| unavailable(path, &error);
         let mut held = self.questions.holding(&full).await.map_err(unavailable)?;
-        // What is known of it may be a second old, and it may have been collected since.
+        // The row may be a second old, and the path may have been collected since.
         let is_valid = held.daemon().is_valid_path(&full).await.map_err(unavailable)?;
         if is_valid {
             self.kept.promise(path).await?;
@@ -87,7 +87,7 @@ impl Imports {
         Ok(is_valid)
     }
 
-    /// Makes a path valid, or adds to what is valid. `is_shown`: whether the pusher sees the path, if it is valid.
+    /// Makes a path valid, or adds signatures to a valid one. `is_shown`: whether the pusher sees the path, if it is valid.
     pub(super) async fn publish(
         &self,
         narinfo: &NarInfo,
@@ -130,7 +130,7 @@ impl Imports {
         Ok(Published::New)
     }
 
-    /// A valid path stays as it is; what a narinfo adds are signatures.
+    /// A valid path stays as it is; a narinfo adds signatures only.
     async fn add_signatures(
         &self,
         mut held: HoldingConnection<'_>,
@@ -183,7 +183,7 @@ impl Imports {
         }
     }
 
-    /// Lets go of what has expired, for as long as it is polled.
+    /// Removes expired links, for as long as it is polled.
     pub async fn keep_house(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(HOUSEKEEPING_INTERVAL);
         loop {
@@ -200,14 +200,14 @@ impl Imports {
         }
     }
 
-    /// What is on record of a path that is held, if it is valid.
+    /// The record of a path that is held, if it is valid.
     async fn valid(
         &self,
         held: &mut HoldingConnection<'_>,
         path: &StorePath,
     ) -> Result<Option<Arc<PathInfo>>, PublishError> {
         let full = self.store.store_dir().print(path);
-        // What is known of it may be a second old, and it may have been collected before it was held.
+        // The row may be a second old, and the path may have been collected before it was held.
         let is_valid = held.daemon().is_valid_path(&full).await;
         if !is_valid.map_err(|error| refused(path.as_str(), &error))? {
             return Ok(None);
@@ -222,7 +222,7 @@ impl Imports {
         self.imports.holding(&self.store.store_dir().print(path)).await
     }
 
-    /// Holds what a path refers to, and looks whether it is there.
+    /// Holds the references of a path, and looks whether they are there.
     async fn hold_references(
         &self,
         held: &mut HoldingConnection<'_>,
@@ -272,7 +272,7 @@ impl Imports {
     }
 }
 
-/// Whether a spooled file turned out not to be what was checked when it came, as after a power loss.
+/// Whether a spooled file differs from the one that was checked when it came, as after a power loss.
 fn is_of_spool(error: &DaemonError) -> bool {
     match error {
         DaemonError::Source(_) => true,

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::gcroots::{GcRoots, RootGroup};
 
-/// The roots of what was pushed, each for as long as the configuration says.
+/// The roots of pushed paths, each for as long as the configuration says.
 pub(super) struct KeptPaths {
     roots: Arc<GcRoots>,
     lifetime: Duration,

@@ -3,11 +3,11 @@
 //! - `config`: how much, where, for how long
 //! - `spool`: NARs that wait for their narinfo
 //! - `daemon_link`: connections to the daemon, on which paths are held and made valid
-//! - `refusal`: what a refusal of the daemon means to a client and to the operator
+//! - `refusal`: the meaning of a daemon's refusal to a client and to the operator
 //! - `kept`: the roots of pushed paths
 //! - `imports`: from a narinfo to a valid path with a root
 //! - `documents`: logs and realisations
-//! - `target`: what pushers see and do
+//! - `target`: the store as pushers see and change it
 
 mod config;
 mod daemon_link;

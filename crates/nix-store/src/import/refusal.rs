@@ -1,4 +1,4 @@
-//! What a refusal of the daemon means to a client and to the operator.
+//! The meaning of a daemon's refusal to a client and to the operator.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ use crate::daemon::{DaemonError, ProtocolVersion};
 /// Whether it was said already that the daemon wants signatures.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-/// What a pusher is told of a path, or a log, that the daemon does not take. The operator is told the rest here.
+/// The answer to a pusher whose path, or log, the daemon does not take. The operator is told the rest here.
 pub(super) fn refused(object: &str, error: &DaemonError) -> PublishError {
     let unavailable = |remedy| {
         let what = format!("the Nix daemon does not take {object}: {error}");
@@ -51,7 +51,7 @@ pub(super) fn refused(object: &str, error: &DaemonError) -> PublishError {
 
 /// Whether the daemon says that a signature, or the right of a trusted user, is missing.
 fn wants_trust(why: &str) -> bool {
-    // Nix up to 2.23, those after it, and what only trusted users may do.
+    // Nix up to 2.23, those after it, and orders that only trusted users may give.
     ["lacks a valid signature", "lacks a signature by a trusted key", "you are not privileged"]
         .iter()
         .any(|text| why.contains(text))

@@ -1,4 +1,4 @@
-//! The store as pushers see it, and what they do with it.
+//! The store as pushers see and change it.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ use super::{
     spool::{Incoming, Spool},
 };
 
-/// The store for pushers: what the cache shows to its readers, and what was pushed. A path that a pusher is told of is
+/// The store for pushers: the paths that the cache shows to its readers, and pushed ones. A path that a pusher is told of is
 /// kept from being collected, by its view for pushers.
 #[derive(Clone)]
 pub struct StoreTarget {
     imports: Arc<Imports>,
-    /// What readers see.
+    /// The cache of readers.
     shown: Arc<dyn BinaryCache>,
     /// The whole store.
     all: Arc<dyn BinaryCache>,
@@ -48,7 +48,7 @@ impl StoreTarget {
         Self { imports, shown, all, names: names.into(), is_promising: false }
     }
 
-    /// The same as pushers are answered: what they are told is there, they do not push.
+    /// The same as pushers are answered: they skip paths that are there.
     #[must_use]
     pub fn promising(&self) -> Self {
         Self { is_promising: true, ..self.clone() }
@@ -67,7 +67,7 @@ impl StoreTarget {
     }
 }
 
-/// A narinfo may be a promise. What else is asked for here is what readers get.
+/// A narinfo may be a promise. All other answers here are those of readers.
 #[async_trait]
 impl BinaryCache for StoreTarget {
     fn store_dir(&self) -> &StoreDir {
@@ -205,7 +205,7 @@ impl WritableCache for StoreTarget {
         Ok(known.map_err(|_| CacheError::ShuttingDown)?.is_some())
     }
 
-    /// What a path refers to must be in the store.
+    /// The references of a path must be in the store.
     async fn is_elsewhere(&self, _: &HashPart) -> bool {
         false
     }

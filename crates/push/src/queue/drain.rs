@@ -23,7 +23,7 @@ use crate::{
 /// Paths of one push: enough to share its questions, few enough to note soon that they are done.
 const MAX_BATCH: usize = 64;
 
-/// Everything that is needed to push what waits in a queue.
+/// Everything that is needed to push a queue.
 pub struct Drainer {
     /// The local store.
     pub store: LocalStore,
@@ -52,7 +52,7 @@ pub enum DrainEnd {
 }
 
 impl Drainer {
-    /// Pushes what waits; with `only_due`, without those paths whose pause is not over. The caller holds the lock.
+    /// Pushes the waiting paths; with `only_due`, without those whose pause is not over. The caller holds the lock.
     ///
     /// # Errors
     /// When the queue cannot be used.

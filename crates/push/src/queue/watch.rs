@@ -44,7 +44,7 @@ pub async fn watch(
                     continue;
                 }
             }
-            // The loop itself is alive, and says what is wrong once.
+            // The loop itself is alive, and logs a fault once.
             Err(error) => {
                 if !is_told {
                     tracing::error!("new paths cannot be found, it is tried again: {error}");
@@ -65,7 +65,7 @@ async fn look(
     let (hashes, row) = store.registered_after(seen).await?;
     let mut paths = Vec::new();
     for hash in hashes {
-        // Derivations are not what is built.
+        // Derivations are no results of builds.
         let info = store.path_info(hash).await?;
         paths.extend(info.map(|info| info.path.clone()).filter(|path| !path.is_derivation()));
     }

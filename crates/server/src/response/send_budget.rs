@@ -223,7 +223,7 @@ impl BudgetState {
         queue.push_back(waiting);
     }
 
-    /// What the first of a client waits for who has not left; without one the client is forgotten.
+    /// The wait of the first of a client's requests that has not left; without one the client is forgotten.
     fn first_of(&mut self, client: Client) -> Option<Amount> {
         let queue = self.waiting.get_mut(&client)?;
         while queue.front().is_some_and(|waiting| waiting.grant.is_closed()) {

@@ -2,7 +2,7 @@
 
 use crate::{index::IndexError, objects::ObjectError, write::RemovalError};
 
-/// Why a collection ended early. What it removed is removed whole; the next one goes on.
+/// Why a collection ended early. Paths that it removed are removed whole; the next one goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
     /// Another process collects.

@@ -1,6 +1,6 @@
-//! Collection: what the policy lets go is removed, by whole closures, while everything is being read and pushed.
+//! Collection: removes paths that the policy lets go, by whole closures, while others are read and pushed.
 //!
-//! [`plan()`] says what goes, from the index alone; [`collect`] removes it in small steps, each of which looks again. The
+//! [`plan()`] says which paths go, from the index alone; [`collect`] removes them in small steps, each of which looks again. The
 //! argument is in `docs/decisions/0014-collection.md`.
 
 mod batches;

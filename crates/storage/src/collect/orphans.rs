@@ -1,4 +1,4 @@
-//! Objects that the index does not know: what writers left that were killed, or wrote past this program.
+//! Objects that the index does not know: left by killed writers, or written past this program.
 
 use std::time::SystemTime;
 

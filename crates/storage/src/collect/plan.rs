@@ -74,7 +74,7 @@ impl Cause {
     }
 }
 
-/// What becomes of a path.
+/// The fate of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is not here.
@@ -101,18 +101,18 @@ impl Amount {
     }
 }
 
-/// What stays and what goes.
+/// The paths that stay and those that go.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What becomes of each path, by its number in the graph.
+    /// The fate of each path, by its number in the graph.
     pub verdicts: Vec<Verdict>,
     /// The paths that go, in that order: no path goes before one that refers to it, and the least recently used go first.
     pub going: Vec<usize>,
     /// Paths that would go and refer to each other in a circle, which no honest path does. They stay.
     pub circular: u64,
-    /// What stays, by reason.
+    /// The amount that stays, by reason.
     pub kept: [Amount; Reason::ALL.len()],
-    /// What goes, by cause. The bytes are of NARs that no path keeps.
+    /// The amount that goes, by cause. The bytes are of NARs that no path keeps.
     pub freed: [Amount; Cause::ALL.len()],
     /// NARs that no path has, and that go.
     pub orphan_nars: Vec<usize>,
@@ -122,7 +122,7 @@ pub struct Plan {
     pub waiting_bytes: u64,
     /// Condemned paths that stay.
     pub revived: Vec<usize>,
-    /// What must hold of a path still when it goes.
+    /// The conditions that a path must still meet when it goes.
     pub unused: Unused,
 }
 
@@ -155,7 +155,7 @@ fn sum(amounts: &[Amount]) -> Amount {
     })
 }
 
-/// Decides what stays and what goes.
+/// Decides which paths stay.
 #[must_use]
 pub fn plan(graph: &Graph, retention: &Retention, now: SystemTime) -> Plan {
     let mut marking = Marking::new(graph, retention, now);
@@ -210,7 +210,7 @@ impl<'a> Marking<'a> {
         }
     }
 
-    /// Keeps what the rules keep, with all that it needs, the strongest reasons first.
+    /// Keeps the paths of the rules, with all that they need, the strongest reasons first.
     fn mark(&mut self) {
         for (path, facts) in self.graph.paths().iter().enumerate() {
             let verdict = match facts.state {
@@ -319,7 +319,7 @@ impl<'a> Marking<'a> {
         }
     }
 
-    /// Counts who needs what, and how much there is.
+    /// Counts the needs of each path, and the amounts.
     fn count(&mut self) {
         let graph = self.graph;
         for path in 0..graph.len() {
@@ -371,7 +371,7 @@ impl<'a> Marking<'a> {
         }
     }
 
-    /// The limit that is exceeded by what stays.
+    /// The limit that the paths that stay exceed.
     fn exceeded(&self) -> Option<Cause> {
         let bytes = self.kept_bytes + self.waiting_bytes;
         if self.retention.max_size.is_some_and(|max| bytes > max) {

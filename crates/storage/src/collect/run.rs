@@ -31,12 +31,12 @@ const REVIVED_BATCH: usize = 200;
 /// NARs without a path that are removed by one transaction.
 const NAR_BATCH: usize = 200;
 
-/// What would stay and go now.
+/// The plan as of now.
 #[derive(Debug)]
 pub struct Preview {
     /// The paths.
     pub graph: Graph,
-    /// What becomes of them.
+    /// Their fates.
     pub plan: Plan,
     /// How long it took to find out.
     pub took: Duration,
@@ -45,15 +45,15 @@ pub struct Preview {
 /// A collection that came to its end.
 #[derive(Debug)]
 pub struct Collected {
-    /// What was to stay and go.
+    /// The plan.
     pub preview: Preview,
-    /// What went.
+    /// The amount that went.
     pub swept: Swept,
     /// How long all of it took.
     pub took: Duration,
 }
 
-/// Finds out what would stay and go now, and changes nothing.
+/// Makes a plan as of now, and changes nothing.
 ///
 /// # Errors
 /// When the index cannot be used.
@@ -69,7 +69,7 @@ pub async fn preview(storage: &Storage, retention: &Retention) -> Result<Preview
     Ok(Preview { graph, plan, took: begun.elapsed() })
 }
 
-/// Removes what the policy lets go. Can be cut off at any point, and goes on with the next call.
+/// Removes the paths that the policy lets go. Can be cut off at any point, and goes on with the next call.
 ///
 /// # Errors
 /// `Busy` when another process collects; otherwise when index or storage cannot be used.

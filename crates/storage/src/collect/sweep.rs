@@ -1,4 +1,4 @@
-//! Removing what a plan lets go, as long as it still may.
+//! Removes the paths that a plan lets go, as long as they still may.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// The longest pause after a batch.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// What was removed.
+/// The counts of removed objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Paths.
@@ -42,7 +42,7 @@ pub(super) struct Sweep<'a> {
     swept: Swept,
 }
 
-/// What became of something that was claimed.
+/// The end of a claim.
 enum Outcome {
     Removed(Claimed),
     /// Nothing of it was removed.
@@ -100,7 +100,7 @@ impl<'a> Sweep<'a> {
         Ok(removed)
     }
 
-    /// Removes what is claimed, and ends the claim. Returns the rows that are gone.
+    /// Removes the claimed objects, and ends the claim. Returns the rows that are gone.
     pub(super) async fn remove(
         &mut self,
         rows: Rows,

@@ -1,4 +1,4 @@
-//! What keeps a path: found by the database alone, from the path upwards, so that it takes no look at everything.
+//! The reason why a path is kept: found by the database alone, from the path upwards, without a look at everything.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use crate::{
     retention::Retention,
 };
 
-/// Referrers that are looked at. Above that, what keeps the path may not be found.
+/// Referrers that are looked at. Above that, the reason may not be found.
 const MAX_LOOKED_AT: usize = 10_000;
 
 /// The same once something that keeps it was found.
@@ -18,7 +18,7 @@ const MAX_LOOKED_AT_WITH_REASON: usize = 1_000;
 /// Rows that are asked about at once.
 const BATCH: usize = 1_000;
 
-/// What is known of a path, and what keeps it.
+/// The record of a path, and the reason why it is kept.
 #[derive(Clone, Debug)]
 pub struct Why {
     /// The path itself.
@@ -64,7 +64,7 @@ impl Nearest {
     }
 }
 
-/// Finds out what keeps a path. `None`: it is not here.
+/// Finds the reason why a path is kept. `None`: it is not here.
 ///
 /// # Errors
 /// When the index cannot be asked.

@@ -1,4 +1,4 @@
-//! What a collector does to an index: it condemns, claims, and ends claims; and reads all of it as of one moment.
+//! The orders of collectors to an index: they condemn, claim, and end claims; and they read all of it as of one moment.
 //!
 //! `docs/decisions/0014-collection.md` has the argument why nothing that is needed goes.
 
@@ -34,7 +34,7 @@ pub enum Rows {
     Nars,
 }
 
-/// What is left alone: what was told to a pusher, or read, after these times.
+/// Times after which a path is left alone: when it was told to a pusher, or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unused {
     /// Nothing that was told to a pusher later is removed.
@@ -53,7 +53,7 @@ impl Unused {
     }
 }
 
-/// The right to remove what was claimed, until it ends.
+/// The right to remove claimed rows, until it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     number: i64,
@@ -144,7 +144,7 @@ impl PathRow {
     }
 }
 
-/// What is known of a path.
+/// The record of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathRecord {
     /// The path.
@@ -232,7 +232,7 @@ pub trait Snapshot: Send {
     async fn rooted(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError>;
 }
 
-/// What collectors do to an index. All orders can be repeated; each is one transaction, and short.
+/// The orders of collectors to an index. All can be repeated; each is one transaction, and short.
 #[async_trait]
 pub trait Collection: Send + Sync {
     /// The index as of now.
@@ -254,7 +254,7 @@ pub trait Collection: Send + Sync {
     ) -> Result<Vec<i64>, IndexError>;
 
     /// Claims those of the rows that are condemned, that nothing needs which is visible or was a moment ago, and that are not
-    /// used: from now on they are told to no pusher. What a claim holds that has ended is claimed as well.
+    /// used: from now on they are told to no pusher. Rows of a claim that has ended are claimed as well.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -277,7 +277,7 @@ pub trait Collection: Send + Sync {
         order: Order<'_>,
     ) -> Result<Taken, IndexError>;
 
-    /// Claims a path that another claim held which has ended: what removed it has died.
+    /// Claims a path that another claim held which has ended: its collector has died.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -382,13 +382,13 @@ pub trait Collection: Send + Sync {
         claim: &Claim,
     ) -> Result<Option<Claimed>, IndexError>;
 
-    /// Gives back what was claimed and of which nothing was removed.
+    /// Gives back claimed rows of which nothing was removed.
     ///
     /// # Errors
     /// When the database cannot be written.
     async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError>;
 
-    /// Takes what was claimed, and is removed now, out of the index. What this claim does not hold any more stays.
+    /// Takes claimed rows, whose objects are gone now, out of the index. Rows that this claim does not hold any more stay.
     ///
     /// # Errors
     /// When the database cannot be written.

@@ -30,7 +30,7 @@ macro_rules! unused {
     };
 }
 
-/// A claim begins: on what nobody holds, on what is held by this claim already, or where another one has ended.
+/// A claim begins: on rows that no claim holds, that this claim holds already, or whose claim has ended.
 macro_rules! claimable {
     ($condemned:literal, $deleting:literal, $claim:literal) => {
         concat!(
@@ -119,7 +119,7 @@ pub(super) const ROOTS_NAMING: &str = "\
     select distinct o.name from paths p join root_paths r on r.path = p.id join roots o on o.id = r.root \
     where p.hash = ?1 and (o.expires is null or o.expires > {now}) order by o.name limit ?2";
 
-/// What roots name that have not expired: root and path.
+/// The paths of roots that have not expired: root and path.
 pub(super) const SNAPSHOT_ROOTED: &str = "\
     select r.root, r.path from root_paths r join roots o on o.id = r.root \
     where (r.root, r.path) > (?1, ?2) and (o.expires is null or o.expires > {now}) \
@@ -163,7 +163,7 @@ pub(super) const END_PATHS: &str = "\
 
 pub(super) const REMOVE_EDGES: &str = "delete from refs where referrer {these} returning reference";
 
-/// What something else refers to, or a root names, is remembered.
+/// A path that others refer to, or a root names, is remembered.
 pub(super) const REMOVE_PATHS: &str = "\
     delete from paths where id {these} and state = 0 \
     and not exists (select 1 from refs e where e.reference = paths.id) \

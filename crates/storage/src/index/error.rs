@@ -1,4 +1,4 @@
-//! What can go wrong with an index.
+//! Errors of an index.
 
 /// A failure of the index's database.
 #[derive(Debug, thiserror::Error)]

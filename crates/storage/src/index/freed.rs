@@ -1,11 +1,11 @@
-//! What would be free without a root: exact, by the difference of closures.
+//! The space that would be free without a root: exact, by the difference of closures.
 
 use std::collections::{BTreeMap, HashMap};
 
 use rns_cache::FreedByRoot;
 use rns_formats::RootName;
 
-/// What all roots keep: paths by their ids in the database.
+/// The paths that all roots keep, by their ids in the database.
 #[derive(Debug, Default)]
 pub(super) struct KeptByRoots {
     /// The name of a root, and a path that one of its revisions names.
@@ -46,7 +46,7 @@ impl Marks {
     }
 }
 
-/// For each root, what it needs and what it alone needs.
+/// For each root, its closure and the part that it alone needs.
 pub(super) fn freed(kept: &KeptByRoots) -> BTreeMap<RootName, FreedByRoot> {
     let numbers: HashMap<i64, usize> =
         kept.paths.iter().enumerate().map(|(number, (id, _))| (*id, number)).collect();

@@ -1,4 +1,4 @@
-//! What must be queried of a storage: which paths and NARs are there, what refers to what, who pushed it, when it was used.
+//! The index of a storage: which paths and NARs are there, their references, who pushed them, and when they were used.
 //!
 //! The storage is the truth about contents and can be read without an index; the index is the truth about what may be
 //! collected. It can be rebuilt from the storage, apart from times of use.
@@ -34,7 +34,7 @@ use crate::objects::ObjectKey;
 /// An index. All orders can be repeated; each is one transaction.
 #[async_trait]
 pub trait Index: RootIndex + Collection {
-    /// What was found out about a stored NAR.
+    /// The record of a stored NAR.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -46,7 +46,7 @@ pub trait Index: RootIndex + Collection {
     /// When the database cannot be written.
     async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError>;
 
-    /// What is being done to a NAR. `None`: the index does not know it.
+    /// The state of a NAR. `None`: the index does not know it.
     ///
     /// # Errors
     /// When the database cannot be asked.

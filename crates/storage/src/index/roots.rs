@@ -1,4 +1,4 @@
-//! What an index knows of roots.
+//! The roots of an index.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +34,7 @@ pub trait RootIndex: Send + Sync {
     /// Registers a revision of a root, and removes its revisions that are not in `keep`. In the same step the closure of its
     /// paths is checked, apart from those that are `elsewhere`, and what is condemned in it is published again.
     ///
-    /// Returns what is absent, at most `limit`; then nothing has changed.
+    /// Returns absent paths, at most `limit`; then nothing has changed.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -44,7 +44,7 @@ pub trait RootIndex: Send + Sync {
         limit: usize,
     ) -> Result<Vec<AbsentPath>, IndexError>;
 
-    /// Enters revisions of a root that lie in the storage. What they name is kept from now on, as far as it is there.
+    /// Enters revisions of a root that lie in the storage. Their paths are kept from now on, as far as they are there.
     ///
     /// # Errors
     /// When the database cannot be written.

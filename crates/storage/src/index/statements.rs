@@ -12,7 +12,7 @@ pub(super) const PUT_NAR: &str = "\
       nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, state = 0, verified = 1, claim = null, lease = null, \
       touched = case when nars.touched > excluded.touched then nars.touched else excluded.touched end";
 
-/// What a narinfo that lay there says of its NAR. What is known stays. A NAR that is being removed is not entered.
+/// Enters the NAR of a narinfo that lay there. A known NAR stays as it is. One that is being removed is not entered.
 pub(super) const IMPORT_NAR: &str = "\
     insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) on conflict (key) do update set state = 0, \
@@ -34,7 +34,7 @@ pub(super) const TOUCH_REFERENCE: &str = "\
     update paths set state = 2, touched = case when touched > ?2 then touched else ?2 end \
     where hash = ?1 and state in (2, 3) and path = ?3";
 
-/// What is known of a path that is about to be published.
+/// The row of a path that is about to be published.
 pub(super) const PUBLICATION: &str = "\
     select p.state, n.key, p.touched from paths p left join nars n on n.id = p.nar where p.hash = ?1";
 
@@ -88,12 +88,12 @@ pub(super) const ENTER_ROOT: &str = "\
 /// The paths of a revision that is set again are entered anew.
 pub(super) const FORGET_ROOT_PATHS: &str = "delete from root_paths where root = ?1";
 
-/// What the roots that are kept at `?1` name.
+/// The paths that the roots name that are kept at `?1`.
 pub(super) const NAMED_BY_ROOTS: &str = "\
     select r.name, p.path from roots r join root_paths p on p.root = r.id \
     where r.expires is null or r.expires > ?1";
 
-/// What the roots that are kept at `?1` need, with their NARs.
+/// The paths that the roots need that are kept at `?1`, with their NARs.
 pub(super) const NEEDED_BY_ROOTS: &str = "\
     with recursive closure (id) as ( \
       select p.path from roots r join root_paths p on p.root = r.id \
@@ -103,7 +103,7 @@ pub(super) const NEEDED_BY_ROOTS: &str = "\
     select p.id, n.id, n.file_size from closure c join paths p on p.id = c.id \
     left join nars n on n.id = p.nar";
 
-/// What each of these refers to.
+/// The references of each of these.
 pub(super) const EDGES_NEEDED_BY_ROOTS: &str = "\
     with recursive closure (id) as ( \
       select p.path from roots r join root_paths p on p.root = r.id \

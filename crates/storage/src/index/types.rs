@@ -1,4 +1,4 @@
-//! What an index holds.
+//! The types of an index.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use rns_formats::{HashPart, RootName, Sha256Digest, StorePath};
 
 use crate::objects::ObjectKey;
 
-/// What was found out about a stored NAR.
+/// The record of a stored NAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexedNar {
     /// SHA-256 of the file as it is stored.
@@ -66,7 +66,7 @@ pub struct ImportedPath {
     pub stored: SystemTime,
 }
 
-/// What keeps a path from being published.
+/// The reason why a path cannot be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublishRefusal {
     /// Its NAR is not there, or is being removed.
@@ -119,7 +119,7 @@ impl PathState {
     }
 }
 
-/// What is being done to a NAR.
+/// The state of a NAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NarState {
     /// It is there, and stays for its grace.
@@ -211,7 +211,7 @@ pub(super) fn seconds(time: SystemTime) -> i64 {
 /// path for longer.
 pub(super) const PUBLICATION_LEASE: i64 = 120;
 
-/// Whether a publication may begin, by what is known of the path: its state, its NAR, and when it was touched.
+/// Whether a publication may begin, by the row of the path: its state, its NAR, and when it was touched.
 pub(super) fn arbitrate(
     known: Option<(i64, Option<String>, i64)>,
     nar: &ObjectKey,

@@ -58,7 +58,7 @@ pub(super) struct RootFinding {
     pub(super) is_mended: bool,
 }
 
-/// Compares roots in the storage and in the index. What only one of them has, the other gets with `repair`.
+/// Compares roots in the storage and in the index. With `repair`, each gets the roots that only the other has.
 pub(super) async fn verify_roots(
     storage: &Storage,
     repair: bool,

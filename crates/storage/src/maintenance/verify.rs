@@ -106,7 +106,7 @@ pub async fn verify(
     } else {
         run.done.unmended = run.done.findings.len() as u64;
     }
-    // After what cannot be had is withdrawn: a root may miss it now.
+    // After damaged paths are withdrawn: a root may miss one now.
     for finding in verify_roots(storage, options.repair).await? {
         run.find(&finding.key, finding.kind);
         run.done.unmended += u64::from(!finding.is_mended);

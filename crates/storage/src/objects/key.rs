@@ -8,7 +8,7 @@ use rns_formats::{BuildId, DrvOutputId, HashPart, NarName, RootName, StorePath};
 /// The folder of roots.
 pub(crate) const ROOTS: &str = "gcroots";
 
-/// The folder of what clients send to a bucket themselves, before it is verified.
+/// The folder of files that clients send to a bucket themselves, before they are verified.
 pub(crate) const INCOMING: &str = "incoming";
 
 /// The name of an object, relative to the storage.

@@ -79,7 +79,7 @@ impl Multiparts {
                 }
             }
             aborted += ended;
-            // What is left behind a whole page of young ones waits for them to get old.
+            // Old ones behind a whole page of young ones wait until these get old.
             if listed.len() < PAGE || ended == 0 {
                 return Ok(aborted);
             }
@@ -116,7 +116,7 @@ impl Multiparts {
     }
 }
 
-/// What a `ListMultipartUploadsResult` lists.
+/// The entries of a `ListMultipartUploadsResult`.
 fn unfinished(xml: &str) -> Vec<Unfinished> {
     let uploads = xml.split("<Upload>").skip(1);
     let parsed = uploads.filter_map(|upload| {

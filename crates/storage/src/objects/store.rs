@@ -287,8 +287,8 @@ impl Objects {
         }
     }
 
-    /// Removes what nothing was done with for `grace`, and says how much: files of writers that were killed in a directory; in a
-    /// bucket uploads in parts that were never ended, and what clients sent there themselves without a narinfo after it.
+    /// Removes unfinished uploads that are older than `grace`, and says how many: files of killed writers in a directory; in a
+    /// bucket uploads in parts that were never ended, and files that clients sent there themselves without a narinfo after it.
     ///
     /// # Errors
     /// `Directory`, `Unavailable`.

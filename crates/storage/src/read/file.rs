@@ -66,13 +66,13 @@ pub(super) struct SmallFile {
     pub(super) stamp: Option<FileStamp>,
 }
 
-/// What was found under a name of a storage.
+/// The object under a name of a storage.
 pub(super) enum Looked<T> {
     /// A file.
     Found(T),
     /// Nothing, and there is a binary cache around it.
     Absent,
-    /// The caller learns elsewhere what is wrong.
+    /// The caller learns the fault elsewhere.
     Unclear,
 }
 

@@ -22,7 +22,7 @@ const MAX_REMEMBERED: usize = 65_536;
 /// How often a path that is read all the time is noted, unless something else is said.
 const DEFAULT_RESOLUTION: Duration = Duration::from_secs(60);
 
-/// What was read lately.
+/// The paths that were read lately.
 pub struct Uses {
     begun: Instant,
     /// In milliseconds.

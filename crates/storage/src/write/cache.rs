@@ -1,4 +1,4 @@
-//! What a storage answers, and what it can be told.
+//! The storage as a cache that takes uploads.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -42,7 +42,7 @@ pub(super) async fn place(
     if length < direct.min_bytes || length > MAX_PUT_BYTES {
         return Ok(None);
     }
-    // What would be refused is refused here, before anything of it is sent.
+    // A bad announcement is refused here, before anything of the file is sent.
     if AnnouncedNar::parse(name, Some(length), storage.limits.max_nar_size).is_err() {
         return Ok(None);
     }
@@ -59,7 +59,7 @@ pub(super) async fn place(
     Ok(url.map_err(unavailable)?)
 }
 
-/// Takes in what a client has sent to the bucket for this NAR, if it has. The work goes on when the client that waits for it
+/// Takes in the file that a client has sent to the bucket for this NAR, if any. The work goes on when the client that waits for it
 /// leaves: it asks again, and finds it done.
 pub(super) async fn take_in(
     storage: &Storage,
@@ -117,7 +117,7 @@ async fn read_back(
     upload.finish().await.map(Some)
 }
 
-/// Whether what a client has sent is wrong, and stays so.
+/// Whether the file of a client is wrong, and stays so.
 const fn is_fault_of_the_file(error: &PublishError) -> bool {
     match error {
         PublishError::Malformed { .. }

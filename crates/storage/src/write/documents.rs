@@ -30,7 +30,7 @@ async fn write(objects: &Objects, key: &ObjectKey, bytes: Bytes) -> Result<(), P
     objects.write_small(key, bytes).await.map_err(not_stored)
 }
 
-/// Writes an object that describes a path. The first one stays: another pusher cannot change what is told of a path.
+/// Writes an object that describes a path. The first one stays: another pusher cannot change the description of a path.
 async fn write_first(objects: &Objects, key: &ObjectKey, bytes: Bytes) -> Result<(), PublishError> {
     if objects.head(key).await.map_err(unavailable)?.is_some() {
         return Ok(());

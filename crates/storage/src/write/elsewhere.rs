@@ -7,7 +7,7 @@ use rns_formats::HashPart;
 /// Paths that clients can always get from somewhere else, so that they need not be stored here.
 #[async_trait]
 pub trait Elsewhere: Send + Sync {
-    /// What is on record of the path there, with the absolute URL of its NAR.
+    /// The record of the path there, with the absolute URL of its NAR.
     async fn record(&self, hash: &HashPart) -> Presence;
 }
 

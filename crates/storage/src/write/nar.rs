@@ -39,7 +39,7 @@ pub(super) async fn begin(
     }))
 }
 
-/// What is known of a NAR that is stored and stays. One that was truncated since is uploaded again.
+/// The record of a NAR that is stored and stays. One that was truncated since is uploaded again.
 pub(super) async fn stored(
     storage: &Storage,
     key: &ObjectKey,

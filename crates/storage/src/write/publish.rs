@@ -23,7 +23,7 @@ use crate::{
 const MAX_QUESTIONS: usize = 16;
 
 impl Storage {
-    /// What is known of the NAR at this name, verified: by its upload, or now, where it lay there before.
+    /// The record of the NAR at this name, verified: by its upload, or now, where it lay there before.
     ///
     /// # Errors
     /// When it is no canonical NAR, or cannot be read.
@@ -74,7 +74,7 @@ impl Storage {
         }
         let states = self.index.states(&[*hash]).await.map_err(index_unavailable)?;
         match states.first().copied().flatten() {
-            // Its narinfo is about to go: what is published after that takes its place.
+            // Its narinfo is about to go: the next publication takes its place.
             Some(PathState::Deleting) => Ok(false),
             // A publication that was cut off between narinfo and index, or a path that lay there before.
             _ => self.enter_stored(hash).await,
@@ -96,7 +96,7 @@ impl Storage {
     pub(crate) async fn enter_stored(&self, hash: &HashPart) -> Result<bool, CacheError> {
         let Some(stored) = self.stored(hash).await? else { return Ok(false) };
         let Some(imported) = imported(&stored, SystemTime::now()) else { return Ok(false) };
-        // What is told to be there must be: a NAR that is gone is uploaded again.
+        // A promise must hold: a NAR that is gone is uploaded again.
         let is_whole = self.reader.objects().head(&imported.path.nar).await.map_err(unavailable)?;
         if is_whole.is_none_or(|found| stored.file_size.is_some_and(|size| size != found.size)) {
             return Ok(false);
@@ -106,7 +106,7 @@ impl Storage {
     }
 }
 
-/// What an index holds of a stored narinfo; `None` when its NAR is not where this program looks for it.
+/// The index's record of a stored narinfo; `None` when its NAR is not where this program looks for it.
 pub(crate) fn imported(narinfo: &NarInfo, stored: SystemTime) -> Option<ImportedPath> {
     let name = name_in_url(&narinfo.url)?;
     let file_hash = narinfo.file_hash.and_then(|hash| hash.try_into().ok());
@@ -252,7 +252,7 @@ async fn new_path(
     })
 }
 
-/// The path stays as it is; what the narinfo adds are signatures.
+/// The path stays as it is; the narinfo adds signatures only.
 async fn add_signatures(
     storage: &Storage,
     stored: &NarInfo,

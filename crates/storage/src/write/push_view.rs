@@ -1,4 +1,4 @@
-//! What a pusher sees: only what stays, since a pusher skips what it is told is there.
+//! The storage as pushers see it: only paths that stay, since a pusher skips paths that are there.
 
 use async_trait::async_trait;
 use rns_cache::{
@@ -30,7 +30,7 @@ impl PushView {
         self.names.iter().all(|names| names.iter().any(|pattern| pattern.matches(path.name())))
     }
 
-    /// What does not say which path it belongs to is for those who see everything.
+    /// An object that does not say which path it belongs to is for those who see everything.
     const fn shows_all(&self) -> bool {
         self.names.is_empty()
     }
@@ -60,7 +60,7 @@ impl BinaryCache for PushView {
         if !self.shows_all() {
             return Ok(None);
         }
-        // Most of what a pusher asks for is not there: the index need not be asked.
+        // Most paths that a pusher asks for are not there: the index need not be asked.
         let Some(found) = self.storage.nar(name).await? else { return Ok(None) };
         let is_kept = self.storage.promise_nar(name).await?;
         // One that lay there before the index is verified when a narinfo names it.

@@ -1,4 +1,4 @@
-//! Removing what was claimed: the narinfo of a path first, then what describes it, and its NAR by a claim of its own.
+//! Removes claimed paths: the narinfo first, then the objects beside it, and the NAR by a claim of its own.
 
 use std::{
     future::Future,
@@ -93,7 +93,7 @@ pub(crate) async fn remove_nar(
 }
 
 impl Storage {
-    /// Waits until a path that is being removed is gone. Where what removed it has died, this removes it.
+    /// Waits until a path that is being removed is gone. Where its collector has died, this removes it.
     pub(super) async fn await_removal(&self, hash: &HashPart) -> Result<(), PublishError> {
         let end = Instant::now() + MAX_REMOVAL_WAIT;
         loop {
@@ -177,7 +177,7 @@ pub(super) async fn delete(
     let objects = storage.objects();
     let stored = storage.stored(&hash).await?;
     let is_there = objects.head(&ObjectKey::narinfo(&hash)).await.map_err(unavailable)?.is_some();
-    // What lay there before the index is entered first, so that its removal is seen by all.
+    // A path from before the index is entered first, so that its removal is seen by all.
     storage.enter_unknown(&hash).await?;
     let claim = Claim::new();
     let taken = storage.index.claim_path(&hash, &claim, order).await;

@@ -15,7 +15,7 @@ const MAX_ROOT_BYTES: u64 = 128 << 20;
 /// The version of the form that is written. One with a greater number may mean something else.
 const VERSION: u32 = 1;
 
-/// What an object says of a root.
+/// The object of a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoredRoot {
     /// Its revisions, the newest first.

@@ -1,7 +1,7 @@
 //! Setting roots, and letting go of them.
 //!
 //! The object of a root is written before its rows, and goes before them: a crash in between leaves an object that a rebuild
-//! of the index takes up, or rows that keep a little longer what was about to go.
+//! of the index takes up, or rows that keep paths a little longer that were about to go.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -173,15 +173,15 @@ async fn known(storage: &Storage, name: &RootName) -> Result<Vec<RootRevision>, 
     Ok(all.into_values().rev().filter(|revision| !revision.has_expired(now)).collect())
 }
 
-/// What a root needs.
+/// The closure of a root.
 struct Closure {
     /// The paths that it names, with their names.
     paths: Vec<StorePath>,
-    /// What of it is always available elsewhere.
+    /// The part of it that is always available elsewhere.
     elsewhere: BTreeSet<HashPart>,
 }
 
-/// Looks for the closure of a root: in the index, and for what is not there in the storage and in the upstreams.
+/// Looks for the closure of a root: in the index, and for absent paths in the storage and in the upstreams.
 async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError> {
     let mut hashes: Vec<HashPart> = root.paths.iter().map(RootPath::hash).collect();
     hashes.sort_unstable();

@@ -1,4 +1,4 @@
-//! A directory or bucket that takes uploads, and what its parts share.
+//! A directory or bucket that takes uploads, as its parts share it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ const MAX_UPLOADS: usize = 64;
 /// How old an unfinished file must be before it is taken for that of a writer that was killed.
 pub(crate) const STAGING_GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// What a storage takes.
+/// The limits of uploads to a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadLimits {
     /// The largest NAR, decompressed, in bytes.
@@ -59,7 +59,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// What `reader` reads, with its index.
+    /// The storage of `reader`, with its index.
     #[must_use]
     pub fn new(
         reader: StorageReader,
@@ -87,13 +87,13 @@ impl Storage {
         self
     }
 
-    /// The same, which keeps what this policy says; without one, everything.
+    /// The same with this policy of retention; without one, everything stays.
     #[must_use]
     pub fn with_retention(self, retention: Retention) -> Self {
         Self { retention: Arc::new(retention), ..self }
     }
 
-    /// What it keeps.
+    /// Its policy of retention.
     #[must_use]
     pub fn retention(&self) -> &Retention {
         &self.retention
@@ -146,7 +146,7 @@ impl Storage {
         self.elsewhere.record(hash).await
     }
 
-    /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is. What writers that
+    /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is. Files that writers that
     /// were killed left behind is removed in the background.
     ///
     /// # Errors

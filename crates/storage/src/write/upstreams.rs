@@ -71,7 +71,7 @@ impl Upstreams {
         let mut answer = self.client.get(narinfo).send().await?;
         match answer.status() {
             StatusCode::OK => {}
-            // S3 answers 403 for what is missing.
+            // S3 answers 403 for missing objects.
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
             other => return Err(UpstreamError::Status(other)),
         }

@@ -41,7 +41,7 @@ pub(in crate::commands) fn is_explicit(
         || Credentials::of_url(url).is_some()
 }
 
-/// The credential of an upstream: what is for the target is not shown to others.
+/// The credential of an upstream: the target's is not shown to others.
 pub(super) fn of_netrc(
     args: &CredentialArgs,
     url: &Url,

@@ -19,7 +19,7 @@ use url::Url;
 use super::local_paths;
 use crate::{commands::client, config::Environment, doctor_args::DoctorArgs};
 
-/// Looks at one cache, and at what this machine has to do with it.
+/// Looks at one cache, and at this machine as its client.
 pub(super) async fn of_cache(
     url: &str,
     args: &DoctorArgs,

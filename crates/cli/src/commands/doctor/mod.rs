@@ -1,4 +1,4 @@
-//! `doctor`: what is wrong with a cache, with this machine as its client, or with the server here.
+//! `doctor`: the faults of a cache, of this machine as its client, or of the server here.
 
 mod client;
 mod local_paths;
@@ -13,7 +13,7 @@ use crate::{
     output::{Answer, print},
 };
 
-/// Looks at everything, and prints what is wrong.
+/// Looks at everything, and prints the faults.
 pub(super) fn run(args: &DoctorArgs, environment: &Environment) -> anyhow::Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let report = runtime.context("no runtime")?.block_on(look(args, environment))?;

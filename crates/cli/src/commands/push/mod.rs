@@ -20,7 +20,7 @@ use crate::{
 /// Connections beside those of NARs: for narinfos and questions.
 pub(super) const MORE_CONNECTIONS: usize = 16;
 
-/// Pushes what the command line names.
+/// Pushes the paths of the command line.
 pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<Answer> {
     let log = LogConfig { level: "warn".to_owned(), format: LogFormat::Text };
     let (_, _flush) = logging::start(&log)?;
@@ -82,7 +82,7 @@ fn answer(summary: &Summary) -> Answer {
     }
 }
 
-/// The answer where nothing could be begun. What is wrong on this machine is an error.
+/// The answer where nothing could be begun. A fault of this machine is an error.
 fn refused(error: &PushError) -> anyhow::Result<Answer> {
     let is_unreachable = error.is_unreachable();
     match error {

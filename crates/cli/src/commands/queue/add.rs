@@ -1,4 +1,4 @@
-//! `queue add`: what Nix runs after each build. It reads no configuration and waits for nothing but the file.
+//! `queue add`: Nix runs it after each build. It reads no configuration and waits for nothing but the file.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `queue run` and `watch-store`: push what waits and what comes, until stopped.
+//! `queue run` and `watch-store`: push paths as they come, until stopped.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -41,7 +41,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Answer> {
     let log = LogConfig { level: "info".to_owned(), format: LogFormat::Auto };
     let (_, _flush) = logging::start(&log)?;
-    // What can never work is said at once; a token that is not there yet may come.
+    // A set-up that can never work is an error at once; a token that is not there yet may come.
     client::check_target(&args.target.to)?;
     filter(&args.filter)?;
     let store = LocalStore::open(client::store_config(&args.store, environment)?);
@@ -60,7 +60,7 @@ pub(super) fn run(
         let daemon = Daemon { args, store: &store, queue: &queue, environment };
         service_manager::ready();
         tokio::select! {
-            // What waits is on disk, and what was under way is pushed anew.
+            // The queue is on disk, and interrupted paths are pushed anew.
             _ = stop.recv() => Ok(Answer::Yes),
             _ = interrupt.recv() => Ok(Answer::Yes),
             Err(error) = watching => Err(error.into()),
@@ -79,7 +79,7 @@ struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
-    /// Pushes what is due, as it becomes due.
+    /// Pushes paths as they become due.
     async fn work(&self) -> anyhow::Result<Infallible> {
         let mut pause = None;
         loop {

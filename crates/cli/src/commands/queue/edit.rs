@@ -20,7 +20,7 @@ fn open(place: &QueuePlace, environment: &Environment) -> anyhow::Result<Queue> 
     Ok(Queue::open(&place::file(place, environment)?)?)
 }
 
-/// Says what waits.
+/// Prints the queue.
 pub(super) fn status(
     json: bool,
     place: &QueuePlace,

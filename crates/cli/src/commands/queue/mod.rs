@@ -27,7 +27,7 @@ pub(super) fn run(command: &QueueCommand, environment: &Environment) -> anyhow::
     }
 }
 
-/// Watches the store, and pushes what comes.
+/// Watches the store, and pushes new paths.
 pub(super) fn watch_store(args: &WatchArgs, environment: &Environment) -> anyhow::Result<Answer> {
     daemon::run(&args.drain, Some(args.existing), environment)
 }

@@ -1,4 +1,4 @@
-//! `storage delete`: removes a path, and what refers to it where that is wanted.
+//! `storage delete`: removes a path, and its referrers where that is wanted.
 
 use std::{
     collections::{BTreeSet, HashSet},

@@ -1,4 +1,4 @@
-//! `storage gc`: removes what the policy lets go, or says what that is.
+//! `storage gc`: removes the paths that the policy lets go, or prints them.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ use crate::{
 /// Names that are asked for at once.
 const BATCH: usize = 1_000;
 
-/// Says what would go, in which order and why, and what stays and why. Changes nothing.
+/// Prints which paths would go, in which order and why, and which stay and why. Changes nothing.
 pub(super) async fn dry_run(
     storage: &Storage,
     retention: &Retention,
@@ -52,7 +52,7 @@ pub(super) async fn dry_run(
     Ok(Answer::Yes)
 }
 
-/// Removes what the policy lets go.
+/// Removes the paths that the policy lets go.
 pub(super) async fn run(
     storage: &Storage,
     retention: &Retention,

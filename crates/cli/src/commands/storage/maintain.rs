@@ -19,7 +19,7 @@ use crate::{
     output::{Answer, counted},
 };
 
-/// Enters what is there into the index.
+/// Enters the stored paths into the index.
 pub(super) async fn adopt(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {
     storage.reader().objects().check().await?;
     storage.initialise().await?;
@@ -38,7 +38,7 @@ async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
     Ok(maintenance::rebuild_index(storage, &|done| progress.show(done)).await?)
 }
 
-/// What cannot be used is told in the log; it makes the answer a negative one.
+/// Objects that cannot be used are told in the log; they make the answer a negative one.
 fn indexed(place: &StoragePlace, done: Indexed, verb: &str) -> anyhow::Result<Answer> {
     let Indexed { paths, removed, roots, unusable } = done;
     let mut text =

@@ -1,4 +1,4 @@
-//! `storage`: what operators do with a binary cache in a directory or bucket, also while it is served.
+//! `storage`: commands for operators of a binary cache in a directory or bucket, also while it is served.
 
 mod amounts;
 mod delete;

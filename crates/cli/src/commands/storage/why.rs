@@ -1,4 +1,4 @@
-//! `storage why`: what keeps a path.
+//! `storage why`: the reason why a path is kept.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -20,7 +20,7 @@ use crate::{
     output::{Answer, tell},
 };
 
-/// Says what keeps a path. The answer is negative when nothing does.
+/// Prints the reason why a path is kept. The answer is negative when there is none.
 pub(super) async fn run(
     index: &dyn Index,
     path: &Path,

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// A file, and what it is to become.
+/// A file, and its new contents.
 pub(super) struct Change {
     /// The file itself, behind all links.
     pub(super) file: PathBuf,

@@ -75,7 +75,7 @@ async fn ask(url: &Url, credentials: Credentials) -> Result<Vec<PublicKey>, Requ
     client.public_keys().await
 }
 
-/// What the user has to decide.
+/// The decision of the user.
 fn about_keys(url: &str, keys: &[PublicKey], are_of_cache: bool) -> String {
     let mut text = String::new();
     for key in keys {

@@ -1,4 +1,4 @@
-//! `[retention]`: what the storage keeps.
+//! `[retention]`: which paths the storage keeps.
 
 use std::collections::BTreeMap;
 

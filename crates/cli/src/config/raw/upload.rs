@@ -10,7 +10,7 @@ use crate::config::units::{ByteSize, Span};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawUpload {
-    /// What uploads go into. `nix-store` needs the Nix daemon, which takes paths with a signature by a key in its
+    /// The target of uploads. `nix-store` needs the Nix daemon, which takes paths with a signature by a key in its
     /// `trusted-public-keys`, and any path where the user of this server is in its `trusted-users`.
     pub(crate) target: RawUploadTarget,
     /// Public keys, each `name:base64`, of which one must have signed a path before it is taken. Content-addressed paths
@@ -50,7 +50,7 @@ pub(crate) struct RawUpload {
     pub(crate) spool_age: Span,
 }
 
-/// What uploads go into.
+/// The target of uploads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RawUploadTarget {

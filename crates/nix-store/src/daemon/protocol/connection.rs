@@ -94,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
-    /// Enters what an output of a derivation was built to, as the JSON that Nix 2.4 to 2.34 exchange.
+    /// Enters the realisation of an output, as the JSON that Nix 2.4 to 2.34 exchange.
     ///
     /// # Errors
     /// As [`Self::add_temp_root`]: among others, when the daemon has no content-addressed derivations.

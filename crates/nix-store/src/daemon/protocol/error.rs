@@ -31,7 +31,7 @@ pub enum DaemonError {
     /// connection is the safe choice.
     #[error("the daemon answered: {0}")]
     Refused(String),
-    /// What was to be sent could not be read.
+    /// The bytes to be sent could not be read.
     #[error("cannot read what is to be sent: {0}")]
     Source(#[source] io::Error),
     /// The answer was not of the protocol, or broke off.

@@ -31,7 +31,7 @@ pub struct NewPath {
     pub nar_hash: String,
     /// Length of its NAR in bytes.
     pub nar_size: u64,
-    /// What it refers to.
+    /// Its references.
     pub references: Vec<String>,
     /// Signatures, each `name:base64`.
     pub signatures: Vec<String>,

@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WireReader<S> {
     }
 
     /// Sends from the front of `bytes` until they are sent, or the other side takes no more and says something. Whether
-    /// it does; what it says is read before the rest is sent, since it may wait for that.
+    /// it does; its messages are read before the rest is sent, since it may wait for that.
     pub(super) async fn send_unless_interrupted(
         &mut self,
         bytes: &mut &[u8],

@@ -1,4 +1,4 @@
-//! The files of a spool: which there are, what they take together, and which may go.
+//! The files of a spool, their total size, and which may go.
 
 use std::{
     collections::HashMap,
@@ -28,9 +28,9 @@ pub(super) struct SpoolFiles {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) by_name: HashMap<NarName, Spooled>,
-    /// What finished files take together.
+    /// The total size of finished files, in bytes.
     pub(super) bytes: u64,
-    /// What files take, or will, that are still coming in.
+    /// The size that files take, or will, that are still coming in.
     pub(super) reserved: u64,
 }
 
@@ -58,7 +58,7 @@ impl SpoolFiles {
         Some(spooled.nar)
     }
 
-    /// Makes room for so many bytes that come in; whether there is some. What was imported goes, the oldest first. Blocks.
+    /// Makes room for so many bytes that come in; whether there is some. Imported NARs go, the oldest first. Blocks.
     pub(super) fn reserve(&self, bytes: u64) -> bool {
         let mut leaving = Vec::new();
         {

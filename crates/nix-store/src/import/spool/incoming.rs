@@ -21,7 +21,7 @@ use tokio::{
 
 use super::files::{SpoolFiles, Spooled};
 
-/// What the names of unfinished files begin with.
+/// The beginning of the names of unfinished files.
 pub(super) const INCOMING: &str = "incoming-";
 
 /// Chunks on their way to the file.

@@ -1,7 +1,7 @@
 //! NARs that were uploaded and verified, and wait for their narinfo.
 //!
 //! Clients send NARs long before their narinfos, so they must outlive a restart: the files are all there is to know, and
-//! are read at the start. What was imported stays for a little while, since two paths may have the same NAR.
+//! are read at the start. An imported NAR stays for a little while, since two paths may have the same NAR.
 
 mod contents;
 mod file_name;
@@ -46,7 +46,7 @@ impl Spool {
     /// # Errors
     /// When it cannot be used, or another server uses it.
     pub fn open(directory: PathBuf, max_bytes: u64, max_age: Duration) -> io::Result<Self> {
-        // What waits may be for few eyes only.
+        // A waiting NAR may be confidential.
         DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         let lock: OwnedFd = File::create(directory.join("lock"))?.into();
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
@@ -94,7 +94,7 @@ impl Spool {
         Incoming::begin(Arc::clone(&self.shared), length).await
     }
 
-    /// What a pusher is told of a NAR that was not taken; the operator is told the rest.
+    /// The answer to a pusher whose NAR was not taken; the operator is told the rest.
     pub(super) fn refused(&self, error: NotSpooled) -> PublishError {
         match error {
             NotSpooled::TooMuch => {
@@ -113,7 +113,7 @@ impl Spool {
         }
     }
 
-    /// What is known of a NAR that waits, and will for its whole time from now on. Blocks for a moment.
+    /// The record of a NAR that waits, and will for its whole time from now on. Blocks for a moment.
     pub(super) fn renew(&self, name: &NarName) -> Option<VerifiedNar> {
         let now = SystemTime::now();
         let (nar, is_due) = {
@@ -136,7 +136,7 @@ impl Spool {
         Some(nar)
     }
 
-    /// What is known of a NAR that waits.
+    /// The record of a NAR that waits.
     pub(super) fn get(&self, name: &NarName) -> Option<VerifiedNar> {
         self.shared.files().by_name.get(name).map(|spooled| spooled.nar)
     }
@@ -166,14 +166,14 @@ impl Spool {
         }
     }
 
-    /// Removes a NAR whose file turned out not to be what it was. Blocks.
+    /// Removes a NAR whose file has changed. Blocks.
     pub(super) fn remove(&self, name: &NarName) {
         if let Some(nar) = self.shared.forget(name) {
             _ = fs::remove_file(self.shared.path(name, &nar));
         }
     }
 
-    /// Removes what was imported, and what no narinfo came for in time; how many of the latter. Blocks.
+    /// Removes imported NARs, and those that no narinfo came for in time; how many of the latter. Blocks.
     pub(super) fn sweep(&self, now: SystemTime) -> usize {
         let max_age = self.shared.max_age;
         let going: Vec<_> = {

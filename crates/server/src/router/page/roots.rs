@@ -8,12 +8,12 @@ use rns_formats::RootName;
 
 use crate::router::root_view::{Bytes, moment};
 
-/// What keeps paths.
+/// The roots.
 #[derive(Clone, Copy, Debug)]
 pub struct RootsSection<'a> {
     /// The first roots by name. `None`: they cannot be read now.
     pub roots: Option<&'a [RootSummary]>,
-    /// What would be free without each.
+    /// The space that each root alone takes.
     pub sizes: &'a BTreeMap<RootName, FreedByRoot>,
     /// Whether there are more.
     pub has_more: bool,

@@ -51,7 +51,7 @@ pub(crate) async fn get(
     answer
 }
 
-/// The roots of a cache, with what each frees. `None`: they cannot be read.
+/// The roots of a cache, with the space that each frees. `None`: they cannot be read.
 struct FoundRoots(Option<(Vec<RootSummary>, BTreeMap<RootName, FreedByRoot>)>);
 
 static NO_SIZES: BTreeMap<RootName, FreedByRoot> = BTreeMap::new();

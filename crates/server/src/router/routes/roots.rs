@@ -13,7 +13,7 @@ use crate::{
 /// Roots in an answer.
 const MAX_ROOTS: usize = 1000;
 
-/// What a list should have.
+/// The terms of a list.
 struct Wanted {
     after: Option<RootName>,
     limit: usize,

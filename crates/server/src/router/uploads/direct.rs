@@ -18,7 +18,7 @@ const REWINDING_NIX: (u32, u32) = (2, 29);
 
 /// The redirect of an upload to the bucket, where it is one and the client can follow.
 ///
-/// A client that asks while the storage cannot answer is not redirected; its upload says then what is wrong.
+/// A client that asks while the storage cannot answer is not redirected; its upload then gets the error.
 pub(crate) async fn redirect(
     request: &impl RequestParts,
     cache: &Cache,

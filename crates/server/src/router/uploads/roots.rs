@@ -201,7 +201,7 @@ fn paths(body: &[u8], store_dir: &StoreDir) -> Result<Vec<RootPath>, String> {
     Ok(paths)
 }
 
-/// What the query says of the root. A word that means nothing could be one that was to end it.
+/// The terms of the root in the query. An unknown word is refused: it could be meant to end the root.
 fn parameters(query: &str) -> Result<(RootLifetime, Option<RootLabel>), String> {
     let pairs = Query::<Vec<(String, String)>>::from_query(query);
     let Query(pairs) = pairs.map_err(|_| "the parameters cannot be read".to_owned())?;

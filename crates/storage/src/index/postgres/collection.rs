@@ -108,7 +108,7 @@ const PATH_STATE: (&str, i64) = ("select state from paths where hash = ?1 and st
 /// The same for a NAR.
 const NAR_STATE: (&str, i64) = ("select state from nars where key = ?1", 2);
 
-/// Returns what was claimed, or why nothing was.
+/// Returns the claim, or why there is none.
 async fn taken(
     client: &impl GenericClient,
     rows: &[Row],
@@ -356,7 +356,7 @@ pub(super) async fn end_claims(
     }
 }
 
-/// Removes the edges of paths that are not here any more, their rows, and the rows of what only they referred to elsewhere.
+/// Removes the edges of paths that are not here any more, their rows, and the rows of paths elsewhere that only they referred to.
 pub(super) async fn remove_paths(client: &impl GenericClient, ids: &[i64]) -> Result<(), Error> {
     let references = query(client, statements::REMOVE_EDGES, &[&ids]).await?;
     let mut rows: Vec<i64> = references.iter().map(|row| row.get(0)).collect();

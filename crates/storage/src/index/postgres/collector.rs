@@ -1,4 +1,4 @@
-//! What a collector does to the index.
+//! The orders of collectors.
 
 use std::{sync::Arc, time::SystemTime};
 

@@ -126,7 +126,7 @@ async fn enter_placeholders(
     Ok(())
 }
 
-/// Enters a revision, and publishes again what is condemned in its closure.
+/// Enters a revision, and publishes the condemned paths of its closure again.
 async fn enter_root(
     client: &impl GenericClient,
     name: &RootName,
@@ -286,7 +286,7 @@ pub(super) async fn expired_roots(
     Ok(rows.iter().filter_map(|row| RootName::parse(row.get(0)).ok()).collect())
 }
 
-/// All that roots keep. What is set meanwhile may be in one part of it and not in another.
+/// All paths that roots keep. A root that is set meanwhile may be in one part of it and not in another.
 pub(super) async fn kept_by_roots(client: &impl GenericClient) -> Result<KeptByRoots, Error> {
     let now = now();
     let statement = client.prepare_cached(&sql(statements::NAMED_BY_ROOTS)).await?;

@@ -269,7 +269,7 @@ pub(super) async fn import(
     let confirm = client.prepare_cached(&sql(statements::CONFIRM_PENDING)).await?;
     for one in imported {
         let hash = one.path.path.hash_part();
-        // What is being removed stays so.
+        // A path that is being removed stays so.
         if states(client, &[hash]).await?.first() == Some(&Some(PathState::Deleting)) {
             left_out.push(hash);
             continue;

@@ -347,7 +347,7 @@ pub(super) fn end_claims(
     Ok(())
 }
 
-/// Removes the edges of a path that is not here any more, its row, and the rows of what only it referred to elsewhere.
+/// Removes the edges of a path that is not here any more, its row, and the rows of paths elsewhere that only it referred to.
 pub(super) fn remove_path(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     let mut edges = connection.prepare_cached(&sql(statements::REMOVE_EDGES))?;
     let references = edges.query_map([id], |row| row.get::<_, i64>(0))?;

@@ -104,7 +104,7 @@ fn enter_placeholders<'a>(
     Ok(())
 }
 
-/// Enters a revision, and publishes again what is condemned in its closure.
+/// Enters a revision, and publishes the condemned paths of its closure again.
 fn enter_root(
     connection: &Connection,
     name: &RootName,

@@ -125,7 +125,7 @@ fn note_push(
     Ok(())
 }
 
-/// Enters a path and what it refers to.
+/// Enters a path and its references.
 fn enter(
     connection: &Connection,
     new: &NewPath,
@@ -198,7 +198,7 @@ pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Resu
     found.collect()
 }
 
-/// Returns whether it was entered: what is being removed stays so.
+/// Returns whether it was entered: a NAR that is being removed stays so.
 pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqlite::Result<bool> {
     let hash = imported.path.path.hash_part();
     if state(connection, &hash)? == Some(PathState::Deleting) {
@@ -241,7 +241,7 @@ pub(super) fn published_after(
         .collect())
 }
 
-/// What still refers to the path keeps its edge; its own edges go.
+/// Paths that still refer to it keep their edges; its own edges go.
 pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
     let mut unpublish = connection.prepare_cached(statements::UNPUBLISH)?;
     let id = unpublish.query_row([hash.to_string()], |row| row.get(0)).optional()?;

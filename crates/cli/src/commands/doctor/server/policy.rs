@@ -93,7 +93,7 @@ fn is_unsigned(info: &PathInfo, cache: &CacheConfig) -> bool {
     match cache.signing.policy {
         _ if cache.signing.keys.is_empty() => true,
         SigningPolicy::Add | SigningPolicy::Replace => false,
-        // What was built here alone is signed.
+        // Only paths that were built here are signed.
         SigningPolicy::Ultimate => !info.ultimate,
         SigningPolicy::Keep | SigningPolicy::SignedBy(_) => true,
     }

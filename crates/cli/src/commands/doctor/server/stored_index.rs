@@ -1,4 +1,4 @@
-//! The index of the storage, which must know what is stored.
+//! The index of the storage, which must know all stored paths.
 
 use std::sync::Arc;
 
