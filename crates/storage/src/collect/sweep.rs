@@ -45,7 +45,7 @@ pub(super) struct Sweep<'a> {
 /// The end of a claim.
 enum Outcome {
     Removed(Claimed),
-    /// Nothing of it was removed.
+    /// This claim has removed nothing of it.
     Untouched(i64),
     /// The claim is another one's by now.
     Lost,

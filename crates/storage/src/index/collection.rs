@@ -382,7 +382,8 @@ pub trait Collection: Send + Sync {
         claim: &Claim,
     ) -> Result<Option<Claimed>, IndexError>;
 
-    /// Gives back claimed rows of which nothing was removed.
+    /// Ends the claim on rows of which it has removed nothing. They are not told to be there, since an earlier claim may have
+    /// removed their objects: the next claim, or a pusher, removes what is left.
     ///
     /// # Errors
     /// When the database cannot be written.

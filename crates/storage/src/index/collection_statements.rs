@@ -152,10 +152,9 @@ pub(super) const REFERRERS: &str = "\
     select q.path from paths p join refs e on e.reference = p.id join paths q on q.id = e.referrer \
     where p.hash = ?1 and q.state in (1, 2, 3) order by q.path limit ?2";
 
-/// Nothing was removed yet.
+/// The claim ends now. The row stays as it is: another claim may have removed the object before.
 pub(super) const GIVE_BACK_PATHS: &str = "\
-    update paths set state = 3, claim = null, lease = null \
-    where id {these} and state = 4 and claim = ?2";
+    update paths set lease = {now} where id {these} and state = 4 and claim = ?2";
 
 pub(super) const END_PATHS: &str = "\
     update paths set state = 0, nar = null, claim = null, lease = null \
@@ -198,8 +197,7 @@ pub(super) const CLAIM_ORPHAN: &str = "\
     returning id, key, file_size";
 
 pub(super) const GIVE_BACK_NARS: &str = "\
-    update nars set state = 1, claim = null, lease = null \
-    where id {these} and state = 2 and claim = ?2";
+    update nars set lease = {now} where id {these} and state = 2 and claim = ?2";
 
 pub(super) const END_NARS: &str = "delete from nars where id {these} and state = 2 and claim = ?2";
 

@@ -41,7 +41,27 @@ pub(crate) fn steps(world: World, number: usize, broken: Option<Break>, next: &m
         }
         return;
     }
+    if collector.step == SEND {
+        next.extend(give_back(world, number, broken));
+    }
     next.extend(go_on(world, number, broken));
+}
+
+/// A pusher holds the lock of what was claimed: the claim on it ends, and nothing was sent.
+fn give_back(mut world: World, number: usize, broken: Option<Break>) -> Option<Next> {
+    let Collector { item, claim, .. } = world.collectors[number];
+    if !world.is_held(item, claim) {
+        return None;
+    }
+    let row = world.row(item);
+    if broken == Some(Break::GiveBackAsCondemned) {
+        row.state = if item < 2 { CONDEMNED } else { DOOMED };
+        row.claim = 0;
+    } else {
+        row.has_ended = true;
+    }
+    leave(&mut world, number);
+    Some(("a claim is given back", Ok(world)))
 }
 
 /// Marks: a look at the index of one moment.

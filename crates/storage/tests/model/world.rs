@@ -31,6 +31,7 @@ pub(crate) enum Break {
     PushersDoNotWait,
     ArrivingNarsAreNotNoted,
     ClaimsEndForOthers,
+    GiveBackAsCondemned,
     RootsDoNotCount,
     RootsTakeDyingPaths,
     LateDeletions,

@@ -142,10 +142,20 @@ async fn a_claim_ends_only_for_its_holder(index: &dyn Index) {
     index.end_claims(Rows::Paths, &top, &second).await.unwrap();
     index.give_back(Rows::Paths, &top, &second).await.unwrap();
     assert_eq!(state(index, 2).await, Some(PathState::Deleting));
+    // A collector that has died may have removed it before: what is given back is not there, and whoever comes next goes on.
     index.give_back(Rows::Paths, &top, &first).await.unwrap();
-    assert_eq!(state(index, 2).await, Some(PathState::Condemned));
-    assert_eq!(index.claim_ended(&hash, &second).await.unwrap(), Taken::Needed);
-    index.revive(&top).await.unwrap();
+    assert!(!index.touch_path(&hash).await.unwrap(), "it is told to no pusher");
+    let refused = index.begin_publish(&new(2, &[1]), None).await.unwrap();
+    assert_eq!(refused, Some(PublishRefusal::Deleting));
+    assert_eq!(state(index, 2).await, Some(PathState::Deleting));
+    let taken = index.claim_ended(&hash, &second).await.unwrap();
+    assert!(matches!(taken, Taken::Claimed(_)), "{taken:?}");
+    index.give_back(Rows::Paths, &top, &second).await.unwrap();
+    let third = Claim::new();
+    assert_eq!(index.claim(Rows::Paths, &top, everything(), &third).await.unwrap().len(), 1);
+    index.end_claims(Rows::Paths, &top, &third).await.unwrap();
+    assert_eq!(state(index, 2).await, None);
+    assert_eq!(publish(index, 2, &[1]).await, None);
 }
 
 async fn a_nar_goes_after_its_paths(index: &dyn Index) {
@@ -194,6 +204,16 @@ async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     assert!(!index.begin_nar(&unknown).await.unwrap());
     index.end_claims(Rows::Nars, &[claimed.id], &claim).await.unwrap();
     assert_eq!(index.nar_state(&unknown).await.unwrap(), None);
+    // One that is given back is not there, since it may have been removed before; it can be stored again.
+    let claimed = index.claim_orphan(&unknown, &claim).await.unwrap().unwrap();
+    index.give_back(Rows::Nars, &[claimed.id], &claim).await.unwrap();
+    assert!(!index.touch_nar(&unknown).await.unwrap(), "it is told to no pusher");
+    assert!(index.begin_nar(&unknown).await.unwrap());
+    assert_eq!(index.nar_state(&unknown).await.unwrap(), Some(NarState::Arriving));
+    let again = [claimed.id];
+    assert_eq!(index.condemn(Rows::Nars, &again, everything()).await.unwrap(), again);
+    assert_eq!(index.claim(Rows::Nars, &again, everything(), &claim).await.unwrap().len(), 1);
+    index.end_claims(Rows::Nars, &again, &claim).await.unwrap();
 }
 
 async fn a_path_that_a_root_names_stays_until_the_root_expires(index: &dyn Index) {
@@ -223,8 +243,8 @@ async fn a_path_that_a_root_names_stays_until_the_root_expires(index: &dyn Index
     assert!(rooted(index).await.is_empty());
     assert_eq!(index.condemn(Rows::Paths, &top, everything()).await.unwrap(), top);
     assert_eq!(index.claim(Rows::Paths, &top, everything(), &claim).await.unwrap().len(), 1);
-    index.give_back(Rows::Paths, &top, &claim).await.unwrap();
-    index.revive(&top).await.unwrap();
+    index.end_claims(Rows::Paths, &top, &claim).await.unwrap();
+    assert_eq!(publish(index, 2, &[1]).await, None);
     index.retain_revisions(&name, &[]).await.unwrap();
     index.import_root(&name, &[revision(SystemTime::now() + hour)]).await.unwrap();
     let order = Order { who: &who, even_rooted: true };

@@ -316,7 +316,7 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
     assert!(fixture.storage.promise_path(&hash).await.unwrap());
     assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Published)]);
     // A collector has claimed it, and was killed before it removed anything: it is told to no pusher, and one that pushes it
-    // waits until the claim is given back.
+    // waits until the claim is given back, and then removes what is left of it.
     index.condemn(Rows::Paths, &ids, unused).await.unwrap();
     let claim = Claim::new();
     assert_eq!(index.claim(Rows::Paths, &ids, unused, &claim).await.unwrap().len(), 1);
@@ -327,7 +327,7 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         index.give_back(Rows::Paths, &ids, &claim).await.unwrap();
     });
-    assert_eq!(published.unwrap(), Published::Unchanged);
+    assert_eq!(published.unwrap(), Published::New);
     assert!(fixture.storage.promise_path(&hash).await.unwrap());
     // Removing and pushing at the same time leaves all of it or nothing.
     let (_, file) = packed(info, &nar, Compression::Zstd);
