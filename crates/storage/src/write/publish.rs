@@ -151,7 +151,7 @@ pub(super) async fn publish(
     }
 }
 
-/// Publishes a path whose lock is held. `None` while it is being removed.
+/// Publishes a path whose lock is held. `None`: it is being removed, or was taken out of the index, and is tried again.
 async fn publish_locked(
     storage: &Storage,
     narinfo: &NarInfo,
@@ -177,12 +177,14 @@ async fn publish_locked(
         Some(PublishRefusal::MissingReferences(missing)) => {
             return Err(PublishError::MissingReferences(missing));
         }
-        // Another server was quicker, or the object was lost and comes back.
         Some(PublishRefusal::AlreadyPublished) => {
-            return match storage.stored(&hash).await? {
-                Some(stored) => add_signatures(storage, &stored, narinfo).await.map(Some),
-                None => restore(storage, narinfo, &nar).await.map(Some),
-            };
+            // Another server was quicker.
+            if let Some(stored) = storage.stored(&hash).await? {
+                return add_signatures(storage, &stored, narinfo).await.map(Some);
+            }
+            // Its narinfo was lost. The row has the NAR and the references of that one: this one is published as a new path.
+            storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
+            return Ok(None);
         }
         Some(PublishRefusal::Deleting) => return Ok(None),
         Some(PublishRefusal::Busy) => {
@@ -204,16 +206,6 @@ fn complete(narinfo: &NarInfo, nar: &IndexedNar) -> NarInfo {
         file_size: Some(nar.file_size),
         ..narinfo.clone()
     }
-}
-
-/// Writes the narinfo of a path that the index takes for published and whose object is gone or cannot be read.
-async fn restore(
-    storage: &Storage,
-    narinfo: &NarInfo,
-    nar: &IndexedNar,
-) -> Result<Published, PublishError> {
-    write(storage, &complete(narinfo, nar)).await?;
-    Ok(Published::New)
 }
 
 async fn new_path(

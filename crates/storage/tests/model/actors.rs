@@ -214,10 +214,13 @@ fn begin_publish(mut world: World, broken: Option<Break>) -> Option<Next> {
     world.nars[path].is_young = true;
     match world.paths[path].state {
         PUBLISHED | CONDEMNED => {
+            if !world.narinfos[path] {
+                world.paths[path] = Default::default();
+                return Some(("a path without a narinfo is forgotten", Ok(world)));
+            }
             world.paths[path].state = PUBLISHED;
             world.paths[path].is_young = true;
-            let is_visible = world.narinfos[path];
-            return Some((NAME, Ok(if is_visible { promised(world) } else { at(world, WRITE) })));
+            return Some((NAME, Ok(promised(world))));
         }
         DELETING if broken != Some(Break::PushersDoNotWait) => {
             if !world.paths[path].has_ended {

@@ -8,7 +8,10 @@ use std::time::{Duration, SystemTime};
 use futures_util::TryStreamExt as _;
 use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
-use rns_storage::index::{Claim, PathState, Rows, Unused};
+use rns_storage::{
+    index::{Claim, PathState, Rows, Unused},
+    objects::ObjectKey,
+};
 use rns_testing::{FixtureStore, Standard, SwiftServer, Tree};
 
 use crate::{
@@ -50,6 +53,7 @@ on_both! {
     nothing_is_visible_before_its_time
     a_nar_that_is_not_what_it_says_is_refused
     the_first_nar_wins_and_signatures_add_up
+    a_path_whose_narinfo_was_lost_is_published_anew
     references_must_be_there
     content_addresses_are_checked
     what_lay_there_before_is_verified_when_it_is_needed
@@ -204,6 +208,37 @@ async fn the_first_nar_wins_and_signatures_add_up(fixture: Fixture) {
     assert_eq!(fixture.storage.publish(&other, &pusher()).await.unwrap(), Published::Kept);
     let record = fixture.storage.path_info(path.hash_part()).await.unwrap().unwrap();
     assert_eq!((record.offer.url, record.info.nar_hash), (first.url, first.nar_hash));
+}
+
+async fn a_path_whose_narinfo_was_lost_is_published_anew(fixture: Fixture) {
+    let standard = Standard::new();
+    fixture.push(standard.store.info(&standard.dep), &standard.store.nar(&standard.dep)).await;
+    let nar = standard.store.nar(&standard.blob);
+    let info = standard.store.info(&standard.blob);
+    fixture.push(info, &nar).await;
+    let hash = standard.blob.hash_part();
+    fixture.remove(&format!("{hash}.narinfo")).await;
+    // Another build of it has another NAR, and needs what is not there.
+    let mut info = info.clone();
+    info.ca = None;
+    info.references = [standard.dep.clone(), standard.top.clone()].into();
+    let (narinfo, file) = packed(&info, &nar, Compression::None);
+    fixture.upload(&name_of(&narinfo), &file).await.unwrap();
+    match fixture.storage.publish(&narinfo, &pusher()).await {
+        Err(PublishError::MissingReferences(missing)) => {
+            assert_eq!(missing, std::slice::from_ref(&standard.top))
+        }
+        other => panic!("{other:?}"),
+    }
+    let narinfo = NarInfo { references: [standard.dep.clone()].into(), ..narinfo };
+    assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
+    // The index has it with this NAR and this reference: neither is collected.
+    let index = fixture.storage.index();
+    let published = index.published_after(None, 10).await.unwrap();
+    assert!(published.contains(&(hash, ObjectKey::nar(&name_of(&narinfo)))), "{published:?}");
+    let referrers = index.referrers(&standard.dep.hash_part(), 10).await.unwrap();
+    assert_eq!(referrers, std::slice::from_ref(&standard.blob));
+    assert_eq!(index.pushes(&hash).await.unwrap().len(), 2);
 }
 
 async fn references_must_be_there(fixture: Fixture) {
