@@ -44,6 +44,11 @@ struct RevisionObject {
     paths: Vec<String>,
 }
 
+/// The number of a revision, and when it goes: the same revision that is set again lives longer.
+pub(crate) const fn end(revision: &RootRevision) -> (u64, Option<SystemTime>) {
+    (revision.revision, revision.expires)
+}
+
 /// Reads the object of a root. `None`: there is none.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ use rns_formats::{HashPart, RootName, StorePath};
 
 use super::{
     elsewhere::Presence,
-    root_objects::{StoredRoot, read_root, write_root},
+    root_objects::{StoredRoot, end, read_root, write_root},
     storage::{Storage, index_unavailable, not_stored},
 };
 use crate::{
@@ -97,21 +97,33 @@ impl Storage {
     /// # Errors
     /// When storage or index cannot be used.
     pub async fn expire_roots(&self) -> Result<u64, RootError> {
-        let mut done = 0;
+        let mut done = BTreeSet::new();
         loop {
             let names = self.index.expired_roots(EXPIRED_BATCH).await.map_err(index_unavailable)?;
-            if names.is_empty() {
-                return Ok(done);
+            let mut new = names.into_iter().filter(|name| !done.contains(name)).peekable();
+            if new.peek().is_none() {
+                return Ok(done.len() as u64);
             }
-            for name in names {
-                let _lock = self.lock_root(&name).await.map_err(index_unavailable)?;
-                let kept = known(self, &name).await?;
-                write_root(self.objects(), &name, &kept).await.map_err(not_written)?;
-                let kept: Vec<u64> = kept.iter().map(|kept| kept.revision).collect();
-                self.index.retain_revisions(&name, &kept).await.map_err(index_unavailable)?;
-                done += 1;
+            for name in new.collect::<Vec<_>>() {
+                self.expire_root(&name).await?;
+                done.insert(name);
             }
         }
+    }
+
+    async fn expire_root(&self, name: &RootName) -> Result<(), RootError> {
+        let _lock = self.lock_root(name).await.map_err(index_unavailable)?;
+        let kept = known(self, name).await?;
+        write_root(self.objects(), name, &kept).await.map_err(not_written)?;
+        // A root that was set again, and whose row was not written, lives on as its object says.
+        let indexed = self.index.root(name).await.map_err(index_unavailable)?;
+        let ends: BTreeSet<_> = indexed.iter().map(end).collect();
+        let later: Vec<_> =
+            kept.iter().filter(|kept| !ends.contains(&end(kept))).cloned().collect();
+        self.index.import_root(name, &later).await.map_err(index_unavailable)?;
+        let kept: Vec<u64> = kept.iter().map(|kept| kept.revision).collect();
+        self.index.retain_revisions(name, &kept).await.map_err(index_unavailable)?;
+        Ok(())
     }
 
     /// The next revision of a root, and the earlier ones that stay. The same paths with the same label are the newest

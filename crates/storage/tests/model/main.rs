@@ -91,7 +91,10 @@ fn a_promise_that_is_not_kept_is_noticed() {
     assert_found(Break::PushersDoNotWait, &lost);
     assert_found(Break::ArrivingNarsAreNotNoted, &lost);
     assert_found(Break::ClaimsEndForOthers, &lost);
-    assert_found(Break::GiveBackAsCondemned, &[LostPromise, MissingReference, Violation::BrokenRoot]);
+    assert_found(
+        Break::GiveBackAsCondemned,
+        &[LostPromise, MissingReference, Violation::BrokenRoot],
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{
     fs,
     num::NonZeroU32,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rns_cache::{
@@ -246,4 +246,40 @@ async fn what_has_expired_goes_from_index_and_storage() {
     assert_eq!(numbers(&again, "a").await, [2]);
     assert!(numbers(&again, "b").await.is_empty());
     assert_eq!(put(&again, &root("b", &standard.dep, lifetime(1, 0))).await.revision, 1);
+}
+
+/// As after a crash between the object of a root that is set again and its row.
+async fn row_ends(storage: &Storage, root: &str, expires: SystemTime) -> Vec<RootRevision> {
+    let set = storage.root(&name(root)).await.unwrap();
+    let earlier = RootRevision { expires: Some(expires), ..set[0].clone() };
+    storage.index().import_root(&name(root), &[earlier]).await.unwrap();
+    set
+}
+
+#[tokio::test]
+async fn a_root_that_was_set_again_lives_as_long_as_its_object_says() {
+    let (fixture, standard) = filled(Place::Directory).await.unwrap();
+    let storage = &fixture.storage;
+    put(storage, &root("a", &standard.top, lifetime(7, 0))).await;
+    put(storage, &root("b", &standard.dep, lifetime(7, 0))).await;
+    let set = row_ends(storage, "a", UNIX_EPOCH + Duration::from_secs(1_700_000_000)).await;
+    assert!(numbers(storage, "a").await.is_empty());
+    let expired = tokio::time::timeout(Duration::from_secs(60), storage.expire_roots()).await;
+    assert_eq!(expired.expect("it comes to an end").unwrap(), 1);
+    let ends = |set: &[RootRevision]| -> Vec<_> {
+        set.iter().map(|one| (one.revision, one.expires)).collect()
+    };
+    assert_eq!(ends(&storage.root(&name("a")).await.unwrap()), ends(&set));
+    assert!(storage.index().expired_roots(10).await.unwrap().is_empty());
+
+    // Before the row has expired, a check finds it.
+    let options = |repair| VerifyOptions { contents: false, repair };
+    let tomorrow = set[0].created + Duration::from_secs(24 * 3600);
+    let set = row_ends(storage, "b", tomorrow).await;
+    for repair in [false, true] {
+        let found = verify(storage, options(repair), QUIET).await.unwrap();
+        assert!(matches!(kinds(&found)[..], [FindingKind::RootNotIndexed]), "{found:?}");
+    }
+    assert_eq!(ends(&storage.root(&name("b")).await.unwrap()), ends(&set));
+    assert!(kinds(&verify(storage, options(false), QUIET).await.unwrap()).is_empty());
 }
