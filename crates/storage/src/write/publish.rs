@@ -141,6 +141,11 @@ pub(super) async fn publish(
 ) -> Result<Published, PublishError> {
     let hash = narinfo.store_path.hash_part();
     let name = uploaded_nar(narinfo)?;
+    // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
+    let known = storage.index.nar(&ObjectKey::nar(&name)).await.map_err(index_unavailable)?;
+    if known.is_none() && storage.stored(&hash).await?.is_none() {
+        storage.verified_nar(&name).await?;
+    }
     loop {
         let lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
         if let Some(published) = publish_locked(storage, narinfo, &name, pusher).await? {

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt as _;
 use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
 use rns_storage::{
-    index::{Claim, PathState, Rows, Unused},
+    index::{Claim, Exclusive, PathState, Rows, Unused},
     objects::ObjectKey,
 };
 use rns_testing::{FixtureStore, Standard, SwiftServer, Tree};
@@ -57,6 +57,7 @@ on_both! {
     references_must_be_there
     content_addresses_are_checked
     what_lay_there_before_is_verified_when_it_is_needed
+    a_nar_is_verified_before_its_path_is_locked
     what_is_told_to_a_pusher_is_there
     gzip_has_no_suffix
     a_removed_path_is_pushed_again_whole
@@ -287,6 +288,25 @@ async fn what_lay_there_before_is_verified_when_it_is_needed(fixture: Fixture) {
     assert_eq!(storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
     let states = storage.index().states(&[standard.dep.hash_part()]).await.unwrap();
     assert_eq!(states, [Some(PathState::Published)]);
+}
+
+async fn a_nar_is_verified_before_its_path_is_locked(fixture: Fixture) {
+    let standard = Standard::new();
+    let (info, nar) = (standard.store.info(&standard.blob), standard.store.nar(&standard.blob));
+    let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+    let key = ObjectKey::nar(&name_of(&narinfo));
+    fixture.write(key.as_str(), file).await;
+    let (index, who) = (fixture.storage.index(), pusher());
+    let held = index.lock(Exclusive::Path(&standard.blob.hash_part())).await.unwrap();
+    let verified = async {
+        while index.nar(&key).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(held);
+    };
+    let publishing = async { tokio::join!(fixture.storage.publish(&narinfo, &who), verified) };
+    let published = tokio::time::timeout(Duration::from_secs(60), publishing).await;
+    assert_eq!(published.expect("it needs no lock").0.unwrap(), Published::New);
 }
 
 async fn what_is_told_to_a_pusher_is_there(fixture: Fixture) {
