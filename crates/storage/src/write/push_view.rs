@@ -62,10 +62,12 @@ impl BinaryCache for PushView {
         }
         // Most paths that a pusher asks for are not there: the index need not be asked.
         let Some(found) = self.storage.nar(name).await? else { return Ok(None) };
-        let is_kept = self.storage.promise_nar(name).await?;
-        // One that lay there before the index is verified when a narinfo names it.
-        let is_shown = is_kept || !self.storage.is_indexed(name).await?;
-        Ok(is_shown.then_some(found))
+        if self.storage.promise_nar(name).await? {
+            return Ok(Some(found));
+        }
+        // One that lay there before the index is verified when a narinfo names it. It may have gone before it was kept.
+        let is_kept = self.storage.keep_unknown_nar(name).await?;
+        if is_kept { self.storage.nar(name).await } else { Ok(None) }
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {

@@ -13,7 +13,7 @@ use super::{
     intakes::{DirectUploads, Intakes},
 };
 use crate::{
-    index::{Exclusive, Index, IndexError, IndexLock},
+    index::{Exclusive, Index, IndexError, IndexLock, NarState},
     objects::{ObjectError, ObjectKey, Objects},
     read::{StorageReader, unavailable},
     retention::Retention,
@@ -111,10 +111,18 @@ impl Storage {
         &self.index
     }
 
-    /// Whether anything is known of a NAR, be it that it is about to go.
-    pub(super) async fn is_indexed(&self, name: &NarName) -> Result<bool, CacheError> {
-        let known = self.index.nar_state(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
-        Ok(known.is_some())
+    /// Enters a NAR of which the index knows at most that it was to arrive, so that no collector takes it for an orphan. Whether
+    /// it was entered; then it stays for its grace if it is there.
+    pub(super) async fn keep_unknown_nar(&self, name: &NarName) -> Result<bool, CacheError> {
+        let key = ObjectKey::nar(name);
+        match self.index.nar_state(&key).await.map_err(index_unavailable)? {
+            None | Some(NarState::Arriving) => {
+                let is_kept = self.index.begin_nar(&key).await.map_err(index_unavailable)?;
+                self.reader.forget_nar(&key);
+                Ok(is_kept)
+            }
+            Some(NarState::Live | NarState::Condemned | NarState::Deleting) => Ok(false),
+        }
     }
 
     /// Held while a narinfo is read and written back, or removed; by one server at a time.

@@ -11,6 +11,7 @@ use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
 use rns_storage::{
     index::{Claim, Exclusive, PathState, Rows, Unused},
     objects::ObjectKey,
+    write::PushView,
 };
 use rns_testing::{FixtureStore, Standard, SwiftServer, Tree};
 
@@ -59,6 +60,7 @@ on_both! {
     what_lay_there_before_is_verified_when_it_is_needed
     a_nar_is_verified_before_its_path_is_locked
     what_is_told_to_a_pusher_is_there
+    a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it
     gzip_has_no_suffix
     a_removed_path_is_pushed_again_whole
     a_large_nar_is_written_in_parts
@@ -324,6 +326,30 @@ async fn what_is_told_to_a_pusher_is_there(fixture: Fixture) {
     let pushes = fixture.storage.index().pushes(&standard.dep.hash_part()).await.unwrap();
     assert_eq!(pushes.len(), 1);
     assert_eq!(pushes[0].pusher, pusher());
+}
+
+async fn a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it(fixture: Fixture) {
+    let standard = Standard::new();
+    let (info, nar) = (standard.store.info(&standard.blob), standard.store.nar(&standard.blob));
+    let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+    let key = ObjectKey::nar(&name_of(&narinfo));
+    fixture.write(key.as_str(), file).await;
+    let view = PushView::new(fixture.storage.clone(), Vec::new());
+    let index = fixture.storage.index();
+    // A collector removes what no path has.
+    let claim = Claim::new();
+    let claimed = index.claim_orphan(&key, &claim).await.unwrap().unwrap();
+    assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_none(), "it is about to go");
+    index.end_claims(Rows::Nars, &[claimed.id], &claim).await.unwrap();
+    for _ in 0..2 {
+        assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_some());
+        assert_eq!(index.claim_orphan(&key, &claim).await.unwrap(), None, "it stays");
+    }
+    assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
+    // One that is not there is not entered either.
+    fixture.storage.delete(standard.blob.hash_part(), &pusher()).await.unwrap();
+    assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_none());
+    assert_eq!(index.nar_state(&key).await.unwrap(), None);
 }
 
 /// Clients name what they compress with gzip as if it were not compressed.
