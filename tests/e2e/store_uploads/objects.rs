@@ -1,6 +1,6 @@
 //! Each kind of object on its way into the store.
 
-use rns_formats::{Compression, Sha256Digest};
+use rns_formats::{Compression, Sha256Digest, StorePath};
 use rns_testing::{FixtureStore, Standard, Tree};
 
 use super::Machine;
@@ -100,15 +100,57 @@ fn listings_and_logs_come_back_from_the_store() {
     }
 }
 
+/// A path that the machine has made itself.
+fn local(machine: &Machine, name: &str, contents: &str) -> StorePath {
+    let file = machine.client.scratch().join(name);
+    std::fs::write(&file, contents).unwrap();
+    let added = machine.client.run("nix-store", ["--add", file.to_str().unwrap()]).success();
+    StorePath::parse(added.text().trim().rsplit('/').next().unwrap()).unwrap()
+}
+
+#[test]
+fn a_path_that_is_hidden_is_not_shown_to_who_refers_to_it() {
+    for nix in nixes() {
+        let machine = Machine::new(&nix);
+        let secret = local(&machine, "secret", "a secret\n");
+        let absent = StorePath::parse("zzmk3pgy2f5cp3gpgfzr3vq8fv2kw9fm-secret").unwrap();
+        let pushed = machine.root_directory().join("pushed");
+        let server = machine.server("", &format!("[expose]\nroots = [{pushed:?}]\n"));
+        let seen =
+            |address: &str| server.get(&format!("{address}{}", narinfo_of(&secret))).status();
+        assert_eq!(seen("/push"), 404);
+        let mut own = FixtureStore::new();
+        let path = own.add("own", Tree::file("by the pusher\n"));
+        let (mut narinfo, body) = packed(own.info(&path), &own.nar(&path), Compression::None);
+        narinfo.ca = None;
+        assert_eq!(machine.put(&server, &format!("/push/{}", narinfo.url), body).status(), 201);
+        // The answer is that of a path which is not there.
+        let refused = [&secret, &absent].map(|reference| {
+            narinfo.references = [reference.clone()].into();
+            let refused = machine.put_narinfo(&server, &narinfo);
+            assert_refusal(&refused, 409);
+            refused.text().replace(reference.as_str(), "")
+        });
+        assert_eq!(refused[0], refused[1]);
+        assert!(!machine.is_valid(&path));
+        assert_eq!((seen("/push"), seen("")), (404, 404));
+        // Who has its NAR may.
+        let twin = own.add("secret", Tree::file("a secret\n"));
+        let (mut known, body) = packed(own.info(&twin), &own.nar(&twin), Compression::None);
+        known.store_path = secret.clone();
+        assert_eq!(machine.put(&server, &format!("/push/{}", known.url), body).status(), 201);
+        assert_eq!(machine.put_narinfo(&server, &known).status(), 200);
+        narinfo.references = [secret.clone()].into();
+        assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 201);
+        assert!(machine.is_valid(&path));
+    }
+}
+
 #[test]
 fn a_path_that_is_hidden_is_not_shown_for_another_nar() {
     for nix in nixes() {
         let machine = Machine::new(&nix);
-        let file = machine.client.scratch().join("secret");
-        std::fs::write(&file, "a secret\n").unwrap();
-        let added = machine.client.run("nix-store", ["--add", file.to_str().unwrap()]).success();
-        let added = added.text().trim().rsplit('/').next().unwrap().to_owned();
-        let secret = rns_formats::StorePath::parse(&added).unwrap();
+        let secret = local(&machine, "secret", "a secret\n");
         let server = machine.server("", "[expose]\nroots = []\n");
         let shown = || server.get(&format!("/push{}", narinfo_of(&secret))).status();
         assert_eq!(shown(), 404);
@@ -137,11 +179,7 @@ fn a_path_that_is_hidden_is_not_shown_for_another_nar() {
 fn a_policy_can_show_what_was_pushed_and_nothing_else() {
     for nix in nixes() {
         let (standard, machine) = (Standard::new(), Machine::new(&nix));
-        let file = machine.client.scratch().join("own");
-        std::fs::write(&file, "of this machine\n").unwrap();
-        let added = machine.client.run("nix-store", ["--add", file.to_str().unwrap()]).success();
-        let added = added.text().trim().rsplit('/').next().unwrap().to_owned();
-        let own = rns_formats::StorePath::parse(&added).unwrap();
+        let own = local(&machine, "own", "of this machine\n");
         let pushed = machine.root_directory().join("pushed");
         let server = machine.server("", &format!("[expose]\nroots = [{pushed:?}]\n"));
         machine.push(&server, &standard, &standard.dep);

@@ -34,6 +34,14 @@ const MAX_UPLOADS: usize = 64;
 /// The interval of looking for expired links.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The part of the store that a pusher sees, as far as a narinfo is about it.
+pub(super) struct Sight {
+    /// Whether the pusher sees the path, if it is valid.
+    pub(super) is_shown: bool,
+    /// The references that the pusher does not see, if they are valid.
+    pub(super) hidden: Vec<StorePath>,
+}
+
 /// Everything that uploads into one store share.
 pub struct Imports {
     pub(super) store: LocalStore,
@@ -87,14 +95,14 @@ impl Imports {
         Ok(is_valid)
     }
 
-    /// Makes a path valid, or adds signatures to a valid one. `is_shown`: whether the pusher sees the path, if it is valid.
+    /// Makes a path valid, or adds signatures to a valid one.
     pub(super) async fn publish(
         &self,
         narinfo: &NarInfo,
         pusher: &Pusher,
-        is_shown: bool,
+        sight: &Sight,
     ) -> Result<Published, PublishError> {
-        let path = &narinfo.store_path;
+        let (path, is_shown) = (&narinfo.store_path, sight.is_shown);
         let name = uploaded_nar(narinfo)?;
         let mut held = self.hold(path).await.map_err(|error| refused(path.as_str(), &error))?;
         let known = self.valid(&mut held, path).await?;
@@ -106,7 +114,7 @@ impl Imports {
         let nar = self.spool.get(&name).ok_or_else(missing)?;
         agree(narinfo, &nar)?;
         self.check_address(narinfo, &name, &nar).await?;
-        self.hold_references(&mut held, narinfo).await?;
+        self.hold_references(&mut held, narinfo, &sight.hidden).await?;
         if let Some(known) = known {
             return self.add_signatures(held, &known, narinfo, (pusher, is_shown)).await;
         }
@@ -222,16 +230,22 @@ impl Imports {
         self.imports.holding(&self.store.store_dir().print(path)).await
     }
 
-    /// Holds the references of a path, and looks whether they are there.
+    /// Holds the references of a path, and looks whether they are there. Those that are hidden from the pusher count as
+    /// missing, and the daemon is not asked: a root holds, and may show, the closure of its path.
     async fn hold_references(
         &self,
         held: &mut HoldingConnection<'_>,
         narinfo: &NarInfo,
+        hidden: &[StorePath],
     ) -> Result<(), PublishError> {
         let (store_dir, daemon) = (self.store.store_dir(), held.daemon());
         let mut missing = Vec::new();
         let others = narinfo.references.iter().filter(|path| **path != narinfo.store_path);
         for reference in others {
+            if hidden.contains(reference) {
+                missing.push(reference.clone());
+                continue;
+            }
             let full = store_dir.print(reference);
             let refused = |error| refused(reference.as_str(), &error);
             daemon.add_temp_root(&full).await.map_err(refused)?;

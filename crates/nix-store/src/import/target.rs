@@ -18,6 +18,7 @@ use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use super::{
     Imports,
+    imports::Sight,
     spool::{Incoming, Spool},
 };
 
@@ -183,7 +184,13 @@ impl WritableCache for StoreTarget {
 
     async fn publish(&self, narinfo: &NarInfo, pusher: &Pusher) -> Result<Published, PublishError> {
         let is_shown = self.shows(&narinfo.store_path).await?;
-        self.imports.publish(narinfo, pusher, is_shown).await
+        let mut hidden = Vec::new();
+        for reference in narinfo.references.iter().filter(|path| **path != narinfo.store_path) {
+            if !self.shows(reference).await? {
+                hidden.push(reference.clone());
+            }
+        }
+        self.imports.publish(narinfo, pusher, &Sight { is_shown, hidden }).await
     }
 
     async fn decompress(
