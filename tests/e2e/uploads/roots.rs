@@ -203,6 +203,20 @@ fn who_may_pin_is_said_and_who_sees_some_paths_pins_these() {
     assert_refusal(&send(Request::get("/gcroots/b")), 404);
     let listed = send(Request::get("/gcroots"));
     assert!(listed.text().starts_with("a  ") && listed.text().lines().count() == 1);
+    // Hidden roots end no page, and their names are not told.
+    let put = Request::new("PUT", "/gcroots/d").body(body(&[&standard.top]));
+    assert_eq!(send(put).status(), 200);
+    for (terms, name, next) in [
+        ("limit=1", "a", Some("a")),
+        ("limit=2", "a", None),
+        ("limit=1&after=a", "d", None),
+        ("limit=1&after=b", "d", None),
+    ] {
+        let request = Request::get(format!("/gcroots?{terms}")).header("Accept", JSON);
+        let list = json(&send(request));
+        assert_eq!((&list["roots"][0]["name"], &list["next"]), (&name.into(), &next.into()));
+    }
+    assert_eq!(send(Request::new("DELETE", "/gcroots/d")).status(), 200);
     assert_eq!(send(Request::new("DELETE", "/gcroots/a")).status(), 200);
     let shown = pins.get("/gcroots");
     assert_eq!(shown["roots"][0]["name"], "b");

@@ -13,6 +13,9 @@ use crate::{
 /// Roots in an answer.
 const MAX_ROOTS: usize = 1000;
 
+/// Pages of roots that are read for one answer to a client that is shown some of them.
+const MAX_PAGES: usize = 100;
+
 /// The terms of a list.
 struct Wanted {
     after: Option<RootName>,
@@ -51,12 +54,9 @@ pub(crate) async fn list(request: &HttpRequest, cache: &Cache) -> Answer {
         return form.refusal(StatusCode::BAD_REQUEST, &error);
     };
     let listed = async {
-        let found = roots.roots(wanted.after.as_ref(), wanted.limit).await?;
-        let next =
-            (found.len() == wanted.limit).then(|| found.last().map(|last| last.name.clone()));
-        let shown = shown(cache, roots, found).await?;
+        let (shown, next) = page(cache, roots, &wanted).await?;
         let sizes = if wanted.sizes { Some(roots.freed_by_roots().await?) } else { None };
-        Ok::<_, CacheError>((shown, next.flatten(), sizes))
+        Ok::<_, CacheError>((shown, next, sizes))
     };
     match listed.await {
         Ok((shown, next, sizes)) => {
@@ -70,6 +70,33 @@ pub(crate) async fn list(request: &HttpRequest, cache: &Cache) -> Answer {
         }
         Err(error) => outage(&error),
     }
+}
+
+/// The first roots that are shown to the client, and the last name of them where there may be more. No other name is told.
+async fn page(
+    cache: &Cache,
+    roots: &dyn RootedCache,
+    wanted: &Wanted,
+) -> Result<(Vec<RootSummary>, Option<RootName>), CacheError> {
+    let is_whole = cache.config.expose.names.is_empty();
+    let page_size = if is_whole { wanted.limit } else { MAX_ROOTS };
+    let (mut page, mut after) = (Vec::new(), wanted.after.clone());
+    for _ in 0..MAX_PAGES {
+        let found = roots.roots(after.as_ref(), page_size).await?;
+        let is_last = found.len() < page_size;
+        after = found.last().map(|last| last.name.clone());
+        page.extend(shown(cache, roots, found).await?);
+        let is_full = page.len() > wanted.limit || (page.len() == wanted.limit && !is_last);
+        if is_last && !is_full {
+            return Ok((page, None));
+        }
+        if is_full {
+            break;
+        }
+    }
+    page.truncate(wanted.limit);
+    let next = page.last().map(|last| last.name.clone());
+    Ok((page, next))
 }
 
 /// Those of the roots whose paths are all shown to the client.
