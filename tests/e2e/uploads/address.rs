@@ -146,6 +146,32 @@ fn a_token_with_paths_pushes_these_and_sees_no_others() {
 }
 
 #[test]
+fn a_token_with_paths_writes_nothing_about_others() {
+    let (standard, cache) = (Standard::new(), Pushable::new());
+    let some = create(&cache.tokens, "some", &["--allow", "push", "--paths", "run*"]);
+    cache.push(&standard, &standard.dep);
+    let put = |token: &str, target: &str, body: &str| {
+        send(&cache.server, token, Request::new("PUT", target).body(body)).status()
+    };
+    let is_there = |target: &str| cache.directory.join(target.trim_start_matches('/')).exists();
+    let listing = r#"{"root":{"narOffset":96,"size":1,"type":"regular"},"version":1}"#;
+    let of_dep = format!("/{}.ls", standard.dep.hash_part());
+    let of_run = format!("/{}.ls", standard.executable.hash_part());
+    let debug_info = format!("/debuginfo/{}.debug", "ab".repeat(20));
+    let debug = format!(r#"{{"archive":"../nar/{}.nar","member":"x"}}"#, "0".repeat(52));
+    // Clients would end with an error, and send listings before they say the name.
+    eventually(|| put(&some, &of_run, listing) == 200);
+    assert_eq!((put(&some, &of_dep, listing), put(&some, &debug_info, &debug)), (200, 200));
+    assert!(!is_there(&of_dep) && !is_there(&of_run) && !is_there(&debug_info));
+    cache.push(&standard, &standard.executable);
+    assert_eq!(put(&some, &of_run, listing), 201);
+    for (target, body) in [(&of_dep, listing), (&debug_info, debug.as_str())] {
+        assert_eq!(put(&cache.token, target, body), 201);
+    }
+    assert!(is_there(&of_dep) && is_there(&of_run) && is_there(&debug_info));
+}
+
+#[test]
 fn a_pusher_that_reads_is_told_of_what_lay_there_before_the_index() {
     let (standard, cache) = (Standard::new(), Pushable::new());
     cache.push(&standard, &standard.dep);

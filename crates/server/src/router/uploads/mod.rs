@@ -229,13 +229,13 @@ async fn put(
         Resource::NarInfo { hash, .. } => {
             narinfo::put(request, state, (cache, grant), uploads, (hash, incoming)).await
         }
-        Resource::Listing(hash) => documents::listing(target, hash, incoming).await,
+        Resource::Listing(hash) => documents::listing(grant, target, hash, incoming).await,
         Resource::Log(name) => documents::log(grant, target, &name, incoming).await,
         Resource::Realisation(id) => documents::realisation(grant, target, &id, incoming).await,
         Resource::BuildTrace { drv, output } => {
             documents::build_trace(grant, target, (&drv, &output), incoming).await
         }
-        Resource::DebugInfo(id) => documents::debug_info(target, &id, incoming).await,
+        Resource::DebugInfo(id) => documents::debug_info(grant, target, &id, incoming).await,
         // Their heads were refused.
         Resource::MissingPaths
         | Resource::GcRoots
