@@ -5,7 +5,10 @@ use std::{
     fs,
     os::fd::OwnedFd,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -13,6 +16,12 @@ use rns_cache::VerifiedNar;
 use rns_formats::NarName;
 
 use super::file_name;
+
+/// The beginning of the names of files that are not NARs of the spool yet, or any more.
+pub(super) const INCOMING: &str = "incoming-";
+
+/// Distinguishes such files of this process.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub(super) struct SpoolFiles {
@@ -51,11 +60,19 @@ impl SpoolFiles {
         self.directory.join(file_name::print(name, nar))
     }
 
-    pub(super) fn forget(&self, name: &NarName) -> Option<VerifiedNar> {
-        let mut files = self.files();
+    /// A name that no file has.
+    pub(super) fn fresh_path(&self) -> PathBuf {
+        self.directory.join(format!("{INCOMING}{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Takes a NAR out of the spool, and returns the file that the caller removes without the lock. It has lost its name
+    /// here: the same NAR may come again before it is removed, and that file stays.
+    pub(super) fn take_out(&self, files: &mut Files, name: &NarName) -> Option<PathBuf> {
         let spooled = files.by_name.remove(name)?;
         files.bytes -= spooled.nar.file_size;
-        Some(spooled.nar)
+        let leaving = self.fresh_path();
+        fs::rename(self.path(name, &spooled.nar), &leaving).ok()?;
+        Some(leaving)
     }
 
     /// Makes room for so many bytes that come in; whether there is some. Imported NARs go, the oldest first. Blocks.
@@ -79,10 +96,7 @@ impl SpoolFiles {
                         break;
                     }
                     excess = excess.saturating_sub(size);
-                    if let Some(spooled) = files.by_name.remove(&name) {
-                        files.bytes -= spooled.nar.file_size;
-                        leaving.push(self.path(&name, &spooled.nar));
-                    }
+                    leaving.extend(self.take_out(&mut files, &name));
                 }
             }
             files.reserved += bytes;

@@ -4,10 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -21,14 +18,8 @@ use tokio::{
 
 use super::files::{SpoolFiles, Spooled};
 
-/// The beginning of the names of unfinished files.
-pub(super) const INCOMING: &str = "incoming-";
-
 /// Chunks on their way to the file.
 const MAX_WAITING_CHUNKS: usize = 8;
-
-/// Distinguishes the files of this process.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Why a NAR cannot be spooled.
 #[derive(Debug, thiserror::Error)]
@@ -111,8 +102,7 @@ impl Unfinished {
         if !shared.reserve(bytes) {
             return Err(NotSpooled::TooMuch);
         }
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = shared.directory.join(format!("{INCOMING}{number}"));
+        let path = shared.fresh_path();
         match File::create_new(&path) {
             Ok(file) => {
                 Ok(Self { shared, path, file, reserved: bytes, written: 0, is_renamed: false })
@@ -137,10 +127,11 @@ impl Unfinished {
     }
 
     fn keep(mut self, name: &NarName, nar: VerifiedNar) -> io::Result<()> {
+        let now = SystemTime::now();
+        // Under the lock, since the same NAR may be taken out at this moment.
+        let mut files = self.shared.files();
         fs::rename(&self.path, self.shared.path(name, &nar))?;
         self.is_renamed = true;
-        let now = SystemTime::now();
-        let mut files = self.shared.files();
         files.bytes += nar.file_size;
         let spooled = Spooled { nar, used: now, touched: now, is_imported: false };
         if let Some(before) = files.by_name.insert(*name, spooled) {

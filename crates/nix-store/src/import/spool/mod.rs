@@ -7,6 +7,8 @@ mod contents;
 mod file_name;
 mod files;
 mod incoming;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -21,11 +23,8 @@ use rns_cache::{CacheError, PublishError, VerifiedNar};
 use rns_formats::NarName;
 use rustix::fs::{FlockOperation, flock};
 
+use self::files::{Files, INCOMING, SpoolFiles, Spooled};
 pub(super) use self::incoming::{Incoming, NotSpooled};
-use self::{
-    files::{Files, SpoolFiles, Spooled},
-    incoming::INCOMING,
-};
 
 /// How long a NAR stays after its path was imported.
 const IMPORTED_GRACE: Duration = Duration::from_secs(600);
@@ -151,8 +150,15 @@ impl Spool {
         match File::open(&path) {
             Ok(file) => Ok(Some((file, path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.shared.forget(name);
-                Ok(None)
+                let mut files = self.shared.files();
+                // It may have come again since.
+                match File::open(&path) {
+                    Ok(file) => Ok(Some((file, path))),
+                    Err(_) => {
+                        self.shared.take_out(&mut files, name);
+                        Ok(None)
+                    }
+                }
             }
             Err(error) => Err(error),
         }
@@ -168,27 +174,48 @@ impl Spool {
 
     /// Removes a NAR whose file has changed. Blocks.
     pub(super) fn remove(&self, name: &NarName) {
-        if let Some(nar) = self.shared.forget(name) {
-            _ = fs::remove_file(self.shared.path(name, &nar));
+        let leaving = self.shared.take_out(&mut self.shared.files(), name);
+        if let Some(leaving) = leaving {
+            _ = fs::remove_file(leaving);
         }
     }
 
     /// Removes imported NARs, and those that no narinfo came for in time; how many of the latter. Blocks.
     pub(super) fn sweep(&self, now: SystemTime) -> usize {
-        let max_age = self.shared.max_age;
-        let going: Vec<_> = {
-            let files = self.shared.files();
-            let waited = |spooled: &Spooled| now.duration_since(spooled.used).unwrap_or_default();
-            let goes = |spooled: &&Spooled| {
-                waited(spooled) > max_age
-                    || (spooled.is_imported && waited(spooled) > IMPORTED_GRACE)
-            };
-            let entries = files.by_name.iter().filter(|(_, spooled)| goes(spooled));
-            entries.map(|(name, spooled)| (*name, spooled.is_imported)).collect()
-        };
-        for (name, _) in &going {
-            self.remove(name);
-        }
-        going.iter().filter(|(_, is_imported)| !is_imported).count()
+        let over = self.over(now);
+        over.iter().filter(|name| self.remove_if_over(name, now) == Some(Waited::InVain)).count()
     }
+
+    /// The NARs whose time is over.
+    fn over(&self, now: SystemTime) -> Vec<NarName> {
+        let files = self.shared.files();
+        let over = files.by_name.iter().filter(|(_, spooled)| self.is_over(spooled, now));
+        over.map(|(name, _)| *name).collect()
+    }
+
+    fn is_over(&self, spooled: &Spooled, now: SystemTime) -> bool {
+        let waited = now.duration_since(spooled.used).unwrap_or_default();
+        waited > self.shared.max_age || (spooled.is_imported && waited > IMPORTED_GRACE)
+    }
+
+    /// Removes a NAR unless a client was told since that it waits. `None`: it stays.
+    fn remove_if_over(&self, name: &NarName, now: SystemTime) -> Option<Waited> {
+        let (waited, leaving) = {
+            let mut files = self.shared.files();
+            let spooled = files.by_name.get(name).filter(|spooled| self.is_over(spooled, now))?;
+            let waited = if spooled.is_imported { Waited::Imported } else { Waited::InVain };
+            (waited, self.shared.take_out(&mut files, name))
+        };
+        if let Some(leaving) = leaving {
+            _ = fs::remove_file(leaving);
+        }
+        Some(waited)
+    }
+}
+
+/// How the waiting of a removed NAR ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    Imported,
+    InVain,
 }
