@@ -28,7 +28,10 @@ fn main() -> ExitCode {
         Ok(Answer::Incomplete) => ExitCode::from(4),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::tell(&logging::as_error(&format!("rust-nix-serve: {error:#}")));
+            output::tell(&logging::as_error(&format!(
+                "rust-nix-serve: {}",
+                output::in_words(&error)
+            )));
             ExitCode::from(2)
         }
     }

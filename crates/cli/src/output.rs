@@ -39,6 +39,19 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// The text of an error with its causes, each said once: many texts repeat that of their cause.
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+    }
+    text
+}
+
 /// A number of things: `1 path`, `2 paths`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -50,6 +63,13 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = io::Error::other("no such file");
+        let error = anyhow::Error::new(cause).context("cannot use /x: no such file").context("no");
+        assert_eq!(in_words(&error), "no: cannot use /x: no such file");
+    }
 
     #[test]
     fn a_closed_pipe_is_recognised_below_other_words() {

@@ -151,6 +151,13 @@ fn links_into_the_store_and_standard_input_name_paths() {
     let mut command = program(&["push", "--store", root, "--to", &cache.url()]);
     run(command.arg(&link), super::PATIENCE).success();
     assert_eq!(cache.server.get(&narinfo_of(&standard.top)).status(), 200);
+    // As nix build makes it for a chroot store, and the links of a profile.
+    let (generation, profile) = (scratch.join("profile-1-link"), scratch.join("profile"));
+    std::os::unix::fs::symlink(full(&standard.executable), &generation).unwrap();
+    std::os::unix::fs::symlink("profile-1-link", &profile).unwrap();
+    let mut command = program(&["push", "--store", root, "--to", &cache.url()]);
+    run(command.arg(&profile), super::PATIENCE).success();
+    assert_eq!(cache.server.get(&narinfo_of(&standard.executable)).status(), 200);
 
     let list = scratch.write("list", format!("{}\n\n{}\n", full(&standard.blob), standard.itself));
     let mut shell = Command::new("sh");

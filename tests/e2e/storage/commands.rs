@@ -167,3 +167,23 @@ fn a_directory_that_is_not_there_is_not_made() {
     assert!(refused.stderr.contains("nix-cache-info is missing"), "{}", refused.stderr);
     assert_eq!(fs::read_dir(&missing).unwrap().count(), 0);
 }
+
+#[test]
+fn root_makes_nothing_in_the_directory_of_another_user() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let (standard, scratch) = (Standard::new(), Scratch::new());
+    let directory = scratch.join("cache");
+    fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::chown(&directory, Some(65_534), None).unwrap();
+    let url = url_of(&directory);
+    let refused = storage(&["gc"], &url, &[]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("sudo -u nobody"), "{}", refused.stderr);
+    let pushed = crate::push::push(&standard.store, &url, &[&standard.top], &[]);
+    assert_eq!(pushed.status.code(), Some(2), "{pushed:?}");
+    assert!(pushed.stderr.contains("sudo -u nobody"), "{}", pushed.stderr);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+}

@@ -135,7 +135,7 @@ impl Banner {
         if let Some(path) = self.push_path {
             text.push_str(&format!(
                 "\nPushing, with the token of `rust-nix-serve token create NAME --allow read,push` in a netrc file:\n  \
-                 nix copy --to {url}{path} --netrc-file netrc {store_dir}/…\n"
+                 nix copy --to {url}{path} --netrc-file \"$PWD/netrc\" {store_dir}/…\n"
             ));
         }
         if !self.has_keys {

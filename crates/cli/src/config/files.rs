@@ -10,12 +10,14 @@ use std::{
 use rns_cache::CacheError;
 use rns_nix_store::{LocalStore, StoreConfig};
 use rns_server::keys::load_key;
+use rns_storage::objects::StorageUrl;
 
 use super::{Loaded, Problem};
 
 /// The problems of keys, certificates and the store.
 pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = check_credentials(loaded);
+    problems.extend(unusable_storage(loaded));
     if !loaded.backends.has_local_store {
         return problems;
     }
@@ -45,6 +47,27 @@ pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
         problems.extend(unreadable_store(loaded));
     }
     problems
+}
+
+/// The problem of a storage whose directory is not there.
+fn unusable_storage(loaded: &Loaded) -> Option<Problem> {
+    let StorageUrl::Directory(directory) = &loaded.backends.storage.as_ref()?.url else {
+        return None;
+    };
+    let reason = match fs::metadata(directory) {
+        Ok(found) if found.is_dir() => return None,
+        Ok(_) => format!("{} is not a directory", directory.display()),
+        Err(error) => format!("cannot open {}: {error}", directory.display()),
+    };
+    Some(Problem {
+        key: "storage.url".to_owned(),
+        source: loaded.settings.source("storage.url"),
+        reason,
+        hint: Some(format!(
+            "mount it, or make it for the user of the server: install -d -o USER {}",
+            directory.display()
+        )),
+    })
 }
 
 /// The problem of a store that the server could not serve though its files are there, such as a database of other paths.

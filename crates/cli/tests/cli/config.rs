@@ -309,3 +309,18 @@ fn a_store_whose_paths_are_elsewhere_is_a_problem() {
     assert_eq!(code(&empty), 1, "{}", empty.stderr);
     assert!(empty.stderr.contains("is it mounted"), "{}", empty.stderr);
 }
+
+#[test]
+fn a_storage_directory_that_is_not_there_is_a_problem() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("cache");
+    let text =
+        format!("[store]\nenabled = false\n[storage]\nurl = \"file://{}\"\n", directory.display());
+    let file = scratch.write("c.toml", text);
+    let refused = answer(["check-config", file.to_str().unwrap()]);
+    assert_eq!(code(&refused), 1, "{refused:?}");
+    assert!(refused.stderr.contains("storage.url"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("install -d -o USER"), "{}", refused.stderr);
+    fs::create_dir(directory).unwrap();
+    answer(["check-config", file.to_str().unwrap()]).success();
+}

@@ -44,7 +44,7 @@ async fn push(cache: &CacheSubject) -> Outcome {
             (Some(finding), _) => Outcome::wrong(finding),
             (None, 200) => Outcome::Sound("the cache takes it, also for pushing".to_owned()),
             (None, status) => Outcome::Unchecked(format!(
-                "the cache tells pushers nothing (status {status}); it is no server of this program"
+                "the cache tells pushers nothing (status {status}): it takes no pushes, or is no server of this program"
             )),
         },
     }
@@ -52,10 +52,13 @@ async fn push(cache: &CacheSubject) -> Outcome {
 
 fn refusal(cache: &CacheSubject, answer: &Answer, allow: &str) -> Option<Finding> {
     let host = cache.base.host_str().unwrap_or_default();
-    let new =
-        format!("rust-nix-serve token create NAME --allow {allow}   # on the server of {host}");
+    // A pusher reads first: nix-cache-info, and which paths are there.
+    let permissions = if allow == "push" { "read,push" } else { allow };
+    let new = format!(
+        "rust-nix-serve token create NAME --allow {permissions}   # on the server of {host}"
+    );
     match answer.status {
-        401 | 407 if !cache.has_credential() => Some(Finding::new(
+        401 | 403 | 407 if !cache.has_credential() => Some(Finding::new(
             FindingId::CredentialMissing,
             format!("{} asks for a credential, and there is none", cache.base),
             format!("/etc/nix/netrc: machine {host} login NAME password TOKEN"),

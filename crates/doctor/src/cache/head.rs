@@ -1,6 +1,9 @@
 //! HEAD, which must have the headers of GET.
 
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{
+    Method, Url,
+    header::{HeaderMap, HeaderValue, RANGE},
+};
 
 use super::{discovery::Found, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
@@ -19,6 +22,8 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
         };
         match cache.http.send(Method::HEAD, url.clone(), HeaderMap::new(), 0).await {
             Ok(answer) if answer.status == 200 => {}
+            // Other checks tell why GET fails.
+            Ok(answer) if is_same_for_get(cache, &url, answer.status).await => {}
             Ok(answer) => findings.push(Finding::new(
                 FindingId::HeadDiffers,
                 format!("HEAD {url} is answered with status {}", answer.status),
@@ -28,4 +33,12 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
         }
     }
     Outcome::of(findings, "HEAD is answered as GET is")
+}
+
+/// Whether GET is answered with the same status.
+async fn is_same_for_get(cache: &CacheSubject, url: &Url, status: u16) -> bool {
+    let mut first = HeaderMap::new();
+    first.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+    let answer = cache.http.send(Method::GET, url.clone(), first, 1).await;
+    answer.is_ok_and(|answer| answer.status == status)
 }

@@ -9,6 +9,7 @@ use url::Url;
 use super::credential;
 use crate::{
     client_args::{CredentialArgs, TargetArgs},
+    commands::storage::owner,
     config::Environment,
 };
 
@@ -48,6 +49,7 @@ pub(in crate::commands) async fn push_target(
         _ => {
             check_target(&args.to)?;
             let url = args.to.parse().with_context(|| format!("cannot push to {}", args.to))?;
+            owner::check(&url)?;
             let upstreams: Vec<Url> =
                 upstreams.iter().map(|url| parsed(url)).collect::<Result<_, _>>()?;
             let opened = StorageTarget::open(&url, store_dir, &upstreams).await;

@@ -25,7 +25,11 @@ pub(super) fn read(args: &PushArgs, store: &StoreConfig) -> anyhow::Result<Vec<S
     named.iter().map(|path| resolve(path, store)).collect()
 }
 
-/// A path in the store, a base name, or a link that leads there. In a chroot store links lead to the directory on disk.
+/// Links that are followed, as those of profiles with generations.
+const MAX_LINKS: usize = 8;
+
+/// A path in the store, a base name, or a link that leads there. In a chroot store a link leads to the directory on disk,
+/// or, as `nix build` makes it, to the name of the path, where nothing need be on this disk.
 pub(in crate::commands) fn resolve(
     path: &std::path::Path,
     store: &StoreConfig,
@@ -44,7 +48,20 @@ pub(in crate::commands) fn resolve(
             return Ok(base);
         }
     }
-    on_disk().ok_or_else(|| {
+    on_disk().or_else(|| linked(path, store)).ok_or_else(|| {
         anyhow!("{} does not name a path in {}", path.display(), store.store_dir.as_str())
     })
+}
+
+/// The store path that a link names.
+fn linked(path: &std::path::Path, store: &StoreConfig) -> Option<StorePath> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let target = path.read_link().ok()?;
+        path = path.parent()?.join(target);
+        if let Ok(place) = PathInStore::parse(&path, &store.store_dir) {
+            return if place.is_inside() { None } else { place.base };
+        }
+    }
+    None
 }

@@ -9,7 +9,7 @@ use super::place;
 use crate::{
     client_args::QueuePlace,
     config::Environment,
-    output::{Answer, tell},
+    output::{Answer, in_words, tell},
 };
 
 /// Set by Nix for its post-build-hook: the outputs, with spaces between them.
@@ -33,7 +33,8 @@ pub(super) fn run(paths: &[PathBuf], place: &QueuePlace, environment: &Environme
     if let Err(error) = write() {
         for path in &added {
             tell(&format!(
-                "rust-nix-serve: {path} is not queued, and will not be pushed: {error:#}"
+                "rust-nix-serve: {path} is not queued, and will not be pushed: {}",
+                in_words(&error)
             ));
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     commands::client,
     config::Environment,
     logging::{self, LogConfig, LogFormat},
-    output::Answer,
+    output::{Answer, in_words},
 };
 
 /// The time between two looks at the queue.
@@ -116,7 +116,7 @@ impl Daemon<'_> {
         Ok(match drainer(self.args, self.store, self.environment).await {
             Ok(Ok(drainer)) => drainer.drain(self.queue, true).await?,
             Ok(Err(error)) => blocked(error.to_string()),
-            Err(error) => blocked(format!("{error:#}")),
+            Err(error) => blocked(in_words(&error)),
         })
     }
 

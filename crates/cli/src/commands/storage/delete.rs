@@ -43,7 +43,7 @@ pub(super) async fn run(
     if !roots.is_empty() {
         let names = roots.into_iter().collect::<Vec<_>>().join(", ");
         tell(&format!("it stays, since roots name it or what refers to it: {names}"));
-        tell("delete these roots first: rust-nix-serve pin remove NAME");
+        tell("delete these roots first: rust-nix-serve pin remove NAME --to URL");
         return Ok(Answer::No);
     }
     if !dependents.is_empty() && !with_referrers {

@@ -5,6 +5,7 @@ mod delete;
 mod gc;
 mod log;
 mod maintain;
+pub(super) mod owner;
 mod report;
 mod why;
 
@@ -82,7 +83,11 @@ fn load(place: &StoragePlace, environment: &Environment) -> anyhow::Result<Loade
         storage: place.storage.clone(),
         ..ServeArgs::default()
     };
-    Ok(config::load(&serve, environment, PassedSockets::Unknown)?)
+    let loaded = config::load(&serve, environment, PassedSockets::Unknown)?;
+    if let Some(storage) = &loaded.backends.storage {
+        owner::check(&storage.url)?;
+    }
+    Ok(loaded)
 }
 
 fn index(loaded: &Loaded) -> anyhow::Result<Arc<dyn Index>> {

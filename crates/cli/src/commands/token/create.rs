@@ -89,7 +89,10 @@ fn explanation(token: &Token, secret: &TokenSecret, place: &TokenFile) -> String
     let shown = if io::stderr().is_terminal() { secret.as_str() } else { "TOKEN" };
     let written = match place.try_file() {
         Some(file) => {
-            format!("Its hash is in {}; a running server takes it up at once.", file.display())
+            format!(
+                "Its hash is in {}; a running server takes it up within two seconds.",
+                file.display()
+            )
         }
         None => {
             format!("The line for the file that `tokens` in the section [access] names:\n\n{token}")

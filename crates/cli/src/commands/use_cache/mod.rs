@@ -166,7 +166,7 @@ fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
     for change in changes {
         change.make()?;
     }
-    print("Done. `use --undo` takes it back.\n")?;
+    print(if args.undo { "Done.\n" } else { "Done. `use --undo` takes it back.\n" })?;
     Ok(Answer::Yes)
 }
 

@@ -224,7 +224,7 @@ mod tests {
             page(true)
         );
         assert!(!page(false).contains("netrc"), "{}", page(false));
-        let push = "nix copy --to https://cache.example.org:8443/team-a/push --netrc-file netrc";
+        let push = "nix copy --to https://cache.example.org:8443/team-a/push --netrc-file &quot;$PWD/netrc&quot;";
         assert!(page(true).contains(push) && !page(false).contains("nix copy --to"));
     }
 

@@ -11,6 +11,7 @@ use rns_storage::{
 use crate::{
     backends::{open_index, open_storage},
     config::{IndexConfig, Loaded},
+    output::in_words,
 };
 
 pub(super) async fn check(loaded: &Loaded) -> Outcome {
@@ -30,7 +31,7 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     }
     let index = match open_index(config) {
         Ok(index) => index,
-        Err(error) => return Outcome::Unchecked(format!("{error:#}")),
+        Err(error) => return Outcome::Unchecked(in_words(&error)),
     };
     let storage = Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default());
     let options = VerifyOptions { contents: false, repair: false };

@@ -1,0 +1,37 @@
+//! The user that a command over a directory should run as.
+
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+
+use anyhow::bail;
+use rns_storage::objects::StorageUrl;
+use rustix::process::geteuid;
+
+/// Refuses to work as root on a directory of another user: its server could not write what root makes there, such as
+/// the files of locks.
+///
+/// # Errors
+/// The command that runs as the right user.
+pub(in crate::commands) fn check(url: &StorageUrl) -> anyhow::Result<()> {
+    let StorageUrl::Directory(directory) = url else { return Ok(()) };
+    let Ok(found) = fs::metadata(directory) else { return Ok(()) };
+    let owner = found.uid();
+    if !geteuid().is_root() || owner == 0 {
+        return Ok(());
+    }
+    let user = name_of(owner).unwrap_or_else(|| format!("'#{owner}'"));
+    bail!(
+        "{} belongs to the user {user}, and its server could not write files that root makes there: \
+         run this as that user, sudo -u {user} rust-nix-serve …",
+        directory.display()
+    )
+}
+
+/// The name of a user in the usual file. `None` for one that another service knows.
+fn name_of(user: u32) -> Option<String> {
+    let users = fs::read_to_string(Path::new("/etc/passwd")).ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
+    })
+}
