@@ -392,7 +392,7 @@ fn rounds(retention: &'static str) {
         return;
     };
     let is_collecting = !retention.is_empty();
-    let rounds = number("RNS_KILL_ROUNDS").unwrap_or(2);
+    let rounds = number("RNS_KILL_ROUNDS").unwrap_or(if is_collecting { 1 } else { 2 });
     let seed = number("RNS_KILL_SEED").unwrap_or_else(|| u64::from(std::process::id()) + 1);
     eprintln!("RNS_KILL_SEED={seed}, {rounds} rounds");
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);

@@ -18,12 +18,13 @@ use super::{
 };
 use crate::objects::ObjectKey;
 
-/// How long a claim lasts, by the clock of the database. After that another one may begin.
-pub(super) const CLAIM_LEASE: Duration = Duration::from_secs(120);
+/// How long a claim lasts, by the clock of the database. After that another one may begin. Pushers of a path wait for so
+/// long when its collector was killed.
+pub(super) const CLAIM_LEASE: Duration = Duration::from_secs(40);
 
 /// How long after the beginning of a claim its holder still works on it: the rest is for requests that a storage carries
 /// out late.
-const CLAIM_TIME: Duration = Duration::from_secs(60);
+const CLAIM_TIME: Duration = Duration::from_secs(20);
 
 /// Which rows are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
