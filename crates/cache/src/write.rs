@@ -35,8 +35,8 @@ pub trait WritableCache: BinaryCache {
         length: Option<u64>,
     ) -> Result<Box<dyn NarUpload>, PublishError>;
 
-    /// Where a client may send the file of a NAR, of this length in bytes, instead of here. `None`: nowhere. What is sent
-    /// there counts as not taken until it was read back and verified, at the latest by [`Self::publish`].
+    /// A URL to which a client may send the file of a NAR, of this length in bytes. `None`: the client sends it here. The cache
+    /// reads such a file back and verifies it before it counts, at the latest in [`Self::publish`].
     ///
     /// # Errors
     /// When the cache cannot take anything.

@@ -12,6 +12,7 @@ mod doctor_args;
 mod host;
 mod logging;
 mod output;
+mod storage_args;
 mod store_args;
 mod use_args;
 

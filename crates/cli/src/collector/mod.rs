@@ -44,7 +44,7 @@ pub(crate) fn start(
         served.reader().uses().note_every((unused_for / 20).min(most));
     }
     let interval = config.collect_interval;
-    // Its questions take long, and wait for nobody else's.
+    // Its questions take long: connections of its own keep them from delaying others.
     let index = open_index(config)?;
     let reader = served.reader().clone();
     let storage = Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default());

@@ -11,13 +11,15 @@ mod orphans;
 mod plan;
 mod run;
 mod sweep;
+mod verdict;
 mod why;
 
 pub use self::{
     error::CollectError,
     graph::Graph,
-    plan::{Amount, Cause, Plan, Reason, Verdict, plan},
+    plan::plan,
     run::{Collected, Preview, collect, preview},
     sweep::Swept,
+    verdict::{Amount, Cause, Plan, Reason, Verdict},
     why::{Why, why},
 };

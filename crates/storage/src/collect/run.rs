@@ -10,8 +10,9 @@ use super::{
     graph::Graph,
     load::load,
     orphans,
-    plan::{Plan, plan},
+    plan::plan,
     sweep::{Sweep, Swept},
+    verdict::Plan,
 };
 use crate::{
     index::{Claim, Rows, Unused},

@@ -5,6 +5,7 @@
 
 mod collection;
 mod collection_statements;
+mod collection_types;
 mod error;
 mod freed;
 pub mod postgres;
@@ -18,9 +19,10 @@ use rns_cache::Pusher;
 use rns_formats::HashPart;
 
 pub use self::{
-    collection::{
-        Claim, Claimed, Collection, CollectionRecord, NarRow, Order, PathRecord, PathRow, Referrer,
-        Rows, Snapshot, Taken, Unused,
+    collection::{Collection, Snapshot},
+    collection_types::{
+        Claim, Claimed, CollectionRecord, NarRow, Order, PathRecord, PathRow, Referrer, Rows,
+        Taken, Unused,
     },
     error::IndexError,
     roots::{AbsentPath, NewRevision, RootIndex},

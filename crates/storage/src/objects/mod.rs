@@ -7,6 +7,7 @@ mod key;
 mod multiparts;
 mod staging;
 mod store;
+mod sweep;
 mod url;
 mod writer;
 

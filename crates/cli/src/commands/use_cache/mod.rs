@@ -170,7 +170,7 @@ fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// Asks at a terminal. Elsewhere nobody can answer.
+/// Asks for consent at a terminal. Without one, the answer is no.
 fn is_wanted() -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
         tell("This is no terminal: --yes makes the change without a question.");

@@ -8,7 +8,7 @@ use rns_formats::{HashPart, StorePath};
 use tokio::time::timeout;
 
 use super::{
-    PostgresIndex, ask, collection,
+    PostgresIndex, ask, claims, collection,
     connections::{MAX_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated},
     retried,
     snapshot::PostgresSnapshot,
@@ -37,7 +37,7 @@ impl Collection for PostgresIndex {
         ids: &[i64],
         unused: Unused,
     ) -> Result<Vec<i64>, IndexError> {
-        transact!(self, transaction => collection::condemn(&transaction, rows, ids, unused))
+        transact!(self, transaction => claims::condemn(&transaction, rows, ids, unused))
     }
 
     async fn claim(
@@ -48,7 +48,7 @@ impl Collection for PostgresIndex {
         claim: &Claim,
     ) -> Result<Vec<Claimed>, IndexError> {
         let claim = claim.number();
-        transact!(self, transaction => collection::claim(&transaction, rows, ids, unused, claim))
+        transact!(self, transaction => claims::claim(&transaction, rows, ids, unused, claim))
     }
 
     async fn claim_path(
@@ -58,11 +58,11 @@ impl Collection for PostgresIndex {
         order: Order<'_>,
     ) -> Result<Taken, IndexError> {
         let claim = claim.number();
-        transact!(self, transaction => collection::claim_path(&transaction, hash, claim, order))
+        transact!(self, transaction => claims::claim_path(&transaction, hash, claim, order))
     }
 
     async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError> {
-        transact!(self, transaction => collection::claim_ended(&transaction, hash, claim.number()))
+        transact!(self, transaction => claims::claim_ended(&transaction, hash, claim.number()))
     }
 
     async fn deletions(&self, hash: &HashPart) -> Result<Vec<Deletion>, IndexError> {
@@ -96,11 +96,11 @@ impl Collection for PostgresIndex {
         claim: &Claim,
     ) -> Result<Option<Claimed>, IndexError> {
         let (before, claim) = (seconds(untouched_since), claim.number());
-        transact!(self, transaction => collection::claim_stale(&transaction, hash, before, claim))
+        transact!(self, transaction => claims::claim_stale(&transaction, hash, before, claim))
     }
 
     async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError> {
-        ask!(self, client => collection::holds(&client, rows, id, claim.number()))
+        ask!(self, client => claims::holds(&client, rows, id, claim.number()))
     }
 
     async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError> {
@@ -132,7 +132,7 @@ impl Collection for PostgresIndex {
     }
 
     async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError> {
-        transact!(self, transaction => collection::claim_nar(&transaction, key, claim.number()))
+        transact!(self, transaction => claims::claim_nar(&transaction, key, claim.number()))
     }
 
     async fn claim_orphan(
@@ -140,20 +140,20 @@ impl Collection for PostgresIndex {
         key: &ObjectKey,
         claim: &Claim,
     ) -> Result<Option<Claimed>, IndexError> {
-        transact!(self, transaction => collection::claim_orphan(&transaction, key, claim.number()))
+        transact!(self, transaction => claims::claim_orphan(&transaction, key, claim.number()))
     }
 
     async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
-        ask!(self, client => collection::give_back(&client, rows, ids, claim.number()))
+        ask!(self, client => claims::give_back(&client, rows, ids, claim.number()))
     }
 
     async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
         let claim = claim.number();
-        transact!(self, transaction => collection::end_claims(&transaction, rows, ids, claim))
+        transact!(self, transaction => claims::end_claims(&transaction, rows, ids, claim))
     }
 
     async fn revive(&self, ids: &[i64]) -> Result<(), IndexError> {
-        ask!(self, client => collection::revive(&client, ids))
+        ask!(self, client => claims::revive(&client, ids))
     }
 
     async fn paths(&self, ids: &[i64]) -> Result<Vec<(i64, StorePath)>, IndexError> {

@@ -1,5 +1,6 @@
 //! The index in PostgreSQL, for several servers that share one storage.
 
+mod claims;
 mod collection;
 mod collector;
 mod connections;
@@ -160,7 +161,7 @@ impl Index for PostgresIndex {
     }
 
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
-        ask!(self, client => collection::begin_nar(&client, key))
+        ask!(self, client => claims::begin_nar(&client, key))
     }
 
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {

@@ -10,7 +10,7 @@ use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest};
 use tokio_postgres::{Error, Row};
 
-use super::collection;
+use super::claims;
 use crate::{
     index::{
         ImportedPath, IndexedNar, NarState, NewPath, PathState, PublishRefusal, Push, statements,
@@ -112,7 +112,7 @@ pub(super) async fn begin_publish(
     new: &NewPath,
     pusher: Option<&Pusher>,
 ) -> Result<Option<PublishRefusal>, Error> {
-    collection::share_states(client).await?;
+    claims::share_states(client).await?;
     if !touch_nar(client, &new.nar).await? {
         return Ok(Some(PublishRefusal::MissingNar));
     }
@@ -259,7 +259,7 @@ pub(super) async fn import(
     client: &impl GenericClient,
     imported: &[ImportedPath],
 ) -> Result<Vec<HashPart>, Error> {
-    collection::share_states(client).await?;
+    claims::share_states(client).await?;
     let mut left_out = Vec::new();
     let mut hashes: Vec<_> = imported.iter().map(|one| one.path.path.hash_part()).collect();
     let references = imported.iter().flat_map(|one| &one.path.references);
@@ -322,5 +322,5 @@ pub(super) async fn forget_path(client: &impl GenericClient, hash: &HashPart) ->
     let statement = client.prepare_cached(&sql(statements::UNPUBLISH)).await?;
     let forgotten = client.query(&statement, &[&hash.to_string()]).await?;
     let ids: Vec<i64> = forgotten.iter().map(|row| row.get(0)).collect();
-    collection::remove_paths(client, &ids).await
+    claims::remove_paths(client, &ids).await
 }

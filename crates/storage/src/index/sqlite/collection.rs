@@ -1,142 +1,18 @@
-//! The statements of collection.
+//! The statements of collection that read and note: records of paths, snapshots, times of use.
 
 use rns_cache::Pusher;
 use rns_formats::StorePath;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::claims::sql;
 use crate::{
     index::{
-        Claimed, CollectionRecord, Deletion, NarRow, Order, PathRecord, PathRow, PathState,
-        Referrer, Rows, Taken, Unused,
-        collection::CLAIM_LEASE,
+        CollectionRecord, Deletion, NarRow, PathRecord, PathRow, PathState, Referrer,
         collection_statements as statements,
         types::{now, time},
     },
     objects::ObjectKey,
 };
-
-/// A hash, where none is known.
-const NO_HASH: [u8; 32] = [0; 32];
-
-/// A statement in the spelling of SQLite.
-fn sql(statement: &str) -> String {
-    statement.replace("{these}", "= ?1").replace("{now}", "unixepoch()")
-}
-
-fn lease() -> i64 {
-    i64::try_from(CLAIM_LEASE.as_secs()).unwrap_or(i64::MAX)
-}
-
-fn claimed(row: &Row<'_>) -> rusqlite::Result<Claimed> {
-    Ok(Claimed {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        file_size: row.get::<_, i64>(2)?.unsigned_abs(),
-    })
-}
-
-pub(super) fn condemn(
-    connection: &Connection,
-    rows: Rows,
-    ids: &[i64],
-    unused: Unused,
-) -> rusqlite::Result<Vec<i64>> {
-    let (touched, used) = (unused.touched(), unused.used());
-    let mut condemned = Vec::new();
-    for id in ids {
-        let one = match rows {
-            Rows::Paths => connection
-                .prepare_cached(&sql(statements::CONDEMN_PATHS))?
-                .query_row(params![id, touched, used], |row| row.get::<_, i64>(0)),
-            Rows::Nars => connection
-                .prepare_cached(&sql(statements::CONDEMN_NARS))?
-                .query_row(params![id, touched], |row| row.get::<_, i64>(0)),
-        };
-        condemned.extend(one.optional()?);
-    }
-    Ok(condemned)
-}
-
-pub(super) fn claim(
-    connection: &Connection,
-    rows: Rows,
-    ids: &[i64],
-    unused: Unused,
-    claim: i64,
-) -> rusqlite::Result<Vec<Claimed>> {
-    let (touched, used) = (unused.touched(), unused.used());
-    let mut all = Vec::new();
-    for id in ids {
-        let one = match rows {
-            Rows::Paths => connection
-                .prepare_cached(&sql(statements::CLAIM_PATHS))?
-                .query_row(params![id, touched, used, claim, lease()], claimed),
-            Rows::Nars => connection
-                .prepare_cached(&sql(statements::CLAIM_NARS))?
-                .query_row(params![id, touched, claim, lease()], claimed),
-        };
-        all.extend(one.optional()?);
-    }
-    Ok(all)
-}
-
-/// The question for the state of a path, and the state that it has while it is being removed.
-const PATH_STATE: (&str, i64) = ("select state from paths where hash = ?1 and state <> 0", 4);
-
-/// The same for a NAR.
-const NAR_STATE: (&str, i64) = ("select state from nars where key = ?1", 2);
-
-/// Returns why something was not claimed.
-fn not_claimed(
-    connection: &Connection,
-    name: &str,
-    (question, deleting): (&str, i64),
-) -> rusqlite::Result<Taken> {
-    let mut state = connection.prepare_cached(question)?;
-    let state: Option<i64> = state.query_row([name], |row| row.get(0)).optional()?;
-    Ok(match state {
-        Some(state) if state == deleting => Taken::Busy,
-        Some(_) => Taken::Needed,
-        None => Taken::Absent,
-    })
-}
-
-/// Claims one thing by its name, or says why not.
-fn claim_one(
-    connection: &Connection,
-    statement: &str,
-    name: &str,
-    claim: i64,
-    state: (&str, i64),
-) -> rusqlite::Result<Taken> {
-    let mut statement = connection.prepare_cached(&sql(statement))?;
-    let taken = statement.query_row(params![name, claim, lease()], claimed).optional()?;
-    taken
-        .map_or_else(|| not_claimed(connection, name, state), |claimed| Ok(Taken::Claimed(claimed)))
-}
-
-pub(super) fn claim_path(
-    connection: &Connection,
-    hash: &str,
-    claim: i64,
-    order: Order<'_>,
-) -> rusqlite::Result<Taken> {
-    let mut statement = connection.prepare_cached(&sql(statements::CLAIM_PATH))?;
-    let parameters = params![hash, claim, lease(), i64::from(order.even_rooted)];
-    let taken = statement.query_row(parameters, claimed).optional()?;
-    let Some(claimed) = taken else { return not_claimed(connection, hash, PATH_STATE) };
-    let mut note = connection.prepare_cached(statements::NOTE_DELETION)?;
-    note.execute(params![hash, order.who.name, order.who.address, now()])?;
-    Ok(Taken::Claimed(claimed))
-}
-
-pub(super) fn claim_ended(
-    connection: &Connection,
-    hash: &str,
-    claim: i64,
-) -> rusqlite::Result<Taken> {
-    claim_one(connection, statements::CLAIM_ENDED, hash, claim, PATH_STATE)
-}
 
 pub(super) fn deletions(connection: &Connection, hash: &str) -> rusqlite::Result<Vec<Deletion>> {
     let mut statement = connection.prepare_cached(statements::DELETIONS)?;
@@ -217,29 +93,6 @@ pub(super) fn referrers_of(
     Ok(found)
 }
 
-pub(super) fn claim_stale(
-    connection: &Connection,
-    hash: &str,
-    before: i64,
-    claim: i64,
-) -> rusqlite::Result<Option<Claimed>> {
-    let mut statement = connection.prepare_cached(&sql(statements::CLAIM_STALE))?;
-    statement.query_row(params![hash, claim, lease(), before], claimed).optional()
-}
-
-pub(super) fn holds(
-    connection: &Connection,
-    rows: Rows,
-    id: i64,
-    claim: i64,
-) -> rusqlite::Result<bool> {
-    let statement = match rows {
-        Rows::Paths => statements::HOLDS_PATH,
-        Rows::Nars => statements::HOLDS_NAR,
-    };
-    connection.prepare_cached(statement)?.exists([id, claim])
-}
-
 pub(super) fn note_nar_reads(connection: &Connection, keys: &[ObjectKey]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(statements::NOTE_NAR_READ)?;
     let now = now();
@@ -289,87 +142,6 @@ pub(super) fn referrers(
     let mut statement = connection.prepare_cached(statements::REFERRERS)?;
     let found = statement.query_map(params![hash, limit], |row| row.get(0))?;
     found.collect()
-}
-
-pub(super) fn claim_nar(
-    connection: &Connection,
-    key: &ObjectKey,
-    claim: i64,
-) -> rusqlite::Result<Taken> {
-    claim_one(connection, statements::CLAIM_NAR, key.as_str(), claim, NAR_STATE)
-}
-
-pub(super) fn claim_orphan(
-    connection: &Connection,
-    key: &ObjectKey,
-    claim: i64,
-) -> rusqlite::Result<Option<Claimed>> {
-    let mut statement = connection.prepare_cached(&sql(statements::CLAIM_ORPHAN))?;
-    statement.query_row(params![key.as_str(), claim, lease(), NO_HASH], claimed).optional()
-}
-
-pub(super) fn give_back(
-    connection: &Connection,
-    rows: Rows,
-    ids: &[i64],
-    claim: i64,
-) -> rusqlite::Result<()> {
-    let statement = match rows {
-        Rows::Paths => statements::GIVE_BACK_PATHS,
-        Rows::Nars => statements::GIVE_BACK_NARS,
-    };
-    let mut statement = connection.prepare_cached(&sql(statement))?;
-    for id in ids {
-        statement.execute(params![id, claim])?;
-    }
-    Ok(())
-}
-
-pub(super) fn end_claims(
-    connection: &Connection,
-    rows: Rows,
-    ids: &[i64],
-    claim: i64,
-) -> rusqlite::Result<()> {
-    for id in ids {
-        match rows {
-            Rows::Paths => {
-                let mut end = connection.prepare_cached(&sql(statements::END_PATHS))?;
-                let ended = end.query_row(params![id, claim], |row| row.get(0)).optional()?;
-                ended.map_or(Ok(()), |id| remove_path(connection, id))?;
-            }
-            Rows::Nars => {
-                let mut end = connection.prepare_cached(&sql(statements::END_NARS))?;
-                end.execute(params![id, claim])?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Removes the edges of a path that is not here any more, its row, and the rows of paths elsewhere that only it referred to.
-pub(super) fn remove_path(connection: &Connection, id: i64) -> rusqlite::Result<()> {
-    let mut edges = connection.prepare_cached(&sql(statements::REMOVE_EDGES))?;
-    let references = edges.query_map([id], |row| row.get::<_, i64>(0))?;
-    let references: Vec<i64> = references.collect::<rusqlite::Result<_>>()?;
-    let mut remove = connection.prepare_cached(&sql(statements::REMOVE_PATHS))?;
-    for row in references.into_iter().chain([id]) {
-        remove.execute([row])?;
-    }
-    Ok(())
-}
-
-pub(super) fn revive(connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(&sql(statements::REVIVE_PATHS))?;
-    for id in ids {
-        statement.execute([id])?;
-    }
-    Ok(())
-}
-
-pub(super) fn begin_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
-    let mut statement = connection.prepare_cached(&sql(statements::BEGIN_NAR))?;
-    statement.exists(params![key.as_str(), now(), NO_HASH])
 }
 
 pub(super) fn path_names(

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use rns_formats::{HashPart, StorePath};
 use tokio::task::spawn_blocking;
 
-use super::{BUSY_TIMEOUT, SqliteIndex, collection, locks, schema, snapshot::SqliteSnapshot};
+use super::{
+    BUSY_TIMEOUT, SqliteIndex, claims, collection, locks, schema, snapshot::SqliteSnapshot,
+};
 use crate::{
     index::{
         Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order,
@@ -41,7 +43,7 @@ impl Collection for SqliteIndex {
         unused: Unused,
     ) -> Result<Vec<i64>, IndexError> {
         let ids = ids.to_vec();
-        self.transact(move |connection| collection::condemn(connection, rows, &ids, unused)).await
+        self.transact(move |connection| claims::condemn(connection, rows, &ids, unused)).await
     }
 
     async fn claim(
@@ -52,8 +54,7 @@ impl Collection for SqliteIndex {
         claim: &Claim,
     ) -> Result<Vec<Claimed>, IndexError> {
         let (ids, claim) = (ids.to_vec(), claim.number());
-        self.transact(move |connection| collection::claim(connection, rows, &ids, unused, claim))
-            .await
+        self.transact(move |connection| claims::claim(connection, rows, &ids, unused, claim)).await
     }
 
     async fn claim_path(
@@ -65,14 +66,14 @@ impl Collection for SqliteIndex {
         let (hash, claim, who) = (hash.to_string(), claim.number(), order.who.clone());
         let even_rooted = order.even_rooted;
         self.transact(move |connection| {
-            collection::claim_path(connection, &hash, claim, Order { who: &who, even_rooted })
+            claims::claim_path(connection, &hash, claim, Order { who: &who, even_rooted })
         })
         .await
     }
 
     async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError> {
         let (hash, claim) = (hash.to_string(), claim.number());
-        self.transact(move |connection| collection::claim_ended(connection, &hash, claim)).await
+        self.transact(move |connection| claims::claim_ended(connection, &hash, claim)).await
     }
 
     async fn deletions(&self, hash: &HashPart) -> Result<Vec<Deletion>, IndexError> {
@@ -109,13 +110,12 @@ impl Collection for SqliteIndex {
         claim: &Claim,
     ) -> Result<Option<Claimed>, IndexError> {
         let (hash, before, claim) = (hash.to_string(), seconds(untouched_since), claim.number());
-        self.transact(move |connection| collection::claim_stale(connection, &hash, before, claim))
-            .await
+        self.transact(move |connection| claims::claim_stale(connection, &hash, before, claim)).await
     }
 
     async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError> {
         let claim = claim.number();
-        self.run(move |connection| collection::holds(connection, rows, id, claim)).await
+        self.run(move |connection| claims::holds(connection, rows, id, claim)).await
     }
 
     async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError> {
@@ -152,7 +152,7 @@ impl Collection for SqliteIndex {
 
     async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError> {
         let (key, claim) = (key.clone(), claim.number());
-        self.transact(move |connection| collection::claim_nar(connection, &key, claim)).await
+        self.transact(move |connection| claims::claim_nar(connection, &key, claim)).await
     }
 
     async fn claim_orphan(
@@ -161,22 +161,22 @@ impl Collection for SqliteIndex {
         claim: &Claim,
     ) -> Result<Option<Claimed>, IndexError> {
         let (key, claim) = (key.clone(), claim.number());
-        self.transact(move |connection| collection::claim_orphan(connection, &key, claim)).await
+        self.transact(move |connection| claims::claim_orphan(connection, &key, claim)).await
     }
 
     async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
         let (ids, claim) = (ids.to_vec(), claim.number());
-        self.transact(move |connection| collection::give_back(connection, rows, &ids, claim)).await
+        self.transact(move |connection| claims::give_back(connection, rows, &ids, claim)).await
     }
 
     async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
         let (ids, claim) = (ids.to_vec(), claim.number());
-        self.transact(move |connection| collection::end_claims(connection, rows, &ids, claim)).await
+        self.transact(move |connection| claims::end_claims(connection, rows, &ids, claim)).await
     }
 
     async fn revive(&self, ids: &[i64]) -> Result<(), IndexError> {
         let ids = ids.to_vec();
-        self.transact(move |connection| collection::revive(connection, &ids)).await
+        self.transact(move |connection| claims::revive(connection, &ids)).await
     }
 
     async fn paths(&self, ids: &[i64]) -> Result<Vec<(i64, StorePath)>, IndexError> {

@@ -1,5 +1,6 @@
 //! The index in a SQLite file, for one server and the commands beside it.
 
+mod claims;
 mod collection;
 mod collector;
 mod locks;
@@ -133,7 +134,7 @@ impl Index for SqliteIndex {
 
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
-        self.transact(move |connection| collection::begin_nar(connection, &key)).await
+        self.transact(move |connection| claims::begin_nar(connection, &key)).await
     }
 
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {

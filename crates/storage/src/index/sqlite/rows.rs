@@ -6,7 +6,7 @@ use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::collection;
+use super::claims;
 use crate::{
     index::{
         ImportedPath, IndexedNar, NarState, NewPath, PathState, PublishRefusal, Push, statements,
@@ -245,5 +245,5 @@ pub(super) fn published_after(
 pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<()> {
     let mut unpublish = connection.prepare_cached(statements::UNPUBLISH)?;
     let id = unpublish.query_row([hash.to_string()], |row| row.get(0)).optional()?;
-    id.map_or(Ok(()), |id| collection::remove_path(connection, id))
+    id.map_or(Ok(()), |id| claims::remove_path(connection, id))
 }

@@ -1,0 +1,245 @@
+//! The statements of claims: rows are condemned, claimed, given back and removed.
+
+use deadpool_postgres::GenericClient;
+use rns_formats::HashPart;
+use tokio_postgres::{Error, Row, types::ToSql};
+
+use super::locks::STATE_LOCK;
+use crate::{
+    index::{
+        Claimed, Order, Rows, Taken, Unused, collection_statements as statements,
+        collection_types::CLAIM_LEASE, types::now,
+    },
+    objects::ObjectKey,
+};
+
+/// A hash, where none is known.
+const NO_HASH: [u8; 32] = [0; 32];
+
+/// A statement in the spelling of PostgreSQL.
+pub(super) fn sql(statement: &str) -> String {
+    statement
+        .replace("{these}", "= any(?1)")
+        .replace("{now}", "extract(epoch from clock_timestamp())::bigint")
+        .replace('?', "$")
+}
+
+fn lease() -> i64 {
+    i64::try_from(CLAIM_LEASE.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn claimed(row: &Row) -> Claimed {
+    Claimed { id: row.get(0), name: row.get(1), file_size: row.get::<_, i64>(2).unsigned_abs() }
+}
+
+pub(super) async fn query(
+    client: &impl GenericClient,
+    statement: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Error> {
+    let statement = client.prepare_cached(&sql(statement)).await?;
+    client.query(&statement, parameters).await
+}
+
+pub(super) async fn execute(
+    client: &impl GenericClient,
+    statement: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<u64, Error> {
+    let statement = client.prepare_cached(&sql(statement)).await?;
+    client.execute(&statement, parameters).await
+}
+
+/// Keeps collectors from claiming until this transaction ends.
+pub(super) async fn share_states(client: &impl GenericClient) -> Result<(), Error> {
+    execute(client, "select pg_advisory_xact_lock_shared(?1)", &[&STATE_LOCK]).await.map(|_| ())
+}
+
+async fn own_states(client: &impl GenericClient) -> Result<(), Error> {
+    execute(client, "select pg_advisory_xact_lock(?1)", &[&STATE_LOCK]).await.map(|_| ())
+}
+
+pub(super) async fn condemn(
+    client: &impl GenericClient,
+    rows: Rows,
+    ids: &[i64],
+    unused: Unused,
+) -> Result<Vec<i64>, Error> {
+    own_states(client).await?;
+    let (touched, used) = (unused.touched(), unused.used());
+    let condemned = match rows {
+        Rows::Paths => query(client, statements::CONDEMN_PATHS, &[&ids, &touched, &used]).await,
+        Rows::Nars => query(client, statements::CONDEMN_NARS, &[&ids, &touched]).await,
+    };
+    Ok(condemned?.iter().map(|row| row.get(0)).collect())
+}
+
+pub(super) async fn claim(
+    client: &impl GenericClient,
+    rows: Rows,
+    ids: &[i64],
+    unused: Unused,
+    claim: i64,
+) -> Result<Vec<Claimed>, Error> {
+    own_states(client).await?;
+    let (touched, used) = (unused.touched(), unused.used());
+    let found = match rows {
+        Rows::Paths => {
+            let parameters: [&(dyn ToSql + Sync); 5] = [&ids, &touched, &used, &claim, &lease()];
+            query(client, statements::CLAIM_PATHS, &parameters).await
+        }
+        Rows::Nars => {
+            query(client, statements::CLAIM_NARS, &[&ids, &touched, &claim, &lease()]).await
+        }
+    };
+    Ok(found?.iter().map(claimed).collect())
+}
+
+/// The question for the state of a path, and the state that it has while it is being removed.
+const PATH_STATE: (&str, i64) = ("select state from paths where hash = ?1 and state <> 0", 4);
+
+/// The same for a NAR.
+const NAR_STATE: (&str, i64) = ("select state from nars where key = ?1", 2);
+
+/// Returns the claim, or why there is none.
+async fn taken(
+    client: &impl GenericClient,
+    rows: &[Row],
+    name: &str,
+    (question, deleting): (&str, i64),
+) -> Result<Taken, Error> {
+    if let Some(row) = rows.first() {
+        return Ok(Taken::Claimed(claimed(row)));
+    }
+    let state = query(client, question, &[&name]).await?;
+    Ok(match state.first().map(|row| row.get::<_, i64>(0)) {
+        Some(state) if state == deleting => Taken::Busy,
+        Some(_) => Taken::Needed,
+        None => Taken::Absent,
+    })
+}
+
+pub(super) async fn claim_path(
+    client: &impl GenericClient,
+    hash: &HashPart,
+    claim: i64,
+    order: Order<'_>,
+) -> Result<Taken, Error> {
+    own_states(client).await?;
+    let (hash, even_rooted) = (hash.to_string(), i64::from(order.even_rooted));
+    let parameters: [&(dyn ToSql + Sync); 4] = [&hash, &claim, &lease(), &even_rooted];
+    let rows = query(client, statements::CLAIM_PATH, &parameters).await?;
+    if !rows.is_empty() {
+        let who = order.who;
+        let parameters: [&(dyn ToSql + Sync); 4] = [&hash, &who.name, &who.address, &now()];
+        execute(client, statements::NOTE_DELETION, &parameters).await?;
+    }
+    taken(client, &rows, &hash, PATH_STATE).await
+}
+
+pub(super) async fn claim_ended(
+    client: &impl GenericClient,
+    hash: &HashPart,
+    claim: i64,
+) -> Result<Taken, Error> {
+    own_states(client).await?;
+    let hash = hash.to_string();
+    let rows = query(client, statements::CLAIM_ENDED, &[&hash, &claim, &lease()]).await?;
+    taken(client, &rows, &hash, PATH_STATE).await
+}
+
+pub(super) async fn claim_nar(
+    client: &impl GenericClient,
+    key: &ObjectKey,
+    claim: i64,
+) -> Result<Taken, Error> {
+    own_states(client).await?;
+    let rows = query(client, statements::CLAIM_NAR, &[&key.as_str(), &claim, &lease()]).await?;
+    taken(client, &rows, key.as_str(), NAR_STATE).await
+}
+
+pub(super) async fn claim_stale(
+    client: &impl GenericClient,
+    hash: &HashPart,
+    before: i64,
+    claim: i64,
+) -> Result<Option<Claimed>, Error> {
+    own_states(client).await?;
+    let hash = hash.to_string();
+    let parameters: [&(dyn ToSql + Sync); 4] = [&hash, &claim, &lease(), &before];
+    let taken = query(client, statements::CLAIM_STALE, &parameters).await?;
+    Ok(taken.first().map(claimed))
+}
+
+pub(super) async fn holds(
+    client: &impl GenericClient,
+    rows: Rows,
+    id: i64,
+    claim: i64,
+) -> Result<bool, Error> {
+    let statement = match rows {
+        Rows::Paths => statements::HOLDS_PATH,
+        Rows::Nars => statements::HOLDS_NAR,
+    };
+    Ok(!query(client, statement, &[&id, &claim]).await?.is_empty())
+}
+
+pub(super) async fn claim_orphan(
+    client: &impl GenericClient,
+    key: &ObjectKey,
+    claim: i64,
+) -> Result<Option<Claimed>, Error> {
+    own_states(client).await?;
+    let none = &NO_HASH[..];
+    let parameters: [&(dyn ToSql + Sync); 4] = [&key.as_str(), &claim, &lease(), &none];
+    let taken = query(client, statements::CLAIM_ORPHAN, &parameters).await?;
+    Ok(taken.first().map(claimed))
+}
+
+pub(super) async fn give_back(
+    client: &impl GenericClient,
+    rows: Rows,
+    ids: &[i64],
+    claim: i64,
+) -> Result<(), Error> {
+    let statement = match rows {
+        Rows::Paths => statements::GIVE_BACK_PATHS,
+        Rows::Nars => statements::GIVE_BACK_NARS,
+    };
+    execute(client, statement, &[&ids, &claim]).await.map(|_| ())
+}
+
+pub(super) async fn end_claims(
+    client: &impl GenericClient,
+    rows: Rows,
+    ids: &[i64],
+    claim: i64,
+) -> Result<(), Error> {
+    own_states(client).await?;
+    match rows {
+        Rows::Paths => {
+            let ended = query(client, statements::END_PATHS, &[&ids, &claim]).await?;
+            let ended: Vec<i64> = ended.iter().map(|row| row.get(0)).collect();
+            remove_paths(client, &ended).await
+        }
+        Rows::Nars => execute(client, statements::END_NARS, &[&ids, &claim]).await.map(|_| ()),
+    }
+}
+
+/// Removes the edges of paths that are not here any more, their rows, and the rows of paths elsewhere that only they referred to.
+pub(super) async fn remove_paths(client: &impl GenericClient, ids: &[i64]) -> Result<(), Error> {
+    let references = query(client, statements::REMOVE_EDGES, &[&ids]).await?;
+    let mut rows: Vec<i64> = references.iter().map(|row| row.get(0)).collect();
+    rows.extend(ids);
+    execute(client, statements::REMOVE_PATHS, &[&rows]).await.map(|_| ())
+}
+
+pub(super) async fn revive(client: &impl GenericClient, ids: &[i64]) -> Result<(), Error> {
+    execute(client, statements::REVIVE_PATHS, &[&ids]).await.map(|_| ())
+}
+
+pub(super) async fn begin_nar(client: &impl GenericClient, key: &ObjectKey) -> Result<bool, Error> {
+    let none = &NO_HASH[..];
+    let begun = query(client, statements::BEGIN_NAR, &[&key.as_str(), &now(), &none]).await?;
+    Ok(!begun.is_empty())
+}
