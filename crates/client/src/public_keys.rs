@@ -12,7 +12,7 @@ const MAX_KEYS_BYTES: usize = 64 << 10;
 const NO_KEYS: [StatusCode; 3] = [StatusCode::NOT_FOUND, StatusCode::GONE, StatusCode::FORBIDDEN];
 
 impl CacheClient {
-    /// The keys that the cache names itself, in its order. They prove nothing: whoever answers may name any. None where
+    /// The keys that the cache names itself, in its order. They prove nothing: any server may name any keys. None where
     /// the server names none.
     ///
     /// # Errors

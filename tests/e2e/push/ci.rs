@@ -30,7 +30,7 @@ fn script(heading: &str) -> String {
     lines.lines().map(|line| line.get(indent..).unwrap_or_default().to_owned() + "\n").collect()
 }
 
-/// A service that hands the token to whoever asks for this audience, as GitHub does. It answers one request.
+/// A service that answers a request for this audience with the token, as GitHub does. It answers one request.
 fn token_service(token: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/token?x=1", listener.local_addr().unwrap());

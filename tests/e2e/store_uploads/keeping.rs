@@ -110,7 +110,12 @@ fn a_pushed_path_is_kept_for_its_time_and_then_goes() {
 fn deleting_a_path_lets_go_of_it() {
     for nix in nixes() {
         let (standard, machine) = (Standard::new(), Machine::new(&nix));
-        let server = machine.server("", "");
+        let hiding = format!(
+            "[expose]\neverything = true\n[cache.b]\npath = \"/b\"\n\
+             [cache.b.expose]\nnames = [\"other-*\"]\n[cache.b.access]\ntokens = {:?}",
+            machine.tokens
+        );
+        let server = machine.server("", &hiding);
         machine.push(&server, &standard, &standard.dep);
         let target = format!("/push{}", narinfo_of(&standard.dep));
         assert_refusal(&machine.send(&server, Request::new("DELETE", &target)), 403);
@@ -119,6 +124,14 @@ fn deleting_a_path_lets_go_of_it() {
             let request = with_token(Request::new("DELETE", &target), &remover);
             server.connect().send(&request).status()
         };
+        // Another cache of the store, which hides the path, does not let go of it.
+        let elsewhere = || {
+            let request = with_token(Request::new("DELETE", &format!("/b{target}")), &remover);
+            server.connect().send(&request).status()
+        };
+        eventually(|| elsewhere() != 401);
+        assert_eq!(elsewhere(), 404);
+        assert!(machine.roots().join(standard.dep.as_str()).is_symlink());
         eventually(|| delete() == 200);
         assert_eq!(delete(), 404);
         assert!(!machine.roots().join(standard.dep.as_str()).is_symlink());

@@ -63,7 +63,7 @@ let
     map (name: (import (../vm + "/${name}.nix")).script or name) (lib.attrNames tests)
   );
   same =
-    if scenarios == lib.sort lib.lessThan scripts then
+    if lib.sort lib.lessThan scenarios == lib.sort lib.lessThan scripts then
       "ok      vm: every scenario has its machines"
     else
       "FAILED  vm: scenarios ${toString scenarios}, machines ${toString scripts}";

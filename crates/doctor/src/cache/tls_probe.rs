@@ -21,7 +21,8 @@ pub(super) struct Seen {
     pub(super) has_http2: bool,
 }
 
-/// A connection to the server of a URL, with one of these protocols. Whoever it is: it must be told no secret.
+/// A connection to the server of a URL, with one of these protocols. Its certificate is not verified, so it is
+/// sent no secret.
 pub(super) async fn connect(
     url: &Url,
     protocols: &[&[u8]],

@@ -251,8 +251,12 @@ impl WritableCache for StoreTarget {
         Ok(())
     }
 
-    /// The path is let go of, and goes with the next collection unless something else needs it.
+    /// The path is let go of, and goes with the next collection unless something else needs it. Pushers of all caches share
+    /// the roots, so a cache lets go only of a path that it shows to its readers.
     async fn delete(&self, hash: HashPart, _: &Pusher) -> Result<bool, PublishError> {
+        if self.shown.path_info(hash).await?.is_none() {
+            return Ok(false);
+        }
         Ok(self.imports.kept.release(hash).await?)
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct PathFacts {
     nar: u32,
     /// When it was last told to a pusher, or published.
     pub(super) touched: u32,
-    /// When anybody last asked for it, pushers included.
+    /// When a client last asked for it, pushers included.
     pub(super) last_use: u32,
 }
 

@@ -25,7 +25,7 @@ struct Found {
     nars: Vec<ObjectKey>,
 }
 
-/// Removes them after their grace. A narinfo that the index does not know is entered instead: somebody counts on it.
+/// Removes them after their grace. A narinfo that the index does not know is entered instead: clients may count on it.
 pub(super) async fn remove(
     storage: &Storage,
     retention: &Retention,

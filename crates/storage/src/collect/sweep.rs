@@ -145,7 +145,7 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
             let Ok(hash) = HashPart::parse(&claimed.name) else {
                 return Outcome::Untouched(claimed.id);
             };
-            // Whoever changes the path at this moment counts on it.
+            // The server that changes the path at this moment counts on it.
             let Ok(Ok(_lock)) = timeout(LOCK_WAIT, storage.lock_path(&hash)).await else {
                 return Outcome::Untouched(claimed.id);
             };

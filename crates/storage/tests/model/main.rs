@@ -84,7 +84,7 @@ fn a_reference_that_goes_before_its_referrer_is_noticed() {
 #[test]
 fn a_promise_that_is_not_kept_is_noticed() {
     use Violation::{LostPromise, MissingReference, NarInfoWithoutNar};
-    // A request of a claim that somebody took over is carried out late.
+    // A request of a claim that another collector took over is carried out late.
     let lost = [LostPromise, MissingReference, NarInfoWithoutNar, Violation::LateDeletion];
     assert_found(Break::NoSecondLook, &lost);
     assert_found(Break::DyingPathsArePromised, &lost);

@@ -142,7 +142,7 @@ async fn a_claim_ends_only_for_its_holder(index: &dyn Index) {
     index.end_claims(Rows::Paths, &top, &second).await.unwrap();
     index.give_back(Rows::Paths, &top, &second).await.unwrap();
     assert_eq!(state(index, 2).await, Some(PathState::Deleting));
-    // A collector that has died may have removed it before: what is given back is not there, and whoever comes next goes on.
+    // A collector that has died may have removed it before: a row that is given back is not there, and the next one goes on.
     index.give_back(Rows::Paths, &top, &first).await.unwrap();
     assert!(!index.touch_path(&hash).await.unwrap(), "it is told to no pusher");
     let refused = index.begin_publish(&new(2, &[1]), None).await.unwrap();

@@ -1,4 +1,4 @@
-//! Uploads in parts that nobody ends: their server was killed.
+//! Uploads in parts whose server was killed.
 
 use std::time::{Duration, Instant};
 
