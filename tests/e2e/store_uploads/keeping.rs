@@ -126,7 +126,7 @@ fn deleting_a_path_lets_go_of_it() {
         };
         // Another cache of the store, which hides the path, does not let go of it.
         let elsewhere = || {
-            let request = with_token(Request::new("DELETE", &format!("/b{target}")), &remover);
+            let request = with_token(Request::new("DELETE", format!("/b{target}")), &remover);
             server.connect().send(&request).status()
         };
         eventually(|| elsewhere() != 401);

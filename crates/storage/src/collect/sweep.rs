@@ -10,7 +10,7 @@ use super::graph::Graph;
 use crate::{
     index::{Claim, Claimed, IndexError, Rows, Unused},
     objects::ObjectKey,
-    write::{RemovalError, Storage, remove_nar, remove_path},
+    write::{REMOVE_TIMEOUT, RemovalError, Storage, remove_nar, remove_path},
 };
 
 /// Objects that are removed at the same time.
@@ -149,6 +149,9 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
             let Ok(Ok(_lock)) = timeout(LOCK_WAIT, storage.lock_path(&hash)).await else {
                 return Outcome::Untouched(claimed.id);
             };
+            if is_nearly_over(claim) {
+                return Outcome::Untouched(claimed.id);
+            }
             match is_held(storage, rows, &claimed, claim).await {
                 Ok(true) => remove_path(storage, &hash, claim).await,
                 Ok(false) => return Outcome::Lost,
@@ -160,6 +163,9 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
             let Ok(Ok(_lock)) = timeout(LOCK_WAIT, storage.lock_nar(&key)).await else {
                 return Outcome::Untouched(claimed.id);
             };
+            if is_nearly_over(claim) {
+                return Outcome::Untouched(claimed.id);
+            }
             match is_held(storage, rows, &claimed, claim).await {
                 Ok(true) => remove_nar(storage, &key, claim).await,
                 Ok(false) => return Outcome::Lost,
@@ -171,6 +177,12 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
         Ok(()) => Outcome::Removed(claimed),
         Err(error) => Outcome::Failed(error),
     }
+}
+
+/// Whether a removal that begins now could outlast the claim. With a slow storage the rest of a batch is left to the next
+/// collection, and this one goes on.
+fn is_nearly_over(claim: &Claim) -> bool {
+    claim.remaining().is_none_or(|left| left < REMOVE_TIMEOUT)
 }
 
 /// Whether the claim still holds, after its place was waited for.

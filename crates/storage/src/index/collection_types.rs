@@ -13,11 +13,11 @@ use super::{PathState, types::seconds};
 
 /// How long a claim lasts, by the clock of the database. After that another one may begin. Pushers of a path wait for so
 /// long when its collector was killed.
-pub(super) const CLAIM_LEASE: Duration = Duration::from_secs(40);
+pub(super) const CLAIM_LEASE: Duration = Duration::from_secs(45);
 
 /// How long after the beginning of a claim its holder still works on it: the rest is for requests that a storage carries
 /// out late.
-const CLAIM_TIME: Duration = Duration::from_secs(20);
+const CLAIM_TIME: Duration = Duration::from_secs(30);
 
 /// Which rows are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

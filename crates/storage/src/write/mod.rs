@@ -24,7 +24,7 @@ pub use self::{
 };
 pub(crate) use self::{
     publish::imported,
-    remove::{RemovalError, remove_nar, remove_path},
+    remove::{REMOVE_TIMEOUT, RemovalError, remove_nar, remove_path},
     root_objects::{StoredRoot, end, read_root, write_root},
     roots::MAX_NEEDED,
     storage::STAGING_GRACE,

@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// How long a request may take that removes an object: far less than a claim lasts, so that none is carried out after it.
-const REMOVE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a pusher waits for a removal: longer than the claim of a collector that has died.
-const MAX_REMOVAL_WAIT: Duration = Duration::from_secs(45);
+const MAX_REMOVAL_WAIT: Duration = Duration::from_secs(50);
 
 /// How often it looks.
 const REMOVAL_POLL_INTERVAL: Duration = Duration::from_millis(20);
