@@ -32,6 +32,8 @@ pub struct Objects {
     signer: Option<Arc<AmazonS3>>,
     pub(super) multiparts: Option<Arc<Multiparts>>,
     pub(super) directory: Option<Arc<FsPath>>,
+    /// The file that every binary cache has, where the storage is a directory.
+    cache_info: Option<Arc<FsPath>>,
     pub(super) prefix: Arc<str>,
     name: Arc<str>,
 }
@@ -85,6 +87,7 @@ impl Objects {
                     store: Arc::new(store),
                     signer: None,
                     multiparts: None,
+                    cache_info: Some(path.join(ObjectKey::cache_info().as_str()).into()),
                     directory: Some(path.into()),
                     prefix: "".into(),
                     name,
@@ -98,6 +101,7 @@ impl Objects {
                     multiparts: Some(Arc::new(Multiparts::new(Arc::clone(&store), region))),
                     signer: Some(store),
                     directory: None,
+                    cache_info: None,
                     prefix: prefix.as_str().into(),
                     name,
                 })
@@ -113,6 +117,7 @@ impl Objects {
             signer: None,
             multiparts: None,
             directory: None,
+            cache_info: None,
             prefix: "".into(),
             name: "memory".into(),
         }
@@ -122,6 +127,11 @@ impl Objects {
     #[must_use]
     pub fn file(&self, key: &ObjectKey) -> Option<PathBuf> {
         Some(self.directory.as_ref()?.join(key.as_str()))
+    }
+
+    /// The file `nix-cache-info`, where the storage is a directory.
+    pub(crate) const fn cache_info_file(&self) -> Option<&Arc<FsPath>> {
+        self.cache_info.as_ref()
     }
 
     /// The directory, where the storage is one.
@@ -154,10 +164,10 @@ impl Objects {
         cause: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> Result<(), ObjectError> {
         let missing = |why| Err(ObjectError::NotACache { storage: self.to_string(), why });
-        match &self.directory {
+        match &self.cache_info {
             // A mount point without its disk is an empty directory. One look at a name is cheap.
-            Some(directory) if *key != ObjectKey::cache_info() => {
-                let info = directory.join(ObjectKey::cache_info().as_str());
+            Some(info) if *key != ObjectKey::cache_info() => {
+                let info = Arc::clone(info);
                 if spawn_blocking(move || info.exists()).await.unwrap_or(false) {
                     Ok(())
                 } else {

@@ -79,14 +79,14 @@ pub(super) enum Looked<T> {
 /// Where a file is, and the one that every binary cache has: without it, nothing is known to be absent.
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    pub(super) cache_info: PathBuf,
+    pub(super) cache_info: Arc<Path>,
 }
 
 impl Place {
     /// The file of an object, where the storage is a directory.
     pub(super) fn of(objects: &Objects, key: &ObjectKey) -> Option<Self> {
         let path = objects.file(key)?;
-        Some(Self { path, cache_info: objects.file(&ObjectKey::cache_info())? })
+        Some(Self { path, cache_info: Arc::clone(objects.cache_info_file()?) })
     }
 
     /// Whether the file is certainly not there. Never waits.

@@ -152,6 +152,13 @@ impl StorageReader {
         }))
     }
 
+    /// Whether an object is certainly not there: answered without waiting, by a look at the directory. `false` says nothing.
+    #[must_use]
+    pub fn is_absent_now(&self, key: &ObjectKey) -> bool {
+        let place = Place::of(&self.shared.objects, key);
+        place.is_some_and(|place| place.is_absent_now(&self.shared.nonblocking_io))
+    }
+
     /// Forgets the length of a NAR file: it has just been removed here.
     pub fn forget_nar(&self, key: &ObjectKey) {
         self.shared.sizes.remove(key);

@@ -1,8 +1,11 @@
 //! Stored narinfos, remembered for a second.
 
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -14,8 +17,8 @@ use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
 use super::file::{self, FileStamp, Looked, Place};
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
-/// A stored narinfo is read again after this time: a hit may be one second old.
-const MAX_AGE: Duration = Duration::from_millis(900);
+/// A stored narinfo is looked at again after so many milliseconds: a hit may be one second old.
+const MAX_AGE_MS: u64 = 900;
 
 /// The largest narinfo that is read, in bytes: some 30,000 references.
 pub(crate) const MAX_NARINFO_BYTES: u64 = 2 << 20;
@@ -31,14 +34,16 @@ pub struct StoredNarInfo {
 
 /// Narinfos that were read lately.
 pub(super) struct RecordCache {
-    records: Cache<HashPart, Remembered, Weight>,
+    records: Cache<HashPart, Arc<Remembered>, Weight>,
+    /// Times are counted from here.
+    begun: Instant,
 }
 
-#[derive(Clone)]
 struct Remembered {
     stored: Arc<StoredNarInfo>,
     digest: Sha256Digest,
-    read: Instant,
+    /// When it was last found to be what is stored, in milliseconds since the beginning.
+    seen: AtomicU64,
     /// Of its file, where it lies in a directory.
     stamp: Option<FileStamp>,
 }
@@ -46,8 +51,8 @@ struct Remembered {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<HashPart, Remembered> for Weight {
-    fn weight(&self, _: &HashPart, remembered: &Remembered) -> u64 {
+impl Weighter<HashPart, Arc<Remembered>> for Weight {
+    fn weight(&self, _: &HashPart, remembered: &Arc<Remembered>) -> u64 {
         let narinfo = &remembered.stored.narinfo;
         let unknown = narinfo.unknown.iter().map(|(name, value)| 64 + name.len() + value.len());
         // References are held twice, as narinfo and as record.
@@ -58,21 +63,35 @@ impl Weighter<HashPart, Remembered> for Weight {
 
 impl RecordCache {
     pub(super) fn new(bytes: usize) -> Self {
-        Self { records: Cache::with_weighter((bytes >> 11).max(64), bytes as u64, Weight) }
+        Self {
+            records: Cache::with_weighter((bytes >> 11).max(64), bytes as u64, Weight),
+            begun: Instant::now(),
+        }
     }
 
-    /// The answer from memory. A narinfo in a directory is remembered for as long as its file is the same.
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The answer from memory. A narinfo in a directory is remembered for as long as its file is the same, which is looked
+    /// at once a second.
     pub(super) fn peek(&self, objects: &Objects, io: &NonblockingIo, hash: &HashPart) -> Peek {
         let Some(known) = self.records.get(hash) else {
             let place = Place::of(objects, &ObjectKey::narinfo(hash));
             let is_absent = place.is_some_and(|place| place.is_absent_now(io));
             return if is_absent { Peek::Miss } else { Peek::Unknown };
         };
+        let now = self.milliseconds();
         let is_same = || {
             let path = objects.file(&ObjectKey::narinfo(hash));
-            known.stamp.is_some() && path.and_then(|path| FileStamp::now(io, &path)) == known.stamp
+            let is_same = known.stamp.is_some()
+                && path.and_then(|path| FileStamp::now(io, &path)) == known.stamp;
+            if is_same {
+                known.seen.store(now, Relaxed);
+            }
+            is_same
         };
-        if known.read.elapsed() < MAX_AGE || is_same() {
+        if now - known.seen.load(Relaxed).min(now) < MAX_AGE_MS || is_same() {
             let StoredNarInfo { narinfo, record } = &*known.stored;
             return Peek::Hit { freshness: record.freshness, nar_hash: narinfo.nar_hash };
         }
@@ -89,7 +108,7 @@ impl RecordCache {
         store_dir: &StoreDir,
         hash: HashPart,
     ) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
-        let read = Instant::now();
+        let read = self.milliseconds();
         let key = ObjectKey::narinfo(&hash);
         let in_directory = match Place::of(objects, &key) {
             Some(place) => file::read_small(place, MAX_NARINFO_BYTES).await?,
@@ -111,10 +130,12 @@ impl RecordCache {
         let digest = Sha256Digest::of(&text);
         let known = self.records.get(&hash).filter(|known| known.digest == digest);
         let stored = match known {
-            Some(known) => known.stored,
+            Some(known) => Arc::clone(&known.stored),
             None => Arc::new(parse(&key, &text, store_dir, hash)?),
         };
-        self.records.insert(hash, Remembered { stored: Arc::clone(&stored), digest, read, stamp });
+        let seen = AtomicU64::new(read);
+        let remembered = Remembered { stored: Arc::clone(&stored), digest, seen, stamp };
+        self.records.insert(hash, Arc::new(remembered));
         Ok(Some(stored))
     }
 }
