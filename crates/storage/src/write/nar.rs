@@ -24,7 +24,10 @@ pub(super) async fn begin(
 ) -> Result<Box<dyn NarUpload>, PublishError> {
     let announced = AnnouncedNar::parse(name, length, storage.limits.max_nar_size)?;
     let key = ObjectKey::nar(name);
-    if let Some(known) = stored(storage, &key, length).await? {
+    // Mostly the client has asked just before, and was told that it is not there.
+    if !storage.reader.is_absent_now(&key)
+        && let Some(known) = stored(storage, &key, length).await?
+    {
         return Ok(Box::new(KnownNar(known.verified())));
     }
     let permit = Arc::clone(&storage.uploads).acquire_owned().await;

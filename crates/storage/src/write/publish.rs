@@ -57,6 +57,9 @@ impl Storage {
     /// The narinfo as it is stored at this moment. One that cannot be read counts as none: it is written anew.
     pub(super) async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, CacheError> {
         self.reader.forget(hash);
+        if self.reader.is_absent_now(&ObjectKey::narinfo(hash)) {
+            return Ok(None);
+        }
         match self.reader.narinfo(*hash).await {
             Ok(stored) => Ok(stored.map(|stored| stored.narinfo.clone())),
             Err(CacheError::Invalid { object, why }) => {
@@ -142,66 +145,125 @@ pub(super) async fn publish(
     let hash = narinfo.store_path.hash_part();
     let name = uploaded_nar(narinfo)?;
     // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
-    let known = storage.index.nar(&ObjectKey::nar(&name)).await.map_err(index_unavailable)?;
+    let mut known = storage.index.nar(&ObjectKey::nar(&name)).await.map_err(index_unavailable)?;
     if known.is_none() && storage.stored(&hash).await?.is_none() {
-        storage.verified_nar(&name).await?;
+        known = storage.verified_nar(&name).await?;
     }
     loop {
         let lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
-        if let Some(published) = publish_locked(storage, narinfo, &name, pusher).await? {
+        let upload = Publication { storage, narinfo, name: &name, known, pusher };
+        if let Some(published) = upload.publish_locked().await? {
             return Ok(published);
         }
         drop(lock);
         storage.await_removal(&hash).await?;
+        // Its NAR may have gone with it.
+        known = None;
     }
 }
 
-/// Publishes a path whose lock is held. `None`: it is being removed, or was taken out of the index, and is tried again.
-async fn publish_locked(
-    storage: &Storage,
-    narinfo: &NarInfo,
-    name: &NarName,
-    pusher: &Pusher,
-) -> Result<Option<Published>, PublishError> {
-    let hash = narinfo.store_path.hash_part();
-    if let Some(stored) = storage.stored(&hash).await?
-        && storage.keeps(&hash).await?
-    {
-        return add_signatures(storage, &stored, narinfo).await.map(Some);
-    }
-    let nar = storage.verified_nar(name).await?;
-    let nar = nar.ok_or_else(|| PublishError::MissingNar { url: narinfo.url.clone() })?;
-    agree(narinfo, &nar.verified())?;
-    content_address::check(storage, narinfo, name, &nar).await?;
-    let new = new_path(storage, narinfo, name, &nar).await?;
-    match storage.index.begin_publish(&new, Some(pusher)).await.map_err(index_unavailable)? {
-        None => {}
-        Some(PublishRefusal::MissingNar) => {
-            return Err(PublishError::MissingNar { url: narinfo.url.clone() });
+/// A narinfo on its way to become visible.
+struct Publication<'a> {
+    storage: &'a Storage,
+    narinfo: &'a NarInfo,
+    name: &'a NarName,
+    /// The record of its NAR a moment ago. The index refuses the publication if the NAR has gone since.
+    known: Option<IndexedNar>,
+    pusher: &'a Pusher,
+}
+
+impl Publication<'_> {
+    /// Publishes a path whose lock is held. `None`: it is being removed, or was taken out of the index, and is tried again.
+    async fn publish_locked(&self) -> Result<Option<Published>, PublishError> {
+        let Self { storage, narinfo, pusher, .. } = *self;
+        let hash = narinfo.store_path.hash_part();
+        if let Some(stored) = storage.stored(&hash).await?
+            && storage.keeps(&hash).await?
+        {
+            return add_signatures(storage, &stored, narinfo).await.map(Some);
         }
-        Some(PublishRefusal::MissingReferences(missing)) => {
-            return Err(PublishError::MissingReferences(missing));
-        }
-        Some(PublishRefusal::AlreadyPublished) => {
-            // Another server was quicker.
-            if let Some(stored) = storage.stored(&hash).await? {
-                return add_signatures(storage, &stored, narinfo).await.map(Some);
+        let nar = match self.known {
+            Some(nar) => Some(nar),
+            None => storage.verified_nar(self.name).await?,
+        };
+        let nar = nar.ok_or_else(|| PublishError::MissingNar { url: narinfo.url.clone() })?;
+        agree(narinfo, &nar.verified())?;
+        content_address::check(storage, narinfo, self.name, &nar).await?;
+        match self.begin(&nar).await? {
+            None => {}
+            Some(PublishRefusal::MissingNar) => {
+                return Err(PublishError::MissingNar { url: narinfo.url.clone() });
             }
-            // Its narinfo was lost. The row has the NAR and the references of that one: this one is published as a new path.
-            storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
-            return Ok(None);
+            Some(PublishRefusal::MissingReferences(missing)) => {
+                return Err(PublishError::MissingReferences(missing));
+            }
+            Some(PublishRefusal::AlreadyPublished) => {
+                // Another server was quicker.
+                if let Some(stored) = storage.stored(&hash).await? {
+                    return add_signatures(storage, &stored, narinfo).await.map(Some);
+                }
+                // Its narinfo was lost. The row has the NAR and the references of that one: this one is published as a
+                // new path.
+                storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
+                return Ok(None);
+            }
+            Some(PublishRefusal::Deleting) => return Ok(None),
+            Some(PublishRefusal::Busy) => {
+                return Err(PublishError::Cache(CacheError::Unavailable {
+                    what: format!(
+                        "{} is just being published by another pusher",
+                        narinfo.store_path
+                    ),
+                    remedy: "the client tries again",
+                }));
+            }
         }
-        Some(PublishRefusal::Deleting) => return Ok(None),
-        Some(PublishRefusal::Busy) => {
-            return Err(PublishError::Cache(CacheError::Unavailable {
-                what: format!("{} is just being published by another pusher", narinfo.store_path),
-                remedy: "the client tries again",
-            }));
+        write(storage, &complete(narinfo, &nar)).await?;
+        storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
+        Ok(Some(Published::New))
+    }
+
+    /// Begins the publication in the index. References that it does not know are looked for only where there are such.
+    async fn begin(&self, nar: &IndexedNar) -> Result<Option<PublishRefusal>, PublishError> {
+        let Self { storage, narinfo, .. } = *self;
+        let mut new = NewPath {
+            path: narinfo.store_path.clone(),
+            nar: ObjectKey::nar(self.name),
+            nar_size: nar.nar_size,
+            file_size: nar.file_size,
+            references: others(narinfo),
+            deriver: narinfo.deriver.clone(),
+            elsewhere: Vec::new(),
+        };
+        match self.begin_with(&new).await? {
+            Some(PublishRefusal::MissingReferences(missing)) => {
+                new.elsewhere = elsewhere(storage, &missing).await?;
+                self.begin_with(&new).await
+            }
+            result => Ok(result),
         }
     }
-    write(storage, &complete(narinfo, &nar)).await?;
-    storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
-    Ok(Some(Published::New))
+
+    async fn begin_with(&self, new: &NewPath) -> Result<Option<PublishRefusal>, PublishError> {
+        let begun = self.storage.index.begin_publish(new, Some(self.pusher)).await;
+        Ok(begun.map_err(index_unavailable)?)
+    }
+}
+
+/// Those of the paths, which the index does not know, that an upstream has. Those that lie in the storage are entered.
+async fn elsewhere(
+    storage: &Storage,
+    unknown: &[StorePath],
+) -> Result<Vec<HashPart>, PublishError> {
+    // A thousand references one after the other would take longer than a proxy waits.
+    let hashes: Vec<HashPart> = unknown.iter().map(StorePath::hash_part).collect();
+    let asked = stream::iter(hashes).map(|hash| async move {
+        let is_here = storage.enter_stored(&hash).await?;
+        let is_elsewhere = !is_here && storage.is_elsewhere(&hash).await;
+        Ok::<_, PublishError>(is_elsewhere.then_some(hash))
+    });
+    let asked: Vec<_> = asked.buffer_unordered(MAX_QUESTIONS).try_collect().await?;
+    Ok(asked.into_iter().flatten().collect())
 }
 
 /// A narinfo with all that is known of its file.
@@ -211,42 +273,6 @@ fn complete(narinfo: &NarInfo, nar: &IndexedNar) -> NarInfo {
         file_size: Some(nar.file_size),
         ..narinfo.clone()
     }
-}
-
-async fn new_path(
-    storage: &Storage,
-    narinfo: &NarInfo,
-    name: &NarName,
-    nar: &IndexedNar,
-) -> Result<NewPath, PublishError> {
-    let references = others(narinfo);
-    let hashes: Vec<HashPart> = references.iter().map(|path| path.hash_part()).collect();
-    let states = match hashes.as_slice() {
-        [] => Vec::new(),
-        hashes => storage.index.states(hashes).await.map_err(index_unavailable)?,
-    };
-    let absent = hashes
-        .iter()
-        .zip(states)
-        .filter(|(_, state)| !matches!(state, Some(PathState::Published | PathState::Condemned)));
-    let absent: Vec<_> = absent.map(|(hash, _)| *hash).collect();
-    // A thousand references one after the other would take longer than a proxy waits.
-    let asked = stream::iter(absent).map(|hash| async move {
-        let is_here = storage.enter_stored(&hash).await?;
-        let is_elsewhere = !is_here && storage.is_elsewhere(&hash).await;
-        Ok::<_, PublishError>(is_elsewhere.then_some(hash))
-    });
-    let asked: Vec<_> = asked.buffer_unordered(MAX_QUESTIONS).try_collect().await?;
-    let elsewhere = asked.into_iter().flatten().collect();
-    Ok(NewPath {
-        path: narinfo.store_path.clone(),
-        nar: ObjectKey::nar(name),
-        nar_size: nar.nar_size,
-        file_size: nar.file_size,
-        references,
-        deriver: narinfo.deriver.clone(),
-        elsewhere,
-    })
 }
 
 /// The path stays as it is; the narinfo adds signatures only.

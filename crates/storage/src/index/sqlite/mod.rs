@@ -36,9 +36,52 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct SqliteIndex {
     file: Arc<Path>,
-    connection: Arc<Mutex<Option<Connection>>>,
+    connection: Arc<Mutex<Option<OpenIndex>>>,
     locks: Arc<Locks>,
     sync: bool,
+}
+
+/// An open file, and how its next transaction is committed.
+struct OpenIndex {
+    connection: Connection,
+    durability: Durability,
+}
+
+/// When a committed transaction survives a power loss, where the index is one that does (`sync`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// As soon as it is committed.
+    Now,
+    /// With the next one that survives at once. Without it something is checked or noted again, and nothing that was
+    /// acknowledged is lost: docs/decisions/0012-uploads.md has the reasons.
+    Later,
+}
+
+impl OpenIndex {
+    /// Says how transactions are committed from now on.
+    fn set(&mut self, durability: Durability) -> rusqlite::Result<()> {
+        if self.durability != durability {
+            self.connection.execute_batch(match durability {
+                Durability::Now => "pragma synchronous = full",
+                Durability::Later => "pragma synchronous = normal",
+            })?;
+            self.durability = durability;
+        }
+        Ok(())
+    }
+
+    fn transact<T>(
+        &mut self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.set(durability)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
 }
 
 impl SqliteIndex {
@@ -50,22 +93,33 @@ impl SqliteIndex {
         Self { file: file.into(), connection: Arc::default(), locks, sync }
     }
 
-    /// Runs a question or order on the connection. A connection that fails is opened anew the next time.
+    /// Runs a question on the connection.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        self.run_on(|open| work(&mut open.connection)).await
+    }
+
+    /// Runs a question or order. A connection that fails is opened anew the next time.
+    async fn run_on<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut OpenIndex) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, IndexError> {
         let this = self.clone();
         // Waited for here: threads that wait for each other would be one for each client.
         let mut slot = Arc::clone(&self.connection).lock_owned().await;
         let done = spawn_blocking(move || {
-            let mut connection = match slot.take() {
-                Some(connection) => connection,
-                None => schema::open(&this.file, BUSY_TIMEOUT, this.sync)?,
+            let mut open = match slot.take() {
+                Some(open) => open,
+                None => {
+                    let connection = schema::open(&this.file, BUSY_TIMEOUT, this.sync)?;
+                    OpenIndex { connection, durability: this.durability(Durability::Now) }
+                }
             };
-            let result = work(&mut connection).map_err(|error| this.unavailable(&error));
+            let result = work(&mut open).map_err(|error| this.unavailable(&error));
             if result.is_ok() {
-                *slot = Some(connection);
+                *slot = Some(open);
             }
             result
         });
@@ -80,34 +134,46 @@ impl SqliteIndex {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, IndexError> {
-        self.run(move |connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        })
-        .await
+        self.commit(Durability::Now, work).await
     }
 
-    /// Runs an order where there is something to order, which is asked first: a question excludes no other writer. `false`
-    /// where there is nothing.
+    /// The same for an order that may be lost with a power loss.
+    async fn transact_later<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        self.commit(Durability::Later, work).await
+    }
+
+    async fn commit<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let durability = self.durability(durability);
+        self.run_on(move |open| open.transact(durability, work)).await
+    }
+
+    /// As [`Self::transact`], where there is something to order, which is asked first: a question excludes no other writer.
+    /// `false` where there is nothing.
     async fn transact_if(
         &self,
         is_needed: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
         work: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
     ) -> Result<bool, IndexError> {
-        self.run(move |connection| {
-            if !is_needed(connection)? {
+        let durability = self.durability(Durability::Now);
+        self.run_on(move |open| {
+            if !is_needed(&open.connection)? {
                 return Ok(false);
             }
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
+            open.transact(durability, work)
         })
         .await
+    }
+
+    /// Without `sync` nothing survives at once.
+    const fn durability(&self, wanted: Durability) -> Durability {
+        if self.sync { wanted } else { Durability::Later }
     }
 
     fn unavailable(&self, error: &rusqlite::Error) -> IndexError {
@@ -124,7 +190,7 @@ impl Index for SqliteIndex {
 
     async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError> {
         let (key, nar) = (key.clone(), *nar);
-        self.transact(move |connection| rows::put_nar(connection, &key, &nar, now())).await
+        self.transact_later(move |connection| rows::put_nar(connection, &key, &nar, now())).await
     }
 
     async fn nar_state(&self, key: &ObjectKey) -> Result<Option<NarState>, IndexError> {
@@ -134,7 +200,7 @@ impl Index for SqliteIndex {
 
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
-        self.transact(move |connection| claims::begin_nar(connection, &key)).await
+        self.transact_later(move |connection| claims::begin_nar(connection, &key)).await
     }
 
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
@@ -165,7 +231,8 @@ impl Index for SqliteIndex {
         pusher: Option<&Pusher>,
     ) -> Result<(), IndexError> {
         let (hash, pusher) = (*hash, pusher.cloned());
-        self.transact(move |connection| rows::end_publish(connection, &hash, pusher.as_ref())).await
+        self.transact_later(move |connection| rows::end_publish(connection, &hash, pusher.as_ref()))
+            .await
     }
 
     async fn touch_path(&self, hash: &HashPart) -> Result<bool, IndexError> {
@@ -183,7 +250,7 @@ impl Index for SqliteIndex {
 
     async fn note_reads(&self, hashes: &[HashPart]) -> Result<(), IndexError> {
         let hashes = hashes.to_vec();
-        self.transact(move |connection| rows::note_reads(connection, &hashes)).await
+        self.transact_later(move |connection| rows::note_reads(connection, &hashes)).await
     }
 
     async fn pushes(&self, hash: &HashPart) -> Result<Vec<Push>, IndexError> {
