@@ -4,6 +4,7 @@
 //! argument is in `docs/decisions/0014-collection.md`.
 
 mod batches;
+mod descent;
 mod error;
 mod graph;
 mod load;

@@ -1,19 +1,24 @@
-//! The reason why a path is kept: found by the database alone, from the path upwards, without a look at everything.
+//! The reason why a path is kept: found by the database alone, from the path upwards and from the roots downwards, mostly
+//! without a look at everything.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use rns_formats::{HashPart, StorePath};
 
+use super::descent::Descent;
 use crate::{
     index::{Index, IndexError, PathRecord, Referrer},
     retention::Retention,
 };
 
-/// Referrers that are looked at. Above that, the reason may not be found.
+/// Referrers that are looked at. Above that, youth or use that keeps it may not be found; a root is.
 const MAX_LOOKED_AT: usize = 10_000;
 
-/// The same once something that keeps it was found.
-const MAX_LOOKED_AT_WITH_REASON: usize = 1_000;
+/// The same once something that keeps it was found, and before it is looked for below the roots.
+const MAX_LOOKED_AT_FIRST: usize = 1_000;
+
+/// Paths below roots that are looked at before more referrers are. For most paths with many referrers that is enough.
+const MAX_BELOW_ROOTS_FIRST: usize = 10_000;
 
 /// Rows that are asked about at once.
 const BATCH: usize = 1_000;
@@ -80,35 +85,35 @@ pub async fn why(
         i64::try_from(since.as_secs()).ok()
     };
     let limits = (before(retention.min_age).unwrap_or(0), retention.unused_for.and_then(before));
-    let mut nearest = Nearest::default();
-    nearest.see(&own, limits);
-    // For each path, one that it refers to on the way to the path that is asked about.
-    let mut towards: HashMap<i64, i64> = HashMap::new();
-    let mut seen = HashSet::from([own.id]);
-    let mut level = vec![own.id];
-    let mut is_complete = true;
-    while !level.is_empty() && !nearest.is_settled(limits.1.is_some()) {
-        let mut next = Vec::new();
-        for batch in level.chunks(BATCH) {
-            let most = if nearest.has_reason() { MAX_LOOKED_AT_WITH_REASON } else { MAX_LOOKED_AT };
-            let room = most.saturating_sub(seen.len());
-            let found =
-                if room == 0 { Vec::new() } else { index.referrers_of(batch, room).await? };
-            is_complete &= found.len() < room;
-            for (reference, referrer) in found {
-                if seen.insert(referrer.id) {
-                    towards.insert(referrer.id, reference);
-                    nearest.see(&referrer, limits);
-                    next.push(referrer.id);
-                }
-            }
-        }
-        level = next;
+    let mut ascent = Ascent::from(&own, limits);
+    ascent.climb(index, MAX_LOOKED_AT_FIRST).await?;
+    let mut descent = Descent::default();
+    let mut met = None;
+    if ascent.lacks_root() {
+        met = descent.find(index, &ascent.seen, MAX_BELOW_ROOTS_FIRST).await?;
     }
-    let Nearest { root, young, used } = nearest;
-    let root = match root {
-        Some((name, id)) => Some((name, chain(index, &towards, id).await?)),
-        None => None,
+    if met.is_none() && ascent.lacks_root() {
+        ascent.climb(index, MAX_LOOKED_AT).await?;
+    }
+    if met.is_none() && ascent.lacks_root() {
+        met = descent.find(index, &ascent.seen, usize::MAX).await?;
+    }
+    let is_complete = !ascent.is_cut;
+    let Ascent { nearest: Nearest { root, young, used }, towards, .. } = ascent;
+    let root = match (root, met) {
+        (Some((name, id)), _) => Some((name, chain(index, &towards, id).await?)),
+        (None, Some(met)) => {
+            let mut ids = descent.chain(met);
+            ids.extend(ids_of_chain(&towards, met).skip(1));
+            let paths = names(index, &ids).await?;
+            let roots = match paths.first() {
+                Some(named) => index.roots_naming(&named.hash_part(), 1).await?,
+                None => Vec::new(),
+            };
+            // The root may have gone meanwhile.
+            roots.into_iter().next().map(|name| (name, paths))
+        }
+        (None, None) => None,
     };
     Ok(Some(Why {
         record,
@@ -117,6 +122,70 @@ pub async fn why(
         used: chain_of(index, &towards, used).await?,
         is_complete,
     }))
+}
+
+/// Paths that refer to one, directly or not, as far as they were looked at: the nearest first.
+struct Ascent {
+    nearest: Nearest,
+    limits: (i64, Option<i64>),
+    /// For each path, one that it refers to on the way to the path that is asked about.
+    towards: HashMap<i64, i64>,
+    seen: HashSet<i64>,
+    /// Paths whose referrers were not all looked at.
+    open: VecDeque<i64>,
+    /// Whether there are more of them than may be looked at.
+    is_cut: bool,
+}
+
+impl Ascent {
+    fn from(own: &Referrer, limits: (i64, Option<i64>)) -> Self {
+        let mut nearest = Nearest::default();
+        nearest.see(own, limits);
+        Self {
+            nearest,
+            limits,
+            towards: HashMap::new(),
+            seen: HashSet::from([own.id]),
+            open: VecDeque::from([own.id]),
+            is_cut: false,
+        }
+    }
+
+    /// Looks at referrers until all reasons are found, or so many were looked at.
+    async fn climb(&mut self, index: &dyn Index, limit: usize) -> Result<(), IndexError> {
+        self.is_cut = false;
+        while !self.open.is_empty() && !self.nearest.is_settled(self.limits.1.is_some()) {
+            let most =
+                if self.nearest.has_reason() { limit.min(MAX_LOOKED_AT_FIRST) } else { limit };
+            let room = most.saturating_sub(self.seen.len());
+            if room == 0 {
+                self.is_cut = true;
+                break;
+            }
+            let batch: Vec<i64> = self.open.iter().take(BATCH).copied().collect();
+            // One more than there is room for tells whether that was all.
+            let found = index.referrers_of(&batch, self.seen.len() + room).await?;
+            let is_all = found.len() < self.seen.len() + room;
+            for (reference, referrer) in found {
+                if self.seen.insert(referrer.id) {
+                    self.towards.insert(referrer.id, reference);
+                    self.nearest.see(&referrer, self.limits);
+                    self.open.push_back(referrer.id);
+                }
+            }
+            if !is_all {
+                self.is_cut = true;
+                break;
+            }
+            self.open.drain(..batch.len());
+        }
+        Ok(())
+    }
+
+    /// Whether roots may need the path, and none was found.
+    fn lacks_root(&self) -> bool {
+        self.is_cut && self.nearest.root.is_none()
+    }
 }
 
 async fn chain_of(
@@ -136,7 +205,15 @@ async fn chain(
     towards: &HashMap<i64, i64>,
     from: i64,
 ) -> Result<Vec<StorePath>, IndexError> {
-    let ids: Vec<i64> = std::iter::successors(Some(from), |id| towards.get(id).copied()).collect();
-    let names: HashMap<i64, StorePath> = index.paths(&ids).await?.into_iter().collect();
+    let ids: Vec<i64> = ids_of_chain(towards, from).collect();
+    names(index, &ids).await
+}
+
+fn ids_of_chain(towards: &HashMap<i64, i64>, from: i64) -> impl Iterator<Item = i64> {
+    std::iter::successors(Some(from), |id| towards.get(id).copied())
+}
+
+async fn names(index: &dyn Index, ids: &[i64]) -> Result<Vec<StorePath>, IndexError> {
+    let names: HashMap<i64, StorePath> = index.paths(ids).await?.into_iter().collect();
     Ok(ids.iter().filter_map(|id| names.get(id).cloned()).collect())
 }

@@ -117,6 +117,22 @@ pub trait Collection: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(i64, Referrer)>, IndexError>;
 
+    /// Paths that these rows refer to: referrer and reference, by their rows.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn references_of(&self, ids: &[i64]) -> Result<Vec<(i64, i64)>, IndexError>;
+
+    /// Root and path that it names, by their rows, after this pair, at most `limit`. Roots that have expired are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn rooted_after(
+        &self,
+        after: (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<(i64, i64)>, IndexError>;
+
     /// Roots that name a path and have not expired.
     ///
     /// # Errors

@@ -148,6 +148,9 @@ pub(super) const REFERRERS_OF: &str = concat!(
     "where e.reference {these} and q.state in (1, 2, 3) limit ?2"
 );
 
+pub(super) const REFERENCES_OF: &str =
+    "select referrer, reference from refs where referrer {these}";
+
 pub(super) const REFERRERS: &str = "\
     select q.path from paths p join refs e on e.reference = p.id join paths q on q.id = e.referrer \
     where p.hash = ?1 and q.state in (1, 2, 3) order by q.path limit ?2";

@@ -27,7 +27,8 @@ fn count() -> u64 {
     std::env::var("RNS_INDEX_PATHS").ok().map_or(FEW, |text| text.parse().unwrap())
 }
 
-/// Fills the tables: each path refers to some before it, and a root names every thousandth.
+/// Fills the tables: each path refers to some before it, as in a store: all to one of the first twenty, and to others so
+/// that no chain is longer than the logarithm of their number. A root names every thousandth of the second half.
 fn fill(count: u64, numbers: &str, hash: &str) -> String {
     format!(
         "insert into nars (id, key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) {over} \
@@ -35,8 +36,10 @@ fn fill(count: u64, numbers: &str, hash: &str) -> String {
          insert into paths (id, hash, path, state, nar, nar_size, file_size, published, touched, used) {over} \
            select {id}, {hash}, {hash} || '-path', 2, i, 9000, 1000 + i % 5000, 1, 1 + i % 1000, 0 from numbers; \
          insert into refs (referrer, reference) \
-           select i, i - d from numbers cross join (select 1 as d union select 3 union select 10 \
-             union select 100 union select 999) as back where i > d and i % 7 <> d % 7; \
+           select distinct i, r from (select i, 1 + i % 20 as r from numbers union all \
+             select i, i / 2 from numbers union all select i, i / 3 + 1 from numbers union all \
+             select i, i / 7 + 1 from numbers union all select i, i / 50 + 1 from numbers) as back \
+             where r > 0 and r < i; \
          insert into roots (id, name, revision, created, pusher) {over} values (1, 'main', 1, 1, 'ci'); \
          insert into root_paths (root, path) select 1, i from numbers where i % 1000 = 0 and i * 2 > {count};",
         over = if numbers.starts_with("create table") { "" } else { "overriding system value" },
@@ -71,7 +74,10 @@ async fn measure(name: &str, index: Arc<dyn Index>, count: u64) {
     let (of_low, begun) = (begun.elapsed(), Instant::now());
     why(&*index, &hash(count), &policy).await.unwrap().unwrap();
     let of_high = begun.elapsed();
-    assert!(low.root.is_some() || !low.is_complete);
+    // Roots need it, although more refers to it than is looked at.
+    let (root, chain) = low.root.unwrap();
+    assert_eq!((root.as_str(), chain.last()), ("main", Some(&low.record.path)));
+    assert!(chain.len() > 1);
     #[expect(clippy::print_stderr, reason = "the figures are the result")]
     {
         eprintln!(

@@ -59,6 +59,14 @@ pub(super) async fn referrers_of(
     Ok(found.iter().map(|row| (row.get(5), referrer(row))).collect())
 }
 
+pub(super) async fn references_of(
+    client: &impl GenericClient,
+    ids: &[i64],
+) -> Result<Vec<(i64, i64)>, Error> {
+    let found = query(client, statements::REFERENCES_OF, &[&ids]).await?;
+    Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 /// Rows are locked in the order of their hash parts, as everywhere.
 pub(super) async fn note_nar_reads(
     client: &impl GenericClient,

@@ -84,6 +84,19 @@ impl Collection for PostgresIndex {
         ask!(self, client => collection::referrers_of(&client, ids, limit))
     }
 
+    async fn references_of(&self, ids: &[i64]) -> Result<Vec<(i64, i64)>, IndexError> {
+        ask!(self, client => collection::references_of(&client, ids))
+    }
+
+    async fn rooted_after(
+        &self,
+        after: (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<(i64, i64)>, IndexError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        ask!(self, client => collection::rooted(&client, after, limit))
+    }
+
     async fn roots_naming(&self, hash: &HashPart, limit: usize) -> Result<Vec<String>, IndexError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         ask!(self, client => collection::roots_naming(&client, hash, limit))

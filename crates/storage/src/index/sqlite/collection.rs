@@ -93,6 +93,20 @@ pub(super) fn referrers_of(
     Ok(found)
 }
 
+pub(super) fn references_of(
+    connection: &Connection,
+    ids: &[i64],
+) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let mut statement = connection.prepare_cached(&sql(statements::REFERENCES_OF))?;
+    let mut found = Vec::new();
+    for id in ids {
+        for row in statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))? {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
 pub(super) fn note_nar_reads(connection: &Connection, keys: &[ObjectKey]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(statements::NOTE_NAR_READ)?;
     let now = now();

@@ -98,6 +98,20 @@ impl Collection for SqliteIndex {
         self.run(move |connection| collection::referrers_of(connection, &ids, limit)).await
     }
 
+    async fn references_of(&self, ids: &[i64]) -> Result<Vec<(i64, i64)>, IndexError> {
+        let ids = ids.to_vec();
+        self.run(move |connection| collection::references_of(connection, &ids)).await
+    }
+
+    async fn rooted_after(
+        &self,
+        after: (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<(i64, i64)>, IndexError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.run(move |connection| collection::rooted(connection, after, limit)).await
+    }
+
     async fn roots_naming(&self, hash: &HashPart, limit: usize) -> Result<Vec<String>, IndexError> {
         let (hash, limit) = (hash.to_string(), i64::try_from(limit).unwrap_or(i64::MAX));
         self.run(move |connection| collection::roots_naming(connection, &hash, limit)).await
@@ -120,7 +134,7 @@ impl Collection for SqliteIndex {
 
     async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError> {
         let keys = keys.to_vec();
-        self.transact(move |connection| collection::note_nar_reads(connection, &keys)).await
+        self.transact_later(move |connection| collection::note_nar_reads(connection, &keys)).await
     }
 
     async fn stored_since(&self, after: i64) -> Result<(i64, u64), IndexError> {
