@@ -39,6 +39,9 @@ pub(crate) struct PushArgs {
     /// Print a JSON object for each path, as soon as its outcome is known
     #[arg(long)]
     pub(crate) json: bool,
+    /// Say nothing of what went well
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }
@@ -191,6 +194,8 @@ pub(crate) enum PinCommand {
         #[command(flatten)]
         revision: RevisionArgs,
         #[command(flatten)]
+        style: StyleArgs,
+        #[command(flatten)]
         target: TargetArgs,
         #[command(flatten)]
         store: StoreArgs,
@@ -209,8 +214,21 @@ pub(crate) enum PinCommand {
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
         #[command(flatten)]
+        style: StyleArgs,
+        #[command(flatten)]
         target: TargetArgs,
     },
+}
+
+/// The form of what is said about things that went well.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct StyleArgs {
+    /// Print what the server says, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say nothing of what went well
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) quiet: bool,
 }
 
 /// The life of a revision of a root.

@@ -1,6 +1,11 @@
 //! Standard output, where a reader that has seen enough is no error.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    time::SystemTime,
+};
+
+use time::{UtcDateTime, format_description::well_known::Rfc3339};
 
 /// The answer of a command; an error is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,21 @@ pub(crate) fn in_words(error: &anyhow::Error) -> String {
     text
 }
 
+/// A time as people and programs read it, in UTC: `2026-11-27T19:30:00Z`.
+pub(crate) fn moment(time: SystemTime) -> String {
+    // Only years after 9999 cannot be written.
+    UtcDateTime::from(time).format(&Rfc3339).unwrap_or_default()
+}
+
+/// Paths that wait: `1 path waits`, `2 paths wait`.
+pub(crate) fn waiting(number: i64) -> String {
+    match number {
+        0 => "nothing waits".to_owned(),
+        1 => "1 path waits".to_owned(),
+        number => format!("{number} paths wait"),
+    }
+}
+
 /// A number of things: `1 path`, `2 paths`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -63,6 +83,12 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+
+    #[test]
+    fn one_thing_is_no_two_things() {
+        assert_eq!((counted(1, "path"), counted(0, "path")), ("1 path".into(), "0 paths".into()));
+        assert_eq!((waiting(1), waiting(2)), ("1 path waits".into(), "2 paths wait".into()));
+    }
 
     #[test]
     fn a_cause_is_said_once() {

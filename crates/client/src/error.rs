@@ -28,11 +28,14 @@ impl RequestError {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The cache wants a credential, or another one (401, 407).
-    #[error("the cache asks for a valid credential (401)")]
-    Unauthorised,
+    #[error("{0} (401)")]
+    Unauthorised(WrongCredential),
     /// The credential does not allow this (403).
     #[error("not allowed (403){}", said(.0))]
     Forbidden(String),
+    /// Nothing is taken at this address (405).
+    #[error("this address takes no uploads (405){}", said(.0))]
+    WrongAddress(String),
     /// The object is larger than the cache, or a proxy in front of it, takes (413).
     #[error("too large for the cache or a proxy in front of it (413){}", said(.0))]
     TooLarge(String),
@@ -74,7 +77,53 @@ pub enum Failure {
     Local(std::io::Error),
 }
 
+/// The fault of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongCredential {
+    /// None was sent.
+    #[error("the cache asks for a credential, and none was given")]
+    Missing,
+    /// The cache does not know it, or no longer.
+    #[error("the cache does not know this credential, or no longer")]
+    Unknown,
+    /// It was good until some time ago.
+    #[error("the token has expired")]
+    Expired,
+}
+
 impl Failure {
+    /// The next step of a user, where there is one.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorised(WrongCredential::Missing) => Some(
+                "name one with --token-file, RUST_NIX_SERVE_TOKEN or in the netrc file; \
+                 on the server, `rust-nix-serve token create NAME --allow read,push` makes one",
+            ),
+            Self::Unauthorised(WrongCredential::Unknown | WrongCredential::Expired) => Some(
+                "on the server, `rust-nix-serve token create NAME --allow read,push` makes a new one",
+            ),
+            Self::Forbidden(_) => Some(
+                "on the server, `rust-nix-serve token create NAME --allow …` makes a token that may",
+            ),
+            Self::WrongAddress(text) if text.contains("://") => None,
+            Self::WrongAddress(_) => Some(
+                "a server of this program takes pushes once its configuration has storage.url \
+                 or upload.target; another web server has to be told to take PUT",
+            ),
+            Self::TooLarge(_) => Some("for an nginx in front: client_max_body_size 0;"),
+            Self::Server { .. } => {
+                Some("on the server, `rust-nix-serve doctor` says what is wrong")
+            }
+            Self::Unreachable(_) => Some("`rust-nix-serve doctor URL` says where it stops"),
+            Self::RateLimited { .. }
+            | Self::Refused { .. }
+            | Self::Cut(_)
+            | Self::Malformed(_)
+            | Self::Local(_) => None,
+        }
+    }
+
     /// Returns true if another try may succeed without anything being changed.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
@@ -83,8 +132,9 @@ impl Failure {
             // Not implemented, wrong protocol version, storage full, captive portal.
             Self::Server { status, .. } => !matches!(*status, 501 | 505 | 507 | 511),
             Self::Refused { status, .. } => *status == 408,
-            Self::Unauthorised
+            Self::Unauthorised(_)
             | Self::Forbidden(_)
+            | Self::WrongAddress(_)
             | Self::TooLarge(_)
             | Self::Malformed(_)
             | Self::Local(_) => false,

@@ -22,8 +22,8 @@ pub use self::{
     body::UploadBody,
     cache_client::{CacheClient, ClientConfig},
     credentials::{Credentials, CredentialsError},
-    error::{Failure, RequestError},
+    error::{Failure, RequestError, WrongCredential},
     netrc::{Netrc, NetrcEntry},
     retry::RetryPolicy,
-    roots::NewRoot,
+    roots::{AnswerForm, NewRoot},
 };

@@ -10,7 +10,7 @@ use rns_formats::HashPart;
 use crate::{
     cache_client::CacheClient,
     error::{Failure, RequestError},
-    send::Request,
+    send::{Request, said},
 };
 
 /// Paths in one question.
@@ -33,6 +33,9 @@ const NOT_OFFERED: [StatusCode; 8] = [
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     StatusCode::NOT_IMPLEMENTED,
 ];
+
+/// The words by which this program's server refuses a token that it knows.
+const LACKS_PERMISSION: &str = "lacks the permission";
 
 impl CacheClient {
     /// Those of the paths that the cache does not have as its pushers see it: in one question where the server offers
@@ -79,6 +82,11 @@ impl CacheClient {
             }
             Err(error) => return Err(error),
         };
+        // Said by a server that knows the question, and does not answer it to everyone.
+        let refusal = said(&reply.body);
+        if reply.status == StatusCode::FORBIDDEN && refusal.contains(LACKS_PERMISSION) {
+            return Err(RequestError::new(request.name(), Failure::Forbidden(refusal)));
+        }
         let answer = (reply.status == StatusCode::OK).then(|| answer(&reply.body, hashes));
         match answer.flatten() {
             Some(missing) => {

@@ -87,6 +87,14 @@ impl CacheClient {
         self.has(&name.canonical_url()).await
     }
 
+    /// Returns true if there is an object at the URL of a narinfo, which may lead elsewhere.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked.
+    pub async fn has_url(&self, url: &str) -> Result<bool, RequestError> {
+        self.has(url).await
+    }
+
     async fn has(&self, name: &str) -> Result<bool, RequestError> {
         let url = self.below(&self.upload_url(), name)?;
         let get = Request::get(url, MAX_NARINFO_BYTES);

@@ -73,6 +73,7 @@ pub(crate) fn retry_after(value: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::WrongCredential;
 
     fn busy(seconds: u64) -> Failure {
         Failure::RateLimited { retry_after: Some(Duration::from_secs(seconds)) }
@@ -96,7 +97,7 @@ mod tests {
             assert!(pause <= bound.min(policy.longest_pause), "{attempts}: {pause:?}");
         }
         assert_eq!(policy.pause(&cut, 20), None);
-        assert_eq!(policy.pause(&Failure::Unauthorised, 1), None);
+        assert_eq!(policy.pause(&Failure::Unauthorised(WrongCredential::Unknown), 1), None);
         let full = Failure::Server { status: 507, text: String::new(), retry_after: None };
         assert_eq!(policy.pause(&full, 1), None);
     }

@@ -27,12 +27,30 @@ pub struct NewRoot {
     pub label: Option<String>,
 }
 
+/// The form of an answer about a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// A line.
+    Text,
+    /// An object.
+    Json,
+}
+
+impl AnswerForm {
+    const fn accept(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain",
+            Self::Json => "application/json",
+        }
+    }
+}
+
 impl CacheClient {
-    /// Sets a root, as a new revision of its name.
+    /// Sets a root, as a new revision of its name. Returns what the server says of it.
     ///
     /// # Errors
     /// When it is refused: the closure is not there whole, or the credential may not pin.
-    pub async fn put_root(&self, root: &NewRoot) -> Result<(), RequestError> {
+    pub async fn put_root(&self, root: &NewRoot, form: AnswerForm) -> Result<Bytes, RequestError> {
         let mut url = self.root_url(&root.name)?;
         let number = |number: Option<u32>| number.map(|number| number.to_string());
         let parameters = [
@@ -46,7 +64,10 @@ impl CacheClient {
             }
         }
         let body = Bytes::from(root.paths.join("\n") + "\n");
-        self.send(&Request::put(url, "text/plain", body.into()), &[]).await.map(|_| ())
+        let put = Request::put(url, "text/plain", body.into());
+        let accept = Some(form.accept());
+        let request = Request { accept, answer_limit: MAX_LIST_BYTES, ..put };
+        Ok(self.send(&request, &[]).await?.body)
     }
 
     /// The page of roots that follow `after`, as the JSON of the server.

@@ -10,14 +10,18 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Method, Response, StatusCode, header};
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{self, HeaderValue},
+};
+use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::{
     body::UploadBody,
     cache_client::CacheClient,
-    error::{Failure, RequestError},
+    error::{Failure, RequestError, WrongCredential},
     retry::retry_after,
 };
 
@@ -69,7 +73,7 @@ impl Request {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, self.url)
     }
 }
@@ -117,7 +121,8 @@ impl CacheClient {
                 let body = self.read(response, request.answer_limit).await?;
                 return Ok(Reply { status, body });
             }
-            return Err(self.refusal(response).await);
+            let has_credential = self.credential_for(&url).is_some();
+            return Err(self.refusal(response, has_credential).await);
         }
         Err(Failure::Malformed("it redirects for ever".to_owned()))
     }
@@ -130,9 +135,7 @@ impl CacheClient {
         moved: &Arc<AtomicU64>,
     ) -> Result<Response, Failure> {
         let mut builder = self.shared.http.request(method.clone(), url.clone());
-        // A redirect to another server, such as a bucket, must not carry the credential there.
-        let is_own = url.origin() == self.shared.base.origin();
-        if let Some(authorization) = self.shared.authorization.as_ref().filter(|_| is_own) {
+        if let Some(authorization) = self.credential_for(url) {
             builder = builder.header(header::AUTHORIZATION, authorization.clone());
         }
         if let Some(content_type) = request.content_type {
@@ -145,6 +148,12 @@ impl CacheClient {
             builder = builder.header(header::CONTENT_LENGTH, body.len()).body(body.start(moved));
         }
         builder.send().await.map_err(|error| failed(&error))
+    }
+
+    /// The credential that goes to this URL. A redirect to another server, such as a bucket, must not carry it there.
+    fn credential_for(&self, url: &Url) -> Option<&HeaderValue> {
+        let is_own = url.origin() == self.shared.base.origin();
+        self.shared.authorization.as_ref().filter(|_| is_own)
     }
 
     /// All of an answer that is not longer than `limit`.
@@ -162,17 +171,22 @@ impl CacheClient {
         Ok(body.freeze())
     }
 
-    async fn refusal(&self, response: Response) -> Failure {
+    async fn refusal(&self, response: Response, has_credential: bool) -> Failure {
         let status = response.status();
         let wait = response.headers().get(header::RETRY_AFTER);
         let retry_after = wait.and_then(|value| value.to_str().ok()).and_then(retry_after);
         let text = self.read(response, MAX_REFUSAL_BYTES).await.unwrap_or_default();
-        let text = first_line(&text);
+        let text = said(&text);
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Failure::Unauthorised
+                Failure::Unauthorised(match has_credential {
+                    false => WrongCredential::Missing,
+                    true if text.contains("expired") => WrongCredential::Expired,
+                    true => WrongCredential::Unknown,
+                })
             }
             StatusCode::FORBIDDEN => Failure::Forbidden(text),
+            StatusCode::METHOD_NOT_ALLOWED => Failure::WrongAddress(text),
             StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge(text),
             StatusCode::TOO_MANY_REQUESTS => Failure::RateLimited { retry_after },
             status if status.is_server_error() => {
@@ -213,8 +227,15 @@ fn redirect(response: &Response, from: &Url) -> Option<Url> {
     from.join(to).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// The first line of a refusal that is meant for people, and not a page of HTML.
-fn first_line(text: &[u8]) -> String {
+/// The text of a refusal that is meant for people: the error in JSON, or the first line, unless it is a page of HTML.
+pub(crate) fn said(text: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    if let Ok(Refusal { error }) = serde_json::from_slice(text) {
+        return error;
+    }
     let text = String::from_utf8_lossy(text);
     let line = text.lines().next().unwrap_or_default().trim();
     if line.starts_with('<') { String::new() } else { line.to_owned() }

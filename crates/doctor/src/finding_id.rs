@@ -87,6 +87,8 @@ kinds! {
     HeadDiffers "head-differs" "`nix copy` and `nix path-info` ask with HEAD, and fail.";
     /// Connections are closed after each answer.
     KeepAliveOff "keep-alive-off" "Nix asks for thousands of small files: with a connection for each, it takes many times longer.";
+    /// A proxy does not pass the query of a URL on, or takes answers to other queries for it.
+    QueryLost "query-lost" "Caches that name NARs, logs or roots by a query answer with another thing, or with nothing.";
     /// A proxy takes no large uploads.
     ProxyBodyLimit "proxy-body-limit" "Pushing anything larger fails with status 413.";
     /// A proxy stores uploads before it passes them on.
@@ -105,8 +107,12 @@ kinds! {
     DiskCacheNegative "disk-cache-negative" "For an hour after the first question Nix does not ask again.";
     /// Nix remembers a path without the signature that it has now.
     DiskCacheUnsigned "disk-cache-unsigned" "For 30 days Nix ignores the path, since it remembers it without a valid signature.";
+    /// Nix remembers a NAR at a URL where it is no more.
+    DiskCacheMoved "disk-cache-moved" "For 30 days Nix asks for the NAR where it was, and cannot download it.";
     /// The configuration of the server is refused.
     ConfigurationInvalid "configuration-invalid" "The server does not start.";
+    /// A file or directory that the configuration names cannot be used.
+    FileUnusable "file-unusable" "The server does not start, or refuses every client that needs the file.";
     /// The database of the local store cannot be read.
     DatabaseUnreadable "database-unreadable" "Every request is answered with an error.";
     /// The Nix daemon does not let the server in.
@@ -125,6 +131,8 @@ kinds! {
     StorageReadOnly "storage-read-only" "Every upload fails.";
     /// The index lacks paths of the storage.
     IndexBehind "index-behind" "Stored paths are not collected, and pushers are told to send them again.";
+    /// The index cannot be used at all.
+    IndexUnusable "index-unusable" "Every upload and every change of a root fails, and nothing is collected.";
     /// A disk is full, or nearly.
     DiskFull "disk-full" "Uploads and compressed NARs fail.";
     /// The service runs without a sandbox.

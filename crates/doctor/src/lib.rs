@@ -18,5 +18,5 @@ pub use self::{
     finding::Finding,
     finding_id::FindingId,
     outcome::Outcome,
-    report::{Report, Unchecked},
+    report::{Hint, Report, Unchecked},
 };

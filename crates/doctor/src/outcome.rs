@@ -7,6 +7,13 @@ use crate::Finding;
 pub enum Outcome {
     /// Nothing is wrong; the facts, in a few words.
     Sound(String),
+    /// Nothing is wrong, and something could be better: the facts, and the line that makes it so.
+    Hint {
+        /// The facts, a sentence without its full stop.
+        what: String,
+        /// The line that makes it better.
+        mend: String,
+    },
     /// Something is wrong.
     Wrong(Vec<Finding>),
     /// It could not be seen; the reason.

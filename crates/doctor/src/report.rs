@@ -13,8 +13,21 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The check that could not be made.
     pub unchecked: Vec<Unchecked>,
+    /// A thing that could be better.
+    pub hints: Vec<Hint>,
     /// A sound result: the name of the check, and a few words.
     pub sound: Vec<(&'static str, String)>,
+}
+
+/// A thing that does no harm, and could be better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The name of the check.
+    pub check: &'static str,
+    /// The facts, a sentence without its full stop.
+    pub what: String,
+    /// The line that makes it better.
+    pub mend: String,
 }
 
 /// A check that could not be made.
@@ -31,6 +44,7 @@ impl Report {
     pub fn add(&mut self, check: &'static str, outcome: Outcome) {
         match outcome {
             Outcome::Sound(seen) => self.sound.push((check, seen)),
+            Outcome::Hint { what, mend } => self.hints.push(Hint { check, what, mend }),
             Outcome::Wrong(findings) => {
                 for finding in findings {
                     if !self.findings.contains(&finding) {
@@ -47,6 +61,7 @@ impl Report {
     pub fn extend(&mut self, other: Self) {
         self.findings.extend(other.findings);
         self.unchecked.extend(other.unchecked);
+        self.hints.extend(other.hints);
         self.sound.extend(other.sound);
     }
 
@@ -61,10 +76,14 @@ impl Report {
     pub fn to_json(&self) -> Value {
         let unchecked = self.unchecked.iter();
         let unchecked = unchecked.map(|one| json!({ "check": one.check, "why": one.why }));
+        let hints = self.hints.iter().map(
+            |Hint { check, what, mend }| json!({ "check": check, "what": what, "mend": mend }),
+        );
         let sound = self.sound.iter().map(|(check, seen)| json!({ "check": check, "seen": seen }));
         json!({
             "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
             "unchecked": unchecked.collect::<Vec<_>>(),
+            "hints": hints.collect::<Vec<_>>(),
             "sound": sound.collect::<Vec<_>>(),
         })
     }
@@ -76,6 +95,9 @@ impl Report {
         // Writing to a text cannot fail.
         for (check, seen) in &self.sound {
             _ = writeln!(text, "ok       {check}: {seen}");
+        }
+        for Hint { check, what, mend } in &self.hints {
+            _ = writeln!(text, "hint     {check}: {what}\n  mend   {mend}");
         }
         let mut told: Vec<&str> = Vec::new();
         for Unchecked { why, .. } in &self.unchecked {
@@ -92,6 +114,7 @@ impl Report {
         }
         let summary = match (self.findings.len(), self.unchecked.len()) {
             (0, 0) => "Nothing is wrong.".to_owned(),
+            (0, 1) => "Nothing wrong was found; one check could not be made.".to_owned(),
             (0, unknown) => format!("Nothing wrong was found; {unknown} checks could not be made."),
             (1, _) => "One thing is wrong.".to_owned(),
             (wrong, _) => format!("{wrong} things are wrong."),

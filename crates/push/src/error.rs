@@ -40,10 +40,22 @@ impl PushError {
     pub const fn ends_all(&self) -> bool {
         match self {
             Self::Request(error) => {
-                error.is_unreachable() || matches!(error.failure, Failure::Unauthorised)
+                matches!(
+                    error.failure,
+                    Failure::Unreachable(_) | Failure::Unauthorised(_) | Failure::WrongAddress(_)
+                )
             }
             Self::Publish(PublishError::Full) => true,
             _ => false,
+        }
+    }
+
+    /// The next step of a user, where there is one.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Request(error) => error.failure.remedy(),
+            _ => None,
         }
     }
 

@@ -120,7 +120,7 @@ pub async fn push(
         if again.is_empty() {
             break;
         }
-        tracing::info!("{} paths did not get through; they are tried again", again.len());
+        tracing::info!("tried again, since they did not get through: {} of the paths", again.len());
         open = again.into_iter().map(|(info, _)| info).collect();
     }
     Ok(summary)

@@ -1,4 +1,4 @@
-//! Faults of the cache, its key and its certificate.
+//! Faults of the cache, its key and the credential for it.
 
 use std::{fs, process::Command};
 
@@ -6,10 +6,9 @@ use rns_testing::{FixtureStore, Standard, Tree};
 
 use super::Doctor;
 use crate::support::{
-    OTHER_PUBLIC_KEY, PUBLIC_KEY, SECRET_KEY, is_installed,
+    OTHER_PUBLIC_KEY, PUBLIC_KEY, SECRET_KEY,
     private::{Private, create, create_expired},
     serve, server,
-    tls::{given, speaking_tls},
 };
 
 /// A look at a healthy server with these keys.
@@ -48,29 +47,6 @@ fn paths_without_a_signature() {
     let server = server().store(&standard.store).start();
     let doctor = Doctor::of(server.url()).args(["--path", standard.executable.as_str()]);
     doctor.args(["--key", PUBLIC_KEY]).run().names(&["unsigned"]);
-}
-
-#[test]
-fn an_expired_certificate() {
-    let standard = Standard::new();
-    let server = speaking_tls("expired.crt", "expired.key")
-        .store(&standard.store)
-        .keys([SECRET_KEY])
-        .start();
-    let url = server.url().replace("127.0.0.1", "localhost");
-    let doctor = Doctor::of(&url).env("NIX_SSL_CERT_FILE", given("expired.crt"));
-    let diagnosis = doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run();
-    diagnosis.names(&["tls-expired"]);
-}
-
-#[test]
-fn a_certificate_that_no_authority_of_this_machine_signed() {
-    let standard = Standard::new();
-    let server =
-        speaking_tls("issuer.crt", "issuer.key").store(&standard.store).keys([SECRET_KEY]).start();
-    let doctor = Doctor::of(server.url()).env("NIX_SSL_CERT_FILE", given("ca.crt"));
-    let diagnosis = doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run();
-    diagnosis.names(&["tls-untrusted"]);
 }
 
 #[test]
@@ -133,44 +109,6 @@ fn a_token_without_the_permission() {
         let doctor = Doctor::of(private.server.url()).arg("--token-file").arg(&file);
         doctor.run().ids() == ["token-not-permitted"]
     });
-}
-
-#[test]
-fn ipv6_that_does_not_answer() {
-    if !is_installed("unshare") {
-        return;
-    }
-    let standard = Standard::new();
-    let server = serve(&standard.store);
-    let doctor = Doctor::of(&server.url().replace("127.0.0.1", "localhost"));
-    let doctor = doctor.args(["--path", standard.executable.as_str(), "--key", PUBLIC_KEY]);
-    // A name with addresses of both kinds, in a file system that only this process sees.
-    let hosts = doctor.scratch.write("hosts", "127.0.0.1 localhost\n::1 localhost\n");
-    let mount = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--map-root-user", "sh", "-c"]);
-        command.arg(format!("mount --bind {} /etc/hosts && {script}", hosts.display()));
-        command
-    };
-    if !mount("true").status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: this machine lets no test mount files");
-        return;
-    }
-    let mut command = mount("exec \"$@\"");
-    command.arg("sh").arg(doctor.command.get_program()).args(doctor.command.get_args());
-    for (name, value) in doctor.command.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    let doctor = Doctor { command, ..doctor };
-    doctor.run().names(&["ipv6-broken"]);
-}
-
-#[test]
-fn nothing_that_answers() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let diagnosis = Doctor::of(&format!("http://127.0.0.1:{port}")).run();
-    diagnosis.names(&["unreachable"]);
-    assert_eq!(diagnosis.code, 3);
 }
 
 #[test]

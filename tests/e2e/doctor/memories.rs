@@ -1,9 +1,13 @@
 //! Answers that Nix itself remembers, in files that a real Nix wrote.
 
+use rns_formats::Compression;
 use rns_testing::{Nix, Proxy, Standard, Tree};
 
 use super::{Diagnosis, Doctor};
-use crate::support::{PUBLIC_KEY, SECRET_KEY, full, serve, server};
+use crate::{
+    support::{PUBLIC_KEY, SECRET_KEY, full, serve, server},
+    uploads::{Pushable, packed},
+};
 
 /// A look at a cache by the user of this client.
 fn look(client: &rns_testing::Client, url: &str, path: &str) -> Diagnosis {
@@ -54,4 +58,34 @@ fn a_path_that_nix_remembers_unsigned() {
     // Another address of the same cache is remembered for itself.
     let proxy = Proxy::recording(address);
     look(&client, &proxy.url(), path.as_str()).is_silent();
+}
+
+#[test]
+fn a_nar_that_nix_looks_for_where_it_was() {
+    let Some(nix) = Nix::v2_34() else { return };
+    let (standard, client) = (Standard::new(), nix.client());
+    let path = &standard.executable;
+    let first = Pushable::new();
+    let remembered = first.push(&standard, path);
+    let (address, url) = (first.server.address().to_string(), first.server.url().to_owned());
+    client.nix_command(["path-info", "--store", &url, &full(path)]).success();
+    look(&client, &url, path.as_str()).is_silent();
+    drop(first);
+    // The same cache was made anew, with another compression.
+    let second = Pushable::with(|builder| builder.listen([address.as_str()]));
+    let (narinfo, file) =
+        packed(standard.store.info(path), &standard.store.nar(path), Compression::None);
+    assert_ne!(narinfo.url, remembered.url);
+    assert_eq!(second.put(&format!("/{}", narinfo.url), file).status(), 201);
+    assert_eq!(second.put_narinfo(&narinfo).status(), 201);
+    let diagnosis = look(&client, &url, path.as_str());
+    diagnosis.names(&["disk-cache-moved"]);
+    // It is a real fault, and the line mends it.
+    let copy = ["copy", "--no-check-sigs", "--from", &url, &full(path)];
+    client.nix_command(copy).failure();
+    let mut shell = std::process::Command::new("sh");
+    rns_testing::run(shell.args(["-c", diagnosis.mend()]), std::time::Duration::from_secs(20))
+        .success();
+    client.nix_command(copy).success();
+    look(&client, &url, path.as_str()).is_silent();
 }

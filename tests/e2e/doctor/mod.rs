@@ -1,6 +1,10 @@
 //! `doctor`: names each fault by its id, and is silent where nothing is wrong.
 
+mod addresses;
+mod cases;
+mod certificates;
 mod client_files;
+mod contents;
 mod document;
 mod faults;
 mod healthy;
@@ -18,6 +22,8 @@ use std::{
 
 use rns_testing::{Scratch, run};
 use serde_json::Value;
+
+use crate::support::is_installed;
 
 /// The program, on a machine of its own: its configuration of Nix, its home.
 pub(crate) struct Doctor {
@@ -79,6 +85,41 @@ impl Doctor {
         self.arg("--store").arg(root)
     }
 
+    /// With these texts in the place of files of the machine, for this process alone. `None` where the machine lets no test
+    /// do that.
+    pub(crate) fn with_mounted(self, files: &[(&str, &str)]) -> Option<Self> {
+        if !is_installed("unshare") {
+            return None;
+        }
+        let mounts = files.iter().map(|(file, text)| {
+            let name = file.rsplit('/').next().unwrap();
+            format!("mount --bind {} {file} && ", self.scratch.write(name, text).display())
+        });
+        let script: String = mounts.collect();
+        self.behind(&script)
+    }
+
+    /// Started by a shell that runs these commands first, in a file system that only they see.
+    pub(crate) fn behind(mut self, script: &str) -> Option<Self> {
+        let shell = |then: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--map-root-user", "sh", "-c"]).arg(format!("{script}{then}"));
+            command
+        };
+        if !shell("true").status().is_ok_and(|status| status.success()) {
+            eprintln!("skipped: this machine lets no test mount files");
+            return None;
+        }
+        let mut command = shell("exec \"$@\"");
+        command.arg("sh").arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear();
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        self.command = command;
+        Some(self)
+    }
+
     /// As a user without any rights, so that permissions mean something also when the tests run as root.
     pub(crate) fn unprivileged(mut self) -> Self {
         const NOBODY: u32 = 65534;
@@ -125,10 +166,17 @@ impl Diagnosis {
         }
     }
 
+    /// That this is wrong, and perhaps other things that come with it.
+    #[track_caller]
+    pub(crate) fn has(&self, id: &str) {
+        assert!(self.ids().contains(&id), "{:#}", self.json);
+    }
+
     /// That nothing is wrong and everything was looked at.
     #[track_caller]
     pub(crate) fn is_silent(&self) {
         assert_eq!(self.ids(), [""; 0], "{:#}", self.json);
+        assert_eq!(self.json["hints"], Value::Array(Vec::new()), "{:#}", self.json);
         assert_eq!(self.code, 0, "{:#}", self.json);
     }
 

@@ -15,7 +15,20 @@ use crate::{
     uploads::Pushable,
 };
 
-/// An nginx with lines of its own in the location of the cache.
+/// The lines of an nginx that differ from those of a good one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Mistakes<'a> {
+    /// Words of `listen` after the address.
+    pub(crate) listen: &'a str,
+    /// Lines of the server.
+    pub(crate) server: &'a str,
+    /// The part of the URL that is asked of the cache; `$request_uri`, unless it is given.
+    pub(crate) target: &'a str,
+    /// Lines in the location of the cache.
+    pub(crate) location: &'a str,
+}
+
+/// An nginx that is wrongly configured.
 pub(crate) struct WrongFront {
     _nginx: Process,
     _scratch: Scratch,
@@ -23,7 +36,13 @@ pub(crate) struct WrongFront {
 }
 
 impl WrongFront {
-    pub(crate) fn start(upstream: SocketAddr, lines: &str) -> Self {
+    pub(crate) fn start(upstream: SocketAddr, location: &str) -> Self {
+        Self::with(upstream, &Mistakes { location, ..Mistakes::default() })
+    }
+
+    pub(crate) fn with(upstream: SocketAddr, mistakes: &Mistakes<'_>) -> Self {
+        let Mistakes { listen, server, target, location } = mistakes;
+        let target = if target.is_empty() { "$request_uri" } else { target };
         let scratch = Scratch::new();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let configuration = format!(
@@ -32,12 +51,14 @@ impl WrongFront {
              http {{
                  access_log off;
                  {temporary}
+                 proxy_cache_path {own}/kept keys_zone=kept:1m;
                  server {{
-                     listen 127.0.0.1:{port};
+                     listen 127.0.0.1:{port} {listen};
+                     {server}
                      location / {{
-                         proxy_pass http://{upstream}$request_uri;
+                         proxy_pass http://{upstream}{target};
                          proxy_http_version 1.1;
-                         {lines}
+                         {location}
                      }}
                  }}
              }}",
@@ -55,11 +76,15 @@ impl WrongFront {
 }
 
 /// A look at a good server through an nginx with these lines.
-fn behind(lines: &str) -> Option<Diagnosis> {
+fn behind(location: &str) -> Option<Diagnosis> {
+    behind_all(&Mistakes { location, ..Mistakes::default() })
+}
+
+fn behind_all(mistakes: &Mistakes<'_>) -> Option<Diagnosis> {
     is_installed("nginx").then(|| {
         let standard = Standard::new();
         let server = serve(&standard.store);
-        let front = WrongFront::start(server.address(), lines);
+        let front = WrongFront::with(server.address(), mistakes);
         let doctor = Doctor::of(&front.url).args(["--path", standard.executable.as_str()]);
         doctor.args(["--key", PUBLIC_KEY]).run()
     })
@@ -69,6 +94,42 @@ fn behind(lines: &str) -> Option<Diagnosis> {
 fn a_proxy_that_strips_ranges() {
     let Some(diagnosis) = behind("proxy_set_header Range \"\";") else { return };
     diagnosis.names(&["range-ignored"]);
+}
+
+#[test]
+fn a_proxy_that_goes_on_at_another_place() {
+    let lines = "set $from \"\"; if ($http_range) { set $from \"bytes=1-\"; } proxy_set_header Range $from;";
+    let Some(diagnosis) = behind(lines) else { return };
+    diagnosis.names(&["range-wrong"]);
+}
+
+#[test]
+fn a_proxy_that_loses_the_query() {
+    let mistakes = Mistakes { target: "$uri", ..Mistakes::default() };
+    let Some(diagnosis) = behind_all(&mistakes) else { return };
+    diagnosis.names(&["query-lost"]);
+    assert!(diagnosis.mend().contains("$request_uri"), "{}", diagnosis.mend());
+}
+
+#[test]
+fn a_proxy_that_keeps_answers_by_their_path_alone() {
+    let lines = "proxy_cache kept; proxy_cache_key $uri;";
+    let Some(diagnosis) = behind(lines) else { return };
+    diagnosis.names(&["query-lost"]);
+    let Some(diagnosis) = behind("proxy_cache kept; proxy_cache_key $request_uri;") else { return };
+    diagnosis.is_silent();
+}
+
+#[test]
+fn a_foreign_cache_that_ignores_queries_is_no_fault() {
+    // Its program is not known, so that it may be right.
+    let mistakes = Mistakes {
+        target: "$uri",
+        location: "location = /version { return 404; }",
+        ..Mistakes::default()
+    };
+    let Some(diagnosis) = behind_all(&mistakes) else { return };
+    diagnosis.is_silent();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rns_testing::{S3Server, ServerBuilder, Standard};
 
 use super::Doctor;
 use crate::{
-    support::{SECRET_KEY, is_installed, server},
+    support::{SECRET_KEY, is_installed, server, tls::given},
     uploads::Pushable,
 };
 
@@ -37,7 +37,7 @@ fn a_server_with_which_nothing_is_wrong() {
 fn a_configuration_that_is_refused() {
     let builder = server().section("[signing]\npolicy = \"ad\"\nkey = []");
     let diagnosis = of(&builder).run();
-    assert_eq!(diagnosis.ids()[0], "configuration-invalid", "{:#}", diagnosis.json);
+    diagnosis.has("configuration-invalid");
     assert_eq!(diagnosis.code, 1);
 }
 
@@ -68,7 +68,7 @@ fn a_socket_of_the_daemon_that_is_locked() {
     let text = text.replace("daemon_socket = \"none\"", &format!("daemon_socket = {socket:?}"));
     let file = scratch.write("config.toml", text);
     let diagnosis = with_file(&file).unprivileged().run();
-    assert!(diagnosis.ids().contains(&"daemon-refused"), "{:#}", diagnosis.json);
+    diagnosis.has("daemon-refused");
     assert!(!diagnosis.ids().contains(&"database-unreadable"), "{:#}", diagnosis.json);
 }
 
@@ -121,7 +121,7 @@ fn a_bucket_that_does_not_answer() {
     before.names(&["index-behind"]);
     s3.stop();
     let diagnosis = look(&builder);
-    assert!(diagnosis.ids().contains(&"storage-unreachable"), "{:#}", diagnosis.json);
+    diagnosis.has("storage-unreachable");
 }
 
 #[test]
@@ -150,6 +150,72 @@ fn is_there(server: &rns_testing::Server) -> bool {
 }
 
 #[test]
+fn an_index_that_cannot_be_used() {
+    let (standard, cache) = (Standard::new(), Pushable::new());
+    cache.push(&standard, &standard.executable);
+    let config = cache.server.scratch().join("config.toml");
+    let index = cache.directory.join(".rust-nix-serve/index.sqlite");
+    cache.server.signal(rustix::process::Signal::TERM);
+    crate::support::eventually(|| !is_there(&cache.server));
+    fs::write(&index, "a page of something else").unwrap();
+    let diagnosis = with_file(&config).run();
+    diagnosis.names(&["index-unusable"]);
+    // The line does it.
+    let programs = rns_testing::Scratch::new();
+    let program = programs.join("rust-nix-serve");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rust-nix-serve"), program).unwrap();
+    let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", diagnosis.mend()]).env("PATH", path).env("RUST_NIX_SERVE_CONFIG", &config);
+    rns_testing::run(&mut shell, std::time::Duration::from_secs(60)).success();
+    with_file(&config).run().is_silent();
+}
+
+#[test]
+fn a_directory_that_may_not_be_written() {
+    let scratch = rns_testing::Scratch::new();
+    let directory = scratch.join("cache");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("nix-cache-info"), "StoreDir: /nix/store\n").unwrap();
+    for (path, mode) in [(scratch.path(), 0o755), (&*directory, 0o555)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let builder = server().store_flag("enabled", false);
+    let builder = builder.section(&format!("[storage]\nurl = \"file://{}\"", directory.display()));
+    let file = scratch.write("config.toml", builder.configuration());
+    let diagnosis = with_file(&file).unprivileged().run();
+    diagnosis.has("storage-read-only");
+    // The same one is sound for who may write it, and is as it was.
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let index = format!("[index]\nurl = \"sqlite://{}\"", scratch.join("index").display());
+    let file = scratch.write("config.toml", builder.section(&index).configuration());
+    with_file(&file).run().names(&["index-behind"]);
+    let names: Vec<_> =
+        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["nix-cache-info"]);
+}
+
+#[test]
+fn files_that_the_configuration_names_and_that_are_not_there() {
+    let standard = Standard::new();
+    let builder = || server().store(&standard.store).keys([SECRET_KEY]);
+    let look = |section: &str| of(&builder().section(section)).run();
+    let diagnosis = look("[access]\ntokens = \"/nonexistent/tokens\"\nanonymous = [\"read\"]");
+    diagnosis.names(&["file-unusable"]);
+    assert!(diagnosis.json["findings"][0]["what"].as_str().unwrap().contains("access.tokens"));
+    let tls = |certificate: &Path, key: &Path| {
+        let section = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}");
+        of(&builder().listen(["tls://127.0.0.1:0"]).section(&section)).run()
+    };
+    tls(Path::new("/nonexistent/crt"), &given("one.key")).names(&["file-unusable"]);
+    tls(&given("one.crt"), &given("two.key")).names(&["file-unusable"]);
+    tls(&given("expired.crt"), &given("expired.key")).names(&["tls-expired"]);
+    let hinted = look("[expose]\nnames = [\"run\"]\nroots = [\"/nonexistent/root\"]");
+    assert_eq!(hinted.ids(), [""; 0], "{:#}", hinted.json);
+    assert_eq!(hinted.json["hints"][0]["check"], "files", "{:#}", hinted.json);
+}
+
+#[test]
 fn a_disk_that_is_full() {
     if !is_installed("unshare") {
         return;
@@ -159,27 +225,13 @@ fn a_disk_that_is_full() {
     let section =
         format!("[nar_cache]\ncompression = \"zstd\"\ndirectory = {:?}", directory.path());
     let builder = server().store(&standard.store).keys([SECRET_KEY]).section(&section);
-    let doctor = of(&builder);
     // A disk of two megabytes that only this process sees.
     let fill = format!(
-        "mount -t tmpfs -o size=2m none {0} && (cat /dev/zero > {0}/filling 2>/dev/null || true)",
+        "mount -t tmpfs -o size=2m none {0} && (cat /dev/zero > {0}/filling 2>/dev/null || true) && ",
         directory.path().display()
     );
-    let mount = |then: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--map-root-user", "sh", "-c"]).arg(format!("{fill} && {then}"));
-        command
-    };
-    if !mount("true").status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no mount namespaces here");
-        return;
-    }
-    let mut command = mount("exec \"$@\"");
-    command.arg("sh").arg(doctor.command.get_program()).args(doctor.command.get_args()).env_clear();
-    for (name, value) in doctor.command.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    Doctor { command, ..doctor }.run().names(&["disk-full"]);
+    let Some(doctor) = of(&builder).behind(&fill) else { return };
+    doctor.run().names(&["disk-full"]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod ci;
 mod faults;
+mod hidden_configuration;
+mod messages;
 mod pins;
 mod question;
 mod queue;

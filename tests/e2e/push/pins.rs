@@ -1,10 +1,14 @@
 //! Roots that clients set after a push: `push --pin` and `pin`.
 
-use rns_testing::{Finished, Standard, run};
+use rns_testing::{Finished, Standard, http::Request, run};
+use serde_json::Value;
 
 use super::{PATIENCE, await_token, program, push};
 use crate::{
-    support::{full, private::create},
+    support::{
+        full,
+        private::{create, with_token},
+    },
     uploads::Pushable,
 };
 
@@ -20,7 +24,8 @@ fn what_was_pushed_is_pinned_listed_and_released() {
     await_token(&cache, &token);
     let to = cache.server.url().replace("://", &format!("://ci:{token}@"));
     let more = ["--pin", "project/main", "--label", "4f2c1d9 + \u{fc}", "--revisions", "3"];
-    push(&standard.store, &to, &[&standard.top], &more).success();
+    let pushed = push(&standard.store, &to, &[&standard.top], &more).success().text();
+    assert!(pushed.contains("\npinned project/main  revision 1  set 20"), "{pushed}");
     let list = pin(&to, &["list"]).success().text();
     assert!(list.starts_with("project/main  revision 1 of 20"), "{list}");
     assert!(list.contains("4f2c1d9 + \u{fc}\n") && list.contains(&full(&standard.top)), "{list}");
@@ -31,16 +36,35 @@ fn what_was_pushed_is_pinned_listed_and_released() {
     let missing = pin(&to, &[&add[..], &[&full(&standard.blob)]].concat());
     assert_eq!(missing.status.code(), Some(1), "{missing:?}");
     assert!(missing.stderr.contains("409"), "{}", missing.stderr);
-    pin(&to, &[&add[..], &["--days", "9", &full(&standard.dep)]].concat()).success();
-    let json = pin(&to, &["list", "--json"]).success().text();
-    assert!(json.contains("\"revision\":2") && json.contains(&full(&standard.dep)), "{json}");
+    let added = pin(&to, &[&add[..], &["--days", "9", &full(&standard.dep)]].concat()).success();
+    assert!(added.text().starts_with("pinned project/main  revision 2  set 20"), "{added:?}");
+    let quiet = pin(&to, &[&add[..], &["--quiet", &full(&standard.dep)]].concat()).success();
+    assert_eq!((quiet.text().as_str(), quiet.stderr.as_str()), ("", ""));
+    let json = pin(&to, &[&add[..], &["--json", &full(&standard.dep)]].concat()).success().text();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["outcome"], &json["root"]["revision"]), (&"pinned".into(), &4.into()));
+    // The reason is read out of the JSON of the server.
+    let missing = pin(&to, &[&add[..], &["--json", &full(&standard.blob)]].concat());
+    assert!(missing.stderr.contains("paths that are not here"), "{missing:?}");
+
+    let listed = pin(&to, &["list", "--json"]).success().text();
+    let request = Request::get("/gcroots").header("Accept", "application/json");
+    let of_server = cache.server.connect().send(&with_token(request, &token));
+    let as_json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(as_json(&listed), as_json(of_server.text()));
 
     // The token of the pusher may not pin, and is told so after the push.
     let refused = push(&standard.store, &cache.url(), &[&standard.top], &["--pin", "other"]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("403"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("lacks the permission pin"), "{}", refused.stderr);
 
-    pin(&to, &["remove", "project/main"]).success();
-    assert_eq!(pin(&to, &["remove", "project/main"]).status.code(), Some(1));
+    let removed = pin(&to, &["remove", "project/main"]).success();
+    assert_eq!(removed.text(), "removed project/main\n");
+    let absent = pin(&to, &["remove", "--json", "project/main"]);
+    assert_eq!(absent.status.code(), Some(1));
+    assert_eq!(
+        as_json(&absent.text()),
+        serde_json::json!({ "name": "project/main", "deleted": false })
+    );
     assert_eq!(pin(&to, &["list"]).success().text(), "");
 }

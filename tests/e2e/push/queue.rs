@@ -149,6 +149,13 @@ fn a_drain_tells_what_is_left_and_the_queue_can_be_edited() {
     assert_eq!(done.status.code(), Some(1), "{done:?}");
     let status = place.queue(&["status"]).success().text();
     assert!(status.contains("1 path waits") && status.contains("not among the names"), "{status}");
+    let json = place.queue(&["status", "--json"]).success().text();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    // As in all other JSON: 2026-11-27T19:30:00Z.
+    for time in [&json["oldest"], &json["failures"][0]["nextTry"]] {
+        let time = time.as_str().unwrap();
+        assert!(time.starts_with("20") && time.contains('T') && time.ends_with('Z'), "{time}");
+    }
     place.queue(&["retry"]).success();
     place.drain(&standard.store, &cache.url(), &[]).success();
     assert_eq!(cache.server.get(&narinfo_of(&standard.executable)).status(), 200);
@@ -182,6 +189,7 @@ fn a_daemon_waits_for_the_cache_and_for_the_right_token() {
     place.hook(&[&standard.itself, &standard.blob]).success();
     let run = ["queue", "run"];
     let mut daemon = place.daemon(&run, &standard.store, &away.url(), &token);
+    daemon.wait_for_line(&format!("pushes it to {}/: 2 paths wait", away.url()));
     daemon.wait_for_line("cannot be reached");
     // Others come while nothing gets through.
     place.hook(&[&standard.top]).success();
@@ -191,7 +199,7 @@ fn a_daemon_waits_for_the_cache_and_for_the_right_token() {
     daemon.signal(Signal::KILL);
     drop(daemon);
     let mut daemon = place.daemon(&run, &standard.store, &away.url(), &token);
-    daemon.wait_for_line("valid credential");
+    daemon.wait_for_line("does not know this credential");
     fs::write(&token, &away.token).unwrap();
     eventually(|| place.waiting() == 0);
     assert_eq!(away.narinfos(), 4);

@@ -137,6 +137,7 @@ fn faults_are_found_and_mended() {
     let found = storage(&["verify", "--content"], &url, &[]);
     let lines = found.text();
     assert!(lines.contains(&format!("{}: its NAR is not what was published", standard.blob)));
+    assert!(found.stderr.contains("storage verify --content --repair` mends"), "{}", found.stderr);
     let mended = json(&["verify", "--content", "--repair"], &url, &[]);
     // What refers to the missing path goes with it.
     assert_eq!((&mended["withdrawn"], &mended["unmended"]), (&3.into(), &0.into()), "{mended}");

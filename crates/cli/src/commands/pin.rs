@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use rns_client::{CacheClient, NewRoot, RequestError};
+use rns_client::{AnswerForm, CacheClient, NewRoot, RequestError};
 use rns_formats::{StoreDir, StorePath};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{client, push::resolve};
+use super::{
+    client,
+    push::{Style, resolve},
+};
 use crate::{
     client_args::{PinCommand, RevisionArgs, TargetArgs},
     config::Environment,
@@ -22,18 +25,20 @@ pub(super) fn run(command: &PinCommand, environment: &Environment) -> anyhow::Re
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
         match command {
-            PinCommand::Add { name, paths, revision, target, store } => {
+            PinCommand::Add { name, paths, revision, style, target, store } => {
                 let store = client::store_config(store, environment)?;
                 let paths: Vec<StorePath> =
                     paths.iter().map(|path| resolve(path, &store)).collect::<Result<_, _>>()?;
                 let client = client_of(target, environment)?;
-                answered(client.put_root(&new_root(name, revision, &paths, &store.store_dir)).await)
+                let root = new_root(name, revision, &paths, &store.store_dir);
+                put(&client, &root, Style::of_flags(style.json, style.quiet)).await
             }
             PinCommand::List { json, target } => {
                 list(&client_of(target, environment)?, *json).await
             }
-            PinCommand::Remove { names, target } => {
-                remove(&client_of(target, environment)?, names).await
+            PinCommand::Remove { names, style, target } => {
+                let style = Style::of_flags(style.json, style.quiet);
+                remove(&client_of(target, environment)?, names, style).await
             }
         }
     })
@@ -59,11 +64,35 @@ fn client_of(args: &TargetArgs, environment: &Environment) -> anyhow::Result<Cac
     client::cache_client(&args.to, &args.credential, environment, CONNECTIONS)
 }
 
-/// The answer to one request; refusals of the server are printed.
-pub(super) fn answered(done: Result<(), RequestError>) -> anyhow::Result<Answer> {
-    let Err(error) = done else { return Ok(Answer::Yes) };
+/// Sets a root, and says so.
+pub(super) async fn put(
+    client: &CacheClient,
+    root: &NewRoot,
+    style: Style,
+) -> anyhow::Result<Answer> {
+    let form = if style == Style::Json { AnswerForm::Json } else { AnswerForm::Text };
+    let said = match client.put_root(root, form).await {
+        Ok(said) => said,
+        Err(error) => return Ok(refused(&error)),
+    };
+    match style {
+        Style::Lines => print(&format!("pinned {}\n", String::from_utf8_lossy(&said).trim_end()))?,
+        Style::Json => {
+            let root: Value = serde_json::from_slice(&said).context("the answer is no JSON")?;
+            print(&format!("{}\n", json!({ "outcome": "pinned", "root": root })))?;
+        }
+        Style::Quiet => {}
+    }
+    Ok(Answer::Yes)
+}
+
+/// Says why a server refuses.
+fn refused(error: &RequestError) -> Answer {
     tell(&format!("rust-nix-serve: {error}"));
-    Ok(if error.is_unreachable() { Answer::Unreachable } else { Answer::No })
+    if let Some(remedy) = error.failure.remedy() {
+        tell(remedy);
+    }
+    if error.is_unreachable() { Answer::Unreachable } else { Answer::No }
 }
 
 async fn list(client: &CacheClient, json: bool) -> anyhow::Result<Answer> {
@@ -72,7 +101,7 @@ async fn list(client: &CacheClient, json: bool) -> anyhow::Result<Answer> {
     loop {
         let page = match client.roots(after.as_deref()).await {
             Ok(page) => page,
-            Err(error) => return answered(Err(error)),
+            Err(error) => return Ok(refused(&error)),
         };
         let page: Value = serde_json::from_slice(&page).context("the list of roots is no JSON")?;
         let found = page.get("roots").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -84,7 +113,8 @@ async fn list(client: &CacheClient, json: bool) -> anyhow::Result<Answer> {
         }
     }
     if json {
-        print(&format!("{}\n", Value::from(roots)))?;
+        // As the server says it, with all pages in one.
+        print(&format!("{}\n", json!({ "roots": roots, "next": null })))?;
         return Ok(Answer::Yes);
     }
     let lines = roots.iter().map(line);
@@ -114,16 +144,21 @@ fn line(root: &Value) -> String {
     line
 }
 
-async fn remove(client: &CacheClient, names: &[String]) -> anyhow::Result<Answer> {
+async fn remove(client: &CacheClient, names: &[String], style: Style) -> anyhow::Result<Answer> {
     let mut answer = Answer::Yes;
     for name in names {
-        match client.delete_root(name).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tell(&format!("there is no root {name}"));
-                answer = Answer::No;
-            }
-            Err(error) => return answered(Err(error)),
+        let was_there = match client.delete_root(name).await {
+            Ok(was_there) => was_there,
+            Err(error) => return Ok(refused(&error)),
+        };
+        match style {
+            Style::Json => print(&format!("{}\n", json!({ "name": name, "deleted": was_there })))?,
+            Style::Lines if was_there => print(&format!("removed {name}\n"))?,
+            Style::Lines | Style::Quiet => {}
+        }
+        if !was_there {
+            tell(&format!("there is no root {name}"));
+            answer = Answer::No;
         }
     }
     Ok(answer)

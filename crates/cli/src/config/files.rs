@@ -126,7 +126,12 @@ pub(crate) fn certificate_warning(loaded: &Loaded) -> Option<String> {
 
 /// Warnings about the files that the configuration names.
 pub(crate) fn warnings(loaded: &Loaded) -> Vec<String> {
-    let mut warnings: Vec<String> = certificate_warning(loaded).into_iter().collect();
+    certificate_warning(loaded).into_iter().chain(missing_roots(loaded)).collect()
+}
+
+/// Warnings about roots that are exposed and not there.
+pub(crate) fn missing_roots(loaded: &Loaded) -> Vec<String> {
+    let mut warnings = Vec::new();
     for (name, cache) in loaded.server.caches.all() {
         let table = name.map(|name| format!("cache.{name}.")).unwrap_or_default();
         let roots = cache.expose.roots.iter().flatten();

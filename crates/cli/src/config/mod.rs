@@ -76,6 +76,8 @@ pub(crate) struct Loaded {
     pub(crate) log: LogConfig,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
+    /// The file in the usual place, where this user may not read it and does not need to.
+    pub(crate) refused_file: Option<PathBuf>,
     /// The values as written, with their sources.
     pub(crate) settings: Settings,
     /// Faults that do not prevent serving.
@@ -105,9 +107,56 @@ pub(crate) fn load(
     environment: &Environment,
     passed: PassedSockets,
 ) -> Result<Loaded, ConfigError> {
+    load_as(args, environment, passed, Reader::Server)
+}
+
+/// As [`load`], for a command that is none of the server: a file in the usual place that is for the server alone is
+/// as good as absent. One that is named must be readable.
+///
+/// # Errors
+///
+/// All problems of all layers.
+pub(crate) fn load_for_client(
+    args: &ServeArgs,
+    environment: &Environment,
+) -> Result<Loaded, ConfigError> {
+    load_as(args, environment, PassedSockets::Unknown, Reader::Client)
+}
+
+/// The reader of a configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// The server, or a command about it, which would be about another server without the file.
+    Server,
+    /// A client of caches, to which the file says at most where the store is.
+    Client,
+}
+
+/// The file of a configuration.
+#[derive(Default)]
+struct ConfigFile {
+    read: Option<PathBuf>,
+    refused: Option<PathBuf>,
+}
+
+fn load_as(
+    args: &ServeArgs,
+    environment: &Environment,
+    passed: PassedSockets,
+    reader: Reader,
+) -> Result<Loaded, ConfigError> {
     let mut settings = Settings::default();
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    let file = read_file(args, environment, &mut settings, &mut problems);
+    let named = named_file(args, environment);
+    let file = match read_file(named, &mut settings, &mut problems) {
+        ConfigFile { refused: Some(path), .. } if reader == Reader::Server => {
+            let refused = io::Error::from(io::ErrorKind::PermissionDenied);
+            problems.push(unreadable(&path, Source::Default, &refused));
+            ConfigFile::default()
+        }
+        found => found,
+    };
+    let ConfigFile { read: file, refused: refused_file } = file;
     env::read(environment, &mut settings, &mut warnings);
     flags::read(args, &mut settings, &mut problems, &mut warnings);
     let raw = settings.typed(&mut problems);
@@ -122,23 +171,27 @@ pub(crate) fn load(
         ));
     }
     if problems.is_empty() {
-        Ok(Loaded { server, store, backends, log, file, settings, warnings })
+        Ok(Loaded { server, store, backends, log, file, refused_file, settings, warnings })
     } else {
         Err(ConfigError(problems))
     }
 }
 
-/// Reads the file that is named, or the one in its usual place when it is there.
-fn read_file(
-    args: &ServeArgs,
-    environment: &Environment,
-    settings: &mut Settings,
-    problems: &mut Vec<Problem>,
-) -> Option<PathBuf> {
-    let named = args.config.clone().map(|path| (path, Source::Flag("--config"))).or_else(|| {
+/// The file that the command line or the environment names, and where it is named.
+fn named_file(args: &ServeArgs, environment: &Environment) -> Option<(PathBuf, Source)> {
+    let flag = args.config.clone().map(|path| (path, Source::Flag("--config")));
+    flag.or_else(|| {
         let path = environment.get(env::CONFIG_VARIABLE)?;
         Some((path.into(), Source::Environment(env::CONFIG_VARIABLE.into())))
-    });
+    })
+}
+
+/// Reads the file that is named, or the one in its usual place when it is there.
+fn read_file(
+    named: Option<(PathBuf, Source)>,
+    settings: &mut Settings,
+    problems: &mut Vec<Problem>,
+) -> ConfigFile {
     let (path, source) = match named {
         Some((path, source)) => (path, Some(source)),
         None => (DEFAULT_FILE.into(), None),
@@ -146,14 +199,15 @@ fn read_file(
     match fs::read_to_string(&path) {
         Ok(text) => {
             file::read(&path, &text, settings, problems);
-            Some(path)
+            return ConfigFile { read: Some(path), refused: None };
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && source.is_none() => None,
-        Err(error) => {
-            problems.push(unreadable(&path, source.unwrap_or(Source::Default), &error));
-            None
+        Err(error) if error.kind() == io::ErrorKind::NotFound && source.is_none() => {}
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && source.is_none() => {
+            return ConfigFile { read: None, refused: Some(path) };
         }
+        Err(error) => problems.push(unreadable(&path, source.unwrap_or(Source::Default), &error)),
     }
+    ConfigFile::default()
 }
 
 fn unreadable(path: &Path, source: Source, error: &io::Error) -> Problem {

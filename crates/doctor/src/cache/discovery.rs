@@ -7,7 +7,7 @@ use url::Url;
 use super::http::Http;
 
 /// The longest narinfo, in bytes: some 20,000 references.
-const MAX_NARINFO_BYTES: usize = 2 << 20;
+pub(super) const MAX_NARINFO_BYTES: usize = 2 << 20;
 
 /// Questions at the same time.
 const MAX_QUESTIONS: usize = 8;
@@ -58,7 +58,7 @@ pub(super) async fn find(place: &Place<'_>, paths: &[HashPart]) -> Result<Found,
     }
     let tried = paths.len();
     Err(last_error.unwrap_or_else(|| {
-        format!("the cache has none of {tried} paths of this machine: name one with --path")
+        format!("the cache has none of the paths that were tried ({tried}): name one with --path")
     }))
 }
 

@@ -7,8 +7,10 @@ mod credential;
 mod discovery;
 mod head;
 mod http;
+mod http2;
 mod keep_alive;
 mod nar;
+mod query;
 mod ranges;
 mod signature;
 mod subject;
@@ -36,6 +38,7 @@ pub const CHECKS: &[Check<CacheSubject>] = &[
         run: |cache| Box::pin(addresses::check(cache)),
     },
     Check { name: "tls", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(tls::check(cache)) },
+    Check { name: "http2", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(http2::check(cache)) },
     Check {
         name: "nix-cache-info",
         timeout: SMALL_TIMEOUT,
@@ -58,6 +61,7 @@ pub const CHECKS: &[Check<CacheSubject>] = &[
         run: |cache| Box::pin(signature::check(cache)),
     },
     Check { name: "head", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(head::check(cache)) },
+    Check { name: "query", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(query::check(cache)) },
     Check { name: "nar", timeout: NAR_TIMEOUT, run: |cache| Box::pin(nar::check(cache)) },
     Check { name: "ranges", timeout: NAR_TIMEOUT, run: |cache| Box::pin(ranges::check(cache)) },
     Check { name: "uploads", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(uploads::check(cache)) },

@@ -75,7 +75,15 @@ pub(super) async fn download(
         status => Err(Outcome::wrong(Finding::new(
             FindingId::NarMissing,
             format!("{url} is answered with status {status}"),
-            "rust-nix-serve storage verify --repair   # on the server, if it has a storage",
+            match url.query() {
+                // Without it, the cache does not know which NAR is meant.
+                Some(_) => {
+                    "nginx.conf: proxy_pass http://UPSTREAM$request_uri;   # or the cache has lost the NAR"
+                }
+                None => {
+                    "rust-nix-serve storage verify --repair   # on the server, if it has a storage"
+                }
+            },
         ))),
     }
 }

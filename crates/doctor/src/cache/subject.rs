@@ -11,6 +11,7 @@ use url::Url;
 use super::{
     discovery::{self, Found, Place},
     http::{Answer, Http, Trouble},
+    tls_probe::{self, Seen},
 };
 use crate::machine::NixConf;
 
@@ -43,6 +44,7 @@ pub struct CacheSubject {
     /// Without credential, query and fragment; ends with a slash.
     pub(super) base: Url,
     pub(super) http: Http,
+    handshake: OnceCell<Result<Seen, String>>,
     info: OnceCell<Result<Answer, Trouble>>,
     narinfo: OnceCell<Result<Found, String>>,
     advertised: OnceCell<Vec<PublicKey>>,
@@ -70,6 +72,7 @@ impl CacheSubject {
             view,
             base,
             http,
+            handshake: OnceCell::new(),
             info: OnceCell::new(),
             narinfo: OnceCell::new(),
             advertised: OnceCell::new(),
@@ -84,6 +87,14 @@ impl CacheSubject {
     /// The URL of an object.
     pub(super) fn below(&self, name: &str) -> Result<Url, Trouble> {
         self.base.join(name).map_err(|error| Trouble::Cut(format!("{name}: {error}")))
+    }
+
+    /// The facts of a TLS handshake.
+    ///
+    /// # Errors
+    /// The reason for which there was none.
+    pub(super) async fn handshake(&self) -> Result<&Seen, &String> {
+        self.handshake.get_or_init(async || tls_probe::look(&self.base).await).await.as_ref()
     }
 
     /// The answer to `nix-cache-info`, whatever it is.

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     http::{TlsTrouble, Trouble},
     subject::CacheSubject,
-    tls_probe::{self, Seen},
+    tls_probe::Seen,
 };
 use crate::{Finding, FindingId, Outcome};
 
@@ -16,22 +16,21 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     if cache.base.scheme() != "https" {
         return Outcome::NotApplicable;
     }
-    let seen = match tls_probe::look(&cache.base).await {
+    let seen = match cache.handshake().await {
         Ok(seen) => seen,
         Err(why) => {
             return Outcome::Unchecked(format!("there is no certificate to look at: {why}"));
         }
     };
-    let mut findings: Vec<Finding> = expiry(&seen, cache).into_iter().collect();
+    let mut findings: Vec<Finding> = expiry(seen, cache).into_iter().collect();
     if let Err(Trouble::Tls(trouble, why)) = cache.info_answer().await {
         findings.extend(distrust(*trouble, why, cache, !findings.is_empty()));
         if findings.is_empty() {
             return Outcome::Unchecked(format!("this program cannot judge the certificate: {why}"));
         }
     }
-    let protocol = if seen.has_http2 { "HTTP/2" } else { "HTTP/1.1 only" };
     let until = seen.not_after.date();
-    Outcome::of(findings, format!("the certificate is good until {until}; {protocol}"))
+    Outcome::of(findings, format!("the certificate is good until {until}"))
 }
 
 fn expiry(seen: &Seen, cache: &CacheSubject) -> Option<Finding> {

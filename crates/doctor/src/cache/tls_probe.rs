@@ -18,7 +18,18 @@ use x509_cert::{Certificate, der::Decode as _};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) not_after: OffsetDateTime,
-    pub(super) has_http2: bool,
+    pub(super) protocol: Protocol,
+}
+
+/// The protocol that the server chose among HTTP/2 and HTTP/1.1 (ALPN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// HTTP/2.
+    Http2,
+    /// HTTP/1.1.
+    Http1,
+    /// The server does not answer the offer.
+    NotChosen,
 }
 
 /// A connection to the server of a URL, with one of these protocols. Its certificate is not verified, so it is
@@ -55,7 +66,12 @@ pub(super) async fn look(url: &Url) -> Result<Seen, String> {
     let not_after =
         i64::try_from(end).ok().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
     let not_after = not_after.ok_or("the certificate ends at no time that can be written")?;
-    Ok(Seen { not_after, has_http2: session.alpn_protocol() == Some(b"h2") })
+    let protocol = match session.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        Some(_) => Protocol::Http1,
+        None => Protocol::NotChosen,
+    };
+    Ok(Seen { not_after, protocol })
 }
 
 /// Accepts every certificate.

@@ -26,7 +26,21 @@ const POSITIVE_SECONDS: u64 = 30 * 24 * 3600;
 struct Entry {
     hash: HashPart,
     /// None: that it is missing.
-    signatures: Option<Vec<Signature>>,
+    narinfo: Option<Remembered>,
+}
+
+/// The parts of a remembered narinfo that may be out of date.
+struct Remembered {
+    signatures: Vec<Signature>,
+    url: String,
+}
+
+/// Everything that entries are compared with.
+struct Comparison<'a> {
+    machine: &'a MachineSubject,
+    client: &'a CacheClient,
+    file: &'a Path,
+    trusted: Vec<PublicKey>,
 }
 
 pub(super) async fn check(machine: &MachineSubject) -> Outcome {
@@ -55,7 +69,9 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
             };
             let Some(client) = cache.client() else { continue };
             looked_at += entries.len();
-            findings.extend(stale(machine, &client, file, &entries).await);
+            let trusted = machine.trusted_keys();
+            let comparison = Comparison { machine, client: &client, file, trusted };
+            findings.extend(comparison.stale(&entries).await);
         }
     }
     match (findings.is_empty(), unread.is_empty()) {
@@ -64,43 +80,73 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
     }
 }
 
-/// The findings about one file and one cache, at most one of each kind.
-async fn stale(
-    machine: &MachineSubject,
-    client: &CacheClient,
-    file: &Path,
-    entries: &[Entry],
-) -> Vec<Finding> {
-    let name = file.display();
-    let clear = format!("rm -f {name} {name}-wal {name}-shm");
-    let trusted = machine.trusted_keys();
-    let (mut negative, mut unsigned) = (None, None);
-    for entry in entries {
-        if negative.is_some() && unsigned.is_some() {
-            break;
+impl Comparison<'_> {
+    /// The findings about one file and one cache, at most one of each kind.
+    async fn stale(&self, entries: &[Entry]) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = Vec::new();
+        for entry in entries {
+            let asked = self.client.narinfo(&entry.hash, &self.machine.store_dir).await;
+            let Ok(now) = asked else { continue };
+            let finding = match (&entry.narinfo, &now) {
+                (None, None) => None,
+                (None, Some(now)) => Some(self.negative(now)),
+                (Some(then), Some(now)) if self.was_unsigned(then, now) => Some(self.unsigned(now)),
+                (Some(then), now) => self.moved(entry, then, now.as_ref()).await,
+            };
+            let finding = finding.filter(|new| findings.iter().all(|known| known.id != new.id));
+            findings.extend(finding);
         }
-        let Ok(Some(now)) = client.narinfo(&entry.hash, &machine.store_dir).await else { continue };
-        match &entry.signatures {
-            None => negative = negative.or(Some(now.store_path)),
-            Some(then)
-                if !is_signed(&now, then, &trusted, &machine.store_dir)
-                    && is_signed(&now, &now.signatures, &trusted, &machine.store_dir) =>
-            {
-                unsigned = unsigned.or(Some(now.store_path));
-            }
-            Some(_) => {}
-        }
+        findings
     }
-    let negative = negative.map(|path| {
-        let what = format!("{name} says that {path} is missing, and {} has it", client.url());
-        Finding::new(FindingId::DiskCacheNegative, what, clear.clone())
-    });
-    let unsigned = unsigned.map(|path| {
-        let what =
-            format!("{name} has {path} without the signature that {} sends now", client.url());
-        Finding::new(FindingId::DiskCacheUnsigned, what, clear.clone())
-    });
-    negative.into_iter().chain(unsigned).collect()
+
+    fn negative(&self, now: &NarInfo) -> Finding {
+        let (path, name, url) = (&now.store_path, self.file.display(), self.client.url());
+        let what = format!("{name} says that {path} is missing, and {url} has it");
+        Finding::new(FindingId::DiskCacheNegative, what, self.clear())
+    }
+
+    fn was_unsigned(&self, then: &Remembered, now: &NarInfo) -> bool {
+        let is_signed =
+            |by: &[Signature]| is_signed(now, by, &self.trusted, &self.machine.store_dir);
+        !is_signed(&then.signatures) && is_signed(&now.signatures)
+    }
+
+    fn unsigned(&self, now: &NarInfo) -> Finding {
+        let (path, name, url) = (&now.store_path, self.file.display(), self.client.url());
+        let what = format!("{name} has {path} without the signature that {url} sends now");
+        Finding::new(FindingId::DiskCacheUnsigned, what, self.clear())
+    }
+
+    /// The finding about a NAR that is no more where Nix remembers it.
+    async fn moved(
+        &self,
+        entry: &Entry,
+        then: &Remembered,
+        now: Option<&NarInfo>,
+    ) -> Option<Finding> {
+        if now.is_some_and(|now| now.url == then.url)
+            || self.client.has_url(&then.url).await.ok()?
+        {
+            return None;
+        }
+        let (name, old) = (self.file.display(), &then.url);
+        let what = match now {
+            Some(NarInfo { store_path, url, .. }) => {
+                format!("{name} says that {store_path} is at {old}, and it is at {url} now")
+            }
+            None => {
+                let (cache, hash) = (self.client.url(), &entry.hash);
+                format!("{name} says that {hash} is at {old}, and {cache} has it no more")
+            }
+        };
+        Some(Finding::new(FindingId::DiskCacheMoved, what, self.clear()))
+    }
+
+    /// The line that makes Nix ask again.
+    fn clear(&self) -> String {
+        let name = self.file.display();
+        format!("rm -f {name} {name}-wal {name}-shm")
+    }
 }
 
 fn is_signed(
@@ -120,23 +166,26 @@ fn read(file: &Path, url: &str, negative: u64, positive: u64) -> rusqlite::Resul
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let since = |age: u64| i64::try_from(now.saturating_sub(age)).unwrap_or(i64::MAX);
     let mut statement = connection.prepare(
-        "select hashPart, present, coalesce(sigs, '') from NARs \
+        "select hashPart, present, coalesce(sigs, ''), coalesce(NARs.url, '') from NARs \
          join BinaryCaches on NARs.cache = BinaryCaches.id \
          where rtrim(BinaryCaches.url, '/') = ?1 \
            and ((present = 0 and NARs.timestamp > ?2) or (present = 1 and NARs.timestamp > ?3)) \
          order by present, NARs.timestamp desc limit ?4",
     )?;
     let limit = i64::try_from(2 * MAX_ENTRIES).unwrap_or(i64::MAX);
-    let rows = statement
-        .query_map(params![url, since(negative), since(positive), limit], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+    let rows =
+        statement.query_map(params![url, since(negative), since(positive), limit], |row| {
+            let present: i64 = row.get(1)?;
+            let (signatures, url): (String, String) = (row.get(2)?, row.get(3)?);
+            let remembered =
+                || Remembered { signatures: Signature::filter_valid(&signatures), url };
+            Ok((row.get::<_, String>(0)?, (present != 0).then(remembered)))
         })?;
     let mut entries = Vec::new();
     for row in rows {
-        let (hash, present, signatures) = row?;
+        let (hash, narinfo) = row?;
         let Ok(hash) = HashPart::parse(&hash) else { continue };
-        let signatures = (present != 0).then(|| Signature::filter_valid(&signatures));
-        entries.push(Entry { hash, signatures });
+        entries.push(Entry { hash, narinfo });
     }
     Ok(entries)
 }

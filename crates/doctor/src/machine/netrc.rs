@@ -74,7 +74,7 @@ async fn missing(
 ) -> Option<Finding> {
     use rns_client::Failure::{Forbidden, Unauthorised};
     let error = cache.client()?.info().await.err()?;
-    if !matches!(error.failure, Unauthorised | Forbidden(_)) {
+    if !matches!(error.failure, Unauthorised(_) | Forbidden(_)) {
         return None;
     }
     let (host, name) = (cache.url.host_str()?, machine.netrc.0.display());

@@ -62,11 +62,11 @@ impl ExposureReport {
         if withheld.number > examples.len() {
             examples.push("…".to_owned());
         }
-        Some(format!(
-            "{} paths are withheld because of what they refer to: {}",
-            withheld.number,
-            examples.join("; ")
-        ))
+        let number = match withheld.number {
+            1 => "1 path is withheld because of what it refers to".to_owned(),
+            number => format!("{number} paths are withheld because of what they refer to"),
+        };
+        Some(format!("{number}: {}", examples.join("; ")))
     }
 
     /// There is no room.
@@ -149,7 +149,7 @@ mod tests {
         evaluation.advance().unwrap();
         let told = report.withheld(&policy, &evaluation);
         let expected = format!(
-            "1 paths are withheld because of what they refer to: \
+            "1 path is withheld because of what it refers to: \
              {top} refers to {secret}, which matches the deny pattern *-secrets"
         );
         assert_eq!(told, Some(expected));

@@ -208,5 +208,6 @@ impl Heard<'_> {
 }
 
 fn blocked_by(error: &PushError) -> DrainEnd {
-    DrainEnd::Blocked { why: error.to_string(), is_unreachable: error.is_unreachable() }
+    let remedy = error.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    DrainEnd::Blocked { why: format!("{error}{remedy}"), is_unreachable: error.is_unreachable() }
 }

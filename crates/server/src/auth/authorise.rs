@@ -95,7 +95,7 @@ pub(crate) async fn authorise(
         Identity::Undetermined(why) => Err(Denied::Undetermined(why)),
         Identity::Known(holder) if !holder.allow.has(needed) => {
             failure_policy.forbidden(request, access, &holder, needed);
-            Err(Denied::Forbidden)
+            Err(Denied::Forbidden(needed))
         }
         Identity::Known(holder) => Ok(Grant::private(access, &holder)),
     }

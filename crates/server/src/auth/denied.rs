@@ -5,7 +5,7 @@ use actix_web::http::{
     header::{HeaderValue, WWW_AUTHENTICATE},
 };
 
-use super::{FailurePolicy, Undetermined};
+use super::{FailurePolicy, Permission, Undetermined};
 use crate::response::{self, Answer};
 
 /// Why a request is not allowed.
@@ -17,8 +17,8 @@ pub(crate) enum Denied {
     WrongCredential,
     /// The credential was good until some time ago.
     ExpiredCredential,
-    /// The client is known, and this is not allowed.
-    Forbidden,
+    /// The client is known, and lacks this permission.
+    Forbidden(Permission),
     /// The client cannot be known now.
     Undetermined(Undetermined),
 }
@@ -40,8 +40,10 @@ pub(crate) async fn answer(
             failure_policy.delay().await;
             unauthorised(challenge, "the token has expired\n")
         }
-        Denied::Forbidden => {
-            response::plain(StatusCode::FORBIDDEN, "not allowed with this token or certificate\n")
+        Denied::Forbidden(lacking) => {
+            let lacking = lacking.name();
+            let text = format!("this token or certificate lacks the permission {lacking}\n");
+            response::plain(StatusCode::FORBIDDEN, text)
         }
         // A refusal would be remembered by clients, and this passes.
         Denied::Undetermined(_) => {

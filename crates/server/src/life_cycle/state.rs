@@ -163,5 +163,8 @@ fn report(cache: &Cache) {
     for problem in cache.access.problems() {
         tracing::error!("{label}{problem}; no token is accepted until then");
     }
-    tracing::info!("{label}{}", signer.vouches_for());
+    // Nothing is sent that would be signed or not.
+    if signer.problems().is_empty() {
+        tracing::info!("{label}{}", signer.vouches_for());
+    }
 }

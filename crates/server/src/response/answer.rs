@@ -53,6 +53,14 @@ pub(crate) fn method_not_allowed() -> Answer {
     answer
 }
 
+/// Nothing is taken at any address of the cache.
+pub(crate) fn no_push_address() -> Answer {
+    let text = "this cache takes no pushes: neither storage.url nor upload.target is set\n";
+    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    answer
+}
+
 /// Uploads are taken at another address.
 pub(crate) fn push_address(url: &str) -> Answer {
     let text = format!("this address is for reading; push to {url}\n");

@@ -5,13 +5,14 @@ use rns_cache::CacheError;
 
 use super::answer::{self, Answer};
 
+/// For clients, while backends cannot be asked.
+const OUTAGE: &str = "the store cannot be read at the moment: the log of the server says why\n";
+
 /// The answer when the cache could not answer. A new kind of failure has to be decided on here.
 pub(crate) fn error_response(error: &CacheError) -> Answer {
     match error {
         // The backend says so itself when its state changes.
-        CacheError::Unavailable { .. } => {
-            answer::unavailable("the store cannot be read at the moment\n")
-        }
+        CacheError::Unavailable { .. } => answer::unavailable(OUTAGE),
         CacheError::ShuttingDown => answer::unavailable("stopping\n"),
         CacheError::Invalid { .. } => {
             tracing::error!("not served: {error}");
@@ -21,7 +22,7 @@ pub(crate) fn error_response(error: &CacheError) -> Answer {
         CacheError::Damaged { .. } | CacheError::Gone { .. } => answer::not_found(),
         CacheError::Io { .. } => {
             tracing::error!("{error}");
-            answer::unavailable("the store cannot be read at the moment\n")
+            answer::unavailable(OUTAGE)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From refused uploads to answers.
 
 use actix_web::http::StatusCode;
-use rns_cache::PublishError;
+use rns_cache::{CacheError, PublishError};
 
 use crate::{
     metrics::RefusedUpload,
@@ -42,6 +42,10 @@ pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
         | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
         PublishError::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
         PublishError::Full => StatusCode::INSUFFICIENT_STORAGE,
+        PublishError::Cache(CacheError::Unavailable { .. } | CacheError::Io { .. }) => {
+            let text = "nothing can be uploaded at the moment: the log of the server says why\n";
+            return response::unavailable(text);
+        }
         PublishError::Cache(error) => return error_response(error),
     };
     let mut text = error.to_string();

@@ -8,6 +8,7 @@ mod multiparts;
 mod staging;
 mod store;
 mod sweep;
+mod trial;
 mod url;
 mod writer;
 

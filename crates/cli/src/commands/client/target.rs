@@ -76,6 +76,15 @@ pub(in crate::commands) fn upstreams(
     urls.iter().map(client).collect()
 }
 
+/// The URL of a cache as it may be shown: without login and password.
+pub(in crate::commands) fn without_login(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else { return "the cache".to_owned() };
+    // A URL without a host has no login.
+    _ = url.set_password(None);
+    _ = url.set_username("");
+    url.into()
+}
+
 fn parsed(url: &str) -> anyhow::Result<Url> {
     // The text may hold a password.
     Url::parse(url).context("this is no URL of a cache: https://…, file:///… or s3://… is expected")

@@ -18,7 +18,7 @@ pub(super) use self::{
 };
 use crate::{
     args::{ServeArgs, StoreArgs},
-    config::{self, Environment, PassedSockets},
+    config::{self, Environment},
     logging::{self, LogConfig, LogFormat},
     output::{Answer, tell},
 };
@@ -42,7 +42,7 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
         store: args.store.clone(),
         ..ServeArgs::default()
     };
-    let config = config::load(&serve, environment, PassedSockets::Unknown)?.store;
+    let config = config::load_for_client(&serve, environment)?.store;
     // The store logs why it does not serve a path.
     let log = LogConfig { level: "warn".to_owned(), format: LogFormat::Text };
     let (_, _flush) = logging::start(&log)?;

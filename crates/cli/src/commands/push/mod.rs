@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use rns_push::{PushConfig, PushError, Summary, Target};
 use rns_server::keys::load_key;
 
-pub(super) use self::paths::resolve;
 use self::report::Report;
+pub(super) use self::{paths::resolve, report::Style};
 use super::{client, pin};
 use crate::{
     client_args::{PackingArgs, PushArgs},
@@ -31,7 +31,7 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
         anyhow::bail!("--pin is for servers: a directory or bucket has no roots of its own");
     }
     let config = push_config(&args.packing, args.no_closure)?;
-    let store = client::open_store(store_config)?;
+    let store = client::open_store(&args.store, environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
         let upstreams = &args.packing.upstream;
@@ -43,17 +43,22 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
             Err(error) => return refused(&error),
         };
         let upstreams = client::upstreams(upstreams, &args.target.credential, environment)?;
-        let report = Report::new(args.json, store_dir.clone());
+        let report = Report::new(Style::of_flags(args.json, args.quiet), store_dir.clone());
         let observe = |event: &rns_push::Event<'_>| report.hear(event);
         let done = rns_push::push(&store, &target, &upstreams, &paths, &config, &observe).await;
         report.end();
         match done {
             Ok(summary) => {
-                tell(&report::summary(&summary));
+                if !args.quiet || summary.failed > 0 {
+                    tell(&report::summary(&summary));
+                }
+                if let Some(remedy) = report.remedy() {
+                    tell(remedy);
+                }
                 match (&args.pin, &target) {
                     (Some(name), Target::Cache(client)) if summary.failed == 0 => {
                         let root = pin::new_root(name, &args.revision, &paths, &store_dir);
-                        pin::answered(client.put_root(&root).await)
+                        pin::put(client, &root, Style::of_flags(args.json, args.quiet)).await
                     }
                     _ => Ok(answer(&summary)),
                 }
@@ -88,6 +93,9 @@ fn refused(error: &PushError) -> anyhow::Result<Answer> {
     match error {
         PushError::Request(_) | PushError::Storage(_) | PushError::Publish(_) => {
             tell(&format!("rust-nix-serve: {error}"));
+            if let Some(remedy) = error.remedy() {
+                tell(remedy);
+            }
             Ok(if is_unreachable { Answer::Unreachable } else { Answer::No })
         }
         _ => Err(anyhow::anyhow!("{error}")),

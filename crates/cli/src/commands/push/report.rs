@@ -1,9 +1,9 @@
 //! The report of a push: a bar on a terminal, a line for each path elsewhere, or JSON.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rns_formats::{PathInfo, StoreDir};
-use rns_push::{Event, Outcome, Summary};
+use rns_push::{Event, Outcome, PushError, Summary};
 use serde_json::json;
 
 use crate::{
@@ -14,9 +14,32 @@ use crate::{
 /// Characters of the bar.
 const BAR_WIDTH: usize = 24;
 
+/// The form of what is said about things that went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) enum Style {
+    /// A line for people.
+    Lines,
+    /// An object for programs.
+    Json,
+    /// Nothing.
+    Quiet,
+}
+
+impl Style {
+    /// The form that flags name, of which there is at most one.
+    pub(in crate::commands) const fn of_flags(json: bool, quiet: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Quiet,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
 /// The report of one push.
 pub(super) struct Report {
-    is_json: bool,
+    style: Style,
+    remedy: OnceLock<&'static str>,
     store_dir: StoreDir,
     progress: Mutex<Option<Progress>>,
     counts: Mutex<Counts>,
@@ -32,9 +55,15 @@ struct Counts {
 }
 
 impl Report {
-    pub(super) fn new(is_json: bool, store_dir: StoreDir) -> Self {
-        let progress = Mutex::new(Some(Progress::new("pushed")));
-        Self { is_json, store_dir, progress, counts: Mutex::default() }
+    pub(super) fn new(style: Style, store_dir: StoreDir) -> Self {
+        let progress = (style != Style::Quiet).then(|| Progress::new("pushed"));
+        let (progress, remedy) = (Mutex::new(progress), OnceLock::new());
+        Self { style, remedy, store_dir, progress, counts: Mutex::default() }
+    }
+
+    /// The next step of the user after the first failure that has one.
+    pub(super) fn remedy(&self) -> Option<&'static str> {
+        self.remedy.get().copied()
     }
 
     /// Tells of an event, where that is wanted.
@@ -70,7 +99,12 @@ impl Report {
 
     fn settled(&self, info: &PathInfo, outcome: &Outcome) {
         let path = self.store_dir.print(&info.path);
-        if self.is_json {
+        if let Outcome::Failed(error) = outcome
+            && let Some(remedy) = error.remedy()
+        {
+            _ = self.remedy.set(remedy);
+        }
+        if self.style == Style::Json {
             let size = info.nar_size;
             let line = match outcome {
                 Outcome::Pushed(sent) => {
@@ -90,8 +124,10 @@ impl Report {
             return;
         }
         match outcome {
+            // The summary counts them; the reason was said with another path.
+            Outcome::Failed(PushError::NotTried) => {}
             Outcome::Failed(error) => tell(&format!("{path} was not pushed: {error}")),
-            Outcome::Pushed(sent) if !self.is_at_terminal() => {
+            Outcome::Pushed(sent) if self.style == Style::Lines && !self.is_at_terminal() => {
                 _ = print(&format!("pushed {path} ({})\n", size(*sent)));
             }
             Outcome::Pushed(_) | Outcome::Present | Outcome::Upstream => {}

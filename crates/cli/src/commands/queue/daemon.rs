@@ -1,6 +1,6 @@
 //! `queue run` and `watch-store`: push paths as they come, until stopped.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use rns_nix_store::LocalStore;
@@ -21,7 +21,7 @@ use crate::{
     commands::client,
     config::Environment,
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, in_words},
+    output::{Answer, in_words, waiting},
 };
 
 /// The time between two looks at the queue.
@@ -45,7 +45,9 @@ pub(super) fn run(
     client::check_target(&args.target.to)?;
     filter(&args.filter)?;
     let store = LocalStore::open(client::store_config(&args.store, environment)?);
-    let queue = Queue::open(&place::file(&args.place, environment)?)?;
+    let file = place::file(&args.place, environment)?;
+    let queue = Queue::open(&file)?;
+    tell_task(&file, &queue, args, watched.is_some())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
         let mut stop = signal(SignalKind::terminate()).context("cannot wait for signals")?;
@@ -68,6 +70,15 @@ pub(super) fn run(
             never = service_manager::watchdog(&alive) => match never {},
         }
     })
+}
+
+/// Says once what this is going to do.
+fn tell_task(file: &Path, queue: &Queue, args: &DrainArgs, watches: bool) -> anyhow::Result<()> {
+    let (file, to) = (file.display(), client::without_login(&args.target.to));
+    let adds = if watches { "adds new paths of the store to the queue" } else { "takes the queue" };
+    let waiting = waiting(queue.status()?.waiting);
+    tracing::info!("{adds} {file} and pushes it to {to}: {waiting}");
+    Ok(())
 }
 
 /// Drains the queue.
@@ -98,8 +109,8 @@ impl Daemon<'_> {
                     let next =
                         pause.map_or(FIRST_PAUSE, |last: Duration| (last * 2).min(MAX_PAUSE));
                     if pause.is_none() {
-                        let waiting = self.queue.status()?.waiting;
-                        tracing::error!("{waiting} paths wait, it is tried again: {why}");
+                        let waiting = waiting(self.queue.status()?.waiting);
+                        tracing::error!("{waiting}, it is tried again: {why}");
                     }
                     self.tell_status(&why)?;
                     pause = Some(next);
@@ -122,7 +133,7 @@ impl Daemon<'_> {
 
     fn tell_status(&self, why: &str) -> anyhow::Result<()> {
         let status = self.queue.status()?;
-        let mut text = format!("{} paths wait, {} failed", status.waiting, status.failing);
+        let mut text = format!("{}, {} failed", waiting(status.waiting), status.failing);
         if !why.is_empty() {
             text.push_str(&format!(": {why}"));
         }

@@ -14,14 +14,14 @@ use crate::{
     },
     config::Environment,
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, tell},
+    output::{Answer, counted, tell, waiting},
 };
 
 /// Pushes everything once, and says by its answer if something is left.
 pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result<Answer> {
     let log = LogConfig { level: "info".to_owned(), format: LogFormat::Text };
     let (_, _flush) = logging::start(&log)?;
-    let store = client::open_store(client::store_config(&args.store, environment)?)?;
+    let store = client::open_store(&args.store, environment)?;
     let queue = Queue::open(&place::file(&args.place, environment)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
@@ -35,12 +35,12 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
         match end {
             DrainEnd::Through(0) => Ok(Answer::Yes),
             DrainEnd::Through(failed) => {
-                tell(&format!("{failed} paths did not get through"));
+                tell(&format!("{} did not get through", counted(failed as u64, "path")));
                 Ok(Answer::No)
             }
             DrainEnd::Blocked { why, is_unreachable } => {
-                let waiting = queue.status()?.waiting;
-                tell(&format!("rust-nix-serve: {waiting} paths wait: {why}"));
+                let waiting = waiting(queue.status()?.waiting);
+                tell(&format!("rust-nix-serve: {waiting}: {why}"));
                 Ok(if is_unreachable { Answer::Unreachable } else { Answer::No })
             }
         }

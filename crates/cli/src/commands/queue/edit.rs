@@ -13,7 +13,7 @@ use super::place;
 use crate::{
     client_args::QueuePlace,
     config::{Environment, Span},
-    output::{Answer, print},
+    output::{Answer, counted, moment, print, waiting},
 };
 
 fn open(place: &QueuePlace, environment: &Environment) -> anyhow::Result<Queue> {
@@ -36,23 +36,20 @@ fn as_json(status: &QueueStatus) -> String {
         json!({
             "path": failing.path,
             "attempts": failing.attempts,
-            "nextTry": failing.next_try,
+            "nextTry": moment(time_of(failing.next_try)),
             "error": failing.error,
         })
     });
     let failures: Vec<_> = failures.collect();
-    let QueueStatus { waiting, oldest, failing, .. } = status;
+    let QueueStatus { waiting, failing, .. } = status;
+    let oldest = status.oldest.map(|oldest| moment(time_of(oldest)));
     let all =
         json!({ "waiting": waiting, "oldest": oldest, "failing": failing, "failures": failures });
     format!("{all}\n")
 }
 
 fn as_text(status: &QueueStatus) -> String {
-    let mut text = match status.waiting {
-        0 => "nothing waits".to_owned(),
-        1 => "1 path waits".to_owned(),
-        count => format!("{count} paths wait"),
-    };
+    let mut text = waiting(status.waiting);
     if let Some(oldest) = status.oldest {
         // Writing to a text cannot fail.
         _ = write!(text, ", the oldest for {}", Span::seconds(since(oldest)));
@@ -68,14 +65,18 @@ fn as_text(status: &QueueStatus) -> String {
 }
 
 fn since(moment: i64) -> u64 {
-    let moment = UNIX_EPOCH + Duration::from_secs(u64::try_from(moment).unwrap_or(0));
-    SystemTime::now().duration_since(moment).unwrap_or_default().as_secs()
+    SystemTime::now().duration_since(time_of(moment)).unwrap_or_default().as_secs()
+}
+
+/// The time of so many seconds since the Unix epoch.
+fn time_of(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
 /// Has everything tried soon.
 pub(super) fn retry(place: &QueuePlace, environment: &Environment) -> anyhow::Result<Answer> {
     let count = open(place, environment)?.retry()?;
-    print(&format!("{count} paths are tried soon\n"))?;
+    print(&format!("tried soon: {}\n", counted(count as u64, "path")))?;
     Ok(Answer::Yes)
 }
 
@@ -93,6 +94,6 @@ pub(super) fn drop_paths(
         let paths: Vec<_> = paths.iter().map(|path| place::base(path)).collect::<Result<_, _>>()?;
         queue.drop_paths(&paths)?
     };
-    print(&format!("{count} paths taken out\n"))?;
+    print(&format!("taken out: {}\n", counted(count as u64, "path")))?;
     Ok(if paths.is_empty() || count == paths.len() { Answer::Yes } else { Answer::No })
 }

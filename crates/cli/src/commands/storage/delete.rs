@@ -16,7 +16,7 @@ use crate::{
     args::StoragePlace,
     commands::inspect::PathInStore,
     config::Environment,
-    output::{Answer, tell},
+    output::{Answer, counted, tell},
 };
 
 /// Referrers of one path that are named.
@@ -50,8 +50,8 @@ pub(super) async fn run(
         for path in &dependents {
             tell(&format!("{path} refers to it"));
         }
-        let count = dependents.len();
-        tell(&format!("{count} paths refer to it: --with-referrers deletes them too"));
+        let count = counted(dependents.len() as u64, "path");
+        tell(&format!("--with-referrers deletes also what refers to it: {count}"));
         return Ok(Answer::No);
     }
     let who = operator(environment);

@@ -17,7 +17,6 @@ use rns_storage::{
     write::Storage,
 };
 use serde_json::{Map, Value, json};
-use time::{UtcDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     amounts::{ago, paths, size},
@@ -26,7 +25,7 @@ use super::{
 use crate::{
     args::StoragePlace,
     commands::progress::Progress,
-    output::{Answer, print, tell},
+    output::{Answer, moment, print, tell},
 };
 
 /// Names that are asked for at once.
@@ -132,7 +131,7 @@ async fn going(index: &dyn Index, found: &Preview) -> anyhow::Result<Vec<Value>>
         let names = names(index, found, batch).await?;
         for (path, cause) in batch {
             let name = found.graph.id(*path).and_then(|id| names.get(&id));
-            let used = UtcDateTime::from(last_use(found, *path)).format(&Rfc3339)?;
+            let used = moment(last_use(found, *path));
             list.push(json!({
                 "path": name.map(StorePath::as_str), "cause": cause.label(),
                 "bytes": found.graph.file_size(*path), "lastUsed": used,

@@ -1,15 +1,14 @@
 //! `storage log`: who pushed a path.
 
-use std::{fmt::Write as _, path::Path, time::SystemTime};
+use std::{fmt::Write as _, path::Path};
 
 use rns_formats::StoreDir;
 use rns_storage::index::{Index, Push};
 use serde_json::{Value, json};
-use time::{UtcDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     commands::inspect::PathInStore,
-    output::{Answer, print},
+    output::{Answer, moment, print},
 };
 
 /// Prints the publications of a path, the latest first.
@@ -23,9 +22,9 @@ pub(super) async fn run(
     let pushes = index.pushes(&place.hash).await?;
     let deletions = index.deletions(&place.hash).await?;
     if is_json {
-        let mut list = pushes.iter().map(as_json).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut list: Vec<Value> = pushes.iter().map(as_json).collect();
         for deletion in &deletions {
-            let (who, at) = (&deletion.who, time_of(deletion.at)?);
+            let (who, at) = (&deletion.who, moment(deletion.at));
             list.push(json!({ "at": at, "deletedBy": who.name, "address": who.address }));
         }
         print(&format!("{:#}\n", Value::from(list)))?;
@@ -34,16 +33,11 @@ pub(super) async fn run(
         for push in &pushes {
             let address = push.pusher.address.as_deref().unwrap_or("-");
             let end = if push.is_confirmed { "" } else { "  (begun; its end was not seen)" };
-            writeln!(text, "{}  {}  {address}{end}", time_of(push.at)?, push.pusher.name)?;
+            writeln!(text, "{}  {}  {address}{end}", moment(push.at), push.pusher.name)?;
         }
         for deletion in &deletions {
             let address = deletion.who.address.as_deref().unwrap_or("-");
-            writeln!(
-                text,
-                "{}  {}  {address}  (deleted)",
-                time_of(deletion.at)?,
-                deletion.who.name
-            )?;
+            writeln!(text, "{}  {}  {address}  (deleted)", moment(deletion.at), deletion.who.name)?;
         }
         // Times of one form sort as text; the latest is first.
         let mut lines: Vec<_> = text.lines().collect();
@@ -57,14 +51,10 @@ pub(super) async fn run(
     Ok(if pushes.is_empty() && deletions.is_empty() { Answer::No } else { Answer::Yes })
 }
 
-fn as_json(push: &Push) -> anyhow::Result<Value> {
+fn as_json(push: &Push) -> Value {
     let Push { pusher, at, is_confirmed } = push;
-    Ok(json!({
-        "at": time_of(*at)?, "pusher": pusher.name, "address": pusher.address,
+    json!({
+        "at": moment(*at), "pusher": pusher.name, "address": pusher.address,
         "confirmed": is_confirmed,
-    }))
-}
-
-fn time_of(at: SystemTime) -> anyhow::Result<String> {
-    Ok(UtcDateTime::from(at).format(&Rfc3339)?)
+    })
 }

@@ -16,7 +16,7 @@ use crate::{
     args::StoragePlace,
     commands::progress::Progress,
     config::Loaded,
-    output::{Answer, counted},
+    output::{Answer, counted, tell},
 };
 
 /// Enters the stored paths into the index.
@@ -126,5 +126,12 @@ pub(super) async fn verify(
         "paths": paths, "faults": list, "withdrawn": withdrawn, "unmended": unmended,
     });
     report(place, &text, &json)?;
+    if *unmended > 0 && !repair {
+        let content = if contents { " --content" } else { "" };
+        tell(&format!(
+            "`rust-nix-serve storage verify{content} --repair` mends the index, and withdraws paths \
+             that cannot be had, so that they can be pushed again"
+        ));
+    }
     Ok(if *unmended == 0 { Answer::Yes } else { Answer::No })
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     args::StoragePlace,
     commands::inspect::PathInStore,
-    output::{Answer, tell},
+    output::{Answer, moment, tell},
 };
 
 /// Prints the reason why a path is kept. The answer is negative when there is none.
@@ -111,9 +111,6 @@ fn text(found: &Why, reasons: &[ReasonText<'_>], retention: &Retention) -> anyho
 }
 
 fn json(found: &Why, reasons: &[ReasonText<'_>]) -> Value {
-    let seconds = |time: std::time::SystemTime| {
-        time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-    };
     let reasons: Vec<_> = reasons
         .iter()
         .map(|reason| {
@@ -128,8 +125,8 @@ fn json(found: &Why, reasons: &[ReasonText<'_>]) -> Value {
         "complete": found.is_complete,
         "fileSize": found.record.file_size,
         "narSize": found.record.nar_size,
-        "pushed": seconds(found.record.published),
-        "touched": seconds(found.record.touched),
-        "read": found.record.used.map(seconds),
+        "pushed": moment(found.record.published),
+        "touched": moment(found.record.touched),
+        "read": found.record.used.map(moment),
     })
 }

@@ -49,7 +49,7 @@ pub(crate) fn refused_by_head(
     let Some(uploads) = target(cache, resource) else {
         return Some(match &cache.push {
             Some(push) => response::push_address(&address_of(push, request, state)),
-            None => response::method_not_allowed(),
+            None => response::no_push_address(),
         });
     };
     match head::check(request, &*uploads.target, resource).err()? {

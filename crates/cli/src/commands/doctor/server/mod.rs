@@ -3,6 +3,7 @@
 mod daemon;
 mod database;
 mod disk;
+mod files;
 mod keys;
 mod objects;
 mod policy;
@@ -15,7 +16,7 @@ use rns_doctor::{Check, Finding, FindingId, Outcome, Report, run_all};
 
 use crate::{
     args::ServeArgs,
-    config::{self, Environment, Loaded, PassedSockets},
+    config::{self, Environment, Loaded},
     doctor_args::DoctorArgs,
 };
 
@@ -27,6 +28,7 @@ const STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All checks of a server.
 const CHECKS: &[Check<Loaded>] = &[
+    Check { name: "files", timeout: LOCAL_TIMEOUT, run: |loaded| Box::pin(files::check(loaded)) },
     Check {
         name: "database",
         timeout: LOCAL_TIMEOUT,
@@ -60,7 +62,14 @@ pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> Report
         store: args.store.store.clone(),
         ..ServeArgs::default()
     };
-    match config::load(&serve, environment, PassedSockets::Unknown) {
+    match config::load_for_client(&serve, environment) {
+        Ok(Loaded { refused_file: Some(file), .. }) => {
+            let mut report = Report::default();
+            let why =
+                format!("{} is not for this user: sudo rust-nix-serve doctor", file.display());
+            report.add("server", Outcome::Unchecked(why));
+            report
+        }
         Ok(loaded) if loaded.is_deliberate() => run_all(CHECKS, &loaded).await,
         // A machine that is a client alone.
         Ok(_) => Report::default(),

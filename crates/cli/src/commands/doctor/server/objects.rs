@@ -1,10 +1,6 @@
 //! The storage: reachable, and writable.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use bytes::Bytes;
 use rns_doctor::{Finding, FindingId, Outcome};
-use rns_formats::{Compression, NarName, Sha256Digest};
 use rns_storage::objects::{ObjectError, ObjectKey, Objects, StorageUrl};
 
 use crate::config::Loaded;
@@ -19,7 +15,7 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
         Ok(_) => {}
         Err(error) => return unreachable(&storage.url, &error),
     }
-    match write(&objects).await {
+    match objects.try_writing().await {
         Ok(()) => Outcome::Sound(format!("{} can be read and written", storage.url)),
         Err(error) => {
             let mend = match &storage.url {
@@ -45,13 +41,4 @@ fn unreachable(url: &StorageUrl, error: &ObjectError) -> Outcome {
     };
     let what = format!("{url} cannot be read: {error}");
     Outcome::wrong(Finding::new(FindingId::StorageUnreachable, what, mend))
-}
-
-/// Writes an object as an upload on its way is named, which no client can ask for, and removes it.
-async fn write(objects: &Objects) -> Result<(), ObjectError> {
-    let name = NarName::of_file(Sha256Digest::of(b"doctor"), Compression::None);
-    let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let key = ObjectKey::incoming(&name, number);
-    objects.write_small(&key, Bytes::from_static(b"probe")).await?;
-    objects.delete(&key).await
 }

@@ -1,10 +1,11 @@
-//! The index of the storage, which must know all stored paths.
+//! The index of the storage, which must be usable and know all stored paths.
 
-use std::sync::Arc;
+use std::{fs::File, io::ErrorKind, path::Path, sync::Arc};
 
 use rns_doctor::{Finding, FindingId, Outcome};
 use rns_storage::{
-    maintenance::{self, FindingKind, VerifyOptions},
+    index::IndexError,
+    maintenance::{self, FindingKind, MaintenanceError, VerifyOptions},
     write::{Nowhere, Storage, UploadLimits},
 };
 
@@ -31,13 +32,18 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     }
     let index = match open_index(config) {
         Ok(index) => index,
-        Err(error) => return Outcome::Unchecked(in_words(&error)),
+        Err(error) => return unusable(&config.index, in_words(&error)),
     };
+    if let Err(error) = index.published_after(None, 1).await {
+        return refused(&config.index, &error);
+    }
     let storage = Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default());
     let options = VerifyOptions { contents: false, repair: false };
     let verified = match maintenance::verify(&storage, options, &|_| {}).await {
         Ok(verified) => verified,
-        Err(error) => return Outcome::Unchecked(error.to_string()),
+        Err(MaintenanceError::Index(error)) => return refused(&config.index, &error),
+        // It has a check of its own.
+        Err(error @ MaintenanceError::Objects(_)) => return Outcome::Unchecked(error.to_string()),
     };
     let count =
         |kind: FindingKind| verified.findings.iter().filter(|finding| finding.kind == kind).count();
@@ -46,5 +52,40 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
         (stored, gone) => behind(format!(
             "{stored} stored paths are not in the index, and {gone} of the index are not stored"
         )),
+    }
+}
+
+fn refused(config: &IndexConfig, error: &IndexError) -> Outcome {
+    match error {
+        IndexError::Unavailable { .. } => unusable(config, error.to_string()),
+        IndexError::TooNew { .. } => Outcome::wrong(Finding::new(
+            FindingId::IndexUnusable,
+            error.to_string(),
+            "rust-nix-serve --version   # install the version that made the index, or a newer one",
+        )),
+    }
+}
+
+fn unusable(config: &IndexConfig, what: String) -> Outcome {
+    let mend = match config {
+        IndexConfig::Sqlite(file) => mend_file(file),
+        IndexConfig::Postgres(_) => {
+            "systemctl status postgresql   # and index.url: host, database, user, password"
+                .to_owned()
+        }
+    };
+    Outcome::wrong(Finding::new(FindingId::IndexUnusable, what, mend))
+}
+
+fn mend_file(file: &Path) -> String {
+    let name = file.display();
+    match File::open(file) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            format!("chown rust-nix-serve {name}*   # or run this as the user of the server")
+        }
+        // Times of use are lost with it, and nothing else.
+        _ => format!(
+            "mv {name} {name}.old; rm -f {name}-wal {name}-shm; rust-nix-serve storage index --rebuild"
+        ),
     }
 }
