@@ -6,7 +6,7 @@ use rns_testing::{Finished, Standard, run};
 
 use super::PATIENCE;
 use crate::{
-    support::{full, is_installed},
+    support::{full, is_installed, tls::given},
     uploads::Pushable,
 };
 
@@ -27,7 +27,7 @@ fn run_beside_it(arguments: &[&str], home: &Path) -> Option<Finished> {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh", program]);
         command.env_remove("RUST_NIX_SERVE_TOKEN").env("HOME", home).env("USER", "root");
-        command.env("NIX_CONFIG", "substituters =");
+        command.env("NIX_CONFIG", "substituters =").env("SSL_CERT_FILE", given("ca.crt"));
         command
     };
     if !shell("true").status().is_ok_and(|status| status.success()) {

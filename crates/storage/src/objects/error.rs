@@ -6,7 +6,7 @@ use super::ObjectKey;
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The storage cannot be reached, or refuses access. A later try may succeed.
-    #[error("the storage cannot {doing} {key}: {source}")]
+    #[error("the storage cannot {doing} {key}: {}", reason(source))]
     Unavailable {
         /// The operation: "read", "write", …
         doing: &'static str,
@@ -54,6 +54,20 @@ pub enum ObjectError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+/// Paths of the service that gives the machines of a cloud their credentials. It is asked where there are no others.
+const ROLE_SERVICE: [&str; 2] = ["/latest/api/token", "/latest/meta-data/"];
+
+/// The reason for a failure. The library says only which service it could not ask for credentials.
+fn reason(source: &object_store::Error) -> String {
+    let text = source.to_string();
+    if ROLE_SERVICE.iter().any(|path| text.contains(path)) {
+        return "there are no credentials for the bucket: set AWS_ACCESS_KEY_ID and \
+                AWS_SECRET_ACCESS_KEY, or have AWS_SHARED_CREDENTIALS_FILE name a file with them"
+            .to_owned();
+    }
+    text
 }
 
 impl ObjectError {
