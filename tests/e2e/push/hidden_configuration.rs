@@ -26,7 +26,8 @@ fn run_beside_it(arguments: &[&str], home: &Path) -> Option<Finished> {
     let shell = |program: &str| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh", program]);
-        command.env_remove("RUST_NIX_SERVE_TOKEN").env("HOME", home).env("USER", "root");
+        command.env_remove("RUST_NIX_SERVE_TOKEN").env_remove("NIX_SSL_CERT_FILE");
+        command.env("HOME", home).env("USER", "root");
         command.env("NIX_CONFIG", "substituters =").env("SSL_CERT_FILE", given("ca.crt"));
         command
     };
