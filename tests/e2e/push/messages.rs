@@ -101,7 +101,7 @@ fn a_key_that_cannot_be_used_is_one_line_of_the_log() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let server = builder.start();
     assert_logged(&server, "narinfos are answered with 503 until then");
-    server.get("/readyz");
+    assert_eq!(server.get("/readyz").status(), 503);
     assert!(!server.stderr().contains("nothing is signed here"), "{}", server.stderr());
     let sound = serve(&standard.store);
     eventually(|| sound.stderr().contains("every path that is served is signed"));
