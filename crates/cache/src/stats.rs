@@ -1,6 +1,9 @@
 //! Counters of a cache, for metrics, and reasons why it cannot answer.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use crate::CacheError;
 
@@ -63,6 +66,10 @@ pub struct RetentionStats {
     pub reclaimed_paths: u64,
     /// Bytes of NARs that were removed since the start.
     pub reclaimed_bytes: u64,
+    /// Documents beside paths that stay, by kind.
+    pub kept_documents: BTreeMap<&'static str, u64>,
+    /// Documents that were removed since the start, by kind.
+    pub reclaimed_documents: BTreeMap<&'static str, u64>,
     /// Collections that came to their end since the start.
     pub runs: u64,
     /// Those that were cut off.

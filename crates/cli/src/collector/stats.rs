@@ -6,7 +6,7 @@ use std::{
 };
 
 use rns_cache::RetentionStats;
-use rns_storage::collect::{Collected, Plan, Preview, Reason};
+use rns_storage::collect::{Collected, DocumentPlan, Plan, Preview, Reason};
 
 /// The numbers of the collector, shared with the metrics.
 #[derive(Debug, Default)]
@@ -27,10 +27,16 @@ impl SharedStats {
         stats.kept = kept.map(|(reason, kept)| (reason.label(), kept.paths, kept.bytes)).collect();
     }
 
+    fn documents(stats: &mut RetentionStats, plan: &DocumentPlan) {
+        stats.kept_documents =
+            plan.kept.by_kind().map(|(kind, count)| (kind.label(), count)).collect();
+    }
+
     /// Everything was looked at, and nothing removed.
     pub(super) fn measured(&self, found: &Preview) {
         let mut stats = self.lock();
         Self::planned(&mut stats, &found.plan);
+        Self::documents(&mut stats, &found.documents);
         stats.stored_bytes = found.plan.present_bytes();
         stats.last_ended = Some(SystemTime::now());
         stats.last_duration = found.took;
@@ -39,10 +45,12 @@ impl SharedStats {
     /// A collection has ended.
     pub(super) fn collected(&self, done: &Collected) {
         let swept = done.swept;
-        if swept.paths + swept.nars > 0 {
+        let documents = swept.documents.total();
+        if swept.paths + swept.nars + documents > 0 {
             tracing::info!(
                 paths = swept.paths,
                 bytes = swept.bytes,
+                documents,
                 "a collection removed {} paths in {:.1} s, {} stay",
                 swept.paths,
                 done.took.as_secs_f64(),
@@ -51,9 +59,13 @@ impl SharedStats {
         }
         let mut stats = self.lock();
         Self::planned(&mut stats, &done.preview.plan);
+        Self::documents(&mut stats, &done.preview.documents);
         stats.stored_bytes = done.preview.plan.present_bytes().saturating_sub(swept.bytes);
         stats.reclaimed_paths += swept.paths;
         stats.reclaimed_bytes += swept.bytes;
+        for (kind, count) in swept.documents.by_kind() {
+            *stats.reclaimed_documents.entry(kind.label()).or_default() += count;
+        }
         stats.runs += 1;
         stats.last_ended = Some(SystemTime::now());
         stats.last_duration = done.took;

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use rns_cache::RetentionStats;
 
 use super::build::{Build, raise, signed};
@@ -13,6 +13,8 @@ pub(super) struct RetentionMetrics {
     kept_bytes: IntGaugeVec,
     reclaimed_paths: IntCounter,
     reclaimed_bytes: IntCounter,
+    kept_documents: IntGaugeVec,
+    reclaimed_documents: IntCounterVec,
     runs: IntCounter,
     failures: IntCounter,
     stored: IntGauge,
@@ -42,6 +44,16 @@ impl RetentionMetrics {
             reclaimed_bytes: build.counter(
                 "rust_nix_serve_retention_reclaimed_bytes_total",
                 "Bytes of NARs that this server has removed.",
+            ),
+            kept_documents: build.gauges(
+                "rust_nix_serve_retention_kept_documents",
+                "Build logs, realisations and other documents of the storage that stay.",
+                &["kind"],
+            ),
+            reclaimed_documents: build.counters(
+                "rust_nix_serve_retention_reclaimed_documents_total",
+                "Documents that this server has removed because the paths they belong to are gone.",
+                &["kind"],
             ),
             runs: build.counter(
                 "rust_nix_serve_retention_runs_total",
@@ -81,6 +93,12 @@ impl RetentionMetrics {
         }
         raise(&self.reclaimed_paths, stats.reclaimed_paths);
         raise(&self.reclaimed_bytes, stats.reclaimed_bytes);
+        for (kind, count) in &stats.kept_documents {
+            self.kept_documents.with_label_values(&[kind]).set(signed(*count));
+        }
+        for (kind, count) in &stats.reclaimed_documents {
+            raise(&self.reclaimed_documents.with_label_values(&[kind]), *count);
+        }
         raise(&self.runs, stats.runs);
         raise(&self.failures, stats.failures);
         self.stored.set(signed(stats.stored_bytes));

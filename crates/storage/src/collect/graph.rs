@@ -107,6 +107,12 @@ impl Graph {
         self.ids.is_empty()
     }
 
+    /// The number of the path with this row.
+    #[must_use]
+    pub fn number(&self, id: i64) -> Option<usize> {
+        self.ids.binary_search(&id).ok()
+    }
+
     /// The row of a path.
     #[must_use]
     pub fn id(&self, path: usize) -> Option<i64> {

@@ -5,6 +5,8 @@
 
 mod batches;
 mod descent;
+mod document_kind;
+mod documents;
 mod error;
 mod graph;
 mod load;
@@ -15,7 +17,10 @@ mod sweep;
 mod verdict;
 mod why;
 
+pub(crate) use self::documents::enter as enter_documents;
 pub use self::{
+    document_kind::{DocumentCounts, DocumentKind},
+    documents::DocumentPlan,
     error::CollectError,
     graph::Graph,
     plan::plan,

@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     batches::batches,
+    documents::{self, DocumentPlan},
     error::CollectError,
     graph::Graph,
     load::load,
@@ -39,6 +40,8 @@ pub struct Preview {
     pub graph: Graph,
     /// Their fates.
     pub plan: Plan,
+    /// The documents beside them that the index knows.
+    pub documents: DocumentPlan,
     /// How long it took to find out.
     pub took: Duration,
 }
@@ -61,13 +64,14 @@ pub struct Collected {
 pub async fn preview(storage: &Storage, retention: &Retention) -> Result<Preview, CollectError> {
     let (begun, now) = (Instant::now(), SystemTime::now());
     let graph = load(&**storage.index()).await?;
-    let retention = retention.clone();
+    let policy = retention.clone();
     let planned = spawn_blocking(move || {
-        let plan = plan(&graph, &retention, now);
+        let plan = plan(&graph, &policy, now);
         (graph, plan)
     });
     let (graph, plan) = planned.await.map_err(|_| CollectError::ShuttingDown)?;
-    Ok(Preview { graph, plan, took: begun.elapsed() })
+    let documents = documents::plan(storage, retention, &graph, &plan).await?;
+    Ok(Preview { graph, plan, documents, took: begun.elapsed() })
 }
 
 /// Removes the paths that the policy lets go. Can be cut off at any point, and goes on with the next call.
@@ -88,6 +92,7 @@ pub async fn collect(
         tracing::warn!("roots that have expired stay on record: {error}");
     }
     settle(storage, retention).await?;
+    documents::note_derivers(storage).await?;
     let preview = preview(storage, retention).await?;
     let Preview { graph, plan, .. } = &preview;
     let revived: Vec<i64> = plan.revived.iter().filter_map(|path| graph.id(*path)).collect();
@@ -104,7 +109,12 @@ pub async fn collect(
         sweep.nars(batch).await?;
         progress(sweep.swept());
     }
-    orphans::remove(storage, retention, &mut sweep).await?;
+    if !retention.keeps_everything() {
+        if orphans::remove(storage, retention, &mut sweep).await? {
+            documents::remove(storage, retention, &mut sweep).await?;
+        }
+        progress(sweep.swept());
+    }
     let swept = sweep.swept();
     storage.index().note_collection(started, swept.paths, swept.bytes).await?;
     Ok(Collected { preview, swept, took: begun.elapsed() })

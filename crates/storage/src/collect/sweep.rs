@@ -1,26 +1,31 @@
 //! Removes the paths that a plan lets go, as long as they still may.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
 use rns_formats::HashPart;
 use tokio::time::{sleep, timeout};
 
-use super::graph::Graph;
+use super::{
+    document_kind::{DocumentCounts, DocumentKind},
+    graph::Graph,
+};
 use crate::{
     index::{Claim, Claimed, IndexError, Rows, Unused},
     objects::ObjectKey,
-    write::{REMOVE_TIMEOUT, RemovalError, Storage, remove_nar, remove_path},
+    write::{
+        REMOVE_TIMEOUT, RemovalError, Storage, remove_document, remove_nar, remove_path,
+    },
 };
 
 /// Objects that are removed at the same time.
 const MAX_REMOVALS: usize = 8;
 
 /// How long a path or NAR is waited for that a pusher has just taken. Then it stays.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest pause after a batch.
-const MAX_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// The counts of removed objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +36,9 @@ pub struct Swept {
     pub nars: u64,
     /// Bytes of these NARs as they were stored.
     pub bytes: u64,
-    /// Paths and NARs that were to go and stay, since something counted on them meanwhile.
+    /// Documents without a path.
+    pub documents: DocumentCounts,
+    /// Paths, NARs and documents that were to go and stay, since something counted on them meanwhile.
     pub left: u64,
 }
 
@@ -69,7 +76,7 @@ impl<'a> Sweep<'a> {
         batch: &[usize],
     ) -> Result<(), RemovalError> {
         let ids: Vec<i64> = batch.iter().filter_map(|path| graph.id(*path)).collect();
-        let removed = self.batch(Rows::Paths, &ids).await?;
+        let removed = self.batch(Rows::Paths, &ids, self.unused).await?;
         let of_removed = batch
             .iter()
             .filter(|path| graph.id(**path).is_some_and(|id| removed.contains(&id)))
@@ -83,16 +90,36 @@ impl<'a> Sweep<'a> {
         if ids.is_empty() {
             return Ok(());
         }
-        self.batch(Rows::Nars, ids).await.map(|_| ())
+        self.batch(Rows::Nars, ids, self.unused).await.map(|_| ())
+    }
+
+    /// Removes documents that nothing owns, and that were pushed or found before this time.
+    pub(super) async fn documents(
+        &mut self,
+        ids: &[i64],
+        untouched_since: SystemTime,
+    ) -> Result<(), RemovalError> {
+        let unused = Unused { untouched_since, ..self.unused };
+        self.batch(Rows::Documents, ids, unused).await.map(|_| ())
+    }
+
+    /// Notes that a listing without a path was removed.
+    pub(super) fn removed_listing(&mut self) {
+        self.swept.documents.add(DocumentKind::Listing);
     }
 
     /// Condemns, claims and removes. Returns the rows that are gone.
-    async fn batch(&mut self, rows: Rows, ids: &[i64]) -> Result<Vec<i64>, RemovalError> {
+    async fn batch(
+        &mut self,
+        rows: Rows,
+        ids: &[i64],
+        unused: Unused,
+    ) -> Result<Vec<i64>, RemovalError> {
         let begun = Instant::now();
         let index = self.storage.index();
-        index.condemn(rows, ids, self.unused).await?;
+        index.condemn(rows, ids, unused).await?;
         let claim = Claim::new();
-        let claimed = index.claim(rows, ids, self.unused, &claim).await?;
+        let claimed = index.claim(rows, ids, unused, &claim).await?;
         self.swept.left += (ids.len() - claimed.len()) as u64;
         let removed = self.remove(rows, claimed, &claim).await?;
         // As much time for others.
@@ -124,6 +151,10 @@ impl<'a> Sweep<'a> {
                         Rows::Nars => {
                             self.swept.nars += 1;
                             self.swept.bytes += claimed.file_size;
+                        }
+                        Rows::Documents => {
+                            let kind = DocumentKind::of(&ObjectKey::listed(&claimed.name));
+                            kind.into_iter().for_each(|kind| self.swept.documents.add(kind));
                         }
                     }
                 }
@@ -171,6 +202,11 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
                 Ok(false) => return Outcome::Lost,
                 Err(_) => return Outcome::Untouched(claimed.id),
             }
+        }
+        // A pusher of the same document waits for the claim: there is no lock.
+        Rows::Documents if is_nearly_over(claim) => return Outcome::Untouched(claimed.id),
+        Rows::Documents => {
+            remove_document(storage, &ObjectKey::listed(&claimed.name), claim).await
         }
     };
     match done {

@@ -26,6 +26,8 @@ pub enum Rows {
     Paths,
     /// NARs.
     Nars,
+    /// Documents beside paths. Nothing condemns them: they have no state between being there and being removed.
+    Documents,
 }
 
 /// Times after which a path is left alone: when it was told to a pusher, or read.

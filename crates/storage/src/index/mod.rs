@@ -6,6 +6,8 @@
 mod collection;
 mod collection_statements;
 mod collection_types;
+mod document_statements;
+mod documents;
 mod error;
 mod freed;
 pub mod postgres;
@@ -24,6 +26,7 @@ pub use self::{
         Claim, Claimed, CollectionRecord, NarRow, Order, PathRecord, PathRow, Referrer, Rows,
         Taken, Unused,
     },
+    documents::{Begun, Document, DocumentIndex, DocumentOwner, DocumentRow},
     error::IndexError,
     roots::{AbsentPath, NewRevision, RootIndex},
     types::{
@@ -35,7 +38,7 @@ use crate::objects::ObjectKey;
 
 /// An index. All orders can be repeated; each is one transaction.
 #[async_trait]
-pub trait Index: RootIndex + Collection {
+pub trait Index: RootIndex + Collection + DocumentIndex {
     /// The record of a stored NAR.
     ///
     /// # Errors

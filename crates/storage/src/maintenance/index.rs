@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use futures_util::StreamExt as _;
 
-use super::{MaintenanceError, Progress, roots, scan};
+use super::{MaintenanceError, Progress, documents::find_documents, roots, scan};
 use crate::write::{Storage, imported};
 
 /// Paths that are entered by one transaction.
@@ -23,7 +23,7 @@ pub struct Indexed {
     pub unusable: u64,
 }
 
-/// Enters every path and root of the storage into the index, and takes out those that are not there.
+/// Enters every path, document and root of the storage into the index, and takes out those that are not there.
 ///
 /// Paths that are indexed already keep their records.
 ///
@@ -66,6 +66,7 @@ pub async fn rebuild_index(
     done.roots = roots;
     done.unusable += unusable_roots;
     done.removed = remove_missing(storage).await?;
+    find_documents(storage).await?;
     Ok(done)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! All of it goes on while the storage is served.
 
+mod documents;
 mod findings;
 mod index;
 mod roots;
@@ -10,6 +11,7 @@ mod sign;
 mod verify;
 
 pub use self::{
+    documents::find_documents,
     findings::{Finding, FindingKind},
     index::{Indexed, rebuild_index},
     sign::{Signed, sign},

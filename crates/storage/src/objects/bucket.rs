@@ -9,6 +9,7 @@ use object_store::{
 
 use super::{
     AddressingStyle, ObjectError, StorageUrl,
+    connector::RepeatingConnector,
     credentials::{ProfileCredentials, profile},
 };
 
@@ -74,6 +75,7 @@ pub(super) fn bucket(url: &StorageUrl) -> Result<(AmazonS3, String), ObjectError
     };
     let store = builder
         .with_client_options(client)
+        .with_http_connector(RepeatingConnector)
         // Objects go one by one, and providers differ in how they take a list of them, or take none.
         .with_disable_bulk_delete(true)
         .with_retry(RetryConfig {

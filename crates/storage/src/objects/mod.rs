@@ -1,6 +1,7 @@
 //! The directory or bucket that holds the objects of a binary cache.
 
 mod bucket;
+mod connector;
 mod credentials;
 mod error;
 mod key;

@@ -128,23 +128,23 @@ impl WritableCache for Storage {
     }
 
     async fn put_listing(&self, hash: HashPart, json: Bytes) -> Result<(), PublishError> {
-        documents::put_listing(self.objects(), hash, json).await
+        documents::put_listing(self, hash, json).await
     }
 
     async fn put_log(&self, name: &LogName, text: Bytes) -> Result<(), PublishError> {
-        documents::put_log(self.objects(), name, text).await
+        documents::put_log(self, name, text).await
     }
 
     async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PublishError> {
-        documents::put_realisation(&self.reader, realisation).await
+        documents::put_realisation(self, realisation).await
     }
 
     async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), PublishError> {
-        documents::put_build_trace(&self.reader, entry).await
+        documents::put_build_trace(self, entry).await
     }
 
     async fn put_debug_info(&self, id: &BuildId, info: &DebugInfo) -> Result<(), PublishError> {
-        documents::put_debug_info(self.objects(), id, info).await
+        documents::put_debug_info(self, id, info).await
     }
 
     async fn delete(&self, hash: HashPart, who: &Pusher) -> Result<bool, PublishError> {

@@ -1,4 +1,6 @@
 //! Listings, logs, realisations and debug information.
+//!
+//! Each is begun in the index before it is looked for or written: then no collector removes what a pusher was told is there.
 
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, CacheError, DebugInfo, PublishError};
@@ -9,10 +11,11 @@ use rns_verify::narinfo::name_in_url;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use super::storage::not_stored;
+use super::storage::{Storage, index_unavailable, not_stored};
 use crate::{
-    objects::{ObjectKey, Objects},
-    read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, StorageReader, unavailable},
+    index::{Document, DocumentOwner, NarState, PathState},
+    objects::ObjectKey,
+    read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, unavailable},
 };
 
 fn at_most(object: &ObjectKey, bytes: &Bytes, limit: u64) -> Result<(), PublishError> {
@@ -26,20 +29,27 @@ fn malformed(object: &ObjectKey, why: &dyn std::fmt::Display) -> PublishError {
     PublishError::Malformed { object: object.to_string(), why: why.to_string() }
 }
 
-async fn write(objects: &Objects, key: &ObjectKey, bytes: Bytes) -> Result<(), PublishError> {
-    objects.write_small(key, bytes).await.map_err(not_stored)
-}
-
-/// Writes an object that describes a path. The first one stays: another pusher cannot change the description of a path.
-async fn write_first(objects: &Objects, key: &ObjectKey, bytes: Bytes) -> Result<(), PublishError> {
-    if objects.head(key).await.map_err(unavailable)?.is_some() {
-        return Ok(());
+impl Storage {
+    async fn is_stored(&self, key: &ObjectKey) -> Result<bool, PublishError> {
+        Ok(self.objects().head(key).await.map_err(unavailable)?.is_some())
     }
-    write(objects, key, bytes).await
+
+    async fn write_document(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), PublishError> {
+        self.objects().write_small(key, bytes).await.map_err(not_stored)
+    }
+
+    /// Corrects the owner that is on record, where the stored document has another one.
+    async fn settle(&self, document: &Document, known: &DocumentOwner) -> Result<(), PublishError> {
+        if *known == document.owner {
+            return Ok(());
+        }
+        Ok(self.index.settle_document(document).await.map_err(index_unavailable)?)
+    }
 }
 
+/// Writes a listing. That of a path that is here stays: another pusher cannot change the description of a path.
 pub(super) async fn put_listing(
-    objects: &Objects,
+    storage: &Storage,
     hash: HashPart,
     json: Bytes,
 ) -> Result<(), PublishError> {
@@ -50,11 +60,25 @@ pub(super) async fn put_listing(
     parsed
         .map_err(|_| PublishError::from(CacheError::ShuttingDown))?
         .map_err(|error| malformed(&key, &error))?;
-    write_first(objects, &key, json).await
+    loop {
+        // Whoever removes a listing, with its path or without, holds the lock.
+        let lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
+        if storage.index.touch_path(&hash).await.map_err(index_unavailable)?
+            && storage.is_stored(&key).await?
+        {
+            return Ok(());
+        }
+        let states = storage.index.states(&[hash]).await.map_err(index_unavailable)?;
+        if states.first() != Some(&Some(PathState::Deleting)) {
+            return storage.write_document(&key, json).await;
+        }
+        drop(lock);
+        storage.await_removal(&hash).await?;
+    }
 }
 
 pub(super) async fn put_log(
-    objects: &Objects,
+    storage: &Storage,
     name: &LogName,
     text: Bytes,
 ) -> Result<(), PublishError> {
@@ -67,42 +91,55 @@ pub(super) async fn put_log(
     };
     let key = ObjectKey::log(derivation);
     at_most(&key, &text, MAX_LOG_BYTES)?;
-    write_first(objects, &key, text).await
+    let document = Document { key, owner: DocumentOwner::Derivation(derivation.clone()) };
+    storage.begin_document(&document).await?;
+    // The first one stays.
+    if storage.is_stored(&document.key).await? {
+        return Ok(());
+    }
+    storage.write_document(&document.key, text).await
 }
 
 pub(super) async fn put_realisation(
-    reader: &StorageReader,
+    storage: &Storage,
     realisation: &Realisation,
 ) -> Result<(), PublishError> {
     let key = ObjectKey::realisation(&realisation.id);
+    let owner = DocumentOwner::Path(realisation.out_path.hash_part());
+    let document = Document { key, owner };
+    let known = storage.begin_document(&document).await?;
     let mut new = realisation.clone();
-    if let Some(stored) = reader.realisation(&realisation.id).await? {
+    if let Some(stored) = storage.reader.realisation(&realisation.id).await? {
         if stored.out_path != realisation.out_path {
-            return Err(PublishError::Conflict { object: key.to_string() });
+            return Err(PublishError::Conflict { object: document.key.to_string() });
         }
         new.signatures = merged(stored.signatures, new.signatures);
     }
     let json = Bytes::from(new.to_json());
-    at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
-    write(reader.objects(), &key, json).await
+    at_most(&document.key, &json, MAX_DOCUMENT_BYTES)?;
+    storage.write_document(&document.key, json).await?;
+    storage.settle(&document, &known).await
 }
 
 pub(super) async fn put_build_trace(
-    reader: &StorageReader,
+    storage: &Storage,
     entry: &BuildTraceEntry,
 ) -> Result<(), PublishError> {
     let output = entry.output_name.as_str();
     let key = ObjectKey::build_trace(&entry.drv_path, output);
+    let document = Document { key, owner: DocumentOwner::Path(entry.out_path.hash_part()) };
+    let known = storage.begin_document(&document).await?;
     let mut new = entry.clone();
-    if let Some(stored) = reader.build_trace(&entry.drv_path, output).await? {
+    if let Some(stored) = storage.reader.build_trace(&entry.drv_path, output).await? {
         if stored.out_path != entry.out_path {
-            return Err(PublishError::Conflict { object: key.to_string() });
+            return Err(PublishError::Conflict { object: document.key.to_string() });
         }
         new.signatures = merged(stored.signatures, new.signatures);
     }
     let json = Bytes::from(new.to_json());
-    at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
-    write(reader.objects(), &key, json).await
+    at_most(&document.key, &json, MAX_DOCUMENT_BYTES)?;
+    storage.write_document(&document.key, json).await?;
+    storage.settle(&document, &known).await
 }
 
 fn merged(mut stored: Vec<Signature>, new: Vec<Signature>) -> Vec<Signature> {
@@ -114,14 +151,21 @@ fn merged(mut stored: Vec<Signature>, new: Vec<Signature>) -> Vec<Signature> {
     stored
 }
 
+/// The owner of debug information that names this archive.
+pub(crate) fn archive_owner(archive: &str) -> DocumentOwner {
+    let name = archive.strip_prefix("../").and_then(name_in_url);
+    name.map_or(DocumentOwner::Nothing, |name| DocumentOwner::Nar(ObjectKey::nar(&name)))
+}
+
+/// Writes debug information. The first one stays while the NAR that it names is here.
 pub(super) async fn put_debug_info(
-    objects: &Objects,
+    storage: &Storage,
     id: &BuildId,
     info: &DebugInfo,
 ) -> Result<(), PublishError> {
     let key = ObjectKey::debug_info(id);
-    let url = info.archive.strip_prefix("../").unwrap_or_default();
-    if name_in_url(url).is_none() {
+    let owner = archive_owner(&info.archive);
+    if owner == DocumentOwner::Nothing {
         return Err(malformed(&key, &"its archive is no NAR of this cache"));
     }
     let is_inside = !info.member.starts_with('/')
@@ -132,5 +176,33 @@ pub(super) async fn put_debug_info(
     let json = json!({ "archive": info.archive, "member": info.member }).to_string();
     let json = Bytes::from(json);
     at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
-    write_first(objects, &key, json).await
+    let document = Document { key, owner };
+    let known = storage.begin_document(&document).await?;
+    if let Some(owner) = stored_owner(storage, id).await? {
+        let stored = Document { owner, ..document.clone() };
+        if has_nar(storage, &stored.owner).await? {
+            return storage.settle(&stored, &known).await;
+        }
+    }
+    storage.write_document(&document.key, json).await?;
+    storage.settle(&document, &known).await
+}
+
+/// The owner of the debug information that is stored. One that cannot be read has none.
+async fn stored_owner(
+    storage: &Storage,
+    id: &BuildId,
+) -> Result<Option<DocumentOwner>, PublishError> {
+    match storage.reader.debug_info(id).await {
+        Ok(stored) => Ok(stored.map(|stored| archive_owner(&stored.archive))),
+        Err(CacheError::Invalid { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the NAR that owns a document is here.
+async fn has_nar(storage: &Storage, owner: &DocumentOwner) -> Result<bool, PublishError> {
+    let DocumentOwner::Nar(key) = owner else { return Ok(false) };
+    let state = storage.index.nar_state(key).await.map_err(index_unavailable)?;
+    Ok(matches!(state, Some(NarState::Live | NarState::Condemned)))
 }

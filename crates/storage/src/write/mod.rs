@@ -23,8 +23,9 @@ pub use self::{
     upstreams::Upstreams,
 };
 pub(crate) use self::{
+    documents::archive_owner,
     publish::imported,
-    remove::{REMOVE_TIMEOUT, RemovalError, remove_nar, remove_path},
+    remove::{REMOVE_TIMEOUT, RemovalError, remove_document, remove_nar, remove_path},
     root_objects::{StoredRoot, end, read_root, write_root},
     roots::MAX_NEEDED,
     storage::STAGING_GRACE,

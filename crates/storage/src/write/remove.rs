@@ -12,7 +12,10 @@ use tokio::time::{sleep, timeout};
 
 use super::storage::{Storage, index_unavailable};
 use crate::{
-    index::{Claim, Claimed, IndexError, IndexLock, Order, PathState, Rows, Taken},
+    index::{
+        Begun, Claim, Claimed, Document, DocumentOwner, IndexError, IndexLock, Order, PathState,
+        Rows, Taken,
+    },
     objects::{ObjectError, ObjectKey},
     read::unavailable,
 };
@@ -92,6 +95,15 @@ pub(crate) async fn remove_nar(
     Ok(())
 }
 
+/// Removes a document that is claimed.
+pub(crate) async fn remove_document(
+    storage: &Storage,
+    key: &ObjectKey,
+    claim: &Claim,
+) -> Result<(), RemovalError> {
+    in_time(claim, storage.reader().objects().delete(key)).await
+}
+
 impl Storage {
     /// Waits until a path that is being removed is gone. Where its collector has died, this removes it.
     pub(super) async fn await_removal(&self, hash: &HashPart) -> Result<(), PublishError> {
@@ -139,6 +151,24 @@ impl Storage {
             }
             drop(lock);
             sleep(REMOVAL_POLL_INTERVAL).await;
+        }
+    }
+
+    /// Makes a document one that is about to be stored, or told to be there: nothing removes it from now on. One that is being
+    /// removed is waited for. Returns the owner that is on record.
+    pub(super) async fn begin_document(
+        &self,
+        document: &Document,
+    ) -> Result<DocumentOwner, PublishError> {
+        let end = Instant::now() + MAX_REMOVAL_WAIT;
+        loop {
+            match self.index.begin_document(document).await.map_err(index_unavailable)? {
+                Begun::Young(owner) => return Ok(owner),
+                Begun::Deleting if Instant::now() > end => {
+                    return Err(too_slow("the document is being removed"));
+                }
+                Begun::Deleting => sleep(REMOVAL_POLL_INTERVAL).await,
+            }
         }
     }
 }

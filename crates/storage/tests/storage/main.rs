@@ -6,6 +6,7 @@ mod collect;
 mod collection;
 mod conformance;
 mod credentials;
+mod documents;
 mod freshness;
 mod index;
 mod index_roots;

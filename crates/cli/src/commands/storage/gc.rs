@@ -10,9 +10,12 @@ use anyhow::Context as _;
 use rns_formats::StorePath;
 use rns_storage::{
     collect::{
-        Amount, Cause, CollectError, Collected, Plan, Preview, Reason, Verdict, collect, preview,
+        Amount, Cause, CollectError, Collected, DocumentCounts, DocumentKind, Plan, Preview, Reason,
+        Swept, Verdict, collect, preview,
     },
     index::Index,
+    maintenance::find_documents,
+    objects::ObjectKey,
     retention::Retention,
     write::Storage,
 };
@@ -37,16 +40,21 @@ pub(super) async fn dry_run(
     retention: &Retention,
     place: &StoragePlace,
 ) -> anyhow::Result<Answer> {
+    if !retention.keeps_everything() {
+        find_documents(storage).await?;
+    }
     let found = preview(storage, retention).await?;
     if place.json {
         let going = going(&**storage.index(), &found).await?;
-        let mut json = summary(&found.plan);
+        let mut json = summary(&found);
         json.insert("going".to_owned(), Value::from(going));
+        let documents = found.documents.named.iter().map(ObjectKey::as_str);
+        json.insert("goingDocuments".to_owned(), Value::from(documents.collect::<Vec<_>>()));
         json.insert("seconds".to_owned(), json!(found.took.as_secs_f64()));
         report(place, "", &Value::from(json))?;
     } else {
         list(&**storage.index(), &found).await?;
-        print(&text(&found.plan, retention, "would go")?)?;
+        print(&text(&found, retention, "would go")?)?;
     }
     Ok(Answer::Yes)
 }
@@ -58,7 +66,9 @@ pub(super) async fn run(
     place: &StoragePlace,
 ) -> anyhow::Result<Answer> {
     let progress = Progress::new("removed");
-    let shown = |swept: rns_storage::collect::Swept| progress.show(swept.paths + swept.nars);
+    let shown = |swept: Swept| {
+        progress.show(swept.paths + swept.nars + swept.documents.total());
+    };
     let done = match collect(storage, retention, &shown).await {
         Err(error @ CollectError::Busy) => {
             drop(progress);
@@ -69,14 +79,18 @@ pub(super) async fn run(
     };
     drop(progress);
     let Collected { preview, swept, took } = &done;
-    let mut json = summary(&preview.plan);
+    let mut json = summary(preview);
     let removed = json!({
         "paths": swept.paths, "nars": swept.nars, "bytes": swept.bytes, "left": swept.left,
+        "documents": counts(&swept.documents),
     });
     json.insert("removed".to_owned(), removed);
     json.insert("seconds".to_owned(), json!(took.as_secs_f64()));
-    let mut text = text(&preview.plan, retention, "were to go")?;
+    let mut text = text(preview, retention, "were to go")?;
     writeln!(text, "removed {} in {:.1} s", paths(swept.paths, swept.bytes), took.as_secs_f64())?;
+    for (kind, count) in swept.documents.by_kind().filter(|(_, count)| *count > 0) {
+        writeln!(text, "  {count} {} without a path", kind.plural())?;
+    }
     if swept.left > 0 {
         writeln!(text, "{} stay that were asked for meanwhile", swept.left)?;
     }
@@ -120,7 +134,21 @@ async fn list(index: &dyn Index, found: &Preview) -> anyhow::Result<()> {
         }
         print(&text)?;
     }
+    for batch in found.documents.named.chunks(BATCH) {
+        let mut text = String::new();
+        for key in batch {
+            let kind = DocumentKind::of(key).map_or("", DocumentKind::label);
+            writeln!(text, "{kind:<11}  {:>10}  {:<15}  {key}", "", "")?;
+        }
+        print(&text)?;
+    }
     Ok(())
+}
+
+/// Numbers of documents, for programs.
+fn counts(documents: &DocumentCounts) -> Value {
+    let counts = documents.by_kind().map(|(kind, count)| (kind.label().to_owned(), json!(count)));
+    Value::from(counts.collect::<Map<_, _>>())
 }
 
 /// The paths that go, for programs.
@@ -141,7 +169,7 @@ async fn going(index: &dyn Index, found: &Preview) -> anyhow::Result<Vec<Value>>
     Ok(list)
 }
 
-fn summary(plan: &Plan) -> Map<String, Value> {
+fn summary(Preview { plan, documents, .. }: &Preview) -> Map<String, Value> {
     let amount = |amount: &Amount| json!({ "paths": amount.paths, "bytes": amount.bytes });
     let kept = Reason::ALL.iter().zip(&plan.kept);
     let kept: HashMap<_, _> = kept.map(|(reason, kept)| (reason.label(), amount(kept))).collect();
@@ -154,6 +182,7 @@ fn summary(plan: &Plan) -> Map<String, Value> {
         ("freed", json!(freed)),
         ("orphans", orphans),
         ("waiting", json!(plan.waiting_bytes)),
+        ("documents", json!({ "kept": counts(&documents.kept), "freed": counts(&documents.going) })),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -179,7 +208,8 @@ const fn why_freed(cause: Cause) -> &'static str {
     }
 }
 
-fn text(plan: &Plan, retention: &Retention, would: &str) -> anyhow::Result<String> {
+fn text(found: &Preview, retention: &Retention, would: &str) -> anyhow::Result<String> {
+    let Preview { plan, documents, .. } = found;
     let mut text = String::new();
     let all = plan.kept_amount();
     writeln!(text, "kept: {}", paths(all.paths, all.bytes))?;
@@ -197,6 +227,9 @@ fn text(plan: &Plan, retention: &Retention, would: &str) -> anyhow::Result<Strin
     if !plan.orphan_nars.is_empty() {
         let count = plan.orphan_nars.len();
         writeln!(text, "  {count} NARs without a path, {}", size(plan.orphan_bytes))?;
+    }
+    for (kind, count) in documents.going.by_kind().filter(|(_, count)| *count > 0) {
+        writeln!(text, "  {count} {} without a path", kind.plural())?;
     }
     if plan.circular > 0 {
         writeln!(text, "  {} paths refer to each other in a circle, and stay", plan.circular)?;

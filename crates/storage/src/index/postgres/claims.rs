@@ -8,7 +8,7 @@ use super::locks::STATE_LOCK;
 use crate::{
     index::{
         Claimed, Order, Rows, Taken, Unused, collection_statements as statements,
-        collection_types::CLAIM_LEASE, types::now,
+        collection_types::CLAIM_LEASE, document_statements as documents, types::now,
     },
     objects::ObjectKey,
 };
@@ -21,6 +21,7 @@ pub(super) fn sql(statement: &str) -> String {
     statement
         .replace("{these}", "= any(?1)")
         .replace("{now}", "extract(epoch from clock_timestamp())::bigint")
+        .replace("{c}", " collate \"C\"")
         .replace('?', "$")
 }
 
@@ -70,6 +71,7 @@ pub(super) async fn condemn(
     let condemned = match rows {
         Rows::Paths => query(client, statements::CONDEMN_PATHS, &[&ids, &touched, &used]).await,
         Rows::Nars => query(client, statements::CONDEMN_NARS, &[&ids, &touched]).await,
+        Rows::Documents => return Ok(ids.to_vec()),
     };
     Ok(condemned?.iter().map(|row| row.get(0)).collect())
 }
@@ -90,6 +92,9 @@ pub(super) async fn claim(
         }
         Rows::Nars => {
             query(client, statements::CLAIM_NARS, &[&ids, &touched, &claim, &lease()]).await
+        }
+        Rows::Documents => {
+            query(client, documents::CLAIM_DOCUMENTS, &[&ids, &touched, &claim, &lease()]).await
         }
     };
     Ok(found?.iter().map(claimed).collect())
@@ -180,6 +185,7 @@ pub(super) async fn holds(
     let statement = match rows {
         Rows::Paths => statements::HOLDS_PATH,
         Rows::Nars => statements::HOLDS_NAR,
+        Rows::Documents => documents::HOLDS_DOCUMENT,
     };
     Ok(!query(client, statement, &[&id, &claim]).await?.is_empty())
 }
@@ -205,6 +211,7 @@ pub(super) async fn give_back(
     let statement = match rows {
         Rows::Paths => statements::GIVE_BACK_PATHS,
         Rows::Nars => statements::GIVE_BACK_NARS,
+        Rows::Documents => documents::GIVE_BACK_DOCUMENTS,
     };
     execute(client, statement, &[&ids, &claim]).await.map(|_| ())
 }
@@ -223,6 +230,9 @@ pub(super) async fn end_claims(
             remove_paths(client, &ended).await
         }
         Rows::Nars => execute(client, statements::END_NARS, &[&ids, &claim]).await.map(|_| ()),
+        Rows::Documents => {
+            execute(client, documents::END_DOCUMENTS, &[&ids, &claim]).await.map(|_| ())
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod claims;
 mod collection;
 mod collector;
 mod connections;
+mod documents;
 mod locks;
 mod root_index;
 mod roots;

@@ -8,7 +8,7 @@ use crate::index::IndexError;
 const MIGRATION_LOCK: i64 = 0x0072_6e73_0001;
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     create table nars (
       id bigint generated always as identity primary key,
@@ -100,6 +100,18 @@ const MIGRATIONS: [&str; 4] = [
       paths bigint not null,
       bytes bigint not null
     );
+    ",
+    "
+    create table documents (
+      id bigint generated always as identity primary key,
+      key text not null unique,
+      kind bigint not null,
+      owner text not null,
+      touched bigint not null,
+      claim bigint,
+      lease bigint
+    );
+    create index paths_without_deriver on paths (id) where deriver is null and state <> 0;
     ",
 ];
 

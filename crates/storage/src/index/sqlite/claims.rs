@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::{
     index::{
         Claimed, Order, Rows, Taken, Unused, collection_statements as statements,
-        collection_types::CLAIM_LEASE, types::now,
+        collection_types::CLAIM_LEASE, document_statements as documents, types::now,
     },
     objects::ObjectKey,
 };
@@ -15,7 +15,7 @@ const NO_HASH: [u8; 32] = [0; 32];
 
 /// A statement in the spelling of SQLite.
 pub(super) fn sql(statement: &str) -> String {
-    statement.replace("{these}", "= ?1").replace("{now}", "unixepoch()")
+    statement.replace("{these}", "= ?1").replace("{now}", "unixepoch()").replace("{c}", "")
 }
 
 fn lease() -> i64 {
@@ -40,6 +40,7 @@ pub(super) fn condemn(
     let mut condemned = Vec::new();
     for id in ids {
         let one = match rows {
+            Rows::Documents => Ok(*id),
             Rows::Paths => connection
                 .prepare_cached(&sql(statements::CONDEMN_PATHS))?
                 .query_row(params![id, touched, used], |row| row.get::<_, i64>(0)),
@@ -68,6 +69,9 @@ pub(super) fn claim(
                 .query_row(params![id, touched, used, claim, lease()], claimed),
             Rows::Nars => connection
                 .prepare_cached(&sql(statements::CLAIM_NARS))?
+                .query_row(params![id, touched, claim, lease()], claimed),
+            Rows::Documents => connection
+                .prepare_cached(&sql(documents::CLAIM_DOCUMENTS))?
                 .query_row(params![id, touched, claim, lease()], claimed),
         };
         all.extend(one.optional()?);
@@ -152,6 +156,7 @@ pub(super) fn holds(
     let statement = match rows {
         Rows::Paths => statements::HOLDS_PATH,
         Rows::Nars => statements::HOLDS_NAR,
+        Rows::Documents => documents::HOLDS_DOCUMENT,
     };
     connection.prepare_cached(statement)?.exists([id, claim])
 }
@@ -182,6 +187,7 @@ pub(super) fn give_back(
     let statement = match rows {
         Rows::Paths => statements::GIVE_BACK_PATHS,
         Rows::Nars => statements::GIVE_BACK_NARS,
+        Rows::Documents => documents::GIVE_BACK_DOCUMENTS,
     };
     let mut statement = connection.prepare_cached(&sql(statement))?;
     for id in ids {
@@ -205,6 +211,10 @@ pub(super) fn end_claims(
             }
             Rows::Nars => {
                 let mut end = connection.prepare_cached(&sql(statements::END_NARS))?;
+                end.execute(params![id, claim])?;
+            }
+            Rows::Documents => {
+                let mut end = connection.prepare_cached(&sql(documents::END_DOCUMENTS))?;
                 end.execute(params![id, claim])?;
             }
         }

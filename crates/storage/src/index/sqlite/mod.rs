@@ -3,6 +3,7 @@
 mod claims;
 mod collection;
 mod collector;
+mod documents;
 mod locks;
 mod root_index;
 mod roots;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     -- NARs that are stored and verified.
     create table nars (
@@ -113,6 +113,20 @@ const MIGRATIONS: [&str; 4] = [
       paths integer not null,
       bytes integer not null
     );
+    ",
+    "
+    -- Documents beside paths: logs, realisations, build traces, debug information. Claimed ones are being removed.
+    create table documents (
+      id integer primary key,
+      key text not null unique,
+      -- What owns it: 1 a derivation, 2 a path, 3 a NAR, 0 nothing.
+      kind integer not null,
+      owner text not null,
+      touched integer not null,
+      claim integer,
+      lease integer
+    );
+    create index paths_without_deriver on paths (id) where deriver is null and state <> 0;
     ",
 ];
 

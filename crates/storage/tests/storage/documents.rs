@@ -1,0 +1,378 @@
+//! Logs, realisations, build traces and debug information: they go after what they belong to, and not before.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use rns_cache::{BinaryCache as _, DebugInfo, RootRevision, WritableCache as _};
+use rns_formats::{
+    BuildId, HashPart, LogName, NarInfo, Realisation, Resource, RootName, StorePath,
+};
+use rns_storage::{
+    collect::{DocumentCounts, DocumentKind, collect, preview},
+    index::{
+        Begun, Claim, Document, DocumentOwner, Index, NewPath, Rows, Unused,
+        postgres::PostgresIndex, sqlite::SqliteIndex,
+    },
+    maintenance::find_documents,
+    objects::ObjectKey,
+    retention::Retention,
+};
+use rns_testing::{Entry, FixtureStore, PostgresServer, Scratch, Tree};
+
+use crate::{
+    index::{nar, new, path, publish},
+    support::{Fixture, Place, pusher},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn derivation(number: u64) -> StorePath {
+    StorePath::parse(&format!("{number:032}-path.drv")).unwrap()
+}
+
+fn document(key: &str, owner: DocumentOwner) -> Document {
+    Document { key: ObjectKey::listed(key), owner }
+}
+
+/// Everything that there is now is old by then.
+fn everything() -> Unused {
+    let later = SystemTime::now() + HOUR;
+    Unused { untouched_since: later, unread_since: later }
+}
+
+/// The documents that something owns.
+async fn needed(index: &dyn Index) -> BTreeSet<String> {
+    let rows = index.documents(0, 100).await.unwrap();
+    let needed = rows.into_iter().filter(|row| row.is_needed);
+    needed.map(|row| row.key.to_string()).collect()
+}
+
+async fn suite(index: &dyn Index) {
+    each_kind_belongs_to_something_else(index).await;
+    one_that_is_removed_is_waited_for(index).await;
+    a_claim_looks_again(index).await;
+}
+
+async fn each_kind_belongs_to_something_else(index: &dyn Index) {
+    publish(index, 1, &[]).await;
+    let (key, facts) = nar(2);
+    index.put_nar(&key, &facts).await.unwrap();
+    let made = NewPath { deriver: Some(derivation(100)), ..new(2, &[1]) };
+    assert_eq!(index.begin_publish(&made, None).await.unwrap(), None);
+    index.end_publish(&path(2).hash_part(), None).await.unwrap();
+    let documents = [
+        document("log/of-2", DocumentOwner::Derivation(derivation(100))),
+        document("log/of-none", DocumentOwner::Derivation(derivation(101))),
+        // The path itself is a derivation, for all that is known.
+        document("log/of-1", DocumentOwner::Derivation(path(1))),
+        document("realisations/1", DocumentOwner::Path(path(1).hash_part())),
+        document("realisations/none", DocumentOwner::Path(path(9).hash_part())),
+        document("debuginfo/2", DocumentOwner::Nar(key)),
+        document("debuginfo/none", DocumentOwner::Nar(nar(9).0)),
+        document("debuginfo/wrong", DocumentOwner::Nothing),
+    ];
+    let long_ago = SystemTime::UNIX_EPOCH + HOUR;
+    let dated: Vec<_> = documents.iter().cloned().map(|one| (one, long_ago)).collect();
+    index.enter_documents(&dated).await.unwrap();
+    let expected = ["debuginfo/2", "log/of-1", "log/of-2", "realisations/1"];
+    assert_eq!(needed(index).await, expected.map(str::to_owned).into());
+    let keys = [documents[0].key.clone(), ObjectKey::listed("log/unknown")];
+    assert_eq!(index.known_documents(&keys).await.unwrap(), [true, false]);
+    let rows = index.documents(0, 100).await.unwrap();
+    assert_eq!(rows.len(), documents.len());
+    assert!(rows.iter().all(|row| row.touched == 3600));
+    let owners = index.document_owners(rows[0].id, rows[7].id).await.unwrap();
+    let owned: BTreeSet<i64> = owners.iter().map(|(document, _)| *document).collect();
+    assert_eq!(owned, [0, 2, 3, 5].map(|row: usize| rows[row].id).into());
+    assert!(index.documents(rows[7].id, 100).await.unwrap().is_empty());
+}
+
+async fn one_that_is_removed_is_waited_for(index: &dyn Index) {
+    let rows = index.documents(0, 100).await.unwrap();
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let (claim, other) = (Claim::new(), Claim::new());
+    let claimed = index.claim(Rows::Documents, &ids, everything(), &claim).await.unwrap();
+    assert_eq!(claimed.len(), 4, "those without an owner");
+    let again = index.claim(Rows::Documents, &ids, everything(), &other).await.unwrap();
+    assert!(again.is_empty());
+    let log = document("log/of-none", DocumentOwner::Derivation(derivation(101)));
+    assert_eq!(index.begin_document(&log).await.unwrap(), Begun::Deleting);
+    let held = claimed.iter().find(|claimed| claimed.name == "log/of-none").unwrap().id;
+    assert!(index.holds(Rows::Documents, held, &claim).await.unwrap());
+    // Its collector gives up: a pusher goes on at once.
+    index.give_back(Rows::Documents, &[held], &claim).await.unwrap();
+    assert_eq!(index.begin_document(&log).await.unwrap(), Begun::Young(log.owner.clone()));
+    assert!(!index.holds(Rows::Documents, held, &claim).await.unwrap());
+    let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.id).collect();
+    index.end_claims(Rows::Documents, &ids, &claim).await.unwrap();
+    let left = index.documents(0, 100).await.unwrap();
+    assert_eq!(left.len(), 5, "what is pushed meanwhile stays");
+    let moment_ago = SystemTime::now() - HOUR;
+    let unused = Unused { untouched_since: moment_ago, unread_since: moment_ago };
+    let claimed = index.claim(Rows::Documents, &[held], unused, &other).await.unwrap();
+    assert!(claimed.is_empty(), "it is young");
+    // The stored one turns out to belong to something else.
+    let settled = Document { owner: DocumentOwner::Path(path(1).hash_part()), ..log };
+    index.settle_document(&settled).await.unwrap();
+    assert!(needed(index).await.contains("log/of-none"));
+}
+
+async fn a_claim_looks_again(index: &dyn Index) {
+    let key = "realisations/later";
+    let later = document(key, DocumentOwner::Path(path(3).hash_part()));
+    index.enter_documents(&[(later, SystemTime::UNIX_EPOCH)]).await.unwrap();
+    let rows = index.documents(0, 100).await.unwrap();
+    let row = rows.iter().find(|row| row.key.as_str() == key).unwrap();
+    assert!(!row.is_needed);
+    publish(index, 3, &[]).await;
+    let claim = Claim::new();
+    let claimed = index.claim(Rows::Documents, &[row.id], everything(), &claim).await.unwrap();
+    assert!(claimed.is_empty(), "its path was pushed");
+}
+
+#[tokio::test]
+async fn sqlite() {
+    let scratch = Scratch::new();
+    suite(&SqliteIndex::new(scratch.join("index.sqlite"), true)).await;
+}
+
+#[tokio::test]
+async fn postgres() {
+    let Some(server) = PostgresServer::start() else { return };
+    suite(&PostgresIndex::new(&server.url()).unwrap()).await;
+}
+
+/// A storage with two paths, of which a root keeps the first.
+struct Kept {
+    fixture: Fixture,
+    narinfos: Vec<NarInfo>,
+}
+
+/// What no root needs goes at once.
+fn roots_only() -> Retention {
+    Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() }
+}
+
+fn build_id(number: usize) -> String {
+    format!("{number:040}")
+}
+
+fn realisation_id(number: usize) -> String {
+    format!("sha256:{number:064}!out")
+}
+
+fn realisation(number: usize, path: &StorePath) -> String {
+    let id = realisation_id(number);
+    format!("{{\"id\":\"{id}\",\"outPath\":\"{path}\",\"signatures\":[],\"dependentRealisations\":{{}}}}")
+}
+
+fn log_name(derivation: &StorePath) -> LogName {
+    match rns_formats::url::parse(&format!("/log/{derivation}"), None) {
+        Some(Resource::Log(name)) => name,
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Kept {
+    async fn new(place: Place) -> Option<Self> {
+        let fixture = Fixture::new(place).await?;
+        let (mut store, mut narinfos) = (FixtureStore::new(), Vec::new());
+        for number in 0..2 {
+            let entry = Entry::new(format!("path-{number}"), Tree::file(&[number; 5_000]));
+            let made_by = format!("/nix/store/{}", derivation(number.into()));
+            let path = store.insert(entry.deriver(made_by));
+            narinfos.push(fixture.push(store.info(&path), &store.nar(&path)).await);
+        }
+        let revision = RootRevision {
+            revision: 1,
+            created: SystemTime::now(),
+            expires: None,
+            label: None,
+            pusher: pusher(),
+            paths: vec![narinfos[0].store_path.clone()],
+        };
+        let name = RootName::parse("main").unwrap();
+        fixture.storage.index().import_root(&name, &[revision]).await.unwrap();
+        // Times are kept in whole seconds.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        Some(Self { fixture, narinfos })
+    }
+
+    /// Writes an object past the storage, two days ago.
+    async fn write(&self, key: &str, text: impl Into<Bytes>) {
+        self.fixture.write(key, text).await;
+        let file = self.fixture.directory.join(key);
+        let file = File::options().write(true).open(file).unwrap();
+        file.set_modified(SystemTime::now() - 48 * HOUR).unwrap();
+    }
+
+    /// Documents of both paths, and of a path that never was here.
+    async fn write_documents(&self) {
+        let absent = StorePath::parse(&format!("{:032}-absent", 7)).unwrap();
+        for number in 0..3 {
+            let path = self.narinfos.get(number).map_or(&absent, |narinfo| &narinfo.store_path);
+            let archive = self.narinfos.get(number).map_or_else(
+                || format!("../nar/{}.nar", "0".repeat(52)),
+                |narinfo| format!("../{}", narinfo.url),
+            );
+            let made_by = derivation(number as u64);
+            self.write(&format!("log/{made_by}"), "built\n").await;
+            let id = realisation_id(number);
+            self.write(&format!("realisations/{id}.doi"), realisation(number, path)).await;
+            let trace = format!("{{\"outPath\":\"{path}\",\"signatures\":[]}}");
+            self.write(&format!("build-trace-v2/{made_by}/out.doi"), trace).await;
+            let info = format!("{{\"archive\":\"{archive}\",\"member\":\"lib/debug/x.debug\"}}");
+            self.write(&format!("debuginfo/{}.debug", build_id(number)), info).await;
+        }
+        // Nothing can be made of these.
+        self.write("log/notes.txt", "x").await;
+        self.write(&format!("debuginfo/{}.debug", build_id(9)), "{").await;
+        self.write(&format!("{}.ls", absent.hash_part()), "{}").await;
+    }
+
+    async fn keys(&self) -> BTreeSet<String> {
+        use futures_util::TryStreamExt as _;
+        let listed: Vec<_> = self.fixture.objects().list(None).try_collect().await.unwrap();
+        let documents = listed.into_iter().filter(|(key, _)| DocumentKind::of(key).is_some());
+        documents.map(|(key, _)| key.to_string()).collect()
+    }
+
+    /// The keys of the documents of a path.
+    fn of(number: usize) -> [String; 4] {
+        let made_by = derivation(number as u64);
+        [
+            format!("log/{made_by}"),
+            format!("realisations/{}.doi", realisation_id(number)),
+            format!("build-trace-v2/{made_by}/out.doi"),
+            format!("debuginfo/{}.debug", build_id(number)),
+        ]
+    }
+}
+
+fn counts(counts: &DocumentCounts) -> Vec<u64> {
+    counts.by_kind().map(|(_, count)| count).collect()
+}
+
+#[tokio::test]
+async fn documents_go_after_their_paths_and_orphans_go_too() {
+    for place in [Place::Directory, Place::Bucket] {
+        let Some(kept) = Kept::new(place).await else { continue };
+        let storage = &kept.fixture.storage;
+        kept.write_documents().await;
+        find_documents(storage).await.unwrap();
+        let everything = collect(storage, &Retention::default(), &|_| ()).await.unwrap();
+        assert_eq!(everything.swept.documents.total(), 0, "nothing may go");
+        let planned = preview(storage, &roots_only()).await.unwrap().documents;
+        assert_eq!(counts(&planned.going), [3, 2, 2, 3, 0]);
+        assert_eq!(counts(&planned.kept), [1, 1, 1, 1, 0]);
+        let named: BTreeSet<String> = planned.named.iter().map(ToString::to_string).collect();
+        assert!(Kept::of(1).iter().chain(&Kept::of(2)).all(|key| named.contains(key)), "{named:?}");
+        assert_eq!(kept.keys().await.len(), 15, "a preview changes nothing");
+
+        let done = collect(storage, &roots_only(), &|_| ()).await.unwrap();
+        assert_eq!((done.swept.paths, done.swept.left), (1, 0));
+        assert_eq!(counts(&done.swept.documents), [3, 2, 2, 3, 1]);
+        assert_eq!(kept.keys().await, Kept::of(0).into());
+        let again = collect(storage, &roots_only(), &|_| ()).await.unwrap();
+        assert_eq!(again.swept.documents.total(), 0);
+        assert_eq!(counts(&again.preview.documents.kept), [1, 1, 1, 1, 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_is_pushed_again_stays() {
+    for place in [Place::Directory, Place::Bucket] {
+        let Some(kept) = Kept::new(place).await else { continue };
+        let storage = &kept.fixture.storage;
+        kept.write_documents().await;
+        // Everything of a path that is not here is pushed again; the stored objects are not written anew.
+        let made_by = derivation(2);
+        let log = Bytes::from_static(b"built\n");
+        storage.put_log(&log_name(&made_by), log.clone()).await.unwrap();
+        let absent = StorePath::parse(&format!("{:032}-absent", 7)).unwrap();
+        let again = Realisation::parse(&realisation(2, &absent)).unwrap();
+        storage.put_realisation(&again).await.unwrap();
+        let listing = Bytes::from_static(
+            b"{\"version\":1,\"root\":{\"type\":\"directory\",\"entries\":{}}}",
+        );
+        storage.put_listing(absent.hash_part(), listing).await.unwrap();
+        let id = BuildId::parse(&build_id(2)).unwrap();
+        let info = DebugInfo {
+            archive: format!("../{}", kept.narinfos[0].url),
+            member: "lib/debug/x.debug".to_owned(),
+        };
+        storage.put_debug_info(&id, &info).await.unwrap();
+        let found = storage.debug_info(&id).await.unwrap().unwrap();
+        assert_eq!(found, info, "the NAR that the stored one names is not here");
+        collect(storage, &roots_only(), &|_| ()).await.unwrap();
+        let mut expected: BTreeSet<String> = Kept::of(0).into();
+        let [log, realisation, _, debug_info] = Kept::of(2);
+        expected.extend([log, realisation, debug_info, format!("{}.ls", absent.hash_part())]);
+        assert_eq!(kept.keys().await, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pusher_waits_for_a_removal_and_stores_the_document_again() {
+    let kept = Kept::new(Place::Directory).await.unwrap();
+    let (storage, objects) = (&kept.fixture.storage, kept.fixture.objects());
+    kept.write_documents().await;
+    find_documents(storage).await.unwrap();
+    let key = Kept::of(2)[0].clone();
+    let rows = storage.index().documents(0, 100).await.unwrap();
+    let row = rows.iter().find(|row| row.key.as_str() == key).unwrap().id;
+    let claim = Claim::new();
+    let index = storage.index();
+    let claimed = index.claim(Rows::Documents, &[row], everything(), &claim).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    let pushing = tokio::spawn({
+        let storage = storage.clone();
+        async move {
+            let text = Bytes::from_static(b"built again\n");
+            storage.put_log(&log_name(&derivation(2)), text).await
+        }
+    });
+    tokio::task::yield_now().await;
+    objects.delete(&ObjectKey::listed(&key)).await.unwrap();
+    index.end_claims(Rows::Documents, &[row], &claim).await.unwrap();
+    pushing.await.unwrap().unwrap();
+    collect(storage, &roots_only(), &|_| ()).await.unwrap();
+    let stored = objects.read_small(&ObjectKey::listed(&key), 100).await.unwrap().unwrap();
+    assert_eq!(stored, "built again\n");
+}
+
+#[tokio::test]
+async fn a_collection_that_died_over_a_document_is_taken_up() {
+    let kept = Kept::new(Place::Directory).await.unwrap();
+    let storage = &kept.fixture.storage;
+    kept.write_documents().await;
+    find_documents(storage).await.unwrap();
+    let ids: Vec<i64> =
+        storage.index().documents(0, 100).await.unwrap().iter().map(|row| row.id).collect();
+    let claim = Claim::new();
+    let index = storage.index();
+    let claimed = index.claim(Rows::Documents, &ids, everything(), &claim).await.unwrap();
+    assert!(!claimed.is_empty());
+    // Its claim lasts: another collector leaves them alone until it has ended.
+    collect(storage, &roots_only(), &|_| ()).await.unwrap();
+    let claimed: Vec<i64> = claimed.iter().map(|claimed| claimed.id).collect();
+    assert!(kept.keys().await.is_superset(&Kept::of(2).into()));
+    index.give_back(Rows::Documents, &claimed, &claim).await.unwrap();
+    collect(storage, &roots_only(), &|_| ()).await.unwrap();
+    assert_eq!(kept.keys().await, Kept::of(0).into());
+}
+
+#[tokio::test]
+async fn a_narinfo_that_cannot_be_read_keeps_documents() {
+    let kept = Kept::new(Place::Directory).await.unwrap();
+    kept.write_documents().await;
+    let hash = HashPart::parse(&format!("{:032}", 7)).unwrap();
+    kept.write(&format!("{hash}.narinfo"), "StorePath: damaged\n").await;
+    let done = collect(&kept.fixture.storage, &roots_only(), &|_| ()).await.unwrap();
+    assert_eq!(done.swept.paths, 1);
+    assert!(kept.keys().await.is_superset(&Kept::of(2).into()), "it may be their path");
+}
