@@ -51,7 +51,7 @@ pub use self::{
     record::{Freshness, NarOffer, PathRecord, Peek},
     roots::{
         FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,
-        RootSummary, RootedCache,
+        RootSizes, RootSummary, RootedCache,
     },
     stats::{BackendStats, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     num::NonZeroU32,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -50,11 +51,12 @@ pub trait RootedCache: Send + Sync {
     /// When the cache cannot delete anything now.
     async fn delete_root(&self, name: &RootName) -> Result<bool, RootError>;
 
-    /// The space that would be free if one root alone were deleted, for every root.
+    /// The space that would be free if one root alone were deleted, for every root, as it was found out a short while ago.
+    /// `None`: there is too much to find it out.
     ///
     /// # Errors
     /// When the cache cannot be asked now.
-    async fn freed_by_roots(&self) -> Result<BTreeMap<RootName, FreedByRoot>, CacheError>;
+    async fn root_sizes(&self) -> Result<Option<Arc<RootSizes>>, CacheError>;
 }
 
 /// A root as it is asked for.
@@ -116,6 +118,15 @@ pub struct RootSummary {
     pub path_count: u64,
     /// Revisions that are kept.
     pub revision_count: u64,
+}
+
+/// The sizes of roots, as of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootSizes {
+    /// When.
+    pub as_of: SystemTime,
+    /// Each root that was there.
+    pub sizes: BTreeMap<RootName, FreedByRoot>,
 }
 
 /// The space that would be free without a root: its paths are needed by no other one.

@@ -240,6 +240,57 @@ fn a_server_keeps_its_storage_below_the_limit() {
 }
 
 #[test]
+fn the_operator_is_told_before_the_limit_is_reached_and_what_would_go() {
+    let standard = Standard::new();
+    let paths = [&standard.blob, &standard.tree, &standard.dep];
+    let size = |path: &&StorePath| {
+        let (info, nar) = (standard.store.info(path), standard.store.nar(path));
+        packed(info, &nar, Compression::Zstd).1.len()
+    };
+    // They take 90 % of it.
+    let max_size = paths.iter().map(size).sum::<usize>() * 10 / 9;
+    let (cache, _) = collecting(&format!("interval = \"0s\"\nmax_size = \"{max_size}\"\n"));
+    for path in paths {
+        cache.push(&standard, path);
+        next_second();
+    }
+    let told = format!("from 95 % on the least recently used closures go, first: {}", paths[0]);
+    within_a_minute(|| cache.server.stderr().contains(&told));
+    for path in paths {
+        assert_eq!(cache.server.get(&narinfo_of(path)).status(), 200, "{path}: nothing goes yet");
+    }
+}
+
+#[test]
+fn a_dry_run_names_the_documents_that_go_with_a_path() {
+    let collected = Collected::new("min_age = \"0s\"\nkeep_roots = true\n");
+    let log = |path: &str| format!("log/{path}");
+    let made_by = "zzmk3pgy2f5cp3gpgfzr3vq8fv2kw9fm-self-1.0.drv";
+    let other = format!("{}-other.drv", "0".repeat(32));
+    for key in [log(made_by), log(&other)] {
+        let file = collected.cache.directory.join(&key);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "built\n").unwrap();
+        let file = fs::File::options().write(true).open(&file).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(48 * 3600)).unwrap();
+    }
+    let standard = &collected.standard;
+    collected.cache.push(standard, &standard.itself);
+    assert_eq!(collected.cache.server.get(&format!("/{}", log(made_by))).status(), 200);
+    next_second();
+    let said = collected.storage(&["gc", "--dry-run"]).success().text();
+    assert!(said.contains(&log(&other)) && said.contains("2 build logs"), "{said}");
+    let json = collected.json(&["gc", "--dry-run"]);
+    let going = json["goingDocuments"].as_array().unwrap();
+    assert!(going.contains(&log(&other).into()) && going.contains(&log(made_by).into()), "{json}");
+    assert_eq!(json["documents"]["freed"]["log"], 2, "{json}");
+    assert_eq!(collected.status(&standard.itself), 200, "nothing has changed");
+    let json = collected.json(&["gc"]);
+    assert_eq!(json["removed"]["documents"]["log"], 2, "{json}");
+    assert!(fs::read_dir(collected.cache.directory.join("log")).unwrap().next().is_none());
+}
+
+#[test]
 fn what_clients_read_is_noted_in_the_index() {
     let (cache, standard) = collecting("interval = \"0s\"\n");
     let narinfo = cache.push(&standard, &standard.blob);

@@ -89,6 +89,7 @@ fn a_pushed_closure_is_pinned_by_one_request() {
         let size = &list["roots"][1]["size"];
         assert!(size["paths"].as_u64().unwrap() >= 2, "{list}");
         assert_eq!(size["freed_bytes"], size["bytes"], "nothing else needs it");
+        assert!(list["sizes_as_of"].as_str().unwrap().starts_with("20"), "{list}");
         assert_eq!(pins.get("/gcroots?limit=1")["next"], "blob");
         assert_eq!(pins.get("/gcroots?after=blob")["roots"][0]["name"], "project/main");
 

@@ -1,7 +1,11 @@
 //! `retention.max_size`: the storage is kept below it, and the operator is told before it is reached.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
+use rns_formats::StorePath;
 use rns_storage::{
     collect::{CollectError, Preview, collect, preview},
     retention::Retention,
@@ -102,8 +106,9 @@ async fn warn(
 ) -> Result<(), CollectError> {
     let first: Vec<i64> =
         found.plan.going.iter().take(3).filter_map(|path| found.graph.id(*path)).collect();
-    let names = storage.index().paths(&first).await?;
-    let names: Vec<_> = names.iter().map(|(_, path)| path.to_string()).collect();
+    let names: HashMap<i64, StorePath> = storage.index().paths(&first).await?.into_iter().collect();
+    let names: Vec<&str> =
+        first.iter().filter_map(|id| names.get(id)).map(StorePath::as_str).collect();
     let percent = bytes / (max_size / 100).max(1);
     if names.is_empty() {
         tracing::warn!(

@@ -1,7 +1,6 @@
 //! Roots as clients see them: lines of text, or JSON where it is asked for.
 
 use std::{
-    collections::BTreeMap,
     fmt::{self, Write as _},
     time::SystemTime,
 };
@@ -10,7 +9,7 @@ use actix_web::http::{
     StatusCode,
     header::{self, HeaderMap, HeaderValue},
 };
-use rns_cache::{CacheError, FreedByRoot, RootRevision, RootSummary};
+use rns_cache::{CacheError, FreedByRoot, RootRevision, RootSizes, RootSummary};
 use rns_formats::{RootName, StoreDir};
 use serde_json::{Map, Value, json};
 use time::{UtcDateTime, format_description::well_known::Rfc3339};
@@ -74,15 +73,19 @@ const JSON: &str = "application/json";
 /// A list of roots.
 pub(crate) struct RootList<'a> {
     pub(crate) roots: &'a [RootSummary],
-    pub(crate) sizes: Option<&'a BTreeMap<RootName, FreedByRoot>>,
+    /// Whether sizes were asked for.
+    pub(crate) wants_sizes: bool,
+    /// `None`: they were not asked for, or are not known.
+    pub(crate) sizes: Option<&'a RootSizes>,
     /// The name after which the list goes on.
     pub(crate) next: Option<&'a RootName>,
     pub(crate) store_dir: &'a StoreDir,
 }
 
 impl RootList<'_> {
+    /// `None` for a root that was set since they were found out, too.
     fn size(&self, root: &RootSummary) -> Option<FreedByRoot> {
-        self.sizes.map(|sizes| sizes.get(&root.name).copied().unwrap_or_default())
+        self.sizes?.sizes.get(&root.name).copied()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -93,6 +96,11 @@ impl RootList<'_> {
                 _ = write!(text, "  frees {}", Bytes(size.freed_bytes));
             }
             text.push('\n');
+        }
+        if let Some(sizes) = self.sizes {
+            _ = writeln!(text, "# sizes as of {}", moment(sizes.as_of));
+        } else if self.wants_sizes {
+            text.push_str("# there is too much to tell sizes\n");
         }
         if let Some(next) = self.next {
             _ = writeln!(text, "# more with ?after={next}");
@@ -114,10 +122,14 @@ impl RootList<'_> {
             }
             Value::Object(json)
         });
-        json!({
-            "roots": roots.collect::<Vec<_>>(),
-            "next": self.next.map(RootName::as_str),
-        })
+        let list = json!(roots.collect::<Vec<_>>());
+        let next = json!(self.next.map(RootName::as_str));
+        let mut json = Map::from_iter([("roots".to_owned(), list), ("next".to_owned(), next)]);
+        if self.wants_sizes {
+            let as_of = self.sizes.map(|sizes| moment(sizes.as_of));
+            json.insert("sizes_as_of".to_owned(), as_of.into());
+        }
+        Value::Object(json)
     }
 }
 
@@ -210,6 +222,28 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_that_are_not_known_are_not_told() {
+        let store_dir = StoreDir::default();
+        let list = |wants_sizes, sizes| RootList {
+            roots: &[],
+            wants_sizes,
+            sizes,
+            next: None,
+            store_dir: &store_dir,
+        };
+        let unknown = list(true, None);
+        assert_eq!(unknown.json()["sizes_as_of"], Value::Null);
+        assert!(unknown.text().contains("too much"), "{}", unknown.text());
+        let as_of = SystemTime::UNIX_EPOCH;
+        let sizes = RootSizes { as_of, sizes: std::collections::BTreeMap::new() };
+        let known = list(true, Some(&sizes));
+        assert_eq!(known.json()["sizes_as_of"], "1970-01-01T00:00:00Z");
+        assert!(known.text().contains("1970-01-01"), "{}", known.text());
+        assert_eq!(list(false, None).text(), "");
+        assert!(list(false, None).json().get("sizes_as_of").is_none());
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -98,7 +98,8 @@ mod tests {
         assert_eq!(kind("build-trace-v2/a.drv/out.doi"), Some(DocumentKind::BuildTrace));
         assert_eq!(kind("debuginfo/00"), Some(DocumentKind::DebugInfo));
         assert_eq!(kind("0123456789abcdfghijklmnpqrsvwxyz.ls"), Some(DocumentKind::Listing));
-        for other in ["nix-cache-info", "nar/a.nar", "gcroots/log/a.json", "a.narinfo", "nar/a.ls"] {
+        for other in ["nix-cache-info", "nar/a.nar", "gcroots/log/a.json", "a.narinfo", "nar/a.ls"]
+        {
             assert_eq!(kind(other), None, "{other}");
         }
     }

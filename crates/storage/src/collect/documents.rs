@@ -140,10 +140,7 @@ pub(super) async fn note_derivers(storage: &Storage) -> Result<(), IndexError> {
 }
 
 /// `None`: its narinfo cannot be read now.
-async fn deriver(
-    reader: &StorageReader,
-    hash: &HashPart,
-) -> Option<(HashPart, Option<StorePath>)> {
+async fn deriver(reader: &StorageReader, hash: &HashPart) -> Option<(HashPart, Option<StorePath>)> {
     let stored = reader.narinfo(*hash).await.ok()??;
     Some((*hash, stored.narinfo.deriver.clone()))
 }

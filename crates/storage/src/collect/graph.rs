@@ -11,7 +11,8 @@ pub struct Graph {
     /// Where the references of each path begin in `references`, and where the last ones end.
     starts: Vec<u32>,
     references: Vec<u32>,
-    rooted: Vec<u32>,
+    /// Roots by their rows, and paths that they name.
+    rooted: Vec<(i64, u32)>,
     nar_ids: Vec<i64>,
     nars: Vec<NarFacts>,
 }
@@ -91,8 +92,10 @@ impl Graph {
 
     /// Adds paths that roots name.
     pub fn add_rooted(&mut self, rows: &[(i64, i64)]) {
-        let paths = rows.iter().filter_map(|(_, path)| self.ids.binary_search(path).ok());
-        self.rooted.extend(paths.map(number));
+        let named = rows
+            .iter()
+            .filter_map(|(root, path)| Some((*root, number(self.ids.binary_search(path).ok()?))));
+        self.rooted.extend(named);
     }
 
     /// The number of paths.
@@ -152,8 +155,26 @@ impl Graph {
         &self.nars
     }
 
+    /// Roots by their rows, and the numbers of paths that they name.
+    pub(super) fn roots(&self) -> impl Iterator<Item = (i64, usize)> + '_ {
+        self.rooted.iter().map(|(root, path)| (*root, *path as usize))
+    }
+
+    /// The number of a path's NAR.
+    pub(super) fn nar_number(&self, path: usize) -> Option<usize> {
+        self.paths.get(path).and_then(PathFacts::nar)
+    }
+
+    /// Bytes of memory that it takes, without room for more.
+    pub(super) const fn memory(&self) -> usize {
+        self.ids.len() * (size_of::<i64>() + size_of::<PathFacts>())
+            + (self.starts.len() + self.references.len()) * size_of::<u32>()
+            + self.rooted.len() * size_of::<(i64, u32)>()
+            + self.nar_ids.len() * (size_of::<i64>() + size_of::<NarFacts>())
+    }
+
     pub(super) fn rooted(&self) -> impl Iterator<Item = usize> + '_ {
-        self.rooted.iter().map(|path| *path as usize)
+        self.rooted.iter().map(|(_, path)| *path as usize)
     }
 
     /// The numbers of the paths that a path refers to.

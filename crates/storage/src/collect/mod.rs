@@ -12,6 +12,7 @@ mod graph;
 mod load;
 mod orphans;
 mod plan;
+mod root_sizes;
 mod run;
 mod sweep;
 mod verdict;
@@ -24,6 +25,7 @@ pub use self::{
     error::CollectError,
     graph::Graph,
     plan::plan,
+    root_sizes::{RootSizeLimits, root_sizes},
     run::{Collected, Preview, collect, preview},
     sweep::Swept,
     verdict::{Amount, Cause, Plan, Reason, Verdict},

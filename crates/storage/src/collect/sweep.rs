@@ -13,9 +13,7 @@ use super::{
 use crate::{
     index::{Claim, Claimed, IndexError, Rows, Unused},
     objects::ObjectKey,
-    write::{
-        REMOVE_TIMEOUT, RemovalError, Storage, remove_document, remove_nar, remove_path,
-    },
+    write::{REMOVE_TIMEOUT, RemovalError, Storage, remove_document, remove_nar, remove_path},
 };
 
 /// Objects that are removed at the same time.
@@ -205,9 +203,7 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
         }
         // A pusher of the same document waits for the claim: there is no lock.
         Rows::Documents if is_nearly_over(claim) => return Outcome::Untouched(claimed.id),
-        Rows::Documents => {
-            remove_document(storage, &ObjectKey::listed(&claimed.name), claim).await
-        }
+        Rows::Documents => remove_document(storage, &ObjectKey::listed(&claimed.name), claim).await,
     };
     match done {
         Ok(()) => Outcome::Removed(claimed),

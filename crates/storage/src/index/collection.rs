@@ -39,6 +39,12 @@ pub trait Snapshot: Send {
     /// # Errors
     /// When the database cannot be asked.
     async fn rooted(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError>;
+
+    /// The names of roots after this row, in the order of their rows. Those that have expired are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn root_names(&mut self, after: i64) -> Result<Vec<(i64, String)>, IndexError>;
 }
 
 /// The orders of collectors to an index. All can be repeated; each is one transaction, and short.

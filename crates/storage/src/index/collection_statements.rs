@@ -125,6 +125,11 @@ pub(super) const SNAPSHOT_ROOTED: &str = "\
     where (r.root, r.path) > (?1, ?2) and (o.expires is null or o.expires > {now}) \
     order by r.root, r.path limit ?3";
 
+/// The names of roots that have not expired.
+pub(super) const SNAPSHOT_ROOT_NAMES: &str = "\
+    select id, name from roots where id > ?1 and (expires is null or expires > {now}) \
+    order by id limit ?2";
+
 /// A root that names the path `q`.
 macro_rules! a_root {
     () => {

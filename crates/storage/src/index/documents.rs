@@ -80,10 +80,8 @@ pub trait DocumentIndex: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn enter_documents(
-        &self,
-        documents: &[(Document, SystemTime)],
-    ) -> Result<(), IndexError>;
+    async fn enter_documents(&self, documents: &[(Document, SystemTime)])
+    -> Result<(), IndexError>;
 
     /// The documents after this row, in the order of their rows, at most `limit`.
     ///

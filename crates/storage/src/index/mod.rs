@@ -9,7 +9,6 @@ mod collection_types;
 mod document_statements;
 mod documents;
 mod error;
-mod freed;
 pub mod postgres;
 mod roots;
 pub mod sqlite;

@@ -1,12 +1,9 @@
 //! The roots of an index.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::SystemTime,
-};
+use std::{collections::BTreeSet, time::SystemTime};
 
 use async_trait::async_trait;
-use rns_cache::{FreedByRoot, RootRevision, RootSummary};
+use rns_cache::{RootRevision, RootSummary};
 use rns_formats::{HashPart, RootLabel, RootName, StorePath};
 
 use super::{IndexError, PathState};
@@ -82,12 +79,6 @@ pub trait RootIndex: Send + Sync {
     /// # Errors
     /// When the database cannot be asked.
     async fn expired_roots(&self, limit: usize) -> Result<Vec<RootName>, IndexError>;
-
-    /// For each root, the paths and bytes that it needs, and those that no other root needs.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    async fn freed_by_roots(&self) -> Result<BTreeMap<RootName, FreedByRoot>, IndexError>;
 }
 
 /// A revision of a root that is to be registered.

@@ -88,30 +88,6 @@ pub(super) const ENTER_ROOT: &str = "\
 /// The paths of a revision that is set again are entered anew.
 pub(super) const FORGET_ROOT_PATHS: &str = "delete from root_paths where root = ?1";
 
-/// The paths that the roots name that are kept at `?1`.
-pub(super) const NAMED_BY_ROOTS: &str = "\
-    select r.name, p.path from roots r join root_paths p on p.root = r.id \
-    where r.expires is null or r.expires > ?1";
-
-/// The paths that the roots need that are kept at `?1`, with their NARs.
-pub(super) const NEEDED_BY_ROOTS: &str = "\
-    with recursive closure (id) as ( \
-      select p.path from roots r join root_paths p on p.root = r.id \
-      where r.expires is null or r.expires > ?1 \
-      union \
-      select r.reference from closure c join refs r on r.referrer = c.id) \
-    select p.id, n.id, n.file_size from closure c join paths p on p.id = c.id \
-    left join nars n on n.id = p.nar";
-
-/// The references of each of these.
-pub(super) const EDGES_NEEDED_BY_ROOTS: &str = "\
-    with recursive closure (id) as ( \
-      select p.path from roots r join root_paths p on p.root = r.id \
-      where r.expires is null or r.expires > ?1 \
-      union \
-      select r.reference from closure c join refs r on r.referrer = c.id) \
-    select r.referrer, r.reference from closure c join refs r on r.referrer = c.id";
-
 /// Roots that are kept, each with its newest revision.
 pub(super) const ROOTS: &str = "\
     select r.id, r.revision, r.created, r.expires, r.label, r.pusher, r.address, r.name, \

@@ -13,7 +13,7 @@ use object_store::{
     path::Path,
     signer::Signer as _,
 };
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use url::Url;
 
 /// Uploads that a bucket lists at a time.
@@ -21,6 +21,9 @@ const PAGE: usize = 1000;
 
 /// How long the bucket may take for one page of the list.
 const LIST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often the list is asked for, where a connection breaks.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// The unfinished uploads of a bucket, which the library can end and not list.
 pub(super) struct Multiparts {
@@ -97,11 +100,19 @@ impl Multiparts {
         let credential = self.store.credentials().get_credential().await?;
         AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(&mut request, None)?;
         let client = Client::builder().timeout(LIST_TIMEOUT).build()?;
-        let answer = client.get(url).headers(request.headers().clone()).send().await?;
-        match answer.status() {
-            StatusCode::OK => Ok(Some(unfinished(&answer.text().await?))),
-            StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED => Ok(None),
-            refused => Err(MultipartError::Refused(refused)),
+        let mut attempt = 1;
+        loop {
+            match page(&client, &url, request.headers()).await {
+                Ok((StatusCode::OK, text)) => return Ok(Some(unfinished(&text))),
+                Ok((StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED, _)) => {
+                    return Ok(None);
+                }
+                Ok((refused, _)) => return Err(MultipartError::Refused(refused)),
+                Err(error) if attempt == MAX_ATTEMPTS || error.is_timeout() => {
+                    return Err(error.into());
+                }
+                Err(_) => attempt += 1,
+            }
         }
     }
 
@@ -114,6 +125,15 @@ impl Multiparts {
         url.set_path(&path);
         Ok(url)
     }
+}
+
+async fn page(
+    client: &Client,
+    url: &Url,
+    headers: &HeaderMap,
+) -> Result<(StatusCode, String), reqwest::Error> {
+    let answer = client.get(url.clone()).headers(headers.clone()).send().await?;
+    Ok((answer.status(), answer.text().await?))
 }
 
 /// The entries of a `ListMultipartUploadsResult`.

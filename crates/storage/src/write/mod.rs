@@ -11,17 +11,11 @@ mod publish;
 mod push_view;
 mod remove;
 mod root_objects;
+mod root_size_cache;
 mod roots;
 mod storage;
 mod upstreams;
 
-pub use self::{
-    elsewhere::{Elsewhere, Nowhere, Presence},
-    intakes::DirectUploads,
-    push_view::PushView,
-    storage::{Storage, UploadLimits, initialise},
-    upstreams::Upstreams,
-};
 pub(crate) use self::{
     documents::archive_owner,
     publish::imported,
@@ -29,4 +23,11 @@ pub(crate) use self::{
     root_objects::{StoredRoot, end, read_root, write_root},
     roots::MAX_NEEDED,
     storage::STAGING_GRACE,
+};
+pub use self::{
+    elsewhere::{Elsewhere, Nowhere, Presence},
+    intakes::DirectUploads,
+    push_view::PushView,
+    storage::{Storage, UploadLimits, initialise},
+    upstreams::Upstreams,
 };

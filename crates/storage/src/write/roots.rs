@@ -5,13 +5,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{
-    CacheError, FreedByRoot, MissingPath, NewRoot, PublishError, Pusher, RootError, RootPath,
-    RootRevision, RootSummary, RootedCache, async_trait,
+    CacheError, MissingPath, NewRoot, PublishError, Pusher, RootError, RootPath, RootRevision,
+    RootSizes, RootSummary, RootedCache, async_trait,
 };
 use rns_formats::{HashPart, RootName, StorePath};
 
@@ -21,6 +22,7 @@ use super::{
     storage::{Storage, index_unavailable, not_stored},
 };
 use crate::{
+    collect::RootSizeLimits,
     index::{AbsentPath, NewRevision},
     objects::ObjectError,
 };
@@ -86,8 +88,9 @@ impl RootedCache for Storage {
         Ok(was_stored || was_indexed)
     }
 
-    async fn freed_by_roots(&self) -> Result<BTreeMap<RootName, FreedByRoot>, CacheError> {
-        self.index.freed_by_roots().await.map_err(index_unavailable)
+    async fn root_sizes(&self) -> Result<Option<Arc<RootSizes>>, CacheError> {
+        let sizes = self.root_sizes.get(&*self.index, RootSizeLimits::default()).await;
+        sizes.map_err(index_unavailable)
     }
 }
 

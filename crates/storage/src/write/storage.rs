@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::{
     elsewhere::{Elsewhere, Presence},
     intakes::{DirectUploads, Intakes},
+    root_size_cache::RootSizeCache,
 };
 use crate::{
     index::{Exclusive, Index, IndexError, IndexLock, NarState},
@@ -56,6 +57,7 @@ pub struct Storage {
     /// Which NARs clients send to the bucket themselves.
     pub(super) direct: Option<DirectUploads>,
     pub(super) intakes: Intakes,
+    pub(super) root_sizes: RootSizeCache,
 }
 
 impl Storage {
@@ -77,6 +79,7 @@ impl Storage {
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             direct: None,
             intakes: Intakes::default(),
+            root_sizes: RootSizeCache::default(),
         }
     }
 

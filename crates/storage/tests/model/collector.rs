@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The steps of a collector.
-const IDLE: u8 = 0;
+pub(crate) const IDLE: u8 = 0;
 const CHOOSE: u8 = 1;
 const CLAIM: u8 = 2;
 const SEND: u8 = 3;

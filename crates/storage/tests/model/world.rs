@@ -1,6 +1,6 @@
 //! Storage and index of two paths: 0 refers to 1, each has a NAR of its own.
 
-use crate::explorer::Bounds;
+use crate::{collector::IDLE, explorer::Bounds};
 
 /// States of a path, as in the index.
 pub(crate) const ELSEWHERE: u8 = 0;
@@ -17,7 +17,7 @@ pub(crate) const DYING: u8 = 3;
 pub(crate) const ARRIVING: u8 = 4;
 
 /// The claim of a pusher that finishes what a dead collector began. Those of collectors are smaller.
-pub(crate) const PUSHER_CLAIM: u8 = 9;
+pub(crate) const PUSHER_CLAIM: u8 = 7;
 
 /// A rule that is broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(crate) struct Pusher {
 }
 
 /// Where a collector is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Collector {
     /// Its claim; another one in each life.
     pub(crate) claim: u8,
@@ -99,7 +99,124 @@ pub(crate) struct World {
     pub(crate) bounds: Bounds,
 }
 
+/// A world in a few bytes: equal for worlds from which the same can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Packed(u128);
+
+/// Writes and reads numbers of a few bits each, one after the other.
+#[derive(Default)]
+struct Bits(u128, u32);
+
+impl Bits {
+    fn put(&mut self, number: impl Into<u128>, width: u32) {
+        let number = number.into();
+        assert!(number >> width == 0, "{number} has no room in {width} bits");
+        self.0 |= number << self.1;
+        self.1 += width;
+        assert!(self.1 <= u128::BITS);
+    }
+
+    fn take(&mut self, width: u32) -> u16 {
+        let number = self.0 & ((1 << width) - 1);
+        self.0 >>= width;
+        u16::try_from(number).unwrap()
+    }
+
+    fn byte(&mut self, width: u32) -> u8 {
+        u8::try_from(self.take(width)).unwrap()
+    }
+
+    fn flag(&mut self) -> bool {
+        self.take(1) == 1
+    }
+}
+
+impl Packed {
+    pub(crate) fn of(mut world: World) -> Self {
+        world.forget_what_does_not_matter();
+        let mut bits = Bits::default();
+        for row in world.paths.iter().chain(&world.nars) {
+            bits.put(row.state, 3);
+            bits.put(row.claim, 3);
+            bits.put(row.has_ended, 1);
+            bits.put(row.is_young, 1);
+            bits.put(row.is_used, 1);
+        }
+        let flags = [world.narinfos, world.files, world.promised].concat();
+        flags.into_iter().for_each(|flag| bits.put(flag, 1));
+        bits.put(world.is_rooted, 1);
+        bits.put(world.pusher.step, 4);
+        bits.put(world.pusher.path, 1);
+        for collector in world.collectors {
+            bits.put(collector.claim, 3);
+            bits.put(collector.step, 3);
+            bits.put(collector.plan, 4);
+            bits.put(collector.item, 2);
+        }
+        bits.put(world.in_flight, 16);
+        let Bounds { collector_lives, pushes, ages, reads, roots } = world.bounds;
+        for bound in [collector_lives, pushes, ages, reads, roots] {
+            bits.put(bound, 3);
+        }
+        Self(bits.0)
+    }
+
+    pub(crate) fn world(self) -> World {
+        let mut bits = Bits(self.0, 0);
+        let row = |bits: &mut Bits| Row {
+            state: bits.byte(3),
+            claim: bits.byte(3),
+            has_ended: bits.flag(),
+            is_young: bits.flag(),
+            is_used: bits.flag(),
+        };
+        let bits = &mut bits;
+        World {
+            paths: [row(bits), row(bits)],
+            nars: [row(bits), row(bits)],
+            narinfos: [bits.flag(), bits.flag()],
+            files: [bits.flag(), bits.flag()],
+            promised: [bits.flag(), bits.flag()],
+            is_rooted: bits.flag(),
+            pusher: Pusher { step: bits.byte(4), path: bits.byte(1) },
+            collectors: [Collector::taken(bits), Collector::taken(bits)],
+            in_flight: bits.take(16),
+            bounds: Bounds {
+                collector_lives: bits.byte(3),
+                pushes: bits.byte(3),
+                ages: bits.byte(3),
+                reads: bits.byte(3),
+                roots: bits.byte(3),
+            },
+        }
+    }
+}
+
+impl Collector {
+    fn taken(bits: &mut Bits) -> Self {
+        let (claim, step) = (bits.byte(3), bits.byte(3));
+        Self { claim, step, plan: bits.byte(4), item: bits.byte(2) }
+    }
+}
+
 impl World {
+    /// The two collectors are the same kind of thing, one that has ended has no claim, and of a claim that has ended it does not
+    /// matter whose it was, unless its holder is alive.
+    fn forget_what_does_not_matter(&mut self) {
+        for collector in &mut self.collectors {
+            if collector.step == IDLE {
+                *collector = Collector::default();
+            }
+        }
+        self.collectors.sort_unstable();
+        let alive = self.collectors.map(|collector| collector.claim);
+        for row in self.paths.iter_mut().chain(&mut self.nars) {
+            if row.has_ended && !alive.contains(&row.claim) {
+                row.claim = 0;
+            }
+        }
+    }
+
     pub(crate) fn empty() -> Self {
         Self {
             paths: Default::default(),

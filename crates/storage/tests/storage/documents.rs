@@ -167,7 +167,9 @@ fn realisation_id(number: usize) -> String {
 
 fn realisation(number: usize, path: &StorePath) -> String {
     let id = realisation_id(number);
-    format!("{{\"id\":\"{id}\",\"outPath\":\"{path}\",\"signatures\":[],\"dependentRealisations\":{{}}}}")
+    format!(
+        "{{\"id\":\"{id}\",\"outPath\":\"{path}\",\"signatures\":[],\"dependentRealisations\":{{}}}}"
+    )
 }
 
 fn log_name(derivation: &StorePath) -> LogName {
@@ -182,7 +184,7 @@ impl Kept {
         let fixture = Fixture::new(place).await?;
         let (mut store, mut narinfos) = (FixtureStore::new(), Vec::new());
         for number in 0..2 {
-            let entry = Entry::new(format!("path-{number}"), Tree::file(&[number; 5_000]));
+            let entry = Entry::new(format!("path-{number}"), Tree::file([number; 5_000]));
             let made_by = format!("/nix/store/{}", derivation(number.into()));
             let path = store.insert(entry.deriver(made_by));
             narinfos.push(fixture.push(store.info(&path), &store.nar(&path)).await);
@@ -296,9 +298,8 @@ async fn a_document_that_is_pushed_again_stays() {
         let absent = StorePath::parse(&format!("{:032}-absent", 7)).unwrap();
         let again = Realisation::parse(&realisation(2, &absent)).unwrap();
         storage.put_realisation(&again).await.unwrap();
-        let listing = Bytes::from_static(
-            b"{\"version\":1,\"root\":{\"type\":\"directory\",\"entries\":{}}}",
-        );
+        let listing =
+            Bytes::from_static(b"{\"version\":1,\"root\":{\"type\":\"directory\",\"entries\":{}}}");
         storage.put_listing(absent.hash_part(), listing).await.unwrap();
         let id = BuildId::parse(&build_id(2)).unwrap();
         let info = DebugInfo {

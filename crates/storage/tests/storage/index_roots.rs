@@ -7,9 +7,12 @@ use std::{
 
 use rns_cache::{FreedByRoot, Pusher, RootRevision};
 use rns_formats::{HashPart, RootLabel, RootName};
-use rns_storage::index::{
-    AbsentPath, ImportedPath, Index, NewRevision, PathState, postgres::PostgresIndex,
-    sqlite::SqliteIndex,
+use rns_storage::{
+    collect::{RootSizeLimits, root_sizes},
+    index::{
+        AbsentPath, ImportedPath, Index, NewRevision, PathState, postgres::PostgresIndex,
+        sqlite::SqliteIndex,
+    },
 };
 use rns_testing::{PostgresServer, Scratch};
 
@@ -199,9 +202,10 @@ async fn a_path_that_a_root_names_stays_known(index: &dyn Index) {
 }
 
 async fn what_a_root_alone_needs_is_counted(index: &dyn Index) {
-    let freed = index.freed_by_roots().await.unwrap();
+    let limits = RootSizeLimits::default();
+    let sizes = root_sizes(index, limits).await.unwrap().unwrap().sizes;
     let of = |root: &str| {
-        let FreedByRoot { paths, bytes, freed_paths, freed_bytes } = freed[&name(root)];
+        let FreedByRoot { paths, bytes, freed_paths, freed_bytes } = sizes[&name(root)];
         (paths, bytes, freed_paths, freed_bytes)
     };
     // The file of each NAR has as many bytes as its path has as number.
@@ -210,6 +214,12 @@ async fn what_a_root_alone_needs_is_counted(index: &dyn Index) {
     assert_eq!(of("project/main"), (4, 101 + 102 + 103 + 105, 2, 103 + 105));
     // Two of its paths are elsewhere.
     assert_eq!(of("b"), (3, 106, 3, 106));
+    // More than there is memory or time for is not told.
+    for limits in
+        [RootSizeLimits { memory: 500, ..limits }, RootSizeLimits { visits: 20, ..limits }]
+    {
+        assert_eq!(root_sizes(index, limits).await.unwrap(), None, "{limits:?}");
+    }
 }
 
 /// So many paths, each of which needs the one before.

@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use rns_formats::StorePath;
 use rns_storage::{
     collect::{
-        Amount, Cause, CollectError, Collected, DocumentCounts, DocumentKind, Plan, Preview, Reason,
-        Swept, Verdict, collect, preview,
+        Amount, Cause, CollectError, Collected, DocumentCounts, DocumentKind, Plan, Preview,
+        Reason, Swept, Verdict, collect, preview,
     },
     index::Index,
     maintenance::find_documents,
@@ -182,7 +182,10 @@ fn summary(Preview { plan, documents, .. }: &Preview) -> Map<String, Value> {
         ("freed", json!(freed)),
         ("orphans", orphans),
         ("waiting", json!(plan.waiting_bytes)),
-        ("documents", json!({ "kept": counts(&documents.kept), "freed": counts(&documents.going) })),
+        (
+            "documents",
+            json!({ "kept": counts(&documents.kept), "freed": counts(&documents.going) }),
+        ),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

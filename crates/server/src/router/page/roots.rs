@@ -1,10 +1,7 @@
 //! The roots on the page, for those who may see them.
 
-use std::collections::BTreeMap;
-
 use maud::{Markup, html};
-use rns_cache::{FreedByRoot, RootSummary};
-use rns_formats::RootName;
+use rns_cache::{RootSizes, RootSummary};
 
 use crate::router::root_view::{Bytes, moment};
 
@@ -13,8 +10,8 @@ use crate::router::root_view::{Bytes, moment};
 pub struct RootsSection<'a> {
     /// The first roots by name. `None`: they cannot be read now.
     pub roots: Option<&'a [RootSummary]>,
-    /// The space that each root alone takes.
-    pub sizes: &'a BTreeMap<RootName, FreedByRoot>,
+    /// The space that each root alone takes. `None`: it is not known.
+    pub sizes: Option<&'a RootSizes>,
     /// Whether there are more.
     pub has_more: bool,
 }
@@ -55,12 +52,18 @@ impl RootsSection<'_> {
                 }
             }
             @if self.has_more { p { "There are more: " code { "GET /gcroots" } " has them all." } }
-            p { "A root keeps all that its paths refer to. What is freed is what no other root needs." }
+            p {
+                "A root keeps all that its paths refer to. What is freed is what no other root needs"
+                @match self.sizes {
+                    Some(sizes) => { ", as of " (moment(sizes.as_of)) "." },
+                    None => { ". There is too much here to tell how much that is." },
+                }
+            }
         }
     }
 
     fn row(&self, root: &RootSummary) -> Markup {
-        let size = self.sizes.get(&root.name).copied().unwrap_or_default();
+        let size = self.sizes.and_then(|sizes| sizes.sizes.get(&root.name));
         let newest = &root.newest;
         html! {
             tr {
@@ -73,8 +76,13 @@ impl RootsSection<'_> {
                 }
                 td { (moment(newest.created)) br; small { (newest.pusher.name) } }
                 td { @match newest.expires { Some(expires) => (moment(expires)), None => "–" } }
-                td { (size.paths) " paths, " (Bytes(size.bytes)) }
-                td { (Bytes(size.freed_bytes)) }
+                @match size {
+                    Some(size) => {
+                        td { (size.paths) " paths, " (Bytes(size.bytes)) }
+                        td { (Bytes(size.freed_bytes)) }
+                    },
+                    None => { td { "–" } td { "–" } },
+                }
             }
         }
     }

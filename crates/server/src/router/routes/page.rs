@@ -1,14 +1,13 @@
 //! `/`: the page for people.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest,
     http::header::{CONTENT_SECURITY_POLICY, HeaderValue},
 };
 use bytes::Bytes;
-use rns_cache::{CacheError, FreedByRoot, RootSummary};
-use rns_formats::RootName;
+use rns_cache::{CacheError, RootSizes, RootSummary};
 
 use crate::{
     caches::cache::Cache,
@@ -51,18 +50,18 @@ pub(crate) async fn get(
     answer
 }
 
-/// The roots of a cache, with the space that each frees. `None`: they cannot be read.
-struct FoundRoots(Option<(Vec<RootSummary>, BTreeMap<RootName, FreedByRoot>)>);
-
-static NO_SIZES: BTreeMap<RootName, FreedByRoot> = BTreeMap::new();
+/// The roots of a cache, with the space that each frees where that is known. `None`: they cannot be read.
+struct FoundRoots(Option<(Vec<RootSummary>, Option<Arc<RootSizes>>)>);
 
 impl FoundRoots {
     fn section(&self) -> RootsSection<'_> {
         match &self.0 {
-            Some((roots, sizes)) => {
-                RootsSection { roots: Some(roots), sizes, has_more: roots.len() == MAX_ROOTS }
-            }
-            None => RootsSection { roots: None, sizes: &NO_SIZES, has_more: false },
+            Some((roots, sizes)) => RootsSection {
+                roots: Some(roots),
+                sizes: sizes.as_deref(),
+                has_more: roots.len() == MAX_ROOTS,
+            },
+            None => RootsSection { roots: None, sizes: None, has_more: false },
         }
     }
 }
@@ -72,7 +71,7 @@ async fn found_roots(cache: &Cache) -> Option<FoundRoots> {
     let roots = cache.with_roots()?.target.rooted()?;
     let found = async {
         let found = shown(cache, roots, roots.roots(None, MAX_ROOTS).await?).await?;
-        Ok::<_, CacheError>((found, roots.freed_by_roots().await?))
+        Ok::<_, CacheError>((found, roots.root_sizes().await?))
     };
     Some(FoundRoots(found.await.ok()))
 }

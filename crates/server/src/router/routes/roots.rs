@@ -55,14 +55,15 @@ pub(crate) async fn list(request: &HttpRequest, cache: &Cache) -> Answer {
     };
     let listed = async {
         let (shown, next) = page(cache, roots, &wanted).await?;
-        let sizes = if wanted.sizes { Some(roots.freed_by_roots().await?) } else { None };
+        let sizes = if wanted.sizes { roots.root_sizes().await? } else { None };
         Ok::<_, CacheError>((shown, next, sizes))
     };
     match listed.await {
         Ok((shown, next, sizes)) => {
             let list = RootList {
                 roots: &shown,
-                sizes: sizes.as_ref(),
+                wants_sizes: wanted.sizes,
+                sizes: sizes.as_deref(),
                 next: next.as_ref(),
                 store_dir: cache.store.store_dir(),
             };

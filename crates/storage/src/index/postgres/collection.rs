@@ -137,6 +137,15 @@ pub(super) async fn rooted(
     Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+pub(super) async fn root_names(
+    client: &impl GenericClient,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, String)>, Error> {
+    let found = query(client, statements::SNAPSHOT_ROOT_NAMES, &[&after, &limit]).await?;
+    Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 pub(super) async fn deletions(
     client: &impl GenericClient,
     hash: &HashPart,

@@ -1,20 +1,15 @@
 //! The roots of the index in PostgreSQL.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use rns_cache::{FreedByRoot, RootRevision, RootSummary};
+use rns_cache::{RootRevision, RootSummary};
 use rns_formats::{HashPart, RootName, StorePath};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     MAX_ATTEMPTS, ORDER_TIMEOUT, PostgresIndex, ask, can_be_repeated, retried, roots, transact,
 };
-use crate::index::{
-    AbsentPath, IndexError, NewRevision, RootIndex,
-    freed::{KeptByRoots, freed},
-};
+use crate::index::{AbsentPath, IndexError, NewRevision, RootIndex};
 
 #[async_trait]
 impl RootIndex for PostgresIndex {
@@ -65,11 +60,5 @@ impl RootIndex for PostgresIndex {
 
     async fn expired_roots(&self, limit: usize) -> Result<Vec<RootName>, IndexError> {
         ask!(self, client => roots::expired_roots(&client, limit))
-    }
-
-    async fn freed_by_roots(&self) -> Result<BTreeMap<RootName, FreedByRoot>, IndexError> {
-        let kept: KeptByRoots = ask!(self, client => roots::kept_by_roots(&client))?;
-        let freed = spawn_blocking(move || freed(&kept)).await;
-        freed.map_err(|error| self.unavailable(&error))
     }
 }

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::index::{
     AbsentPath, NewRevision, PathState,
-    freed::KeptByRoots,
     roots::{RevisionRow, integer},
     statements,
     types::{now, seconds},
@@ -284,24 +283,4 @@ pub(super) async fn expired_roots(
     let statement = client.prepare_cached(&sql(statements::EXPIRED_ROOTS)).await?;
     let rows = client.query(&statement, &[&now(), &integer(limit)]).await?;
     Ok(rows.iter().filter_map(|row| RootName::parse(row.get(0)).ok()).collect())
-}
-
-/// All paths that roots keep. A root that is set meanwhile may be in one part of it and not in another.
-pub(super) async fn kept_by_roots(client: &impl GenericClient) -> Result<KeptByRoots, Error> {
-    let now = now();
-    let statement = client.prepare_cached(&sql(statements::NAMED_BY_ROOTS)).await?;
-    let named = client.query(&statement, &[&now]).await?;
-    let statement = client.prepare_cached(&sql(statements::NEEDED_BY_ROOTS)).await?;
-    let needed = client.query(&statement, &[&now]).await?;
-    let statement = client.prepare_cached(&sql(statements::EDGES_NEEDED_BY_ROOTS)).await?;
-    let edges = client.query(&statement, &[&now]).await?;
-    let path = |row: &Row| {
-        let nar: (Option<i64>, Option<i64>) = (row.get(1), row.get(2));
-        (row.get(0), nar.0.zip(nar.1))
-    };
-    Ok(KeptByRoots {
-        named: named.iter().map(|row| (row.get(0), row.get(1))).collect(),
-        paths: needed.iter().map(path).collect(),
-        edges: edges.iter().map(|row| (row.get(0), row.get(1))).collect(),
-    })
 }

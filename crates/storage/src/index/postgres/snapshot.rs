@@ -82,4 +82,9 @@ impl Snapshot for PostgresSnapshot {
         let client = self.client()?;
         self.page(collection::rooted(client, after, PAGE)).await
     }
+
+    async fn root_names(&mut self, after: i64) -> Result<Vec<(i64, String)>, IndexError> {
+        let client = self.client()?;
+        self.page(collection::root_names(client, after, PAGE)).await
+    }
 }

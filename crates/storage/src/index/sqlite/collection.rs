@@ -43,6 +43,16 @@ pub(super) fn rooted(
     found.collect()
 }
 
+pub(super) fn root_names(
+    connection: &Connection,
+    after: i64,
+    limit: i64,
+) -> rusqlite::Result<Vec<(i64, String)>> {
+    let mut statement = connection.prepare_cached(&sql(statements::SNAPSHOT_ROOT_NAMES))?;
+    let found = statement.query_map([after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    found.collect()
+}
+
 fn referrer(row: &Row<'_>) -> rusqlite::Result<Referrer> {
     Ok(Referrer {
         id: row.get(0)?,

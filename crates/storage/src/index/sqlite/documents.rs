@@ -80,8 +80,7 @@ impl DocumentIndex for SqliteIndex {
     ) -> Result<Vec<(i64, Option<i64>)>, IndexError> {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(&sql(statements::DOCUMENT_OWNERS))?;
-            let found =
-                statement.query_map([first, last], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let found = statement.query_map([first, last], |row| Ok((row.get(0)?, row.get(1)?)))?;
             found.collect()
         })
         .await

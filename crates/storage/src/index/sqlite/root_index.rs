@@ -1,14 +1,11 @@
 //! The roots of the index in a SQLite file.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
-use rns_cache::{FreedByRoot, RootRevision, RootSummary};
+use rns_cache::{RootRevision, RootSummary};
 use rns_formats::{HashPart, RootName, StorePath};
-use tokio::task::spawn_blocking;
 
 use super::{SqliteIndex, roots};
-use crate::index::{AbsentPath, IndexError, NewRevision, RootIndex, freed::freed};
+use crate::index::{AbsentPath, IndexError, NewRevision, RootIndex};
 
 #[async_trait]
 impl RootIndex for SqliteIndex {
@@ -76,20 +73,5 @@ impl RootIndex for SqliteIndex {
 
     async fn expired_roots(&self, limit: usize) -> Result<Vec<RootName>, IndexError> {
         self.run(move |connection| roots::expired_roots(connection, limit)).await
-    }
-
-    async fn freed_by_roots(&self) -> Result<BTreeMap<RootName, FreedByRoot>, IndexError> {
-        let kept = self
-            .run(|connection| {
-                // A transaction sees one state of the database.
-                let transaction = connection.transaction()?;
-                roots::kept_by_roots(&transaction)
-            })
-            .await?;
-        let freed = spawn_blocking(move || freed(&kept)).await;
-        freed.map_err(|error| IndexError::Unavailable {
-            database: self.file.display().to_string(),
-            why: error.to_string(),
-        })
     }
 }

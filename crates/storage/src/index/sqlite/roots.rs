@@ -6,7 +6,6 @@ use rusqlite::{Connection, Row, params};
 
 use crate::index::{
     AbsentPath, NewRevision, PathState,
-    freed::KeptByRoots,
     roots::{RevisionRow, integer},
     statements,
     types::{now, seconds},
@@ -232,27 +231,4 @@ pub(super) fn expired_roots(
     let found = statement.query_map([now(), integer(limit)], |row| row.get::<_, String>(0))?;
     let found: Vec<String> = found.collect::<rusqlite::Result<_>>()?;
     Ok(found.iter().filter_map(|name| RootName::parse(name).ok()).collect())
-}
-
-/// All that roots keep, as of one moment.
-pub(super) fn kept_by_roots(connection: &Connection) -> rusqlite::Result<KeptByRoots> {
-    let now = now();
-    let mut kept = KeptByRoots::default();
-    let mut named = connection.prepare_cached(statements::NAMED_BY_ROOTS)?;
-    for row in named.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))? {
-        kept.named.push(row?);
-    }
-    let mut needed = connection.prepare_cached(statements::NEEDED_BY_ROOTS)?;
-    let path = |row: &Row<'_>| {
-        let nar: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
-        Ok((row.get(0)?, nar.0.zip(nar.1)))
-    };
-    for row in needed.query_map([now], path)? {
-        kept.paths.push(row?);
-    }
-    let mut edges = connection.prepare_cached(statements::EDGES_NEEDED_BY_ROOTS)?;
-    for row in edges.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))? {
-        kept.edges.push(row?);
-    }
-    Ok(kept)
 }

@@ -58,4 +58,8 @@ impl Snapshot for SqliteSnapshot {
     async fn rooted(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError> {
         self.page(move |connection| collection::rooted(connection, after, PAGE)).await
     }
+
+    async fn root_names(&mut self, after: i64) -> Result<Vec<(i64, String)>, IndexError> {
+        self.page(move |connection| collection::root_names(connection, after, PAGE)).await
+    }
 }

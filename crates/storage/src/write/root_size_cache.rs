@@ -1,0 +1,61 @@
+//! The sizes of roots that were found out last: whoever asks again soon gets the same.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rns_cache::RootSizes;
+use tokio::sync::Mutex;
+
+use crate::{
+    collect::{RootSizeLimits, root_sizes},
+    index::{Index, IndexError},
+};
+
+/// How long sizes are told, as a multiple of the time that it took to find them out: a small part of one processor at most.
+const MAX_AGE_FACTOR: u32 = 20;
+
+/// Sizes, and when and how quickly they were found out.
+struct Known {
+    sizes: Option<Arc<RootSizes>>,
+    found: Instant,
+    took: Duration,
+}
+
+/// The sizes that were found out last. Clones share them. One finds them out at a time, and others wait for it.
+#[derive(Clone, Default)]
+pub(super) struct RootSizeCache(Arc<Mutex<Option<Known>>>);
+
+impl RootSizeCache {
+    /// The sizes of roots. `None`: the index is larger than the limits.
+    pub(super) async fn get(
+        &self,
+        index: &dyn Index,
+        limits: RootSizeLimits,
+    ) -> Result<Option<Arc<RootSizes>>, IndexError> {
+        let mut known = self.0.lock().await;
+        if let Some(known) = &*known
+            && known.found.elapsed() < known.took * MAX_AGE_FACTOR
+        {
+            return Ok(known.sizes.clone());
+        }
+        let begun = Instant::now();
+        let sizes = root_sizes(index, limits).await?.map(Arc::new);
+        if sizes.is_none() {
+            tracing::warn!(
+                "the index is too large to tell the sizes of roots: `storage gc --dry-run` says what would go"
+            );
+        }
+        let now = Known { sizes: sizes.clone(), found: Instant::now(), took: begun.elapsed() };
+        *known = Some(now);
+        Ok(sizes)
+    }
+}
+
+impl fmt::Debug for RootSizeCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootSizeCache")
+    }
+}
