@@ -58,6 +58,11 @@ impl RustNixServe {
         Ok(own)
     }
 
+    /// Acknowledges what is pushed before it would survive a power loss.
+    pub(crate) fn without_sync(&mut self) {
+        self.configuration = self.configuration.replace("[storage]", "[storage]\nsync = false");
+    }
+
     fn without_store(binary: &Path, scratch: &Path, name: &str) -> Result<Self> {
         let key = scratch.join("key");
         if !key.exists() {

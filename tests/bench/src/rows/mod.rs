@@ -1,6 +1,7 @@
 //! What is measured: one file for each kind of row.
 
 pub(crate) mod cold;
+pub(crate) mod collection;
 pub(crate) mod copy;
 pub(crate) mod exposure;
 pub(crate) mod memory;
@@ -23,7 +24,7 @@ use crate::bench::Bench;
 type Measuring = fn(&mut Bench) -> Result<()>;
 
 /// A name for `--only`, and what it runs. What needs compression comes last.
-pub(crate) const ALL: [(&str, Measuring); 19] = [
+pub(crate) const ALL: [(&str, Measuring); 20] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),
     ("narinfo-token", private::run),
@@ -43,4 +44,5 @@ pub(crate) const ALL: [(&str, Measuring); 19] = [
     ("upload-small", uploads::small),
     ("push-small", push::small),
     ("upload-memory", uploads::memory),
+    ("collection", collection::run),
 ];

@@ -37,6 +37,9 @@ struct Huge {
     file: Vec<u8>,
 }
 
+/// The server without `storage.sync`: nginx does not flush what it takes, either.
+const UNSYNCED: &str = "rust-nix-serve, sync = false";
+
 impl Huge {
     fn of(bench: &Bench) -> Result<Self> {
         let huge = bench.one(Group::Huge).pop().context("there is no huge path")?;
@@ -60,9 +63,19 @@ pub(super) fn server(
     scratch: &Path,
     name: &str,
 ) -> Result<(RustNixServe, crate::process::Process, PathBuf)> {
+    server_with(bench, scratch, name, |_| ())
+}
+
+fn server_with(
+    bench: &Bench,
+    scratch: &Path,
+    name: &str,
+    change: impl FnOnce(&mut RustNixServe),
+) -> Result<(RustNixServe, crate::process::Process, PathBuf)> {
     let directory = scratch.join(format!("{name}-storage"));
     fs::create_dir_all(&directory)?;
     let mut server = RustNixServe::of_storage(&bench.binary, scratch, name, &directory)?;
+    change(&mut server);
     server.section("[access]\nanonymous = [\"read\", \"push\"]");
     let process = server.start(scratch, None)?;
     Ok((server, process, directory))
@@ -140,6 +153,8 @@ pub(crate) fn small(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.size.rounds {
         let scratch = crate::scratch::Scratch::below(bench.scratch.path())?;
         let (ours, process, directory) = server(bench, scratch.path(), "small")?;
+        let (unsynced, unsynced_process, unsynced_directory) =
+            server_with(bench, scratch.path(), "unsynced", RustNixServe::without_sync)?;
         let nginx = DavNginx::start(scratch.path())?;
         let to = |address: SocketAddr, directory: PathBuf| {
             let (nix, paths, root) = (&nix, &paths, bench.store.root());
@@ -157,14 +172,22 @@ pub(crate) fn small(bench: &mut Bench) -> Result<()> {
                 to(nginx.address, nginx.directory.clone()),
             ),
             Subject::new(OURS, vec![process.id()], to(ours.address, directory)),
+            Subject::new(
+                UNSYNCED,
+                vec![unsynced_process.id()],
+                to(unsynced.address, unsynced_directory),
+            ),
         ];
         rounds.push(in_turns(&what, 1, &subjects)?);
     }
     bench.nix = Some(nix);
     let row = medians_of(rounds);
-    let ratio = row.result(OURS).wall / row.result(NGINX).wall;
-    let what = format!("{what}, wall");
-    bench.keep(row, [Goal::new(&what, "× nginx WebDAV", Some(ratio), 1.3, 1.1)]);
+    let goals = [(OURS, "flushed to disk, wall"), (UNSYNCED, "not flushed, as by nginx, wall")]
+        .map(|(name, how)| {
+            let ratio = row.result(name).wall / row.result(NGINX).wall;
+            Goal::new(&format!("{what}, {how}"), "× nginx WebDAV", Some(ratio), 1.3, 1.1)
+        });
+    bench.keep(row, goals);
     Ok(())
 }
 
