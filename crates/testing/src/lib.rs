@@ -13,6 +13,7 @@
 pub mod http;
 mod issuer;
 pub mod nix;
+mod port;
 mod postgres;
 mod process;
 mod proxy;
@@ -25,6 +26,7 @@ mod tree;
 
 pub use issuer::{Issuer, SigningKey, claims};
 pub use nix::{Client, Nix};
+pub use port::lasting_port;
 pub use postgres::PostgresServer;
 pub use process::{Finished, Process, run};
 pub use proxy::{Proxy, Recorded};

@@ -2,20 +2,20 @@
 
 use std::{
     env, fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use crate::{Process, Scratch};
+use crate::{Process, Scratch, lasting_port};
 
 /// How long the server may take to answer.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often it is tried whether it answers.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A throw-away key of the test server.
 const KEY_ID: &str = "test-key-id";
@@ -44,8 +44,7 @@ impl S3Server {
         let scratch = Scratch::new();
         fs::create_dir_all(scratch.join("objects").join(BUCKET)).unwrap();
         // The server cannot be told to choose a port itself.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { process: None, program, port, scratch };
+        let mut server = Self { process: None, program, port: lasting_port(), scratch };
         server.restart();
         Some(server)
     }

@@ -5,22 +5,19 @@ use rns_testing::{FixtureStore, Nix, Proxy, Standard, Tree};
 
 use super::{assert_read, push, several, targets::Dav};
 use crate::{
-    support::{is_full, is_installed, narinfo_of},
+    support::{is_installed, narinfo_of, times},
     uploads::Pushable,
 };
 
 /// Pushes after which everything must be there: what one has not brought through, the next one does.
 const MAX_PUSHES: usize = 4;
 
-fn rounds() -> u64 {
-    if is_full() { 200 } else { 6 }
-}
-
 #[test]
 fn connections_that_are_cut_anywhere_cost_time_and_nothing_else() {
     let standard = Standard::new();
     let paths = several(&standard);
-    for round in 1..=rounds() {
+    let rounds = times("RNS_PUSH_ROUNDS", 6, 200);
+    for round in 1..=rounds {
         let cache = Pushable::new();
         let proxy = Proxy::severing(cache.server.address(), round);
         let to = proxy.url().replace("://", &format!("://ci:{}@", cache.token));
@@ -35,7 +32,7 @@ fn connections_that_are_cut_anywhere_cost_time_and_nothing_else() {
             let hash = Sha256Digest::of(&file.body);
             assert_eq!(narinfo.file_hash, Some(hash.into()), "round {round}: {path}");
         }
-        if round == rounds()
+        if round == rounds
             && let Some(nix) = Nix::v2_34()
         {
             assert_read(&nix, &standard, cache.server.url(), &paths);

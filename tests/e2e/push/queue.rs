@@ -9,12 +9,14 @@ use std::{
 };
 
 use rns_formats::StorePath;
-use rns_testing::{Finished, FixtureStore, Nix, Process, Scratch, Standard, Tree, run};
+use rns_testing::{
+    Finished, FixtureStore, Nix, Process, Scratch, Standard, Tree, lasting_port, run,
+};
 use rustix::process::Signal;
 
 use super::{PATIENCE, program};
 use crate::{
-    support::{eventually, full, is_full, narinfo_of, private::create},
+    support::{eventually, full, narinfo_of, private::create, times, within},
     uploads::Pushable,
 };
 
@@ -76,7 +78,7 @@ impl Away {
     fn new() -> Self {
         let scratch = Scratch::new();
         fs::create_dir(scratch.join("cache")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = lasting_port();
         let tokens = scratch.join("tokens");
         let token = create(&tokens, "ci", &["--allow", "push"]);
         Self { scratch, port, tokens, token }
@@ -235,14 +237,10 @@ fn new_paths_of_the_store_are_found_also_those_of_the_time_in_between() {
     assert!(!is_there(&drv) && !is_there(&standard.blob));
 }
 
-/// How many builds there are while the cache is away.
-fn builds() -> usize {
-    if is_full() { 200 } else { 6 }
-}
-
 #[test]
 fn builds_go_on_while_the_cache_is_away_and_everything_is_pushed_in_the_end() {
     let Some(nix) = Nix::v2_34() else { return };
+    let builds = times("RNS_BUILDS", 6, 200) as usize;
     let (place, away) = (Place::new(), Away::new());
     let hook = place.scratch.write(
         "hook",
@@ -261,14 +259,13 @@ fn builds_go_on_while_the_cache_is_away_and_everything_is_pushed_in_the_end() {
            system = builtins.currentSystem;
            builder = \"/bin/sh\";
            args = [ \"-c\" \"echo ${{toString n}} > $out\" ];
-         }}) {}",
-        builds()
+         }}) {builds}"
     );
     let file = client.scratch().write("default.nix", expression);
     let built = client.run("nix-build", ["--no-out-link", "-j4", file.to_str().unwrap()]).success();
     let outputs: Vec<String> = built.text().lines().map(str::to_owned).collect();
-    assert_eq!(outputs.len(), builds());
-    assert_eq!(place.waiting(), builds() as u64);
+    assert_eq!(outputs.len(), builds);
+    assert_eq!(place.waiting(), builds as u64);
 
     let own = |path: &str| client.root().join(path).to_str().unwrap().to_owned();
     let store = format!(
@@ -289,9 +286,9 @@ fn builds_go_on_while_the_cache_is_away_and_everything_is_pushed_in_the_end() {
     eventually(|| away.narinfos() > 0);
     drop(first);
     let _second = daemon();
-    eventually(|| place.waiting() == 0);
-    assert_eq!(away.narinfos(), builds());
-    assert_eq!(away.published(), (builds(), builds()), "nothing twice");
+    within(PATIENCE, || place.waiting() == 0);
+    assert_eq!(away.narinfos(), builds);
+    assert_eq!(away.published(), (builds, builds), "nothing twice");
     let reader = nix.client().env("NIX_STORE_DIR", own("store"));
     let arguments = ["copy", "--no-check-sigs", "--from", server.url()].map(str::to_owned);
     reader.nix_command(arguments.into_iter().chain(outputs)).success();

@@ -110,6 +110,17 @@ pub(crate) fn is_full() -> bool {
     std::env::var_os("RNS_FULL").is_some_and(|value| value == "1")
 }
 
+/// The number in an environment variable.
+pub(crate) fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value} is no number")))
+}
+
+/// How often a test does something: as this variable says, else `full` times in its large form, and `few` times otherwise.
+pub(crate) fn times(variable: &str, few: u64, full: u64) -> u64 {
+    number(variable).unwrap_or_else(|| if is_full() { full } else { few })
+}
+
 /// That a program that was started ends with a failure and says this.
 #[track_caller]
 pub(crate) fn assert_refuses_to_start(process: &mut Process, complaint: &str) {
@@ -135,9 +146,15 @@ pub(crate) fn full(path: &StorePath) -> String {
 /// Waits up to ten seconds for something to become true.
 #[track_caller]
 pub(crate) fn eventually(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    within(Duration::from_secs(10), condition);
+}
+
+/// Waits for so long at most for something to become true.
+#[track_caller]
+pub(crate) fn within(limit: Duration, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !condition() {
-        assert!(Instant::now() < deadline, "not within ten seconds");
+        assert!(Instant::now() < deadline, "not within {limit:?}");
         thread::sleep(Duration::from_millis(20));
     }
 }

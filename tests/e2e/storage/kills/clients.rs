@@ -3,7 +3,10 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -55,8 +58,13 @@ pub(super) struct Pushed {
 
 pub(super) struct Clients<'a> {
     pub(super) token: &'a str,
-    pub(super) addresses: &'a Mutex<Vec<SocketAddr>>,
-    pub(super) acknowledged: &'a Mutex<Vec<NarInfo>>,
+    pub(super) addresses: &'a [SocketAddr],
+    /// Paths that were acknowledged and must stay.
+    pub(super) kept: &'a Mutex<Vec<StorePath>>,
+    /// How many paths were acknowledged.
+    pub(super) acknowledged: &'a AtomicUsize,
+    /// How often a client died.
+    pub(super) deaths: &'a AtomicUsize,
     /// Where paths are collected: keeps those of every second client. `None`: nothing is collected.
     pub(super) roots: Option<&'a str>,
 }
@@ -72,14 +80,10 @@ impl Clients<'_> {
         );
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let addresses = self.addresses.lock().unwrap().clone();
-            let answer = if addresses.is_empty() {
-                None
-            } else {
-                let address = addresses[random.below(addresses.len() as u64) as usize];
-                let cut = (random.below(8) == 0).then(|| random.below(body.len() as u64) as usize);
-                exchange(address, &head, body, cut)
-            };
+            let address = *random.one_of(self.addresses);
+            let cut = (random.below(8) == 0).then(|| random.below(body.len() as u64) as usize);
+            self.deaths.fetch_add(usize::from(cut.is_some()), Relaxed);
+            let answer = exchange(address, &head, body, cut);
             match answer {
                 Some((200 | 201 | 204, _)) => return true,
                 Some((409, _)) if self.roots.is_some() => return false,
@@ -107,9 +111,10 @@ impl Clients<'_> {
             set_root(database, &top.narinfo.store_path);
         }
         while !paths.iter().all(|path| self.push(path, random)) {}
+        self.acknowledged.fetch_add(paths.len(), Relaxed);
         if keeps {
-            let narinfos = paths.iter().map(|path| path.narinfo.clone());
-            self.acknowledged.lock().unwrap().extend(narinfos);
+            let paths = paths.iter().map(|path| path.narinfo.store_path.clone());
+            self.kept.lock().unwrap().extend(paths);
         }
     }
 }
@@ -142,17 +147,15 @@ pub(super) fn paths(round: u64, client: usize, random: &mut Random) -> Vec<Pushe
     let mut last: Option<StorePath> = None;
     let mut pushed = Vec::new();
     for number in 0..2 + random.below(2) {
-        let size = [100, 20_000, 300_000, 6_000_000][random.below(4) as usize];
-        let mut text = format!("{round} {client} {number} ").repeat(size / 8).into_bytes();
-        // What is random does not get small, so that it takes a while to arrive.
-        for byte in text.iter_mut().step_by(2) {
-            *byte = random.below(256) as u8;
-        }
+        // Some take so long to arrive that much is killed meanwhile.
+        let sizes = if random.below(12) == 0 { &[4_000_000] } else { &[100, 20_000, 300_000][..] };
+        let size = *random.one_of(sizes);
+        let text = random.text(&format!("{round} {client} {number} "), size);
         let references = last.iter().cloned().collect::<Vec<_>>();
         let name = format!("path-{round}-{client}-{number}");
         let entry = Entry::new(name, Tree::file(&text)).references(&references);
         let path = store.insert(entry);
-        let compression = [Compression::None, Compression::Zstd][random.below(2) as usize];
+        let compression = *random.one_of(&[Compression::None, Compression::Zstd]);
         let (narinfo, file) = packed(store.info(&path), &store.nar(&path), compression);
         pushed.push(Pushed { narinfo, file });
         last = Some(path);
