@@ -14,6 +14,7 @@ let
     "cache"
     "cache_info"
     "expose"
+    "retention"
     "signing"
     "tls"
   ];
@@ -22,20 +23,34 @@ let
     "trusted_proxies"
   ];
   log = [ "level" ];
+  storage = [
+    "memory"
+    "redirect"
+  ];
   upload = [
+    "assume_upstream"
+    "decoder_memory"
+    "direct"
+    "direct_min_size"
+    "max_nar_size"
     "require_signature_by"
+    "roots"
     "sign"
+    "spool_age"
+    "spool_size"
   ];
 in
 {
   reload = only tables settings // {
     access = removeAttrs (settings.access or { }) access;
     log = only log (settings.log or { });
+    storage = only storage (settings.storage or { });
     upload = only upload (settings.upload or { });
   };
   restart = removeAttrs settings tables // {
     access = only access (settings.access or { });
     log = removeAttrs (settings.log or { }) log;
+    storage = removeAttrs (settings.storage or { }) storage;
     upload = removeAttrs (settings.upload or { }) upload;
     # Files are exchanged in a running daemon; whether there are any decides on the listeners.
     tls = settings ? tls;

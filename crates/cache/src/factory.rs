@@ -20,7 +20,8 @@ pub struct Uploads {
     pub is_whole: bool,
 }
 
-/// Builds the named caches of a configuration out of backends, at the start and at each reload.
+/// Builds the named caches of one configuration out of backends. A reload has a factory of its own, which shares what is
+/// open with that of the start.
 pub trait CacheFactory: Send + Sync {
     /// The cache with this name in the configuration (the default one has none). It shows the paths that the policy exposes.
     /// Its policy is evaluated from now on; see [`BinaryCache::settled`].
@@ -31,6 +32,10 @@ pub trait CacheFactory: Send + Sync {
     fn uploads(&self, _name: Option<&str>, _expose: &ExposurePolicy) -> Option<Uploads> {
         None
     }
+
+    /// The caches of this factory take the place of those of an earlier one. Work in the background goes on under its
+    /// configuration; requests that were begun before end as they began.
+    fn take_effect(&self) {}
 
     /// Counters that all caches of this factory share.
     fn stats(&self) -> BackendStats;

@@ -18,16 +18,17 @@ use rns_storage::{
 use tokio::time::timeout;
 
 use crate::{
-    collector::SharedStats,
+    collector::CollectorHandle,
     config::{BackendsConfig, IndexConfig, StorageConfig},
 };
 
-/// The backends of all caches.
+/// The backends of all caches, under one configuration.
 pub(crate) struct Backends {
     local: Option<LocalCaches>,
     storage: Option<Storage>,
-    /// Numbers of the collector, where one runs.
-    collector: Option<Arc<SharedStats>>,
+    /// The collector, where one runs.
+    collector: Option<CollectorHandle>,
+    config: BackendsConfig,
     store_dir: StoreDir,
 }
 
@@ -45,8 +46,8 @@ pub(crate) fn open_storage(
 ) -> anyhow::Result<Option<StorageReader>> {
     let Some(storage) = &config.storage else { return Ok(None) };
     let objects = Objects::open(&storage.url, storage.sync).context("cannot use storage.url")?;
-    let reader = if storage.redirect { StorageReader::with_redirects } else { StorageReader::new };
-    Ok(Some(reader(objects, store_dir.clone(), storage.memory_bytes)))
+    let reader = StorageReader::new(objects, store_dir.clone(), storage.memory_bytes);
+    Ok(Some(reader.with_redirects(storage.redirect)))
 }
 
 /// The storage that is configured, if there is one, ready for uploads.
@@ -60,20 +61,23 @@ pub(crate) fn open_for_uploads(
     let (Some(reader), Some(config)) = (open_storage(config, store_dir)?, &config.storage) else {
         return Ok(None);
     };
-    let elsewhere: Arc<dyn Elsewhere> = match config.assume_upstream.as_slice() {
+    let elsewhere = elsewhere(config, store_dir)?;
+    let storage = Storage::new(reader, open_index(config)?, elsewhere, config.limits)
+        .with_retention(config.retention.clone())
+        .with_direct_uploads(config.direct);
+    initialise(&storage)?;
+    Ok(Some(storage))
+}
+
+/// The caches that clients always have.
+fn elsewhere(config: &StorageConfig, store_dir: &StoreDir) -> anyhow::Result<Arc<dyn Elsewhere>> {
+    Ok(match config.assume_upstream.as_slice() {
         [] => Arc::new(Nowhere),
         urls => {
             let upstreams = Upstreams::new(urls.to_vec(), store_dir.clone());
             Arc::new(upstreams.context("cannot use upload.assume_upstream")?)
         }
-    };
-    let mut storage = Storage::new(reader, open_index(config)?, elsewhere, config.limits)
-        .with_retention(config.retention.clone());
-    if let Some(direct) = config.direct {
-        storage = storage.with_direct_uploads(direct);
-    }
-    initialise(&storage)?;
-    Ok(Some(storage))
+    })
 }
 
 /// Where NARs wait that are uploaded into the local store, where that is the target of uploads.
@@ -122,7 +126,7 @@ impl Backends {
     pub(crate) fn open(
         config: &BackendsConfig,
         store: StoreConfig,
-        (storage, collector): (Option<Storage>, Option<Arc<SharedStats>>),
+        (storage, collector): (Option<Storage>, Option<CollectorHandle>),
         spool: Option<Spool>,
     ) -> Self {
         let store_dir = store.store_dir.clone();
@@ -131,7 +135,51 @@ impl Backends {
             (Some(spool), Some(import)) => local.with_uploads(spool, import),
             _ => local,
         });
-        Self { local, storage, collector, store_dir }
+        Self { local, storage, collector, config: config.clone(), store_dir }
+    }
+
+    /// The same backends under another configuration. Places, databases and whether they are there at all stay as they were
+    /// opened. Nothing changes for the caches of `self`.
+    ///
+    /// # Errors
+    /// When the client of `upload.assume_upstream` cannot be set up.
+    pub(crate) fn reconfigured(&self, new: &BackendsConfig) -> anyhow::Result<Self> {
+        let local = self.local.clone().map(|local| match new.import.clone() {
+            Some(import) => local.with_import_config(import),
+            None => local,
+        });
+        let storage = match (&self.storage, &self.config.storage, &new.storage) {
+            (Some(storage), Some(old), Some(new)) => {
+                Some(self.storage_reconfigured(storage, old, new)?)
+            }
+            _ => self.storage.clone(),
+        };
+        Ok(Self {
+            local,
+            storage,
+            collector: self.collector.clone(),
+            config: new.clone(),
+            store_dir: self.store_dir.clone(),
+        })
+    }
+
+    fn storage_reconfigured(
+        &self,
+        storage: &Storage,
+        old: &StorageConfig,
+        new: &StorageConfig,
+    ) -> anyhow::Result<Storage> {
+        let storage = storage
+            .clone()
+            .with_retention(new.retention.clone())
+            .with_direct_uploads(new.direct)
+            .with_max_nar_size(new.limits.max_nar_size)
+            .with_redirects(new.redirect);
+        // The same upstreams go on with what they remember.
+        if old.assume_upstream == new.assume_upstream {
+            return Ok(storage);
+        }
+        Ok(storage.with_elsewhere(elsewhere(new, &self.store_dir)?))
     }
 }
 
@@ -163,9 +211,21 @@ impl CacheFactory for Backends {
         })
     }
 
+    fn take_effect(&self) {
+        if let Some(local) = &self.local {
+            local.take_effect();
+        }
+        let (Some(storage), Some(config)) = (&self.storage, &self.config.storage) else { return };
+        storage.resize_decoder_memory(config.limits.decoder_memory);
+        storage.reader().resize_memory(config.memory_bytes);
+        if let Some(collector) = &self.collector {
+            collector.follow(config);
+        }
+    }
+
     fn stats(&self) -> BackendStats {
         let stats = self.local.as_ref().map(CacheFactory::stats).unwrap_or_default();
-        BackendStats { retention: self.collector.as_ref().map(|stats| stats.get()), ..stats }
+        BackendStats { retention: self.collector.as_ref().map(CollectorHandle::stats), ..stats }
     }
 
     fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {

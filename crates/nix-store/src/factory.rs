@@ -12,15 +12,17 @@ use crate::{
     nar_cache::{Prewarm, prewarm},
 };
 
-/// A local store and its adapters: each cache through its policy, all with the same compressed NARs.
+/// A local store and its adapters: each cache through its policy, all with the same compressed NARs. Clones share them.
+#[derive(Clone)]
 pub struct LocalCaches {
     store: Arc<Exposures>,
     compression: Option<Compression>,
     prewarm: Prewarm,
-    imports: Option<Arc<Imports>>,
+    imports: Option<(Arc<Imports>, ImportConfig)>,
 }
 
 /// Compressed NARs, and the caches that have them.
+#[derive(Clone)]
 struct Compression {
     nars: Arc<NarCache>,
     offer: Option<crate::Codec>,
@@ -47,7 +49,15 @@ impl LocalCaches {
     /// The same, which take uploads where the store has a daemon.
     #[must_use]
     pub fn with_uploads(mut self, spool: Spool, config: ImportConfig) -> Self {
-        self.imports = Imports::new(self.store.store().clone(), spool, config).map(Arc::new);
+        let imports = Imports::new(self.store.store().clone(), spool, &config);
+        self.imports = imports.map(|imports| (Arc::new(imports), config));
+        self
+    }
+
+    /// The same under another configuration of uploads, whose directories are not looked at.
+    #[must_use]
+    pub fn with_import_config(mut self, config: ImportConfig) -> Self {
+        self.imports = self.imports.map(|(imports, _)| (imports, config));
         self
     }
 }
@@ -81,12 +91,24 @@ impl CacheFactory for LocalCaches {
     }
 
     fn uploads(&self, name: Option<&str>, expose: &ExposurePolicy) -> Option<Uploads> {
-        let imports = Arc::clone(self.imports.as_ref()?);
+        let (imports, config) = self.imports.as_ref()?;
         let all = self.cache(name, &ExposurePolicy::default());
         let shown = self.cache(name, expose);
-        let target = StoreTarget::new(imports, shown, all, expose.names.clone());
+        let target = StoreTarget::new(
+            Arc::clone(imports),
+            config.max_nar_size,
+            shown,
+            all,
+            expose.names.clone(),
+        );
         let view = Arc::new(target.promising());
         Some(Uploads { target: Arc::new(target), view, is_whole: false })
+    }
+
+    fn take_effect(&self) {
+        if let Some((imports, config)) = &self.imports {
+            imports.reconfigure(config);
+        }
     }
 
     fn stats(&self) -> BackendStats {
@@ -96,7 +118,7 @@ impl CacheFactory for LocalCaches {
 
     fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {
         let prewarming = self.prewarming(is_busy);
-        let Some(imports) = self.imports.clone() else { return prewarming };
+        let Some((imports, _)) = self.imports.clone() else { return prewarming };
         Some(Box::pin(async {
             let prewarming = async {
                 if let Some(prewarming) = prewarming {

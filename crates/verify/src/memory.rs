@@ -4,13 +4,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A budget in bytes. Those who wait have their turn in the order in which they came.
 pub struct DecoderMemory {
-    bytes: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    budget: u64,
     used: u64,
     peak: u64,
     next_ticket: u64,
@@ -27,7 +27,14 @@ impl DecoderMemory {
     /// A budget of so many bytes.
     #[must_use]
     pub fn new(bytes: u64) -> Arc<Self> {
-        Arc::new(Self { bytes, state: Mutex::default(), changed: Condvar::new() })
+        let state = State { budget: bytes, ..State::default() };
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    /// Changes the budget. Shares that are out stay; those who wait get theirs when it fits.
+    pub fn resize(&self, bytes: u64) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).budget = bytes;
+        self.changed.notify_all();
     }
 
     /// The most that was ever in use at the same time, in bytes.
@@ -37,13 +44,13 @@ impl DecoderMemory {
 
     /// Waits for so many bytes. Blocks. A need beyond the budget gets all of it for itself.
     pub(crate) fn take(self: &Arc<Self>, bytes: u64) -> Share {
-        let bytes = bytes.min(self.bytes);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = state.next_ticket;
         state.next_ticket += 1;
-        while state.serving != ticket || state.used + bytes > self.bytes {
+        while state.serving != ticket || state.used + bytes.min(state.budget) > state.budget {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        let bytes = bytes.min(state.budget);
         state.serving += 1;
         state.used += bytes;
         state.peak = state.peak.max(state.used);
@@ -83,5 +90,24 @@ mod tests {
         });
         assert_eq!(memory.peak(), 10, "what is larger than the budget has all of it");
         assert_eq!(memory.state.lock().unwrap().used, 0);
+    }
+
+    #[test]
+    fn a_budget_that_changes_is_obeyed_by_those_who_wait() {
+        let memory = DecoderMemory::new(10);
+        let first = memory.take(8);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| memory.take(8));
+            memory.resize(16);
+            drop((waiting.join().unwrap(), first));
+        });
+        let first = memory.take(16);
+        memory.resize(4);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| memory.take(16));
+            drop(first);
+            // All of the smaller budget, and no more.
+            assert_eq!(waiting.join().unwrap().bytes, 4);
+        });
     }
 }

@@ -1,14 +1,19 @@
 //! What survives a restart, how much waits, and for how long a pushed path is kept.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use rns_formats::Compression;
 use rns_testing::{Standard, http::Request};
+use rustix::process::Signal;
 
 use super::Machine;
 use crate::support::{
     assert_logged, assert_refusal, eventually, narinfo_of, nixes,
     private::{create, with_token},
+    twins::reconfigure,
 };
 use crate::uploads::packed;
 
@@ -138,5 +143,40 @@ fn deleting_a_path_lets_go_of_it() {
         drop(server);
         machine.collect_garbage();
         assert!(!machine.is_valid(&standard.dep));
+    }
+}
+
+#[test]
+fn what_is_taken_and_how_long_it_stays_changes_on_reload() {
+    for nix in nixes() {
+        let (standard, machine) = (Standard::new(), Machine::new(&nix));
+        let mut server = machine.server("spool_size = \"1MiB\"\nroots = \"9d\"", "");
+        let (narinfo, file) = packed(
+            standard.store.info(&standard.blob),
+            &standard.store.nar(&standard.blob),
+            Compression::None,
+        );
+        let target = format!("/push/{}", narinfo.url);
+        assert_refusal(&machine.put(&server, &target, file.clone()), 413);
+        let mut reload = |old: &str, new: &str| {
+            let before = server.stderr().matches(" reloaded").count();
+            reconfigure(&server.scratch().join("config.toml"), old, new);
+            server.signal(Signal::HUP);
+            let wanted = |line: &str| line.contains(" reloaded").then_some(());
+            server.wait_for_lines(before + 1, Duration::from_secs(20), wanted);
+        };
+        let larger = "spool_size = \"9MiB\"\nmax_nar_size = \"1MiB\"";
+        reload("spool_size = \"1MiB\"", larger);
+        reload(
+            "max_nar_size = \"1MiB\"\nroots = \"9d\"",
+            "max_nar_size = \"9MiB\"\nroots = \"1h\"",
+        );
+        assert_eq!(machine.put(&server, &target, file).status(), 201);
+        assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 201);
+        let link = fs::read_dir(machine.roots()).unwrap().next().unwrap().unwrap().path();
+        // The time of the link is when it goes.
+        let expires = fs::symlink_metadata(link).unwrap().modified().unwrap();
+        let left = expires.duration_since(SystemTime::now()).unwrap();
+        assert!(left <= Duration::from_secs(3600), "{left:?}");
     }
 }

@@ -6,6 +6,7 @@ mod direct;
 mod expect;
 mod mutations;
 mod objects;
+mod reload;
 mod roots;
 mod transport;
 

@@ -10,7 +10,7 @@ use rns_testing::{
 };
 use serde_json::Value;
 
-use super::{Pushable, clients::copy};
+use super::{Pushable, clients::copy, reload::reload};
 use crate::support::{
     SECRET_KEY, assert_refusal, full, nixes,
     private::{create, with_token},
@@ -170,6 +170,22 @@ fn the_newest_revisions_stay_and_rules_end_them() {
     assert_ne!(days(&main).1, expires, "90 days, and 7 by the rule");
     pins.pin("/gcroots/main", &[&standard.dep]);
     assert_eq!(revisions(&pins.get("/gcroots/main")), [4]);
+}
+
+#[test]
+fn rules_hold_from_a_reload_on() {
+    let standard = Standard::new();
+    let mut pins = Pinnable::with(|builder| builder.section("[retention]\nkeep_roots = true"));
+    pins.cache.push(&standard, &standard.blob);
+    let expires = |pins: &Pinnable| {
+        assert_eq!(pins.pin("/gcroots/pr/1?days=90", &[&standard.blob]).status(), 200);
+        pins.get("/gcroots/pr/1")["revisions"][0]["expires"].as_str().unwrap().to_owned()
+    };
+    let before = expires(&pins);
+    let rule = "keep_roots = true\n[retention.rules.pr]\nroots = [\"pr/*\"]\ndays = 7";
+    reload(&mut pins.cache, "keep_roots = true", rule);
+    let after = expires(&pins);
+    assert!(after < before, "{after} is not earlier than {before}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Limit {
         let (newest, bytes) = storage.index().stored_since(after).await?;
         let bytes = known + bytes;
         self.counted = Some((newest, bytes));
-        stats.stored(bytes, max_size);
+        stats.stored(bytes);
         let is_idle = self.idle_until.is_some_and(|until| Instant::now() < until);
         if bytes > part(FULL_PERCENT) && !is_idle {
             let target = Retention { max_size: Some(part(TARGET_PERCENT)), ..retention.clone() };

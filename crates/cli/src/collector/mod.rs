@@ -12,14 +12,18 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rns_cache::RetentionStats;
 use rns_storage::{
     collect::{CollectError, collect, preview},
     retention::Retention,
     write::{Nowhere, Storage, UploadLimits},
 };
+use tokio::{sync::watch, time::timeout};
 
-use self::limit::{Limit, RETRY_DELAY};
-pub(crate) use self::stats::SharedStats;
+use self::{
+    limit::{Limit, RETRY_DELAY},
+    stats::SharedStats,
+};
 use crate::{backends::open_index, config::StorageConfig};
 
 /// How often it is looked whether a collection is due, or a limit is near.
@@ -28,22 +32,66 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long after the start a collection may be due.
 const START_DELAY: Duration = Duration::from_secs(60);
 
+/// How exactly times of use are known at least, however long unused paths stay.
+const MAX_USE_RESOLUTION: Duration = Duration::from_secs(600);
+
+/// When the collector works, and by which policy.
+#[derive(Clone, PartialEq)]
+struct Schedule {
+    retention: Retention,
+    /// `None`: only limits and commands begin a collection.
+    interval: Option<Duration>,
+}
+
+impl Schedule {
+    fn of(config: &StorageConfig) -> Self {
+        Self { retention: config.retention.clone(), interval: config.collect_interval }
+    }
+
+    /// When the first collection under it is due.
+    fn first(&self) -> Option<Instant> {
+        self.interval.map(|interval| Instant::now() + interval.min(START_DELAY))
+    }
+
+    /// How often the use of a path is noted: a fraction of the time after which unused ones go.
+    fn use_resolution(&self) -> Option<Duration> {
+        self.retention.unused_for.map(|unused_for| (unused_for / 20).min(MAX_USE_RESOLUTION))
+    }
+}
+
+/// A collector that runs. Clones are of the same one.
+#[derive(Clone)]
+pub(crate) struct CollectorHandle {
+    stats: Arc<SharedStats>,
+    schedule: Arc<watch::Sender<Schedule>>,
+}
+
+impl CollectorHandle {
+    /// The numbers as they are now.
+    pub(crate) fn stats(&self) -> RetentionStats {
+        self.stats.get()
+    }
+
+    /// Has it work by the schedule and the policy of this configuration from now on. A collection that runs ends by the old
+    /// policy.
+    pub(crate) fn follow(&self, config: &StorageConfig) {
+        let new = Schedule::of(config);
+        self.schedule.send_if_modified(|schedule| {
+            let is_new = *schedule != new;
+            *schedule = new;
+            is_new
+        });
+    }
+}
+
 /// Starts the collector of a storage that is served.
 ///
 /// # Errors
 /// When the index cannot be opened, or no thread be started.
-pub(crate) fn start(
-    served: &Storage,
-    config: &StorageConfig,
-    stats: Arc<SharedStats>,
-) -> anyhow::Result<()> {
-    let retention = config.retention.clone();
-    // How exactly times of use are known: a fraction of the configured time.
-    if let Some(unused_for) = retention.unused_for {
-        let most = Duration::from_secs(600);
-        served.reader().uses().note_every((unused_for / 20).min(most));
-    }
-    let interval = config.collect_interval;
+pub(crate) fn start(served: &Storage, config: &StorageConfig) -> anyhow::Result<CollectorHandle> {
+    let (sender, schedule) = watch::channel(Schedule::of(config));
+    let stats = Arc::new(SharedStats::default());
+    let handle = CollectorHandle { stats: Arc::clone(&stats), schedule: Arc::new(sender) };
     // Its questions take long: connections of its own keep them from delaying others.
     let index = open_index(config)?;
     let reader = served.reader().clone();
@@ -53,40 +101,58 @@ pub(crate) fn start(
         .name("collector".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                tokio::join!(
-                    uses::follow(&storage),
-                    Collector { storage: &storage, retention, interval, stats }.work(),
-                );
+                tokio::join!(uses::follow(&storage), follow(&storage, schedule, stats),);
             });
         })
         .context("no thread for the collector")?;
-    Ok(())
+    Ok(handle)
 }
 
+/// Collects by the schedule, and by the next one as soon as there is one.
+async fn follow(
+    storage: &Storage,
+    mut schedule: watch::Receiver<Schedule>,
+    stats: Arc<SharedStats>,
+) {
+    loop {
+        let now = schedule.borrow_and_update().clone();
+        storage.reader().uses().note_every(now.use_resolution());
+        Collector { storage, schedule: now, stats: Arc::clone(&stats) }.work(&mut schedule).await;
+        // The server has ended.
+        if schedule.has_changed().is_err() {
+            return;
+        }
+    }
+}
+
+/// The collector under one schedule.
 struct Collector<'a> {
     storage: &'a Storage,
-    retention: Retention,
-    /// `None`: only limits and commands begin a collection.
-    interval: Option<Duration>,
+    schedule: Schedule,
     stats: Arc<SharedStats>,
 }
 
 impl Collector<'_> {
-    /// Collects for as long as the server runs. A collection that the end of the process cuts off is taken up by the next one.
-    async fn work(self) {
-        let mut limit = Limit::new(self.retention.max_size);
-        let mut due = self.interval.map(|interval| Instant::now() + interval.min(START_DELAY));
+    /// Collects until there is another schedule, or the server ends. A collection that the end of the process cuts off is taken up by the next one.
+    async fn work(self, changes: &mut watch::Receiver<Schedule>) {
+        let Schedule { retention, interval } = &self.schedule;
+        let mut limit = Limit::new(retention.max_size);
+        let mut due = self.schedule.first();
+        self.stats.limited(retention.max_size);
         self.stats.next(due);
         loop {
-            tokio::time::sleep(LOOK_INTERVAL.min(self.interval.unwrap_or(LOOK_INTERVAL))).await;
+            let pause = LOOK_INTERVAL.min(interval.unwrap_or(LOOK_INTERVAL));
+            if timeout(pause, changes.changed()).await.is_ok() {
+                return;
+            }
             if due.is_some_and(|due| Instant::now() >= due) {
                 let done = self.scheduled().await;
-                due = self.interval.map(|interval| {
+                due = interval.map(|interval| {
                     Instant::now() + if done { interval } else { interval.min(RETRY_DELAY) }
                 });
                 self.stats.next(due);
             }
-            if let Err(error) = limit.look(self.storage, &self.retention, &self.stats).await {
+            if let Err(error) = limit.look(self.storage, retention, &self.stats).await {
                 tracing::warn!("it is not known how near retention.max_size is: {error}");
             }
         }
@@ -94,8 +160,9 @@ impl Collector<'_> {
 
     /// Collects, unless another server has done that a moment ago. Returns whether it is done.
     async fn scheduled(&self) -> bool {
-        if self.retention.keeps_everything() {
-            return match preview(self.storage, &self.retention).await {
+        let Schedule { retention, interval } = &self.schedule;
+        if retention.keeps_everything() {
+            return match preview(self.storage, retention).await {
                 Ok(found) => {
                     self.stats.measured(&found);
                     true
@@ -105,7 +172,7 @@ impl Collector<'_> {
         }
         let last = self.storage.index().last_collection().await;
         let is_recent = |begun: SystemTime| {
-            let interval = self.interval.unwrap_or_default();
+            let interval = interval.unwrap_or_default();
             // Servers wake up at about the same time.
             begun.elapsed().is_ok_and(|age| age < interval / 2)
         };
@@ -114,7 +181,7 @@ impl Collector<'_> {
             Ok(_) => {}
             Err(error) => return self.failed(&CollectError::from(error)),
         }
-        match collect(self.storage, &self.retention, &|_| ()).await {
+        match collect(self.storage, retention, &|_| ()).await {
             Ok(done) => {
                 self.stats.collected(&done);
                 true

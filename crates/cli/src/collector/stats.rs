@@ -82,10 +82,13 @@ impl SharedStats {
         self.lock().next = due.map(|due| SystemTime::now() + due.saturating_duration_since(now));
     }
 
-    /// Bytes of NARs, and how many there may be.
-    pub(super) fn stored(&self, bytes: u64, max_size: u64) {
-        let mut stats = self.lock();
-        stats.stored_bytes = bytes;
-        stats.max_size = Some(max_size);
+    /// How many bytes of NARs there may be.
+    pub(super) fn limited(&self, max_size: Option<u64>) {
+        self.lock().max_size = max_size;
+    }
+
+    /// The bytes of NARs that there are.
+    pub(super) fn stored(&self, bytes: u64) {
+        self.lock().stored_bytes = bytes;
     }
 }

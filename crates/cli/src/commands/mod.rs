@@ -11,6 +11,7 @@ mod pin;
 mod progress;
 mod push;
 mod queue;
+mod reload;
 mod reload_guard;
 mod serve;
 mod startup_banner;

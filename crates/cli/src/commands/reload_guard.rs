@@ -1,5 +1,5 @@
-//! A reload must not open a cache by accident: a file that is gone, or was emptied, is not a wish for the defaults, and
-//! whatever lets clients have more is told.
+//! A reload must not open a cache, or let its paths go, by accident: a file that is gone, or was emptied, is not a wish for
+//! the defaults, and whatever lets clients have more is told.
 
 use std::{
     fs,
@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use rns_server::{auth::Permission, config::CachesConfig};
+use rns_server::{
+    auth::Permission,
+    config::{CachesConfig, UploadConfig},
+};
 
 use crate::config::Loaded;
 
@@ -68,8 +71,38 @@ pub(super) fn widened(last: &CachesConfig, new: &Loaded) -> Result<Vec<String>, 
             check_written(new, name, "expose.everything", &format!("{label}it {gain}"))?;
             widened.push(format!("{label}this reload {gain}"));
         }
+        let required = |upload: &UploadConfig| !upload.require_signature_by.is_empty();
+        if required(&before.upload) && !required(&cache.upload) {
+            let gain = "takes uploads without a signature";
+            check_written(new, name, "upload.require_signature_by", &format!("{label}it {gain}"))?;
+            widened.push(format!("{label}this reload {gain}"));
+        }
     }
     Ok(widened)
+}
+
+/// Whether each time for which the storage keeps paths that becomes shorter is written.
+///
+/// # Errors
+/// When it is not: a file that is cut off must not let paths go.
+pub(super) fn check_retention(last: &Loaded, new: &Loaded) -> Result<(), ReloadRefused> {
+    let policy = |loaded: &Loaded| loaded.backends.storage.clone().map(|storage| storage.retention);
+    let (Some(last), Some(policy)) = (policy(last), policy(new)) else { return Ok(()) };
+    if policy.keeps_everything() {
+        return Ok(());
+    }
+    let is_shorter = [
+        ("retention.min_age", "new paths", policy.min_age < last.min_age),
+        (
+            "retention.unused_for",
+            "used ones",
+            last.unused_for.is_some() && policy.unused_for.is_none(),
+        ),
+    ];
+    for (key, what, _) in is_shorter.into_iter().filter(|(.., is_shorter)| *is_shorter) {
+        check_written(new, None, key, &format!("it lets {what} go from the storage earlier"))?;
+    }
+    Ok(())
 }
 
 /// Whether a key is written, for this cache or for all.
@@ -186,6 +219,47 @@ mod tests {
             matches!(&error, ReloadRefused::NotWritten { key, .. } if key == "expose.everything"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_lets_paths_go_must_be_written() {
+        let storage = |retention: &str| {
+            load(&format!(
+                "[storage]\nurl = \"s3://x\"\n[retention]\nkeep_roots = true\n{retention}"
+            ))
+        };
+        let long = storage("min_age = \"7d\"\nunused_for = \"30d\"\n");
+        for (cut_off, missing) in [
+            ("", "retention.min_age"),
+            ("min_age = \"7d\"\n", "retention.unused_for"),
+            ("unused_for = \"30d\"\n", "retention.min_age"),
+        ] {
+            let error = check_retention(&long, &storage(cut_off)).unwrap_err();
+            assert!(
+                matches!(&error, ReloadRefused::NotWritten { key, .. } if key == missing),
+                "{cut_off}: {error}"
+            );
+        }
+        let shorter = storage("min_age = \"1d\"\nunused_for = \"1d\"\n");
+        assert_eq!(check_retention(&long, &shorter), Ok(()), "it is written");
+        assert_eq!(check_retention(&shorter, &long), Ok(()));
+        let everything = load("[storage]\nurl = \"s3://x\"\n");
+        assert_eq!(check_retention(&long, &everything), Ok(()), "everything stays");
+    }
+
+    #[test]
+    fn uploads_without_a_signature_must_be_written() {
+        let key = "ci-1:etCiKKBZtOeNvBtc/+IEWoZIRIfdbH92B3tu7xf64ME=";
+        let signed = load(&format!("[upload]\nrequire_signature_by = [{key:?}]\n"));
+        let cut_off = load("[upload]\nsign = true\n");
+        let error = widened(&signed.server.caches, &cut_off).unwrap_err();
+        assert!(
+            matches!(&error, ReloadRefused::NotWritten { key, .. } if key == "upload.require_signature_by"),
+            "{error}"
+        );
+        let unsigned = load("[upload]\nrequire_signature_by = []\n");
+        let told = widened(&signed.server.caches, &unsigned).unwrap();
+        assert_eq!(told, ["this reload takes uploads without a signature"]);
     }
 
     #[test]

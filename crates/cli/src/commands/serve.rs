@@ -1,26 +1,19 @@
 //! `serve`: the configuration, the log, and then the server.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use rns_cache::CacheFactory;
 use rns_nix_store::AbsentStore;
-use rns_server::config::{Hooks, ReloadError, Reloadable};
-use rns_storage::write::Storage;
+use rns_server::config::Hooks;
 
 use crate::{
     args::ServeArgs,
     backends::{self, Backends},
-    collector::{self, SharedStats},
-    commands::{
-        reload_guard::{self, Settling},
-        startup_banner,
-    },
-    config::{
-        self, ConfigError, Environment, Loaded, PassedSockets, StorageConfig, files,
-        takes_effect_on_reload,
-    },
-    logging::{self, LogLevel},
+    collector,
+    commands::{reload::Reload, startup_banner},
+    config::{self, Environment, Loaded, PassedSockets, files},
+    logging,
     output::{Answer, tell},
 };
 
@@ -38,38 +31,24 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
         tell(&startup_banner::no_store(&store));
     }
     let which = loaded.backends.clone();
-    let last = Mutex::new(loaded.clone());
-    let settling = loaded.file.as_deref().map(Settling::new);
-    let hooks = Hooks {
-        started: Some(startup_banner::hook(&loaded, &store)),
-        reload: Some(Arc::new(move || {
-            if settling.as_ref().is_some_and(|file| !file.is_settled()) {
-                return Err(ReloadError::StillWritten);
-            }
-            let reloaded = reload(&args, &environment, &loaded, &last, &level);
-            reloaded.map_err(|error| ReloadError::Refused(error.into()))
-        })),
-    };
+    let started = startup_banner::hook(&loaded, &store);
+    let reload = Arc::new(Reload::new(args, environment, loaded, level));
     let storage = backends::open_for_uploads(&which, &store.store_dir)?;
     let spool = backends::open_spool(&which)?;
-    let collector = start_collector(which.storage.as_ref(), storage.as_ref())?;
+    // Where there is a storage, it is collected.
+    let collector = match (&which.storage, &storage) {
+        (Some(config), Some(storage)) => Some(collector::start(storage, config)?),
+        _ => None,
+    };
+    let reloading = Arc::clone(&reload);
+    let hooks = Hooks { started: Some(started), reload: Some(Arc::new(move || reloading.read())) };
     let backends = Box::new(move || {
-        Arc::new(Backends::open(&which, store, (storage, collector), spool))
-            as Arc<dyn CacheFactory>
+        let opened = Arc::new(Backends::open(&which, store, (storage, collector), spool));
+        reload.opened(Arc::clone(&opened));
+        opened as Arc<dyn CacheFactory>
     });
     rns_server::run(server, backends, hooks).context("cannot serve")?;
     Ok(Answer::Yes)
-}
-
-/// Starts the collector, where there is a storage.
-fn start_collector(
-    config: Option<&StorageConfig>,
-    storage: Option<&Storage>,
-) -> anyhow::Result<Option<Arc<SharedStats>>> {
-    let (Some(config), Some(storage)) = (config, storage) else { return Ok(None) };
-    let stats = Arc::new(SharedStats::default());
-    collector::start(storage, config, Arc::clone(&stats))?;
-    Ok(Some(stats))
 }
 
 /// A missing store is an outage where the server is configured or is a unit, but an empty cache where a user tries the
@@ -80,37 +59,6 @@ fn absent_store(loaded: &Loaded, environment: &Environment) -> AbsentStore {
     } else {
         AbsentStore::Unavailable
     }
-}
-
-/// Reads the configuration again, and returns the values that the server can exchange. Other changed keys are logged: they
-/// wait for a restart. With any problem, nothing changes.
-fn reload(
-    args: &ServeArgs,
-    environment: &Environment,
-    started: &Loaded,
-    last: &Mutex<Loaded>,
-    level: &LogLevel,
-) -> anyhow::Result<Reloadable> {
-    let loaded = config::load(args, environment, PassedSockets::OfThisProcess)?;
-    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-    reload_guard::check_file(&last, &loaded)?;
-    let problems = files::check_credentials(&loaded);
-    if !problems.is_empty() {
-        return Err(ConfigError(problems).into());
-    }
-    let widened = reload_guard::widened(&last.server.caches, &loaded)?;
-    level.set(&loaded.log.level)?;
-    let certificate = files::certificate_warning(&loaded);
-    for warning in loaded.warnings.iter().chain(&widened).chain(&certificate) {
-        tracing::warn!("{warning}");
-    }
-    let mut waiting = started.settings.changed(&loaded.settings);
-    waiting.retain(|key| !takes_effect_on_reload(key));
-    if !waiting.is_empty() {
-        tracing::warn!("changed, but only a restart makes it take effect: {}", waiting.join(", "));
-    }
-    *last = loaded;
-    Ok(Reloadable { caches: last.server.caches.clone(), tls: last.server.tls.clone() })
 }
 
 #[cfg(test)]

@@ -64,10 +64,16 @@ the files need not exist yet.
 On SIGHUP (`systemctl reload`) the configuration is read again. Keys marked “on reload” take effect
 at once; the log names other changed keys, which wait for a restart. A configuration with a problem
 is refused as a whole: the log has its problems, and the old one stays in effect. So is one whose
-file is gone or has become empty, and one that gives anonymous clients more permissions, or shows
-every path, where the key for it (`access.anonymous`, `expose.everything`) is not written: the file
-may be cut off. Where the key is written, the log warns of it. A reload waits for a file that is
-still changing.
+file is gone or has become empty, and one that gives anonymous clients more permissions, shows every
+path, takes uploads without a signature, or keeps paths for a shorter time, where the key for it
+(`access.anonymous`, `expose.everything`, `upload.require_signature_by`, `retention.min_age`,
+`retention.unused_for`) is not written: the file may be cut off. Where clients get more and the key
+is written, the log warns of it. A reload waits for a file that is still changing.
+
+Downloads, uploads and a collection that run during a reload end under the old configuration. What
+is opened at the start waits for a restart: the storage and its index (`storage.url`,
+`storage.sync`, `index.url`) with their connections and locks, and `upload.target` with its
+directories.
 
 Tables such as `[cache.<name>]` may be there several times, each with a name of its own in place of
 `<name>`: `[cache.team-a]`, `[cache.team-a.access]`. A name consists of small letters, digits and

@@ -45,7 +45,6 @@ pub(super) struct Sight {
 /// Everything that uploads into one store share.
 pub struct Imports {
     pub(super) store: LocalStore,
-    pub(super) config: ImportConfig,
     pub(super) spool: Spool,
     pub(super) decoder_memory: Arc<DecoderMemory>,
     pub(super) uploads: Arc<Semaphore>,
@@ -61,7 +60,7 @@ pub struct Imports {
 impl Imports {
     /// Uploads into a store through its daemon. `None` when it has none.
     #[must_use]
-    pub fn new(store: LocalStore, spool: Spool, config: ImportConfig) -> Option<Self> {
+    pub fn new(store: LocalStore, spool: Spool, config: &ImportConfig) -> Option<Self> {
         let parts = &store.questions().parts;
         let socket = parts.config.daemon_socket.clone()?;
         let link = || DaemonLink::new(socket.clone(), parts.config.daemon_connections);
@@ -77,8 +76,14 @@ impl Imports {
             kept,
             signatures_told: AtomicBool::new(false),
             store,
-            config,
         })
+    }
+
+    /// Takes up all of a new configuration that is about more than one upload, except for its directories.
+    pub(crate) fn reconfigure(&self, config: &ImportConfig) {
+        self.decoder_memory.resize(config.decoder_memory);
+        self.spool.limit(config.spool_size, config.spool_age);
+        self.kept.keep_for(config.roots_lifetime);
     }
 
     /// Makes sure that a valid path stays for its whole time from now on. Whether it is valid.

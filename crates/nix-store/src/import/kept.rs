@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +18,8 @@ use crate::gcroots::{GcRoots, RootGroup};
 /// The roots of pushed paths, each for as long as the configuration says.
 pub(super) struct KeptPaths {
     roots: Arc<GcRoots>,
-    lifetime: Duration,
+    /// In milliseconds.
+    lifetime: AtomicU64,
 }
 
 impl KeptPaths {
@@ -24,7 +28,15 @@ impl KeptPaths {
         if let Err(error) = roots.open() {
             tracing::error!("{}", not_kept(&roots, &error));
         }
-        Self { roots: Arc::new(roots), lifetime }
+        let kept = Self { roots: Arc::new(roots), lifetime: AtomicU64::default() };
+        kept.keep_for(lifetime);
+        kept
+    }
+
+    /// Changes how long paths are kept that are pushed, or told to a pusher, from now on.
+    pub(super) fn keep_for(&self, lifetime: Duration) {
+        let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        self.lifetime.store(lifetime, Ordering::Relaxed);
     }
 
     /// Whether a path was pushed, or a pusher was told that it is there.
@@ -71,7 +83,8 @@ impl KeptPaths {
 
     fn expires(&self) -> SystemTime {
         let now = SystemTime::now();
-        now.checked_add(self.lifetime).unwrap_or(now)
+        let lifetime = Duration::from_millis(self.lifetime.load(Ordering::Relaxed));
+        now.checked_add(lifetime).unwrap_or(now)
     }
 }
 

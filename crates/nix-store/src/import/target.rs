@@ -27,6 +27,8 @@ use super::{
 #[derive(Clone)]
 pub struct StoreTarget {
     imports: Arc<Imports>,
+    /// The largest NAR, decompressed, in bytes.
+    max_nar_size: u64,
     /// The cache of readers.
     shown: Arc<dyn BinaryCache>,
     /// The whole store.
@@ -38,15 +40,16 @@ pub struct StoreTarget {
 }
 
 impl StoreTarget {
-    /// Uploads to a cache that shows its readers `shown` of `all`.
+    /// Uploads to a cache that shows its readers `shown` of `all`. `max_nar_size` is in bytes, decompressed.
     #[must_use]
     pub fn new(
         imports: Arc<Imports>,
+        max_nar_size: u64,
         shown: Arc<dyn BinaryCache>,
         all: Arc<dyn BinaryCache>,
         names: Vec<Vec<Pattern>>,
     ) -> Self {
-        Self { imports, shown, all, names: names.into(), is_promising: false }
+        Self { imports, max_nar_size, shown, all, names: names.into(), is_promising: false }
     }
 
     /// The same as pushers are answered: they skip paths that are there.
@@ -149,7 +152,7 @@ impl StoreTarget {
 #[async_trait]
 impl WritableCache for StoreTarget {
     fn max_nar_size(&self) -> u64 {
-        self.imports.config.max_nar_size
+        self.max_nar_size
     }
 
     async fn begin_nar(
@@ -158,7 +161,7 @@ impl WritableCache for StoreTarget {
         length: Option<u64>,
     ) -> Result<Box<dyn NarUpload>, PublishError> {
         let imports = &self.imports;
-        let announced = AnnouncedNar::parse(name, length, imports.config.max_nar_size)?;
+        let announced = AnnouncedNar::parse(name, length, self.max_nar_size)?;
         let (spool, known) = (imports.spool.clone(), *name);
         if length.is_some_and(|length| length > spool.max_bytes()) {
             let object = name.canonical_url();

@@ -19,13 +19,15 @@ use crate::{
 pub(crate) struct CacheRegistry {
     default: Arc<Cache>,
     named: Vec<(NamedCache, Arc<Cache>)>,
+    factory: Arc<dyn CacheFactory>,
 }
 
 impl CacheRegistry {
-    /// Loads the keys and tokens of all caches. Problems with them are kept by the cache, and are no error.
-    pub(crate) fn new(factory: &Arc<dyn CacheFactory>, caches: &CachesConfig) -> Self {
+    /// Loads the keys and tokens of all caches. Problems with them are kept by the cache, and are no error. The policies of
+    /// the caches are evaluated from now on.
+    pub(crate) fn new(factory: Arc<dyn CacheFactory>, caches: &CachesConfig) -> Self {
         let named = caches.named.iter().map(|named| {
-            let cache = Cache::new(factory, Some(named), &named.cache);
+            let cache = Cache::new(&factory, Some(named), &named.cache);
             (named.clone(), Arc::new(cache))
         });
         let mut named: Vec<_> = named.collect();
@@ -34,7 +36,12 @@ impl CacheRegistry {
             let path = config.path.as_ref().map_or(0, String::len);
             std::cmp::Reverse((!config.hosts.is_empty(), path))
         });
-        Self { default: Arc::new(Cache::new(factory, None, &caches.default)), named }
+        Self { default: Arc::new(Cache::new(&factory, None, &caches.default)), named, factory }
+    }
+
+    /// The factory of the backends of all caches.
+    pub(crate) const fn factory(&self) -> &Arc<dyn CacheFactory> {
+        &self.factory
     }
 
     /// The cache of requests that name no other.

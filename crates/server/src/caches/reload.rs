@@ -155,7 +155,11 @@ impl Reloader {
     fn try_reload(&mut self) -> Result<(), Problems> {
         let new = match &self.hooks.reload {
             Some(read) => read()?,
-            None => Reloadable { caches: self.caches.clone(), tls: self.tls.clone() },
+            None => Reloadable {
+                caches: self.caches.clone(),
+                tls: self.tls.clone(),
+                factory: Arc::clone(self.state.caches.load().factory()),
+            },
         };
         let seen = WatchedFiles::new(&new.caches, new.tls.as_ref());
         let problems = unusable(&new.caches);
@@ -175,7 +179,7 @@ impl Reloader {
             }
             (None, None) => {}
         }
-        let caches = self.state.prepare(&new.caches);
+        let caches = CacheRegistry::new(new.factory, &new.caches);
         // A file that broke since it was looked at must not take the place of a good one.
         let problems: Vec<String> = caches.all().flat_map(|cache| cache.problems()).collect();
         if !problems.is_empty() {

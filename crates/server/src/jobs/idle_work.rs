@@ -14,7 +14,7 @@ const BUSY_PERIOD: Duration = Duration::from_millis(100);
 
 /// The work, if there is any.
 pub(crate) fn work(state: &Arc<State>) -> Option<IdleWork> {
-    state.factory.idle_work(is_busy(Arc::clone(state)))
+    state.caches.load().factory().idle_work(is_busy(Arc::clone(state)))
 }
 
 /// Whether requests are being answered, or were a moment ago.

@@ -121,4 +121,6 @@ pub struct Reloadable {
     pub caches: CachesConfig,
     /// Certificate and key files.
     pub tls: Option<TlsFiles>,
+    /// Builds the caches out of backends that are open, under the new configuration.
+    pub factory: Arc<dyn rns_cache::CacheFactory>,
 }

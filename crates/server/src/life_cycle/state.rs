@@ -9,7 +9,7 @@ use rns_formats::{PublicKey, StoreDir};
 use crate::{
     auth::FailurePolicy,
     caches::{cache::Cache, registry::CacheRegistry},
-    config::{CachesConfig, ServerConfig},
+    config::ServerConfig,
     connection::limits::Limiter,
     life_cycle::readiness::{NotReady, ReadinessCache},
     metrics::Metrics,
@@ -25,8 +25,6 @@ const MAX_LARGE_METADATA: usize = 4;
 pub(crate) struct State {
     /// How the server was configured.
     pub(crate) config: ServerConfig,
-    /// Builds caches out of backends.
-    pub(crate) factory: Arc<dyn CacheFactory>,
     /// The named caches.
     pub(crate) caches: ArcSwap<CacheRegistry>,
     /// Limits of each client.
@@ -52,12 +50,11 @@ impl State {
     #[must_use]
     pub(crate) fn new(config: ServerConfig, factory: Arc<dyn CacheFactory>) -> Self {
         let metrics = Metrics::new();
-        let caches = CacheRegistry::new(&factory, &config.caches);
+        let caches = CacheRegistry::new(factory, &config.caches);
         for cache in caches.all() {
             report(cache);
         }
         Self {
-            factory,
             caches: ArcSwap::from_pointee(caches),
             failure_policy: FailurePolicy::new(config.failure_policy.clone(), metrics.clone()),
             metrics,
@@ -84,13 +81,9 @@ impl State {
         self.send_budget.downloads() > 0
     }
 
-    /// Loads the keys and tokens of other caches. Their policies are evaluated from now on.
-    pub(crate) fn prepare(&self, caches: &CachesConfig) -> CacheRegistry {
-        CacheRegistry::new(&self.factory, caches)
-    }
-
-    /// Answers for these caches from now on. Downloads that run are not touched.
+    /// Answers for these caches from now on. Downloads and uploads that run are not touched.
     pub(crate) fn exchange(&self, caches: Arc<CacheRegistry>) {
+        caches.factory().take_effect();
         self.caches.store(caches);
     }
 

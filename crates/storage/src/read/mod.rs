@@ -46,16 +46,16 @@ const REDIRECT_TTL: Duration = Duration::from_secs(3600);
 /// Memory for the lengths of NARs, as entries: some 100 bytes each.
 const MAX_REMEMBERED_SIZES: usize = 65_536;
 
-/// A directory or bucket, read as a binary cache. Clones share everything.
+/// A directory or bucket, read as a binary cache. Clones share what is open and in memory.
 #[derive(Clone)]
 pub struct StorageReader {
     shared: Arc<Shared>,
+    /// Whether clients get NARs from the bucket itself.
+    redirects: bool,
 }
 
 struct Shared {
     objects: Objects,
-    /// Whether clients get NARs from the bucket itself.
-    redirects: bool,
     store_dir: StoreDir,
     nonblocking_io: NonblockingIo,
     records: RecordCache,
@@ -78,29 +78,30 @@ impl StorageReader {
     /// Reads `objects`, whose paths are all of `store_dir`. `memory_bytes` bounds the memory for narinfos.
     #[must_use]
     pub fn new(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
-        Self::of(objects, store_dir, memory_bytes, false)
-    }
-
-    /// The same, whose NARs clients get from the bucket itself, by URLs that are good for a while.
-    #[must_use]
-    pub fn with_redirects(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
-        Self::of(objects, store_dir, memory_bytes, true)
-    }
-
-    fn of(objects: Objects, store_dir: StoreDir, memory_bytes: usize, redirects: bool) -> Self {
         let sizes = Cache::with_weighter(1024, MAX_REMEMBERED_SIZES as u64, One);
         let records = RecordCache::new(memory_bytes);
         Self {
             shared: Arc::new(Shared {
                 objects,
-                redirects,
                 store_dir,
                 nonblocking_io: NonblockingIo::default(),
                 records,
                 uses: Uses::new(),
                 sizes,
             }),
+            redirects: false,
         }
+    }
+
+    /// The same; with redirects, clients get NARs from the bucket itself, by URLs that are good for a while.
+    #[must_use]
+    pub fn with_redirects(self, redirects: bool) -> Self {
+        Self { redirects, ..self }
+    }
+
+    /// Changes the bound of the memory for narinfos, of all clones.
+    pub fn resize_memory(&self, memory_bytes: usize) {
+        self.shared.records.resize(memory_bytes);
     }
 
     /// The directory or bucket.
@@ -183,7 +184,7 @@ impl StorageReader {
         let Some(size) = self.nar_size(&key).await? else { return Ok(None) };
         self.shared.uses.note_nar(&key);
         let objects = &self.shared.objects;
-        let url = if self.shared.redirects {
+        let url = if self.redirects {
             objects.presigned(Method::GET, &key, REDIRECT_TTL).await.map_err(unavailable)?
         } else {
             None

@@ -69,6 +69,10 @@ impl RecordCache {
         }
     }
 
+    pub(super) fn resize(&self, bytes: usize) {
+        self.records.set_capacity(bytes as u64);
+    }
+
     fn milliseconds(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

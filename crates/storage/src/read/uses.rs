@@ -69,9 +69,9 @@ impl Uses {
         }
     }
 
-    /// Says how often something that is read all the time is noted.
-    pub fn note_every(&self, resolution: Duration) {
-        self.resolution.store(millis(resolution), Relaxed);
+    /// Says how often something that is read all the time is noted; `None`: as usual.
+    pub fn note_every(&self, resolution: Option<Duration>) {
+        self.resolution.store(millis(resolution.unwrap_or(DEFAULT_RESOLUTION)), Relaxed);
     }
 
     pub(super) fn note_path(&self, hash: &HashPart) {
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(uses.take_paths(), [hash]);
         uses.note_path(&hash);
         assert!(uses.take_paths().is_empty());
-        uses.note_every(Duration::ZERO);
+        uses.note_every(Some(Duration::ZERO));
         uses.note_path(&hash);
         assert_eq!(uses.take_paths(), [hash]);
         let key = ObjectKey::listed("nar/a.nar");

@@ -65,7 +65,7 @@ pub(super) async fn take_in(
     storage: &Storage,
     name: &NarName,
 ) -> Result<Option<IndexedNar>, PublishError> {
-    if storage.direct.is_none() {
+    if !storage.takes_in {
         return Ok(None);
     }
     let (storage, name) = (storage.clone(), *name);

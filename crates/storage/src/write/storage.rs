@@ -42,7 +42,7 @@ impl Default for UploadLimits {
     }
 }
 
-/// A directory or bucket that takes uploads. Clones share everything.
+/// A directory or bucket that takes uploads. Clones share what is open, each under its own settings.
 #[derive(Clone)]
 pub struct Storage {
     pub(super) reader: StorageReader,
@@ -56,6 +56,8 @@ pub struct Storage {
     pub(super) uploads: Arc<Semaphore>,
     /// Which NARs clients send to the bucket themselves.
     pub(super) direct: Option<DirectUploads>,
+    /// Whether clients may have sent NARs to the bucket, now or under an earlier configuration.
+    pub(super) takes_in: bool,
     pub(super) intakes: Intakes,
     pub(super) root_sizes: RootSizeCache,
 }
@@ -78,6 +80,7 @@ impl Storage {
             decoder_memory: DecoderMemory::new(limits.decoder_memory),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             direct: None,
+            takes_in: false,
             intakes: Intakes::default(),
             root_sizes: RootSizeCache::default(),
         }
@@ -85,8 +88,34 @@ impl Storage {
 
     /// The same, where clients send large NARs to the bucket themselves. Nothing changes for a directory.
     #[must_use]
-    pub fn with_direct_uploads(mut self, direct: DirectUploads) -> Self {
-        self.direct = Some(direct).filter(|_| self.objects().directory().is_none());
+    pub fn with_direct_uploads(mut self, direct: Option<DirectUploads>) -> Self {
+        self.direct = direct.filter(|_| self.objects().directory().is_none());
+        self.takes_in |= self.direct.is_some();
+        self
+    }
+
+    /// The same with another largest NAR. Uploads that were begun end under their own limit.
+    #[must_use]
+    pub fn with_max_nar_size(mut self, max_nar_size: u64) -> Self {
+        self.limits.max_nar_size = max_nar_size;
+        self
+    }
+
+    /// Changes the memory for decoders of all clones, in bytes.
+    pub fn resize_decoder_memory(&self, bytes: u64) {
+        self.decoder_memory.resize(bytes);
+    }
+
+    /// The same, whose paths may be elsewhere.
+    #[must_use]
+    pub fn with_elsewhere(self, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// The same, read in another way.
+    #[must_use]
+    pub fn with_redirects(mut self, redirects: bool) -> Self {
+        self.reader = self.reader.with_redirects(redirects);
         self
     }
 

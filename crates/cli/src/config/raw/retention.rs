@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::units::{ByteSize, Span};
 
 /// What the storage keeps. A path stays while a root, its age, its use, or a path that stays needs it. Without `unused_for`,
-/// `max_size`, `max_closures` and `keep_roots` everything stays. See `docs/retention.md`.
+/// `max_size`, `max_closures` and `keep_roots` everything stays. See `docs/retention.md`. A collection that runs during a
+/// reload ends by the old policy.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-reload" = true))]
 pub(crate) struct RawRetention {
     /// What was pushed, or told to a pusher to be there, stays for so long, whatever else is configured. A push of many
     /// paths must end within it.

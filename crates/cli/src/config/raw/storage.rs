@@ -18,6 +18,7 @@ pub(crate) struct RawStorage {
     /// tools, or the role of the machine. Empty: no storage.
     pub(crate) url: String,
     /// Memory for narinfos of the storage.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) memory: ByteSize,
     /// Whether an upload to a directory is acknowledged only when it would survive a power loss; costs some writes to
     /// the disk for each object. A bucket always promises that. Without it, what was acknowledged survives the end
@@ -25,6 +26,7 @@ pub(crate) struct RawStorage {
     pub(crate) sync: bool,
     /// Whether clients get NARs from the bucket itself, by a redirect to a URL that is good for an hour. They must reach
     /// the bucket's endpoint; narinfos and whatever is small still come from here. Nothing for directories.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) redirect: bool,
 }
 

@@ -22,20 +22,26 @@ pub(crate) struct RawUpload {
     pub(crate) sign: bool,
     /// Caches that clients always have as well, such as `https://cache.nixos.org`: what they have is shown at the push
     /// address, so that it is not uploaded, and a path may refer to it.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) assume_upstream: Vec<String>,
     /// The largest NAR that is taken, decompressed.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) max_nar_size: ByteSize,
     /// Whether clients send large NARs to the bucket of `storage.url` themselves, by a redirect to a URL that is good for a
     /// quarter of an hour: only Nix from 2.29 on, which can. They must reach the bucket's endpoint. What they have sent is read
     /// back and verified before its path is published. Nothing for directories.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) direct: bool,
     /// The smallest file for which `upload.direct` means anything.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) direct_min_size: ByteSize,
     /// Memory for decoders of NARs on their way in, of all together: xz needs 9 MiB by default and 65 MiB at level 9, zstd
     /// its window, usually 2 to 8 MiB and at most 128 MiB. More wait their turn; a single one that needs more gets it.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) decoder_memory: ByteSize,
     /// How long what was pushed into the store of this machine is kept from being collected, counted from the last time
     /// that a pusher pushed it or was told that it is there.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) roots: Span,
     /// Where the links are that keep it. It must be below Nix's `gcroots`, and the user of this server writes there.
     /// Default: `/nix/var/nix/gcroots/rust-nix-serve`, below the root of the store.
@@ -45,8 +51,10 @@ pub(crate) struct RawUpload {
     pub(crate) spool_directory: String,
     /// The most that waits there. Clients may send the NARs of everything that they push before the first narinfo; what has
     /// no room is refused.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) spool_size: ByteSize,
     /// How long a NAR waits for its narinfo.
+    #[schemars(extend("x-reload" = true))]
     pub(crate) spool_age: Span,
 }
 

@@ -9,7 +9,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use rns_cache::VerifiedNar;
@@ -26,8 +26,10 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub(super) struct SpoolFiles {
     pub(super) directory: PathBuf,
-    pub(super) max_bytes: u64,
-    pub(super) max_age: Duration,
+    /// The most that waits, in bytes.
+    pub(super) max_bytes: AtomicU64,
+    /// How long a NAR waits, in milliseconds.
+    pub(super) max_age: AtomicU64,
     pub(super) files: Mutex<Files>,
     /// Held while this server lives.
     #[expect(dead_code, reason = "it is given back when dropped")]
@@ -80,8 +82,8 @@ impl SpoolFiles {
         let mut leaving = Vec::new();
         {
             let mut files = self.files();
-            let mut excess =
-                (files.bytes + files.reserved).saturating_add(bytes).saturating_sub(self.max_bytes);
+            let wanted = (files.bytes + files.reserved).saturating_add(bytes);
+            let mut excess = wanted.saturating_sub(self.max_bytes.load(Ordering::Relaxed));
             if excess > 0 {
                 let entries = files.by_name.iter().filter(|(_, spooled)| spooled.is_imported);
                 let mut imported: Vec<_> = entries

@@ -15,7 +15,10 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::fs::DirBuilderExt as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -71,8 +74,23 @@ impl Spool {
                 None => {}
             }
         }
-        let files = Mutex::new(files);
-        Ok(Self { shared: Arc::new(SpoolFiles { directory, max_bytes, max_age, files, lock }) })
+        let shared = SpoolFiles {
+            directory,
+            max_bytes: AtomicU64::default(),
+            max_age: AtomicU64::default(),
+            files: Mutex::new(files),
+            lock,
+        };
+        let spool = Self { shared: Arc::new(shared) };
+        spool.limit(max_bytes, max_age);
+        Ok(spool)
+    }
+
+    /// Changes how much waits here, and for how long, also for NARs that wait already.
+    pub(super) fn limit(&self, max_bytes: u64, max_age: Duration) {
+        let max_age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
+        self.shared.max_bytes.store(max_bytes, Ordering::Relaxed);
+        self.shared.max_age.store(max_age, Ordering::Relaxed);
     }
 
     /// The directory.
@@ -82,7 +100,7 @@ impl Spool {
 
     /// The most that waits, in bytes.
     pub(super) fn max_bytes(&self) -> u64 {
-        self.shared.max_bytes
+        self.shared.max_bytes.load(Ordering::Relaxed)
     }
 
     /// Begins to take a NAR, of so many bytes where that is known.
@@ -195,7 +213,8 @@ impl Spool {
 
     fn is_over(&self, spooled: &Spooled, now: SystemTime) -> bool {
         let waited = now.duration_since(spooled.used).unwrap_or_default();
-        waited > self.shared.max_age || (spooled.is_imported && waited > IMPORTED_GRACE)
+        let max_age = Duration::from_millis(self.shared.max_age.load(Ordering::Relaxed));
+        waited > max_age || (spooled.is_imported && waited > IMPORTED_GRACE)
     }
 
     /// Removes a NAR unless a client was told since that it waits. `None`: it stays.

@@ -10,8 +10,8 @@ use crate::{
 };
 
 pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
-    let store = state.factory.stats();
     let caches = state.caches.load();
+    let store = caches.factory().stats();
     let exposures = caches.all().filter_map(|cache| {
         Some((cache.name.as_deref().unwrap_or_default().to_owned(), cache.store.stats().exposure?))
     });
