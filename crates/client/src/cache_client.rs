@@ -13,7 +13,7 @@ use crate::{
     connect,
     credentials::{Credentials, CredentialsError},
     error::{Failure, RequestError},
-    retry::RetryPolicy,
+    retry::{Rest, RetryPolicy},
 };
 
 /// The way to speak to a cache.
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) retry: RetryPolicy,
     pub(crate) stall_timeout: Duration,
+    /// The time for which the cache has asked to be left alone.
+    pub(crate) rest: Rest,
     /// One permit for each request at the same time.
     pub(crate) places: Semaphore,
     /// True for a cache that answers one question about many paths; unknown before the first was asked.
@@ -96,6 +98,7 @@ impl CacheClient {
                 authorization,
                 retry,
                 stall_timeout,
+                rest: Rest::default(),
                 places: Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)),
                 answers_batches: OnceLock::new(),
             }),

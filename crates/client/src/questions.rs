@@ -95,7 +95,7 @@ impl CacheClient {
         self.has(url).await
     }
 
-    async fn has(&self, name: &str) -> Result<bool, RequestError> {
+    pub(crate) async fn has(&self, name: &str) -> Result<bool, RequestError> {
         let url = self.below(&self.upload_url(), name)?;
         let get = Request::get(url, MAX_NARINFO_BYTES);
         let head = Request { method: Method::HEAD, ..get.clone() };

@@ -22,7 +22,7 @@ use crate::{
     body::UploadBody,
     cache_client::CacheClient,
     error::{Failure, RequestError, WrongCredential},
-    retry::retry_after,
+    retry::{Tried, retry_after},
 };
 
 /// Redirects that are followed, as curl does for Nix.
@@ -85,14 +85,17 @@ impl CacheClient {
         request: &Request,
         expected: &[StatusCode],
     ) -> Result<Reply, RequestError> {
-        let mut attempts = 0;
+        let mut tried = Tried::default();
         loop {
-            attempts += 1;
+            self.shared.rest.over().await;
             let failure = match self.attempt(request, expected).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            let Some(pause) = self.shared.retry.pause(&failure, attempts) else {
+            if let Some(rest) = self.shared.retry.rest(&failure) {
+                self.shared.rest.take(rest);
+            }
+            let Some(pause) = self.shared.retry.pause(&failure, &mut tried) else {
                 return Err(RequestError::new(request.name(), failure));
             };
             tracing::debug!("{}: {failure}; tried again in {pause:?}", request.name());
@@ -158,17 +161,19 @@ impl CacheClient {
 
     /// All of an answer that is not longer than `limit`.
     async fn read(&self, mut response: Response, limit: usize) -> Result<Bytes, Failure> {
-        let mut body = BytesMut::new();
-        loop {
-            let chunk = timeout(self.shared.stall_timeout, response.chunk()).await;
-            let chunk = chunk.map_err(|_| Failure::Cut("nothing more came".to_owned()))?;
-            let Some(chunk) = chunk.map_err(|error| failed(&error))? else { break };
-            if body.len() + chunk.len() > limit {
-                return Err(Failure::Malformed(format!("it has more than {limit} bytes")));
+        let reading = async {
+            let mut body = BytesMut::new();
+            while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+                if body.len() + chunk.len() > limit {
+                    return Err(Failure::Malformed(format!("it has more than {limit} bytes")));
+                }
+                body.extend_from_slice(&chunk);
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
+            Ok(body.freeze())
+        };
+        // Answers are small: one that trickles is not waited for either.
+        let read = timeout(self.shared.stall_timeout, reading).await;
+        read.map_err(|_| Failure::Cut("the answer did not end".to_owned()))?
     }
 
     async fn refusal(&self, response: Response, has_credential: bool) -> Failure {

@@ -1,7 +1,10 @@
 //! Uploads of all kinds of objects.
 
 use bytes::Bytes;
-use rns_formats::{CacheInfo, HashPart, NarInfo, NarName, StoreDir, StorePath};
+use rns_formats::{
+    BuildTraceEntry, CacheInfo, DrvOutputId, HashPart, NarInfo, NarName, Realisation, StoreDir,
+    StorePath,
+};
 
 use crate::{body::UploadBody, cache_client::CacheClient, error::RequestError, send::Request};
 
@@ -49,10 +52,67 @@ impl CacheClient {
     ///
     /// # Errors
     /// When it is refused.
-    pub async fn put_log(&self, derivation: &StorePath, text: Bytes) -> Result<(), RequestError> {
-        // A name may hold a question mark, which begins no query here.
-        let name = derivation.as_str().replace('?', "%3F");
-        self.put(&format!("log/{name}"), "text/plain; charset=utf-8", text.into()).await
+    pub async fn put_log(
+        &self,
+        derivation: &StorePath,
+        text: UploadBody,
+    ) -> Result<(), RequestError> {
+        self.put(&log_name(derivation), "text/plain; charset=utf-8", text).await
+    }
+
+    /// Uploads the output of a content-addressed derivation, as Nix 2.4 to 2.34 exchange it.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn put_realisation(&self, realisation: &Realisation) -> Result<(), RequestError> {
+        let json = Bytes::from(realisation.to_json());
+        self.put(&realisation_name(&realisation.id), "application/json", json.into()).await
+    }
+
+    /// Uploads the output of a content-addressed derivation, as Nix since 2.35 exchanges it.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), RequestError> {
+        let name = build_trace_name(&entry.drv_path, entry.output_name.as_str());
+        let json = Bytes::from(entry.to_json());
+        self.put(&name, "application/json", json.into()).await
+    }
+
+    /// Returns true if there is a listing of this path's NAR.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked.
+    pub async fn has_listing(&self, hash: &HashPart) -> Result<bool, RequestError> {
+        self.has(&format!("{hash}.ls")).await
+    }
+
+    /// Returns true if there is a log of this derivation's build.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked.
+    pub async fn has_log(&self, derivation: &StorePath) -> Result<bool, RequestError> {
+        self.has(&log_name(derivation)).await
+    }
+
+    /// Returns true if there is a realisation with this id.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked.
+    pub async fn has_realisation(&self, id: &DrvOutputId) -> Result<bool, RequestError> {
+        self.has(&realisation_name(id)).await
+    }
+
+    /// Returns true if this output of a derivation has an entry in the build trace.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked.
+    pub async fn has_build_trace(
+        &self,
+        derivation: &StorePath,
+        output: &str,
+    ) -> Result<bool, RequestError> {
+        self.has(&build_trace_name(derivation, output)).await
     }
 
     async fn put(
@@ -64,4 +124,21 @@ impl CacheClient {
         let url = self.below(&self.upload_url(), name)?;
         self.send(&Request::put(url, content_type, body), &[]).await.map(|_| ())
     }
+}
+
+fn log_name(derivation: &StorePath) -> String {
+    format!("log/{}", escaped(derivation.as_str()))
+}
+
+fn realisation_name(id: &DrvOutputId) -> String {
+    format!("realisations/{}.doi", escaped(&id.to_string()))
+}
+
+fn build_trace_name(derivation: &StorePath, output: &str) -> String {
+    format!("build-trace-v2/{}/{}.doi", escaped(derivation.as_str()), escaped(output))
+}
+
+/// A name may hold a question mark, which begins no query here.
+fn escaped(name: &str) -> String {
+    name.replace('?', "%3F")
 }
