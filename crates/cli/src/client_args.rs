@@ -76,6 +76,12 @@ pub(crate) struct PackingArgs {
     /// Sign with the secret key in this file; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Vec<PathBuf>,
+    /// Also send the listing of each path's files, like the write-nar-listing of Nix
+    #[arg(long)]
+    pub(crate) listing: bool,
+    /// Also send the build logs of the paths, where this store has them; those of paths that are there too
+    #[arg(long)]
+    pub(crate) logs: bool,
     /// The level of zstd
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=19))]
     pub(crate) level: i32,

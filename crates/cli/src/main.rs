@@ -9,6 +9,7 @@ mod collector;
 mod commands;
 mod config;
 mod doctor_args;
+mod hook_args;
 mod host;
 mod logging;
 mod output;
@@ -22,7 +23,8 @@ use clap::Parser as _;
 use output::Answer;
 
 fn main() -> ExitCode {
-    match commands::run(args::Cli::parse()) {
+    let arguments = hook_args::read(std::env::args_os().skip(1));
+    match commands::run(arguments.unwrap_or_else(args::Cli::parse)) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::Unreachable) => ExitCode::from(3),

@@ -28,4 +28,5 @@ pub use nar_cache::{
     Codec, Compressed, CompressedCache, CompressedFile, Finished, GrowingNar, NarCache,
     NarCacheConfig, Prewarm, Warmed,
 };
+pub use questions::BuiltOutputs;
 use rns_cache::{CacheError, Chunks};

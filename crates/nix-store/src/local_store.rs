@@ -18,8 +18,8 @@ use crate::{
     daemon::Unrooted,
     nar::Nar,
     questions::{
-        BuildLogs, DebugFiles, NarHashes, Nars, PathInfos, Realisations, RegisteredPaths, Rows,
-        StoreFiles, listing_of, nar_answer, record,
+        BuildLogs, BuiltOutputs, DebugFiles, NarHashes, Nars, PathInfos, Realisations,
+        RegisteredPaths, Rows, StoreFiles, listing_of, nar_answer, record,
     },
     store::StoreParts,
 };
@@ -150,6 +150,25 @@ impl LocalStore {
         row: Option<i64>,
     ) -> Result<(Vec<HashPart>, i64), CacheError> {
         self.0.registered.after(row).await
+    }
+
+    /// The outputs of content-addressed derivations that these paths are.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub async fn built_outputs(&self, paths: &[StorePath]) -> Result<BuiltOutputs, CacheError> {
+        self.0.realisations.of_paths(paths).await
+    }
+
+    /// Those of the derivations whose build has left a log.
+    ///
+    /// # Errors
+    /// `Io` when a log is there but cannot be read.
+    pub async fn with_logs(
+        &self,
+        derivations: Vec<StorePath>,
+    ) -> Result<Vec<StorePath>, CacheError> {
+        self.0.logs.existing(derivations).await
     }
 
     /// Whether the path with this hash part was found damaged, or the whole store not there, so that nothing that was known

@@ -1,14 +1,15 @@
 //! Paths with everything that they refer to.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use rns_formats::{HashPart, PathInfo, StorePath};
 use rns_nix_store::LocalStore;
 
 use crate::error::PushError;
+
+/// Questions to the database that wait for their turn; the store bounds how many it takes at the same time.
+const MAX_QUESTIONS: usize = 64;
 
 /// These paths, and without `roots_only` all that they lead to, in no particular order.
 ///
@@ -19,19 +20,27 @@ pub async fn closure(
     roots: &[StorePath],
     roots_only: bool,
 ) -> Result<Vec<Arc<PathInfo>>, PushError> {
-    let mut found: HashMap<HashPart, Arc<PathInfo>> = HashMap::new();
-    let mut open: VecDeque<StorePath> = roots.iter().cloned().collect();
-    while let Some(path) = open.pop_front() {
-        let hash = path.hash_part();
-        if found.contains_key(&hash) {
-            continue;
+    let mut seen: HashSet<HashPart> = HashSet::new();
+    let mut open: Vec<StorePath> = roots.to_vec();
+    let mut questions = FuturesUnordered::new();
+    let mut found = Vec::new();
+    loop {
+        while questions.len() < MAX_QUESTIONS
+            && let Some(path) = open.pop()
+        {
+            if seen.insert(path.hash_part()) {
+                questions.push(valid(store, path));
+            }
         }
-        let info = store.path_info(hash).await?.filter(|info| info.path == path);
-        let info = info.ok_or_else(|| PushError::NotValid(path))?;
+        let Some(info) = questions.next().await.transpose()? else { return Ok(found) };
         if !roots_only {
             open.extend(info.references.iter().filter(|path| **path != info.path).cloned());
         }
-        found.insert(hash, info);
+        found.push(info);
     }
-    Ok(found.into_values().collect())
+}
+
+async fn valid(store: &LocalStore, path: StorePath) -> Result<Arc<PathInfo>, PushError> {
+    let info = store.path_info(path.hash_part()).await?.filter(|info| info.path == path);
+    info.ok_or(PushError::NotValid(path))
 }

@@ -29,6 +29,14 @@ pub enum PushError {
     /// The directory with an index refuses it.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The path is there, but not a document about it.
+    #[error("it is there, but not its {document}: {source}")]
+    Document {
+        /// The document.
+        document: String,
+        /// The reason.
+        source: Box<Self>,
+    },
     /// Memory or disk for packing.
     #[error("cannot pack it: {0}")]
     Pack(std::io::Error),
@@ -46,6 +54,7 @@ impl PushError {
                 )
             }
             Self::Publish(PublishError::Full) => true,
+            Self::Document { source, .. } => source.ends_all(),
             _ => false,
         }
     }
@@ -62,7 +71,11 @@ impl PushError {
     /// Returns true if the target cannot be reached.
     #[must_use]
     pub const fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Request(error) if error.is_unreachable())
+        match self {
+            Self::Request(error) => error.is_unreachable(),
+            Self::Document { source, .. } => source.is_unreachable(),
+            _ => false,
+        }
     }
 
     /// Returns true if it may get through in another round.
@@ -80,6 +93,7 @@ impl PushError {
                 )
             }
             Self::Reference(_) => true,
+            Self::Document { source, .. } => source.is_worth_a_round(),
             Self::NotTried
             | Self::Store(_)
             | Self::NotValid(_)

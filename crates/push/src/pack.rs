@@ -1,11 +1,10 @@
 //! The NAR of a path, compressed: in memory where it is small, otherwise in a file that has no name.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, Seek as _, Write},
+    io::{self, Write},
     num::NonZero,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::available_parallelism,
 };
 
@@ -18,11 +17,12 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::spawn_blocking,
 };
+use zstd::{bulk::Compressor, zstd_safe::CParameter};
 
-use crate::error::PushError;
-
-/// The largest NAR that is packed in memory, in bytes. As many as there are jobs are in memory at the same time.
-const MAX_MEMORY_BYTES: u64 = 4 << 20;
+use crate::{
+    body_target::{BodyTarget, MAX_MEMORY_BYTES},
+    error::PushError,
+};
 
 /// NARs from this size on are compressed by several threads, in bytes.
 const MIN_PARALLEL_BYTES: u64 = 64 << 20;
@@ -47,13 +47,16 @@ pub(crate) struct Packer {
     scratch: PathBuf,
     threads: usize,
     places: Semaphore,
+    /// Compressors that are not in use: one for each place at most.
+    idle: Arc<Mutex<Vec<Compressor<'static>>>>,
 }
 
 impl Packer {
     /// `level` is one of zstd; large results lie in the directory `scratch`.
     pub(crate) fn new(level: i32, scratch: PathBuf) -> Self {
         let threads = available_parallelism().map_or(1, NonZero::get);
-        Self { level, scratch, threads, places: Semaphore::new(threads) }
+        let (places, idle) = (Semaphore::new(threads), Arc::default());
+        Self { level, scratch, threads, places, idle }
     }
 
     /// Packs the NAR of a path. Its contents are compared with the registered hash while they are read.
@@ -67,60 +70,64 @@ impl Packer {
         let nar = store.nar(info.path.hash_part(), Some(info.nar_hash)).await?;
         let nar = nar.ok_or_else(gone)?;
         let size = nar.size();
-        let (target, threads) = if size <= MAX_MEMORY_BYTES {
-            (PackTarget::Memory(Vec::new()), 1)
-        } else {
-            let file = tempfile::tempfile_in(&self.scratch).map_err(PushError::Pack)?;
-            let threads = if size >= MIN_PARALLEL_BYTES { self.threads } else { 1 };
-            (PackTarget::File(BufWriter::new(file)), threads)
-        };
         let body = store.read_nar(&nar, 0..size).await?.ok_or_else(gone)?;
+        let mut chunks = match body {
+            BlobBody::Stream(chunks) => chunks,
+            BlobBody::Whole(bytes) => return self.pack_whole(bytes).await,
+        };
+        let (target, threads) = if size <= MAX_MEMORY_BYTES {
+            (BodyTarget::memory(), 1)
+        } else {
+            let file = BodyTarget::file(&self.scratch).map_err(PushError::Pack)?;
+            let threads = if size >= MIN_PARALLEL_BYTES { self.threads } else { 1 };
+            (file, threads)
+        };
         let packing =
             Packing { level: self.level, threads: threads.min(MAX_THREADS), size, target };
         let (sender, receiver) = mpsc::channel(MAX_WAITING_CHUNKS);
         let packing = spawn_blocking(move || packing.run(receiver));
         // When the compressor fails, its own error tells more than the closed channel.
-        match body {
-            BlobBody::Whole(bytes) => drop(sender.send(bytes).await),
-            BlobBody::Stream(mut chunks) => {
-                while let Some(chunk) = chunks.next_chunk().await {
-                    if sender.send(chunk?).await.is_err() {
-                        break;
-                    }
-                }
+        while let Some(chunk) = chunks.next_chunk().await {
+            if sender.send(chunk?).await.is_err() {
+                break;
             }
         }
         drop(sender);
         let packed = packing.await.map_err(io::Error::other).and_then(|packed| packed);
         packed.map_err(PushError::Pack)
     }
+
+    /// Packs a small NAR: most are, and a compressor costs more to make than to use for them.
+    async fn pack_whole(&self, nar: Bytes) -> Result<Packed, PushError> {
+        let (idle, level) = (Arc::clone(&self.idle), self.level);
+        let packing = move || {
+            let known = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut compressor = known.map_or_else(|| compressor(level), Ok)?;
+            let file = Bytes::from(compressor.compress(&nar)?);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(compressor);
+            let hash = Sha256Digest::of(&file);
+            Ok(Packed::new(hash, UploadBody::Bytes(file)))
+        };
+        let packed = spawn_blocking(packing).await.map_err(io::Error::other);
+        packed.and_then(|packed| packed).map_err(PushError::Pack)
+    }
 }
 
-/// The place for the compressed bytes.
-enum PackTarget {
-    Memory(Vec<u8>),
-    File(BufWriter<File>),
+impl Packed {
+    fn new(hash: Sha256Digest, body: UploadBody) -> Self {
+        Self { name: NarName::of_file(hash, Compression::Zstd), hash, body }
+    }
 }
 
-impl Write for PackTarget {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Memory(memory) => memory.write(bytes),
-            Self::File(file) => file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Memory(_) => Ok(()),
-            Self::File(file) => file.flush(),
-        }
-    }
+fn compressor(level: i32) -> io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(level)?;
+    compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+    Ok(compressor)
 }
 
 /// Hashes the bytes that pass.
 struct Hashed {
-    target: PackTarget,
+    target: BodyTarget,
     hasher: Sha256Hasher,
     length: u64,
 }
@@ -143,7 +150,7 @@ struct Packing {
     level: i32,
     threads: usize,
     size: u64,
-    target: PackTarget,
+    target: BodyTarget,
 }
 
 impl Packing {
@@ -161,17 +168,9 @@ impl Packing {
             encoder.write_all(&chunk)?;
         }
         // Ends with an error when fewer bytes came than were announced.
-        let Hashed { mut target, hasher, length } = encoder.finish()?;
-        target.flush()?;
+        let Hashed { target, hasher, length } = encoder.finish()?;
         let hash = hasher.finish();
-        let body = match target {
-            PackTarget::Memory(memory) => UploadBody::Bytes(memory.into()),
-            PackTarget::File(file) => {
-                let mut file = file.into_inner().map_err(|error| error.into_error())?;
-                file.rewind()?;
-                UploadBody::File(Arc::new(file), length)
-            }
-        };
-        Ok(Packed { name: NarName::of_file(hash, Compression::Zstd), hash, body })
+        let body = target.into_body(length)?;
+        Ok(Packed::new(hash, body))
     }
 }

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use bytes::Bytes;
 use rns_cache::{Pusher, WritableCache as _};
 use rns_client::UploadBody;
-use rns_formats::{HashPart, NarInfo, NarName, StoreDir};
+use rns_formats::{
+    BuildTraceEntry, HashPart, NarInfo, NarName, PathInfo, Realisation, StoreDir, StorePath,
+};
 use rns_storage::{
     index::sqlite::SqliteIndex,
     objects::{ObjectKey, Objects, StorageUrl},
@@ -14,7 +16,7 @@ use rns_storage::{
 };
 use url::Url;
 
-use crate::error::PushError;
+use crate::{document::Document, error::PushError};
 
 /// The index that this program's server keeps inside a directory.
 const INDEX_FILE: &str = ".rust-nix-serve/index.sqlite";
@@ -83,17 +85,7 @@ impl StorageTarget {
     pub(crate) async fn put_nar(&self, name: &NarName, body: &UploadBody) -> Result<(), PushError> {
         let length = body.len();
         match self {
-            Self::Plain(objects, _) => {
-                let mut writer = objects.writer(&ObjectKey::nar(name), Some(length))?;
-                let mut at = 0;
-                while let Some(chunk) =
-                    body.chunk(at, CHUNK_BYTES).await.map_err(PushError::Pack)?
-                {
-                    at += chunk.len() as u64;
-                    writer.write(chunk).await?;
-                }
-                Ok(writer.finish().await?)
-            }
+            Self::Plain(..) => self.write(&ObjectKey::nar(name), body).await,
             Self::Indexed(storage) => {
                 let mut upload = storage.begin_nar(name, Some(length)).await?;
                 let mut at = 0;
@@ -122,5 +114,77 @@ impl StorageTarget {
                 Ok(())
             }
         }
+    }
+
+    pub(crate) async fn has_document(
+        &self,
+        info: &PathInfo,
+        document: &Document,
+    ) -> Result<bool, PushError> {
+        let key = match document {
+            Document::Listing => ObjectKey::listing(&info.path.hash_part()),
+            Document::Log(derivation) => ObjectKey::log(derivation),
+            Document::Realisation(realisation) => ObjectKey::realisation(&realisation.id),
+            Document::BuildTrace(entry) => {
+                ObjectKey::build_trace(&entry.drv_path, entry.output_name.as_str())
+            }
+        };
+        Ok(self.objects().head(&key).await?.is_some())
+    }
+
+    pub(crate) async fn put_listing(&self, hash: &HashPart, json: Bytes) -> Result<(), PushError> {
+        match self {
+            Self::Plain(objects, _) => {
+                Ok(objects.write_small(&ObjectKey::listing(hash), json).await?)
+            }
+            Self::Indexed(storage) => Ok(storage.put_listing(*hash, json).await?),
+        }
+    }
+
+    /// A log is no object of an index.
+    pub(crate) async fn put_log(
+        &self,
+        derivation: &StorePath,
+        text: &UploadBody,
+    ) -> Result<(), PushError> {
+        self.write(&ObjectKey::log(derivation), text).await
+    }
+
+    pub(crate) async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PushError> {
+        match self {
+            Self::Plain(objects, _) => {
+                let json = Bytes::from(realisation.to_json());
+                Ok(objects.write_small(&ObjectKey::realisation(&realisation.id), json).await?)
+            }
+            Self::Indexed(storage) => Ok(storage.put_realisation(realisation).await?),
+        }
+    }
+
+    pub(crate) async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), PushError> {
+        match self {
+            Self::Plain(objects, _) => {
+                let key = ObjectKey::build_trace(&entry.drv_path, entry.output_name.as_str());
+                Ok(objects.write_small(&key, Bytes::from(entry.to_json())).await?)
+            }
+            Self::Indexed(storage) => Ok(storage.put_build_trace(entry).await?),
+        }
+    }
+
+    fn objects(&self) -> &Objects {
+        match self {
+            Self::Plain(objects, _) => objects,
+            Self::Indexed(storage) => storage.reader().objects(),
+        }
+    }
+
+    /// Writes a whole object, which appears at once.
+    async fn write(&self, key: &ObjectKey, body: &UploadBody) -> Result<(), PushError> {
+        let mut writer = self.objects().writer(key, Some(body.len()))?;
+        let mut at = 0;
+        while let Some(chunk) = body.chunk(at, CHUNK_BYTES).await.map_err(PushError::Pack)? {
+            at += chunk.len() as u64;
+            writer.write(chunk).await?;
+        }
+        Ok(writer.finish().await?)
     }
 }

@@ -2,11 +2,15 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_client::{CacheClient, Failure, RequestError, UploadBody};
-use rns_formats::{CacheInfo, HashPart, NarInfo, NarName, StoreDir};
+use rns_formats::{
+    BuildTraceEntry, CacheInfo, HashPart, NarInfo, NarName, PathInfo, Realisation, StoreDir,
+    StorePath,
+};
 
-use crate::{error::PushError, storage_target::StorageTarget};
+use crate::{document::Document, error::PushError, storage_target::StorageTarget};
 
 /// Objects of a storage that are looked for at the same time.
 const MAX_LOOKUPS: usize = 32;
@@ -89,6 +93,58 @@ impl Target {
         match self {
             Self::Cache(client) => Ok(client.put_narinfo(narinfo, store_dir).await?),
             Self::Storage(storage) => storage.put_narinfo(narinfo).await,
+        }
+    }
+
+    /// Returns true if this document about a path is there.
+    pub(crate) async fn has_document(
+        &self,
+        info: &PathInfo,
+        document: &Document,
+    ) -> Result<bool, PushError> {
+        let client = match self {
+            Self::Cache(client) => client,
+            Self::Storage(storage) => return storage.has_document(info, document).await,
+        };
+        Ok(match document {
+            Document::Listing => client.has_listing(&info.path.hash_part()).await?,
+            Document::Log(derivation) => client.has_log(derivation).await?,
+            Document::Realisation(realisation) => client.has_realisation(&realisation.id).await?,
+            Document::BuildTrace(entry) => {
+                client.has_build_trace(&entry.drv_path, entry.output_name.as_str()).await?
+            }
+        })
+    }
+
+    pub(crate) async fn put_listing(&self, hash: &HashPart, json: Bytes) -> Result<(), PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.put_listing(hash, json).await?),
+            Self::Storage(storage) => storage.put_listing(hash, json).await,
+        }
+    }
+
+    pub(crate) async fn put_log(
+        &self,
+        derivation: &StorePath,
+        text: UploadBody,
+    ) -> Result<(), PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.put_log(derivation, text).await?),
+            Self::Storage(storage) => storage.put_log(derivation, &text).await,
+        }
+    }
+
+    pub(crate) async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.put_realisation(realisation).await?),
+            Self::Storage(storage) => storage.put_realisation(realisation).await,
+        }
+    }
+
+    pub(crate) async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), PushError> {
+        match self {
+            Self::Cache(client) => Ok(client.put_build_trace(entry).await?),
+            Self::Storage(storage) => storage.put_build_trace(entry).await,
         }
     }
 }

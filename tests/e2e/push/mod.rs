@@ -1,6 +1,7 @@
 //! `rust-nix-serve push`: into this server, web servers, directories and buckets, judged by real Nix.
 
 mod ci;
+mod documents;
 mod faults;
 mod hidden_configuration;
 mod messages;

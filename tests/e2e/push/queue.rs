@@ -132,6 +132,37 @@ fn a_hook_never_fails_and_says_what_it_could_not_do() {
 }
 
 #[test]
+fn a_hook_waits_for_no_lock_and_what_it_adds_is_not_lost() {
+    let (standard, place) = (Standard::new(), Place::new());
+    place.hook(&[&standard.top]).success();
+    let other = rns_testing::open_sqlite(&place.file);
+    other.execute_batch("begin immediate").unwrap();
+    let told = place.hook(&[&standard.blob, &standard.link]).success();
+    assert_eq!(told.stderr, "");
+    other.execute_batch("rollback").unwrap();
+    assert_eq!(place.waiting(), 3);
+}
+
+#[test]
+fn a_full_disk_costs_one_line() {
+    let (standard, place) = (Standard::new(), Place::new());
+    place.hook(&[&standard.top]).success();
+    let outputs = [&standard.blob, &standard.link].map(full).join(" ");
+    let mut shell = Command::new("sh");
+    // No file may grow.
+    shell.args(["-c", r#"trap '' XFSZ; ulimit -f 0; exec "$0" queue add"#]);
+    shell.arg(env!("CARGO_BIN_EXE_rust-nix-serve"));
+    shell.env("OUT_PATHS", outputs).env("RUST_NIX_SERVE_QUEUE", &place.file);
+    let told = run(&mut shell, PATIENCE).success().stderr;
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("blob.bin") && told.contains("link"), "{told}");
+    assert_eq!(place.waiting(), 1);
+    // The next one goes in, and what was there is whole.
+    place.hook(&[&standard.blob]).success();
+    assert_eq!(place.waiting(), 2);
+}
+
+#[test]
 fn a_drain_tells_what_is_left_and_the_queue_can_be_edited() {
     let (standard, place, cache) = (Standard::new(), Place::new(), Pushable::new());
     place.hook(&[&standard.top, &standard.executable]).success();

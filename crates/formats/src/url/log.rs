@@ -29,6 +29,13 @@ impl LogName {
         })
     }
 
+    /// The log of this derivation; `None` for another path.
+    #[must_use]
+    pub fn of_derivation(derivation: StorePath) -> Option<Self> {
+        let with_query = Some(derivation).filter(StorePath::is_derivation)?;
+        Some(Self { with_query: Some(with_query), without_query: None, hash_part: None })
+    }
+
     /// The hash part of a derivation, or of an output of one, where no more is given.
     #[must_use]
     pub const fn hash_part(&self) -> Option<HashPart> {

@@ -4,8 +4,9 @@
 //! - `nars`: opening and reading NARs, through `nar_files`; `nar_blob`: as the
 //!   trait hands them out; `path_infos`: rows with their sizes
 //! - `nar_index`, `debuginfo`: indexes over all paths, made at the first question
-//! - `listing`, `log`, `realisation`, `files`, `registered`
+//! - `listing`, `log`, `realisation`, `built_outputs`, `files`, `registered`
 
+mod built_outputs;
 mod debuginfo;
 mod files;
 mod listing;
@@ -20,6 +21,7 @@ mod registered;
 mod row_reader;
 mod rows;
 
+pub use self::built_outputs::BuiltOutputs;
 pub(crate) use self::{
     debuginfo::{DebugFiles, debug_info},
     files::StoreFiles,

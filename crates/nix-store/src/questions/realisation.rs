@@ -32,7 +32,7 @@ const TABLE: &str = "select 1 from sqlite_master where type = 'table' and name =
 
 /// Why a row is no realisation.
 #[derive(Debug, thiserror::Error)]
-enum BadRealisation {
+pub(super) enum BadRealisation {
     #[error(transparent)]
     Path(#[from] StorePathError),
     #[error(transparent)]
@@ -50,7 +50,7 @@ pub(crate) struct RealisationRow {
 }
 
 /// The outputs of content-addressed derivations.
-pub(crate) struct Realisations(Arc<StoreParts>);
+pub(crate) struct Realisations(pub(super) Arc<StoreParts>);
 
 impl Realisations {
     pub(crate) const fn new(parts: Arc<StoreParts>) -> Self {
@@ -127,11 +127,11 @@ impl Realisations {
     }
 }
 
-fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached(TABLE)?.exists([name])
 }
 
-fn find_realisation(
+pub(super) fn find_realisation(
     connection: &Connection,
     drv_hash: &str,
     output: &str,
@@ -164,7 +164,7 @@ fn find_realisation(
     }))
 }
 
-fn parse_realisation(
+pub(super) fn parse_realisation(
     store_dir: &StoreDir,
     id: &DrvOutputId,
     row: &RealisationRow,

@@ -15,8 +15,10 @@ use super::{
     queue_file::{Queue, Queued},
 };
 use crate::{
+    config::PushConfig,
     error::PushError,
-    push::{Event, Outcome, PushConfig, push},
+    event::{Event, Outcome},
+    push::push,
     target::Target,
 };
 

@@ -3,14 +3,18 @@
 mod drain;
 mod error;
 mod filter;
+mod hook;
 mod queue_file;
 mod schema;
+mod status;
 mod watch;
 
 pub use self::{
     drain::{DrainEnd, Drainer},
     error::QueueError,
     filter::Filter,
-    queue_file::{FailingPath, Queue, QueueLock, QueueStatus},
+    hook::add_from_hook,
+    queue_file::{Queue, QueueLock},
+    status::{FailingPath, QueueStatus},
     watch::watch,
 };

@@ -1,19 +1,20 @@
 //! Paths that are to be pushed, in a SQLite file: it outlives crashes and reboots, and many hooks write it at once.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rns_formats::StorePath;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{error::QueueError, schema};
-
-/// The most paths that wait.
-const MAX_QUEUED: i64 = 1_000_000;
+use super::{
+    error::QueueError,
+    hook,
+    schema::{self, now},
+    status::{FailingPath, QueueStatus},
+};
 
 /// The pause after the first failure of a path, in seconds. It doubles with each.
 const FIRST_PAUSE_SECONDS: i64 = 60;
@@ -35,32 +36,6 @@ pub struct Queue {
 pub struct QueueLock(
     #[expect(dead_code, reason = "the lock is given back when the file is closed")] File,
 );
-
-/// The state of a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueStatus {
-    /// Paths that wait, those that have failed among them.
-    pub waiting: i64,
-    /// When the oldest of them was added, in seconds since the Unix epoch.
-    pub oldest: Option<i64>,
-    /// The number of paths that have failed.
-    pub failing: i64,
-    /// The first of them.
-    pub failures: Vec<FailingPath>,
-}
-
-/// A path that has failed and is tried again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailingPath {
-    /// The base name of the path.
-    pub path: String,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// When it is tried again, in seconds since the Unix epoch.
-    pub next_try: i64,
-    /// The reason of the last failure.
-    pub error: String,
-}
 
 /// A path in the queue.
 #[derive(Clone, Debug)]
@@ -89,10 +64,7 @@ impl Queue {
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(self.failed())?;
-        let count = "select count(*) from Paths";
-        let waiting: i64 =
-            transaction.query_row(count, [], |row| row.get(0)).map_err(self.failed())?;
-        if waiting > MAX_QUEUED {
+        if schema::is_full(&transaction).map_err(self.failed())? {
             return Err(QueueError::Full { file: self.file.to_path_buf() });
         }
         let mut new = 0;
@@ -130,6 +102,7 @@ impl Queue {
     /// # Errors
     /// When the queue cannot be read.
     pub fn is_due(&self) -> Result<bool, QueueError> {
+        self.take_in()?;
         let due = "select exists(select 1 from Paths where nextTry <= ?1)";
         self.lock().query_row(due, [now()], |row| row.get(0)).map_err(self.failed())
     }
@@ -139,6 +112,7 @@ impl Queue {
     /// # Errors
     /// When it cannot be read.
     pub fn status(&self) -> Result<QueueStatus, QueueError> {
+        self.take_in()?;
         let connection = self.lock();
         let failures = "select path, attempts, nextTry, error from Paths where error is not null \
                         order by number limit ?1";
@@ -175,6 +149,7 @@ impl Queue {
     /// # Errors
     /// When the queue cannot be written.
     pub fn drop_paths(&self, paths: &[StorePath]) -> Result<usize, QueueError> {
+        self.take_in()?;
         let connection = self.lock();
         let mut dropped = 0;
         for path in paths {
@@ -189,6 +164,7 @@ impl Queue {
     /// # Errors
     /// When the queue cannot be written.
     pub fn drop_all(&self, only_failing: bool) -> Result<usize, QueueError> {
+        self.take_in()?;
         let delete = "delete from Paths where not ?1 or error is not null";
         self.lock().execute(delete, [only_failing]).map_err(self.failed())
     }
@@ -212,6 +188,7 @@ impl Queue {
         only_due: bool,
         most: usize,
     ) -> Result<Vec<Queued>, QueueError> {
+        self.take_in()?;
         let connection = self.lock();
         let question = "select number, path from Paths \
                         where number > ?1 and (nextTry <= ?2 or not ?3) order by number limit ?4";
@@ -242,6 +219,19 @@ impl Queue {
         self.lock().execute(later, values).map(|_| ()).map_err(self.failed())
     }
 
+    /// Adds what hooks have left beside the file while it was locked.
+    fn take_in(&self) -> Result<(), QueueError> {
+        let failed = |source| QueueError::Io { file: self.file.to_path_buf(), source };
+        let (paths, files) = hook::left(&self.file).map_err(failed)?;
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.add(&paths, None)?;
+        // One that stays is added again, which changes nothing.
+        files.iter().for_each(|file| _ = fs::remove_file(file));
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -250,12 +240,6 @@ impl Queue {
         let file = self.file.to_path_buf();
         move |source| QueueError::Database { file: file.clone(), source }
     }
-}
-
-/// Now, in seconds since the Unix epoch.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,18 +1,27 @@
-//! The file of a queue.
+//! The file of a queue: how it is made, and opened.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown},
     path::Path,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
 use super::error::QueueError;
 
-/// The longest time that a hook waits for others.
+/// The longest time that a daemon or a command waits for others.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest time that a hook waits for others: a build waits for it.
+const HOOK_BUSY_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// Pages of the log from which on a hook writes them to the file, which takes a while; a daemon does so much earlier.
+const HOOK_CHECKPOINT_PAGES: u32 = 4_000;
+
+/// The most paths that wait.
+const MAX_QUEUED: i64 = 1_000_000;
 
 const SCHEMA: &str = "
     begin immediate;
@@ -31,13 +40,31 @@ const SCHEMA: &str = "
 
 /// Opens the file, and makes it if it is not there.
 pub(super) fn open(file: &Path) -> Result<Connection, QueueError> {
+    open_within(file, BUSY_TIMEOUT)
+}
+
+/// The same for a program that adds a few paths and ends: it leaves it to others to tidy up, since that waits for the disk.
+pub(super) fn open_for_hook(file: &Path) -> Result<Connection, QueueError> {
+    let failed = |source| QueueError::Database { file: file.to_owned(), source };
+    let connection = open_within(file, HOOK_BUSY_TIMEOUT)?;
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .and_then(|_| {
+            let pages = HOOK_CHECKPOINT_PAGES;
+            connection.query_row(&format!("pragma wal_autocheckpoint = {pages}"), [], |_| Ok(()))
+        })
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+fn open_within(file: &Path, busy_timeout: Duration) -> Result<Connection, QueueError> {
     let failed = |source| QueueError::Database { file: file.to_owned(), source };
     let is_new = !file.exists();
     if let Some(directory) = file.parent().filter(|_| is_new) {
         make(directory, file)?;
     }
     let connection = Connection::open(file).map_err(failed)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.busy_timeout(busy_timeout).map_err(failed)?;
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
     if version == 0 {
@@ -54,11 +81,36 @@ pub(super) fn open(file: &Path) -> Result<Connection, QueueError> {
 fn make(directory: &Path, file: &Path) -> Result<(), QueueError> {
     let failed = |source| QueueError::Io { file: file.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    let owner = fs::metadata(directory).map_err(failed)?;
-    let made = fs::OpenOptions::new().append(true).create(true).open(file).map_err(failed)?;
-    if rustix::process::geteuid().is_root() && owner.uid() != 0 {
-        drop(made);
-        chown(file, Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
+    fs::OpenOptions::new().append(true).create(true).open(file).map_err(failed)?;
+    give_to_owner(directory, file).map_err(failed)
+}
+
+/// Gives what root has made to the user whose directory it is in.
+pub(super) fn give_to_owner(directory: &Path, made: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
     }
-    Ok(())
+    let owner = fs::metadata(directory)?;
+    if owner.uid() == 0 {
+        return Ok(());
+    }
+    chown(made, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// Returns true if no more paths are taken. Numbers grow, so that the count is only needed where they lie far apart.
+pub(super) fn is_full(connection: &Connection) -> rusqlite::Result<bool> {
+    let span =
+        "select coalesce((select max(number) from Paths) - (select min(number) from Paths), 0)";
+    let span: i64 = connection.query_row(span, [], |row| row.get(0))?;
+    if span < MAX_QUEUED {
+        return Ok(false);
+    }
+    let count: i64 = connection.query_row("select count(*) from Paths", [], |row| row.get(0))?;
+    Ok(count > MAX_QUEUED)
+}
+
+/// Now, in seconds since the Unix epoch.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

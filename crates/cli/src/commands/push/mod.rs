@@ -75,6 +75,8 @@ pub(super) fn push_config(args: &PackingArgs, roots_only: bool) -> anyhow::Resul
         jobs: args.jobs.into(),
         keys: args.key.iter().map(|file| load_key(file)).collect::<Result<_, _>>()?,
         roots_only,
+        listings: args.listing,
+        logs: args.logs,
         scratch: std::env::temp_dir(),
     })
 }

@@ -152,7 +152,7 @@ impl Counts {
 
 /// One line about a whole push.
 pub(super) fn summary(summary: &Summary) -> String {
-    let Summary { pushed, bytes, present, upstream, failed, .. } = summary;
+    let Summary { pushed, bytes, present, upstream, failed, documents, .. } = summary;
     let mut text = format!(
         "{} pushed ({}), {present} already there",
         counted(*pushed as u64, "path"),
@@ -160,6 +160,9 @@ pub(super) fn summary(summary: &Summary) -> String {
     );
     if *upstream > 0 {
         text.push_str(&format!(", {upstream} at an upstream"));
+    }
+    if *documents > 0 {
+        text.push_str(&format!(", {} sent", counted(*documents as u64, "document")));
     }
     if *failed > 0 {
         text.push_str(&format!(", {failed} did not get through"));

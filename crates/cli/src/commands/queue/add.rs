@@ -1,9 +1,10 @@
-//! `queue add`: Nix runs it after each build. It reads no configuration and waits for nothing but the file.
+//! `queue add`: Nix runs it after each build, which waits for it. It reads no configuration, and makes no runtime and no
+//! connection.
 
 use std::path::{Path, PathBuf};
 
 use rns_formats::StorePath;
-use rns_push::Queue;
+use rns_push::add_from_hook;
 
 use super::place;
 use crate::{
@@ -26,17 +27,20 @@ pub(super) fn run(paths: &[PathBuf], place: &QueuePlace, environment: &Environme
             Err(error) => tell(&format!("rust-nix-serve: not queued: {error}")),
         }
     }
+    if added.is_empty() {
+        return Answer::Yes;
+    }
     let write = || {
         let file = place::file(place, environment)?;
-        Ok::<_, anyhow::Error>(Queue::open(&file)?.add(&added, None)?)
+        Ok::<_, anyhow::Error>(add_from_hook(&file, &added)?)
     };
     if let Err(error) = write() {
-        for path in &added {
-            tell(&format!(
-                "rust-nix-serve: {path} is not queued, and will not be pushed: {}",
-                in_words(&error)
-            ));
-        }
+        let names: Vec<&str> = added.iter().map(StorePath::as_str).collect();
+        tell(&format!(
+            "rust-nix-serve: not queued, and will not be pushed: {}: {}",
+            names.join(", "),
+            in_words(&error)
+        ));
     }
     Answer::Yes
 }

@@ -107,6 +107,25 @@ impl BuildLogs {
         Ok(Some(BuildLog { contents, etag }))
     }
 
+    /// Those of the derivations that have a log.
+    ///
+    /// # Errors
+    /// `Io` when one is there but cannot be read.
+    pub(crate) async fn existing(
+        &self,
+        derivations: Vec<StorePath>,
+    ) -> Result<Vec<StorePath>, CacheError> {
+        let parts = Arc::clone(&self.parts);
+        let look = move || {
+            let looked = derivations.into_iter().map(|derivation| {
+                let found = find(&parts.config.log_dir, std::slice::from_ref(&derivation))?;
+                Ok(found.map(|_| derivation))
+            });
+            looked.filter_map(Result::transpose).collect()
+        };
+        spawn_blocking(look).await.map_err(|_| CacheError::ShuttingDown)?
+    }
+
     /// The derivations with this hash part that have left a log, though no such path is valid.
     pub(crate) async fn derivations_with_hash_part(
         &self,

@@ -1,0 +1,165 @@
+//! Paths that a hook adds while a build waits for it: with one short transaction, or as a file beside the queue where that would
+//! have to wait.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rns_formats::StorePath;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use super::{
+    error::QueueError,
+    schema::{self, now},
+};
+
+/// The most files beside a queue. Each is of one hook that found the queue locked.
+const MAX_FILES: usize = 10_000;
+
+/// The largest such file, in bytes: more than the outputs of a derivation.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The beginning of the names of files that are still being written.
+const UNFINISHED: &str = ".";
+
+/// Adds paths to the queue in this file; it is made if it is not there. A path that waits already is tried soon. Waits for
+/// hundredths of a second at most: while another program holds the queue, the paths are left beside it.
+///
+/// # Errors
+/// When neither can be written, or the queue is full.
+pub fn add_from_hook(file: &Path, paths: &[StorePath]) -> Result<(), QueueError> {
+    let added = schema::open_for_hook(file).and_then(|mut queue| insert(&mut queue, file, paths));
+    match added {
+        Err(QueueError::Database { source, .. }) if is_locked(&source) => {
+            leave(file, paths).map_err(|source| QueueError::Io { file: file.to_owned(), source })
+        }
+        other => other,
+    }
+}
+
+fn insert(queue: &mut Connection, file: &Path, paths: &[StorePath]) -> Result<(), QueueError> {
+    let failed = |source| QueueError::Database { file: file.to_owned(), source };
+    let transaction =
+        queue.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    if schema::is_full(&transaction).map_err(failed)? {
+        return Err(QueueError::Full { file: file.to_owned() });
+    }
+    let insert = "insert into Paths (path, added) values (?1, ?2) \
+                  on conflict (path) do update set nextTry = 0";
+    let mut statement = transaction.prepare(insert).map_err(failed)?;
+    for path in paths {
+        statement.execute((path.as_str(), now())).map_err(failed)?;
+    }
+    drop(statement);
+    transaction.commit().map_err(failed)
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// The directory of the files beside a queue.
+fn directory(file: &Path) -> PathBuf {
+    file.with_extension("added")
+}
+
+/// Leaves paths beside the queue, one a line, as a file that appears at once.
+fn leave(file: &Path, paths: &[StorePath]) -> io::Result<()> {
+    let directory = directory(file);
+    match fs::create_dir(&directory) {
+        Ok(()) => schema::give_to_owner(file.parent().unwrap_or(&directory), &directory)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    if fs::read_dir(&directory)?.count() >= MAX_FILES {
+        return Err(io::Error::other("too many paths wait for it"));
+    }
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let name = format!("{moment}-{}", process::id());
+    let unfinished = directory.join(format!("{UNFINISHED}{name}"));
+    let text: String = paths.iter().map(|path| format!("{path}\n")).collect();
+    let left = fs::write(&unfinished, text)
+        .and_then(|()| schema::give_to_owner(&directory, &unfinished))
+        .and_then(|()| fs::rename(&unfinished, directory.join(name)));
+    if left.is_err() {
+        _ = fs::remove_file(&unfinished);
+    }
+    left
+}
+
+/// The paths that hooks have left beside a queue, with the files that are removed when these are added.
+pub(super) fn left(file: &Path) -> io::Result<(Vec<StorePath>, Vec<PathBuf>)> {
+    let entries = match fs::read_dir(directory(file)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
+        entries => entries?,
+    };
+    let (mut paths, mut files) = (Vec::new(), Vec::new());
+    for entry in entries.take(MAX_FILES) {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            continue;
+        }
+        if entry.metadata()?.len() <= MAX_FILE_BYTES {
+            let text = fs::read_to_string(entry.path())?;
+            paths.extend(text.lines().filter_map(|line| StorePath::parse(line).ok()));
+        }
+        files.push(entry.path());
+    }
+    Ok((paths, files))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+    use crate::queue::Queue;
+
+    fn path(number: usize) -> StorePath {
+        StorePath::parse(&format!("{number:032}-x")).unwrap()
+    }
+
+    #[test]
+    fn a_locked_queue_holds_up_no_hook_and_loses_nothing() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("queue.sqlite");
+        add_from_hook(&file, &[path(1)]).unwrap();
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("begin immediate").unwrap();
+        add_from_hook(&file, &[path(2), path(3)]).unwrap();
+        add_from_hook(&file, &[path(1)]).unwrap();
+        assert_eq!(fs::read_dir(scratch.path().join("queue.added")).unwrap().count(), 2);
+        other.execute_batch("rollback").unwrap();
+        let queue = Queue::open(&file).unwrap();
+        assert_eq!(queue.status().unwrap().waiting, 3);
+        assert_eq!(fs::read_dir(scratch.path().join("queue.added")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn many_hooks_at_once_add_everything_once() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("below/queue.sqlite");
+        thread::scope(|scope| {
+            for hook in 0..16 {
+                let file = &file;
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        // Every path is added by two of them.
+                        add_from_hook(file, &[path(hook / 2 * 100 + number)]).unwrap();
+                    }
+                });
+            }
+            // Somebody takes in what was left, meanwhile.
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    Queue::open(&file).unwrap().is_due().unwrap();
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+        });
+        assert_eq!(Queue::open(&file).unwrap().status().unwrap().waiting, 80);
+    }
+}
