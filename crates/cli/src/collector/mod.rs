@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use rns_cache::RetentionStats;
 use rns_storage::{
     collect::{CollectError, collect, preview},
+    index::Index,
     retention::Retention,
     write::{Nowhere, Storage, UploadLimits},
 };
@@ -24,7 +25,7 @@ use self::{
     limit::{Limit, RETRY_DELAY},
     stats::SharedStats,
 };
-use crate::{backends::open_index, config::StorageConfig};
+use crate::config::StorageConfig;
 
 /// How often it is looked whether a collection is due, or a limit is near.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -84,16 +85,19 @@ impl CollectorHandle {
     }
 }
 
-/// Starts the collector of a storage that is served.
+/// Starts the collector of a storage that is served. Its questions take long: `index` has connections of its own, so that they
+/// delay no others.
 ///
 /// # Errors
-/// When the index cannot be opened, or no thread be started.
-pub(crate) fn start(served: &Storage, config: &StorageConfig) -> anyhow::Result<CollectorHandle> {
+/// When no thread can be started.
+pub(crate) fn start(
+    served: &Storage,
+    index: Arc<dyn Index>,
+    config: &StorageConfig,
+) -> anyhow::Result<CollectorHandle> {
     let (sender, schedule) = watch::channel(Schedule::of(config));
     let stats = Arc::new(SharedStats::default());
     let handle = CollectorHandle { stats: Arc::clone(&stats), schedule: Arc::new(sender) };
-    // Its questions take long: connections of its own keep them from delaying others.
-    let index = open_index(config)?;
     let reader = served.reader().clone();
     let storage = Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

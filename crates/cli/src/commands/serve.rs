@@ -37,7 +37,9 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     let spool = backends::open_spool(&which)?;
     // Where there is a storage, it is collected.
     let collector = match (&which.storage, &storage) {
-        (Some(config), Some(storage)) => Some(collector::start(storage, config)?),
+        (Some(config), Some(storage)) => {
+            Some(collector::start(storage, backends::open_index(config)?, config)?)
+        }
         _ => None,
     };
     let reloading = Arc::clone(&reload);
