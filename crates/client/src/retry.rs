@@ -187,7 +187,10 @@ mod tests {
         }
         assert_eq!(policy.pause(&cut, &mut tried), None);
         let mut tried = Tried::default();
-        assert_eq!(policy.pause(&Failure::Unauthorised(WrongCredential::Unknown), &mut tried), None);
+        assert_eq!(
+            policy.pause(&Failure::Unauthorised(WrongCredential::Unknown), &mut tried),
+            None
+        );
         let full = Failure::Server { status: 507, text: String::new(), retry_after: None };
         assert_eq!(policy.pause(&full, &mut tried), None);
     }

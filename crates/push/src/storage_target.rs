@@ -2,11 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use bytes::Bytes;
-use rns_cache::{Pusher, WritableCache as _};
+use bytes::{Bytes, BytesMut};
+use rns_cache::{PublishError, Pusher, WritableCache as _};
 use rns_client::UploadBody;
 use rns_formats::{
-    BuildTraceEntry, HashPart, NarInfo, NarName, PathInfo, Realisation, StoreDir, StorePath,
+    BuildTraceEntry, HashPart, LogName, NarInfo, NarName, PathInfo, Realisation, StoreDir,
+    StorePath,
 };
 use rns_storage::{
     index::sqlite::SqliteIndex,
@@ -23,6 +24,9 @@ const INDEX_FILE: &str = ".rust-nix-serve/index.sqlite";
 
 /// Memory for narinfos that are read, in bytes.
 const MEMORY_BYTES: usize = 4 << 20;
+
+/// The longest log that a storage with an index takes, in bytes.
+const MAX_INDEXED_LOG_BYTES: u64 = 64 << 20;
 
 /// Bytes that are read of a file at a time.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -141,13 +145,27 @@ impl StorageTarget {
         }
     }
 
-    /// A log is no object of an index.
     pub(crate) async fn put_log(
         &self,
         derivation: &StorePath,
         text: &UploadBody,
     ) -> Result<(), PushError> {
-        self.write(&ObjectKey::log(derivation), text).await
+        let key = ObjectKey::log(derivation);
+        let (storage, name) = match (self, LogName::of_derivation(derivation.clone())) {
+            (Self::Indexed(storage), Some(name)) => (storage, name),
+            (Self::Plain(..), _) | (_, None) => return self.write(&key, text).await,
+        };
+        if text.len() > MAX_INDEXED_LOG_BYTES {
+            let (object, limit) = (key.as_str().to_owned(), MAX_INDEXED_LOG_BYTES);
+            return Err(PublishError::TooLarge { object, limit }.into());
+        }
+        let mut whole = BytesMut::new();
+        while let Some(chunk) =
+            text.chunk(whole.len() as u64, CHUNK_BYTES).await.map_err(PushError::Pack)?
+        {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(storage.put_log(&name, whole.freeze()).await?)
     }
 
     pub(crate) async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PushError> {
