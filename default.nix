@@ -13,6 +13,7 @@ rust-nix-serve
   inherit rust-nix-serve;
   nixosModules = modules.nixos;
   darwinModules = modules.darwin;
+  homeModules = modules.home;
   overlays.default = import ./nixos/overlay.nix;
   shell = pkgs.callPackage ./nixos/shell.nix { };
 }

@@ -28,6 +28,7 @@
 
       nixosModules = modules.nixos;
       darwinModules = modules.darwin;
+      homeModules = modules.home;
 
       checks = each linux (pkgs: import ./nixos/checks.nix { inherit pkgs self; });
 

@@ -1,24 +1,32 @@
 # Every module by the name under which the flake and default.nix hand it out. The files name no package of the
-# flake: the server module builds the program from the nixpkgs of the system that imports it.
+# flake: the modules build the program from the nixpkgs of the system that imports them.
 let
   server = ./server.nix;
-  client = ./client.nix;
-  # What systemd has to be there for.
-  nixosClient.imports = [
-    client
-    ./client/push.nix
-  ];
 in
 {
   nixos = {
     default = server;
     rust-nix-serve = server;
-    client = nixosClient;
+    client.imports = [
+      ./client.nix
+      ./client/push.nix
+    ];
     replace-nix-serve = ./replace/nix-serve.nix;
     replace-harmonia = ./replace/harmonia.nix;
   };
-  darwin = {
+  darwin = rec {
+    default = ./darwin/server.nix;
+    rust-nix-serve = default;
+    client.imports = [
+      ./client.nix
+      ./darwin/push.nix
+    ];
+  };
+  home = rec {
     default = client;
-    inherit client;
+    client.imports = [
+      ./home/client.nix
+      ./home/push.nix
+    ];
   };
 }

@@ -14,8 +14,8 @@ let
       ./server/storage.nix
       ./server/upload.nix
       ./server/retention.nix
-      ./client.nix
-      ./client/push.nix
+      ./client/caches.nix
+      ./client/push-options.nix
       {
         _module = {
           check = false;
@@ -61,11 +61,11 @@ let
   isClient = lib.hasPrefix "services.rust-nix-serve.client.";
 in
 ''
-  # Options for NixOS
+  # Options for NixOS, nix-darwin and home-manager
 
   Written from the modules by `tests/nixos/eval/options --write`; [the guide](nixos.md) says how they belong together.
 
 ''
 + section "The cache: `nixosModules.default`" (name: !isClient name)
 + "\n"
-+ section "A machine that uses it: `nixosModules.client`, and without `push` `darwinModules.client`" isClient
++ section "A machine that uses it: `client` of `nixosModules`, `darwinModules` and `homeModules`" isClient

@@ -7,8 +7,10 @@
     ./server/oidc.nix
     ./server/caches.nix
     ./server/storage.nix
+    ./server/local-index.nix
     ./server/upload.nix
     ./server/retention.nix
+    ./server/published.nix
     ./server/assertions.nix
     ./server/mistakes.nix
     ./server/storage-mistakes.nix

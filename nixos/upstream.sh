@@ -45,18 +45,19 @@ PYTHON
 # One directory that refers to nothing outside of it; `default.nix` is what module-list.nix names.
 module=$target/nixos/modules/services/networking/rust-nix-serve
 mkdir -p "$module"
-cp -r "$project/nixos"/{server,data,scripts,client.nix} "$module"
+cp -r "$project/nixos"/{server,client,data,parts,scripts,client.nix} "$module"
+rm "$module/scripts/copy-for-user.sh"
 cp "$project/nixos/server.nix" "$module/default.nix"
-sed -i 's|^  imports = \[$|&\n    ./client.nix|' "$module/default.nix"
-python3 - "$module/server/options.nix" <<'PYTHON'
+sed -i 's|^  imports = \[$|&\n    ./client.nix\n    ./client/push.nix|' "$module/default.nix"
+python3 - "$module"/{server/options,client/push-options}.nix <<'PYTHON'
 import re, sys
 
-path = sys.argv[1]
-text = open(path).read()
-new = re.sub(r"lib\.mkPackageOption \{.*?\} \"rust-nix-serve\" \{ \};", 'lib.mkPackageOption pkgs "rust-nix-serve" { };', text, flags=re.S)
-if new == text:
-    sys.exit(f"{path}: the package option is not as expected")
-open(path, "w").write(new)
+for path in sys.argv[1:]:
+    text = open(path).read()
+    new = re.sub(r"lib\.mkPackageOption \{.*?\} \"rust-nix-serve\" \{ \};", 'lib.mkPackageOption pkgs "rust-nix-serve" { };', text, flags=re.S)
+    if new == text:
+        sys.exit(f"{path}: the package option is not as expected")
+    open(path, "w").write(new)
 PYTHON
 
 tests=$target/nixos/tests/rust-nix-serve

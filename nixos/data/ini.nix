@@ -26,6 +26,7 @@ let
     "Service"
     "Socket"
     "Timer"
+    "Path"
     "Install"
   ];
 in

@@ -114,12 +114,7 @@ let
     ListenStream = addresses;
   }
   // when (builtins.any isIPv4 addresses) { BindIPv6Only = "ipv6-only"; };
-  # A word of a command line as it is, whatever systemd would read into it.
-  quoted =
-    word:
-    "\"${
-      builtins.replaceStrings [ "\\" "\"" "%" "$" ] [ "\\\\" "\\\"" "%%" "$$" ] word
-    }\"";
+  quoted = import ./quoted.nix;
   run = script: words: builtins.concatStringsSep " " ([ shell script ] ++ map quoted words);
   copy =
     mode:

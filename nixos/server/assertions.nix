@@ -12,16 +12,6 @@ let
   expose = cfg.settings.expose or { };
   part = import ./parts/expose.nix { inherit lib; };
   chosen = part.isChoice expose;
-  # Without the machine's store there is nothing that could be shown by mistake.
-  decided = chosen || expose ? everything || !(cfg.settings.store.enabled or true);
-  # Whatever stands in front: somebody is told where the cache is.
-  published =
-    if cfg.hostName != null then
-      "hostName"
-    else if (cfg.settings.public_url or "") != "" then
-      "settings.public_url"
-    else
-      null;
   # Those who come over SSH read the store itself, with nothing in between.
   isWhole =
     expose.everything or false && !chosen && (expose.deny or [ ]) == [ ] && !(cfg.settings ? cache);
@@ -46,22 +36,6 @@ in
 {
   config = lib.mkIf cfg.enable {
     assertions = [
-      {
-        assertion = published != null -> decided;
-        message = ''
-          ${option (toString published)} lets others reach the cache, but what it shows is not written. Choose, for instance
-            ${option "expose.roots"} = [ "/nix/var/nix/profiles/ci" ];
-          or, if everything in this machine's Nix store may be read by everybody who may read,
-            ${option "expose.everything"} = true;
-        '';
-      }
-      {
-        assertion = cfg.expose.everything -> !chosen;
-        message = ''
-          ${option "expose.everything"} and a choice (${option "expose.roots"}, .names, .signedBy) contradict each other:
-          remove one of them.
-        '';
-      }
       {
         assertion = hidden == [ ];
         message = ''
@@ -104,11 +78,7 @@ in
     ];
 
     warnings =
-      lib.optional (cfg.openPorts != [ ] && cfg.hostName == null && !decided) ''
-        ${option "bindAddress"} lets other machines read everything in this machine's Nix store. If that is meant, say
-        ${option "expose.everything"} = true; otherwise choose, with ${option "expose.roots"} for instance.
-      ''
-      ++ lib.optional (cfg.openFirewall && cfg.openPorts == [ ]) ''
+      lib.optional (cfg.openFirewall && cfg.openPorts == [ ]) ''
         ${option "openFirewall"} opens nothing: ${
           if cfg.settings ? listen then
             "ports of ${option "settings.listen"} are opened with networking.firewall.allowedTCPPorts"

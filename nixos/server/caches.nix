@@ -115,8 +115,6 @@ let
       upload.require_signature_by = cache.upload.requireSignatureBy;
     };
 
-  hosts = lib.unique (lib.concatMap (cache: cache.hosts) (lib.attrValues cfg.caches));
-
   problemsOf =
     name: cache:
     let
@@ -193,10 +191,6 @@ in
   config = lib.mkIf cfg.enable {
     services.rust-nix-serve.settings = lib.mkIf (cfg.caches != { }) {
       cache = lib.mapAttrs (_: toSettings) cfg.caches;
-    };
-
-    services.nginx = lib.mkIf (cfg.nginx.enable && cfg.hostName != null) {
-      virtualHosts.${cfg.hostName}.serverAliases = lib.remove cfg.hostName hosts;
     };
 
     assertions =

@@ -8,7 +8,7 @@ let
   inherit (lib) mkOption types;
   cfg = config.services.rust-nix-serve;
   option = name: "services.rust-nix-serve.${name}";
-  parse = import ../data/address.nix { ipv6 = config.networking.enableIPv6; };
+  parse = import ../data/address.nix { ipv6 = config.networking.enableIPv6 or true; };
 
   bound = map parse cfg.bindAddress;
 

@@ -31,6 +31,9 @@ let
     inherit (options.services.rust-nix-serve.nginx) forceSSL;
   };
 
+  # Those of caches with names.
+  aliases = lib.unique (lib.concatMap (cache: cache.hosts) (lib.attrValues cfg.caches));
+
   # Strings are added to, everything else gives way to what the user says.
   withDefaults = lib.mapAttrsRecursive (
     path: value: if lib.last path == "extraConfig" then value else mkDefault value
@@ -52,6 +55,7 @@ in
         {
           imports = [ cfg.nginx.virtualHost ];
           config = withDefaults data.virtualHost // {
+            serverAliases = lib.remove cfg.hostName aliases;
             enableACME = mkDefault (cfg.nginx.enableACME && !hasOwn);
             forceSSL = mkDefault (forced && !config.addSSL && !config.onlySSL);
           };

@@ -40,7 +40,7 @@ in
         if cfg.nginx.enable || cfg.settings ? listen then
           [ ]
         else
-          [ "127.0.0.1" ] ++ lib.optional config.networking.enableIPv6 "::1";
+          [ "127.0.0.1" ] ++ lib.optional (config.networking.enableIPv6 or true) "::1";
       defaultText = lib.literalMD "both loopback addresses, or none behind nginx";
       example = [
         "0.0.0.0"
@@ -101,7 +101,16 @@ in
 
     keyName = mkOption {
       type = types.strMatching "[^:[:space:]]+";
-      default = "${if cfg.hostName != null then cfg.hostName else config.networking.hostName}-1";
+      default =
+        let
+          # That of the machine need not be written on macOS.
+          names = lib.filter (name: name != null && name != "") [
+            cfg.hostName
+            config.networking.hostName
+            "cache"
+          ];
+        in
+        "${lib.head names}-1";
       defaultText = lib.literalMD "the `hostName`, or that of the machine, and `-1`";
       description = "Name of a generated key. Clients see it in signatures.";
     };

@@ -21,7 +21,7 @@ let
   # Nothing else has the daemon connect to others.
   connects = issuers || upstreams || cfg.hasBucket || cfg.connectsToIndex;
 
-  units = import ../data/unit.nix {
+  units = import ../parts/units.nix { inherit lib; } (import ../data/unit.nix {
     program = lib.getExe cfg.package;
     # The same path whatever is in it: a reload finds the new one there.
     config = "/etc/${configFile}";
@@ -57,54 +57,7 @@ let
     signStore = "${../scripts/sign-store.sh}";
     makeDirectory = "${../scripts/make-directory.sh}";
     signStoreWith = lib.optionals cfg.ssh.enable cfg.signingKeys;
-  };
-
-  # Settings that NixOS has an option of its own for, so that others can add to them.
-  known = {
-    Description = "description";
-    After = "after";
-    Before = "before";
-    Wants = "wants";
-    Requires = "requires";
-    PartOf = "partOf";
-  };
-  common =
-    unit:
-    lib.mapAttrs' (name: lib.nameValuePair known.${name}) (lib.intersectAttrs known unit.Unit)
-    // {
-      unitConfig = removeAttrs unit.Unit (lib.attrNames known);
-      wantedBy = unit.Install.WantedBy or [ ];
-    };
-  # Helpers find their programs in the PATH that NixOS gives every service.
-  environment =
-    unit:
-    lib.filterAttrs (name: _: name != "PATH") (
-      lib.listToAttrs (
-        map (
-          line:
-          let
-            words = lib.splitString "=" line;
-          in
-          lib.nameValuePair (lib.head words) (lib.mkDefault (lib.concatStringsSep "=" (lib.tail words)))
-        ) (unit.Service.Environment or [ ])
-      )
-    );
-  service =
-    unit:
-    common unit
-    // {
-      environment = environment unit;
-      serviceConfig = removeAttrs unit.Service [
-        "Environment"
-        "X-StopIfChanged"
-      ];
-      stopIfChanged = unit.Service.X-StopIfChanged or true;
-    };
-  ofKind =
-    suffix: convert:
-    lib.mapAttrs' (name: unit: lib.nameValuePair (lib.removeSuffix suffix name) (convert unit)) (
-      lib.filterAttrs (name: _: lib.hasSuffix suffix name) units
-    );
+  });
 in
 {
   options.services.rust-nix-serve.proxySocket = lib.mkOption {
@@ -131,7 +84,7 @@ in
     environment.etc.${configFile}.source = cfg.configFile;
 
     systemd.services = lib.mkMerge [
-      (ofKind ".service" service)
+      units.services
       {
         rust-nix-serve = {
           # What a reload takes up cuts no download.
@@ -141,8 +94,8 @@ in
       }
       (lib.mkIf connects { rust-nix-serve.environment = config.networking.proxy.envVars; })
     ];
-    systemd.sockets = ofKind ".socket" (unit: common unit // { socketConfig = unit.Socket; });
-    systemd.timers = ofKind ".timer" (unit: common unit // { timerConfig = unit.Timer; });
+    systemd.sockets = units.sockets;
+    systemd.timers = units.timers;
 
     users.users.${user} = {
       isSystemUser = true;

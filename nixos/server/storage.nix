@@ -12,7 +12,6 @@ let
   url = cfg.settings.storage.url or null;
   storage = import ../data/storage-url.nix url;
   index = import ../data/index-url.nix cfg.settings.index.url;
-  database = "rust-nix-serve";
 in
 {
   options.services.rust-nix-serve = {
@@ -41,7 +40,7 @@ in
 
     index.url = mkOption {
       type = types.nullOr types.str;
-      default = if cfg.index.createLocally then "postgres:///${database}?host=/run/postgresql&user=${database}" else null;
+      default = if cfg.index.createLocally then (import ../data/local-index.nix).url else null;
       defaultText = lib.literalMD "that of the database of `index.createLocally`; else a file of SQLite, in the directory of the storage or, for a bucket, in `/var/lib/rust-nix-serve/index`";
       example = "postgres://cache@db.example.com/cache";
       description = ''
@@ -107,26 +106,5 @@ in
         index.url = lib.mkDefault "sqlite:///var/lib/rust-nix-serve/index/index.sqlite";
       })
     ];
-
-    services.postgresql = lib.mkIf cfg.index.createLocally {
-      enable = true;
-      ensureDatabases = [ database ];
-      ensureUsers = [
-        {
-          name = database;
-          ensureDBOwnership = true;
-        }
-      ];
-    };
-    # What is published is served without it as well.
-    systemd.services.rust-nix-serve = lib.mkIf cfg.index.createLocally (
-      let
-        units = [ "postgresql.service" ] ++ lib.optional (config.systemd.targets ? postgresql) "postgresql.target";
-      in
-      {
-        after = units;
-        wants = units;
-      }
-    );
   };
 }

@@ -27,6 +27,7 @@ let
   ];
   copyOf = file: "/run/rust-nix-serve-keys${file}";
 
+  localIndex = import (data + "/local-index.nix");
   isStored = given.storage != null;
   hasBucket = given.credentialsFile != null;
   # As nixos/server/upload.nix has it.
@@ -76,12 +77,20 @@ let
       name = "/etc/systemd/system/${name}";
       value = toText (
         if name == "rust-nix-serve.service" then
-          units.${name} // { Unit = units.${name}.Unit // triggers; }
+          units.${name} // { Unit = units.${name}.Unit // triggers // afterIndex units.${name}.Unit; }
         else
           units.${name}
       );
     }) (builtins.attrNames units)
   );
+
+  # As nixos/server/local-index.nix has it.
+  afterIndex =
+    unit:
+    when given.localIndex {
+      After = unit.After ++ [ "postgresql.service" ];
+      Wants = unit.Wants ++ [ "postgresql.service" ];
+    };
 
   nginx = import (data + "/nginx-text.nix") {
     nginx = import (data + "/nginx.nix") {
@@ -159,6 +168,7 @@ let
   // when isStored { storage.url = given.storage; }
   // when given.intoStore { upload = uploads; }
   // given.retention
+  // when given.localIndex { index = { inherit (localIndex) url; }; }
   // when hasBucket { index.url = "sqlite:///var/lib/rust-nix-serve/index/index.sqlite"; }
   // when (given.narCache != null && proxied) { nginx.location = "/nar-cache/"; }
   # As the module writes it: a reload never shows everything unless that is written.
@@ -210,6 +220,31 @@ in
       Install.WantedBy = [ "multi-user.target" ];
     };
   }
+  // when given.localIndex {
+    "/usr/local/lib/postgresql.sh" = builtins.readFile ./postgresql.sh;
+    "/etc/systemd/system/postgresql.service" =
+      let
+        run = mode: "/bin/sh /usr/local/lib/postgresql.sh ${mode} ${localIndex.socket} ${localIndex.database}";
+      in
+      toText {
+        Unit = {
+          Description = "PostgreSQL";
+          After = [ "network.target" ];
+        };
+        Service = {
+          Type = "notify";
+          User = "postgres";
+          Group = "postgres";
+          RuntimeDirectory = "postgresql";
+          ExecStartPre = run "make";
+          ExecStart = run "serve";
+          ExecStartPost = run "fill";
+          KillMode = "mixed";
+          KillSignal = "SIGINT";
+        };
+        Install.WantedBy = [ "multi-user.target" ];
+      };
+  }
   // when given.ssh {
     "/etc/ssh/sshd_config.d/cache.conf" = ''
       Match User nix-ssh
@@ -239,7 +274,8 @@ in
   };
   enable =
     builtins.filter (name: units.${name} ? Install) (builtins.attrNames units)
-    ++ (if hasBucket then [ "bucket.service" ] else [ ]);
+    ++ (if hasBucket then [ "bucket.service" ] else [ ])
+    ++ (if given.localIndex then [ "postgresql.service" ] else [ ]);
   nixConf =
     (if given.ssh then "secret-key-files = /var/lib/rust-nix-serve/secret-key\n" else "")
     + (if given.intoStore then "trusted-users = root rust-nix-serve\n" else "");

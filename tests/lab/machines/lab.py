@@ -79,6 +79,15 @@ def set_up_cache(machine, cache):
         systemctl(machine, "disable", "nginx.service")
 
 
+def set_up_client(machine, client):
+    set_up(machine, client["files"], client["nixConf"])
+    for path, text in client["programs"].items():
+        machine.write(path, text)
+        (machine.root / path.lstrip("/")).chmod(0o755)
+    if client["enable"]:
+        systemctl(machine, "enable", *client["enable"])
+
+
 def verify_units(machine, configurations):
     """systemd has nothing to say about any unit of ours, in no configuration."""
     for directory in ["/etc/systemd/system"] + [f"/etc/configurations/{name}/etc/systemd/system" for name in configurations]:
@@ -109,8 +118,9 @@ def run(scenario, base, workspace, program, nix):
         if description["configurations"]:
             switching.set_up(machines["cache"], description["cache"], description["configurations"])
         own = nix == "none"
-        client = machine("client", binds=[] if own else [nix], path=[] if own else [f"{nix}/bin"])
-        set_up(client, description["client"]["files"])
+        binds = [f"{program}:/usr/local/bin/rust-nix-serve"] if description["client"]["enable"] else []
+        client = machine("client", binds=binds + ([] if own else [nix]), path=[] if own else [f"{nix}/bin"])
+        set_up_client(client, description["client"])
         if description["cache"]["encrypted"]:
             server = machine("acme")
             set_up(server, {})
@@ -120,6 +130,8 @@ def run(scenario, base, workspace, program, nix):
             for one in machines.values():
                 one.start()
             verify_units(machines["cache"], description["configurations"])
+            if description["client"]["enable"]:
+                verify_units(machines["client"], [])
 
         script = "".join(
             [

@@ -24,8 +24,31 @@ let
     exposure.roots = [ "/nix/var/nix/profiles/ci" ];
     generated-key = { };
     hardening = { };
+    hook = {
+      storage = "file:///srv/cache";
+      tokensFile = "/var/secrets/tokens";
+      push = {
+        url = "http://cache";
+        tokenFile = "/var/secrets/token";
+        signingKeyFiles = [ ];
+        watch = false;
+        filters = {
+          only = [ ];
+          skip = [ ];
+          maxSize = null;
+          maxAge = null;
+          builtHere = false;
+          upstreams = [ ];
+        };
+      };
+    };
     https.hostName = "cache.example.com";
     key-rotation.secretKeyFile = "/var/secrets/cache.pem";
+    local-index = {
+      storage = "file:///srv/cache";
+      tokensFile = "/var/secrets/tokens";
+      localIndex = true;
+    };
     metrics = {
       metricsAddresses = [ "127.0.0.1:5001" ];
       tokensFile = "/var/secrets/tokens";
@@ -69,6 +92,15 @@ let
       tokensFile = "/run/secrets/tokens";
       anonymous = [ ];
       narCache = "/var/cache/rust-nix-serve";
+    };
+    size-limit = {
+      storage = "file:///srv/cache";
+      tokensFile = "/var/secrets/tokens";
+      retention.retention = {
+        min_age = "1s";
+        max_size = "2MiB";
+        interval = "1s";
+      };
     };
     ssh.ssh = true;
     substitution = { };
@@ -136,15 +168,12 @@ let
         intoStore = false;
         retention = { };
         credentialsFile = null;
+        localIndex = false;
         inherit bucket certificates sshKey;
       }
-      // options
+      // removeAttrs options [ "push" ]
     );
-  given = {
-    ssh = false;
-    clientCa = null;
-  }
-  // scenarios.${scenario};
+  given = scenarios.${scenario};
 in
 {
   cache = removeAttrs (cache scenarios.${scenario}) [ "nginxUnit" ];
@@ -157,12 +186,12 @@ in
       it.files // when it.proxied { "/etc/systemd/system/nginx.service" = it.nginxUnit; }
     ) configurations
   );
-  client.files =
-    when given.ssh { "/etc/client-key" = sshKey.private; }
-    // when (given.clientCa != null) {
-      "/etc/client.pem" = certificates.good;
-      "/etc/stranger.pem" = certificates.stranger;
-    };
+  client = import ./client.nix {
+    ssh = given.ssh or false;
+    certified = given ? clientCa;
+    push = given.push or null;
+    inherit certificates sshKey;
+  };
   scenarios = builtins.attrNames scenarios;
   # What happens on these machines, where another scenario says it.
   script = if scenario == "push-bucket" then "push" else scenario;

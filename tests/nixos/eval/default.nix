@@ -1,7 +1,10 @@
 # What a NixOS configuration with our modules comes to, for the cases beside this file.
 #   nixpkgs   a checkout with `lib` and `nixos`; its own package set is used when it has one
+#   nix-darwin, home-manager   checkouts of these; without, options of our own stand in for theirs
 {
   nixpkgs,
+  nix-darwin ? null,
+  home-manager ? null,
   system ? "x86_64-linux",
 }:
 let
@@ -53,6 +56,29 @@ let
         in
         file.content or file.text;
     };
+
+  packagesOf =
+    system:
+    import ./pkgs.nix {
+      inherit lib system;
+      path = nixpkgs;
+    };
+  mac = packagesOf "aarch64-darwin";
+  nixDarwin = import ./elsewhere/nix-darwin.nix {
+    inherit lib;
+    pkgs = mac;
+    source = nix-darwin;
+  };
+  homeManager = lib.mapAttrs (
+    _: pkgs:
+    import ./elsewhere/home-manager.nix {
+      inherit lib pkgs;
+      source = home-manager;
+    }
+  ) {
+    linux = packagesOf "x86_64-linux";
+    darwin = mac;
+  };
 
   has = lib.hasInfix;
 
@@ -121,8 +147,10 @@ let
         inherit
           evaluate
           has
+          homeManager
           lib
           modules
+          nixDarwin
           pkgs
           ;
       }

@@ -44,9 +44,11 @@ let
       size = lib.foldl' (sum: text: sum + lib.stringLength text) 0 units;
       nodes = lib.attrNames it.nodes;
       # A store in memory is gone after a reboot, and what was built with it.
-      forgets =
-        lib.hasInfix "cache.shutdown()" it.testScriptString
-        && it.nodes.cache.virtualisation.writableStoreUseTmpfs;
+      forgets = lib.any (
+        node:
+        lib.hasInfix "${node}.shutdown()" it.testScriptString
+        && it.nodes.${node}.virtualisation.writableStoreUseTmpfs
+      ) (lib.attrNames it.nodes);
     };
   results = lib.mapAttrs of tests;
 

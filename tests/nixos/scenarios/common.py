@@ -66,3 +66,12 @@ def main_pid(machine):
     return machine.succeed("systemctl show --property MainPID --value rust-nix-serve.service").strip()
 
 
+
+
+def make_token(cache, name, allow):
+    """Makes a token of the cache and puts its line into the file of tokens; returns the token."""
+    token = cache.succeed(f"rust-nix-serve token create {name} --allow {allow} --file - 2>/tmp/explanation").strip()
+    cache.succeed(
+        f"mkdir -p /var/secrets && umask 077 && grep '^{name} .*sha256:' /tmp/explanation >>/var/secrets/tokens"
+    )
+    return token

@@ -67,51 +67,8 @@ let
     modules.nixos.client
     { services.rust-nix-serve.enable = true; }
   ];
-  # What nix-darwin has of this: `nix.settings`, with lists that it adds to itself.
-  darwin =
-    (lib.evalModules {
-      modules = [
-        modules.darwin.client
-        {
-          options = {
-            assertions = lib.mkOption { type = lib.types.listOf lib.types.raw; };
-            warnings = lib.mkOption { type = lib.types.listOf lib.types.str; };
-            nix.settings = lib.mkOption {
-              type = lib.types.attrsOf (
-                lib.types.oneOf [
-                  lib.types.bool
-                  lib.types.int
-                  (lib.types.listOf lib.types.str)
-                ]
-              );
-            };
-          };
-          config = {
-            nix.settings.substituters = lib.mkAfter [ "https://cache.nixos.org/" ];
-            services.rust-nix-serve.client = {
-              enable = true;
-              url = "https://cache.example.com";
-              publicKey = key;
-            };
-          };
-        }
-      ];
-    }).config;
 in
 {
-  "macOS: the cache is asked, and its key is trusted" = {
-    got = darwin.nix.settings;
-    want = {
-      substituters = [
-        "https://cache.example.com"
-        "https://cache.nixos.org/"
-      ];
-      trusted-public-keys = [ key ];
-      fallback = true;
-      connect-timeout = 5;
-      download-attempts = 3;
-    };
-  };
   "a cache that is away keeps nothing from being built" = {
     got = { inherit (plain.nix.settings) fallback connect-timeout download-attempts; };
     want = {

@@ -42,10 +42,7 @@ let
         client.url = lib.mkDefault "https://cache.example.com";
       };
     };
-  inputs.cache = {
-    nixosModules = modules.nixos;
-    darwinModules = modules.darwin;
-  };
+  inputs.cache.nixosModules = modules.nixos;
   read =
     block:
     let

@@ -70,7 +70,8 @@ in
     && has "/var/lib/rust-nix-serve-queue/queue.sqlite" (started plain);
   "its token is a credential" =
     has "LoadCredential=token:/run/secrets/token" (unit plain)
-    && has "%d/token" (started plain)
+    # With a second % it would be the name of a file.
+    && has " %d/token" (started plain)
     && plain.systemd.paths.rust-nix-serve-push-secrets.pathConfig.PathChanged == [ "/run/secrets/token" ];
   "it is watched, restarted and shut in" =
     has "Type=notify" (unit plain)
@@ -89,7 +90,7 @@ in
     "7d"
     "--built-here"
     "--upstream"
-    "%d/key-0"
+    " %d/key-0"
   ];
   "a store that is watched needs no hook" =
     has "watch-store" (started watching) && !(watching.nix.settings ? post-build-hook);

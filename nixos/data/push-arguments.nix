@@ -1,0 +1,41 @@
+# The command line of the daemon that pushes, behind the name of the program: a list of words. Plain data.
+{
+  # What `services.rust-nix-serve.client.push` says.
+  push,
+  # The file of the queue.
+  queue,
+  # Where the daemon finds the token and the keys: words as well.
+  token ? null,
+  keys ? [ ],
+}:
+let
+  flag =
+    name: value:
+    if value == null then
+      [ ]
+    else
+      [
+        name
+        value
+      ];
+  each = name: builtins.concatMap (flag name);
+in
+(
+  if push.watch then
+    [ "watch-store" ]
+  else
+    [
+      "queue"
+      "run"
+    ]
+)
+++ flag "--to" push.url
+++ flag "--queue" queue
+++ flag "--token-file" token
+++ each "--key" keys
+++ each "--only" push.filters.only
+++ each "--skip" push.filters.skip
+++ flag "--max-size" push.filters.maxSize
+++ flag "--max-age" push.filters.maxAge
+++ (if push.filters.builtHere then [ "--built-here" ] else [ ])
+++ each "--upstream" push.filters.upstreams

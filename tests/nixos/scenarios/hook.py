@@ -1,0 +1,46 @@
+# What is built while the cache is away waits in a queue, through a reboot, and is pushed once when the cache is back.
+cache.wait_for_unit("rust-nix-serve.socket")
+reachable(client)
+key = public_key(cache)
+token = make_token(cache, "ci", "read,push")
+client.wait_for_unit("rust-nix-serve-push.service")
+# The daemon began without a token that is good for anything; it gets the new one by itself.
+client.succeed(f"umask 077; echo {token} >/var/secrets/token")
+
+
+def there(path):
+    return f"curl -sSf http://cache/{hash_part(path)}.narinfo | grep -q '^Sig: {key.split(':')[0]}:'"
+
+
+def waiting():
+    """How many paths wait in the queue of the machine."""
+    status = client.succeed("rust-nix-serve queue status --json")
+    return int(status.split('"waiting":')[1].split(",")[0])
+
+
+first = build(client, "first")
+client.wait_until_succeeds(there(first))
+
+cache.shutdown()
+# No build fails, and none is lost.
+built = [build(client, f"away-{number}", dependency="true") for number in range(3)]
+assert waiting() == 6, waiting()
+client.shutdown()
+client.start()
+client.wait_for_unit("rust-nix-serve-push.service")
+built.append(build(client, "after-the-reboot"))
+assert waiting() == 7, waiting()
+
+cache.start()
+cache.wait_for_unit("rust-nix-serve.socket")
+client.wait_until_succeeds("rust-nix-serve queue status | grep -qx 'nothing waits'")
+for path in [first, *built]:
+    client.succeed(there(path))
+    log = cache.succeed(
+        f"runuser -u rust-nix-serve -- rust-nix-serve storage log {path} -c /etc/rust-nix-serve/config.toml"
+    )
+    assert log.count("token ci") == 1, log
+
+# Another machine gets all of it.
+cache.fail(f"test -e {built[0]}")
+cache.succeed(realise(built[0], "http://cache", key))
