@@ -67,4 +67,12 @@ fn what_was_pushed_is_pinned_listed_and_released() {
         serde_json::json!({ "name": "project/main", "deleted": false })
     );
     assert_eq!(pin(&to, &["list"]).success().text(), "");
+    // A server without a storage says what is missing.
+    let server = crate::support::serve(&standard.store);
+    let add = [&add[..], &[&full(&standard.top)]].concat();
+    for command in [&["list"][..], &add] {
+        let refused = pin(server.url(), command);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("storage.url"), "{}", refused.stderr);
+    }
 }

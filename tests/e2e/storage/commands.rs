@@ -62,7 +62,13 @@ fn adopted(standard: &Standard, index: &dyn Index, url: &str, variables: &[(&str
         let log = storage(&["log", name], url, variables).success().text();
         assert!(log.contains("Z  token ci  192.0.2.1\n"), "{log}");
     }
-    assert_eq!(json(&["log", &path], url, variables)[0]["pusher"], "token ci");
+    let log = json(&["log", &path], url, variables);
+    assert_eq!(log[0]["pusher"], "token ci");
+    let why = json(&["why", &path], url, variables);
+    for time in [&log[0]["at"], &why["pushed"], &why["touched"]] {
+        let time = time.as_str().unwrap();
+        assert!(time.starts_with("20") && time.contains('T') && time.ends_with('Z'), "{time}");
+    }
     // The log is not made anew from the storage, and stays.
     storage(&["index", "--rebuild"], url, variables).success();
     storage(&["log", &path], url, variables).success();

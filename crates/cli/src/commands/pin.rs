@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use rns_client::{AnswerForm, CacheClient, NewRoot, RequestError};
+use rns_client::{AnswerForm, CacheClient, Failure, NewRoot, RequestError};
 use rns_formats::{StoreDir, StorePath};
 use serde_json::{Value, json};
 
@@ -16,6 +16,10 @@ use crate::{
     config::Environment,
     output::{Answer, print, tell},
 };
+
+/// The next step where a server knows no roots.
+const NO_ROOTS: &str = "there are no roots at this address: a server of this program has them once its \
+                        configuration has storage.url";
 
 /// Connections for questions that follow each other.
 const CONNECTIONS: usize = 2;
@@ -89,7 +93,11 @@ pub(super) async fn put(
 /// Says why a server refuses.
 fn refused(error: &RequestError) -> Answer {
     tell(&format!("rust-nix-serve: {error}"));
-    if let Some(remedy) = error.failure.remedy() {
+    let remedy = match error.failure {
+        Failure::Refused { status: 404, .. } => Some(NO_ROOTS),
+        _ => error.failure.remedy(),
+    };
+    if let Some(remedy) = remedy {
         tell(remedy);
     }
     if error.is_unreachable() { Answer::Unreachable } else { Answer::No }
