@@ -69,7 +69,8 @@ fn what_was_pushed_is_pinned_listed_and_released() {
     assert_eq!(pin(&to, &["list"]).success().text(), "");
     // A server without a storage says what is missing.
     let server = crate::support::serve(&standard.store);
-    let add = [&add[..], &[&full(&standard.top)]].concat();
+    let top = full(&standard.top);
+    let add = [&add[..], &[&top]].concat();
     for command in [&["list"][..], &add] {
         let refused = pin(server.url(), command);
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
