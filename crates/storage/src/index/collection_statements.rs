@@ -178,15 +178,17 @@ pub(super) const REMOVE_PATHS: &str = "\
 
 pub(super) const REVIVE_PATHS: &str = "update paths set state = 2 where id {these} and state = 3";
 
+/// A NAR that never arrived stays so: condemned ones count as there.
 pub(super) const CONDEMN_NARS: &str = concat!(
-    "update nars set state = 1 where id {these} and state in (0, 3) and touched <= ?2",
+    "update nars set state = case when state = 3 then 3 else 1 end ",
+    "where id {these} and state in (0, 3) and touched <= ?2",
     unused!(),
     " returning id"
 );
 
 pub(super) const CLAIM_NARS: &str = concat!(
     "update nars set state = 2, claim = ?3, lease = {now} + ?4 where id {these} and touched <= ?2",
-    claimable!("= 1", "2", "?3"),
+    claimable!("in (1, 3)", "2", "?3"),
     unused!(),
     " returning id, key, file_size"
 );

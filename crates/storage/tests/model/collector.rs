@@ -126,9 +126,11 @@ fn condemn(mut world: World, number: usize, item: u8, broken: Option<Break>) -> 
     let ignores = broken == Some(Break::ReferrersDoNotCount);
     let is_needed = is_needed(&world, item, &[PUBLISHING, PUBLISHED]) && !ignores;
     let (there, condemned) = if item < 2 { (PUBLISHED, CONDEMNED) } else { (LIVE, DOOMED) };
-    let is_arriving = item >= 2 && world.row(item).state == ARRIVING;
+    // A NAR that never arrived stays so: condemned ones count as there.
+    let is_arriving =
+        broken == Some(Break::ArrivingNarsAreCondemned) && world.row(item).state == ARRIVING;
     let row = world.row(item);
-    if is_free && !is_needed && (row.state == there || is_arriving) {
+    if is_free && !is_needed && (row.state == there || (item >= 2 && is_arriving)) {
         row.state = condemned;
     }
     world
@@ -149,8 +151,11 @@ fn claim(mut world: World, number: usize, broken: Option<Break>) -> World {
     let (condemned, deleting) = if item < 2 { (CONDEMNED, DELETING) } else { (DOOMED, DYING) };
     // A publication that was cut off, and whose narinfo never was visible, is claimed at once.
     let is_stale = item < 2 && row.state == PUBLISHING && !is_visible;
-    let is_claimable =
-        row.state == condemned || (row.state == deleting && row.has_ended) || is_stale;
+    let is_arriving = item >= 2 && row.state == ARRIVING;
+    let is_claimable = row.state == condemned
+        || (row.state == deleting && row.has_ended)
+        || is_stale
+        || is_arriving;
     if is_free && is_claimable {
         (row.state, row.claim, row.has_ended) = (deleting, claim, false);
         world.collectors[number].step = SEND;

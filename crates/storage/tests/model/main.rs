@@ -16,17 +16,18 @@ use self::{
     world::{Break, Violation, World},
 };
 
-/// What is explored each time, from each beginning; `RNS_MODEL=1` explores more: seven million states.
-const BOUNDS: [Bounds; 3] = [
+/// What is explored each time, from each beginning; `RNS_MODEL=1` explores more: 46 million states.
+const BOUNDS: [Bounds; 4] = [
     Bounds { collector_lives: 2, pushes: 1, ages: 0, reads: 0, roots: 0 },
     Bounds { collector_lives: 2, pushes: 0, ages: 0, reads: 1, roots: 1 },
     Bounds { collector_lives: 1, pushes: 1, ages: 1, reads: 0, roots: 1 },
+    Bounds { collector_lives: 1, pushes: 2, ages: 1, reads: 0, roots: 0 },
 ];
 
 /// What is explored with `RNS_MODEL=1`.
 const MORE: [Bounds; 2] = [
-    Bounds { collector_lives: 2, pushes: 1, ages: 1, reads: 1, roots: 1 },
-    Bounds { collector_lives: 3, pushes: 1, ages: 0, reads: 0, roots: 0 },
+    Bounds { collector_lives: 2, pushes: 2, ages: 1, reads: 1, roots: 1 },
+    Bounds { collector_lives: 3, pushes: 1, ages: 1, reads: 1, roots: 1 },
 ];
 
 /// Where broken rules show.
@@ -95,6 +96,18 @@ fn a_promise_that_is_not_kept_is_noticed() {
         Break::GiveBackAsCondemned,
         &[LostPromise, MissingReference, Violation::BrokenRoot],
     );
+}
+
+#[test]
+fn a_nar_that_never_arrived_and_counts_as_there_is_noticed() {
+    // It takes two pushes, of which the first one dies.
+    let bounds = Bounds { collector_lives: 1, pushes: 2, ages: 1, reads: 0, roots: 0 };
+    let beginning = World::empty().bounded(bounds);
+    assert!(explore(beginning, None).violation.is_none());
+    let explored = explore(beginning, Some(Break::ArrivingNarsAreCondemned));
+    let (violation, _) = explored.violation.unwrap();
+    let expected = [Violation::NarInfoWithoutNar, Violation::LostPromise];
+    assert!(expected.contains(&violation), "{violation:?}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) enum Break {
     DyingPathsArePromised,
     PushersDoNotWait,
     ArrivingNarsAreNotNoted,
+    ArrivingNarsAreCondemned,
     ClaimsEndForOthers,
     GiveBackAsCondemned,
     RootsDoNotCount,

@@ -212,6 +212,8 @@ async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     assert_eq!(index.nar_state(&unknown).await.unwrap(), Some(NarState::Arriving));
     let again = [claimed.id];
     assert_eq!(index.condemn(Rows::Nars, &again, everything()).await.unwrap(), again);
+    assert!(!index.touch_nar(&unknown).await.unwrap(), "it never arrived");
+    assert_eq!(index.nar_state(&unknown).await.unwrap(), Some(NarState::Arriving));
     assert_eq!(index.claim(Rows::Nars, &again, everything(), &claim).await.unwrap().len(), 1);
     index.end_claims(Rows::Nars, &again, &claim).await.unwrap();
 }
