@@ -32,6 +32,7 @@ let
     "decoder_memory"
     "direct"
     "direct_min_size"
+    "keep_free"
     "max_nar_size"
     "require_signature_by"
     "roots"

@@ -9,7 +9,13 @@
 let
   inherit (lib) mkDefault mkIf;
   cfg = config.services.rust-nix-serve;
-  directory = "/nix/var/nix/gcroots/rust-nix-serve";
+  usual = "/nix/var/nix/gcroots/rust-nix-serve";
+  # Uploads into the store have that directory, with links of their own that must outlive a reboot; and systemd-tmpfiles
+  # makes nothing of root's in a directory of another account.
+  isOfUploads = lib.elem usual cfg.upload.directories;
+  directory = if isOfUploads then "${usual}-gc" else usual;
+  # What another configuration made.
+  others = lib.optional (!isOfUploads) "R ${usual}-gc - - - -";
 
   # The name of a link to a link, which is unlike that of every other; the collector follows both.
   link =
@@ -55,6 +61,9 @@ in
 
       systemd.tmpfiles.rules = [
         "d ${directory} 0755 root root -"
+      ]
+      ++ others
+      ++ [
         # Emptied first: a root that is not written any more keeps nothing.
         "D ${directory}/roots 0755 root root -"
       ]
@@ -86,7 +95,7 @@ in
 
     # Nothing is kept in a place that nobody looks after.
     (mkIf (cfg.enable && !cfg.gc.enable) {
-      systemd.tmpfiles.rules = [ "R ${directory} - - - -" ];
+      systemd.tmpfiles.rules = [ "R ${directory} - - - -" ] ++ others;
     })
   ];
 }

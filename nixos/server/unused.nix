@@ -98,6 +98,7 @@ let
       on = cfg.upload.directories != [ ];
       remedy = "the ${option "upload.target"} \"nix-store\"";
       names = [
+        "upload.keepFree"
         "upload.roots"
         "upload.spoolSize"
       ];

@@ -14,6 +14,7 @@ let
     target = if intoStore then "nix-store" else null;
     roots = cfg.upload.roots;
     spool_size = cfg.upload.spoolSize;
+    keep_free = cfg.upload.keepFree;
     require_signature_by = cfg.upload.requireSignatureBy;
     assume_upstream = cfg.upload.assumeUpstream;
     max_nar_size = cfg.upload.maxNarSize;
@@ -54,6 +55,17 @@ in
       description = ''
         How long what was pushed into the store of this machine is kept from being collected, by links in
         `/nix/var/nix/gcroots/rust-nix-serve`.
+      '';
+    };
+
+    keepFree = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "20%";
+      description = ''
+        How much of the disk of this machine's store is kept free: hundredths, or a size as in {option}`narCache.maxSize`.
+        When less is free, the Nix daemon removes what nothing on this machine needs, and then what was pushed longest ago
+        goes before its time. What is younger than {option}`retention.minAge`, and what roots keep, stays.
       '';
     };
 

@@ -1,7 +1,7 @@
 //! The questions and orders of any binary cache, whichever backend keeps it.
 //!
 //! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
-//! - `roots`: [`RootedCache`], keeping paths on purpose
+//! - `roots`: [`RootedCache`], keeping paths on purpose, and what all backends with roots share
 //! - `record`, `documents`, `files`: the answers of a cache
 //! - `blob`, `chunks`: bytes, whole or as they are read
 //! - `asker`: on whose behalf a cache is asked; `pusher`: who changes it
@@ -9,7 +9,7 @@
 //! - `layered`: several caches as one; `empty`: none
 //! - `exposure`: which store paths are shown, as configuration says it
 //! - `factory`: how a server gets its caches
-//! - `stats`: the counters of a cache
+//! - `stats`: the counters of a cache; `keep_free`: how much of a disk is kept free
 //! - `conformance`: the tests that every backend passes (feature `conformance`)
 //!
 //! The crate does no I/O of its own and starts no tasks.
@@ -25,6 +25,7 @@ mod error;
 mod exposure;
 mod factory;
 mod files;
+mod keep_free;
 mod layered;
 mod pusher;
 mod read;
@@ -45,13 +46,15 @@ pub use self::{
     exposure::{ExposurePolicy, Pattern, PatternError, glob_matches},
     factory::{CacheFactory, IdleWork, IsBusy, Uploads},
     files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile},
+    keep_free::{DiskSpace, KeepFree},
     layered::Layered,
     pusher::Pusher,
     read::BinaryCache,
     record::{Freshness, NarOffer, PathRecord, Peek},
     roots::{
-        FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,
-        RootSizes, RootSummary, RootedCache,
+        FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootPattern,
+        RootPatternError, RootRevision, RootRule, RootSizes, RootSummary, RootedCache,
+        parse_revisions, write_revisions,
     },
     stats::{BackendStats, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},

@@ -94,13 +94,8 @@ impl CacheFactory for LocalCaches {
         let (imports, config) = self.imports.as_ref()?;
         let all = self.cache(name, &ExposurePolicy::default());
         let shown = self.cache(name, expose);
-        let target = StoreTarget::new(
-            Arc::clone(imports),
-            config.max_nar_size,
-            shown,
-            all,
-            expose.names.clone(),
-        );
+        let imports = (Arc::clone(imports), name);
+        let target = StoreTarget::new(imports, config, shown, all, expose.names.clone());
         let view = Arc::new(target.promising());
         Some(Uploads { target: Arc::new(target), view, is_whole: false })
     }
@@ -125,7 +120,7 @@ impl CacheFactory for LocalCaches {
                     prewarming.await;
                 }
             };
-            tokio::join!(imports.keep_house(), prewarming);
+            tokio::join!(Arc::clone(&imports).keep_house(), imports.keep_room(), prewarming);
         }))
     }
 }

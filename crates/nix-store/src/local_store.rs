@@ -18,8 +18,8 @@ use crate::{
     daemon::Unrooted,
     nar::Nar,
     questions::{
-        BuildLogs, BuiltOutputs, DebugFiles, NarHashes, Nars, PathInfos, Realisations,
-        RegisteredPaths, Rows, StoreFiles, listing_of, nar_answer, record,
+        BuildLogs, BuiltOutputs, ClosureFinder, DebugFiles, NarHashes, Nars, PathInfos,
+        Realisations, RegisteredPaths, Rows, StoreFiles, listing_of, nar_answer, record,
     },
     store::StoreParts,
 };
@@ -35,6 +35,7 @@ pub(crate) struct Questions {
     pub(crate) nars: Nars,
     pub(crate) paths: PathInfos,
     pub(crate) registered: RegisteredPaths,
+    pub(crate) closures: ClosureFinder,
     pub(crate) nar_hashes: NarHashes,
     pub(crate) logs: BuildLogs,
     pub(crate) realisations: Realisations,
@@ -53,6 +54,7 @@ impl LocalStore {
         let paths = PathInfos::new(rows.clone(), nars.clone());
         Self(Arc::new(Questions {
             registered: RegisteredPaths::new(Arc::clone(&parts)),
+            closures: ClosureFinder::new(Arc::clone(&parts)),
             nar_hashes: NarHashes::new(&parts),
             logs: BuildLogs::new(&parts, paths.clone()),
             realisations: Realisations::new(Arc::clone(&parts)),

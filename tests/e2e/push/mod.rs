@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a push may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A command of the program, from the store of a fixture.
 pub(crate) fn program(arguments: &[&str]) -> Command {

@@ -129,7 +129,7 @@ fn deleting_a_path_lets_go_of_it() {
             let request = with_token(Request::new("DELETE", &target), &remover);
             server.connect().send(&request).status()
         };
-        // Another cache of the store, which hides the path, does not let go of it.
+        // Another cache of the store does not let go of it.
         let elsewhere = || {
             let request = with_token(Request::new("DELETE", format!("/b{target}")), &remover);
             server.connect().send(&request).status()

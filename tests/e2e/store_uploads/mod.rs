@@ -1,8 +1,10 @@
 //! What clients push into the store of the machine, through a real Nix daemon.
 
 mod clients;
+mod disk_room;
 mod keeping;
 mod objects;
+mod roots;
 mod trust;
 
 use std::{fs, path::PathBuf};

@@ -100,6 +100,70 @@ fn listings_and_logs_come_back_from_the_store() {
     }
 }
 
+#[test]
+fn c76_realisations_are_entered_where_the_daemon_has_that_feature() {
+    for nix in nixes() {
+        let features = ("experimental-features", "nix-command ca-derivations");
+        let standard = Standard::new();
+        let machine = Machine::with_options(&nix, &[("trusted-users", "*"), features]);
+        let server = machine.server("", "");
+        let document = |digit: &str, path: &StorePath, dependencies: &str| {
+            let id = format!("sha256:{}!out", digit.repeat(64));
+            let json = format!(
+                "{{\"dependentRealisations\":{{{dependencies}}},\"id\":{id:?},\"outPath\":{:?},\"signatures\":[]}}",
+                path.as_str()
+            );
+            (format!("/realisations/{id}.doi"), json)
+        };
+        let put = |(target, json): (String, String)| {
+            machine.put(&server, &format!("/push{target}"), json)
+        };
+        let dep = document("1", &standard.dep, "");
+        // The path first.
+        let refused = put(dep.clone());
+        assert_refusal(&refused, 409);
+        assert!(refused.text().contains(standard.dep.as_str()), "{}", refused.text());
+        machine.push(&server, &standard, &standard.dep);
+        machine.push(&server, &standard, &standard.top);
+        let needs = format!("\"sha256:{}!out\":{:?}", "1".repeat(64), standard.dep.as_str());
+        let top = document("2", &standard.top, &needs);
+        assert_refusal(&put(top.clone()), 409);
+        for document in [dep.clone(), top, dep.clone()] {
+            let answer = put(document.clone());
+            assert_eq!(answer.status(), 201, "{}", answer.text());
+            let shown = server.get(&document.0);
+            assert_eq!(shown.status(), 200, "{}", document.0);
+            let shown: serde_json::Value = serde_json::from_str(shown.text()).unwrap();
+            let sent: serde_json::Value = serde_json::from_str(&document.1).unwrap();
+            assert_eq!((&shown["id"], &shown["outPath"]), (&sent["id"], &sent["outPath"]));
+        }
+        // The first one stays.
+        assert_refusal(&put(document("1", &standard.top, "")), 409);
+    }
+}
+
+#[test]
+fn c76_what_the_store_has_no_place_for_is_refused_with_the_reason() {
+    for nix in nixes() {
+        let (standard, machine) = (Standard::new(), Machine::new(&nix));
+        let server = machine.server("", "");
+        machine.push(&server, &standard, &standard.dep);
+        let id = format!("sha256:{}!out", "1".repeat(64));
+        let json = format!(
+            "{{\"dependentRealisations\":{{}},\"id\":{id:?},\"outPath\":{:?},\"signatures\":[]}}",
+            standard.dep.as_str()
+        );
+        let refused = machine.put(&server, &format!("/push/realisations/{id}.doi"), json);
+        assert_refusal(&refused, 501);
+        assert!(refused.text().contains("feature switched off"), "{}", refused.text());
+        let drv = "zzmk3pgy2f5cp3gpgfzr3vq8fv2kw9fm-x.drv";
+        let json = format!("{{\"outPath\":{:?},\"signatures\":[]}}", standard.dep.as_str());
+        let refused = machine.put(&server, &format!("/push/build-trace-v2/{drv}/out.doi"), json);
+        assert_refusal(&refused, 501);
+        assert!(refused.text().contains("takes no build traces"), "{}", refused.text());
+    }
+}
+
 /// A path that the machine has made itself.
 fn local(machine: &Machine, name: &str, contents: &str) -> StorePath {
     let file = machine.client.scratch().join(name);

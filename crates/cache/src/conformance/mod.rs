@@ -1,14 +1,18 @@
 //! The tests that every backend passes: the guarantees that the server relies on.
 //!
-//! A backend's tests implement [`Subject`] and call [`check`]. The functions panic like assertions do.
+//! A backend's tests implement [`Subject`] and call [`check`]; those of one with roots also [`RootedSubject`] and [`check_roots`]. The functions panic like assertions do.
 
 mod changes;
 mod documents;
 mod nars;
 mod records;
+mod roots;
 mod subject;
 
-pub use self::subject::{Specimen, Subject};
+pub use self::{
+    roots::{RootedSubject, check_roots},
+    subject::{Specimen, Subject},
+};
 
 /// Runs all tests.
 pub async fn check(subject: &mut dyn Subject) {

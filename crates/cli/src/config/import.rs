@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use rns_cache::KeepFree;
 use rns_nix_store::{ImportConfig, StoreConfig};
+use rns_storage::retention::Retention;
 
 use super::{
     diagnostics::Diagnostics,
@@ -24,6 +26,7 @@ const ROOTS: &str = "rust-nix-serve";
 pub(super) fn resolve(
     raw: &RawConfig,
     store: &StoreConfig,
+    retention: &Retention,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<ImportConfig> {
     let RawConfig { upload: raw_upload, store: raw_store, .. } = raw;
@@ -36,7 +39,15 @@ pub(super) fn resolve(
         let hint = "write how long a pushed path is kept, such as 30d";
         diagnostics.problem("upload.roots", "0 would keep nothing that is pushed", hint);
     }
+    let keep_free = raw_upload.keep_free.map(|share| share.0);
+    if matches!(keep_free, Some(KeepFree::Percent(0) | KeepFree::Bytes(0))) {
+        diagnostics.problem("upload.keep_free", "0 keeps nothing free", "leave it out");
+    }
     if raw_upload.target != RawUploadTarget::NixStore {
+        if keep_free.is_some() {
+            diagnostics
+                .warn("upload.keep_free is about the target nix-store, and means nothing here");
+        }
         return None;
     }
     if !raw_store.enabled {
@@ -63,6 +74,9 @@ pub(super) fn resolve(
         spool_age: raw_upload.spool_age.0,
         roots_directory: roots.unwrap_or_else(|| usual_roots(store)),
         roots_lifetime: raw_upload.roots.0,
+        keep_free,
+        min_age: retention.min_age,
+        root_rules: retention.rules.clone(),
     })
 }
 
@@ -108,6 +122,10 @@ mod tests {
             ("/r".as_ref(), "/s".as_ref())
         );
         assert_eq!(said.roots_lifetime.as_secs(), 7 * 24 * 3600);
+        let kept = import("keep_free = \"20%\"\n[retention]\nmin_age = \"2h\"\n", &[]);
+        assert_eq!((kept.keep_free, kept.min_age.as_secs()), (Some(KeepFree::Percent(20)), 7200));
+        let ruled = import("[retention.rules.pr]\nroots = [\"pr/*\"]\ndays = 7\n", &[]);
+        assert_eq!(ruled.root_rules.len(), 1);
     }
 
     #[test]
@@ -118,6 +136,8 @@ mod tests {
             ("assume_upstream = [\"https://cache.nixos.org\"]\n", "upload.assume_upstream"),
             ("roots = \"0s\"\n", "upload.roots"),
             ("spool_size = 0\n", "upload.spool_size"),
+            ("keep_free = \"0%\"\n", "upload.keep_free"),
+            ("keep_free = \"much\"\n", "upload.keep_free"),
             ("roots_directory = \"gcroots\"\n", "upload.roots_directory"),
         ] {
             let said = refusal(&format!("[upload]\ntarget = \"nix-store\"\n{file}"));

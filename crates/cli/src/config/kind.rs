@@ -12,6 +12,8 @@ pub(crate) enum KeyKind {
     List,
     Size,
     Duration,
+    /// A part of a disk.
+    Share,
     /// One of these words, each with its meaning.
     Choice(Vec<(String, String)>),
 }
@@ -41,6 +43,7 @@ impl KeyKind {
             ("array", _) => Self::List,
             (_, "size") => Self::Size,
             (_, "duration") => Self::Duration,
+            (_, "share") => Self::Share,
             _ => Self::Text,
         }
     }
@@ -54,6 +57,7 @@ impl KeyKind {
             Self::List => "a list of texts, such as [\"a\", \"b\"]".into(),
             Self::Size => "a size, such as \"64MiB\" or \"10G\"".into(),
             Self::Duration => "a duration, such as \"30s\" or \"5m\"".into(),
+            Self::Share => "a part of a disk, such as \"20%\" or \"50G\"".into(),
             Self::Choice(words) => {
                 let words: Vec<String> =
                     words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
@@ -67,7 +71,7 @@ impl KeyKind {
         match (self, value) {
             (Self::Integer, Value::Integer(_)) | (Self::Flag, Value::Boolean(_)) => true,
             (Self::List, Value::Array(items)) => items.iter().all(Value::is_str),
-            (Self::Text | Self::Size | Self::Duration, Value::String(_)) => true,
+            (Self::Text | Self::Size | Self::Duration | Self::Share, Value::String(_)) => true,
             (Self::Choice(words), Value::String(word)) => {
                 words.iter().any(|(known, _)| known == word)
             }

@@ -180,6 +180,7 @@ fn kind_name(kind: &KeyKind) -> &'static str {
         KeyKind::List => "list of texts",
         KeyKind::Size => "size",
         KeyKind::Duration => "duration",
+        KeyKind::Share => "part of a disk",
         KeyKind::Choice(_) => "one of the above",
     }
 }

@@ -2,19 +2,20 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use rns_cache::RootLifetime;
-use rns_storage::retention::{Retention, RootPattern, RootRule};
+use rns_cache::{RootLifetime, RootPattern, RootRule};
+use rns_storage::retention::Retention;
 
 use super::{
     diagnostics::Diagnostics,
-    raw::{RawRetention, RawRootRule},
+    raw::{RawConfig, RawRootRule, RawUploadTarget},
 };
 
 /// An upload of a big closure takes this long.
 const USUAL_PUSH: Duration = Duration::from_secs(3600);
 
 /// The policy of `[retention]`.
-pub(super) fn resolve(raw: &RawRetention, diagnostics: &mut Diagnostics<'_>) -> Retention {
+pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Retention {
+    let RawConfig { retention: raw, upload, .. } = raw;
     let numbers = [
         ("retention.max_size", raw.max_size.map(|size| size.0)),
         ("retention.max_closures", raw.max_closures),
@@ -33,7 +34,9 @@ pub(super) fn resolve(raw: &RawRetention, diagnostics: &mut Diagnostics<'_>) -> 
         max_closures: raw.max_closures,
         keep_roots: raw.keep_roots,
     };
-    warn(&retention, diagnostics);
+    // In the store of the machine, roots end with their links: Nix collects.
+    let ends_roots = upload.target == RawUploadTarget::NixStore;
+    warn(&retention, ends_roots, diagnostics);
     retention
 }
 
@@ -74,8 +77,8 @@ fn root_rule(name: &str, raw: &RawRootRule, diagnostics: &mut Diagnostics<'_>) -
 }
 
 /// Warns of a policy that is valid, but hardly intended.
-fn warn(retention: &Retention, diagnostics: &mut Diagnostics<'_>) {
-    if !retention.rules.is_empty() && retention.keeps_everything() {
+fn warn(retention: &Retention, ends_roots: bool, diagnostics: &mut Diagnostics<'_>) {
+    if !retention.rules.is_empty() && retention.keeps_everything() && !ends_roots {
         diagnostics.warn(
             "retention.rules end roots, but nothing goes with them: write `keep_roots = true`, `unused_for` or \
              `max_size` below [retention]",
@@ -131,6 +134,9 @@ mod tests {
         assert!(warnings.iter().any(|text| text.contains("keep_roots")), "{warnings:?}");
         let (_, warnings) = retention(&format!("keep_roots = true\n{rules}"));
         assert!(warnings.is_empty(), "{warnings:?}");
+        let into_store = format!("[upload]\ntarget = \"nix-store\"\n[retention]\n{rules}");
+        let loaded = load_with(&into_store, &[], &[]).unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new());
     }
 
     #[test]

@@ -69,8 +69,9 @@ pub(super) fn resolve(
     store: &StoreConfig,
     diagnostics: &mut Diagnostics<'_>,
 ) -> BackendsConfig {
-    let storage = storage(raw, diagnostics);
-    let import = import::resolve(raw, store, diagnostics);
+    let retention = retention::resolve(raw, diagnostics);
+    let import = import::resolve(raw, store, &retention, diagnostics);
+    let storage = storage(raw, retention, diagnostics);
     if !raw.store.enabled && raw.storage.url.is_empty() {
         diagnostics.problem(
             "store.enabled",
@@ -81,12 +82,15 @@ pub(super) fn resolve(
     BackendsConfig { has_local_store: raw.store.enabled, storage, import }
 }
 
-fn storage(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Option<StorageConfig> {
-    let RawConfig { storage: raw, index, upload, retention, .. } = raw;
+fn storage(
+    raw: &RawConfig,
+    retention: Retention,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<StorageConfig> {
+    let collect_interval = Some(raw.retention.interval.0).filter(|interval| !interval.is_zero());
+    let RawConfig { storage: raw, index, upload, .. } = raw;
     let limits = upload::limits(upload, diagnostics);
     let assume_upstream = upload::upstreams(upload, diagnostics);
-    let collect_interval = Some(retention.interval.0).filter(|interval| !interval.is_zero());
-    let retention = retention::resolve(retention, diagnostics);
     if raw.url.is_empty() {
         if !index.url.is_empty() {
             diagnostics.warn("index.url means nothing without a storage in storage.url");

@@ -1,7 +1,8 @@
-//! Sizes and durations as people write them: `64MiB`, `10G`, `30s`, `1h30m`.
+//! Sizes, durations and parts of disks as people write them: `64MiB`, `10G`, `30s`, `1h30m`, `20%`.
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
+use rns_cache::KeepFree;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -49,6 +50,8 @@ pub(crate) enum UnitError {
     TooLarge(String),
     #[error("`{0}` is not a duration such as 30s, 5m or 1h30m")]
     NotADuration(String),
+    #[error("`{0}` is not a part of a disk such as 20% or 50G")]
+    NotAShare(String),
 }
 
 impl FromStr for ByteSize {
@@ -131,6 +134,33 @@ impl fmt::Display for Span {
     }
 }
 
+/// A part of a disk: hundredths of it, or bytes as in [`ByteSize`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DiskShare(pub(crate) KeepFree);
+
+impl FromStr for DiskShare {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError::NotAShare(text.to_owned());
+        let Some(part) = text.trim().strip_suffix('%') else {
+            let bytes: ByteSize = text.parse().map_err(|_| wrong())?;
+            return Ok(Self(KeepFree::Bytes(bytes.0)));
+        };
+        let part = part.trim_end().parse().ok().filter(|part| *part <= 100).ok_or_else(wrong)?;
+        Ok(Self(KeepFree::Percent(part)))
+    }
+}
+
+impl fmt::Display for DiskShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            KeepFree::Percent(part) => write!(f, "{part}%"),
+            KeepFree::Bytes(bytes) => ByteSize(bytes).fmt(f),
+        }
+    }
+}
+
 /// Splits off the leading digits, and drops the blanks behind them.
 fn split_number(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -167,6 +197,7 @@ macro_rules! text_in_files {
 
 text_in_files!(ByteSize, "size");
 text_in_files!(Span, "duration");
+text_in_files!(DiskShare, "share");
 
 #[cfg(test)]
 mod tests {
@@ -189,6 +220,20 @@ mod tests {
         for text in ["", "MiB", "-1", "1.5G", "10 apples", "10g", "99999999999T"] {
             let error = text.parse::<ByteSize>().unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_disk_is_hundredths_or_bytes() {
+        let read = |text: &str| text.parse::<DiskShare>().map(|share| share.0);
+        assert_eq!(read("20%"), Ok(KeepFree::Percent(20)));
+        assert_eq!(read(" 5 %"), Ok(KeepFree::Percent(5)));
+        assert_eq!(read("50G"), Ok(KeepFree::Bytes(50 << 30)));
+        for text in ["", "%", "101%", "-1%", "2.5%", "a lot"] {
+            assert!(read(text).unwrap_err().to_string().contains("20% or 50G"), "{text}");
+        }
+        for text in ["20%", "50GiB"] {
+            assert_eq!(text.parse::<DiskShare>().unwrap().to_string(), text);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Names of groups of roots, as folders.
+//! Names of groups of roots and of caches, as folders.
 
 use std::{
     fmt::{self, Write as _},
@@ -10,6 +10,24 @@ use rns_formats::Sha256Digest;
 /// The longest name of a folder, in bytes: file systems take 255.
 const MAX_SEGMENT_BYTES: usize = 200;
 
+/// The folder of the paths that were pushed.
+const PUSHED: &str = "pushed";
+
+/// The folder of the paths that pushers were told of.
+const PROMISED: &str = "promised";
+
+/// The folders of all groups.
+pub(super) const KEPT_FOLDERS: [&str; 2] = [PUSHED, PROMISED];
+
+/// The folder in which named caches have theirs.
+pub const CACHES_FOLDER: &str = "cache";
+
+/// The folder of a cache, relative to that of all roots. The cache without a name has the folder itself.
+#[must_use]
+pub fn cache_folder(name: Option<&str>) -> PathBuf {
+    name.map_or_else(PathBuf::new, |name| Path::new(CACHES_FOLDER).join(encoded(name)))
+}
+
 /// A group of roots, such as all that one pusher has pushed: a folder below that of all roots.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RootGroup(PathBuf);
@@ -17,21 +35,20 @@ pub struct RootGroup(PathBuf);
 impl RootGroup {
     /// The group with this name, segment by segment. Any text may be a segment: characters that a file name cannot have are written
     /// as in a form of the web: `+` for a space, else `%` and two hexadecimal digits.
-    #[must_use]
-    pub fn new(segments: &[&str]) -> Self {
+    fn new(segments: &[&str]) -> Self {
         Self(segments.iter().map(|segment| encoded(segment)).collect())
     }
 
     /// The paths that a pusher with this name has pushed.
     #[must_use]
     pub fn pushed_by(pusher: &str) -> Self {
-        Self::new(&["pushed", pusher])
+        Self::new(&[PUSHED, pusher])
     }
 
     /// The paths that pushers were told are there, so that they did not push them.
     #[must_use]
     pub fn promised() -> Self {
-        Self::new(&["promised"])
+        Self::new(&[PROMISED])
     }
 
     pub(super) const fn from_folder(folder: PathBuf) -> Self {
@@ -98,7 +115,8 @@ mod tests {
             assert!(group.folder().starts_with("pushed"), "{group}");
         }
         assert_eq!(RootGroup::pushed_by("token ci").to_string(), "pushed/token+ci");
-        assert_eq!(RootGroup::new(&["named", "project", "main"]).to_string(), "named/project/main");
+        assert_eq!(cache_folder(Some("../x")), Path::new("cache/%2E.%2Fx"));
+        assert_eq!(cache_folder(None), Path::new(""));
     }
 
     #[test]

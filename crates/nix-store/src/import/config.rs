@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use rns_cache::{KeepFree, RootRule};
+
 /// Uploads into the local store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportConfig {
@@ -19,4 +21,10 @@ pub struct ImportConfig {
     pub roots_directory: PathBuf,
     /// How long a pushed path is kept from being collected.
     pub roots_lifetime: Duration,
+    /// How much of the disk of the store is kept free, by letting go of pushed paths before their time.
+    pub keep_free: Option<KeepFree>,
+    /// How long a pushed path is kept even then.
+    pub min_age: Duration,
+    /// How long the roots that clients set are kept, by their names.
+    pub root_rules: Vec<RootRule>,
 }

@@ -69,9 +69,7 @@ impl DaemonLink {
                     Err(error) => return Err(error),
                 }
             }
-            let stream =
-                UnixStream::connect(&self.socket).await.map_err(DaemonError::Unreachable)?;
-            let connection = Connection::open(stream).await?;
+            let connection = self.connect().await?;
             let mut idle = Idle { connection, opened: Instant::now(), uses: 0 };
             idle.hold(path).await?;
             Ok(idle)
@@ -83,6 +81,15 @@ impl DaemonLink {
             )))
         })?;
         Ok(HoldingConnection { link: self, idle, _place: place })
+    }
+
+    /// A connection for one order that takes long, beside those that are counted.
+    ///
+    /// # Errors
+    /// When the daemon cannot be reached, or does not let us in.
+    pub(super) async fn connect(&self) -> Result<Connection<UnixStream>, DaemonError> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(DaemonError::Unreachable)?;
+        Connection::open(stream).await
     }
 
     /// Closes connections that are too old, so that nothing is held for longer than it must be.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rns_cache::PublishError;
-use rns_formats::StorePath;
+use rns_formats::{Realisation, StorePath};
 use tokio::sync::mpsc::channel;
 
 use super::{Imports, refusal::refused};
@@ -24,16 +24,14 @@ impl Imports {
         Ok(())
     }
 
-    /// Enters a realisation, as its JSON.
+    /// Enters a realisation.
     pub(super) async fn add_realisation(
         &self,
-        id: &str,
-        out_path: &StorePath,
-        json: &str,
+        realisation: &Realisation,
     ) -> Result<(), PublishError> {
-        let refused = |error| refused(&format!("the realisation {id}"), &error);
-        let mut held = self.hold(out_path).await.map_err(refused)?;
-        held.daemon().register_realisation(json).await.map_err(refused)?;
+        let refused = |error| refused(&format!("the realisation {}", realisation.id), &error);
+        let mut held = self.hold(&realisation.out_path).await.map_err(refused)?;
+        held.daemon().register_realisation(&realisation.to_json()).await.map_err(refused)?;
         held.keep();
         Ok(())
     }

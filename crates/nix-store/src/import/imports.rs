@@ -2,13 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
-use rns_cache::{CacheError, PublishError, Published, Pusher, VerifiedNar};
+use rns_cache::{CacheError, KeepFree, PublishError, Published, Pusher, VerifiedNar};
 use rns_formats::{NarInfo, NarName, PathInfo, StorePath};
 use rns_verify::{
     DecoderMemory,
@@ -20,12 +20,12 @@ use super::{
     ImportConfig, Spool,
     daemon_link::{DaemonLink, HoldingConnection},
     kept::KeptPaths,
+    kept_by_cache::KeptByCache,
     refusal::refused,
 };
 use crate::{
     LocalStore,
     daemon::{DaemonError, NewPath},
-    gcroots::GcRoots,
 };
 
 /// NARs that are checked at the same time; others wait for their turn.
@@ -34,12 +34,29 @@ const MAX_UPLOADS: usize = 64;
 /// The interval of looking for expired links.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The part of the store that a pusher sees, as far as a narinfo is about it.
-pub(super) struct Sight {
+/// The part of the store that a pusher sees, as far as a narinfo is about it, and what is kept for its cache.
+pub(super) struct Sight<'a> {
+    /// The paths that the cache keeps.
+    pub(super) kept: &'a KeptPaths,
     /// Whether the pusher sees the path, if it is valid.
     pub(super) is_shown: bool,
     /// The references that the pusher does not see, if they are valid.
     pub(super) hidden: Vec<StorePath>,
+}
+
+/// The room on the disk of the store.
+#[derive(Clone, Copy)]
+pub(super) struct RoomRule {
+    /// How much is kept free.
+    pub(super) keep_free: Option<KeepFree>,
+    /// How long a pushed path is kept even then.
+    pub(super) min_age: Duration,
+}
+
+impl RoomRule {
+    const fn of(config: &ImportConfig) -> Self {
+        Self { keep_free: config.keep_free, min_age: config.min_age }
+    }
 }
 
 /// Everything that uploads into one store share.
@@ -48,11 +65,12 @@ pub struct Imports {
     pub(super) spool: Spool,
     pub(super) decoder_memory: Arc<DecoderMemory>,
     pub(super) uploads: Arc<Semaphore>,
-    pub(super) kept: KeptPaths,
+    pub(super) kept: KeptByCache,
+    room: Mutex<RoomRule>,
     /// For imports, each as long as its NAR is.
     imports: DaemonLink,
     /// For questions, which must not wait for imports.
-    questions: DaemonLink,
+    pub(super) questions: DaemonLink,
     /// Whether it was said that the daemon takes no signatures.
     signatures_told: AtomicBool,
 }
@@ -66,7 +84,7 @@ impl Imports {
         let link = || DaemonLink::new(socket.clone(), parts.config.daemon_connections);
         let (imports, questions) = (link(), link());
         let (directory, lifetime) = (config.roots_directory.clone(), config.roots_lifetime);
-        let kept = KeptPaths::open(GcRoots::new(directory, store.store_dir().clone()), lifetime);
+        let kept = KeptByCache::open(directory, store.store_dir().clone(), lifetime);
         Some(Self {
             imports,
             questions,
@@ -74,6 +92,7 @@ impl Imports {
             decoder_memory: DecoderMemory::new(config.decoder_memory),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             kept,
+            room: Mutex::new(RoomRule::of(config)),
             signatures_told: AtomicBool::new(false),
             store,
         })
@@ -84,17 +103,31 @@ impl Imports {
         self.decoder_memory.resize(config.decoder_memory);
         self.spool.limit(config.spool_size, config.spool_age);
         self.kept.keep_for(config.roots_lifetime);
+        self.set_room(RoomRule::of(config));
     }
 
-    /// Makes sure that a valid path stays for its whole time from now on. Whether it is valid.
-    pub(super) async fn promise(&self, path: &StorePath) -> Result<bool, CacheError> {
+    /// The room that is kept on the disk of the store.
+    pub(super) fn room(&self) -> RoomRule {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_room(&self, rule: RoomRule) {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = rule;
+    }
+
+    /// Makes sure that a cache keeps a valid path for its whole time from now on. Whether it is valid.
+    pub(super) async fn promise(
+        &self,
+        kept: &KeptPaths,
+        path: &StorePath,
+    ) -> Result<bool, CacheError> {
         let full = self.store.store_dir().print(path);
         let unavailable = |error| unavailable(path, &error);
         let mut held = self.questions.holding(&full).await.map_err(unavailable)?;
         // The row may be a second old, and the path may have been collected since.
         let is_valid = held.daemon().is_valid_path(&full).await.map_err(unavailable)?;
         if is_valid {
-            self.kept.promise(path).await?;
+            kept.promise(path).await?;
         }
         held.keep();
         Ok(is_valid)
@@ -105,14 +138,14 @@ impl Imports {
         &self,
         narinfo: &NarInfo,
         pusher: &Pusher,
-        sight: &Sight,
+        sight: &Sight<'_>,
     ) -> Result<Published, PublishError> {
-        let (path, is_shown) = (&narinfo.store_path, sight.is_shown);
+        let path = &narinfo.store_path;
         let name = uploaded_nar(narinfo)?;
         let mut held = self.hold(path).await.map_err(|error| refused(path.as_str(), &error))?;
         let known = self.valid(&mut held, path).await?;
-        if let Some(known) = known.as_ref().filter(|_| is_shown) {
-            return self.add_signatures(held, known, narinfo, (pusher, is_shown)).await;
+        if let Some(known) = known.as_ref().filter(|_| sight.is_shown) {
+            return self.add_signatures(held, known, narinfo, (pusher, sight)).await;
         }
         // Who does not see a path shows with its NAR that it is known to them.
         let missing = || PublishError::MissingNar { url: narinfo.url.clone() };
@@ -121,7 +154,7 @@ impl Imports {
         self.check_address(narinfo, &name, &nar).await?;
         self.hold_references(&mut held, narinfo, &sight.hidden).await?;
         if let Some(known) = known {
-            return self.add_signatures(held, &known, narinfo, (pusher, is_shown)).await;
+            return self.add_signatures(held, &known, narinfo, (pusher, sight)).await;
         }
         let contents = self.spool.contents(name, &self.decoder_memory).await?;
         let Some(mut contents) = contents else { return Err(missing()) };
@@ -136,7 +169,7 @@ impl Imports {
             }
             Err(error) => return Err(refused(path.as_str(), &error)),
         }
-        self.kept.push(path, pusher).await?;
+        sight.kept.push(path, pusher).await?;
         self.spool.imported(&name);
         held.keep();
         tracing::info!("{} pushed {path} into the store", pusher.name);
@@ -149,7 +182,7 @@ impl Imports {
         mut held: HoldingConnection<'_>,
         known: &PathInfo,
         narinfo: &NarInfo,
-        (pusher, is_shown): (&Pusher, bool),
+        (pusher, sight): (&Pusher, &Sight<'_>),
     ) -> Result<Published, PublishError> {
         let path = &known.path;
         if *path != narinfo.store_path {
@@ -160,13 +193,13 @@ impl Imports {
             && known.references == narinfo.references;
         if !is_same {
             // A root would show the path to a pusher who does not know it.
-            if is_shown {
-                self.kept.push(path, pusher).await?;
+            if sight.is_shown {
+                sight.kept.push(path, pusher).await?;
             }
             held.keep();
             return Ok(Published::Kept);
         }
-        self.kept.push(path, pusher).await?;
+        sight.kept.push(path, pusher).await?;
         let new: Vec<_> = narinfo
             .signatures
             .iter()
@@ -209,7 +242,9 @@ impl Imports {
                 Ok(count) => tracing::info!("removed {count} NARs that no narinfo came for"),
                 Err(_) => return,
             }
-            self.kept.expire().await;
+            for kept in self.kept.all() {
+                kept.expire().await;
+            }
         }
     }
 
@@ -300,7 +335,7 @@ fn is_of_spool(error: &DaemonError) -> bool {
     }
 }
 
-fn unavailable(path: &StorePath, error: &DaemonError) -> CacheError {
+pub(super) fn unavailable(path: &StorePath, error: &DaemonError) -> CacheError {
     CacheError::Unavailable {
         what: format!("the Nix daemon does not hold {path}: {error}"),
         remedy: "start the Nix daemon, or name its socket in store.daemon_socket",

@@ -1,7 +1,8 @@
-//! Pushed paths, kept from being collected for their time.
+//! What one cache keeps from being collected: pushed paths for their time, and the paths of roots.
 
 use std::{
     io,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,88 +11,136 @@ use std::{
 };
 
 use rns_cache::{CacheError, Pusher};
-use rns_formats::{HashPart, StorePath};
+use rns_formats::{HashPart, RootName, StoreDir, StorePath};
 use tokio::task::spawn_blocking;
 
-use crate::gcroots::{GcRoots, RootGroup};
+use crate::gcroots::{GcRoots, NamedRoots, RootGroup};
 
-/// The roots of pushed paths, each for as long as the configuration says.
+/// The paths that one cache keeps. Clones are the same.
+#[derive(Clone)]
 pub(super) struct KeptPaths {
-    roots: Arc<GcRoots>,
-    /// In milliseconds.
-    lifetime: AtomicU64,
+    roots: Arc<Roots>,
+    lifetime: Arc<Lifetime>,
+}
+
+/// How long paths are kept that are pushed, or told to a pusher, in milliseconds. All caches share it.
+pub(super) struct Lifetime(AtomicU64);
+
+impl Lifetime {
+    pub(super) fn new(lifetime: Duration) -> Self {
+        let this = Self(AtomicU64::default());
+        this.set(lifetime);
+        this
+    }
+
+    /// Changes it from now on.
+    pub(super) fn set(&self, lifetime: Duration) {
+        let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        self.0.store(lifetime, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// The links of one cache.
+pub(super) struct Roots {
+    directory: PathBuf,
+    pub(super) pushed: GcRoots,
+    /// Those that clients have set.
+    pub(super) named: NamedRoots,
 }
 
 impl KeptPaths {
-    /// Learns which there are. A directory that cannot be used is told to the operator, here and with each refused push.
-    pub(super) fn open(roots: GcRoots, lifetime: Duration) -> Self {
-        if let Err(error) = roots.open() {
-            tracing::error!("{}", not_kept(&roots, &error));
+    /// Learns which there are in the folder of a cache. A directory that cannot be used is told to the operator, here and with
+    /// each refused push.
+    pub(super) fn open(directory: PathBuf, store_dir: &StoreDir, lifetime: Arc<Lifetime>) -> Self {
+        let roots = Roots {
+            pushed: GcRoots::new(directory.clone(), store_dir.clone()),
+            named: NamedRoots::new(&directory, store_dir.clone()),
+            directory,
+        };
+        if let Err(error) = roots.pushed.open().and_then(|()| roots.named.open()) {
+            tracing::error!("{}", not_kept(&roots.directory, &error));
         }
-        let kept = Self { roots: Arc::new(roots), lifetime: AtomicU64::default() };
-        kept.keep_for(lifetime);
-        kept
+        Self { roots: Arc::new(roots), lifetime }
     }
 
-    /// Changes how long paths are kept that are pushed, or told to a pusher, from now on.
-    pub(super) fn keep_for(&self, lifetime: Duration) {
-        let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
-        self.lifetime.store(lifetime, Ordering::Relaxed);
-    }
-
-    /// Whether a path was pushed, or a pusher was told that it is there.
+    /// Whether a path was pushed, a pusher was told that it is there, or a root names it.
     pub(super) fn holds(&self, hash: &HashPart) -> bool {
-        self.roots.holds(hash)
+        self.roots.pushed.holds(hash) || self.roots.named.holds(hash)
     }
 
     /// Keeps a path that was pushed.
     pub(super) async fn push(&self, path: &StorePath, pusher: &Pusher) -> Result<(), CacheError> {
         let (group, path, expires) =
             (RootGroup::pushed_by(&pusher.name), path.clone(), self.expires());
-        self.change(move |roots| roots.set(&group, &[path], expires)).await
+        self.change(move |roots| roots.pushed.set(&group, &[path], expires)).await
     }
 
     /// Keeps a path that a pusher is told of.
     pub(super) async fn promise(&self, path: &StorePath) -> Result<(), CacheError> {
         let (path, expires) = (path.clone(), self.expires());
-        self.change(move |roots| roots.renew(&path, &RootGroup::promised(), expires)).await
+        self.change(move |roots| roots.pushed.renew(&path, &RootGroup::promised(), expires)).await
     }
 
-    /// Lets go of a path. Whether it was kept.
-    pub(super) async fn release(&self, hash: HashPart) -> Result<bool, CacheError> {
-        self.change(move |roots| roots.release(&hash)).await
+    /// Lets go of a path that was pushed, unless roots name it. Whether it was kept; the roots otherwise.
+    pub(super) async fn release(
+        &self,
+        hash: HashPart,
+    ) -> Result<Result<bool, Vec<RootName>>, CacheError> {
+        self.change(move |roots| {
+            let naming = roots.named.naming(&hash)?;
+            Ok(if naming.is_empty() { Ok(roots.pushed.release(&hash)?) } else { Err(naming) })
+        })
+        .await
     }
 
-    /// Lets go of paths whose time is over.
+    /// Lets go of paths and roots whose time is over.
     pub(super) async fn expire(&self) {
-        match self.change(|roots| roots.expire(SystemTime::now())).await {
-            Ok(0) | Err(CacheError::ShuttingDown) => {}
-            Ok(count) => tracing::info!("let go of {count} pushed paths: their time is over"),
+        let now = SystemTime::now();
+        let expired =
+            self.change(move |roots| Ok((roots.pushed.expire(now)?, roots.named.expire(now)?)));
+        match expired.await {
+            Ok((paths, roots)) => {
+                if paths > 0 {
+                    tracing::info!("let go of {paths} pushed paths: their time is over");
+                }
+                if roots > 0 {
+                    tracing::info!("{roots} revisions of roots are gone: their time is over");
+                }
+            }
+            Err(CacheError::ShuttingDown) => {}
             Err(error) => tracing::warn!("{error}"),
         }
     }
 
-    async fn change<T: Send + 'static>(
+    /// Reads or changes the links, which blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` when that fails.
+    pub(super) async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&GcRoots) -> io::Result<T> + Send + 'static,
+        change: impl FnOnce(&Roots) -> io::Result<T> + Send + 'static,
     ) -> Result<T, CacheError> {
         let roots = Arc::clone(&self.roots);
-        let changed =
-            spawn_blocking(move || change(&roots).map_err(|error| not_kept(&roots, &error)));
+        let changed = spawn_blocking(move || {
+            change(&roots).map_err(|error| not_kept(&roots.directory, &error))
+        });
         changed.await.map_err(|_| CacheError::ShuttingDown)?
     }
 
     fn expires(&self) -> SystemTime {
         let now = SystemTime::now();
-        let lifetime = Duration::from_millis(self.lifetime.load(Ordering::Relaxed));
-        now.checked_add(lifetime).unwrap_or(now)
+        now.checked_add(self.lifetime.get()).unwrap_or(now)
     }
 }
 
-fn not_kept(roots: &GcRoots, error: &io::Error) -> CacheError {
+fn not_kept(directory: &Path, error: &io::Error) -> CacheError {
     CacheError::Unavailable {
-        what: format!("pushed paths cannot be kept in {}: {error}", roots.directory().display()),
+        what: format!("paths cannot be kept in {}: {error}", directory.display()),
         remedy: "make this directory and give it to the user of this server, or name another one below Nix's \
-                 gcroots in upload.roots_directory; until then pushes are refused",
+                 gcroots in upload.roots_directory; until then pushes and roots are refused",
     }
 }

@@ -27,6 +27,9 @@ pub(super) fn refused(object: &str, error: &DaemonError) -> PublishError {
             PublishError::Untrusted { object: object.to_owned() }
         }
         DaemonError::Refused(why) if why.contains("No space left on device") => PublishError::Full,
+        DaemonError::Refused(why) if why.contains("already have another one") => {
+            PublishError::Conflict { object: object.to_owned() }
+        }
         DaemonError::Refused(why) if why.contains("experimental") => PublishError::Unsupported {
             object: object.to_owned(),
             why: "its Nix daemon has that feature switched off".to_owned(),

@@ -6,33 +6,36 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{
     BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NarUpload, NotReady,
-    PathRecord, Pattern, PublishError, Published, Pusher, Served, VerifiedNar, WritableCache,
+    PathRecord, Pattern, PublishError, Published, Pusher, RootRule, RootedCache, Served,
+    WritableCache,
 };
 use rns_file_io::chunks::FileBlob;
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarInfo, NarListing,
     NarName, Realisation, ServePath, StoreDir, StorePath,
 };
-use rns_verify::{AnnouncedNar, IncomingNar, KnownNar, unpack};
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+use rns_verify::{AnnouncedNar, KnownNar, unpack};
+use tokio::task::spawn_blocking;
 
 use super::{
-    Imports,
-    imports::Sight,
-    spool::{Incoming, Spool},
+    ImportConfig, Imports, imports::Sight, kept::KeptPaths, spooled_upload::SpooledUpload,
 };
 
 /// The store for pushers: the paths that the cache shows to its readers, and pushed ones. A path that a pusher is told of is
 /// kept from being collected, by its view for pushers.
 #[derive(Clone)]
 pub struct StoreTarget {
-    imports: Arc<Imports>,
+    pub(super) imports: Arc<Imports>,
+    /// The paths that the cache keeps.
+    pub(super) kept: KeptPaths,
     /// The largest NAR, decompressed, in bytes.
     max_nar_size: u64,
+    /// How long roots are kept, by their names.
+    pub(super) root_rules: Arc<[RootRule]>,
     /// The cache of readers.
     shown: Arc<dyn BinaryCache>,
     /// The whole store.
-    all: Arc<dyn BinaryCache>,
+    pub(super) all: Arc<dyn BinaryCache>,
     /// Names that the pusher may see, each list a condition of its own.
     names: Arc<[Vec<Pattern>]>,
     /// Whether a path that is told of is kept from now on.
@@ -40,16 +43,25 @@ pub struct StoreTarget {
 }
 
 impl StoreTarget {
-    /// Uploads to a cache that shows its readers `shown` of `all`. `max_nar_size` is in bytes, decompressed.
+    /// Uploads to the cache with this name, which shows its readers `shown` of `all`.
     #[must_use]
     pub fn new(
-        imports: Arc<Imports>,
-        max_nar_size: u64,
+        (imports, name): (Arc<Imports>, Option<&str>),
+        config: &ImportConfig,
         shown: Arc<dyn BinaryCache>,
         all: Arc<dyn BinaryCache>,
         names: Vec<Vec<Pattern>>,
     ) -> Self {
-        Self { imports, max_nar_size, shown, all, names: names.into(), is_promising: false }
+        Self {
+            kept: imports.kept.of(name),
+            imports,
+            max_nar_size: config.max_nar_size,
+            root_rules: config.root_rules.as_slice().into(),
+            shown,
+            all,
+            names: names.into(),
+            is_promising: false,
+        }
     }
 
     /// The same as pushers are answered: they skip paths that are there.
@@ -59,11 +71,17 @@ impl StoreTarget {
     }
 
     /// Whether the pusher sees this valid path.
-    async fn shows(&self, path: &StorePath) -> Result<bool, CacheError> {
-        if self.imports.kept.holds(&path.hash_part()) && self.may_name(path) {
+    pub(super) async fn shows(&self, path: &StorePath) -> Result<bool, CacheError> {
+        if self.kept.holds(&path.hash_part()) && self.may_name(path) {
             return Ok(true);
         }
         Ok(self.shown.path_info(path.hash_part()).await?.is_some())
+    }
+
+    /// Whether the path is valid, and the pusher sees it.
+    async fn has(&self, path: &StorePath) -> Result<bool, CacheError> {
+        let record = self.all.path_info(path.hash_part()).await?;
+        Ok(record.is_some_and(|record| record.info.path == *path) && self.shows(path).await?)
     }
 
     fn may_name(&self, path: &StorePath) -> bool {
@@ -81,7 +99,9 @@ impl BinaryCache for StoreTarget {
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {
         let Some(record) = self.all.path_info(hash).await? else { return Ok(None) };
         let path = &record.info.path;
-        if !self.shows(path).await? || (self.is_promising && !self.imports.promise(path).await?) {
+        if !self.shows(path).await?
+            || (self.is_promising && !self.imports.promise(&self.kept, path).await?)
+        {
             return Ok(None);
         }
         Ok(Some(record))
@@ -181,7 +201,7 @@ impl WritableCache for StoreTarget {
             file: file.map_err(|error| imports.spool.refused(error))?,
             spool: imports.spool.clone(),
             name: *name,
-            _place: place,
+            place,
         }))
     }
 
@@ -193,7 +213,8 @@ impl WritableCache for StoreTarget {
                 hidden.push(reference.clone());
             }
         }
-        self.imports.publish(narinfo, pusher, &Sight { is_shown, hidden }).await
+        let sight = Sight { kept: &self.kept, is_shown, hidden };
+        self.imports.publish(narinfo, pusher, &sight).await
     }
 
     async fn decompress(
@@ -238,14 +259,25 @@ impl WritableCache for StoreTarget {
     }
 
     async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PublishError> {
-        let (id, json) = (realisation.id.to_string(), realisation.to_json());
-        self.imports.add_realisation(&id, &realisation.out_path, &json).await
+        let mut missing = Vec::new();
+        if !self.has(&realisation.out_path).await? {
+            missing.push(realisation.out_path.clone());
+        }
+        for (id, path) in &realisation.dependent_realisations {
+            if self.all.realisation(id).await?.is_none() {
+                missing.push(path.clone());
+            }
+        }
+        if !missing.is_empty() {
+            return Err(PublishError::MissingReferences(missing));
+        }
+        self.imports.add_realisation(realisation).await
     }
 
     async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), PublishError> {
         Err(PublishError::Unsupported {
             object: format!("the build trace of {}", entry.drv_path),
-            why: "the daemon of the store takes none".to_owned(),
+            why: "a Nix store takes no build traces from others, a storage does".to_owned(),
         })
     }
 
@@ -254,36 +286,15 @@ impl WritableCache for StoreTarget {
         Ok(())
     }
 
-    /// The path is let go of, and goes with the next collection unless something else needs it. Pushers of all caches share
-    /// the roots, so a cache lets go only of a path that it shows to its readers.
+    /// The cache lets go of the path, which goes with the next collection unless something else needs it.
     async fn delete(&self, hash: HashPart, _: &Pusher) -> Result<bool, PublishError> {
-        if self.shown.path_info(hash).await?.is_none() {
-            return Ok(false);
-        }
-        Ok(self.imports.kept.release(hash).await?)
-    }
-}
-
-/// A NAR that is checked while it is spooled.
-struct SpooledUpload {
-    nar: IncomingNar,
-    file: Incoming,
-    spool: Spool,
-    name: NarName,
-    _place: OwnedSemaphorePermit,
-}
-
-#[async_trait]
-impl NarUpload for SpooledUpload {
-    async fn write(&mut self, chunk: Bytes) -> Result<(), PublishError> {
-        self.nar.take(chunk.clone()).await?;
-        self.file.write(chunk).await.map_err(|error| self.spool.refused(error))
+        let released = self.kept.release(hash).await?;
+        released.map_err(|roots| {
+            PublishError::Needed(roots.iter().map(|name| format!("the root {name}")).collect())
+        })
     }
 
-    async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError> {
-        let Self { nar, file, spool, name, .. } = *self;
-        let nar = nar.finish().await?;
-        file.finish(name, nar).await.map_err(|error| spool.refused(error))?;
-        Ok(nar)
+    fn rooted(&self) -> Option<&dyn RootedCache> {
+        Some(self)
     }
 }

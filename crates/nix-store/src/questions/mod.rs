@@ -4,11 +4,14 @@
 //! - `nars`: opening and reading NARs, through `nar_files`; `nar_blob`: as the
 //!   trait hands them out; `path_infos`: rows with their sizes
 //! - `nar_index`, `debuginfo`: indexes over all paths, made at the first question
-//! - `listing`, `log`, `realisation`, `built_outputs`, `files`, `registered`
+//! - `listing`, `log`, `realisation`, `built_outputs`, `files`, `registered`, `closures`; `freed`: the
+//!   space that would be free without a root
 
 mod built_outputs;
+mod closures;
 mod debuginfo;
 mod files;
+mod freed;
 mod listing;
 mod log;
 mod nar_blob;
@@ -23,8 +26,10 @@ mod rows;
 
 pub use self::built_outputs::BuiltOutputs;
 pub(crate) use self::{
+    closures::{ClosureFinder, Closures},
     debuginfo::{DebugFiles, debug_info},
     files::StoreFiles,
+    freed::{KeptByRoots, freed},
     listing::listing_of,
     log::{BuildLogs, derivation_of},
     nar_blob::nar_answer,

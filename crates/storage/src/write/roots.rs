@@ -6,13 +6,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{
-    CacheError, MissingPath, NewRoot, PublishError, Pusher, RootError, RootPath, RootRevision,
-    RootSizes, RootSummary, RootedCache, async_trait,
+    CacheError, MissingPath, NewRoot, PublishError, Pusher, RootError, RootRevision, RootSizes,
+    RootSummary, RootedCache, async_trait,
 };
 use rns_formats::{HashPart, RootName, StorePath};
 
@@ -33,12 +33,6 @@ pub(crate) const MAX_NEEDED: usize = 20_000;
 /// Paths that are looked for at the same time.
 const MAX_QUESTIONS: usize = 16;
 
-/// Missing paths that are named to a client.
-const MAX_NAMED: usize = 100;
-
-/// Paths of each root in a list.
-const MAX_LISTED_PATHS: usize = 10;
-
 /// Roots that are expired at a time.
 const EXPIRED_BATCH: usize = 100;
 
@@ -51,7 +45,8 @@ impl RootedCache for Storage {
         let _lock = self.lock_root(&root.name).await.map_err(index_unavailable)?;
         let closure = resolve(self, root).await?;
         let known = known(self, &root.name).await?;
-        let (revision, kept) = self.next_revision(root, closure.paths, &known, pusher);
+        let lifetime = self.retention.lifetime(&root.name, root.lifetime);
+        let (revision, kept) = root.next_revision(closure.paths, lifetime, &known, pusher);
         let mut written = vec![revision.clone()];
         written.extend(kept.iter().cloned());
         write_root(self.objects(), &root.name, &written).await.map_err(not_written)?;
@@ -62,7 +57,7 @@ impl RootedCache for Storage {
         if !absent.is_empty() {
             // Something went while it was looked at.
             write_root(self.objects(), &root.name, &known).await.map_err(not_written)?;
-            return Err(missing(absent.into_iter().map(missing_path).collect()));
+            return Err(RootError::missing(absent.into_iter().map(missing_path).collect()));
         }
         Ok(revision)
     }
@@ -72,7 +67,7 @@ impl RootedCache for Storage {
         after: Option<&RootName>,
         limit: usize,
     ) -> Result<Vec<RootSummary>, CacheError> {
-        self.index.roots(after, limit, MAX_LISTED_PATHS).await.map_err(index_unavailable)
+        self.index.roots(after, limit, RootSummary::MAX_PATHS).await.map_err(index_unavailable)
     }
 
     async fn root(&self, name: &RootName) -> Result<Vec<RootRevision>, CacheError> {
@@ -128,44 +123,6 @@ impl Storage {
         self.index.retain_revisions(name, &kept).await.map_err(index_unavailable)?;
         Ok(())
     }
-
-    /// The next revision of a root, and the earlier ones that stay. The same paths with the same label are the newest
-    /// revision once more, whose time begins anew: a job that is repeated drives out no earlier one.
-    fn next_revision(
-        &self,
-        root: &NewRoot,
-        paths: Vec<StorePath>,
-        known: &[RootRevision],
-        pusher: &Pusher,
-    ) -> (RootRevision, Vec<RootRevision>) {
-        let lifetime = self.retention.lifetime(&root.name, root.lifetime);
-        let (newest, earlier) = match known.split_first() {
-            Some((newest, earlier)) => (Some(newest), earlier),
-            None => (None, known),
-        };
-        let is_same =
-            newest.is_some_and(|newest| newest.paths == paths && newest.label == root.label);
-        let (number, earlier) = match newest {
-            Some(newest) if is_same => (newest.revision, earlier),
-            newest => (newest.map_or(1, |newest| newest.revision + 1), known),
-        };
-        let created = whole_seconds(SystemTime::now());
-        let revision = RootRevision {
-            revision: number,
-            created,
-            expires: lifetime.expires(created),
-            label: root.label.clone(),
-            pusher: pusher.clone(),
-            paths,
-        };
-        let kept = earlier.iter().take(lifetime.revisions() - 1).cloned().collect();
-        (revision, kept)
-    }
-}
-
-fn whole_seconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 /// The revisions of a root that are kept, the newest first: as the storage has them, which is the truth, and what only the
@@ -198,9 +155,7 @@ struct Closure {
 
 /// Looks for the closure of a root: in the index, and for absent paths in the storage and in the upstreams.
 async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError> {
-    let mut hashes: Vec<HashPart> = root.paths.iter().map(RootPath::hash).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
+    let hashes = root.hashes();
     let mut asked = BTreeSet::new();
     let mut elsewhere = BTreeMap::new();
     loop {
@@ -227,7 +182,7 @@ async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError
             }
         }
         if !nowhere.is_empty() {
-            return Err(missing(nowhere));
+            return Err(RootError::missing(nowhere));
         }
     }
     let known = storage.index.known_paths(&hashes).await.map_err(index_unavailable)?;
@@ -238,22 +193,8 @@ async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError
             names.insert(*hash, path.clone());
         }
     }
-    check_names(root, &names)?;
+    root.check_names(&names)?;
     Ok(Closure { paths: names.into_values().collect(), elsewhere: elsewhere.into_keys().collect() })
-}
-
-/// A client that names a path means that one, not another with its hash part.
-fn check_names(root: &NewRoot, names: &BTreeMap<HashPart, StorePath>) -> Result<(), RootError> {
-    let others = root.paths.iter().filter_map(|given| match (given, names.get(&given.hash())) {
-        (RootPath::Path(path), Some(known)) if path == known => None,
-        (RootPath::Hash(_), Some(_)) => None,
-        (RootPath::Path(path), _) => {
-            Some(MissingPath { hash: path.hash_part(), path: Some(path.clone()) })
-        }
-        (RootPath::Hash(hash), None) => Some(MissingPath { hash: *hash, path: None }),
-    });
-    let others: Vec<_> = others.collect();
-    if others.is_empty() { Ok(()) } else { Err(missing(others)) }
 }
 
 /// Where a path is that the index does not have.
@@ -281,13 +222,6 @@ async fn look_for(storage: &Storage, path: &AbsentPath) -> Result<Place, CacheEr
 
 fn missing_path(absent: AbsentPath) -> MissingPath {
     MissingPath { hash: absent.hash, path: absent.path }
-}
-
-fn missing(mut paths: Vec<MissingPath>) -> RootError {
-    let count = paths.len();
-    paths.sort_by_key(|path| path.hash);
-    paths.truncate(MAX_NAMED);
-    RootError::MissingPaths { paths, count }
 }
 
 /// A failure of the storage while a root is changed.

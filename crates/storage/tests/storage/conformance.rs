@@ -1,14 +1,15 @@
 //! The conformance suite of all backends, over a directory and a bucket.
 
-use std::{fs, sync::Arc};
+use std::{fs, num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{
-    BinaryCache,
-    conformance::{Specimen, Subject, check},
+    BinaryCache, RootLifetime, RootPattern, RootRule, WritableCache,
+    conformance::{RootedSubject, Specimen, Subject, check, check_roots},
 };
 use rns_formats::{Compression, StorePath};
+use rns_storage::{collect::collect, retention::Retention, write::Storage};
 use rns_testing::{FixtureStore, Standard, Tree};
 
 use crate::support::{Fixture, Place, packed};
@@ -121,5 +122,74 @@ async fn a_directory_conforms() {
 async fn a_bucket_conforms() {
     if let Some(fixture) = Fixture::new(Place::Bucket).await {
         conforms(fixture).await;
+    }
+}
+
+struct RootedStorage {
+    fixture: Fixture,
+    paths: Vec<StorePath>,
+}
+
+impl RootedStorage {
+    async fn new(place: Place) -> Option<Self> {
+        let (mut fixture, standard) = (Fixture::new(place).await?, Standard::new());
+        let paths = vec![standard.dep.clone(), standard.top.clone(), standard.itself.clone()];
+        for path in &paths {
+            fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
+        }
+        fixture.storage = with_rules(fixture.storage.clone());
+        Some(Self { fixture, paths })
+    }
+}
+
+fn with_rules(storage: Storage) -> Storage {
+    let rule = RootRule {
+        roots: vec![RootPattern::parse("pr/*").unwrap()],
+        lifetime: RootLifetime { days: NonZeroU32::new(7), revisions: NonZeroU32::new(2) },
+    };
+    storage.with_retention(Retention { rules: vec![rule], ..Retention::default() })
+}
+
+#[async_trait]
+impl RootedSubject for RootedStorage {
+    fn cache(&self) -> Arc<dyn WritableCache> {
+        Arc::new(self.fixture.storage.clone())
+    }
+
+    fn paths(&self) -> Vec<StorePath> {
+        self.paths.clone()
+    }
+
+    /// With an index that is made anew from the storage.
+    async fn reopen(&mut self) {
+        let again = with_rules(self.fixture.with_new_index());
+        rns_storage::maintenance::rebuild_index(&again, &|_| {}).await.unwrap();
+        self.fixture.storage = again;
+    }
+
+    async fn collect(&mut self) {
+        let only_roots =
+            Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() };
+        // What was touched in this second is still young.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let storage = self.fixture.storage.clone();
+        // A collection stays on its thread.
+        let collection = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(collect(&storage, &only_roots, &|_| {})).unwrap();
+        });
+        collection.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_roots_of_a_directory_conform() {
+    check_roots(&mut RootedStorage::new(Place::Directory).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn the_roots_of_a_bucket_conform() {
+    if let Some(mut subject) = RootedStorage::new(Place::Bucket).await {
+        check_roots(&mut subject).await;
     }
 }

@@ -7,13 +7,14 @@ use std::{
 };
 
 use rns_cache::{
-    MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision, RootedCache as _,
+    MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootPattern, RootRevision, RootRule,
+    RootedCache as _,
 };
 use rns_formats::{RootLabel, RootName, StorePath};
 use rns_storage::{
     collect::collect,
     maintenance::{FindingKind, VerifyOptions, rebuild_index, verify},
-    retention::{Retention, RootPattern, RootRule},
+    retention::Retention,
     write::Storage,
 };
 use rns_testing::Standard;

@@ -60,6 +60,7 @@ in
     got = lib.filter (has "rust-nix-serve") machine.systemd.tmpfiles.rules;
     want = [
       "d /nix/var/nix/gcroots/rust-nix-serve 0755 root root -"
+      "R /nix/var/nix/gcroots/rust-nix-serve-gc - - - -"
       # Emptied: what is no root any more is no root.
       "D /nix/var/nix/gcroots/rust-nix-serve/roots 0755 root root -"
       "L+ /nix/var/nix/gcroots/rust-nix-serve/roots/srv-ci-result-321d1226 - - - - /srv/ci/result"
@@ -74,6 +75,7 @@ in
   "nor is anything without collection" =
     lib.filter (has "gcroots/rust-nix-serve") off.systemd.tmpfiles.rules == [
       "R /nix/var/nix/gcroots/rust-nix-serve - - - -"
+      "R /nix/var/nix/gcroots/rust-nix-serve-gc - - - -"
     ];
   "another hook goes before ours, and is told what to call" =
     hooked.refusals == [ ]

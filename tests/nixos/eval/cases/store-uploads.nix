@@ -33,9 +33,20 @@ let
       target = "nix-store";
       roots = "7d";
       spoolSize = "200GiB";
+      keepFree = "20%";
     };
   } trusting;
   elsewhere = with' { settings.upload.roots_directory = "/nix/var/nix/gcroots/pushed"; } trusting;
+  collected = with' {
+    gc = {
+      enable = true;
+      keepBuilds = "14d";
+      roots = [ "/srv/ci/result" ];
+    };
+  } trusting;
+  # The directory itself, and not one that has its name as a part.
+  ofUploads = has "/nix/var/nix/gcroots/rust-nix-serve ";
+  ruled = with' { retention.rules.pr = { roots = [ "pr/*" ]; days = 7; }; } trusting;
   unit = machine: machine.unit "rust-nix-serve.service";
   settings = machine: machine.services.rust-nix-serve.settings.upload;
   refused = words: options: lib.any (has words) (with' options trusting).refusals;
@@ -44,7 +55,9 @@ in
 {
   "nothing is refused" = {
     got = lib.concatMap (machine: machine.refusals ++ machine.warnings) [
+      collected
       elsewhere
+      ruled
       sized
       usual
     ];
@@ -56,6 +69,7 @@ in
       target = "nix-store";
       roots = "7d";
       spool_size = "200GiB";
+      keep_free = "20%";
       spool_directory = "/var/lib/rust-nix-serve/spool";
       roots_directory = "/nix/var/nix/gcroots/rust-nix-serve";
     };
@@ -74,6 +88,21 @@ in
   "roots may be elsewhere" =
     has "ReadWritePaths=-/nix/var/nix/gcroots/pushed\n" (unit elsewhere)
     && !(has "gcroots/rust-nix-serve" (unit elsewhere));
+  "what was pushed outlives a reboot, with and without a collection" =
+    lib.all (machine: !(lib.any ofUploads machine.systemd.tmpfiles.rules)) [
+      collected
+      usual
+    ]
+    && lib.elem "d /nix/var/nix/gcroots/rust-nix-serve-gc/builds 0755 root root m:14d" collected.systemd.tmpfiles.rules
+    && lib.elem "R /nix/var/nix/gcroots/rust-nix-serve-gc - - - -" usual.systemd.tmpfiles.rules
+    && lib.elem "R /nix/var/nix/gcroots/rust-nix-serve - - - -" elsewhere.systemd.tmpfiles.rules;
+  "rules for roots need no storage" = {
+    got = ruled.services.rust-nix-serve.settings.retention.rules.pr;
+    want = {
+      roots = [ "pr/*" ];
+      days = 7;
+    };
+  };
   "the network stays shut" = has "PrivateNetwork=true\n" (unit usual);
   "uploads pass nginx" = has "client_max_body_size 0;" usual.nginxConf;
   "without a target nothing is made" = !(has "gcroots" (

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::units::{ByteSize, Span};
+use crate::config::units::{ByteSize, DiskShare, Span};
 
 /// What clients with the permission `push` may upload, with `nix copy --to` and any Nix since 2.4: to the storage, or into
 /// the store of this machine. With neither there are no uploads.
@@ -46,6 +46,11 @@ pub(crate) struct RawUpload {
     /// Where the links are that keep it. It must be below Nix's `gcroots`, and the user of this server writes there.
     /// Default: `/nix/var/nix/gcroots/rust-nix-serve`, below the root of the store.
     pub(crate) roots_directory: String,
+    /// How much of the disk of this machine's store is kept free, such as `20%` or `50G`: when less is free, the Nix daemon
+    /// removes what nothing on the machine needs, and then what was pushed longest ago and no later path needs is let go of
+    /// before its time. What is younger than `retention.min_age`, and what roots keep, stays.
+    #[schemars(extend("x-reload" = true))]
+    pub(crate) keep_free: Option<DiskShare>,
     /// Where NARs wait for their narinfo, for uploads into the store of this machine: an absolute path. Default: `spool` in
     /// `$STATE_DIRECTORY`, else in `/var/lib/rust-nix-serve`.
     pub(crate) spool_directory: String,
@@ -91,6 +96,7 @@ impl Default for RawUpload {
             target: RawUploadTarget::Storage,
             roots: Span::seconds(30 * 24 * 3600),
             roots_directory: String::new(),
+            keep_free: None,
             spool_directory: String::new(),
             spool_size: ByteSize(64 << 30),
             spool_age: Span::seconds(24 * 3600),

@@ -12,6 +12,7 @@ use super::wire::{Message, WireError, WireReader};
 pub(super) enum Operation {
     IsValidPath = 1,
     AddTempRoot = 11,
+    CollectGarbage = 20,
     AddSignatures = 37,
     AddToStoreNar = 39,
     RegisterDrvOutput = 42,

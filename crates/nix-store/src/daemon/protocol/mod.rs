@@ -4,6 +4,7 @@
 //! It works over any stream of bytes, and needs nothing else of this crate, so that the fuzzer can
 //! take it alone.
 
+mod collection;
 mod connection;
 mod error;
 mod handshake;

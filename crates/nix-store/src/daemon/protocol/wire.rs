@@ -253,7 +253,7 @@ fn padding_of(len: u64) -> u64 {
     len.wrapping_neg() % 8
 }
 
-fn within(what: &'static str, len: u64, limit: u64) -> Result<u64, WireError> {
+pub(super) fn within(what: &'static str, len: u64, limit: u64) -> Result<u64, WireError> {
     if len > limit {
         return Err(WireError::TooLong { what, len, limit });
     }

@@ -1,4 +1,4 @@
-//! Roots, which keep paths and all that these need.
+//! The orders and questions about roots.
 
 use std::{
     collections::BTreeMap,
@@ -108,6 +108,8 @@ pub struct RootRevision {
 }
 
 /// A root in a list.
+///
+/// Its newest revision has its first [`RootSummary::MAX_PATHS`] paths alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootSummary {
     /// Its name.
@@ -134,7 +136,7 @@ pub struct RootSizes {
 pub struct FreedByRoot {
     /// Paths that the root needs.
     pub paths: u64,
-    /// Bytes of their NARs as they are stored.
+    /// Bytes of their NARs as they are stored: in a Nix store, not compressed.
     pub bytes: u64,
     /// Those of the paths that no other root needs.
     pub freed_paths: u64,
@@ -235,6 +237,11 @@ impl RootLifetime {
             revisions: shorter(self.revisions, other.revisions),
         }
     }
+}
+
+impl RootSummary {
+    /// The most paths of a root that a list has.
+    pub const MAX_PATHS: usize = 10;
 }
 
 impl RootRevision {

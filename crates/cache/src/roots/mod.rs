@@ -1,0 +1,19 @@
+//! Roots, which keep paths and all that these need.
+//!
+//! - `rooted_cache`: [`RootedCache`], the orders and questions about them
+//! - `revise`: the next revision of a root; `rules`: how long the configuration lets it live
+//! - `document`: the revisions of a root as they are stored
+
+mod document;
+mod revise;
+mod rooted_cache;
+mod rules;
+
+pub use self::{
+    document::{parse_revisions, write_revisions},
+    rooted_cache::{
+        FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,
+        RootSizes, RootSummary, RootedCache,
+    },
+    rules::{RootPattern, RootPatternError, RootRule},
+};

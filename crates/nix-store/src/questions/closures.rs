@@ -1,0 +1,77 @@
+//! The closures of paths, for sums over them.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use rns_formats::StorePath;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::freed::KeptByRoots;
+use crate::{CacheError, store::StoreParts};
+
+const ROW: &str = "select id from ValidPaths where path = ?1";
+
+const SIZE: &str = "select coalesce(narSize, 0) from ValidPaths where id = ?1";
+
+const REFERENCES: &str = "select reference from Refs where referrer = ?1";
+
+/// Some paths with all that they need.
+#[derive(Default)]
+pub(crate) struct Closures {
+    /// The rows of the paths themselves, of those that are valid.
+    pub(crate) rows: BTreeMap<StorePath, i64>,
+    /// Every path with the bytes of its NAR, and who refers to whom. Nothing is named yet.
+    pub(crate) graph: KeptByRoots,
+}
+
+/// Finds closures.
+pub(crate) struct ClosureFinder(Arc<StoreParts>);
+
+impl ClosureFinder {
+    pub(crate) const fn new(parts: Arc<StoreParts>) -> Self {
+        Self(parts)
+    }
+
+    /// The closures of these paths, unless there are more than `limit` paths in them; statement by statement: a long transaction would keep Nix from tidying up its database.
+    ///
+    /// # Errors
+    /// `Unavailable` while the database cannot be read.
+    pub(crate) async fn of(
+        &self,
+        paths: Vec<StorePath>,
+        limit: usize,
+    ) -> Result<Option<Closures>, CacheError> {
+        let store_dir = self.0.store_dir().clone();
+        let question = move |connection: &Connection| {
+            let mut closures = Closures::default();
+            let mut row = connection.prepare_cached(ROW)?;
+            for path in &paths {
+                let found = row.query_row([store_dir.print(path)], |row| row.get(0)).optional()?;
+                closures.rows.extend(found.map(|found| (path.clone(), found)));
+            }
+            let mut seen: HashSet<i64> = closures.rows.values().copied().collect();
+            let mut next: Vec<i64> = seen.iter().copied().collect();
+            let mut size = connection.prepare_cached(SIZE)?;
+            let mut references = connection.prepare_cached(REFERENCES)?;
+            while let Some(id) = next.pop() {
+                if closures.graph.paths.len() == limit {
+                    return Ok(None);
+                }
+                let bytes = size.query_row([id], |row| row.get(0)).optional()?;
+                closures.graph.paths.push((id, bytes.map(|bytes| (id, bytes))));
+                let mut rows = references.query([id])?;
+                while let Some(row) = rows.next()? {
+                    let reference = row.get(0)?;
+                    closures.graph.edges.push((id, reference));
+                    if seen.insert(reference) {
+                        next.push(reference);
+                    }
+                }
+            }
+            Ok(Some(closures))
+        };
+        Ok(self.0.database.ask(question).await?.unwrap_or_else(|| Some(Closures::default())))
+    }
+}
