@@ -31,6 +31,8 @@ pub struct ObjectWriter {
     part_bytes: usize,
     first_part_bytes: usize,
     parts: Option<Box<dyn MultipartUpload>>,
+    /// The bytes that it was given.
+    taken: u64,
 }
 
 impl ObjectWriter {
@@ -62,6 +64,7 @@ impl ObjectWriter {
             part_bytes,
             first_part_bytes,
             parts: None,
+            taken: 0,
         }
     }
 
@@ -70,6 +73,7 @@ impl ObjectWriter {
     /// # Errors
     /// `Unavailable`.
     pub async fn write(&mut self, mut chunk: Bytes) -> Result<(), ObjectError> {
+        self.taken += chunk.len() as u64;
         while !chunk.is_empty() {
             let limit = if self.parts.is_some() { self.part_bytes } else { self.first_part_bytes };
             let room = limit.saturating_sub(self.buffer.len());
@@ -111,6 +115,11 @@ impl ObjectWriter {
         match parts.complete().await {
             Ok(_) => Ok(()),
             Err(error) => {
+                // The order was carried out where only its answer was lost: a repeated one finds no upload any more.
+                let found = self.store.head(&self.path).await;
+                if found.is_ok_and(|found| found.size == self.taken) {
+                    return Ok(());
+                }
                 _ = parts.abort().await;
                 Err(ObjectError::of("write", &self.key)(error))
             }

@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -23,20 +23,23 @@ struct Resetting {
     address: SocketAddr,
     /// How many requests are still to be answered with a reset.
     resets: Arc<AtomicUsize>,
+    /// Whether the answer to the next `POST` gets lost.
+    loses_answer: Arc<AtomicBool>,
 }
 
 impl Resetting {
     fn before(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, resets) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
-        let shared = Arc::clone(&resets);
+        let loses_answer = Arc::<AtomicBool>::default();
+        let shared = (Arc::clone(&resets), Arc::clone(&loses_answer));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let resets = Arc::clone(&shared);
-                thread::spawn(move || pass(client, upstream, &resets));
+                let (resets, loses_answer) = shared.clone();
+                thread::spawn(move || pass(client, upstream, &resets, &loses_answer));
             }
         });
-        Self { address, resets }
+        Self { address, resets, loses_answer }
     }
 
     /// The next request is answered with a reset, on a connection that was used before or on a new one.
@@ -50,11 +53,26 @@ impl Resetting {
     }
 }
 
-fn pass(mut client: TcpStream, upstream: SocketAddr, resets: &AtomicUsize) {
+fn pass(
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    resets: &AtomicUsize,
+    loses_answer: &AtomicBool,
+) {
     let Ok(mut server) = TcpStream::connect(upstream) else { return };
+    let loses = Arc::new(AtomicBool::new(false));
     let answers = {
         let (mut server, mut client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-        thread::spawn(move || std::io::copy(&mut server, &mut client))
+        let loses = Arc::clone(&loses);
+        thread::spawn(move || {
+            let mut buffer = [0; 64 << 10];
+            while let Ok(read @ 1..) = server.read(&mut buffer) {
+                if loses.load(Ordering::SeqCst) || client.write_all(&buffer[..read]).is_err() {
+                    _ = client.shutdown(Shutdown::Both);
+                    break;
+                }
+            }
+        })
     };
     let mut buffer = [0; 64 << 10];
     // A socket that is closed with bytes in it that were not read resets its connection.
@@ -65,6 +83,9 @@ fn pass(mut client: TcpStream, upstream: SocketAddr, resets: &AtomicUsize) {
         let takes = |left: usize| left.checked_sub(1);
         if is_request && resets.fetch_update(Ordering::SeqCst, Ordering::SeqCst, takes).is_ok() {
             break;
+        }
+        if buffer.starts_with(b"POST") && loses_answer.swap(false, Ordering::SeqCst) {
+            loses.store(true, Ordering::SeqCst);
         }
         let Ok(read @ 1..) = client.read(&mut buffer) else { break };
         if server.write_all(&buffer[..read]).is_err() {
@@ -118,6 +139,15 @@ async fn every_operation_is_repeated_after_a_reset() {
     writer.finish().await.unwrap();
     proxy.assert_reset("writer");
     assert_eq!(objects.head(&large).await.unwrap().unwrap().size, 12 << 20);
+
+    // The object is complete, and only the answer gets lost: a repeated order finds no upload any more.
+    let lost = ObjectKey::listed("nar/lost.nar");
+    let mut writer = objects.writer(&lost, Some(12 << 20)).unwrap();
+    writer.write(Bytes::from(vec![7; 12 << 20])).await.unwrap();
+    proxy.loses_answer.store(true, Ordering::SeqCst);
+    writer.finish().await.unwrap();
+    assert!(!proxy.loses_answer.load(Ordering::SeqCst), "no answer was lost");
+    assert_eq!(objects.head(&lost).await.unwrap().unwrap().size, 12 << 20);
 
     proxy.reset_next();
     objects.sweep(Duration::ZERO).await.unwrap();

@@ -19,7 +19,7 @@ use deadpool_postgres::{Object, Pool};
 use rns_cache::Pusher;
 use rns_formats::HashPart;
 use tokio::{sync::OnceCell, time::timeout};
-use tokio_postgres::Config;
+use tokio_postgres::{Config, config::Host};
 
 use self::{
     connections::{
@@ -51,7 +51,9 @@ impl PostgresIndex {
     /// When the URL cannot be read.
     pub fn new(url: &str) -> Result<Self, IndexError> {
         let unusable = |why: String| IndexError::Unavailable { database: redacted(url), why };
-        let mut config = Config::from_str(url).map_err(|error| unusable(error.to_string()))?;
+        // The library's text may quote a part of the password.
+        let mut config = Config::from_str(url)
+            .map_err(|_| unusable("index.url cannot be read as a URL of PostgreSQL".to_owned()))?;
         config.connect_timeout(CONNECT_TIMEOUT);
         config.application_name("rust-nix-serve");
         config.tcp_user_timeout(ORDER_TIMEOUT);
@@ -81,18 +83,16 @@ impl PostgresIndex {
     }
 }
 
-/// The URL without its password.
+/// The database as it may be shown: user, host and name, by the parser that finds the password.
 fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "postgres".to_owned() };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((user, _)) => {
-            let user_name = user.split(':').next().unwrap_or_default();
-            let after = rest.strip_prefix(user).unwrap_or_default();
-            format!("{scheme}://{user_name}{}", after.split('?').next().unwrap_or_default())
-        }
-        None => format!("{scheme}://{}", rest.split("password=").next().unwrap_or_default()),
-    }
+    let Ok(config) = Config::from_str(url) else { return "postgres".to_owned() };
+    let user = config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(directory) => directory.display().to_string(),
+    });
+    let hosts: Vec<String> = hosts.collect();
+    format!("postgres://{user}{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
 }
 
 impl fmt::Debug for PostgresIndex {
@@ -238,10 +238,17 @@ mod tests {
             "postgres://me:s3cret@db.example.org/cache?sslmode=disable",
             "postgres:///cache?host=/run/postgresql&password=s3cret",
             "host=/run user=me password=s3cret",
+            "postgres://me:a/s3cret@db/cache",
+            "postgres://me:a?s3cret@db/cache",
+            "postgres://me:s3cret@db/cache?wrong=s3cret",
         ] {
             let shown = redacted(url);
             assert!(!shown.contains("s3cret"), "{shown}");
         }
         assert_eq!(redacted("postgres://me:x@db/cache"), "postgres://me@db/cache");
+        assert_eq!(
+            redacted("postgres:///cache?host=/run/postgresql"),
+            "postgres:///run/postgresql/cache"
+        );
     }
 }
