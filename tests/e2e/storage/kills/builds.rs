@@ -64,7 +64,7 @@ pub(super) fn builds(
     random: &mut Random,
 ) -> (FixtureStore, Vec<Build>) {
     let mut store = FixtureStore::new();
-    let sizes = [500, 20_000, 200_000, 1_000_000];
+    let sizes = [500, 20_000, 100_000, 400_000];
     let libraries: Vec<Closure> = (0..projects * LIBRARIES)
         .map(|number| {
             let name = format!("lib-{number}");
@@ -80,7 +80,7 @@ pub(super) fn builds(
             let name = format!("part-{project}-{number}");
             let part = add(&mut store, &name, part, &[one]);
             let name = format!("app-{project}-{number}");
-            let size = *random.one_of(&[1_000, 100_000, 2_000_000]);
+            let size = *random.one_of(&[1_000, 100_000, 1_000_000]);
             let text = random.text(&name, size);
             let closure = add(&mut store, &name, &text, &[&part, other]);
             builds.push(Build { project, is_released: number % 2 == 0, size, closure });

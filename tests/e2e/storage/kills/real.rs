@@ -5,6 +5,7 @@
 mod pushes;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -16,7 +17,6 @@ use std::{
 use rns_testing::{Client, Finished, Nix};
 
 use super::{
-    PATIENCE,
     builds::{Build, builds},
     collector::Collector,
     visible::{Checked, visible},
@@ -33,18 +33,23 @@ const READERS: usize = 6;
 /// Downloads for one push.
 const DOWNLOADS: usize = 5;
 
-/// The longest pause before something is killed: a client gives up after five tries, within seconds.
-const MAX_PAUSE: Duration = Duration::from_secs(4);
+/// Commands of clients for each kill: with more kills, clients on a slow machine would never be done.
+const COMMANDS: usize = 6;
+
+/// The longest pause before something is killed.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a client tries: a push through kills and collections takes a while on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a server has answered, it may answer for so long.
 const STALENESS: Duration = Duration::from_millis(1100);
 
-/// A path is young for so many pushes of a build, each as long as one that nothing disturbs: one that meets what is killed
-/// takes longer.
-const YOUTH: u32 = 6;
+/// A path is young for as long as so many pushes of a build take that nothing disturbs.
+const YOUTH: u32 = 2;
 
 /// And at least so long.
-const MIN_YOUTH: Duration = Duration::from_secs(4);
+const MIN_YOUTH: Duration = Duration::from_secs(3);
 
 /// What no root needs goes when it is not young any more.
 fn collecting(youth: Duration) -> String {
@@ -94,8 +99,18 @@ struct Tally {
     cut_off: AtomicUsize,
     /// Pushes that began again, since a part of them was collected before the rest came.
     overtaken: AtomicUsize,
+    /// Pushes that ended well.
+    pushed: AtomicUsize,
     /// Pushers that were killed.
     killed: AtomicUsize,
+}
+
+impl Tally {
+    /// Commands of clients that have ended.
+    fn commands(&self) -> usize {
+        let counters = [&self.ended, &self.cut_off, &self.overtaken, &self.pushed, &self.killed];
+        counters.iter().map(|counter| counter.load(Relaxed)).sum()
+    }
 }
 
 /// Why a command of a client failed.
@@ -257,8 +272,9 @@ fn real_clients_find_everything_whole_while_everything_is_killed_and_collected()
             let (site, mut random) = (&site, random.fork());
             working.push(scope.spawn(move || site.read(&mut random)));
         }
-        let (world, done, most) = (&mut world, &is_done, (usize::MAX, MAX_PAUSE));
-        let killing = scope.spawn(move || world.kill_until(done, most, &mut killer));
+        let (world, done, tally) = (&mut world, &is_done, &site.tally);
+        let is_due = |kills| tally.commands() >= kills * COMMANDS;
+        let killing = scope.spawn(move || world.kill_until(done, is_due, MAX_PAUSE, &mut killer));
         let results: Vec<_> = working.into_iter().map(|client| client.join()).collect();
         is_done.store(true, Relaxed);
         killing.join().unwrap();
@@ -282,21 +298,28 @@ fn real_clients_find_everything_whole_while_everything_is_killed_and_collected()
     let kept = released.iter().copied().chain(young.iter().map(|(_, build)| *build));
     let mut checked = Checked::new(true);
     checked.check(&world, kept.flat_map(Build::paths));
-    site.assert_verified(&world, &released);
-    let ever =
-        builds.iter().flat_map(Build::paths).collect::<std::collections::BTreeSet<_>>().len();
+    let verified = checked.len();
+    site.assert_no_fault(&world);
+    // In the end there is what the releases need, and nothing else.
     world.restart_with(&retention);
+    let needed: BTreeSet<_> = released.iter().flat_map(|build| build.paths()).collect();
+    let needed: BTreeSet<_> = needed.iter().map(|path| path.hash_part().to_string()).collect();
     let deadline = Instant::now() + PATIENCE + youth;
-    while visible(&world).len() >= ever {
-        assert!(Instant::now() < deadline, "nothing is collected");
+    while !visible(&world).is_subset(&needed) {
+        assert!(Instant::now() < deadline, "something is never collected");
         thread::sleep(Duration::from_millis(100));
     }
+    world.restart_with("");
+    checked.check(&world, released.iter().flat_map(|build| build.paths()));
+    site.assert_no_fault(&world);
+    site.assert_copied(&released);
+    let ever: BTreeSet<_> = builds.iter().flat_map(Build::paths).collect();
     let count = |counter: &AtomicUsize| counter.load(Relaxed);
     let tally = &site.tally;
     eprintln!(
         "{:.0?}, min_age {youth:.0?}: {} downloads whole, {} of what was collected, {} pushes acknowledged, {} begun again since a part \
-         was collected, {} commands cut off; killed: {}; {collections} collections by command; of {ever} paths {} \
-         are visible, whole and verified, {} releases and {} young builds among them",
+         was collected, {} commands cut off; killed: {}; {collections} collections by command; of {} paths {verified} \
+         were visible, whole and verified, {} young builds among them, and then the {} of {} releases",
         begun.elapsed(),
         count(&tally.whole),
         count(&tally.gone),
@@ -304,8 +327,9 @@ fn real_clients_find_everything_whole_while_everything_is_killed_and_collected()
         count(&tally.overtaken),
         count(&tally.cut_off),
         world.kills(count(&tally.killed)),
+        ever.len(),
+        young.len(),
         checked.len(),
         released.len(),
-        young.len(),
     );
 }

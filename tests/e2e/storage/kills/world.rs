@@ -195,21 +195,23 @@ impl World {
         *self.kills.entry(killed).or_default() += 1;
     }
 
-    /// Kills and restarts so often, or until the clients are done, with pauses in between.
+    /// Kills and restarts until the clients are done, with pauses in between. `is_due` says for the number of kills so far
+    /// whether there may be one more.
     pub(super) fn kill_until(
         &mut self,
         is_done: &AtomicBool,
-        (max_kills, max_pause): (usize, Duration),
+        is_due: impl Fn(usize) -> bool,
+        max_pause: Duration,
         random: &mut Random,
     ) {
-        for _ in 0..max_kills {
+        for kills in 0.. {
             let pause = Duration::from_millis(random.below(max_pause.as_millis() as u64));
             let end = Instant::now() + pause;
-            while Instant::now() < end {
+            while Instant::now() < end || !is_due(kills) {
                 if is_done.load(Relaxed) {
                     return;
                 }
-                thread::sleep(Duration::from_millis(10).min(pause));
+                thread::sleep(Duration::from_millis(5));
             }
             self.kill(random);
         }
