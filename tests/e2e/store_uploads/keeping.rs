@@ -7,15 +7,13 @@ use std::{
 
 use rns_formats::Compression;
 use rns_testing::{Standard, http::Request};
-use rustix::process::Signal;
 
 use super::Machine;
 use crate::support::{
     assert_logged, assert_refusal, eventually, narinfo_of, nixes,
     private::{create, with_token},
-    twins::reconfigure,
 };
-use crate::uploads::packed;
+use crate::uploads::{packed, reload::reload_server};
 
 #[test]
 fn a_nar_waits_for_its_narinfo_over_a_restart() {
@@ -158,19 +156,10 @@ fn what_is_taken_and_how_long_it_stays_changes_on_reload() {
         );
         let target = format!("/push/{}", narinfo.url);
         assert_refusal(&machine.put(&server, &target, file.clone()), 413);
-        let mut reload = |old: &str, new: &str| {
-            let before = server.stderr().matches(" reloaded").count();
-            reconfigure(&server.scratch().join("config.toml"), old, new);
-            server.signal(Signal::HUP);
-            let wanted = |line: &str| line.contains(" reloaded").then_some(());
-            server.wait_for_lines(before + 1, Duration::from_secs(20), wanted);
-        };
         let larger = "spool_size = \"9MiB\"\nmax_nar_size = \"1MiB\"";
-        reload("spool_size = \"1MiB\"", larger);
-        reload(
-            "max_nar_size = \"1MiB\"\nroots = \"9d\"",
-            "max_nar_size = \"9MiB\"\nroots = \"1h\"",
-        );
+        reload_server(&mut server, "spool_size = \"1MiB\"", larger);
+        let shorter = "max_nar_size = \"9MiB\"\nroots = \"1h\"";
+        reload_server(&mut server, "max_nar_size = \"1MiB\"\nroots = \"9d\"", shorter);
         assert_eq!(machine.put(&server, &target, file).status(), 201);
         assert_eq!(machine.put_narinfo(&server, &narinfo).status(), 201);
         let link = fs::read_dir(machine.roots()).unwrap().next().unwrap().unwrap().path();

@@ -9,7 +9,7 @@ use rns_testing::{
     run,
 };
 
-use super::{packed, text_of};
+use super::{packed, reload::reload_server, text_of};
 use crate::support::{
     PUBLIC_KEY, SECRET_KEY, full, narinfo_of, nixes,
     private::{create, with_token},
@@ -236,4 +236,27 @@ fn what_never_got_a_narinfo_is_removed_after_a_day() {
     assert_eq!(direct.incoming(), files[1..]);
     // The other one is as good as before.
     assert_eq!(direct.put_narinfo(&narinfo).status(), 201);
+}
+
+#[test]
+fn a_nar_that_was_sent_to_the_bucket_before_a_reload_is_taken_in_after_it() {
+    let Some(mut direct) = Direct::start(false) else { return };
+    let (narinfo, file) = blob(&Standard::new());
+    let location = direct.location(&narinfo, &file);
+    assert_eq!(direct.send_to_bucket(&location, &file), 200);
+    reload_server(&mut direct.server, "direct = true", "direct = false");
+    assert_eq!(direct.put_narinfo(&narinfo).status(), 201);
+    let nar = format!("/{}", narinfo.url);
+    assert_eq!(direct.server.get(&nar).ok(), file);
+    // Readers are sent to the bucket as soon as that is wanted.
+    let storage = format!("url = {:?}", direct.bucket.url());
+    reload_server(&mut direct.server, &storage, &format!("{storage}\nredirect = true"));
+    assert_eq!(direct.server.get(&nar).status(), 307);
+    // Others are taken here from now on.
+    let (other, file) = {
+        let standard = Standard::new();
+        let (info, nar) = (standard.store.info(&standard.blob), standard.store.nar(&standard.blob));
+        packed(info, &nar, Compression::None)
+    };
+    assert_eq!(direct.put(&format!("/{}", other.url), AGENT, file).status(), 201);
 }

@@ -6,7 +6,7 @@ mod direct;
 mod expect;
 mod mutations;
 mod objects;
-mod reload;
+pub(crate) mod reload;
 mod roots;
 mod transport;
 

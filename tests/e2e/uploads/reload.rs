@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rns_formats::Compression;
-use rns_testing::{Standard, http::Request};
+use rns_testing::{Server, Standard, http::Request};
 use rustix::process::Signal;
 
 use super::{Pushable, packed};
@@ -12,17 +12,22 @@ use crate::support::{
 };
 
 /// Changes a text in the configuration of a cache, and reloads it.
-pub(super) fn reload(cache: &mut Pushable, old: &str, new: &str) {
-    expect_reload(cache, old, new, " reloaded");
+fn reload(cache: &mut Pushable, old: &str, new: &str) {
+    reload_server(&mut cache.server, old, new);
+}
+
+/// Changes a text in the configuration of a server, and reloads it.
+pub(crate) fn reload_server(server: &mut Server, old: &str, new: &str) {
+    expect_reload(server, old, new, " reloaded");
 }
 
 /// The same, where the server says this afterwards.
-fn expect_reload(cache: &mut Pushable, old: &str, new: &str, said: &str) {
-    let before = cache.server.stderr().matches(said).count();
-    reconfigure(&cache.server.scratch().join("config.toml"), old, new);
-    cache.server.signal(Signal::HUP);
+fn expect_reload(server: &mut Server, old: &str, new: &str, said: &str) {
+    let before = server.stderr().matches(said).count();
+    reconfigure(&server.scratch().join("config.toml"), old, new);
+    server.signal(Signal::HUP);
     let wanted = |line: &str| line.contains(said).then_some(());
-    cache.server.wait_for_lines(before + 1, Duration::from_secs(20), wanted);
+    server.wait_for_lines(before + 1, Duration::from_secs(20), wanted);
 }
 
 /// A cache with this section and the cache `team` below `/team`.
@@ -62,7 +67,7 @@ fn the_largest_nar_changes_for_new_uploads_and_not_for_those_that_run() {
     assert_eq!(cache.put(&url, file.clone()).status(), 413);
     reload(&mut cache, "1MiB", "10MiB");
     // A wrong configuration changes nothing.
-    expect_reload(&mut cache, "10MiB", "0", "everything stays as it was");
+    expect_reload(&mut cache.server, "10MiB", "0", "everything stays as it was");
     assert_eq!(cache.put(&url, file).status(), 201);
 }
 
@@ -101,7 +106,7 @@ fn a_server_collects_by_the_policy_and_the_schedule_of_a_reload() {
     eventually(|| metric(&cache, "rust_nix_serve_retention_max_bytes 1073741824\n"));
 
     // A file that was cut off lets nothing go.
-    expect_reload(&mut cache, "min_age = \"2d\"\ninterval = \"0s\"", "", "reload refused");
+    expect_reload(&mut cache.server, "min_age = \"2d\"\ninterval = \"0s\"", "", "reload refused");
     assert_eq!(cache.server.get(&narinfo_of(&standard.blob)).status(), 200);
 
     let soon = "keep_roots = true\nmin_age = \"0s\"\ninterval = \"1s\"";

@@ -10,7 +10,7 @@ use rns_testing::{
 };
 use serde_json::Value;
 
-use super::{Pushable, clients::copy, reload::reload};
+use super::{Pushable, clients::copy, reload::reload_server};
 use crate::support::{
     SECRET_KEY, assert_refusal, full, nixes,
     private::{create, with_token},
@@ -183,7 +183,7 @@ fn rules_hold_from_a_reload_on() {
     };
     let before = expires(&pins);
     let rule = "keep_roots = true\n[retention.rules.pr]\nroots = [\"pr/*\"]\ndays = 7";
-    reload(&mut pins.cache, "keep_roots = true", rule);
+    reload_server(&mut pins.cache.server, "keep_roots = true", rule);
     let after = expires(&pins);
     assert!(after < before, "{after} is not earlier than {before}");
 }
