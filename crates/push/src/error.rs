@@ -45,7 +45,7 @@ pub enum PushError {
 impl PushError {
     /// Returns true if nothing at all can be pushed now, so that there is no point in trying the next path.
     #[must_use]
-    pub const fn ends_all(&self) -> bool {
+    pub fn ends_all(&self) -> bool {
         match self {
             Self::Request(error) => {
                 matches!(
@@ -54,7 +54,11 @@ impl PushError {
                 )
             }
             Self::Publish(PublishError::Full) => true,
-            Self::Document { source, .. } => source.ends_all(),
+            // A place that takes no documents may take paths.
+            Self::Document { source, .. } => match &**source {
+                Self::Request(RequestError { failure: Failure::WrongAddress(_), .. }) => false,
+                source => source.ends_all(),
+            },
             _ => false,
         }
     }
@@ -75,6 +79,34 @@ impl PushError {
             Self::Request(error) => error.is_unreachable(),
             Self::Document { source, .. } => source.is_unreachable(),
             _ => false,
+        }
+    }
+
+    /// Returns true for a document that the target does not take, or that cannot be made: another try changes nothing.
+    pub(crate) fn is_refused_document(&self) -> bool {
+        let Self::Document { source, .. } = self else { return false };
+        match &**source {
+            Self::Request(error) => !error.failure.is_transient() && !self.ends_all(),
+            Self::Publish(error) => match error {
+                PublishError::Full | PublishError::Cache(_) => false,
+                PublishError::Malformed { .. }
+                | PublishError::Mismatch { .. }
+                | PublishError::TooLarge { .. }
+                | PublishError::MissingNar { .. }
+                | PublishError::MissingReferences(_)
+                | PublishError::Unsigned { .. }
+                | PublishError::Untrusted { .. }
+                | PublishError::Unsupported { .. }
+                | PublishError::NotAllowed { .. }
+                | PublishError::Conflict { .. }
+                | PublishError::Needed(_) => true,
+            },
+            Self::Store(_) | Self::NotValid(_) => true,
+            Self::Reference(_)
+            | Self::NotTried
+            | Self::Storage(_)
+            | Self::Document { .. }
+            | Self::Pack(_) => false,
         }
     }
 

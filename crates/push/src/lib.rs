@@ -30,7 +30,7 @@ pub use self::{
     push::push,
     queue::{
         DrainEnd, Drainer, FailingPath, Filter, Queue, QueueError, QueueLock, QueueStatus,
-        add_from_hook, watch,
+        add_from_hook, become_owner, watch,
     },
     storage_target::StorageTarget,
     target::Target,

@@ -176,6 +176,12 @@ impl Round<'_> {
                             self.is_there(info, settled);
                             continue;
                         }
+                        // The path is there all the same, and would be refused its document for ever.
+                        Err(failure) if failure.is_refused_document() => {
+                            tracing::warn!("{}: {failure}", info.path);
+                            self.is_there(info, settled);
+                            continue;
+                        }
                         // The path is visible, so that others are not held up.
                         Err(failure) => {
                             let ends_all = failure.ends_all();

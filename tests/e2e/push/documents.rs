@@ -161,14 +161,14 @@ fn only_realisations_are_sent_unless_more_is_wanted_and_nothing_is_sent_twice() 
 }
 
 #[test]
-fn a_path_whose_log_is_refused_is_there_and_the_refusal_is_told() {
+fn a_path_whose_log_is_refused_is_there_and_the_refusal_is_a_warning() {
     if !is_installed("nginx") {
         return;
     }
     let (built, dav) = (Built::new(), Dav::start("if ($uri ~ ^/log/) { return 403; }"));
-    let done = push(&built.standard.store, &dav.url, &built.paths(), &ALL);
-    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let done = push(&built.standard.store, &dav.url, &built.paths(), &ALL).success();
     assert!(done.stderr.contains("it is there, but not its log"), "{}", done.stderr);
+    assert!(done.stderr.contains("3 paths pushed"), "{}", done.stderr);
     let stored = |path| -> PathBuf { dav.directory().join(&narinfo_of(path)[1..]) };
     assert!(built.paths().iter().all(|path| stored(path).is_file()));
     push(&built.standard.store, &dav.url, &built.paths(), &["--listing"]).success();
@@ -186,4 +186,26 @@ fn realisations_are_signed_with_the_keys_of_the_push() {
     let stored = Realisation::parse(&fs::read_to_string(stored).unwrap()).unwrap();
     let public = rns_formats::PublicKey::parse(crate::support::PUBLIC_KEY).unwrap();
     assert!(stored.is_signed_by(&public));
+}
+
+#[test]
+fn a_queue_is_done_with_a_path_whose_realisations_are_refused() {
+    if !is_installed("nginx") {
+        return;
+    }
+    for status in [403, 405, 501] {
+        let refusal = format!("if ($uri ~ ^/(realisations|build-trace)) {{ return {status}; }}");
+        let (built, dav) = (Built::new(), Dav::start(&refusal));
+        let scratch = Scratch::new();
+        let queue = scratch.join("queue.sqlite");
+        let root = built.standard.store.root().to_str().unwrap();
+        let on_queue = |arguments: &[&str]| {
+            let mut command = program(&["queue"]);
+            run(command.args(arguments).arg("--queue").arg(&queue), PATIENCE)
+        };
+        on_queue(&["add", &full(&built.standard.itself), &full(&built.odd)]).success();
+        let done = on_queue(&["drain", "--store", root, "--to", &dav.url]).success();
+        assert!(done.stderr.contains("but not its realisation"), "{status}: {}", done.stderr);
+        assert_eq!(on_queue(&["status"]).success().text(), "nothing waits\n", "{status}");
+    }
 }

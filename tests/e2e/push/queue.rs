@@ -144,6 +144,44 @@ fn a_hook_waits_for_no_lock_and_what_it_adds_is_not_lost() {
 }
 
 #[test]
+fn the_hook_of_root_follows_no_link_of_the_user_whose_queue_it_is() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (standard, place) = (Standard::new(), Place::new());
+    let queue = place.file.parent().unwrap();
+    let roots_own = place.scratch.join("roots-own");
+    fs::create_dir_all(queue).unwrap();
+    fs::create_dir_all(&roots_own).unwrap();
+    // That user reaches both.
+    let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(place.scratch.path(), everyone).unwrap();
+    std::os::unix::fs::chown(queue, Some(65534), Some(65534)).unwrap();
+    std::os::unix::fs::symlink(roots_own.join("target"), &place.file).unwrap();
+    let told = place.hook(&[&standard.top]).success().stderr;
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert_eq!(fs::read_dir(&roots_own).unwrap().count(), 0);
+
+    fs::remove_file(&place.file).unwrap();
+    assert_eq!(place.hook(&[&standard.top]).success().stderr, "");
+    let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&place.file).unwrap());
+    assert_eq!(owner, 65534);
+    // The paths that a locked queue does not take are left beside it, and no link leads them elsewhere.
+    std::os::unix::fs::symlink(&roots_own, queue.join("queue.added")).unwrap();
+    let other = rns_testing::open_sqlite(&place.file);
+    other.execute_batch("begin immediate").unwrap();
+    let told = place.hook(&[&standard.blob]).success().stderr;
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert_eq!(fs::read_dir(&roots_own).unwrap().count(), 0);
+    drop(other);
+    fs::remove_file(queue.join("queue.added")).unwrap();
+    assert_eq!(place.waiting(), 1);
+    let refused = place.drain(&standard.store, "http://127.0.0.1:1", &[]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("belongs to another user"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_full_disk_costs_one_line() {
     let (standard, place) = (Standard::new(), Place::new());
     place.hook(&[&standard.top]).success();

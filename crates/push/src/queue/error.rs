@@ -21,6 +21,17 @@ pub enum QueueError {
         /// The reason.
         source: io::Error,
     },
+    /// Root must not work where another user can make its files lead elsewhere.
+    #[error(
+        "the queue {} belongs to another user: run this as that user, sudo -u '#{user}' rust-nix-serve …",
+        file.display()
+    )]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// The number of the user.
+        user: u32,
+    },
     /// More paths wait than are taken.
     #[error("the queue {} is full", file.display())]
     Full {

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::{
     error::QueueError,
+    owner::become_owner,
     schema::{self, now},
 };
 
@@ -25,16 +26,18 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The beginning of the names of files that are still being written.
 const UNFINISHED: &str = ".";
 
-/// Adds paths to the queue in this file; it is made if it is not there. A path that waits already is tried soon. Waits for
+/// Adds paths to the queue in this file; it is made if it is not there. Root becomes the user whose queue it is. A path that waits already is tried soon. Waits for
 /// hundredths of a second at most: while another program holds the queue, the paths are left beside it.
 ///
 /// # Errors
 /// When neither can be written, or the queue is full.
 pub fn add_from_hook(file: &Path, paths: &[StorePath]) -> Result<(), QueueError> {
+    let failed = |source| QueueError::Io { file: file.to_owned(), source };
+    become_owner(file).map_err(failed)?;
     let added = schema::open_for_hook(file).and_then(|mut queue| insert(&mut queue, file, paths));
     match added {
         Err(QueueError::Database { source, .. }) if is_locked(&source) => {
-            leave(file, paths).map_err(|source| QueueError::Io { file: file.to_owned(), source })
+            leave(file, paths).map_err(failed)
         }
         other => other,
     }
@@ -70,9 +73,8 @@ fn directory(file: &Path) -> PathBuf {
 fn leave(file: &Path, paths: &[StorePath]) -> io::Result<()> {
     let directory = directory(file);
     match fs::create_dir(&directory) {
-        Ok(()) => schema::give_to_owner(file.parent().unwrap_or(&directory), &directory)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
     }
     if fs::read_dir(&directory)?.count() >= MAX_FILES {
         return Err(io::Error::other("too many paths wait for it"));
@@ -81,9 +83,8 @@ fn leave(file: &Path, paths: &[StorePath]) -> io::Result<()> {
     let name = format!("{moment}-{}", process::id());
     let unfinished = directory.join(format!("{UNFINISHED}{name}"));
     let text: String = paths.iter().map(|path| format!("{path}\n")).collect();
-    let left = fs::write(&unfinished, text)
-        .and_then(|()| schema::give_to_owner(&directory, &unfinished))
-        .and_then(|()| fs::rename(&unfinished, directory.join(name)));
+    let left =
+        fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, directory.join(name)));
     if left.is_err() {
         _ = fs::remove_file(&unfinished);
     }
@@ -102,13 +103,25 @@ pub(super) fn left(file: &Path) -> io::Result<(Vec<StorePath>, Vec<PathBuf>)> {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
             continue;
         }
-        if entry.metadata()?.len() <= MAX_FILE_BYTES {
-            let text = fs::read_to_string(entry.path())?;
-            paths.extend(text.lines().filter_map(|line| StorePath::parse(line).ok()));
+        match text_of(&entry) {
+            Ok(text) => {
+                paths.extend(text.lines().filter_map(|line| StorePath::parse(line).ok()));
+                files.push(entry.path());
+            }
+            // Another program has taken it in.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
-        files.push(entry.path());
     }
     Ok((paths, files))
+}
+
+/// The contents of such a file; one that no hook has left has none.
+fn text_of(entry: &fs::DirEntry) -> io::Result<String> {
+    if entry.metadata()?.len() > MAX_FILE_BYTES {
+        return Ok(String::new());
+    }
+    fs::read_to_string(entry.path())
 }
 
 #[cfg(test)]

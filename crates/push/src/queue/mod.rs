@@ -4,6 +4,7 @@ mod drain;
 mod error;
 mod filter;
 mod hook;
+mod owner;
 mod queue_file;
 mod schema;
 mod status;
@@ -14,6 +15,7 @@ pub use self::{
     error::QueueError,
     filter::Filter,
     hook::add_from_hook,
+    owner::become_owner,
     queue_file::{Queue, QueueLock},
     status::{FailingPath, QueueStatus},
     watch::watch,

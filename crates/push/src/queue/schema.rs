@@ -1,15 +1,15 @@
 //! The file of a queue: how it is made, and opened.
 
 use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown},
+    fs,
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, config::DbConfig};
 
-use super::error::QueueError;
+use super::{error::QueueError, owner};
 
 /// The longest time that a daemon or a command waits for others.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,6 +59,11 @@ pub(super) fn open_for_hook(file: &Path) -> Result<Connection, QueueError> {
 
 fn open_within(file: &Path, busy_timeout: Duration) -> Result<Connection, QueueError> {
     let failed = |source| QueueError::Database { file: file.to_owned(), source };
+    let found = owner::other_owner(file);
+    let found = found.map_err(|source| QueueError::Io { file: file.to_owned(), source })?;
+    if let Some((user, _)) = found {
+        return Err(QueueError::Foreign { file: file.to_owned(), user: user.as_raw() });
+    }
     let is_new = !file.exists();
     if let Some(directory) = file.parent().filter(|_| is_new) {
         make(directory, file)?;
@@ -76,25 +81,12 @@ fn open_within(file: &Path, busy_timeout: Duration) -> Result<Connection, QueueE
     Ok(connection)
 }
 
-/// Makes the directory and an empty file. A file that the hook of root's daemon makes belongs to the user whose
-/// directory it is: the one who drains the queue.
+/// Makes the directory and an empty file.
 fn make(directory: &Path, file: &Path) -> Result<(), QueueError> {
     let failed = |source| QueueError::Io { file: file.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     fs::OpenOptions::new().append(true).create(true).open(file).map_err(failed)?;
-    give_to_owner(directory, file).map_err(failed)
-}
-
-/// Gives what root has made to the user whose directory it is in.
-pub(super) fn give_to_owner(directory: &Path, made: &Path) -> io::Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let owner = fs::metadata(directory)?;
-    if owner.uid() == 0 {
-        return Ok(());
-    }
-    chown(made, Some(owner.uid()), Some(owner.gid()))
+    Ok(())
 }
 
 /// Returns true if no more paths are taken. Numbers grow, so that the count is only needed where they lie far apart.

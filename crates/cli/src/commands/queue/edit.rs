@@ -6,7 +6,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rns_push::{Queue, QueueStatus};
+use anyhow::Context as _;
+use rns_push::{Queue, QueueStatus, become_owner};
 use serde_json::json;
 
 use super::place;
@@ -17,7 +18,9 @@ use crate::{
 };
 
 fn open(place: &QueuePlace, environment: &Environment) -> anyhow::Result<Queue> {
-    Ok(Queue::open(&place::file(place, environment)?)?)
+    let file = place::file(place, environment)?;
+    become_owner(&file).context("cannot become the user whose queue it is")?;
+    Ok(Queue::open(&file)?)
 }
 
 /// Prints the queue.
