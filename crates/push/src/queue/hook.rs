@@ -165,14 +165,32 @@ mod tests {
                     }
                 });
             }
-            // Somebody takes in what was left, meanwhile.
-            scope.spawn(|| {
-                for _ in 0..20 {
-                    Queue::open(&file).unwrap().is_due().unwrap();
-                    thread::sleep(Duration::from_millis(1));
-                }
-            });
+            // Others take in the paths that are left beside it, meanwhile.
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        Queue::open(&file).unwrap().is_due().unwrap();
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                });
+            }
         });
         assert_eq!(Queue::open(&file).unwrap().status().unwrap().waiting, 80);
+    }
+
+    #[test]
+    fn several_programs_take_in_the_same_files() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("queue.sqlite");
+        add_from_hook(&file, &[path(0)]).unwrap();
+        for number in 1..200 {
+            leave(&file, &[path(number)]).unwrap();
+        }
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| Queue::open(&file).unwrap().status().unwrap());
+            }
+        });
+        assert_eq!(Queue::open(&file).unwrap().status().unwrap().waiting, 200);
     }
 }
