@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Push what builds have put into a queue on disk
     #[command(subcommand)]
     Queue(QueueCommand),
-    /// Set, list and delete roots on a server, which keep paths
+    /// Set, list and delete roots, which keep paths: on a server, or in the storage of its configuration
     #[command(subcommand)]
     Pin(PinCommand),
     /// Push every path that becomes valid in the local store, through the queue

@@ -187,14 +187,14 @@ pub(crate) struct WatchArgs {
     pub(crate) existing: bool,
 }
 
-/// The commands for roots on a server.
+/// The commands for roots.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PinCommand {
-    /// Set a root: the server keeps these paths with all that they refer to
+    /// Set a root: these paths are kept with all that they refer to
     Add {
         /// Its name, such as project/main
         name: String,
-        /// Store paths that are on the server, or links to them such as ./result
+        /// Store paths that are in the cache, or links to them such as ./result
         #[arg(value_name = "PATH", required = true)]
         paths: Vec<PathBuf>,
         #[command(flatten)]
@@ -202,9 +202,10 @@ pub(crate) enum PinCommand {
         #[command(flatten)]
         style: StyleArgs,
         #[command(flatten)]
-        target: TargetArgs,
-        #[command(flatten)]
-        store: StoreArgs,
+        place: RootPlace,
+        /// The store: a directory below which it lives, or `local?root=…`
+        #[arg(long, value_name = "ROOT")]
+        store: Option<String>,
     },
     /// List the roots
     List {
@@ -212,7 +213,7 @@ pub(crate) enum PinCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        target: TargetArgs,
+        place: RootPlace,
     },
     /// Delete roots with all their revisions
     Remove {
@@ -222,8 +223,30 @@ pub(crate) enum PinCommand {
         #[command(flatten)]
         style: StyleArgs,
         #[command(flatten)]
-        target: TargetArgs,
+        place: RootPlace,
     },
+}
+
+impl PinCommand {
+    /// Where the roots are.
+    pub(crate) const fn place(&self) -> &RootPlace {
+        let (Self::Add { place, .. } | Self::List { place, .. } | Self::Remove { place, .. }) =
+            self;
+        place
+    }
+}
+
+/// The place of roots: a server, or the storage of a configuration on this machine.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RootPlace {
+    /// The server: https://…; without it, the storage of the configuration
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) credential: CredentialArgs,
 }
 
 /// The form of what is said about things that went well.
@@ -241,10 +264,10 @@ pub(crate) struct StyleArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RevisionArgs {
     /// This revision of the root goes after so many days
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: Option<u32>,
     /// So many revisions of the root stay, the newest ones
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) revisions: Option<u32>,
     /// A few words about this revision, such as a commit
     #[arg(long, value_name = "TEXT")]

@@ -24,6 +24,11 @@ pub use connection::{
 pub use life_cycle::{core_dumps::keep as keep_secrets, error::RunError, run::run};
 pub use router::page;
 
+/// Roots as clients see them.
+pub mod roots {
+    pub use crate::router::root_view::{Line, RootList, named_json};
+}
+
 /// How a server is configured.
 pub mod config {
     pub use crate::{

@@ -1,6 +1,8 @@
 //! Roots that clients set after a push: `push --pin` and `pin`.
 
-use rns_testing::{Finished, Standard, http::Request, run};
+use std::{fs, path::Path};
+
+use rns_testing::{Finished, Scratch, Standard, http::Request, run};
 use serde_json::Value;
 
 use super::{PATIENCE, await_token, program, push};
@@ -76,4 +78,59 @@ fn what_was_pushed_is_pinned_listed_and_released() {
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         assert!(refused.stderr.contains("storage.url"), "{}", refused.stderr);
     }
+}
+
+/// `pin` in the storage of a configuration, without a token.
+fn pin_here(config: &Path, arguments: &[&str]) -> Finished {
+    let mut command = program(&["pin"]);
+    run(command.args(arguments).arg("-c").arg(config), PATIENCE)
+}
+
+#[test]
+fn the_operator_pins_by_the_configuration_of_the_server() {
+    let (standard, cache, scratch) = (Standard::new(), Pushable::new(), Scratch::new());
+    cache.push(&standard, &standard.dep);
+    cache.push(&standard, &standard.top);
+    let config = scratch.join("config.toml");
+    let url = format!("file://{}", cache.directory.display());
+    let text = format!("[storage]\nurl = {url:?}\n[retention]\nkeep_roots = true\n");
+    fs::write(&config, text).unwrap();
+
+    let top = full(&standard.top);
+    let add = ["add", "project/main", "--days", "9", "--revisions", "3", "--label", "by hand"];
+    let said = pin_here(&config, &[&add[..], &[&top]].concat()).success().text();
+    assert!(said.starts_with("pinned project/main  revision 1  set 20"), "{said}");
+    let list = pin_here(&config, &["list"]).success().text();
+    assert!(list.starts_with("project/main  revision 1 of 20") && list.contains(&top), "{list}");
+    // It is a root of the server like any other, and on record with the one who set it.
+    let token = create(&cache.tokens, "release", &["--allow", "read,pin"]);
+    await_token(&cache, &token);
+    let to = cache.server.url().replace("://", &format!("://ci:{token}@"));
+    let json = pin(&to, &["list", "--json"]).success().text();
+    assert_eq!(json, pin_here(&config, &["list", "--json"]).success().text());
+    assert!(json.contains("(pin add)") && json.contains("\"label\":\"by hand\""), "{json}");
+    let why = run(program(&["storage", "why", &top, "-c"]).arg(&config), PATIENCE);
+    assert!(why.success().text().contains("the root project/main needs it"));
+
+    // What is not there cannot be kept, and a root of nothing cannot be removed.
+    let missing = pin_here(&config, &["add", "other", &full(&standard.blob)]);
+    assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+    let hash = standard.blob.hash_part().to_string();
+    assert!(missing.stderr.contains(&hash), "{}", missing.stderr);
+    let endless = pin_here(&config, &["add", "other", "--days", "0", &top]);
+    assert_eq!(endless.status.code(), Some(2), "{endless:?}");
+    let removed = pin_here(&config, &["remove", "project/main"]).success();
+    assert_eq!(removed.text(), "removed project/main\n");
+    assert_eq!(pin_here(&config, &["remove", "project/main"]).status.code(), Some(1));
+    assert_eq!(pin(&to, &["list"]).success().text(), "");
+}
+
+#[test]
+fn a_pin_without_a_server_and_without_a_storage_says_how_either_is_named() {
+    let scratch = Scratch::new();
+    let config = scratch.join("config.toml");
+    fs::write(&config, "").unwrap();
+    let said = pin_here(&config, &["list"]);
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    assert!(said.stderr.contains("--to") && said.stderr.contains("storage.url"), "{}", said.stderr);
 }

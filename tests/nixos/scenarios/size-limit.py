@@ -3,7 +3,7 @@
 cache.wait_for_unit("rust-nix-serve.socket")
 reachable(client)
 key = public_key(cache)
-token = make_token(cache, "ci", "read,push,pin")
+token = make_token(cache, "ci", "read,push")
 client.succeed(f"umask 077; echo 'machine cache login ci password {token}' >/root/netrc")
 client.wait_until_succeeds(f"curl -sSf -u ci:{token} http://cache/push/nix-cache-info")
 limit = 2 * 1024 * 1024
@@ -26,8 +26,8 @@ def day(number):
 
 below = f"test $(find /srv/cache/nar -type f -printf '%s\\n' | awk '{{ s += $1 }} END {{ print s + 0 }}') -le {limit}"
 release = day(0)
-gcroots = f"curl -sS --fail-with-body -u ci:{token}"
-client.succeed(f"echo {release} | {gcroots} --upload-file - 'http://cache/gcroots/release?revisions=3' >&2")
+cache.succeed(operator(f"pin add release {release} --revisions 3"))
+cache.succeed(operator("pin list") + f" | grep -F {release}")
 assert "the root release needs it" in cache.succeed(operator(f"storage why {release}"))
 
 days = [day(number) for number in range(1, 5)]
@@ -50,5 +50,5 @@ for path in [release, days[-1]]:
     assert nar_hash(client, path) == hash
 
 # Without its root the release goes like anything else.
-client.succeed(f"{gcroots} -X DELETE http://cache/gcroots/release >&2")
+cache.succeed(operator("pin remove release"))
 cache.succeed(operator(f"storage delete {release}") + " | grep deleted")

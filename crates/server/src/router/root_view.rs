@@ -71,15 +71,18 @@ pub(crate) fn outage(error: &CacheError) -> Answer {
 const JSON: &str = "application/json";
 
 /// A list of roots.
-pub(crate) struct RootList<'a> {
-    pub(crate) roots: &'a [RootSummary],
+#[derive(Clone, Copy, Debug)]
+pub struct RootList<'a> {
+    /// The roots, in the order of their names.
+    pub roots: &'a [RootSummary],
     /// Whether sizes were asked for.
-    pub(crate) wants_sizes: bool,
+    pub wants_sizes: bool,
     /// `None`: they were not asked for, or are not known.
-    pub(crate) sizes: Option<&'a RootSizes>,
+    pub sizes: Option<&'a RootSizes>,
     /// The name after which the list goes on.
-    pub(crate) next: Option<&'a RootName>,
-    pub(crate) store_dir: &'a StoreDir,
+    pub next: Option<&'a RootName>,
+    /// The store directory that paths are printed with.
+    pub store_dir: &'a StoreDir,
 }
 
 impl RootList<'_> {
@@ -108,7 +111,9 @@ impl RootList<'_> {
         text
     }
 
-    pub(crate) fn json(&self) -> Value {
+    /// The list as the JSON of `GET /gcroots`.
+    #[must_use]
+    pub fn json(&self) -> Value {
         let roots = self.roots.iter().map(|root| {
             let mut json = named_json(&root.name, &root.newest, self.store_dir);
             json.insert("path_count".to_owned(), root.path_count.into());
@@ -171,7 +176,8 @@ fn revision_json(revision: &RootRevision, store_dir: &StoreDir) -> Map<String, V
 }
 
 /// One revision as JSON, with the name of its root.
-pub(crate) fn named_json(
+#[must_use]
+pub fn named_json(
     name: &RootName,
     revision: &RootRevision,
     store_dir: &StoreDir,
@@ -182,7 +188,8 @@ pub(crate) fn named_json(
 }
 
 /// A revision in a line.
-pub(crate) struct Line<'a>(pub(crate) &'a RootRevision);
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a>(pub &'a RootRevision);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,12 +6,12 @@ use std::{
     path::Path,
 };
 
-use rns_cache::{PublishError, Pusher, WritableCache as _};
+use rns_cache::{PublishError, WritableCache as _};
 use rns_formats::{HashPart, StoreDir, StorePath};
 use rns_storage::{index::Index, write::Storage};
 use serde_json::json;
 
-use super::report::report;
+use super::{operator::operator, report::report};
 use crate::{
     args::StoragePlace,
     commands::inspect::PathInStore,
@@ -43,7 +43,7 @@ pub(super) async fn run(
     if !roots.is_empty() {
         let names = roots.into_iter().collect::<Vec<_>>().join(", ");
         tell(&format!("it stays, since roots name it or what refers to it: {names}"));
-        tell("delete these roots first: rust-nix-serve pin remove NAME --to URL");
+        tell("delete these roots first: rust-nix-serve pin remove NAME, with the same --config");
         return Ok(Answer::No);
     }
     if !dependents.is_empty() && !with_referrers {
@@ -54,7 +54,7 @@ pub(super) async fn run(
         tell(&format!("--with-referrers deletes also what refers to it: {count}"));
         return Ok(Answer::No);
     }
-    let who = operator(environment);
+    let who = operator(environment, "storage delete");
     let mut deleted = Vec::new();
     // Those that refer to others go first, whatever their order here.
     let mut left: Vec<HashPart> = dependents.iter().map(StorePath::hash_part).collect();
@@ -108,10 +108,4 @@ async fn dependents(index: &dyn Index, hash: HashPart) -> anyhow::Result<Vec<Sto
     }
     all.reverse();
     Ok(all)
-}
-
-/// Who gives the order, in the record of deletions.
-fn operator(environment: &Environment) -> Pusher {
-    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| environment.get(name));
-    Pusher { name: format!("{} (storage delete)", user.unwrap_or("operator")), address: None }
 }

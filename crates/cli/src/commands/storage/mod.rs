@@ -5,6 +5,7 @@ mod delete;
 mod gc;
 mod log;
 mod maintain;
+pub(super) mod operator;
 pub(super) mod owner;
 mod report;
 mod why;
