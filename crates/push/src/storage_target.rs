@@ -133,7 +133,15 @@ impl StorageTarget {
                 ObjectKey::build_trace(&entry.drv_path, entry.output_name.as_str())
             }
         };
-        Ok(self.objects().head(&key).await?.is_some())
+        match (self, document) {
+            // It goes with its path.
+            (Self::Indexed(storage), Document::Listing) => {
+                Ok(storage.promise_path(&info.path.hash_part()).await?
+                    && self.objects().head(&key).await?.is_some())
+            }
+            (Self::Indexed(storage), _) => Ok(storage.promise_document(&key).await?),
+            (Self::Plain(..), _) => Ok(self.objects().head(&key).await?.is_some()),
+        }
     }
 
     pub(crate) async fn put_listing(&self, hash: &HashPart, json: Bytes) -> Result<(), PushError> {

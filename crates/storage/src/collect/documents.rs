@@ -6,8 +6,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use rns_cache::{BinaryCache as _, CacheError};
-use rns_formats::{BuildId, BuildTraceEntry, DrvOutputId, HashPart, StorePath, StorePathName};
+use rns_formats::{HashPart, StorePath};
 
 use super::{
     document_kind::{DocumentCounts, DocumentKind},
@@ -17,11 +16,11 @@ use super::{
     verdict::{Plan, Verdict},
 };
 use crate::{
-    index::{Document, DocumentOwner, IndexError},
+    index::{Document, IndexError},
     objects::ObjectKey,
     read::StorageReader,
     retention::Retention,
-    write::{STAGING_GRACE, Storage, archive_owner},
+    write::{STAGING_GRACE, Storage, owner_of},
 };
 
 /// Rows that are looked at by one statement: some milliseconds.
@@ -155,7 +154,7 @@ pub(crate) async fn enter(
     let modified: HashMap<ObjectKey, SystemTime> = found.into_iter().collect();
     let unknown = keys.into_iter().zip(known).filter(|(_, known)| !known).map(|(key, _)| key);
     let read = stream::iter(unknown)
-        .map(|key| async { Some(Document { owner: owner(storage.reader(), &key).await?, key }) })
+        .map(|key| async { Some(Document { owner: owner_of(storage.reader(), &key).await?, key }) })
         .buffer_unordered(MAX_READS)
         .filter_map(|document| async { document });
     let documents: Vec<Document> = read.collect().await;
@@ -168,47 +167,4 @@ pub(crate) async fn enter(
         return Ok(());
     }
     storage.index().enter_documents(&entered).await
-}
-
-/// What a document names. `None`: it is gone, or cannot be read now.
-async fn owner(reader: &StorageReader, key: &ObjectKey) -> Option<DocumentOwner> {
-    let name = key.as_str();
-    let entry = |folder: &str| name.strip_prefix(folder)?.strip_suffix(".doi");
-    let of_path = |path: StorePath| DocumentOwner::Path(path.hash_part());
-    let found = match DocumentKind::of(key)? {
-        DocumentKind::Listing => return None,
-        DocumentKind::Log => {
-            let derivation = name.strip_prefix("log/").and_then(|name| StorePath::parse(name).ok());
-            return Some(derivation.map_or(DocumentOwner::Nothing, DocumentOwner::Derivation));
-        }
-        DocumentKind::Realisation => {
-            let id = entry("realisations/").and_then(|id| DrvOutputId::parse(id).ok());
-            let Some(id) = id else { return Some(DocumentOwner::Nothing) };
-            reader.realisation(&id).await.map(|found| found.map(|found| of_path(found.out_path)))
-        }
-        DocumentKind::BuildTrace => {
-            let parts = entry("build-trace-v2/").and_then(|name| name.split_once('/'));
-            let parts = parts.and_then(|(derivation, output)| {
-                Some((StorePath::parse(derivation).ok()?, StorePathName::parse(output).ok()?))
-            });
-            let Some((derivation, output)) = parts else { return Some(DocumentOwner::Nothing) };
-            let found = reader.build_trace(&derivation, output.as_str()).await;
-            found.map(|found: Option<BuildTraceEntry>| found.map(|found| of_path(found.out_path)))
-        }
-        DocumentKind::DebugInfo => {
-            let name = name.strip_prefix("debuginfo/").unwrap_or_default();
-            // Older caches have it without the suffix, where no reader of this program looks for it.
-            let id = name.strip_suffix(".debug").and_then(BuildId::parse);
-            let Some(id) = id else { return Some(DocumentOwner::Nothing) };
-            reader.debug_info(&id).await.map(|found| found.map(|info| archive_owner(&info.archive)))
-        }
-    };
-    match found {
-        Ok(owner) => owner,
-        Err(CacheError::Invalid { .. }) => Some(DocumentOwner::Nothing),
-        Err(error) => {
-            tracing::warn!("{key} stays, since it is not known what it belongs to: {error}");
-            None
-        }
-    }
 }

@@ -203,7 +203,11 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
         }
         // A pusher of the same document waits for the claim: there is no lock.
         Rows::Documents if is_nearly_over(claim) => return Outcome::Untouched(claimed.id),
-        Rows::Documents => remove_document(storage, &ObjectKey::listed(&claimed.name), claim).await,
+        Rows::Documents => match is_held(storage, rows, &claimed, claim).await {
+            Ok(true) => remove_document(storage, &ObjectKey::listed(&claimed.name), claim).await,
+            Ok(false) => return Outcome::Lost,
+            Err(_) => return Outcome::Untouched(claimed.id),
+        },
     };
     match done {
         Ok(()) => Outcome::Removed(claimed),

@@ -63,6 +63,12 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
     /// When the database cannot be written.
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
 
+    /// The same for a NAR that lies in the storage and is told to a pusher to be there: a promise, which survives a power loss.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn keep_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
+
     /// Renews the grace of a NAR whose presence is told to a pusher. Whether it is there and stays for that grace.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{Blob, BlobBody, BuildLog, CacheError, DebugInfo, Listing, LogContents};
 use rns_formats::{
-    BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, Realisation, Sha256Digest, StorePath,
+    BuildTraceEntry, DrvOutputId, HashPart, LogName, Realisation, Sha256Digest, StorePath,
     StorePathName,
 };
 use serde::Deserialize;
@@ -66,7 +66,7 @@ pub(super) async fn build_trace(
 
 pub(super) async fn debug_info(
     objects: &Objects,
-    id: &BuildId,
+    key: &ObjectKey,
 ) -> Result<Option<DebugInfo>, CacheError> {
     /// Nix writes them with `index-debug-info`.
     #[derive(Deserialize)]
@@ -74,10 +74,9 @@ pub(super) async fn debug_info(
         archive: String,
         member: String,
     }
-    let key = ObjectKey::debug_info(id);
-    let Some(json) = text(objects, &key).await? else { return Ok(None) };
+    let Some(json) = text(objects, key).await? else { return Ok(None) };
     let Written { archive, member } =
-        serde_json::from_str(&json).map_err(|error| invalid(&key, &error))?;
+        serde_json::from_str(&json).map_err(|error| invalid(key, &error))?;
     Ok(Some(DebugInfo { archive, member }))
 }
 

@@ -160,6 +160,14 @@ impl StorageReader {
         place.is_some_and(|place| place.is_absent_now(&self.shared.nonblocking_io))
     }
 
+    /// The debug information at this key.
+    pub(crate) async fn debug_info_at(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<Option<DebugInfo>, CacheError> {
+        documents::debug_info(&self.shared.objects, key).await
+    }
+
     /// Forgets the length of a NAR file: it has just been removed here.
     pub fn forget_nar(&self, key: &ObjectKey) {
         self.shared.sizes.remove(key);
@@ -275,7 +283,7 @@ impl BinaryCache for StorageReader {
     }
 
     async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        documents::debug_info(&self.shared.objects, id).await
+        self.debug_info_at(&ObjectKey::debug_info(id)).await
     }
 
     async fn file(&self, _: HashPart, _: &ServePath) -> Result<Option<Served>, CacheError> {

@@ -1,19 +1,22 @@
 //! Listings, logs, realisations and debug information.
 //!
-//! Each is begun in the index before it is looked for or written: then no collector removes what a pusher was told is there.
+//! Each is begun in the index before it is looked for or written: then no collector removes what a pusher was told is there. One
+//! server at a time changes one, and the index learns its owner before it is written.
 
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, CacheError, DebugInfo, PublishError};
 use rns_formats::{
     BuildId, BuildTraceEntry, HashPart, LogName, NarListing, Realisation, Signature,
 };
-use rns_verify::narinfo::name_in_url;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use super::storage::{Storage, index_unavailable, not_stored};
+use super::{
+    document_owner::{archive_owner, owner_of},
+    storage::{Storage, index_unavailable, not_stored},
+};
 use crate::{
-    index::{Document, DocumentOwner, NarState, PathState},
+    index::{Begun, Document, DocumentOwner, NarState, PathState},
     objects::ObjectKey,
     read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, unavailable},
 };
@@ -38,7 +41,27 @@ impl Storage {
         self.objects().write_small(key, bytes).await.map_err(not_stored)
     }
 
-    /// Corrects the owner that is on record, where the stored document has another one.
+    /// Whether a document is there and stays for its grace, which is renewed: it is told to a pusher.
+    ///
+    /// # Errors
+    /// When index or storage cannot be used.
+    pub async fn promise_document(&self, key: &ObjectKey) -> Result<bool, CacheError> {
+        let Some(owner) = owner_of(&self.reader, key).await else { return Ok(false) };
+        // Debug information of a NAR that is not here is replaced by that of one that is.
+        if matches!(owner, DocumentOwner::Nar(_)) && !has_nar(self, &owner).await? {
+            return Ok(false);
+        }
+        let document = Document { key: key.clone(), owner };
+        match self.index.begin_document(&document).await.map_err(index_unavailable)? {
+            // It may have gone before it was kept.
+            Begun::Young(_) => {
+                Ok(self.objects().head(&document.key).await.map_err(unavailable)?.is_some())
+            }
+            Begun::Deleting => Ok(false),
+        }
+    }
+
+    /// Corrects the owner that is on record, where the stored document, or the one that is about to be stored, has another one.
     async fn settle(&self, document: &Document, known: &DocumentOwner) -> Result<(), PublishError> {
         if *known == document.owner {
             return Ok(());
@@ -92,7 +115,7 @@ pub(super) async fn put_log(
     let key = ObjectKey::log(derivation);
     at_most(&key, &text, MAX_LOG_BYTES)?;
     let document = Document { key, owner: DocumentOwner::Derivation(derivation.clone()) };
-    storage.begin_document(&document).await?;
+    let (_lock, _) = storage.begin_document(&document).await?;
     // The first one stays.
     if storage.is_stored(&document.key).await? {
         return Ok(());
@@ -107,18 +130,21 @@ pub(super) async fn put_realisation(
     let key = ObjectKey::realisation(&realisation.id);
     let owner = DocumentOwner::Path(realisation.out_path.hash_part());
     let document = Document { key, owner };
-    let known = storage.begin_document(&document).await?;
+    let (_lock, known) = storage.begin_document(&document).await?;
     let mut new = realisation.clone();
     if let Some(stored) = storage.reader.realisation(&realisation.id).await? {
         if stored.out_path != realisation.out_path {
+            let owner = DocumentOwner::Path(stored.out_path.hash_part());
+            storage.settle(&Document { owner, ..document.clone() }, &known).await?;
             return Err(PublishError::Conflict { object: document.key.to_string() });
         }
         new.signatures = merged(stored.signatures, new.signatures);
     }
     let json = Bytes::from(new.to_json());
     at_most(&document.key, &json, MAX_DOCUMENT_BYTES)?;
-    storage.write_document(&document.key, json).await?;
-    storage.settle(&document, &known).await
+    // Before it is written: one that is cut off after that has its owner.
+    storage.settle(&document, &known).await?;
+    storage.write_document(&document.key, json).await
 }
 
 pub(super) async fn put_build_trace(
@@ -128,18 +154,21 @@ pub(super) async fn put_build_trace(
     let output = entry.output_name.as_str();
     let key = ObjectKey::build_trace(&entry.drv_path, output);
     let document = Document { key, owner: DocumentOwner::Path(entry.out_path.hash_part()) };
-    let known = storage.begin_document(&document).await?;
+    let (_lock, known) = storage.begin_document(&document).await?;
     let mut new = entry.clone();
     if let Some(stored) = storage.reader.build_trace(&entry.drv_path, output).await? {
         if stored.out_path != entry.out_path {
+            let owner = DocumentOwner::Path(stored.out_path.hash_part());
+            storage.settle(&Document { owner, ..document.clone() }, &known).await?;
             return Err(PublishError::Conflict { object: document.key.to_string() });
         }
         new.signatures = merged(stored.signatures, new.signatures);
     }
     let json = Bytes::from(new.to_json());
     at_most(&document.key, &json, MAX_DOCUMENT_BYTES)?;
-    storage.write_document(&document.key, json).await?;
-    storage.settle(&document, &known).await
+    // Before it is written: one that is cut off after that has its owner.
+    storage.settle(&document, &known).await?;
+    storage.write_document(&document.key, json).await
 }
 
 fn merged(mut stored: Vec<Signature>, new: Vec<Signature>) -> Vec<Signature> {
@@ -149,12 +178,6 @@ fn merged(mut stored: Vec<Signature>, new: Vec<Signature>) -> Vec<Signature> {
         }
     }
     stored
-}
-
-/// The owner of debug information that names this archive.
-pub(crate) fn archive_owner(archive: &str) -> DocumentOwner {
-    let name = archive.strip_prefix("../").and_then(name_in_url);
-    name.map_or(DocumentOwner::Nothing, |name| DocumentOwner::Nar(ObjectKey::nar(&name)))
 }
 
 /// Writes debug information. The first one stays while the NAR that it names is here.
@@ -177,15 +200,16 @@ pub(super) async fn put_debug_info(
     let json = Bytes::from(json);
     at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
     let document = Document { key, owner };
-    let known = storage.begin_document(&document).await?;
+    let (_lock, known) = storage.begin_document(&document).await?;
     if let Some(owner) = stored_owner(storage, id).await? {
         let stored = Document { owner, ..document.clone() };
         if has_nar(storage, &stored.owner).await? {
             return storage.settle(&stored, &known).await;
         }
     }
-    storage.write_document(&document.key, json).await?;
-    storage.settle(&document, &known).await
+    // Before it is written: one that is cut off after that has its owner.
+    storage.settle(&document, &known).await?;
+    storage.write_document(&document.key, json).await
 }
 
 /// The owner of the debug information that is stored. One that cannot be read has none.
@@ -201,7 +225,7 @@ async fn stored_owner(
 }
 
 /// Whether the NAR that owns a document is here.
-async fn has_nar(storage: &Storage, owner: &DocumentOwner) -> Result<bool, PublishError> {
+async fn has_nar(storage: &Storage, owner: &DocumentOwner) -> Result<bool, CacheError> {
     let DocumentOwner::Nar(key) = owner else { return Ok(false) };
     let state = storage.index.nar_state(key).await.map_err(index_unavailable)?;
     Ok(matches!(state, Some(NarState::Live | NarState::Condemned)))

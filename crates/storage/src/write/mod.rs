@@ -3,6 +3,7 @@
 mod cache;
 mod content_address;
 mod direct;
+mod document_owner;
 mod documents;
 mod elsewhere;
 mod intakes;
@@ -17,7 +18,7 @@ mod storage;
 mod upstreams;
 
 pub(crate) use self::{
-    documents::archive_owner,
+    document_owner::owner_of,
     publish::imported,
     remove::{REMOVE_TIMEOUT, RemovalError, remove_document, remove_nar, remove_path},
     root_objects::{StoredRoot, end, read_root, write_root},

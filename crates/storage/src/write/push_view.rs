@@ -11,6 +11,7 @@ use rns_formats::{
 };
 
 use super::{Presence, Storage};
+use crate::objects::ObjectKey;
 
 /// A storage as pushers see it: its paths, whose grace every answer renews, and those that its upstreams have.
 #[derive(Clone)]
@@ -28,6 +29,17 @@ impl PushView {
 
     fn shows(&self, path: &StorePath) -> bool {
         self.names.iter().all(|names| names.iter().any(|pattern| pattern.matches(path.name())))
+    }
+
+    /// A document that was found, if it stays.
+    async fn promised<T>(&self, found: Option<T>, key: ObjectKey) -> Result<Option<T>, CacheError>
+    where
+        T: Send,
+    {
+        match found {
+            Some(found) if self.storage.promise_document(&key).await? => Ok(Some(found)),
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// An object that does not say which path it belongs to is for those who see everything.
@@ -71,17 +83,32 @@ impl BinaryCache for PushView {
     }
 
     async fn listing(&self, hash: HashPart) -> Result<Option<Listing>, CacheError> {
-        if self.shows_all() { self.storage.listing(hash).await } else { Ok(None) }
+        if !self.shows_all() {
+            return Ok(None);
+        }
+        let Some(found) = self.storage.listing(hash).await? else { return Ok(None) };
+        // It goes with its path.
+        Ok(self.storage.promise_path(&hash).await?.then_some(found))
     }
 
     async fn log(&self, name: &LogName) -> Result<Option<BuildLog>, CacheError> {
         let is_shown = name.candidates().all(|derivation| self.shows(derivation));
-        if is_shown { self.storage.log(name).await } else { Ok(None) }
+        if !is_shown {
+            return Ok(None);
+        }
+        let Some(found) = self.storage.log(name).await? else { return Ok(None) };
+        for derivation in name.candidates() {
+            if self.storage.promise_document(&ObjectKey::log(derivation)).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     async fn realisation(&self, id: &DrvOutputId) -> Result<Option<Realisation>, CacheError> {
         let found = self.storage.realisation(id).await?;
-        Ok(found.filter(|found| self.shows(&found.out_path)))
+        let found = found.filter(|found| self.shows(&found.out_path));
+        self.promised(found, ObjectKey::realisation(id)).await
     }
 
     async fn build_trace(
@@ -90,11 +117,16 @@ impl BinaryCache for PushView {
         output: &str,
     ) -> Result<Option<BuildTraceEntry>, CacheError> {
         let found = self.storage.build_trace(drv, output).await?;
-        Ok(found.filter(|found| self.shows(&found.out_path)))
+        let found = found.filter(|found| self.shows(&found.out_path));
+        self.promised(found, ObjectKey::build_trace(drv, output)).await
     }
 
     async fn debug_info(&self, id: &BuildId) -> Result<Option<DebugInfo>, CacheError> {
-        if self.shows_all() { self.storage.debug_info(id).await } else { Ok(None) }
+        if !self.shows_all() {
+            return Ok(None);
+        }
+        let found = self.storage.debug_info(id).await?;
+        self.promised(found, ObjectKey::debug_info(id)).await
     }
 
     async fn file(&self, _: HashPart, _: &ServePath) -> Result<Option<Served>, CacheError> {

@@ -155,19 +155,24 @@ impl Storage {
     }
 
     /// Makes a document one that is about to be stored, or told to be there: nothing removes it from now on. One that is being
-    /// removed is waited for. Returns the owner that is on record.
+    /// removed is waited for. The lock is held while it is stored. Returns the owner that is on record, too.
     pub(super) async fn begin_document(
         &self,
         document: &Document,
-    ) -> Result<DocumentOwner, PublishError> {
+    ) -> Result<(IndexLock, DocumentOwner), PublishError> {
         let end = Instant::now() + MAX_REMOVAL_WAIT;
         loop {
+            // Documents share the locks of NARs: the names differ.
+            let lock = self.lock_nar(&document.key).await?;
             match self.index.begin_document(document).await.map_err(index_unavailable)? {
-                Begun::Young(owner) => return Ok(owner),
+                Begun::Young(owner) => return Ok((lock, owner)),
                 Begun::Deleting if Instant::now() > end => {
                     return Err(too_slow("the document is being removed"));
                 }
-                Begun::Deleting => sleep(REMOVAL_POLL_INTERVAL).await,
+                Begun::Deleting => {
+                    drop(lock);
+                    sleep(REMOVAL_POLL_INTERVAL).await;
+                }
             }
         }
     }

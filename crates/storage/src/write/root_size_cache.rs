@@ -30,27 +30,35 @@ pub(super) struct RootSizeCache(Arc<Mutex<Option<Known>>>);
 
 impl RootSizeCache {
     /// The sizes of roots. `None`: the index is larger than the limits.
+    ///
+    /// The work goes on when the client that waits for it leaves: others have the use of it, and do not begin it again.
     pub(super) async fn get(
         &self,
-        index: &dyn Index,
+        index: Arc<dyn Index>,
         limits: RootSizeLimits,
     ) -> Result<Option<Arc<RootSizes>>, IndexError> {
-        let mut known = self.0.lock().await;
+        let mut known = Arc::clone(&self.0).lock_owned().await;
         if let Some(known) = &*known
             && known.found.elapsed() < known.took * MAX_AGE_FACTOR
         {
             return Ok(known.sizes.clone());
         }
-        let begun = Instant::now();
-        let sizes = root_sizes(index, limits).await?.map(Arc::new);
-        if sizes.is_none() {
-            tracing::warn!(
-                "the index is too large to tell the sizes of roots: `storage gc --dry-run` says what would go"
-            );
-        }
-        let now = Known { sizes: sizes.clone(), found: Instant::now(), took: begun.elapsed() };
-        *known = Some(now);
-        Ok(sizes)
+        let task = tokio::spawn(async move {
+            let begun = Instant::now();
+            let sizes = root_sizes(&*index, limits).await?.map(Arc::new);
+            if sizes.is_none() {
+                tracing::warn!(
+                    "the index is too large to tell the sizes of roots: `storage gc --dry-run` says what would go"
+                );
+            }
+            let took = begun.elapsed();
+            *known = Some(Known { sizes: sizes.clone(), found: Instant::now(), took });
+            Ok(sizes)
+        });
+        task.await.unwrap_or_else(|error| {
+            let (database, why) = ("the index".to_owned(), error.to_string());
+            Err(IndexError::Unavailable { database, why })
+        })
     }
 }
 

@@ -84,7 +84,7 @@ impl RootedCache for Storage {
     }
 
     async fn root_sizes(&self) -> Result<Option<Arc<RootSizes>>, CacheError> {
-        let sizes = self.root_sizes.get(&*self.index, RootSizeLimits::default()).await;
+        let sizes = self.root_sizes.get(Arc::clone(&self.index), RootSizeLimits::default()).await;
         sizes.map_err(index_unavailable)
     }
 }

@@ -149,7 +149,7 @@ impl Storage {
         let key = ObjectKey::nar(name);
         match self.index.nar_state(&key).await.map_err(index_unavailable)? {
             None | Some(NarState::Arriving) => {
-                let is_kept = self.index.begin_nar(&key).await.map_err(index_unavailable)?;
+                let is_kept = self.index.keep_nar(&key).await.map_err(index_unavailable)?;
                 self.reader.forget_nar(&key);
                 Ok(is_kept)
             }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use rns_cache::{BinaryCache as _, DebugInfo, RootRevision, WritableCache as _};
+use rns_cache::{BinaryCache as _, DebugInfo, PublishError, RootRevision, WritableCache as _};
 use rns_formats::{
-    BuildId, HashPart, LogName, NarInfo, Realisation, Resource, RootName, StorePath,
+    BuildId, DrvOutputId, HashPart, LogName, NarInfo, Realisation, Resource, RootName, StorePath,
 };
 use rns_storage::{
     collect::{DocumentCounts, DocumentKind, collect, preview},
@@ -20,6 +20,7 @@ use rns_storage::{
     maintenance::find_documents,
     objects::ObjectKey,
     retention::Retention,
+    write::PushView,
 };
 use rns_testing::{Entry, FixtureStore, PostgresServer, Scratch, Tree};
 
@@ -29,6 +30,9 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// An object with a name that no document has.
+const FOREIGN: &str = "log/notes.txt";
 
 fn derivation(number: u64) -> StorePath {
     StorePath::parse(&format!("{number:032}-path.drv")).unwrap()
@@ -230,8 +234,9 @@ impl Kept {
             let info = format!("{{\"archive\":\"{archive}\",\"member\":\"lib/debug/x.debug\"}}");
             self.write(&format!("debuginfo/{}.debug", build_id(number)), info).await;
         }
+        // What this is only its writer knows.
+        self.write(FOREIGN, "x").await;
         // Nothing can be made of these.
-        self.write("log/notes.txt", "x").await;
         self.write(&format!("debuginfo/{}.debug", build_id(9)), "{").await;
         self.write(&format!("{}.ls", absent.hash_part()), "{}").await;
     }
@@ -241,6 +246,11 @@ impl Kept {
         let listed: Vec<_> = self.fixture.objects().list(None).try_collect().await.unwrap();
         let documents = listed.into_iter().filter(|(key, _)| DocumentKind::of(key).is_some());
         documents.map(|(key, _)| key.to_string()).collect()
+    }
+
+    /// The documents that no collection removes.
+    fn staying() -> BTreeSet<String> {
+        Self::of(0).into_iter().chain([FOREIGN.to_owned()]).collect()
     }
 
     /// The keys of the documents of a path.
@@ -269,7 +279,7 @@ async fn documents_go_after_their_paths_and_orphans_go_too() {
         let everything = collect(storage, &Retention::default(), &|_| ()).await.unwrap();
         assert_eq!(everything.swept.documents.total(), 0, "nothing may go");
         let planned = preview(storage, &roots_only()).await.unwrap().documents;
-        assert_eq!(counts(&planned.going), [3, 2, 2, 3, 0]);
+        assert_eq!(counts(&planned.going), [2, 2, 2, 3, 0]);
         assert_eq!(counts(&planned.kept), [1, 1, 1, 1, 0]);
         let named: BTreeSet<String> = planned.named.iter().map(ToString::to_string).collect();
         assert!(Kept::of(1).iter().chain(&Kept::of(2)).all(|key| named.contains(key)), "{named:?}");
@@ -277,8 +287,8 @@ async fn documents_go_after_their_paths_and_orphans_go_too() {
 
         let done = collect(storage, &roots_only(), &|_| ()).await.unwrap();
         assert_eq!((done.swept.paths, done.swept.left), (1, 0));
-        assert_eq!(counts(&done.swept.documents), [3, 2, 2, 3, 1]);
-        assert_eq!(kept.keys().await, Kept::of(0).into());
+        assert_eq!(counts(&done.swept.documents), [2, 2, 2, 3, 1]);
+        assert_eq!(kept.keys().await, Kept::staying());
         let again = collect(storage, &roots_only(), &|_| ()).await.unwrap();
         assert_eq!(again.swept.documents.total(), 0);
         assert_eq!(counts(&again.preview.documents.kept), [1, 1, 1, 1, 0]);
@@ -310,7 +320,7 @@ async fn a_document_that_is_pushed_again_stays() {
         let found = storage.debug_info(&id).await.unwrap().unwrap();
         assert_eq!(found, info, "the NAR that the stored one names is not here");
         collect(storage, &roots_only(), &|_| ()).await.unwrap();
-        let mut expected: BTreeSet<String> = Kept::of(0).into();
+        let mut expected = Kept::staying();
         let [log, realisation, _, debug_info] = Kept::of(2);
         expected.extend([log, realisation, debug_info, format!("{}.ls", absent.hash_part())]);
         assert_eq!(kept.keys().await, expected);
@@ -364,7 +374,7 @@ async fn a_collection_that_died_over_a_document_is_taken_up() {
     assert!(kept.keys().await.is_superset(&Kept::of(2).into()));
     index.give_back(Rows::Documents, &claimed, &claim).await.unwrap();
     collect(storage, &roots_only(), &|_| ()).await.unwrap();
-    assert_eq!(kept.keys().await, Kept::of(0).into());
+    assert_eq!(kept.keys().await, Kept::staying());
 }
 
 #[tokio::test]
@@ -376,4 +386,55 @@ async fn a_narinfo_that_cannot_be_read_keeps_documents() {
     let done = collect(&kept.fixture.storage, &roots_only(), &|_| ()).await.unwrap();
     assert_eq!(done.swept.paths, 1);
     assert!(kept.keys().await.is_superset(&Kept::of(2).into()), "it may be their path");
+}
+
+#[tokio::test]
+async fn a_realisation_that_is_refused_changes_no_owner() {
+    let kept = Kept::new(Place::Directory).await.unwrap();
+    let storage = &kept.fixture.storage;
+    // One from before the index knew documents.
+    let [_, key, ..] = Kept::of(0);
+    kept.write(&key, realisation(0, &kept.narinfos[0].store_path)).await;
+    let absent = StorePath::parse(&format!("{:032}-absent", 7)).unwrap();
+    let other = Realisation::parse(&realisation(0, &absent)).unwrap();
+    let refused = storage.put_realisation(&other).await;
+    assert!(matches!(refused, Err(PublishError::Conflict { .. })), "{refused:?}");
+    let rows = storage.index().documents(0, 10).await.unwrap();
+    assert!(rows[0].is_needed, "its path is here");
+}
+
+#[tokio::test]
+async fn debug_info_of_older_caches_stays_with_its_nar() {
+    let kept = Kept::new(Place::Directory).await.unwrap();
+    let key = format!("debuginfo/{}", build_id(5));
+    let archive = &kept.narinfos[0].url;
+    let text = format!("{{\"archive\":\"../{archive}\",\"member\":\"lib/debug/x.debug\"}}");
+    kept.write(&key, text).await;
+    collect(&kept.fixture.storage, &roots_only(), &|_| ()).await.unwrap();
+    assert_eq!(kept.keys().await, BTreeSet::from([key]));
+}
+
+#[tokio::test]
+async fn a_document_that_a_pusher_is_told_is_there_stays() {
+    let kept = Kept::new(Place::Directory).await.unwrap();
+    let storage = &kept.fixture.storage;
+    kept.write_documents().await;
+    let view = PushView::new(storage.clone(), Vec::new());
+    assert!(view.log(&log_name(&derivation(2))).await.unwrap().is_some());
+    let id = DrvOutputId::parse(&realisation_id(2)).unwrap();
+    assert!(view.realisation(&id).await.unwrap().is_some());
+    assert!(view.build_trace(&derivation(2), "out").await.unwrap().is_some());
+    let debug_info = async |number| {
+        let id = BuildId::parse(&build_id(number)).unwrap();
+        view.debug_info(&id).await.unwrap()
+    };
+    assert!(debug_info(0).await.is_some());
+    assert_eq!(debug_info(2).await, None, "the NAR that it names is not here");
+    let absent = HashPart::parse(&format!("{:032}", 7)).unwrap();
+    assert!(view.listing(absent).await.unwrap().is_none(), "it goes with its path");
+    collect(storage, &roots_only(), &|_| ()).await.unwrap();
+    let [log, realisation, trace, _] = Kept::of(2);
+    let mut expected = Kept::staying();
+    expected.extend([log, realisation, trace]);
+    assert_eq!(kept.keys().await, expected);
 }

@@ -165,6 +165,10 @@ impl Index for PostgresIndex {
         ask!(self, client => claims::begin_nar(&client, key))
     }
 
+    async fn keep_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        self.begin_nar(key).await
+    }
+
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         ask!(self, client => rows::touch_nar(&client, key))
     }

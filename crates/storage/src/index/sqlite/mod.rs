@@ -201,7 +201,19 @@ impl Index for SqliteIndex {
 
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
-        self.transact_later(move |connection| claims::begin_nar(connection, &key)).await
+        let (now, later) = (self.durability(Durability::Now), self.durability(Durability::Later));
+        self.run_on(move |open| {
+            // Without a row its file, which is new, keeps it. An old row that came back would not.
+            let is_known = rows::nar_state(&open.connection, &key)?.is_some();
+            let durability = if is_known { now } else { later };
+            open.transact(durability, |connection| claims::begin_nar(connection, &key))
+        })
+        .await
+    }
+
+    async fn keep_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
+        let key = key.clone();
+        self.transact(move |connection| claims::begin_nar(connection, &key)).await
     }
 
     async fn touch_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
@@ -297,5 +309,29 @@ impl Index for SqliteIndex {
 
     async fn check(&self) -> Result<(), IndexError> {
         self.transact(|_| Ok(())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_nar_that_the_index_knew_and_one_that_is_promised_survive_a_power_loss() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = SqliteIndex::new(directory.path().join("index.sqlite"), true);
+        let is_flushed = async || {
+            let open = index.connection.lock().await;
+            open.as_ref().is_some_and(|open| open.durability == Durability::Now)
+        };
+        let key = ObjectKey::listed("nar/a.nar");
+        assert!(index.begin_nar(&key).await.unwrap());
+        assert!(!is_flushed().await, "its file is new");
+        assert!(index.begin_nar(&key).await.unwrap());
+        assert!(is_flushed().await);
+        assert!(index.begin_nar(&ObjectKey::listed("nar/b.nar")).await.unwrap());
+        assert!(!is_flushed().await);
+        assert!(index.keep_nar(&ObjectKey::listed("nar/c.nar")).await.unwrap());
+        assert!(is_flushed().await);
     }
 }
