@@ -53,6 +53,26 @@ fn a_credential_that_does_not_do_is_told_from_none() {
 }
 
 #[test]
+fn a_token_that_may_not_push_is_told_so_and_not_sent_to_another_address() {
+    let (standard, empty) = (Standard::new(), FixtureStore::new());
+    let builder = server().store(&empty).keys([SECRET_KEY]);
+    let tokens = builder.scratch().join("tokens");
+    let token = create(&tokens, "reader", &["--allow", "read"]);
+    let storage = builder.scratch().join("cache");
+    fs::create_dir(&storage).unwrap();
+    let section = format!(
+        "[storage]\nurl = \"file://{}\"\n[access]\ntokens = {tokens:?}\nanonymous = [\"read\"]",
+        storage.display()
+    );
+    let server = builder.section(&section).start();
+    // Its reading address takes no pushes from anyone.
+    let to = server.url().replace("://", &format!("://ci:{token}@"));
+    let done = push(&standard.store, &to, &[&standard.top], &[]);
+    assert_said(&done, &["(403)", "lacks the permission push", "token create NAME"]);
+    assert!(!done.stderr.contains("405"), "{}", done.stderr);
+}
+
+#[test]
 fn an_index_that_cannot_be_used_is_named_to_the_operator() {
     let (standard, cache) = (Standard::new(), Pushable::new());
     // The server opens it with the first upload.
