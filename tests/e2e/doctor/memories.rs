@@ -71,6 +71,11 @@ fn a_nar_that_nix_looks_for_where_it_was() {
     client.nix_command(["path-info", "--store", &url, &full(path)]).success();
     look(&client, &url, path.as_str()).is_silent();
     drop(first);
+    // A path that was collected is no fault.
+    let emptied = Pushable::with(|builder| builder.listen([address.as_str()]));
+    emptied.push(&standard, &standard.link);
+    look(&client, &url, standard.link.as_str()).is_silent();
+    drop(emptied);
     // The same cache was made anew, with another compression.
     let second = Pushable::with(|builder| builder.listen([address.as_str()]));
     let (narinfo, file) =

@@ -164,11 +164,34 @@ fn an_index_that_cannot_be_used() {
     let programs = rns_testing::Scratch::new();
     let program = programs.join("rust-nix-serve");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rust-nix-serve"), program).unwrap();
+    std::os::unix::fs::symlink("/bin/true", programs.join("systemctl")).unwrap();
     let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
     shell.args(["-c", diagnosis.mend()]).env("PATH", path).env("RUST_NIX_SERVE_CONFIG", &config);
     rns_testing::run(&mut shell, std::time::Duration::from_secs(60)).success();
     with_file(&config).run().is_silent();
+}
+
+#[test]
+fn what_only_the_service_can_use_is_unknown_and_no_fault() {
+    let (standard, cache) = (Standard::new(), Pushable::new());
+    cache.push(&standard, &standard.executable);
+    let config = cache.server.scratch().join("config.toml");
+    // An index that another program holds for itself is not damaged, and nobody is told to throw it away.
+    let index = cache.directory.join(".rust-nix-serve/index.sqlite");
+    cache.server.signal(rustix::process::Signal::TERM);
+    crate::support::eventually(|| !is_there(&cache.server));
+    let held = rns_testing::open_sqlite(&index);
+    held.execute_batch("pragma locking_mode = exclusive; begin exclusive").unwrap();
+    let diagnosis = with_file(&config).run();
+    assert_eq!((diagnosis.ids(), diagnosis.code), (vec![], 4), "{:#}", diagnosis.json);
+    drop(held);
+    // Files with a name alone are handed over by systemd.
+    let builder = server().store(&standard.store).keys([SECRET_KEY]);
+    let section = "[tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"";
+    let diagnosis = of(&builder.listen(["tls://127.0.0.1:0"]).section(section)).run();
+    assert_eq!((diagnosis.ids(), diagnosis.code), (vec![], 4), "{:#}", diagnosis.json);
+    assert_eq!(diagnosis.json["unchecked"][0]["check"], "files", "{:#}", diagnosis.json);
 }
 
 #[test]

@@ -91,7 +91,9 @@ impl Comparison<'_> {
                 (None, None) => None,
                 (None, Some(now)) => Some(self.negative(now)),
                 (Some(then), Some(now)) if self.was_unsigned(then, now) => Some(self.unsigned(now)),
-                (Some(then), now) => self.moved(entry, then, now.as_ref()).await,
+                (Some(then), Some(now)) => self.moved(then, now).await,
+                // It was collected, as paths are; Nix then builds it, or looks elsewhere.
+                (Some(_), None) => None,
             };
             let finding = finding.filter(|new| findings.iter().all(|known| known.id != new.id));
             findings.extend(finding);
@@ -118,27 +120,12 @@ impl Comparison<'_> {
     }
 
     /// The finding about a NAR that is no more where Nix remembers it.
-    async fn moved(
-        &self,
-        entry: &Entry,
-        then: &Remembered,
-        now: Option<&NarInfo>,
-    ) -> Option<Finding> {
-        if now.is_some_and(|now| now.url == then.url)
-            || self.client.has_url(&then.url).await.ok()?
-        {
+    async fn moved(&self, then: &Remembered, now: &NarInfo) -> Option<Finding> {
+        if now.url == then.url || self.client.has_url(&then.url).await.ok()? {
             return None;
         }
-        let (name, old) = (self.file.display(), &then.url);
-        let what = match now {
-            Some(NarInfo { store_path, url, .. }) => {
-                format!("{name} says that {store_path} is at {old}, and it is at {url} now")
-            }
-            None => {
-                let (cache, hash) = (self.client.url(), &entry.hash);
-                format!("{name} says that {hash} is at {old}, and {cache} has it no more")
-            }
-        };
+        let (name, path, old, new) = (self.file.display(), &now.store_path, &then.url, &now.url);
+        let what = format!("{name} says that {path} is at {old}, and it is at {new} now");
         Some(Finding::new(FindingId::DiskCacheMoved, what, self.clear()))
     }
 

@@ -7,6 +7,10 @@ use tokio::task::spawn_blocking;
 
 use crate::config::{Loaded, Problem, files};
 
+/// The way to see what only the service sees.
+pub(super) const AS_SERVICE: &str = "run this as root, and where systemd hands files over with \
+                                     CREDENTIALS_DIRECTORY=/run/credentials/rust-nix-serve.service";
+
 /// Keys with a check of their own, which says more.
 const OTHER_CHECKS: [&str; 3] = ["signing.keys", "store.database", "storage.url"];
 
@@ -23,8 +27,14 @@ fn look(loaded: &Loaded) -> Outcome {
         OTHER_CHECKS.iter().any(|other| key == *other || key.ends_with(&format!(".{other}")))
     };
     let problems = files::check(loaded).into_iter().filter(|problem| !has_check(&problem.key));
-    let mut findings: Vec<Finding> = problems.map(finding).collect();
+    // Another user may read them, or systemd hands them over.
+    let (unseen, problems): (Vec<Problem>, Vec<Problem>) =
+        problems.partition(|problem| is_for_service_alone(&problem.reason));
+    let mut findings: Vec<Finding> = problems.into_iter().map(finding).collect();
     findings.extend(certificate(loaded));
+    if let Some(Problem { key, reason, .. }) = unseen.first().filter(|_| findings.is_empty()) {
+        return Outcome::Unchecked(format!("{key}: {reason}; {AS_SERVICE}"));
+    }
     let missing = files::missing_roots(loaded);
     if findings.is_empty() && !missing.is_empty() {
         return Outcome::Hint {
@@ -33,6 +43,19 @@ fn look(loaded: &Loaded) -> Outcome {
         };
     }
     Outcome::of(findings, "what the configuration names is there")
+}
+
+/// Returns true for a file that the service may well be able to read: this is another user, or the file has a name
+/// without a directory, which systemd looks up in a directory that exists for the service alone.
+pub(super) fn is_for_service_alone(reason: &str) -> bool {
+    let is_refused = reason.contains("Permission denied") && !rustix::process::geteuid().is_root();
+    let is_handed_over = || {
+        let here = std::env::current_dir().unwrap_or_default();
+        let is_here =
+            !here.as_os_str().is_empty() && reason.contains(&format!("{}/", here.display()));
+        std::env::var_os("CREDENTIALS_DIRECTORY").is_none() && is_here
+    };
+    is_refused || is_handed_over()
 }
 
 fn finding(problem: Problem) -> Finding {

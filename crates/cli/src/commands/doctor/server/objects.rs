@@ -32,7 +32,17 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     }
 }
 
+/// The words of the storage where it finds no credentials.
+const NO_CREDENTIALS: &str = "there are no credentials for the bucket";
+
 fn unreachable(url: &StorageUrl, error: &ObjectError) -> Outcome {
+    let text = error.to_string();
+    // Those of the service are usually in its own environment.
+    if text.contains(NO_CREDENTIALS) {
+        return Outcome::Unchecked(format!(
+            "{text}; the service may have them: systemctl show -p Environment rust-nix-serve"
+        ));
+    }
     let mend = match url {
         StorageUrl::Directory(path) => format!("mkdir -p {}   # or mount it", path.display()),
         StorageUrl::Bucket { .. } => {

@@ -1,6 +1,6 @@
 //! The index of the storage, which must be usable and know all stored paths.
 
-use std::{fs::File, io::ErrorKind, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use rns_doctor::{Finding, FindingId, Outcome};
 use rns_storage::{
@@ -66,9 +66,23 @@ fn refused(config: &IndexConfig, error: &IndexError) -> Outcome {
     }
 }
 
+/// The words with which SQLite says that a file is damaged. Nothing else is mended by making it anew.
+const DAMAGED: [&str; 2] = ["file is not a database", "database disk image is malformed"];
+
+/// The words with which PostgreSQL refuses a user that the URL does not name, so that it is the one who runs this.
+const OTHER_USER: [&str; 3] =
+    ["Peer authentication failed", "Ident authentication failed", "role \""];
+
+/// The outcome where the index does not answer. It may answer the server all the same: another user runs it.
 fn unusable(config: &IndexConfig, what: String) -> Outcome {
+    let says = |words: &[&str]| words.iter().any(|word| what.contains(word));
     let mend = match config {
-        IndexConfig::Sqlite(file) => mend_file(file),
+        IndexConfig::Sqlite(file) if says(&DAMAGED) => make_anew(file),
+        // Locked, full, or of another user.
+        IndexConfig::Sqlite(_) => return Outcome::Unchecked(as_server(&what)),
+        IndexConfig::Postgres(_) if says(&OTHER_USER) => {
+            return Outcome::Unchecked(as_server(&what));
+        }
         IndexConfig::Postgres(_) => {
             "systemctl status postgresql   # and index.url: host, database, user, password"
                 .to_owned()
@@ -77,15 +91,15 @@ fn unusable(config: &IndexConfig, what: String) -> Outcome {
     Outcome::wrong(Finding::new(FindingId::IndexUnusable, what, mend))
 }
 
-fn mend_file(file: &Path) -> String {
+fn as_server(what: &str) -> String {
+    format!("{what}; run this as the user of the server, and again in a moment")
+}
+
+/// The line that makes a damaged index anew. Times of use, who pushed and who deleted are lost with it.
+fn make_anew(file: &Path) -> String {
     let name = file.display();
-    match File::open(file) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            format!("chown rust-nix-serve {name}*   # or run this as the user of the server")
-        }
-        // Times of use are lost with it, and nothing else.
-        _ => format!(
-            "mv {name} {name}.old; rm -f {name}-wal {name}-shm; rust-nix-serve storage index --rebuild"
-        ),
-    }
+    format!(
+        "systemctl stop rust-nix-serve; mv {name} {name}.damaged; rm -f {name}-wal {name}-shm; \
+         rust-nix-serve storage index --rebuild; systemctl start rust-nix-serve"
+    )
 }
