@@ -153,10 +153,14 @@ fn is_there(server: &rns_testing::Server) -> bool {
 fn an_index_that_cannot_be_used() {
     let (standard, cache) = (Standard::new(), Pushable::new());
     cache.push(&standard, &standard.executable);
-    let config = cache.server.scratch().join("config.toml");
-    let index = cache.directory.join(".rust-nix-serve/index.sqlite");
-    cache.server.signal(rustix::process::Signal::TERM);
-    crate::support::eventually(|| !is_there(&cache.server));
+    let Pushable { mut server, ref directory, .. } = cache;
+    let config = server.scratch().join("config.toml");
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.wait(std::time::Duration::from_secs(20)).success());
+    let index = directory.join(".rust-nix-serve/index.sqlite");
+    for suffix in ["-wal", "-shm"] {
+        _ = fs::remove_file(directory.join(format!(".rust-nix-serve/index.sqlite{suffix}")));
+    }
     fs::write(&index, "a page of something else").unwrap();
     let diagnosis = with_file(&config).run();
     diagnosis.names(&["index-unusable"]);

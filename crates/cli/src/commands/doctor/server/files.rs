@@ -48,12 +48,18 @@ fn look(loaded: &Loaded) -> Outcome {
 /// Returns true for a file that the service may well be able to read: this is another user, or the file has a name
 /// without a directory, which systemd looks up in a directory that exists for the service alone.
 pub(super) fn is_for_service_alone(reason: &str) -> bool {
-    let is_refused = reason.contains("Permission denied") && !rustix::process::geteuid().is_root();
+    let is_refused = ["Permission denied", "may not"].iter().any(|text| reason.contains(text))
+        && !rustix::process::geteuid().is_root();
     let is_handed_over = || {
         let here = std::env::current_dir().unwrap_or_default();
-        let is_here =
-            !here.as_os_str().is_empty() && reason.contains(&format!("{}/", here.display()));
-        std::env::var_os("CREDENTIALS_DIRECTORY").is_none() && is_here
+        let here = format!("{}/", here.display());
+        let is_missing =
+            ["No such file", "does not exist"].iter().any(|text| reason.contains(text));
+        let names = reason.split(here.as_str()).skip(1);
+        let mut names = names.map(|rest| rest.split([' ', ':']).next().unwrap_or_default());
+        std::env::var_os("CREDENTIALS_DIRECTORY").is_none()
+            && is_missing
+            && names.any(|name| !name.contains('/'))
     };
     is_refused || is_handed_over()
 }
