@@ -71,21 +71,29 @@ fn parsed(text: &str) -> StorePath {
 }
 
 fn open(client: &Client, scratch: &Scratch) -> LocalCaches {
-    // One process uses a spool at a time.
-    static OPENED: AtomicUsize = AtomicUsize::new(0);
-    let rule = RootRule {
-        roots: vec![RootPattern::parse("pr/*").unwrap()],
-        lifetime: RootLifetime { days: NonZeroU32::new(7), revisions: NonZeroU32::new(2) },
-    };
     let config = StoreConfig {
         daemon_socket: Some(scratch.join("daemon")),
         ..StoreConfig::for_root(client.root(), StoreDir::default())
     };
+    let import = import_config(client, scratch, 7);
+    let (spool, age) = (import.spool_directory.clone(), import.spool_age);
+    let spool = Spool::open(spool, import.spool_size, age).unwrap();
+    LocalCaches::open(config).with_uploads(spool, import)
+}
+
+/// Uploads into the store, with roots `pr/*` for so many days.
+fn import_config(client: &Client, scratch: &Scratch, days: u32) -> ImportConfig {
+    // One process uses a spool at a time.
+    static OPENED: AtomicUsize = AtomicUsize::new(0);
+    let rule = RootRule {
+        roots: vec![RootPattern::parse("pr/*").unwrap()],
+        lifetime: RootLifetime { days: NonZeroU32::new(days), revisions: NonZeroU32::new(2) },
+    };
     let spool = scratch.join(format!("spool-{}", OPENED.fetch_add(1, Ordering::Relaxed)));
-    let import = ImportConfig {
+    ImportConfig {
         max_nar_size: 16 << 20,
         decoder_memory: 16 << 20,
-        spool_directory: spool.clone(),
+        spool_directory: spool,
         spool_size: 16 << 20,
         spool_age: Duration::from_secs(3600),
         roots_directory: client.root().join("nix/var/nix/gcroots/rust-nix-serve"),
@@ -93,9 +101,7 @@ fn open(client: &Client, scratch: &Scratch) -> LocalCaches {
         keep_free: None,
         min_age: Duration::ZERO,
         root_rules: vec![rule],
-    };
-    let spool = Spool::open(spool, 16 << 20, Duration::from_secs(3600)).unwrap();
-    LocalCaches::open(config).with_uploads(spool, import)
+    }
 }
 
 #[async_trait]
@@ -161,6 +167,23 @@ async fn each_cache_of_a_store_has_its_own_roots() {
         machine.client.run("nix-store", ["--gc"]).success();
         assert!(machine.client.real_path(machine.paths[2].as_str()).exists());
         assert!(!machine.client.real_path(machine.paths[0].as_str()).exists());
+    }
+}
+
+#[tokio::test]
+async fn other_rules_are_about_roots_that_are_set_after_a_reload() {
+    for mut machine in machines() {
+        let days = async |machine: &Machine| {
+            let target = machine.target(None);
+            put(&*target, &root("pr/1", &machine.paths[0])).await.unwrap();
+            let set = rooted(&*target).root(&RootName::parse("pr/1").unwrap()).await.unwrap();
+            set[0].expires.unwrap().duration_since(set[0].created).unwrap().as_secs() / 86_400
+        };
+        assert_eq!(days(&machine).await, 7);
+        let config = import_config(&machine.client, &machine.scratch, 3);
+        machine.caches = machine.caches.clone().with_import_config(config);
+        machine.caches.take_effect();
+        assert_eq!(days(&machine).await, 3);
     }
 }
 
