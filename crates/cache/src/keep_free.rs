@@ -12,9 +12,9 @@ pub enum KeepFree {
 /// The room on a disk, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// What is used and what is free, as far as ordinary users may have it.
+    /// Bytes in use and bytes free, as far as ordinary users may have them.
     pub total: u64,
-    /// What ordinary users may still write.
+    /// Bytes that ordinary users may still write.
     pub available: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The questions and orders of any binary cache, whichever backend keeps it.
 //!
 //! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
-//! - `roots`: [`RootedCache`], keeping paths on purpose, and what all backends with roots share
+//! - `roots`: [`RootedCache`], keeping paths on purpose, and the parts that all backends with roots share
 //! - `record`, `documents`, `files`: the answers of a cache
 //! - `blob`, `chunks`: bytes, whole or as they are read
 //! - `asker`: on whose behalf a cache is asked; `pusher`: who changes it

@@ -39,7 +39,7 @@ pub(crate) struct PushArgs {
     /// Print a JSON object for each path, as soon as its outcome is known
     #[arg(long)]
     pub(crate) json: bool,
-    /// Say nothing of what went well
+    /// Print nothing on success
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,
     #[command(flatten)]
@@ -249,13 +249,13 @@ pub(crate) struct RootPlace {
     pub(crate) credential: CredentialArgs,
 }
 
-/// The form of what is said about things that went well.
+/// The form of messages about success.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct StyleArgs {
-    /// Print what the server says, as JSON
+    /// Print the server's answer, as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Say nothing of what went well
+    /// Print nothing on success
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,
 }

@@ -27,7 +27,7 @@ pub struct RetryPolicy {
 /// Pauses from this length on that a rate limit asks for are no failed attempts. Without any, the attempts would have no end.
 const MIN_WISH: Duration = Duration::from_secs(1);
 
-/// What was tried so far for one request.
+/// The attempts so far for one request.
 #[derive(Debug, Default)]
 pub(crate) struct Tried {
     attempts: u32,

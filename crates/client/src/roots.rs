@@ -46,7 +46,7 @@ impl AnswerForm {
 }
 
 impl CacheClient {
-    /// Sets a root, as a new revision of its name. Returns what the server says of it.
+    /// Sets a root, as a new revision of its name. Returns the server's report.
     ///
     /// # Errors
     /// When it is refused: the closure is not there whole, or the credential may not pin.

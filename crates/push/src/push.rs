@@ -1,4 +1,4 @@
-//! One push: the closure, and rounds over what did not get through.
+//! One push: the closure, and rounds over the paths that did not get through.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Roots: set, replaced, listed, deleted, and what they keep.
+//! Roots: set, replaced, listed, deleted, and the paths that they keep.
 
 use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The next revision of a root, and what is told of it.
+//! The next revision of a root, and its report to the client.
 
 use std::{
     collections::BTreeMap,

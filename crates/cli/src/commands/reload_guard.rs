@@ -81,7 +81,7 @@ pub(super) fn widened(last: &CachesConfig, new: &Loaded) -> Result<Vec<String>, 
     Ok(widened)
 }
 
-/// Whether each time for which the storage keeps paths that becomes shorter is written.
+/// Returns true when each time for which the storage keeps paths that becomes shorter is written.
 ///
 /// # Errors
 /// When it is not: a file that is cut off must not let paths go.

@@ -18,7 +18,7 @@ use rns_formats::{RootName, StoreDir};
 /// The ending of documents.
 const SUFFIX: &str = ".json";
 
-/// What stands between the name of a root and the number of a revision.
+/// The separator of the name of a root and the number of a revision.
 const MARK: char = '~';
 
 /// The begin of the name of a document that is being written: no name of a root has a dot there.
@@ -90,7 +90,7 @@ impl RootFiles {
         Ok(names)
     }
 
-    /// Removes what was made before this time and no document names. The links of a document that cannot be read stay.
+    /// Removes links that were made before this time and that no document names. The links of a document that cannot be read stay.
     pub(super) fn sweep(&self, before: SystemTime) -> io::Result<()> {
         self.each(&mut |path, entry| {
             if entry.metadata()?.modified()? >= before {

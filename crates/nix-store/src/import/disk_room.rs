@@ -91,7 +91,7 @@ impl Imports {
             return Ok(Room::Enough);
         }
         let mut count = 0;
-        // What others keep as well frees less than is thought: each round lets go of twice as much.
+        // Paths that others keep as well free nothing: each round lets go of twice as much.
         let mut factor = 1;
         loop {
             self.collect(missing).await.map_err(|error| not_collected(&error))?;
@@ -116,7 +116,7 @@ impl Imports {
         space.await.map_err(|_| CacheError::ShuttingDown)?
     }
 
-    /// Has the daemon remove what nothing needs, up to so many bytes.
+    /// Has the daemon remove paths that nothing needs, up to so many bytes.
     async fn collect(&self, bytes: u64) -> Result<(), DaemonError> {
         let mut daemon = self.questions.connect().await?;
         let done = timeout(COLLECTION_TIMEOUT, daemon.collect_garbage(bytes)).await;

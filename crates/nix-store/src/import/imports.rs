@@ -34,7 +34,7 @@ const MAX_UPLOADS: usize = 64;
 /// The interval of looking for expired links.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The part of the store that a pusher sees, as far as a narinfo is about it, and what is kept for its cache.
+/// The part of the store that a pusher sees, as far as a narinfo is about it, and the paths that are kept for its cache.
 pub(super) struct Sight<'a> {
     /// The paths that the cache keeps.
     pub(super) kept: &'a KeptPaths,

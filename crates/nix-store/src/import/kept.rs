@@ -1,4 +1,4 @@
-//! What one cache keeps from being collected: pushed paths for their time, and the paths of roots.
+//! The paths that one cache keeps from being collected: pushed ones for their time, and those of roots.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! What each cache of a store keeps, in a folder of its own: no cache shows its pushers what others have pushed.
+//! The paths that each cache of a store keeps, in a folder of its own: no cache shows its pushers paths of others.
 
 use std::{
     collections::BTreeMap,
@@ -23,12 +23,12 @@ pub(super) struct KeptByCache {
 }
 
 impl KeptByCache {
-    /// Learns what is kept below `directory`.
+    /// Learns which paths are kept below `directory`.
     pub(super) fn open(directory: PathBuf, store_dir: StoreDir, lifetime: Duration) -> Self {
         let lifetime = Arc::new(Lifetime::new(lifetime));
         let this = Self { directory, store_dir, lifetime, caches: Mutex::default() };
         this.in_folder(cache_folder(None));
-        // Without the folder, or the right to read it, what is kept is learned of with the caches.
+        // Without the folder, or the right to read it, the kept paths are learned of with the caches.
         let folders = fs::read_dir(this.directory.join(CACHES_FOLDER));
         for entry in folders.into_iter().flatten().flatten() {
             this.in_folder(PathBuf::from(CACHES_FOLDER).join(entry.file_name()));

@@ -1,4 +1,4 @@
-//! The order in which pushed paths go when the disk is full: what was needed least recently goes first.
+//! The order in which pushed paths go when the disk is full: the least recently needed go first.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,12 +9,12 @@ use rns_formats::StorePath;
 
 use crate::questions::Closures;
 
-/// Pushed paths that are of use together: one, and what only it needs of those that were not pushed or told of since.
+/// Pushed paths that are of use together: one, and those only it needs that were not pushed or told of since.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Going {
     /// Those that have links.
     pub(super) paths: Vec<StorePath>,
-    /// Bytes that nothing of what is left needs.
+    /// Bytes that no remaining path needs.
     pub(super) bytes: u64,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn least_recent(
     let sizes = closures.graph.paths.iter();
     let sizes: HashMap<i64, u64> =
         sizes.map(|(id, nar)| (*id, nar.map_or(0, |(_, bytes)| bytes.unsigned_abs()))).collect();
-    // The group of each path that was visited; `None` for what is kept.
+    // The group of each path that was visited; `None` for kept ones.
     let mut groups: HashMap<i64, Option<usize>> = HashMap::new();
     let mut visit = |top: i64, group: Option<usize>| {
         let (mut next, mut bytes) = (vec![top], 0);

@@ -4,7 +4,7 @@
 //! - `spool`: NARs that wait for their narinfo; `spooled_upload`: one on its way there
 //! - `daemon_link`: connections to the daemon, on which paths are held and made valid
 //! - `refusal`: the meaning of a daemon's refusal to a client and to the operator
-//! - `kept`: what one cache keeps from being collected; `kept_by_cache`: the same of all caches
+//! - `kept`: the paths that one cache keeps from being collected; `kept_by_cache`: the same of all caches
 //! - `holding`: many paths held at once
 //! - `disk_room`: room on the disk, for which pushed paths go before their time; `least_recent`: in which order
 //! - `imports`: from a narinfo to a valid path with a root

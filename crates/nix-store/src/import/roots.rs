@@ -108,7 +108,7 @@ impl RootedCache for StoreTarget {
 }
 
 impl StoreTarget {
-    /// The paths that a root names. What its client does not see is as good as missing.
+    /// The paths that a root names. Paths that its client may not see count as missing.
     async fn named_paths(&self, root: &NewRoot) -> Result<Vec<StorePath>, RootError> {
         let mut found: BTreeMap<HashPart, StorePath> = BTreeMap::new();
         let mut missing = Vec::new();

@@ -219,7 +219,7 @@ impl Queue {
         self.lock().execute(later, values).map(|_| ()).map_err(self.failed())
     }
 
-    /// Adds what hooks have left beside the file while it was locked.
+    /// Adds the paths that hooks have left beside the file while it was locked.
     fn take_in(&self) -> Result<(), QueueError> {
         let failed = |source| QueueError::Io { file: self.file.to_path_buf(), source };
         let (paths, files) = hook::left(&self.file).map_err(failed)?;

@@ -13,7 +13,7 @@ const ROOTED_BATCH: usize = 16;
 /// Paths whose references are asked for at once.
 const BATCH: usize = 256;
 
-/// What roots need, as far as it was looked at.
+/// The paths that roots need, as far as they were looked at.
 #[derive(Default)]
 pub(super) struct Descent {
     /// For each path, one that refers to it; for one that a root names, the path itself.
@@ -42,7 +42,7 @@ impl Descent {
             if let Some(met) = self.open.iter().find(|path| targets.contains(path)) {
                 return Ok(Some(*met));
             }
-            // The deepest first: what everything needs is at the bottom.
+            // The deepest first: paths that everything needs are at the bottom.
             let batch = self.open.split_off(self.open.len().saturating_sub(BATCH));
             for (referrer, reference) in index.references_of(&batch).await? {
                 if let Entry::Vacant(place) = self.from.entry(reference) {

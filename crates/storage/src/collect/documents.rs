@@ -144,7 +144,7 @@ async fn deriver(reader: &StorageReader, hash: &HashPart) -> Option<(HashPart, O
     Some((*hash, stored.narinfo.deriver.clone()))
 }
 
-/// Enters documents of the storage that the index does not know, each with what it names.
+/// Enters documents of the storage that the index does not know, each with its owner.
 pub(crate) async fn enter(
     storage: &Storage,
     found: Vec<(ObjectKey, SystemTime)>,

@@ -15,7 +15,7 @@ use crate::index::{Index, IndexError};
 /// The limits of a computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RootSizeLimits {
-    /// Bytes of memory for what the index knows: about a hundred for each path.
+    /// Bytes of memory for the rows of the index: about a hundred for each path.
     pub memory: usize,
     /// Paths that are visited, those of each root by themselves, all together.
     pub visits: u64,

@@ -1,4 +1,4 @@
-//! Documents beside paths: which of them an index knows, and what each belongs to.
+//! Documents beside paths: the ones that an index knows, and the owner of each.
 //!
 //! An index knows a document since it was pushed, or since a collector found it in the storage. `docs/decisions/0014-collection.md`
 //! has the rules by which they go.
@@ -16,11 +16,11 @@ use crate::objects::ObjectKey;
 pub struct Document {
     /// Its object.
     pub key: ObjectKey,
-    /// What it belongs to.
+    /// Its owner.
     pub owner: DocumentOwner,
 }
 
-/// What a document belongs to. It stays as long as that is there.
+/// The owner of a document, which stays as long as its owner is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DocumentOwner {
     /// A build log: this derivation, and every path that it made.

@@ -1,4 +1,4 @@
-//! What a stored document belongs to, as it says itself.
+//! The owner of a stored document, as the document says itself.
 
 use rns_cache::{BinaryCache as _, CacheError};
 use rns_formats::{BuildId, DrvOutputId, StorePath, StorePathName};
@@ -12,7 +12,7 @@ pub(crate) fn archive_owner(archive: &str) -> DocumentOwner {
     name.map_or(DocumentOwner::Nothing, |name| DocumentOwner::Nar(ObjectKey::nar(&name)))
 }
 
-/// What a stored document belongs to. `None`: it is gone, cannot be read now, or its name is not one of this program.
+/// The owner of a stored document. `None`: it is gone, cannot be read now, or its name is not one of this program.
 pub(crate) async fn owner_of(reader: &StorageReader, key: &ObjectKey) -> Option<DocumentOwner> {
     let name = key.as_str();
     let entry = |folder: &str| name.strip_prefix(folder)?.strip_suffix(".doi");

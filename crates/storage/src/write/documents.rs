@@ -84,7 +84,7 @@ pub(super) async fn put_listing(
         .map_err(|_| PublishError::from(CacheError::ShuttingDown))?
         .map_err(|error| malformed(&key, &error))?;
     loop {
-        // Whoever removes a listing, with its path or without, holds the lock.
+        // The remover of a listing, with its path or without, holds the lock.
         let lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
         if storage.index.touch_path(&hash).await.map_err(index_unavailable)?
             && storage.is_stored(&key).await?

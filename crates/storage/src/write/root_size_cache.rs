@@ -1,4 +1,4 @@
-//! The sizes of roots that were found out last: whoever asks again soon gets the same.
+//! The sizes of roots that were found out last: a client that asks again soon gets the same.
 
 use std::{
     fmt,

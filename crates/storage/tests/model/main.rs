@@ -16,7 +16,7 @@ use self::{
     world::{Break, Violation, World},
 };
 
-/// What is explored each time, from each beginning; `RNS_MODEL=1` explores more: 46 million states.
+/// The interleavings that are explored each time, from each beginning; `RNS_MODEL=1` explores more: 46 million states.
 const BOUNDS: [Bounds; 4] = [
     Bounds { collector_lives: 2, pushes: 1, ages: 0, reads: 0, roots: 0 },
     Bounds { collector_lives: 2, pushes: 0, ages: 0, reads: 1, roots: 1 },

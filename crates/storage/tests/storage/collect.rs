@@ -18,7 +18,7 @@ use rns_testing::{Entry, FixtureStore, Tree};
 
 use crate::support::{Fixture, Place, name_of, packed, pusher};
 
-/// What no root needs goes at once.
+/// Paths that no root needs go at once.
 fn roots_only() -> Retention {
     Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() }
 }

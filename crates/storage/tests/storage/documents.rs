@@ -156,7 +156,7 @@ struct Kept {
     narinfos: Vec<NarInfo>,
 }
 
-/// What no root needs goes at once.
+/// Paths that no root needs go at once.
 fn roots_only() -> Retention {
     Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() }
 }
@@ -234,7 +234,7 @@ impl Kept {
             let info = format!("{{\"archive\":\"{archive}\",\"member\":\"lib/debug/x.debug\"}}");
             self.write(&format!("debuginfo/{}.debug", build_id(number)), info).await;
         }
-        // What this is only its writer knows.
+        // Only its writer knows its kind.
         self.write(FOREIGN, "x").await;
         // Nothing can be made of these.
         self.write(&format!("debuginfo/{}.debug", build_id(9)), "{").await;

@@ -1,4 +1,4 @@
-//! Objects that the index does not know: what becomes of them in a collection.
+//! Objects that the index does not know, and their fate in a collection.
 
 use std::{
     fs::File,

@@ -116,7 +116,7 @@ impl Lab {
     }
 }
 
-/// Deciding what goes: time, memory, and what that does to readers.
+/// Deciding what goes: time, memory, and the delay of readers.
 fn marking(bench: &mut Bench, lab: &Lab) -> Result<()> {
     let (mut walls, mut peaks, mut quiet, mut busy) = (vec![], vec![], vec![], vec![]);
     for _ in 0..bench.size.rounds {

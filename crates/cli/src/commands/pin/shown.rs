@@ -1,4 +1,4 @@
-//! Roots, and what became of them, as they are printed.
+//! Roots and their fate, as they are printed.
 
 use std::fmt::Write as _;
 

@@ -14,7 +14,7 @@ use crate::{
 /// Characters of the bar.
 const BAR_WIDTH: usize = 24;
 
-/// The form of what is said about things that went well.
+/// The form of messages about success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::commands) enum Style {
     /// A line for people.

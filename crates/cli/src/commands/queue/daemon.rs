@@ -72,7 +72,7 @@ pub(super) fn run(
     })
 }
 
-/// Says once what this is going to do.
+/// Announces once the queue, the target and the paths that wait.
 fn tell_task(file: &Path, queue: &Queue, args: &DrainArgs, watches: bool) -> anyhow::Result<()> {
     let (file, to) = (file.display(), client::without_login(&args.target.to));
     let adds = if watches { "adds new paths of the store to the queue" } else { "takes the queue" };

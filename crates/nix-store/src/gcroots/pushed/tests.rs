@@ -42,7 +42,7 @@ fn what_has_expired_goes_and_what_was_renewed_stays() {
     roots.renew(&path("4"), &RootGroup::promised(), now + DAY).unwrap();
     let foreign = directory.path().join("roots/by-hand");
     symlink("/nix/store", &foreign).unwrap();
-    // What a hook of the machine keeps lies beside, and is none of its business.
+    // Links of the machine's build hook lie beside, and belong to the hook.
     let build = directory.path().join("roots/builds").join(path("5").as_str());
     fs::create_dir(build.parent().unwrap()).unwrap();
     symlink(StoreDir::default().print(&path("5")), &build).unwrap();

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::config::{Loaded, Problem, files};
 
-/// The way to see what only the service sees.
+/// The way to see files that only the service may read.
 pub(super) const AS_SERVICE: &str = "run this as root, and where systemd hands files over with \
                                      CREDENTIALS_DIRECTORY=/run/credentials/rust-nix-serve.service";
 
