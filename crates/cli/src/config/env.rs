@@ -20,6 +20,15 @@ use super::{
 /// Names the configuration file.
 pub(crate) const CONFIG_VARIABLE: &str = "RUST_NIX_SERVE_CONFIG";
 
+/// Names the file of a client's queue.
+pub(crate) const QUEUE_VARIABLE: &str = "RUST_NIX_SERVE_QUEUE";
+
+/// Holds the token of a client.
+pub(crate) const TOKEN_VARIABLE: &str = "RUST_NIX_SERVE_TOKEN";
+
+/// Variables with the prefix that set no key.
+const OTHER_VARIABLES: [&str; 3] = [CONFIG_VARIABLE, QUEUE_VARIABLE, TOKEN_VARIABLE];
+
 /// The variables a process was started with. An empty one counts as not set, except where it is an empty list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
@@ -97,7 +106,8 @@ pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings:
             }
             let source = Source::Environment(name.clone());
             settings.set(&key.path, key.kind.read_text(text), source);
-        } else if name.starts_with(ENVIRONMENT_PREFIX) && name != CONFIG_VARIABLE {
+        } else if name.starts_with(ENVIRONMENT_PREFIX) && !OTHER_VARIABLES.contains(&name.as_str())
+        {
             let known = variables.keys().map(String::as_str);
             let meant = suggest::nearest(name, known)
                 .map(|known| format!("; did you mean {known}?"))
@@ -154,6 +164,8 @@ mod tests {
             ("RUST_NIX_SERVE_SIGNING_KEYS", "a,b"),
             ("RUST_NIX_SERVE_CACHE_INFO_PRIORITY", "30"),
             ("RUST_NIX_SERVE_CONFIG", "/c.toml"),
+            ("RUST_NIX_SERVE_QUEUE", "/q"),
+            ("RUST_NIX_SERVE_TOKEN", "t"),
             ("RUST_NIX_SERVE_PUBLIC_URL", ""),
         ]);
         assert_eq!(warnings, Vec::<String>::new());

@@ -7,7 +7,7 @@ mod access;
 mod caches;
 mod diagnostics;
 mod dotted;
-mod env;
+pub(crate) mod env;
 mod expose;
 mod file;
 pub(crate) mod files;

@@ -99,7 +99,16 @@ impl Drainer {
             let info = self.store.path_info(queued.path.hash_part()).await;
             let reason = match &info {
                 Ok(Some(info)) if info.path == queued.path => self.filter.rejects(info),
-                Ok(_) => Some("it was collected before that"),
+                Ok(_) => {
+                    // A daemon that was given another store than the hook would drop everything unseen.
+                    tracing::warn!(
+                        "{} is not pushed: it is not in this store; it was collected before that, or is of another store \
+                         (--store)",
+                        queued.path
+                    );
+                    queue.done(&queued)?;
+                    continue;
+                }
                 // Its push tells of it.
                 Err(_) => None,
             };

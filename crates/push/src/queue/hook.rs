@@ -26,8 +26,9 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The beginning of the names of files that are still being written.
 const UNFINISHED: &str = ".";
 
-/// Adds paths to the queue in this file; it is made if it is not there. Root becomes the user whose queue it is. A path that waits already is tried soon. Waits for
-/// hundredths of a second at most: while another program holds the queue, the paths are left beside it.
+/// Adds paths to the queue in this file; it is made if it is not there. Root becomes the user whose queue it is. A path that
+/// waits already is tried soon. Waits for hundredths of a second at most: while another program holds the queue, the paths are
+/// left beside it.
 ///
 /// # Errors
 /// When neither can be written, or the queue is full.

@@ -7,10 +7,10 @@ use rns_client::{Credentials, CredentialsError};
 use url::Url;
 
 use super::nix_conf;
-use crate::{client_args::CredentialArgs, config::Environment};
-
-/// Holds a token.
-const TOKEN_VARIABLE: &str = "RUST_NIX_SERVE_TOKEN";
+use crate::{
+    client_args::CredentialArgs,
+    config::{Environment, env::TOKEN_VARIABLE},
+};
 
 /// Looks in all places, in the order that the help text names.
 pub(in crate::commands) fn credential(

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use rns_formats::StorePath;
 
-use crate::{client_args::QueuePlace, config::Environment};
-
-/// Names the file.
-const QUEUE_VARIABLE: &str = "RUST_NIX_SERVE_QUEUE";
+use crate::{
+    client_args::QueuePlace,
+    config::{Environment, env::QUEUE_VARIABLE},
+};
 
 /// The file of root's queue, which the hook of the Nix daemon fills.
 const SYSTEM_FILE: &str = "/var/lib/rust-nix-serve-queue/queue.sqlite";

@@ -21,6 +21,7 @@ use self::{
     file::Change,
 };
 use crate::{
+    commands::client,
     config::Environment,
     output::{Answer, print, tell},
     use_args::UseArgs,
@@ -166,7 +167,15 @@ fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
     for change in changes {
         change.make()?;
     }
-    print(if args.undo { "Done.\n" } else { "Done. `use --undo` takes it back.\n" })?;
+    if args.undo {
+        print("Done.\n")?;
+    } else {
+        let system = if args.system { " --system" } else { "" };
+        print(&format!(
+            "Done. `rust-nix-serve use {}{system} --undo` takes it back.\n",
+            client::without_login(&args.url)
+        ))?;
+    }
     Ok(Answer::Yes)
 }
 
