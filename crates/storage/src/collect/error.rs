@@ -1,6 +1,8 @@
 //! Why a collection can end early.
 
-use crate::{index::IndexError, objects::ObjectError, write::RemovalError};
+use crate::{
+    index::IndexError, maintenance::MaintenanceError, objects::ObjectError, write::RemovalError,
+};
 
 /// Why a collection ended early. Paths that it removed are removed whole; the next one goes on.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,15 @@ pub enum CollectError {
     /// The process ends.
     #[error("the process ends")]
     ShuttingDown,
+}
+
+impl From<MaintenanceError> for CollectError {
+    fn from(error: MaintenanceError) -> Self {
+        match error {
+            MaintenanceError::Objects(error) => Self::Objects(error),
+            MaintenanceError::Index(error) => Self::Index(error),
+        }
+    }
 }
 
 impl From<RemovalError> for CollectError {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     index::{Claim, Rows, Unused},
+    maintenance::{rebuild_index, unknown_root},
     retention::Retention,
     write::Storage,
 };
@@ -87,6 +88,9 @@ pub async fn collect(
     let Some(_lock) = storage.index().lock_collection().await? else {
         return Err(CollectError::Busy);
     };
+    if !retention.keeps_everything() {
+        recover(storage).await?;
+    }
     // They keep nothing any more, whether they are on record or not.
     if let Err(error) = storage.expire_roots().await {
         tracing::warn!("roots that have expired stay on record: {error}");
@@ -118,6 +122,18 @@ pub async fn collect(
     let swept = sweep.swept();
     storage.index().note_collection(started, swept.paths, swept.bytes).await?;
     Ok(Collected { preview, swept, took: begun.elapsed() })
+}
+
+/// Makes the index anew where it was lost: a root that it does not know would keep nothing.
+async fn recover(storage: &Storage) -> Result<(), CollectError> {
+    if let Some(name) = unknown_root(storage).await? {
+        tracing::warn!(
+            "the index does not know the root {name}, which is in the storage: before anything is removed the index is made anew \
+             from the storage"
+        );
+        rebuild_index(storage, &|_| ()).await?;
+    }
+    Ok(())
 }
 
 /// Settles publications that were cut off: those whose narinfo is visible are published, others are given up.

@@ -14,6 +14,7 @@ pub use self::{
     documents::find_documents,
     findings::{Finding, FindingKind},
     index::{Indexed, rebuild_index},
+    roots::unknown_root,
     sign::{Signed, sign},
     verify::{Verified, VerifyOptions, verify},
 };

@@ -35,6 +35,29 @@ pub(super) async fn index_roots(storage: &Storage) -> Result<(u64, u64), Mainten
     Ok((taken, unusable))
 }
 
+/// A root of the storage that the index does not know, although nobody is just setting or deleting it.
+///
+/// # Errors
+/// When storage or index cannot be used.
+pub async fn unknown_root(storage: &Storage) -> Result<Option<RootName>, MaintenanceError> {
+    let (objects, index) = (storage.reader().objects(), storage.index());
+    for name in stored_names(storage).await? {
+        if !index.root(&name).await?.is_empty() {
+            continue;
+        }
+        let _lock = storage.lock_root(&name).await?;
+        let stored = match read_root(objects, &name).await? {
+            Some(StoredRoot::Revisions(revisions)) => live(revisions),
+            // `verify` reports it, and nothing can be kept by it.
+            Some(StoredRoot::Unusable(_)) | None => Vec::new(),
+        };
+        if !stored.is_empty() && index.root(&name).await?.is_empty() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 async fn stored_names(storage: &Storage) -> Result<BTreeSet<RootName>, MaintenanceError> {
     let mut names = BTreeSet::new();
     let mut listed = pin!(storage.reader().objects().list(Some(ROOTS)));

@@ -7,8 +7,8 @@ use std::{
 };
 
 use rns_cache::{
-    MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootPattern, RootRevision, RootRule,
-    RootedCache as _,
+    BinaryCache as _, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootPattern,
+    RootRevision, RootRule, RootedCache as _,
 };
 use rns_formats::{RootLabel, RootName, StorePath};
 use rns_storage::{
@@ -284,4 +284,27 @@ async fn a_root_that_was_set_again_lives_as_long_as_its_object_says() {
     }
     assert_eq!(ends(&storage.root(&name("b")).await.unwrap()), ends(&set));
     assert!(kinds(&verify(storage, options(false), QUIET).await.unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn a_collection_whose_index_was_lost_keeps_what_roots_need() {
+    for place in [Place::Directory, Place::Bucket] {
+        let Some((fixture, standard)) = filled(place).await else { continue };
+        put(&fixture.storage, &root("project/main", &standard.top, lifetime(0, 0))).await;
+        let again = fixture.with_new_index();
+        let policy =
+            Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() };
+        for _ in 0..2 {
+            collect(&again, &policy, &|_| ()).await.unwrap();
+            // What was touched in this second is young.
+            tokio::time::sleep(Duration::from_millis(2_100)).await;
+        }
+        collect(&again, &policy, &|_| ()).await.unwrap();
+        assert_eq!(numbers(&again, "project/main").await, [1], "{place:?}");
+        for (path, stays) in [(&standard.top, true), (&standard.dep, true), (&standard.blob, false)]
+        {
+            let found = again.path_info(path.hash_part()).await.unwrap();
+            assert_eq!(found.is_some(), stays, "{place:?}: {path}");
+        }
+    }
 }
