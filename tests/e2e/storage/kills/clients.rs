@@ -36,18 +36,31 @@ pub(super) fn exchange(
         _ = socket.shutdown(Shutdown::Both);
         return None;
     }
-    let mut answer = Vec::new();
-    _ = socket.read_to_end(&mut answer);
+    // A server that has refused early takes in the rest of a body for a while: its answer ends before the connection does.
+    let (mut answer, mut chunk) = (Vec::new(), [0; 64 << 10]);
+    loop {
+        if let Some(answer) = whole(&answer) {
+            return Some(answer);
+        }
+        match socket.read(&mut chunk) {
+            Ok(read @ 1..) => answer.extend_from_slice(&chunk[..read]),
+            // An answer that was cut off is none.
+            _ => return None,
+        }
+    }
+}
+
+/// Status and body, once all of the answer is there.
+fn whole(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let text = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let text = String::from_utf8_lossy(&answer[..end]);
     let status = text.split(' ').nth(1)?.parse().ok()?;
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
-    let body = answer.split_off(end + 4);
-    // An answer that was cut off is none.
-    (length.is_none_or(|length| length == body.len())).then_some((status, body))
+    let body = answer.get(end + 4..)?.get(..length?)?;
+    Some((status, body.to_vec()))
 }
 
 /// A path as clients push it.
