@@ -2,15 +2,18 @@
 //!
 //! - `rooted_cache`: [`RootedCache`], the orders and questions about them
 //! - `revise`: the next revision of a root; `rules`: how long the configuration lets it live
+//! - `freed`: the space that would be free without a root
 //! - `document`: the revisions of a root as they are stored
 
 mod document;
+mod freed;
 mod revise;
 mod rooted_cache;
 mod rules;
 
 pub use self::{
     document::{parse_revisions, write_revisions},
+    freed::{ClosureGraph, freed_by_roots},
     rooted_cache::{
         FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,
         RootSizes, RootSummary, RootedCache,

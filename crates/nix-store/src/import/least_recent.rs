@@ -26,12 +26,11 @@ pub(super) fn least_recent(
     links: &BTreeMap<StorePath, SystemTime>,
 ) -> Vec<Going> {
     let mut references: HashMap<i64, Vec<i64>> = HashMap::new();
-    for (referrer, reference) in &closures.graph.edges {
+    for (referrer, reference) in &closures.edges {
         references.entry(*referrer).or_default().push(*reference);
     }
-    let sizes = closures.graph.paths.iter();
-    let sizes: HashMap<i64, u64> =
-        sizes.map(|(id, nar)| (*id, nar.map_or(0, |(_, bytes)| bytes.unsigned_abs()))).collect();
+    let sizes = closures.paths.iter();
+    let sizes: HashMap<i64, u64> = sizes.map(|(id, bytes)| (*id, bytes.unwrap_or(0))).collect();
     // The group of each path that was visited; `None` for kept ones.
     let mut groups: HashMap<i64, Option<usize>> = HashMap::new();
     let mut visit = |top: i64, group: Option<usize>| {
@@ -81,11 +80,11 @@ mod tests {
 
     /// Paths with these numbers, each of as many bytes, that refer to each other.
     fn closures(numbers: &[i64], edges: &[(i64, i64)]) -> Closures {
-        let mut closures = Closures::default();
-        closures.graph.paths = numbers.iter().map(|id| (*id, Some((*id, *id)))).collect();
-        closures.graph.edges = edges.to_vec();
-        closures.rows = numbers.iter().map(|id| (path(*id), *id)).collect();
-        closures
+        Closures {
+            rows: numbers.iter().map(|id| (path(*id), *id)).collect(),
+            paths: numbers.iter().map(|id| (*id, Some(id.unsigned_abs()))).collect(),
+            edges: edges.to_vec(),
+        }
     }
 
     fn links(numbers: &[i64]) -> BTreeMap<StorePath, SystemTime> {

@@ -10,7 +10,7 @@ use rns_formats::{HashPart, RootName, StorePath};
 use tokio::task::spawn_blocking;
 
 use super::target::StoreTarget;
-use crate::questions::{KeptByRoots, freed};
+use crate::questions::root_sizes;
 
 /// Paths that all roots of a cache together may need for their sizes to be told.
 const MAX_SIZED_PATHS: usize = 500_000;
@@ -96,14 +96,9 @@ impl RootedCache for StoreTarget {
         let tops = named.iter().flat_map(|(_, paths)| paths).cloned().collect();
         let finder = &self.imports.store.questions().closures;
         let Some(closures) = finder.of(tops, MAX_SIZED_PATHS).await? else { return Ok(None) };
-        let mut kept = KeptByRoots { named: Vec::new(), ..closures.graph };
-        for (name, paths) in &named {
-            let rows = paths.iter().filter_map(|path| closures.rows.get(path));
-            kept.named.extend(rows.map(|row| (name.to_string(), *row)));
-        }
-        let sizes = spawn_blocking(move || freed(&kept)).await;
+        let sizes = spawn_blocking(move || root_sizes(&closures, named)).await;
         let sizes = sizes.map_err(|_| CacheError::ShuttingDown)?;
-        Ok(Some(Arc::new(RootSizes { as_of, sizes })))
+        Ok(sizes.map(|sizes| Arc::new(RootSizes { as_of, sizes })))
     }
 }
 

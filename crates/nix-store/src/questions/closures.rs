@@ -8,7 +8,6 @@ use std::{
 use rns_formats::StorePath;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::freed::KeptByRoots;
 use crate::{CacheError, store::StoreParts};
 
 const ROW: &str = "select id from ValidPaths where path = ?1";
@@ -22,8 +21,10 @@ const REFERENCES: &str = "select reference from Refs where referrer = ?1";
 pub(crate) struct Closures {
     /// The rows of the paths themselves, of those that are valid.
     pub(crate) rows: BTreeMap<StorePath, i64>,
-    /// Every path with the bytes of its NAR, and who refers to whom. Nothing is named yet.
-    pub(crate) graph: KeptByRoots,
+    /// Every path by its row, with the bytes of its NAR.
+    pub(crate) paths: Vec<(i64, Option<u64>)>,
+    /// Referrer and reference, by their rows.
+    pub(crate) edges: Vec<(i64, i64)>,
 }
 
 /// Finds closures.
@@ -34,7 +35,8 @@ impl ClosureFinder {
         Self(parts)
     }
 
-    /// The closures of these paths, unless there are more than `limit` paths in them; statement by statement: a long transaction would keep Nix from tidying up its database.
+    /// The closures of these paths, unless there are more than `limit` paths in them; statement by statement: a long transaction
+    /// would keep Nix from tidying up its database.
     ///
     /// # Errors
     /// `Unavailable` while the database cannot be read.
@@ -56,15 +58,15 @@ impl ClosureFinder {
             let mut size = connection.prepare_cached(SIZE)?;
             let mut references = connection.prepare_cached(REFERENCES)?;
             while let Some(id) = next.pop() {
-                if closures.graph.paths.len() == limit {
+                if closures.paths.len() == limit {
                     return Ok(None);
                 }
-                let bytes = size.query_row([id], |row| row.get(0)).optional()?;
-                closures.graph.paths.push((id, bytes.map(|bytes| (id, bytes))));
+                let bytes = size.query_row([id], |row| row.get::<_, i64>(0)).optional()?;
+                closures.paths.push((id, bytes.map(i64::unsigned_abs)));
                 let mut rows = references.query([id])?;
                 while let Some(row) = rows.next()? {
                     let reference = row.get(0)?;
-                    closures.graph.edges.push((id, reference));
+                    closures.edges.push((id, reference));
                     if seen.insert(reference) {
                         next.push(reference);
                     }

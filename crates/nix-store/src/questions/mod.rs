@@ -4,14 +4,13 @@
 //! - `nars`: opening and reading NARs, through `nar_files`; `nar_blob`: as the
 //!   trait hands them out; `path_infos`: rows with their sizes
 //! - `nar_index`, `debuginfo`: indexes over all paths, made at the first question
-//! - `listing`, `log`, `realisation`, `built_outputs`, `files`, `registered`, `closures`; `freed`: the
-//!   space that would be free without a root
+//! - `listing`, `log`, `realisation`, `built_outputs`, `files`, `registered`, `closures`;
+//!   `root_sizes`: the space that would be free without a root
 
 mod built_outputs;
 mod closures;
 mod debuginfo;
 mod files;
-mod freed;
 mod listing;
 mod log;
 mod nar_blob;
@@ -21,6 +20,7 @@ mod nars;
 mod path_infos;
 mod realisation;
 mod registered;
+mod root_sizes;
 mod row_reader;
 mod rows;
 
@@ -29,7 +29,6 @@ pub(crate) use self::{
     closures::{ClosureFinder, Closures},
     debuginfo::{DebugFiles, debug_info},
     files::StoreFiles,
-    freed::{KeptByRoots, freed},
     listing::listing_of,
     log::{BuildLogs, derivation_of},
     nar_blob::nar_answer,
@@ -38,5 +37,6 @@ pub(crate) use self::{
     path_infos::{PathInfos, record},
     realisation::Realisations,
     registered::RegisteredPaths,
+    root_sizes::root_sizes,
     rows::Rows,
 };
