@@ -230,6 +230,11 @@ pub(super) fn arbitrate(
     }
 }
 
+/// A number of rows, as databases take it.
+pub(super) fn row_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
 /// A number of bytes, as databases hold it.
 pub(super) fn size(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)

@@ -16,7 +16,7 @@ use crate::index::{nar, new, path, publish, state};
 const NONE: [i64; 0] = [];
 
 /// Everything that there is now is old by then.
-fn everything() -> Unused {
+pub(crate) fn everything() -> Unused {
     let later = SystemTime::now() + Duration::from_secs(3600);
     Unused { untouched_since: later, unread_since: later }
 }

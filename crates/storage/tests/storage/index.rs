@@ -34,6 +34,10 @@ pub(crate) fn path(number: u64) -> StorePath {
     StorePath::parse(&format!("{number:032}-path")).unwrap()
 }
 
+pub(crate) fn derivation(number: u64) -> StorePath {
+    StorePath::parse(&format!("{number:032}-path.drv")).unwrap()
+}
+
 pub(crate) fn new(number: u64, references: &[u64]) -> NewPath {
     NewPath {
         path: path(number),

@@ -9,6 +9,7 @@ mod credentials;
 mod documents;
 mod freshness;
 mod index;
+mod index_documents;
 mod index_roots;
 mod maintenance;
 mod orphans;

@@ -17,15 +17,10 @@ use crate::{
     index::{
         Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError,
         document_statements as statements,
-        types::{now, seconds},
+        types::{now, row_limit, seconds},
     },
     objects::ObjectKey,
 };
-
-/// A number of rows, as the database takes it.
-fn rows(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
 
 #[async_trait]
 impl DocumentIndex for PostgresIndex {
@@ -59,7 +54,7 @@ impl DocumentIndex for PostgresIndex {
 
     async fn documents(&self, after: i64, limit: usize) -> Result<Vec<DocumentRow>, IndexError> {
         let found = ask!(self, client => async {
-            query(&client, statements::DOCUMENTS, &[&after, &rows(limit)]).await
+            query(&client, statements::DOCUMENTS, &[&after, &row_limit(limit)]).await
         })?;
         Ok(found.iter().map(document).collect())
     }
@@ -77,7 +72,7 @@ impl DocumentIndex for PostgresIndex {
 
     async fn paths_without_deriver(&self, limit: usize) -> Result<Vec<HashPart>, IndexError> {
         let found = ask!(self, client => async {
-            query(&client, statements::PATHS_WITHOUT_DERIVER, &[&rows(limit)]).await
+            query(&client, statements::PATHS_WITHOUT_DERIVER, &[&row_limit(limit)]).await
         })?;
         Ok(found.iter().filter_map(|row| HashPart::parse(row.get(0)).ok()).collect())
     }

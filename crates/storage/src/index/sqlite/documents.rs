@@ -11,15 +11,10 @@ use crate::{
     index::{
         Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError,
         document_statements as statements,
-        types::{now, seconds},
+        types::{now, row_limit, seconds},
     },
     objects::ObjectKey,
 };
-
-/// A number of rows, as the database takes it.
-fn rows(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
 
 #[async_trait]
 impl DocumentIndex for SqliteIndex {
@@ -67,7 +62,7 @@ impl DocumentIndex for SqliteIndex {
     async fn documents(&self, after: i64, limit: usize) -> Result<Vec<DocumentRow>, IndexError> {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(&sql(statements::DOCUMENTS))?;
-            let found = statement.query_map([after, rows(limit)], document)?;
+            let found = statement.query_map([after, row_limit(limit)], document)?;
             found.collect()
         })
         .await
@@ -90,7 +85,7 @@ impl DocumentIndex for SqliteIndex {
         let found: Vec<String> = self
             .run(move |connection| {
                 let mut statement = connection.prepare_cached(statements::PATHS_WITHOUT_DERIVER)?;
-                let found = statement.query_map([rows(limit)], |row| row.get(0))?;
+                let found = statement.query_map([row_limit(limit)], |row| row.get(0))?;
                 found.collect()
             })
             .await?;
