@@ -63,9 +63,10 @@ in
       default = null;
       example = "20%";
       description = ''
-        How much of the disk of this machine's store is kept free: hundredths, or a size as in {option}`narCache.maxSize`.
-        When less is free, the Nix daemon removes what nothing on this machine needs, and then what was pushed longest ago
-        goes before its time. What is younger than {option}`retention.minAge`, and what roots keep, stays.
+        The part of the disk of this machine's store that is kept free: hundredths, or a size as in {option}`narCache.maxSize`.
+        When less is free, the Nix daemon removes paths that nothing on this machine needs. If that is not enough, pushed
+        paths go before their time, the least recently pushed ones first. Paths younger than {option}`retention.minAge` stay,
+        and so do the paths that roots need.
       '';
     };
 

@@ -20,8 +20,8 @@ pub struct Uploads {
     pub is_whole: bool,
 }
 
-/// Builds the named caches of one configuration out of backends. A reload has a factory of its own, which shares what is
-/// open with that of the start.
+/// Builds the named caches of one configuration out of backends. Each reload makes a new factory. All factories of a process
+/// share open databases, locks and connections.
 pub trait CacheFactory: Send + Sync {
     /// The cache with this name in the configuration (the default one has none). It shows the paths that the policy exposes.
     /// Its policy is evaluated from now on; see [`BinaryCache::settled`].

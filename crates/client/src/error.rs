@@ -112,9 +112,7 @@ impl Failure {
                  or upload.target; another web server has to be told to take PUT",
             ),
             Self::TooLarge(_) => Some("for an nginx in front: client_max_body_size 0;"),
-            Self::Server { .. } => {
-                Some("on the server, `rust-nix-serve doctor` says what is wrong")
-            }
+            Self::Server { .. } => Some("on the server, `rust-nix-serve doctor` names the fault"),
             Self::Unreachable(_) => Some("`rust-nix-serve doctor URL` says where it stops"),
             Self::RateLimited { .. }
             | Self::Refused { .. }

@@ -110,8 +110,8 @@ pub(crate) fn load(
     load_as(args, environment, passed, Reader::Server)
 }
 
-/// As [`load`], for a command that is none of the server: a file in the usual place that is for the server alone is
-/// as good as absent. One that is named must be readable.
+/// As [`load`], for a command of a client: a file in the usual place that only the server may read counts as absent. A file
+/// that the user names must be readable.
 ///
 /// # Errors
 ///

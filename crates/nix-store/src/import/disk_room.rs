@@ -1,8 +1,8 @@
 //! `upload.keep_free`: room on the disk of the store.
 //!
-//! First goes what nothing on the machine needs, then pushed paths, as few as needed, before their time is over. Roots that
-//! clients set, and what is young, stay. The daemon collects, up to what is missing, and the disk is looked at anew: what else
-//! keeps a path is not known here.
+//! First the daemon removes paths that nothing on the machine needs. Then the server lets pushed paths go before their time, as
+//! few as needed. Young paths stay, and so do those that roots of clients need. After each round the server looks at the disk
+//! again, since it does not know other roots of the machine, which may keep a path.
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -35,7 +35,7 @@ pub(super) async fn index_roots(storage: &Storage) -> Result<(u64, u64), Mainten
     Ok((taken, unusable))
 }
 
-/// A root of the storage that the index does not know, although nobody is just setting or deleting it.
+/// Finds a root of the storage that the index does not know. Roots that are being set or deleted are waited for.
 ///
 /// # Errors
 /// When storage or index cannot be used.

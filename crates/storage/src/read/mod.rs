@@ -46,7 +46,7 @@ const REDIRECT_TTL: Duration = Duration::from_secs(3600);
 /// Memory for the lengths of NARs, as entries: some 100 bytes each.
 const MAX_REMEMBERED_SIZES: usize = 65_536;
 
-/// A directory or bucket, read as a binary cache. Clones share what is open and in memory.
+/// A directory or bucket, read as a binary cache. Clones share its connections and its memory.
 #[derive(Clone)]
 pub struct StorageReader {
     shared: Arc<Shared>,

@@ -42,7 +42,7 @@ impl Default for UploadLimits {
     }
 }
 
-/// A directory or bucket that takes uploads. Clones share what is open, each under its own settings.
+/// A directory or bucket that takes uploads. Clones share its connections and its index, each under its own settings.
 #[derive(Clone)]
 pub struct Storage {
     pub(super) reader: StorageReader,

@@ -46,9 +46,10 @@ pub(crate) struct RawUpload {
     /// Where the links are that keep it. It must be below Nix's `gcroots`, and the user of this server writes there.
     /// Default: `/nix/var/nix/gcroots/rust-nix-serve`, below the root of the store.
     pub(crate) roots_directory: String,
-    /// How much of the disk of this machine's store is kept free, such as `20%` or `50G`: when less is free, the Nix daemon
-    /// removes what nothing on the machine needs, and then what was pushed longest ago and no later path needs is let go of
-    /// before its time. What is younger than `retention.min_age`, and what roots keep, stays.
+    /// The part of the disk of this machine's store that is kept free, such as `20%` or `50G`. When less is free, the Nix
+    /// daemon removes paths that nothing on the machine needs. If that is not enough, the server lets pushed paths go
+    /// before their time, the least recently pushed ones first. Paths younger than `retention.min_age` stay, and so do the
+    /// paths that roots need.
     #[schemars(extend("x-reload" = true))]
     pub(crate) keep_free: Option<DiskShare>,
     /// Where NARs wait for their narinfo, for uploads into the store of this machine: an absolute path. Default: `spool` in
