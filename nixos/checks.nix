@@ -1,4 +1,4 @@
-# What `nix flake check` proves.
+# The checks of `nix flake check`.
 { pkgs, self }:
 let
   inherit (pkgs) lib;

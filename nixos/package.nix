@@ -5,7 +5,7 @@
   installShellFiles,
   versionCheckHook,
   nixosTests,
-  # { version, src, and cargoLock or cargoHash }: this checkout, or in nixpkgs what fetchFromGitHub brings (upstream.sh).
+  # { version, src, and cargoLock or cargoHash }: this checkout, or in nixpkgs the source of fetchFromGitHub (upstream.sh).
   source ? import ./source.nix { inherit lib; },
 }:
 rustPlatform.buildRustPackage (
@@ -35,7 +35,7 @@ rustPlatform.buildRustPackage (
       inherit (nixosTests) rust-nix-serve;
     };
 
-    # OWNER and the maintainers are those of whoever publishes this: upstream.sh says what else they fill in.
+    # OWNER and the maintainers are those of the publisher: upstream.sh says what else they fill in.
     meta = {
       description = "Turns a Nix store into a signed, fast binary cache";
       homepage = "https://github.com/OWNER/rust-nix-serve";

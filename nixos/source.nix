@@ -1,9 +1,9 @@
-# What is built from a checkout, in the words of buildRustPackage. package.nix knows nothing else of where it comes from.
+# The source of a build from a checkout, in the words of buildRustPackage. package.nix knows no other origin.
 { lib }:
 {
   inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
 
-  # Only what cargo reads: a changed guide or module must not rebuild the program.
+  # Only files that cargo reads: a changed guide or module must not rebuild the program.
   src = lib.fileset.toSource {
     root = ../.;
     fileset = lib.fileset.unions (

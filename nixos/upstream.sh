@@ -42,7 +42,7 @@ in
 open(path, "w").write(text.replace("}:\n", "}:\n" + source, 1))
 PYTHON
 
-# One directory that refers to nothing outside of it; `default.nix` is what module-list.nix names.
+# One directory that refers to nothing outside of it; module-list.nix names its `default.nix`.
 module=$target/nixos/modules/services/networking/rust-nix-serve
 mkdir -p "$module"
 cp -r "$project/nixos"/{server,client,data,parts,scripts,client.nix} "$module"

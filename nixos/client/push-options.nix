@@ -1,5 +1,5 @@
-# Pushing what is built, as it is on NixOS, nix-darwin and in home-manager: the options, the hook, and what is refused. Who
-# runs the daemon is in a file for each of them.
+# Pushing builds on NixOS, nix-darwin and in home-manager: the options, the hook, and the refusals. The services that
+# run the daemon are in a file for each of them.
 {
   config,
   lib,

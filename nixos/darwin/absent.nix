@@ -1,4 +1,4 @@
-# Options of the module that there is nothing for on macOS: refused, with what to do instead.
+# Options of the module that have no meaning on macOS: refused, with advice.
 {
   config,
   lib,
@@ -14,7 +14,7 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
-    # What a host name brings on NixOS.
+    # The effects of a host name on NixOS.
     services.rust-nix-serve = {
       nginx.enable = lib.mkDefault false;
       nginx.enableACME = lib.mkDefault false;

@@ -2,7 +2,7 @@
 { lib, pkgs }:
 {
   name,
-  # Number of user and group: on macOS somebody has to choose one.
+  # Number of user and group: on macOS the configuration has to choose one.
   id,
   description,
   # Made before launchd starts anything: { path, mode }. The first is the home of the account.

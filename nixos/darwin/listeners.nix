@@ -30,7 +30,7 @@ in
       );
     }
     // lib.optionalAttrs (cfg.hostName != null) {
-      # Before what stands there where nginx has the usual ports.
+      # Before the definitions for a host where nginx has the usual ports.
       public_url = lib.mkOverride 900 "http://${cfg.hostName}:${toString cfg.port}";
     };
   };

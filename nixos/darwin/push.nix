@@ -45,7 +45,7 @@ in
       launchd.daemons = {
         rust-nix-serve-push = {
           command = lib.escapeShellArgs ([ (lib.getExe cfg.package) ] ++ arguments);
-          # What is packed of a large path does not lie in memory.
+          # The packed NAR of a large path does not lie in memory.
           environment.TMPDIR = "/var/tmp";
           serviceConfig = {
             UserName = user;

@@ -1,6 +1,6 @@
 # An address to listen on, as people write it, in the spelling that systemd and nginx's port list agree on. Plain data.
 #   import ./address.nix { ipv6 = true; } "localhost"   { addresses = [ "127.0.0.1" "::1" ]; problem = null; }
-# `addresses` are IPv4, IPv6 without brackets, or `unix:/path`; `problem` says what is wrong and what to write instead.
+# `addresses` are IPv4, IPv6 without brackets, or `unix:/path`; `problem` names the fault and a better value.
 {
   # Whether names that mean every address include those of IPv6.
   ipv6 ? true,

@@ -6,7 +6,7 @@ let
   ratio =
     name: "sum(rate(${metric name}{result=\"hit\"}[5m])) / sum(rate(${metric name}[5m]))";
 
-  # Title, unit as Grafana names it, and what is drawn: expression and legend.
+  # Title, unit as Grafana names it, and the lines: expression and legend.
   panels = [
     {
       title = "Requests";

@@ -1,4 +1,4 @@
-# The data as it is for a cache behind nginx on an ordinary Linux machine: what the guide prints and tests evaluate.
+# The data as it is for a cache behind nginx on an ordinary Linux machine: the guide prints it and tests evaluate it.
 #   nix-instantiate --eval --strict --json nixos/data/example.nix
 {
   program ? "/usr/local/bin/rust-nix-serve",

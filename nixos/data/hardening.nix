@@ -1,4 +1,4 @@
-# What a unit of ours is refused. Plain data: `Service` settings as systemd spells them.
+# The sandbox of our units. Plain data: `Service` settings as systemd spells them.
 #
 # { network ? false }   whether the process opens listeners or connections of its own; without, it lives on the sockets
 #                       that systemd passes

@@ -1,6 +1,6 @@
-# What a name is worth under which clients shall reach a cache. Plain data.
+# The worth of a name under which clients shall reach a cache. Plain data.
 #   { problem = null; kind = "public"; }
-# `problem` says what is wrong and what to write instead. Of good names, `public` ones can have a certificate of a public
+# `problem` names the fault and a better value. Of good names, `public` ones can have a certificate of a public
 # ACME server; `local` ones are known in one network only, and `address` is an IPv4 address.
 text:
 let
@@ -28,7 +28,7 @@ let
   labels = filter isString (split "\\." text);
   isLabel = label: stringLength label < 64 && match "[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?" label != null;
 
-  # Ends of names that no public server vouches for: reserved, or never given to anybody.
+  # Ends of names that no public server vouches for: reserved, or never delegated.
   localEnds = [
     "corp"
     "home"

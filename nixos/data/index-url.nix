@@ -1,6 +1,6 @@
 # A database as its URL names it. Plain data.
 #   { problem; file; connects; hasPassword; }
-# `problem` says what is wrong and what to write instead; `file` is that of SQLite, or null; `connects` whether a network
+# `problem` names the fault and a better value; `file` is that of SQLite, or null; `connects` whether a network
 # leads to it.
 text:
 let

@@ -1,4 +1,4 @@
-# What nginx is told about a cache, as plain data in the shape of the NixOS options `services.nginx.upstreams`
+# The settings of nginx for a cache, as plain data in the shape of the NixOS options `services.nginx.upstreams`
 # and `services.nginx.virtualHosts.<name>`. The NixOS module merges it; data/nginx-text.nix writes it as text.
 {
   # Unix socket of the daemon.
@@ -6,10 +6,10 @@
   upstream ? "rust-nix-serve",
   # Directory of compressed NARs that nginx sends by itself; null without.
   narCache ? null,
-  # Whether nginx has the module headers-more. What `add_header` says in one place drops the headers that the operator
-  # has said around it; this does not.
+  # Whether nginx has the module headers-more. `add_header` in one place drops the headers that the operator
+  # has added around it; this does not.
   headersMore ? false,
-  # What clients may send: null where nothing is stored, else whether uploads are let through.
+  # The uploads of clients: null where nothing is stored, else whether uploads are let through.
   uploads ? null,
   # File with the certificates that vouch for those of clients; null where clients show none.
   clientCa ? null,
@@ -123,7 +123,7 @@ in
   virtualHost = {
     http2 = true;
     locations = {
-      # What a client says about redirects is not for the daemon.
+      # A client's word on redirects is not for the daemon.
       "/" = proxied (
         download
         + ''

@@ -1,6 +1,6 @@
 # The command line of the daemon that pushes, behind the name of the program: a list of words. Plain data.
 {
-  # What `services.rust-nix-serve.client.push` says.
+  # The value of `services.rust-nix-serve.client.push`.
   push,
   # The file of the queue.
   queue,

@@ -1,8 +1,8 @@
-# The systemd units of a machine that pushes what is built, as plain data like data/unit.nix.
+# The systemd units of a machine that pushes its builds, as plain data like data/unit.nix.
 {
   # Path of the program.
   program,
-  # What `services.rust-nix-serve.client.push` says.
+  # The value of `services.rust-nix-serve.client.push`.
   push,
   user ? "rust-nix-serve-push",
   # Directory of the queue, below /var/lib.
@@ -46,7 +46,7 @@ in
       Group = user;
       StateDirectory = directory;
       StateDirectoryMode = "0750";
-      # What is packed of a large path does not lie in memory.
+      # The packed NAR of a large path does not lie in memory.
       Environment = [ "TMPDIR=/var/tmp" ];
     }
     // (if credentials == [ ] then { } else { LoadCredential = credentials; });

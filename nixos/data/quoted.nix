@@ -1,4 +1,4 @@
-# A word of a command line as it is, whatever systemd would read into it.
+# A word of a command line that systemd leaves as it is.
 word:
 "\"${
   builtins.replaceStrings [ "\\" "\"" "%" "$" ] [ "\\\\" "\\\"" "%%" "$$" ] word

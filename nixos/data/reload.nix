@@ -1,4 +1,4 @@
-# What a running daemon takes up when it is reloaded, and what takes a restart. Plain data: settings in, both parts out.
+# The settings that a reload of the daemon takes up, and those that take a restart. Plain data: settings in, both parts out.
 settings:
 let
   only =

@@ -1,5 +1,5 @@
 # Bytes of a size as the daemon reads it (`64MiB`, `10G`, `500 kB`): `K` to `T`, with or without `iB`, are powers of 1024, and
-# `kB` to `TB` powers of 1000. null for what it would refuse.
+# `kB` to `TB` powers of 1000. null for a text that it would refuse.
 text:
 let
   inherit (builtins) elemAt fromJSON match;

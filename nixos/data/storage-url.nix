@@ -1,7 +1,7 @@
 # A storage as its URL names it. Plain data.
 #   import ./storage-url.nix "file:///srv/cache"   { problem = null; directory = "/srv/cache"; }
 #   import ./storage-url.nix "s3://cache"          { problem = null; directory = null; }
-# `problem` says what is wrong and what to write instead; `directory` is null for a bucket.
+# `problem` names the fault and a better value; `directory` is null for a bucket.
 text:
 let
   inherit (builtins) elemAt match;

@@ -5,14 +5,14 @@
   # Path of the program, and of the configuration file it is given.
   program,
   config,
-  # Account of the daemon. Static: nginx and people read what it leaves below /var.
+  # Account of the daemon. Static: nginx and people read its files below /var.
   user ? "rust-nix-serve",
   group ? user,
   # Socket for nginx on this machine: null, or { path, group }.
   proxySocket ? null,
   # Addresses with port that systemd listens on for the daemon ("127.0.0.1:5000", "[::1]:5000").
   addresses ? [ ],
-  # The same for those who watch the daemon: metrics and health, to everybody who can connect.
+  # The same for monitoring: metrics and health, for all clients that can connect.
   metricsAddresses ? [ ],
   # Whether the daemon opens listeners itself, named in its configuration.
   ownListeners ? false,
@@ -26,7 +26,7 @@
   storage ? null,
   # Directory of a file that is the index of a storage elsewhere: null, or a path, which systemd makes below /var/lib.
   index ? null,
-  # Directories for uploads into the store of the machine: for NARs that wait, and for the roots of what was pushed.
+  # Directories for uploads into the store of the machine: for NARs that wait, and for the roots of pushed paths.
   pushed ? [ ],
   # Whether the storage is a bucket, and the file with its credentials as the daemon finds it; null without.
   bucket ? false,
@@ -59,7 +59,7 @@ let
   makesKey = generateKey != null;
 
   optional = condition: value: if condition then [ value ] else [ ];
-  # One name for each kind of socket: what a name stands for does not change when another kind comes or goes.
+  # One name for each kind of socket: the meaning of a name does not change when another kind comes or goes.
   listeners =
     when (socketActivated && proxySocket != null) {
       "rust-nix-serve.socket" = {
@@ -126,17 +126,17 @@ let
       ++ map (secret: "${secret.namedBy}=${secret.file}") secrets
     );
 
-  # systemd makes what is below its own directories.
+  # systemd makes the directories below its own ones.
   below = root: directory: if directory == null then null else builtins.match "${root}/(.+)" directory;
   cacheDirectory = below "/var/cache" narCache;
   stateDirectory = below "/var/lib" index;
   made = optional (storage != null) storage ++ optional (index != null && stateDirectory == null) index ++ pushed;
-  # What is made first is not there yet when the sandbox is set up for that.
+  # Directories that a command makes first are not there yet when the sandbox of that command is set up.
   written = optional (narCache != null && cacheDirectory == null) narCache ++ map (path: "-${path}") made;
 
   hardening = import ./hardening.nix;
-  # RestrictSUIDSGID= takes away openat2, whose arguments a filter cannot see. The daemon opens with it what the kernel
-  # has in memory, without waiting, and keeps to the store. NoNewPrivileges= has its file systems mounted nosuid.
+  # RestrictSUIDSGID= takes away openat2, whose arguments a filter cannot see. The daemon needs it to open files that the
+  # kernel has in memory, without waiting, and to keep to the store. NoNewPrivileges= has its file systems mounted nosuid.
   daemon = removeAttrs (hardening { network = !socketActivated || connects; }) [ "RestrictSUIDSGID" ];
 in
 {
@@ -185,7 +185,7 @@ in
       TimeoutStopSec = "${toString (shutdownGrace + 15)}s";
       # Each client costs a descriptor, each file that is being sent another.
       LimitNOFILE = 65536;
-      # Many times what its own bounds allow: a fault ends the daemon, and not the machine.
+      # Many times the sum of its own bounds: a fault ends the daemon, and not the machine.
       MemoryMax = "4G";
     }
     // when (cacheDirectory != null) {
@@ -194,7 +194,7 @@ in
     }
     // when (stateDirectory != null) {
       StateDirectory = builtins.head stateDirectory;
-      # Who pushed what, whatever group the daemon is in.
+      # It has the names of pushers: closed to the daemon's group.
       StateDirectoryMode = "0700";
     }
     // when (written != [ ]) { ReadWritePaths = written; }
@@ -282,7 +282,7 @@ in
         Type = "exec";
         User = user;
         Group = group;
-        # Files that only their owner may read, whoever that is. The daemon does not get it: its copies are its own.
+        # Files that only their owner may read, any user. The daemon does not get it: its copies are its own.
         CapabilityBoundingSet = [ "CAP_DAC_READ_SEARCH" ];
         AmbientCapabilities = [ "CAP_DAC_READ_SEARCH" ];
         ProtectHome = "read-only";
@@ -317,7 +317,7 @@ in
       ExecStart = run signStore signStoreWith;
     };
   };
-  # It takes its time, and nothing waits for a timer: neither the boot nor a switch. Daily, for what was copied here.
+  # It takes its time, and nothing waits for a timer: neither the boot nor a switch. Daily, for paths that were copied here.
   "rust-nix-serve-sign.timer" = {
     Unit.Description = "Signatures in the Nix store";
     Timer = {

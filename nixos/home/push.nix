@@ -1,4 +1,4 @@
-# A user whose machine pushes what is built into a cache: a service of the user under systemd, or an agent under launchd.
+# A user whose machine pushes its builds into a cache: a service of the user under systemd, or an agent under launchd.
 # For home-manager.
 {
   config,
@@ -12,7 +12,7 @@ let
   arguments = import ../data/push-arguments.nix {
     push = cfg;
     queue = cfg.queueFile;
-    # What the user may read, the service of the user may read.
+    # The service of the user may read all that the user may read.
     token = if cfg.tokenFile == null then null else toString cfg.tokenFile;
     keys = map toString cfg.signingKeyFiles;
   };
@@ -41,7 +41,7 @@ in
           Restart = "always";
           RestartSec = 5;
           NoNewPrivileges = true;
-          # What is packed of a large path does not lie in memory.
+          # The packed NAR of a large path does not lie in memory.
           Environment = [ "TMPDIR=/var/tmp" ];
         };
         Install.WantedBy = [ "default.target" ];

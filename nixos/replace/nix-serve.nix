@@ -19,7 +19,7 @@ let
   };
   bindAddress = addresses.${old.bindAddress} or old.bindAddress;
 
-  # What the old options say, in the new ones, and whether they say it.
+  # The old options in terms of the new ones, and whether they are set.
   same = {
     enable.value = true;
     bindAddress.value = bindAddress;

@@ -1,6 +1,6 @@
 # Copies secret files of root for an account that may read nothing else of root's.
 #   copy-for-user.sh USER DIRECTORY FILE…
-# A copy keeps the whole path of its file below DIRECTORY, which is nobody else's. Copies that are asked for no more are
+# A copy keeps the whole path of its file below DIRECTORY, which only USER can read. Copies that are asked for no more are
 # removed, and a file that is missing is no failure: it is copied when it appears.
 set -eu
 umask 0022

@@ -1,11 +1,11 @@
-# Copies secret files to where the daemon, and nobody else, may read them.
+# Copies secret files to a place where only the daemon may read them.
 #   copy-secrets.sh once|watch DIRECTORY NAMED-BY=FILE…
-# `once` copies and removes what is no secret any more. `watch` copies whenever a file looks different: secrets managers
-# turn a link of a directory above the files and delete the old directory, which no watch on the files would see.
+# `once` copies, and removes copies of files that are no secrets any more. `watch` copies whenever a file looks
+# different: secrets managers turn a link of a directory above the files and delete the old directory, which no watch on the files would see.
 #
 # A copy keeps the whole path of its file below DIRECTORY. Runs as the daemon's user with the capability to read any
 # file: the copies belong to that user alone.
-# A file that is missing is no failure: the daemon stays up, says what it lacks, and the file is copied when it appears.
+# A file that is missing is no failure: the daemon stays up, says which one it lacks, and the file is copied when it appears.
 set -eu
 umask 0077
 mode=$1
@@ -14,7 +14,7 @@ shift 2
 interval=2
 seen=$directory/.seen
 
-# How all files look, in one line: what changes when a file is written, replaced, or reached over another link.
+# The look of all files, in one line: it changes when a file is written, replaced, or reached over another link.
 look() {
   for secret; do
     set -- "$@" "${secret#*=}"

@@ -2,14 +2,14 @@
 #   make-directory.sh DIRECTORY USER GROUP
 # Runs as root before the daemon, whose sandbox is made of directories that exist. One that belongs to the daemon stays
 # as it is: root may change nothing on some network file systems. Files of others are taken over only where they are a
-# binary cache, for a wrong name must not give away what is there.
+# binary cache, for a wrong name must not give away other files.
 set -eu
 directory=$1
 user=$2
 group=$3
 
 if [ ! -e "$directory" ]; then
-  # What is made in it later belongs to its group, whatever that of the daemon is: nginx may be in that one.
+  # Files in it belong to its group, not to that of the daemon: nginx may be in that one.
   install -d -m 2750 -o "$user" -g "$group" "$directory"
 elif [ "$(stat -L -c %U "$directory")" = "$user" ]; then
   :

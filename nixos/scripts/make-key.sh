@@ -1,6 +1,6 @@
 # Makes the signing key of a new cache, once.
 #   make-key.sh PROGRAM NAME DIRECTORY
-# DIRECTORY/secret-key is for the daemon alone, DIRECTORY/public-key for everybody.
+# DIRECTORY/secret-key is for the daemon alone, DIRECTORY/public-key for all users.
 # A cache whose secret key is lost must not get another one silently: clients trust the old one.
 set -eu
 program=$1

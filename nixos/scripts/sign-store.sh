@@ -1,4 +1,4 @@
-# Signs what the store holds, for clients that read it without the daemon in between (over SSH).
+# Signs the paths in the store, for clients that read it without the daemon in between (over SSH).
 #   sign-store.sh KEY…
 # A key that is missing is no failure: this runs again at the next start.
 set -eu

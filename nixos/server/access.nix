@@ -11,7 +11,7 @@ let
 
   isPublic =
     cfg.tokensFile == null && cfg.access.clientCa == null && cfg.oidc.providers == { };
-  # By an option or by nobody: what is written is never dropped.
+  # An explicit list of permissions is never overridden.
   isWritten =
     options.services.rust-nix-serve.access.anonymous.highestPrio
     < (lib.mkOptionDefault null).priority;

@@ -1,4 +1,4 @@
-# What is refused, with advice.
+# Refused values, with advice.
 {
   config,
   lib,

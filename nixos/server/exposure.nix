@@ -1,4 +1,4 @@
-# What the cache shows.
+# The paths that the cache shows.
 {
   config,
   lib,
@@ -30,7 +30,7 @@ in
           given
         else
           given
-          # Beside caches with names it has to be said, and nothing is what was meant unless it is.
+          # Beside caches with names, a choice has to be written: no default would be certain to be meant.
           // lib.optionalAttrs (cfg.caches != { }) { everything = lib.mkDefault false; };
     };
   };

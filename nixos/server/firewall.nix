@@ -1,4 +1,4 @@
-# Which ports other machines need, read from what really listens.
+# The ports that other machines need, read from the real listeners.
 {
   config,
   lib,

@@ -1,4 +1,4 @@
-# Garbage collection that leaves what the cache should have.
+# Garbage collection that leaves the paths that the cache should have.
 {
   config,
   lib,
@@ -14,7 +14,7 @@ let
   # makes nothing of root's in a directory of another account.
   isOfUploads = lib.elem usual cfg.upload.directories;
   directory = if isOfUploads then "${usual}-gc" else usual;
-  # What another configuration made.
+  # The roots that another configuration made.
   others = lib.optional (!isOfUploads) "R ${usual}-gc - - - -";
 
   # The name of a link to a link, which is unlike that of every other; the collector follows both.
@@ -70,7 +70,7 @@ in
       ++ map link (lib.unique cfg.gc.roots)
       ++ (
         if cfg.gc.keepBuilds != null then
-          # Older links are removed, and the next collection takes what only they kept.
+          # Older links are removed, and the next collection takes the paths that only they kept.
           [ "d ${directory}/builds 0755 root root ${age}" ]
         else
           [ "R ${directory}/builds - - - -" ]
@@ -93,7 +93,7 @@ in
       '';
     })
 
-    # Nothing is kept in a place that nobody looks after.
+    # Nothing is kept in a place without an owner.
     (mkIf (cfg.enable && !cfg.gc.enable) {
       systemd.tmpfiles.rules = [ "R ${directory} - - - -" ] ++ others;
     })

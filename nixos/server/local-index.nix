@@ -21,7 +21,7 @@ in
         }
       ];
     };
-    # What is published is served without it as well.
+    # Published paths are served without it as well.
     systemd.services.rust-nix-serve = {
       after = units;
       wants = units;

@@ -1,5 +1,5 @@
-# Values that cannot be meant, in words of our own: what else would come of them is a message of another program, or a cache
-# that nobody reaches.
+# Values that cannot be meant, in words of our own: without them follows a message of another program, or a cache
+# that no client reaches.
 {
   config,
   lib,
@@ -37,7 +37,7 @@ let
   ];
   directoryProblem = import ./parts/directory.nix { inherit lib; } cfg.narCache.directory;
 
-  # Of those that are copied, the ones that nobody may read.
+  # Of the copied files, those that no other user may read.
   isKey =
     secret:
     lib.any (end: lib.hasSuffix end secret.namedBy) [

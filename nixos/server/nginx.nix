@@ -22,7 +22,7 @@ let
   host = config.services.nginx.virtualHosts.${cfg.hostName};
   acme = config.security.acme;
   fallback = "hostmaster@${cfg.hostName}";
-  # An address or an agreement that somebody wrote, here or for all certificates, tells that they know of the account.
+  # An address or an agreement in the configuration, here or for all certificates, shows that its author knows of the account.
   decided =
     acme.certs.${cfg.hostName}.email != fallback
     || options.security.acme.acceptTerms.highestPrio < (mkDefault null).priority;
@@ -34,7 +34,7 @@ let
   # Those of caches with names.
   aliases = lib.unique (lib.concatMap (cache: cache.hosts) (lib.attrValues cfg.caches));
 
-  # Strings are added to, everything else gives way to what the user says.
+  # Strings are added to, everything else gives way to the user's definitions.
   withDefaults = lib.mapAttrsRecursive (
     path: value: if lib.last path == "extraConfig" then value else mkDefault value
   );

@@ -1,4 +1,4 @@
-# Tokens that travel in the clear are everybody's.
+# Tokens that travel in the clear are open to the whole network.
 {
   config,
   lib,

@@ -1,4 +1,4 @@
-# What others see is a decision, which has to be written.
+# Publishing is a decision, which has to be written.
 {
   config,
   lib,
@@ -14,7 +14,7 @@ let
   chosen = part.isChoice expose;
   # Without the machine's store there is nothing that could be shown by mistake.
   decided = chosen || expose ? everything || !(cfg.settings.store.enabled or true);
-  # Whatever stands in front: somebody is told where the cache is.
+  # In each case the public knows where the cache is.
   published =
     if cfg.hostName != null then
       "hostName"

@@ -1,4 +1,4 @@
-# What the storage keeps, and for how long its roots are kept.
+# The paths that the storage keeps, and for how long its roots are kept.
 {
   config,
   lib,

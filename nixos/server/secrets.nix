@@ -40,7 +40,7 @@ let
       "access"
       "oidc"
     ] && lib.last key == "ca");
-  # What must never be in the store.
+  # The texts that must never be in the store.
   isKey =
     path:
     lib.elem (lib.last path) [

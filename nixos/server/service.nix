@@ -23,7 +23,7 @@ let
 
   units = import ../parts/units.nix { inherit lib; } (import ../data/unit.nix {
     program = lib.getExe cfg.package;
-    # The same path whatever is in it: a reload finds the new one there.
+    # The same path for every content: a reload finds the new one there.
     config = "/etc/${configFile}";
     inherit user;
     inherit (cfg) secrets secretsDirectory shutdownGrace;
@@ -87,7 +87,7 @@ in
       units.services
       {
         rust-nix-serve = {
-          # What a reload takes up cuts no download.
+          # A key that a reload takes up cuts no download.
           reloadTriggers = [ (trigger changes.reload) ];
           restartTriggers = [ (trigger changes.restart) ];
         };
@@ -111,7 +111,7 @@ in
           "d ${cfg.narCache.directory} 0750 ${user} ${cfg.narCacheGroup} -"
         ];
 
-    # Holds what is being downloaded against garbage collection. Added to whatever list there is.
+    # Holds paths that are being downloaded against garbage collection. Added to any list that there is.
     nix.settings.extra-allowed-users = [ user ];
 
     environment.systemPackages = [ cfg.package ];

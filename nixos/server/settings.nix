@@ -17,7 +17,7 @@ let
     if cfg.nginx.enable then
       host.forceSSL || host.addSSL || host.onlySSL
     else
-      # Of what stands in front instead, nothing is known.
+      # Of another server in front instead, nothing is known.
       cfg.nginx.enableACME;
   scheme = if isEncrypted then "https" else "http";
 

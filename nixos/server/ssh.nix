@@ -1,4 +1,4 @@
-# The store over SSH, signed: what `nix.sshServe` and a signing key in nix.conf are written by hand for.
+# The store over SSH, signed: in place of `nix.sshServe` and a signing key in nix.conf by hand.
 {
   config,
   lib,
@@ -15,7 +15,7 @@ in
     };
 
     # Over HTTP the daemon signs while it serves; over SSH a client sees the signatures in the store alone. This signs
-    # what is built from now on, rust-nix-serve-sign.service of data/unit.nix what is there already.
+    # paths that are built from now on, rust-nix-serve-sign.service of data/unit.nix those that are there already.
     nix.settings.secret-key-files = cfg.signingKeys;
     systemd.services.rust-nix-serve-sign.path = [ config.nix.package ];
   };

@@ -49,7 +49,7 @@ let
   isSecretKey = matches "[^:[:space:]]+:[A-Za-z0-9+/]{86}==";
   wrongKeys = lib.filter (key: !(isPublicKey key || isSecretKey key)) keys;
 
-  # Whoever has a token may have it with this permission.
+  # Every token may have this permission.
   accesses = [ (cfg.settings.access or { }) ] ++ map (cache: cache.access or { }) (lib.attrValues (cfg.settings.cache or { }));
   mayPush =
     access:

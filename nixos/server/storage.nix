@@ -1,4 +1,4 @@
-# A binary cache in a directory or bucket, below the local store: what uploads go into.
+# A binary cache in a directory or bucket, below the local store: the place of uploads.
 {
   config,
   lib,
@@ -58,7 +58,7 @@ in
       '';
     };
 
-    # What units are made of.
+    # The values that units are made of.
     storageDirectory = mkOption {
       type = types.nullOr types.str;
       internal = true;

@@ -8,7 +8,7 @@
 let
   cfg = config.services.rust-nix-serve;
   option = name: "services.rust-nix-serve.${name}";
-  # By somebody's hand: a default of another module is no intention.
+  # By the user's hand: a default of another module is no intention.
   isWritten =
     name:
     let
@@ -17,7 +17,7 @@ let
     it.isDefined && it.highestPrio < (lib.mkDefault null).priority;
 
   host = config.services.nginx.virtualHosts.${cfg.hostName};
-  # What decides, how it is switched on, and what depends on it.
+  # The option that decides, how it is switched on, and the options that depend on it.
   parts = [
     {
       on = cfg.narCache.enable;
@@ -135,7 +135,7 @@ let
       names = [ "expose.allow" ];
     }
   ];
-  # `false` and `[ ]` switch off what is off.
+  # `false` and `[ ]` switch off a feature that is off.
   isMeant =
     name:
     let

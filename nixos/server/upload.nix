@@ -1,4 +1,4 @@
-# What clients may upload to the storage, or into the store of this machine, with `nix copy --to`.
+# Uploads of clients to the storage, or into the store of this machine, with `nix copy --to`.
 {
   config,
   lib,
@@ -9,7 +9,7 @@ let
   cfg = config.services.rust-nix-serve;
 
   intoStore = cfg.upload.target == "nix-store";
-  # A switch of nginx alone: what may be uploaded stays written.
+  # A switch of nginx alone: the permissions stay written.
   written = lib.filterAttrs (_: value: value != null && value != [ ]) {
     target = if intoStore then "nix-store" else null;
     roots = cfg.upload.roots;
@@ -109,7 +109,7 @@ in
       description = "The largest NAR that is taken, decompressed; spelled as {option}`narCache.maxSize`.";
     };
 
-    # What units are made of.
+    # The values that units are made of.
     directories = mkOption {
       type = types.listOf types.str;
       internal = true;

@@ -29,7 +29,7 @@ impl User {
         run(&mut command, Duration::from_secs(120))
     }
 
-    /// What a real Nix of this user says when it wants this path.
+    /// The output of a real Nix of this user when it wants this path.
     fn substitute(&self, nix: &Nix, path: &str) -> Finished {
         let client = nix.client();
         let mut command = client.command("nix-store");

@@ -1,5 +1,5 @@
-# Every VM test as a module of the test framework (what `runTest` takes): vm/NAME.nix says what its machines are,
-# scenarios/NAME.py, or the `script` that it names, what happens. The scenarios know nothing of NixOS, see
+# Every VM test as a module of the test framework (an argument of `runTest`): vm/NAME.nix describes its machines,
+# scenarios/NAME.py, or the `script` that it names, the steps. The scenarios know nothing of NixOS, see
 # scenarios/common.py.
 #   server, client   modules that the machines import; none where NixOS has them already
 {

@@ -16,7 +16,7 @@ pub struct Uploads {
     pub target: Arc<dyn WritableCache>,
     /// The cache as pushers see it: paths that stay, and paths that need not be pushed.
     pub view: Arc<dyn BinaryCache>,
-    /// Whether the cache consists of nothing else, so that its readers see just what pushers see.
+    /// Whether the cache consists of nothing else, so that its readers see the same paths as pushers.
     pub is_whole: bool,
 }
 
@@ -27,8 +27,8 @@ pub trait CacheFactory: Send + Sync {
     /// Its policy is evaluated from now on; see [`BinaryCache::settled`].
     fn cache(&self, name: Option<&str>, expose: &ExposurePolicy) -> Arc<dyn BinaryCache>;
 
-    /// The target of uploads to the cache with this name. Clients that see only some names see only these in what
-    /// is stored. `None`: it takes none.
+    /// The target of uploads to the cache with this name. Clients that are confined to some names see only these in the
+    /// storage. `None`: it takes none.
     fn uploads(&self, _name: Option<&str>, _expose: &ExposurePolicy) -> Option<Uploads> {
         None
     }

@@ -1,4 +1,4 @@
-//! Several caches as one: whichever comes first in the list and has something answers.
+//! Several caches as one: the first in the list that has an object answers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The questions and orders of any binary cache, whichever backend keeps it.
+//! The questions and orders of any binary cache, for every backend.
 //!
 //! - `read`: [`BinaryCache`], the questions; `write`: [`WritableCache`], the orders
 //! - `roots`: [`RootedCache`], keeping paths on purpose, and the parts that all backends with roots share

@@ -7,7 +7,7 @@ use std::{
 
 use crate::CacheError;
 
-/// Counters and levels of a cache. Backends leave at zero what they do not have; several are added up.
+/// Counters and levels of a cache. Backends leave those at zero that they do not have; several are added up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackendStats {
     /// Memory of cached NAR layouts, in bytes.

@@ -1,4 +1,4 @@
-//! Several caches as one: whose answer counts, and what an outage of one of them does.
+//! Several caches as one: which of them answers, and the effect of an outage of one of them.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as loudly as tests")]
 

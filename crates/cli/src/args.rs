@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Storage(StorageCommand),
     /// Push store paths, with all that they refer to, to a binary cache
     Push(Box<PushArgs>),
-    /// Push what builds have put into a queue on disk
+    /// Push the paths that builds have put into a queue on disk
     #[command(subcommand)]
     Queue(QueueCommand),
     /// Set, list and delete roots, which keep paths: on a server, or in the storage of its configuration

@@ -175,7 +175,7 @@ impl Backends {
             .with_direct_uploads(new.direct)
             .with_max_nar_size(new.limits.max_nar_size)
             .with_redirects(new.redirect);
-        // The same upstreams go on with what they remember.
+        // The same upstreams go on with their memory of paths.
         if old.assume_upstream == new.assume_upstream {
             return Ok(storage);
         }

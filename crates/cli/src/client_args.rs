@@ -33,7 +33,7 @@ pub(crate) struct PushArgs {
     pub(crate) pin: Option<String>,
     #[command(flatten)]
     pub(crate) revision: RevisionArgs,
-    /// Push only the named paths: what they refer to must be there
+    /// Push only the named paths: their references must be in the cache
     #[arg(long)]
     pub(crate) no_closure: bool,
     /// Print a JSON object for each path, as soon as its outcome is known
@@ -70,7 +70,7 @@ pub(crate) struct CredentialArgs {
 /// Flags for packing, signing and sending.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PackingArgs {
-    /// Skip what this cache has; may be repeated
+    /// Skip paths that this cache has; may be repeated
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Vec<String>,
     /// Sign with the secret key in this file; may be repeated
@@ -101,7 +101,7 @@ pub(crate) enum QueueCommand {
         #[command(flatten)]
         place: QueuePlace,
     },
-    /// Say what waits, and what has failed
+    /// List the paths that wait, and those that failed
     Status {
         /// Print JSON
         #[arg(long)]
@@ -111,7 +111,7 @@ pub(crate) enum QueueCommand {
     },
     /// Push everything that waits, and end: with 0 if nothing is left
     Drain(Box<DrainArgs>),
-    /// Have everything tried soon, whatever failed before
+    /// Have all paths tried soon, also those that failed before
     Retry {
         #[command(flatten)]
         place: QueuePlace,
@@ -130,7 +130,7 @@ pub(crate) enum QueueCommand {
         #[command(flatten)]
         place: QueuePlace,
     },
-    /// Push what waits and what comes, until it is stopped
+    /// Push waiting and new paths until it is stopped
     Run(Box<DrainArgs>),
 }
 

@@ -38,15 +38,15 @@ pub(crate) enum StorageCommand {
         #[command(flatten)]
         place: StoragePlace,
     },
-    /// Remove what the policy of `[retention]` lets go, also while the storage is served
+    /// Remove the paths that the policy of `[retention]` lets go, also while the storage is served
     Gc {
-        /// Say what would go, in which order and why, and change nothing
+        /// Show the paths that would go, in which order and why, and change nothing
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
         place: StoragePlace,
     },
-    /// Say what keeps a path: a root, its age, its use, or what refers to it
+    /// Show why a path stays: a root, its age, its use, or a referrer
     Why {
         /// A store path, its base name or its hash part
         #[arg(value_name = "STOREPATH")]

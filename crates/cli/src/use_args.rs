@@ -15,7 +15,7 @@ pub(crate) struct UseArgs {
     /// Address of the cache, such as `https://cache.example.org`
     #[arg(value_name = "URL")]
     pub(crate) url: String,
-    /// The key that the cache must sign with, from its owner; without one, what the cache names itself is shown. May be
+    /// The key that the cache must sign with, from its owner; without one, the key that the cache names is shown. May be
     /// repeated
     #[arg(long, value_name = "NAME:KEY")]
     pub(crate) key: Vec<PublicKey>,
@@ -28,10 +28,10 @@ pub(crate) struct UseArgs {
     /// Make the change without a question
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Take out what this command has written for this cache
+    /// Take out the lines that this command wrote for this cache
     #[arg(long, conflicts_with_all = ["print", "key", "token_file"])]
     pub(crate) undo: bool,
-    /// Print what is to be written elsewhere, and change nothing
+    /// Print the lines to write elsewhere, and change nothing
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["system", "yes"])]
     pub(crate) print: Option<Snippet>,
 }

@@ -18,7 +18,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// A credential for one cache. Never printed, and erased after use.
 #[derive(Clone, Default)]
 pub enum Credentials {
-    /// None: the permissions of everybody.
+    /// None: the permissions of anonymous clients.
     #[default]
     Anonymous,
     /// A token, sent as `Authorization: Bearer`.

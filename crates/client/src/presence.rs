@@ -82,7 +82,7 @@ impl CacheClient {
             }
             Err(error) => return Err(error),
         };
-        // Said by a server that knows the question, and does not answer it to everyone.
+        // The answer of a server that knows the question and requires a permission for it.
         let refusal = said(&reply.body);
         if reply.status == StatusCode::FORBIDDEN && refusal.contains(LACKS_PERMISSION) {
             return Err(RequestError::new(request.name(), Failure::Forbidden(refusal)));

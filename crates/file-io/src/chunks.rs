@@ -31,7 +31,7 @@ pub trait Fill: Send + 'static {
     /// When the source cannot be read.
     fn fill(&mut self, room: &mut [u8]) -> Result<usize, CacheError>;
 
-    /// The same without blocking, as far as that is possible: 0 leaves the work, and whatever is wrong, to [`Self::fill`].
+    /// The same without blocking, as far as that is possible: 0 leaves the work, and any error, to [`Self::fill`].
     fn fill_now(&mut self, _room: &mut [u8]) -> usize {
         0
     }

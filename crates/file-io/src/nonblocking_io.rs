@@ -1,8 +1,8 @@
 //! Opening and reading files that the kernel has in memory, so that an event loop can do it itself.
 //!
 //! Handing a small read to another thread costs several times as much as the read. The kernel can be told to give up
-//! where it would have to wait for a disk: `openat2` with `RESOLVE_CACHED` and `preadv2` with `RWF_NOWAIT`. Whatever
-//! goes wrong here, the caller asks again on a thread that may wait, and learns the reason there.
+//! where it would have to wait for a disk: `openat2` with `RESOLVE_CACHED` and `preadv2` with `RWF_NOWAIT`. After any
+//! failure here the caller asks again on a thread that may wait, and learns the reason there.
 
 use std::{
     io::IoSliceMut,

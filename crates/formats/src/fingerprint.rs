@@ -7,8 +7,8 @@ use crate::store_path::{StoreDir, StorePath};
 
 /// `1;<store path>;sha256:<nix32 NAR hash>;<NAR size>;<references>`, without a final newline.
 ///
-/// Paths are full paths; the references are separated by commas and sorted bytewise, whatever
-/// order they are given in, and a path that refers to itself is listed. Every Nix since 2.0
+/// Paths are full paths; the references are separated by commas and sorted bytewise, in any
+/// order of the arguments, and a path that refers to itself is listed. Every Nix since 2.0
 /// signs this form; URL, compression, deriver and content address are not covered.
 #[must_use]
 pub fn fingerprint(

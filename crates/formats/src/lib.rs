@@ -1,8 +1,8 @@
 //! The formats of a Nix binary cache, and nothing else.
 //!
 //! Store paths, hashes, signatures, narinfo files, NAR archives and the URLs under which a
-//! cache offers them: each has a type that can only hold a valid value, a parser that says
-//! what is wrong with an invalid one, and a writer for its canonical spelling. The crate does
+//! cache offers them: each has a type that can only hold a valid value, a parser that names the
+//! fault of an invalid one, and a writer for its canonical spelling. The crate does
 //! no I/O, reads no clock and no environment, and allocates in proportion to its input.
 
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Names of roots: what keeps paths in a cache, and says for what they are needed.
+//! Names of roots, which keep paths in a cache and say for which purpose.
 
 use std::{fmt, sync::Arc};
 
@@ -72,7 +72,7 @@ impl fmt::Display for RootName {
     }
 }
 
-/// A few words that say what a revision of a root is, such as a commit.
+/// A few words that describe a revision of a root, such as a commit.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RootLabel(Arc<str>);
 

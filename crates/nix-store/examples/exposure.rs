@@ -165,7 +165,7 @@ async fn profile(large: &Large) {
     for (what, from, to) in [("new", 0, 1), ("known", 1, 0)] {
         large.link(&large.top(to));
         let started = Instant::now();
-        // Without files, this is a miss whatever is exposed; it waits for the set all the same.
+        // Without files, this is a miss under every policy; it waits for the set all the same.
         _ = store.path_info(large.top(to).hash_part()).await.unwrap();
         assert_eq!(store.exposes_now(&large.top(to).hash_part()), Some(true));
         println!("  switched to a {what} generation: seen after {:.2?}", started.elapsed());

@@ -72,7 +72,7 @@ impl StoreConfig {
     #[must_use]
     pub fn for_root(root: &Path, store_dir: StoreDir) -> Self {
         let below = |path: &str| root.join(path.trim_start_matches('/'));
-        // Below a root, Nix keeps the paths in `nix/store` whatever their logical directory is.
+        // Below a root, Nix keeps the paths in `nix/store` for every logical directory.
         let real_dir =
             if root == Path::new("/") { store_dir.as_str().into() } else { below("nix/store") };
         Self {

@@ -112,7 +112,7 @@ async fn a_missing_database_is_an_outage_until_it_is_there() {
     assert!(store.readiness().await.is_empty());
 }
 
-/// A store of one path, and what becomes of it when it is asked for with another configuration.
+/// A store of one path, and the answers about it under another configuration.
 async fn asked_with(configure: impl FnOnce(&FixtureStore, &mut StoreConfig)) -> CacheError {
     let mut fixture = FixtureStore::new();
     let path = fixture.add("x", Tree::file("x"));
@@ -308,7 +308,7 @@ async fn files_that_are_gone_or_changed_in_size_make_a_miss() {
     assert!(store.nar(gone.hash_part(), None).await.unwrap().is_none());
     fs::write(fixture.real_path(&longer).join("a"), "much longer than before").unwrap();
     assert!(store.nar(longer.hash_part(), None).await.unwrap().is_none());
-    // What is known to be damaged is not announced either.
+    // A path that is known to be damaged is not announced either.
     assert!(store.path_info(longer.hash_part()).await.unwrap().is_none());
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn write_credentials(scratch: &Scratch, key_id: &str, secret: &str) -
     scratch.write("credentials", text)
 }
 
-/// Where the test command keeps what it has unpacked.
+/// The directory in which the test command unpacks its tools.
 pub(crate) fn lab() -> Option<PathBuf> {
     if let Some(lab) = env::var_os("RNS_LAB_DIR") {
         return Some(lab.into());

@@ -1,4 +1,4 @@
-//! A directory that is gone when the test ends, whatever permissions its contents have by then.
+//! A directory that is gone when the test ends, with any permissions of its contents.
 
 use std::{
     fs::{self, Permissions},

@@ -46,7 +46,7 @@ impl Tree {
         Self::with_mode(0o444, contents)
     }
 
-    /// A regular file that its owner, group and everyone may execute.
+    /// A regular file that its owner, group and all others may execute.
     pub fn executable(contents: impl AsRef<[u8]>) -> Self {
         Self::with_mode(0o555, contents)
     }

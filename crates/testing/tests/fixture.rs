@@ -1,4 +1,4 @@
-//! The fixtures themselves: what a real Nix says about a store that was made without Nix.
+//! The fixtures themselves: the verdict of a real Nix on a store that was made without Nix.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The HTTP client tells apart what servers must not confuse.
+//! The HTTP client tells apart answers that servers must not confuse.
 
 #![expect(clippy::unwrap_used, reason = "test support")]
 

@@ -71,7 +71,7 @@ impl<R: Read> Decoder<R> {
         Self::of_buffered(Input::new(input), compression, memory)
     }
 
-    /// A decoder for the file of a NAR. Clients name what they compress with gzip as if it were not compressed; no NAR
+    /// A decoder for the file of a NAR. Clients name a NAR that they compress with gzip as if it were not compressed; no NAR
     /// begins like that.
     ///
     /// # Errors

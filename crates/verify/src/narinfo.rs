@@ -41,7 +41,7 @@ pub fn uploaded_nar(narinfo: &NarInfo) -> Result<NarName, PublishError> {
         .ok_or_else(|| {
             malformed(format!("its URL \"{}\" is not that of an upload", narinfo.url))
         })?;
-    // Clients name what they compress with gzip as if it were not compressed.
+    // Clients name a NAR that they compress with gzip as if it were not compressed.
     let is_nameless =
         name.compression == Compression::None && narinfo.compression == Compression::Gzip;
     if name.compression != narinfo.compression && !is_nameless {

@@ -1,4 +1,4 @@
-# Definitions of options from what is taken over: { "settings.store.dir" = { value = …; when = …; }; }.
+# Definitions of options from old ones: { "settings.store.dir" = { value = …; when = …; }; }.
 # Whether a value is there is asked of the value alone, never of the set: the old value may be read from the configuration
 # that the new options take part in.
 lib: taken:

@@ -1,6 +1,6 @@
 # The old name of the service: other units are ordered after it, secrets managers restart it, and configurations read its
 # user. It does nothing but wait for the new one. It is no alias: a switch has to stop the old server, which holds the
-# port, before the new socket opens, and that is what happens to a unit whose content changes.
+# port, before the new socket opens, as it stops a unit whose content changes.
 {
   name,
   enable,

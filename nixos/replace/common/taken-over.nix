@@ -5,7 +5,7 @@ lib:
   from,
   # The options of services.rust-nix-serve that say the same, as for definitions.nix.
   options,
-  # What is different, or has no effect any more: a sentence each.
+  # The differences, and the options without effect: a sentence each.
   notes ? [ ],
 }:
 let

@@ -83,9 +83,9 @@ in
     };
   };
 
-  # What others read, in proxies above all, whether it is written or not.
+  # The options that others read, in proxies above all, whether they are set or not.
   config.services.${name}.cache.settings = lib.mkIf config.services.${name}.cache.enable (
-    # Weaker than anybody's mkDefault.
+    # Weaker than any mkDefault.
     lib.mapAttrs (_: lib.mkOverride 1400) {
       bind = "[::]:5000";
       priority = 50;

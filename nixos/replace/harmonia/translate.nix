@@ -1,4 +1,4 @@
-# What services.NAME says, in options of services.rust-nix-serve.
+# services.NAME in options of services.rust-nix-serve.
 name:
 {
   config,
@@ -39,7 +39,7 @@ let
     value = get key;
     when = given key;
   };
-  # What the old options say, in the new ones, and whether they say it.
+  # The old options in terms of the new ones, and whether they are set.
   same = {
     enable.value = true;
     priority = setting "priority";

@@ -5,7 +5,7 @@ lib: text:
 let
   words = lib.filter (word: word != "") (lib.splitString " " text);
 
-  # Where the server listens, what it serves and how: nothing of that may be dropped.
+  # The address, the store and the manner of serving: nothing of that may be dropped.
   refused = {
     "--listen" = "the address is services.nix-serve.bindAddress and .port";
     "-l" = refused."--listen";

@@ -1,4 +1,4 @@
-# What is wrong with a directory that shall be the daemon's own, or null.
+# The fault of a directory that shall be the daemon's own, or null.
 { lib }:
 path:
 let

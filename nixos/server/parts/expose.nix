@@ -1,4 +1,4 @@
-# What a cache shows: options and their settings, the same for the cache without a name and for each that has one.
+# The paths that a cache shows: options and their settings, the same for the cache without a name and for each that has one.
 { lib }:
 let
   inherit (lib) mkOption types;
@@ -50,7 +50,7 @@ in
     }
     // lib.optionalAttrs expose.everything { everything = true; };
 
-  # Of the settings: whether they say what is shown at all.
+  # Of the settings: whether they choose paths at all.
   isChoice =
     expose:
     lib.any (term: (expose.${term} or [ ]) != [ ]) [

@@ -66,7 +66,7 @@ in
     // lib.optionalAttrs (provider.audience != null) { inherit (provider) audience; }
     // lib.optionalAttrs (provider.ca != null) { inherit (provider) ca; };
 
-  # Of providers under the option `name`, what is wrong with them.
+  # The faults of providers under the option `name`.
   assertions =
     name: providers:
     lib.concatLists (

@@ -1,4 +1,4 @@
-//! The servers that are measured, and what has been found so far.
+//! The servers that are measured, and the results so far.
 
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ impl Bench {
         Ok(Self { size, binary, store, nginx, none, zstd, storage, nix, rows, goals, scratch })
     }
 
-    /// The server of ours with this compression, or of the directory (`storage`), and what it is compared to: addresses of
+    /// The server of ours with this compression, or of the directory (`storage`), and its rivals: addresses of
     /// rust-nix-serve, nginx and nginx with `open_file_cache`.
     pub(crate) fn addresses(&self, compression: &str) -> [std::net::SocketAddr; 3] {
         let nginx = &self.nginx;
@@ -143,7 +143,7 @@ impl Bench {
         ]
     }
 
-    /// Keeps a row and what it says of goals.
+    /// Keeps a row and its verdict on goals.
     pub(crate) fn keep(&mut self, row: Row, goals: impl IntoIterator<Item = Goal>) {
         self.rows.push(row);
         self.goals.extend(goals);

@@ -29,7 +29,7 @@ impl Nix {
         Ok(Some(Self { bin, scratch: Scratch::below(&parent)?, used: AtomicU32::new(0) }))
     }
 
-    /// One of its programs with a home of its own that nobody has used, and that home.
+    /// One of its programs with a fresh home of its own, and that home.
     fn command(&self, program: &str) -> Result<(Command, PathBuf)> {
         let number = self.used.fetch_add(1, Ordering::Relaxed);
         let home = self.scratch.path().join(number.to_string());
@@ -53,7 +53,7 @@ impl Nix {
         Ok((command, home))
     }
 
-    /// Whether the store below `root` is what its database says.
+    /// Whether the store below `root` agrees with its database.
     pub(crate) fn verify(&self, root: &Path) -> Result<bool> {
         let (mut command, _) = self.command("nix-store")?;
         command.args(["--verify", "--check-contents", "--store"]);

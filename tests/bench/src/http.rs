@@ -170,7 +170,7 @@ impl Connection {
         }
     }
 
-    /// Little at once: what follows a head is better thrown away by the kernel.
+    /// Little at once: the kernel throws away the bytes behind a head more cheaply.
     fn fill(&mut self) -> Result<()> {
         let most = self.buffer.len().min(1 << 14);
         (self.taken, self.filled) = (0, self.stream.read(&mut self.buffer[..most])?);

@@ -1,4 +1,4 @@
-//! Many requests over some connections, and what sending them has cost.
+//! Many requests over some connections, and the cost of sending them.
 
 use std::{
     net::SocketAddr,
@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, ensure};
 
 use crate::{http::Connection, process::own_thread_seconds};
 
-/// What a load has done.
+/// The result of a load.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Load {
     pub(crate) wall: f64,

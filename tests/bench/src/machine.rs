@@ -1,4 +1,4 @@
-//! On what, and with what, it was measured.
+//! The machine and the programs of a measurement.
 
 use std::{fs, path::Path, process::Command};
 
@@ -30,7 +30,7 @@ pub(crate) fn describe(binary: &Path) -> String {
     lines.map(|(name, value)| format!("- {name}: {value}\n")).concat()
 }
 
-/// Its version, without what a vendor has added.
+/// Its version, without a vendor's additions.
 fn kernel() -> String {
     let release = said(Command::new("uname").arg("-r"));
     format!("Linux {}", release.split('-').next().unwrap_or_default())

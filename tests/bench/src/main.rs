@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{bench::Bench, rows::ALL};
 
-/// What the command line says.
+/// The arguments of the command line.
 struct Arguments {
     size: size::Size,
     binary: PathBuf,

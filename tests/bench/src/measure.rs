@@ -9,7 +9,7 @@ use crate::{
     process::{cpu_seconds, forget_peak, machine_seconds, memory},
 };
 
-/// What is measured: a name, the processes whose cost counts, and the load.
+/// The subject of a measurement: a name, the processes whose cost counts, and the load.
 pub(crate) struct Subject<'a> {
     pub(crate) name: &'static str,
     pub(crate) processes: Vec<u32>,
@@ -39,11 +39,11 @@ pub(crate) struct Outcome {
     pub(crate) peak: f64,
     /// Share of the machine that other programs took meanwhile.
     pub(crate) others: f64,
-    /// The client was what it waited for: its wall time says nothing of the server.
+    /// The client was the bottleneck: its wall time says nothing of the server.
     pub(crate) client_bound: bool,
 }
 
-/// One thing that was measured with all its subjects, the first of which is what others are compared to.
+/// One measurement of all its subjects; the others are compared to the first.
 pub(crate) struct Row {
     pub(crate) what: String,
     pub(crate) results: Vec<Outcome>,
@@ -126,7 +126,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Row {
-    /// Counts each of several equal passes as what was measured.
+    /// Counts each of several equal passes as one measurement.
     pub(crate) fn divided_by(mut self, passes: usize) -> Self {
         for outcome in &mut self.results {
             for value in

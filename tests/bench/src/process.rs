@@ -1,4 +1,4 @@
-//! Processes that this program has started, what they cost, and their end.
+//! Processes that this program has started, their cost, and their end.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it; what it says goes to the file `log`.
+    /// Starts it; its output goes to the file `log`.
     pub(crate) fn start(command: &Command, log: PathBuf) -> Result<Self> {
         let file = fs::File::create(&log)?;
         let program = command.get_program().to_owned();
@@ -132,13 +132,13 @@ pub(crate) fn forget_peak(processes: &[u32]) {
     }
 }
 
-/// Seconds that all processors of the machine have worked since it started, whatever for.
+/// Seconds that all processors of the machine have worked since it started, for any process.
 pub(crate) fn machine_seconds() -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
     let ticks: Vec<f64> =
         line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
-    // Without idle, waiting for input and output, and what is counted twice for guests.
+    // Without idle, waiting for input and output, and the time of guests, which is counted twice.
     let busy = ticks.iter().enumerate().filter(|(index, _)| ![3, 4, 8, 9].contains(index));
     busy.map(|(_, ticks)| ticks).sum::<f64>() / 100.0
 }

@@ -12,12 +12,12 @@ use anyhow::Result;
 
 use crate::{process::Process, rows::tls::Certificate, store::Store};
 
-/// A port of loopback that nobody listens on.
+/// A free port of loopback.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// Whether somebody listens.
+/// Whether a server listens.
 pub(crate) fn listens(address: SocketAddr) -> Option<()> {
     TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok().map(drop)
 }
@@ -58,7 +58,7 @@ impl RustNixServe {
         Ok(own)
     }
 
-    /// Acknowledges what is pushed before it would survive a power loss.
+    /// Acknowledges uploads before they would survive a power loss.
     pub(crate) fn without_sync(&mut self) {
         self.configuration = self.configuration.replace("[storage]", "[storage]\nsync = false");
     }
@@ -143,7 +143,7 @@ pub(crate) struct Nginx {
 /// The directory as `nix copy` writes it, in the scratch directory.
 pub(crate) const FILES: &str = "files";
 
-/// What is the same in every row: see `docs/benchmarks.md`.
+/// The settings that are the same in every row: see `docs/benchmarks.md`.
 const FIXED: &str = "sendfile on; tcp_nopush on; access_log off;
     keepalive_requests 1000000000; keepalive_timeout 300s; default_type application/octet-stream;";
 

@@ -1,4 +1,4 @@
-//! How large everything is: `--smoke` checks the harness, the full size is what is published.
+//! How large everything is: `--smoke` checks the harness, results of the full size are published.
 
 /// Numbers of paths, bytes, rounds.
 #[derive(Clone, Copy)]
@@ -6,7 +6,7 @@ pub(crate) struct Size {
     pub(crate) name: &'static str,
     /// Paths of the closure, the last of which refers to all others.
     pub(crate) closure: u64,
-    /// Paths outside of the closure: what narinfos are asked for, too.
+    /// Paths outside of the closure: narinfos are asked for them, too.
     pub(crate) others: u64,
     /// Divides the sizes of the closure's files.
     pub(crate) smaller: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Size {
     pub(crate) wrk_seconds: u64,
     /// Narinfos that are asked for over TLS.
     pub(crate) tls_requests: usize,
-    /// Seconds that nginx takes at least for what is measured once: passes are added until it does.
+    /// Seconds that nginx takes at least for a single measurement: passes are added until it does.
     pub(crate) seconds: f64,
     /// Ranges in one pass.
     pub(crate) ranges: u64,

@@ -1,10 +1,10 @@
-//! Check C55: `nix copy --from`, and that real Nix asks for what it has always asked for.
+//! Check C55: `nix copy --from`, and that real Nix sends the requests that it has always sent.
 
 use rns_testing::{Proxy, Recorded, Standard};
 
 use crate::support::{PUBLIC_KEY, full, nixes, serve};
 
-/// What a real Nix 2.8 sent to a cache when it substituted `top`.
+/// The requests of a real Nix 2.8 when it substituted `top`.
 const KNOWN_REQUESTS: &str = include_str!("../../data/substitute-nix-2.8.log");
 
 /// Method and kind of name: which NAR it is depends on the cache.
@@ -37,7 +37,7 @@ fn c55_nix_copy_takes_a_closure() {
             "{requests:#?}"
         );
         let narinfo = format!("/{}.narinfo", standard.itself.hash_part());
-        // It asks whether the path is there before it asks what it is.
+        // It asks for the presence of the path before its contents.
         let head = requests.iter().position(|kind| *kind == format!("HEAD {narinfo}"));
         let get = requests.iter().position(|kind| *kind == format!("GET {narinfo}"));
         assert!(head < get && get.is_some(), "{requests:#?}");

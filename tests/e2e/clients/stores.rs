@@ -20,11 +20,11 @@ in
   make "app-1.0" "echo building the program; mkdir -p $out/bin; echo 'cat ${lib}/lib' > $out/bin/app; chmod +x $out/bin/app"
 "#;
 
-/// Builds with real Nix and serves what came out.
+/// Builds with real Nix and serves the result.
 struct Built {
     server: Server,
     client: Client,
-    /// Full path of what was built last.
+    /// Full path of the last build.
     output: String,
 }
 

@@ -1,4 +1,4 @@
-//! Check C57: real Nix substitutes what a trusted key has signed, and nothing else.
+//! Check C57: real Nix substitutes paths that a trusted key has signed, and nothing else.
 
 use std::process::Command;
 
@@ -34,7 +34,7 @@ fn c57_signed_paths_are_substituted() {
         for path in paths {
             assert!(same_tree(&standard.store, &client, path), "{path} with Nix {}", nix.version);
         }
-        // What it refers to came with it.
+        // Its references came with it.
         assert!(same_tree(&standard.store, &client, &standard.dep));
         client.run("nix-store", ["--verify", "--check-contents"]).success();
     }

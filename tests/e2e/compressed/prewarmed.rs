@@ -1,4 +1,4 @@
-//! NARs that are compressed before anybody asks for them.
+//! NARs that are compressed before a client asks for them.
 
 use std::{fs, os::unix::fs::symlink, path::Path, thread, time::Duration};
 
@@ -38,7 +38,7 @@ fn what_is_registered_is_compressed_before_anybody_asks_and_what_was_there_is_no
     let scratch = Scratch::new();
     let directory = scratch.join("nars");
     let server = prewarming(&store, &directory, "prewarm_new = true");
-    // It looks for what is new from its first look on.
+    // It looks for new paths from its first look on.
     thread::sleep(Duration::from_secs(5));
     let path = large(&mut store);
     store.add("small", Tree::file("small"));
@@ -66,7 +66,7 @@ fn work_that_nobody_waits_for_stands_still_while_somebody_downloads() {
     thread::sleep(Duration::from_secs(5));
     let path = large(&mut store);
     assert_eq!(settle(&directory), 0, "a download that is not read is still one");
-    // Whoever asks for it gets it all the same.
+    // A client that asks for it gets it all the same.
     let asked = server.get(&nar_of(&server, &path));
     assert_eq!(asked.status(), 200);
     assert!(asked.complete);
@@ -104,7 +104,7 @@ fn what_one_cache_cannot_know_keeps_no_other_from_being_served_in_advance() {
     );
     let all =
         "[cache.all]\npath = \"/all\"\nexpose.everything = true\naccess.anonymous = [\"read\"]";
-    // There is no room to find out what the first one shows.
+    // There is no room to compute which paths the first one shows.
     let server = server()
         .store(&store)
         .keys([SECRET_KEY])

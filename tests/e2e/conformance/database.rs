@@ -9,7 +9,7 @@ use crate::support::{assert_refusal, eventually, narinfo_of, serve, server};
 #[test]
 fn c91_a_locked_database_is_waited_for_and_then_an_outage() {
     let mut standard = Standard::new();
-    // In WAL mode nobody can keep readers out: a database as another tool may have left it.
+    // In WAL mode no writer can keep readers out: a database as another tool may have left it.
     standard.store.close_database();
     let other = rns_testing::open_sqlite(&standard.store.database());
     other.pragma_update(None, "journal_mode", "delete").unwrap();

@@ -1,4 +1,4 @@
-//! Checks C86 to C90 and C95: listings, logs, realisations, health, and what an error says.
+//! Checks C86 to C90 and C95: listings, logs, realisations, health, and the texts of errors.
 
 use rns_testing::{FixtureStore, LogFile, Standard, Tree, http::Request};
 use serde_json::Value;

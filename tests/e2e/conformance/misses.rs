@@ -1,4 +1,4 @@
-//! Checks C19 to C25: what is not there is a plain 404, and nothing else is.
+//! Checks C19 to C25: a missing object is a plain 404, and nothing else is.
 
 use rns_testing::{Standard, Tree, http::Request};
 
@@ -92,7 +92,7 @@ fn c25_a_registered_path_without_files_is_a_miss_that_the_log_tells_of() {
     assert_refusal(&server.get(&format!("/{}.ls", standard.top.hash_part())), 404);
     assert_refusal(&server.get(&format!("/serve/{}/", standard.top.hash_part())), 404);
     assert_logged(&server, standard.top.as_str());
-    // Everyone else is served.
+    // All other paths are served.
     assert!(
         server.get(&nar_of(&server, &standard.tree)).ok() == standard.store.nar(&standard.tree)
     );

@@ -1,4 +1,4 @@
-//! Checks C08 to C16, C26 and C27 to C32: what is in a narinfo, and how it is sent.
+//! Checks C08 to C16, C26 and C27 to C32: the fields of a narinfo, and how it is sent.
 
 use std::{process::Command, time::Duration};
 

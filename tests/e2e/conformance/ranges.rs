@@ -1,4 +1,4 @@
-//! Checks C38 to C44: parts of a NAR, and what tells them from parts of another.
+//! Checks C38 to C44: parts of a NAR, and how clients tell them from parts of another.
 
 use rns_testing::{Standard, http::Request};
 

@@ -12,7 +12,7 @@ use crate::support::{
 /// A second key pair, made by a real Nix.
 const SECOND_SECRET_KEY: &str = "second-2:A8tdmXHJJaVoWALODNPS/QrhZtDgsweC3MnA5OaKbSm7XRSAwGbLIGiDaqLzG5UOvsjASFyWSO0pDww3jfdDDA==";
 
-/// What is signed, put together from the lines of the narinfo alone.
+/// The signed text, put together from the lines of the narinfo alone.
 fn fingerprint(narinfo: &Response) -> String {
     let mut references: Vec<_> =
         field(narinfo, "References").unwrap_or_default().split(' ').collect();

@@ -1,4 +1,4 @@
-//! Checks C49 to C53: what happens while a NAR is on its way.
+//! Checks C49 to C53: changes of a path while its NAR is on its way.
 
 use std::{
     fs,
@@ -130,7 +130,7 @@ fn c49_altered_contents_of_the_same_length_never_end_cleanly() {
         answer.status() != 200 || !answer.complete,
         "altered contents were served as if nothing had happened"
     );
-    // What was found out is remembered: the next client is told before anything is sent.
+    // The fault is remembered: the next client is told before anything is sent.
     assert_refusal(&server.get(&target), 404);
     assert_logged(&server, path.as_str());
 }

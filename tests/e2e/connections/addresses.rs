@@ -1,4 +1,4 @@
-//! Whose address a refusal is logged with: that of the client, when somebody says it who is believed.
+//! Whose address a refusal is logged with: that of the client, where a trusted proxy names it.
 
 use rns_testing::{
     FixtureStore, Server, ServerBuilder,
@@ -59,7 +59,7 @@ fn nginx_is_believed_on_its_own_socket_and_others_on_theirs_are_not() {
     assert_from(&server, "unknown");
     assert_eq!(Connection::unix(&sockets[0]).send(&wrong("203.0.113.7")).status(), 401);
     assert_from(&server, "203.0.113.7");
-    // Something that is no text, sent by the client, before what nginx appends.
+    // Bytes that are no text, sent by the client, before the value that nginx appends.
     let hiding = wrong("\u{ff}, 203.0.113.8");
     assert_eq!(Connection::unix(&sockets[0]).send(&hiding).status(), 401);
     assert_from(&server, "203.0.113.8");

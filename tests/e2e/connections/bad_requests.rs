@@ -1,5 +1,5 @@
-//! Requests that no client should send: each gets an answer or the end of its connection, and nobody
-//! else notices.
+//! Requests that no client should send: each gets an answer or the end of its connection, and no other
+//! client notices.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use rns_testing::{
 
 use crate::support::{assert_refusal, eventually, narinfo_of, serve, server};
 
-/// What became of raw bytes: an answer, or `None` when the connection was closed.
+/// The result of raw bytes: an answer, or `None` when the connection was closed.
 fn send(server: &Server, bytes: impl AsRef<[u8]>) -> Option<Response> {
     let mut connection = server.connect();
     connection.send_raw(bytes.as_ref());

@@ -1,4 +1,4 @@
-//! What may be on its way to clients, and those who take nothing of it.
+//! The bound of bodies on their way to clients, and clients that take nothing of theirs.
 
 use std::{
     collections::BTreeMap,

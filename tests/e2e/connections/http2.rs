@@ -1,4 +1,4 @@
-//! What one HTTP/2 connection may take.
+//! The bounds of one HTTP/2 connection.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Many requests over one connection: whatever came before on it, each gets the answer that it would get alone.
+//! Many requests over one connection: after any others on it, each gets the answer that it would get alone.
 
 use std::{
     fs, thread,
@@ -29,7 +29,7 @@ fn noise(bytes: usize) -> Tree {
     Tree::file((0..bytes).map(|_| random(&mut state) as u8).collect::<Vec<u8>>())
 }
 
-/// A server that compresses, over TCP and on a unix socket, and what it is asked for.
+/// A server that compresses, over TCP and on a unix socket, and the requests for it.
 struct Lab {
     server: Server,
     scratch: Scratch,
@@ -66,7 +66,7 @@ impl Lab {
         [self.server.connect(), Connection::unix(&self.scratch.join("http.sock"))]
     }
 
-    /// What each request is answered when it is the only one.
+    /// The answer to each request when it is the only one.
     fn alone(&self) -> Vec<Response> {
         let mut alone: Vec<Response> = Vec::new();
         // The first time some are compressed while they are sent, without a length.

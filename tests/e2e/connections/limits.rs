@@ -1,4 +1,4 @@
-//! What one client may take, where that is limited.
+//! The limits of one client, where they are set.
 
 use std::{
     thread,
@@ -92,7 +92,7 @@ fn a_request_waits_for_its_turn_and_others_do_not_wait_for_it() {
     assert!(!is_answered_soon(&mut waiting, &from("192.0.2.1", CACHE_INFO)));
     let other = server.connect().send(&from("192.0.2.2", CACHE_INFO));
     assert_eq!(other.status(), 200);
-    // A claim of the client itself, in front of what the proxy has seen, makes no other client of it.
+    // A claim of the client itself, before the address that the proxy has seen, makes no other client of it.
     let claims = ["192.0.2.7, 192.0.2.1", "\u{ff}, 192.0.2.1"];
     let mut lying = claims.map(|claim| {
         let mut lying = server.connect();
@@ -173,7 +173,7 @@ fn an_answer_is_sent_no_faster_than_its_client_may_take_it() {
         two.map(|one| one.join().unwrap())
     });
     assert!(both.iter().all(|length| *length > 3 << 20), "{both:?}");
-    // Six MiB together, of which one is a burst, and the last chunk is waited for by nobody.
+    // Six MiB together, of which one is a burst, and no client waits for the last chunk.
     assert!(start.elapsed() >= Duration::from_secs(4), "{:?}", start.elapsed());
 }
 

@@ -66,7 +66,7 @@ impl Asked {
     /// The answer to each request when it is the only one.
     fn alone(&self) -> Vec<Response> {
         let alone = |request| self.server.connect().ask(request).unwrap();
-        // Once more: what is compressed while it is sent the first time has a length then.
+        // Once more: a NAR that is compressed while it is sent the first time has a length then.
         self.requests.iter().for_each(|request| _ = alone(request));
         self.requests.iter().map(alone).collect()
     }
@@ -84,7 +84,7 @@ impl Ask for Connection {
         self.read_final(request)
     }
 
-    /// Reads an answer, and what may come before it.
+    /// Reads an answer, and an interim one that may come before it.
     fn read_final(&mut self, request: &Request) -> Option<Response> {
         let answer = self.read_response_to(request)?;
         if answer.status() == 100 { self.read_response_to(request) } else { Some(answer) }
@@ -109,7 +109,7 @@ fn first_lines(request: &Request) -> String {
 }
 
 fn relevant(answer: &Response) -> Vec<(String, String)> {
-    // Whether a body that nobody wants has arrived when it is answered differs.
+    // Whether an unwanted body has arrived when it is answered differs.
     without_date(answer).into_iter().filter(|(name, _)| name != "connection").collect()
 }
 
@@ -144,7 +144,7 @@ fn exchange(asked: &Asked, alone: &[Response], mut connection: Connection, seed:
             )
         };
         let answer = connection.read_final(request).unwrap_or_else(|| panic!("no {}", about()));
-        // What is no request has no version.
+        // Bytes that are no request have no version.
         let is_request = alone.status() != 400;
         assert!(answer.head.version == alone.head.version || !is_request, "{}", about());
         assert_eq!(answer.status(), alone.status(), "{}", about());

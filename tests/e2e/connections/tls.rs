@@ -10,7 +10,7 @@ use crate::support::{
     tls::{given, show, speaking_tls},
 };
 
-/// What curl prints with these arguments when it trusts only this certificate; `None` when it fails.
+/// The output of curl with these arguments when it trusts only this certificate; `None` when it fails.
 fn curl(trusted: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--cacert"]);

@@ -9,7 +9,7 @@ use crate::{
     support::{assert_logged, assert_refusal, eventually, narinfo_of, serve, server},
 };
 
-/// A server whose database is not one; what it says about it.
+/// A server whose database is not one; its log.
 fn with_bad_database(spoil: impl Fn(&Path)) -> String {
     let mut standard = Standard::new();
     standard.store.close_database();
@@ -79,7 +79,7 @@ fn a_database_damaged_while_the_server_runs_is_an_outage_until_it_is_restored() 
     assert_serves_the_rest(&server, &standard);
 }
 
-/// A server whose key is not one; what it says about it.
+/// A server whose key is not one; its log.
 fn with_bad_key(make: impl Fn(&Path)) -> String {
     let standard = Standard::new();
     let builder = server().store(&standard.store);

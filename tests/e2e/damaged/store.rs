@@ -9,7 +9,7 @@ use crate::support::{
     PUBLIC_KEY, assert_logged, assert_refusal, full, nar_of, narinfo_of, nixes, serve, server,
 };
 
-/// That nobody could take this for the whole NAR.
+/// That no client could take this for the whole NAR.
 #[track_caller]
 fn assert_not_served(answer: &Response) {
     assert!(answer.status() >= 400 || !answer.complete, "{} bytes", answer.body.len());
@@ -100,7 +100,7 @@ fn a_narinfo_says_what_its_nar_says_until_the_path_is_repaired() {
     // Found out by the first to ask for the contents.
     assert_refusal(&server.get(&targets[1]), 404);
     assert_eq!(statuses(), [404; 3], "the narinfo is in memory, and not sent");
-    // As `nix-store --repair-path` does it: what was there is moved away, and what is right takes its place.
+    // As `nix-store --repair-path` does it: the damaged path is moved away, and a good one takes its place.
     let away = standard.store.root().join("away");
     fs::rename(&root, &away).unwrap();
     assert_eq!(statuses(), [404; 3]);

@@ -31,7 +31,7 @@ pub(crate) struct Doctor {
     pub(crate) scratch: Scratch,
 }
 
-/// What it said.
+/// Its output.
 #[derive(Debug)]
 pub(crate) struct Diagnosis {
     pub(crate) code: i32,

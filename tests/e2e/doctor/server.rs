@@ -181,7 +181,7 @@ fn what_only_the_service_can_use_is_unknown_and_no_fault() {
     let (standard, cache) = (Standard::new(), Pushable::new());
     cache.push(&standard, &standard.executable);
     let config = cache.server.scratch().join("config.toml");
-    // An index that another program holds for itself is not damaged, and nobody is told to throw it away.
+    // An index that another program holds for itself is not damaged, and no operator is told to throw it away.
     let index = cache.directory.join(".rust-nix-serve/index.sqlite");
     cache.server.signal(rustix::process::Signal::TERM);
     crate::support::eventually(|| !is_there(&cache.server));
@@ -265,7 +265,7 @@ fn a_disk_that_is_full() {
 fn a_service_without_a_sandbox() {
     let standard = Standard::new();
     let builder = server().store(&standard.store).keys([SECRET_KEY]);
-    // What systemd says of a unit that sets nothing, and of one that sets everything.
+    // The words of systemd about a unit that sets nothing, and of one that sets everything.
     let look = |state: &str| {
         let lines = format!(
             "LoadState=loaded\\nNoNewPrivileges={state}\\nProtectSystem={state}\\nProtectHome={state}\\nPrivateTmp={state}\\n"

@@ -1,4 +1,4 @@
-//! Client certificates, shown to nginx, which says what they were.
+//! Client certificates, shown to nginx, which names their subjects.
 
 use std::{net::TcpListener, process::Command};
 
@@ -96,7 +96,7 @@ fn nginx_replaces_what_a_client_says_of_itself() {
     assert_eq!(spoofed(&format!("{}/nix-cache-info", front.url)), "401");
     // The listener beside it is not nginx's.
     assert_eq!(spoofed(&format!("{}/nix-cache-info", front.server.url())), "401");
-    // Whoever can connect to the socket is nginx.
+    // Every process that can connect to the socket is nginx.
     let socket = front.server.urls()[1].trim_start_matches("unix:").to_owned();
     let claim = Request::get("/nix-cache-info")
         .header("X-SSL-Client-Verify", "SUCCESS")

@@ -43,7 +43,7 @@ fn what_nginx_sends_itself_is_for_the_holder_alone_and_for_no_one_else() {
         let said = answer.head.headers_named("cache-control");
         assert!(said.len() == 1 && said[0].starts_with("private, "), "{:?}", answer.head);
     }
-    // The file is there, and is sent to nobody without a token.
+    // The file is there, and is sent to no client without a token.
     for request in [Request::get(&target), with_token(Request::get(&target), UNKNOWN)] {
         assert_refusal(&front.send(&request), 401);
         assert_refusal(&server.connect().send(&request), 401);

@@ -1,4 +1,4 @@
-//! What a private cache answers to whom.
+//! The answers of a private cache to each kind of client.
 
 use rns_testing::{
     Standard,
@@ -151,7 +151,7 @@ fn answers_to_holders_are_for_nobody_else() {
     }
     let part = private.send(Request::get(&nar).header("Range", "bytes=5-"));
     assert!(part.status() == 206 && is_private(&part), "{:?}", part.head);
-    // What is for everybody stays so, whoever asks.
+    // Public objects stay public, for every client.
     let open = Private::with("anonymous = [\"read\"]");
     for answer in [open.get(&nar), open.server.get(&nar)] {
         assert!(answer.header("cache-control").unwrap().starts_with("public, "));

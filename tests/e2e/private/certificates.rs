@@ -124,7 +124,7 @@ fn what_only_nginx_may_say_is_believed_of_nobody_else() {
     assert_eq!(refused.status(), 401);
     assert_logged(&private, "headers about a certificate that did not come from nginx");
 
-    // Not even of nginx, where everybody can connect.
+    // Not even of nginx, where all users can connect.
     let (certificate, key, ca) = (given("one.crt"), given("one.key"), given("ca.crt"));
     let tcp = server()
         .store(&standard.store)

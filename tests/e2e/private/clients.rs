@@ -90,7 +90,7 @@ fn a_client_with_a_revoked_token_gets_nothing_more() {
     }
 }
 
-/// What the documentation tells of: these versions take a refused narinfo for a missing path.
+/// The behaviour in the documentation: these versions take a refused narinfo for a missing path.
 #[test]
 fn older_clients_remember_a_refusal_until_they_are_told_to_ask_again() {
     for nix in nixes() {

@@ -185,7 +185,7 @@ fn a_token_that_is_revoked_while_a_reload_waits_does_not_come_back_with_it() {
     let standard = Standard::new();
     let (builder, file) = private(&standard.store, CLOSED);
     let token = create(&file, "ci", &[]);
-    // So much is there no room for, so that it is not known for ten seconds what the new configuration shows.
+    // There is no room for so many, so that it is not known for ten seconds which paths the new configuration shows.
     let server = builder.store_number("index_entries", 1).start();
     assert_eq!(status(&server, &token), 200);
     let config = server.scratch().join("config.toml");

@@ -1,4 +1,4 @@
-//! Tokens on connections that stay open: each request is judged by what it shows itself.
+//! Tokens on connections that stay open: each request is judged by its own credential.
 
 use rns_testing::{
     Server, Standard,
@@ -13,7 +13,7 @@ use crate::{
 
 const CLOSED: &str = "anonymous = []\nfailure_delay = \"0s\"";
 
-/// The answer to a request on a connection of its own, when it is known what is shown.
+/// The answer to a request on a connection of its own, when it is known which paths are shown.
 fn alone(server: &Server, request: &Request) -> Response {
     loop {
         let answer = server.connect().send(request);

@@ -41,7 +41,7 @@ fn trusting_by(standard: &Standard, issuer: &Issuer, line: &str) -> ServerBuilde
         .section(&format!("[access]\nanonymous = []\nfailure_delay = \"10ms\"\n{github}{gitlab}"))
 }
 
-/// What GitHub says of a job.
+/// GitHub's claims about a job.
 fn github(issuer: &Issuer, repository: &str) -> Value {
     let others = json!({
         "sub": format!("repo:{repository}:ref:refs/heads/main"), "repository": repository,
@@ -52,7 +52,7 @@ fn github(issuer: &Issuer, repository: &str) -> Value {
     claims(&issuer.url(), AUDIENCE, others)
 }
 
-/// What GitLab says of a job.
+/// GitLab's claims about a job.
 fn gitlab(issuer: &Issuer, project: &str) -> Value {
     let others = json!({
         "sub": format!("project_path:{project}:ref_type:branch:ref:main"), "project_path": project,
@@ -251,7 +251,7 @@ fn an_issuer_that_is_down_is_no_reason_to_tell_clients_that_something_is_missing
     assert_refusal(&ask(&server, &token), 503);
     assert_logged(&server, &format!("the keys of the issuer {} cannot be fetched", issuer.url()));
     assert!(!server.stderr().contains(&token));
-    // What needs no token is answered.
+    // Requests that need no token are answered.
     server.get("/healthz").ok();
 }
 

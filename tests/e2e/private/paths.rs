@@ -13,7 +13,7 @@ use crate::{
 
 const CLOSED: &str = "anonymous = []\nfailure_delay = \"0s\"";
 
-/// The answer when it is known what is shown.
+/// The answer when it is known which paths are shown.
 fn get(server: &Server, token: &str, target: &str) -> Response {
     loop {
         let answer = get_with(server, token, target);
@@ -85,7 +85,7 @@ fn what_a_token_shows_changes_with_its_line() {
     write_key(&file, &text.replace(" paths=self-*", ""));
     eventually(|| get(&server, &token, &itself).status() == 200);
     assert_eq!(get(&server, &token, &blob).status(), 200);
-    // What was built from what is not shown either, to those who do not see it.
+    // Outputs of a hidden derivation as well, to clients that do not see it.
     let whole = get(&server, &token, &itself);
     assert!(field(&before, "Deriver").is_none() && field(&whole, "Deriver").is_some());
     for name in ["URL", "NarHash", "References"] {

@@ -1,4 +1,4 @@
-//! Listings, logs and realisations of what is pushed.
+//! Listings, logs and realisations of pushed paths.
 
 use std::{fs, path::PathBuf};
 
@@ -136,7 +136,7 @@ fn a_bucket_has_them() {
     let mut command = program(&["push", "--store", root, "--to", &s3.url()]);
     command.env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file());
     run(command.args(ALL).args(built.paths().map(full)), PATIENCE).success();
-    // What the path of a URL says with an escape is a character of the key.
+    // An escape in the path of a URL is a character of the key.
     built.assert_in(&s3.directory());
 }
 
@@ -152,7 +152,7 @@ fn only_realisations_are_sent_unless_more_is_wanted_and_nothing_is_sent_twice() 
     let documents = built.documents();
     let there: Vec<&String> = documents.iter().filter(|name| is_there(name)).collect();
     assert_eq!(there, Built::realisations().iter().collect::<Vec<_>>());
-    // What is wanted later is sent for paths that are there.
+    // Documents that are wanted later are sent for paths that are there.
     let said = push(&ALL);
     assert!(said.contains("0 paths pushed") && said.contains("5 documents sent"), "{said}");
     built.assert_in(&cache.directory);

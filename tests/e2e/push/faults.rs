@@ -9,7 +9,7 @@ use crate::{
     uploads::Pushable,
 };
 
-/// Pushes after which everything must be there: what one has not brought through, the next one does.
+/// Pushes after which everything must be there: the next one brings through the paths that one has not.
 const MAX_PUSHES: usize = 4;
 
 #[test]

@@ -30,7 +30,7 @@ fn a_server_without_a_push_address_says_which_setting_is_missing() {
     let done = push(&standard.store, server.url(), &[&standard.itself], &[]);
     let setting = "this cache takes no pushes: neither storage.url nor upload.target is set";
     assert_said(&done, &["405", setting, "once its configuration has storage.url"]);
-    // What was not even tried is counted, and not listed.
+    // Paths that were not even tried are counted, and not listed.
     assert!(!done.stderr.contains("not tried"), "{}", done.stderr);
 }
 
@@ -65,7 +65,7 @@ fn a_token_that_may_not_push_is_told_so_and_not_sent_to_another_address() {
         storage.display()
     );
     let server = builder.section(&section).start();
-    // Its reading address takes no pushes from anyone.
+    // Its reading address takes no pushes from any client.
     let to = server.url().replace("://", &format!("://ci:{token}@"));
     let done = push(&standard.store, &to, &[&standard.top], &[]);
     assert_said(&done, &["(403)", "lacks the permission push", "token create NAME"]);

@@ -69,7 +69,7 @@ fn what_was_pushed_is_pinned_listed_and_released() {
         serde_json::json!({ "name": "project/main", "deleted": false })
     );
     assert_eq!(pin(&to, &["list"]).success().text(), "");
-    // A server without a storage says what is missing.
+    // A server without a storage names the missing setting.
     let server = crate::support::serve(&standard.store);
     let top = full(&standard.top);
     let add = [&add[..], &[&top]].concat();
@@ -112,7 +112,7 @@ fn the_operator_pins_by_the_configuration_of_the_server() {
     let why = run(program(&["storage", "why", &top, "-c"]).arg(&config), PATIENCE);
     assert!(why.success().text().contains("the root project/main needs it"));
 
-    // What is not there cannot be kept, and a root of nothing cannot be removed.
+    // A missing path cannot be kept, and a root of nothing cannot be removed.
     let missing = pin_here(&config, &["add", "other", &full(&standard.blob)]);
     assert_eq!(missing.status.code(), Some(1), "{missing:?}");
     let hash = standard.blob.hash_part().to_string();

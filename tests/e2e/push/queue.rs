@@ -195,7 +195,7 @@ fn a_full_disk_costs_one_line() {
     assert_eq!(told.lines().count(), 1, "{told}");
     assert!(told.contains("blob.bin") && told.contains("link"), "{told}");
     assert_eq!(place.waiting(), 1);
-    // The next one goes in, and what was there is whole.
+    // The next one goes in, and the older ones are whole.
     place.hook(&[&standard.blob]).success();
     assert_eq!(place.waiting(), 2);
 }

@@ -1,7 +1,7 @@
 //! No files of a crate import each other in a circle, and none is there for tests alone.
 //!
 //! An import is a name in the code of one file that another file defines: through `use`, or as a path.
-//! A re-export leads to the file that defines what is re-exported. The code of tests does not count.
+//! A re-export leads to the file that defines the name. The code of tests does not count.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,7 +57,7 @@ fn imports(modules: &Modules) -> Edges {
     for (names, module) in &modules.0 {
         let used = edges.entry(module.file.clone()).or_default();
         let called = |name: &str| module.paths.iter().any(|path| path[0] == name);
-        // What is only re-exported is not used here; a trait may be used without being named.
+        // A name that is only re-exported is not used here; a trait may be used without being named.
         let imported = module.imports.iter();
         let imported = imported
             .filter(|(name, import)| !import.is_public && !called(name))

@@ -38,7 +38,7 @@ fn numbers(name: &str) -> Vec<u32> {
     parts.map_while(|part| part.parse().ok()).collect()
 }
 
-/// The number and the middle of `| C01 | what it asks | tests |`.
+/// The number and the middle of `| C01 | the check | tests |`.
 fn description(row: &str) -> Option<(u32, &str)> {
     let (number, rest) = row.strip_prefix("| C")?.split_once(" | ")?;
     let (description, _) = rest.split_once(" | ")?;

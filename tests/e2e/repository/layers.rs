@@ -12,7 +12,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("rns-file-io", &["rns-cache"]),
     ("rns-verify", &["rns-cache", "rns-formats"]),
     ("rns-nix-store", &["rns-cache", "rns-file-io", "rns-formats", "rns-verify"]),
-    // The server knows what any cache can be asked, and no backend by name.
+    // The server knows the questions to any cache, and no backend by name.
     ("rns-server", &["rns-cache", "rns-formats"]),
     ("rns-storage", &["rns-cache", "rns-file-io", "rns-formats", "rns-verify"]),
     // On a client: from the local store into caches of others.
@@ -47,7 +47,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     ("anyhow", &["rust-nix-serve"]),
 ];
 
-/// The newest Rust that a dependency may ask for: what the previous NixOS release has.
+/// The newest Rust that a dependency may ask for: that of the previous NixOS release.
 const NEWEST_RUST: (u64, u64) = (1, 91);
 
 fn cargo(arguments: &[&str]) -> String {

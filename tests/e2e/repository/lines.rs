@@ -10,7 +10,7 @@ const WIDTH: usize = 100;
 /// Pages whose lines are those of a program, whose own text is broken where it is written.
 const WRITTEN_BY_NIX: &str = "nixos-options.md";
 
-/// What is collected of a paragraph or an item of a list.
+/// The collected words of a paragraph or an item of a list.
 #[derive(Default)]
 struct Paragraph<'a>(Vec<&'a str>);
 

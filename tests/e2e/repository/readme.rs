@@ -35,7 +35,7 @@ fn the_block_for_other_systems_leaves_a_server_that_signs() {
         command.env("RUST_NIX_SERVE_STORE_DAEMON_SOCKET", "none");
         command
     };
-    // On standard input, where a command that reads more than it should finds what follows it.
+    // On standard input, where a command that reads too much swallows the commands behind it.
     let mut shell = command(Path::new("bash"));
     shell.args(["-c", "exec bash <\"$0\""]).arg(pasted);
     let shell = run(&mut shell, Duration::from_secs(120)).success();

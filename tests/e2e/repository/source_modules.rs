@@ -15,7 +15,7 @@ pub(super) type Names = Vec<String>;
 #[derive(Debug, Default)]
 pub(super) struct Module {
     pub(super) file: PathBuf,
-    /// What `use` brings into scope, by the name that it has here.
+    /// The names that `use` brings into scope.
     pub(super) imports: BTreeMap<String, Import>,
     /// The modules whose names `use …::*` brings into scope.
     pub(super) globs: Vec<Names>,
@@ -127,7 +127,7 @@ impl Modules {
         self.0.insert(names, module);
     }
 
-    /// The file that defines what these names lead to; None when that is in no crate of the workspace.
+    /// The file that defines the target of these names; None when that is in no crate of the workspace.
     pub(super) fn file_of(&self, names: &[String]) -> Option<&Path> {
         self.find(names, &mut BTreeSet::new())
     }
@@ -152,7 +152,7 @@ impl Modules {
             .next()
     }
 
-    /// What a path in the code of a module means, as names from a crate on.
+    /// The meaning of a path in the code of a module, as names from a crate on.
     pub(super) fn absolute(&self, module: &[String], path: &[String]) -> Option<Names> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
@@ -177,7 +177,7 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Reads the tree behind `use`; `prefix` is what stands before a brace.
+    /// Reads the tree behind `use`; `prefix` is the text before a brace.
     fn tree(&self, tokens: &[String], prefix: Names, module: &mut Module) {
         let mut names = prefix;
         let mut at = 0;

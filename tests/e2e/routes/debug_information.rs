@@ -45,7 +45,7 @@ fn an_unknown_build_id_is_a_miss_and_so_is_nonsense() {
     for id in ["ffffffffffffffffffffffffffffffffffffffff", &upper, short, "..", "x", ""] {
         assert_refusal(&server.get(&format!("/debuginfo/{id}.debug")), 404);
     }
-    // As it is asked for by what mounts debug information.
+    // The request of a program that mounts debug information.
     let bare = server.get(&format!("/debuginfo/{BUILD_ID}"));
     assert_eq!(bare.text(), server.get(&format!("/debuginfo/{BUILD_ID}.debug")).text());
 }

@@ -1,4 +1,4 @@
-//! What is shown of a store, and that nothing tells of the rest.
+//! The paths that are shown of a store, and that nothing tells of the rest.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn the_deriver_is_named_only_where_it_is_shown() {
 
     let top = ready(twins.builder().section("[expose]\ndeny = [\"hidden*\"]"));
     assert!(shows(&top, &twins.shown) && !shows(&top, &twins.hidden));
-    // Denied by name, so that what refers to it is withheld, and named to the operator.
+    // Denied by name, so that its referrers are withheld, and named to the operator.
     let drv =
         ready(twins.builder().section("[expose]\ndeny = [\"*.drv\"]\nallow = [\"hidden.drv\"]"));
     assert!(!shows(&drv, &twins.shown) && shows(&drv, &twins.hidden));
@@ -82,7 +82,7 @@ fn the_deriver_is_named_only_where_it_is_shown() {
 fn a_profile_that_is_switched_shows_at_once_and_hides_soon() {
     let twins = Twins::new();
     let server = twins.serve();
-    // What is sent from memory goes with the rest.
+    // Answers from memory go with the rest.
     for _ in 0..3 {
         assert!(shows(&server, &twins.shown));
     }
@@ -212,7 +212,7 @@ fn a_reload_shows_something_else_without_cutting_a_download() {
     }
     assert_eq!((read as u64, body.ended()), (twins.store.info(&large).nar_size, Some(true)));
 
-    // What cannot be meant changes nothing.
+    // A policy without sense changes nothing.
     for (bad, complaint) in [
         ("[expose]\neverything = true\nroots = []\n#", "`roots` shows a part"),
         ("[expose]\nroots = [\"result\"]\n#", "is not an absolute path"),

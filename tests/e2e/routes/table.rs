@@ -1,4 +1,4 @@
-//! Every route with every method, for everybody, in caches of every kind: the table of what is answered.
+//! Every route with every method, for every kind of client, in caches of every kind: the table of answers.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ enum Role {
 const ROLES: [Role; 6] =
     [Role::Nobody, Role::Wrong, Role::Expired, Role::Reader, Role::Pusher, Role::Watcher];
 
-/// The caches: the path each is under, whether everybody may read it, and whether it shows everything.
+/// The caches: the path each is under, whether anonymous clients may read it, and whether it shows everything.
 const CACHES: [(&str, bool, bool); 4] = [
     ("/open", true, true),
     ("/closed", false, true),
@@ -39,7 +39,7 @@ const CACHES: [(&str, bool, bool); 4] = [
     ("/closed-part", false, false),
 ];
 
-/// What whoever may gets, and everybody else, in the order of `ROLES`. 200 stands for the answer itself.
+/// The answers to clients that may, and to all others, in the order of `ROLES`. 200 stands for the answer itself.
 type Statuses = [u16; 6];
 
 //                           nobody wrong expired reader pusher watcher
@@ -152,14 +152,14 @@ fn resource(target: &str) -> Option<Resource> {
     url::parse(path, query)
 }
 
-/// What the table says of a request.
+/// The answer of the table to a request.
 fn expected(target: &Target, method: &str, role: Role, open: bool, everything: bool) -> u16 {
-    // What is no name needs what reading needs.
+    // A path that is no name needs the permission to read.
     let needs = resource(&target.path).map_or(For::Readers, |resource| row(&resource).1);
     let place = ROLES.iter().position(|other| *other == role).unwrap();
     let is_there = if everything { target.in_all } else { target.in_part };
     match needs.statuses(open)[place] {
-        // Health checks use whatever method their program has.
+        // Health checks use any method.
         200 if !matches!(method, "GET" | "HEAD") && !is_health(&target.path) => 405,
         200 if !is_there => 404,
         // A directory without a slash at its end.
@@ -267,7 +267,7 @@ fn who_may_not_learns_nothing_from_the_answer() {
         for role in [Role::Nobody, Role::Wrong, Role::Expired, Role::Pusher, Role::Watcher] {
             let nothing = world.ask(role, &mut connection, "GET", &format!("{cache}/nowhere"));
             for target in targets(&world.twins) {
-                // What everybody gets, and watchers, is not about the cache.
+                // The answers that all roles get, and watchers, are not about the cache.
                 if resource(&target.path).is_some_and(|found| row(&found).1 != For::Readers) {
                     continue;
                 }

@@ -126,7 +126,7 @@ fn each_cache_has_its_own_priority_keys_paths_and_clients() {
         several.at(host, &itself).ok();
         assert_refusal(&several.at(host, &top), 404);
         assert_refusal(&several.at(host, &tree), 404);
-        // The path belongs to hosts that are nobody's.
+        // The path belongs to unknown hosts.
         assert_refusal(&several.at(host, "/team-a/nix-cache-info"), 404);
     }
 }

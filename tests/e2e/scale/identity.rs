@@ -1,4 +1,4 @@
-//! A whole store, byte for byte what real Nix would dump.
+//! A whole store, byte for byte as real Nix would dump it.
 
 use rns_formats::{Sha256Digest, StorePath};
 use rns_testing::{FixtureStore, Tree, http::Request};
@@ -89,7 +89,7 @@ fn every_nar_of_a_whole_store_is_that_of_real_nix() {
     // Real Nix dumps every path and compares it with the hash that is registered …
     let verified = client.run("nix-store", ["--verify", "--check-contents"]).success();
     assert!(!verified.stderr.contains("modified"), "{}", verified.stderr);
-    // … and what the server sends has that hash as well.
+    // … and the bytes of the server have that hash as well.
     let server = server().store(&store).start();
     let mut connection = server.connect();
     for path in &all {

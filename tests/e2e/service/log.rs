@@ -1,4 +1,4 @@
-//! The log, when there is too much of it and when nobody reads it.
+//! The log, when there is too much of it and when its reader is gone.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -14,7 +14,7 @@ use crate::support::{eventually, server};
 
 const MALFORMED: &[u8] = b"GET /nix-cache-info HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n";
 
-/// Sends a request that is none, and reads whatever comes.
+/// Sends bytes that are no request, and reads any answer.
 fn send_malformed(address: SocketAddr) {
     let mut connection = http::Connection::tcp(address);
     connection.send_raw(MALFORMED);
@@ -34,7 +34,7 @@ fn clients_cannot_fill_the_log() {
     assert!(lines < 400, "{lines} lines");
 }
 
-/// A server whose log is read until it listens, and then by nobody.
+/// A server whose log is read until it listens, and then no more.
 struct Unread(Child, SocketAddr);
 
 impl Unread {

@@ -16,7 +16,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::support::{assert_refuses_to_start, is_installed, narinfo_of, server};
 
-/// Starts the server with these sockets and names. `LISTEN_PID` is what the shell makes of `pid`: `$$`
+/// Starts the server with these sockets and names. `LISTEN_PID` is the value of `pid` in the shell: `$$`
 /// is the server's own, since the shell becomes the server.
 fn start(
     sockets: &[OwnedFd],
@@ -43,7 +43,7 @@ fn start(
     (Process::start(&mut command), scratch)
 }
 
-/// What the server says it listens on.
+/// The sockets that the server says it listens on.
 fn announced(process: &mut Process, count: usize) -> Vec<String> {
     process.wait_for_lines(count, Duration::from_secs(20), |line| {
         let (_, url) = line.split_once("listening on ")?;

@@ -94,7 +94,7 @@ fn a_dry_run_says_what_goes_and_a_collection_removes_it_and_can_be_repeated() {
     let json = collected.json(&["gc"]);
     assert_eq!(json["removed"]["paths"], 3, "{json}");
     assert_eq!(json["removed"]["bytes"], json["present"]);
-    // What the server has just answered it may answer for a second.
+    // The server may repeat its last answer for a second.
     next_second();
     for path in [&standard.dep, &standard.top, &standard.blob] {
         assert_eq!(collected.status(path), 404);
@@ -181,7 +181,7 @@ fn a_server_collects_on_its_schedule_and_says_so_in_its_metrics() {
     };
     let name = RootName::parse("main").unwrap();
     runtime.block_on(index.import_root(&name, &[revision])).unwrap();
-    // Without any grace a collection may take the reference before what refers to it is there.
+    // Without any grace a collection may take the reference before its referrer is there.
     within_a_minute(|| {
         let pushed = |path| {
             let (info, nar) = (standard.store.info(path), standard.store.nar(path));
@@ -226,7 +226,7 @@ fn a_server_keeps_its_storage_below_the_limit() {
     let before = size();
     assert!(before > 4 << 10, "{before}: the limit is exceeded");
     within_a_minute(|| size() <= 4 << 10);
-    // What goes is whole: no narinfo without its NAR.
+    // Paths that go, go whole: no narinfo without its NAR.
     for path in paths {
         let answer = cache.server.get(&narinfo_of(path));
         if answer.status() == 200 {

@@ -1,4 +1,4 @@
-//! `rust-nix-serve storage …`: what operators do with a storage.
+//! `rust-nix-serve storage …`: the commands of operators for a storage.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -145,7 +145,7 @@ fn faults_are_found_and_mended() {
     assert!(lines.contains(&format!("{}: its NAR is not what was published", standard.blob)));
     assert!(found.stderr.contains("storage verify --content --repair` mends"), "{}", found.stderr);
     let mended = json(&["verify", "--content", "--repair"], &url, &[]);
-    // What refers to the missing path goes with it.
+    // The referrer of the missing path goes with it.
     assert_eq!((&mended["withdrawn"], &mended["unmended"]), (&3.into(), &0.into()), "{mended}");
     storage(&["verify", "--content", "--repair"], &url, &[]).success();
     let server = of_directory(directory.path()).start();

@@ -42,8 +42,8 @@ fn nothing_is_half_visible_and_nothing_acknowledged_is_lost_when_everything_is_k
     rounds("");
 }
 
-/// What no root needs goes, as soon as it is not young any more. A push takes less: one that begins again since a part of it
-/// was collected meets the claims of collectors that were killed, which last for most of a minute.
+/// A path that no root needs goes as soon as it is not young any more. A push takes less: one that begins again since a part
+/// of it was collected meets the claims of collectors that were killed, which last for most of a minute.
 const COLLECTING: &str = "[retention]\nkeep_roots = true\nmin_age = \"6s\"\ninterval = \"1s\"";
 
 #[test]
@@ -93,7 +93,7 @@ fn rounds(retention: &str) {
             results.into_iter().for_each(|result| result.unwrap());
         });
         let pushed = start.elapsed();
-        // What is checked must not go meanwhile.
+        // A path that is being checked must not go meanwhile.
         let paused = is_collecting.then(|| world.pause_collection());
         checked.check(&world, &*kept.lock().unwrap());
         drop(paused);

@@ -118,7 +118,7 @@ fn a_storage_that_is_not_there_is_an_outage() {
     let directory = written_by(&nix, &standard.store, &[&standard.top], "compression=none");
     let server = of_directory(directory.path()).start();
     assert_eq!(server.get(&narinfo_of(&standard.top)).status(), 200);
-    // What a disk that is not mounted looks like.
+    // This is how a disk that is not mounted looks.
     for entry in fs::read_dir(directory.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();

@@ -46,7 +46,7 @@ fn pushes_go_to_the_push_address_and_what_is_there_is_not_pushed_again() {
         let refused = machine.put(&server, &target, "x");
         assert_refusal(&refused, 405);
         assert!(refused.text().contains("/push"), "{}", refused.text());
-        // It is in the store, and has no root yet: what a pusher is told of stays.
+        // It is in the store, and has no root yet: a path that a pusher is told of stays.
         let local = machine.client.scratch().join("local");
         std::fs::write(&local, "of this machine\n").unwrap();
         let added = machine.client.run("nix-store", ["--add", local.to_str().unwrap()]).success();

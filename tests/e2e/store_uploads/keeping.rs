@@ -1,4 +1,4 @@
-//! What survives a restart, how much waits, and for how long a pushed path is kept.
+//! Restarts, the bound of waiting NARs, and for how long a pushed path is kept.
 
 use std::{
     fs,
@@ -69,7 +69,7 @@ fn no_more_waits_than_there_is_room_for() {
         let refused = machine.put(&server, &target, file.clone());
         assert_refusal(&refused, 507);
         assert_logged(&server, "upload.spool_size");
-        // What was imported makes room.
+        // The import makes room.
         assert_eq!(machine.put_narinfo(&server, &blob).status(), 201);
         assert_eq!(machine.put(&server, &target, file).status(), 201);
         assert_eq!(machine.spooled(), 1);

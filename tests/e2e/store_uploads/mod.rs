@@ -1,4 +1,4 @@
-//! What clients push into the store of the machine, through a real Nix daemon.
+//! Pushes into the store of the machine, through a real Nix daemon.
 
 mod clients;
 mod disk_room;
@@ -22,7 +22,7 @@ use crate::support::{
 };
 use crate::uploads::{packed, text_of};
 
-/// A machine whose store takes what is pushed: store, daemon, and what a server of it keeps over a restart.
+/// A machine whose store takes pushes: store, daemon, and the files that a server of it keeps over a restart.
 struct Machine {
     client: Client,
     token: String,
@@ -32,7 +32,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// With this Nix, whose daemon trusts everybody.
+    /// With this Nix, whose daemon trusts all users.
     fn new(nix: &Nix) -> Self {
         Self::with_options(nix, &[("trusted-users", "*")])
     }
@@ -52,7 +52,7 @@ impl Machine {
         Self { client, token, tokens, scratch, _daemon: daemon }
     }
 
-    /// A server of its store, which keeps what was pushed for `roots`.
+    /// A server of its store, which keeps pushed paths for `roots`.
     fn server(&self, upload: &str, more: &str) -> Server {
         let (tokens, spool) = (&self.tokens, self.spool());
         let sections = format!(

@@ -1,4 +1,4 @@
-//! Roots that clients set in the store of the machine, and what each cache of it keeps.
+//! Roots that clients set in the store of the machine, and the paths that each cache of it keeps.
 
 use rns_formats::StorePath;
 use rns_testing::{Standard, http::Request, run};
@@ -15,7 +15,7 @@ fn pin(to: &str, arguments: &[&str]) -> rns_testing::Finished {
     run(command.args(arguments).args(["--to", to]), PATIENCE)
 }
 
-/// Has the time of what was pushed end: two days ago.
+/// Has the time of pushed paths end: two days ago.
 fn age_links(machine: &Machine) {
     let touched = std::process::Command::new("sh")
         .args(["-c", "touch -h -d '2 days ago' \"$0\"/*"])
@@ -55,7 +55,7 @@ fn what_is_pinned_outlives_its_time_and_goes_with_its_root() {
         let list = pin(&url(&server), &["list"]).success().text();
         assert!(list.starts_with("project/main  revision 1 of 20"), "{list}");
         assert!(list.contains("v1") && list.contains(&top), "{list}");
-        // A pusher skips what a root keeps, and who deletes it is told of the root.
+        // A pusher skips a path that a root keeps, and a client that deletes it is told of the root.
         let seen = server.get(&format!("/push{}", narinfo_of(&standard.top)));
         assert_eq!(seen.status(), 200);
         let remover = create(&machine.tokens, "gc", &["--allow", "read,delete"]);
@@ -103,7 +103,7 @@ fn rules_of_names_end_roots_and_confined_tokens_pin_their_paths() {
             listed.text().lines().map(|line| line.split(' ').next().unwrap()).collect();
         assert_eq!(names, ["a", "pr/1"], "{}", listed.text());
         assert_refusal(&put(&machine.token, "/gcroots/d", &standard.top), 403);
-        // Not what it said before, which a root of a new name could be meant to replace.
+        // Not its earlier paths, which a root of a new name could be meant to replace.
         assert_refusal(&put(&whole, "/gcroots/e", &standard.blob), 409);
     }
 }

@@ -1,4 +1,4 @@
-//! What the daemon takes from a server that it does not trust.
+//! The paths that the daemon takes from a server that it does not trust.
 
 use rns_testing::Standard;
 

@@ -10,7 +10,7 @@ pub(crate) fn given(name: &str) -> String {
     data.join(name).to_str().unwrap().to_owned()
 }
 
-/// Who may do what: certificates with such a subject may read, and nobody else anything.
+/// Permissions by certificate: certificates with such a subject may read, and no other client may do anything.
 pub(crate) const RULES: &str = "[access]\nanonymous = []\nsubjects = [\"read: CN=ci, O=Ex\u{e4}mple\\\\, Inc.\"]\nfailure_delay = \"10ms\"\n";
 
 /// The status that curl gets with the certificate of this name; `000` if there is no connection at all.

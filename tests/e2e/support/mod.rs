@@ -1,4 +1,4 @@
-//! What most tests begin with.
+//! The set-up of most tests.
 
 pub(crate) mod certificates;
 pub(crate) mod compression;
@@ -125,7 +125,7 @@ pub(crate) fn times(variable: &str, few: u64, full: u64) -> u64 {
 #[track_caller]
 pub(crate) fn assert_refuses_to_start(process: &mut Process, complaint: &str) {
     assert!(!process.wait(Duration::from_secs(120)).success());
-    // What it said is collected by another thread, which may be a moment behind.
+    // Another thread collects its output, which may be a moment behind.
     let deadline = Instant::now() + Duration::from_secs(5);
     while !process.stderr().contains(complaint) {
         assert!(Instant::now() < deadline, "{complaint:?} is not in\n{}", process.stderr());

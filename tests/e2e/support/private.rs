@@ -1,4 +1,4 @@
-//! A cache that only the holders of tokens may read: what the tests of such a cache begin with.
+//! A cache that only the holders of tokens may read: the set-up of its tests.
 
 use std::{
     fs,

@@ -21,7 +21,7 @@ pub(crate) struct Twins {
     pub(crate) profile: PathBuf,
 }
 
-/// What a package is known by.
+/// The names of a package.
 pub(crate) struct Package {
     pub(crate) path: StorePath,
     pub(crate) derivation: StorePath,
@@ -60,13 +60,13 @@ impl Twins {
         server().store(&self.store)
     }
 
-    /// A server that shows what the profile needs.
+    /// A server that shows the closure of the profile.
     pub(crate) fn serve(&self) -> Server {
         ready(self.builder().section(&format!("[expose]\nroots = [{:?}]", self.profile)))
     }
 }
 
-/// Starts a server and waits until it knows what it shows.
+/// Starts a server and waits until it knows which paths it shows.
 pub(crate) fn ready(builder: ServerBuilder) -> Server {
     let server = builder.start();
     eventually(|| server.get("/readyz").status() == 200);

@@ -1,4 +1,4 @@
-//! Where pushes go: the reading address, the push address, and what need not be pushed.
+//! Where pushes go: the reading address, the push address, and paths that need not be pushed.
 
 use rns_formats::{Compression, StorePath};
 use rns_testing::{
@@ -48,7 +48,7 @@ fn beside_a_local_store_pushes_go_to_the_push_address() {
     assert_eq!(config["pushUrl"], "http://cache.test/push");
     assert_eq!(config["needsToken"], false);
 
-    // A pusher is not told of what only the local store has.
+    // A pusher is not told of paths that only the local store has.
     let push = |target: &str| format!("/push{target}");
     assert_eq!(server.get(&narinfo_of(&own)).status(), 200);
     assert_eq!(server.get(&push(&narinfo_of(&own))).status(), 404);
@@ -60,7 +60,7 @@ fn beside_a_local_store_pushes_go_to_the_push_address() {
         let to = to.replace("://", &format!("://ci:{token}@"));
         let path = full(&standard.itself);
         client.nix_command(["copy", "--no-check-sigs", "--to", &to, &path]).success();
-        // What was pushed is read at the reading address.
+        // A pushed path is read at the reading address.
         let reader = nix.client();
         let from = server.url();
         reader.nix_command(["copy", "--no-check-sigs", "--from", from, &path]).success();
@@ -72,7 +72,7 @@ fn beside_a_local_store_pushes_go_to_the_push_address() {
 fn what_an_upstream_has_is_neither_pushed_nor_missed() {
     for nix in nixes() {
         let standard = Standard::new();
-        // The upstream has `dep`, and not what refers to it.
+        // The upstream has `dep`, and not its referrer.
         let upstream = Pushable::new();
         let narinfo = upstream.push(&standard, &standard.dep);
         let section = format!("[upload]\nassume_upstream = [{:?}]", upstream.server.url());
@@ -117,7 +117,7 @@ fn an_upstream_that_is_away_has_nothing() {
 #[test]
 fn a_token_with_paths_pushes_these_and_sees_no_others() {
     let standard = Standard::new();
-    // What every client may read, such a token does not take away.
+    // Such a token does not take away the permissions of anonymous clients.
     let cache = Pushable::with(|builder| builder.env("RUST_NIX_SERVE_ACCESS_ANONYMOUS", ""));
     let file = &cache.tokens;
     let some = create(file, "some", &["--allow", "push,read", "--paths", "run*,self-*"]);

@@ -1,4 +1,4 @@
-//! Real Nix pushes, and others read what it pushed.
+//! Real Nix pushes, and others read the pushed paths.
 
 use std::fs;
 
@@ -52,7 +52,7 @@ fn what_is_there_is_not_pushed_again() {
         let (standard, cache) = (Standard::new(), Pushable::new());
         copy(&nix, &standard, &cache.url(), &[&standard.dep]);
         let before = fs::metadata(narinfo_file(&cache, &standard.dep)).unwrap().modified().unwrap();
-        // A fresh client, without a cache of what is there.
+        // A fresh client, without a memory of present paths.
         copy(&nix, &standard, &cache.url(), &[&standard.top]);
         let after = fs::metadata(narinfo_file(&cache, &standard.dep)).unwrap().modified().unwrap();
         assert_eq!(before, after);

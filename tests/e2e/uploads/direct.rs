@@ -17,7 +17,7 @@ use crate::support::{
     tls::{given, speaking_tls},
 };
 
-/// What a client says it is that can send a body again.
+/// The `User-Agent` of a client that can send a body again.
 const AGENT: &str = "curl/8.14.1 Nix/2.34.8";
 
 /// A server whose bucket clients send NARs to, from some KiB on.
@@ -71,7 +71,7 @@ impl Direct {
         Connection::tcp(authority.parse().unwrap()).send(&request).status()
     }
 
-    /// What is in the bucket that no reader is sent to.
+    /// The objects in the bucket that no reader is sent to.
     fn incoming(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.bucket.directory().join("incoming")];
@@ -145,11 +145,11 @@ fn what_was_sent_to_the_bucket_is_no_nar_before_it_was_verified() {
     assert_eq!(direct.put_narinfo(&narinfo).status(), 201);
     assert_eq!(direct.incoming(), Vec::<PathBuf>::new());
     assert!(direct.server.get(&nar).ok() == file);
-    // The URL is good for a while, and for nothing that anyone reads.
+    // The URL is good for a while, and for no object that clients read.
     assert_eq!(direct.send_to_bucket(&location, b"something else"), 200);
     assert!(direct.server.get(&nar).ok() == file);
     assert_eq!(direct.put_narinfo(&narinfo).status(), 200);
-    // What is there is not sent once more.
+    // A present NAR is not sent once more.
     assert_eq!(direct.put(&nar, AGENT, file).status(), 201);
 }
 

@@ -8,7 +8,7 @@ use rns_testing::{Standard, http::Request, run};
 use super::{Pushable, packed};
 use crate::support::{is_installed, private, private::with_token};
 
-/// A NAR that nobody has, of this length.
+/// An unknown NAR of this length.
 fn nar() -> &'static str {
     "/nar/0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73.nar"
 }

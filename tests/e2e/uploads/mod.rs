@@ -1,4 +1,4 @@
-//! What clients push into a storage.
+//! Pushes into a storage.
 
 mod address;
 mod clients;
@@ -24,7 +24,7 @@ use crate::support::{
     server,
 };
 
-/// A server with a storage that takes what the holder of a token pushes, and that everybody may read.
+/// A server with a storage that takes pushes from the holder of a token, and that all clients may read.
 pub(crate) struct Pushable {
     pub(crate) server: Server,
     pub(crate) token: String,
@@ -94,7 +94,7 @@ pub(crate) fn text_of(narinfo: &NarInfo) -> String {
     narinfo.write(&rns_formats::StoreDir::default())
 }
 
-/// What a client uploads for a path.
+/// The files that a client uploads for a path.
 pub(crate) fn packed(info: &PathInfo, nar: &[u8], compression: Compression) -> (NarInfo, Vec<u8>) {
     let file = match compression {
         Compression::None => nar.to_vec(),

@@ -8,7 +8,7 @@ use rns_testing::Standard;
 use super::{Pushable, packed, text_of};
 use crate::support::{SECRET_KEY, assert_refusal, field, narinfo_of};
 
-/// What becomes of a narinfo that is pushed.
+/// The fate of a narinfo that is pushed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Outcome {
     Taken,
@@ -69,7 +69,7 @@ fn mutations(narinfo: &NarInfo) -> BTreeMap<&'static str, (String, Outcome)> {
             (base.replace(&line("References"), "References:"), Refused),
         ),
         ("System field", (more("System: x86_64-linux"), Taken)),
-        // The server signs what it has verified.
+        // The server signs a path that it has verified.
         ("no Sig no CA", (unsigned.clone(), Taken)),
         ("no CA, sig ok", (without(&["CA"]), Taken)),
         ("no Sig, CA ok", (without(&["Sig"]), Taken)),

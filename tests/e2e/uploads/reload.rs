@@ -84,7 +84,7 @@ fn caches_that_clients_always_have_are_named_while_the_server_runs() {
     let named = format!("assume_upstream = [{:?}]", upstream.server.url());
     reload(&mut cache, "assume_upstream = []", &named);
     assert_eq!((status(&cache, "/push"), status(&cache, "/team/push")), (200, 200));
-    // What the upstream has may be referred to.
+    // Pushed paths may refer to paths of the upstream.
     cache.push(&standard, &standard.top);
     // Other keys change, and it is still named.
     reload(&mut cache, "[upload]", "[upload]\nmax_nar_size = \"1GiB\"");

@@ -1,4 +1,4 @@
-//! Roots: a client pins what it has pushed, and lets go of it.
+//! Roots: a client pins paths that it has pushed, and lets go of them.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -245,9 +245,9 @@ fn the_page_shows_roots_to_those_who_pin() {
     pins.cache.push(&standard, &standard.blob);
     pins.pin("/gcroots/project/main?label=%3Cb%3E", &[&standard.blob]);
     let page = pins.send(Request::get("/"));
-    assert!(page.text().contains("What is kept"), "{}", page.text());
+    assert!(page.text().contains("Kept paths"), "{}", page.text());
     assert!(page.text().contains("project/main") && page.text().contains("&lt;b&gt;"));
-    assert!(!pins.cache.server.get("/").text().contains("What is kept"));
+    assert!(!pins.cache.server.get("/").text().contains("Kept paths"));
     assert!(!pins.cache.send(Request::get("/")).text().contains("project/main"));
 }
 

@@ -183,7 +183,7 @@ fn an_outage_of_the_index_is_told_once_and_so_is_its_end() {
     for _ in 0..3 {
         assert!(cache.put(&target, file.clone()).status() > 500);
     }
-    // What is there is still served.
+    // Present paths are still served.
     assert_eq!(cache.server.get(&format!("/{}", first.url)).status(), 200);
     database.restart();
     crate::support::eventually(|| cache.put(&target, file.clone()).status() == 201);

@@ -1,4 +1,4 @@
-//! `Range` headers: what is sent is what was asked for and is there, for lengths at every edge.
+//! `Range` headers: exactly the asked bytes are sent, as far as they are there, for lengths at every edge.
 
 use rns_formats::{ByteRange, RangeRequest};
 

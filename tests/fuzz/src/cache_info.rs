@@ -1,4 +1,4 @@
-//! `nix-cache-info`: what is written is read back.
+//! `nix-cache-info`: the reader reads all that the writer writes.
 
 use rns_formats::CacheInfo;
 

@@ -1,4 +1,4 @@
-//! What a Nix daemon says: whatever it is, the client ends with an answer or an error, never with a
+//! The words of a Nix daemon: after any bytes, the client ends with an answer or an error, never with a
 //! panic, and asks for no more than it was given.
 
 use tokio::io::{join, sink};

@@ -18,7 +18,7 @@ thread_local! {
     };
 }
 
-/// What the framework reads from bytes.
+/// The framework's reading of bytes.
 enum Decoded {
     Partial,
     Invalid,

@@ -14,7 +14,7 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(key) = SecretKey::parse(text) else { return };
     let written = key.to_secret_string();
     let secret = written.split_once(':').expect("name and key").1;
-    // A name is shown, even one that somebody has made of the secret.
+    // A name is shown, even one that was made of the secret.
     let name = key.name().as_str();
     assert!(name.contains(secret) || !format!("{key:?}").contains(secret));
     let read = SecretKey::parse(&written).expect("what is written is valid");

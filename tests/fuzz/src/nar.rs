@@ -1,4 +1,4 @@
-//! Archives: the reader accepts only what the writer writes, and their layout finds every byte.
+//! Archives: the reader accepts only archives of the writer, and their layout finds every byte.
 
 use std::io::{self, Read};
 
@@ -32,7 +32,7 @@ pub(crate) fn run(data: &[u8]) {
     assert_eq!(offset, data.len());
 }
 
-/// Writes again what was read.
+/// Writes again the archive that was read.
 fn copy(data: &[u8], limits: NarLimits) -> Result<Vec<u8>, NarReadError> {
     let mut reader = NarReader::new(data, limits);
     let mut writer = NarWriter::new(Vec::new(), limits);

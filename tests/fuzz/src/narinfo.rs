@@ -1,4 +1,4 @@
-//! Narinfos: what is written is read back, and is written the same way again.
+//! Narinfos: the reader reads all that the writer writes, and it is written the same way again.
 
 use rns_formats::{NarInfo, StoreDir};
 

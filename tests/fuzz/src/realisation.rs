@@ -1,4 +1,4 @@
-//! Realisations of both generations: what is written is read back and signs the same text.
+//! Realisations of both generations: the reader reads all that the writer writes, and they sign the same text.
 
 use rns_formats::{BuildTraceEntry, DrvOutputId, Realisation, StorePath, StorePathName};
 

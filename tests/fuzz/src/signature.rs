@@ -1,4 +1,4 @@
-//! Signatures: read back as written; what the filter for database columns keeps is valid.
+//! Signatures: read back as written; the filter for database columns keeps valid ones only.
 
 use rns_formats::Signature;
 

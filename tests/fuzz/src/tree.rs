@@ -1,4 +1,4 @@
-//! Descriptions of trees, in any order: layout and writer agree on what is allowed and on every
+//! Descriptions of trees, in any order: layout and writer agree on the allowed ones and on every
 //! byte, and the reader accepts it.
 
 use rns_formats::{LayoutBuilder, LayoutError, NarLimits, NarWriteError, NarWriter, read_layout};

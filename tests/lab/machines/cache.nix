@@ -110,7 +110,7 @@ let
         null;
   };
 
-  # What NixOS does with openPorts, in words of nftables.
+  # The effect of NixOS's openPorts, in words of nftables.
   openPorts =
     import (data + "/ports.nix") {
       inherit (given) addresses port;

@@ -155,7 +155,7 @@ def run(scenario, base, workspace, program, nix):
 def main():
     scenario, base, work, program, nix = sys.argv[1:]
     start = time.monotonic()
-    # Whoever ends this run wants its containers ended as well.
+    # The end of this run is the end of its containers as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with Workspace(work) as workspace:
         passed = run(scenario, base, workspace, program, nix)

@@ -1,4 +1,4 @@
-# What the machines of each scenario are set up with. The counterpart of tests/nixos/vm.
+# The set-up of the machines of each scenario. The counterpart of tests/nixos/vm.
 #   nix-instantiate --eval --strict --json machines.nix --argstr scenario substitution
 { scenario }:
 let
@@ -193,6 +193,6 @@ in
     inherit certificates sshKey;
   };
   scenarios = builtins.attrNames scenarios;
-  # What happens on these machines, where another scenario says it.
+  # The script of these machines, where another scenario has it.
   script = if scenario == "push-bucket" then "push" else scenario;
 }

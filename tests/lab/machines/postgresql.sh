@@ -1,4 +1,4 @@
-# What services.postgresql of NixOS does with `ensureDatabases` and `ensureUsers`, on Debian.
+# The effect of `ensureDatabases` and `ensureUsers` of NixOS's services.postgresql, on Debian.
 #   postgresql.sh make|serve|fill SOCKET-DIRECTORY NAME
 # NAME is a database, and the user who owns it and comes over the socket by the name of an account.
 set -eu

@@ -1,4 +1,4 @@
-# What a NixOS configuration with our modules comes to, for the cases beside this file.
+# The evaluation of a NixOS configuration with our modules, for the cases beside this file.
 #   nixpkgs   a checkout with `lib` and `nixos`; its own package set is used when it has one
 #   nix-darwin, home-manager   checkouts of these; without, options of our own stand in for theirs
 {
@@ -106,7 +106,7 @@ let
     ]
   ) (import ./settings.nix);
 
-  # What the module makes of options, for the program to judge: see `settings` beside this file.
+  # The settings that the module makes of options, for the program to judge: see `settings` beside this file.
   settings = lib.mapAttrs (
     _: machine:
     {

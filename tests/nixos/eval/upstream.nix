@@ -1,4 +1,4 @@
-# What upstream.sh lays out, evaluated in the place where it was put: the same units as from here, and every VM test.
+# The files of upstream.sh, evaluated in their place: the same units as from here, and every VM test.
 {
   nixpkgs,
   # Directory that it was laid out in.

@@ -20,7 +20,7 @@ def run(*command, **more):
     return (done.stdout + done.stderr).splitlines()
 
 
-# What this systemd is too old for; NixOS has a newer one.
+# Settings that this systemd is too old for; NixOS has a newer one.
 version = int(run("systemd-analyze", "--version")[0].split()[1])
 newer = []
 if version < 253:

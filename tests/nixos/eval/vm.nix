@@ -43,7 +43,7 @@ let
       script = it.testScriptString;
       size = lib.foldl' (sum: text: sum + lib.stringLength text) 0 units;
       nodes = lib.attrNames it.nodes;
-      # A store in memory is gone after a reboot, and what was built with it.
+      # A store in memory is gone after a reboot, and the builds with it.
       forgets = lib.any (
         node:
         lib.hasInfix "${node}.shutdown()" it.testScriptString

@@ -1,4 +1,4 @@
-# What the ACME server itself is known by.
+# The ACME server's own certificate.
 { runCommand, openssl }:
 runCommand "acme-server-certificate" { nativeBuildInputs = [ openssl ]; } ''
   mkdir $out

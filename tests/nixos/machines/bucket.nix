@@ -1,4 +1,4 @@
-# A key of a bucket for the tests: everybody has the secret.
+# A key of a bucket for the tests: the secret is public.
 rec {
   key = "test-key";
   secret = "test-secret";

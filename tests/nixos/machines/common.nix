@@ -1,4 +1,4 @@
-# What every machine of the tests has: Nix without the outside world, and an input-addressed derivation to build.
+# The base of every machine of the tests: Nix without the outside world, and an input-addressed derivation to build.
 { pkgs, ... }:
 {
   nix.settings = {

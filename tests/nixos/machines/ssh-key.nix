@@ -1,4 +1,4 @@
-# A key pair for the tests: everybody has the private half.
+# A key pair for the tests: the private half is public.
 {
   public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMY7520A9oFiCwYTW+w98lxNhZDdScLQWJpJb/BiIuII client";
   private = ''

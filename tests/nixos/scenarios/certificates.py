@@ -1,4 +1,4 @@
-# nginx asks clients for a certificate; what one is worth is written for the daemon.
+# nginx asks clients for a certificate; the daemon's configuration gives it permissions.
 def status(options):
     url = "https://cache.example.com/nix-cache-info"
     return client.succeed(f"curl -s -o /dev/null -w '%{{http_code}}' --cacert /tmp/ca.pem {options} {url}").strip()

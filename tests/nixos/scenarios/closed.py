@@ -1,4 +1,4 @@
-# `enable` alone lets nobody in from outside: not for want of listeners, but because the firewall is silent.
+# `enable` alone lets no client in from outside: not for want of listeners, but because the firewall is silent.
 cache.wait_for_unit("rust-nix-serve-tcp.socket")
 cache.wait_for_open_port(5000)
 cache.succeed("curl -sSf http://127.0.0.1:5000/nix-cache-info")

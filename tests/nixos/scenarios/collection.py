@@ -1,4 +1,4 @@
-# A garbage collection during a download waits for nobody, takes what is unused, and leaves what is being sent.
+# A garbage collection during a download does not wait, takes unused paths, and leaves the one that is being sent.
 cache.wait_for_unit("rust-nix-serve.socket")
 path = build(cache, "large", doublings=22)
 unused = build(cache, "unused")

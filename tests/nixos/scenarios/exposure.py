@@ -1,4 +1,4 @@
-# A profile and what it refers to is all there is, for whoever asks in whatever way; it is followed when it changes.
+# Only a profile and its closure are visible, for every client and every way of asking; it is followed when it changes.
 def answer(resource):
     """Status and headers, without what is different at every request."""
     head = client.succeed(f"curl -s -o /dev/null -D - http://cache/{resource} | tr -d '\\r' | grep -vi '^date:'")
@@ -16,7 +16,7 @@ key = public_key(cache)
 client.succeed(realise(shown, "http://cache", key))
 client.fail(realise(hidden, "http://cache", key))
 
-# What is hidden looks as if it were not there.
+# A hidden path looks like a missing one.
 missing = "0" * 32
 for resource in ["{}.narinfo", "{}.ls", "nar/{}.nar", "serve/{}/"]:
     assert answer(resource.format(hash_part(hidden))) == answer(resource.format(missing))

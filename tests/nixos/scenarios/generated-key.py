@@ -18,7 +18,7 @@ client.wait_until_succeeds("curl -sSf http://cache/readyz")
 assert public_key(cache) == key
 client.succeed(realise(path, "http://cache", key))
 
-# A lost key is not replaced behind everybody's back.
+# A lost key is not replaced silently.
 cache.succeed("mv /var/lib/rust-nix-serve/secret-key /root/backup")
 cache.fail("systemctl restart rust-nix-serve-key.service")
 cache.fail("test -e /var/lib/rust-nix-serve/secret-key")

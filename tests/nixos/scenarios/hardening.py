@@ -1,4 +1,4 @@
-# The unit as systemd runs it: what it may do, and that it can do its work so.
+# The unit as systemd runs it: its permissions, and that it can do its work so.
 cache.wait_for_unit("rust-nix-serve.socket")
 client.wait_until_succeeds("curl -sSf http://cache/readyz")
 cache.succeed("systemd-analyze security --threshold=5 rust-nix-serve.service")

@@ -1,4 +1,4 @@
-# What is built while the cache is away waits in a queue, through a reboot, and is pushed once when the cache is back.
+# Builds wait in a queue while the cache is away, through a reboot, and are pushed once when the cache is back.
 cache.wait_for_unit("rust-nix-serve.socket")
 reachable(client)
 key = public_key(cache)

@@ -1,4 +1,4 @@
-# The index of what is pushed is in this machine's PostgreSQL, over its socket and without a password.
+# The index of pushed paths is in this machine's PostgreSQL, over its socket and without a password.
 cache.wait_for_unit("postgresql.service")
 cache.wait_for_unit("rust-nix-serve.socket")
 reachable(client)
@@ -40,7 +40,7 @@ assert indexed() == 3, indexed()
 log = f"rust-nix-serve storage log {first} -c /etc/rust-nix-serve/config.toml"
 cache.succeed(f"cd / && runuser -u rust-nix-serve -- {log} | grep 'token ci'")
 
-# Without the database nothing is taken, and what was published is still read.
+# Without the database no upload is taken, and published paths are still read.
 cache.succeed("systemctl stop postgresql.service")
 narinfo = f"{hash_part(first)}.narinfo"
 client.succeed(f"curl -sSf -o /tmp/narinfo http://cache/{narinfo}")

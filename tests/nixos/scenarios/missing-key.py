@@ -1,4 +1,4 @@
-# The key is not there yet: the daemon runs, says what it lacks, and goes on by itself when the key comes.
+# The key is not there yet: the daemon runs, says that it lacks it, and goes on by itself when the key comes.
 cache.wait_for_unit("rust-nix-serve.service")
 path = build(cache, "greeting")
 narinfo = f"http://cache/{hash_part(path)}.narinfo"

@@ -14,8 +14,8 @@ files = "find /var/cache/rust-nix-serve -type f -name '*-zstd-*'"
 cache.wait_until_succeeds(f"{files} | grep -q .")
 cache.succeed("test $(stat -c %U:%G:%a /var/cache/rust-nix-serve) = rust-nix-serve:rust-nix-serve-nars:750")
 
-# nginx it is that reads them: the kernel notes that it did. What it may not read, as long as it has the groups from before
-# it was let in, the daemon sends.
+# nginx reads them: the kernel notes that it did. The daemon sends those that nginx may not read, as long as nginx has
+# the groups from before it was let in.
 status = f"curl -s -o /dev/null -w '%{{http_code}}' '{url}'"
 log = "cat /var/log/nginx/error.log; journalctl --no-pager -u nginx"
 refused = f"({log}) 2>/dev/null | grep -c 'Permission denied' || true"

@@ -26,7 +26,7 @@ narinfo = f"http://cache/{hash_part(path)}.narinfo"
 client.wait_until_succeeds(f"curl -sSf -u laptop:{laptop} {narinfo}")
 pid = main_pid(cache)
 
-# A stranger learns nothing, not even what is there.
+# A stranger learns nothing, not even which paths are there.
 for url in [narinfo, f"http://cache/{'0' * 32}.narinfo", "http://cache/nix-cache-info"]:
     assert status(url) == "401"
 client.succeed(f"curl -s -D /tmp/head -o /dev/null {narinfo} && grep -qi '^www-authenticate: *basic' /tmp/head")
@@ -53,7 +53,7 @@ assert status(narinfo, f"-u server:{server}") == "200"
 assert finished(client, "/tmp/large.nar") == nar_hash(cache, large)
 assert main_pid(cache) == pid
 
-# What the daemon refuses makes the reload fail, and all stays as it was.
+# A configuration that the daemon refuses makes the reload fail, and all stays as it was.
 write_tokens("no token at all")
 cache.fail("systemctl reload rust-nix-serve.service")
 assert status(narinfo, f"-u server:{server}") == "200"

@@ -1,4 +1,4 @@
-# A machine pushes what it built into the store of another one, which keeps it for its time and hands it on.
+# A machine pushes its builds into the store of another one, which keeps them for their time and hands them on.
 cache.wait_for_unit("rust-nix-serve.socket")
 reachable(client)
 key = public_key(cache)

@@ -1,4 +1,4 @@
-# A machine pushes what it built with plain `nix copy`, over HTTPS, and others get it: from a directory, or from a bucket.
+# A machine pushes its builds with plain `nix copy`, over HTTPS, and others get them: from a directory, or from a bucket.
 acme.wait_for_open_port(15000)
 cache.wait_for_unit("rust-nix-serve.socket")
 cache.wait_for_open_port(443)
@@ -77,7 +77,7 @@ assert status(narinfo) == "401"
 signature = key.split(":")[0]
 client.succeed(f"{curl} -f -u reader:{reader} {narinfo} | grep -q '^Sig: {signature}:'")
 
-# It outlives the daemon, and what is there is the daemon's alone.
+# It outlives the daemon, and its files are the daemon's alone.
 cache.succeed("systemctl restart rust-nix-serve.service")
 cache.succeed(
     "! test -e /srv/cache || { test $(stat -c %U:%G:%a /srv/cache) = rust-nix-serve:rust-nix-serve:2750"

@@ -1,4 +1,4 @@
-# A machine pushes what it built and keeps one of two paths by a root, over HTTPS; the other one goes, and the first one stays.
+# A machine pushes its builds and keeps one of two paths by a root, over HTTPS; the other one goes, and the first one stays.
 acme.wait_for_open_port(15000)
 cache.wait_for_unit("rust-nix-serve.socket")
 cache.wait_for_open_port(443)
@@ -36,7 +36,7 @@ client.succeed(f"{curl} -f -H 'Accept: application/json' {base}/gcroots/pr/1 >/t
 client.succeed("grep -q '\"expires\":\"20' /tmp/root.json")
 client.succeed(f"{curl} -f '{base}/gcroots?sizes=1' | grep '^project/main .*frees '")
 
-# A root that misses something says what, and nothing is set.
+# A root with a missing path names it, and nothing is set.
 missing = build(client, "missing")
 client.succeed(f"echo {missing} | {curl} -o /tmp/refused -w '%{{http_code}}' -T - {base}/gcroots/x | grep -x 409")
 client.succeed(f"grep -q {hash_part(missing)} /tmp/refused")
@@ -50,7 +50,7 @@ client.succeed(f"{curl} -f {base}/gcroots | grep -c . | grep -x 1")
 cache.succeed("systemctl restart rust-nix-serve.service")
 client.wait_until_succeeds(f"{curl} -f {base}/gcroots/project/main | grep -F {kept}")
 
-# What no root needs goes once it is old enough; what the root needs stays and comes back whole.
+# A path that no root needs goes once it is old enough; the paths that the root needs stay and come back whole.
 gc = "runuser -u rust-nix-serve -- rust-nix-serve storage gc -c /etc/rust-nix-serve/config.toml"
 cache.wait_until_succeeds(f"{gc} >&2; ! test -e /srv/cache/{hash_part(left)}.narinfo")
 hash = nar_hash(client, kept)

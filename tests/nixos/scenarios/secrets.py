@@ -1,5 +1,5 @@
 # Secrets managers write a new directory, turn the link to it and delete the old one, on a file system in memory. Every
-# such change of keys and tokens counts within seconds, and what is withdrawn leaves no copy.
+# such change of keys and tokens counts within seconds, and a withdrawn one leaves no copy.
 generations = 0
 
 

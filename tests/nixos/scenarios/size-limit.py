@@ -39,7 +39,7 @@ cache.wait_until_succeeds(operator("storage gc --dry-run") + " | grep 'would go:
 days.append(day(5))
 cache.wait_until_succeeds(operator("storage gc") + f" >&2; {below}")
 
-# The oldest went, and what is named or new is whole.
+# The oldest went, and named and new paths are whole.
 client.wait_until_succeeds(
     f"curl -s -o /dev/null -w '%{{http_code}}' http://cache/{hash_part(days[0])}.narinfo | grep -x 404"
 )

@@ -1,4 +1,4 @@
-# The same store over SSH: what was there before and what is built later carries the signature of the cache.
+# The same store over SSH: older paths and later builds carry the signature of the cache.
 cache.wait_for_unit("rust-nix-serve.socket")
 cache.wait_for_open_port(22)
 early = build(cache, "early")

@@ -1,4 +1,4 @@
-# A client trusts the key of the cache and gets a signed path with what it refers to.
+# A client trusts the key of the cache and gets a signed path with its references.
 cache.wait_for_unit("rust-nix-serve.socket")
 path = build(cache, "greeting", dependency="true")
 key = public_key(cache)
@@ -13,5 +13,5 @@ name = key.split(":")[0]
 client.succeed(f"nix path-info --sigs {path} | grep -qF '{name}:'")
 client.succeed(f"nix store verify --trusted-public-keys '{key}' {path}")
 
-# What the cache does not have is a miss, not a failure.
+# A path that the cache does not have is a miss, not a failure.
 client.succeed(f"test $(curl -s -o /dev/null -w '%{{http_code}}' http://cache/{'0' * 32}.narinfo) = 404")

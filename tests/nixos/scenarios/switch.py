@@ -1,5 +1,5 @@
-# From a closed cache to a public one and back, as people come to it: each switch ends well, what ran goes on to its end,
-# and what the new configuration says is served at once.
+# From a closed cache to a public one and back, as people come to it: each switch ends well, running downloads go on to their end,
+# and the new configuration is in effect at once.
 def served(machine, url, status=200, options=""):
     machine.wait_until_succeeds(f"test $(curl -s -o /dev/null -w '%{{http_code}}' {options} '{url}') = {status}")
 
@@ -41,7 +41,7 @@ switch("hostName", cache, other)
 served(client, "http://cache/nix-cache-info")
 refused(cache, other)
 
-# What a reload takes up, of what is shown too.
+# A reload takes up the policy of exposure, too.
 pid = main_pid(cache)
 switch("priority", client, "http://cache")
 client.wait_until_succeeds("curl -sSf http://cache/nix-cache-info | grep -qx 'Priority: 30'")

@@ -1,7 +1,7 @@
 {
   cache = {
     imports = [ ../machines/plain-cache.nix ];
-    # What was built has to be there after a reboot as well.
+    # Builds have to be there after a reboot as well.
     virtualisation.writableStoreUseTmpfs = false;
   };
 }

@@ -1,5 +1,5 @@
 let
-  # What was built has to be there after a reboot as well.
+  # Builds have to be there after a reboot as well.
   keeps.virtualisation.writableStoreUseTmpfs = false;
 in
 {

@@ -1,7 +1,7 @@
 {
   cache = {
     imports = [ ../machines/plain-cache.nix ];
-    # The daemon of Nix takes what it has checked.
+    # The daemon of Nix takes paths that it has checked.
     nix.settings.trusted-users = [ "rust-nix-serve" ];
     services.rust-nix-serve = {
       tokensFile = "/var/secrets/tokens";

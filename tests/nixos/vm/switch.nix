@@ -39,7 +39,7 @@
     in
     {
       services.rust-nix-serve.enable = true;
-      # One name for the key, whatever name the cache has.
+      # One name for the key, for any name of the cache.
       services.rust-nix-serve.keyName = "cache-1";
       services.nginx.enableReload = true;
       specialisation = lib.mapAttrs (_: options: {

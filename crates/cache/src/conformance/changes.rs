@@ -14,7 +14,7 @@ const NOTICE_TIME: Duration = Duration::from_millis(100);
 pub(super) async fn what_is_added_is_found_at_once(subject: &mut dyn Subject) {
     let cache = subject.cache();
     for _ in 0..5 {
-        // So that whatever remembers misses does.
+        // A cache that remembers misses remembers this one.
         _ = cache.path_info(nowhere()).await;
         let added = subject.add().await;
         assert_ne!(cache.peek(&added.hash()), Peek::Miss, "{}", added.info.path);

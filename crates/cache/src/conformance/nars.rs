@@ -63,7 +63,7 @@ pub(super) async fn what_is_offered_can_be_had(
     let (name, offer) = offered(cache, specimen).await;
     let path = &specimen.info.path;
     assert_eq!(name.compression, offer.compression, "{path}");
-    let answer = nar(cache, &name).await.expect("what is offered is there");
+    let answer = nar(cache, &name).await.expect("an offered NAR is there");
     let streamed = match nar(cache, &name).await {
         Some(NarAnswer::Growing(growing)) => {
             let chunks = growing.stream().await.expect("the stream begins");

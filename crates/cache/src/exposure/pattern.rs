@@ -24,7 +24,7 @@ pub enum PatternError {
     },
     /// Nothing could match.
     #[error(
-        "no name contains {character:?}; patterns are matched against what follows the hash part of a store path, \
+        "no name contains {character:?}; patterns are matched against the name behind the hash part of a store path, \
          and know only `*` and `?`"
     )]
     InvalidCharacter {
@@ -59,11 +59,11 @@ impl Pattern {
     }
 }
 
-/// Whether `text` is what `pattern` means, in which `*` stands for any text and `one`, if there is such a byte, for one byte.
+/// Whether `text` matches `pattern`, in which `*` stands for any text and `one`, if there is such a byte, for one byte.
 pub fn glob_matches(pattern: &[u8], text: &[u8], one: Option<u8>) -> bool {
     let (mut at, mut from) = (0, 0);
-    // Behind the last star, and where in the text what it stands for ends. Earlier stars need no second try: what is between
-    // two of them is best found as early as possible.
+    // The position behind the last star, and the end of the text that it stands for. Earlier stars need no second try: the
+    // pattern between two of them is best found as early as possible.
     let mut star = None;
     while let Some(&byte) = text.get(from) {
         match pattern.get(at) {

@@ -6,7 +6,7 @@ use rns_formats::RootName;
 
 use super::FreedByRoot;
 
-/// The paths that roots keep, by dense numbers, with their NARs and what they refer to.
+/// The paths that roots keep, by dense numbers, with their NARs and references.
 pub trait ClosureGraph {
     /// The number of paths.
     fn path_count(&self) -> usize;

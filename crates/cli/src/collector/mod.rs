@@ -1,5 +1,5 @@
-//! The collector of a server: on a thread of its own, on a schedule and when a limit is near. It also takes to the index what
-//! clients have read.
+//! The collector of a server: on a thread of its own, on a schedule and when a limit is near. It also writes the times of
+//! downloads to the index.
 
 mod limit;
 mod stats;
@@ -157,7 +157,7 @@ impl Collector<'_> {
                 self.stats.next(due);
             }
             if let Err(error) = limit.look(self.storage, retention, &self.stats).await {
-                tracing::warn!("it is not known how near retention.max_size is: {error}");
+                tracing::warn!("the size of the storage, for retention.max_size, is not known: {error}");
             }
         }
     }

@@ -22,7 +22,7 @@ pub(in crate::commands) struct Progress {
 }
 
 impl Progress {
-    /// Nothing is shown of a command that ends at once. `what` is done: "looked at".
+    /// Shows nothing of a command that ends at once. `what` is the verb of the step: "looked at".
     pub(in crate::commands) fn new(what: &'static str) -> Self {
         let is_terminal = io::stderr().is_terminal();
         Self { what, is_terminal, last: Mutex::new(Instant::now()) }

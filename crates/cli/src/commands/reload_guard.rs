@@ -1,5 +1,5 @@
 //! A reload must not open a cache, or let its paths go, by accident: a file that is gone, or was emptied, is not a wish for
-//! the defaults, and whatever lets clients have more is told.
+//! the defaults, and a change that lets clients have more is logged.
 
 use std::{
     fs,

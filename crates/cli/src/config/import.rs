@@ -46,7 +46,7 @@ pub(super) fn resolve(
     if raw_upload.target != RawUploadTarget::NixStore {
         if keep_free.is_some() {
             diagnostics
-                .warn("upload.keep_free is about the target nix-store, and means nothing here");
+                .warn("upload.keep_free has no effect without the target nix-store");
         }
         return None;
     }
@@ -61,7 +61,7 @@ pub(super) fn resolve(
     if !raw_upload.assume_upstream.is_empty() {
         diagnostics.problem(
             "upload.assume_upstream",
-            "what a path refers to must be in the store that it is pushed into",
+            "the references of a pushed path must be in the store that it is pushed into",
             "leave it out with the target nix-store",
         );
     }

@@ -166,7 +166,7 @@ fn load_as(
     let backends = storage::resolve(&raw, &store, &mut diagnostics);
     if let Some(file) = file.as_ref().filter(|_| !settings.has_any_from_file()) {
         warnings.push(format!(
-            "{} has no key in it: it changes nothing, and what is not set elsewhere is the default",
+            "{} has no key in it: it changes nothing, and keys that are not set elsewhere have their defaults",
             file.display()
         ));
     }

@@ -31,7 +31,7 @@ pub(crate) struct BackendsConfig {
 
 impl BackendsConfig {
     /// Where clients push, below the address of the cache, if they can: not at the reading address where the local store is
-    /// read, since what it has may be collected tomorrow.
+    /// read, since its paths may be collected tomorrow.
     pub(crate) fn push_path(&self) -> Option<&'static str> {
         let is_taken = self.storage.is_some() || self.import.is_some();
         is_taken.then_some(if self.has_local_store { "/push" } else { "" })

@@ -1,5 +1,5 @@
-//! How many lines one place in the program may log. Many of them are about what clients do, the framework's among them, and a
-//! client can do it thousands of times in a second.
+//! How many lines one place in the program may log. Clients cause many of them, also in the framework, and a
+//! client can do so thousands of times in a second.
 
 use std::{
     collections::HashMap,

@@ -164,7 +164,7 @@ fn a_named_cache_is_shown_with_what_it_takes_over() {
     line("cache.a.expose.roots = [\"/r\"]", 7);
     line("expose.everything = false", 4);
     assert!(!shown.contains("<name>") && !shown.contains("cache.a.expose.names"), "{shown}");
-    // What is shown can be written into a file again.
+    // The output can be written into a file again.
     let again = scratch.write("again.toml", &shown);
     let check = answer(["config", "show", "--config", again.to_str().unwrap()]).success().text();
     let settings = |text: &str| {

@@ -1,4 +1,4 @@
-//! The program as people and scripts use it: what it prints, what it writes, and how it ends.
+//! The program as people and scripts use it: its output, its files, and its exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a surprise must fail the test where it happens")]
 
@@ -21,7 +21,7 @@ fn program() -> Command {
     command
 }
 
-/// What the program says to these arguments.
+/// The program's output and exit code for these arguments.
 fn answer<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Finished {
     run(program().args(arguments), Duration::from_secs(120))
 }

@@ -1,4 +1,4 @@
-//! Secrets in the memory of commands are for nobody else.
+//! Secrets in the memory of commands are closed to other users.
 
 use std::{
     fs,

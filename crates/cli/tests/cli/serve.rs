@@ -1,4 +1,4 @@
-//! `serve` from outside: flags, what is announced, the log, reload.
+//! `serve` from outside: flags, the announcement at the start, the log, reload.
 
 use std::{
     fs,
@@ -212,7 +212,7 @@ fn a_reload_takes_up_keys_and_log_level_and_says_what_waits_for_a_restart() {
 
     write(&format!("{signing}[log]\nlevel = \"error\"\n"));
     process.signal(Signal::HUP);
-    // Nothing is logged any more, so that the new level can only be seen by what is missing.
+    // Nothing is logged any more, so that only missing lines show the new level.
     let before = process.stderr().matches("reloaded").count();
     std::thread::sleep(Duration::from_millis(300));
     process.signal(Signal::HUP);
@@ -247,7 +247,7 @@ fn a_private_cache_stays_one_when_its_file_is_gone_or_empty_at_a_reload() {
     );
     assert_eq!(get(&url, "/nix-cache-info").status(), 401);
 
-    // Whoever opens it means it, and is told.
+    // An operator who opens it means it, and gets a line in the log.
     fs::write(&config, closed.replace("anonymous = []", "anonymous = [\"read\"]")).unwrap();
     process.signal(Signal::HUP);
     process.wait_for_line("this reload gives anonymous clients more permissions: read");

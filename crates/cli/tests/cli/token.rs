@@ -17,7 +17,7 @@ fn create(file: &Path, name: &str, more: &[&str]) -> String {
     answer(arguments.iter().chain(more)).success().text().trim().to_owned()
 }
 
-/// What `token check` says of a secret: its exit code, and both its outputs.
+/// The result of `token check` for a secret: its exit code, and both its outputs.
 fn check(file: &Path, secret: &str) -> (i32, String) {
     let mut command = program();
     command.args(["token", "check", "--file", file.to_str().unwrap()]);

@@ -4,7 +4,7 @@ use super::limits::{NarLimits, TreeError};
 
 /// Follows one tree from its root to its end, and refuses nodes that an archive cannot hold.
 ///
-/// Uses at most `depth * name` bytes, whatever the tree.
+/// Uses at most `depth * name` bytes for any tree.
 #[derive(Debug)]
 pub(super) struct Order {
     limits: NarLimits,

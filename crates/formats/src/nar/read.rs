@@ -13,7 +13,7 @@ use super::wire;
 /// Reads one archive from `R`, which must end where the archive ends.
 ///
 /// Accepts exactly the archives that [`NarWriter`](super::NarWriter) can write. Memory is bounded by the limits,
-/// whatever comes; file contents are passed on in pieces. After an error the archive is worthless
+/// for any input; file contents are passed on in pieces. After an error the archive is worthless
 /// and every further call fails.
 #[derive(Debug)]
 pub struct NarReader<R> {

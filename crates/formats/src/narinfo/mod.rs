@@ -52,7 +52,7 @@ pub struct NarInfo {
 impl NarInfo {
     /// The narinfo of a path in a store.
     ///
-    /// `file` is the hash and size of what `url` answers; without compression give those of the
+    /// `file` is the hash and size of the file at `url`; without compression give those of the
     /// NAR, since Nix up to 2.34 aborts when it copies a narinfo that has none. `signatures` is
     /// the whole list: those of `info` are not added to it.
     #[must_use]

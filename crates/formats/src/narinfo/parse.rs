@@ -86,8 +86,8 @@ pub enum FieldError {
 impl NarInfo {
     /// Reads a narinfo of a cache whose store directory is `store_dir`.
     ///
-    /// Fields may be in any order. As in Nix a value starts two bytes after the colon, whatever
-    /// those are, and ends at the first line feed from there: an empty value without the space
+    /// Fields may be in any order. As in Nix a value starts two bytes after the colon, with any
+    /// bytes in between, and ends at the first line feed from there: an empty value without the space
     /// swallows the next line. The last line must end with a line feed. Of most repeated fields
     /// the last counts; `References` and `CA` may not be repeated, `Sig` adds one. A missing or
     /// empty `Compression` means bzip2. Where clients differ this follows the strictest, which

@@ -1,4 +1,4 @@
-//! Tests of the textual formats: against what real Nix wrote and accepted, with awkward input,
+//! Tests of the textual formats: against output and verdicts of real Nix, with awkward input,
 //! and by properties that hold for every value.
 
 #![allow(

@@ -1,4 +1,4 @@
-//! The narinfos `tests/data/narinfo-mutations.txt` reports on: what Nix 2.8 made of each when it
+//! The narinfos in `tests/data/narinfo-mutations.txt`, with the verdict of Nix 2.8 on each when it
 //! copied the path from a cache that offered it.
 
 use std::collections::BTreeMap;
@@ -7,13 +7,13 @@ use rns_formats::{KeyName, NarInfo, StoreDir};
 
 use crate::vectors::{Signed, top};
 
-/// What becomes of a mutation here.
+/// The fate of a mutation here.
 enum Outcome {
     /// The parser decides, as Nix 2.8 did.
     AsNix,
-    /// The parser refuses what Nix 2.8 still accepted and later versions do not.
+    /// The parser refuses a text that Nix 2.8 still accepted and later versions do not.
     RefusedByLaterNix,
-    /// The parser accepts; Nix refused later, for what the predicate finds.
+    /// The parser accepts; Nix refused later, for the fault that the predicate finds.
     RefusedOnImport(fn(&NarInfo, &Signed) -> bool),
 }
 

@@ -1,4 +1,4 @@
-//! What Nix 2.8 wrote, from `tests/data/vectors.json`.
+//! Texts that Nix 2.8 wrote, from `tests/data/vectors.json`.
 
 use rns_formats::{NarInfo, PublicKey, SecretKey, StoreDir, StorePath};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Tests of archives, their layouts and their listings: against what real Nix wrote, with everything
+//! Tests of archives, their layouts and their listings: against output of real Nix, with everything
 //! that must be refused, and by properties that hold for every tree.
 
 #![expect(

@@ -1,4 +1,4 @@
-//! What holds for the archive of every tree.
+//! Properties of the archive of every tree.
 
 use std::collections::BTreeMap;
 

@@ -113,7 +113,7 @@ impl Tree {
         }
     }
 
-    /// What `segment` stands for.
+    /// The bytes that `segment` stands for.
     pub(crate) fn bytes<'a>(&'a self, segment: Segment<'a>) -> &'a [u8] {
         match segment {
             Segment::Literal(bytes) => bytes,

@@ -104,7 +104,7 @@ fn bytes_after_an_archive_are_refused() {
     }
 }
 
-/// Whatever byte of the frame is altered: either the archive is refused, or it is the archive of
+/// For every byte of the frame: with another value, either the archive is refused, or it is the archive of
 /// another tree.
 #[test]
 fn no_two_archives_have_the_same_tree() {

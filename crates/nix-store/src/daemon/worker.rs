@@ -1,6 +1,6 @@
 //! The thread that owns all connections.
 //!
-//! Temporary roots belong to connections, and downloads to whichever thread serves them. So that no
+//! Temporary roots belong to connections, and downloads to the threads that serve them. So that no
 //! connection depends on a runtime that is busy or gone, they all live on one thread of their own,
 //! which sleeps nearly always.
 

@@ -43,7 +43,7 @@ impl ExposedPaths {
         match lock(&self.rounds).failure.clone() {
             Some((what, remedy)) => CacheError::Unavailable { what, remedy },
             None => CacheError::Unavailable {
-                what: "it is not known yet which store paths are exposed".to_owned(),
+                what: "the exposed store paths are not known yet".to_owned(),
                 remedy: "nothing has to be done: the policy is being evaluated",
             },
         }
@@ -170,7 +170,7 @@ impl ExposedPaths {
             }
             Err(EvaluationFailure::Store(error)) => {
                 self.doubt();
-                let what = format!("it cannot be found out which store paths are exposed: {error}");
+                let what = format!("the policy of exposure cannot be evaluated: {error}");
                 Some((what, "it is tried again at the next request"))
             }
         };

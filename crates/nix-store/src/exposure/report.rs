@@ -53,7 +53,7 @@ impl ExposureReport {
         }
         self.withheld = withheld.number;
         if withheld.number == 0 {
-            return Some("no path is withheld any more because of what it refers to".to_owned());
+            return Some("no path is withheld any more because of its references".to_owned());
         }
         self.withheld_at = Some(Instant::now());
         let examples = withheld.examples.iter();
@@ -63,8 +63,8 @@ impl ExposureReport {
             examples.push("…".to_owned());
         }
         let number = match withheld.number {
-            1 => "1 path is withheld because of what it refers to".to_owned(),
-            number => format!("{number} paths are withheld because of what they refer to"),
+            1 => "1 path is withheld because of its references".to_owned(),
+            number => format!("{number} paths are withheld because of their references"),
         };
         Some(format!("{number}: {}", examples.join("; ")))
     }
@@ -149,7 +149,7 @@ mod tests {
         evaluation.advance().unwrap();
         let told = report.withheld(&policy, &evaluation);
         let expected = format!(
-            "1 path is withheld because of what it refers to: \
+            "1 path is withheld because of its references: \
              {top} refers to {secret}, which matches the deny pattern *-secrets"
         );
         assert_eq!(told, Some(expected));

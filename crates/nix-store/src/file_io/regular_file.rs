@@ -9,8 +9,8 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// Opens a regular file for reading. Whatever else has its name is refused at once: the other end of a pipe would be waited
-/// for, for ever.
+/// Opens a regular file for reading. Any other kind of file is refused at once: the open of a pipe would wait for its
+/// other end, for ever.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;

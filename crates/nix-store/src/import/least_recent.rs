@@ -18,7 +18,7 @@ pub(super) struct Going {
     pub(super) bytes: u64,
 }
 
-/// The links that go, the least recent ones first. What a path in `kept` needs stays, and what a later link needs goes with
+/// The links that go, the least recent ones first. The closures of `kept` stay, and a path that a later link needs goes with
 /// that one: to let go of it alone would free nothing.
 pub(super) fn least_recent(
     closures: &Closures,

@@ -19,7 +19,7 @@ pub(super) fn refused(object: &str, error: &DaemonError) -> PublishError {
         DaemonError::Refused(why) if wants_trust(why) => {
             if !TOLD.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
-                    "the Nix daemon refused {object}: {why}. It takes what is signed by a key in its \
+                    "the Nix daemon refused {object}: {why}. It takes paths that are signed by a key in its \
                      trusted-public-keys, which the public key of this server can be, or anything from a user in \
                      its trusted-users (said once)"
                 );

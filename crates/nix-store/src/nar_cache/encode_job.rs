@@ -122,7 +122,7 @@ pub(super) async fn run(order: Order) {
                     lane.growing(order.recipe, order.nar.len()).await
                 }
             }) => Some(place),
-            // Work that has not begun is left at once when everybody has left it.
+            // Work that has not begun ends at once when its last reader has left.
             () = order.production.abandoned(QUEUE_GRACE.min(order.cache.config.grace)) => return,
         },
     };
@@ -305,8 +305,8 @@ impl Work {
         Self { portions, encoder: None, recipe, size, runtime: Handle::current(), ended: false }
     }
 
-    /// Compresses the next portion and appends the output. Its end comes out only when the NAR was what it
-    /// should be.
+    /// Compresses the next portion and appends the output. Its end comes out only when the NAR had the right
+    /// hash and length.
     ///
     /// # Errors
     /// Those of reading the NAR, and when the encoder cannot be set up for want of memory.

@@ -31,7 +31,7 @@ pub(super) enum Failure {
     Nar(Arc<CacheError>),
     /// The path is not in the store any more.
     Gone,
-    /// The cache could not take it, or everybody had left. Compressing it alone still works.
+    /// The cache could not take it, or all readers had left. Compressing it alone still works.
     Cache,
 }
 

@@ -73,12 +73,12 @@ impl Lane {
         self.whole.place(1).await
     }
 
-    /// Waits until there is memory for one more encoder. One always runs, whatever it takes.
+    /// Waits until there is memory for one more encoder. One always runs, with any need of memory.
     pub(super) async fn growing(&self, recipe: Recipe, nar_size: u64) -> Place {
         self.growing.place(recipe.memory_mib(nar_size).min(self.memory_mib)).await
     }
 
-    /// Whether somebody waits for memory.
+    /// Whether an encoder waits for memory.
     pub(super) fn is_crowded(&self) -> bool {
         self.growing.has_waiting()
     }

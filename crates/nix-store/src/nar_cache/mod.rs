@@ -1,9 +1,9 @@
-//! NARs are compressed once, whatever the number of clients, and can be resumed at any time.
+//! NARs are compressed once for any number of clients, and can be resumed at any time.
 //!
 //! The encoder writes into a file of a directory; those who asked first read that file while it grows, at their own
-//! pace. Complete, it gets a name that says its length and hash, and is sent like any other file. How a NAR is
-//! compressed is fixed to the last parameter, so that a file that was evicted comes back the same. Whatever
-//! becomes of the directory costs time only: a reader whose file is lost goes on with a compression of its own.
+//! pace. Complete, it gets a name with its length and hash, and is sent like any other file. The compression of a NAR
+//! is fixed to the last parameter, so that a file that was evicted comes back the same. A lost or damaged
+//! directory costs time only: a reader whose file is lost goes on with a compression of its own.
 //!
 //! - `cache`: the NARs that are kept, and those being made
 //! - `compressed`: the adapter, a [`rns_cache::BinaryCache`] around another

@@ -1,4 +1,4 @@
-//! The bytes of a NAR in portions that are the same in every run, whatever the chunks are that it is read in: encoders
+//! The bytes of a NAR in portions that do not depend on the chunks that it is read in: encoders
 //! may make other bytes of other portions.
 
 use bytes::{Bytes, BytesMut};

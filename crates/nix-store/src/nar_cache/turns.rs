@@ -15,7 +15,7 @@ pub(super) struct Turns(Arc<Mutex<Queue>>);
 
 struct Queue {
     free: u32,
-    /// Clients of whom somebody waits, in the order of their turns.
+    /// Clients with waiting requests, in the order of their turns.
     clients: VecDeque<Asker>,
     waiting: HashMap<Asker, VecDeque<Waiting>>,
 }
@@ -62,7 +62,7 @@ impl Turns {
         }
     }
 
-    /// Whether somebody waits.
+    /// Whether a request waits.
     pub(super) fn has_waiting(&self) -> bool {
         self.queue().has_waiting()
     }
@@ -145,7 +145,7 @@ mod tests {
 
     type Waiter = Pin<Box<dyn Future<Output = Place>>>;
 
-    /// Somebody who has asked for a place and not got one.
+    /// A request that waits for a place.
     fn waiter(turns: &Turns, last: u8, needed: u32) -> Waiter {
         let turns = turns.clone();
         let client = Some([192, 0, 2, last].into());

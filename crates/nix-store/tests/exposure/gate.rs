@@ -1,4 +1,4 @@
-//! Hidden and missing take the same steps, and a path is what its row says it is.
+//! Hidden and missing take the same steps, and the row of a path is the truth about it.
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What a store shows through a policy.
+//! The paths that a store shows through a policy.
 
 #![allow(
     clippy::unwrap_used,
@@ -46,7 +46,7 @@ async fn view(fixture: &FixtureStore, policy: &ExposurePolicy) -> ExposedCache {
     store
 }
 
-/// The NAR of a path, whichever it is.
+/// The NAR of any path.
 async fn nar(store: &ExposedCache, hash: HashPart) -> Option<NarAnswer> {
     let Some(Resource::Nar(name)) = url::parse(&format!("/nar/{hash}.nar"), None) else {
         panic!("{hash}");

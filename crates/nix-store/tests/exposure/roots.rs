@@ -1,4 +1,4 @@
-//! Closures of roots, and what becomes of them when the roots change.
+//! Closures of roots, and how they change with the roots.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Signatures that decide what is exposed.
+//! Signatures that decide which paths are exposed.
 
 use rns_cache::ExposurePolicy;
 use rns_formats::{KeyName, SecretKey, StorePath};
@@ -39,7 +39,7 @@ async fn only_closures_of_valid_signatures_are_exposed() {
     let on_foreign = signed(&mut fixture, "on-foreign", &[&foreign], &trusted);
     let all = [&good, &forged, &foreign, &on_good, &on_forged, &on_foreign];
     let store = view(&fixture, &signed_by(&trusted)).await;
-    // From above, so that the forgery is found out about before anybody asks for it.
+    // From above, so that the forgery is found before it is asked for itself.
     assert!(!shows(&store, &on_forged).await);
     assert_eq!(store.exposes_now(&forged.hash_part()), Some(false));
     assert_eq!(shown(&store, &all).await, ["good", "on-good"]);

@@ -33,7 +33,7 @@ async fn what_refers_to_a_denied_path_is_withheld() {
     assert_eq!(shown(&store, &all).await, ["plain"]);
     assert_eq!(store.exposure_numbers().withheld, 2);
 
-    // And for what comes later.
+    // And for later paths.
     let store = view(
         &fixture,
         &ExposurePolicy { deny: patterns(&["*-secrets"]), ..ExposurePolicy::default() },

@@ -13,7 +13,7 @@ fn id(first: u8, last: u8) -> BuildId {
     BuildId::parse(&format!("{first:02x}{:036}{last:02x}", 0)).unwrap()
 }
 
-/// What an output called `debug` is.
+/// The contents of an output called `debug`.
 fn debug_tree(ids: &[BuildId]) -> Tree {
     let mut directories = std::collections::BTreeMap::<String, Vec<(String, Tree)>>::new();
     for id in ids {

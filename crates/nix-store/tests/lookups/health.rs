@@ -45,7 +45,7 @@ fn exchange(file: &Path, contents: &[u8]) {
     assert_eq!(fs::metadata(file).unwrap().mtime(), before.mtime());
 }
 
-/// What was changed in the second of the verification counts as changed after it.
+/// A change in the second of the verification counts as a change after it.
 fn wait_a_second() {
     thread::sleep(Duration::from_millis(1100));
 }
@@ -84,7 +84,7 @@ async fn files_that_changed_only_their_times_are_sent_and_verified() {
     let store = open(&fixture);
     wait_a_second();
     read(&store, &path).await.unwrap();
-    // What `nix-store --optimise` does.
+    // The effect of `nix-store --optimise`.
     let file = fixture.real_path(&path).join("b");
     fs::hard_link(&file, fixture.root().join("link")).unwrap();
     assert_eq!(read(&store, &path).await.unwrap(), fixture.nar(&path));
@@ -100,7 +100,7 @@ async fn a_repaired_path_is_there_at_once() {
     read(&store, &path).await.unwrap_err();
     assert!(store.is_suspect(&hash));
     assert!(store.path_info(hash).await.unwrap().is_none(), "it is known to be damaged");
-    // What `nix-store --repair-path` does: another directory takes the place of the damaged one.
+    // The effect of `nix-store --repair-path`: another directory takes the place of the damaged one.
     let (root, away) = (fixture.real_path(&path), fixture.root().join("away"));
     fs::rename(&root, &away).unwrap();
     assert!(store.path_info(hash).await.unwrap().is_none(), "nothing is there");

@@ -1,4 +1,4 @@
-//! What a store answers besides path information and NARs.
+//! The answers of a store besides path information and NARs.
 
 #![expect(
     clippy::unwrap_used,

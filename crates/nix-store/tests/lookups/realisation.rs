@@ -1,4 +1,4 @@
-//! What content-addressed derivations produced.
+//! Realisations of content-addressed derivations.
 
 use rns_cache::BinaryCache as _;
 use rns_formats::{DrvOutputId, PublicKey, StorePath};
@@ -29,7 +29,7 @@ insert into RealisationsRefs (referrer, realisationReference) values (4, 1);
 /// The key's public half.
 const KEY: &str = "test-ca-1:wl78irekJGyvitVUhWRO2xMlzvqIr+15kkfWq2L4/cU=";
 
-/// What the same Nix wrote of them into a binary cache.
+/// The same as the same Nix wrote it into a binary cache.
 const FILES_OF_2_8: [&str; 2] = [
     r#"{"dependentRealisations":{},"id":"sha256:9e22415af8762cb2021e74e2e4619c000550231ef4f23257032bac6a544c6473!out","outPath":"828w7q9x671bmlxzmnil09w7fgxrvdda-ca-dep","signatures":["test-ca-1:OLNRfgLSTFCNUQPr22pXV9auUCBea340oRSrAn8pigx35MjxX/JFV3kXDfCdPogfZrO5eD9bQmqgONVwLazCCQ=="]}"#,
     r#"{"dependentRealisations":{"sha256:9e22415af8762cb2021e74e2e4619c000550231ef4f23257032bac6a544c6473!out":"828w7q9x671bmlxzmnil09w7fgxrvdda-ca-dep"},"id":"sha256:a20b0f12f564aef2a7cc6bee51304e6fc1a5088cbe85f8dbbdbeee5ff85b374e!out","outPath":"r7jgn72vg0grrm4608m3zpfk870bjf06-ca-top+x=1","signatures":["test-ca-1:LMLvsdrfodqBvwY84Spq5u92ile+2+/2fhyHE7T2KgrXYA5g8T904xVyiC32IBXIvTZRnqXz/zdsqKod2GZ1Dw=="]}"#,

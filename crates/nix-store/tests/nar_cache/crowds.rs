@@ -1,4 +1,4 @@
-//! More compressions than can run at once, and what goes on beside them.
+//! More compressions than can run at once, and the requests beside them.
 
 use std::{
     borrow::Cow,
@@ -180,7 +180,7 @@ async fn a_compression_that_all_have_left_makes_room_for_one_that_somebody_waits
     let (left, wanted) = (lab.add("left", 100), lab.add("wanted", 5 << 20));
     let config = NarCacheConfig {
         bytes: 2 << 40,
-        // Room for one encoder, which goes on for ever when nobody waits.
+        // Room for one encoder, which goes on for ever when no other waits.
         encoder_memory_bytes: 1,
         grace: Duration::MAX,
         xz_level: 0,

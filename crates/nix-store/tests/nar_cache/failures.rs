@@ -1,4 +1,4 @@
-//! Whatever happens to the cache costs time, nothing else.
+//! Damage to the cache costs time, nothing else.
 
 use std::{
     fs::{self, File},
@@ -70,7 +70,7 @@ async fn a_cache_that_is_full_in_the_middle_does_not_end_the_download() {
     assert!(read(&resumed, 5_000_000..end).await == bytes[5_000_000..]);
 }
 
-/// Makes a file, harms it while no server runs, and looks what the next one does.
+/// Makes a file, harms it while no server runs, and looks at the reaction of the next one.
 async fn harm(len: usize, harm: impl FnOnce(&Path)) {
     let mut lab = Lab::new();
     let path = lab.add("harmed", len);

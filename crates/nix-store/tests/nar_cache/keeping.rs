@@ -1,4 +1,4 @@
-//! What stays in the cache, and what goes.
+//! Which files stay in the cache, and which go.
 
 use std::{fs, future::poll_fn, time::Duration};
 
@@ -166,7 +166,7 @@ async fn the_question_for_a_narinfo_begins_the_compression_of_a_large_nar() {
     let path = lab.add("large", 9 << 20);
     let store = lab.open();
     let info = store.local.path_info(path.hash_part()).await.unwrap().unwrap();
-    // It is there at once or in a moment, and nobody has asked for the NAR.
+    // It is there at once or in a moment, without a request for the NAR.
     _ = store.compressed_file(&info, Codec::Zstd).await;
     eventually("it is made", || store.known_compressed_file(&info.nar_hash, Codec::Zstd).is_some())
         .await;

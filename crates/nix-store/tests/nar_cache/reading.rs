@@ -1,4 +1,4 @@
-//! What readers get.
+//! The bytes that readers get.
 
 use std::{
     io::Read as _,

@@ -12,7 +12,7 @@ const MAX_HEADER_BYTES: usize = 16 << 10;
 pub(crate) enum Credential {
     /// Nothing.
     None,
-    /// A secret: the password of HTTP Basic, whatever the login is, which is how stock Nix sends the entry of a netrc
+    /// A secret: the password of HTTP Basic with any login, which is how stock Nix sends the entry of a netrc
     /// file; or a bearer token.
     Secret(Secret),
     /// Something that cannot be one.

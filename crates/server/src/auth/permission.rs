@@ -5,7 +5,7 @@ use std::fmt;
 /// One thing that a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
-    /// Download whatever the cache shows.
+    /// Download the paths that the cache shows.
     Read,
     /// Upload.
     Push,

@@ -6,7 +6,7 @@ use rns_formats::url::Resource;
 use crate::auth::Permission;
 
 /// The permission that a request needs. `None`: every client is answered. `takes_uploads`: at its address, names can
-/// be uploaded and deleted; elsewhere such a request is answered with 405 for everybody who may read. `has_roots`: the
+/// be uploaded and deleted; elsewhere such a request is answered with 405 for every client that may read. `has_roots`: the
 /// same of roots.
 ///
 /// A client that may not read a cache learns nothing of it, not even which names there could be: a path that is no name,

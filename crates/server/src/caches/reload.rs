@@ -25,7 +25,7 @@ const WRITING_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a file of tokens must look the same before it is read: a file that is being written could be cut in the middle.
 const UNCHANGED_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How the files of keys and certificate looked before they were loaded. In this order, what changes
+/// How the files of keys and certificate looked before they were loaded. In this order, a change
 /// in between is loaded again rather than overlooked.
 #[derive(Debug)]
 pub(crate) struct WatchedFiles {

@@ -99,7 +99,7 @@ impl Signer {
     }
 
     /// The signatures that go into the narinfo of a path, each once. Stored ones are passed on as they are,
-    /// of whatever algorithm; only those by names of keys in use here must be right.
+    /// of any algorithm; only those by names of keys in use here must be right.
     #[must_use]
     pub fn signatures(&self, info: &PathInfo, store_dir: &StoreDir) -> Vec<Signature> {
         let mut signatures = match self.policy {

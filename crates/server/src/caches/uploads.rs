@@ -17,7 +17,7 @@ pub(crate) struct Uploads {
 
 impl Uploads {
     /// The narinfo as it is published: without signatures that claim to be of a key of the configuration (`known`) and
-    /// are not, and signed. Signatures by names that are not known here stay, of whatever algorithm they are.
+    /// are not, and signed. Signatures by other names stay, of any algorithm.
     ///
     /// # Errors
     /// `Unsigned` when a required signature is missing.

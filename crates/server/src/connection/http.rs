@@ -192,8 +192,8 @@ impl Http {
         })
     }
 
-    /// HTTP/1 as the framework speaks it. It closes no connection for being idle: the roster does. `connected` tells what is
-    /// known of a connection.
+    /// HTTP/1 as the framework speaks it. It closes no connection for being idle: the roster does. `connected` returns the
+    /// facts about a connection.
     fn http1<T: 'static, F: Fn(&T, &mut Extensions) + 'static>(
         &self,
         connected: F,

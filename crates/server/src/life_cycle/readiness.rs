@@ -21,7 +21,7 @@ pub(crate) enum NotReady {
     Exposure(String),
     /// Requests wait for others to be answered.
     #[error(
-        "requests wait because as much is being sent as may be (`limits.downloads`, `limits.send_memory`)"
+        "requests wait for running downloads: a limit is reached (`limits.downloads`, `limits.send_memory`)"
     )]
     Full,
     /// The store cannot be read.
@@ -60,7 +60,7 @@ pub(crate) fn kinds(reasons: &[NotReady]) -> Vec<&'static str> {
             NotReady::Store(_) => "the store cannot be read",
             NotReady::Full => "requests wait for others to be answered",
             NotReady::Key(_) => "a signing key cannot be used",
-            NotReady::Exposure(_) => "it is not known yet what is shown",
+            NotReady::Exposure(_) => "the policy of exposure is being evaluated",
             NotReady::Access(_) => "a file of tokens cannot be used",
         };
         if !kinds.contains(&kind) {

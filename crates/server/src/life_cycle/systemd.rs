@@ -24,8 +24,8 @@ pub(crate) fn reloading() {
     }
 }
 
-/// The server ends when its downloads have ended, within `grace`: the service manager shall wait so
-/// long, whatever it is configured to.
+/// The server ends when its downloads have ended, within `grace`: the service manager shall wait at least so
+/// long.
 pub(crate) fn stopping(status: &str, grace: Duration) {
     let micros = u32::try_from(grace.as_micros()).unwrap_or(u32::MAX);
     send(&[

@@ -22,12 +22,12 @@ impl ExposureMetrics {
         Self {
             exposed: build.gauges(
                 "rust_nix_serve_exposed_paths",
-                "Store paths that a cache shows that does not show everything.",
+                "Store paths that a cache with a policy of exposure shows.",
                 LABELS,
             ),
             withheld: build.gauges(
                 "rust_nix_serve_withheld_paths",
-                "Store paths that are not shown because of what they refer to.",
+                "Store paths that are not shown because of their references.",
                 LABELS,
             ),
             roots_missing: build.gauges(
@@ -37,12 +37,12 @@ impl ExposureMetrics {
             ),
             evaluations: build.counters(
                 "rust_nix_serve_exposure_evaluations_total",
-                "How often something new was found in what is shown.",
+                "Evaluations of the policy of exposure that found a change.",
                 LABELS,
             ),
             last: build.floats(
                 "rust_nix_serve_exposure_evaluation_seconds",
-                "How long that took the last time.",
+                "Duration of the last evaluation of the policy of exposure.",
                 LABELS,
             ),
         }

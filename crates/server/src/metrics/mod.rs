@@ -57,12 +57,12 @@ impl Metrics {
         let build = Build::new();
         let requests = build.counters(
             "rust_nix_serve_requests_total",
-            "Requests by the kind of thing asked for and the class of the answer's status.",
+            "Requests by the kind of object and the class of the answer's status.",
             &["kind", "status"],
         );
         let bytes = build.counters(
             "rust_nix_serve_response_bytes_total",
-            "Bytes of bodies handed to the network, by the kind of thing asked for.",
+            "Bytes of bodies handed to the network, by the kind of object.",
             &["kind"],
         );
         let aborted = build.counters(

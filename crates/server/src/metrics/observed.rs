@@ -110,7 +110,7 @@ impl ObservedMetrics {
             ),
             waiting: build.gauge(
                 "rust_nix_serve_requests_waiting",
-                "Requests that wait because as much is being sent as may be.",
+                "Requests that wait for limits.downloads or limits.send_memory.",
             ),
             narinfo_bytes: build
                 .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
@@ -171,7 +171,7 @@ impl NarCacheMetrics {
     fn new(build: &Build) -> Self {
         let lookups = build.counters(
             "rust_nix_serve_nar_cache_lookups_total",
-            "Compressed NARs that were there when they were asked for (hit), and others (miss).",
+            "Requests for compressed NARs that were cached (hit), and others (miss).",
             &["result"],
         );
         Self {

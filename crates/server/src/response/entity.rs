@@ -82,7 +82,7 @@ impl Entity {
             .unwrap_or_else(broken)
     }
 
-    /// Whether the request asks for a part, whatever the length is.
+    /// Whether the request asks for a part, of any length.
     pub(crate) fn asks_for_part(&self, headers: &HeaderMap) -> bool {
         !matches!(self.part(headers, u64::MAX), Part::Whole(_))
     }

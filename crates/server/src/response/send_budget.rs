@@ -1,4 +1,4 @@
-//! The bound of everything on its way to clients at the same time: so many downloads, and so many bytes of memory, whatever the route.
+//! The bound of all bodies on their way to clients at the same time: their number, and the memory that they take.
 //!
 //! Waiting requests are served client by client, so that one with a thousand requests does not keep out another with one.
 //! While there are any, clients that take nothing of their answers are sent away ([`Pressure`]).

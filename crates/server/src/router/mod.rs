@@ -220,7 +220,7 @@ async fn perform(
     resource: Option<Resource>,
 ) -> Answer {
     match (request.method(), resource) {
-        // Those who watch the service ask with whatever method their program has.
+        // Monitoring programs ask with any method.
         (_, Some(resource @ (Resource::Healthz | Resource::Readyz)))
         | (&Method::GET | &Method::HEAD, Some(resource)) => {
             let network = state.failure_policy.network(request);

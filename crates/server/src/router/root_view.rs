@@ -103,7 +103,7 @@ impl RootList<'_> {
         if let Some(sizes) = self.sizes {
             _ = writeln!(text, "# sizes as of {}", moment(sizes.as_of));
         } else if self.wants_sizes {
-            text.push_str("# there is too much to tell sizes\n");
+            text.push_str("# too many paths to compute sizes\n");
         }
         if let Some(next) = self.next {
             _ = writeln!(text, "# more with ?after={next}");

@@ -75,7 +75,7 @@ impl Request {
         request
     }
 
-    /// Whether the answer has no body whatever its headers say.
+    /// Whether the answer has no body, with any headers.
     pub(super) fn is_head(&self) -> bool {
         self.method == "HEAD"
     }

@@ -71,8 +71,8 @@ impl FixtureStore {
         &self.store_dir
     }
 
-    /// The directory on disk that holds the store paths: Nix puts it there below a root, whatever the
-    /// logical store directory is.
+    /// The directory on disk that holds the store paths: Nix puts it there below a root, for every
+    /// logical store directory.
     #[must_use]
     pub fn real_dir(&self) -> PathBuf {
         self.scratch.join("nix/store")

@@ -1,4 +1,4 @@
-//! A NAR that nobody has asked for as zstd: once, and by several clients at the same time.
+//! A NAR that was never asked for as zstd: once, and by several clients at the same time.
 
 use std::cell::Cell;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         });
         let row = in_turns("zstd cold", 1, &[subject])?;
         std::fs::remove_dir_all(nars)?;
-        // Bytes of the NAR: what has to be read and compressed.
+        // Bytes of the NAR that have to be read and compressed.
         Ok(Outcome { bytes: huge.nar_size as f64 * clients as f64, ..row.result(OURS) })
     };
     let mut outcomes: Vec<[Outcome; 3]> = Vec::new();

@@ -1,4 +1,4 @@
-//! An index of many paths: deciding what goes, while narinfos are asked for; the reason for one path; a root with a large
+//! An index of many paths: a collector's decision, while narinfos are asked for; the reason for one path; a root with a large
 //! closure.
 
 use std::{
@@ -116,7 +116,7 @@ impl Lab {
     }
 }
 
-/// Deciding what goes: time, memory, and the delay of readers.
+/// A collector's decision: time, memory, and the delay of readers.
 fn marking(bench: &mut Bench, lab: &Lab) -> Result<()> {
     let (mut walls, mut peaks, mut quiet, mut busy) = (vec![], vec![], vec![], vec![]);
     for _ in 0..bench.size.rounds {

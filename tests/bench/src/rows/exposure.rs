@@ -1,5 +1,5 @@
-//! A store of which only the closure of a profile is shown: how soon that is known, what it costs, and whether answers tell
-//! what is hidden from what is missing.
+//! A store of which only the closure of a profile is shown: how soon that is known, its cost, and whether answers tell
+//! hidden paths from missing ones.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What is measured: one file for each kind of row.
+//! The measurements: one file for each kind of row.
 
 pub(crate) mod cold;
 pub(crate) mod collection;
@@ -23,7 +23,7 @@ use crate::bench::Bench;
 /// Measures something.
 type Measuring = fn(&mut Bench) -> Result<()>;
 
-/// A name for `--only`, and what it runs. What needs compression comes last.
+/// A name for `--only`, and its measurement. Rows that need compression come last.
 pub(crate) const ALL: [(&str, Measuring); 20] = [
     ("narinfo-sequential", narinfos::sequential),
     ("narinfo-load", narinfos::load),

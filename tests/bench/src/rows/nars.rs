@@ -59,7 +59,7 @@ pub(crate) fn run(bench: &mut Bench, compression: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fetches everything once from each server, and looks whether it is what it should be.
+/// Fetches everything once from each server, and checks it.
 fn warm(bench: &Bench, compression: &str) -> Result<()> {
     let [ours, nginx, open] = bench.addresses(compression);
     let mut lengths = [0, 0, 0];

@@ -1,4 +1,4 @@
-//! Narinfos of a private cache: what a token costs.
+//! Narinfos of a private cache: the cost of a token.
 
 use std::{fs, net::SocketAddr, process::Command};
 
@@ -16,7 +16,7 @@ use crate::{
 const TOKEN: &str = "with a token";
 const CONNECTIONS: usize = 16;
 
-/// The same narinfos from a server for everybody, and from one that wants a token.
+/// The same narinfos from a public server, and from one that wants a token.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let scratch = bench.scratch.path().to_owned();
     let file = scratch.join("tokens");

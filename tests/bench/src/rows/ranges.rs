@@ -37,12 +37,12 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         Subject::new(PUSHING, workers, to(bench.nginx.none_pushing)),
         Subject::new(OURS, bench.ours("none"), to(ours)),
     ];
-    // The first of ours finds out what the NAR consists of.
+    // The first of ours makes the layout of the NAR.
     (subjects[2].load)()?;
     let what = "64 KiB ranges of the huge NAR, none, 16 connections";
     let row = in_turns(what, bench.size.rounds, &subjects)?;
     drop(subjects);
-    // Waiting costs processor time as well: the cheaper nginx is what counts.
+    // Waiting costs processor time as well: the cheaper nginx counts.
     let nginx = row.result(NGINX).cpu.min(row.result(PUSHING).cpu);
     let what = "64 KiB range at a random offset of the huge NAR, none, CPU";
     let goal = Goal::new(what, "× nginx", Some(row.result(OURS).cpu / nginx), 1.3, 1.0);

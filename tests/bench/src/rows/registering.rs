@@ -47,7 +47,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         let load = thread::scope(|scope| -> Result<_> {
             let registering = scope.spawn(move || -> Result<()> {
                 while Instant::now() < end {
-                    // What a new path costs Nix: a row, its references.
+                    // The cost of a new path for Nix: a row, its references.
                     statements.write_all(
                         b"begin; insert into ValidPaths (path, hash, registrationTime, narSize)
                           select '/nix/store/' || replace(lower(hex(randomblob(16))), 'e', 'g') || '-new',

@@ -1,4 +1,4 @@
-//! How soon a server answers, and what it takes when idle, by the number of registered paths.
+//! How soon a server answers, and its memory when idle, by the number of registered paths.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
             let mut process = server.spawn(bench.scratch.path(), None)?;
             process.wait_for(|| answers(server.address))?;
             walls.push(start.elapsed().as_secs_f64());
-            // Whoever serves misses from memory shall have that memory counted.
+            // A server that answers misses from memory shall have that memory counted.
             let miss = request(MISSING, None);
             Connection::open(server.address)?.discard(&miss)?;
             thread::sleep(Duration::from_secs(2));

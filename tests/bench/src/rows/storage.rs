@@ -1,4 +1,4 @@
-//! What is read from a directory in the layout of a binary cache: the one that nginx serves.
+//! Objects of a directory in the layout of a binary cache: the one that nginx serves.
 
 use anyhow::Result;
 

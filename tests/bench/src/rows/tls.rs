@@ -25,7 +25,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let certificate = certificate(&scratch)?;
     let (ours, process, plain) = start(bench, &certificate)?;
     let nginx = TlsNginx::start(&scratch, &bench.store, &certificate)?;
-    // Whatever is rendered or compressed only once was, before anything is measured.
+    // Everything that is rendered or compressed only once was, before anything is measured.
     let everyone: Vec<_> =
         bench.everyone().iter().map(|member| request(&member.narinfo(), None)).collect();
     load::send(plain, 4, 200, &everyone)?;

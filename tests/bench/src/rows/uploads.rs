@@ -1,4 +1,4 @@
-//! What is pushed into a directory: one large NAR against the check of it alone, many small paths against nginx with
+//! Pushes into a directory: one large NAR against the check of it alone, many small paths against nginx with
 //! WebDAV, and the memory that uploads and downloads need together.
 
 use std::{
@@ -37,7 +37,7 @@ struct Huge {
     file: Vec<u8>,
 }
 
-/// The server without `storage.sync`: nginx does not flush what it takes, either.
+/// The server without `storage.sync`: nginx does not flush uploads, either.
 const UNSYNCED: &str = "rust-nix-serve, sync = false";
 
 impl Huge {
@@ -81,7 +81,7 @@ fn server_with(
     Ok((server, process, directory))
 }
 
-/// The huge NAR uploaded, against `storage verify --content` of what was uploaded: decompression and both hashes.
+/// The huge NAR uploaded, against `storage verify --content` of the upload: decompression and both hashes.
 pub(crate) fn large(bench: &mut Bench) -> Result<()> {
     let scratch = bench.scratch.path().to_owned();
     let (server, process, directory) = server(bench, &scratch, "large")?;
@@ -197,7 +197,7 @@ pub(crate) fn memory(bench: &mut Bench) -> Result<()> {
     let (server, process, _) = server(bench, &scratch, "upload-memory")?;
     let huge = Huge::of(bench)?;
     huge.put(server.address)?;
-    // Other files with the same NAR: what follows in an empty frame is part of the file and of no NAR.
+    // Other files with the same NAR: the bytes of an empty frame behind it are part of the file and of no NAR.
     let others: Vec<Huge> = (0..UPLOADS).map(|number| huge.padded(number)).collect();
     let download = request(&huge.target, None);
     let all = || -> Result<Load> {

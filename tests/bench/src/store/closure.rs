@@ -1,4 +1,4 @@
-//! Which paths there are, and what is in them.
+//! The paths of the store, and their contents.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! Bytes that compress about as well as what is in a store: words of a small vocabulary, and noise.
+//! Bytes that compress about as well as a real store: words of a small vocabulary, and noise.
 
 /// A source of bytes that depend on its seed alone.
 pub(crate) struct Contents {

@@ -14,7 +14,7 @@ use rns_formats::{PathInfo, StoreDir};
 #[allow(dead_code, reason = "the tables of realisations are not wanted here")]
 mod schema;
 
-/// Makes the database at `file`: the tables, then whatever `rows` says. When `sqlite3` has ended nothing is
+/// Makes the database at `file`: the tables, then the rows of `rows`. When `sqlite3` has ended nothing is
 /// left in the write-ahead log.
 pub(crate) fn create(file: &Path, rows: &str) -> Result<()> {
     let directory = file.parent().context("a database is in a directory")?;
@@ -49,7 +49,7 @@ pub(crate) fn path_of(file: &Path, row: u64) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The statements that register these paths, with their references. Whatever is referred to must be among
+/// The statements that register these paths, with their references. The targets of references must be among
 /// them.
 pub(crate) fn rows(infos: &[PathInfo]) -> String {
     let (store_dir, mut sql) = (StoreDir::default(), String::new());

@@ -16,7 +16,7 @@ use rns_formats::{KeyName, SecretKey, Sha256Digest, StorePath};
 
 use crate::size::Size;
 
-/// What a path is there for.
+/// The purpose of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
     Closure,
@@ -63,7 +63,7 @@ impl Store {
         Ok(Self { directory, members })
     }
 
-    /// What Nix calls the root of the store.
+    /// The directory that Nix calls the root of the store.
     pub(crate) fn root(&self) -> PathBuf {
         self.directory.join("root")
     }

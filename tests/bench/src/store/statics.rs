@@ -1,4 +1,4 @@
-//! What `nix copy --to file://…` would leave: a narinfo and a NAR for each path, plain and as zstd.
+//! The files that `nix copy --to file://…` would leave: a narinfo and a NAR for each path, plain and as zstd.
 
 use std::{fs, path::Path, process::Command};
 

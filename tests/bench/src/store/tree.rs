@@ -1,4 +1,4 @@
-//! What a store path consists of, put on disk and into a NAR in one go.
+//! The contents of a store path, put on disk and into a NAR in one go.
 
 use std::{
     fs,

@@ -40,7 +40,7 @@ impl Build {
     }
 }
 
-/// A path, and what it refers to, with the digests of their files.
+/// A path, and its references, with the digests of their files.
 type Closure = Vec<(StorePath, Sha256Digest)>;
 
 /// Adds a path to a store that refers to the first ones of these closures.

@@ -84,7 +84,7 @@ pub(super) struct Clients<'a> {
 
 impl Clients<'_> {
     /// Puts an object until it is acknowledged; now and then the client dies in the middle and another one begins anew.
-    /// `false`: what it needs was collected meanwhile.
+    /// `false`: a reference was collected meanwhile.
     pub(super) fn put(&self, target: &str, body: &[u8], random: &mut Random) -> bool {
         let head = format!(
             "PUT {target} HTTP/1.1\r\nHost: cache\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
@@ -100,7 +100,7 @@ impl Clients<'_> {
             match answer {
                 Some((200 | 201 | 204, _)) => return true,
                 Some((409, _)) if self.roots.is_some() => return false,
-                // What was acknowledged is there, so nothing else may be missing.
+                // All acknowledged objects are there, so nothing else may be missing.
                 Some((status, body)) if status < 500 => {
                     panic!("PUT {target}: {status} {}", String::from_utf8_lossy(&body))
                 }

@@ -1,4 +1,4 @@
-//! Real Nix pushes and downloads through everything that is killed, while what no root needs is collected.
+//! Real Nix pushes and downloads through kills of every process, while paths that no root needs are collected.
 //!
 //! `RNS_KILL_DOWNLOADS=1000` is the long form, with a push for every five downloads.
 
@@ -42,7 +42,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// How long a client tries: a push through kills and collections takes a while on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What a server has answered, it may answer for so long.
+/// A server may repeat an answer for so long.
 const STALENESS: Duration = Duration::from_millis(1100);
 
 /// A path is young for as long as so many pushes of a build take that nothing disturbs.
@@ -51,7 +51,7 @@ const YOUTH: u32 = 2;
 /// And at least so long.
 const MIN_YOUTH: Duration = Duration::from_secs(3);
 
-/// What no root needs goes when it is not young any more.
+/// Paths that no root needs go when they are not young any more.
 fn collecting(youth: Duration) -> String {
     let youth = youth.as_secs();
     format!("[retention]\nkeep_roots = true\nmin_age = \"{youth}s\"\ninterval = \"1s\"")
@@ -68,7 +68,7 @@ struct Released {
     version: u64,
 }
 
-/// What all clients share.
+/// The things that all clients share.
 struct Site<'a> {
     nixes: Vec<Nix>,
     /// The scheme, and host and port, of each listener.
@@ -84,7 +84,7 @@ struct Site<'a> {
     tally: Tally,
 }
 
-/// What clients saw.
+/// The observations of clients.
 #[derive(Default)]
 struct Tally {
     /// Downloads that were begun, by a number that no other has.
@@ -93,7 +93,7 @@ struct Tally {
     ended: AtomicUsize,
     /// Downloads that brought everything.
     whole: AtomicUsize,
-    /// Downloads of what was collected.
+    /// Downloads of collected paths.
     gone: AtomicUsize,
     /// Commands of clients that failed since something was killed.
     cut_off: AtomicUsize,
@@ -116,13 +116,13 @@ impl Tally {
 /// Why a command of a client failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
-    /// What it wants is not there.
+    /// The wanted path is not there.
     Gone,
     /// Something was killed.
     CutOff,
 }
 
-/// What Nix says when it got something that is not what it should be.
+/// Nix's words for wrong contents.
 const TORN: [&str; 7] = [
     "hash mismatch",
     "bad archive",
@@ -133,7 +133,7 @@ const TORN: [&str; 7] = [
     "lacks a signature",
 ];
 
-/// What Nix says when something is not there: a path, its NAR, a reference of what is pushed.
+/// Nix's words for a missing object: a path, its NAR, a reference of a pushed path.
 const GONE: [&str; 5] = [
     "does not exist",
     "is not valid",
@@ -142,14 +142,14 @@ const GONE: [&str; 5] = [
     "no substituter that can build it",
 ];
 
-/// What Nix says when it was refused, and there is no reason for it here.
+/// Nix's words for a refusal, and there is no reason for one here.
 const REFUSED: &str = "HTTP error 4";
 
-/// What Nix says when a server was killed after the last byte of a NAR and before the end of its stream: it asks for the rest,
+/// Nix's words when a server was killed after the last byte of a NAR and before the end of its stream: it asks for the rest,
 /// which is nothing.
 const NO_REST: &str = "HTTP error 416";
 
-/// What Nix says when a server was not there, or could do nothing, for as long as it tried.
+/// Nix's words when a server was not there, or could do nothing, for as long as it tried.
 const CUT_OFF: [&str; 3] = ["unable to download", "unable to upload", "is disabled"];
 
 fn failure(done: &Finished) -> Failure {
@@ -280,7 +280,7 @@ fn real_clients_find_everything_whole_while_everything_is_killed_and_collected()
         killing.join().unwrap();
         results.into_iter().for_each(|result| result.unwrap());
     });
-    // What is young stays as well.
+    // Young paths stay as well.
     let last = &builds[each * PROJECTS..];
     let young: Vec<_> = thread::scope(|scope| {
         let pushing = last.iter().map(|build| {
@@ -300,7 +300,7 @@ fn real_clients_find_everything_whole_while_everything_is_killed_and_collected()
     checked.check(&world, kept.flat_map(Build::paths));
     let verified = checked.len();
     site.assert_no_fault(&world);
-    // In the end there is what the releases need, and nothing else.
+    // In the end the paths that the releases need are there, and no others.
     world.restart_with(&retention);
     let needed: BTreeSet<_> = released.iter().flat_map(|build| build.paths()).collect();
     let needed: BTreeSet<_> = needed.iter().map(|path| path.hash_part().to_string()).collect();

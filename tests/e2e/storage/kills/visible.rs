@@ -1,4 +1,4 @@
-//! What is visible downloads and is what it says; what it refers to is visible.
+//! Visible paths download with the right contents, and their references are visible.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ struct Downloaded {
     nar: Stamp,
 }
 
-/// Visible paths by their hash parts. A round downloads what has changed since the one before: all of it each time would make
+/// Visible paths by their hash parts. A round downloads those that changed since the one before: all of them each time would make
 /// the two-hundredth round a hundred times as long as the first.
 pub(super) struct Checked {
     paths: BTreeMap<String, Downloaded>,
@@ -63,7 +63,7 @@ impl Checked {
         Self { paths: BTreeMap::new(), downloads: 0, is_collecting }
     }
 
-    /// Every visible path downloads and is what it says; every path that it refers to is visible. `kept` are those that must be.
+    /// Every visible path downloads with the right contents, and its references are visible. `kept` are those that must be.
     pub(super) fn check<'a>(
         &mut self,
         world: &World,
@@ -135,7 +135,7 @@ fn download(
     };
     let mut narinfo = ask();
     if narinfo.url != url {
-        // It was collected and pushed again, and what a server knows it may answer for a second.
+        // It was collected and pushed again, and a server may repeat its knowledge for a second.
         thread::sleep(Duration::from_millis(1100));
         narinfo = ask();
     }

@@ -78,9 +78,9 @@ pub(super) struct World {
     pub(super) credentials: String,
     /// A token that may push and pin.
     pub(super) token: String,
-    /// The section of the configuration about what is collected.
+    /// The section of the configuration about retention.
     retention: String,
-    /// How often what was killed.
+    /// The number of kills of each process.
     pub(super) kills: BTreeMap<&'static str, u64>,
 }
 
@@ -231,7 +231,7 @@ impl World {
         }
     }
 
-    /// How often what was killed, for people.
+    /// The number of kills of each process, for people.
     pub(super) fn kills(&self, of_clients: usize) -> String {
         let kills = self.kills.iter().map(|(what, count)| format!("{what} {count}"));
         let all = kills.chain([format!("clients {of_clients}")]);

@@ -7,7 +7,7 @@
 }:
 let
   key = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
-  # The program of somebody who has built it for macOS.
+  # The program as a user has built it for macOS.
   package = {
     services.rust-nix-serve.package = program;
   };

@@ -1,4 +1,4 @@
-# What docs/nixos.md tells people to write, as it is written there: every block of Nix that needs nothing but NixOS and our
+# The examples of docs/nixos.md, as they are written there: every block of Nix that needs nothing but NixOS and our
 # modules is taken, and nothing of it is refused.
 {
   evaluate,
@@ -24,7 +24,7 @@ let
     ];
   ours = lib.filter (block: !(isForeign block)) blocks;
 
-  # A block is part of a configuration: what it takes for granted is a default here. Most are of a cache with a name.
+  # A block is part of a configuration: its premises are defaults here. Most are of a cache with a name.
   around =
     block:
     { lib, ... }:

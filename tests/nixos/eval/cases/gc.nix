@@ -1,4 +1,4 @@
-# Garbage collection that leaves what the cache should have.
+# Garbage collection that leaves the paths that the cache should have.
 {
   evaluate,
   has,
@@ -61,7 +61,7 @@ in
     want = [
       "d /nix/var/nix/gcroots/rust-nix-serve 0755 root root -"
       "R /nix/var/nix/gcroots/rust-nix-serve-gc - - - -"
-      # Emptied: what is no root any more is no root.
+      # Emptied: a path that is no root any more is no root.
       "D /nix/var/nix/gcroots/rust-nix-serve/roots 0755 root root -"
       "L+ /nix/var/nix/gcroots/rust-nix-serve/roots/srv-ci-result-321d1226 - - - - /srv/ci/result"
       # By the time of making, which the collector does not renew.

@@ -41,7 +41,7 @@ let
   here = virtualHost: with' { nginx = { inherit virtualHost; }; } { };
   there = virtualHost: with' { } { services.nginx.virtualHosts.${name} = virtualHost; };
 
-  # What came of it: certificates that are ordered, the one that nginx shows, the ports, what clients are told.
+  # The effects: certificates that are ordered, the one that nginx shows, the ports, the advice for clients.
   summary = machine: {
     inherit (machine) refusals warnings;
     ordered = lib.attrNames machine.security.acme.certs;
@@ -69,7 +69,7 @@ let
   fromACME = good // {
     shown = [ "/var/lib/acme/example.com/fullchain.pem" ];
   };
-  # Both at once, or HTTPS alone: whoever writes it wants no redirect.
+  # Both at once, or HTTPS alone: an explicit setting wants no redirect.
   both = good // {
     redirects = false;
   };

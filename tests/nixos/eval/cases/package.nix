@@ -11,7 +11,7 @@ let
     file: more:
     pkgs.callPackage file (
       {
-        # What the package says, instead of what is built of it.
+        # The attributes of the package, instead of a build of it.
         rustPlatform.buildRustPackage = attrs: attrs;
         versionCheckHook = "version-check-hook";
         nixosTests.rust-nix-serve = "vm-tests";

@@ -1,4 +1,4 @@
-# Configurations as people have published them for nix-serve and harmonia, unchanged but for the import: what they mean
+# Configurations as people have published them for nix-serve and harmonia, unchanged but for the import: their meaning
 # stays, and nothing of them is refused.
 {
   evaluate,
@@ -16,7 +16,7 @@ let
     )
   ) (builtins.readDir ../published);
 
-  # Only what the shape says about the settings.
+  # Only the settings that the shape gives.
   among = said: all: lib.mapAttrs (name: value: if lib.isAttrs value then among value (all.${name} or { }) else all.${name} or null) said;
 
   of =
@@ -47,7 +47,7 @@ let
           lib.attrValues (lib.filterAttrs (name: _: lib.hasPrefix "rust-nix-serve" name) machine.systemd.sockets)
         );
         settings = among said new.settings;
-        # What is written in the old words and has no effect any more is named, and how to say it in the new ones.
+        # Old options that have no effect any more are named, and the new ones that replace them.
         warned = has (shape.warning or "") (toString machine.warnings);
         advised = has "services.rust-nix-serve.enable = true;" (toString machine.warnings);
         oldServer = old != null && !(has "true" old.serviceConfig.ExecStart);

@@ -1,5 +1,5 @@
-# Configurations that cannot be meant: each is refused, or warned of, in words that say what to write instead. What is
-# right is left alone: see the end.
+# Configurations that cannot be meant: each is refused, or warned of, in words that name a better value. Right
+# ones are left alone: see the end.
 {
   evaluate,
   has,
@@ -61,7 +61,7 @@ let
   collected = gc: { gc = { enable = true; } // gc; };
 in
 {
-  # What is shown.
+  # Exposure.
   "a public store that nobody decided on" = refused "expose.everything = true" {
     hostName = "cache.example.com";
   };
@@ -307,7 +307,7 @@ in
   };
   "a store that no daemon looks after" = warnedWith "nix.enable is false" { } { nix.enable = false; };
 
-  # What is right.
+  # Right configurations.
   "a public store that somebody decided on" = fine public;
   "defaults of other modules are no intention" = fine {
     narCache.maxSize = lib.mkDefault "1TiB";

@@ -1,4 +1,4 @@
-# What a switch to another configuration does to a running daemon.
+# The effects of a switch to another configuration on a running daemon.
 {
   evaluate,
   has,
@@ -25,7 +25,7 @@ let
   daemon = unit "rust-nix-serve.service";
   sockets = unit "rust-nix-serve-sockets.service";
 
-  # Only what asks for a reload is different.
+  # Only the lines that ask for a reload are different.
   lines = text: lib.filter (line: !(lib.hasPrefix "X-Reload-Triggers=" line)) (lib.splitString "\n" text);
   current = daemon machine;
   reloads =

@@ -1,4 +1,4 @@
-# What the modules that take over old configurations say, and what they refuse; how people write them is in published.nix.
+# The modules that take over old configurations: their options and their refusals; published.nix has such configurations.
 {
   evaluate,
   has,

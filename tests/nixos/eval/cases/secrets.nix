@@ -17,7 +17,7 @@ let
     secretKeyFile = "/run/secrets/new";
     secretKeyFiles = [ "/run/secrets/old" ];
   };
-  # Whatever key of the settings names a file.
+  # For every key of the settings that names a file.
   free = with' {
     settings = {
       listen = [ "tls://0.0.0.0:5443" ];

@@ -42,7 +42,7 @@ let
     storage.url = "s3://cache?endpoint=http://127.0.0.1:9000";
     index.createLocally = true;
   } { };
-  # The same, in whatever way the index is reached.
+  # The same, for every way to the index.
   indexed = url: with' {
     storage.url = "file:///srv/cache";
     index = { inherit url; };
@@ -285,7 +285,7 @@ in
     && !(has "client_max_body_size 0" (root readOnly))
     && !(has "may-upload" readOnly.nginxConf);
 
-  # What cannot be meant.
+  # Values that cannot be meant.
   "a path for a URL" = refused ''write "file:///srv/cache"'' { storage.url = "/srv/cache"; };
   "two slashes" = refused "names another machine" { storage.url = "file://srv/cache"; };
   "no bucket" = refused "names no bucket" { storage.url = "s3://"; };

@@ -1,4 +1,4 @@
-# What a configuration of home-manager comes to: with home-manager itself where there is a checkout of it, else with options
+# The evaluation of a configuration of home-manager: with home-manager itself where there is a checkout of it, else with options
 # that stand in for those that our modules set.
 {
   lib,

@@ -1,4 +1,4 @@
-# What a configuration of nix-darwin comes to: with nix-darwin itself where there is a checkout of it, else with options that
+# The evaluation of a configuration of nix-darwin: with nix-darwin itself where there is a checkout of it, else with options that
 # stand in for those that our modules set.
 {
   lib,

@@ -10,7 +10,7 @@ let
     streams = everywhere;
     keys = [ key ];
   };
-  # What most have in front of it: the address is read from the old options.
+  # The usual proxy in front of it: the address is read from the old options.
   proxied = host: {
     services.nginx.enable = true;
     services.nginx.virtualHosts.${host} = { };

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use crate::config::Environment;
 
-/// The value of a setting in `NIX_CONFIG`, the user's `nix.conf` or that of the system, whichever says it first.
+/// The value of a setting in `NIX_CONFIG`, the user's `nix.conf` or that of the system: the first that sets it counts.
 pub(super) fn setting(name: &str, environment: &Environment) -> Option<String> {
     let given = environment.get("NIX_CONFIG").map(str::to_owned);
     let files = files(environment).into_iter().filter_map(|file| fs::read_to_string(file).ok());

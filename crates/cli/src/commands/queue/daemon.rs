@@ -101,7 +101,7 @@ impl Daemon<'_> {
             match self.pass().await? {
                 DrainEnd::Through(_) => {
                     if pause.take().is_some() {
-                        tracing::info!("the cache takes what waited");
+                        tracing::info!("the cache takes the waiting paths");
                     }
                     self.tell_status("")?;
                 }

@@ -42,7 +42,7 @@ pub(super) async fn run(
     }
     if !roots.is_empty() {
         let names = roots.into_iter().collect::<Vec<_>>().join(", ");
-        tell(&format!("it stays, since roots name it or what refers to it: {names}"));
+        tell(&format!("it stays, since roots name it or its referrers: {names}"));
         tell("delete these roots first: rust-nix-serve pin remove NAME, with the same --config");
         return Ok(Answer::No);
     }
@@ -51,12 +51,12 @@ pub(super) async fn run(
             tell(&format!("{path} refers to it"));
         }
         let count = counted(dependents.len() as u64, "path");
-        tell(&format!("--with-referrers deletes also what refers to it: {count}"));
+        tell(&format!("--with-referrers deletes also its referrers: {count}"));
         return Ok(Answer::No);
     }
     let who = operator(environment, "storage delete");
     let mut deleted = Vec::new();
-    // Those that refer to others go first, whatever their order here.
+    // Referrers go first, in any order of the arguments.
     let mut left: Vec<HashPart> = dependents.iter().map(StorePath::hash_part).collect();
     left.push(hash);
     while !left.is_empty() {

@@ -92,7 +92,7 @@ pub(super) async fn run(
         writeln!(text, "  {count} {} without a path", kind.plural())?;
     }
     if swept.left > 0 {
-        writeln!(text, "{} stay that were asked for meanwhile", swept.left)?;
+        writeln!(text, "{} stay, since clients asked for them meanwhile", swept.left)?;
     }
     report(place, &text, &Value::from(json))?;
     Ok(Answer::Yes)

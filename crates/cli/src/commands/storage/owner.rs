@@ -6,8 +6,8 @@ use anyhow::bail;
 use rns_storage::objects::StorageUrl;
 use rustix::process::geteuid;
 
-/// Refuses to work as root on a directory of another user: its server could not write what root makes there, such as
-/// the files of locks.
+/// Refuses to work as root on a directory of another user: its server could not write files that root makes there, such as
+/// those of locks.
 ///
 /// # Errors
 /// The command that runs as the right user.

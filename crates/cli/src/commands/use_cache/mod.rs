@@ -86,7 +86,7 @@ fn about_keys(url: &str, keys: &[PublicKey], are_of_cache: bool) -> String {
     text.push_str(&match (keys.is_empty(), are_of_cache) {
         (true, _) => format!("{url} names no key: paths are accepted only with keys that are trusted already."),
         (false, true) => format!(
-            "This is what {url} says of itself. Whoever holds such a key can put programs onto this machine: \
+            "Only {url} itself vouches for this. The holder of such a key can put programs onto this machine: \
              to trust it is your decision. Compare the fingerprint with that of its owner, or state the key with --key."
         ),
         (false, false) => format!("{url} is trusted with the key that you state."),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::units::Span;
 
-/// Permissions of clients. A permission is `read`, `metrics`, `push` (uploads to the storage), `pin` (roots, which keep what was
-/// pushed) or `delete` (removing what was pushed).
+/// Permissions of clients. A permission is `read`, `metrics`, `push` (uploads to the storage), `pin` (roots, which keep pushed
+/// paths) or `delete` (removing pushed paths).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-reload" = true))]

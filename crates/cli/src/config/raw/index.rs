@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The index of the storage: which paths are there, what refers to what, who pushed it, when it was read. It can be
+/// The index of the storage: its paths, their references, who pushed them, and when they were read. It can be
 /// made anew from the storage (`rust-nix-serve storage index --rebuild`). Uploads need it, reading does not.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

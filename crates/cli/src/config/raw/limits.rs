@@ -59,7 +59,7 @@ pub(crate) struct RawPerAddress {
     pub(crate) bandwidth: ByteSize,
 }
 
-/// Limits for all clients with one token or certificate together, whatever their addresses.
+/// Limits for all clients with one token or certificate together, from all their addresses.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawPerToken {

@@ -85,7 +85,7 @@ pub(crate) struct RawUnix {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawStore {
-    /// Whether the local store is served. Without it, `storage.url` names what is.
+    /// Whether the local store is served. Without it, only `storage.url` is.
     pub(crate) enabled: bool,
     /// The directory below which the store lives, as in Nix's `local?root=…`; empty is the machine's own store.
     pub(crate) root: String,

@@ -8,25 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::units::{ByteSize, Span};
 
-/// What the storage keeps. A path stays while a root, its age, its use, or a path that stays needs it. Without `unused_for`,
+/// Which paths the storage keeps. A path stays while a root, its age, its use, or another path needs it. Without `unused_for`,
 /// `max_size`, `max_closures` and `keep_roots` everything stays. See `docs/retention.md`. A collection that runs during a
 /// reload ends by the old policy.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-reload" = true))]
 pub(crate) struct RawRetention {
-    /// What was pushed, or told to a pusher to be there, stays for so long, whatever else is configured. A push of many
+    /// A path stays at least so long after it was pushed, or a pusher was told that it is there. A push of many
     /// paths must end within it.
     pub(crate) min_age: Span,
-    /// What was not downloaded for so long may go, such as `30d`.
+    /// Paths that were not downloaded for so long may go, such as `30d`.
     pub(crate) unused_for: Option<Span>,
     /// The size of the NARs above which closures go, those that were not used for longest first, such as `100G`.
     pub(crate) max_size: Option<ByteSize>,
     /// The number of closures above which they go, those that were not used for longest first.
     pub(crate) max_closures: Option<u64>,
-    /// Whether what no root needs may go as soon as it is neither young nor in use. What a root needs stays in any case.
+    /// Whether a path that no root needs may go as soon as it is neither young nor in use. The paths of roots always stay.
     pub(crate) keep_roots: bool,
-    /// How often the server removes what may go, beside what it does when `max_size` is near; `0s`: never. One server does
+    /// How often the server collects, besides the collections when `max_size` is near; `0s`: never. One server does
     /// it, where several share a PostgreSQL index.
     pub(crate) interval: Span,
     pub(crate) rules: BTreeMap<String, RawRootRule>,

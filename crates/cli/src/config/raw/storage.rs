@@ -21,11 +21,11 @@ pub(crate) struct RawStorage {
     #[schemars(extend("x-reload" = true))]
     pub(crate) memory: ByteSize,
     /// Whether an upload to a directory is acknowledged only when it would survive a power loss; costs some writes to
-    /// the disk for each object. A bucket always promises that. Without it, what was acknowledged survives the end
+    /// the disk for each object. A bucket always promises that. Without it, acknowledged uploads survive the end
     /// of the server, but not that of the machine within the last half minute; `storage verify --repair` tells and mends.
     pub(crate) sync: bool,
     /// Whether clients get NARs from the bucket itself, by a redirect to a URL that is good for an hour. They must reach
-    /// the bucket's endpoint; narinfos and whatever is small still come from here. Nothing for directories.
+    /// the bucket's endpoint; narinfos and small objects still come from here. Nothing for directories.
     #[schemars(extend("x-reload" = true))]
     pub(crate) redirect: bool,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::units::{ByteSize, DiskShare, Span};
 
-/// What clients with the permission `push` may upload, with `nix copy --to` and any Nix since 2.4: to the storage, or into
+/// Uploads by clients with the permission `push`, with `nix copy --to` and any Nix since 2.4: to the storage, or into
 /// the store of this machine. With neither there are no uploads.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -17,19 +17,19 @@ pub(crate) struct RawUpload {
     /// need no signature. Empty: none is required.
     #[schemars(extend("x-reload" = true))]
     pub(crate) require_signature_by: Vec<String>,
-    /// Whether the keys of the cache sign what was uploaded and verified, as `signing.policy` says, before it is stored.
+    /// Whether the keys of the cache sign verified uploads, as `signing.policy` says, before they are stored.
     #[schemars(extend("x-reload" = true))]
     pub(crate) sign: bool,
-    /// Caches that clients always have as well, such as `https://cache.nixos.org`: what they have is shown at the push
-    /// address, so that it is not uploaded, and a path may refer to it.
+    /// Caches that clients always have as well, such as `https://cache.nixos.org`: their paths are shown at the push
+    /// address, so that clients do not upload them, and pushed paths may refer to them.
     #[schemars(extend("x-reload" = true))]
     pub(crate) assume_upstream: Vec<String>,
     /// The largest NAR that is taken, decompressed.
     #[schemars(extend("x-reload" = true))]
     pub(crate) max_nar_size: ByteSize,
     /// Whether clients send large NARs to the bucket of `storage.url` themselves, by a redirect to a URL that is good for a
-    /// quarter of an hour: only Nix from 2.29 on, which can. They must reach the bucket's endpoint. What they have sent is read
-    /// back and verified before its path is published. Nothing for directories.
+    /// quarter of an hour: only Nix from 2.29 on, which can. They must reach the bucket's endpoint. The server reads the
+    /// uploads back and verifies them before it publishes their paths. Nothing for directories.
     #[schemars(extend("x-reload" = true))]
     pub(crate) direct: bool,
     /// The smallest file for which `upload.direct` means anything.
@@ -39,7 +39,7 @@ pub(crate) struct RawUpload {
     /// its window, usually 2 to 8 MiB and at most 128 MiB. More wait their turn; a single one that needs more gets it.
     #[schemars(extend("x-reload" = true))]
     pub(crate) decoder_memory: ByteSize,
-    /// How long what was pushed into the store of this machine is kept from being collected, counted from the last time
+    /// How long a path that was pushed into the store of this machine is kept from collection, counted from the last time
     /// that a pusher pushed it or was told that it is there.
     #[schemars(extend("x-reload" = true))]
     pub(crate) roots: Span,
@@ -55,8 +55,8 @@ pub(crate) struct RawUpload {
     /// Where NARs wait for their narinfo, for uploads into the store of this machine: an absolute path. Default: `spool` in
     /// `$STATE_DIRECTORY`, else in `/var/lib/rust-nix-serve`.
     pub(crate) spool_directory: String,
-    /// The most that waits there. Clients may send the NARs of everything that they push before the first narinfo; what has
-    /// no room is refused.
+    /// The most that waits there. Clients may send the NARs of a whole push before the first narinfo; a NAR
+    /// without room is refused.
     #[schemars(extend("x-reload" = true))]
     pub(crate) spool_size: ByteSize,
     /// How long a NAR waits for its narinfo.

@@ -23,7 +23,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .request()
             .number(DELETE_DEAD)
             .strings::<&str>(&[])
-            .number(false.into()) // not what is alive
+            .number(false.into()) // not the live paths
             .number(bytes)
             // Settings that have no meaning any more.
             .number(0)

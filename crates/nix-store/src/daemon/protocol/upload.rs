@@ -114,8 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         pass_over(&mut self.stream, protocol).await
     }
 
-    /// Sends bytes, and reads what the daemon says meanwhile: a daemon that cannot get rid of its messages takes
-    /// nothing any more.
+    /// Sends bytes, and reads the daemon's messages meanwhile: a daemon that cannot get rid of its messages takes
+    /// no bytes any more.
     async fn send_some(&mut self, mut bytes: &[u8]) -> Result<(), DaemonError> {
         while self.stream.send_unless_interrupted(&mut bytes).await? {
             if pass_over_one(&mut self.stream, self.peer.protocol).await? {

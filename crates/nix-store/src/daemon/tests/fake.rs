@@ -1,4 +1,4 @@
-//! A daemon that does what a test wants, on a real socket. Its encoding is written independently of the client's.
+//! A daemon that follows the orders of a test, on a real socket. Its encoding is written independently of the client's.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// What the daemon does with a request to hold a path.
+/// The daemon's answer to a request to hold a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Agree,
@@ -36,7 +36,7 @@ pub(super) fn text(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// What a daemon says in the greeting, one part per time that it waits for the client.
+/// The words of a daemon's greeting, one part per time that it waits for the client.
 pub(super) fn greeting(minor: u64) -> Vec<u8> {
     let mut bytes = [number(0x6478_696f), number(0x100 | minor)].concat();
     if minor >= 38 {

@@ -11,7 +11,7 @@ const MINORS: [u64; 9] = [21, 25, 26, 32, 33, 34, 35, 37, 38];
 
 type Recorded<'a> = Join<&'a [u8], Sink>;
 
-/// Opens a connection to a daemon that says `says`, whatever it is told.
+/// Opens a connection to a daemon that sends `says` in any case.
 async fn open(says: &[u8]) -> Result<Connection<Recorded<'_>>, DaemonError> {
     Connection::open(join(says, sink())).await
 }

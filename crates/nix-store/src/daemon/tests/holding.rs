@@ -79,7 +79,7 @@ async fn a_daemon_that_hangs_delays_a_download_until_the_deadline_only() {
     assert!(waited >= deadline && waited < deadline * 4, "{waited:?}");
     assert_eq!(roots.unrooted(Unrooted::TimedOut), 1);
 
-    // The late answer still holds what is still being downloaded, and the connection is used again.
+    // The late answer still holds the path, which is still being downloaded, and the connection is used again.
     daemon.be(Mood::Agree);
     until(|| daemon.roots() == ["/s/a"]).await;
     while !hold(&roots, "/s/a").await.is_rooted() {}

@@ -1,4 +1,4 @@
-//! What the operator reads: one line per change, none per download.
+//! The log for the operator: one line per change, none per download.
 
 use std::io;
 use std::path::Path;

@@ -59,8 +59,8 @@ struct Entry {
     check: Arc<Check>,
 }
 
-/// A file of the cache that was found to agree with its name. It can be read to its end whatever becomes of
-/// the name.
+/// A file of the cache that was found to agree with its name. It can be read to its end, also after the name is
+/// gone.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) file: CompressedFile,

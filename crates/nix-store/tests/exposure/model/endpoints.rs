@@ -30,7 +30,7 @@ fn root() -> ServePath {
     }
 }
 
-/// Asserts that what the store shows is what the policy means.
+/// Asserts that the store shows the paths that the policy means.
 pub(super) async fn check(world: &World, store: &ExposedCache, policy: &Policy, when: &str) {
     if world.policy(policy).is_everything() {
         return;

@@ -1,5 +1,5 @@
-//! Over random stores, policies and changes, what can be had of a store is what the policy means, whichever way it is
-//! asked for.
+//! Over random stores, policies and changes, every endpoint shows the paths that the policy means, and no
+//! others.
 
 mod endpoints;
 mod plan;
@@ -67,7 +67,7 @@ async fn run(nodes: &[Node], links: &[Option<usize>], mut policy: Policy, steps:
                 true
             }
         };
-        // What is registered is shown, or not, at once.
+        // A newly registered path is shown, or not, at once.
         if is_new {
             check(&world, &store, &policy, "at once").await;
         }

@@ -29,7 +29,7 @@ pub(super) enum Signature {
     Good(usize),
     /// In the name of one of the keys, of something else.
     Bad(usize),
-    /// By nobody who is trusted ever.
+    /// By no trusted key ever.
     Unknown,
 }
 
@@ -110,7 +110,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A store, what the links lead to, a policy, and what happens then.
+/// A store, the targets of the links, a policy, and the changes that follow.
 pub(super) fn plan() -> impl Strategy<Value = (Vec<Node>, Vec<Option<usize>>, Policy, Vec<Step>)> {
     (
         vec(node(), 1..12),

@@ -1,4 +1,4 @@
-//! A store with everything that can be asked for, and what should be shown of it.
+//! A store with objects for every endpoint, and the part of it that should be shown.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ pub(super) struct World {
     keys: [SecretKey; 3],
 }
 
-/// What the model knows of a valid path.
+/// The model's knowledge of a valid path.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     references: BTreeSet<usize>,
@@ -70,7 +70,7 @@ impl World {
         Exposures::new(LocalStore::open(config(&self.fixture)))
     }
 
-    /// What the store shows, compressed.
+    /// The store, compressed and behind its policy.
     pub(super) fn compressed(&self, store: &ExposedCache) -> CompressedCache {
         CompressedCache::new(Arc::new(store.clone()), Arc::clone(&self.nars), None)
     }
@@ -179,7 +179,7 @@ impl World {
         self.realise(index, &path, referred.first().copied());
     }
 
-    /// Records that the path is what a derivation was built to, with another one that it refers to.
+    /// Records that the path is the output of a derivation, with another one that it refers to.
     fn realise(&self, index: usize, path: &StorePath, dependency: Option<usize>) {
         let full = self.fixture.store_dir().print(path);
         let hash = |index| format!("sha256:{}", drv_hash(index).to_hex());
@@ -229,7 +229,7 @@ impl World {
         reached
     }
 
-    /// What the definition says, without any cleverness.
+    /// The definition, word for word and without any cleverness.
     pub(super) fn exposed(&self, policy: &Policy) -> BTreeSet<usize> {
         let all = || (0..self.paths.len()).filter(|&index| self.known(index).is_some());
         let matches = |index: usize, some: &[&str]| {
@@ -260,7 +260,7 @@ impl World {
         exposed.into_iter().map(|index| (self.paths[index].0.clone(), index)).collect()
     }
 
-    /// What the realisation of a path needs to be shown.
+    /// The conditions under which the realisation of a path is shown.
     pub(super) fn dependency(&self, index: usize) -> Option<usize> {
         self.known(index)?.references.first().copied()
     }

@@ -190,7 +190,7 @@ fn plain(text: &str) -> String {
 fn holder_name(provider: &str, claims: &Value) -> String {
     let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
     let subject = plain(subject);
-    // Tokens of the file and certificates have names that begin otherwise, whatever the provider is called.
+    // Tokens of the file and certificates have names that begin otherwise, for any name of the provider.
     format!("oidc {provider} {subject}")
 }
 

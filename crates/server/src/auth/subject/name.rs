@@ -3,7 +3,7 @@
 use super::attribute::AttributeType;
 
 /// The attributes of a distinguished name, such as `CN=ci,O=Example`, without regard to their order and to which of
-/// them form one part (`OU=a+CN=b`). As a rule it names what a subject must have; others it may have besides.
+/// them form one part (`OU=a+CN=b`). As a rule it names attributes that a subject must have; others it may have besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject(pub(super) Vec<Attribute>);
 

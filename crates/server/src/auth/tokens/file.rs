@@ -121,7 +121,7 @@ pub fn load_tokens(path: &Path) -> Result<Vec<Token>, TokenFileError> {
     })
 }
 
-/// Reads the text of a file of tokens, whatever it says.
+/// Reads the text of a file of tokens, right or wrong.
 ///
 /// # Errors
 /// See [`TokenFileProblem`].

@@ -27,7 +27,7 @@ pub struct Token {
 pub enum LineProblem {
     /// The token itself is in the file.
     #[error(
-        "here is a token itself; only its hash belongs into the file. Whoever can read the file can use the token: \
+        "here is a token itself; only its hash belongs into the file. Each reader of the file can use the token: \
          make a new one and remove this line"
     )]
     HoldsAToken,
@@ -38,7 +38,7 @@ pub enum LineProblem {
     #[error("expected `sha256:` and 64 hex digits behind the name")]
     Digest,
     /// There is no `allow=`.
-    #[error("it does not say what the token is for; expected something like allow=read")]
+    #[error("it gives the token no permission; expected something like allow=read")]
     NoAllow,
     /// The value of `allow=`.
     #[error(transparent)]

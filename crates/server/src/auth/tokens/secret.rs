@@ -95,8 +95,8 @@ impl TokenDigest {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
-    /// The first bits, to sort and to look up by. A holder cannot choose how the hash of a token begins, beyond what
-    /// trying gives them.
+    /// The first bits, to sort and to look up by. A holder can choose the first bits of a token's hash only by
+    /// trying.
     pub(super) fn key(&self) -> u64 {
         self.0.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
     }

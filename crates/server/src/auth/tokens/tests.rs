@@ -90,7 +90,7 @@ fn a_file_that_is_cut_gives_nobody_more_than_the_whole_one() {
     let ours = Token::parse(&row("ci", 1, "paths=x")).unwrap().unwrap().to_string();
     let (before, _) = ours.split_once(" allow=").unwrap();
     assert!(before.ends_with(" paths=x expires=never"), "{before}");
-    assert!(complaint(&format!("{before}\n")).contains("what the token is for"));
+    assert!(complaint(&format!("{before}\n")).contains("no permission"));
 }
 
 #[test]

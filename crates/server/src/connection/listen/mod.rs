@@ -86,7 +86,7 @@ fn bind(
 struct Addresses<'a>(WantedListener<'a>);
 
 impl Addresses<'_> {
-    /// `[::]` alone takes IPv4 as well, which is what people expect of it on Linux. With an IPv4
+    /// `[::]` alone takes IPv4 as well, which people expect of it on Linux. With an IPv4
     /// listener on the same port beside it, it must leave IPv4 alone, or the second could not be bound.
     fn only_v6(&self, v6: SocketAddr) -> bool {
         !v6.ip().is_unspecified()

@@ -41,7 +41,7 @@ pub(super) fn bind(path: &Path, mode: u32) -> Result<Bound, ListenError> {
 }
 
 /// A socket can be connected to only after `listen`, so the permission bits are right before
-/// anyone can come in, without touching the umask of the whole process.
+/// a client can connect, without touching the umask of the whole process.
 fn open(path: &Path, mode: u32) -> rustix::io::Result<(UnixListener, SocketFile)> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind_socket(&socket, &SocketAddrUnix::new(path)?)?;

@@ -79,8 +79,8 @@ impl ClientConfiguration<'_> {
     }
 }
 
-/// The address under which a visitor knows the server: the configured one, or else what the browser
-/// sent as `Host`. A `Host` that is no host name is not repeated.
+/// The address under which a visitor knows the server: the configured one, or else the `Host` that the browser
+/// sent. A `Host` that is no host name is not repeated.
 #[must_use]
 pub fn visited_url(public_url: Option<&str>, tls: bool, host: Option<&str>) -> String {
     if let Some(url) = public_url.map(|url| url.trim_end_matches('/')).filter(|url| !url.is_empty())

@@ -100,7 +100,7 @@ impl Page<'_> {
                 p.notice role="status" {
                     strong { "Not ready. " }
                     "A signing key cannot be used, so nothing can be downloaded until the operator has mended "
-                    "that. The server's log says what is wrong."
+                    "that. The server's log has the reason."
                 }
             }
         }

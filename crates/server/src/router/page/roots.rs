@@ -20,7 +20,7 @@ impl RootsSection<'_> {
     pub(super) fn render(&self) -> Markup {
         html! {
             section aria-labelledby="roots" {
-                h2 #roots { "What is kept" }
+                h2 #roots { "Kept paths" }
                 @match self.roots {
                     None => p { "The roots cannot be read at the moment." },
                     Some([]) => p {
@@ -53,10 +53,10 @@ impl RootsSection<'_> {
             }
             @if self.has_more { p { "There are more: " code { "GET /gcroots" } " has them all." } }
             p {
-                "A root keeps all that its paths refer to. What is freed is what no other root needs"
+                "A root keeps its paths and their closures. Removing it frees the paths that no other root needs"
                 @match self.sizes {
                     Some(sizes) => { ", as of " (moment(sizes.as_of)) "." },
-                    None => { ". There is too much here to tell how much that is." },
+                    None => { ". There are too many here to compute sizes." },
                 }
             }
         }

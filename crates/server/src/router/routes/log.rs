@@ -43,7 +43,7 @@ pub(crate) async fn get(
     }
 }
 
-/// Logs hold whatever a build printed; no browser shall find a page in one.
+/// Logs hold all that a build printed; no browser shall find a page in one.
 fn harmless(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(
         actix_web::http::header::X_CONTENT_TYPE_OPTIONS,

@@ -75,7 +75,7 @@ pub(crate) fn is_order(request: &impl RequestParts, resource: Option<&Resource>)
     }
 }
 
-/// The cache that takes the order. Roots are those of the cache, at whichever of its addresses.
+/// The cache that takes the order. Roots are those of the cache, at its reading and at its push address.
 fn target<'a>(cache: &'a Cache, resource: Option<&Resource>) -> Option<&'a Arc<Uploads>> {
     match resource {
         Some(Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_)) => cache.with_roots(),

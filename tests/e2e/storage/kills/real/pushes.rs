@@ -1,4 +1,4 @@
-//! Pushes and pins of real clients, and what is checked in the end.
+//! Pushes and pins of real clients, and the checks in the end.
 
 use std::{
     process::Command,

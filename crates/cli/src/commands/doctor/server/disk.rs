@@ -48,7 +48,7 @@ fn full(directory: &Path) -> Option<Finding> {
         FindingId::DiskFull,
         format!("{} MiB are free on the disk of {name}", free >> 20),
         format!(
-            "du -xh {name} | sort -h | tail   # then remove what is not needed, or enlarge the disk"
+            "du -xh {name} | sort -h | tail   # then remove unneeded files, or enlarge the disk"
         ),
     ))
 }

@@ -42,7 +42,7 @@ fn look(loaded: &Loaded) -> Outcome {
             mend: "rust-nix-serve config show   # is the name of the root right?".to_owned(),
         };
     }
-    Outcome::of(findings, "what the configuration names is there")
+    Outcome::of(findings, "the files that the configuration names are there")
 }
 
 /// Returns true for a file that the service may well be able to read: this is another user, or the file has a name
