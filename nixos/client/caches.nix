@@ -32,7 +32,7 @@ let
       default = [ ];
       example = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
       description = ''
-        Public key of the cache, or several: what `curl https://cache.example.com/pubkey` prints. Paths that are signed
+        Public key of the cache, or several: the output of `curl https://cache.example.com/pubkey`. Paths that are signed
         with none of them are refused.
       '';
     };
@@ -83,8 +83,8 @@ let
       {
         assertion = !(lib.any isSecretKey cache.publicKey);
         message = ''
-          ${cache.at}.publicKey is the secret key of a cache, which everybody can read in a configuration. Make a new pair,
-          for this one is no secret any more; the public key is what `curl https://cache.example.com/pubkey` prints.
+          ${cache.at}.publicKey is the secret key of a cache, which all users can read in a configuration. Make a new pair,
+          for this one is no secret any more; the public key is the output of `curl https://cache.example.com/pubkey`.
         '';
       }
       {
@@ -187,7 +187,7 @@ in
         assertion =
           netrc == null || !(builtins.isPath netrc) && !(lib.hasPrefix builtins.storeDir (toString netrc));
         message = ''
-          ${name}.netrcFile is ${toString netrc}: in the Nix store everybody on this machine can
+          ${name}.netrcFile is ${toString netrc}: in the Nix store all users of this machine can
           read it. Name a file outside by a string, "/run/secrets/cache-netrc" for instance.
         '';
       }
@@ -198,7 +198,7 @@ in
         plain = lib.filter (lib.hasPrefix "http://") urls;
       in
       lib.optional (netrc != null && plain != [ ]) ''
-        ${name}: tokens for ${lib.concatStringsSep ", " plain} travel in the clear, where everybody on the way can read and
+        ${name}: tokens for ${lib.concatStringsSep ", " plain} travel in the clear, where others on the way can read and
         use them. Use HTTPS.
       '';
   };

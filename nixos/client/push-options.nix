@@ -36,7 +36,7 @@ let
 in
 {
   options.services.rust-nix-serve.client.push = {
-    enable = lib.mkEnableOption "pushing what is built on this machine";
+    enable = lib.mkEnableOption "pushing the builds of this machine";
 
     package = lib.mkPackageOption {
       rust-nix-serve = pkgs.rust-nix-serve or (import ../checkout.nix { inherit pkgs; });
@@ -64,7 +64,7 @@ in
       type = types.listOf types.path;
       default = [ ];
       example = [ "/run/secrets/cache-key" ];
-      description = "Secret keys that sign what is pushed. A server of this program signs by itself.";
+      description = "Secret keys that sign pushed paths. A server of this program signs by itself.";
     };
 
     watch = mkOption {
@@ -72,7 +72,7 @@ in
       default = false;
       defaultText = lib.literalMD "`false`; in home-manager `true`";
       description = ''
-        Whether every path that comes into the store is pushed, also what is copied or substituted, and what came while the
+        Whether every path that comes into the store is pushed, also copied or substituted ones, and those that came while the
         daemon did not run. Otherwise Nix tells of each build by its `post-build-hook`; that of a user counts only where Nix
         works without a daemon.
       '';
@@ -86,7 +86,7 @@ in
       builtHere = mkOption {
         type = types.bool;
         default = false;
-        description = "Whether only what this machine has built is pushed, and what that refers to.";
+        description = "Whether only builds of this machine are pushed, and their closures.";
       };
       upstreams = mkOption {
         type = types.listOf types.str;
@@ -126,14 +126,14 @@ in
         {
           assertion = !(lib.any isInStore (lib.optional (cfg.tokenFile != null) cfg.tokenFile ++ cfg.signingKeyFiles));
           message = ''
-            ${name}: tokenFile or signingKeyFiles name a file in the Nix store, where everybody on this machine can read it.
+            ${name}: tokenFile or signingKeyFiles name a file in the Nix store, where all users of this machine can read it.
             Name a file outside by a string, "/run/secrets/cache-token" for instance.
           '';
         }
       ];
       warnings =
         lib.optional (cfg.tokenFile != null && lib.hasPrefix "http://" (toString cfg.url)) ''
-          ${name}: the token for ${cfg.url} travels in the clear, where everybody on the way can read and use it. Use HTTPS.
+          ${name}: the token for ${cfg.url} travels in the clear, where others on the way can read and use it. Use HTTPS.
         ''
         ++ lib.optional (!cfg.watch && current != "${hook}") ''
           ${name}: nix.settings.post-build-hook is ${current}, and Nix has one hook alone. Unless that one calls

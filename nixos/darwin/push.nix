@@ -31,7 +31,7 @@ in
       import ./account.nix { inherit lib pkgs; } {
         name = user;
         id = 542;
-        description = "Pushes what is built into a binary cache";
+        description = "Pushes builds into a binary cache";
         directories = [
           {
             path = directory;

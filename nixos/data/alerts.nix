@@ -16,7 +16,7 @@ in
         (alert "RustNixServeStorageNearLimit"
           "rust_nix_serve_retention_max_bytes > 0 and rust_nix_serve_retention_stored_bytes > 0.85 * rust_nix_serve_retention_max_bytes"
           "10m"
-          "The storage of {{ $labels.instance }} is near retention.max_size; its log says what goes first."
+          "The storage of {{ $labels.instance }} is near retention.max_size; its log names the paths that go first."
         )
         (alert "RustNixServeStorageOverLimit"
           "rust_nix_serve_retention_max_bytes > 0 and rust_nix_serve_retention_stored_bytes > rust_nix_serve_retention_max_bytes"

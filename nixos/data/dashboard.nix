@@ -37,7 +37,7 @@ let
       lines."{{cause}}" = rate "downloads_aborted_total" "cause";
     }
     {
-      title = "What needs attention";
+      title = "Needs attention";
       unit = "short";
       lines = {
         "keys that cannot be used" = metric "signing_key_problems";

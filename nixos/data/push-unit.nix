@@ -32,7 +32,7 @@ in
 {
   "rust-nix-serve-push.service" = {
     Unit = {
-      Description = "Push what is built into a binary cache";
+      Description = "Push builds into a binary cache";
       Wants = [ "network-online.target" ];
       After = [ "network-online.target" ];
     };

@@ -33,7 +33,7 @@ in
     }
     (lib.mkIf (cfg.enable && hostPlatform.isLinux) {
       systemd.user.services.rust-nix-serve-push = {
-        Unit.Description = "Push what is built into a binary cache";
+        Unit.Description = "Push builds into a binary cache";
         Service = {
           Type = "notify";
           ExecStart = lib.concatMapStringsSep " " quoted ([ program ] ++ arguments);

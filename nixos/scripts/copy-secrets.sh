@@ -45,7 +45,7 @@ copy() { # NAMED-BY=FILE
   fi
   case $named_by:$(stat -L -c %a "$file") in
     *.certificate:* | *.client_ca:* | *.ca:*) ;;
-    *[4567]) echo "<4>$file can be read by everybody on this machine: chmod 600 $file" >&2 ;;
+    *[4567]) echo "<4>$file can be read by all users of this machine: chmod 600 $file" >&2 ;;
   esac
   # A reader sees the old content or the new, never a part.
   mkdir -p "${copy%/*}"

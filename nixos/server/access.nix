@@ -34,7 +34,7 @@ in
       type = types.listOf types.str;
       default = if isPublic then [ "read" ] else [ ];
       defaultText = lib.literalMD "`[ \"read\" ]` without a `tokensFile`, `access.clientCa` and `oidc.providers`, and nothing with one of them";
-      description = "What somebody without a token or certificate may do: `read`, `metrics`, `push`.";
+      description = "Permissions of clients without a token or certificate: `read`, `metrics`, `push`.";
     };
 
     access.clientCa = mkOption {
@@ -43,7 +43,7 @@ in
       example = lib.literalExpression "./client-ca.pem";
       description = ''
         Certificates (PEM) that vouch for those of clients. nginx asks every client for one and lets those without come
-        as well; what a certificate is worth is in {option}`access.subjects`. No secret: a path literal is fine. Of
+        as well; the permissions of a certificate are in {option}`access.subjects`. No secret: a path literal is fine. Of
         another file nginx takes up the change when it is reloaded.
       '';
     };
@@ -53,8 +53,8 @@ in
       default = [ ];
       example = [ "read: O=Example" ];
       description = ''
-        What holders of client certificates may do: permissions with commas between them, a colon, and what the subject
-        must have; it may have more.
+        Permissions of holders of client certificates: permissions with commas between them, a colon, and the
+        attributes that the subject must have; it may have more.
       '';
     };
 

@@ -65,12 +65,12 @@ in
       }
       {
         assertion = cfg.ssh.enable -> cfg.ssh.keys != [ ];
-        message = "${option "ssh.enable"} lets nobody in: name the clients' public SSH keys in ${option "ssh.keys"}.";
+        message = "${option "ssh.enable"} lets no client in: name the clients' public SSH keys in ${option "ssh.keys"}.";
       }
       {
         assertion = cfg.ssh.enable -> cfg.ssh.everything || isWhole && isOpen;
         message = ''
-          ${option "ssh.enable"} shows the whole store to the holders of ${option "ssh.keys"}, whatever
+          ${option "ssh.enable"} shows the whole store to the holders of ${option "ssh.keys"}, without regard to
           ${option "expose"} and ${option "tokensFile"} say. If that is meant, write
             ${option "ssh.everything"} = true;
         '';
@@ -85,7 +85,7 @@ in
           else if cfg.hostName == null then
             "the cache listens for this machine only. Set ${option "hostName"}, or ${option "bindAddress"} to an address that other machines reach"
           else if !cfg.nginx.enable then
-            "the cache listens for this machine only, and what stands in front of it instead of nginx opens its own ports"
+            "the cache listens for this machine only, and the server in front of it instead of nginx opens its own ports"
           else
             "nginx listens for this machine only"
         }.

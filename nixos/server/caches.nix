@@ -61,13 +61,13 @@ let
           type = types.listOf permission;
           default = [ ];
           example = [ "read" ];
-          description = ''What everybody may do in this cache; nothing, unless it is written. `[ "read" ]` makes it public.'';
+          description = ''Permissions of all clients in this cache; none, unless they are written. `[ "read" ]` makes it public.'';
         };
 
         access.subjects = mkOption {
           type = types.listOf types.str;
           default = [ ];
-          description = "What holders of client certificates may do in this cache, as {option}`access.subjects`.";
+          description = "Permissions of holders of client certificates in this cache, as {option}`access.subjects`.";
         };
 
         oidc.providers = mkOption {
@@ -128,9 +128,9 @@ let
       {
         assertion = exposure.isChoice expose || expose ? everything;
         message = ''
-          services.rust-nix-serve.caches.${name}: what it shows is not written. Choose, for instance
+          services.rust-nix-serve.caches.${name}: its exposure is not written. Choose, for instance
             ${option name "expose.roots"} = [ "/nix/var/nix/profiles/${name}" ];
-          or, if everything in this machine's Nix store may be read by everybody who may read there,
+          or, if everything in this machine's Nix store may be read by all clients that may read there,
             ${option name "expose.everything"} = true;
         '';
       }
@@ -204,7 +204,7 @@ in
       }) cfg.caches;
 
     warnings = lib.mapAttrsToList (name: _: ''
-      services.rust-nix-serve.caches.${name}: nobody may read it. ${option name "access.anonymous"} = [ "read" ] is everybody;
+      services.rust-nix-serve.caches.${name}: no client may read it. ${option name "access.anonymous"} = [ "read" ] is all clients;
       else ${option name "tokensFile"}, .access.subjects or .oidc.providers.
     '') (lib.filterAttrs (_: isForNobody) cfg.caches);
   };

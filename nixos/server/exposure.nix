@@ -16,7 +16,7 @@ in
       type = types.bool;
       default = false;
       description = ''
-        Whether everybody who may read may read everything in this machine's Nix store, its system
+        Whether all clients that may read may read everything in this machine's Nix store, its system
         configuration included. With a {option}`hostName`, this or a choice ({option}`expose.roots`,
         {option}`expose.names`, {option}`expose.signedBy`) has to be written: publishing a whole store is a decision.
       '';

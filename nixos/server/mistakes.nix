@@ -78,7 +78,7 @@ let
   );
 
   access = cfg.settings.access or { };
-  nobody =
+  unreadable =
     (access.anonymous or [ "read" ]) == [ ]
     && !(access ? tokens)
     && (access.subjects or [ ]) == [ ]
@@ -150,7 +150,7 @@ in
         ''
       )
       (refuse (!(lib.elem "*" (cfg.settings.expose.deny or [ ])) || (cfg.settings.expose.allow or [ ]) != [ ]) ''
-        ${option "expose.deny"} hides every path there is, by "*". What shall be shown alone is ${option "expose.names"}.
+        ${option "expose.deny"} hides every path there is, by "*". Paths that shall be shown alone are ${option "expose.names"}.
       '')
       (refuse
         (!(lib.any (root: lib.elem root [ "/" "/nix" "/nix/store" "/nix/store/" ]) (cfg.settings.expose.roots or [ ])))
@@ -162,15 +162,15 @@ in
     ++ map (
       secret:
       refuse (!(isBelow ownTemporary secret.file)) ''
-        ${secret.namedBy} is ${secret.file}: units have temporary directories of their own, and what is in this one is
+        ${secret.namedBy} is ${secret.file}: units have temporary directories of their own, and this one is
         gone after a reboot. Keep it in /var/lib or /run/secrets, for instance.
       ''
     ) cfg.secrets
     ++ map (
       secret:
       refuse (!(isMade secret.file)) ''
-        ${secret.namedBy} is ${secret.file}, which environment.etc makes: it is a file in the Nix store, for everybody to
-        read, and the store is what this machine publishes.
+        ${secret.namedBy} is ${secret.file}, which environment.etc makes: it is a file in the Nix store, for all users to
+        read, and this machine publishes the store.
       ''
     ) (lib.filter isKey cfg.secrets)
     ++ lib.optional (cfg.access.clientCa != null) (
@@ -198,16 +198,16 @@ in
           }: it is served by plain HTTP. That is agreed to by ${option "nginx.enableACME"} = false.
         ''
       ++ lib.optional (cfg.access.clientCa != null && (access.subjects or [ ]) == [ ]) ''
-        ${option "access.clientCa"}: clients are asked for a certificate, and none is worth anything. What holders may do is
+        ${option "access.clientCa"}: clients are asked for a certificate, and none has a permission. Their permissions are
         written in ${option "access.subjects"}, "read: O=Example" for instance.
       ''
-      ++ lib.optional nobody ''
-        ${option "access.anonymous"} is empty, and nobody else may read either: there is no tokensFile, no access.subjects and
+      ++ lib.optional unreadable ''
+        ${option "access.anonymous"} is empty, and no other client may read either: there is no tokensFile, no access.subjects and
         no issuer.
       ''
       ++ lib.optional unsigned ''
-        ${option "generateSecretKey"} is false and there is no key: nothing is signed, and clients refuse what carries no
-        other signature they trust. Where that is meant: ${option "settings.signing.policy"} = "keep".
+        ${option "generateSecretKey"} is false and there is no key: nothing is signed, and clients refuse paths without
+        another signature they trust. Where that is meant: ${option "settings.signing.policy"} = "keep".
       ''
       ++ lib.optional (!config.nix.enable) ''
         nix.enable is false: without the Nix daemon a path that is being sent is not protected from garbage collection.

@@ -73,9 +73,9 @@ in
       default = null;
       example = "/run/secrets/cache-key";
       description = ''
-        File with the secret key that signs what is served, as made by `nix-store --generate-binary-cache-key` or
+        File with the secret key that signs served paths, as made by `nix-store --generate-binary-cache-key` or
         `rust-nix-serve key generate`. Only root needs to be able to read it. Written as a string: a path literal would
-        be copied into the Nix store, for everybody to read. A changed file takes effect without a restart. While the
+        be copied into the Nix store, for all users to read. A changed file takes effect without a restart. While the
         file is missing the cache is up but answers no narinfo.
       '';
     };
@@ -194,7 +194,7 @@ in
         };
         description = ''
           More of the virtual host, in terms of `services.nginx.virtualHosts.<name>`: aliases, a certificate of one's
-          own, DNS-01. What is said here goes before what the module says.
+          own, DNS-01. Settings here go before those of the module.
         '';
       };
     };
@@ -213,7 +213,7 @@ in
         type = types.str;
         default = "20GiB";
         description = ''
-          The most that compressed NARs may take; what was not used for the longest time goes first. `20GiB` and `20G` are
+          The most that compressed NARs may take; the least recently used go first. `20GiB` and `20G` are
           powers of 1024, `20GB` is one of 1000.
         '';
       };
@@ -234,7 +234,7 @@ in
           example = [ "/nix/var/nix/profiles/ci" ];
           description = ''
             Packages, profiles and other links into the store, or directories of such links, whose NARs are compressed
-            before anybody asks, with all they refer to: while there is nothing else to do, as far as there is room. The
+            before a client asks, with their closures: while there is nothing else to do, as far as there is room. The
             daemon has to be able to read the links, as those of {option}`expose.roots`.
           '';
         };
@@ -259,7 +259,7 @@ in
 
     ssh = {
       enable = lib.mkEnableOption ''
-        serving the store over SSH as well, to the user `nix-ssh`. What the store holds and what is built here later
+        serving the store over SSH as well, to the user `nix-ssh`. Paths of the store and later builds
         is signed with the cache's keys'';
 
       everything = mkOption {
@@ -268,7 +268,7 @@ in
         description = ''
           Whether those who may read over SSH may read everything in this machine's Nix store. Nothing stands between them
           and the store: {option}`expose` and {option}`tokensFile` count over HTTP alone. Has to be written, unless
-          {option}`expose.everything` shows the same to everybody.
+          {option}`expose.everything` shows the same to all clients.
         '';
       };
 
@@ -298,7 +298,7 @@ in
       deleteOlderThan = mkOption {
         type = types.nullOr types.str;
         default = "30d";
-        description = "Age at which old generations of profiles stop keeping what they refer to; null keeps them.";
+        description = "Age at which old generations of profiles stop keeping their closures; null keeps them.";
       };
 
       keep = mkOption {
@@ -343,7 +343,7 @@ in
         type = types.strMatching ".*:[0-9]{1,5}";
         default = "127.0.0.1:5001";
         description = ''
-          Address (as in {option}`bindAddress`) and port on which metrics and health checks are answered, to everybody who can connect and without a
+          Address (as in {option}`bindAddress`) and port on which metrics and health checks are answered, to every client that can connect and without a
           token. The firewall is not opened for it.
         '';
       };

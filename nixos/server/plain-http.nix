@@ -27,7 +27,7 @@ in
 {
   config = lib.mkIf cfg.enable {
     warnings = lib.optional (lib.any hasTokens accesses && where != [ ]) ''
-      Clients send their tokens to ${lib.concatStringsSep ", " where} in the clear, where everybody on the way can read and use
+      Clients send their tokens to ${lib.concatStringsSep ", " where} in the clear, where others on the way can read and use
       them. Use HTTPS: ${option "hostName"} with a certificate, or tls:// in ${option "settings.listen"}.
     '';
   };

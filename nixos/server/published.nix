@@ -29,9 +29,9 @@ in
       {
         assertion = published != null -> decided;
         message = ''
-          ${option (toString published)} lets others reach the cache, but what it shows is not written. Choose, for instance
+          ${option (toString published)} lets others reach the cache, but its exposure is not written. Choose, for instance
             ${option "expose.roots"} = [ "/nix/var/nix/profiles/ci" ];
-          or, if everything in this machine's Nix store may be read by everybody who may read,
+          or, if everything in this machine's Nix store may be read by all clients that may read,
             ${option "expose.everything"} = true;
         '';
       }

@@ -49,7 +49,7 @@ in
       defaultText = lib.literalMD "one day";
       example = "12h";
       description = ''
-        What was pushed, or told to a pusher to be there, stays for so long, whatever else is written here. A push of many
+        A path stays at least so long after it was pushed, or a pusher was told that it is there. A push of many
         paths must end within it.
       '';
     };
@@ -59,7 +59,7 @@ in
       default = null;
       example = "30d";
       description = ''
-        What was not downloaded for so long may go. Without this, {option}`retention.maxSize`, {option}`retention.maxClosures`
+        Paths that were not downloaded for so long may go. Without this, {option}`retention.maxSize`, {option}`retention.maxClosures`
         and {option}`retention.keepRoots`, everything that was pushed stays.
       '';
     };
@@ -85,7 +85,7 @@ in
       type = types.bool;
       default = false;
       description = ''
-        Whether what no root needs may go as soon as it is neither young nor in use. What a root needs stays in any case.
+        Whether a path that no root needs may go as soon as it is neither young nor in use. The paths of roots always stay.
         Roots are set by `PUT /gcroots/NAME`, by clients with the permission `pin`.
       '';
     };

@@ -166,7 +166,7 @@ in
               "a path literal, which becomes a file in the Nix store"
             else
               "a file in the Nix store"
-          }, and the store is what this machine publishes. Keep it outside and name it by a string,
+          }, and this machine publishes the store. Keep it outside and name it by a string,
           "/run/secrets/cache-key" for instance; sops-nix and agenix put it there.
         '';
       }

@@ -76,7 +76,7 @@ in
         they go into the store of this machine.
       '')
       (refuse (intoStore -> cfg.upload.assumeUpstream == [ ]) ''
-        ${option "upload.assumeUpstream"}: what is pushed into the store of this machine refers to what is in it. Leave it
+        ${option "upload.assumeUpstream"}: paths that are pushed into the store of this machine refer to paths in it. Leave it
         out, or push into a storage.
       '')
       (refuse (intoStore -> cfg.settings.store.enabled or true) ''
@@ -84,7 +84,7 @@ in
       '')
       (refuse (hasIndex && url != null -> index.problem == null) "${option "index.url"}: ${toString index.problem}.")
       (refuse (hasIndex -> !index.hasPassword) ''
-        ${option "index.url"} has a password, and everybody on this machine can read it in the Nix store, which is
+        ${option "index.url"} has a password, and all users of this machine can read it in the Nix store, which is
         published besides. Leave it out here, and write the whole URL into a file that root alone can read:
           systemd.services.rust-nix-serve.serviceConfig.EnvironmentFile = "/run/secrets/index";
         with the line RUST_NIX_SERVE_INDEX_URL=postgres://…
@@ -111,7 +111,7 @@ in
         behind the colon.
       '')
       (refuse (!(lib.any isSecretKey keys)) ''
-        ${option "upload.requireSignatureBy"} has a secret key, which everybody can read in a configuration. Make a new
+        ${option "upload.requireSignatureBy"} has a secret key, which all users can read in a configuration. Make a new
         pair, for this one is no secret any more, and write the public half.
       '')
       (refuse (cfg.upload.maxNarSize != null -> size != null && size >= 1024 * 1024) ''
@@ -126,7 +126,7 @@ in
 
     warnings =
       lib.optional (intoStore && !trustsUser && !trustsKey) ''
-        ${option "upload.target"}: the Nix daemon of this machine takes only what cache.nixos.org has signed, and
+        ${option "upload.target"}: the Nix daemon of this machine takes only paths that cache.nixos.org has signed, and
         content-addressed paths. Give it the public key of this cache,
           nix.settings.trusted-public-keys = [ "NAME:TEXT" ];
         as `rust-nix-serve key public FILE` prints it; or the account of the daemon, which may then do anything to this
@@ -134,12 +134,12 @@ in
       ''
       ++
       lib.optional (cfg.upload.enable && cfg.upload.isTaken && !(lib.any mayPush accesses)) ''
-        ${option "upload.enable"}: nobody may upload. ${option "tokensFile"} has tokens with the permission push
+        ${option "upload.enable"}: no client may upload. ${option "tokensFile"} has tokens with the permission push
         (`rust-nix-serve token create ci --allow read,push --file -`); ${option "oidc.providers"} has issuers whose tokens
         may (`allow = [ "read" "push" ]`). For a storage that is only read: ${option "upload.enable"} = false.
       ''
       ++ lib.optional (cfg.upload.enable && lib.any (access: lib.elem "push" (access.anonymous or [ ])) accesses) ''
-        ${option "access.anonymous"} has push: whoever reaches the cache may upload, and the cache signs it. Unless that is
+        ${option "access.anonymous"} has push: every client that reaches the cache may upload, and the cache signs it. Unless that is
         meant, give tokens: ${option "tokensFile"}.
       '';
   };

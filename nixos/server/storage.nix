@@ -22,7 +22,7 @@ in
       description = ''
         A binary cache that is served below this machine's store: `file:///a/directory`, which is made where it is missing, or
         `s3://bucket/prefix` with the parameters of Nix's own URLs (`region`, `endpoint`, `profile`, `addressing-style`).
-        Whoever may read the cache may read all of it; {option}`expose` is about this machine's store alone. For a bucket
+        Every client that may read the cache may read all of it; {option}`expose` is about this machine's store alone. For a bucket
         the daemon gets access to the network.
       '';
     };
@@ -44,7 +44,7 @@ in
       defaultText = lib.literalMD "that of the database of `index.createLocally`; else a file of SQLite, in the directory of the storage or, for a bucket, in `/var/lib/rust-nix-serve/index`";
       example = "postgres://cache@db.example.com/cache";
       description = ''
-        The database of what is in the storage: `postgres://…`, which several servers of one storage share, or
+        The database of the storage's paths: `postgres://…`, which several servers of one storage share, or
         `sqlite:///a/file`. Uploads need it; reading does not.
       '';
     };

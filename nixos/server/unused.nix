@@ -126,7 +126,7 @@ let
     }
     {
       on = cfg.access.clientCa != null || cfg.settings ? tls.client_ca;
-      remedy = "${option "access.clientCa"}: nobody is asked for a certificate";
+      remedy = "${option "access.clientCa"}: no client is asked for a certificate";
       names = [ "access.subjects" ];
     }
     {

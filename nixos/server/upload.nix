@@ -29,7 +29,7 @@ in
       description = ''
         Whether nginx lets uploads through to the daemon, of any size and as they come. The daemon takes them from those
         who have the permission `push`, by a token, an issuer or a certificate. Without it nginx refuses everything
-        but reading, whoever asks.
+        but reading, for every client.
       '';
     };
 
@@ -40,8 +40,8 @@ in
       ];
       default = "storage";
       description = ''
-        What uploads go into: the storage of {option}`storage.url`, or the store of this machine, through its Nix daemon.
-        The daemon takes what is signed by one of {option}`nix.settings.trusted-public-keys`, which the public key of
+        The target of uploads: the storage of {option}`storage.url`, or the store of this machine, through its Nix daemon.
+        The daemon takes paths that are signed by one of {option}`nix.settings.trusted-public-keys`, which the public key of
         this cache can be, and everything from one of {option}`nix.settings.trusted-users`, which the account
         `rust-nix-serve` can be: then it may do anything to this machine.
       '';
@@ -53,7 +53,7 @@ in
       defaultText = lib.literalMD "30 days";
       example = "7d";
       description = ''
-        How long what was pushed into the store of this machine is kept from being collected, by links in
+        How long a path that was pushed into the store of this machine is kept from collection, by links in
         `/nix/var/nix/gcroots/rust-nix-serve`.
       '';
     };
@@ -96,7 +96,7 @@ in
       default = [ ];
       example = [ "https://cache.nixos.org" ];
       description = ''
-        Caches that all clients have as well: what is there need not be uploaded. The daemon asks them, over the network,
+        Caches that all clients have as well: their paths need not be uploaded. The daemon asks them, over the network,
         which it gets for that.
       '';
     };

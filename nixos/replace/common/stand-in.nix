@@ -38,8 +38,8 @@ in
     };
 
     warnings = lib.optional (changed != [ ]) ''
-      ${lib.concatStringsSep " and " changed}: the server runs as rust-nix-serve.service now, and what is written there has
-      no effect on it. What is still wanted, limits of memory for instance, goes to systemd.services.rust-nix-serve.
+      ${lib.concatStringsSep " and " changed}: the server runs as rust-nix-serve.service now, and settings of the old unit have
+      no effect on it. Those that are still wanted, limits of memory for instance, go to systemd.services.rust-nix-serve.
     '';
   };
 }

@@ -63,7 +63,7 @@ in
       settings = mkOption {
         inherit (pkgs.formats.toml { }) type;
         default = { };
-        description = "The file of harmonia; what its keys say is said in options of rust-nix-serve.";
+        description = "The file of harmonia; its keys are options of rust-nix-serve.";
       };
     };
 

@@ -110,8 +110,8 @@ in
       {
         assertion = unknown == [ ];
         message = ''
-          ${from}: rust-nix-serve knows nothing like settings.${lib.concatStringsSep ", settings." unknown}. What it can be
-          told is in services.rust-nix-serve.settings, see docs/configuration.md.
+          ${from}: rust-nix-serve knows nothing like settings.${lib.concatStringsSep ", settings." unknown}. Its settings
+          are in services.rust-nix-serve.settings, see docs/configuration.md.
         '';
       }
     ];

@@ -24,7 +24,7 @@ in
     };
 
     names = patterns ''
-      Only the paths with such a name, and everything they refer to. The name is what follows the hash: `firefox-*`.
+      Only the paths with such a name, and everything they refer to. The name follows the hash: `firefox-*`.
     '';
 
     signedBy = mkOption {

@@ -31,8 +31,8 @@ in
             ref = "refs/heads/main";
           };
           description = ''
-            What a token must claim, as a set or as a list of `claim=value`; in a value `*` stands for any text and `?` for one
-            character. Begin with what others cannot choose: everybody can get a token of a public service.
+            The claims that a token must have, as a set or as a list of `claim=value`; in a value `*` stands for any text and `?` for one
+            character. Begin with claims that others cannot choose: all users can get a token of a public service.
           '';
         };
 
@@ -47,7 +47,7 @@ in
             ]
           );
           default = [ "read" ];
-          description = "What the holders of such tokens may do.";
+          description = "Permissions of the holders of such tokens.";
         };
 
         ca = mkOption {
@@ -74,7 +74,7 @@ in
         {
           assertion = provider.claims != [ ];
           message = ''
-            ${name}.${label}.claims is empty: everybody who can get a token from ${provider.issuer} would be let in. Say which
+            ${name}.${label}.claims is empty: every holder of a token from ${provider.issuer} would be let in. Say which
             ones, { repository_owner_id = "1234567"; } for instance.
           '';
         }

@@ -49,7 +49,7 @@ fn description(row: &str) -> Option<(u32, &str)> {
 fn table(listed: &str) -> String {
     let descriptions: BTreeMap<u32, &str> = listed.lines().filter_map(description).collect();
     let tests = tests_by_number();
-    let mut table = String::from("\n| check | what it asks | tests |\n|---|---|---|\n");
+    let mut table = String::from("\n| check | rule | tests |\n|---|---|---|\n");
     for number in CHECKS {
         let asked = descriptions.get(&number);
         let asked = asked.unwrap_or_else(|| panic!("check {number} is not described"));

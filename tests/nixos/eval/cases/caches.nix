@@ -155,7 +155,7 @@ in
     };
   };
 
-  "a cache that shows nobody knows what" = refused "caches.a: what it shows is not written" {
+  "a cache without an exposure" = refused "caches.a: its exposure is not written" {
     a = removeAttrs good [ "expose" ];
   };
   "a cache that is nowhere" = refused "is nowhere" { a = removeAttrs good [ "path" ]; };
@@ -174,10 +174,10 @@ in
     a = good // { hosts = [ "https://team.example.com" ]; };
   };
   "a name that is a host" = refused "host names are" { "team.example.com" = good; };
-  "an issuer that lets everybody in" = refused "everybody who can get a token" {
+  "an issuer that lets all users in" = refused "every holder of a token" {
     a = good // { oidc.providers.ci = github // { claims = [ ]; }; };
   };
-  "a cache for nobody" = has "nobody may read it" (
+  "a cache without readers" = has "no client may read it" (
     toString (with' { caches.a = removeAttrs good [ "access" ]; }).warnings
   );
   "an issuer without an audience" = lib.any (has "audience: without a hostName") (

@@ -112,7 +112,7 @@ in
       "all@example.com"
     ];
   };
-  "nobody is warned who wrote an address, or the agreement" = {
+  "an address, or the agreement, is no warning" = {
     got = lib.concatMap (machine: machine.warnings) [
       agreed
       dns

@@ -46,7 +46,7 @@ in
   "nginx asks, and lets those without come" =
     has "ssl_client_certificate /etc/client-ca.pem;" machine.nginxConf
     && has "ssl_verify_client optional;" machine.nginxConf;
-  "it says what it found at every place that leads to the daemon" =
+  "it reports its result at every place that leads to the daemon" =
     lib.attrNames (locations machine) == [
       "/"
       "@rust-nix-serve"
@@ -57,7 +57,7 @@ in
     !(has "ssl_verify_client" without.nginxConf)
     && everywhere ''proxy_set_header X-SSL-Client-Verify "";'' without
     && everywhere ''proxy_set_header X-SSL-Client-S-DN "";'' without;
-  "the daemon knows what a certificate is worth, and nobody reads without" = {
+  "the daemon knows the permissions of a certificate, and no client reads without" = {
     got = machine.services.rust-nix-serve.settings.access;
     want = {
       anonymous = [ ];

@@ -114,7 +114,7 @@ in
       [ "https://cache.example.com?tls-certificate=/etc/c.pem&priority=30" ]
     ];
   };
-  "a URL that nobody ranks stays as it is" = lib.elem "http://cache.lan?priority=10&compression=none" (asked several);
+  "an unranked URL stays as it is" = lib.elem "http://cache.lan?priority=10&compression=none" (asked several);
   "several caches, each with its keys" =
     several.refusals == [ ]
     && asked several == [

@@ -50,7 +50,7 @@ in
   "the key is named after the machine" = has "\"machine-1\"" (
     machine.unit "rust-nix-serve-key.service"
   );
-  "everybody may still use the Nix daemon" = {
+  "all users may still use the Nix daemon" = {
     got = machine.nix.settings.allowed-users;
     want = [ "*" ];
   };

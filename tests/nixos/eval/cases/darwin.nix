@@ -101,7 +101,7 @@ in
   "a machine that only pushes" = ours plain == [ ];
   "builds go into the queue" =
     plain.nix.settings.post-build-hook == plain.services.rust-nix-serve.client.push.postBuildHook;
-  "a daemon pushes what is in it, with a copy of the token" =
+  "a daemon pushes its paths, with a copy of the token" =
     has "queue run --to https://cache.example.com" daemon.command
     && has "--queue /var/lib/rust-nix-serve-queue/queue.sqlite" daemon.command
     && has "--token-file /var/run/rust-nix-serve-push/run/secrets/token" daemon.command;
@@ -174,10 +174,10 @@ in
       == "/run/rust-nix-serve-keys/run/secrets/bucket";
   "the index of a bucket has its directory" =
     has "mkdir -p /var/lib/rust-nix-serve/index" named.system.activationScripts.launchd.text;
-  "what a name shows has to be written" = refused "expose.everything" { hostName = "mac.example.com"; };
+  "the exposure behind a name has to be written" = refused "expose.everything" { hostName = "mac.example.com"; };
   "an open store is warned of" =
     lib.any (has "lets other machines read everything") (serves { bindAddress = "*"; }).warnings;
-  "a key in the store is refused" = refused "the store is what this machine publishes" {
+  "a key in the store is refused" = refused "this machine publishes the store" {
     secretKeyFile = ./darwin.nix;
   };
   "nginx, ports, SSH, collection, Prometheus and PostgreSQL are refused" = {
@@ -192,7 +192,7 @@ in
     ];
     want = [ ];
   };
-  "what the guide says is not refused" = {
+  "the configurations of the guide are not refused" = {
     got = map (block: refusals (nixDarwin [ block ])) (guide "darwinModules");
     want = [
       [ ]

@@ -77,12 +77,12 @@ let
   );
 in
 {
-  "what the guide says is not refused" = {
+  "the configurations of the guide are not refused" = {
     got = refused;
     want = [ ];
   };
   # Of other projects: it can only be said that they are there.
-  "it has what people deploy, keep and fill caches with" = {
+  "it has the tools that people deploy, keep and fill caches with" = {
     got = lib.filter (words: !(lib.hasInfix words document)) [
       "--target-host admin@cache.example.com"
       "--sudo"

@@ -92,7 +92,7 @@ let
         8443
       ];
     };
-    "what the virtual host says itself goes before it" = {
+    "settings of the virtual host go before it" = {
       nginx = {
         defaultListen = [ { addr = "10.0.0.1"; } ];
         virtualHosts."cache.example.com".listen = [

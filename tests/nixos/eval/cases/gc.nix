@@ -77,7 +77,7 @@ in
       "R /nix/var/nix/gcroots/rust-nix-serve - - - -"
       "R /nix/var/nix/gcroots/rust-nix-serve-gc - - - -"
     ];
-  "another hook goes before ours, and is told what to call" =
+  "another hook goes before ours, and a warning names the command to call" =
     hooked.refusals == [ ]
     && hooked.nix.settings.post-build-hook == "/etc/hook"
     && has "\${config.services.rust-nix-serve.gc.postBuildHook}" (toString hooked.warnings);

@@ -76,7 +76,7 @@ in
         };
       }
     ]).nix.settings.connect-timeout == 60;
-  "what cannot be meant is refused" = lib.any (has "with its scheme") (
+  "a mistake is refused" = lib.any (has "with its scheme") (
     refusals (of "linux" {
       enable = true;
       url = "cache.example.com";
@@ -117,7 +117,7 @@ in
   "a token in the store is refused" = lib.any (has "in the Nix store") (
     refusals (pushes "linux" { tokenFile = ./home.nix; })
   );
-  "what the guide says is not refused" = {
+  "the configurations of the guide are not refused" = {
     got = map (block: refusals (homeManager.linux [ block withProgram ])) (guide "homeModules");
     want = [ [ ] ];
   };

@@ -92,7 +92,7 @@ in
     alone.unit "rust-nix-serve.service"
   );
   # An nginx that was only reloaded has its old groups.
-  "what nginx may not read or does not find, the daemon sends" =
+  "the daemon sends files that nginx may not read or does not find" =
     has "error_page 403 404 = @rust-nix-serve;" machine.nginxConf;
   "headers that the operator says for all hosts stay" =
     has "more_set_headers" machine.nginxConf && !(has "add_header" machine.nginxConf);
@@ -109,7 +109,7 @@ in
     has "ReadWritePaths=/srv/nars\n" (elsewhere.unit "rust-nix-serve.service")
     && lib.elem "d /srv/nars 0750 rust-nix-serve rust-nix-serve-nars -" elsewhere.systemd.tmpfiles.rules
     && elsewhere.services.rust-nix-serve.settings.nar_cache.size == "1TiB";
-  "what is compressed before anybody asks" =
+  "paths that are compressed in advance" =
     warm.services.rust-nix-serve.settings.nar_cache.prewarm_roots == [
       "/nix/var/nix/profiles/ci"
       "${pkgs.hello}"

@@ -41,11 +41,11 @@ in
     ];
     want = [ ];
   };
-  "what it says is what the manifest says" =
+  "it agrees with the manifest" =
     package.meta.description == manifest.description
     && package.version == manifest.version
     && lib.concatMapStringsSep " OR " (license: license.spdxId) package.meta.license == manifest.license;
-  "what was built is started once, and says its version" =
+  "the built program is started once, and says its version" =
     package.doInstallCheck && package.nativeInstallCheckInputs == [ "version-check-hook" ];
   "the module takes that of nixpkgs where there is one, and says so" =
     let

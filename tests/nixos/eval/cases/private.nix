@@ -56,7 +56,7 @@ in
     got = machine.refusals ++ machine.warnings;
     want = [ ];
   };
-  "without a token nobody may do anything" = {
+  "without a token no client has a permission" = {
     got = access machine;
     want = {
       tokens = "/run/rust-nix-serve-keys/run/secrets/tokens";
@@ -68,7 +68,7 @@ in
     want = [ "read" ];
   };
   "without tokens nothing is asked" = !(public.services.rust-nix-serve.settings ? access);
-  "what is written is never dropped" = {
+  "explicit permissions are never dropped" = {
     got = map access [
       written
       issued

@@ -63,7 +63,7 @@ in
   "a machine that only pushes" = plain.refusals == [ ] && plain.warnings == [ ];
   "it uses no cache for that" = !(lib.any (has "cache.example.com") plain.nix.settings.substituters);
   "builds go into the queue" = plain.nix.settings.post-build-hook == hook plain;
-  "the daemon pushes what is in it" =
+  "the daemon pushes its paths" =
     has "queue" (started plain)
     && has "--to" (started plain)
     && has "https://cache.example.com" (started plain)

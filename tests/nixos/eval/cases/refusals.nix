@@ -62,13 +62,13 @@ let
 in
 {
   # Exposure.
-  "a public store that nobody decided on" = refused "expose.everything = true" {
+  "a public store without a decision" = refused "expose.everything = true" {
     hostName = "cache.example.com";
   };
   "nor behind another proxy than ours" = refused "settings.public_url lets others reach the cache" {
     settings.public_url = "https://cache.example.com";
   };
-  "a denied pattern alone does not say what is shown" = refused "what it shows is not written" {
+  "a denied pattern alone is no exposure" = refused "its exposure is not written" {
     hostName = "cache.example.com";
     expose.deny = [ "*-secrets*" ];
   };
@@ -143,7 +143,7 @@ in
   "certificates that are worth nothing" = warned "none is worth anything" (
     public // { access.clientCa = "/etc/ca.pem"; }
   );
-  "rules for certificates that nobody is asked for" = warned "nobody is asked for a certificate" (
+  "rules for certificates that are not asked for" = warned "no client is asked for a certificate" (
     public // { access.subjects = [ "read: O=Example" ]; }
   );
 
@@ -179,7 +179,7 @@ in
       it = machine (lan // { nginx.enable = false; }) { };
     in
     it.refusals == [ ]
-    && has "what stands in front of it instead of nginx" (toString it.warnings)
+    && has "the server in front of it instead of nginx" (toString it.warnings)
     && !(has "Set services.rust-nix-serve.hostName" (toString it.warnings));
   "another server on the same port" = refusedWith "nixosModules.replace-nix-serve" { } {
     services.nix-serve.enable = true;
@@ -211,7 +211,7 @@ in
     secretKeyFile = "/run/secrets/key";
     keyName = "cache-1";
   };
-  "nobody may read" = warned "access.anonymous is empty" { access.anonymous = [ ]; };
+  "no client may read" = warned "access.anonymous is empty" { access.anonymous = [ ]; };
   "tokens in the clear" = warned "http://cache in the clear" (lan // { tokensFile = "/run/secrets/tokens"; });
   "tokens in the clear without nginx" = warned "0.0.0.0 in the clear" {
     bindAddress = "0.0.0.0";
@@ -236,7 +236,7 @@ in
   "a size that is too small, in free settings" = refused "hardly one NAR" (
     compressed { } // { settings.nar_cache.size = lib.mkForce "1MiB"; }
   );
-  "a directory of everybody's" = refused "others live there" (compressed { directory = "/var/cache"; });
+  "a shared directory" = refused "others live there" (compressed { directory = "/var/cache"; });
   "the state of the cache itself" = refused "others live there" (
     compressed { directory = "/var/lib/rust-nix-serve"; }
   );
@@ -254,7 +254,7 @@ in
     narCache.enable = false;
     narCache.maxSize = "1TiB";
   };
-  "compressing what is not kept" = warned "narCache.prewarm.roots: without effect" {
+  "compressing without a cache" = warned "narCache.prewarm.roots: without effect" {
     narCache.enable = false;
     narCache.prewarm.roots = [ "/nix/var/nix/profiles/ci" ];
   };
@@ -272,7 +272,7 @@ in
   "an age of minutes" = refused "m is minutes" (collected { keepBuilds = "1m"; });
   "an age that the collector does not take" = refused "takes days" (collected { deleteOlderThan = "4 weeks"; });
   "a root with blanks" = refused "characters that a rule" (collected { roots = [ "/srv/my result" ]; });
-  "SSH that lets nobody in" = refused "ssh.keys" { ssh.enable = true; };
+  "SSH that lets no client in" = refused "ssh.keys" { ssh.enable = true; };
   "keys for SSH that is off" = warned "ssh.keys: without effect" { ssh.keys = [ "ssh-ed25519 AAAA" ]; };
   "a dashboard of nothing" = warned "prometheus.dashboard: without effect" { prometheus.dashboard = true; };
   "a port of metrics that is the cache's" = refused "a port of their own" {
@@ -314,7 +314,7 @@ in
     gc.dates = lib.mkDefault "weekly";
     port = lib.mkDefault 5001;
   };
-  "what is off may be said to be off" = fine {
+  "a feature may be switched off twice" = fine {
     prometheus.dashboard = false;
     narCache.prewarm.roots = [ ];
     gc.keepBuilds = null;

@@ -348,11 +348,11 @@ in
     lib.any (has "has a secret key") it.refusals && !(has secret (toString it.refusals));
   "a size that is none" = refused "not a size" { upload.maxNarSize = "plenty"; };
   "a size without its unit" = refused "The unit belongs to it" { upload.maxNarSize = "64"; };
-  "nobody may push" = warned "nobody may upload" {
+  "no client may push" = warned "no client may upload" {
     storage.url = "file:///srv/cache";
     tokensFile = null;
   };
-  "everybody may push" = warned "whoever reaches the cache may upload" {
+  "all clients may push" = warned "every client that reaches the cache may upload" {
     storage.url = "file:///srv/cache";
     access.anonymous = [
       "read"
