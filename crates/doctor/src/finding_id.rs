@@ -60,7 +60,7 @@ kinds! {
     /// The token is over.
     TokenExpired "token-expired" "Nix takes the refusal for a missing path, and remembers that for an hour.";
     /// The token does not allow this.
-    TokenNotPermitted "token-not-permitted" "The cache knows the token, and refuses what it is used for.";
+    TokenNotPermitted "token-not-permitted" "The cache knows the token, which lacks the permission for this.";
     /// The clocks differ.
     ClockSkew "clock-skew" "Tokens and certificates are refused before or after their time, and caches keep answers too long.";
     /// A narinfo cannot be read.

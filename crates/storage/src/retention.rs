@@ -8,15 +8,15 @@ use rns_formats::RootName;
 /// The policy of retention. A path that is kept keeps all that it needs; roots are kept always.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// What was pushed, or told to a pusher, stays for so long.
+    /// A path stays for so long after it was pushed, or a pusher was told of it.
     pub min_age: Duration,
-    /// What was not read for so long may go.
+    /// A path that was not read for so long may go.
     pub unused_for: Option<Duration>,
     /// Bytes of NARs, above which the least recently used closures go.
     pub max_size: Option<u64>,
     /// Number of closures, above which the least recently used ones go.
     pub max_closures: Option<u64>,
-    /// Whether what no root needs may go, unless it is young or in use.
+    /// Whether a path that no root needs may go, unless it is young or in use.
     pub keep_roots: bool,
     /// How long roots are kept, by their names.
     pub rules: Vec<RootRule>,

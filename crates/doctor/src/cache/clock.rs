@@ -16,7 +16,7 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     };
     let date = answer.header(DATE).and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
     let Some(date) = date else {
-        return Outcome::Unchecked("the cache does not say what time it is".to_owned());
+        return Outcome::Unchecked("the cache does not send its time".to_owned());
     };
     let ahead = date - OffsetDateTime::now_utc();
     if ahead.abs() <= TOLERANCE {

@@ -24,7 +24,7 @@ pub(super) struct Http {
     authorization: Option<HeaderValue>,
 }
 
-/// An answer, whatever its status.
+/// An answer with any status.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -106,7 +106,7 @@ async fn contents(narinfo: NarInfo, answer: Answer) -> Option<Finding> {
     };
     Some(Finding::new(
         FindingId::NarDamaged,
-        format!("{} is not what its narinfo says: {why}", narinfo.url),
+        format!("{} does not agree with its narinfo: {why}", narinfo.url),
         "rust-nix-serve storage verify --content --repair   # or nix-store --verify --check-contents, on the server",
     ))
 }

@@ -97,7 +97,7 @@ impl CacheSubject {
         self.handshake.get_or_init(async || tls_probe::look(&self.base).await).await.as_ref()
     }
 
-    /// The answer to `nix-cache-info`, whatever it is.
+    /// The answer to `nix-cache-info`, with any status.
     pub(super) async fn info_answer(&self) -> Result<&Answer, &Trouble> {
         let ask = async || self.http.get(self.below("nix-cache-info")?, MAX_CACHE_INFO_BYTES).await;
         self.info.get_or_init(ask).await.as_ref()

@@ -135,7 +135,7 @@ impl Queue {
         Ok(QueueStatus { waiting, oldest, failing, failures })
     }
 
-    /// Has every path tried soon, whatever failed before. Returns the number of those that would have waited.
+    /// Has every path tried soon, also after failures. Returns the number of those that would have waited.
     ///
     /// # Errors
     /// When the queue cannot be written.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::index::{Index, IndexError};
 
-/// Paths named by roots that are begun with at a time: below any of them is most of what everything needs.
+/// Paths named by roots that are begun with at a time: below any of them is most of the common closure.
 const ROOTED_BATCH: usize = 16;
 
 /// Paths whose references are asked for at once.

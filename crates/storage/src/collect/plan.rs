@@ -11,7 +11,7 @@ use crate::{
     retention::Retention,
 };
 
-/// A path that goes, and was used within this time after what needed it, goes with it: closures are read and written one
+/// A path that goes, and was used within this time after its last referrer, goes with it: closures are read and written one
 /// path after the other. In seconds.
 const CLOSURE_WINDOW: u32 = 3600;
 

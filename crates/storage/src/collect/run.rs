@@ -22,7 +22,7 @@ use crate::{
     write::Storage,
 };
 
-/// A publication that was begun and not touched for so long was cut off, whatever `min_age` says.
+/// A publication that was begun and not touched for so long was cut off, for any `min_age`.
 const MIN_PUBLICATION_AGE: Duration = Duration::from_secs(3600);
 
 /// Publications that are settled in one collection.

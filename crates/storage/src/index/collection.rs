@@ -81,7 +81,7 @@ pub trait Collection: Send + Sync {
         claim: &Claim,
     ) -> Result<Vec<Claimed>, IndexError>;
 
-    /// Claims a path whatever its age and use, unless something refers to it or a root names it. Who ordered that is noted.
+    /// Claims a path of any age and use, unless something refers to it or a root names it. The orderer is noted.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -197,7 +197,7 @@ pub trait Collection: Send + Sync {
     /// When the database cannot be asked.
     async fn last_collection(&self) -> Result<Option<CollectionRecord>, IndexError>;
 
-    /// Claims a NAR whatever its age, unless a path has it.
+    /// Claims a NAR of any age, unless a path has it.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -214,7 +214,7 @@ pub trait Collection: Send + Sync {
     ) -> Result<Option<Claimed>, IndexError>;
 
     /// Ends the claim on rows of which it has removed nothing. They are not told to be there, since an earlier claim may have
-    /// removed their objects: the next claim, or a pusher, removes what is left.
+    /// removed their objects: the next claim, or a pusher, removes the rest.
     ///
     /// # Errors
     /// When the database cannot be written.

@@ -1,6 +1,6 @@
 //! The index of a storage: which paths and NARs are there, their references, who pushed them, and when they were used.
 //!
-//! The storage is the truth about contents and can be read without an index; the index is the truth about what may be
+//! The storage is the truth about contents and can be read without an index; the index is the truth about paths that may be
 //! collected. It can be rebuilt from the storage, apart from times of use.
 
 mod collection;

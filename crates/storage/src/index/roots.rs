@@ -29,7 +29,7 @@ pub trait RootIndex: Send + Sync {
     async fn known_paths(&self, paths: &[HashPart]) -> Result<Vec<StorePath>, IndexError>;
 
     /// Registers a revision of a root, and removes its revisions that are not in `keep`. In the same step the closure of its
-    /// paths is checked, apart from those that are `elsewhere`, and what is condemned in it is published again.
+    /// paths is checked, apart from those that are `elsewhere`, and condemned paths in it are published again.
     ///
     /// Returns absent paths, at most `limit`; then nothing has changed.
     ///

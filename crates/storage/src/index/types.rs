@@ -90,7 +90,7 @@ pub enum PathState {
     Publishing,
     /// Its narinfo is visible.
     Published,
-    /// Its narinfo is visible, and a collector means to remove it. Whatever counts on it makes it published again.
+    /// Its narinfo is visible, and a collector means to remove it. A pusher or root that counts on it makes it published again.
     Condemned,
     /// It is being removed by the holder of a claim; a pusher waits for that and uploads it again.
     Deleting,
@@ -124,7 +124,7 @@ impl PathState {
 pub enum NarState {
     /// It is there, and stays for its grace.
     Live,
-    /// It is there, and a collector means to remove it. Whatever counts on it makes it live again.
+    /// It is there, and a collector means to remove it. A path that counts on it makes it live again.
     Condemned,
     /// It is being removed by the holder of a claim.
     Deleting,

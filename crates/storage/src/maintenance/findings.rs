@@ -51,7 +51,7 @@ impl fmt::Display for FindingKind {
             Self::Truncated { expected, found } => {
                 write!(f, "its NAR file has {found} bytes instead of {expected}")
             }
-            Self::Altered(why) => write!(f, "its NAR is not what was published: {why}"),
+            Self::Altered(why) => write!(f, "its NAR differs from the published one: {why}"),
             Self::MissingReference(path) => write!(f, "it refers to {path}, which is missing"),
             Self::NotIndexed => f.write_str("it is not in the index"),
             Self::OnlyIndexed | Self::RootOnlyIndexed => {

@@ -29,7 +29,7 @@ use crate::{
 pub struct VerifyOptions {
     /// Whether every NAR is read, decompressed and hashed; otherwise their lengths are compared.
     pub contents: bool,
-    /// Whether what is wrong is mended: the index follows the storage, and paths that cannot be had are withdrawn, with those
+    /// Whether faults are mended: the index follows the storage, and paths that cannot be had are withdrawn, with those
     /// that refer to them, so that they can be pushed again.
     pub repair: bool,
 }

@@ -42,7 +42,7 @@ pub(super) struct RecordCache {
 struct Remembered {
     stored: Arc<StoredNarInfo>,
     digest: Sha256Digest,
-    /// When it was last found to be what is stored, in milliseconds since the beginning.
+    /// When it was last found to agree with the stored object, in milliseconds since the beginning.
     seen: AtomicU64,
     /// Of its file, where it lies in a directory.
     stamp: Option<FileStamp>,

@@ -1,8 +1,8 @@
 //! NARs that clients send to the bucket themselves, by a URL that is good for a while.
 //!
-//! They go under names of their own, which no reader is ever sent to and which no one can guess. When the narinfo comes, they
+//! They go under names of their own, which no reader is ever sent to and which no client can guess. When the narinfo comes, they
 //! are read back, verified, and written to their place on the way: the bytes that were checked are the bytes that are
-//! published, whatever is done with the URL meanwhile.
+//! published, also if the URL is used again meanwhile.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn take_in_one_of(
                 outcome => taken = outcome.map(|nar| nar.map(IndexedNar::from)),
             }
         }
-        // A wrong one is of no use to anyone, and of a right one there is a copy now.
+        // A wrong one is of no use, and of a right one there is a copy now.
         objects.delete(key).await.map_err(not_stored)?;
     }
     taken

@@ -46,7 +46,7 @@ pub(crate) async fn owner_of(reader: &StorageReader, key: &ObjectKey) -> Option<
         Ok(owner) => owner,
         Err(CacheError::Invalid { .. }) => Some(DocumentOwner::Nothing),
         Err(error) => {
-            tracing::warn!("{key} stays, since it is not known what it belongs to: {error}");
+            tracing::warn!("{key} stays, since its owner is not known: {error}");
             None
         }
     }

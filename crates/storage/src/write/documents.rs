@@ -1,6 +1,6 @@
 //! Listings, logs, realisations and debug information.
 //!
-//! Each is begun in the index before it is looked for or written: then no collector removes what a pusher was told is there. One
+//! Each is begun in the index before it is looked for or written: then no collector removes a document that a pusher was told of. One
 //! server at a time changes one, and the index learns its owner before it is written.
 
 use bytes::Bytes;

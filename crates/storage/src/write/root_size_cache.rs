@@ -48,7 +48,7 @@ impl RootSizeCache {
             let sizes = root_sizes(&*index, limits).await?.map(Arc::new);
             if sizes.is_none() {
                 tracing::warn!(
-                    "the index is too large to tell the sizes of roots: `storage gc --dry-run` says what would go"
+                    "the index is too large to tell the sizes of roots: `storage gc --dry-run` lists the paths that would go"
                 );
             }
             let took = begun.elapsed();

@@ -125,7 +125,7 @@ impl Storage {
     }
 }
 
-/// The revisions of a root that are kept, the newest first: as the storage has them, which is the truth, and what only the
+/// The revisions of a root that are kept, the newest first: as the storage has them, which is the truth, and those that only the
 /// index has.
 async fn known(storage: &Storage, name: &RootName) -> Result<Vec<RootRevision>, RootError> {
     let stored = match read_root(storage.objects(), name).await.map_err(not_written)? {

@@ -1,4 +1,4 @@
-//! Everybody but collectors: a pusher of the closure, a reader, one who sets a root, and time.
+//! All actors but collectors: a pusher of the closure, a reader, a client that sets a root, and time.
 
 use crate::{
     explorer::Next,
@@ -93,7 +93,7 @@ fn time(world: World, next: &mut Vec<Next>) {
     next.push(("the grace passes", Ok(older)));
 }
 
-/// The index is asked to keep a path: whether it is there, and what that makes of it.
+/// The index is asked to keep a path: whether it is there, and the new state.
 fn keep(world: &mut World, path: usize, broken: Option<Break>) -> bool {
     match world.paths[path].state {
         PUBLISHED | CONDEMNED => {

@@ -47,7 +47,7 @@ pub(crate) fn steps(world: World, number: usize, broken: Option<Break>, next: &m
     next.extend(go_on(world, number, broken));
 }
 
-/// A pusher holds the lock of what was claimed: the claim on it ends, and nothing was sent.
+/// A pusher holds the lock of the claimed path: the claim on it ends, and nothing was sent.
 fn give_back(mut world: World, number: usize, broken: Option<Break>) -> Option<Next> {
     let Collector { item, claim, .. } = world.collectors[number];
     if !world.is_held(item, claim) {

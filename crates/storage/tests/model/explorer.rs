@@ -25,7 +25,7 @@ pub(crate) struct Bounds {
     pub(crate) roots: u8,
 }
 
-/// What comes after a state: the name of the step, and the next state or the invariant that the step itself breaks.
+/// The successors of a state: the name of the step, and the next state or the invariant that the step itself breaks.
 pub(crate) type Next = (&'static str, Result<World, Violation>);
 
 /// The outcome of an exploration.

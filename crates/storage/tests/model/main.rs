@@ -1,8 +1,8 @@
-//! Every interleaving of a pusher, a reader, one who sets a root, and two collectors, each of which may die at any step: a
-//! small model of what the storage does, explored exhaustively.
+//! Every interleaving of a pusher, a reader, a client that sets a root, and two collectors, each of which may die at any step: a
+//! small model of the storage, explored exhaustively.
 //!
-//! `docs/decisions/0014-collection.md` has the rules in words. Each rule can be broken here; then the explorer finds what goes
-//! wrong.
+//! `docs/decisions/0014-collection.md` has the rules in words. Each rule can be broken here; then the explorer finds the
+//! fault.
 
 #![expect(clippy::indexing_slicing, clippy::print_stdout, clippy::unwrap_used, reason = "tests")]
 
@@ -24,7 +24,7 @@ const BOUNDS: [Bounds; 4] = [
     Bounds { collector_lives: 1, pushes: 2, ages: 1, reads: 0, roots: 0 },
 ];
 
-/// What is explored with `RNS_MODEL=1`.
+/// The explored worlds with `RNS_MODEL=1`.
 const MORE: [Bounds; 2] = [
     Bounds { collector_lives: 2, pushes: 2, ages: 1, reads: 1, roots: 1 },
     Bounds { collector_lives: 3, pushes: 1, ages: 1, reads: 1, roots: 1 },
@@ -33,7 +33,7 @@ const MORE: [Bounds; 2] = [
 /// Where broken rules show.
 const SMALL: Bounds = Bounds { collector_lives: 2, pushes: 1, ages: 1, reads: 1, roots: 1 };
 
-/// The states in which an exploration begins: an old closure that everything would let go, what a collector left half done,
+/// The states in which an exploration begins: an old closure that everything would let go, the half-done work of a collector,
 /// the reference alone, and nothing.
 fn beginnings() -> [World; 4] {
     let whole = World::empty().with_path(0).with_path(1);
@@ -51,7 +51,7 @@ fn nothing_that_is_needed_goes_in_any_interleaving() {
             if let Some((violation, trace)) = explored.violation {
                 panic!("{violation:?}: {trace:#?}");
             }
-            // The exploration reaches what it is about.
+            // The exploration reaches its subject.
             assert!(number == 3 || explored.collected, "no path was ever collected");
         }
     }

@@ -16,7 +16,7 @@ pub(crate) const DOOMED: u8 = 2;
 pub(crate) const DYING: u8 = 3;
 pub(crate) const ARRIVING: u8 = 4;
 
-/// The claim of a pusher that finishes what a dead collector began. Those of collectors are smaller.
+/// The claim of a pusher that finishes the work of a dead collector. Those of collectors are smaller.
 pub(crate) const PUSHER_CLAIM: u8 = 7;
 
 /// A rule that is broken on purpose.
@@ -47,7 +47,7 @@ pub(crate) enum Violation {
     MissingReference,
     /// I3: a path or NAR that a pusher was told to be there is there, within the grace.
     LostPromise,
-    /// I4: what a root needs is there.
+    /// I4: the paths that a root needs are there.
     BrokenRoot,
     /// I5: nothing is removed with a claim that has ended.
     LateDeletion,

@@ -1,4 +1,4 @@
-//! Collection of a real storage: random pushes, reads and roots, and what is there afterwards.
+//! Collection of a real storage: random pushes, reads and roots, and the paths that are there afterwards.
 
 use std::{
     collections::BTreeSet,
@@ -23,7 +23,7 @@ fn roots_only() -> Retention {
     Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() }
 }
 
-/// Times are kept in whole seconds: what was pushed in this one is not older than nothing yet.
+/// Times are kept in whole seconds: a path that was pushed in this one is not older than nothing yet.
 async fn next_second() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
 }
@@ -161,7 +161,7 @@ async fn a_collection_that_was_cut_off_is_taken_up_by_the_next_one() {
     let done = collect(&fixture.storage, &roots_only(), &|_| ()).await.unwrap();
     assert_eq!((done.swept.paths, done.swept.nars), (2, 3));
     assert!(paths.visible(&fixture).await.is_empty());
-    // With a policy that keeps everything, what is condemned is published again.
+    // With a policy that keeps everything, a condemned path is published again.
     for number in 0..2 {
         paths.push(&fixture, number).await;
     }
@@ -214,7 +214,7 @@ async fn whatever_is_pushed_and_rooted_meanwhile_is_there_and_whole() {
     let policy = roots_only();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for round in 0..6 {
-        // A pusher pushes what one path needs, as clients do: what it is told is there it skips.
+        // A pusher pushes the closure of one path, as clients do: it skips paths that it is told of.
         let top = random.below(paths.paths.len());
         let pushing = async {
             for number in closure(&paths, top) {
@@ -225,7 +225,7 @@ async fn whatever_is_pushed_and_rooted_meanwhile_is_there_and_whole() {
             }
             root(&fixture, &format!("round/{round}"), &[&paths.paths[top]]).await;
         };
-        // With no grace at all a push may lose what it began with, so it is told again until its root is set.
+        // With no grace at all a push may lose its first paths, so it is told again until its root is set.
         let collecting = async {
             let grace = Retention { min_age: Duration::from_secs(2), ..policy.clone() };
             for _ in 0..3 {
@@ -253,7 +253,7 @@ async fn whatever_is_pushed_and_rooted_meanwhile_is_there_and_whole() {
     }
 }
 
-/// A path and all that it needs, what is needed first.
+/// A path and its closure, references first.
 fn closure(paths: &Paths, top: usize) -> Vec<usize> {
     let mut numbers = BTreeSet::from([top]);
     let mut next = vec![top];

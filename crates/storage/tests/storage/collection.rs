@@ -1,4 +1,4 @@
-//! What a collector does to an index, over SQLite and PostgreSQL: nothing that is needed can be claimed, in any order.
+//! The effects of a collector on an index, over SQLite and PostgreSQL: nothing that is needed can be claimed, in any order.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +21,7 @@ pub(crate) fn everything() -> Unused {
     Unused { untouched_since: later, unread_since: later }
 }
 
-/// Only what was never touched.
+/// Only paths that were never touched.
 fn nothing() -> Unused {
     let before = SystemTime::now() - Duration::from_secs(3600);
     Unused { untouched_since: before, unread_since: before }
@@ -197,7 +197,7 @@ async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     assert!(index.touch_nar(&key).await.unwrap());
     assert!(index.begin_nar(&key).await.unwrap(), "another pusher has it too");
     assert_eq!(index.nar_state(&key).await.unwrap(), Some(NarState::Live));
-    // What no index knows is claimed by a row of its own.
+    // An object that no index knows is claimed by a row of its own.
     let unknown = nar(31).0;
     let claim = Claim::new();
     let claimed = index.claim_orphan(&unknown, &claim).await.unwrap().unwrap();

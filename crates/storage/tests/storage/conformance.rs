@@ -82,7 +82,7 @@ impl Subject for StorageSubject {
         if self.fixture.directory.as_os_str().is_empty() {
             return false;
         }
-        // What a disk that is not mounted looks like.
+        // This is how a disk that is not mounted looks.
         let (here, away) = (&self.fixture.directory, self.fixture.directory.with_extension("away"));
         if is_out {
             fs::rename(here, away).unwrap();
@@ -170,7 +170,7 @@ impl RootedSubject for RootedStorage {
     async fn collect(&mut self) {
         let only_roots =
             Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() };
-        // What was touched in this second is still young.
+        // A path that was touched in this second is still young.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let storage = self.fixture.storage.clone();
         // A collection stays on its thread.

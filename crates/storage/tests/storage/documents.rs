@@ -1,4 +1,4 @@
-//! Logs, realisations, build traces and debug information: they go after what they belong to, and not before.
+//! Logs, realisations, build traces and debug information: they go after their owners, and not before.
 
 use std::{
     collections::BTreeSet,

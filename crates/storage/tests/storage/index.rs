@@ -219,7 +219,7 @@ async fn imported_paths_come_in_any_order(index: &dyn Index) {
 async fn sqlite() {
     let scratch = Scratch::new();
     suite(&SqliteIndex::new(scratch.join("index.sqlite"), true)).await;
-    // What was written is there for the next process.
+    // The written rows are there for the next process.
     let again = SqliteIndex::new(scratch.join("index.sqlite"), true);
     assert_eq!(state(&again, 12).await, Some(PathState::Published));
 }

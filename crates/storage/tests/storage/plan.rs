@@ -14,7 +14,7 @@ use rns_storage::{
 
 const NOW: i64 = 1_000_000;
 
-/// What was used so much later than what needs it does not go with it.
+/// A path that was used so much later than its referrer does not go with it.
 const CLOSURE_WINDOW: i64 = 3600;
 
 #[derive(Clone, Debug)]
@@ -208,7 +208,7 @@ proptest! {
     fn what_stays_is_exactly_what_the_policy_says(case in cases()) {
         let plan = planned(&case);
         prop_assert_eq!(kept(&plan), case.kept());
-        // What stays has all that it needs, and what goes goes after everything that refers to it.
+        // A path that stays has its closure, and a path that goes goes after all its referrers.
         let mut gone = BTreeSet::new();
         for number in &plan.going {
             for (referrer, node) in case.nodes.iter().enumerate() {

@@ -296,7 +296,7 @@ async fn a_collection_whose_index_was_lost_keeps_what_roots_need() {
             Retention { min_age: Duration::ZERO, keep_roots: true, ..Retention::default() };
         for _ in 0..2 {
             collect(&again, &policy, &|_| ()).await.unwrap();
-            // What was touched in this second is young.
+            // A path that was touched in this second is young.
             tokio::time::sleep(Duration::from_millis(2_100)).await;
         }
         collect(&again, &policy, &|_| ()).await.unwrap();

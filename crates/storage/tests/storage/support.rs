@@ -13,7 +13,7 @@ use rns_storage::{
 };
 use rns_testing::{S3Server, Scratch};
 
-/// A storage, and what it needs to stay.
+/// A storage, and the things that it needs to stay.
 pub(crate) struct Fixture {
     pub(crate) storage: Storage,
     pub(crate) directory: PathBuf,
@@ -115,7 +115,7 @@ pub(crate) fn use_credentials(file: PathBuf) {
     }
 }
 
-/// What a client uploads for a path.
+/// The files that a client uploads for a path.
 pub(crate) fn packed(info: &PathInfo, nar: &[u8], compression: Compression) -> (NarInfo, Vec<u8>) {
     let file = match compression {
         Compression::None => nar.to_vec(),

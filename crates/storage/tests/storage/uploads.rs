@@ -1,4 +1,4 @@
-//! Uploads: what is taken, what is refused, and what is visible when.
+//! Uploads: accepted ones, refused ones, and the moment at which they become visible.
 
 use std::{fs, io::Write as _};
 
@@ -221,7 +221,7 @@ async fn a_path_whose_narinfo_was_lost_is_published_anew(fixture: Fixture) {
     fixture.push(info, &nar).await;
     let hash = standard.blob.hash_part();
     fixture.remove(&format!("{hash}.narinfo")).await;
-    // Another build of it has another NAR, and needs what is not there.
+    // Another build of it has another NAR, and needs a missing path.
     let mut info = info.clone();
     info.ca = None;
     info.references = [standard.dep.clone(), standard.top.clone()].into();
@@ -336,7 +336,7 @@ async fn a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it(fixture: Fi
     fixture.write(key.as_str(), file).await;
     let view = PushView::new(fixture.storage.clone(), Vec::new());
     let index = fixture.storage.index();
-    // A collector removes what no path has.
+    // A collector removes a NAR that no path has.
     let claim = Claim::new();
     let claimed = index.claim_orphan(&key, &claim).await.unwrap().unwrap();
     assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_none(), "it is about to go");
@@ -352,7 +352,7 @@ async fn a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it(fixture: Fi
     assert_eq!(index.nar_state(&key).await.unwrap(), None);
 }
 
-/// Clients name what they compress with gzip as if it were not compressed.
+/// Clients name a NAR that they compress with gzip as if it were not compressed.
 async fn gzip_has_no_suffix(fixture: Fixture) {
     let standard = Standard::new();
     let (info, nar) = (standard.store.info(&standard.blob), standard.store.nar(&standard.blob));
@@ -372,7 +372,7 @@ async fn gzip_has_no_suffix(fixture: Fixture) {
     assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
     let record = fixture.storage.path_info(standard.blob.hash_part()).await.unwrap().unwrap();
     assert_eq!(record.offer.compression, Compression::Gzip);
-    // And what is not compressed does not pass for gzip.
+    // And an uncompressed one does not pass for gzip.
     let (plain, file) = packed(info, &nar, Compression::None);
     fixture.storage.delete(standard.blob.hash_part(), &pusher()).await.unwrap();
     fixture.upload(&name_of(&plain), &file).await.unwrap();
@@ -387,7 +387,7 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
     let hash = standard.blob.hash_part();
     let narinfo = fixture.push(info, &nar).await;
     let index = fixture.storage.index();
-    // What a collector has condemned stays as soon as it is told to a pusher.
+    // A path that a collector has condemned stays as soon as a pusher is told of it.
     let later = SystemTime::now() + Duration::from_secs(3600);
     let unused = Unused { untouched_since: later, unread_since: later };
     let rows = index.snapshot().await.unwrap().paths(0).await.unwrap();
@@ -397,7 +397,7 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
     assert!(fixture.storage.promise_path(&hash).await.unwrap());
     assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Published)]);
     // A collector has claimed it, and was killed before it removed anything: it is told to no pusher, and one that pushes it
-    // waits until the claim is given back, and then removes what is left of it.
+    // waits until the claim is given back, and then removes the rest of it.
     index.condemn(Rows::Paths, &ids, unused).await.unwrap();
     let claim = Claim::new();
     assert_eq!(index.claim(Rows::Paths, &ids, unused, &claim).await.unwrap().len(), 1);

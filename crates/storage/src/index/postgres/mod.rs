@@ -76,7 +76,7 @@ impl PostgresIndex {
     }
 
     fn unavailable(&self, error: &dyn std::error::Error) -> IndexError {
-        // The library says "db error" and keeps what the database said behind it.
+        // The library says "db error" and keeps the database's own message behind it.
         let causes = std::iter::successors(Some(error), |error| error.source());
         let why = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
         IndexError::Unavailable { database: self.database.to_string(), why }

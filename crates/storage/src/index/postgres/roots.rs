@@ -1,4 +1,4 @@
-//! The statements for roots. Closures are followed by the database, whatever their size.
+//! The statements for roots. The database follows closures, of any size.
 
 use std::collections::HashMap;
 

@@ -86,7 +86,7 @@ impl OpenIndex {
 }
 
 impl SqliteIndex {
-    /// The index in `file`, which is made when it is first used. `sync`: whether what was acknowledged survives a power
+    /// The index in `file`, which is made when it is first used. `sync`: whether acknowledged changes survive a power
     /// loss.
     #[must_use]
     pub fn new(file: PathBuf, sync: bool) -> Self {

@@ -1,4 +1,4 @@
-//! The statements for roots. Closures are followed by the database, whatever their size.
+//! The statements for roots. The database follows closures, of any size.
 
 use rns_cache::{RootRevision, RootSummary};
 use rns_formats::{HashPart, RootName, StorePath};
