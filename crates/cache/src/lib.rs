@@ -52,9 +52,9 @@ pub use self::{
     read::BinaryCache,
     record::{Freshness, NarOffer, PathRecord, Peek},
     roots::{
-        ClosureGraph, FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath,
-        RootPattern, RootPatternError, RootRevision, RootRule, RootSizes, RootSummary, RootedCache,
-        freed_by_roots, parse_revisions, write_revisions,
+        ClosureGraph, FreedByRoot, MissingPath, NewRoot, RootDocumentError, RootError,
+        RootLifetime, RootPath, RootPattern, RootPatternError, RootRevision, RootRule, RootSizes,
+        RootSummary, RootedCache, freed_by_roots, parse_revisions, write_revisions,
     },
     stats::{BackendStats, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},

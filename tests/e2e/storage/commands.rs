@@ -142,7 +142,7 @@ fn faults_are_found_and_mended() {
     assert!(found.text().contains(&format!("{}: its NAR is missing\n", standard.dep)));
     let found = storage(&["verify", "--content"], &url, &[]);
     let lines = found.text();
-    assert!(lines.contains(&format!("{}: its NAR is not what was published", standard.blob)));
+    assert!(lines.contains(&format!("{}: its NAR differs from the published one", standard.blob)));
     assert!(found.stderr.contains("storage verify --content --repair` mends"), "{}", found.stderr);
     let mended = json(&["verify", "--content", "--repair"], &url, &[]);
     // The referrer of the missing path goes with it.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use rns_formats::{RootLabel, StorePath};
+use rns_formats::{RootLabel, StorePath, StorePathError};
 use serde::{Deserialize, Serialize};
 
 use super::rooted_cache::RootRevision;
@@ -11,6 +11,20 @@ use crate::Pusher;
 
 /// The version of the form that is written. One with a greater number may mean something else.
 const VERSION: u32 = 1;
+
+/// The fault of a document that is no list of revisions.
+#[derive(Debug, thiserror::Error)]
+pub enum RootDocumentError {
+    /// It is not the JSON of a root.
+    #[error("it cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Its form has another version.
+    #[error("it has version {0}, known is {VERSION}")]
+    Version(u32),
+    /// One of its paths is none.
+    #[error(transparent)]
+    Path(#[from] StorePathError),
+}
 
 /// The document as it is written.
 #[derive(Serialize, Deserialize)]
@@ -52,17 +66,16 @@ pub fn write_revisions(revisions: &[RootRevision]) -> Bytes {
 /// The revisions in a document, the newest first.
 ///
 /// # Errors
-/// The reason why nothing can be made of it.
-pub fn parse_revisions(bytes: &[u8]) -> Result<Vec<RootRevision>, String> {
-    let document: RootDocument =
-        serde_json::from_slice(bytes).map_err(|error| format!("it cannot be read: {error}"))?;
+/// When it is no such document, or one of another version.
+pub fn parse_revisions(bytes: &[u8]) -> Result<Vec<RootRevision>, RootDocumentError> {
+    let document: RootDocument = serde_json::from_slice(bytes)?;
     if document.version != VERSION {
-        return Err(format!("it has version {}, known is {VERSION}", document.version));
+        return Err(RootDocumentError::Version(document.version));
     }
     let mut revisions = Vec::with_capacity(document.revisions.len());
     for revision in document.revisions {
         let paths = revision.paths.iter().map(|path| StorePath::parse(path));
-        let paths = paths.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let paths = paths.collect::<Result<_, _>>()?;
         revisions.push(RootRevision {
             revision: revision.revision,
             created: time(revision.created),
@@ -100,7 +113,7 @@ mod tests {
             paths: vec![StorePath::parse(&format!("{number:032}-path")).unwrap()],
         };
         let revisions = vec![revision(3, Some(time(1_800_000_000))), revision(1, None)];
-        assert_eq!(parse_revisions(&write_revisions(&revisions)), Ok(revisions));
+        assert_eq!(parse_revisions(&write_revisions(&revisions)).unwrap(), revisions);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod rooted_cache;
 mod rules;
 
 pub use self::{
-    document::{parse_revisions, write_revisions},
+    document::{RootDocumentError, parse_revisions, write_revisions},
     freed::{ClosureGraph, freed_by_roots},
     rooted_cache::{
         FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,

@@ -31,6 +31,20 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
         .unwrap_or_else(broken)
 }
 
+/// The longest text for a client about its mistake, in bytes.
+const MAX_TEXT_BYTES: usize = 900;
+
+/// The beginning of a text, as a line: the first missing paths are as telling as thousands.
+pub(crate) fn shortened(mut text: String) -> String {
+    if text.len() > MAX_TEXT_BYTES {
+        let end = (0..=MAX_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text.push('\n');
+    text
+}
+
 /// The text of a 404.
 pub(crate) const NOT_FOUND: &str = "not found\n";
 

@@ -13,7 +13,7 @@ pub(crate) mod send_budget;
 pub(crate) use self::{
     answer::{
         Answer, NOT_FOUND, direct, for_method, for_one_client, method_not_allowed, no_push_address,
-        not_found, plain, push_address, unavailable, with_share,
+        not_found, plain, push_address, shortened, unavailable, with_share,
     },
     caching::Caching,
     entity::{Entity, Part, etag},

@@ -8,9 +8,6 @@ use crate::{
     response::{self, Answer, error_response},
 };
 
-/// The most that a client is told, in bytes.
-const MAX_TEXT_BYTES: usize = 900;
-
 /// Why an upload was refused, for the metrics.
 pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
     match error {
@@ -48,13 +45,5 @@ pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
         }
         PublishError::Cache(error) => return error_response(error),
     };
-    let mut text = error.to_string();
-    // Thousands of missing references are as telling as the first ones.
-    if text.len() > MAX_TEXT_BYTES {
-        let end = (0..=MAX_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text.push('\n');
-    response::plain(status, text)
+    response::plain(status, response::shortened(error.to_string()))
 }

@@ -35,7 +35,7 @@ pub(crate) async fn read_root(
     let Some(bytes) = objects.read_small(&ObjectKey::root(name), MAX_ROOT_BYTES).await? else {
         return Ok(None);
     };
-    let revisions = parse_revisions(&bytes);
+    let revisions = parse_revisions(&bytes).map_err(|error| error.to_string());
     Ok(Some(revisions.map_or_else(StoredRoot::Unusable, StoredRoot::Revisions)))
 }
 

@@ -8,6 +8,7 @@ mod missing;
 mod nar;
 mod narinfo;
 pub(crate) mod places;
+mod root_request;
 mod roots;
 
 use std::sync::Arc;
