@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::RequestBody;
+use super::{RequestBody, SimpleRequest, headers::Headers};
 
 /// The longest head, in bytes.
 pub const MAX_HEAD: usize = 128 << 10;
@@ -30,21 +30,6 @@ pub struct RequestHead<'a> {
     pub body: RequestBody,
     /// The request, if it is a simple one.
     pub simple: Option<SimpleRequest<'a>>,
-}
-
-/// A `GET` over HTTP/1.1 without a body, a query, an escape, a condition or a range, on a connection that stays open.
-///
-/// All other headers of it are such that no answer depends on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SimpleRequest<'a> {
-    /// The path, with a slash at the beginning.
-    pub path: &'a str,
-    /// The header `Host`.
-    pub host: &'a str,
-    /// The header `Authorization`.
-    pub authorization: Option<&'a [u8]>,
-    /// The header `X-Forwarded-For`.
-    pub forwarded_for: Option<&'a [u8]>,
 }
 
 /// Reads the head at the beginning of these bytes.
@@ -76,18 +61,6 @@ struct Line<'a> {
     is_new: bool,
 }
 
-/// The headers that matter here.
-struct Headers<'a> {
-    host: Option<&'a [u8]>,
-    authorization: Option<&'a [u8]>,
-    forwarded_for: Option<&'a [u8]>,
-    length: Option<u64>,
-    is_chunked: bool,
-    is_web_socket: bool,
-    /// Whether the answer could depend on a header that is not here.
-    has_others: bool,
-}
-
 fn complete<'a>(
     len: usize,
     line: &Line<'a>,
@@ -95,79 +68,10 @@ fn complete<'a>(
 ) -> Option<RequestHead<'a>> {
     let headers = Headers::read(headers)?;
     let body = body(line, &headers)?;
-    let simple = (body == RequestBody::NONE).then(|| simple(line, &headers)).flatten();
+    let simple = (body == RequestBody::NONE && line.is_new)
+        .then(|| SimpleRequest::of(line.method, line.path, &headers))
+        .flatten();
     Some(RequestHead { len, body, simple })
-}
-
-impl<'a> Headers<'a> {
-    /// `None`: no request may have such headers.
-    fn read(list: &[httparse::Header<'a>]) -> Option<Self> {
-        let mut headers = Self {
-            host: None,
-            authorization: None,
-            forwarded_for: None,
-            length: None,
-            is_chunked: false,
-            is_web_socket: false,
-            has_others: false,
-        };
-        for header in list {
-            headers.add(header)?;
-        }
-        Some(headers)
-    }
-
-    fn add(&mut self, header: &httparse::Header<'a>) -> Option<()> {
-        let (name, value) = (header.name, header.value);
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        match name.len() {
-            4 if is("host") => return put(&mut self.host, value),
-            13 if is("authorization") => {
-                self.has_others |= put(&mut self.authorization, value).is_none();
-            }
-            15 if is("x-forwarded-for") => {
-                self.has_others |= put(&mut self.forwarded_for, value).is_none();
-            }
-            14 if is("content-length") => return put(&mut self.length, content_length(value)?),
-            17 if is("transfer-encoding") => {
-                let is_another = self.is_chunked;
-                self.is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
-                return (self.is_chunked && !is_another).then_some(());
-            }
-            7 if is("upgrade") => {
-                self.has_others = true;
-                self.is_web_socket |= value.trim_ascii().eq_ignore_ascii_case(b"websocket");
-            }
-            _ => self.has_others |= !is_irrelevant(name, value),
-        }
-        Some(())
-    }
-}
-
-/// Sets a field that may be there once. `None`: it was there.
-fn put<T>(place: &mut Option<T>, value: T) -> Option<()> {
-    place.replace(value).is_none().then_some(())
-}
-
-fn content_length(value: &[u8]) -> Option<u64> {
-    let value = str::from_utf8(value).ok()?.trim();
-    (!value.starts_with('+')).then(|| value.parse().ok()).flatten()
-}
-
-/// Whether a header changes no answer.
-fn is_irrelevant(name: &str, value: &[u8]) -> bool {
-    let is = |known: &str| name.eq_ignore_ascii_case(known);
-    match name.len() {
-        6 => is("accept"),
-        9 => is("x-real-ip"),
-        10 => is("user-agent") || is("connection") && value.eq_ignore_ascii_case(b"keep-alive"),
-        15 => is("accept-encoding") || is("accept-language"),
-        16 => is("x-forwarded-host"),
-        // nginx says this of a client without a certificate.
-        17 => is("x-forwarded-proto") || is("x-ssl-client-s-dn") && value.is_empty(),
-        19 => is("x-ssl-client-verify") && matches!(value, b"" | b"NONE"),
-        _ => false,
-    }
 }
 
 /// The body of a request. `None`: no request may be like this.
@@ -192,20 +96,6 @@ fn body(line: &Line<'_>, headers: &Headers<'_>) -> Option<RequestBody> {
         RequestBody::NONE
     };
     Some(body)
-}
-
-fn simple<'a>(line: &Line<'a>, headers: &Headers<'a>) -> Option<SimpleRequest<'a>> {
-    let is_simple = line.is_new && line.method == "GET" && !headers.has_others;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_".contains(&byte);
-    let host = headers.host.filter(|host| host.is_ascii())?;
-    (is_simple && line.path.starts_with('/') && line.path.bytes().all(is_plain)).then_some(
-        SimpleRequest {
-            path: line.path,
-            host: str::from_utf8(host).ok()?,
-            authorization: headers.authorization,
-            forwarded_for: headers.forwarded_for,
-        },
-    )
 }
 
 #[cfg(test)]

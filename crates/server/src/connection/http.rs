@@ -138,15 +138,15 @@ impl Http {
                                 _ = of.certificate.set(shown);
                             }
                             of.activity.is_made(!is_http2);
+                            // The framework's side evaluates certificates.
+                            let responder = responder.filter(|_| of.certificate.get().is_none());
                             if is_http2 {
                                 let timeouts = this.http2_timeouts();
                                 let stopping = this.stopping.notified();
-                                http2::serve(stream, http2, Rc::clone(of), timeouts, stopping)
+                                let of = Rc::clone(of);
+                                http2::serve(stream, http2, responder, of, timeouts, stopping)
                                     .await;
                             } else {
-                                // The framework's side evaluates certificates.
-                                let responder =
-                                    responder.filter(|_| of.certificate.get().is_none());
                                 let activity = Arc::clone(&of.activity);
                                 let direct = DirectConnection::new(stream, responder, activity);
                                 _ = http1.call((direct, Protocol::Http1, of.peer)).await;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use rns_cache::Piece;
 use rns_formats::http1::{MAX_HEAD, ReadHead, RequestBody, SimpleRequest, read_head};
 use tokio::io::ReadBuf;
@@ -21,6 +21,9 @@ pub(crate) trait Responder {
     /// Appends the head of the answer, and a body that is small enough to go with it; returns the rest. `None` when
     /// the answer cannot be known without waiting; then nothing was counted.
     fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer>;
+
+    /// The whole answer over HTTP/2, or `None` as above.
+    fn answer_stream(&self, request: &SimpleRequest<'_>) -> Option<http::Response<Bytes>>;
 }
 
 /// The rest of an answer, behind its head.

@@ -6,15 +6,17 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use bytes::Bytes;
 use rns_cache::Piece;
 use rns_formats::{
+    HashPart,
     http1::SimpleRequest,
     url::{self, Resource},
 };
 
 use crate::{
     auth,
-    caches::registry::host_name,
+    caches::{cache::Cache, registry::host_name},
     connection::listen::Purpose,
     fast_path::{self, FastAnswer},
     life_cycle::state::State,
@@ -61,25 +63,45 @@ impl FastPathResponder {
     }
 }
 
-impl fast_path::Responder for FastPathResponder {
-    fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
-        let state = &*self.state;
-        let caches = state.caches.load();
+impl FastPathResponder {
+    /// The cache, the resource in it, and the audience of the answer, where the client may have it.
+    fn target(&self, request: &SimpleRequest<'_>) -> Option<(Arc<Cache>, Resource, Audience)> {
+        let caches = self.state.caches.load();
         let (cache, path) = caches.find(request.path, || host_name(request.host));
         let resource = url::parse(path, None)?;
         let grant = auth::authorise_read_now(&cache.access, request.authorization)?;
         let cache = router::scoped(cache, &grant).ok()?;
         let audience = if grant.private { Audience::OneClient } else { Audience::Everybody };
+        Some((cache, resource, audience))
+    }
+
+    /// Has a narinfo, or its absence, sent with this status, and counts it.
+    fn narinfo<T>(
+        &self,
+        cache: &Cache,
+        hash: HashPart,
+        send: impl FnOnce(u16, &Preserialized) -> Option<T>,
+    ) -> Option<T> {
+        let state = &*self.state;
+        let narinfo = narinfo::peek(state, cache, hash)?;
+        let (status, prepared) =
+            narinfo.as_ref().map_or((404, &*ABSENT), |narinfo| (200, &narinfo.prepared));
+        let sent = send(status, prepared)?;
+        state.metrics.answered(Kind::NarInfo, status);
+        state.metrics.bytes(Kind::NarInfo, prepared.body_len());
+        Some(sent)
+    }
+}
+
+impl fast_path::Responder for FastPathResponder {
+    fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
+        let state = &*self.state;
+        let (cache, resource, audience) = self.target(request)?;
         match resource {
-            Resource::NarInfo { hash, json: false } => {
-                let narinfo = narinfo::peek(state, &cache, hash)?;
-                let (status, prepared) =
-                    narinfo.as_ref().map_or((404, &*ABSENT), |narinfo| (200, &narinfo.prepared));
+            Resource::NarInfo { hash, json: false } => self.narinfo(&cache, hash, |_, prepared| {
                 prepared.write(audience, head);
-                state.metrics.answered(Kind::NarInfo, status);
-                state.metrics.bytes(Kind::NarInfo, prepared.body_len());
                 Some(FastAnswer::default())
-            }
+            }),
             Resource::Nar(name) if self.sends_files => {
                 // A file is held as long as the client takes.
                 let share = state.send_budget.try_download()?;
@@ -92,5 +114,11 @@ impl fast_path::Responder for FastPathResponder {
             }
             _ => None,
         }
+    }
+
+    fn answer_stream(&self, request: &SimpleRequest<'_>) -> Option<http::Response<Bytes>> {
+        let (cache, resource, audience) = self.target(request)?;
+        let Resource::NarInfo { hash, json: false } = resource else { return None };
+        self.narinfo(&cache, hash, |status, prepared| prepared.stream_answer(status, audience))
     }
 }

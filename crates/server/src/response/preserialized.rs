@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::http::header::{CACHE_CONTROL, HttpDate};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use super::answer::Answer;
 
@@ -123,6 +123,54 @@ impl Preserialized {
     }
 }
 
+impl Preserialized {
+    /// The answer over HTTP/2 as it is to be sent now. `None`: HTTP/2 has no such status or header.
+    pub(crate) fn stream_answer(
+        &self,
+        status: u16,
+        audience: Audience,
+    ) -> Option<http::Response<Bytes>> {
+        let mut answer = http::Response::new(self.body());
+        *answer.status_mut() = http::StatusCode::from_u16(status).ok()?;
+        let headers = answer.headers_mut();
+        let mut head = self.bytes.slice(..self.body);
+        // The first line, and no header.
+        take_line(&mut head)?;
+        while let Some(line) = take_line(&mut head).filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_at_checked(line.iter().position(|byte| *byte == b':')?)?;
+            let name = http::HeaderName::from_bytes(name).ok()?;
+            let value = match value.strip_prefix(b": ")? {
+                _ if name == http::header::DATE => date(),
+                value
+                    if name == http::header::CACHE_CONTROL
+                        && audience == Audience::OneClient
+                        && value.starts_with(PUBLIC) =>
+                {
+                    let rest = value.get(PUBLIC.len()..)?;
+                    http::HeaderValue::from_bytes(&[PRIVATE, rest].concat()).ok()?
+                }
+                value => http::HeaderValue::from_maybe_shared(line.slice_ref(value)).ok()?,
+            };
+            headers.append(name, value);
+        }
+        Some(answer)
+    }
+}
+
+/// Takes a line from the beginning of a head, and its end.
+fn take_line(head: &mut Bytes) -> Option<Bytes> {
+    let end = head.windows(2).position(|two| two == b"\r\n")?;
+    let line = head.split_to(end);
+    head.advance(2);
+    Some(line)
+}
+
+/// The header `Date` of an answer that is sent now.
+pub(crate) fn date() -> http::HeaderValue {
+    NOW.with_borrow_mut(|now| http::HeaderValue::from_bytes(now.text()))
+        .unwrap_or(http::HeaderValue::from_static(NO_DATE))
+}
+
 thread_local! {
     static NOW: RefCell<Now> = const { RefCell::new(Now { second: Duration::ZERO, text: String::new() }) };
 }
@@ -186,6 +234,24 @@ mod tests {
         assert!(text.contains("\r\ncache-control: private, max-age=3600\r\n"), "{text}");
         assert!(text.ends_with(" GMT\r\n\r\npublic"), "{text}");
         assert!(!text.contains("1970"), "{text}");
+    }
+
+    #[test]
+    fn over_http_2_the_answer_is_the_same() {
+        let answer = response::Entity::new("text/plain", response::Caching::Hour)
+            .answer_whole(response::body::Body::Bytes(Bytes::new()));
+        let prepared = Preserialized::new(&answer, b"text");
+        let (head, _) = written(&prepared);
+        let stream = prepared.stream_answer(200, Audience::Everybody).unwrap();
+        assert_eq!((stream.status().as_u16(), &**stream.body()), (200, &b"text"[..]));
+        let lines = head.lines().skip(1).map(|line| line.split_once(": ").unwrap());
+        let expected: Vec<_> = lines.filter(|(name, _)| *name != "date").collect();
+        let headers = stream.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let (dates, headers): (Vec<_>, Vec<_>) = headers.partition(|(name, _)| *name == "date");
+        assert_eq!(headers, expected);
+        assert!(matches!(dates[..], [(_, date)] if date != NO_DATE), "{dates:?}");
+        let private = prepared.stream_answer(200, Audience::OneClient).unwrap();
+        assert_eq!(private.headers()["cache-control"], "private, max-age=3600");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio::{
 
 pub(crate) use self::timeouts::Timeouts;
 use super::{info::ConnectionInfo, open::Activity};
-use crate::router::service::Answered;
+use crate::{fast_path::Responder, router::service::Answered};
 
 /// The name of the protocol in a handshake.
 pub(crate) const NAME: &[u8] = b"h2";
@@ -60,10 +60,13 @@ impl Drop for InProgress {
     }
 }
 
-/// Answers the requests of a connection until either end leaves. When `stopping` ends, requests that were made are still answered.
+/// Answers the requests of a connection until either end leaves, those that the responder can answer without the
+/// service. When `stopping` ends,
+/// requests that were made are still answered.
 pub(crate) async fn serve<T, S>(
     io: T,
     service: Rc<S>,
+    responder: Option<Rc<dyn Responder>>,
     of: Rc<ConnectionInfo>,
     timeouts: Timeouts,
     stopping: impl Future<Output = ()>,
@@ -83,11 +86,24 @@ pub(crate) async fn serve<T, S>(
     // Dropping it ends answers that are still being made.
     let mut answering = JoinSet::new();
     let (mut stopping, mut is_stopping) = (pin!(stopping), false);
+    let mut ready = Vec::new();
     loop {
         tokio::select! {
+            biased;
+            () = &mut stopping, if !is_stopping => {
+                is_stopping = true;
+                streams.graceful_shutdown();
+            }
+            () = of.uploads.notified() => streams.set_target_window_size(MAX_UNREAD_UPLOAD_BYTES),
             next = streams.accept() => {
                 let Some(Ok((head, stream))) = next else { return };
                 let (head, body) = head.into_parts();
+                let simple = || request::simple(&head, &body);
+                let at_once = responder.as_ref().and_then(|all| all.answer_stream(&simple()?));
+                if let Some(answer) = at_once {
+                    ready.push((answer, stream, InProgress::begin(&of.activity)));
+                    continue;
+                }
                 let Some(request) = request::from_head(&head, body, &of) else {
                     respond::refuse(stream);
                     continue;
@@ -99,12 +115,20 @@ pub(crate) async fn serve<T, S>(
                     drop(in_progress);
                 });
             }
-            Some(_) = answering.join_next() => {}
-            () = of.uploads.notified() => streams.set_target_window_size(MAX_UNREAD_UPLOAD_BYTES),
-            () = &mut stopping, if !is_stopping => {
-                is_stopping = true;
-                streams.graceful_shutdown();
+            // Requests that came together are answered by one write.
+            () = std::future::ready(()), if !ready.is_empty() => {
+                for (answer, stream, in_progress) in ready.drain(..) {
+                    let Some((body, mut stream)) = respond::at_once(answer, stream) else {
+                        continue;
+                    };
+                    let timeouts = timeouts.clone();
+                    answering.spawn_local(async move {
+                        respond::send_body(body, &mut stream, &timeouts).await;
+                        drop(in_progress);
+                    });
+                }
             }
+            Some(_) = answering.join_next() => {}
         }
     }
 }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use h2::RecvStream;
 use http::request::Parts;
+use rns_formats::http1::SimpleRequest;
 
 use crate::connection::info::ConnectionInfo;
 
@@ -37,6 +38,17 @@ pub(super) fn from_head(
     }
     request.extensions_mut().insert(Rc::clone(of));
     Some(request)
+}
+
+/// The request without a body, if it is so simple that no framework is needed for it.
+pub(super) fn simple<'a>(parts: &'a Parts, body: &RecvStream) -> Option<SimpleRequest<'a>> {
+    if !body.is_end_stream() {
+        return None;
+    }
+    let host = parts.uri.authority()?.as_str();
+    let path = parts.uri.path_and_query()?.as_str();
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    SimpleRequest::of_stream(parts.method.as_str(), path, host, headers)
 }
 
 /// The body of a request. Reading it makes room for more.

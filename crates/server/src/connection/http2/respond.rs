@@ -13,7 +13,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     http::{
         Method, StatusCode,
-        header::{CONNECTION, CONTENT_LENGTH, DATE, HttpDate, TRANSFER_ENCODING, UPGRADE},
+        header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, UPGRADE},
     },
 };
 use bytes::Bytes;
@@ -21,7 +21,10 @@ use h2::{Reason, SendStream, server::SendResponse};
 use tokio::time::timeout;
 
 use super::timeouts::Timeouts;
-use crate::{connection::open::PRESSURE_STALL_TIMEOUT, router::service::Answered};
+use crate::{
+    connection::open::PRESSURE_STALL_TIMEOUT, response::preserialized::date,
+    router::service::Answered,
+};
 
 /// Bytes that are asked for at a time to be sent.
 const MAX_PIECE_BYTES: usize = 64 << 10;
@@ -87,9 +90,34 @@ async fn respond<B: MessageBody>(
     if is_whole {
         return;
     }
-    match send(body, &mut sending, timeouts).await {
+    send_body(body, &mut sending, timeouts).await;
+}
+
+/// Sends an answer that is there. Returns its body if the client does not take that at once.
+pub(super) fn at_once(
+    answer: http::Response<Bytes>,
+    mut stream: SendResponse<Bytes>,
+) -> Option<(Bytes, SendStream<Bytes>)> {
+    let (head, body) = answer.into_parts();
+    // Fails when the client is gone, and so does the rest.
+    let mut stream = stream.send_response(http::Response::from_parts(head, ()), false).ok()?;
+    stream.reserve_capacity(body.len());
+    if stream.capacity() < body.len() {
+        return Some((body, stream));
+    }
+    _ = stream.send_data(body, true);
+    None
+}
+
+/// Sends a body, and resets the stream when it breaks off or the client takes nothing.
+pub(super) async fn send_body(
+    body: impl MessageBody,
+    stream: &mut SendStream<Bytes>,
+    timeouts: &Timeouts,
+) {
+    match send(body, stream, timeouts).await {
         Ok(()) | Err(Ended::ByClient) => {}
-        Err(Ended::Here(reason)) => sending.send_reset(reason),
+        Err(Ended::Here(reason)) => stream.send_reset(reason),
     }
 }
 
@@ -99,6 +127,10 @@ async fn send(
     stream: &mut SendStream<Bytes>,
     timeouts: &Timeouts,
 ) -> Result<(), Ended> {
+    let mut left = match body.size() {
+        BodySize::Sized(length) => Some(length),
+        BodySize::None | BodySize::Stream => None,
+    };
     let mut body = pin!(body);
     loop {
         room(stream, 1, timeouts).await?;
@@ -111,7 +143,16 @@ async fn send(
         let mut chunk = chunk.map_err(|_| Ended::Here(Reason::INTERNAL_ERROR))?;
         while !chunk.is_empty() {
             let room = room(stream, chunk.len().min(MAX_PIECE_BYTES), timeouts).await?;
-            stream.send_data(chunk.split_to(room.min(chunk.len())), false)?;
+            let piece = chunk.split_to(room.min(chunk.len()));
+            left = left.map(|left| left.saturating_sub(piece.len() as u64));
+            // The end goes with the last bytes.
+            let is_last = left == Some(0) && chunk.is_empty();
+            stream.send_data(piece, is_last)?;
+            if is_last {
+                // The body learns that all of it was taken.
+                while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {}
+                return Ok(());
+            }
         }
     }
     Ok(stream.send_data(Bytes::new(), true)?)
@@ -164,8 +205,7 @@ fn head(response: &Response<()>, size: BodySize) -> Option<http::Response<()>> {
         headers.insert(CONTENT_LENGTH.as_str(), length.into());
     }
     if !headers.contains_key(DATE.as_str()) {
-        let date = HttpDate::from(std::time::SystemTime::now()).to_string();
-        headers.insert(DATE.as_str(), date.try_into().ok()?);
+        headers.insert(DATE.as_str(), date());
     }
     Some(head)
 }

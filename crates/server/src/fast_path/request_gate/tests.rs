@@ -14,6 +14,10 @@ impl Responder for Always {
         head.extend_from_slice(b"answer");
         Some(FastAnswer::default())
     }
+
+    fn answer_stream(&self, _: &SimpleRequest<'_>) -> Option<http::Response<Bytes>> {
+        None
+    }
 }
 
 /// The bytes that a client sends and the framework gets.
