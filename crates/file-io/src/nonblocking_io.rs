@@ -18,7 +18,7 @@ use rustix::{
 
 /// A file as far as it is known without waiting.
 #[derive(Debug)]
-pub enum Found {
+pub enum CachedOpen {
     /// It is there.
     File(OwnedFd),
     /// There is no such file at this moment.
@@ -51,8 +51,8 @@ impl NonblockingIo {
         resolve: ResolveFlags,
     ) -> Option<OwnedFd> {
         match self.find(directory, name, flags, resolve) {
-            Found::File(file) => Some(file),
-            Found::Nothing | Found::Unknown => None,
+            CachedOpen::File(file) => Some(file),
+            CachedOpen::Nothing | CachedOpen::Unknown => None,
         }
     }
 
@@ -63,14 +63,14 @@ impl NonblockingIo {
         name: impl Arg,
         flags: OFlags,
         resolve: ResolveFlags,
-    ) -> Found {
+    ) -> CachedOpen {
         if self.refused.load(Ordering::Relaxed) {
-            return Found::Unknown;
+            return CachedOpen::Unknown;
         }
         let resolve = resolve | ResolveFlags::CACHED;
         match fs::openat2(directory, name, flags, Mode::empty(), resolve) {
-            Err(Errno::NOENT) => Found::Nothing,
-            result => self.note(result).map_or(Found::Unknown, Found::File),
+            Err(Errno::NOENT) => CachedOpen::Nothing,
+            result => self.note(result).map_or(CachedOpen::Unknown, CachedOpen::File),
         }
     }
 

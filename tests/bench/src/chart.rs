@@ -9,7 +9,7 @@ const TEXT: usize = 470;
 /// Pixels from nothing to the limit.
 const LIMIT: f64 = 260.0;
 /// Longer bars are cut off.
-const LONGEST: f64 = 1.6;
+const MAX_RATIO: f64 = 1.6;
 
 /// An SVG with a bar for each goal; all limits are at the same place.
 pub(crate) fn svg(goals: &[Goal]) -> String {
@@ -31,7 +31,7 @@ pub(crate) fn svg(goals: &[Goal]) -> String {
             value if *value <= goal.must => "#1565c0",
             _ => "#d84315",
         };
-        let width = (value / goal.must).min(LONGEST) * LIMIT;
+        let width = (value / goal.must).min(MAX_RATIO) * LIMIT;
         let stretch = TEXT as f64 + goal.stretch / goal.must * LIMIT;
         _ = writeln!(
             text,

@@ -14,11 +14,11 @@ use crate::support::{
 };
 
 /// Longer than an outage is young.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits until narinfos are refused for good.
 fn wait_until_it_stands(server: &Server, target: &str) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while server.get(target).status() == 503 {
         assert!(Instant::now() < deadline, "clients are still told to try again");
         thread::sleep(Duration::from_millis(200));

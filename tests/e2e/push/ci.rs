@@ -11,7 +11,7 @@ use std::{
 use rns_testing::{Issuer, Scratch, SigningKey, Standard, claims, http::Request, run};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, assert_read};
+use super::{PUSH_TIMEOUT, assert_read};
 use crate::{
     support::{full, is_installed, nixes, private::with_token},
     uploads::Pushable,
@@ -104,7 +104,7 @@ fn the_recipes_of_the_documentation_push_and_pin() {
                 command.env("GITHUB_REPOSITORY", "org/repo").env("GITHUB_REF_NAME", "main");
                 "org/repo/main"
             };
-            run(&mut command, PATIENCE).success();
+            run(&mut command, PUSH_TIMEOUT).success();
             assert_read(&nix, &standard, cache.server.url(), &[&standard.top]);
             let asked = crate::support::private::create(&cache.tokens, "see", &["--allow", "pin"]);
             super::await_token(&cache, &asked);

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use rns_formats::{Realisation, StorePath};
 use rns_testing::{Entry, LogFile, S3Server, Scratch, Standard, Tree, run};
 
-use super::{PATIENCE, program, push, targets::Dav};
+use super::{PUSH_TIMEOUT, program, push, targets::Dav};
 use crate::{
     support::{full, is_installed, narinfo_of, nixes, serve},
     uploads::Pushable,
@@ -135,7 +135,7 @@ fn a_bucket_has_them() {
     let root = built.standard.store.root().to_str().unwrap();
     let mut command = program(&["push", "--store", root, "--to", &s3.url()]);
     command.env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file());
-    run(command.args(ALL).args(built.paths().map(full)), PATIENCE).success();
+    run(command.args(ALL).args(built.paths().map(full)), PUSH_TIMEOUT).success();
     // An escape in the path of a URL is a character of the key.
     built.assert_in(&s3.directory());
 }
@@ -201,7 +201,7 @@ fn a_queue_is_done_with_a_path_whose_realisations_are_refused() {
         let root = built.standard.store.root().to_str().unwrap();
         let on_queue = |arguments: &[&str]| {
             let mut command = program(&["queue"]);
-            run(command.args(arguments).arg("--queue").arg(&queue), PATIENCE)
+            run(command.args(arguments).arg("--queue").arg(&queue), PUSH_TIMEOUT)
         };
         on_queue(&["add", &full(&built.standard.itself), &full(&built.odd)]).success();
         let done = on_queue(&["drain", "--store", root, "--to", &dav.url]).success();

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use rns_testing::{Finished, Standard, run};
 
-use super::PATIENCE;
+use super::PUSH_TIMEOUT;
 use crate::{
     support::{full, is_installed, tls::given},
     uploads::Pushable,
@@ -35,7 +35,7 @@ fn run_beside_it(arguments: &[&str], home: &Path) -> Option<Finished> {
         eprintln!("skipped: this machine lets no test hide files");
         return None;
     }
-    Some(run(shell(env!("CARGO_BIN_EXE_rust-nix-serve")).args(arguments), PATIENCE))
+    Some(run(shell(env!("CARGO_BIN_EXE_rust-nix-serve")).args(arguments), PUSH_TIMEOUT))
 }
 
 #[test]

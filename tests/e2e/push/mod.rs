@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a push may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PUSH_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A command of the program, from the store of a fixture.
 pub(crate) fn program(arguments: &[&str]) -> Command {
@@ -41,7 +41,7 @@ pub(crate) fn push(
     let paths: Vec<String> = paths.iter().map(|path| full(path)).collect();
     let root = store.root().to_str().unwrap();
     let mut command = program(&["push", "--store", root, "--to", to]);
-    run(command.args(more).args(paths), PATIENCE)
+    run(command.args(more).args(paths), PUSH_TIMEOUT)
 }
 
 /// A fresh client takes the paths from a cache, and finds them whole.

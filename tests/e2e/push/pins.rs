@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use rns_testing::{Finished, Scratch, Standard, http::Request, run};
 use serde_json::Value;
 
-use super::{PATIENCE, await_token, program, push};
+use super::{PUSH_TIMEOUT, await_token, program, push};
 use crate::{
     support::{
         full,
@@ -16,7 +16,7 @@ use crate::{
 
 fn pin(to: &str, arguments: &[&str]) -> Finished {
     let mut command = program(&["pin"]);
-    run(command.args(arguments).args(["--to", to]), PATIENCE)
+    run(command.args(arguments).args(["--to", to]), PUSH_TIMEOUT)
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn what_was_pushed_is_pinned_listed_and_released() {
 /// `pin` in the storage of a configuration, without a token.
 fn pin_here(config: &Path, arguments: &[&str]) -> Finished {
     let mut command = program(&["pin"]);
-    run(command.args(arguments).arg("-c").arg(config), PATIENCE)
+    run(command.args(arguments).arg("-c").arg(config), PUSH_TIMEOUT)
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn the_operator_pins_by_the_configuration_of_the_server() {
     let json = pin(&to, &["list", "--json"]).success().text();
     assert_eq!(json, pin_here(&config, &["list", "--json"]).success().text());
     assert!(json.contains("(pin add)") && json.contains("\"label\":\"by hand\""), "{json}");
-    let why = run(program(&["storage", "why", &top, "-c"]).arg(&config), PATIENCE);
+    let why = run(program(&["storage", "why", &top, "-c"]).arg(&config), PUSH_TIMEOUT);
     assert!(why.success().text().contains("the root project/main needs it"));
 
     // A missing path cannot be kept, and a root of nothing cannot be removed.

@@ -14,7 +14,7 @@ use rns_testing::{
 };
 use rustix::process::Signal;
 
-use super::{PATIENCE, program};
+use super::{PUSH_TIMEOUT, program};
 use crate::{
     support::{eventually, full, narinfo_of, private::create, times, within},
     uploads::Pushable,
@@ -35,7 +35,7 @@ impl Place {
 
     fn queue(&self, arguments: &[&str]) -> Finished {
         let mut command = program(&["queue"]);
-        run(command.args(arguments).arg("--queue").arg(&self.file), PATIENCE)
+        run(command.args(arguments).arg("--queue").arg(&self.file), PUSH_TIMEOUT)
     }
 
     /// Adds paths as Nix has the hook do it.
@@ -43,7 +43,7 @@ impl Place {
         let paths: Vec<String> = paths.iter().map(|path| full(path)).collect();
         let mut command = program(&["queue", "add"]);
         command.env("OUT_PATHS", paths.join(" ")).env("RUST_NIX_SERVE_QUEUE", &self.file);
-        run(&mut command, PATIENCE)
+        run(&mut command, PUSH_TIMEOUT)
     }
 
     fn waiting(&self) -> u64 {
@@ -127,7 +127,7 @@ fn a_hook_never_fails_and_says_what_it_could_not_do() {
     let told = nowhere.hook(&[&standard.top]).success();
     assert!(told.stderr.contains("not queued") && told.stderr.contains("top.txt"), "{told:?}");
     let mut wrong = program(&["queue", "add", "/etc/passwd", "--queue"]);
-    let told = run(wrong.arg(&place.file), PATIENCE).success();
+    let told = run(wrong.arg(&place.file), PUSH_TIMEOUT).success();
     assert!(told.stderr.contains("/etc/passwd is no store path"), "{told:?}");
 }
 
@@ -191,7 +191,7 @@ fn a_full_disk_costs_one_line() {
     shell.args(["-c", r#"trap '' XFSZ; ulimit -f 0; exec "$0" queue add"#]);
     shell.arg(env!("CARGO_BIN_EXE_rust-nix-serve"));
     shell.env("OUT_PATHS", outputs).env("RUST_NIX_SERVE_QUEUE", &place.file);
-    let told = run(&mut shell, PATIENCE).success().stderr;
+    let told = run(&mut shell, PUSH_TIMEOUT).success().stderr;
     assert_eq!(told.lines().count(), 1, "{told}");
     assert!(told.contains("blob.bin") && told.contains("link"), "{told}");
     assert_eq!(place.waiting(), 1);
@@ -355,7 +355,7 @@ fn builds_go_on_while_the_cache_is_away_and_everything_is_pushed_in_the_end() {
     eventually(|| away.narinfos() > 0);
     drop(first);
     let _second = daemon();
-    within(PATIENCE, || place.waiting() == 0);
+    within(PUSH_TIMEOUT, || place.waiting() == 0);
     assert_eq!(away.narinfos(), builds);
     assert_eq!(away.published(), (builds, builds), "nothing twice");
     let reader = nix.client().env("NIX_STORE_DIR", own("store"));

@@ -121,7 +121,7 @@ fn a_directory_with_an_index_learns_of_what_is_pushed_past_its_server() {
     push(&standard.store, &url, &paths, &[]).success();
     assert_eq!(cache.server.get(&narinfo_of(&standard.itself)).status(), 200);
     let storage = ["storage", "verify", "--storage", &url];
-    let verified = run(&mut program(&storage), super::PATIENCE).success();
+    let verified = run(&mut program(&storage), super::PUSH_TIMEOUT).success();
     let text = String::from_utf8_lossy(&verified.stdout);
     assert!(text.contains("6 "), "{text}");
 }
@@ -134,7 +134,7 @@ fn a_bucket_takes_it() {
     let root = standard.store.root().to_str().unwrap();
     let mut command = program(&["push", "--store", root, "--to", &s3.url()]);
     command.env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file());
-    run(command.args(paths), super::PATIENCE).success();
+    run(command.args(paths), super::PUSH_TIMEOUT).success();
     for nix in nixes() {
         let url = format!("file://{}", s3.directory().display());
         assert_read(&nix, &standard, &url, &several(&standard));
@@ -149,21 +149,21 @@ fn links_into_the_store_and_standard_input_name_paths() {
     std::os::unix::fs::symlink(on_disk(&standard.store, &standard.top), &link).unwrap();
     let root = standard.store.root().to_str().unwrap();
     let mut command = program(&["push", "--store", root, "--to", &cache.url()]);
-    run(command.arg(&link), super::PATIENCE).success();
+    run(command.arg(&link), super::PUSH_TIMEOUT).success();
     assert_eq!(cache.server.get(&narinfo_of(&standard.top)).status(), 200);
     // As nix build makes it for a chroot store, and the links of a profile.
     let (generation, profile) = (scratch.join("profile-1-link"), scratch.join("profile"));
     std::os::unix::fs::symlink(full(&standard.executable), &generation).unwrap();
     std::os::unix::fs::symlink("profile-1-link", &profile).unwrap();
     let mut command = program(&["push", "--store", root, "--to", &cache.url()]);
-    run(command.arg(&profile), super::PATIENCE).success();
+    run(command.arg(&profile), super::PUSH_TIMEOUT).success();
     assert_eq!(cache.server.get(&narinfo_of(&standard.executable)).status(), 200);
 
     let list = scratch.write("list", format!("{}\n\n{}\n", full(&standard.blob), standard.itself));
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(r#"exec "$0" push --store "$1" --to "$2" --stdin --json < "$3""#);
     shell.args([env!("CARGO_BIN_EXE_rust-nix-serve"), root, &cache.url()]).arg(list);
-    let done = run(&mut shell, super::PATIENCE).success();
+    let done = run(&mut shell, super::PUSH_TIMEOUT).success();
     let lines = String::from_utf8(done.stdout).unwrap();
     let outcome = |path, outcome| {
         let line = lines.lines().find(|line| line.contains(&full(path)));

@@ -29,7 +29,7 @@ use crate::support::number;
 const CLIENTS: usize = 16;
 
 /// How long a client tries before a round has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Kills in one round at most: on a slow machine clients would never be done.
 const MAX_KILLS: usize = 5;
@@ -106,7 +106,7 @@ fn rounds(retention: &str) {
     }
     let acknowledged = acknowledged.into_inner();
     if is_collecting {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while visible(&world).len() >= acknowledged {
             assert!(Instant::now() < deadline, "nothing is collected");
             thread::sleep(Duration::from_millis(100));

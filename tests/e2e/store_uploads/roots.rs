@@ -4,7 +4,7 @@ use rns_formats::StorePath;
 use rns_testing::{Standard, http::Request, run};
 
 use super::Machine;
-use crate::push::{PATIENCE, program};
+use crate::push::{PUSH_TIMEOUT, program};
 use crate::support::{
     assert_logged, assert_refusal, eventually, full, narinfo_of, nixes,
     private::{create, with_token},
@@ -12,7 +12,7 @@ use crate::support::{
 
 fn pin(to: &str, arguments: &[&str]) -> rns_testing::Finished {
     let mut command = program(&["pin"]);
-    run(command.args(arguments).args(["--to", to]), PATIENCE)
+    run(command.args(arguments).args(["--to", to]), PUSH_TIMEOUT)
 }
 
 /// Has the time of pushed paths end: two days ago.

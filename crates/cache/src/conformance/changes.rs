@@ -9,7 +9,7 @@ use crate::{CacheError, Peek};
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// An outage may be noticed so late.
-const NOTICE_TIME: Duration = Duration::from_millis(100);
+const NOTICE_TIMEOUT: Duration = Duration::from_millis(100);
 
 pub(super) async fn what_is_added_is_found_at_once(subject: &mut dyn Subject) {
     let cache = subject.cache();
@@ -40,7 +40,7 @@ pub(super) async fn an_outage_is_no_miss(subject: &mut dyn Subject) {
         return;
     }
     // A hit from just before may be answered for a moment longer.
-    tokio::time::sleep(NOTICE_TIME).await;
+    tokio::time::sleep(NOTICE_TIMEOUT).await;
     let cache = subject.cache();
     assert_ne!(cache.peek(&nowhere()), Peek::Miss);
     let error = cache.path_info(nowhere()).await.expect_err("it cannot say");

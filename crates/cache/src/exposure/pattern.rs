@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Names have at most 211 characters; a longer pattern is a mistake.
-const LONGEST: usize = 256;
+const MAX_PATTERN_CHARS: usize = 256;
 
 /// A pattern that the name of a store path, the part behind the hash part, matches as a whole: `*` stands for any text,
 /// also none, `?` for one character, anything else for itself.
@@ -17,7 +17,7 @@ pub enum PatternError {
     #[error("the pattern is empty; `*` matches every name")]
     Empty,
     /// Nothing could match.
-    #[error("the pattern has {length} characters, more than the {LONGEST} that are allowed")]
+    #[error("the pattern has {length} characters, more than the {MAX_PATTERN_CHARS} that are allowed")]
     TooLong {
         /// Characters of the pattern.
         length: usize,
@@ -42,7 +42,7 @@ impl Pattern {
         if text.is_empty() {
             return Err(PatternError::Empty);
         }
-        if text.len() > LONGEST {
+        if text.len() > MAX_PATTERN_CHARS {
             return Err(PatternError::TooLong { length: text.chars().count() });
         }
         let possible = |c: char| c.is_ascii_alphanumeric() || "+-._?=*".contains(c);

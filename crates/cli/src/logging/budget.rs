@@ -12,14 +12,14 @@ use tracing::{Event, Level, Metadata, Subscriber, callsite::Identifier};
 use tracing_subscriber::{Layer, layer::Context};
 
 /// Lines in one burst, and one more each so often.
-const BURST: u32 = 200;
-const REFILL: Duration = Duration::from_millis(500);
+const MAX_BURST: u32 = 200;
+const REFILL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The lines that each place may still log. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct LineBudget(Arc<Mutex<HashMap<Identifier, Place>>>);
+pub(super) struct LineBudget(Arc<Mutex<HashMap<Identifier, CallSite>>>);
 
-struct Place {
+struct CallSite {
     metadata: &'static Metadata<'static>,
     left: u32,
     since: Instant,
@@ -27,22 +27,22 @@ struct Place {
 }
 
 impl LineBudget {
-    fn places(&self) -> MutexGuard<'_, HashMap<Identifier, Place>> {
+    fn places(&self) -> MutexGuard<'_, HashMap<Identifier, CallSite>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn may_log(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
         let mut places = self.places();
-        let place = places.entry(metadata.callsite()).or_insert(Place {
+        let place = places.entry(metadata.callsite()).or_insert(CallSite {
             metadata,
-            left: BURST,
+            left: MAX_BURST,
             since: now,
             left_out: 0,
         });
-        let more = now.saturating_duration_since(place.since).as_millis() / REFILL.as_millis();
+        let more = now.saturating_duration_since(place.since).as_millis() / REFILL_INTERVAL.as_millis();
         if more > 0 {
-            let more = u32::try_from(more).unwrap_or(BURST);
-            (place.left, place.since) = (place.left.saturating_add(more).min(BURST), now);
+            let more = u32::try_from(more).unwrap_or(MAX_BURST);
+            (place.left, place.since) = (place.left.saturating_add(more).min(MAX_BURST), now);
         }
         let may = place.left > 0;
         place.left = place.left.saturating_sub(1);
@@ -96,7 +96,7 @@ mod tests {
         let left_out: Vec<_> = budget.places().values().map(|place| place.left_out).collect();
         assert_eq!(left_out.len(), 2);
         let most = *left_out.iter().max().unwrap();
-        assert!((9_000..=10_000 - u64::from(BURST)).contains(&most), "{most}");
+        assert!((9_000..=10_000 - u64::from(MAX_BURST)).contains(&most), "{most}");
         assert!(left_out.contains(&0));
         budget.tell_left_out();
         assert!(budget.places().values().all(|place| place.left_out == 0));

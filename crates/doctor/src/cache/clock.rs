@@ -7,7 +7,7 @@ use super::subject::CacheSubject;
 use crate::{Finding, FindingId, Outcome};
 
 /// The difference that does no harm, which the time of the answer itself is part of.
-const TOLERANCE: Duration = Duration::minutes(2);
+const MAX_CLOCK_SKEW: Duration = Duration::minutes(2);
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let answer = match cache.info_answer().await {
@@ -19,7 +19,7 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
         return Outcome::Unchecked("the cache does not send its time".to_owned());
     };
     let ahead = date - OffsetDateTime::now_utc();
-    if ahead.abs() <= TOLERANCE {
+    if ahead.abs() <= MAX_CLOCK_SKEW {
         return Outcome::Sound("both ends have the same time".to_owned());
     }
     let direction = if ahead.is_positive() { "ahead of" } else { "behind" };

@@ -17,14 +17,14 @@ const MAX_CHOICE: usize = 4;
 
 /// A narinfo of the cache.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundNarInfo {
     pub(super) hash: HashPart,
     /// The narinfo, or the reason for which a client refuses it.
     pub(super) narinfo: Result<NarInfo, String>,
 }
 
 /// The place of narinfos.
-pub(super) struct Place<'a> {
+pub(super) struct NarInfoSource<'a> {
     pub(super) http: &'a Http,
     pub(super) base: &'a Url,
     /// That of the cache. The client may have another one, which is a finding of its own.
@@ -32,7 +32,7 @@ pub(super) struct Place<'a> {
 }
 
 /// Asks for the paths that the client may know, until there is a choice.
-pub(super) async fn find(place: &Place<'_>, paths: &[HashPart]) -> Result<Found, String> {
+pub(super) async fn find(place: &NarInfoSource<'_>, paths: &[HashPart]) -> Result<FoundNarInfo, String> {
     if paths.is_empty() {
         return Err("no path of the cache is known: name one with --path".to_owned());
     }
@@ -52,7 +52,7 @@ pub(super) async fn find(place: &Place<'_>, paths: &[HashPart]) -> Result<Found,
             break;
         }
     }
-    let size = |found: &Found| found.narinfo.as_ref().map_or(0, |narinfo| narinfo.nar_size);
+    let size = |found: &FoundNarInfo| found.narinfo.as_ref().map_or(0, |narinfo| narinfo.nar_size);
     if let Some(smallest) = found.into_iter().min_by_key(size) {
         return Ok(smallest);
     }
@@ -62,7 +62,7 @@ pub(super) async fn find(place: &Place<'_>, paths: &[HashPart]) -> Result<Found,
     }))
 }
 
-async fn ask(place: &Place<'_>, hash: HashPart) -> Result<Option<Found>, String> {
+async fn ask(place: &NarInfoSource<'_>, hash: HashPart) -> Result<Option<FoundNarInfo>, String> {
     let url = place.base.join(&format!("{hash}.narinfo")).map_err(|error| error.to_string())?;
     let answer = place.http.get(url, MAX_NARINFO_BYTES).await;
     let answer = answer.map_err(|trouble| trouble.to_string())?;
@@ -77,5 +77,5 @@ async fn ask(place: &Place<'_>, hash: HashPart) -> Result<Option<Found>, String>
         true => Ok(narinfo),
         false => Err(format!("it is about {}", narinfo.store_path)),
     });
-    Ok(Some(Found { hash, narinfo }))
+    Ok(Some(FoundNarInfo { hash, narinfo }))
 }

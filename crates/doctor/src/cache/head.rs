@@ -5,14 +5,14 @@ use reqwest::{
     header::{HeaderMap, HeaderValue, RANGE},
 };
 
-use super::{discovery::Found, subject::CacheSubject};
+use super::{discovery::FoundNarInfo, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The longest answer that is read of a GET that is refused as HEAD was, in bytes.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
-    let Found { hash, narinfo } = match cache.narinfo().await {
+    let FoundNarInfo { hash, narinfo } = match cache.narinfo().await {
         Ok(found) => found,
         Err(why) => return Outcome::Unchecked(why.clone()),
     };

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     http::Answer,
-    {discovery::Found, subject::CacheSubject},
+    {discovery::FoundNarInfo, subject::CacheSubject},
 };
 use crate::{Finding, FindingId, Outcome};
 
@@ -28,8 +28,8 @@ const CODINGS: &str = "deflate, gzip, br, zstd";
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let narinfo = match cache.narinfo().await {
-        Ok(Found { narinfo: Ok(narinfo), .. }) => narinfo,
-        Ok(Found { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
+        Ok(FoundNarInfo { narinfo: Ok(narinfo), .. }) => narinfo,
+        Ok(FoundNarInfo { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
     };
     let mut findings = Vec::new();
     let mut offered = HeaderMap::new();

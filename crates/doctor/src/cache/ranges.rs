@@ -4,14 +4,14 @@ use reqwest::header::{ACCEPT_RANGES, HeaderMap, HeaderValue, RANGE};
 
 use super::{
     nar::download,
-    {discovery::Found, subject::CacheSubject},
+    {discovery::FoundNarInfo, subject::CacheSubject},
 };
 use crate::{Finding, FindingId, Outcome};
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let narinfo = match cache.narinfo().await {
-        Ok(Found { narinfo: Ok(narinfo), .. }) => narinfo,
-        Ok(Found { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
+        Ok(FoundNarInfo { narinfo: Ok(narinfo), .. }) => narinfo,
+        Ok(FoundNarInfo { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
     };
     let whole = match download(cache, narinfo, HeaderMap::new()).await {
         Ok(answer) => answer,

@@ -2,11 +2,11 @@
 
 use rns_formats::{NarInfo, PublicKey, StoreDir};
 
-use super::{discovery::Found, subject::CacheSubject};
+use super::{discovery::FoundNarInfo, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
-    let Found { hash, narinfo } = match cache.narinfo().await {
+    let FoundNarInfo { hash, narinfo } = match cache.narinfo().await {
         Ok(found) => found,
         Err(why) => return Outcome::Unchecked(why.clone()),
     };

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    discovery::{self, Found, Place},
+    discovery::{self, FoundNarInfo, NarInfoSource},
     http::{Answer, Http, Trouble},
     tls_probe::{self, Seen},
 };
@@ -46,7 +46,7 @@ pub struct CacheSubject {
     pub(super) http: Http,
     handshake: OnceCell<Result<Seen, String>>,
     info: OnceCell<Result<Answer, Trouble>>,
-    narinfo: OnceCell<Result<Found, String>>,
+    narinfo: OnceCell<Result<FoundNarInfo, String>>,
     advertised: OnceCell<Vec<PublicKey>>,
 }
 
@@ -120,12 +120,12 @@ impl CacheSubject {
     ///
     /// # Errors
     /// The reason for which there is none.
-    pub(super) async fn narinfo(&self) -> Result<&Found, &String> {
+    pub(super) async fn narinfo(&self) -> Result<&FoundNarInfo, &String> {
         let find = async || {
             let info = self.cache_info().await;
             let store_dir =
                 info.map_or_else(|_| self.view.store_dir.clone(), |info| info.store_dir);
-            let place = Place { http: &self.http, base: &self.base, store_dir };
+            let place = NarInfoSource { http: &self.http, base: &self.base, store_dir };
             discovery::find(&place, &self.view.paths).await
         };
         self.narinfo.get_or_init(find).await.as_ref()

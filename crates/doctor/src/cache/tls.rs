@@ -10,7 +10,7 @@ use super::{
 use crate::{Finding, FindingId, Outcome};
 
 /// A certificate that is over within this time is a finding.
-const SOON: Duration = Duration::days(7);
+const MIN_VALIDITY: Duration = Duration::days(7);
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     if cache.base.scheme() != "https" {
@@ -43,7 +43,7 @@ fn expiry(seen: &Seen, cache: &CacheSubject) -> Option<Finding> {
     if left.is_negative() {
         let what = format!("the certificate of {host} ended on {date}");
         Some(Finding::new(FindingId::TlsExpired, what, renew))
-    } else if left < SOON {
+    } else if left < MIN_VALIDITY {
         let what = format!("the certificate of {host} ends on {date}");
         Some(Finding::new(FindingId::TlsExpiresSoon, what, renew))
     } else {

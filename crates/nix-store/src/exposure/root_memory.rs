@@ -11,9 +11,9 @@ use crate::file_io::file_time::FileTime;
 
 /// The last reading of each root of a policy.
 #[derive(Default)]
-pub(super) struct RootMemory(Vec<Known>);
+pub(super) struct RootMemory(Vec<RememberedRoot>);
 
-struct Known {
+struct RememberedRoot {
     root: Arc<RootPaths>,
     directories: Directories,
     /// When reading began.
@@ -32,7 +32,7 @@ impl RootMemory {
                     let since = FileTime::now();
                     let mut directories = Directories::default();
                     let root = Arc::new(stores.read(root, &mut directories));
-                    Known { root, directories, since }
+                    RememberedRoot { root, directories, since }
                 }
             })
             .collect();
@@ -40,7 +40,7 @@ impl RootMemory {
     }
 }
 
-impl Known {
+impl RememberedRoot {
     /// Whether reading it again would find the same.
     fn is_current(&self) -> bool {
         self.directories.are_as_before(self.since)

@@ -28,7 +28,7 @@ use crate::daemon::DaemonError;
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long it is not looked at again when nothing more may go.
-const IDLE_TIME: Duration = Duration::from_secs(600);
+const RETRY_INTERVAL: Duration = Duration::from_secs(600);
 
 /// How often the operator is told that it is full.
 const TOLD_INTERVAL: Duration = Duration::from_secs(3600);
@@ -73,13 +73,13 @@ impl Imports {
                              pushed paths): what is left is younger than retention.min_age, kept by roots, or of others"
                         );
                     }
-                    sleep(IDLE_TIME).await;
+                    sleep(RETRY_INTERVAL).await;
                 }
                 Err(error) => {
                     if is_due() {
                         tracing::warn!("no room can be made for upload.keep_free: {error}");
                     }
-                    sleep(IDLE_TIME).await;
+                    sleep(RETRY_INTERVAL).await;
                 }
             }
         }

@@ -16,22 +16,22 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
     config::{Codec, NarCacheConfig},
-    disk::{Disk, Found},
+    disk::{Disk, CachedFile},
     encode_progress::EncodeProgress,
     file_name::CompressedFile,
     finished::Finished,
-    lane::Lane,
+    encoder_limits::EncoderLimits,
     memory::{self, Memory, Small},
-    turns::Turns,
+    slots::Slots,
     worth::Worth,
 };
 use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// How long a full disk is left in peace.
-const PAUSE: Duration = Duration::from_secs(30);
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Compressions that may wait or run before narinfos are answered without them.
-const BUSY: usize = 128;
+const MAX_WAITING: usize = 128;
 
 /// NARs that are looked for and sampled side by side. Each may occupy a thread of the pool that answers everything else.
 const PREPARED: u32 = 4;
@@ -42,11 +42,11 @@ pub struct NarCache {
     pub(super) disk: Disk,
     pub(super) memory: Memory,
     pub(super) worth: Worth,
-    /// One place for each NAR that is opened to be compressed.
-    pub(super) prepared: Turns,
+    /// One slot for each NAR that is opened to be compressed.
+    pub(super) prepared: Slots,
     productions: Mutex<HashMap<Arc<str>, Arc<EncodeProgress>>>,
-    zstd: Arc<Lane>,
-    xz: Arc<Lane>,
+    zstd: Arc<EncoderLimits>,
+    xz: Arc<EncoderLimits>,
     /// True as soon as the files of an earlier run are known.
     ready: watch::Sender<bool>,
     /// The cache cannot be written, and the operator has been told.
@@ -71,10 +71,10 @@ impl NarCache {
             disk: Disk::new(config.directory.clone(), config.bytes),
             memory: Memory::new(config.memory_bytes),
             worth: Worth::new(),
-            prepared: Turns::new(PREPARED),
+            prepared: Slots::new(PREPARED),
             productions: Mutex::default(),
-            zstd: Arc::new(Lane::new(Codec::Zstd, config.zstd_level, config.encoder_memory_bytes)),
-            xz: Arc::new(Lane::new(Codec::Xz, config.xz_level, config.encoder_memory_bytes)),
+            zstd: Arc::new(EncoderLimits::new(Codec::Zstd, config.zstd_level, config.encoder_memory_bytes)),
+            xz: Arc::new(EncoderLimits::new(Codec::Xz, config.xz_level, config.encoder_memory_bytes)),
             ready: watch::Sender::new(false),
             failing: AtomicBool::new(false),
             full: Mutex::new(None),
@@ -98,7 +98,7 @@ impl NarCache {
         cache
     }
 
-    pub(super) const fn lane(&self, codec: Codec) -> &Arc<Lane> {
+    pub(super) const fn limits(&self, codec: Codec) -> &Arc<EncoderLimits> {
         match codec {
             Codec::Zstd => &self.zstd,
             Codec::Xz => &self.xz,
@@ -146,7 +146,7 @@ impl NarCache {
     }
 
     /// A file that needs not be waited for; `None` when it would have to be.
-    pub(super) fn read_now(&self, tag: &Arc<str>, found: Found) -> Option<Finished> {
+    pub(super) fn read_now(&self, tag: &Arc<str>, found: CachedFile) -> Option<Finished> {
         let tag = Arc::clone(tag);
         if memory::is_small(&found.file) {
             return Some(self.remember(tag, memory::read_now(&found, &self.nonblocking_io)?));
@@ -161,7 +161,7 @@ impl NarCache {
 
     /// Whether so many compressions are waiting that none should be started that no client has asked for.
     pub(super) fn is_busy(&self) -> bool {
-        self.productions.lock().unwrap_or_else(PoisonError::into_inner).len() >= BUSY
+        self.productions.lock().unwrap_or_else(PoisonError::into_inner).len() >= MAX_WAITING
     }
 
     /// The compression that is entered under this name, and whether it has just been entered.
@@ -214,7 +214,7 @@ impl NarCache {
     /// Whether the disk was full a moment ago: filling it again would only disturb others.
     pub(super) fn is_paused(&self) -> bool {
         let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
-        full.is_some_and(|since| since.elapsed() < PAUSE)
+        full.is_some_and(|since| since.elapsed() < RETRY_INTERVAL)
     }
 
     /// Tells the operator when the cache cannot be written any more, and when it can again.
@@ -225,7 +225,7 @@ impl NarCache {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return,
             Err(_) => *failed = Some(Instant::now()),
             // Between two failures there is always something small that fits.
-            Ok(_) if failed.is_some_and(|since| since.elapsed() < PAUSE) => return,
+            Ok(_) if failed.is_some_and(|since| since.elapsed() < RETRY_INTERVAL) => return,
             Ok(_) => {}
         }
         drop(failed);
@@ -265,7 +265,7 @@ mod tests {
         cache.note(&Ok(()));
         cache.note::<()>(&Err(io::ErrorKind::ResourceBusy.into()));
         assert!(is_failing());
-        let long_ago = Instant::now().checked_sub(PAUSE);
+        let long_ago = Instant::now().checked_sub(RETRY_INTERVAL);
         *cache.failed.lock().unwrap() = long_ago;
         cache.note::<()>(&Err(io::ErrorKind::ResourceBusy.into()));
         cache.note(&Ok(()));

@@ -87,7 +87,7 @@ impl CompressedCache {
         if expected.is_some_and(|expected| expected != nar_hash) {
             return Ok(None);
         }
-        let recipe = cache.lane(codec).recipe().await?;
+        let recipe = cache.limits(codec).recipe().await?;
         let tag = recipe.tag(&nar_hash).into();
         // A finished file does not need the path any more; before anything of it is read, the path is looked up again.
         if let Some(finished) = cache.find(&tag).await {
@@ -113,7 +113,7 @@ impl CompressedCache {
         nar_hash: Sha256Digest,
     ) -> Result<Option<Arc<dyn Blob>>, CacheError> {
         let name = NarName::new(hash, nar_hash, Compression::None);
-        let _place = self.cache.prepared.place(1).await;
+        let _slot = self.cache.prepared.slot(1).await;
         Ok(match self.inner.nar(&name).await? {
             Some(NarAnswer::Finished(nar)) => Some(nar),
             // Only compressed NARs grow.
@@ -135,7 +135,7 @@ impl CompressedCache {
         let cache = &self.cache;
         let Some(record) = self.inner.path_info(hash).await? else { return Ok(Warmed::Not) };
         let info = record.info;
-        let recipe = cache.lane(codec).recipe().await?;
+        let recipe = cache.limits(codec).recipe().await?;
         let tag: Arc<str> = recipe.tag(&info.nar_hash).into();
         cache.ready().await;
         if cache.known(&tag).is_some() {
@@ -214,7 +214,7 @@ impl BinaryCache for CompressedCache {
             return self.inner.nar_now(name, by_name);
         };
         let (hash, expected) = (name.hash_part?, name.nar_hash);
-        let recipe = self.cache.lane(codec).known_recipe()?;
+        let recipe = self.cache.limits(codec).known_recipe()?;
         let Peek::Hit { nar_hash, .. } = self.inner.peek(&hash) else { return None };
         if expected.is_some_and(|expected| expected != nar_hash) {
             return None;

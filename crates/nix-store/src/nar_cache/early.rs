@@ -16,7 +16,7 @@ use crate::CacheError;
 const EARLY_GRACE: Duration = Duration::from_secs(10);
 
 /// How long the narinfo waits for the end of it.
-const EARLY_PATIENCE: Duration = Duration::from_millis(250);
+const EARLY_TIMEOUT: Duration = Duration::from_millis(250);
 
 impl CompressedCache {
     /// Begins to compress a NAR, as one of few, if it drives nothing else out of the cache. The result, when that is there in a
@@ -31,7 +31,7 @@ impl CompressedCache {
         if cache.is_busy() || cache.is_paused() || !cache.has_room(info.nar_size) {
             return Ok(None);
         }
-        let Some(place) = cache.lane(codec).early() else { return Ok(None) };
+        let Some(slot) = cache.limits(codec).early() else { return Ok(None) };
         let nar = self.plain_nar(info.path.hash_part(), info.nar_hash).await?;
         let Some(nar) = nar else { return Ok(None) };
         let tag = recipe.tag(&info.nar_hash).into();
@@ -39,9 +39,9 @@ impl CompressedCache {
             encode_job::join_as(cache, &nar, recipe, &tag, EncodeProgress::early_reader);
         let mut work = tokio::spawn(async move {
             let end = timeout(EARLY_GRACE, reader.end()).await;
-            drop(place);
+            drop(slot);
             end.ok()?.ok().map(|finished| *finished.file())
         });
-        Ok(timeout(EARLY_PATIENCE, &mut work).await.ok().and_then(Result::ok).flatten())
+        Ok(timeout(EARLY_TIMEOUT, &mut work).await.ok().and_then(Result::ok).flatten())
     }
 }

@@ -23,13 +23,13 @@ use super::{
     portions::{Portion, Portions},
     recipe::Recipe,
     throttle::{Busy, Throttle},
-    turns::Place,
+    slots::Slot,
 };
 
 /// How long work that waits for its turn is kept in the queue when it has no reader any more.
 const QUEUE_GRACE: Duration = Duration::from_secs(2);
 
-/// How long work that runs goes on without a reader while others wait for its place. Who was cut off comes back sooner.
+/// How long work that runs goes on without a reader while others wait for its slot. Who was cut off comes back sooner.
 const CROWDED_GRACE: Duration = Duration::from_secs(5);
 
 /// The NAR to compress, and for whom.
@@ -95,8 +95,8 @@ pub(super) async fn finish(
     };
     match failure.error() {
         None => {
-            let lane = Arc::clone(cache.lane(recipe.codec));
-            Finished::uncached(Arc::clone(tag), Uncached { lane, nar: Arc::clone(nar), recipe })
+            let limits = Arc::clone(cache.limits(recipe.codec));
+            Finished::uncached(Arc::clone(tag), Uncached { limits, nar: Arc::clone(nar), recipe })
                 .await
         }
         Some(CacheError::Damaged { .. } | CacheError::Gone { .. }) => Ok(None),
@@ -109,19 +109,19 @@ pub(super) async fn run(order: Order) {
     let mut settled = Settled { order, result: Err(Failure::Cache) };
     let order = &settled.order;
     let whole = order.cache.is_whole(order.nar.len());
-    let lane = order.cache.lane(order.recipe.codec);
-    // One that no client has asked for runs beside the others: it must not take their place while it rests.
-    let place = match &order.busy {
+    let limits = order.cache.limits(order.recipe.codec);
+    // One that no client has asked for runs beside the others: it must not take their slot while it rests.
+    let slot = match &order.busy {
         Some(_) => None,
         None => tokio::select! {
             biased;
-            place = on_behalf_of(order.asker, async {
+            slot = on_behalf_of(order.asker, async {
                 if whole {
-                    lane.whole().await
+                    limits.whole().await
                 } else {
-                    lane.growing(order.recipe, order.nar.len()).await
+                    limits.growing(order.recipe, order.nar.len()).await
                 }
-            }) => Some(place),
+            }) => Some(slot),
             // Work that has not begun ends at once when its last reader has left.
             () = order.production.abandoned(QUEUE_GRACE.min(order.cache.config.grace)) => return,
         },
@@ -149,12 +149,12 @@ pub(super) async fn run(order: Order) {
         }
     };
     if whole && order.busy.is_none() {
-        spawn_blocking(move || settled.work(work, place));
+        spawn_blocking(move || settled.work(work, slot));
         return;
     }
     // Not a thread of the pool that answers requests: this takes minutes, and must not hold up a stop.
     let started =
-        thread::Builder::new().name("compress".to_owned()).spawn(move || settled.work(work, place));
+        thread::Builder::new().name("compress".to_owned()).spawn(move || settled.work(work, slot));
     if let Err(error) = started {
         tracing::warn!("cannot start a thread that compresses: {error}");
     }
@@ -178,7 +178,7 @@ impl Drop for Settled {
 }
 
 impl Settled {
-    fn work(mut self, work: Work, place: Option<Place>) {
+    fn work(mut self, work: Work, slot: Option<Slot>) {
         let order = &self.order;
         order.cache.running.fetch_add(1, Ordering::Relaxed);
         let is_whole = order.cache.is_whole(order.nar.len());
@@ -188,7 +188,7 @@ impl Settled {
             order.cache.made.fetch_add(1, Ordering::Relaxed);
         }
         self.result = result;
-        drop(place);
+        drop(slot);
     }
 }
 
@@ -208,7 +208,7 @@ impl Order {
             self.cache.disk.keep(&self.tag, temporary, file)
         });
         self.cache.note(&kept);
-        if bytes.len() <= memory::LONGEST {
+        if bytes.len() <= memory::MAX_ENTRY_BYTES {
             let small = Small::new(file, bytes);
             self.cache.memory.insert(Arc::clone(&self.tag), small.clone());
             return Ok(Finished::in_memory(Arc::clone(&self.tag), small));
@@ -256,7 +256,7 @@ impl Order {
     /// How long it goes on without a reader.
     fn grace(&self) -> Duration {
         let grace = self.cache.config.grace;
-        let is_crowded = self.cache.lane(self.recipe.codec).is_crowded();
+        let is_crowded = self.cache.limits(self.recipe.codec).is_crowded();
         if is_crowded { grace.min(CROWDED_GRACE) } else { grace }
     }
 

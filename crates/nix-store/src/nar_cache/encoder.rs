@@ -11,7 +11,7 @@ use super::config::Codec;
 use crate::CacheError;
 
 /// Room that is offered to an encoder at a time.
-const ROOM: usize = 128 << 10;
+const OUTPUT_BYTES: usize = 128 << 10;
 
 /// From this size of a NAR on, zstd compresses it in pieces, several side by side where there are processors for it. The
 /// pieces are the same for any number of threads, and so are the bytes.
@@ -22,7 +22,7 @@ pub(super) const PIECE_BYTES: u32 = 4 << 20;
 
 /// How much of the piece before it is searched for repetitions as well: an eighth of the window. All of it costs a
 /// seventh more time, and makes the result 0.3 % smaller.
-const OVERLAP: u32 = 6;
+const OVERLAP_LOG: u32 = 6;
 
 /// The most threads that compress one NAR.
 pub(super) const MAX_THREADS: u32 = 4;
@@ -64,7 +64,7 @@ impl Encoder {
             }
             Self::Xz(stream) => {
                 while !input.is_empty() {
-                    out.reserve(ROOM);
+                    out.reserve(OUTPUT_BYTES);
                     let before = stream.total_in();
                     stream
                         .process_vec(input, out, Action::Run)
@@ -93,7 +93,7 @@ impl Encoder {
             Self::Xz(stream) => {
                 let mut status = Status::Ok;
                 while status != Status::StreamEnd {
-                    out.reserve(ROOM);
+                    out.reserve(OUTPUT_BYTES);
                     status = stream
                         .process_vec(&[], out, Action::Finish)
                         .map_err(|error| failed(error.into()))?;
@@ -132,7 +132,7 @@ fn zstd(level: u8, size: u64, threads: u32) -> io::Result<CCtx<'static>> {
             // With none, there would be no pieces, and other bytes.
             CParameter::NbWorkers(threads),
             CParameter::JobSize(PIECE_BYTES),
-            CParameter::OverlapSizeLog(OVERLAP),
+            CParameter::OverlapSizeLog(OVERLAP_LOG),
         ] {
             context.set_parameter(parameter).map_err(zstd_error)?;
         }
@@ -168,7 +168,7 @@ fn zstd_step(
     out: &mut Vec<u8>,
     directive: ZSTD_EndDirective,
 ) -> io::Result<usize> {
-    out.reserve(ROOM);
+    out.reserve(OUTPUT_BYTES);
     let filled = out.len();
     let mut output = OutBuffer::around_pos(out, filled);
     context.compress_stream2(&mut output, input, directive).map_err(zstd_error)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rns_cache::{Blob, BlobBody, CacheError, slice};
 
 use super::{
-    disk::Found, file_name::CompressedFile, lane::Lane, memory::Small, recipe::Recipe,
+    disk::CachedFile, file_name::CompressedFile, encoder_limits::EncoderLimits, memory::Small, recipe::Recipe,
     steps::Stepping, uncached_encoder::UncachedEncoder,
 };
 use crate::file_io::chunks::FileStream;
@@ -34,7 +34,7 @@ enum Source {
 /// The source of a compressed NAR that may be made again and again.
 #[derive(Clone)]
 pub(super) struct Uncached {
-    pub(super) lane: Arc<Lane>,
+    pub(super) limits: Arc<EncoderLimits>,
     pub(super) nar: Arc<dyn Blob>,
     pub(super) recipe: Recipe,
 }
@@ -45,7 +45,7 @@ impl Uncached {
         &self,
         range: Range<u64>,
     ) -> Result<Option<UncachedEncoder>, CacheError> {
-        UncachedEncoder::start(&*self.nar, self.recipe, range, &self.lane).await
+        UncachedEncoder::start(&*self.nar, self.recipe, range, &self.limits).await
     }
 }
 
@@ -54,7 +54,7 @@ impl Finished {
         Self { tag, file: small.file, source: Source::Memory(small.bytes) }
     }
 
-    pub(super) fn in_file(tag: Arc<str>, found: Found) -> Self {
+    pub(super) fn in_file(tag: Arc<str>, found: CachedFile) -> Self {
         Self {
             tag,
             file: found.file,

@@ -13,11 +13,11 @@ use quick_cache::{Weighter, sync::Cache};
 
 use rustix::io::Errno;
 
-use super::{disk::Found, file_name::CompressedFile};
+use super::{disk::CachedFile, file_name::CompressedFile};
 use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// The longest that is kept.
-pub(super) const LONGEST: usize = 64 << 10;
+pub(super) const MAX_ENTRY_BYTES: usize = 64 << 10;
 
 /// The time of the last use is noted to so many seconds.
 const NOTED: u64 = 10;
@@ -50,14 +50,14 @@ impl Small {
 pub(super) struct Memory(Cache<Arc<str>, Small, Size>);
 
 /// Memory that is not counted otherwise, which the allocator needs.
-const MORE: usize = 128;
+const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 #[derive(Clone)]
 struct Size;
 
 impl Weighter<Arc<str>, Small> for Size {
     fn weight(&self, tag: &Arc<str>, small: &Small) -> u64 {
-        (small.bytes.len() + tag.len() + size_of::<Small>() + MORE) as u64
+        (small.bytes.len() + tag.len() + size_of::<Small>() + ENTRY_OVERHEAD_BYTES) as u64
     }
 }
 
@@ -76,7 +76,7 @@ impl Memory {
 
     /// Whether one more is kept without driving out another, as good as certainly.
     pub(super) fn has_room(&self, file: &CompressedFile) -> bool {
-        self.0.weight() + file.size + MORE as u64 <= self.0.capacity() / 16 * 15
+        self.0.weight() + file.size + ENTRY_OVERHEAD_BYTES as u64 <= self.0.capacity() / 16 * 15
     }
 
     /// Memory in use, in bytes.
@@ -87,18 +87,18 @@ impl Memory {
 
 /// Whether a file is read faster than it is handed on.
 pub(super) const fn is_small(file: &CompressedFile) -> bool {
-    file.size <= LONGEST as u64
+    file.size <= MAX_ENTRY_BYTES as u64
 }
 
 /// The contents of a small file, if the kernel has them in memory.
-pub(super) fn read_now(found: &Found, nonblocking_io: &NonblockingIo) -> Option<Small> {
+pub(super) fn read_now(found: &CachedFile, nonblocking_io: &NonblockingIo) -> Option<Small> {
     let mut bytes = vec![0; usize::try_from(found.file.size).ok()?];
     let read = nonblocking_io.read(&found.open, &mut bytes, 0);
     (read == bytes.len()).then(|| Small::new(found.file, bytes.into()))
 }
 
 /// The contents of a file that is read faster than it is handed on. Blocks.
-pub(super) fn read(found: &Found) -> Option<Small> {
+pub(super) fn read(found: &CachedFile) -> Option<Small> {
     let len = usize::try_from(found.file.size).ok().filter(|_| is_small(&found.file))?;
     let mut bytes = vec![0; len];
     let mut filled = 0;

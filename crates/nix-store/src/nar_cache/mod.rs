@@ -8,7 +8,7 @@
 //! - `cache`: the NARs that are kept, and those being made
 //! - `compressed`: the adapter, a [`rns_cache::BinaryCache`] around another
 //! - `config`, `recipe`, `encoder`: how NARs are compressed
-//! - `lane`, `turns`: how many side by side, and who is next
+//! - `limits`, `slots`: how many side by side, and who is next
 //! - `portions`, `encode_job`, `encode_progress`: one compression that runs, and its readers
 //! - `uncached_encoder`: a compression for one reader
 //! - `tail_reader`, `finished`, `ready`, `steps`: the bytes for readers
@@ -28,7 +28,7 @@ mod encode_progress;
 mod encoder;
 mod file_name;
 mod finished;
-mod lane;
+mod encoder_limits;
 mod memory;
 mod offer;
 mod portions;
@@ -38,7 +38,7 @@ mod recipe;
 mod steps;
 mod tail_reader;
 mod throttle;
-mod turns;
+mod slots;
 mod uncached_encoder;
 mod worth;
 

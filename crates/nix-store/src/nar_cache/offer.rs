@@ -67,7 +67,7 @@ impl CompressedCache {
     pub(super) async fn is_packed(&self, info: &PathInfo, codec: Codec) -> bool {
         let cache = &self.cache;
         let nar_hash = info.nar_hash;
-        if let Some(recipe) = cache.lane(codec).known_recipe()
+        if let Some(recipe) = cache.limits(codec).known_recipe()
             && let Some(file) = cache.known(&recipe.tag(&nar_hash))
         {
             return !worth::is_smaller(info.nar_size, file.size);
@@ -80,7 +80,7 @@ impl CompressedCache {
         }
         match self.plain_nar(info.path.hash_part(), nar_hash).await {
             Ok(Some(nar)) => {
-                let _place = cache.prepared.place(1).await;
+                let _slot = cache.prepared.slot(1).await;
                 cache.worth.sample(nar_hash, &nar).await.ok().flatten() == Some(false)
             }
             Ok(None) | Err(_) => false,
@@ -91,7 +91,7 @@ impl CompressedCache {
     /// for that; the compression of a large one begins, and they are known when it has ended.
     pub async fn compressed_file(&self, info: &PathInfo, codec: Codec) -> Option<CompressedFile> {
         let cache = &self.cache;
-        let recipe = cache.lane(codec).recipe().await.ok()?;
+        let recipe = cache.limits(codec).recipe().await.ok()?;
         cache.ready().await;
         if let Some(known) = cache.known(&recipe.tag(&info.nar_hash)) {
             return Some(known);
@@ -118,6 +118,6 @@ impl CompressedCache {
         nar_hash: &Sha256Digest,
         codec: Codec,
     ) -> Option<CompressedFile> {
-        self.cache.known(&self.cache.lane(codec).known_recipe()?.tag(nar_hash))
+        self.cache.known(&self.cache.limits(codec).known_recipe()?.tag(nar_hash))
     }
 }

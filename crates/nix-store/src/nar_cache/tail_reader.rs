@@ -136,8 +136,8 @@ impl GrowingNar {
         if let Some(error) = failure.error() {
             return Err(error);
         }
-        let lane = Arc::clone(self.cache.lane(self.recipe.codec));
-        let source = Uncached { lane, nar: Arc::clone(&self.nar), recipe: self.recipe };
+        let limits = Arc::clone(self.cache.limits(self.recipe.codec));
+        let source = Uncached { limits, nar: Arc::clone(&self.nar), recipe: self.recipe };
         match source.encoder(offset..u64::MAX).await? {
             Some(encoder) => Ok(Via::UncachedEncoder(Box::new(encoder))),
             None => Err(gone()),

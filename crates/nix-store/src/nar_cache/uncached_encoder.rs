@@ -11,11 +11,11 @@ use tokio::task::spawn_blocking;
 use super::{
     encoder::Encoder,
     file_name::CompressedFile,
-    lane::Lane,
+    encoder_limits::EncoderLimits,
     portions::{Portion, Portions},
     recipe::Recipe,
     steps::Steps,
-    turns::Place,
+    slots::Slot,
 };
 
 pub(super) struct UncachedEncoder {
@@ -31,7 +31,7 @@ pub(super) struct UncachedEncoder {
     range: Range<u64>,
     ended: bool,
     /// The memory of the encoder.
-    _place: Place,
+    _slot: Slot,
 }
 
 impl UncachedEncoder {
@@ -44,10 +44,10 @@ impl UncachedEncoder {
         nar: &dyn Blob,
         recipe: Recipe,
         range: Range<u64>,
-        lane: &Lane,
+        limits: &EncoderLimits,
     ) -> Result<Option<Self>, CacheError> {
         let size = nar.len();
-        let place = lane.growing(recipe, size).await;
+        let slot = limits.growing(recipe, size).await;
         let body = match nar.read(0..size).await {
             Ok(Some(body)) => body,
             Ok(None) | Err(CacheError::Damaged { .. }) => return Ok(None),
@@ -62,7 +62,7 @@ impl UncachedEncoder {
             offset: 0,
             range,
             ended: false,
-            _place: place,
+            _slot: slot,
         }))
     }
 

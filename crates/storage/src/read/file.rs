@@ -14,7 +14,7 @@ use rns_cache::{CacheError, Piece, ReadyBody, ReadyNar};
 use rns_file_io::{
     chunks::FileBlob,
     file_part::resident,
-    nonblocking_io::{Found, NonblockingIo},
+    nonblocking_io::{CachedOpen, NonblockingIo},
 };
 use rustix::{
     fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags},
@@ -77,12 +77,12 @@ pub(super) enum Looked<T> {
 }
 
 /// Where a file is, and the one that every binary cache has: without it, nothing is known to be absent.
-pub(super) struct Place {
+pub(super) struct FileLocation {
     pub(super) path: PathBuf,
     pub(super) cache_info: Arc<Path>,
 }
 
-impl Place {
+impl FileLocation {
     /// The file of an object, where the storage is a directory.
     pub(super) fn of(objects: &Objects, key: &ObjectKey) -> Option<Self> {
         let path = objects.file(key)?;
@@ -92,8 +92,8 @@ impl Place {
     /// Whether the file is certainly not there. Never waits.
     pub(super) fn is_absent_now(&self, io: &NonblockingIo) -> bool {
         let find = |path: &Path| io.find(CWD, path, OFlags::PATH, ResolveFlags::empty());
-        matches!(find(&self.path), Found::Nothing)
-            && matches!(find(&self.cache_info), Found::File(_))
+        matches!(find(&self.path), CachedOpen::Nothing)
+            && matches!(find(&self.cache_info), CachedOpen::File(_))
     }
 
     /// Opens the file. Blocks.
@@ -108,7 +108,7 @@ impl Place {
 }
 
 /// Reads a small file whole; one that is larger than `limit` bytes, or no regular file, is unclear.
-pub(super) async fn read_small(place: Place, limit: u64) -> Result<Looked<SmallFile>, CacheError> {
+pub(super) async fn read_small(place: FileLocation, limit: u64) -> Result<Looked<SmallFile>, CacheError> {
     let name = place.path.clone();
     let read = spawn_blocking(move || {
         let file = match place.open()? {
@@ -131,7 +131,7 @@ pub(super) async fn read_small(place: Place, limit: u64) -> Result<Looked<SmallF
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// Opens a NAR.
-pub(super) async fn open(place: Place, etag: String) -> Result<Looked<FileBlob>, CacheError> {
+pub(super) async fn open(place: FileLocation, etag: String) -> Result<Looked<FileBlob>, CacheError> {
     let name: Arc<Path> = place.path.clone().into();
     let opened = spawn_blocking(move || match place.open()? {
         Looked::Found(file) => Ok(length(file)?.map_or(Looked::Unclear, Looked::Found)),

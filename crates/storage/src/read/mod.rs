@@ -27,7 +27,7 @@ use rns_verify::narinfo::name_in_url;
 
 use self::{
     blob::ObjectBlob,
-    file::{Looked, Place},
+    file::{Looked, FileLocation},
     records::RecordCache,
 };
 pub(crate) use self::{
@@ -156,7 +156,7 @@ impl StorageReader {
     /// Whether an object is certainly not there: answered without waiting, by a look at the directory. `false` says nothing.
     #[must_use]
     pub fn is_absent_now(&self, key: &ObjectKey) -> bool {
-        let place = Place::of(&self.shared.objects, key);
+        let place = FileLocation::of(&self.shared.objects, key);
         place.is_some_and(|place| place.is_absent_now(&self.shared.nonblocking_io))
     }
 
@@ -178,7 +178,7 @@ impl StorageReader {
         key: ObjectKey,
         etag: String,
     ) -> Result<Option<NarAnswer>, CacheError> {
-        if let Some(place) = Place::of(&self.shared.objects, &key) {
+        if let Some(place) = FileLocation::of(&self.shared.objects, &key) {
             match file::open(place, etag.clone()).await? {
                 Looked::Found(blob) => {
                     self.shared.uses.note_nar(&key);

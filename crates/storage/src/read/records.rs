@@ -14,7 +14,7 @@ use rns_cache::{CacheError, Freshness, NarOffer, PathRecord, Peek};
 use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
 
-use super::file::{self, FileStamp, Looked, Place};
+use super::file::{self, FileStamp, Looked, FileLocation};
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// A stored narinfo is looked at again after so many milliseconds: a hit may be one second old.
@@ -81,7 +81,7 @@ impl RecordCache {
     /// at once a second.
     pub(super) fn peek(&self, objects: &Objects, io: &NonblockingIo, hash: &HashPart) -> Peek {
         let Some(known) = self.records.get(hash) else {
-            let place = Place::of(objects, &ObjectKey::narinfo(hash));
+            let place = FileLocation::of(objects, &ObjectKey::narinfo(hash));
             let is_absent = place.is_some_and(|place| place.is_absent_now(io));
             return if is_absent { Peek::Miss } else { Peek::Unknown };
         };
@@ -114,7 +114,7 @@ impl RecordCache {
     ) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
         let read = self.milliseconds();
         let key = ObjectKey::narinfo(&hash);
-        let in_directory = match Place::of(objects, &key) {
+        let in_directory = match FileLocation::of(objects, &key) {
             Some(place) => file::read_small(place, MAX_NARINFO_BYTES).await?,
             None => Looked::Unclear,
         };

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// How long the server may be silent before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An open connection to a server.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Connection {
         let stream = TcpStream::connect(address)
             .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
         Self { stream: BufReader::new(Stream::Tcp(stream)) }
     }
 
@@ -44,7 +44,7 @@ impl Connection {
     pub fn unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path)
             .unwrap_or_else(|error| panic!("cannot connect to {}: {error}", path.display()));
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
         Self { stream: BufReader::new(Stream::Unix(stream)) }
     }
 
@@ -126,7 +126,7 @@ impl Connection {
         loop {
             let left = deadline.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
-                self.stream.get_ref().set_read_timeout(PATIENCE);
+                self.stream.get_ref().set_read_timeout(READ_TIMEOUT);
                 return false;
             }
             self.stream.get_ref().set_read_timeout(left);
@@ -146,7 +146,7 @@ impl Connection {
     pub fn is_readable_within(&mut self, within: Duration) -> bool {
         self.stream.get_ref().set_read_timeout(within);
         let arrived = self.stream.fill_buf().is_ok();
-        self.stream.get_ref().set_read_timeout(PATIENCE);
+        self.stream.get_ref().set_read_timeout(READ_TIMEOUT);
         arrived
     }
 

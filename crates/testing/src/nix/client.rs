@@ -12,21 +12,21 @@ use super::Nix;
 use crate::{Finished, Scratch, run};
 
 /// How long one command of Nix may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Nix with a store, a home and a configuration that nothing else uses.
 #[derive(Debug)]
 pub struct Client {
     nix: Nix,
     scratch: Scratch,
-    place: Place,
+    place: StoreLocation,
     options: Vec<(String, String)>,
     environment: Vec<(String, String)>,
 }
 
 /// Where a client's store is.
 #[derive(Debug)]
-enum Place {
+enum StoreLocation {
     /// Below a directory that Nix takes for `/`.
     Root(PathBuf),
     /// In this directory, with a logical store directory of its own: building there needs no privileges.
@@ -49,14 +49,14 @@ impl Client {
             configuration.push_str(&format!("build-hook = {}\n", build_hook.display()));
         }
         scratch.write("conf/nix.conf", configuration);
-        let place = Place::Root(scratch.join("store"));
+        let place = StoreLocation::Root(scratch.join("store"));
         Self { nix, scratch, place, options: Vec::new(), environment: Vec::new() }
     }
 
     /// Lets this Nix work on the store below another root.
     #[must_use]
     pub fn with_root(mut self, root: &Path) -> Self {
-        self.place = Place::Root(root.to_owned());
+        self.place = StoreLocation::Root(root.to_owned());
         self
     }
 
@@ -64,7 +64,7 @@ impl Client {
     /// Building there takes neither root nor a sandbox.
     #[must_use]
     pub fn with_own_store_dir(mut self) -> Self {
-        self.place = Place::Own(self.scratch.join("own"));
+        self.place = StoreLocation::Own(self.scratch.join("own"));
         self
     }
 
@@ -100,7 +100,7 @@ impl Client {
     #[must_use]
     pub fn root(&self) -> &Path {
         match &self.place {
-            Place::Root(root) | Place::Own(root) => root,
+            StoreLocation::Root(root) | StoreLocation::Own(root) => root,
         }
     }
 
@@ -109,8 +109,8 @@ impl Client {
     pub fn real_path(&self, store_path: &str) -> PathBuf {
         let base = store_path.rsplit('/').next().unwrap();
         match &self.place {
-            Place::Root(root) => root.join("nix/store").join(base),
-            Place::Own(own) => own.join("store").join(base),
+            StoreLocation::Root(root) => root.join("nix/store").join(base),
+            StoreLocation::Own(own) => own.join("store").join(base),
         }
     }
 
@@ -125,10 +125,10 @@ impl Client {
     pub fn command(&self, program: &str) -> Command {
         let mut command = self.without_store(program);
         match &self.place {
-            Place::Root(root) => {
+            StoreLocation::Root(root) => {
                 command.env("NIX_REMOTE", format!("local?root={}", root.display()))
             }
-            Place::Own(own) => command
+            StoreLocation::Own(own) => command
                 .env("NIX_STORE_DIR", own.join("store"))
                 .env("NIX_STATE_DIR", own.join("state"))
                 .env("NIX_LOG_DIR", own.join("log")),
@@ -163,7 +163,7 @@ impl Client {
         program: &str,
         arguments: impl IntoIterator<Item = A>,
     ) -> Finished {
-        run(self.command(program).args(arguments), PATIENCE)
+        run(self.command(program).args(arguments), COMMAND_TIMEOUT)
     }
 
     /// Runs `nix` with these arguments to its end.
@@ -173,12 +173,12 @@ impl Client {
 
     /// Substitutes (or builds) store paths.
     pub fn realise<A: AsRef<OsStr>>(&self, paths: impl IntoIterator<Item = A>) -> Finished {
-        run(self.command("nix-store").arg("--realise").args(paths), PATIENCE)
+        run(self.command("nix-store").arg("--realise").args(paths), COMMAND_TIMEOUT)
     }
 
     /// The NAR that this Nix makes of a path on disk.
     #[must_use]
     pub fn dump(&self, path: &Path) -> Vec<u8> {
-        run(self.command("nix-store").arg("--dump").arg(path), PATIENCE).success().stdout
+        run(self.command("nix-store").arg("--dump").arg(path), COMMAND_TIMEOUT).success().stdout
     }
 }

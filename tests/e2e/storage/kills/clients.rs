@@ -16,7 +16,7 @@ use rns_formats::{Compression, NarInfo, RootName, StorePath};
 use rns_storage::index::{RootIndex as _, postgres::PostgresIndex};
 use rns_testing::{Entry, FixtureStore, Tree};
 
-use super::{PATIENCE, world::Random};
+use super::{TIMEOUT, world::Random};
 use crate::uploads::{packed, text_of};
 
 /// One answer of a server, or that there was none.
@@ -27,7 +27,7 @@ pub(super) fn exchange(
     cut: Option<usize>,
 ) -> Option<(u16, Vec<u8>)> {
     let mut socket = TcpStream::connect(address).ok()?;
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket.write_all(head.as_bytes()).ok()?;
     let sent = cut.map_or(body, |cut| &body[..cut.min(body.len())]);
     // A server that refuses early closes its side; its answer counts.
@@ -91,7 +91,7 @@ impl Clients<'_> {
             self.token,
             body.len()
         );
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let address = *random.one_of(self.addresses);
             let cut = (random.below(8) == 0).then(|| random.below(body.len() as u64) as usize);
@@ -144,7 +144,7 @@ pub(super) fn set_root(database: &str, path: &StorePath) {
     };
     let name = RootName::parse(&path.hash_part().to_string()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let index = PostgresIndex::new(database).unwrap();
     while let Err(error) =
         runtime.block_on(index.import_root(&name, std::slice::from_ref(&revision)))

@@ -13,7 +13,7 @@ use std::{
 
 use rns_testing::Process;
 
-use super::{PATIENCE, world::World};
+use super::{TIMEOUT, world::World};
 
 /// How often it is looked whether a collection has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -67,14 +67,14 @@ impl Collector {
 impl Shared {
     /// Waits until the collection has ended, or was killed.
     fn wait(&self) {
-        let looks = PATIENCE.as_millis() / POLL_INTERVAL.as_millis();
+        let looks = TIMEOUT.as_millis() / POLL_INTERVAL.as_millis();
         for _ in 0..looks {
             thread::sleep(POLL_INTERVAL);
             let mut running = self.running.lock().unwrap();
             let Some(process) = running.as_mut() else { return };
             if !process.is_running() {
                 // It fails while bucket or database are away, or another one collects.
-                let status = process.wait(PATIENCE);
+                let status = process.wait(TIMEOUT);
                 self.ended.fetch_add(usize::from(status.success()), Relaxed);
                 *running = None;
                 return;

@@ -40,7 +40,7 @@ const COMMANDS: usize = 6;
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a client tries: a push through kills and collections takes a while on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A server may repeat an answer for so long.
 const STALENESS: Duration = Duration::from_millis(1100);
@@ -185,7 +185,7 @@ impl Site<'_> {
 
     /// Downloads the release of some project, or some build that may be gone, until that comes to an end.
     fn download(&self, random: &mut Random) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut is_stale = false;
         loop {
             assert!(Instant::now() < deadline, "no download comes to its end");
@@ -304,7 +304,7 @@ fn real_clients_find_everything_whole_while_everything_is_killed_and_collected()
     world.restart_with(&retention);
     let needed: BTreeSet<_> = released.iter().flat_map(|build| build.paths()).collect();
     let needed: BTreeSet<_> = needed.iter().map(|path| path.hash_part().to_string()).collect();
-    let deadline = Instant::now() + PATIENCE + youth;
+    let deadline = Instant::now() + TIMEOUT + youth;
     while !visible(&world).is_subset(&needed) {
         assert!(Instant::now() < deadline, "something is never collected");
         thread::sleep(Duration::from_millis(100));

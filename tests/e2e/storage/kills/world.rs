@@ -13,7 +13,7 @@ use rns_testing::{PostgresServer, S3Server, Scratch, Server, lasting_port};
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
-use super::{PATIENCE, collector::Collector};
+use super::{TIMEOUT, collector::Collector};
 use crate::support::{SECRET_KEY, number, private::create, server, tls::given};
 
 /// Servers that share one bucket and one database.
@@ -221,7 +221,7 @@ impl World {
     pub(super) fn pause_collection(&self) -> Paused {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let index = PostgresIndex::new(&self.database.url()).unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(lock) = runtime.block_on(index.lock_collection()).unwrap() {
                 return Paused { _lock: lock, _index: index, _runtime: runtime };

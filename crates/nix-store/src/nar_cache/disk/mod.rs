@@ -29,12 +29,12 @@ use super::file_name::{self, CompressedFile};
 use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// The time of the last use is written to the file when it has moved on by this much.
-const TOUCH: Duration = Duration::from_secs(600);
+const TOUCH_INTERVAL: Duration = Duration::from_secs(600);
 
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// So much of the bound is left when files have been removed, in percent: room for some more.
-const LEFT: u64 = 95;
+const MAX_FULL_PERCENT: u64 = 95;
 
 pub(super) struct Disk {
     directory: PathBuf,
@@ -62,7 +62,7 @@ struct Entry {
 /// A file of the cache that was found to agree with its name. It can be read to its end, also after the name is
 /// gone.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct CachedFile {
     pub(super) file: CompressedFile,
     pub(super) name: Arc<str>,
     pub(super) open: Arc<OwnedFd>,
@@ -96,7 +96,7 @@ impl Disk {
     }
 
     /// Opens a file that was found right before and is in the kernel's memory. `None` says nothing.
-    pub(super) fn open_now(&self, tag: &str, nonblocking_io: &NonblockingIo) -> Option<Found> {
+    pub(super) fn open_now(&self, tag: &str, nonblocking_io: &NonblockingIo) -> Option<CachedFile> {
         let now = now();
         let (file, check) = {
             let mut files = self.files();
@@ -110,12 +110,12 @@ impl Disk {
         let name = file_name::print(tag, &file);
         let open =
             nonblocking_io.open(CWD, self.directory.join(&name), FLAGS, ResolveFlags::empty())?;
-        let found = Found { file, name: name.into(), open: Arc::new(open) };
+        let found = CachedFile { file, name: name.into(), open: Arc::new(open) };
         check.is_done(&found.open).then_some(found)
     }
 
     /// Opens a file. One that is gone, or contradicts its name, is forgotten. Blocks.
-    pub(super) fn open(&self, tag: &str) -> Option<Found> {
+    pub(super) fn open(&self, tag: &str) -> Option<CachedFile> {
         let now = now();
         let (file, check, touch) = {
             let mut files = self.files();
@@ -138,7 +138,7 @@ impl Disk {
                 if touch {
                     set_used(&path, now);
                 }
-                Some(Found { file, name: name.into(), open: Arc::new(open) })
+                Some(CachedFile { file, name: name.into(), open: Arc::new(open) })
             }
             Err(error) => {
                 match error.kind() {
@@ -194,7 +194,7 @@ impl Disk {
             if files.bytes + growing <= self.bound {
                 return;
             }
-            let target = (self.bound / 100 * LEFT).saturating_sub(growing);
+            let target = (self.bound / 100 * MAX_FULL_PERCENT).saturating_sub(growing);
             let mut by_use: Vec<_> =
                 files.by_tag.iter().map(|(tag, entry)| (entry.used, Arc::clone(tag))).collect();
             by_use.sort_unstable();
@@ -231,7 +231,7 @@ impl Disk {
 
 /// Whether the time of the last use is to be written to the file.
 const fn is_due(entry: &Entry, now: u64) -> bool {
-    Duration::from_nanos(now.saturating_sub(entry.touched)).as_secs() >= TOUCH.as_secs()
+    Duration::from_nanos(now.saturating_sub(entry.touched)).as_secs() >= TOUCH_INTERVAL.as_secs()
 }
 
 /// Nanoseconds since 1970.

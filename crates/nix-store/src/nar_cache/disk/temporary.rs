@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::{Check, Disk, Entry, Found, now};
+use super::{Check, Disk, Entry, CachedFile, now};
 use crate::nar_cache::file_name::{self, CompressedFile, TEMPORARY};
 
 /// Distinguishes the temporary files of this process.
@@ -61,7 +61,7 @@ impl Disk {
         tag: &str,
         temporary: Temporary<'_>,
         file: CompressedFile,
-    ) -> io::Result<Found> {
+    ) -> io::Result<CachedFile> {
         let name = file_name::print(tag, &file);
         let open = Arc::clone(temporary.file());
         let check = Check::done(&open)?;
@@ -69,7 +69,7 @@ impl Disk {
         let now = now();
         self.enter(tag.into(), Entry { file, used: now, touched: now, check: Arc::new(check) });
         self.make_room();
-        Ok(Found { file, name: name.into(), open })
+        Ok(CachedFile { file, name: name.into(), open })
     }
 }
 

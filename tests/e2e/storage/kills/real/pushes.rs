@@ -10,7 +10,7 @@ use std::{
 use rns_testing::{Process, run};
 use serde_json::Value;
 
-use super::{DOWNLOADS, Failure, PATIENCE, PROJECTS, Released, Site, failure};
+use super::{DOWNLOADS, Failure, TIMEOUT, PROJECTS, Released, Site, failure};
 use crate::{
     storage::kills::{
         builds::Build,
@@ -48,7 +48,7 @@ impl Site<'_> {
 
     /// Pushes a build until that is acknowledged, with a fresh machine each time, as in CI. Returns when that push began.
     pub(super) fn push(&self, build: &Build, random: &mut Random) -> Instant {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let top = full(build.top());
         let mut last = String::new();
         loop {
@@ -67,7 +67,7 @@ impl Site<'_> {
                 self.tally.killed.fetch_add(1, Relaxed);
                 continue;
             }
-            let done = run(&mut command, PATIENCE);
+            let done = run(&mut command, TIMEOUT);
             if done.status.success() {
                 self.tally.pushed.fetch_add(1, Relaxed);
                 return begun;
@@ -98,7 +98,7 @@ impl Site<'_> {
 
     /// Pins a build, as CI does it. `false`: a part of it is gone.
     fn pin(&self, build: &Build, random: &mut Random) -> bool {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let client = self.client(random);
         let file = client.scratch().write("paths", full(build.top()));
         loop {
@@ -109,7 +109,7 @@ impl Site<'_> {
             curl.args(["--silent", "--noproxy", "*", "--max-time", "100", "--cacert"]);
             curl.arg(given("one.crt")).args(["--user", &format!("ci:{}", self.token)]);
             curl.args(["--write-out", "\n%{http_code}", "--upload-file"]).arg(&file).arg(&url);
-            let answer = run(&mut curl, PATIENCE).text();
+            let answer = run(&mut curl, TIMEOUT).text();
             match answer.lines().last() {
                 Some("200") => return true,
                 Some("409") => return false,
@@ -135,7 +135,7 @@ impl Site<'_> {
         ]);
         command.env("AWS_SHARED_CREDENTIALS_FILE", &world.credentials);
         command.env("RUST_NIX_SERVE_INDEX_URL", world.database.url());
-        let done = run(&mut command, PATIENCE);
+        let done = run(&mut command, TIMEOUT);
         let verified: Value = serde_json::from_slice(&done.stdout).unwrap();
         assert_eq!(verified["faults"], Value::Array(Vec::new()), "{verified:#}");
     }

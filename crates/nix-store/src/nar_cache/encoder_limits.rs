@@ -1,4 +1,4 @@
-//! The limits of compression side by side. Each codec has a lane of its own, so that the slow one never holds up the
+//! The limits of compression side by side. Each codec has limits of its own, so that the slow one never holds up the
 //! other.
 
 use std::{num::NonZeroUsize, sync::Arc, thread};
@@ -11,24 +11,24 @@ use tokio::{
 use super::{
     config::Codec,
     recipe::Recipe,
-    turns::{Place, Turns},
+    slots::{Slot, Slots},
 };
 use crate::CacheError;
 
-pub(super) struct Lane {
+pub(super) struct EncoderLimits {
     codec: Codec,
     level: u8,
     recipe: OnceCell<Recipe>,
-    /// One place for each NAR that may be compressed in memory at the same time.
-    whole: Turns,
-    /// One place for each MiB that the other encoders may take.
-    growing: Turns,
+    /// One slot for each NAR that may be compressed in memory at the same time.
+    whole: Slots,
+    /// One slot for each MiB that the other encoders may take.
+    growing: Slots,
     memory_mib: u32,
     /// One permit for each NAR that may be begun early.
     early: Arc<Semaphore>,
 }
 
-impl Lane {
+impl EncoderLimits {
     pub(super) fn new(codec: Codec, level: u8, memory_bytes: u64) -> Self {
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let memory_mib = u32::try_from(memory_bytes >> 20).unwrap_or(u32::MAX).max(1);
@@ -36,8 +36,8 @@ impl Lane {
             codec,
             level,
             recipe: OnceCell::new(),
-            whole: Turns::new(u32::try_from(processors).unwrap_or(u32::MAX)),
-            growing: Turns::new(memory_mib),
+            whole: Slots::new(u32::try_from(processors).unwrap_or(u32::MAX)),
+            growing: Slots::new(memory_mib),
             memory_mib,
             // The slow codec, whose encoders take much memory, keeps room for those who wait for a NAR.
             early: Arc::new(Semaphore::new(match codec {
@@ -47,7 +47,7 @@ impl Lane {
         }
     }
 
-    /// A place among those that are begun early, if there is one.
+    /// A slot among those that are begun early, if there is one.
     pub(super) fn early(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.early).try_acquire_owned().ok()
     }
@@ -69,13 +69,13 @@ impl Lane {
     }
 
     /// Waits until one more NAR may be compressed in memory.
-    pub(super) async fn whole(&self) -> Place {
-        self.whole.place(1).await
+    pub(super) async fn whole(&self) -> Slot {
+        self.whole.slot(1).await
     }
 
     /// Waits until there is memory for one more encoder. One always runs, with any need of memory.
-    pub(super) async fn growing(&self, recipe: Recipe, nar_size: u64) -> Place {
-        self.growing.place(recipe.memory_mib(nar_size).min(self.memory_mib)).await
+    pub(super) async fn growing(&self, recipe: Recipe, nar_size: u64) -> Slot {
+        self.growing.slot(recipe.memory_mib(nar_size).min(self.memory_mib)).await
     }
 
     /// Whether an encoder waits for memory.

@@ -1,4 +1,4 @@
-//! Places for work of which only so much runs at once. Those who wait get their turns client by client: one with thousands of
+//! Slots for work of which only so much runs at once. Those who wait get their turns client by client: one with thousands of
 //! requests does not keep out another with one. Who has left is passed over.
 
 use std::{
@@ -9,45 +9,45 @@ use std::{
 use rns_cache::{Asker, asker};
 use tokio::sync::oneshot;
 
-/// The places. Clones share them.
+/// The slots. Clones share them.
 #[derive(Clone)]
-pub(super) struct Turns(Arc<Mutex<Queue>>);
+pub(super) struct Slots(Arc<Mutex<SlotQueue>>);
 
-struct Queue {
+struct SlotQueue {
     free: u32,
-    /// Clients with waiting requests, in the order of their turns.
+    /// Clients with waiting requests, in the order of their slots.
     clients: VecDeque<Asker>,
     waiting: HashMap<Asker, VecDeque<Waiting>>,
 }
 
 struct Waiting {
     needed: u32,
-    grant: oneshot::Sender<Place>,
+    grant: oneshot::Sender<Slot>,
 }
 
-/// A place, or several, until it is dropped.
-pub(super) struct Place {
-    turns: Turns,
+/// A slot, or several, until it is dropped.
+pub(super) struct Slot {
+    slots: Slots,
     taken: u32,
 }
 
-impl Turns {
-    pub(super) fn new(places: u32) -> Self {
-        let queue = Queue { free: places, clients: VecDeque::new(), waiting: HashMap::new() };
+impl Slots {
+    pub(super) fn new(slots: u32) -> Self {
+        let queue = SlotQueue { free: slots, clients: VecDeque::new(), waiting: HashMap::new() };
         Self(Arc::new(Mutex::new(queue)))
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, SlotQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for so many places, of which there are enough when all others have been given back.
-    pub(super) async fn place(&self, needed: u32) -> Place {
+    /// Waits for so many slots, of which there are enough when all others have been given back.
+    pub(super) async fn slot(&self, needed: u32) -> Slot {
         let granted = {
             let mut queue = self.queue();
             if queue.clients.is_empty() && queue.free >= needed {
                 queue.free -= needed;
-                return Place { turns: self.clone(), taken: needed };
+                return Slot { slots: self.clone(), taken: needed };
             }
             let (grant, granted) = oneshot::channel();
             queue.enter(asker(), Waiting { needed, grant });
@@ -56,9 +56,9 @@ impl Turns {
         // Those who have left may have stood in front of it.
         self.grant();
         match granted.await {
-            Ok(place) => place,
+            Ok(slot) => slot,
             // The queue is gone together with all who could wait in it.
-            Err(_) => Place { turns: self.clone(), taken: 0 },
+            Err(_) => Slot { slots: self.clone(), taken: 0 },
         }
     }
 
@@ -67,24 +67,24 @@ impl Turns {
         self.queue().has_waiting()
     }
 
-    /// Gives free places to those whose turn it is.
+    /// Gives free slots to those whose turn it is.
     fn grant(&self) {
         let mut granted = Vec::new();
         let mut queue = self.queue();
         while let Some(waiting) = queue.next() {
             queue.free -= waiting.needed;
-            let place = Place { turns: self.clone(), taken: waiting.needed };
-            granted.push((waiting.grant, place));
+            let slot = Slot { slots: self.clone(), taken: waiting.needed };
+            granted.push((waiting.grant, slot));
         }
         drop(queue);
-        for (grant, place) in granted {
+        for (grant, slot) in granted {
             // Of one who left just now it comes back, and goes to the next.
-            drop(grant.send(place));
+            drop(grant.send(slot));
         }
     }
 }
 
-impl Queue {
+impl SlotQueue {
     fn enter(&mut self, client: Asker, waiting: Waiting) {
         let others = self.waiting.entry(client).or_default();
         if others.is_empty() {
@@ -127,10 +127,10 @@ impl Queue {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.turns.queue().free += self.taken;
-        self.turns.grant();
+        self.slots.queue().free += self.taken;
+        self.slots.grant();
     }
 }
 
@@ -143,54 +143,54 @@ mod tests {
 
     use super::*;
 
-    type Waiter = Pin<Box<dyn Future<Output = Place>>>;
+    type Waiter = Pin<Box<dyn Future<Output = Slot>>>;
 
-    /// A request that waits for a place.
-    fn waiter(turns: &Turns, last: u8, needed: u32) -> Waiter {
-        let turns = turns.clone();
+    /// A request that waits for a slot.
+    fn waiter(slots: &Slots, last: u8, needed: u32) -> Waiter {
+        let slots = slots.clone();
         let client = Some([192, 0, 2, last].into());
         let mut waiter: Waiter =
-            Box::pin(on_behalf_of(client, async move { turns.place(needed).await }));
-        assert!(waiter.as_mut().now_or_never().is_none(), "there is no place");
+            Box::pin(on_behalf_of(client, async move { slots.slot(needed).await }));
+        assert!(waiter.as_mut().now_or_never().is_none(), "there is no slot");
         waiter
     }
 
     #[tokio::test]
     async fn turns_go_round_by_client() {
-        let turns = Turns::new(1);
-        let place = turns.place(1).await;
-        let many: Vec<_> = (0..1000).map(|_| waiter(&turns, 1, 1)).collect();
-        let mut other = waiter(&turns, 2, 1);
-        drop(place);
+        let slots = Slots::new(1);
+        let slot = slots.slot(1).await;
+        let many: Vec<_> = (0..1000).map(|_| waiter(&slots, 1, 1)).collect();
+        let mut other = waiter(&slots, 2, 1);
+        drop(slot);
         let mut many = many.into_iter();
         // One of the thousand was first; then comes the other client, not the next of them.
         drop(many.next().unwrap().now_or_never().expect("its turn"));
-        let place = other.as_mut().now_or_never().expect("its turn");
+        let slot = other.as_mut().now_or_never().expect("its turn");
         let mut next = many.next().unwrap();
         assert!(next.as_mut().now_or_never().is_none());
-        drop(place);
+        drop(slot);
         assert!(next.now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn who_has_left_is_passed_over() {
-        let turns = Turns::new(1);
-        let place = turns.place(1).await;
-        let left: Vec<_> = (0..1000).map(|_| waiter(&turns, 1, 1)).collect();
-        let mut stays = waiter(&turns, 1, 1);
+        let slots = Slots::new(1);
+        let slot = slots.slot(1).await;
+        let left: Vec<_> = (0..1000).map(|_| waiter(&slots, 1, 1)).collect();
+        let mut stays = waiter(&slots, 1, 1);
         drop(left);
-        assert!(turns.has_waiting());
-        drop(place);
+        assert!(slots.has_waiting());
+        drop(slot);
         drop(stays.as_mut().now_or_never().expect("its turn"));
-        assert!(!turns.has_waiting() && turns.place(1).now_or_never().is_some());
+        assert!(!slots.has_waiting() && slots.slot(1).now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn one_who_needs_much_is_not_overtaken_for_ever() {
-        let turns = Turns::new(3);
-        let (one, two) = (turns.place(1).await, turns.place(2).await);
-        let mut large = waiter(&turns, 1, 3);
-        let mut small = waiter(&turns, 2, 1);
+        let slots = Slots::new(3);
+        let (one, two) = (slots.slot(1).await, slots.slot(2).await);
+        let mut large = waiter(&slots, 1, 3);
+        let mut small = waiter(&slots, 2, 1);
         drop(two);
         assert!(small.as_mut().now_or_never().is_none(), "the other one came first");
         drop(one);
