@@ -1,10 +1,10 @@
 //! A path that the cache has.
 
 use futures_util::{StreamExt as _, stream};
-use rns_formats::{HashPart, NarInfo, StoreDir};
+use rns_formats::{HashPart, NarInfo, NarInfoError, StoreDir, StorePath};
 use url::Url;
 
-use super::http::Http;
+use super::http::{Http, Trouble};
 
 /// The longest narinfo, in bytes: some 20,000 references.
 pub(super) const MAX_NARINFO_BYTES: usize = 2 << 20;
@@ -15,12 +15,43 @@ const MAX_QUESTIONS: usize = 8;
 /// Narinfos of which the one with the smallest NAR is taken.
 const MAX_CHOICE: usize = 4;
 
+/// The reason for having no narinfo to look at.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DiscoveryError {
+    /// There is no path to ask for.
+    #[error("no path of the cache is known: name one with --path")]
+    NoPath,
+    /// The cache has none of so many paths.
+    #[error("the cache has none of the paths that were tried ({0}): name one with --path")]
+    Missing(usize),
+    /// The cache answers with this status.
+    #[error("narinfos are answered with status {0}")]
+    Status(u16),
+    /// There is no answer.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    /// There is no such URL.
+    #[error(transparent)]
+    Url(#[from] url::ParseError),
+}
+
+/// The reason for which a client refuses a narinfo.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NarInfoFault {
+    /// It cannot be read.
+    #[error(transparent)]
+    Malformed(#[from] NarInfoError),
+    /// It is about another path.
+    #[error("it is about {0}")]
+    OtherPath(StorePath),
+}
+
 /// A narinfo of the cache.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct FoundNarInfo {
     pub(super) hash: HashPart,
     /// The narinfo, or the reason for which a client refuses it.
-    pub(super) narinfo: Result<NarInfo, String>,
+    pub(super) narinfo: Result<NarInfo, NarInfoFault>,
 }
 
 /// The place of narinfos.
@@ -32,9 +63,12 @@ pub(super) struct NarInfoSource<'a> {
 }
 
 /// Asks for the paths that the client may know, until there is a choice.
-pub(super) async fn find(place: &NarInfoSource<'_>, paths: &[HashPart]) -> Result<FoundNarInfo, String> {
+pub(super) async fn find(
+    place: &NarInfoSource<'_>,
+    paths: &[HashPart],
+) -> Result<FoundNarInfo, DiscoveryError> {
     if paths.is_empty() {
-        return Err("no path of the cache is known: name one with --path".to_owned());
+        return Err(DiscoveryError::NoPath);
     }
     let answers = stream::iter(paths).map(|hash| ask(place, *hash)).buffered(MAX_QUESTIONS);
     let mut answers = std::pin::pin!(answers);
@@ -56,26 +90,25 @@ pub(super) async fn find(place: &NarInfoSource<'_>, paths: &[HashPart]) -> Resul
     if let Some(smallest) = found.into_iter().min_by_key(size) {
         return Ok(smallest);
     }
-    let tried = paths.len();
-    Err(last_error.unwrap_or_else(|| {
-        format!("the cache has none of the paths that were tried ({tried}): name one with --path")
-    }))
+    Err(last_error.unwrap_or(DiscoveryError::Missing(paths.len())))
 }
 
-async fn ask(place: &NarInfoSource<'_>, hash: HashPart) -> Result<Option<FoundNarInfo>, String> {
-    let url = place.base.join(&format!("{hash}.narinfo")).map_err(|error| error.to_string())?;
-    let answer = place.http.get(url, MAX_NARINFO_BYTES).await;
-    let answer = answer.map_err(|trouble| trouble.to_string())?;
+async fn ask(
+    place: &NarInfoSource<'_>,
+    hash: HashPart,
+) -> Result<Option<FoundNarInfo>, DiscoveryError> {
+    let url = place.base.join(&format!("{hash}.narinfo"))?;
+    let answer = place.http.get(url, MAX_NARINFO_BYTES).await?;
     match answer.status {
         200 => {}
         404 | 410 => return Ok(None),
-        status => return Err(format!("narinfos are answered with status {status}")),
+        status => return Err(DiscoveryError::Status(status)),
     }
     let text = String::from_utf8_lossy(&answer.body);
-    let narinfo = NarInfo::parse(&text, &place.store_dir).map_err(|error| error.to_string());
-    let narinfo = narinfo.and_then(|narinfo| match narinfo.store_path.hash_part() == hash {
-        true => Ok(narinfo),
-        false => Err(format!("it is about {}", narinfo.store_path)),
-    });
+    let narinfo = match NarInfo::parse(&text, &place.store_dir) {
+        Ok(narinfo) if narinfo.store_path.hash_part() == hash => Ok(narinfo),
+        Ok(narinfo) => Err(NarInfoFault::OtherPath(narinfo.store_path)),
+        Err(error) => Err(error.into()),
+    };
     Ok(Some(FoundNarInfo { hash, narinfo }))
 }

@@ -62,6 +62,43 @@ impl fmt::Display for Trouble {
     }
 }
 
+impl std::error::Error for Trouble {}
+
+/// The reason for having no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of authorities that a variable of the environment names cannot be read.
+    #[error("{variable}: {source}")]
+    AuthorityFile {
+        /// The variable.
+        variable: &'static str,
+        /// The failure.
+        source: io::Error,
+    },
+    /// It has no certificates.
+    #[error("{variable}: {source}")]
+    Authorities {
+        /// The variable.
+        variable: &'static str,
+        /// The failure.
+        source: reqwest::Error,
+    },
+    /// A file of the client's own certificate cannot be read.
+    #[error("cannot read {file}: {source}")]
+    CertificateFile {
+        /// The file.
+        file: String,
+        /// The failure.
+        source: io::Error,
+    },
+    /// The client's own certificate is none.
+    #[error("the client certificate cannot be used: {0}")]
+    Certificate(reqwest::Error),
+    /// There is no client with these settings.
+    #[error("{0}")]
+    Settings(reqwest::Error),
+}
+
 impl Answer {
     /// The value of a header that is text.
     pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
@@ -80,7 +117,7 @@ impl Http {
         url: &Url,
         base: Url,
         authorization: Option<HeaderValue>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ClientError> {
         // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
         _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -90,16 +127,17 @@ impl Http {
             .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION"), " doctor"));
         for variable in ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"] {
             let Some(file) = env::var_os(variable) else { continue };
-            let pem = fs::read(&file).map_err(|error| format!("{variable}: {error}"))?;
-            let certificates = Certificate::from_pem_bundle(&pem);
-            let certificates = certificates.map_err(|error| format!("{variable}: {error}"))?;
+            let pem = fs::read(&file)
+                .map_err(|source| ClientError::AuthorityFile { variable, source })?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .map_err(|source| ClientError::Authorities { variable, source })?;
             builder = builder.tls_certs_merge(certificates);
             break;
         }
         if let Some(identity) = identity(url)? {
             builder = builder.identity(identity);
         }
-        let client = builder.build().map_err(|error| error.to_string())?;
+        let client = builder.build().map_err(ClientError::Settings)?;
         Ok(Self { client, base, authorization })
     }
 
@@ -141,7 +179,7 @@ impl Http {
 }
 
 /// The certificate that the client shows.
-fn identity(url: &Url) -> Result<Option<Identity>, String> {
+fn identity(url: &Url) -> Result<Option<Identity>, ClientError> {
     let named = |name: &str| {
         let mut pairs = url.query_pairs();
         pairs.find(|(key, _)| key == name).map(|(_, file)| file.into_owned())
@@ -150,11 +188,12 @@ fn identity(url: &Url) -> Result<Option<Identity>, String> {
     else {
         return Ok(None);
     };
-    let read =
-        |file: String| fs::read(&file).map_err(|error| format!("cannot read {file}: {error}"));
+    let read = |file: String| match fs::read(&file) {
+        Ok(pem) => Ok(pem),
+        Err(source) => Err(ClientError::CertificateFile { file, source }),
+    };
     let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
-    let identity = Identity::from_pem(&pem);
-    identity.map(Some).map_err(|error| format!("the client certificate cannot be used: {error}"))
+    Identity::from_pem(&pem).map(Some).map_err(ClientError::Certificate)
 }
 
 fn redirect(response: &Response, from: &Url) -> Option<Url> {

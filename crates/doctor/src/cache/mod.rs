@@ -22,7 +22,10 @@ use std::time::Duration;
 
 use crate::Check;
 
-pub use self::subject::{CacheSubject, CacheView};
+pub use self::{
+    http::ClientError,
+    subject::{CacheSubject, CacheView, SubjectError},
+};
 
 /// The longest time of a check that asks for small things.
 const SMALL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -8,10 +8,7 @@ use rns_formats::NarInfo;
 use rns_verify::{DecoderMemory, NarFacts, NarRejection, check_nar};
 use tokio::task::spawn_blocking;
 
-use super::{
-    http::Answer,
-    {discovery::FoundNarInfo, subject::CacheSubject},
-};
+use super::{http::Answer, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The largest file of a NAR that is downloaded, in bytes.
@@ -27,9 +24,9 @@ const DECODER_BYTES: u64 = 256 << 20;
 const CODINGS: &str = "deflate, gzip, br, zstd";
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
-    let narinfo = match cache.narinfo().await {
-        Ok(FoundNarInfo { narinfo: Ok(narinfo), .. }) => narinfo,
-        Ok(FoundNarInfo { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
+    let narinfo = match cache.usable_narinfo().await {
+        Ok((_, narinfo)) => narinfo,
+        Err(outcome) => return outcome,
     };
     let mut findings = Vec::new();
     let mut offered = HeaderMap::new();

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{
-    discovery::{FoundNarInfo, MAX_NARINFO_BYTES},
+    discovery::MAX_NARINFO_BYTES,
     http::{Answer, Trouble},
     subject::CacheSubject,
 };
@@ -15,9 +15,9 @@ use crate::{Finding, FindingId, Outcome};
 const MAX_VERSION_BYTES: usize = 4 << 10;
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
-    let hash = match cache.narinfo().await {
-        Ok(FoundNarInfo { hash, narinfo: Ok(_) }) => hash,
-        Ok(FoundNarInfo { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
+    let hash = match cache.usable_narinfo().await {
+        Ok((hash, _)) => hash,
+        Err(outcome) => return outcome,
     };
     // The narinfo itself was asked for before, so that a proxy that leaves out the query when it keeps answers has it.
     let answer = match ask(cache, &format!("{hash}.narinfo?json"), MAX_NARINFO_BYTES).await {

@@ -2,16 +2,13 @@
 
 use reqwest::header::{ACCEPT_RANGES, HeaderMap, HeaderValue, RANGE};
 
-use super::{
-    nar::download,
-    {discovery::FoundNarInfo, subject::CacheSubject},
-};
+use super::{nar::download, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
-    let narinfo = match cache.narinfo().await {
-        Ok(FoundNarInfo { narinfo: Ok(narinfo), .. }) => narinfo,
-        Ok(FoundNarInfo { narinfo: Err(why), .. }) | Err(why) => return Outcome::Unchecked(why.clone()),
+    let narinfo = match cache.usable_narinfo().await {
+        Ok((_, narinfo)) => narinfo,
+        Err(outcome) => return outcome,
     };
     let whole = match download(cache, narinfo, HeaderMap::new()).await {
         Ok(answer) => answer,

@@ -8,7 +8,7 @@ use crate::{Finding, FindingId, Outcome};
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let FoundNarInfo { hash, narinfo } = match cache.narinfo().await {
         Ok(found) => found,
-        Err(why) => return Outcome::Unchecked(why.clone()),
+        Err(why) => return Outcome::Unchecked(why.to_string()),
     };
     let narinfo = match narinfo {
         Ok(narinfo) => narinfo,

@@ -1,22 +1,53 @@
 //! The cache that is looked at, and the facts that several checks share.
 
-use std::sync::Arc;
+use std::{str::Utf8Error, sync::Arc};
 
 use reqwest::header::HeaderValue;
-use rns_client::Credentials;
-use rns_formats::{CacheInfo, HashPart, PublicKey, StoreDir};
+use rns_client::{Credentials, CredentialsError};
+use rns_formats::{CacheInfo, CacheInfoError, HashPart, NarInfo, PublicKey, StoreDir};
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{
-    discovery::{self, FoundNarInfo, NarInfoSource},
-    http::{Answer, Http, Trouble},
-    tls_probe::{self, Seen},
+    discovery::{self, DiscoveryError, FoundNarInfo, NarInfoSource},
+    http::{Answer, ClientError, Http, Trouble},
+    tls_probe::{self, HandshakeError, Seen},
 };
-use crate::machine::NixConf;
+use crate::{Outcome, machine::NixConf};
 
 /// The longest `nix-cache-info`, in bytes.
 const MAX_CACHE_INFO_BYTES: usize = 64 << 10;
+
+/// The reason for which a cache cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// The URL is none of a web server.
+    #[error("it is no http or https URL of a server")]
+    NoWebServer,
+    /// The credential cannot be sent.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// There is no client for it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// The reason for not knowing the properties of a cache.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InfoError {
+    /// There is no answer.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    /// The cache answers with this status.
+    #[error("nix-cache-info is answered with status {0}")]
+    Status(u16),
+    /// The answer is no text.
+    #[error(transparent)]
+    NoText(#[from] Utf8Error),
+    /// The answer has no properties of a cache.
+    #[error(transparent)]
+    Malformed(#[from] CacheInfoError),
+}
 
 /// A cache, and the client that would use it.
 #[derive(Clone, Debug)]
@@ -44,9 +75,9 @@ pub struct CacheSubject {
     /// Without credential, query and fragment; ends with a slash.
     pub(super) base: Url,
     pub(super) http: Http,
-    handshake: OnceCell<Result<Seen, String>>,
+    handshake: OnceCell<Result<Seen, HandshakeError>>,
     info: OnceCell<Result<Answer, Trouble>>,
-    narinfo: OnceCell<Result<FoundNarInfo, String>>,
+    narinfo: OnceCell<Result<FoundNarInfo, DiscoveryError>>,
     advertised: OnceCell<Vec<PublicKey>>,
 }
 
@@ -55,10 +86,10 @@ impl CacheSubject {
     ///
     /// # Errors
     /// When the URL is none of a web server, or names certificates that cannot be used.
-    pub fn new(view: CacheView) -> Result<Self, String> {
+    pub fn new(view: CacheView) -> Result<Self, SubjectError> {
         let mut base = view.url.clone();
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
-            return Err("it is no http or https URL of a server".to_owned());
+            return Err(SubjectError::NoWebServer);
         }
         // A URL with a host can have a login.
         _ = base.set_password(None);
@@ -93,7 +124,7 @@ impl CacheSubject {
     ///
     /// # Errors
     /// The reason for which there was none.
-    pub(super) async fn handshake(&self) -> Result<&Seen, &String> {
+    pub(super) async fn handshake(&self) -> Result<&Seen, &HandshakeError> {
         self.handshake.get_or_init(async || tls_probe::look(&self.base).await).await.as_ref()
     }
 
@@ -107,20 +138,19 @@ impl CacheSubject {
     ///
     /// # Errors
     /// The reason for which there are none.
-    pub(super) async fn cache_info(&self) -> Result<CacheInfo, String> {
-        let answer = self.info_answer().await.map_err(ToString::to_string)?;
+    pub(super) async fn cache_info(&self) -> Result<CacheInfo, InfoError> {
+        let answer = self.info_answer().await.map_err(Clone::clone)?;
         if answer.status != 200 {
-            return Err(format!("nix-cache-info is answered with status {}", answer.status));
+            return Err(InfoError::Status(answer.status));
         }
-        let text = str::from_utf8(&answer.body).map_err(|error| error.to_string())?;
-        CacheInfo::parse(text).map_err(|error| error.to_string())
+        Ok(CacheInfo::parse(str::from_utf8(&answer.body)?)?)
     }
 
     /// A narinfo of the cache.
     ///
     /// # Errors
     /// The reason for which there is none.
-    pub(super) async fn narinfo(&self) -> Result<&FoundNarInfo, &String> {
+    pub(super) async fn narinfo(&self) -> Result<&FoundNarInfo, &DiscoveryError> {
         let find = async || {
             let info = self.cache_info().await;
             let store_dir =
@@ -129,6 +159,18 @@ impl CacheSubject {
             discovery::find(&place, &self.view.paths).await
         };
         self.narinfo.get_or_init(find).await.as_ref()
+    }
+
+    /// A narinfo of the cache that clients accept, and its hash part.
+    ///
+    /// # Errors
+    /// The outcome of a check that needs one.
+    pub(super) async fn usable_narinfo(&self) -> Result<(HashPart, &NarInfo), Outcome> {
+        let unchecked = |why: &dyn std::fmt::Display| Outcome::Unchecked(why.to_string());
+        let FoundNarInfo { hash, narinfo } =
+            self.narinfo().await.map_err(|why| unchecked(why))?;
+        let narinfo = narinfo.as_ref().map_err(|why| unchecked(why))?;
+        Ok((*hash, narinfo))
     }
 
     /// The keys that the cache itself names. They prove nothing, but the user may compare them.
@@ -147,10 +189,10 @@ impl CacheSubject {
 }
 
 /// The header with the credential.
-fn authorization(view: &CacheView) -> Result<Option<HeaderValue>, String> {
+fn authorization(view: &CacheView) -> Result<Option<HeaderValue>, CredentialsError> {
     let credentials = match &view.credentials {
         Credentials::Anonymous => Credentials::of_url(&view.url).unwrap_or_default(),
         given => given.clone(),
     };
-    credentials.header().map_err(|error| error.to_string())
+    credentials.header()
 }

@@ -1,18 +1,41 @@
 //! A handshake that accepts every certificate, in order to look at it. No secret is sent on such a connection.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime},
 };
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
 use x509_cert::{Certificate, der::Decode as _};
+
+/// The reason for having no handshake to look at.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandshakeError {
+    /// TLS does not work on this side.
+    #[error(transparent)]
+    Tls(#[from] Error),
+    /// The name of the server is none that TLS knows.
+    #[error(transparent)]
+    Name(#[from] InvalidDnsNameError),
+    /// The connection or the handshake failed.
+    #[error(transparent)]
+    Connection(#[from] io::Error),
+    /// The server shows no certificate.
+    #[error("the server shows no certificate")]
+    NoCertificate,
+    /// The certificate cannot be read.
+    #[error("{0}")]
+    Certificate(x509_cert::der::Error),
+    /// The end of the certificate is no date.
+    #[error("the certificate ends at no time that can be written")]
+    NoDate,
+}
 
 /// The certificate of a server, and the other facts of the handshake.
 #[derive(Clone, Copy, Debug)]
@@ -37,35 +60,32 @@ pub(super) enum Protocol {
 pub(super) async fn connect(
     url: &Url,
     protocols: &[&[u8]],
-) -> Result<TlsStream<TcpStream>, String> {
+) -> Result<TlsStream<TcpStream>, HandshakeError> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let provider = Arc::new(ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Lenient(provider)))
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
-    let connection = TcpStream::connect((host.as_str(), port)).await;
-    let connection = connection.map_err(|error| error.to_string())?;
-    let handshake = TlsConnector::from(Arc::new(config)).connect(name, connection).await;
-    handshake.map_err(|error| error.to_string())
+    let name = ServerName::try_from(host.clone())?;
+    let connection = TcpStream::connect((host.as_str(), port)).await?;
+    Ok(TlsConnector::from(Arc::new(config)).connect(name, connection).await?)
 }
 
 /// Looks at the server of a URL.
-pub(super) async fn look(url: &Url) -> Result<Seen, String> {
+pub(super) async fn look(url: &Url) -> Result<Seen, HandshakeError> {
     let stream = connect(url, &[b"h2", b"http/1.1"]).await?;
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
-    let leaf = leaf.ok_or("the server shows no certificate")?;
-    let leaf = Certificate::from_der(leaf).map_err(|error| error.to_string())?;
+    let leaf = leaf.ok_or(HandshakeError::NoCertificate)?;
+    let leaf = Certificate::from_der(leaf).map_err(HandshakeError::Certificate)?;
     let end = leaf.tbs_certificate().validity().not_after.to_unix_duration().as_secs();
     let not_after =
         i64::try_from(end).ok().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
-    let not_after = not_after.ok_or("the certificate ends at no time that can be written")?;
+    let not_after = not_after.ok_or(HandshakeError::NoDate)?;
     let protocol = match session.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         Some(_) => Protocol::Http1,

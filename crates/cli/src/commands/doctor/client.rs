@@ -40,7 +40,7 @@ pub(super) async fn of_cache(
         nix_conf: Arc::clone(&nix_conf),
     };
     let subject =
-        CacheSubject::new(view).map_err(|why| anyhow!("cannot look at the cache: {why}"))?;
+        CacheSubject::new(view).context("cannot look at the cache")?;
     let mut report = run_all(cache::CHECKS, &subject).await;
     let machine = machine(vec![address], &store, nix_conf, args, environment);
     report.extend(run_all(machine::CHECKS, &machine).await);
