@@ -126,11 +126,7 @@ async fn whole(mut body: RecvStream) -> Bytes {
 }
 
 /// The answers to requests over one connection, each sent when the one before it is answered.
-fn answers(
-    server: &Server,
-    builder: &Builder,
-    requests: &[http::request::Builder],
-) -> Vec<Answer> {
+fn answers(server: &Server, builder: &Builder, requests: &[http::request::Builder]) -> Vec<Answer> {
     let address = server.address();
     run(async {
         let (mut sending, connection) = connect(address, builder).await;
@@ -157,8 +153,7 @@ fn request(target: &str) -> http::request::Builder {
 
 /// A server over TLS whose cache only the holders of the tokens in this file may read.
 fn private_server(store: &FixtureStore, tokens: &Path, setting: &str) -> Server {
-    let access =
-        format!("[access]\ntokens = {tokens:?}\nanonymous = []\nfailure_delay = \"0s\"");
+    let access = format!("[access]\ntokens = {tokens:?}\nanonymous = []\nfailure_delay = \"0s\"");
     let server = speaking_tls("issuer.crt", "issuer.key").store(store).keys([SECRET_KEY]);
     server.section(&access).setting(setting).start()
 }

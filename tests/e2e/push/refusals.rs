@@ -77,6 +77,7 @@ fn a_token_comes_from_a_file_the_environment_or_netrc() {
     let root = standard.store.root().to_str().unwrap();
     let mut command =
         super::program(&["push", "--store", root, "--to", url, standard.blob.as_str()]);
-    rns_testing::run(command.env("RUST_NIX_SERVE_TOKEN", &cache.token), super::PUSH_TIMEOUT).success();
+    rns_testing::run(command.env("RUST_NIX_SERVE_TOKEN", &cache.token), super::PUSH_TIMEOUT)
+        .success();
     assert_eq!(push(&standard.store, url, &[&standard.link], &[]).status.code(), Some(1));
 }

@@ -17,7 +17,9 @@ pub enum PatternError {
     #[error("the pattern is empty; `*` matches every name")]
     Empty,
     /// Nothing could match.
-    #[error("the pattern has {length} characters, more than the {MAX_PATTERN_CHARS} that are allowed")]
+    #[error(
+        "the pattern has {length} characters, more than the {MAX_PATTERN_CHARS} that are allowed"
+    )]
     TooLong {
         /// Characters of the pattern.
         length: usize,

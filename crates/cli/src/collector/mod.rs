@@ -157,7 +157,9 @@ impl Collector<'_> {
                 self.stats.next(due);
             }
             if let Err(error) = limit.look(self.storage, retention, &self.stats).await {
-                tracing::warn!("the size of the storage, for retention.max_size, is not known: {error}");
+                tracing::warn!(
+                    "the size of the storage, for retention.max_size, is not known: {error}"
+                );
             }
         }
     }

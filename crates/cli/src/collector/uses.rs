@@ -25,7 +25,9 @@ pub(super) async fn follow(storage: &Storage) {
             noted = noted.and(storage.index().note_nar_reads(batch).await);
         }
         if let (Err(error), false) = (&noted, has_failed) {
-            tracing::warn!("downloads are not recorded, so that their paths may look unused: {error}");
+            tracing::warn!(
+                "downloads are not recorded, so that their paths may look unused: {error}"
+            );
         }
         has_failed = noted.is_err();
     }

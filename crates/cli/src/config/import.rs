@@ -45,8 +45,7 @@ pub(super) fn resolve(
     }
     if raw_upload.target != RawUploadTarget::NixStore {
         if keep_free.is_some() {
-            diagnostics
-                .warn("upload.keep_free has no effect without the target nix-store");
+            diagnostics.warn("upload.keep_free has no effect without the target nix-store");
         }
         return None;
     }

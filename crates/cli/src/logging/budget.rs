@@ -39,7 +39,8 @@ impl LineBudget {
             since: now,
             left_out: 0,
         });
-        let more = now.saturating_duration_since(place.since).as_millis() / REFILL_INTERVAL.as_millis();
+        let more =
+            now.saturating_duration_since(place.since).as_millis() / REFILL_INTERVAL.as_millis();
         if more > 0 {
             let more = u32::try_from(more).unwrap_or(MAX_BURST);
             (place.left, place.since) = (place.left.saturating_add(more).min(MAX_BURST), now);

@@ -167,8 +167,7 @@ impl CacheSubject {
     /// The outcome of a check that needs one.
     pub(super) async fn usable_narinfo(&self) -> Result<(HashPart, &NarInfo), Outcome> {
         let unchecked = |why: &dyn std::fmt::Display| Outcome::Unchecked(why.to_string());
-        let FoundNarInfo { hash, narinfo } =
-            self.narinfo().await.map_err(|why| unchecked(why))?;
+        let FoundNarInfo { hash, narinfo } = self.narinfo().await.map_err(|why| unchecked(why))?;
         let narinfo = narinfo.as_ref().map_err(|why| unchecked(why))?;
         Ok((*hash, narinfo))
     }

@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_stream_of_a_client_that_downloads_is_simple() {
-        let headers = [("user-agent", "curl/8 Nix/2.34"), ("accept-encoding", "zstd"), ("accept", "*/*")];
+        let headers =
+            [("user-agent", "curl/8 Nix/2.34"), ("accept-encoding", "zstd"), ("accept", "*/*")];
         let simple = stream("GET", PATH, "a:5000", &headers).unwrap();
         assert_eq!((simple.path, simple.host, simple.authorization), (PATH, "a:5000", None));
         let simple = stream("GET", PATH, "a", &[("authorization", "Basic eDp5")]).unwrap();

@@ -58,7 +58,8 @@ impl ExposedCache {
             }
         }
         Err(CacheError::Unavailable {
-            what: "a path changes faster than the policy of exposure can be evaluated for it".to_owned(),
+            what: "a path changes faster than the policy of exposure can be evaluated for it"
+                .to_owned(),
             remedy: "it is tried again at the next request",
         })
     }

@@ -16,11 +16,11 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
     config::{Codec, NarCacheConfig},
-    disk::{Disk, CachedFile},
+    disk::{CachedFile, Disk},
     encode_progress::EncodeProgress,
+    encoder_limits::EncoderLimits,
     file_name::CompressedFile,
     finished::Finished,
-    encoder_limits::EncoderLimits,
     memory::{self, Memory, Small},
     slots::Slots,
     worth::Worth,
@@ -73,8 +73,16 @@ impl NarCache {
             worth: Worth::new(),
             prepared: Slots::new(PREPARED),
             productions: Mutex::default(),
-            zstd: Arc::new(EncoderLimits::new(Codec::Zstd, config.zstd_level, config.encoder_memory_bytes)),
-            xz: Arc::new(EncoderLimits::new(Codec::Xz, config.xz_level, config.encoder_memory_bytes)),
+            zstd: Arc::new(EncoderLimits::new(
+                Codec::Zstd,
+                config.zstd_level,
+                config.encoder_memory_bytes,
+            )),
+            xz: Arc::new(EncoderLimits::new(
+                Codec::Xz,
+                config.xz_level,
+                config.encoder_memory_bytes,
+            )),
             ready: watch::Sender::new(false),
             failing: AtomicBool::new(false),
             full: Mutex::new(None),

@@ -22,8 +22,8 @@ use super::{
     memory::{self, Small},
     portions::{Portion, Portions},
     recipe::Recipe,
-    throttle::{Busy, Throttle},
     slots::Slot,
+    throttle::{Busy, Throttle},
 };
 
 /// How long work that waits for its turn is kept in the queue when it has no reader any more.

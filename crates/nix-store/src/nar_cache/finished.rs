@@ -7,8 +7,8 @@ use bytes::Bytes;
 use rns_cache::{Blob, BlobBody, CacheError, slice};
 
 use super::{
-    disk::CachedFile, file_name::CompressedFile, encoder_limits::EncoderLimits, memory::Small, recipe::Recipe,
-    steps::Stepping, uncached_encoder::UncachedEncoder,
+    disk::CachedFile, encoder_limits::EncoderLimits, file_name::CompressedFile, memory::Small,
+    recipe::Recipe, steps::Stepping, uncached_encoder::UncachedEncoder,
 };
 use crate::file_io::chunks::FileStream;
 

@@ -10,12 +10,12 @@ use tokio::task::spawn_blocking;
 
 use super::{
     encoder::Encoder,
-    file_name::CompressedFile,
     encoder_limits::EncoderLimits,
+    file_name::CompressedFile,
     portions::{Portion, Portions},
     recipe::Recipe,
-    steps::Steps,
     slots::Slot,
+    steps::Steps,
 };
 
 pub(super) struct UncachedEncoder {

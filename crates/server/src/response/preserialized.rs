@@ -137,7 +137,8 @@ impl Preserialized {
         // The first line, and no header.
         take_line(&mut head)?;
         while let Some(line) = take_line(&mut head).filter(|line| !line.is_empty()) {
-            let (name, value) = line.split_at_checked(line.iter().position(|byte| *byte == b':')?)?;
+            let (name, value) =
+                line.split_at_checked(line.iter().position(|byte| *byte == b':')?)?;
             let name = http::HeaderName::from_bytes(name).ok()?;
             let value = match value.strip_prefix(b": ")? {
                 _ if name == http::header::DATE => date(),
@@ -246,7 +247,8 @@ mod tests {
         assert_eq!((stream.status().as_u16(), &**stream.body()), (200, &b"text"[..]));
         let lines = head.lines().skip(1).map(|line| line.split_once(": ").unwrap());
         let expected: Vec<_> = lines.filter(|(name, _)| *name != "date").collect();
-        let headers = stream.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let headers =
+            stream.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
         let (dates, headers): (Vec<_>, Vec<_>) = headers.partition(|(name, _)| *name == "date");
         assert_eq!(headers, expected);
         assert!(matches!(dates[..], [(_, date)] if date != NO_DATE), "{dates:?}");

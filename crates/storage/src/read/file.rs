@@ -108,7 +108,10 @@ impl FileLocation {
 }
 
 /// Reads a small file whole; one that is larger than `limit` bytes, or no regular file, is unclear.
-pub(super) async fn read_small(place: FileLocation, limit: u64) -> Result<Looked<SmallFile>, CacheError> {
+pub(super) async fn read_small(
+    place: FileLocation,
+    limit: u64,
+) -> Result<Looked<SmallFile>, CacheError> {
     let name = place.path.clone();
     let read = spawn_blocking(move || {
         let file = match place.open()? {
@@ -131,7 +134,10 @@ pub(super) async fn read_small(place: FileLocation, limit: u64) -> Result<Looked
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// Opens a NAR.
-pub(super) async fn open(place: FileLocation, etag: String) -> Result<Looked<FileBlob>, CacheError> {
+pub(super) async fn open(
+    place: FileLocation,
+    etag: String,
+) -> Result<Looked<FileBlob>, CacheError> {
     let name: Arc<Path> = place.path.clone().into();
     let opened = spawn_blocking(move || match place.open()? {
         Looked::Found(file) => Ok(length(file)?.map_or(Looked::Unclear, Looked::Found)),

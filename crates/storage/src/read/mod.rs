@@ -27,7 +27,7 @@ use rns_verify::narinfo::name_in_url;
 
 use self::{
     blob::ObjectBlob,
-    file::{Looked, FileLocation},
+    file::{FileLocation, Looked},
     records::RecordCache,
 };
 pub(crate) use self::{

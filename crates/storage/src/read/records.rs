@@ -14,7 +14,7 @@ use rns_cache::{CacheError, Freshness, NarOffer, PathRecord, Peek};
 use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
 
-use super::file::{self, FileStamp, Looked, FileLocation};
+use super::file::{self, FileLocation, FileStamp, Looked};
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// A stored narinfo is looked at again after so many milliseconds: a hit may be one second old.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use rns_doctor::{
     Report,
     cache::{self, CacheSubject, CacheView},
@@ -39,8 +39,7 @@ pub(super) async fn of_cache(
         paths: local_paths::candidates(&args.path, &store)?,
         nix_conf: Arc::clone(&nix_conf),
     };
-    let subject =
-        CacheSubject::new(view).context("cannot look at the cache")?;
+    let subject = CacheSubject::new(view).context("cannot look at the cache")?;
     let mut report = run_all(cache::CHECKS, &subject).await;
     let machine = machine(vec![address], &store, nix_conf, args, environment);
     report.extend(run_all(machine::CHECKS, &machine).await);

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::{Check, Disk, Entry, CachedFile, now};
+use super::{CachedFile, Check, Disk, Entry, now};
 use crate::nar_cache::file_name::{self, CompressedFile, TEMPORARY};
 
 /// Distinguishes the temporary files of this process.

@@ -10,7 +10,7 @@ use std::{
 use rns_testing::{Process, run};
 use serde_json::Value;
 
-use super::{DOWNLOADS, Failure, TIMEOUT, PROJECTS, Released, Site, failure};
+use super::{DOWNLOADS, Failure, PROJECTS, Released, Site, TIMEOUT, failure};
 use crate::{
     storage::kills::{
         builds::Build,
