@@ -2,7 +2,7 @@
 //! most requests before the framework sees them.
 //!
 //! - [`RequestGate`](request_gate::RequestGate) withholds the bytes of a request until the one before it is answered. The
-//! framework decodes all that it has read, and keeps method, version and `Connection` of the last request only:
+//!   framework decodes all that it has read, and keeps method, version and `Connection` of the last request only:
 //!   with two requests in hand, it would answer the first by the rules of the second.
 //! - The framework copies every byte of a body into a buffer of its own. A body puts its pieces into the [`Outbox`] of its
 //!   connection instead, and [`DirectConnection`] sends them behind the head.
