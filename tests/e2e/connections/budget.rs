@@ -24,7 +24,7 @@ fn begin(server: &Server, target: &str) -> http::Connection {
 }
 
 #[test]
-fn whoever_takes_nothing_makes_room_for_others() {
+fn a_client_that_takes_nothing_makes_room_for_others() {
     let mut store = FixtureStore::new();
     let path = store.add("zeroes", Tree::zeroes(64 << 20));
     let server = server().store(&store).section("[limits]\ndownloads = 4").start();

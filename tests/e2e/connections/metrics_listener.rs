@@ -14,7 +14,7 @@ fn metrics(server: &Server) -> String {
 }
 
 #[test]
-fn whoever_can_connect_gets_metrics_and_health_and_nothing_else() {
+fn every_client_gets_metrics_and_health_and_nothing_else() {
     let standard = Standard::new();
     let server = server()
         .store(&standard.store)

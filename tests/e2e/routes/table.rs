@@ -286,7 +286,7 @@ fn who_may_not_learns_nothing_from_the_answer() {
 }
 
 #[test]
-fn whoever_may_read_cannot_tell_hidden_from_missing() {
+fn a_reader_cannot_tell_hidden_from_missing() {
     let world = World::new();
     let Twins { hidden, missing, .. } = &world.twins;
     for (cache, role) in [("/open-part", Role::Nobody), ("/closed-part", Role::Reader)] {

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_logs_does_not_wait_for_whoever_reads() {
+    fn logging_does_not_wait_for_a_reader() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut queue = LogQueue::start(ours, LineBudget::default()).unwrap();
         let line = format!("{}\n", "x".repeat(1023));

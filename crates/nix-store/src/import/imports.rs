@@ -239,7 +239,7 @@ impl Imports {
             let spool = self.spool.clone();
             match spawn_blocking(move || spool.sweep(SystemTime::now())).await {
                 Ok(0) => {}
-                Ok(count) => tracing::info!("removed {count} NARs that no narinfo came for"),
+                Ok(count) => tracing::info!("removed {count} NARs without narinfos"),
                 Err(_) => return,
             }
             for kept in self.kept.all() {

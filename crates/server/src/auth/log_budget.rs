@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_fails_all_the_time_does_not_keep_others_out_of_the_log() {
+    fn a_client_that_fails_all_the_time_does_not_keep_others_out_of_the_log() {
         let start = Instant::now();
         let budget = LogBudget::new(start);
         let flood = |now| (0..1000).filter(|_| budget.take(address(1), now).is_some()).count();

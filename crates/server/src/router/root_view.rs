@@ -242,7 +242,7 @@ mod tests {
         };
         let unknown = list(true, None);
         assert_eq!(unknown.json()["sizes_as_of"], Value::Null);
-        assert!(unknown.text().contains("too much"), "{}", unknown.text());
+        assert!(unknown.text().contains("too many"), "{}", unknown.text());
         let as_of = SystemTime::UNIX_EPOCH;
         let sizes = RootSizes { as_of, sizes: std::collections::BTreeMap::new() };
         let known = list(true, Some(&sizes));

@@ -27,7 +27,7 @@ fn read(source: NarSource, range: &Range<u64>, step: usize, waiting: usize) -> V
 }
 
 #[test]
-fn whoever_reads_the_bytes_are_the_same() {
+fn every_reader_gets_the_same_bytes() {
     let store = tempfile::tempdir().unwrap();
     let path = StorePath::parse("00000000000000000000000000000000-x").unwrap();
     let root = store.path().join(path.as_str());
