@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,7 @@ pub(super) struct Change {
     pub(super) file: PathBuf,
     pub(super) old: String,
     pub(super) new: String,
-    /// The permissions of a new file; one that is there keeps its own, unless they are too wide.
+    /// The permissions of a new file; one that is there keeps its own.
     mode: u32,
 }
 
@@ -47,6 +47,11 @@ impl Change {
         Ok(Self { file, old, new, mode })
     }
 
+    /// Returns true if every user of the machine can read or change the file.
+    pub(super) fn is_open_to_all(&self) -> bool {
+        fs::metadata(&self.file).is_ok_and(|found| found.mode() & 0o007 != 0)
+    }
+
     /// Writes the new text beside the file, and exchanges the two. One that would be empty is removed.
     ///
     /// # Errors
@@ -58,14 +63,20 @@ impl Change {
         }
         let directory = self.file.parent().context("the file has no directory")?;
         fs::create_dir_all(directory).with_context(doing)?;
-        let is_there = fs::metadata(&self.file).ok();
-        let mode = is_there.map_or(self.mode, |metadata| metadata.permissions().mode() & self.mode);
+        let before = fs::metadata(&self.file).ok();
+        let mode = before.as_ref().map_or(self.mode, |before| before.mode() & 0o7777);
         let mut name = self.file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let beside = directory.join(name);
         let written = (|| {
             let mut new =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+            let mine = new.metadata()?;
+            if let Some(before) = before
+                && (before.uid(), before.gid()) != (mine.uid(), mine.gid())
+            {
+                fchown(&new, Some(before.uid()), Some(before.gid()))?;
+            }
             new.write_all(self.new.as_bytes())?;
             new.set_permissions(Permissions::from_mode(mode))?;
             new.sync_all()?;

@@ -2,6 +2,7 @@
 
 mod block;
 mod file;
+mod netrc;
 mod snippet;
 
 use std::{
@@ -11,14 +12,15 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_client::{CacheClient, ClientConfig, Credentials, Netrc, RequestError};
+use rns_client::{CacheClient, ClientConfig, Credentials, RequestError};
 use rns_doctor::machine::NixConf;
 use rns_formats::{PublicKey, Sha256Digest};
 use url::Url;
 
 use self::{
-    block::{Block, difference},
+    block::{Block, Place, difference},
     file::Change,
+    netrc::NetrcFile,
 };
 use crate::{
     commands::client,
@@ -29,9 +31,6 @@ use crate::{
 
 /// The permissions of a nix.conf that is made.
 const CONF_MODE: u32 = 0o644;
-
-/// The permissions of a netrc file.
-const NETRC_MODE: u32 = 0o600;
 
 /// Shows the change that lets this machine use a cache, and makes it.
 pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<Answer> {
@@ -113,39 +112,23 @@ fn changes(
     environment: &Environment,
 ) -> anyhow::Result<Vec<Change>> {
     let block = Block::of(&plain(url));
-    let nix_conf = NixConf::of_process();
-    let system = nix_conf.system_file.clone();
+    let system = NixConf::of_process().system_file;
     let file = if args.system { system.clone() } else { user_file(environment)? };
-    let usual = file.with_file_name("netrc");
-    // Where the file is named by lines of this command, it is named by others no more.
-    let own = fs::read_to_string(&file).unwrap_or_default();
-    let named = NixConf::of_text(&block.outside(&own)).get("netrc-file").map(PathBuf::from);
-    let named = named.or_else(|| NixConf::of_file(&system).get("netrc-file").map(PathBuf::from));
-    let netrc = named.clone().unwrap_or(usual);
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let netrc = NetrcFile::find(&file, &text, &system);
     let mut lines = settings.to_vec();
-    if token.is_some() && named.is_none() && !args.system {
-        lines.push(format!("netrc-file = {}", netrc.display()));
-    }
     let mut changes = Vec::new();
-    let secret = match token {
-        Some(Credentials::Token(token)) => Some(token),
-        _ => None,
-    };
-    if secret.is_some() || args.undo {
-        let host = url.host_str().unwrap_or_default();
-        let entry =
-            secret.map(|token| format!("machine {host} login rust-nix-serve password {}", **token));
-        let entry: Vec<String> = entry.into_iter().collect();
-        let change = Change::of(&netrc, NETRC_MODE, |text| block.put(text, &entry))?;
-        if !entry.is_empty() && Netrc::parse(&block.outside(&change.old)).entry(host).is_some() {
-            tell(&format!(
-                "{} has an entry for {host} already; the first one counts",
-                netrc.display()
-            ));
+    match token {
+        Some(Credentials::Token(token)) => {
+            lines.extend(netrc.setting());
+            let host = url.host_str().unwrap_or_default();
+            changes.push(netrc.put(&block, host, token)?);
         }
-        changes.push(change);
+        _ if args.undo => changes.push(netrc.remove(&block)?),
+        // The token of an earlier run stays.
+        _ => lines.extend(netrc.setting().filter(|line| block.inside(&text).contains(&&**line))),
     }
-    changes.push(Change::of(&file, CONF_MODE, |text| block.put(text, &lines))?);
+    changes.push(Change::of(&file, CONF_MODE, |text| block.put(text, &lines, Place::End))?);
     changes.retain(|change| change.old != change.new);
     Ok(changes)
 }

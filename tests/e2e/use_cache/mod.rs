@@ -1,10 +1,13 @@
 //! `use`: a machine becomes a client of a cache, and ceases to be one.
 
+mod credentials;
+mod snippets;
+
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command, time::Duration};
 
 use rns_testing::{Finished, Nix, Scratch, Standard, run};
 
-use crate::support::{OTHER_PUBLIC_KEY, PUBLIC_KEY, full, private::Private, serve, server};
+use crate::support::{OTHER_PUBLIC_KEY, PUBLIC_KEY, full, serve, server};
 
 /// A user of a machine.
 struct User {
@@ -20,13 +23,48 @@ impl User {
         self.scratch.join("config/nix/nix.conf")
     }
 
+    /// The directory of the system's configuration of Nix.
+    fn etc(&self) -> PathBuf {
+        self.scratch.join("etc")
+    }
+
+    /// The netrc file that this command makes.
+    fn netrc(&self) -> PathBuf {
+        self.scratch.join("config/nix/netrc")
+    }
+
     fn run(&self, args: &[&str]) -> Finished {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
-        command.env_clear().env("HOME", self.scratch.path());
-        command.env("XDG_CONFIG_HOME", self.scratch.join("config"));
-        command.env("NIX_CONF_DIR", self.scratch.join("etc")).arg("use").args(args);
+        self.run_by(&[], args)
+    }
+
+    /// Runs it by another program, such as `setpriv`.
+    fn run_by(&self, before: &[&str], args: &[&str]) -> Finished {
+        let words = [before, &[env!("CARGO_BIN_EXE_rust-nix-serve")]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+            .env("HOME", self.scratch.path())
+            .env("XDG_CONFIG_HOME", self.scratch.join("config"));
+        command.env("NIX_CONF_DIR", self.etc()).arg("use").args(args);
         command.stdin(std::process::Stdio::null());
         run(&mut command, Duration::from_secs(120))
+    }
+
+    /// Makes this cache one that the user reads with a token.
+    fn use_with_token(&self, url: &str, token: &str) -> Finished {
+        let token = self.scratch.write("token", token);
+        self.run(&[url, "--token-file", token.to_str().unwrap(), "--yes"])
+    }
+
+    /// That a real Nix of this user reads a path from a cache.
+    #[track_caller]
+    fn assert_reads(&self, nix: &Nix, url: &str, path: &str) {
+        let client = nix.client();
+        fs::copy(client.scratch().join("conf/nix.conf"), self.etc().join("nix.conf")).unwrap();
+        let mut command = client.command("nix");
+        command.env("NIX_USER_CONF_FILES", self.conf()).env("NIX_CONF_DIR", self.etc());
+        command.args(["copy", "--no-check-sigs", "--from", url, path]);
+        run(&mut command, Duration::from_secs(120)).success();
     }
 
     /// The output of a real Nix of this user when it wants this path.
@@ -66,27 +104,6 @@ fn real_nix_substitutes_after_it_and_not_after_undo() {
 }
 
 #[test]
-fn real_nix_reads_a_private_cache_after_it() {
-    let Some(nix) = Nix::v2_34() else { return };
-    let (private, user) = (Private::new(), User::new());
-    let token = user.scratch.write("token", &private.token);
-    let url = private.server.url();
-    user.run(&[url, "--yes"]).failure();
-    let said = user.run(&[url, "--token-file", token.to_str().unwrap(), "--yes"]).success();
-    assert!(
-        !said.text().contains(&private.token) && said.text().contains("password …"),
-        "{}",
-        said.text()
-    );
-    let netrc = user.scratch.join("config/nix/netrc");
-    assert_eq!(fs::metadata(&netrc).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(fs::read_to_string(&netrc).unwrap().contains("login"));
-    user.substitute(&nix, &full(&private.standard.executable)).success();
-    user.run(&[url, "--undo", "--yes"]).success();
-    assert!(!netrc.exists() && !user.conf().exists());
-}
-
-#[test]
 fn other_lines_stay_and_come_back_as_they_were() {
     let (standard, user) = (Standard::new(), User::new());
     let server = serve(&standard.store);
@@ -115,17 +132,6 @@ fn nothing_is_changed_for_another_key_or_without_a_yes() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let away = user.run(&[&format!("http://127.0.0.1:{port}"), "--yes"]);
     assert_eq!(away.status.code(), Some(3), "{}", away.stderr);
-}
-
-#[test]
-fn snippets_name_the_cache_and_its_keys() {
-    let (standard, user) = (Standard::new(), User::new());
-    let server = serve(&standard.store);
-    for place in ["nixos", "github", "gitlab"] {
-        let said = user.run(&[server.url(), "--print", place]).success().text();
-        assert!(said.contains(server.url()) && said.contains(PUBLIC_KEY), "{said}");
-    }
-    assert!(!user.conf().exists());
 }
 
 #[test]

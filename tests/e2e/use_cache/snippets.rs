@@ -1,0 +1,61 @@
+//! Lines that are printed to be pasted elsewhere.
+
+use std::{fs, process::Command, time::Duration};
+
+use rns_testing::{Nix, Standard, run};
+
+use super::User;
+use crate::support::{PUBLIC_KEY, full, serve};
+
+#[test]
+fn snippets_name_the_cache_and_its_keys() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    for place in ["nixos", "github", "gitlab"] {
+        let said = user.run(&[server.url(), "--print", place]).success().text();
+        assert!(said.contains(server.url()) && said.contains(PUBLIC_KEY), "{said}");
+    }
+    assert!(!user.conf().exists());
+}
+
+#[test]
+fn snippets_work_where_they_are_pasted() {
+    let Some(nix) = Nix::v2_34() else { return };
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    let path = full(&standard.executable);
+    let printed = |place| user.run(&[server.url(), "--print", place]).success().text();
+    let patience = Duration::from_secs(120);
+
+    let gitlab = printed("gitlab");
+    let (_, lines) = gitlab.split_once("variables:\n  NIX_CONFIG: |\n").unwrap();
+    assert!(lines.lines().all(|line| line.starts_with("    ")), "{gitlab}");
+    let client = nix.client();
+    let mut command = client.command("nix-store");
+    run(command.env("NIX_CONFIG", lines).args(["--realise", &path]), patience).success();
+
+    let github = printed("github");
+    let (_, script) = github.split_once("  run: |\n").unwrap();
+    let script: String = script.lines().map(|line| line.to_owned().split_off(4) + "\n").collect();
+    let conf = user.scratch.join("nix.conf");
+    let script = script
+        .replace("sudo tee -a /etc/nix/nix.conf", &format!("tee -a {}", conf.display()))
+        .replace("sudo systemctl restart nix-daemon", "false");
+    let script = user.scratch.write("script", script);
+    run(Command::new("bash").arg("-e").arg(script), patience).success();
+    let client = nix.client();
+    let mut command = client.command("nix-store");
+    command.env("NIX_USER_CONF_FILES", &conf).args(["--realise", &path]);
+    run(&mut command, patience).success();
+    assert!(fs::read_to_string(&conf).unwrap().starts_with("extra-substituters = "));
+
+    let expression = format!("{{ {} }}", printed("nixos"));
+    let client = nix.client();
+    let mut command = client.command("nix-instantiate");
+    command.args(["--eval", "--strict", "--json", "--expr", &expression]);
+    let read = run(&mut command, patience).success().text();
+    let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+    let settings = &read["nix"]["settings"];
+    assert_eq!(settings["extra-substituters"][0], server.url());
+    assert_eq!(settings["extra-trusted-public-keys"][0], PUBLIC_KEY);
+}
