@@ -182,7 +182,7 @@ pub(crate) struct FilterArgs {
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) drain: DrainArgs,
-    /// The first time, begin with the paths that are in the store already
+    /// Add the paths that are in the store already as well, once in the life of the queue
     #[arg(long)]
     pub(crate) existing: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use time::{UtcDateTime, format_description::well_known::Rfc3339};
@@ -63,6 +63,17 @@ pub(crate) fn moment(time: SystemTime) -> String {
     UtcDateTime::from(time).format(&Rfc3339).unwrap_or_default()
 }
 
+/// A length of time in its largest unit: `90s`, `5m`, `3h`, `2d`.
+pub(crate) fn lasting(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7_199 => format!("{}m", seconds / 60),
+        7_200..=172_799 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 /// Paths that wait: `1 path waits`, `2 paths wait`.
 pub(crate) fn waiting(number: i64) -> String {
     match number {
@@ -88,6 +99,12 @@ mod tests {
     fn one_thing_is_no_two_things() {
         assert_eq!((counted(1, "path"), counted(0, "path")), ("1 path".into(), "0 paths".into()));
         assert_eq!((waiting(1), waiting(2)), ("1 path waits".into(), "2 paths wait".into()));
+    }
+
+    #[test]
+    fn a_time_is_told_in_its_largest_unit() {
+        let said = [90, 300, 7_199, 7_200, 200_000].map(|time| lasting(Duration::from_secs(time)));
+        assert_eq!(said, ["90s", "5m", "119m", "2h", "2d"]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use self::{
     event::{Event, Outcome, Summary},
     push::push,
     queue::{
-        DrainEnd, Drainer, FailingPath, Filter, Queue, QueueError, QueueLock, QueueStatus,
+        DrainEnd, Drainer, FailingPath, Filter, Outage, Queue, QueueError, QueueLock, QueueStatus,
         add_from_hook, become_owner, watch,
     },
     storage_target::StorageTarget,

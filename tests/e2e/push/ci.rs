@@ -114,3 +114,48 @@ fn the_recipes_of_the_documentation_push_and_pin() {
         }
     }
 }
+
+#[test]
+fn the_answer_in_the_documentation_is_one_of_a_cache() {
+    let issuer = Issuer::start(&[&SigningKey::rsa("rsa-1")]);
+    let block = RECIPES.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let shown: Value = serde_json::from_str(block).unwrap();
+    let answer: Value =
+        serde_json::from_str(cache(&issuer).server.get("/api/cache-config").text()).unwrap();
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&shown), names(&answer));
+    assert_eq!(names(&shown["oidc"][0]), names(&answer["oidc"][0]));
+}
+
+/// A block of the documentation as its service reads it, where the machine has a reader.
+fn read_yaml(heading: &str) -> Option<Value> {
+    let (_, section) = RECIPES.split_once(&format!("\n## {heading}\n")).unwrap();
+    let block = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let place = Scratch::new();
+    let file = place.write("block", block);
+    let reader = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))";
+    let mut python = Command::new("python3");
+    let done = run(python.args(["-c", reader]).arg(file), PUSH_TIMEOUT);
+    if done.stderr.contains("No module named 'yaml'") {
+        return None;
+    }
+    Some(serde_json::from_str(&done.success().text()).unwrap())
+}
+
+#[test]
+fn the_recipes_ask_for_a_token_of_the_job_and_name_no_secret() {
+    if !is_installed("python3") {
+        return;
+    }
+    let Some(github) = read_yaml("GitHub Actions") else { return };
+    assert_eq!(github["permissions"]["id-token"], "write");
+    assert_eq!(github["env"]["CACHE"], AUDIENCE);
+    let steps = github["steps"].as_array().unwrap();
+    let last = steps.last().unwrap()["run"].as_str().unwrap();
+    assert_eq!(last.trim_end(), script("GitHub Actions").trim_end());
+    let gitlab = read_yaml("GitLab").unwrap();
+    assert_eq!(gitlab["build"]["id_tokens"]["CACHE_TOKEN"]["aud"], AUDIENCE);
+    let lines = gitlab["build"]["script"].as_array().unwrap();
+    assert_eq!(lines.last().unwrap().as_str().unwrap().trim_end(), script("GitLab").trim_end());
+    assert!(!RECIPES.contains("secrets."), "no secret of the service is needed");
+}

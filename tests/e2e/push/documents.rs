@@ -5,9 +5,9 @@ use std::{fs, path::PathBuf};
 use rns_formats::{Realisation, StorePath};
 use rns_testing::{Entry, LogFile, S3Server, Scratch, Standard, Tree, run};
 
-use super::{PUSH_TIMEOUT, program, push, targets::Dav};
+use super::{PUSH_TIMEOUT, program, push, queue::Place, targets::Dav};
 use crate::{
-    support::{full, is_installed, narinfo_of, nixes, serve},
+    support::{full, is_installed, narinfo_of, nixes, serve, within},
     uploads::Pushable,
 };
 
@@ -208,4 +208,16 @@ fn a_queue_is_done_with_a_path_whose_realisations_are_refused() {
         assert!(done.stderr.contains("but not its realisation"), "{status}: {}", done.stderr);
         assert_eq!(on_queue(&["status"]).success().text(), "nothing waits\n", "{status}");
     }
+}
+
+#[test]
+fn a_daemon_of_a_queue_sends_them_where_a_flag_says_so() {
+    let (built, cache, place) = (Built::new(), Pushable::new(), Place::new());
+    place.hook(&built.paths()).success();
+    let token = place.scratch.write("token", &cache.token);
+    let command = [&["queue", "run"][..], &ALL].concat();
+    let to = cache.server.url();
+    let _daemon = place.daemon(&command, &built.standard.store, to, &token);
+    within(PUSH_TIMEOUT, || place.waiting() == 0);
+    built.assert_in(&cache.directory);
 }

@@ -3,13 +3,16 @@
 mod ci;
 mod documents;
 mod faults;
+mod filters;
 mod hidden_configuration;
 mod messages;
 mod pins;
 mod question;
 mod queue;
+mod queue_status;
 mod refusals;
 mod targets;
+mod watch;
 
 use std::{path::Path, process::Command, time::Duration};
 

@@ -21,44 +21,50 @@ use crate::{
 };
 
 /// A queue in a directory of its own.
-struct Place {
-    scratch: Scratch,
-    file: PathBuf,
+pub(super) struct Place {
+    pub(super) scratch: Scratch,
+    pub(super) file: PathBuf,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let scratch = Scratch::new();
         let file = scratch.join("queue/queue.sqlite");
         Self { scratch, file }
     }
 
-    fn queue(&self, arguments: &[&str]) -> Finished {
+    pub(super) fn queue(&self, arguments: &[&str]) -> Finished {
         let mut command = program(&["queue"]);
         run(command.args(arguments).arg("--queue").arg(&self.file), PUSH_TIMEOUT)
     }
 
     /// Adds paths as Nix has the hook do it.
-    fn hook(&self, paths: &[&StorePath]) -> Finished {
+    pub(super) fn hook(&self, paths: &[&StorePath]) -> Finished {
         let paths: Vec<String> = paths.iter().map(|path| full(path)).collect();
         let mut command = program(&["queue", "add"]);
         command.env("OUT_PATHS", paths.join(" ")).env("RUST_NIX_SERVE_QUEUE", &self.file);
         run(&mut command, PUSH_TIMEOUT)
     }
 
-    fn waiting(&self) -> u64 {
+    pub(super) fn waiting(&self) -> u64 {
         let status = self.queue(&["status", "--json"]).success().text();
         let text = status.split("\"waiting\":").nth(1).unwrap();
         text.split(',').next().unwrap().trim().parse().unwrap()
     }
 
-    fn drain(&self, store: &FixtureStore, to: &str, more: &[&str]) -> Finished {
+    pub(super) fn drain(&self, store: &FixtureStore, to: &str, more: &[&str]) -> Finished {
         let root = store.root().to_str().unwrap();
         self.queue(&[&["drain", "--store", root, "--to", to], more].concat())
     }
 
     /// Starts a daemon.
-    fn daemon(&self, command: &[&str], store: &FixtureStore, to: &str, token: &Path) -> Process {
+    pub(super) fn daemon(
+        &self,
+        command: &[&str],
+        store: &FixtureStore,
+        to: &str,
+        token: &Path,
+    ) -> Process {
         let root = store.root().to_str().unwrap();
         let mut program = program(command);
         program.args(["--store", root, "--to", to, "--token-file"]).arg(token);
@@ -67,15 +73,15 @@ impl Place {
 }
 
 /// A cache whose server can be stopped and come back at the same address.
-struct Away {
+pub(super) struct Away {
     scratch: Scratch,
     port: u16,
     tokens: PathBuf,
-    token: String,
+    pub(super) token: String,
 }
 
 impl Away {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let scratch = Scratch::new();
         fs::create_dir(scratch.join("cache")).unwrap();
         let port = lasting_port();
@@ -84,11 +90,11 @@ impl Away {
         Self { scratch, port, tokens, token }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn start(&self, store_dir: &str) -> rns_testing::Server {
+    pub(super) fn start(&self, store_dir: &str) -> rns_testing::Server {
         let directory = format!("file://{}", self.scratch.join("cache").display());
         let listen = format!("127.0.0.1:{}", self.port);
         crate::support::server()
@@ -241,18 +247,6 @@ fn a_drain_tells_what_is_left_and_the_queue_can_be_edited() {
 }
 
 #[test]
-fn filters_leave_paths_out_and_not_what_others_refer_to() {
-    let (standard, place, cache) = (Standard::new(), Place::new(), Pushable::new());
-    place.hook(&[&standard.top, &standard.dep, &standard.blob, &standard.executable]).success();
-    let more = ["--skip", "dep*", "--skip", "run", "--max-size", "1M"];
-    place.drain(&standard.store, &cache.url(), &more).success();
-    let is_there = |path| cache.server.get(&narinfo_of(path)).status() == 200;
-    assert!(is_there(&standard.top) && is_there(&standard.dep));
-    assert!(!is_there(&standard.blob) && !is_there(&standard.executable));
-    assert_eq!(place.waiting(), 0);
-}
-
-#[test]
 fn a_daemon_waits_for_the_cache_and_for_the_right_token() {
     let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
     let store_dir = standard.store.store_dir().as_str().to_owned();
@@ -283,30 +277,6 @@ fn a_daemon_waits_for_the_cache_and_for_the_right_token() {
 }
 
 #[test]
-fn new_paths_of_the_store_are_found_also_those_of_the_time_in_between() {
-    let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
-    let server = away.start(standard.store.store_dir().as_str());
-    let token = place.scratch.write("token", &away.token);
-    let watch = ["watch-store"];
-    let is_there = |path: &StorePath| server.get(&narinfo_of(path)).status() == 200;
-    let daemon = place.daemon(&watch, &standard.store, &away.url(), &token);
-    // It has begun when the row is noted.
-    let noted = || {
-        let queue = rns_testing::open_sqlite(&place.file);
-        queue.query_row("select count(*) from Notes", [], |row| row.get::<_, i64>(0)) == Ok(1)
-    };
-    eventually(|| place.file.exists() && noted());
-    let first = standard.store.add("first", Tree::file("1"));
-    eventually(|| is_there(&first));
-    drop(daemon);
-    let second = standard.store.add("second", Tree::file("2"));
-    let drv = standard.store.add("third.drv", Tree::file("3"));
-    let _daemon = place.daemon(&watch, &standard.store, &away.url(), &token);
-    eventually(|| is_there(&second));
-    assert!(!is_there(&drv) && !is_there(&standard.blob));
-}
-
-#[test]
 fn builds_go_on_while_the_cache_is_away_and_everything_is_pushed_in_the_end() {
     let Some(nix) = Nix::v2_34() else { return };
     let builds = times("RNS_BUILDS", 6, 200) as usize;
@@ -331,11 +301,6 @@ fn builds_go_on_while_the_cache_is_away_and_everything_is_pushed_in_the_end() {
          }}) {builds}"
     );
     let file = client.scratch().write("default.nix", expression);
-    let built = client.run("nix-build", ["--no-out-link", "-j4", file.to_str().unwrap()]).success();
-    let outputs: Vec<String> = built.text().lines().map(str::to_owned).collect();
-    assert_eq!(outputs.len(), builds);
-    assert_eq!(place.waiting(), builds as u64);
-
     let own = |path: &str| client.root().join(path).to_str().unwrap().to_owned();
     let store = format!(
         "[store]\ndir = {0:?}\nreal_dir = {0:?}\ndatabase = {1:?}\ndaemon_socket = \"none\"\n",
@@ -343,18 +308,30 @@ fn builds_go_on_while_the_cache_is_away_and_everything_is_pushed_in_the_end() {
         own("state/db/db.sqlite")
     );
     let config = place.scratch.write("config.toml", store);
-    let token = place.scratch.write("token", &away.token);
+    let token = place.scratch.write("token", "rns_wrong\n");
     let daemon = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
         command.args(["queue", "run", "--to", &away.url(), "--config"]).arg(&config);
         command.arg("--token-file").arg(&token).arg("--queue").arg(&place.file);
         Process::start(&mut command)
     };
-    let first = daemon();
-    let server = away.start(&own("store"));
-    eventually(|| away.narinfos() > 0);
+    let mut first = daemon();
+    first.wait_for_line("nothing waits");
+    let built = client.run("nix-build", ["--no-out-link", "-j4", file.to_str().unwrap()]).success();
+    let outputs: Vec<String> = built.text().lines().map(str::to_owned).collect();
+    assert_eq!(outputs.len(), builds);
+    assert_eq!(place.waiting(), builds as u64);
+    first.wait_for_line("cannot be reached");
+    // It is killed, as by a reboot. Then the cache is back, and wants another token.
     drop(first);
-    let _second = daemon();
+    let server = away.start(&own("store"));
+    let mut second = daemon();
+    second.wait_for_line("does not know this credential");
+    fs::write(&token, &away.token).unwrap();
+    within(PUSH_TIMEOUT, || away.narinfos() > 0);
+    // Once more, in the middle of a push.
+    drop(second);
+    let _third = daemon();
     within(PUSH_TIMEOUT, || place.waiting() == 0);
     assert_eq!(away.narinfos(), builds);
     assert_eq!(away.published(), (builds, builds), "nothing twice");

@@ -4,4 +4,4 @@ mod log;
 mod reload;
 mod shutdown;
 mod socket_activation;
-mod systemd_notify;
+pub(crate) mod systemd_notify;

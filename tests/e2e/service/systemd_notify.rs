@@ -12,14 +12,14 @@ use rustix::process::Signal;
 use crate::support::{SECRET_KEY, server};
 
 /// The service manager's end.
-struct Manager {
+pub(crate) struct Manager {
     socket: UnixDatagram,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Manager {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -31,7 +31,7 @@ impl Manager {
     }
 
     /// The next message that has a line beginning with `start`.
-    fn next(&self, start: &str) -> Vec<String> {
+    pub(crate) fn next(&self, start: &str) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

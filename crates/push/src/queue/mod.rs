@@ -1,9 +1,12 @@
 //! Paths that wait until they are pushed: the file they wait in, who drains it, and who fills it.
 
 mod drain;
+mod edit;
 mod error;
 mod filter;
 mod hook;
+mod locks;
+mod outage;
 mod owner;
 mod queue_file;
 mod schema;
@@ -15,8 +18,9 @@ pub use self::{
     error::QueueError,
     filter::Filter,
     hook::add_from_hook,
+    locks::QueueLock,
     owner::become_owner,
-    queue_file::{Queue, QueueLock},
-    status::{FailingPath, QueueStatus},
+    queue_file::Queue,
+    status::{FailingPath, Outage, QueueStatus},
     watch::watch,
 };

@@ -1,7 +1,7 @@
 //! Paths that are to be pushed, in a SQLite file: it outlives crashes and reboots, and many hooks write it at once.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -31,11 +31,6 @@ pub struct Queue {
     file: Arc<Path>,
     connection: Arc<Mutex<Connection>>,
 }
-
-/// Held while a queue is drained; by one program at a time.
-pub struct QueueLock(
-    #[expect(dead_code, reason = "the lock is given back when the file is closed")] File,
-);
 
 /// A path in the queue.
 #[derive(Clone, Debug)]
@@ -97,6 +92,26 @@ impl Queue {
         self.lock().query_row(note, [], |row| row.get(0)).optional().map_err(self.failed())
     }
 
+    /// Has all paths of the store looked at from its first row on, once in the life of the queue. Returns false if that
+    /// was begun before.
+    ///
+    /// # Errors
+    /// When the queue cannot be written.
+    pub(super) fn begin_with_existing(&self) -> Result<bool, QueueError> {
+        let mut connection = self.lock();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(self.failed())?;
+        let begun = "insert or ignore into Notes (name, value) values ('existing', 1)";
+        let is_new = transaction.execute(begun, []).map_err(self.failed())? == 1;
+        if is_new {
+            let first = "insert or replace into Notes (name, value) values ('seenRow', 0)";
+            transaction.execute(first, []).map_err(self.failed())?;
+        }
+        transaction.commit().map_err(self.failed())?;
+        Ok(is_new)
+    }
+
     /// Returns true if a path is to be tried now.
     ///
     /// # Errors
@@ -133,52 +148,6 @@ impl Queue {
             .and_then(Iterator::collect)
             .map_err(self.failed())?;
         Ok(QueueStatus { waiting, oldest, failing, failures })
-    }
-
-    /// Has every path tried soon, also after failures. Returns the number of those that would have waited.
-    ///
-    /// # Errors
-    /// When the queue cannot be written.
-    pub fn retry(&self) -> Result<usize, QueueError> {
-        let soon = "update Paths set nextTry = 0, attempts = 0 where nextTry > ?1";
-        self.lock().execute(soon, [now()]).map_err(self.failed())
-    }
-
-    /// Takes these paths out. Returns the number of those that were in it.
-    ///
-    /// # Errors
-    /// When the queue cannot be written.
-    pub fn drop_paths(&self, paths: &[StorePath]) -> Result<usize, QueueError> {
-        self.take_in()?;
-        let connection = self.lock();
-        let mut dropped = 0;
-        for path in paths {
-            let delete = "delete from Paths where path = ?1";
-            dropped += connection.execute(delete, [path.as_str()]).map_err(self.failed())?;
-        }
-        Ok(dropped)
-    }
-
-    /// Takes out all paths, or those that have failed. Returns their number.
-    ///
-    /// # Errors
-    /// When the queue cannot be written.
-    pub fn drop_all(&self, only_failing: bool) -> Result<usize, QueueError> {
-        self.take_in()?;
-        let delete = "delete from Paths where not ?1 or error is not null";
-        self.lock().execute(delete, [only_failing]).map_err(self.failed())
-    }
-
-    /// Waits until no other program drains the queue. Blocks.
-    ///
-    /// # Errors
-    /// When the lock cannot be had.
-    pub fn lock_draining(&self) -> Result<QueueLock, QueueError> {
-        let path = self.file.with_extension("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(path);
-        let lock = lock.and_then(|lock| lock.lock().map(|()| lock));
-        let failed = |source| QueueError::Io { file: self.file.to_path_buf(), source };
-        lock.map(QueueLock).map_err(failed)
     }
 
     /// The next paths after the one with this number; with `only_due`, those that are to be tried now.
@@ -220,7 +189,7 @@ impl Queue {
     }
 
     /// Adds the paths that hooks have left beside the file while it was locked.
-    fn take_in(&self) -> Result<(), QueueError> {
+    pub(super) fn take_in(&self) -> Result<(), QueueError> {
         let failed = |source| QueueError::Io { file: self.file.to_path_buf(), source };
         let (paths, files) = hook::left(&self.file).map_err(failed)?;
         if files.is_empty() {
@@ -232,11 +201,18 @@ impl Queue {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    /// The file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The connection, while no other thread uses it.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> QueueError + use<> {
+    /// Makes an error of the queue of one of its database.
+    pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> QueueError + use<> {
         let file = self.file.to_path_buf();
         move |source| QueueError::Database { file: file.clone(), source }
     }

@@ -23,6 +23,9 @@ const HOOK_CHECKPOINT_PAGES: u32 = 4_000;
 /// The most paths that wait.
 const MAX_QUEUED: i64 = 1_000_000;
 
+/// The version of the schema. One that is newer has what this program needs.
+const VERSION: i64 = 2;
+
 const SCHEMA: &str = "
     begin immediate;
     create table if not exists Paths (
@@ -34,7 +37,15 @@ const SCHEMA: &str = "
         error text
     ) strict;
     create table if not exists Notes (name text primary key, value integer not null) strict;
-    pragma user_version = 1;
+    create table if not exists Outage (
+        one integer primary key check (one = 1),
+        since integer not null,
+        attempts integer not null,
+        nextTry integer,
+        isUnreachable integer not null,
+        error text not null
+    ) strict;
+    pragma user_version = 2;
     commit;
 ";
 
@@ -72,7 +83,7 @@ fn open_within(file: &Path, busy_timeout: Duration) -> Result<Connection, QueueE
     connection.busy_timeout(busy_timeout).map_err(failed)?;
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    if version == 0 {
+    if version < VERSION {
         connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
         connection.execute_batch(SCHEMA).map_err(failed)?;
     }

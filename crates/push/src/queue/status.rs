@@ -25,3 +25,18 @@ pub struct FailingPath {
     /// The reason of the last failure.
     pub error: String,
 }
+
+/// A time in which nothing gets through, for a reason that is not that of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Its beginning, in seconds since the Unix epoch.
+    pub since: i64,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When it is tried again, in seconds since the Unix epoch; `None` if only a person does.
+    pub next_try: Option<i64>,
+    /// True if the cache cannot be reached.
+    pub is_unreachable: bool,
+    /// The reason of the last failure.
+    pub error: String,
+}

@@ -11,8 +11,9 @@ use super::{error::QueueError, queue_file::Queue};
 /// The time between two looks at the database. Each is one small question.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Adds every path that becomes valid to the queue, also those of the time when nothing watched. The first time it begins
-/// with the paths that come from now on, or `with_existing` with those that are there. `alive` is called at each look.
+/// Adds every path that becomes valid to the queue, also those of the time when nothing watched; a new queue begins with the
+/// paths that come from now on. `with_existing` adds those that are there, once in the life of the queue. `alive` is called at
+/// each look.
 ///
 /// # Errors
 /// When the queue cannot be used. A database that cannot be read is waited for.
@@ -22,10 +23,10 @@ pub async fn watch(
     with_existing: bool,
     alive: impl Fn(),
 ) -> Result<std::convert::Infallible, QueueError> {
-    let mut seen = queue.seen_row()?;
-    if seen.is_none() && with_existing {
-        seen = Some(0);
+    if with_existing && queue.begin_with_existing()? {
+        tracing::info!("adds the paths that are in the store already, this once");
     }
+    let mut seen = queue.seen_row()?;
     let mut is_told = false;
     loop {
         match look(store, seen).await {

@@ -1,6 +1,10 @@
 //! `queue run` and `watch-store`: push paths as they come, until stopped.
 
-use std::{convert::Infallible, path::Path, time::Duration};
+use std::{
+    convert::Infallible,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use rns_nix_store::LocalStore;
@@ -47,6 +51,7 @@ pub(super) fn run(
     let store = LocalStore::open(client::store_config(&args.store, environment)?);
     let file = place::file(&args.place, environment)?;
     let queue = Queue::open(&file)?;
+    let _mark = queue.mark_daemon()?;
     tell_task(&file, &queue, args, watched.is_some())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
@@ -92,7 +97,7 @@ struct Daemon<'a> {
 impl Daemon<'_> {
     /// Pushes paths as they become due.
     async fn work(&self) -> anyhow::Result<Infallible> {
-        let mut pause = None;
+        let mut outage: Option<(Duration, String)> = None;
         loop {
             if !self.queue.is_due()? {
                 sleep(LOOK_INTERVAL).await;
@@ -100,23 +105,37 @@ impl Daemon<'_> {
             }
             match self.pass().await? {
                 DrainEnd::Through(_) => {
-                    if pause.take().is_some() {
+                    self.queue.end_outage()?;
+                    if outage.take().is_some() {
                         tracing::info!("the cache takes the waiting paths");
                     }
                     self.tell_status("")?;
                 }
-                DrainEnd::Blocked { why, .. } => {
-                    let next =
-                        pause.map_or(FIRST_PAUSE, |last: Duration| (last * 2).min(MAX_PAUSE));
-                    if pause.is_none() {
+                DrainEnd::Blocked { why, is_unreachable } => {
+                    let pause =
+                        outage.as_ref().map_or(FIRST_PAUSE, |(last, _)| (*last * 2).min(MAX_PAUSE));
+                    if outage.as_ref().is_none_or(|(_, told)| *told != why) {
                         let waiting = waiting(self.queue.status()?.waiting);
                         tracing::error!("{waiting}, it is tried again: {why}");
                     }
+                    self.queue.note_outage(&why, is_unreachable, Some(pause))?;
                     self.tell_status(&why)?;
-                    pause = Some(next);
-                    sleep(next).await;
+                    outage = Some((pause, why));
+                    self.pause(pause).await?;
                 }
             }
+        }
+    }
+
+    /// Waits for so long, or until the user wants no more waiting.
+    async fn pause(&self, pause: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + pause;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.queue.is_retry_wanted()? {
+                return Ok(());
+            }
+            sleep(left.min(LOOK_INTERVAL)).await;
         }
     }
 

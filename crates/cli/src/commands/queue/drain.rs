@@ -32,6 +32,12 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
                 DrainEnd::Blocked { is_unreachable: error.is_unreachable(), why: error.to_string() }
             }
         };
+        match &end {
+            DrainEnd::Through(_) => queue.end_outage()?,
+            DrainEnd::Blocked { why, is_unreachable } => {
+                queue.note_outage(why, *is_unreachable, None)?;
+            }
+        }
         match end {
             DrainEnd::Through(0) => Ok(Answer::Yes),
             DrainEnd::Through(failed) => {

@@ -6,6 +6,7 @@ mod drain;
 mod edit;
 mod place;
 mod service_manager;
+mod status;
 
 use crate::{
     client_args::{QueueCommand, WatchArgs},
@@ -17,7 +18,7 @@ use crate::{
 pub(super) fn run(command: &QueueCommand, environment: &Environment) -> anyhow::Result<Answer> {
     match command {
         QueueCommand::Add { paths, place } => Ok(add::run(paths, place, environment)),
-        QueueCommand::Status { json, place } => edit::status(*json, place, environment),
+        QueueCommand::Status { json, place } => status::run(*json, place, environment),
         QueueCommand::Retry { place } => edit::retry(place, environment),
         QueueCommand::Drop { paths, failing, all: _, place } => {
             edit::drop_paths(paths, *failing, place, environment)

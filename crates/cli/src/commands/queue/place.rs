@@ -1,9 +1,10 @@
-//! The file of the queue.
+//! The queue: its file, and the paths in it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use rns_formats::StorePath;
+use rns_push::{Queue, become_owner};
 
 use crate::{
     client_args::QueuePlace,
@@ -26,6 +27,13 @@ pub(super) fn file(place: &QueuePlace, environment: &Environment) -> anyhow::Res
     let home = || environment.get("HOME").map(|home| Path::new(home).join(".local/state"));
     let state = state.or_else(home).context("name the queue with --queue: there is no HOME")?;
     Ok(state.join("rust-nix-serve/queue.sqlite"))
+}
+
+/// Opens the queue as the user whose queue it is.
+pub(super) fn open(place: &QueuePlace, environment: &Environment) -> anyhow::Result<Queue> {
+    let file = file(place, environment)?;
+    become_owner(&file).context("cannot become the user whose queue it is")?;
+    Ok(Queue::open(&file)?)
 }
 
 /// The store path of an argument or of `OUT_PATHS`, by its last name: the queue is of one store.

@@ -1,0 +1,62 @@
+//! Daemons that watch the store for new paths.
+
+use rns_formats::StorePath;
+use rns_testing::{FixtureStore, Standard, Tree, open_sqlite};
+
+use super::queue::{Away, Place};
+use crate::support::{eventually, narinfo_of};
+
+/// Returns true when the watcher of a queue has noted where it begins.
+fn has_begun(place: &Place) -> bool {
+    let count = "select count(*) from Notes where name = 'seenRow'";
+    place.file.exists()
+        && open_sqlite(&place.file).query_row(count, [], |row| row.get::<_, i64>(0)) == Ok(1)
+}
+
+#[test]
+fn new_paths_of_the_store_are_found_also_those_of_the_time_in_between() {
+    let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
+    let server = away.start(standard.store.store_dir().as_str());
+    let token = place.scratch.write("token", &away.token);
+    let watch = ["watch-store"];
+    let is_there = |path: &StorePath| server.get(&narinfo_of(path)).status() == 200;
+    let daemon = place.daemon(&watch, &standard.store, &away.url(), &token);
+    eventually(|| has_begun(&place));
+    let first = standard.store.add("first", Tree::file("1"));
+    eventually(|| is_there(&first));
+    drop(daemon);
+    let second = standard.store.add("second", Tree::file("2"));
+    let drv = standard.store.add("third.drv", Tree::file("3"));
+    let _daemon = place.daemon(&watch, &standard.store, &away.url(), &token);
+    eventually(|| is_there(&second));
+    assert!(!is_there(&drv) && !is_there(&standard.blob));
+}
+
+#[test]
+fn paths_that_are_there_are_added_once_also_to_a_queue_in_use() {
+    let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
+    let token = place.scratch.write("token", &away.token);
+    // There is no cache, so that the queue tells what was added.
+    let watch = |store: &FixtureStore, more: &[&str]| {
+        place.daemon(&[&["watch-store"], more].concat(), store, &away.url(), &token)
+    };
+    let daemon = watch(&standard.store, &[]);
+    eventually(|| has_begun(&place));
+    drop(daemon);
+    assert_eq!(place.waiting(), 0);
+
+    let database = open_sqlite(&standard.store.database());
+    let count = "select count(*) from ValidPaths where path not like '%.drv'";
+    let there: i64 = database.query_row(count, [], |row| row.get(0)).unwrap();
+    let mut daemon = watch(&standard.store, &["--existing"]);
+    daemon.wait_for_line("adds the paths that are in the store already");
+    eventually(|| place.waiting() == u64::try_from(there).unwrap());
+    drop(daemon);
+
+    // As after a reboot, with the same command line.
+    place.queue(&["drop", "--all"]).success();
+    let _daemon = watch(&standard.store, &["--existing"]);
+    standard.store.add("late", Tree::file("late"));
+    eventually(|| place.waiting() > 0);
+    assert_eq!(place.waiting(), 1);
+}
