@@ -78,6 +78,18 @@ in
       '';
     };
 
+    logs = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether build logs are pushed too, as far as this machine has them.";
+    };
+
+    listing = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether the listing of each path's files is pushed too, as the `write-nar-listing` of Nix does.";
+    };
+
     filters = {
       only = patterns "Names of which paths are pushed, without their hashes: `hello-*`. None: all.";
       skip = patterns "Names of paths that are not pushed for their own sake.";

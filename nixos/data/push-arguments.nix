@@ -19,6 +19,7 @@ let
         value
       ];
   each = name: builtins.concatMap (flag name);
+  switch = name: isOn: if isOn then [ name ] else [ ];
 in
 (
   if push.watch then
@@ -37,5 +38,7 @@ in
 ++ each "--skip" push.filters.skip
 ++ flag "--max-size" push.filters.maxSize
 ++ flag "--max-age" push.filters.maxAge
-++ (if push.filters.builtHere then [ "--built-here" ] else [ ])
+++ switch "--built-here" push.filters.builtHere
 ++ each "--upstream" push.filters.upstreams
+++ switch "--logs" push.logs
+++ switch "--listing" push.listing

@@ -20,11 +20,17 @@ def waiting():
 
 first = build(client, "first")
 client.wait_until_succeeds(there(first))
+# The listing of its files, and the log of its build.
+client.wait_until_succeeds(f"curl -sSf http://cache/{hash_part(first)}.ls")
+derivation = client.succeed(f"basename $(nix-store --query --deriver {first})").strip()
+client.wait_until_succeeds(f"curl -sSf http://cache/log/{derivation}")
 
 cache.shutdown()
 # No build fails, and none is lost.
 built = [build(client, f"away-{number}", dependency="true") for number in range(3)]
 assert waiting() == 6, waiting()
+# And one reads why they wait.
+client.wait_until_succeeds("rust-nix-serve queue status | grep -q 'the cache is away since .*next try'")
 client.shutdown()
 client.start()
 client.wait_for_unit("rust-nix-serve-push.service")

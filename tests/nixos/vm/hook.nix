@@ -20,6 +20,8 @@ in
       enable = true;
       url = "http://cache";
       tokenFile = "/var/secrets/token";
+      logs = true;
+      listing = true;
     };
     systemd.tmpfiles.rules = [
       "d /var/secrets 0700 root root -"

@@ -53,6 +53,8 @@ let
     signingKeyFiles = [ "/run/secrets/key" ];
     filters.only = [ "team-*" ];
     filters.upstreams = [ "https://cache.nixos.org" ];
+    logs = true;
+    listing = true;
   };
 
   serves =
@@ -129,6 +131,7 @@ in
     && has "--only 'team-*'" filtered.launchd.daemons.rust-nix-serve-push.command
     && has "--key /var/run/rust-nix-serve-push/run/secrets/key" filtered.launchd.daemons.rust-nix-serve-push.command
     && has "--upstream https://cache.nixos.org" filtered.launchd.daemons.rust-nix-serve-push.command
+    && has "--logs --listing" filtered.launchd.daemons.rust-nix-serve-push.command
     && (filtered.nix.settings.post-build-hook or null) == null;
   "a token in the store is refused" =
     lib.any (has "in the Nix store") (refusals (pushes { tokenFile = ./darwin.nix; }));

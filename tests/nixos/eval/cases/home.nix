@@ -110,6 +110,18 @@ in
     && lib.elem "/Users/user/.local/state/rust-nix-serve/queue.sqlite" agent.config.ProgramArguments
     && agent.config.StandardErrorPath == "/Users/user/Library/Logs/rust-nix-serve-push.log"
     && !(mac.systemd.user.services ? rust-nix-serve-push);
+  "logs and listings where that is wanted" =
+    let
+      documented = pushes "darwin" {
+        logs = true;
+        listing = true;
+      };
+      arguments = home: home.launchd.agents.rust-nix-serve-push.config.ProgramArguments;
+    in
+    lib.all (flag: lib.elem flag (arguments documented) && !(lib.elem flag (arguments mac))) [
+      "--logs"
+      "--listing"
+    ];
   "no agent on Linux" = !(linux.launchd.agents ? rust-nix-serve-push);
   "without a daemon of Nix a hook does" =
     hooked.nix.settings.post-build-hook == hooked.services.rust-nix-serve.client.push.postBuildHook

@@ -33,6 +33,10 @@ let
       upstreams = [ "https://cache.nixos.org" ];
     };
   };
+  documented = with' {
+    logs = true;
+    listing = true;
+  };
   watching = with' { watch = true; };
   own = evaluate [
     modules.nixos.client
@@ -92,6 +96,11 @@ in
     "--upstream"
     " %d/key-0"
   ];
+  "logs and listings where that is wanted" =
+    lib.all (flag: has flag (started documented) && !(has flag (started plain))) [
+      "--logs"
+      "--listing"
+    ];
   "a store that is watched needs no hook" =
     has "watch-store" (started watching) && !(watching.nix.settings ? post-build-hook);
   "a hook of one's own stays, and is told of ours" =
