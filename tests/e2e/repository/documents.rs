@@ -45,7 +45,7 @@ pub(crate) fn blocks(name: &str, text: &str) -> Vec<Block> {
     blocks
 }
 
-fn blocks_of(language: &str) -> Vec<Block> {
+pub(crate) fn blocks_of(language: &str) -> Vec<Block> {
     let all =
         documents().into_iter().flat_map(|(path, text)| blocks(&path.to_string_lossy(), &text));
     all.filter(|block| block.language == language).collect()

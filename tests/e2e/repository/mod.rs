@@ -8,3 +8,4 @@ mod lines;
 mod readme;
 mod source_modules;
 mod source_tokens;
+mod units;

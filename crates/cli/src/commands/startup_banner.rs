@@ -15,6 +15,8 @@ pub(super) fn hook(loaded: &Loaded, store: &StoreConfig) -> Arc<StartedHook> {
     let caches = &loaded.server.caches;
     let banner = Banner {
         store_dir: store.store_dir.as_str().to_owned(),
+        has_local_store: loaded.backends.has_local_store,
+        storage: loaded.backends.storage.as_ref().map(|storage| storage.url.to_string()),
         missing: loaded.backends.has_local_store.then(|| missing(store)).flatten(),
         absent: store.absent,
         has_keys: caches.all().any(|(_, cache)| !cache.signing.keys.is_empty()),
@@ -74,6 +76,9 @@ fn host_name() -> String {
 /// The parts of the banner that the configuration decides.
 struct Banner {
     store_dir: String,
+    has_local_store: bool,
+    /// The directory or bucket of a storage, if one is served.
+    storage: Option<String>,
     /// The part of the store that does not exist, if one does not.
     missing: Option<PathBuf>,
     absent: AbsentStore,
@@ -87,6 +92,14 @@ struct Banner {
 impl Banner {
     /// The served stores, as the object of a sentence.
     fn store(&self) -> String {
+        match (&self.storage, self.has_local_store) {
+            (None, _) => self.local_store(),
+            (Some(storage), false) => format!("the cache in {storage}"),
+            (Some(storage), true) => format!("{} and the cache in {storage}", self.local_store()),
+        }
+    }
+
+    fn local_store(&self) -> String {
         match (&self.missing, self.absent) {
             (None, _) => self.store_dir.clone(),
             (Some(missing), AbsentStore::Empty) => {
@@ -135,7 +148,7 @@ impl Banner {
         if let Some(path) = self.push_path {
             text.push_str(&format!(
                 "\nPushing, with the token of `rust-nix-serve token create NAME --allow read,push` in a netrc file:\n  \
-                 nix copy --to {url}{path} --netrc-file \"$PWD/netrc\" {store_dir}/…\n"
+                 nix copy --to '{url}{path}?compression=zstd' --netrc-file \"$PWD/netrc\" {store_dir}/…\n"
             ));
         }
         if !self.has_keys {
@@ -164,6 +177,8 @@ mod tests {
     fn banner(has_keys: bool) -> Banner {
         Banner {
             store_dir: "/nix/store".to_owned(),
+            has_local_store: true,
+            storage: None,
             missing: None,
             absent: AbsentStore::Unavailable,
             has_keys,
@@ -176,14 +191,23 @@ mod tests {
     fn a_cache_with_a_storage_shows_how_to_push() {
         let said = |file: &str| {
             let backends = crate::config::load_text(file).unwrap().backends;
-            let banner = Banner { push_path: backends.push_path(), ..banner(true) };
+            let banner = Banner {
+                has_local_store: backends.has_local_store,
+                storage: backends.storage.as_ref().map(|storage| storage.url.to_string()),
+                push_path: backends.push_path(),
+                ..banner(true)
+            };
             banner.text(&[], Some("https://cache.example.org"), &[])
         };
         let storage = "[storage]\nurl = \"file:///var/cache/binary\"\n";
         let both = said(storage);
-        assert!(both.contains("nix copy --to https://cache.example.org/push --netrc"), "{both}");
+        let push = |to: &str| format!("nix copy --to '{to}?compression=zstd' --netrc-file");
+        assert!(both.contains(&push("https://cache.example.org/push")), "{both}");
+        let served = "serves /nix/store and the cache in file:///var/cache/binary at\n";
+        assert!(both.contains(served), "{both}");
         let alone = said(&format!("{storage}[store]\nenabled = false\n"));
-        assert!(alone.contains("nix copy --to https://cache.example.org --netrc"), "{alone}");
+        assert!(alone.contains(&push("https://cache.example.org")), "{alone}");
+        assert!(alone.contains("serves the cache in file:///var/cache/binary at\n"), "{alone}");
         assert!(!said("").contains("nix copy --to"));
     }
 

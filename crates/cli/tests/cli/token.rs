@@ -101,7 +101,8 @@ fn what_makes_no_sense_makes_no_token() {
     assert!(!file.exists());
     create(&file, "ci", &[]);
     let before = fs::read_to_string(&file).unwrap();
-    refused(&["ci"], "the name ci is taken");
+    refused(&["ci"], "the name ci is taken; choose another one");
+    refused(&["ci"], "`rust-nix-serve token revoke ci`");
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
 }
 

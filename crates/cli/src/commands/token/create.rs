@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use rns_server::{
     auth::tokens::{Expiry, Token, TokenName, TokenSecret, parse_tokens, patterns},
     config::Permissions,
@@ -75,6 +75,16 @@ fn append(file: &Path, token: &Token) -> anyhow::Result<()> {
         let mut text = text.unwrap_or_else(|| HEADER.to_owned());
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
+        }
+        if let Ok(known) = parse_tokens(&text)
+            && known.iter().any(|known| known.name == token.name)
+        {
+            bail!(
+                "{}: the name {1} is taken; choose another one, or end that token first with \
+                 `rust-nix-serve token revoke {1}`",
+                file.display(),
+                token.name
+            );
         }
         writeln!(text, "{token}")?;
         // Earlier faults of the file count too: the server would refuse the whole file.

@@ -62,7 +62,7 @@ impl ClientConfiguration<'_> {
     /// The command that pushes one path.
     pub(super) fn push(&self, push_url: &str, store_dir: &StoreDir) -> String {
         format!(
-            "nix copy --to {push_url} --netrc-file \"$PWD/netrc\" {}/<hash>-<name>\n",
+            "nix copy --to '{push_url}?compression=zstd' --netrc-file \"$PWD/netrc\" {}/<hash>-<name>\n",
             store_dir.as_str()
         )
     }

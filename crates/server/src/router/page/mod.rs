@@ -224,8 +224,10 @@ mod tests {
             page(true)
         );
         assert!(!page(false).contains("netrc"), "{}", page(false));
-        let push = "nix copy --to https://cache.example.org:8443/team-a/push --netrc-file &quot;$PWD/netrc&quot;";
-        assert!(page(true).contains(push) && !page(false).contains("nix copy --to"));
+        let push =
+            "nix copy --to '$CACHE/push?compression=zstd' --netrc-file &quot;$PWD/netrc&quot;"
+                .replace("$CACHE", "https://cache.example.org:8443/team-a");
+        assert!(page(true).contains(&push) && !page(false).contains("nix copy --to"));
     }
 
     #[test]
