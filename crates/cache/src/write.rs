@@ -87,11 +87,17 @@ pub trait WritableCache: BinaryCache {
     /// `Malformed` when it is no listing.
     async fn put_listing(&self, hash: HashPart, json: Bytes) -> Result<(), PublishError>;
 
-    /// Stores a build log: the text, not compressed.
+    /// Stores a build log: the text, not compressed. `built` is a path that the build made, where the pusher says so: the log
+    /// stays with it, also where its narinfo names another derivation.
     ///
     /// # Errors
     /// When it is too large, or the cache cannot take anything.
-    async fn put_log(&self, name: &LogName, text: Bytes) -> Result<(), PublishError>;
+    async fn put_log(
+        &self,
+        name: &LogName,
+        text: Bytes,
+        built: Option<&HashPart>,
+    ) -> Result<(), PublishError>;
 
     /// Stores a realisation of Nix 2.4 to 2.34.
     ///
@@ -204,10 +210,10 @@ pub enum PublishError {
     #[error("it refers to paths that are not here: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     MissingReferences(Vec<StorePath>),
     /// The signatures that the configuration requires are not there.
-    #[error("{path} has no valid signature by a key that this cache requires")]
+    #[error("{object} has no valid signature by a key that this cache requires")]
     Unsigned {
-        /// The path.
-        path: StorePath,
+        /// The path, or the realisation.
+        object: String,
     },
     /// The daemon of the store trusts neither this server nor a signature of the path.
     #[error(

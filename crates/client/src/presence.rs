@@ -71,6 +71,7 @@ impl CacheClient {
             url: self.below(&self.push_url(), "missing")?,
             content_type: Some("text/plain"),
             accept: None,
+            built_path: None,
             body: Some(Bytes::from(question).into()),
             answer_limit: limit,
         };

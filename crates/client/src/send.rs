@@ -14,6 +14,7 @@ use reqwest::{
     Method, Response, StatusCode,
     header::{self, HeaderValue},
 };
+use rns_formats::{StorePath, url::BUILT_PATH_HEADER};
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -38,6 +39,8 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) content_type: Option<&'static str>,
     pub(crate) accept: Option<&'static str>,
+    /// A path that the build made whose log this is. A server of another program ignores it.
+    pub(crate) built_path: Option<StorePath>,
     pub(crate) body: Option<UploadBody>,
     /// The most that is read of the answer, in bytes.
     pub(crate) answer_limit: usize,
@@ -57,6 +60,7 @@ impl Request {
             url,
             content_type: None,
             accept: None,
+            built_path: None,
             body: None,
             answer_limit,
         }
@@ -68,6 +72,7 @@ impl Request {
             url,
             content_type: Some(content_type),
             accept: None,
+            built_path: None,
             body: Some(body),
             answer_limit: MAX_REFUSAL_BYTES,
         }
@@ -146,6 +151,9 @@ impl CacheClient {
         }
         if let Some(accept) = request.accept {
             builder = builder.header(header::ACCEPT, accept);
+        }
+        if let Some(path) = &request.built_path {
+            builder = builder.header(BUILT_PATH_HEADER, path.as_str());
         }
         if let Some(body) = request.body.as_ref().filter(|_| *method != Method::GET) {
             builder = builder.header(header::CONTENT_LENGTH, body.len()).body(body.start(moved));

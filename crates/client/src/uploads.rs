@@ -48,7 +48,7 @@ impl CacheClient {
         self.put(&format!("{hash}.ls"), "application/json", json.into()).await
     }
 
-    /// Uploads the log of a build.
+    /// Uploads the log of a build, which made `built`, among other paths.
     ///
     /// # Errors
     /// When it is refused.
@@ -56,8 +56,12 @@ impl CacheClient {
         &self,
         derivation: &StorePath,
         text: UploadBody,
+        built: &StorePath,
     ) -> Result<(), RequestError> {
-        self.put(&log_name(derivation), "text/plain; charset=utf-8", text).await
+        let url = self.below(&self.upload_url(), &log_name(derivation))?;
+        let put = Request::put(url, "text/plain; charset=utf-8", text);
+        let request = Request { built_path: Some(built.clone()), ..put };
+        self.send(&request, &[]).await.map(|_| ())
     }
 
     /// Uploads the output of a content-addressed derivation, as Nix 2.4 to 2.34 exchange it.

@@ -108,7 +108,7 @@ impl Documents {
                 None => return Ok(false),
             },
             Document::Log(derivation) => match self.log(store, derivation).await? {
-                Some(text) => target.put_log(derivation, text).await?,
+                Some(text) => target.put_log(derivation, text, &info.path).await?,
                 None => return Ok(false),
             },
             Document::Realisation(realisation) => target.put_realisation(realisation).await?,

@@ -157,6 +157,7 @@ impl StorageTarget {
         &self,
         derivation: &StorePath,
         text: &UploadBody,
+        built: &StorePath,
     ) -> Result<(), PushError> {
         let key = ObjectKey::log(derivation);
         let (storage, name) = match (self, LogName::of_derivation(derivation.clone())) {
@@ -173,7 +174,7 @@ impl StorageTarget {
         {
             whole.extend_from_slice(&chunk);
         }
-        Ok(storage.put_log(&name, whole.freeze()).await?)
+        Ok(storage.put_log(&name, whole.freeze(), Some(&built.hash_part())).await?)
     }
 
     pub(crate) async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PushError> {

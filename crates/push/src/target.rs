@@ -127,10 +127,11 @@ impl Target {
         &self,
         derivation: &StorePath,
         text: UploadBody,
+        built: &StorePath,
     ) -> Result<(), PushError> {
         match self {
-            Self::Cache(client) => Ok(client.put_log(derivation, text).await?),
-            Self::Storage(storage) => storage.put_log(derivation, &text).await,
+            Self::Cache(client) => Ok(client.put_log(derivation, text, built).await?),
+            Self::Storage(storage) => storage.put_log(derivation, &text, built).await,
         }
     }
 

@@ -265,6 +265,19 @@ mod tests {
     }
 
     #[test]
+    fn windows_up_to_128_mib_are_taken() {
+        for window in [10, 24, 27] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.long_distance_matching(true).unwrap();
+            encoder.window_log(window).unwrap();
+            encoder.write_all(&nar()).unwrap();
+            let packed = encoder.finish().unwrap();
+            let plain = check(&nar(), Compression::None).unwrap();
+            assert_eq!(check(&packed, Compression::Zstd).unwrap(), plain, "{window}");
+        }
+    }
+
+    #[test]
     fn a_window_beyond_128_mib_is_refused() {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
         encoder.long_distance_matching(true).unwrap();

@@ -1,8 +1,10 @@
 //! A narinfo against the NAR that was uploaded with it.
 
+use std::collections::HashSet;
+
 use rns_cache::{PublishError, VerifiedNar};
 use rns_formats::{
-    Compression, ContentAddress, Hash, HashAlgorithm, NarInfo, NarName, StoreDir,
+    Compression, ContentAddress, Hash, HashAlgorithm, NarInfo, NarName, Signature, StoreDir,
     url::{Resource, parse},
 };
 
@@ -10,6 +12,10 @@ use crate::{ContentHash, NarRejection};
 
 /// References that a path may have: clients write some hundreds.
 const MAX_REFERENCES: usize = 20_000;
+
+/// The length that the signatures of a path may have together, in bytes: every client downloads them with its narinfo. A dozen of
+/// the longest algorithms have room.
+const MAX_SIGNATURES_BYTES: usize = 64 << 10;
 
 /// The name of the NAR that a narinfo of this kind of cache names; `None` when it is none of this cache.
 #[must_use]
@@ -30,7 +36,8 @@ pub fn name_in_url(url: &str) -> Option<NarName> {
 /// The name of the NAR that a narinfo names: one of those that can be uploaded.
 ///
 /// # Errors
-/// `Malformed` when it names no such NAR, or has more references than any client writes.
+/// `Malformed` when it names no such NAR, or has more references than any client writes; `TooLarge` with more signatures than a
+/// path may have.
 pub fn uploaded_nar(narinfo: &NarInfo) -> Result<NarName, PublishError> {
     let malformed = |why: String| PublishError::Malformed {
         object: format!("the narinfo of {}", narinfo.store_path),
@@ -53,7 +60,28 @@ pub fn uploaded_nar(narinfo: &NarInfo) -> Result<NarName, PublishError> {
     if narinfo.references.len() > MAX_REFERENCES {
         return Err(malformed(format!("it has more than {MAX_REFERENCES} references")));
     }
+    new_signatures(&[], narinfo)?;
     Ok(name)
+}
+
+/// The signatures of an uploaded narinfo that its path does not have yet, each once.
+///
+/// # Errors
+/// `TooLarge` when the path would have more than every client can be made to download.
+pub fn new_signatures(
+    known: &[Signature],
+    narinfo: &NarInfo,
+) -> Result<Vec<Signature>, PublishError> {
+    let mut seen: HashSet<String> = known.iter().map(ToString::to_string).collect();
+    let is_new = |signature: &&Signature| seen.insert(signature.to_string());
+    let new: Vec<Signature> = narinfo.signatures.iter().filter(is_new).cloned().collect();
+    if !new.is_empty() && seen.iter().map(String::len).sum::<usize>() > MAX_SIGNATURES_BYTES {
+        return Err(PublishError::TooLarge {
+            object: format!("the signatures of {}", narinfo.store_path),
+            limit: MAX_SIGNATURES_BYTES as u64,
+        });
+    }
+    Ok(new)
 }
 
 /// Whether a narinfo agrees with its NAR.

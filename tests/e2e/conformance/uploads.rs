@@ -1,8 +1,11 @@
 //! Uploads: narinfos and documents.
 
-use std::thread;
+use std::{io::Write as _, thread};
 
-use rns_formats::{Compression, NarInfo, SecretKey, Sha256Digest, StoreDir};
+use rns_formats::{
+    BuildTraceEntry, Compression, DrvOutputId, NarInfo, Realisation, SecretKey, Sha256Digest,
+    StoreDir, StorePath, StorePathName,
+};
 use rns_testing::{Standard, http::Request};
 
 use crate::{
@@ -154,6 +157,13 @@ fn assert_json_within(sent: &serde_json::Value, read: &serde_json::Value) {
     }
 }
 
+/// The shortest form of Brotli, for up to 65,536 bytes: the data as it is.
+fn brotli(data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len() - 1).unwrap();
+    let head = (length << 4 | 1 << 20).to_le_bytes();
+    [&head[..3], data, &[3]].concat()
+}
+
 #[test]
 fn c77_what_is_compressed_for_its_way_is_stored_as_it_was() {
     let (standard, cache) = (Standard::new(), Pushable::new());
@@ -167,7 +177,25 @@ fn c77_what_is_compressed_for_its_way_is_stored_as_it_was() {
         packed
     };
     let zstd = zstd::encode_all(text.as_bytes(), 1).unwrap();
-    for (encoding, body) in [("xz", xz), ("zstd", zstd), ("none", text.clone().into_bytes())] {
+    let gzip = {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let bzip2 = {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let plain = text.clone().into_bytes();
+    for (encoding, body) in [
+        ("xz", xz),
+        ("zstd", zstd),
+        ("gzip", gzip),
+        ("bzip2", bzip2),
+        ("br", brotli(text.as_bytes())),
+        ("none", plain),
+    ] {
         let request = Request::new("PUT", &target).header("Content-Encoding", encoding).body(body);
         assert!(matches!(cache.send(request).status(), 200 | 201), "{encoding}");
         let read = cache.server.get(&target);
@@ -218,9 +246,66 @@ fn c80_uploads_of_one_path_at_the_same_time_leave_one_consistent_pair() {
     assert!(cache.server.get(&format!("/{}", narinfo.url)).body == *file);
 }
 
+/// The key whose signature is required. It is for tests only.
+fn required_key() -> SecretKey {
+    SecretKey::parse("ci-1:TxYr32PPRzSsckW/L+v+DAueu9Aa538t8rwHPYpZZh160KIooFm05428G1z/4gRahkhEh91sf3YHe27vF/rgwQ==").unwrap()
+}
+
+#[test]
+fn c84_the_output_of_a_derivation_needs_it_whatever_its_path_is() {
+    let key = required_key();
+    let section = format!("[upload]\nrequire_signature_by = [\"{}\"]", key.public_key());
+    let (standard, cache) = (Standard::new(), Pushable::with(|builder| builder.section(&section)));
+    // It is content-addressed, and taken without a signature.
+    cache.push(&standard, &standard.dep);
+    let mut realisation = Realisation {
+        id: DrvOutputId::parse(&format!("sha256:{}!out", "0".repeat(64))).unwrap(),
+        out_path: standard.dep.clone(),
+        signatures: Vec::new(),
+        dependent_realisations: Default::default(),
+    };
+    let derivation = "zzmk3pgy2f5cp3gpgfzr3vq8fv2kw9fm-self-1.0.drv";
+    let mut entry = BuildTraceEntry {
+        drv_path: StorePath::parse(derivation).unwrap(),
+        output_name: StorePathName::parse("out").unwrap(),
+        out_path: standard.dep.clone(),
+        signatures: Vec::new(),
+    };
+    let targets = [
+        format!("/realisations/{}.doi", realisation.id),
+        format!("/build-trace-v2/{derivation}/out.doi"),
+    ];
+    // Without one, with one that only claims to be of that key, and with that of the cache.
+    let forged: rns_formats::Signature = format!("ci-1:{}==", "A".repeat(86)).parse().unwrap();
+    let own = SecretKey::parse(SECRET_KEY).unwrap();
+    for number in 0..3 {
+        match number {
+            0 => {}
+            1 => {
+                realisation.signatures.push(forged.clone());
+                entry.signatures.push(forged.clone());
+            }
+            _ => {
+                realisation.sign(&own);
+                entry.sign(&own);
+            }
+        }
+        assert_refused(&cache, &targets[0], realisation.to_json(), 403);
+        assert_refused(&cache, &targets[1], entry.to_json(), 403);
+    }
+    realisation.sign(&key);
+    entry.sign(&key);
+    for (target, json) in targets.iter().zip([realisation.to_json(), entry.to_json()]) {
+        assert_eq!(cache.put(target, json).status(), 201, "{target}");
+        let file = cache.directory.join(target.trim_start_matches('/'));
+        let stored = std::fs::read_to_string(file).unwrap();
+        assert!(!stored.contains(&"A".repeat(86)), "what is forged is not stored: {stored}");
+    }
+}
+
 #[test]
 fn c84_a_signature_that_is_required_must_be_there() {
-    let key = SecretKey::parse("ci-1:TxYr32PPRzSsckW/L+v+DAueu9Aa538t8rwHPYpZZh160KIooFm05428G1z/4gRahkhEh91sf3YHe27vF/rgwQ==").unwrap();
+    let key = required_key();
     let public = key.public_key();
     let section = format!("[upload]\nrequire_signature_by = [\"{public}\"]");
     let (standard, cache) = (Standard::new(), Pushable::with(|builder| builder.section(&section)));

@@ -11,7 +11,7 @@ use std::{
 use rns_testing::{Issuer, Scratch, SigningKey, Standard, claims, http::Request, run};
 use serde_json::{Value, json};
 
-use super::{PUSH_TIMEOUT, assert_read};
+use super::{PUSH_TIMEOUT, assert_read, program};
 use crate::{
     support::{full, is_installed, nixes, private::with_token},
     uploads::Pushable,
@@ -106,6 +106,11 @@ fn the_recipes_of_the_documentation_push_and_pin() {
             };
             run(&mut command, PUSH_TIMEOUT).success();
             assert_read(&nix, &standard, cache.server.url(), &[&standard.top]);
+            let issuer_of = if heading == "GitLab" { "gitlab" } else { "github" };
+            let url = format!("file://{}", cache.directory.display());
+            let mut log = program(&["storage", "log", &full(&standard.top), "--storage", &url]);
+            let log = run(&mut log, PUSH_TIMEOUT).success().text();
+            assert!(log.contains(&format!("Z  oidc {issuer_of} job  127.0.0.1\n")), "{log}");
             let asked = crate::support::private::create(&cache.tokens, "see", &["--allow", "pin"]);
             super::await_token(&cache, &asked);
             let shown = Request::get(format!("/gcroots/{root}"));

@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use rns_formats::{Realisation, StorePath};
-use rns_testing::{Entry, LogFile, S3Server, Scratch, Standard, Tree, run};
+use rns_storage::index::{DocumentIndex as _, sqlite::SqliteIndex};
+use rns_testing::{Entry, FixtureStore, LogFile, S3Server, Scratch, Standard, Tree, run};
 
 use super::{PUSH_TIMEOUT, program, push, queue::Place, targets::Dav};
 use crate::{
@@ -158,6 +159,28 @@ fn only_realisations_are_sent_unless_more_is_wanted_and_nothing_is_sent_twice() 
     built.assert_in(&cache.directory);
     let said = push(&ALL);
     assert!(said.contains("3 already there") && !said.contains("sent"), "{said}");
+}
+
+#[test]
+fn the_log_of_another_derivation_stays_with_the_path_that_it_made() {
+    let (built, cache) = (Built::new(), Pushable::new());
+    push(&built.standard.store, &cache.url(), &built.paths(), &ALL).success();
+    // Another machine has built the same path from another derivation.
+    let mut store = FixtureStore::new();
+    let other = ODD_DERIVATION.replace('0', "1");
+    let odd = Entry::new("odd", Tree::file("odd")).deriver(format!("/nix/store/{other}"));
+    assert_eq!(store.insert(odd), built.odd);
+    store.add_log(&other, LogFile::Plain, LOG);
+    for sent in ["1 document sent", "1 already there"] {
+        let said = push(&store, &cache.url(), &[&built.odd], &["--logs"]).success().stderr;
+        assert!(said.contains(sent), "{said}");
+    }
+    let index = cache.directory.join(".rust-nix-serve/index.sqlite");
+    let index = SqliteIndex::new(index, false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let rows = runtime.block_on(index.documents(0, 100)).unwrap();
+    let log = rows.iter().find(|row| row.key.to_string() == format!("log/{other}")).unwrap();
+    assert!(log.is_needed, "{rows:?}");
 }
 
 #[test]

@@ -171,6 +171,31 @@ fn a_token_with_paths_writes_nothing_about_others() {
     assert!(is_there(&of_dep) && is_there(&of_run) && is_there(&debug_info));
 }
 
+/// A client builds or runs what a realisation says, whatever it is called.
+#[test]
+fn a_token_with_paths_says_nothing_about_outputs_of_other_derivations() {
+    let (standard, cache) = (Standard::new(), Pushable::new());
+    let some = create(&cache.tokens, "some", &["--allow", "push", "--paths", "run*"]);
+    let path = &standard.executable;
+    cache.push(&standard, path);
+    let put = |token: &str, target: &str, body: &str| {
+        send(&cache.server, token, Request::new("PUT", target).body(body)).status()
+    };
+    let id = format!("sha256:{}!out", "0".repeat(64));
+    let of_hash = format!("/realisations/{id}.doi");
+    let realisation = format!(
+        r#"{{"dependentRealisations":{{}},"id":"{id}","outPath":"{path}","signatures":[]}}"#
+    );
+    let trace = |name: &str| format!("/build-trace-v2/{}-{name}.drv/out.doi", path.hash_part());
+    let entry = format!(r#"{{"outPath":"{path}","signatures":[]}}"#);
+    eventually(|| put(&some, &of_hash, &realisation) == 200);
+    assert_eq!(cache.server.get(&of_hash).status(), 404, "its derivation may be any");
+    assert_eq!(put(&some, &trace("bash"), &entry), 403);
+    assert_eq!(cache.server.get(&trace("bash")).status(), 404);
+    assert_eq!(put(&some, &trace("run"), &entry), 201);
+    assert_eq!(put(&cache.token, &of_hash, &realisation), 201);
+}
+
 #[test]
 fn a_pusher_that_reads_is_told_of_what_lay_there_before_the_index() {
     let (standard, cache) = (Standard::new(), Pushable::new());

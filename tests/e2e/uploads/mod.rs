@@ -4,6 +4,7 @@ mod address;
 mod clients;
 mod direct;
 mod expect;
+mod hostile;
 mod mutations;
 mod objects;
 pub(crate) mod reload;

@@ -123,6 +123,27 @@ fn a_path_is_deleted_with_the_permission_to() {
 }
 
 #[test]
+fn fields_that_are_not_of_the_server_survive_a_push() {
+    let (standard, cache) = (Standard::new(), Pushable::new());
+    let path = &standard.executable;
+    let (narinfo, file) =
+        packed(standard.store.info(path), &standard.store.nar(path), Compression::Zstd);
+    assert_eq!(cache.put(&format!("/{}", narinfo.url), file).status(), 201);
+    let provenance = r#"{"next":null,"type":"build"}"#;
+    let text = format!("{}Provenance: {provenance}\nFuture: of 2030\n", text_of(&narinfo));
+    assert_eq!(cache.put(&narinfo_of(path), text).status(), 201);
+    let read = cache.server.get(&narinfo_of(path));
+    assert_eq!(field(&read, "Provenance"), Some(provenance));
+    assert_eq!(field(&read, "Future"), Some("of 2030"));
+    // Signatures that come later leave them alone.
+    let signatures = vec![format!("p384-1:{}", "A".repeat(128)).parse().unwrap()];
+    assert_eq!(cache.put_narinfo(&NarInfo { signatures, ..narinfo }).status(), 200);
+    let read = cache.server.get(&narinfo_of(path));
+    assert_eq!(field(&read, "Provenance"), Some(provenance));
+    assert_eq!((field(&read, "Future"), fields(&read, "Sig").len()), (Some("of 2030"), 2));
+}
+
+#[test]
 fn signatures_that_claim_to_be_of_the_cache_are_not_stored() {
     let (standard, cache) = (Standard::new(), Pushable::new());
     let (mut narinfo, file) = packed(

@@ -4,6 +4,9 @@ use crate::store_path::{HashPart, StorePath};
 
 use super::decode::decode;
 
+/// The header in which the client of a log that is uploaded says a path that the build made, by its base name.
+pub const BUILT_PATH_HEADER: &str = "x-nix-built-path";
+
 /// The derivation, or the two that it may be, whose build log is asked for.
 ///
 /// Nix sends a `?` of a store path name raw, so that the query of HTTP may belong to the

@@ -20,7 +20,7 @@ use self::decode::{Segments, query_value};
 use self::nar::hash_part;
 
 pub use self::build_id::BuildId;
-pub use self::log::LogName;
+pub use self::log::{BUILT_PATH_HEADER, LogName};
 pub use self::nar::NarName;
 pub use self::serve::ServePath;
 

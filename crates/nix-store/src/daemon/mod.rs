@@ -24,6 +24,8 @@ mod worker;
 mod tests;
 
 pub use config::DaemonConfig;
-pub use protocol::{Connection, DaemonError, NewPath, Peer, ProtocolVersion, Source, WireError};
+pub use protocol::{
+    BuiltOutput, Connection, DaemonError, NewPath, Peer, ProtocolVersion, Source, WireError,
+};
 pub use roots::{HeldRoot, TempRoots};
 pub use unrooted::Unrooted;

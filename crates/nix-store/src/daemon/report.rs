@@ -120,6 +120,7 @@ impl DaemonReport {
             DaemonError::Version { .. }
             | DaemonError::Wire(_)
             | DaemonError::Source(_)
+            | DaemonError::NotTaken(_)
             | DaemonError::Refused(_) => {
                 tracing::warn!(
                     %socket, %error,
@@ -166,8 +167,9 @@ pub(super) fn cause(error: &DaemonError) -> Unrooted {
             _ => Unrooted::Failed,
         },
         DaemonError::TurnedAway(_) | DaemonError::Refused(_) => Unrooted::Refused,
-        DaemonError::Version { .. } | DaemonError::Wire(_) | DaemonError::Source(_) => {
-            Unrooted::Failed
-        }
+        DaemonError::Version { .. }
+        | DaemonError::Wire(_)
+        | DaemonError::Source(_)
+        | DaemonError::NotTaken(_) => Unrooted::Failed,
     }
 }

@@ -12,7 +12,7 @@ use rns_cache::{CacheError, KeepFree, PublishError, Published, Pusher, VerifiedN
 use rns_formats::{NarInfo, NarName, PathInfo, StorePath};
 use rns_verify::{
     DecoderMemory,
-    narinfo::{AddressClaim, agree, uploaded_nar},
+    narinfo::{AddressClaim, agree, new_signatures, uploaded_nar},
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -200,12 +200,8 @@ impl Imports {
             return Ok(Published::Kept);
         }
         sight.kept.push(path, pusher).await?;
-        let new: Vec<_> = narinfo
-            .signatures
-            .iter()
-            .filter(|signature| !known.signatures.contains(signature))
-            .map(ToString::to_string)
-            .collect();
+        let new: Vec<String> =
+            new_signatures(&known.signatures, narinfo)?.iter().map(ToString::to_string).collect();
         if new.is_empty() {
             held.keep();
             return Ok(Published::Unchanged);

@@ -8,7 +8,7 @@
 //! - `holding`: many paths held at once
 //! - `disk_room`: room on the disk, for which pushed paths go before their time; `least_recent`: in which order
 //! - `imports`: from a narinfo to a valid path with a root
-//! - `documents`: logs and realisations
+//! - `documents`: logs, realisations and build traces
 //! - `target`: the store as pushers see and change it; `roots`: roots that they set
 
 mod config;

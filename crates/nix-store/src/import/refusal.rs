@@ -34,6 +34,10 @@ pub(super) fn refused(object: &str, error: &DaemonError) -> PublishError {
             object: object.to_owned(),
             why: "its Nix daemon has that feature switched off".to_owned(),
         },
+        DaemonError::NotTaken(what) => PublishError::Unsupported {
+            object: object.to_owned(),
+            why: format!("its Nix daemon takes no {what}"),
+        },
         DaemonError::Version { .. } => {
             let oldest = ProtocolVersion::OLDEST_FOR_UPLOADS;
             tracing::error!(

@@ -250,7 +250,12 @@ impl WritableCache for StoreTarget {
         })
     }
 
-    async fn put_log(&self, name: &LogName, text: Bytes) -> Result<(), PublishError> {
+    async fn put_log(
+        &self,
+        name: &LogName,
+        text: Bytes,
+        _: Option<&HashPart>,
+    ) -> Result<(), PublishError> {
         let derivation = name.candidates().next().ok_or_else(|| PublishError::Malformed {
             object: "the log".to_owned(),
             why: "it is of no derivation".to_owned(),
@@ -275,10 +280,10 @@ impl WritableCache for StoreTarget {
     }
 
     async fn put_build_trace(&self, entry: &BuildTraceEntry) -> Result<(), PublishError> {
-        Err(PublishError::Unsupported {
-            object: format!("the build trace of {}", entry.drv_path),
-            why: "a Nix store takes no build traces from others, a storage does".to_owned(),
-        })
+        if !self.has(&entry.out_path).await? {
+            return Err(PublishError::MissingReferences(vec![entry.out_path.clone()]));
+        }
+        self.imports.add_build_trace(entry).await
     }
 
     /// Debug information is found in the store.

@@ -29,22 +29,51 @@ impl Uploads {
         known: &[PublicKey],
     ) -> Result<NarInfo, PublishError> {
         let fingerprint = narinfo.fingerprint(store_dir);
-        let known = || known.iter().chain(&self.policy.require_signature_by);
-        narinfo.signatures.retain(|signature| !is_forged(signature, known(), &fingerprint));
-        let is_signed = self.policy.require_signature_by.iter().any(|key| {
-            narinfo.signatures.iter().any(|signature| key.verify(&fingerprint, signature))
-        });
+        let is_signed = self.is_signed(&mut narinfo.signatures, &fingerprint, known);
         // The storage compares the content address with the contents.
         let is_content_addressed = narinfo.ca.is_some_and(|ca| {
             ca.is_address_of(store_dir, &narinfo.store_path, &narinfo.references)
         });
         if !self.policy.require_signature_by.is_empty() && !is_signed && !is_content_addressed {
-            return Err(PublishError::Unsigned { path: narinfo.store_path });
+            return Err(PublishError::Unsigned { object: narinfo.store_path.to_string() });
         }
         if self.policy.sign {
             signer.sign_uploaded(&mut narinfo, &fingerprint);
         }
         Ok(narinfo)
+    }
+
+    /// Drops forged signatures of an output of a derivation, as [`Self::admit`] does with those of paths. Returns true where a
+    /// key that is required has signed it. That the path is signed says nothing: it may be named for any derivation.
+    ///
+    /// # Errors
+    /// `Unsigned` when a required signature is missing.
+    pub(crate) fn admit_output(
+        &self,
+        object: &dyn std::fmt::Display,
+        signatures: &mut Vec<Signature>,
+        fingerprint: &str,
+        known: &[PublicKey],
+    ) -> Result<bool, PublishError> {
+        let is_signed = self.is_signed(signatures, fingerprint, known);
+        if !self.policy.require_signature_by.is_empty() && !is_signed {
+            return Err(PublishError::Unsigned { object: object.to_string() });
+        }
+        Ok(is_signed)
+    }
+
+    /// Drops forged signatures. Returns true where a key that is required has made one of the others.
+    fn is_signed(
+        &self,
+        signatures: &mut Vec<Signature>,
+        fingerprint: &str,
+        known: &[PublicKey],
+    ) -> bool {
+        let required = &self.policy.require_signature_by;
+        let known = || known.iter().chain(required);
+        signatures.retain(|signature| !is_forged(signature, known(), fingerprint));
+        let is_by = |key: &PublicKey| signatures.iter().any(|found| key.verify(fingerprint, found));
+        required.iter().any(is_by)
     }
 }
 

@@ -8,6 +8,7 @@ macro_rules! ownerless {
             "case documents.kind when 1 then ",
             "not exists (select 1 from paths p where p.deriver = documents.owner and p.state <> 0) ",
             "and not exists (select 1 from paths p where p.hash = substr(documents.owner, 1, 32){c} and p.state <> 0) ",
+            "and not exists (select 1 from paths p where p.hash = documents.built{c} and p.state <> 0) ",
             "and not exists (select 1 from paths p where p.deriver is null and p.state <> 0) ",
             "when 2 then not exists (select 1 from paths p where p.hash = documents.owner{c}) ",
             "when 3 then not exists (select 1 from nars n where n.key = documents.owner) ",
@@ -29,6 +30,11 @@ pub(super) const BEGIN_DOCUMENT: &str = "\
 pub(super) const SETTLE_DOCUMENT: &str =
     "update documents set kind = ?2, owner = ?3 where key = ?1";
 
+/// A path that is here stays on record: another one of the same build would take its place, and go before it.
+pub(super) const NOTE_BUILT: &str = "\
+    update documents set built = ?2 where key = ?1 and not exists \
+      (select 1 from paths p where p.hash = documents.built{c} and p.state <> 0)";
+
 pub(super) const ENTER_DOCUMENT: &str = "\
     insert into documents (key, kind, owner, touched) values (?1, ?2, ?3, ?4) \
     on conflict (key) do nothing";
@@ -44,6 +50,8 @@ pub(super) const DOCUMENT_OWNERS: &str = "\
     select d.id, p.id from documents d join paths p on p.deriver = d.owner \
       where d.id between ?1 and ?2 and d.kind = 1 and p.state <> 0 \
     union all select d.id, p.id from documents d join paths p on p.hash = substr(d.owner, 1, 32){c} \
+      where d.id between ?1 and ?2 and d.kind = 1 and p.state <> 0 \
+    union all select d.id, p.id from documents d join paths p on p.hash = d.built{c} \
       where d.id between ?1 and ?2 and d.kind = 1 and p.state <> 0 \
     union all select d.id, p.id from documents d join paths p on p.hash = d.owner{c} \
       where d.id between ?1 and ?2 and d.kind = 2 \

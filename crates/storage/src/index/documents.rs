@@ -23,7 +23,7 @@ pub struct Document {
 /// The owner of a document, which stays as long as its owner is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DocumentOwner {
-    /// A build log: this derivation, and every path that it made.
+    /// A build log: this derivation, and every path that it made, by the narinfos of paths or by the log's pusher.
     Derivation(StorePath),
     /// A realisation, or an entry of a build trace: the path that it names.
     Path(HashPart),
@@ -69,6 +69,13 @@ pub trait DocumentIndex: Send + Sync {
     /// # Errors
     /// When the database cannot be written.
     async fn settle_document(&self, document: &Document) -> Result<(), IndexError>;
+
+    /// Notes a path that the build of a log made, as its pusher says: the narinfo of the path may name another derivation. One
+    /// that is noted stays while it is there.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn note_built(&self, key: &ObjectKey, path: &HashPart) -> Result<(), IndexError>;
 
     /// Which of these documents are known, in the order of the question.
     ///

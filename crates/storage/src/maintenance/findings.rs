@@ -27,6 +27,8 @@ pub enum FindingKind {
     },
     /// The NAR of a path contradicts its narinfo.
     Altered(String),
+    /// A NAR that no path has, and that no push knows of.
+    OrphanedNar,
     /// A path that this one refers to is not there.
     MissingReference(String),
     /// A path that the index does not have.
@@ -53,6 +55,7 @@ impl fmt::Display for FindingKind {
             }
             Self::Altered(why) => write!(f, "its NAR differs from the published one: {why}"),
             Self::MissingReference(path) => write!(f, "it refers to {path}, which is missing"),
+            Self::OrphanedNar => f.write_str("no path has this NAR"),
             Self::NotIndexed => f.write_str("it is not in the index"),
             Self::OnlyIndexed | Self::RootOnlyIndexed => {
                 f.write_str("it is in the index and not in the storage")

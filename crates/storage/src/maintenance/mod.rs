@@ -5,6 +5,7 @@
 mod documents;
 mod findings;
 mod index;
+mod orphans;
 mod roots;
 mod scan;
 mod sign;

@@ -14,6 +14,7 @@ use rns_verify::narinfo::{agree, name_in_url};
 use super::{
     MaintenanceError, Progress,
     findings::{Finding, FindingKind},
+    orphans::{orphaned_nars, remove_orphan},
     roots::verify_roots,
     scan,
 };
@@ -56,9 +57,15 @@ pub async fn verify(
     options: VerifyOptions,
     progress: Progress<'_>,
 ) -> Result<Verified, MaintenanceError> {
-    let mut run = Run { storage, options, done: Verified::default(), bad: BTreeSet::new() };
+    let mut run = Run {
+        storage,
+        options,
+        done: Verified::default(),
+        bad: BTreeSet::new(),
+        named: BTreeSet::new(),
+    };
     let mut referrers: BTreeMap<HashPart, Vec<HashPart>> = BTreeMap::new();
-    let mut present = BTreeSet::new();
+    let (mut present, mut is_readable) = (BTreeSet::new(), true);
     {
         let mut found = pin!(scan::narinfos(storage.reader(), progress));
         while let Some(found) = found.next().await {
@@ -76,6 +83,7 @@ pub async fn verify(
                 // One that cannot be read now is not gone.
                 Err(error) => {
                     present.insert(found.hash);
+                    is_readable = false;
                     tracing::warn!("{error}");
                 }
                 Ok(Some(stored)) => {
@@ -106,6 +114,10 @@ pub async fn verify(
     } else {
         run.done.unmended = run.done.findings.len() as u64;
     }
+    // A narinfo that cannot be read now may name any of them.
+    if is_readable {
+        run.orphans().await?;
+    }
     // After damaged paths are withdrawn: a root may miss one now.
     for finding in verify_roots(storage, options.repair).await? {
         run.find(&finding.key, finding.kind);
@@ -131,6 +143,8 @@ struct Run<'a> {
     done: Verified,
     /// Paths that cannot be had as they are.
     bad: BTreeSet<HashPart>,
+    /// The NARs that narinfos name.
+    named: BTreeSet<ObjectKey>,
 }
 
 impl Run<'_> {
@@ -168,11 +182,12 @@ impl Run<'_> {
     }
 
     /// The fault of the NAR of a path.
-    async fn nar(&self, narinfo: &NarInfo) -> Result<Option<FindingKind>, MaintenanceError> {
+    async fn nar(&mut self, narinfo: &NarInfo) -> Result<Option<FindingKind>, MaintenanceError> {
         let Some(name) = name_in_url(&narinfo.url) else {
             return Ok(Some(FindingKind::MissingNar));
         };
         let (objects, key) = (self.storage.reader().objects(), ObjectKey::nar(&name));
+        self.named.insert(key.clone());
         let Some(info) = objects.head(&key).await? else {
             return Ok(Some(FindingKind::MissingNar));
         };
@@ -219,6 +234,23 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    /// Finds NARs that nothing has, and removes them where that is wanted.
+    async fn orphans(&mut self) -> Result<(), MaintenanceError> {
+        for key in orphaned_nars(self.storage, &self.named).await? {
+            self.find(&key, FindingKind::OrphanedNar);
+            let is_removed = self.options.repair
+                && match remove_orphan(self.storage, &key).await {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tracing::error!("{key} cannot be removed: {error}");
+                        false
+                    }
+                };
+            self.done.unmended += u64::from(!is_removed);
+        }
+        Ok(())
     }
 
     /// Withdraws paths that cannot be had, and all that refer to them: no visible path may miss a reference.

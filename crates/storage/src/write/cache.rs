@@ -131,8 +131,13 @@ impl WritableCache for Storage {
         documents::put_listing(self, hash, json).await
     }
 
-    async fn put_log(&self, name: &LogName, text: Bytes) -> Result<(), PublishError> {
-        documents::put_log(self, name, text).await
+    async fn put_log(
+        &self,
+        name: &LogName,
+        text: Bytes,
+        built: Option<&HashPart>,
+    ) -> Result<(), PublishError> {
+        documents::put_log(self, name, text, built).await
     }
 
     async fn put_realisation(&self, realisation: &Realisation) -> Result<(), PublishError> {

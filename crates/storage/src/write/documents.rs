@@ -104,6 +104,7 @@ pub(super) async fn put_log(
     storage: &Storage,
     name: &LogName,
     text: Bytes,
+    built: Option<&HashPart>,
 ) -> Result<(), PublishError> {
     // The first reading of the name uses up the query, as clients mean it.
     let Some(derivation) = name.candidates().next() else {
@@ -116,6 +117,9 @@ pub(super) async fn put_log(
     at_most(&key, &text, MAX_LOG_BYTES)?;
     let document = Document { key, owner: DocumentOwner::Derivation(derivation.clone()) };
     let (_lock, _) = storage.begin_document(&document).await?;
+    if let Some(path) = built {
+        storage.index.note_built(&document.key, path).await.map_err(index_unavailable)?;
+    }
     // The first one stays.
     if storage.is_stored(&document.key).await? {
         return Ok(());

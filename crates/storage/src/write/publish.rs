@@ -1,12 +1,12 @@
 //! Making a path visible: last, at once, and only when everything that it needs is there.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{pin::pin, time::SystemTime};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use rns_cache::{CacheError, PublishError, Published, Pusher, WritableCache as _};
+use rns_cache::{CacheError, PublishError, Published, Pusher};
 use rns_formats::{HashPart, NarInfo, NarName, StorePath};
-use rns_verify::narinfo::{agree, name_in_url, uploaded_nar};
+use rns_verify::narinfo::{agree, name_in_url, new_signatures, uploaded_nar};
 
 use super::{
     content_address, direct,
@@ -15,12 +15,15 @@ use super::{
 use crate::{
     index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal},
     objects::ObjectKey,
-    read::unavailable,
+    read::{MAX_NARINFO_BYTES, unavailable},
     verify::check_stored,
 };
 
 /// References that are looked for at the same time.
 const MAX_QUESTIONS: usize = 16;
+
+/// References that are not there, after which no more are looked for.
+const MAX_MISSING: usize = 64;
 
 impl Storage {
     /// The record of the NAR at this name, verified: by its upload, or now, where it lay there before.
@@ -256,14 +259,38 @@ async fn elsewhere(
     unknown: &[StorePath],
 ) -> Result<Vec<HashPart>, PublishError> {
     // A thousand references one after the other would take longer than a proxy waits.
-    let hashes: Vec<HashPart> = unknown.iter().map(StorePath::hash_part).collect();
-    let asked = stream::iter(hashes).map(|hash| async move {
-        let is_here = storage.enter_stored(&hash).await?;
-        let is_elsewhere = !is_here && storage.is_elsewhere(&hash).await;
-        Ok::<_, PublishError>(is_elsewhere.then_some(hash))
+    let asked = stream::iter(unknown.to_vec()).map(|path| async move {
+        let hash = path.hash_part();
+        let place = if storage.enter_stored(&hash).await? {
+            Place::Here
+        } else if storage.has_elsewhere(&path).await {
+            Place::Elsewhere(hash)
+        } else {
+            Place::Nowhere(path)
+        };
+        Ok::<_, PublishError>(place)
     });
-    let asked: Vec<_> = asked.buffer_unordered(MAX_QUESTIONS).try_collect().await?;
-    Ok(asked.into_iter().flatten().collect())
+    let mut asked = pin!(asked.buffer_unordered(MAX_QUESTIONS));
+    let (mut elsewhere, mut missing) = (Vec::new(), Vec::new());
+    while let Some(place) = asked.try_next().await? {
+        match place {
+            Place::Here => {}
+            Place::Elsewhere(hash) => elsewhere.push(hash),
+            Place::Nowhere(path) => missing.push(path),
+        }
+        // The answer names no more of them. No client makes this server ask an upstream 20,000 times for nothing.
+        if missing.len() >= MAX_MISSING {
+            return Err(PublishError::MissingReferences(missing));
+        }
+    }
+    Ok(elsewhere)
+}
+
+/// Where a reference is that the index does not know.
+enum Place {
+    Here,
+    Elsewhere(HashPart),
+    Nowhere(StorePath),
 }
 
 /// A narinfo with all that is known of its file.
@@ -290,13 +317,7 @@ async fn add_signatures(
     if !is_same {
         return Ok(Published::Kept);
     }
-    let known: BTreeSet<String> = stored.signatures.iter().map(ToString::to_string).collect();
-    let new: Vec<_> = narinfo
-        .signatures
-        .iter()
-        .filter(|signature| !known.contains(&signature.to_string()))
-        .cloned()
-        .collect();
+    let new = new_signatures(&stored.signatures, narinfo)?;
     if new.is_empty() {
         return Ok(Published::Unchanged);
     }
@@ -314,9 +335,13 @@ async fn add_signatures(
 
 async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError> {
     let hash = narinfo.store_path.hash_part();
-    let text = narinfo.write(storage.reader.shared_store_dir());
-    let written =
-        storage.objects().write_small(&ObjectKey::narinfo(&hash), Bytes::from(text)).await;
+    let (key, text) = (ObjectKey::narinfo(&hash), narinfo.write(storage.reader.shared_store_dir()));
+    // No reader would take it.
+    if text.len() as u64 > MAX_NARINFO_BYTES {
+        let (object, limit) = (key.to_string(), MAX_NARINFO_BYTES);
+        return Err(PublishError::TooLarge { object, limit });
+    }
+    let written = storage.objects().write_small(&key, Bytes::from(text)).await;
     storage.reader.forget(&hash);
     written.map_err(not_stored)
 }

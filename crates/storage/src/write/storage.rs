@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rns_cache::{CacheError, PublishError};
-use rns_formats::{CacheInfo, HashPart, NarName, RootName, StoreDir};
+use rns_formats::{CacheInfo, HashPart, NarName, RootName, StoreDir, StorePath};
 use rns_verify::DecoderMemory;
 use tokio::sync::Semaphore;
 
@@ -184,6 +184,14 @@ impl Storage {
     /// Whether a path is elsewhere, and whether that could be found out.
     pub(crate) async fn presence_elsewhere(&self, hash: &HashPart) -> Presence {
         self.elsewhere.record(hash).await
+    }
+
+    /// Whether this path, with its name, is elsewhere. A place that cannot be asked has nothing.
+    pub(super) async fn has_elsewhere(&self, path: &StorePath) -> bool {
+        match self.elsewhere.record(&path.hash_part()).await {
+            Presence::Here(record) => record.info.path == *path,
+            Presence::Missing | Presence::Unknown => false,
+        }
     }
 
     /// Makes an empty directory or bucket a binary cache; one that is a cache already is left as it is. Files that writers that

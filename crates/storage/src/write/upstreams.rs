@@ -1,7 +1,10 @@
 //! Paths that clients can always get from named upstream caches, so that they need not be stored here.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,10 +29,16 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Upstream caches that are always available.
 pub struct Upstreams {
-    urls: Vec<Url>,
+    upstreams: Vec<Upstream>,
     store_dir: StoreDir,
     client: Client,
     present: Cache<HashPart, (Instant, Arc<PathRecord>)>,
+}
+
+struct Upstream {
+    url: Url,
+    /// Whether it was told that it cannot be reached.
+    is_failing: AtomicBool,
 }
 
 impl Upstreams {
@@ -44,17 +53,32 @@ impl Upstreams {
             .timeout(REQUEST_TIMEOUT)
             .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { urls, store_dir, client, present: Cache::new(MAX_REMEMBERED) })
+        let upstreams =
+            urls.into_iter().map(|url| Upstream { url, is_failing: AtomicBool::new(false) });
+        let upstreams = upstreams.collect();
+        Ok(Self { upstreams, store_dir, client, present: Cache::new(MAX_REMEMBERED) })
     }
 
-    async fn ask(&self, url: &Url, hash: &HashPart) -> Presence {
+    async fn ask(&self, upstream: &Upstream, hash: &HashPart) -> Presence {
+        let Upstream { url, is_failing } = upstream;
         match self.try_ask(url, hash).await {
-            Ok(Some(record)) => Presence::Here(Box::new(record)),
-            Ok(None) => Presence::Missing,
+            Ok(found) => {
+                if is_failing.swap(false, Relaxed) {
+                    tracing::info!("the upstream {url} can be used again");
+                }
+                found.map_or(Presence::Missing, |record| Presence::Here(Box::new(record)))
+            }
+            Err(why @ (UpstreamError::Http(_) | UpstreamError::Status(_))) => {
+                // Clients ask for thousands of paths: it is told once.
+                if !is_failing.swap(true, Relaxed) {
+                    tracing::warn!(
+                        "the upstream {url} cannot be used, its paths count as missing: {why}"
+                    );
+                }
+                Presence::Unknown
+            }
             Err(why) => {
-                tracing::warn!(
-                    "the upstream {url} cannot be used, its paths count as missing: {why}"
-                );
+                tracing::warn!("the upstream {url} says nothing usable of {hash}: {why}");
                 Presence::Unknown
             }
         }
@@ -118,8 +142,8 @@ impl Elsewhere for Upstreams {
             return Presence::Here(Box::new((*record).clone()));
         }
         let mut outcome = Presence::Missing;
-        for url in &self.urls {
-            match self.ask(url, hash).await {
+        for upstream in &self.upstreams {
+            match self.ask(upstream, hash).await {
                 Presence::Here(record) => {
                     self.present.insert(*hash, (Instant::now(), Arc::new((*record).clone())));
                     return Presence::Here(record);

@@ -186,7 +186,7 @@ async fn a_document_that_is_pushed_again_stays() {
         // Everything of a path that is not here is pushed again; the stored objects are not written anew.
         let made_by = derivation(2);
         let log = Bytes::from_static(b"built\n");
-        storage.put_log(&log_name(&made_by), log.clone()).await.unwrap();
+        storage.put_log(&log_name(&made_by), log.clone(), None).await.unwrap();
         let absent = StorePath::parse(&format!("{:032}-absent", 7)).unwrap();
         let again = Realisation::parse(&realisation(2, &absent)).unwrap();
         storage.put_realisation(&again).await.unwrap();
@@ -226,7 +226,7 @@ async fn a_pusher_waits_for_a_removal_and_stores_the_document_again() {
         let storage = storage.clone();
         async move {
             let text = Bytes::from_static(b"built again\n");
-            storage.put_log(&log_name(&derivation(2)), text).await
+            storage.put_log(&log_name(&derivation(2)), text, None).await
         }
     });
     tokio::task::yield_now().await;
@@ -257,6 +257,30 @@ async fn a_collection_that_died_over_a_document_is_taken_up() {
     index.give_back(Rows::Documents, &claimed, &claim).await.unwrap();
     collect(storage, &roots_only(), &|_| ()).await.unwrap();
     assert_eq!(kept.keys().await, Kept::staying());
+}
+
+/// Other derivations make the same path: a fetch that was written in another way, for one.
+#[tokio::test]
+async fn a_log_stays_with_the_path_that_its_pusher_names() {
+    let kept = Kept::new(Place::Directory).await.unwrap();
+    let storage = &kept.fixture.storage;
+    let paths: Vec<HashPart> =
+        kept.narinfos.iter().map(|narinfo| narinfo.store_path.hash_part()).collect();
+    let text = Bytes::from_static(b"built\n");
+    for (number, built) in [(20, Some(&paths[0])), (21, Some(&paths[1])), (22, None)] {
+        storage.put_log(&log_name(&derivation(number)), text.clone(), built).await.unwrap();
+    }
+    let needed = async || {
+        let rows = storage.index().documents(0, 100).await.unwrap();
+        let needed = rows.iter().filter(|row| row.is_needed);
+        needed.map(|row| row.key.to_string()).collect::<Vec<_>>()
+    };
+    let logs = [20, 21].map(|number| format!("log/{}", derivation(number)));
+    assert_eq!(needed().await, logs);
+    let planned = preview(storage, &roots_only()).await.unwrap().documents;
+    assert_eq!(counts(&planned.kept)[0], 3, "all are young");
+    collect(storage, &roots_only(), &|_| ()).await.unwrap();
+    assert_eq!(needed().await, logs[..1], "the second path has gone");
 }
 
 #[tokio::test]

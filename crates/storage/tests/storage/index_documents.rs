@@ -35,6 +35,7 @@ async fn needed(index: &dyn Index) -> BTreeSet<String> {
 async fn suite(index: &dyn Index) {
     each_kind_belongs_to_something_else(index).await;
     one_that_is_removed_is_waited_for(index).await;
+    a_log_belongs_to_a_path_that_its_pusher_names(index).await;
     a_claim_looks_again(index).await;
 }
 
@@ -100,6 +101,25 @@ async fn one_that_is_removed_is_waited_for(index: &dyn Index) {
     let settled = Document { owner: DocumentOwner::Path(path(1).hash_part()), ..log };
     index.settle_document(&settled).await.unwrap();
     assert!(needed(index).await.contains("log/of-none"));
+}
+
+async fn a_log_belongs_to_a_path_that_its_pusher_names(index: &dyn Index) {
+    let log = document("log/other", DocumentOwner::Derivation(derivation(102)));
+    index.enter_documents(&[(log.clone(), SystemTime::UNIX_EPOCH)]).await.unwrap();
+    assert!(!needed(index).await.contains("log/other"));
+    index.note_built(&log.key, &path(8).hash_part()).await.unwrap();
+    assert!(!needed(index).await.contains("log/other"), "that path is not here");
+    index.note_built(&log.key, &path(1).hash_part()).await.unwrap();
+    assert!(needed(index).await.contains("log/other"));
+    // One that is here is not replaced by one that may go before it.
+    index.note_built(&log.key, &path(8).hash_part()).await.unwrap();
+    assert!(needed(index).await.contains("log/other"));
+    let row = index.documents(0, 100).await.unwrap().into_iter().find(|row| row.key == log.key);
+    let row = row.unwrap().id;
+    assert_eq!(index.document_owners(row, row).await.unwrap().len(), 1);
+    let claim = Claim::new();
+    let claimed = index.claim(Rows::Documents, &[row], everything(), &claim).await.unwrap();
+    assert!(claimed.is_empty(), "its path is here");
 }
 
 async fn a_claim_looks_again(index: &dyn Index) {

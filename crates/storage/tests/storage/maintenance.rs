@@ -1,13 +1,16 @@
 //! Commands over a whole storage.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use rns_cache::BinaryCache as _;
-use rns_formats::{KeyName, SecretKey};
+use rns_formats::{Compression, KeyName, SecretKey};
 use rns_storage::maintenance::{FindingKind, Verified, VerifyOptions, rebuild_index, sign, verify};
 use rns_testing::Standard;
 
-use crate::support::{Fixture, Place};
+use crate::support::{Fixture, Place, name_of, packed};
 
 const QUIET: &(dyn Fn(u64) + Send + Sync) = &|_| {};
 
@@ -70,6 +73,35 @@ async fn what_is_wrong_is_named_and_withdrawn_with_what_refers_to_it() {
     for path in [&standard.dep, &standard.top] {
         fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
     }
+}
+
+#[tokio::test]
+async fn nars_that_no_path_has_are_named_and_removed_after_a_day() {
+    let (fixture, standard) = filled().await;
+    let (info, nar) = (standard.store.info(&standard.tree), standard.store.nar(&standard.tree));
+    let [old, young] = [0_u8, 1].map(|number| {
+        let nar = [&nar[..], &[number]].concat();
+        packed(info, &nar, Compression::None)
+    });
+    for (narinfo, file) in [&old, &young] {
+        fixture.write(&narinfo.url, file.clone()).await;
+    }
+    // A push has begun with this one.
+    let (known, file) = packed(info, &nar, Compression::None);
+    fixture.upload(&name_of(&known), &file).await.unwrap();
+    for url in [&old.0.url, &known.url] {
+        let file = fs::File::options().write(true).open(fixture.directory.join(url)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(48 * 3600)).unwrap();
+    }
+    let found = verify(&fixture.storage, VerifyOptions::default(), QUIET).await.unwrap();
+    assert_eq!((kinds(&found), found.unmended), (vec![&FindingKind::OrphanedNar], 1));
+    assert_eq!(found.findings[0].object, old.0.url);
+    let repair = VerifyOptions { contents: false, repair: true };
+    let done = verify(&fixture.storage, repair, QUIET).await.unwrap();
+    assert_eq!((done.findings.len(), done.unmended), (1, 0));
+    let is_there = |url: &str| fixture.directory.join(url).exists();
+    assert!(!is_there(&old.0.url) && is_there(&young.0.url) && is_there(&known.url));
+    assert!(kinds(&verify(&fixture.storage, WHOLE, QUIET).await.unwrap()).is_empty());
 }
 
 #[tokio::test]

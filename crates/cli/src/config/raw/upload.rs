@@ -13,8 +13,8 @@ pub(crate) struct RawUpload {
     /// The target of uploads. `nix-store` needs the Nix daemon, which takes paths with a signature by a key in its
     /// `trusted-public-keys`, and any path where the user of this server is in its `trusted-users`.
     pub(crate) target: RawUploadTarget,
-    /// Public keys, each `name:base64`, of which one must have signed a path before it is taken. Content-addressed paths
-    /// need no signature. Empty: none is required.
+    /// Public keys, each `name:base64`, of which one must have signed a path, or the output of a content-addressed
+    /// derivation, before it is taken. Content-addressed paths need no signature. Empty: none is required.
     #[schemars(extend("x-reload" = true))]
     pub(crate) require_signature_by: Vec<String>,
     /// Whether the keys of the cache sign verified uploads, as `signing.policy` says, before they are stored.

@@ -25,6 +25,19 @@ impl Operation {
     }
 }
 
+/// The path that an output of a derivation was built to. Paths are written in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltOutput {
+    /// The resolved derivation.
+    pub derivation: String,
+    /// The name of the output: `out`, `dev`…
+    pub output: String,
+    /// The path that was produced.
+    pub path: String,
+    /// Signatures, each `name:base64`.
+    pub signatures: Vec<String>,
+}
+
 /// A greeted connection.
 ///
 /// It belongs to one process of the daemon, and temporary roots live exactly as long as it does.
@@ -99,8 +112,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// # Errors
     /// As [`Self::add_temp_root`]: among others, when the daemon has no content-addressed derivations.
+    /// [`DaemonError::NotTaken`] by a daemon of Nix 2.35 or later.
     pub async fn register_realisation(&mut self, json: &str) -> Result<(), DaemonError> {
+        if self.peer.takes_build_traces {
+            return Err(DaemonError::NotTaken("realisations, but build traces, since Nix 2.35"));
+        }
         let request = Operation::RegisterDrvOutput.request().string(json);
+        self.call(&request, async |_| Ok(())).await
+    }
+
+    /// Enters the path that an output was built to, as Nix exchanges it since 2.35.
+    ///
+    /// # Errors
+    /// As [`Self::register_realisation`]. [`DaemonError::NotTaken`] by a daemon before Nix 2.35.
+    pub async fn register_build_trace(&mut self, built: &BuiltOutput) -> Result<(), DaemonError> {
+        if !self.peer.takes_build_traces {
+            return Err(DaemonError::NotTaken("build traces, which Nix has since 2.35"));
+        }
+        let request = Operation::RegisterDrvOutput
+            .request()
+            .string(&built.derivation)
+            .string(&built.output)
+            .string(&built.path)
+            .strings(&built.signatures);
         self.call(&request, async |_| Ok(())).await
     }
 

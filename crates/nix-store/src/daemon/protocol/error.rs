@@ -31,6 +31,9 @@ pub enum DaemonError {
     /// connection is the safe choice.
     #[error("the daemon answered: {0}")]
     Refused(String),
+    /// The daemon of this version has no order for such an object.
+    #[error("the daemon takes no {0}")]
+    NotTaken(&'static str),
     /// The bytes to be sent could not be read.
     #[error("cannot read what is to be sent: {0}")]
     Source(#[source] io::Error),

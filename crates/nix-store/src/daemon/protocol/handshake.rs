@@ -12,8 +12,9 @@
 //! 1.21, 2.4 to 2.6 1.32, 2.7 1.33, 2.8 to 2.14 1.34, 2.15 to 2.19 and Lix 1.35, 2.20 to 2.23
 //! 1.37, and from 2.24 on 1.38.
 //!
-//! Features change the encoding of later messages, and forks of Nix have their own. None is offered,
-//! which keeps the encoding the one that all of them share.
+//! Features change the encoding of later messages, and forks of Nix have their own. One is offered, which
+//! changes orders about outputs of derivations and nothing else; all other messages keep the encoding that
+//! all of them share.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -22,6 +23,9 @@ use super::stderr;
 use super::text::plain;
 use super::version::ProtocolVersion;
 use super::wire::{Message, WireError, WireReader};
+
+/// Outputs are named by the path of their derivation, since Nix 2.35, and no longer by its hash.
+const OUTPUTS_BY_PATH: &str = "realisation-with-path-not-hash";
 
 const CLIENT_MAGIC: u64 = 0x6e69_7863;
 const DAEMON_MAGIC: u64 = 0x6478_696f;
@@ -35,6 +39,8 @@ pub struct Peer {
     pub nix_version: Option<String>,
     /// Whether we are in `trusted-users`, since 1.35 (Nix 2.15).
     pub trusted: Option<bool>,
+    /// Whether it takes build traces, since Nix 2.35, and realisations no longer.
+    pub takes_build_traces: bool,
 }
 
 /// Greets the daemon at the other end of `stream`.
@@ -52,12 +58,13 @@ where
 
     let mut options = Message::default();
     if protocol.minor() >= 38 {
-        options = options.number(0);
+        options = options.strings(&[OUTPUTS_BY_PATH]);
     }
     stream.send(&options.number(0).number(0)).await?;
+    let mut takes_build_traces = false;
     if protocol.minor() >= 38 {
         for _ in 0..stream.count().await? {
-            stream.skip_string().await?;
+            takes_build_traces |= stream.string().await? == OUTPUTS_BY_PATH.as_bytes();
         }
     }
     let nix_version = match protocol.minor() {
@@ -69,7 +76,7 @@ where
         _ => None,
     };
     stderr::pass_over(stream, protocol).await?;
-    Ok(Peer { protocol, nix_version, trusted })
+    Ok(Peer { protocol, nix_version, trusted, takes_build_traces })
 }
 
 fn trust(word: u64) -> Result<Option<bool>, WireError> {

@@ -14,7 +14,7 @@ mod upload;
 mod version;
 mod wire;
 
-pub use connection::Connection;
+pub use connection::{BuiltOutput, Connection};
 pub use error::DaemonError;
 pub use handshake::Peer;
 pub use upload::{NewPath, Source};

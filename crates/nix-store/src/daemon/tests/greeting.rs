@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncWriteExt, Join, Sink, duplex, join, sink};
 
 use super::fake::{error, greeting, number, text};
-use crate::daemon::{Connection, DaemonError, WireError};
+use crate::daemon::{BuiltOutput, Connection, DaemonError, WireError};
 
 const LAST: u64 = 0x616c_7473;
 const MINORS: [u64; 9] = [21, 25, 26, 32, 33, 34, 35, 37, 38];
@@ -66,10 +66,54 @@ async fn every_version_is_greeted_with_exactly_the_words_it_expects() {
 
         let mut expected = [number(0x6e69_7863), number(0x126)].concat();
         if minor >= 38 {
-            expected.extend(number(0)); // no feature is offered
+            // The one feature that is offered.
+            expected.extend([number(1), text("realisation-with-path-not-hash")].concat());
         }
         expected.extend([number(0), number(0), number(11), text("/nix/store/x")].concat());
         assert_eq!(told, expected, "1.{minor}");
+    }
+}
+
+/// The greeting of a daemon since Nix 2.35.
+fn greeting_of_2_35() -> Vec<u8> {
+    let features = ["delete-dead-specific", "realisation-with-path-not-hash"];
+    let words = [number(0x6478_696f), number(0x126), number(2), text(features[0])];
+    let rest = [text(features[1]), text("2.35.0"), number(1), number(LAST)];
+    [words.concat(), rest.concat()].concat()
+}
+
+#[tokio::test]
+async fn outputs_are_entered_in_the_form_that_the_daemon_takes() {
+    let built = BuiltOutput {
+        derivation: "/nix/store/a-x.drv".to_owned(),
+        output: "out".to_owned(),
+        path: "/nix/store/b-x".to_owned(),
+        signatures: vec!["k-1:AAAA".to_owned()],
+    };
+    let said = [greeting_of_2_35(), number(LAST), error("no"), number(LAST), number(1)].concat();
+    let mut told = Vec::new();
+    let mut connection = Connection::open(join(&said[..], &mut told)).await.unwrap();
+    assert!(connection.peer().takes_build_traces);
+    let refused = connection.register_realisation("{}").await.unwrap_err();
+    assert!(matches!(refused, DaemonError::NotTaken(_)), "{refused}");
+    connection.register_build_trace(&built).await.unwrap();
+    let refused = connection.register_build_trace(&built).await.unwrap_err();
+    assert!(matches!(refused, DaemonError::Refused(_)), "{refused}");
+    assert!(connection.is_valid_path("/nix/store/b-x").await.unwrap());
+    drop(connection);
+    let order = [text("/nix/store/a-x.drv"), text("out"), text("/nix/store/b-x"), number(1)];
+    let order = [number(42), order.concat(), text("k-1:AAAA")].concat();
+    let question = [number(1), text("/nix/store/b-x")].concat();
+    let asked = [order.clone(), order, question].concat();
+    assert!(told.ends_with(&asked), "nothing is sent that the daemon does not take");
+
+    for minor in MINORS {
+        let said = [greeting(minor), number(LAST)].concat();
+        let mut connection = open(&said).await.unwrap();
+        assert!(!connection.peer().takes_build_traces);
+        let refused = connection.register_build_trace(&built).await.unwrap_err();
+        assert!(matches!(refused, DaemonError::NotTaken(_)), "1.{minor}: {refused}");
+        connection.register_realisation("{}").await.unwrap();
     }
 }
 

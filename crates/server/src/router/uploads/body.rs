@@ -10,7 +10,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
 use rns_cache::{PublishError, WritableCache};
-use rns_formats::Compression;
+use rns_formats::{Compression, StorePath, url::BUILT_PATH_HEADER};
 use tokio::time::timeout;
 
 use super::head;
@@ -45,6 +45,19 @@ impl<'a> Incoming<'a> {
     /// The length of the body as the client announces it, in bytes.
     pub(super) fn length(&self) -> Option<u64> {
         head::length(self.headers)
+    }
+
+    /// The path that the build of a log made, where the client says so.
+    ///
+    /// # Errors
+    /// `Malformed` when it is no store path.
+    pub(super) fn built_path(&self) -> Result<Option<StorePath>, PublishError> {
+        let Some(value) = self.headers.get(BUILT_PATH_HEADER) else { return Ok(None) };
+        let path = value.to_str().ok().and_then(|name| StorePath::parse(name.trim()).ok());
+        path.map(Some).ok_or_else(|| PublishError::Malformed {
+            object: BUILT_PATH_HEADER.to_owned(),
+            why: "it is the base name of no store path".to_owned(),
+        })
     }
 
     /// The next bytes; `None` at the end.

@@ -4,12 +4,13 @@ use actix_web::http::StatusCode;
 use bytes::Bytes;
 use rns_cache::{DebugInfo, PublishError, WritableCache};
 use rns_formats::{
-    BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, Realisation, StorePath, StorePathName,
+    BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, PublicKey, Realisation, StorePath,
+    StorePathName,
 };
 use serde_json::Value;
 
 use super::body::Incoming;
-use crate::auth::Grant;
+use crate::{auth::Grant, caches::uploads::Uploads};
 
 type Taken = Result<StatusCode, PublishError>;
 
@@ -56,37 +57,52 @@ pub(super) async fn log(
     for derivation in name.candidates() {
         allowed(grant, derivation.name())?;
     }
+    let built = incoming.built_path()?.filter(|path| grant.may_name(path.name()));
+    let built = built.map(|path| path.hash_part());
     let text = incoming.small(target).await?;
-    target.put_log(name, text).await.map(|()| StatusCode::CREATED)
+    target.put_log(name, text, built.as_ref()).await.map(|()| StatusCode::CREATED)
 }
 
+/// The derivation of a realisation is a hash, and says no name: from clients that may push only some names, one is acknowledged
+/// and dropped, unless a key that is required vouches for it.
 pub(super) async fn realisation(
-    grant: &Grant,
-    target: &dyn WritableCache,
+    (grant, known): (&Grant, &[PublicKey]),
+    uploads: &Uploads,
     id: &DrvOutputId,
     incoming: Incoming<'_>,
 ) -> Taken {
+    let target = &*uploads.target;
     let json = incoming.small(target).await?;
-    let realisation =
+    let mut realisation =
         Realisation::parse(&text(id, &json)?).map_err(|error| malformed(id, &error))?;
     if realisation.id != *id {
         return Err(malformed(id, &"it has another id"));
     }
     allowed(grant, realisation.out_path.name())?;
+    let fingerprint = realisation.fingerprint();
+    let signatures = &mut realisation.signatures;
+    let is_signed = uploads.admit_output(&id, signatures, &fingerprint, known)?;
+    if grant.confined_to.is_some() && !is_signed {
+        return Ok(StatusCode::OK);
+    }
     target.put_realisation(&realisation).await.map(|()| StatusCode::CREATED)
 }
 
 pub(super) async fn build_trace(
-    grant: &Grant,
-    target: &dyn WritableCache,
+    (grant, known): (&Grant, &[PublicKey]),
+    uploads: &Uploads,
     (drv, output): (&StorePath, &str),
     incoming: Incoming<'_>,
 ) -> Taken {
+    allowed(grant, drv.name())?;
+    let target = &*uploads.target;
     let json = incoming.small(target).await?;
     let name = StorePathName::parse(output).map_err(|error| malformed(drv, &error))?;
-    let entry = BuildTraceEntry::parse(drv.clone(), name, &text(drv, &json)?)
+    let mut entry = BuildTraceEntry::parse(drv.clone(), name, &text(drv, &json)?)
         .map_err(|error| malformed(drv, &error))?;
     allowed(grant, entry.out_path.name())?;
+    let fingerprint = entry.fingerprint();
+    uploads.admit_output(drv, &mut entry.signatures, &fingerprint, known)?;
     target.put_build_trace(&entry).await.map(|()| StatusCode::CREATED)
 }
 

@@ -16,8 +16,9 @@ const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
 /// The longest question for missing paths, in bytes: some 60,000 hash parts.
 const MAX_QUESTION_BYTES: u64 = 2 << 20;
 
-/// The largest narinfo, in bytes: some 20,000 references.
-const MAX_NARINFO_BYTES: u64 = 2 << 20;
+/// The largest narinfo, in bytes: some 20,000 references. Readers take 2 MiB: the rest is for what is added here and later, such
+/// as signatures.
+const MAX_NARINFO_BYTES: u64 = (2 << 20) - (128 << 10);
 
 /// The largest listing, in bytes: a tree of some 500,000 files.
 const MAX_LISTING_BYTES: u64 = 64 << 20;

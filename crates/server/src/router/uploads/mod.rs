@@ -232,9 +232,13 @@ async fn put(
         }
         Resource::Listing(hash) => documents::listing(grant, target, hash, incoming).await,
         Resource::Log(name) => documents::log(grant, target, &name, incoming).await,
-        Resource::Realisation(id) => documents::realisation(grant, target, &id, incoming).await,
+        Resource::Realisation(id) => {
+            let known = state.caches.load().known_keys();
+            documents::realisation((grant, &known), uploads, &id, incoming).await
+        }
         Resource::BuildTrace { drv, output } => {
-            documents::build_trace(grant, target, (&drv, &output), incoming).await
+            let known = state.caches.load().known_keys();
+            documents::build_trace((grant, &known), uploads, (&drv, &output), incoming).await
         }
         Resource::DebugInfo(id) => documents::debug_info(grant, target, &id, incoming).await,
         // Their heads were refused.

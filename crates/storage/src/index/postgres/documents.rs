@@ -36,6 +36,13 @@ impl DocumentIndex for PostgresIndex {
         })
     }
 
+    async fn note_built(&self, key: &ObjectKey, path: &HashPart) -> Result<(), IndexError> {
+        let (key, path) = (key.as_str(), path.to_string());
+        ask!(self, client => async {
+            execute(&client, statements::NOTE_BUILT, &[&key, &path]).await.map(|_| ())
+        })
+    }
+
     async fn known_documents(&self, keys: &[ObjectKey]) -> Result<Vec<bool>, IndexError> {
         let names: Vec<&str> = keys.iter().map(ObjectKey::as_str).collect();
         let found = ask!(self, client => async {

@@ -8,7 +8,7 @@ use crate::index::IndexError;
 const MIGRATION_LOCK: i64 = 0x0072_6e73_0001;
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "
     create table nars (
       id bigint generated always as identity primary key,
@@ -112,6 +112,9 @@ const MIGRATIONS: [&str; 5] = [
       lease bigint
     );
     create index paths_without_deriver on paths (id) where deriver is null and state <> 0;
+    ",
+    "
+    alter table documents add column built text;
     ",
 ];
 

@@ -33,6 +33,16 @@ impl DocumentIndex for SqliteIndex {
         .await
     }
 
+    async fn note_built(&self, key: &ObjectKey, path: &HashPart) -> Result<(), IndexError> {
+        let (key, path) = (key.clone(), path.to_string());
+        self.transact(move |connection| {
+            let mut statement = connection.prepare_cached(&sql(statements::NOTE_BUILT))?;
+            statement.execute(params![key.as_str(), path])?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn known_documents(&self, keys: &[ObjectKey]) -> Result<Vec<bool>, IndexError> {
         let keys = keys.to_vec();
         self.run(move |connection| {

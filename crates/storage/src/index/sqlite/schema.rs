@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "
     -- NARs that are stored and verified.
     create table nars (
@@ -127,6 +127,10 @@ const MIGRATIONS: [&str; 5] = [
       lease integer
     );
     create index paths_without_deriver on paths (id) where deriver is null and state <> 0;
+    ",
+    "
+    -- Hash part of a path that the build of a log made, where its pusher says so: narinfos may name another derivation.
+    alter table documents add column built text;
     ",
 ];
 
