@@ -13,6 +13,7 @@ mod hook_args;
 mod host;
 mod logging;
 mod output;
+mod serve_args;
 mod storage_args;
 mod store_args;
 mod use_args;

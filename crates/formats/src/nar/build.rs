@@ -3,7 +3,7 @@
 use super::layout::{FileRecord, NarLayout};
 use super::limits::{NarLimits, TreeError};
 use super::nodes::{KindRecord, NodeRecord};
-use super::order::Order;
+use super::order::TreeOrder;
 use super::wire;
 
 /// Longest frame around a node apart from its name or target: head of an entry, of a node, and the
@@ -17,7 +17,7 @@ const FRAME_MAX: usize = 256;
 /// within a directory. A call that returns an error leaves the builder as it was.
 #[derive(Debug)]
 pub struct LayoutBuilder {
-    order: Order,
+    order: TreeOrder,
     literals: Vec<u8>,
     /// Bytes of file contents so far.
     contents: u64,
@@ -36,7 +36,7 @@ impl LayoutBuilder {
         let mut literals = Vec::new();
         wire::push_string(&mut literals, wire::MAGIC);
         Self {
-            order: Order::new(limits),
+            order: TreeOrder::new(limits),
             literals,
             contents: 0,
             files: Vec::new(),

@@ -6,7 +6,7 @@ use super::limits::{NarLimits, TreeError};
 ///
 /// Uses at most `depth * name` bytes for any tree.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct TreeOrder {
     limits: NarLimits,
     expect: Expect,
     /// The latest name of each open directory, one behind the other.
@@ -22,7 +22,7 @@ enum Expect {
     Nothing,
 }
 
-impl Order {
+impl TreeOrder {
     pub(super) const fn new(limits: NarLimits) -> Self {
         Self { limits, expect: Expect::Node, names: Vec::new(), open: Vec::new() }
     }
@@ -107,8 +107,8 @@ impl Order {
 mod tests {
     use super::*;
 
-    fn order() -> Order {
-        Order::new(NarLimits::default())
+    fn order() -> TreeOrder {
+        TreeOrder::new(NarLimits::default())
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::Read;
 use super::build::LayoutBuilder;
 use super::layout::NarLayout;
 use super::limits::{NarLimits, TreeError};
-use super::order::Order;
+use super::order::TreeOrder;
 use super::read_error::NarReadError;
 use super::tokens::{Tokens, WORD_MAX};
 use super::wire;
@@ -19,7 +19,7 @@ use super::wire;
 pub struct NarReader<R> {
     input: Tokens<R>,
     limits: NarLimits,
-    order: Order,
+    order: TreeOrder,
     state: State,
     /// Name or target that the latest event shows.
     string: Vec<u8>,
@@ -63,7 +63,7 @@ impl<R: Read> NarReader<R> {
         Self {
             input: Tokens::new(input),
             limits,
-            order: Order::new(limits),
+            order: TreeOrder::new(limits),
             state: State::Start,
             string: Vec::new(),
         }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::limits::{NarLimits, TreeError};
-use super::order::Order;
+use super::order::TreeOrder;
 use super::wire;
 
 /// Writes one archive to `W`.
@@ -13,7 +13,7 @@ use super::wire;
 #[derive(Debug)]
 pub struct NarWriter<W> {
     out: W,
-    order: Order,
+    order: TreeOrder,
     /// Reused for the frames.
     frame: Vec<u8>,
     /// Size of the file begun last, and how many bytes of it are still to come.
@@ -25,7 +25,7 @@ impl<W: Write> NarWriter<W> {
     /// Starts an archive. Nothing is written before the root is known.
     #[must_use]
     pub fn new(out: W, limits: NarLimits) -> Self {
-        Self { out, order: Order::new(limits), frame: Vec::new(), contents: None, begun: false }
+        Self { out, order: TreeOrder::new(limits), frame: Vec::new(), contents: None, begun: false }
     }
 
     /// Begins a directory.

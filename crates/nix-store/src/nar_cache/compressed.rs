@@ -157,7 +157,7 @@ impl CompressedCache {
         if !cache.begin(&tag, &production) {
             return Ok(Warmed::Known);
         }
-        encode_job::run(encode_job::Order {
+        encode_job::run(encode_job::EncodeOrder {
             cache: Arc::clone(cache),
             nar,
             recipe,

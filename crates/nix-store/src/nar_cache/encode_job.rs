@@ -33,7 +33,7 @@ const QUEUE_GRACE: Duration = Duration::from_secs(2);
 const CROWDED_GRACE: Duration = Duration::from_secs(5);
 
 /// The NAR to compress, and for whom.
-pub(super) struct Order {
+pub(super) struct EncodeOrder {
     pub(super) cache: Arc<NarCache>,
     pub(super) nar: Arc<dyn Blob>,
     pub(super) recipe: Recipe,
@@ -66,7 +66,7 @@ pub(super) fn join_as(
     let (production, is_new) = cache.progress(tag);
     let reader = reader(&production);
     if is_new {
-        tokio::spawn(run(Order {
+        tokio::spawn(run(EncodeOrder {
             cache: Arc::clone(cache),
             nar: Arc::clone(nar),
             recipe,
@@ -105,7 +105,7 @@ pub(super) async fn finish(
 }
 
 /// Waits for a turn, and does the work on a thread of its own.
-pub(super) async fn run(order: Order) {
+pub(super) async fn run(order: EncodeOrder) {
     let mut settled = Settled { order, result: Err(Failure::Cache) };
     let order = &settled.order;
     let whole = order.cache.is_whole(order.nar.len());
@@ -162,13 +162,13 @@ pub(super) async fn run(order: Order) {
 
 /// Tells all readers the result, also when the thread panics.
 struct Settled {
-    order: Order,
+    order: EncodeOrder,
     result: Result<Finished, Failure>,
 }
 
 impl Drop for Settled {
     fn drop(&mut self) {
-        let Order { cache, tag, production, .. } = &self.order;
+        let EncodeOrder { cache, tag, production, .. } = &self.order;
         cache.end(tag, production);
         production.set(match &self.result {
             Ok(finished) => Progress::Done(finished.clone()),
@@ -192,7 +192,7 @@ impl Settled {
     }
 }
 
-impl Order {
+impl EncodeOrder {
     /// Compresses into memory, and then into a file.
     fn whole(&self, mut work: Work) -> Result<Finished, Failure> {
         let mut made = Vec::new();

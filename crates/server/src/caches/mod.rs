@@ -11,3 +11,4 @@ pub(crate) mod reload;
 pub(crate) mod scoped;
 pub mod signing;
 pub(crate) mod uploads;
+pub(crate) mod watched_files;

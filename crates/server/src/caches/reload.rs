@@ -1,5 +1,7 @@
 //! Keys, tokens, certificates and policies change while the server runs: on SIGHUP, and when their files change.
 
+mod changed_files;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -7,48 +9,21 @@ use std::{
 
 use crate::{
     auth,
-    caches::{keys::load_key, pending::PendingCaches, registry::CacheRegistry},
+    caches::{
+        keys::load_key, pending::PendingCaches, registry::CacheRegistry,
+        watched_files::WatchedFiles,
+    },
     config::{CachesConfig, Hooks, ReloadError, Reloadable, TlsFiles},
     connection::tls::Certificate,
-    jobs::file_watch::FileWatch,
     life_cycle::{state::State, systemd},
 };
 
-/// How often files are looked at, and how often while one is awaited.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How often files are looked at while one is awaited, or something may be revoked.
 const REVOCATION_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a reload waits for a configuration that is still being written, and how often it looks.
 const WRITING_TIMEOUT: Duration = Duration::from_secs(15);
 const WRITING_INTERVAL: Duration = Duration::from_millis(200);
-
-/// How long a file of tokens must look the same before it is read: a file that is being written could be cut in the middle.
-const UNCHANGED_INTERVAL: Duration = Duration::from_millis(200);
-
-/// How the files of keys and certificate looked before they were loaded. In this order, a change
-/// in between is loaded again rather than overlooked.
-#[derive(Debug)]
-pub(crate) struct WatchedFiles {
-    keys: FileWatch,
-    tokens: FileWatch,
-    tls: FileWatch,
-}
-
-impl WatchedFiles {
-    pub(crate) fn new(caches: &CachesConfig, tls: Option<&TlsFiles>) -> Self {
-        let tls = tls.into_iter().flat_map(|files| {
-            [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()]
-        });
-        let tls = tls.flatten().map(|path| path.as_path());
-        let keys = caches.all().flat_map(|(_, cache)| &cache.signing.keys);
-        let tokens = caches.all().filter_map(|(_, cache)| cache.access.tokens.as_deref());
-        Self {
-            keys: FileWatch::new(keys.map(|path| path.as_path())),
-            tokens: FileWatch::new(tokens),
-            tls: FileWatch::new(tls),
-        }
-    }
-}
 
 /// Everything that can be exchanged in a running server.
 pub(crate) struct Reloader {
@@ -257,116 +232,6 @@ impl Reloader {
         self.look_at_tokens(&caches);
         self.look_at_tls();
         self.next_look = Instant::now() + self.pause();
-    }
-
-    /// A token or a CA that was revoked is refused within seconds; files that are awaited are looked at as often.
-    fn pause(&self) -> Duration {
-        if self.tokens_changing {
-            return UNCHANGED_INTERVAL;
-        }
-        let has_tokens = self.caches.all().any(|(_, cache)| cache.access.tokens.is_some());
-        let has_client_ca = self.tls.as_ref().is_some_and(|files| files.client_ca.is_some());
-        let awaited = self.tls_changing
-            || self.tls_refused
-            || self.state.caches.load().all().any(|cache| cache.are_keys_refused());
-        if has_tokens || has_client_ca || awaited {
-            REVOCATION_POLL_INTERVAL
-        } else {
-            POLL_INTERVAL
-        }
-    }
-
-    /// Loads keys that have changed, and those that could not be used the last time: the cause need not be
-    /// visible in the attributes of the files.
-    fn load_keys(&mut self, caches: &CacheRegistry, changed: bool) {
-        if changed {
-            self.told.clear();
-        }
-        for cache in caches.all().filter(|cache| changed || cache.are_keys_refused()) {
-            let label = cache.label();
-            match cache.reload_keys() {
-                Ok(()) => {
-                    let keys = cache.signer().public_keys();
-                    let names: Vec<_> = keys.iter().map(|key| key.name().to_string()).collect();
-                    tracing::info!(
-                        "{label}key files have changed; signing with {}",
-                        names.join(", ")
-                    );
-                }
-                Err(problems) => {
-                    let kept = cache.signer().problems().is_empty();
-                    let outcome =
-                        if kept { "the keys stay as they were" } else { "still not ready" };
-                    for problem in problems {
-                        self.tell(format!("{label}{outcome}: {problem}"));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Files of tokens are read when none has changed since the last look.
-    fn look_at_tokens(&mut self, caches: &CacheRegistry) {
-        let changed = self.seen.tokens.changed();
-        if !changed {
-            self.load_tokens(caches, self.tokens_changing);
-        }
-        self.tokens_changing = changed;
-    }
-
-    /// The same as [`Self::load_keys`] for tokens.
-    fn load_tokens(&mut self, caches: &CacheRegistry, changed: bool) {
-        if changed {
-            self.told.clear();
-        }
-        let caches = caches.all().filter(|cache| cache.config.access.tokens.is_some());
-        for cache in caches.filter(|cache| changed || cache.access.is_refused()) {
-            let label = cache.label();
-            let had_problems = !cache.access.problems().is_empty();
-            match cache.reload_tokens() {
-                Ok(number) => tracing::info!("{label}tokens were read again: {number}"),
-                Err(problem) if had_problems => {
-                    self.tell(format!("{label}still no token is accepted: {problem}"));
-                }
-                Err(problem) => {
-                    self.tell(format!("{label}the tokens stay as they were: {problem}"));
-                }
-            }
-        }
-    }
-
-    /// Certificate and key are two files and are written one after the other: they are loaded when
-    /// neither has changed since the last look.
-    fn look_at_tls(&mut self) {
-        let changed = self.seen.tls.changed();
-        if changed {
-            self.told.clear();
-        } else if (self.tls_changing || self.tls_refused) && self.load_tls() {
-            tracing::info!("a TLS certificate has changed; the new one is used");
-        }
-        self.tls_changing = changed;
-    }
-
-    /// Whether there is a certificate, and it could be loaded.
-    fn load_tls(&mut self) -> bool {
-        let (Some(certificate), Some(files)) = (&self.certificate, &self.tls) else {
-            return false;
-        };
-        let prepared = certificate.prepare(files);
-        self.tls_refused = prepared.is_err();
-        match prepared {
-            Ok(prepared) => prepared.show(),
-            Err(err) => self.tell(format!("TLS stays as it was: {err}")),
-        }
-        !self.tls_refused
-    }
-
-    /// Tells the operator the problem of a file, once.
-    fn tell(&mut self, problem: String) {
-        if !self.told.contains(&problem) {
-            tracing::error!("{problem}");
-            self.told.push(problem);
-        }
     }
 }
 

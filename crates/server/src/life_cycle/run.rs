@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc};
 
 use crate::{
-    caches::reload::{Reloader, WatchedFiles},
+    caches::{reload::Reloader, watched_files::WatchedFiles},
     config::{Hooks, OpenBackends, ServerConfig},
     connection::{
         listen::{self, Bound, Purpose, WantedListener},

@@ -27,7 +27,7 @@ use crate::{
 const PAGE: usize = 1_000;
 
 /// Documents that are claimed by one transaction.
-const BATCH: usize = 200;
+const BATCH_SIZE: usize = 200;
 
 /// Objects that are read at the same time.
 const MAX_READS: usize = 8;
@@ -112,7 +112,7 @@ pub(super) async fn remove(
         after = last.id;
         let old = page.iter().filter(|row| !row.is_needed && row.touched.unsigned_abs() <= seconds);
         let going: Vec<i64> = old.map(|row| row.id).collect();
-        for batch in going.chunks(BATCH) {
+        for batch in going.chunks(BATCH_SIZE) {
             sweep.documents(batch, before).await?;
         }
     }
@@ -123,7 +123,7 @@ pub(super) async fn note_derivers(storage: &Storage) -> Result<(), IndexError> {
     let reader = storage.reader();
     let mut done = 0;
     while done < MAX_DERIVERS {
-        let unknown = storage.index().paths_without_deriver(BATCH).await?;
+        let unknown = storage.index().paths_without_deriver(BATCH_SIZE).await?;
         let read = stream::iter(&unknown)
             .map(|hash| deriver(reader, hash))
             .buffer_unordered(MAX_READS)

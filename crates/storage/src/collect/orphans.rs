@@ -11,7 +11,7 @@ use super::{
     document_kind::DocumentKind,
     documents::{self, untouched_since},
     error::CollectError,
-    sweep::{LOCK_WAIT, MAX_PAUSE, Sweep},
+    sweep::{LOCK_TIMEOUT, MAX_PAUSE, Sweep},
 };
 use crate::{
     index::{Claim, PathState, Rows},
@@ -21,21 +21,21 @@ use crate::{
 };
 
 /// Objects that are looked up at a time.
-const BATCH: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// NARs without a row that one collection removes. The next one takes up the rest.
 const MAX_NARS: usize = 100_000;
 
 /// Objects in a listing that the index may not know.
 #[derive(Default)]
-struct Found {
+struct ListedObjects {
     narinfos: Vec<HashPart>,
     listings: Vec<HashPart>,
     nars: Vec<ObjectKey>,
     documents: Vec<(ObjectKey, SystemTime)>,
 }
 
-impl Found {
+impl ListedObjects {
     fn len(&self) -> usize {
         self.narinfos.len() + self.listings.len() + self.nars.len() + self.documents.len()
     }
@@ -77,10 +77,10 @@ pub(super) async fn remove(
     let objects = storage.reader().objects();
     objects.sweep(STAGING_GRACE).await?;
     let mut listed = objects.list(None);
-    let (mut unusable, mut nars, mut batch) = (0_u64, Vec::new(), Found::default());
+    let (mut unusable, mut nars, mut batch) = (0_u64, Vec::new(), ListedObjects::default());
     while let Some((key, info)) = listed.try_next().await? {
         batch.add(key, info.modified, before);
-        if batch.len() >= BATCH {
+        if batch.len() >= BATCH_SIZE {
             unusable += look_up(storage, std::mem::take(&mut batch), &mut nars, sweep).await?;
         }
     }
@@ -107,7 +107,7 @@ pub(super) async fn remove(
 /// how many narinfos cannot be used.
 async fn look_up(
     storage: &Storage,
-    found: Found,
+    found: ListedObjects,
     nars: &mut Vec<ObjectKey>,
     sweep: &mut Sweep<'_>,
 ) -> Result<u64, CollectError> {
@@ -141,7 +141,7 @@ async fn remove_listing(
     hash: &HashPart,
     sweep: &mut Sweep<'_>,
 ) -> Result<(), CollectError> {
-    let Ok(lock) = timeout(LOCK_WAIT, storage.lock_path(hash)).await else { return Ok(()) };
+    let Ok(lock) = timeout(LOCK_TIMEOUT, storage.lock_path(hash)).await else { return Ok(()) };
     let _lock = lock?;
     let (objects, key) = (storage.reader().objects(), ObjectKey::listing(hash));
     let is_back = storage.index().states(&[*hash]).await?.into_iter().any(is_here);

@@ -20,7 +20,7 @@ use crate::{
 const MAX_REMOVALS: usize = 8;
 
 /// How long a path or NAR is waited for that a pusher has just taken. Then it stays.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest pause after a batch.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -175,7 +175,7 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
                 return Outcome::Untouched(claimed.id);
             };
             // The server that changes the path at this moment counts on it.
-            let Ok(Ok(_lock)) = timeout(LOCK_WAIT, storage.lock_path(&hash)).await else {
+            let Ok(Ok(_lock)) = timeout(LOCK_TIMEOUT, storage.lock_path(&hash)).await else {
                 return Outcome::Untouched(claimed.id);
             };
             if is_nearly_over(claim) {
@@ -189,7 +189,7 @@ async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Cla
         }
         Rows::Nars => {
             let key = ObjectKey::listed(&claimed.name);
-            let Ok(Ok(_lock)) = timeout(LOCK_WAIT, storage.lock_nar(&key)).await else {
+            let Ok(Ok(_lock)) = timeout(LOCK_TIMEOUT, storage.lock_nar(&key)).await else {
                 return Outcome::Untouched(claimed.id);
             };
             if is_nearly_over(claim) {

@@ -7,7 +7,7 @@ use rns_formats::{HashPart, StorePath};
 
 use super::descent::Descent;
 use crate::{
-    index::{Index, IndexError, PathRecord, Referrer},
+    index::{Index, IndexError, IndexedPath, Referrer},
     retention::Retention,
 };
 
@@ -21,13 +21,13 @@ const MAX_LOOKED_AT_FIRST: usize = 1_000;
 const MAX_BELOW_ROOTS_FIRST: usize = 10_000;
 
 /// Rows that are asked about at once.
-const BATCH: usize = 1_000;
+const BATCH_SIZE: usize = 1_000;
 
 /// The record of a path, and the reason why it is kept.
 #[derive(Clone, Debug)]
 pub struct Why {
     /// The path itself.
-    pub record: PathRecord,
+    pub record: IndexedPath,
     /// A root that needs it, and the paths from the one that the root names to this one.
     pub root: Option<(String, Vec<StorePath>)>,
     /// The paths from one that is young to this one.
@@ -162,7 +162,7 @@ impl Ascent {
                 self.is_cut = true;
                 break;
             }
-            let batch: Vec<i64> = self.open.iter().take(BATCH).copied().collect();
+            let batch: Vec<i64> = self.open.iter().take(BATCH_SIZE).copied().collect();
             // One more than there is room for tells whether that was all.
             let found = index.referrers_of(&batch, self.seen.len() + room).await?;
             let is_all = found.len() < self.seen.len() + room;

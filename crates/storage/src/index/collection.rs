@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use rns_formats::{HashPart, StorePath};
 
 use super::{
-    Claim, Claimed, CollectionRecord, IndexError, IndexLock, NarRow, Order, PathRecord, PathRow,
+    Claim, Claimed, CollectionRecord, IndexError, IndexLock, IndexedPath, NarRow, Order, PathRow,
     Referrer, Rows, Taken, Unused, types::Deletion,
 };
 use crate::objects::ObjectKey;
@@ -111,7 +111,7 @@ pub trait Collection: Send + Sync {
     async fn path_record(
         &self,
         hash: &HashPart,
-    ) -> Result<Option<(PathRecord, Referrer)>, IndexError>;
+    ) -> Result<Option<(IndexedPath, Referrer)>, IndexError>;
 
     /// Paths that are here and refer to these rows, each with the row that it refers to, at most `limit`.
     ///

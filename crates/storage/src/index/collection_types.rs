@@ -142,7 +142,7 @@ impl PathRow {
 
 /// The record of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathRecord {
+pub struct IndexedPath {
     /// The path.
     pub path: StorePath,
     /// Its state.

@@ -22,7 +22,7 @@ use rns_formats::HashPart;
 pub use self::{
     collection::{Collection, Snapshot},
     collection_types::{
-        Claim, Claimed, CollectionRecord, NarRow, Order, PathRecord, PathRow, Referrer, Rows,
+        Claim, Claimed, CollectionRecord, IndexedPath, NarRow, Order, PathRow, Referrer, Rows,
         Taken, Unused,
     },
     documents::{Begun, Document, DocumentIndex, DocumentOwner, DocumentRow},

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Documents that are entered by one transaction.
-const BATCH: usize = 256;
+const BATCH_SIZE: usize = 256;
 
 /// The folders of documents.
 const FOLDERS: [&str; 4] = ["log", "realisations", "build-trace-v2", "debuginfo"];
@@ -21,12 +21,12 @@ const FOLDERS: [&str; 4] = ["log", "realisations", "build-trace-v2", "debuginfo"
 pub async fn find_documents(storage: &Storage) -> Result<(), MaintenanceError> {
     for folder in FOLDERS {
         let mut listed = storage.reader().objects().list(Some(folder));
-        let mut found = Vec::with_capacity(BATCH);
+        let mut found = Vec::with_capacity(BATCH_SIZE);
         while let Some((key, info)) = listed.try_next().await? {
             if DocumentKind::of(&key).is_some() {
                 found.push((key, info.modified));
             }
-            if found.len() == BATCH {
+            if found.len() == BATCH_SIZE {
                 enter_documents(storage, std::mem::take(&mut found)).await?;
             }
         }

@@ -8,7 +8,7 @@ use super::{MaintenanceError, Progress, documents::find_documents, roots, scan};
 use crate::write::{Storage, imported};
 
 /// Paths that are entered by one transaction.
-const BATCH: usize = 256;
+const BATCH_SIZE: usize = 256;
 
 /// The counts of entered objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub async fn rebuild_index(
 ) -> Result<Indexed, MaintenanceError> {
     let (reader, index) = (storage.reader(), storage.index());
     let mut done = Indexed::default();
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch = Vec::with_capacity(BATCH_SIZE);
     let mut found = pin!(scan::narinfos(reader, progress));
     while let Some(found) = found.next().await {
         let found = found?;
@@ -53,7 +53,7 @@ pub async fn rebuild_index(
                 done.unusable += 1;
             }
         }
-        if batch.len() == BATCH {
+        if batch.len() == BATCH_SIZE {
             index.import(&batch).await?;
             done.paths += batch.len() as u64;
             batch.clear();
@@ -74,7 +74,7 @@ async fn remove_missing(storage: &Storage) -> Result<u64, MaintenanceError> {
     let index = storage.index();
     let (mut after, mut removed) = (None, 0);
     loop {
-        let known = index.published_after(after.as_ref(), BATCH).await?;
+        let known = index.published_after(after.as_ref(), BATCH_SIZE).await?;
         let Some((last, _)) = known.last() else { return Ok(removed) };
         after = Some(*last);
         for (hash, _) in &known {

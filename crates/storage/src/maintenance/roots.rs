@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Roots that are asked for at a time.
-const BATCH: usize = 256;
+const BATCH_SIZE: usize = 256;
 
 /// Enters the roots of the storage into the index. Returns how many there are, and how many nothing can be made of.
 pub(super) async fn index_roots(storage: &Storage) -> Result<(u64, u64), MaintenanceError> {
@@ -89,7 +89,7 @@ pub(super) async fn verify_roots(
     let mut names = stored_names(storage).await?;
     let mut after: Option<RootName> = None;
     loop {
-        let known = storage.index().roots(after.as_ref(), BATCH, 0).await?;
+        let known = storage.index().roots(after.as_ref(), BATCH_SIZE, 0).await?;
         let Some(last) = known.last() else { break };
         after = Some(last.name.clone());
         names.extend(known.into_iter().map(|root| root.name));

@@ -16,7 +16,7 @@ use crate::{
 const MAX_READS: usize = 32;
 
 /// A narinfo that was found in a listing.
-pub(super) struct Found {
+pub(super) struct ScannedNarInfo {
     pub(super) hash: HashPart,
     pub(super) stored: SystemTime,
     /// `Ok(None)` when it was removed meanwhile.
@@ -27,7 +27,7 @@ pub(super) struct Found {
 pub(super) fn narinfos<'a>(
     reader: &'a StorageReader,
     progress: Progress<'a>,
-) -> impl Stream<Item = Result<Found, ObjectError>> + 'a {
+) -> impl Stream<Item = Result<ScannedNarInfo, ObjectError>> + 'a {
     let listed = reader.objects().list(None).enumerate();
     let hashes = listed.filter_map(move |(number, listed)| {
         progress(number as u64);
@@ -39,7 +39,7 @@ pub(super) fn narinfos<'a>(
     hashes
         .map(move |listed| async move {
             let (hash, stored) = listed?;
-            Ok(Found { hash, stored, narinfo: reader.narinfo(hash).await })
+            Ok(ScannedNarInfo { hash, stored, narinfo: reader.narinfo(hash).await })
         })
         .buffer_unordered(MAX_READS)
 }

@@ -216,10 +216,10 @@ impl Run<'_> {
     }
 
     async fn index_only(&mut self, present: &BTreeSet<HashPart>) -> Result<(), MaintenanceError> {
-        const BATCH: usize = 1000;
+        const BATCH_SIZE: usize = 1000;
         let mut after = None;
         loop {
-            let known = self.storage.index().published_after(after.as_ref(), BATCH).await?;
+            let known = self.storage.index().published_after(after.as_ref(), BATCH_SIZE).await?;
             let Some((last, _)) = known.last() else { return Ok(()) };
             after = Some(*last);
             for (hash, _) in &known {

@@ -1,10 +1,9 @@
 //! Listings, logs, realisations and debug information as they lie in the storage.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use rns_cache::{Blob, BlobBody, BuildLog, CacheError, DebugInfo, Listing, LogContents};
+use rns_cache::{BuildLog, CacheError, DebugInfo, Listing, LogContents, MemoryBlob};
 use rns_formats::{
     BuildTraceEntry, DrvOutputId, HashPart, LogName, Realisation, Sha256Digest, StorePath,
     StorePathName,
@@ -95,27 +94,4 @@ fn invalid(key: &ObjectKey, why: &dyn std::fmt::Display) -> CacheError {
 
 fn etag(bytes: &[u8]) -> String {
     Sha256Digest::of(bytes).to_nix32()
-}
-
-/// Bytes in memory.
-struct MemoryBlob {
-    bytes: Bytes,
-    etag: String,
-}
-
-#[async_trait]
-impl Blob for MemoryBlob {
-    fn len(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn etag(&self) -> Cow<'_, str> {
-        Cow::Borrowed(&self.etag)
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<Option<BlobBody>, CacheError> {
-        let index = |at| usize::try_from(at).unwrap_or(usize::MAX).min(self.bytes.len());
-        let (start, end) = (index(range.start), index(range.end));
-        Ok(Some(BlobBody::Whole(self.bytes.slice(start.min(end)..end))))
-    }
 }

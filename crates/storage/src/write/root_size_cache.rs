@@ -18,7 +18,7 @@ use crate::{
 const MAX_AGE_FACTOR: u32 = 20;
 
 /// Sizes, and when and how quickly they were found out.
-struct Known {
+struct TimedSizes {
     sizes: Option<Arc<RootSizes>>,
     found: Instant,
     took: Duration,
@@ -26,7 +26,7 @@ struct Known {
 
 /// The sizes that were found out last. Clones share them. One finds them out at a time, and others wait for it.
 #[derive(Clone, Default)]
-pub(super) struct RootSizeCache(Arc<Mutex<Option<Known>>>);
+pub(super) struct RootSizeCache(Arc<Mutex<Option<TimedSizes>>>);
 
 impl RootSizeCache {
     /// The sizes of roots. `None`: the index is larger than the limits.
@@ -52,7 +52,7 @@ impl RootSizeCache {
                 );
             }
             let took = begun.elapsed();
-            *known = Some(Known { sizes: sizes.clone(), found: Instant::now(), took });
+            *known = Some(TimedSizes { sizes: sizes.clone(), found: Instant::now(), took });
             Ok(sizes)
         });
         task.await.unwrap_or_else(|error| {

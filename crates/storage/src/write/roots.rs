@@ -174,11 +174,11 @@ async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError
         let mut nowhere: Vec<_> = again.into_iter().map(missing_path).collect();
         for (place, path) in found {
             match place {
-                Place::Here => {}
-                Place::Elsewhere(named) => {
+                PathLocation::Here => {}
+                PathLocation::Elsewhere(named) => {
                     elsewhere.insert(path.hash, named);
                 }
-                Place::Nowhere => nowhere.push(missing_path(path)),
+                PathLocation::Nowhere => nowhere.push(missing_path(path)),
             }
         }
         if !nowhere.is_empty() {
@@ -198,7 +198,7 @@ async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError
 }
 
 /// Where a path is that the index does not have.
-enum Place {
+enum PathLocation {
     /// In this storage, and in the index by now.
     Here,
     /// In an upstream, with this name.
@@ -206,13 +206,13 @@ enum Place {
     Nowhere,
 }
 
-async fn look_for(storage: &Storage, path: &AbsentPath) -> Result<Place, CacheError> {
+async fn look_for(storage: &Storage, path: &AbsentPath) -> Result<PathLocation, CacheError> {
     if storage.enter_stored(&path.hash).await? {
-        return Ok(Place::Here);
+        return Ok(PathLocation::Here);
     }
     match storage.presence_elsewhere(&path.hash).await {
-        Presence::Here(record) => Ok(Place::Elsewhere(record.info.path.clone())),
-        Presence::Missing => Ok(Place::Nowhere),
+        Presence::Here(record) => Ok(PathLocation::Elsewhere(record.info.path.clone())),
+        Presence::Missing => Ok(PathLocation::Nowhere),
         Presence::Unknown => Err(CacheError::Unavailable {
             what: "an upstream in upload.assume_upstream cannot be asked".to_owned(),
             remedy: "roots are refused until it answers",

@@ -151,7 +151,7 @@ pub(crate) async fn carry_out(
     };
     let done = match (request.method(), resource) {
         (&Method::DELETE, Resource::GcRoot(name)) => {
-            let order = roots::Order { request, state, cache, grant, uploads };
+            let order = roots::RootOrder { request, state, cache, grant, uploads };
             return cache.outage.finally(roots::delete(&order, &name).await);
         }
         (&Method::DELETE, Resource::NarInfo { hash, .. }) => {
@@ -167,7 +167,7 @@ pub(crate) async fn carry_out(
             let context = IncomingContext { in_flight, limit, stall_timeout };
             let incoming = Incoming::new(request, payload, context);
             if let Resource::GcRoot(name) = resource {
-                let order = roots::Order { request, state, cache, grant, uploads };
+                let order = roots::RootOrder { request, state, cache, grant, uploads };
                 return match incoming.small(&*uploads.target).await {
                     Ok(body) => cache.outage.finally(roots::put(&order, name, &body).await),
                     Err(error) => refuse(state, &error),

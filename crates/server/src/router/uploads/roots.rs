@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// An order about a root of a cache.
-pub(super) struct Order<'a> {
+pub(super) struct RootOrder<'a> {
     pub(super) request: &'a HttpRequest,
     pub(super) state: &'a State,
     pub(super) cache: &'a Cache,
@@ -47,7 +47,7 @@ impl<T: Into<RootError>> From<T> for Refusal {
 }
 
 /// Sets a root.
-pub(super) async fn put(order: &Order<'_>, name: RootName, body: &[u8]) -> Answer {
+pub(super) async fn put(order: &RootOrder<'_>, name: RootName, body: &[u8]) -> Answer {
     let form = Form::of(order.request.headers());
     let set = async {
         let roots = roots(order, &name).await?;
@@ -73,7 +73,7 @@ pub(super) async fn put(order: &Order<'_>, name: RootName, body: &[u8]) -> Answe
 }
 
 /// Deletes a root with all its revisions.
-pub(super) async fn delete(order: &Order<'_>, name: &RootName) -> Answer {
+pub(super) async fn delete(order: &RootOrder<'_>, name: &RootName) -> Answer {
     let form = Form::of(order.request.headers());
     let deleted = async {
         let was_there = roots(order, name).await?.delete_root(name).await?;
@@ -92,7 +92,7 @@ pub(super) async fn delete(order: &Order<'_>, name: &RootName) -> Answer {
 }
 
 /// The roots, of which the client may change this one.
-async fn roots<'a>(order: &Order<'a>, name: &RootName) -> Result<&'a dyn RootedCache, Refusal> {
+async fn roots<'a>(order: &RootOrder<'a>, name: &RootName) -> Result<&'a dyn RootedCache, Refusal> {
     let roots = order.uploads.target.rooted().ok_or_else(|| CacheError::Unavailable {
         what: "this cache has no roots".to_owned(),
         remedy: "name a storage in storage.url",
@@ -105,7 +105,7 @@ async fn roots<'a>(order: &Order<'a>, name: &RootName) -> Result<&'a dyn RootedC
 }
 
 /// A client that sees only some paths pins no others.
-async fn may_see(order: &Order<'_>, paths: &[RootPath]) -> Result<(), Refusal> {
+async fn may_see(order: &RootOrder<'_>, paths: &[RootPath]) -> Result<(), Refusal> {
     if order.cache.config.expose.names.is_empty() {
         return Ok(());
     }

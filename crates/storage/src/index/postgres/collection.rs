@@ -8,7 +8,7 @@ use tokio_postgres::{Error, Row, types::ToSql};
 use super::claims::{execute, query};
 use crate::{
     index::{
-        CollectionRecord, Deletion, NarRow, PathRecord, PathRow, PathState, Referrer,
+        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer,
         collection_statements as statements,
         types::{now, time},
     },
@@ -31,11 +31,11 @@ fn referrer(row: &Row) -> Referrer {
 pub(super) async fn path_record(
     client: &impl GenericClient,
     hash: &HashPart,
-) -> Result<Option<(PathRecord, Referrer)>, Error> {
+) -> Result<Option<(IndexedPath, Referrer)>, Error> {
     let found = query(client, statements::PATH_RECORD, &[&hash.to_string()]).await?;
     let record = |row: &Row| {
         let used: i64 = row.get(2);
-        let record = PathRecord {
+        let record = IndexedPath {
             path: StorePath::parse(row.get(5)).ok()?,
             state: PathState::of_number(row.get(3)),
             published: time(row.get(6)),

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     index::{
-        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order,
-        PathRecord, Referrer, Rows, Snapshot, Taken, Unused,
+        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, IndexedPath,
+        Order, Referrer, Rows, Snapshot, Taken, Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,
@@ -72,7 +72,7 @@ impl Collection for PostgresIndex {
     async fn path_record(
         &self,
         hash: &HashPart,
-    ) -> Result<Option<(PathRecord, Referrer)>, IndexError> {
+    ) -> Result<Option<(IndexedPath, Referrer)>, IndexError> {
         ask!(self, client => collection::path_record(&client, hash))
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::claims::sql;
 use crate::{
     index::{
-        CollectionRecord, Deletion, NarRow, PathRecord, PathRow, PathState, Referrer,
+        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer,
         collection_statements as statements,
         types::{now, time},
     },
@@ -66,13 +66,13 @@ fn referrer(row: &Row<'_>) -> rusqlite::Result<Referrer> {
 pub(super) fn path_record(
     connection: &Connection,
     hash: &str,
-) -> rusqlite::Result<Option<(PathRecord, Referrer)>> {
+) -> rusqlite::Result<Option<(IndexedPath, Referrer)>> {
     let mut statement = connection.prepare_cached(&sql(statements::PATH_RECORD))?;
     let found = statement.query_row([hash], |row| {
         let path: String = row.get(5)?;
         let used: i64 = row.get(2)?;
         let Ok(path) = StorePath::parse(&path) else { return Ok(None) };
-        let record = PathRecord {
+        let record = IndexedPath {
             path,
             state: PathState::of_number(row.get(3)?),
             published: time(row.get(6)?),

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     index::{
-        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, Order,
-        PathRecord, Referrer, Rows, Snapshot, Taken, Unused,
+        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, IndexedPath,
+        Order, Referrer, Rows, Snapshot, Taken, Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,
@@ -84,7 +84,7 @@ impl Collection for SqliteIndex {
     async fn path_record(
         &self,
         hash: &HashPart,
-    ) -> Result<Option<(PathRecord, Referrer)>, IndexError> {
+    ) -> Result<Option<(IndexedPath, Referrer)>, IndexError> {
         let hash = hash.to_string();
         self.run(move |connection| collection::path_record(connection, &hash)).await
     }
