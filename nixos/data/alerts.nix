@@ -23,6 +23,11 @@ in
           "1h"
           "The storage of {{ $labels.instance }} is above retention.max_size, and nothing may go: roots need it, or it is young."
         )
+        (alert "RustNixServeDiskNotKeptFree"
+          "rust_nix_serve_disk_free_bytes < rust_nix_serve_disk_keep_free_bytes"
+          "1h"
+          "The disk of the {{ $labels.of }} of {{ $labels.instance }} has less free than keep_free, and nothing more may go."
+        )
         (alert "RustNixServeCollectionFails" "increase(rust_nix_serve_retention_failures_total[1h]) > 3" "1h"
           "Collections of {{ $labels.instance }} are cut off; its log says why."
         )

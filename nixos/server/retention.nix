@@ -12,6 +12,7 @@ let
     min_age = cfg.retention.minAge;
     unused_for = cfg.retention.unusedFor;
     max_size = cfg.retention.maxSize;
+    keep_free = cfg.retention.keepFree;
     max_closures = cfg.retention.maxClosures;
     keep_roots = cfg.retention.keepRoots;
     rules = lib.mapAttrs (
@@ -71,6 +72,17 @@ in
       description = ''
         The size of the NARs in the storage above which closures go, those that were not used for longest first; spelled as
         {option}`narCache.maxSize`.
+      '';
+    };
+
+    keepFree = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "20%";
+      description = ''
+        The part of the disk that is kept free, where the storage is a directory: hundredths, or a size as in
+        {option}`narCache.maxSize`. When less is free, closures go, those that were not used for longest first, until it is
+        free again or nothing more may go. For uploads into the store of this machine see {option}`upload.keepFree`.
       '';
     };
 

@@ -19,14 +19,19 @@ pub struct DiskSpace {
 }
 
 impl KeepFree {
-    /// The bytes that are missing on a disk; 0 where enough is free. No disk has more free than it is large.
+    /// The bytes that are to be free on a disk. No disk has more free than it is large.
     #[must_use]
-    pub fn missing(self, space: DiskSpace) -> u64 {
-        let wanted = match self {
+    pub fn bytes(self, space: DiskSpace) -> u64 {
+        match self {
             Self::Percent(part) => space.total / 100 * u64::from(part.min(100)),
             Self::Bytes(bytes) => bytes.min(space.total),
-        };
-        wanted.saturating_sub(space.available)
+        }
+    }
+
+    /// The bytes that are missing on a disk; 0 where enough is free.
+    #[must_use]
+    pub fn missing(self, space: DiskSpace) -> u64 {
+        self.bytes(space).saturating_sub(space.available)
     }
 }
 

@@ -56,6 +56,6 @@ pub use self::{
         RootLifetime, RootPath, RootPattern, RootPatternError, RootRevision, RootRule, RootSizes,
         RootSummary, RootedCache, freed_by_roots, parse_revisions, write_revisions,
     },
-    stats::{BackendStats, ExposureStats, NarCacheStats, NotReady, RetentionStats},
+    stats::{BackendStats, DiskRoom, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},
 };

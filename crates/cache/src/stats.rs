@@ -30,6 +30,8 @@ pub struct BackendStats {
     pub nar_cache: NarCacheStats,
     /// The size of the exposed set, where there is a policy.
     pub exposure: Option<ExposureStats>,
+    /// The room on the disk of the local store, where a part of that is kept free.
+    pub disk: Option<DiskRoom>,
     /// Collection of a storage, where there is one.
     pub retention: Option<RetentionStats>,
 }
@@ -62,6 +64,10 @@ pub struct RetentionStats {
     pub stored_bytes: u64,
     /// The limit for them.
     pub max_size: Option<u64>,
+    /// The paths that go first when room is needed, and the bytes of their NARs: some of them, as of the last look.
+    pub first_to_go: Vec<(String, u64)>,
+    /// The room on its disk, where a part of that is kept free.
+    pub disk: Option<DiskRoom>,
     /// Paths that were removed since the start.
     pub reclaimed_paths: u64,
     /// Bytes of NARs that were removed since the start.
@@ -80,6 +86,15 @@ pub struct RetentionStats {
     pub last_duration: Duration,
     /// When the next one is due.
     pub next: Option<SystemTime>,
+}
+
+/// The room on a disk of which a part is kept free, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskRoom {
+    /// Free, for ordinary users.
+    pub free: u64,
+    /// To be kept free.
+    pub keep_free: u64,
 }
 
 /// Counters and levels of an exposure policy.

@@ -207,7 +207,10 @@ pub enum PublishError {
         url: String,
     },
     /// The narinfo came before those of paths that it refers to.
-    #[error("it refers to paths that are not here: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error(
+        "it refers to paths that are not here: {}; push them first, with `nix copy --refresh` where they were here before",
+        .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
     MissingReferences(Vec<StorePath>),
     /// The signatures that the configuration requires are not there.
     #[error("{object} has no valid signature by a key that this cache requires")]

@@ -1,6 +1,6 @@
 //! The caches of the configuration, put together from the backends: the local store, a storage, or both.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use rns_cache::{
@@ -10,8 +10,8 @@ use rns_cache::{
 use rns_formats::StoreDir;
 use rns_nix_store::{LocalCaches, Spool, StoreConfig};
 use rns_storage::{
-    index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
-    objects::Objects,
+    index::{Index, IndexError, postgres::PostgresIndex, sqlite::SqliteIndex},
+    objects::{Objects, StorageName},
     read::StorageReader,
     write::{Elsewhere, Nowhere, PushView, Storage, Upstreams},
 };
@@ -34,6 +34,9 @@ pub(crate) struct Backends {
 
 /// How long the start waits for a bucket that has to be made a binary cache.
 const INITIALISE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the start waits for an index to say which storage it is of.
+const INDEX_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The storage that is configured, if there is one. A bucket that cannot be reached is no error: it is asked with each
 /// request.
@@ -62,10 +65,13 @@ pub(crate) fn open_for_uploads(
         return Ok(None);
     };
     let elsewhere = elsewhere(config, store_dir)?;
-    let storage = Storage::new(reader, open_index(config)?, elsewhere, config.limits)
+    let index = open_index(config, reader.objects())?;
+    // The connections of this one end with the runtime that they begin in.
+    let checked = open_index(config, reader.objects())?;
+    let storage = Storage::new(reader, index, elsewhere, config.limits)
         .with_retention(config.retention.clone())
         .with_direct_uploads(config.direct);
-    initialise(&storage)?;
+    initialise(&storage, &*checked)?;
     Ok(Some(storage))
 }
 
@@ -95,9 +101,17 @@ pub(crate) fn open_spool(config: &BackendsConfig) -> anyhow::Result<Option<Spool
     Ok(Some(spool))
 }
 
-/// Makes an empty storage a binary cache. One that cannot be written is read as it is.
-fn initialise(storage: &Storage) -> anyhow::Result<()> {
+/// Makes an empty storage a binary cache. One that cannot be written is read as it is, and an index that cannot be reached is
+/// waited for.
+///
+/// # Errors
+/// When the index is of another storage.
+fn initialise(storage: &Storage, index: &dyn Index) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let checked = runtime.block_on(async { timeout(INDEX_TIMEOUT, index.check()).await });
+    if let Ok(Err(error @ IndexError::OtherStorage { .. })) = checked {
+        return Err(error).context("cannot use index.url");
+    }
     let initialised =
         runtime.block_on(async { timeout(INITIALISE_TIMEOUT, storage.initialise()).await });
     match initialised {
@@ -108,17 +122,52 @@ fn initialise(storage: &Storage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The index of the storage. Its database is connected to when it is first used.
+/// The index of the storage. Its database is connected to when it is first used, and is refused then if it is of another
+/// storage. An index that lies inside the directory is of this directory wherever that is.
 ///
 /// # Errors
 /// When the URL of the database cannot be read.
-pub(crate) fn open_index(storage: &StorageConfig) -> anyhow::Result<Arc<dyn Index>> {
-    Ok(match &storage.index {
-        IndexConfig::Sqlite(file) => Arc::new(SqliteIndex::new(file.clone(), storage.sync)),
+pub(crate) fn open_index(
+    config: &StorageConfig,
+    objects: &Objects,
+) -> anyhow::Result<Arc<dyn Index>> {
+    let is_inside = match (&config.index, objects.directory()) {
+        (IndexConfig::Sqlite(file), Some(directory)) => lies_in(file, directory),
+        _ => false,
+    };
+    open_index_of(config, objects.storage_name().filter(|_| !is_inside))
+}
+
+/// The same, refused unless it is of the storage with this name, where one is given.
+///
+/// # Errors
+/// When the URL of the database cannot be read.
+pub(crate) fn open_index_of(
+    config: &StorageConfig,
+    name: Option<&StorageName>,
+) -> anyhow::Result<Arc<dyn Index>> {
+    Ok(match &config.index {
+        IndexConfig::Sqlite(file) => {
+            let index = SqliteIndex::new(file.clone(), config.sync);
+            match name {
+                Some(name) => Arc::new(index.of_storage(name)),
+                None => Arc::new(index),
+            }
+        }
         IndexConfig::Postgres(url) => {
-            Arc::new(PostgresIndex::new(url).context("cannot use index.url")?)
+            let index = PostgresIndex::new(url).context("cannot use index.url")?;
+            match name {
+                Some(name) => Arc::new(index.of_storage(name)),
+                None => Arc::new(index),
+            }
         }
     })
+}
+
+/// Whether a file, which may not be there yet, lies in a directory whose path has neither links nor dots.
+fn lies_in(file: &Path, directory: &Path) -> bool {
+    let there = file.ancestors().skip(1).find_map(|above| above.canonicalize().ok());
+    there.is_some_and(|there| there.starts_with(directory))
 }
 
 impl Backends {

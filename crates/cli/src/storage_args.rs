@@ -33,8 +33,11 @@ pub(crate) enum StorageCommand {
     /// Bring the index up to date with the storage
     Index {
         /// Enter every stored path, and take out those that are gone; all but times of use can be made anew
-        #[arg(long, required = true)]
+        #[arg(long, required_unless_present = "same_storage")]
         rebuild: bool,
+        /// Take an index of another URL for the index of this storage, which has moved or has several addresses
+        #[arg(long)]
+        same_storage: bool,
         #[command(flatten)]
         place: StoragePlace,
     },

@@ -108,7 +108,11 @@ impl CacheFactory for LocalCaches {
 
     fn stats(&self) -> BackendStats {
         let nar_cache = self.compression.as_ref().map(|compression| compression.nars.stats());
-        BackendStats { nar_cache: nar_cache.unwrap_or_default(), ..self.store.store().numbers() }
+        BackendStats {
+            nar_cache: nar_cache.unwrap_or_default(),
+            disk: self.imports.as_ref().and_then(|(imports, _)| imports.disk()),
+            ..self.store.store().numbers()
+        }
     }
 
     fn idle_work(&self, is_busy: Arc<IsBusy>) -> Option<IdleWork> {

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant, SystemTime},
@@ -10,7 +12,7 @@ use std::{
 use rns_cache::{Pusher, RootRevision};
 use rns_formats::{Compression, RootName, StorePath};
 use rns_storage::index::{Collection as _, RootIndex as _, sqlite::SqliteIndex};
-use rns_testing::{Finished, Scratch, Standard, run};
+use rns_testing::{Finished, FixtureStore, Scratch, Standard, Tree, run};
 use serde_json::Value;
 
 use crate::{
@@ -19,33 +21,39 @@ use crate::{
 };
 
 /// A server over a directory, and commands with a configuration of their own.
-struct Collected {
-    cache: Pushable,
-    standard: Standard,
+pub(super) struct Collected {
+    pub(super) cache: Pushable,
+    pub(super) standard: Standard,
     config: PathBuf,
     _scratch: Scratch,
 }
 
 impl Collected {
-    fn new(retention: &str) -> Self {
+    pub(super) fn new(retention: &str) -> Self {
         let (cache, scratch, standard) = (Pushable::new(), Scratch::new(), Standard::new());
         for path in [&standard.dep, &standard.top, &standard.blob] {
             cache.push(&standard, path);
         }
         let config = scratch.join("config.toml");
-        let url = format!("file://{}", cache.directory.display());
-        let text = format!("[storage]\nurl = {url:?}\n[retention]\n{retention}");
-        fs::write(&config, text).unwrap();
-        Self { cache, standard, config, _scratch: scratch }
+        let collected = Self { cache, standard, config, _scratch: scratch };
+        collected.limit(retention);
+        collected
     }
 
-    fn storage(&self, arguments: &[&str]) -> Finished {
+    /// Has commands follow this policy from now on.
+    pub(super) fn limit(&self, retention: &str) {
+        let url = format!("file://{}", self.cache.directory.display());
+        let text = format!("[storage]\nurl = {url:?}\n[retention]\n{retention}");
+        fs::write(&self.config, text).unwrap();
+    }
+
+    pub(super) fn storage(&self, arguments: &[&str]) -> Finished {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
         command.arg("storage").args(arguments).arg("-c").arg(&self.config);
         run(&mut command, Duration::from_secs(120))
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let arguments: Vec<_> = arguments.iter().copied().chain(["--json"]).collect();
         let done = self.storage(&arguments);
         serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"))
@@ -57,7 +65,7 @@ impl Collected {
 }
 
 /// Times are kept in whole seconds, and answers for less than one.
-fn next_second() {
+pub(super) fn next_second() {
     std::thread::sleep(Duration::from_millis(1100));
 }
 
@@ -111,6 +119,36 @@ fn a_dry_run_says_what_goes_and_a_collection_removes_it_and_can_be_repeated() {
     assert_eq!(collected.status(&standard.top), 200);
 }
 
+/// More than the sockets between server and client hold.
+const LONG: usize = 48 << 20;
+
+#[test]
+fn a_reader_in_the_middle_of_a_download_gets_the_rest() {
+    let collected = Collected::new("min_age = \"0s\"\nkeep_roots = true\n");
+    let (mut store, mut state) = (FixtureStore::new(), 1_u32);
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    });
+    let long = store.add("long", Tree::file(noise.take(LONG).collect::<Vec<_>>()));
+    let (narinfo, nar) = packed(store.info(&long), &store.nar(&long), Compression::None);
+    let cache = &collected.cache;
+    assert_eq!(cache.put(&format!("/{}", narinfo.url), nar.clone()).status(), 201);
+    assert_eq!(cache.put_narinfo(&narinfo).status(), 201);
+    next_second();
+    let mut reader = TcpStream::connect(cache.server.address()).unwrap();
+    let request = format!("GET /{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", narinfo.url);
+    reader.write_all(request.as_bytes()).unwrap();
+    let mut answer = vec![0; 64 << 10];
+    reader.read_exact(&mut answer).unwrap();
+    assert_eq!(collected.json(&["gc"])["removed"]["paths"], 4);
+    next_second();
+    assert_eq!(cache.server.get(&format!("/{}", narinfo.url)).status(), 404);
+    reader.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    assert!(answer[end..] == nar[..], "{} of {} bytes came", answer.len() - end, nar.len());
+}
+
 #[test]
 fn a_path_is_deleted_with_what_refers_to_it_or_not_at_all() {
     let collected = Collected::new("");
@@ -145,7 +183,7 @@ fn what_was_just_pushed_stays_whatever_the_limit() {
 
 /// A server looks every few seconds, and this machine may be busy.
 #[track_caller]
-fn within_a_minute(condition: impl Fn() -> bool) {
+pub(super) fn within_a_minute(condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "not within a minute");
@@ -154,14 +192,14 @@ fn within_a_minute(condition: impl Fn() -> bool) {
 }
 
 /// The index of a server's storage, as a command beside it opens it.
-fn index_of(cache: &Pushable) -> (tokio::runtime::Runtime, SqliteIndex) {
+pub(super) fn index_of(cache: &Pushable) -> (tokio::runtime::Runtime, SqliteIndex) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let file = cache.directory.join(".rust-nix-serve/index.sqlite");
     (runtime, SqliteIndex::new(file, false))
 }
 
 /// A server that collects by itself.
-fn collecting(retention: &str) -> (Pushable, Standard) {
+pub(super) fn collecting(retention: &str) -> (Pushable, Standard) {
     let section = format!("[retention]\nmin_age = \"0s\"\n{retention}");
     (Pushable::with(|builder| builder.section(&section)), Standard::new())
 }

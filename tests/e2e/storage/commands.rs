@@ -11,7 +11,7 @@ use super::{copy_tree, of_directory, written_by};
 use crate::support::{PUBLIC_KEY, SECRET_KEY, fields, full, narinfo_of, nixes, write_key};
 
 /// Runs a command over a storage, with these variables.
-fn storage(arguments: &[&str], url: &str, variables: &[(&str, String)]) -> Finished {
+pub(super) fn storage(arguments: &[&str], url: &str, variables: &[(&str, String)]) -> Finished {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
     command.arg("storage").args(arguments).args(["--storage", url]);
     command.envs(variables.iter().map(|(name, value)| (*name, value)));
@@ -19,13 +19,13 @@ fn storage(arguments: &[&str], url: &str, variables: &[(&str, String)]) -> Finis
 }
 
 /// The answer as JSON.
-fn json(arguments: &[&str], url: &str, variables: &[(&str, String)]) -> Value {
+pub(super) fn json(arguments: &[&str], url: &str, variables: &[(&str, String)]) -> Value {
     let arguments: Vec<_> = arguments.iter().copied().chain(["--json"]).collect();
     let done = storage(&arguments, url, variables);
     serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"))
 }
 
-fn url_of(directory: &Path) -> String {
+pub(super) fn url_of(directory: &Path) -> String {
     format!("file://{}", directory.display())
 }
 

@@ -2,7 +2,9 @@
 
 mod collection;
 mod commands;
+mod indexes;
 mod kills;
+mod limits;
 
 use std::{fs, path::Path};
 

@@ -14,7 +14,7 @@ use super::{Pushable, clients::copy, reload::reload_server};
 use crate::support::{
     SECRET_KEY, assert_refusal, full, nixes,
     private::{create, with_token},
-    server,
+    server, within,
 };
 
 const JSON: &str = "application/json";
@@ -247,8 +247,42 @@ fn the_page_shows_roots_to_those_who_pin() {
     let page = pins.send(Request::get("/"));
     assert!(page.text().contains("Kept paths"), "{}", page.text());
     assert!(page.text().contains("project/main") && page.text().contains("&lt;b&gt;"));
+    // As much as the list tells.
+    let list = with_token(Request::get("/gcroots?sizes=1"), &pins.token);
+    let list = pins.cache.server.connect().send(&list).text().to_owned();
+    let frees = list.lines().next().and_then(|line| line.split_once("  frees ")).unwrap().1;
+    assert!(page.text().contains("Removing it frees"), "{}", page.text());
+    assert!(page.text().contains(&format!("<td>{frees}</td>")), "{frees}: {}", page.text());
     assert!(!pins.cache.server.get("/").text().contains("Kept paths"));
     assert!(!pins.cache.send(Request::get("/")).text().contains("project/main"));
+}
+
+#[test]
+fn the_page_names_the_first_paths_to_go_to_those_who_see_everything() {
+    let standard = Standard::new();
+    let mut confined = String::new();
+    let pins = Pinnable::with(|builder| {
+        let file = builder.scratch().join("tokens");
+        confined = create(&file, "some", &["--allow", "read,pin", "--paths", "top*"]);
+        builder.section("[retention]\nmin_age = \"0s\"\nmax_size = \"1G\"\ninterval = \"1s\"")
+    });
+    for path in [&standard.dep, &standard.top, &standard.blob] {
+        pins.cache.push(&standard, path);
+    }
+    assert_eq!(pins.pin("/gcroots/main", &[&standard.top]).status(), 200);
+    let page = || pins.send(Request::get("/")).text().to_owned();
+    within(Duration::from_secs(60), || page().contains("<dt>Roots need</dt><dd>2 paths"));
+    let page = page();
+    assert!(page.contains(&format!("<li><code>{}</code>", standard.blob)), "{page}");
+    assert!(page.contains("of 1.0 GiB") && page.contains("Next collection"), "{page}");
+    // Roots keep the others.
+    assert!(!page.contains(&format!("<code>{}</code>", standard.dep)), "{page}");
+    let some = with_token(Request::get("/"), &confined);
+    for other in [pins.cache.server.connect().send(&some), pins.cache.server.get("/")] {
+        // Nor are the roots of others shown in a cache that all may read.
+        assert!(!other.text().contains("first to go"), "{}", other.text());
+        assert!(!other.text().contains("Kept paths"), "{}", other.text());
+    }
 }
 
 #[test]

@@ -160,7 +160,10 @@ pub enum RootError {
     #[error("a root names at least one path")]
     Empty,
     /// Something that it needs is not there.
-    #[error("the root needs paths that are not here: {}", Listed(.paths, *.count))]
+    #[error(
+        "the root needs paths that are not here: {}; push them first, with `nix copy --refresh` where they were here before",
+        Listed(.paths, *.count)
+    )]
     MissingPaths {
         /// The first of them.
         paths: Vec<MissingPath>,

@@ -1,4 +1,4 @@
-//! `retention.max_size`: the storage is kept below it, and the operator is told before it is reached.
+//! `retention.max_size`: the storage is kept below it, and the operator is told before it is reached and when it is exceeded.
 
 use std::{
     collections::HashMap,
@@ -8,91 +8,154 @@ use std::{
 use rns_formats::StorePath;
 use rns_storage::{
     collect::{CollectError, Preview, collect, preview},
-    retention::Retention,
+    index::IndexError,
+    retention::{FULL_PERCENT, Retention, TARGET_PERCENT, percent},
     write::Storage,
 };
 
-use super::stats::SharedStats;
+use super::{
+    outlook,
+    pace::{RETRY_DELAY, is_due, pause_after, remaining},
+    stats::SharedStats,
+};
 
 /// From which part of the limit on the operator is told, in percent.
 const WARNING_PERCENT: u64 = 85;
 
-/// From which part on closures go.
-const FULL_PERCENT: u64 = 95;
-
-/// Down to which part they go: each collection looks at everything, so there should not be one for each push.
-const TARGET_PERCENT: u64 = 90;
-
-/// How long a collection that failed, or found nothing to remove at a limit, is waited for again.
-pub(super) const RETRY_DELAY: Duration = Duration::from_secs(60);
-
-/// How often the operator is told.
-const WARNING_INTERVAL: Duration = Duration::from_secs(3600);
+/// How often all NARs are counted, and not only those that came: some have gone, and some come late under an early number.
+const RECOUNT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How near a storage is to its limit.
 pub(super) struct Limit {
     max_size: Option<u64>,
-    /// The newest NAR that is counted, and the bytes of all up to that one.
-    counted: Option<(i64, u64)>,
+    counted: Option<Counted>,
     warned: Option<Instant>,
+    /// Whether the operator knows that it is exceeded.
+    is_exceeded: bool,
+    told_stuck: Option<Instant>,
     /// Until when a collection would find nothing again.
     idle_until: Option<Instant>,
 }
 
+/// NARs that were counted.
+#[derive(Clone, Copy)]
+struct Counted {
+    newest: i64,
+    bytes: u64,
+    begun: Instant,
+}
+
+impl Counted {
+    fn nothing() -> Self {
+        Self { newest: 0, bytes: 0, begun: Instant::now() }
+    }
+}
+
 impl Limit {
     pub(super) const fn new(max_size: Option<u64>) -> Self {
-        Self { max_size, counted: None, warned: None, idle_until: None }
+        Self {
+            max_size,
+            counted: None,
+            warned: None,
+            is_exceeded: false,
+            told_stuck: None,
+            idle_until: None,
+        }
     }
 
-    /// Counts the bytes that were stored since the last look; warns, or makes room.
+    /// Counts the bytes that are stored; warns, or makes room. Returns whether the limit is near, so that the next look should
+    /// come soon.
     pub(super) async fn look(
         &mut self,
         storage: &Storage,
         retention: &Retention,
         stats: &SharedStats,
-    ) -> Result<(), CollectError> {
-        let Some(max_size) = self.max_size else { return Ok(()) };
-        let part = |percent: u64| max_size / 100 * percent;
-        let (after, known) = self.counted.unwrap_or((0, 0));
-        let (newest, bytes) = storage.index().stored_since(after).await?;
-        let bytes = known + bytes;
-        self.counted = Some((newest, bytes));
+    ) -> Result<bool, CollectError> {
+        let Some(max_size) = self.max_size else { return Ok(false) };
+        let bytes = self.count(storage).await?;
         stats.stored(bytes);
-        let is_idle = self.idle_until.is_some_and(|until| Instant::now() < until);
-        if bytes > part(FULL_PERCENT) && !is_idle {
-            let target = Retention { max_size: Some(part(TARGET_PERCENT)), ..retention.clone() };
-            // Others may have made room, or something may have been deleted: all is counted anew.
-            self.counted = None;
-            match collect(storage, &target, &|_| ()).await {
-                Ok(done) => {
-                    stats.collected(&done);
-                    if done.swept.bytes == 0 {
-                        let present = done.preview.plan.present_bytes();
-                        if present > part(FULL_PERCENT) {
-                            tracing::warn!(
-                                "the storage holds {present} bytes of the {max_size} of \
-                                 retention.max_size, and nothing may go: all of it is young, or roots need it"
-                            );
-                        }
-                        self.idle_until = Some(Instant::now() + RETRY_DELAY);
-                    }
-                }
-                // Another one makes room.
-                Err(CollectError::Busy) => {}
-                Err(error) => {
-                    stats.failed();
-                    self.idle_until = Some(Instant::now() + RETRY_DELAY);
-                    return Err(error);
-                }
+        self.tell_excess(bytes, max_size);
+        let is_near = bytes > percent(max_size, WARNING_PERCENT);
+        if retention.is_nearly_full(bytes) {
+            if remaining(self.idle_until).is_none() {
+                self.make_room(storage, retention, stats, max_size).await?;
             }
-        } else if bytes > part(WARNING_PERCENT)
-            && self.warned.is_none_or(|warned| warned.elapsed() > WARNING_INTERVAL)
-        {
-            self.warned = Some(Instant::now());
-            let target =
-                Retention { max_size: Some(part(TARGET_PERCENT) / 2), ..retention.clone() };
+        } else if is_near && is_due(&mut self.warned) {
+            let half = percent(max_size, TARGET_PERCENT) / 2;
+            let target = Retention { max_size: Some(half), ..retention.clone() };
             let found = preview(storage, &target).await?;
             warn(storage, &found, (bytes, max_size)).await?;
+        }
+        Ok(is_near)
+    }
+
+    /// The bytes of all NARs.
+    async fn count(&mut self, storage: &Storage) -> Result<u64, IndexError> {
+        let known = self.counted.filter(|counted| counted.begun.elapsed() < RECOUNT_INTERVAL);
+        let known = known.unwrap_or_else(Counted::nothing);
+        let (newest, more) = storage.index().stored_since(known.newest).await?;
+        let bytes = known.bytes + more;
+        self.counted = Some(Counted { newest, bytes, ..known });
+        Ok(bytes)
+    }
+
+    /// Says once that the limit is exceeded, and once that it is not any more.
+    fn tell_excess(&mut self, bytes: u64, max_size: u64) {
+        let is_exceeded = bytes > max_size;
+        if is_exceeded == self.is_exceeded {
+            return;
+        }
+        self.is_exceeded = is_exceeded;
+        match (is_exceeded, remaining(self.idle_until)) {
+            (true, None) => tracing::warn!(
+                "the storage holds {bytes} bytes, more than the {max_size} of retention.max_size: the least recently used \
+                 closures go now, as far as they are older than retention.min_age"
+            ),
+            (true, Some(pause)) => tracing::warn!(
+                "the storage holds {bytes} bytes, more than the {max_size} of retention.max_size, and nothing may go yet: \
+                 the next collection is in {} s",
+                pause.as_secs()
+            ),
+            (false, _) => tracing::info!(
+                "the storage holds {bytes} bytes, which is below retention.max_size ({max_size}) again"
+            ),
+        }
+    }
+
+    /// Lets closures go down to some room below the limit.
+    async fn make_room(
+        &mut self,
+        storage: &Storage,
+        retention: &Retention,
+        stats: &SharedStats,
+        max_size: u64,
+    ) -> Result<(), CollectError> {
+        // Others may have made room, or something may have been deleted: all is counted anew.
+        self.counted = None;
+        let done = match collect(storage, &retention.with_room(), &|_| ()).await {
+            Ok(done) => done,
+            // Another one makes room.
+            Err(CollectError::Busy) => return Ok(()),
+            Err(error) => {
+                stats.failed();
+                self.idle_until = Some(Instant::now() + RETRY_DELAY);
+                return Err(error);
+            }
+        };
+        stats.collected(&done);
+        outlook::note(storage, retention, &done.preview, stats).await?;
+        let left = done.preview.plan.present_bytes().saturating_sub(done.swept.bytes);
+        self.tell_excess(left, max_size);
+        if retention.is_nearly_full(left) {
+            let pause = pause_after(&done);
+            self.idle_until = Some(Instant::now() + pause);
+            if is_due(&mut self.told_stuck) {
+                tracing::warn!(
+                    "the storage holds {left} bytes of the {max_size} of retention.max_size, and nothing more may go now: \
+                     all of it is younger than retention.min_age, or roots need it; the next collection is in {} s",
+                    pause.as_secs()
+                );
+            }
         }
         Ok(())
     }
@@ -109,16 +172,16 @@ async fn warn(
     let names: HashMap<i64, StorePath> = storage.index().paths(&first).await?.into_iter().collect();
     let names: Vec<&str> =
         first.iter().filter_map(|id| names.get(id)).map(StorePath::as_str).collect();
-    let percent = bytes / (max_size / 100).max(1);
+    let used = bytes / (max_size / 100).max(1);
     if names.is_empty() {
         tracing::warn!(
-            "the storage holds {percent} % of retention.max_size, and nothing may go at the limit: all of it is \
+            "the storage holds {used} % of retention.max_size, and nothing may go at the limit: all of it is \
              young, or roots need it"
         );
     } else {
         tracing::warn!(
-            "the storage holds {percent} % of retention.max_size; from 95 % on the least recently used closures go, \
-             first: {}",
+            "the storage holds {used} % of retention.max_size; from {FULL_PERCENT} % on the least recently used closures \
+             go, first: {}",
             names.join(", ")
         );
     }

@@ -1,7 +1,10 @@
 //! The collector of a server: on a thread of its own, on a schedule and when a limit is near. It also writes the times of
 //! downloads to the index.
 
+mod disk_room;
 mod limit;
+mod outlook;
+mod pace;
 mod stats;
 mod uses;
 
@@ -14,21 +17,21 @@ use std::{
 use anyhow::Context as _;
 use rns_cache::RetentionStats;
 use rns_storage::{
-    collect::{CollectError, collect, preview},
+    collect::{CollectError, Preview, collect, preview},
     index::Index,
     retention::Retention,
     write::{Nowhere, Storage, UploadLimits},
 };
 use tokio::{sync::watch, time::timeout};
 
-use self::{
-    limit::{Limit, RETRY_DELAY},
-    stats::SharedStats,
-};
+use self::{disk_room::KeptFree, limit::Limit, pace::RETRY_DELAY, stats::SharedStats};
 use crate::config::StorageConfig;
 
 /// How often it is looked whether a collection is due, or a limit is near.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The same while a limit is near: a burst of pushes must not exceed it by much.
+const NEAR_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long after the start a collection may be due.
 const START_DELAY: Duration = Duration::from_secs(60);
@@ -141,11 +144,14 @@ impl Collector<'_> {
     async fn work(self, changes: &mut watch::Receiver<Schedule>) {
         let Schedule { retention, interval } = &self.schedule;
         let mut limit = Limit::new(retention.max_size);
+        let mut kept_free = KeptFree::new(retention.keep_free);
         let mut due = self.schedule.first();
+        let (mut is_near, mut has_failed) = (false, false);
         self.stats.limited(retention.max_size);
         self.stats.next(due);
         loop {
-            let pause = LOOK_INTERVAL.min(interval.unwrap_or(LOOK_INTERVAL));
+            let pause = if is_near { NEAR_LOOK_INTERVAL } else { LOOK_INTERVAL };
+            let pause = pause.min(interval.unwrap_or(LOOK_INTERVAL));
             if timeout(pause, changes.changed()).await.is_ok() {
                 return;
             }
@@ -156,11 +162,16 @@ impl Collector<'_> {
                 });
                 self.stats.next(due);
             }
-            if let Err(error) = limit.look(self.storage, retention, &self.stats).await {
+            let looked = limit.look(self.storage, retention, &self.stats).await;
+            is_near = *looked.as_ref().unwrap_or(&false);
+            let kept = kept_free.look(self.storage, retention, &self.stats).await;
+            let failed = looked.map(|_| ()).and(kept).err();
+            if let (Some(error), false) = (&failed, has_failed) {
                 tracing::warn!(
-                    "the size of the storage, for retention.max_size, is not known: {error}"
+                    "the limits of [retention] cannot be looked at, and nothing goes because of them: {error}"
                 );
             }
+            has_failed = failed.is_some();
         }
     }
 
@@ -171,7 +182,7 @@ impl Collector<'_> {
             return match preview(self.storage, retention).await {
                 Ok(found) => {
                     self.stats.measured(&found);
-                    true
+                    self.look_ahead(&found).await
                 }
                 Err(error) => self.failed(&error),
             };
@@ -190,11 +201,17 @@ impl Collector<'_> {
         match collect(self.storage, retention, &|_| ()).await {
             Ok(done) => {
                 self.stats.collected(&done);
-                true
+                self.look_ahead(&done.preview).await
             }
             Err(CollectError::Busy) => true,
             Err(error) => self.failed(&error),
         }
+    }
+
+    /// Notes which paths go first. Returns whether that is done.
+    async fn look_ahead(&self, found: &Preview) -> bool {
+        let noted = outlook::note(self.storage, &self.schedule.retention, found, &self.stats).await;
+        noted.map_err(|error| self.failed(&error.into())).is_ok()
     }
 
     fn failed(&self, error: &CollectError) -> bool {

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use rns_cache::RetentionStats;
+use rns_cache::{DiskRoom, RetentionStats};
 use rns_storage::collect::{Collected, DocumentPlan, Plan, Preview, Reason};
 
 /// The numbers of the collector, shared with the metrics.
@@ -85,6 +85,16 @@ impl SharedStats {
     /// How many bytes of NARs there may be.
     pub(super) fn limited(&self, max_size: Option<u64>) {
         self.lock().max_size = max_size;
+    }
+
+    /// The paths that go first when room is needed.
+    pub(super) fn first_to_go(&self, paths: Vec<(String, u64)>) {
+        self.lock().first_to_go = paths;
+    }
+
+    /// The room on the disk of the storage.
+    pub(super) fn disk(&self, room: DiskRoom) {
+        self.lock().disk = Some(room);
     }
 
     /// The bytes of NARs that there are.

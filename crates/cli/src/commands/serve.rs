@@ -38,7 +38,8 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     // Where there is a storage, it is collected.
     let collector = match (&which.storage, &storage) {
         (Some(config), Some(storage)) => {
-            Some(collector::start(storage, backends::open_index(config)?, config)?)
+            let index = backends::open_index(config, storage.reader().objects())?;
+            Some(collector::start(storage, index, config)?)
         }
         _ => None,
     };

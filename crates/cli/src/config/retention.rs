@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use rns_cache::{RootLifetime, RootPattern, RootRule};
+use rns_cache::{KeepFree, RootLifetime, RootPattern, RootRule};
 use rns_storage::retention::Retention;
 
 use super::{
@@ -15,7 +15,7 @@ const USUAL_PUSH: Duration = Duration::from_secs(3600);
 
 /// The policy of `[retention]`.
 pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Retention {
-    let RawConfig { retention: raw, upload, .. } = raw;
+    let RawConfig { retention: raw, upload, storage, .. } = raw;
     let numbers = [
         ("retention.max_size", raw.max_size.map(|size| size.0)),
         ("retention.max_closures", raw.max_closures),
@@ -25,12 +25,21 @@ pub(super) fn resolve(raw: &RawConfig, diagnostics: &mut Diagnostics<'_>) -> Ret
             diagnostics.problem(key, "0 would let everything go", "leave it out for no limit");
         }
     }
+    let keep_free = raw.keep_free.map(|share| share.0);
+    if matches!(keep_free, Some(KeepFree::Percent(0) | KeepFree::Bytes(0))) {
+        diagnostics.problem("retention.keep_free", "0 keeps nothing free", "leave it out");
+    }
+    if keep_free.is_some() && !storage.url.starts_with("file:") {
+        diagnostics
+            .warn("retention.keep_free is about the disk of a directory, and means nothing here");
+    }
     let rules = raw.rules.iter().map(|(name, rule)| root_rule(name, rule, diagnostics));
     let retention = Retention {
         rules: rules.collect(),
         min_age: raw.min_age.0,
         unused_for: raw.unused_for.map(|span| span.0),
         max_size: raw.max_size.map(|size| size.0),
+        keep_free,
         max_closures: raw.max_closures,
         keep_roots: raw.keep_roots,
     };
@@ -80,8 +89,8 @@ fn root_rule(name: &str, raw: &RawRootRule, diagnostics: &mut Diagnostics<'_>) -
 fn warn(retention: &Retention, ends_roots: bool, diagnostics: &mut Diagnostics<'_>) {
     if !retention.rules.is_empty() && retention.keeps_everything() && !ends_roots {
         diagnostics.warn(
-            "retention.rules end roots, but nothing goes with them: write `keep_roots = true`, `unused_for` or \
-             `max_size` below [retention]",
+            "retention.rules end roots, but nothing goes with them: write `keep_roots = true`, `unused_for`, `max_size` or \
+             `keep_free` below [retention]",
         );
     }
     if retention.min_age < USUAL_PUSH && !retention.keeps_everything() {
@@ -117,6 +126,7 @@ mod tests {
             min_age: Duration::from_secs(7200),
             unused_for: Some(Duration::from_secs(30 * 86_400)),
             max_size: Some(1 << 30),
+            keep_free: None,
             max_closures: Some(9),
             keep_roots: true,
             rules: Vec::new(),
@@ -144,6 +154,8 @@ mod tests {
         for (keys, key) in [
             ("max_size = \"0\"", "retention.max_size"),
             ("max_closures = 0", "retention.max_closures"),
+            ("keep_free = \"0%\"", "retention.keep_free"),
+            ("keep_free = \"much\"", "retention.keep_free"),
             ("rules.pr.days = 7", "retention.rules.pr.roots"),
             ("rules.pr.roots = [\"pr/*\"]", "retention.rules.pr"),
             ("rules.pr.roots = [\"/pr/*\"]\nrules.pr.days = 7", "retention.rules.pr.roots"),
@@ -154,6 +166,19 @@ mod tests {
         }
         let said = refusal("[[retention]]\nroots = \"pr/*\"\n");
         assert!(said.contains("[retention]"), "{said}");
+    }
+
+    #[test]
+    fn room_is_kept_on_the_disk_of_a_directory_and_of_nothing_else() {
+        let directory =
+            "[storage]\nurl = \"file:///srv/cache\"\n[retention]\nkeep_free = \"20%\"\n";
+        let loaded = load_with(directory, &[], &[]).unwrap();
+        let policy = loaded.backends.storage.unwrap().retention;
+        assert_eq!(policy.keep_free, Some(KeepFree::Percent(20)));
+        assert!(!policy.keeps_everything());
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        let (_, warnings) = retention("keep_free = \"50G\"\n");
+        assert!(warnings.iter().any(|text| text.contains("disk of a directory")), "{warnings:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use rns_cache::{CacheError, DiskSpace, KeepFree};
+use rns_cache::{CacheError, DiskRoom, DiskSpace, KeepFree};
 use rns_file_io::disk_space::disk_space;
 use rns_formats::{HashPart, StorePath};
 use tokio::{
@@ -59,7 +59,10 @@ impl Imports {
         loop {
             ticks.tick().await;
             // A reload may have changed it.
-            let Some(keep_free) = self.room().keep_free else { continue };
+            let Some(keep_free) = self.room().keep_free else {
+                self.note_disk(None);
+                continue;
+            };
             match self.make_room(keep_free).await {
                 Ok(Room::Enough) | Err(CacheError::ShuttingDown) => {}
                 Ok(Room::Made(0)) => tracing::info!("collected garbage to keep upload.keep_free"),
@@ -86,7 +89,7 @@ impl Imports {
     }
 
     async fn make_room(&self, keep_free: KeepFree) -> Result<Room, CacheError> {
-        let mut missing = keep_free.missing(self.space().await?);
+        let mut missing = self.missing(keep_free).await?;
         if missing == 0 {
             return Ok(Room::Enough);
         }
@@ -95,7 +98,7 @@ impl Imports {
         let mut factor = 1;
         loop {
             self.collect(missing).await.map_err(|error| not_collected(&error))?;
-            missing = keep_free.missing(self.space().await?);
+            missing = self.missing(keep_free).await?;
             if missing == 0 {
                 return Ok(Room::Made(count));
             }
@@ -106,6 +109,14 @@ impl Imports {
             count += let_go;
             factor *= 2;
         }
+    }
+
+    /// Looks at the disk, for metrics as well. Returns the bytes that are missing.
+    async fn missing(&self, keep_free: KeepFree) -> Result<u64, CacheError> {
+        let space = self.space().await?;
+        let keep = keep_free.bytes(space);
+        self.note_disk(Some(DiskRoom { free: space.available, keep_free: keep }));
+        Ok(keep_free.missing(space))
     }
 
     async fn space(&self) -> Result<DiskSpace, CacheError> {

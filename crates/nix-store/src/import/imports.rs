@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rns_cache::{CacheError, KeepFree, PublishError, Published, Pusher, VerifiedNar};
+use rns_cache::{CacheError, DiskRoom, KeepFree, PublishError, Published, Pusher, VerifiedNar};
 use rns_formats::{NarInfo, NarName, PathInfo, StorePath};
 use rns_verify::{
     DecoderMemory,
@@ -67,6 +67,8 @@ pub struct Imports {
     pub(super) uploads: Arc<Semaphore>,
     pub(super) kept: KeptByCache,
     room: Mutex<RoomRule>,
+    /// The disk of the store at the last look.
+    disk: Mutex<Option<DiskRoom>>,
     /// For imports, each as long as its NAR is.
     imports: DaemonLink,
     /// For questions, which must not wait for imports.
@@ -93,6 +95,7 @@ impl Imports {
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             kept,
             room: Mutex::new(RoomRule::of(config)),
+            disk: Mutex::default(),
             signatures_told: AtomicBool::new(false),
             store,
         })
@@ -109,6 +112,15 @@ impl Imports {
     /// The room that is kept on the disk of the store.
     pub(super) fn room(&self) -> RoomRule {
         *self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The room on the disk of the store at the last look, where a part of it is kept free.
+    pub(crate) fn disk(&self) -> Option<DiskRoom> {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note_disk(&self, room: Option<DiskRoom>) {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = room;
     }
 
     fn set_room(&self, rule: RoomRule) {

@@ -20,7 +20,7 @@ pub(crate) struct Grant {
     pub(crate) holder: Option<PrincipalId>,
     /// Whether this client may push as well: then it is told only of paths that stay, since it skips these.
     pub(crate) is_pusher: bool,
-    /// Whether this client may see roots.
+    /// Whether this client may see the roots of what it is shown.
     pub(crate) may_pin: bool,
 }
 
@@ -28,7 +28,9 @@ impl Grant {
     /// A grant for a client of a cache that every client may use so.
     fn open(access: &Access, holder: Option<&Principal>) -> Self {
         let is_pusher = may(access, holder, Permission::Push);
-        let may_pin = may(access, holder, Permission::Pin);
+        // The cache is shown whole: one who pins some paths only would see the roots of others with it.
+        let is_confined = holder.is_some_and(|holder| !holder.paths.is_empty());
+        let may_pin = !is_confined && may(access, holder, Permission::Pin);
         let holder = holder.map(|holder| access.principal_id(holder));
         Self { confined_to: None, private: false, holder, is_pusher, may_pin }
     }

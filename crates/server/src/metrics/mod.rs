@@ -4,6 +4,7 @@
 //! no lookup. Labels come from enums and from the configuration, never from text of a client.
 
 mod build;
+mod disks;
 mod exposure;
 mod kind;
 pub(crate) mod listener;

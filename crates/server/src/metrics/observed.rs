@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use rns_cache::{ExposureStats, NarCacheStats, RetentionStats};
+use rns_cache::{DiskRoom, ExposureStats, NarCacheStats, RetentionStats};
 
 use super::{
     build::{Build, raise, signed},
+    disks::DiskMetrics,
     exposure::ExposureMetrics,
     process,
     retention::RetentionMetrics,
@@ -38,6 +39,8 @@ pub(crate) struct Observed {
     pub(crate) nar_cache: NarCacheStats,
     /// The exposure of each cache with a policy, by its name; the one without a name has an empty one.
     pub(crate) exposures: Vec<(String, ExposureStats)>,
+    /// Disks of which a part is kept free.
+    pub(crate) disks: Vec<(&'static str, DiskRoom)>,
     /// Collection of the storage.
     pub(crate) retention: Option<RetentionStats>,
     /// Keys that sign.
@@ -66,6 +69,7 @@ pub(super) struct ObservedMetrics {
     narinfo_bytes: IntGauge,
     nar_cache: NarCacheMetrics,
     exposures: ExposureMetrics,
+    disks: DiskMetrics,
     retention: RetentionMetrics,
     signing_keys: IntGauge,
     signing_problems: IntGauge,
@@ -116,6 +120,7 @@ impl ObservedMetrics {
                 .gauge("rust_nix_serve_narinfo_cache_bytes", "Memory taken by rendered narinfos."),
             nar_cache: NarCacheMetrics::new(build),
             exposures: ExposureMetrics::new(build),
+            disks: DiskMetrics::new(build),
             retention: RetentionMetrics::new(build),
             signing_keys: build.gauge("rust_nix_serve_signing_keys", "Keys that sign."),
             signing_problems: build.gauge(
@@ -147,6 +152,7 @@ impl ObservedMetrics {
         self.narinfo_bytes.set(signed(observed.narinfo_cache_bytes));
         self.nar_cache.fill(&observed.nar_cache);
         self.exposures.fill(&observed.exposures);
+        self.disks.fill(&observed.disks);
         if let Some(retention) = &observed.retention {
             self.retention.fill(retention);
         }

@@ -5,11 +5,14 @@
 
 mod batches;
 mod descent;
+mod disk;
 mod document_kind;
 mod documents;
 mod error;
+mod first;
 mod graph;
 mod load;
+mod order;
 mod orphans;
 mod plan;
 mod root_sizes;
@@ -20,14 +23,16 @@ mod why;
 
 pub(crate) use self::documents::enter as enter_documents;
 pub use self::{
+    disk::{disk_of, missing_on_disk},
     document_kind::{DocumentCounts, DocumentKind},
     documents::DocumentPlan,
     error::CollectError,
+    first::first_to_go,
     graph::Graph,
     plan::plan,
     root_sizes::{RootSizeLimits, root_sizes},
     run::{Collected, Preview, collect, preview},
     sweep::Swept,
     verdict::{Amount, Cause, Plan, Reason, Verdict},
-    why::{Why, why},
+    why::{Going, Why, why},
 };

@@ -1,9 +1,14 @@
 //! Which paths stay and which go: a pure function of the index, the policy and the time.
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::SystemTime};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     graph::Graph,
+    order::{LeastRecent, order},
     verdict::{Amount, Cause, Plan, Reason, Verdict},
 };
 use crate::{
@@ -15,16 +20,16 @@ use crate::{
 /// path after the other. In seconds.
 const CLOSURE_WINDOW: u32 = 3600;
 
-/// Decides which paths stay.
+/// Decides which paths stay. `missing` is the number of bytes that have to go since the disk is too full.
 #[must_use]
-pub fn plan(graph: &Graph, retention: &Retention, now: SystemTime) -> Plan {
-    let mut marking = Marking::new(graph, retention, now);
+pub fn plan(graph: &Graph, retention: &Retention, missing: u64, now: SystemTime) -> Plan {
+    let mut marking = Marking::new(graph, retention, missing, now);
     marking.mark();
     marking.fit();
     marking.finish()
 }
 
-fn ago(now: SystemTime, age: std::time::Duration) -> SystemTime {
+fn ago(now: SystemTime, age: Duration) -> SystemTime {
     now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
@@ -33,14 +38,13 @@ fn seconds(time: SystemTime) -> u32 {
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
-/// A closure of the paths that may go, by its top: the least recently used one comes first.
-type Top = Reverse<(u32, usize)>;
-
 struct Marking<'a> {
     graph: &'a Graph,
     retention: &'a Retention,
     unused: Unused,
     now: SystemTime,
+    /// The bytes of NARs that the disk has room for, where it is too full.
+    room_on_disk: Option<u64>,
     verdicts: Vec<Option<Verdict>>,
     /// Kept paths that refer to each path.
     referrers: Vec<u32>,
@@ -54,13 +58,15 @@ struct Marking<'a> {
 }
 
 impl<'a> Marking<'a> {
-    fn new(graph: &'a Graph, retention: &'a Retention, now: SystemTime) -> Self {
+    fn new(graph: &'a Graph, retention: &'a Retention, missing: u64, now: SystemTime) -> Self {
+        let present: u64 = graph.nars().iter().map(|nar| nar.file_size).sum();
         let unused = Unused { untouched_since: ago(now, retention.min_age), unread_since: now };
         Self {
             graph,
             retention,
             unused,
             now,
+            room_on_disk: (missing > 0).then(|| present.saturating_sub(missing)),
             verdicts: vec![None; graph.len()],
             referrers: vec![0; graph.len()],
             holders: vec![0; graph.nars().len()],
@@ -145,7 +151,7 @@ impl<'a> Marking<'a> {
     /// Lets the least recently used closures go, whole, until the limits are kept.
     fn fit(&mut self) {
         self.count();
-        let mut tops: BinaryHeap<Top> = BinaryHeap::new();
+        let mut tops: BinaryHeap<LeastRecent> = BinaryHeap::new();
         if self.exceeded().is_some() {
             let all = (0..self.graph.len())
                 .filter(|path| self.may_go(*path) && self.referrers.get(*path) == Some(&0));
@@ -237,12 +243,30 @@ impl<'a> Marking<'a> {
         if self.retention.max_size.is_some_and(|max| bytes > max) {
             return Some(Cause::Size);
         }
+        if self.room_on_disk.is_some_and(|room| bytes > room) {
+            return Some(Cause::Disk);
+        }
         let is_over = self.retention.max_closures.is_some_and(|max| self.tops > max);
         is_over.then_some(Cause::Closures)
     }
 
+    /// When the first path that only its age keeps is old enough to go.
+    fn first_aged(&self) -> Option<SystemTime> {
+        let young = seconds(self.unused.untouched_since);
+        let paths = self.graph.paths().iter().enumerate();
+        let touched = paths
+            .filter(|(path, facts)| {
+                self.verdict(*path) == Some(Verdict::Kept(Reason::Young)) && facts.touched > young
+            })
+            .map(|(_, facts)| facts.touched);
+        let first = u64::from(touched.min()?);
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(first) + self.retention.min_age)
+    }
+
     fn finish(self) -> Plan {
-        let (going, circular) = self.order();
+        let goes = |path| matches!(self.verdict(path), Some(Verdict::Goes(_)));
+        let (going, circular) = order(self.graph, goes);
+        let first_aged = self.first_aged();
         let graph = self.graph;
         let mut kept = [Amount::default(); Reason::ALL.len()];
         let mut freed = [Amount::default(); Cause::ALL.len()];
@@ -294,37 +318,7 @@ impl<'a> Marking<'a> {
             waiting_bytes: self.waiting_bytes,
             revived,
             unused: self.unused,
+            first_aged,
         }
-    }
-
-    /// The paths that go, none before one that refers to it, and how many have no such order.
-    fn order(&self) -> (Vec<usize>, u64) {
-        let graph = self.graph;
-        let goes = |path: usize| matches!(self.verdict(path), Some(Verdict::Goes(_)));
-        let going: Vec<usize> = (0..graph.len()).filter(|path| goes(*path)).collect();
-        let mut referrers = vec![0_u32; graph.len()];
-        for path in &going {
-            for reference in graph.references(*path) {
-                if let Some(count) = referrers.get_mut(reference) {
-                    *count += 1;
-                }
-            }
-        }
-        let mut ready: BinaryHeap<Top> = BinaryHeap::new();
-        let tops = going.iter().filter(|path| referrers.get(**path) == Some(&0));
-        ready.extend(tops.map(|path| Reverse((graph.last_use(*path), *path))));
-        let mut order = Vec::with_capacity(going.len());
-        while let Some(Reverse((_, path))) = ready.pop() {
-            order.push(path);
-            for reference in graph.references(path) {
-                let Some(count) = referrers.get_mut(reference) else { continue };
-                *count = count.saturating_sub(1);
-                if *count == 0 && goes(reference) {
-                    ready.push(Reverse((graph.last_use(reference), reference)));
-                }
-            }
-        }
-        let circular = (going.len() - order.len()) as u64;
-        (order, circular)
     }
 }

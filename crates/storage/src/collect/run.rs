@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     batches::batches,
+    disk::missing_on_disk,
     documents::{self, DocumentPlan},
     error::CollectError,
     graph::Graph,
@@ -16,7 +17,7 @@ use super::{
     verdict::Plan,
 };
 use crate::{
-    index::{Claim, Rows, Unused},
+    index::{Claim, Index, Rows, Unused},
     maintenance::{rebuild_index, unknown_root},
     retention::Retention,
     write::Storage,
@@ -64,15 +65,26 @@ pub struct Collected {
 /// When the index cannot be used.
 pub async fn preview(storage: &Storage, retention: &Retention) -> Result<Preview, CollectError> {
     let (begun, now) = (Instant::now(), SystemTime::now());
-    let graph = load(&**storage.index()).await?;
-    let policy = retention.clone();
-    let planned = spawn_blocking(move || {
-        let plan = plan(&graph, &policy, now);
-        (graph, plan)
-    });
-    let (graph, plan) = planned.await.map_err(|_| CollectError::ShuttingDown)?;
+    let missing = missing_on_disk(storage, retention).await?;
+    let (graph, plan) = planned(&**storage.index(), retention, missing, now).await?;
     let documents = documents::plan(storage, retention, &graph, &plan).await?;
     Ok(Preview { graph, plan, documents, took: begun.elapsed() })
+}
+
+/// Reads the index, and decides which paths stay.
+pub(super) async fn planned(
+    index: &dyn Index,
+    retention: &Retention,
+    missing: u64,
+    now: SystemTime,
+) -> Result<(Graph, Plan), CollectError> {
+    let graph = load(index).await?;
+    let policy = retention.clone();
+    let planned = spawn_blocking(move || {
+        let plan = plan(&graph, &policy, missing, now);
+        (graph, plan)
+    });
+    planned.await.map_err(|_| CollectError::ShuttingDown)
 }
 
 /// Removes the paths that the policy lets go. Can be cut off at any point, and goes on with the next call.

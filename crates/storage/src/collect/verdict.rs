@@ -1,5 +1,7 @@
 //! The result of planning: which paths stay and go, and why.
 
+use std::time::SystemTime;
+
 use crate::index::Unused;
 
 /// Why a path stays: itself, or a path that needs it. The strongest reason first.
@@ -42,14 +44,16 @@ pub enum Cause {
     Unrooted,
     /// It belongs to the least recently used closures, and `max_size` is exceeded.
     Size,
+    /// The same, and the disk has less free than `keep_free`.
+    Disk,
     /// The same with `max_closures`.
     Closures,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Interrupted, Self::Unused, Self::Unrooted, Self::Size, Self::Closures];
+    pub const ALL: [Self; 6] =
+        [Self::Interrupted, Self::Unused, Self::Unrooted, Self::Size, Self::Disk, Self::Closures];
 
     /// The cause in lists for programs.
     #[must_use]
@@ -59,6 +63,7 @@ impl Cause {
             Self::Unused => "unused",
             Self::Unrooted => "unrooted",
             Self::Size => "size",
+            Self::Disk => "disk",
             Self::Closures => "closures",
         }
     }
@@ -114,6 +119,8 @@ pub struct Plan {
     pub revived: Vec<usize>,
     /// The conditions that a path must still meet when it goes.
     pub unused: Unused,
+    /// When the first path that only its age keeps is old enough to go.
+    pub first_aged: Option<SystemTime>,
 }
 
 impl Plan {

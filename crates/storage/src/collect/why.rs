@@ -1,14 +1,24 @@
 //! The reason why a path is kept: found by the database alone, from the path upwards and from the roots downwards, mostly
 //! without a look at everything.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::SystemTime,
+};
 
 use rns_formats::{HashPart, StorePath};
 
-use super::descent::Descent;
+use super::{
+    descent::Descent,
+    disk::missing_on_disk,
+    error::CollectError,
+    run::planned,
+    verdict::{Cause, Verdict},
+};
 use crate::{
     index::{Index, IndexError, IndexedPath, Referrer},
     retention::Retention,
+    write::Storage,
 };
 
 /// Referrers that are looked at. Above that, youth or use that keeps it may not be found; a root is.
@@ -36,6 +46,21 @@ pub struct Why {
     pub used: Option<Vec<StorePath>>,
     /// Whether everything that refers to it, directly or not, was looked at.
     pub is_complete: bool,
+    /// Bytes of all NARs, where a limit is about them and neither roots nor youth keep the path.
+    pub present_bytes: Option<u64>,
+    /// Its place among the paths that go, where a limit is exceeded and it is one of them.
+    pub going: Option<Going>,
+}
+
+/// The place of a path among those that go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Going {
+    /// Why it goes.
+    pub cause: Cause,
+    /// Its place, from 1 on.
+    pub place: usize,
+    /// The number of paths that go.
+    pub count: usize,
 }
 
 /// The nearest paths that keep one, as they are found.
@@ -69,19 +94,20 @@ impl Nearest {
     }
 }
 
-/// Finds the reason why a path is kept. `None`: it is not here.
+/// Finds the reason why a path is kept. `None`: it is not here. Where a limit is exceeded, everything is looked at for that.
 ///
 /// # Errors
-/// When the index cannot be asked.
+/// When the index, or the disk where `keep_free` is about it, cannot be asked.
 pub async fn why(
-    index: &dyn Index,
+    storage: &Storage,
     hash: &HashPart,
     retention: &Retention,
-) -> Result<Option<Why>, IndexError> {
+) -> Result<Option<Why>, CollectError> {
+    let index = &**storage.index();
     let Some((record, own)) = index.path_record(hash).await? else { return Ok(None) };
-    let now = std::time::SystemTime::now();
+    let now = SystemTime::now();
     let before = |age| {
-        let since = now.checked_sub(age)?.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+        let since = now.checked_sub(age)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         i64::try_from(since.as_secs()).ok()
     };
     let limits = (before(retention.min_age).unwrap_or(0), retention.unused_for.and_then(before));
@@ -115,13 +141,41 @@ pub async fn why(
         }
         (None, None) => None,
     };
+    let (mut present_bytes, mut going) = (None, None);
+    if root.is_none() && young.is_none() {
+        let missing = missing_on_disk(storage, retention).await?;
+        if retention.max_size.is_some() || retention.keep_free.is_some() {
+            present_bytes = Some(index.stored_since(0).await?.1);
+        }
+        let is_full = present_bytes.is_some_and(|bytes| retention.is_nearly_full(bytes));
+        if is_full || missing > 0 || retention.max_closures.is_some() {
+            going = place(index, own.id, retention, (is_full, missing)).await?;
+        }
+    }
     Ok(Some(Why {
         record,
         root,
         young: chain_of(index, &towards, young).await?,
         used: chain_of(index, &towards, used).await?,
         is_complete,
+        present_bytes,
+        going,
     }))
+}
+
+/// The place of a path among those that go by the limits, as the server makes room: near `max_size`, down to less.
+async fn place(
+    index: &dyn Index,
+    id: i64,
+    retention: &Retention,
+    (is_full, missing): (bool, u64),
+) -> Result<Option<Going>, CollectError> {
+    let policy = if is_full { retention.with_room() } else { retention.clone() };
+    let (graph, plan) = planned(index, &policy, missing, SystemTime::now()).await?;
+    let Some(path) = graph.number(id) else { return Ok(None) };
+    let Some(Verdict::Goes(cause)) = plan.verdicts.get(path).copied() else { return Ok(None) };
+    let place = plan.going.iter().position(|going| *going == path);
+    Ok(place.map(|place| Going { cause, place: place + 1, count: plan.going.len() }))
 }
 
 /// Paths that refer to one, directly or not, as far as they were looked at: the nearest first.

@@ -24,4 +24,17 @@ pub enum IndexError {
         /// The newest known schema.
         known: i64,
     },
+    /// It is the index of another storage.
+    #[error(
+        "the index {database} is of {found}, and not of {wanted}: name another index in index.url; if both are one \
+         storage, which has moved or is reached by another address, run `rust-nix-serve storage index --same-storage`"
+    )]
+    OtherStorage {
+        /// Which database.
+        database: String,
+        /// The names of its storage.
+        found: String,
+        /// The name of the storage that is asked about.
+        wanted: String,
+    },
 }

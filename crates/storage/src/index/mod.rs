@@ -33,7 +33,7 @@ pub use self::{
         PublishRefusal, Push,
     },
 };
-use crate::objects::ObjectKey;
+use crate::objects::{ObjectKey, StorageName};
 
 /// An index. All orders can be repeated; each is one transaction.
 #[async_trait]
@@ -146,6 +146,15 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
     /// # Errors
     /// When the database cannot be reached.
     async fn lock(&self, what: Exclusive<'_>) -> Result<IndexLock, IndexError>;
+
+    /// The database, as it may be shown.
+    fn database(&self) -> String;
+
+    /// Notes that the storage of this index has this name, too.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn add_storage_name(&self, name: &StorageName) -> Result<(), IndexError>;
 
     /// Whether the database can be written now.
     ///

@@ -109,3 +109,13 @@ pub(super) const EXPIRED_ROOTS: &str =
 /// One that is being published or removed is the business of its publisher or remover.
 pub(super) const UNPUBLISH: &str = "\
     update paths set state = 0, nar = null where hash = ?1 and state in (0, 2, 3) returning id";
+
+/// The names of the storage that the index is of.
+pub(super) const STORAGE_NAMES: &str = "select name from storages order by name";
+
+/// An index that is of no storage yet is of this one from now on.
+pub(super) const CLAIM_FOR_STORAGE: &str = "\
+    insert into storages (name) select cast(?1 as text) where not exists (select 1 from storages)";
+
+pub(super) const ADD_STORAGE_NAME: &str =
+    "insert into storages (name) values (?1) on conflict (name) do nothing";

@@ -2,10 +2,14 @@
 
 use std::pin::pin;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::{MaintenanceError, Progress, documents::find_documents, roots, scan};
-use crate::write::{Storage, imported};
+use crate::{
+    objects::ObjectError,
+    read::StorageReader,
+    write::{Storage, imported},
+};
 
 /// Paths that are entered by one transaction.
 const BATCH_SIZE: usize = 256;
@@ -68,6 +72,31 @@ pub async fn rebuild_index(
     done.removed = remove_missing(storage).await?;
     find_documents(storage).await?;
     Ok(done)
+}
+
+/// Whether an index knows no path, although its storage has some.
+///
+/// # Errors
+/// When storage or index cannot be used.
+pub async fn is_index_empty(storage: &Storage) -> Result<bool, MaintenanceError> {
+    if !storage.index().published_after(None, 1).await?.is_empty() {
+        return Ok(false);
+    }
+    Ok(has_paths(storage.reader()).await?)
+}
+
+/// Whether a storage has a path.
+///
+/// # Errors
+/// When the storage cannot be listed.
+pub async fn has_paths(reader: &StorageReader) -> Result<bool, ObjectError> {
+    let mut listed = reader.objects().list(None);
+    while let Some((key, _)) = listed.try_next().await? {
+        if scan::hash_of(&key).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn remove_missing(storage: &Storage) -> Result<u64, MaintenanceError> {

@@ -14,7 +14,7 @@ mod verify;
 pub use self::{
     documents::find_documents,
     findings::{Finding, FindingKind},
-    index::{Indexed, rebuild_index},
+    index::{Indexed, has_paths, is_index_empty, rebuild_index},
     roots::unknown_root,
     sign::{Signed, sign},
     verify::{Verified, VerifyOptions, verify},

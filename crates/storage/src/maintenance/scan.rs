@@ -44,6 +44,7 @@ pub(super) fn narinfos<'a>(
         .buffer_unordered(MAX_READS)
 }
 
-fn hash_of(key: &ObjectKey) -> Option<HashPart> {
+/// The hash part of the path whose narinfo this is.
+pub(super) fn hash_of(key: &ObjectKey) -> Option<HashPart> {
     HashPart::parse(key.as_str().strip_suffix(".narinfo")?).ok()
 }

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use object_store::{
     BackoffConfig, ClientOptions, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
 };
 
 use super::{
-    AddressingStyle, ObjectError, StorageUrl,
+    AddressingStyle, ObjectError, StorageName, StorageUrl,
     connector::RepeatingConnector,
     credentials::{ProfileCredentials, profile},
 };
@@ -25,9 +25,17 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(150);
 /// How often a failed request is tried again.
 const MAX_RETRIES: usize = 4;
 
-/// The bucket that a URL names, and its region. It is not asked yet.
-pub(super) fn bucket(url: &StorageUrl) -> Result<(AmazonS3, String), ObjectError> {
-    let StorageUrl::Bucket { bucket, region, endpoint, profile: named, addressing_style, .. } = url
+/// A bucket as it is asked.
+pub(super) struct OpenBucket {
+    pub(super) store: AmazonS3,
+    pub(super) region: String,
+    pub(super) name: StorageName,
+}
+
+/// The bucket that a URL names. It is not asked yet.
+pub(super) fn bucket(url: &StorageUrl) -> Result<OpenBucket, ObjectError> {
+    let StorageUrl::Bucket { bucket, prefix, region, endpoint, profile: named, addressing_style } =
+        url
     else {
         return Err(ObjectError::Configuration(format!("{url} is no bucket")));
     };
@@ -48,6 +56,9 @@ pub(super) fn bucket(url: &StorageUrl) -> Result<(AmazonS3, String), ObjectError
     builder = builder.with_region(&region);
     let endpoint = endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     let endpoint = endpoint.or(profile.endpoint);
+    let in_environment = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+    let server = endpoint.as_deref().or(in_environment.as_deref());
+    let name = StorageName::of_bucket(bucket, prefix, server);
     let style = addressing_style.unwrap_or(if endpoint.is_some() {
         AddressingStyle::Path
     } else {
@@ -67,9 +78,9 @@ pub(super) fn bucket(url: &StorageUrl) -> Result<(AmazonS3, String), ObjectError
         .with_timeout_disabled()
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_read_timeout(READ_TIMEOUT);
-    let client = match builder.get_config_value(&object_store::aws::AmazonS3ConfigKey::Client(
-        object_store::ClientConfigKey::AllowHttp,
-    )) {
+    let client = match builder
+        .get_config_value(&AmazonS3ConfigKey::Client(object_store::ClientConfigKey::AllowHttp))
+    {
         Some(value) => client.with_allow_http(value == "true"),
         None => client,
     };
@@ -85,5 +96,5 @@ pub(super) fn bucket(url: &StorageUrl) -> Result<(AmazonS3, String), ObjectError
         })
         .build()
         .map_err(|error| ObjectError::Configuration(format!("the bucket {bucket}: {error}")))?;
-    Ok((store, region))
+    Ok(OpenBucket { store, region, name })
 }

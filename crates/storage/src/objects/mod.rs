@@ -6,6 +6,7 @@ mod credentials;
 mod error;
 mod key;
 mod multiparts;
+mod name;
 mod staging;
 mod store;
 mod sweep;
@@ -17,6 +18,7 @@ pub(crate) use self::key::ROOTS;
 pub use self::{
     error::ObjectError,
     key::ObjectKey,
+    name::StorageName,
     store::{ObjectInfo, Objects},
     url::{AddressingStyle, StorageUrl, StorageUrlError},
     writer::ObjectWriter,

@@ -22,7 +22,9 @@ use rns_verify::decompress;
 use tokio::task::spawn_blocking;
 
 use super::{
-    ObjectError, ObjectKey, ObjectWriter, StorageUrl, bucket::bucket, multiparts::Multiparts,
+    ObjectError, ObjectKey, ObjectWriter, StorageName, StorageUrl,
+    bucket::{OpenBucket, bucket},
+    multiparts::Multiparts,
 };
 
 /// A directory or bucket. Clones share it.
@@ -36,6 +38,8 @@ pub struct Objects {
     cache_info: Option<Arc<FsPath>>,
     pub(super) prefix: Arc<str>,
     name: Arc<str>,
+    /// `None`: it is in memory.
+    storage_name: Option<Arc<StorageName>>,
 }
 
 /// The facts about an object that need no reading of it.
@@ -83,6 +87,7 @@ impl Objects {
                 let store = LocalFileSystem::new_with_prefix(&path)
                     .map_err(|error| ObjectError::Configuration(error.to_string()))?
                     .with_fsync(sync);
+                let storage_name = Some(Arc::new(StorageName::of_directory(&path)));
                 Ok(Self {
                     store: Arc::new(store),
                     signer: None,
@@ -91,10 +96,11 @@ impl Objects {
                     directory: Some(path.into()),
                     prefix: "".into(),
                     name,
+                    storage_name,
                 })
             }
             StorageUrl::Bucket { prefix, .. } => {
-                let (store, region) = bucket(url)?;
+                let OpenBucket { store, region, name: storage_name } = bucket(url)?;
                 let store = Arc::new(store);
                 Ok(Self {
                     store: Arc::clone(&store) as Arc<dyn ObjectStore>,
@@ -104,6 +110,7 @@ impl Objects {
                     cache_info: None,
                     prefix: prefix.as_str().into(),
                     name,
+                    storage_name: Some(Arc::new(storage_name)),
                 })
             }
         }
@@ -120,6 +127,7 @@ impl Objects {
             cache_info: None,
             prefix: "".into(),
             name: "memory".into(),
+            storage_name: None,
         }
     }
 
@@ -132,6 +140,12 @@ impl Objects {
     /// The file `nix-cache-info`, where the storage is a directory.
     pub(crate) const fn cache_info_file(&self) -> Option<&Arc<FsPath>> {
         self.cache_info.as_ref()
+    }
+
+    /// The name by which an index knows it again. `None`: it is in memory, and has no index that lasts.
+    #[must_use]
+    pub fn storage_name(&self) -> Option<&StorageName> {
+        self.storage_name.as_deref()
     }
 
     /// The directory, where the storage is one.
@@ -311,8 +325,13 @@ impl Objects {
             object_store::path::Path::parse(start).ok().filter(|path| !path.as_ref().is_empty());
         let prefix = Arc::clone(&self.prefix);
         let listed = self.store.list(start.as_ref());
+        let key = folder.unwrap_or("its objects").to_owned();
         listed
-            .map_err(|error| ObjectError::of("list", &ObjectKey::listed(""))(error))
+            .map_err(move |source| ObjectError::Unavailable {
+                doing: "list",
+                key: key.clone(),
+                source,
+            })
             .map_ok(move |meta| {
                 let key = meta.location.as_ref();
                 let key = key.strip_prefix(&*prefix).unwrap_or(key).trim_start_matches('/');

@@ -8,6 +8,7 @@
 
 mod actors;
 mod collector;
+mod documents;
 mod explorer;
 mod world;
 

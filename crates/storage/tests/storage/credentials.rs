@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::TryStreamExt as _;
 use rns_storage::objects::{ObjectKey, Objects, StorageUrl};
 use rns_testing::{S3Server, Scratch};
 use tokio::time::sleep;
@@ -24,6 +25,8 @@ async fn a_bucket_is_used_with_the_credentials_that_its_files_have_now() {
     let objects = Objects::open(&url, false).unwrap();
     let key = ObjectKey::cache_info();
     objects.head(&key).await.unwrap_err();
+    let listed = objects.list(None).try_next().await.unwrap_err().to_string();
+    assert!(listed.contains("cannot list its objects: "), "{listed}");
     // As secrets managers do it: another file behind the same name, and the old one goes.
     let new = scratch.write("new", right);
     std::os::unix::fs::symlink(new, scratch.join("next")).unwrap();

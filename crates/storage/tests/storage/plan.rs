@@ -12,27 +12,29 @@ use rns_storage::{
     retention::Retention,
 };
 
-const NOW: i64 = 1_000_000;
+pub(crate) const NOW: i64 = 1_000_000;
 
 /// A path that was used so much later than its referrer does not go with it.
 const CLOSURE_WINDOW: i64 = 3600;
 
 #[derive(Clone, Debug)]
-struct Node {
-    state: i64,
-    touched: i64,
-    used: i64,
-    nar: usize,
-    is_rooted: bool,
-    references: BTreeSet<usize>,
+pub(crate) struct Node {
+    pub(crate) state: i64,
+    pub(crate) touched: i64,
+    pub(crate) used: i64,
+    pub(crate) nar: usize,
+    pub(crate) is_rooted: bool,
+    pub(crate) references: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
-struct Case {
-    nodes: Vec<Node>,
+pub(crate) struct Case {
+    pub(crate) nodes: Vec<Node>,
     /// Sizes, and when each was touched.
-    nars: Vec<(u64, i64)>,
-    retention: Retention,
+    pub(crate) nars: Vec<(u64, i64)>,
+    pub(crate) retention: Retention,
+    /// Bytes that are missing on the disk.
+    pub(crate) missing: u64,
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -70,8 +72,10 @@ fn cases() -> impl Strategy<Value = Case> {
             ..Retention::default()
         });
     let nars = prop::collection::vec((1..10_u64, hours(40)), 12);
-    (prop::collection::vec(node, 0..14), nars, retention).prop_map(|(nodes, nars, retention)| {
-        let mut case = Case { nodes, nars, retention };
+    let missing = prop_oneof![3 => Just(0), 1 => 1..80_u64];
+    let parts = (prop::collection::vec(node, 0..14), nars, retention, missing);
+    parts.prop_map(|(nodes, nars, retention, missing)| {
+        let mut case = Case { nodes, nars, retention, missing };
         for number in 0..case.nodes.len() {
             let is_here = case.nodes[number].state != 0;
             // A path refers only to those that were there before it.
@@ -134,7 +138,7 @@ impl Case {
         (0..self.nodes.len()).filter(meant).collect()
     }
 
-    fn young(&self) -> i64 {
+    pub(crate) fn young(&self) -> i64 {
         NOW - i64::try_from(self.retention.min_age.as_secs()).unwrap()
     }
 
@@ -143,7 +147,9 @@ impl Case {
         let stays = |nar: usize| held.contains(&nar) || self.nars[nar].1 > self.young();
         let bytes: u64 =
             (0..self.nars.len()).filter(|nar| stays(*nar)).map(|nar| self.nars[nar].0).sum();
+        let all: u64 = self.nars.iter().map(|(size, _)| size).sum();
         self.retention.max_size.is_some_and(|max| bytes > max)
+            || (self.missing > 0 && bytes > all.saturating_sub(self.missing))
             || self.retention.max_closures.is_some_and(|max| self.tops(kept).len() as u64 > max)
     }
 
@@ -156,7 +162,7 @@ impl Case {
     }
 
     /// The paths that stay, by the words of the policy.
-    fn kept(&self) -> BTreeSet<usize> {
+    pub(crate) fn kept(&self) -> BTreeSet<usize> {
         let young = self.young();
         let firm = self.closure(
             self.where_(|node, _| node.is_rooted || node.touched > young || node.state == 1),
@@ -190,7 +196,7 @@ impl Case {
 
 fn planned(case: &Case) -> Plan {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs());
-    plan(&case.graph(), &case.retention, now)
+    plan(&case.graph(), &case.retention, case.missing, now)
 }
 
 fn kept(plan: &Plan) -> BTreeSet<usize> {
@@ -242,6 +248,7 @@ fn the_default_keeps_everything_and_says_how_much_there_is() {
         nodes: (0..3).map(node).collect(),
         nars: vec![(10, 0), (20, 0), (30, 0)],
         retention: Retention::default(),
+        missing: 0,
     };
     let plan = planned(&case);
     assert_eq!(plan.going, [0_usize; 0]);

@@ -1,30 +1,40 @@
 //! Marking and asking over many indexed paths, which SQL makes.
 //!
-//! `RNS_INDEX_PATHS=1000000 cargo nextest run --release -p rns-storage scale --no-capture` says how long it takes, and how
-//! much memory.
+//! `RNS_INDEX_PATHS=1000000 cargo nextest run --release -p rns-storage scale --no-capture` says how long it takes, how much
+//! memory, and how long readers and pushers wait meanwhile. There are as many documents as paths, or `RNS_INDEX_DOCUMENTS`.
 
 use std::{
     fs,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
-use rns_formats::{HashPart, StoreDir};
+use rns_cache::{BinaryCache as _, WritableCache as _};
+use rns_formats::{Compression, HashPart, StoreDir};
 use rns_storage::{
     collect::{preview, why},
     index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
-    objects::Objects,
+    objects::{ObjectKey, Objects},
     read::StorageReader,
     retention::Retention,
     write::{Nowhere, Storage, UploadLimits},
 };
-use rns_testing::{PostgresServer, Scratch};
+use rns_testing::{PostgresServer, Scratch, Standard};
+
+use crate::support::packed;
 
 /// Paths where nothing else is said.
 const FEW: u64 = 2_000;
 
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().map_or(otherwise, |text| text.parse().unwrap())
+}
+
 fn count() -> u64 {
-    std::env::var("RNS_INDEX_PATHS").ok().map_or(FEW, |text| text.parse().unwrap())
+    number("RNS_INDEX_PATHS", FEW)
 }
 
 /// Fills the tables: each path refers to some before it, as in a store: all to one of the first twenty, and to others so
@@ -33,8 +43,16 @@ fn fill(count: u64, numbers: &str, hash: &str) -> String {
     format!(
         "insert into nars (id, key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) {over} \
            select {id}, 'nar/' || {hash} || '.nar', '', 1000 + i % 5000, '', 9000, 1, 1, 1 from numbers; \
-         insert into paths (id, hash, path, state, nar, nar_size, file_size, published, touched, used) {over} \
-           select {id}, {hash}, {hash} || '-path', 2, i, 9000, 1000 + i % 5000, 1, 1 + i % 1000, 0 from numbers; \
+         insert into paths (id, hash, path, state, nar, nar_size, file_size, published, touched, used, deriver) {over} \
+           select {id}, {hash}, {hash} || '-path', 2, i, 9000, 1000 + i % 5000, 1, 1 + i % 1000, 0, {hash} || '-path.drv' \
+           from numbers; \
+         insert into documents (key, kind, owner, touched) \
+           select 'log/' || {hash} || '-path.drv', 1, {hash} || '-path.drv', 1 from numbers \
+             where i % 3 = 0 and i <= {documents} union all \
+           select 'realisations/sha256:' || {hash} || '!out.doi', 2, {hash}, 1 from numbers \
+             where i % 3 = 1 and i <= {documents} union all \
+           select 'debuginfo/' || {hash}, 3, 'nar/' || {hash} || '.nar', 1 from numbers \
+             where i % 3 = 2 and i <= {documents}; \
          insert into refs (referrer, reference) \
            select distinct i, r from (select i, 1 + i % 20 as r from numbers union all \
              select i, i / 2 from numbers union all select i, i / 3 + 1 from numbers union all \
@@ -44,7 +62,57 @@ fn fill(count: u64, numbers: &str, hash: &str) -> String {
          insert into root_paths (root, path) select 1, i from numbers where i % 1000 = 0 and i * 2 > {count};",
         over = if numbers.starts_with("create table") { "" } else { "overriding system value" },
         id = "i",
+        documents = documents(count),
     )
+}
+
+fn documents(count: u64) -> u64 {
+    number("RNS_INDEX_DOCUMENTS", count).min(count)
+}
+
+/// Times of questions, of which the 99th percentile is told.
+#[derive(Default)]
+struct Times(Vec<Duration>);
+
+impl Times {
+    fn p99(&mut self) -> Duration {
+        self.0.sort_unstable();
+        self.0.get(self.0.len() * 99 / 100).copied().unwrap_or_default()
+    }
+}
+
+/// A reader asks for a narinfo and a pusher whether a path is there, until it is over. Returns the 99th percentile of each.
+async fn asked(
+    storage: &Storage,
+    (read, promised): (HashPart, HashPart),
+    over: impl Fn(usize) -> bool,
+) -> (Duration, Duration) {
+    let (mut narinfos, mut promises) = (Times::default(), Times::default());
+    while !over(narinfos.0.len()) {
+        let begun = Instant::now();
+        assert!(storage.path_info(read).await.unwrap().is_some());
+        narinfos.0.push(begun.elapsed());
+        let begun = Instant::now();
+        storage.promise_path(&promised).await.unwrap();
+        promises.0.push(begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    (narinfos.p99(), promises.p99())
+}
+
+/// A path whose narinfo can be read, past the index.
+async fn readable(storage: &Storage) -> HashPart {
+    let standard = Standard::new();
+    let (narinfo, _) = packed(
+        standard.store.info(&standard.blob),
+        &standard.store.nar(&standard.blob),
+        Compression::None,
+    );
+    let hash = standard.blob.hash_part();
+    let text = narinfo.write(&StoreDir::default());
+    let objects = storage.reader().objects();
+    objects.write_small(&ObjectKey::narinfo(&hash), text.into()).await.unwrap();
+    hash
 }
 
 /// The peak of this process's memory, in MiB.
@@ -60,19 +128,31 @@ async fn measure(name: &str, index: Arc<dyn Index>, count: u64) {
         Storage::new(reader, Arc::clone(&index), Arc::new(Nowhere), UploadLimits::default());
     let policy =
         Retention { min_age: Duration::from_secs(3600), keep_roots: true, ..Retention::default() };
+    let hash = |number: u64| HashPart::parse(&format!("{number:032}")).unwrap();
+    let asks = (readable(&storage).await, hash(7));
+    let (quiet, quiet_pusher) = asked(&storage, asks, |times| times == 200).await;
     let before = peak();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn({
+        let (storage, is_over) = (storage.clone(), Arc::clone(&is_over));
+        async move { asked(&storage, asks, |_| is_over.load(Relaxed)).await }
+    });
     let begun = Instant::now();
     let found = preview(&storage, &policy).await.unwrap();
     let (took, memory) = (begun.elapsed(), peak());
+    is_over.store(true, Relaxed);
+    let (busy, busy_pusher) = asking.await.unwrap();
     let kept = found.plan.kept_amount().paths;
     assert_eq!(kept + found.plan.going.len() as u64, count);
     assert!(kept > 0 && !found.plan.going.is_empty());
+    let (kept, going) = (&found.documents.kept, &found.documents.going);
+    assert_eq!(kept.total() + going.total(), documents(count));
+    assert!(documents(count) == 0 || (kept.total() > 0 && going.total() > 0));
     drop(found);
-    let hash = |number: u64| HashPart::parse(&format!("{number:032}")).unwrap();
     let begun = Instant::now();
-    let low = why(&*index, &hash(5), &policy).await.unwrap().unwrap();
+    let low = why(&storage, &hash(5), &policy).await.unwrap().unwrap();
     let (of_low, begun) = (begun.elapsed(), Instant::now());
-    why(&*index, &hash(count), &policy).await.unwrap().unwrap();
+    why(&storage, &hash(count), &policy).await.unwrap().unwrap();
     let of_high = begun.elapsed();
     // Roots need it, although more refers to it than is looked at.
     let (root, chain) = low.root.unwrap();
@@ -81,8 +161,10 @@ async fn measure(name: &str, index: Arc<dyn Index>, count: u64) {
     #[expect(clippy::print_stderr, reason = "the figures are the result")]
     {
         eprintln!(
-            "{name}: {count} paths marked in {took:?}, {memory} MiB at most ({before} before); \
-         why: {of_low:?} for a path that much refers to, {of_high:?} for one that nothing does"
+            "{name}: {count} paths and {} documents marked in {took:?}, {memory} MiB at most ({before} before); \
+         why: {of_low:?} for a path that much refers to, {of_high:?} for one that nothing does; p99 meanwhile: \
+         {busy:?} for a narinfo ({quiet:?} before), {busy_pusher:?} for a pusher ({quiet_pusher:?} before)",
+            documents(count)
         );
     }
 }

@@ -67,6 +67,11 @@ impl Fixture {
         self.storage.reader().objects()
     }
 
+    /// The file of the index.
+    pub(crate) fn index_file(&self) -> PathBuf {
+        self.scratch.join("index.sqlite")
+    }
+
     /// Writes an object past the storage, as another program does.
     pub(crate) async fn write(&self, key: &str, bytes: impl Into<Bytes>) {
         self.objects().write_small(&ObjectKey::listed(key), bytes.into()).await.unwrap();

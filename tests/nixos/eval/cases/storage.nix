@@ -55,6 +55,7 @@ let
     storage.url = "file:///srv/cache";
     retention = {
       unusedFor = "30d";
+      keepFree = "20%";
       keepRoots = true;
       rules.pr = {
         roots = [ "pr/*" ];
@@ -166,6 +167,7 @@ in
     got = (settings kept).retention;
     want = {
       unused_for = "30d";
+      keep_free = "20%";
       keep_roots = true;
       rules.pr = {
         roots = [ "pr/*" ];

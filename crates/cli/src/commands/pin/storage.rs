@@ -16,7 +16,7 @@ use crate::{
     client_args::{PinCommand, RevisionArgs},
     commands::{
         push::{Style, resolve},
-        storage::{operator::operator, owner},
+        storage::{operator::operator, owner, unindexed},
     },
     config::{self, Environment, Loaded, PassedSockets},
     logging::{self, LogConfig, LogFormat},
@@ -49,6 +49,7 @@ pub(super) fn run(command: &PinCommand, environment: &Environment) -> anyhow::Re
     let storage = storage.context("there is no storage")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
+        unindexed::check(storage.reader(), configured).await?;
         match command {
             PinCommand::Add { name, paths, revision, style, .. } => {
                 let paths = paths.iter().map(|path| resolve(path, &loaded.store));

@@ -46,7 +46,7 @@ pub(super) async fn dry_run(
     let found = preview(storage, retention).await?;
     if place.json {
         let going = going(&**storage.index(), &found).await?;
-        let mut json = summary(&found);
+        let mut json = summary(storage, &found);
         json.insert("going".to_owned(), Value::from(going));
         let documents = found.documents.named.iter().map(ObjectKey::as_str);
         json.insert("goingDocuments".to_owned(), Value::from(documents.collect::<Vec<_>>()));
@@ -79,7 +79,7 @@ pub(super) async fn run(
     };
     drop(progress);
     let Collected { preview, swept, took } = &done;
-    let mut json = summary(preview);
+    let mut json = summary(storage, preview);
     let removed = json!({
         "paths": swept.paths, "nars": swept.nars, "bytes": swept.bytes, "left": swept.left,
         "documents": counts(&swept.documents),
@@ -169,7 +169,7 @@ async fn going(index: &dyn Index, found: &Preview) -> anyhow::Result<Vec<Value>>
     Ok(list)
 }
 
-fn summary(Preview { plan, documents, .. }: &Preview) -> Map<String, Value> {
+fn summary(storage: &Storage, Preview { plan, documents, .. }: &Preview) -> Map<String, Value> {
     let amount = |amount: &Amount| json!({ "paths": amount.paths, "bytes": amount.bytes });
     let kept = Reason::ALL.iter().zip(&plan.kept);
     let kept: HashMap<_, _> = kept.map(|(reason, kept)| (reason.label(), amount(kept))).collect();
@@ -177,6 +177,7 @@ fn summary(Preview { plan, documents, .. }: &Preview) -> Map<String, Value> {
     let freed: HashMap<_, _> = freed.map(|(cause, freed)| (cause.label(), amount(freed))).collect();
     let orphans = json!({ "nars": plan.orphan_nars.len(), "bytes": plan.orphan_bytes });
     [
+        ("index", json!(storage.index().database())),
         ("present", json!(plan.present_bytes())),
         ("kept", json!(kept)),
         ("freed", json!(freed)),
@@ -207,6 +208,7 @@ const fn why_freed(cause: Cause) -> &'static str {
         Cause::Unused => "not used for unused_for",
         Cause::Unrooted => "no root needs them",
         Cause::Size => "used least recently, and max_size is exceeded",
+        Cause::Disk => "used least recently, and the disk has less free than keep_free",
         Cause::Closures => "used least recently, and max_closures is exceeded",
     }
 }

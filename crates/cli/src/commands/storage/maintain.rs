@@ -7,6 +7,7 @@ use rns_formats::SecretKey;
 use rns_server::keys::load_key;
 use rns_storage::{
     maintenance::{self, Indexed, VerifyOptions},
+    read::StorageReader,
     write::Storage,
 };
 use serde_json::json;
@@ -14,8 +15,9 @@ use serde_json::json;
 use super::report::report;
 use crate::{
     args::StoragePlace,
+    backends::open_index_of,
     commands::progress::Progress,
-    config::Loaded,
+    config::{Loaded, StorageConfig},
     output::{Answer, counted, tell},
 };
 
@@ -24,13 +26,25 @@ pub(super) async fn adopt(storage: &Storage, place: &StoragePlace) -> anyhow::Re
     storage.reader().objects().check().await?;
     storage.initialise().await?;
     let done = index_all(storage).await?;
-    indexed(place, done, "adopted")
+    indexed(storage, place, done, "adopted")
 }
 
 /// Makes the index anew.
 pub(super) async fn rebuild(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {
     let done = index_all(storage).await?;
-    indexed(place, done, "indexed")
+    indexed(storage, place, done, "indexed")
+}
+
+/// Takes an index of another name for that of this storage.
+pub(super) async fn same_storage(
+    reader: &StorageReader,
+    config: &StorageConfig,
+) -> anyhow::Result<()> {
+    let index = open_index_of(config, None)?;
+    let name = reader.objects().storage_name().context("the storage has no name")?;
+    index.add_storage_name(name).await?;
+    tell(&format!("{} is the index of {name} as well", index.database()));
+    Ok(())
 }
 
 async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
@@ -39,7 +53,12 @@ async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
 }
 
 /// Objects that cannot be used are told in the log; they make the answer a negative one.
-fn indexed(place: &StoragePlace, done: Indexed, verb: &str) -> anyhow::Result<Answer> {
+fn indexed(
+    storage: &Storage,
+    place: &StoragePlace,
+    done: Indexed,
+    verb: &str,
+) -> anyhow::Result<Answer> {
     let Indexed { paths, removed, roots, unusable } = done;
     let mut text =
         format!("{} {verb}, {removed} taken out, {unusable} not usable", counted(paths, "path"));
@@ -47,7 +66,10 @@ fn indexed(place: &StoragePlace, done: Indexed, verb: &str) -> anyhow::Result<An
         write!(text, ", {}", counted(roots, "root"))?;
     }
     text.push('\n');
-    let json = json!({ "paths": paths, "removed": removed, "roots": roots, "unusable": unusable });
+    let json = json!({
+        "paths": paths, "removed": removed, "roots": roots, "unusable": unusable,
+        "index": storage.index().database(),
+    });
     report(place, &text, &json)?;
     Ok(if unusable == 0 { Answer::Yes } else { Answer::No })
 }

@@ -8,23 +8,23 @@ mod maintain;
 pub(super) mod operator;
 pub(super) mod owner;
 mod report;
+pub(super) mod unindexed;
 mod why;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rns_storage::{
-    index::Index,
-    retention::Retention,
+    read::StorageReader,
     write::{Nowhere, Storage, UploadLimits},
 };
 
 use crate::{
     args::{ServeArgs, StorageCommand, StoragePlace},
     backends::{open_index, open_storage},
-    config::{self, Environment, Loaded, PassedSockets},
+    config::{self, Environment, Loaded, PassedSockets, StorageConfig},
     logging::{self, LogConfig, LogFormat},
-    output::Answer,
+    output::{Answer, tell},
 };
 
 /// Runs a command over a storage.
@@ -52,27 +52,36 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
             StorageCommand::Verify { content, repair, .. } => {
                 maintain::verify(&open(&loaded)?, *content, *repair, place).await
             }
-            StorageCommand::Index { rebuild: _, .. } => {
-                maintain::rebuild(&open(&loaded)?, place).await
+            StorageCommand::Index { rebuild, same_storage, .. } => {
+                if *same_storage {
+                    maintain::same_storage(&reader(&loaded)?, configured(&loaded)?).await?;
+                }
+                match rebuild {
+                    true => maintain::rebuild(&open(&loaded)?, place).await,
+                    false => Ok(Answer::Yes),
+                }
             }
             StorageCommand::Gc { dry_run, .. } => {
-                let (storage, retention) = (open(&loaded)?, retention(&loaded)?);
+                let storage = open_known(&loaded).await?;
+                let retention = &configured(&loaded)?.retention;
                 match dry_run {
                     true => gc::dry_run(&storage, retention, place).await,
                     false => gc::run(&storage, retention, place).await,
                 }
             }
             StorageCommand::Why { path, .. } => {
-                let (index, retention) = (index(&loaded)?, retention(&loaded)?);
-                why::run(&*index, path, &loaded.store.store_dir, retention, place).await
+                let storage = open_known(&loaded).await?;
+                why::run(&storage, path, &configured(&loaded)?.retention, place).await
             }
             StorageCommand::Delete { path, with_referrers, .. } => {
                 let context = (&loaded.store.store_dir, environment);
-                delete::run(&open(&loaded)?, path, *with_referrers, context, place).await
+                let storage = open_known(&loaded).await?;
+                delete::run(&storage, path, *with_referrers, context, place).await
             }
             StorageCommand::Log { path, .. } => {
                 let store_dir = &loaded.store.store_dir;
-                log::run(&*index(&loaded)?, path, store_dir, place.json).await
+                let storage = open_known(&loaded).await?;
+                log::run(&**storage.index(), path, store_dir, place.json).await
             }
         }
     })
@@ -91,25 +100,29 @@ fn load(place: &StoragePlace, environment: &Environment) -> anyhow::Result<Loade
     Ok(loaded)
 }
 
-fn index(loaded: &Loaded) -> anyhow::Result<Arc<dyn Index>> {
-    match &loaded.backends.storage {
-        Some(storage) => open_index(storage),
-        None => bail!("there is no storage: name one with --storage, or in storage.url"),
-    }
+fn configured(loaded: &Loaded) -> anyhow::Result<&StorageConfig> {
+    let storage = loaded.backends.storage.as_ref();
+    storage.context("there is no storage: name one with --storage, or in storage.url")
 }
 
-fn retention(loaded: &Loaded) -> anyhow::Result<&Retention> {
-    loaded
-        .backends
-        .storage
-        .as_ref()
-        .map(|storage| &storage.retention)
-        .context("there is no storage")
-}
-
-fn open(loaded: &Loaded) -> anyhow::Result<Storage> {
-    let index = index(loaded)?;
+fn reader(loaded: &Loaded) -> anyhow::Result<StorageReader> {
     let reader = open_storage(&loaded.backends, &loaded.store.store_dir)?;
-    let reader = reader.context("there is no storage")?;
+    reader.context("there is no storage")
+}
+
+/// Opens the storage with its index, and says which one that is.
+fn open(loaded: &Loaded) -> anyhow::Result<Storage> {
+    let config = configured(loaded)?;
+    let reader = reader(loaded)?;
+    let index = open_index(config, reader.objects())?;
+    let new = if unindexed::is_new(&config.index) { " (new)" } else { "" };
+    tell(&format!("index: {}{new}", index.database()));
     Ok(Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default()))
+}
+
+/// The same for commands that are of use only where the index knows the storage.
+async fn open_known(loaded: &Loaded) -> anyhow::Result<Storage> {
+    let config = configured(loaded)?;
+    unindexed::check(&reader(loaded)?, config).await?;
+    open(loaded)
 }

@@ -3,6 +3,7 @@
 //! It works without scripts, loads nothing, and fits narrow screens.
 
 mod client;
+mod retention;
 mod roots;
 
 use std::sync::LazyLock;
@@ -11,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rns_formats::{PublicKey, Sha256Digest, StoreDir};
 
 use self::client::ClientConfiguration;
-pub use self::{client::visited_url, roots::RootsSection};
+pub use self::{client::visited_url, retention::RetentionSection, roots::RootsSection};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -34,6 +35,8 @@ pub struct Page<'a> {
     pub push_url: Option<&'a str>,
     /// The roots, if the visitor may see them.
     pub roots: Option<RootsSection<'a>>,
+    /// The paths that the storage keeps, if the visitor may see that.
+    pub retention: Option<RetentionSection<'a>>,
 }
 
 /// The `Content-Security-Policy` of the page: its own style sheet, known by its hash, and nothing else.
@@ -77,6 +80,7 @@ impl Page<'_> {
                         (self.notice())
                         (self.facts())
                         @if let Some(roots) = self.roots { (roots.render()) }
+                        @if let Some(retention) = self.retention { (retention.render()) }
                         (self.usage())
                     }
                     footer {
@@ -197,6 +201,7 @@ mod tests {
             needs_token: false,
             push_url: None,
             roots: None,
+            retention: None,
         }
         .render()
     }
@@ -215,6 +220,7 @@ mod tests {
                 needs_token,
                 push_url: needs_token.then_some("https://cache.example.org:8443/team-a/push"),
                 roots: None,
+                retention: None,
             };
             page.render()
         };

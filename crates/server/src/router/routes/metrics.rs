@@ -17,7 +17,11 @@ pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
     });
     let problems = caches.all().map(|cache| cache.signer().problems().len()).sum::<usize>();
     let refused = caches.all().filter(|cache| cache.access.is_refused()).count();
+    let of_storage = store.retention.as_ref().and_then(|retention| retention.disk);
+    let disks = [("store", store.disk), ("storage", of_storage)];
+    let disks = disks.into_iter().filter_map(|(of, room)| Some((of, room?)));
     let observed = Observed {
+        disks: disks.collect(),
         temp_roots_held: store.rooted,
         temp_roots_missed: store.unrooted.iter().map(|(_, count)| count).sum(),
         store_errors: store.failures,

@@ -15,7 +15,7 @@ use crate::{
     response::{Answer, Caching, Entity},
     router::{
         cache_address::CacheAddress,
-        page::{Page, RootsSection, content_security_policy},
+        page::{Page, RetentionSection, RootsSection, content_security_policy},
         routes::roots::shown,
     },
 };
@@ -30,6 +30,11 @@ pub(crate) async fn get(
     shows_roots: bool,
 ) -> Answer {
     let found = if shows_roots { found_roots(cache).await } else { None };
+    // Whoever sees some paths only is told of no others.
+    let sees_all = found.is_some() && cache.config.expose.names.is_empty();
+    let stats = sees_all.then(|| state.caches.load().factory().stats().retention).flatten();
+    // Before the first look there is nothing to tell.
+    let stats = stats.filter(|stats| stats.last_ended.is_some());
     let address = CacheAddress::of(request, state, cache);
     let signer = cache.signer();
     let page = Page {
@@ -41,6 +46,7 @@ pub(crate) async fn get(
         needs_token: cache.config.access.needs_token(),
         push_url: address.push_url.as_deref(),
         roots: found.as_ref().map(FoundRoots::section),
+        retention: stats.as_ref().map(|stats| RetentionSection { stats }),
     };
     let mut answer = Entity::new("text/html; charset=utf-8", Caching::Never)
         .answer_bytes(request.headers(), Bytes::from(page.render()));

@@ -145,7 +145,8 @@ fn refuse(form: Form, refusal: &Refusal) -> Answer {
             || shortened(error.to_string()),
             || {
                 let missing: Vec<_> = paths.iter().map(ToString::to_string).collect();
-                let text = "the root needs paths that are not here";
+                let text = "the root needs paths that are not here: push them first, with `nix copy --refresh` where they \
+                            were here before";
                 json!({ "error": text, "missing": missing, "missing_count": count })
             },
         ),

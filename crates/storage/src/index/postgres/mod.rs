@@ -29,9 +29,9 @@ use self::{
 };
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
-    PathState, PublishRefusal, Push,
+    PathState, PublishRefusal, Push, statements, types::check_storage,
 };
-use crate::objects::ObjectKey;
+use crate::objects::{ObjectKey, StorageName};
 
 /// The index in a PostgreSQL database. Clones share it.
 #[derive(Clone)]
@@ -39,8 +39,10 @@ pub struct PostgresIndex {
     pool: Pool,
     locks: Arc<Locks>,
     database: Arc<str>,
-    /// Whether this process has brought the schema up to date.
-    is_migrated: Arc<OnceCell<()>>,
+    /// The storage that it must be of.
+    storage: Option<Arc<StorageName>>,
+    /// Whether this process has brought the schema up to date, and found that the index is of its storage.
+    is_ready: Arc<OnceCell<()>>,
 }
 
 impl PostgresIndex {
@@ -63,16 +65,29 @@ impl PostgresIndex {
             pool: pool(CONNECT_TIMEOUT)?,
             locks: Arc::new(Locks::new(pool(LOCK_TIMEOUT)?, pool(LOCK_TIMEOUT)?)),
             database: redacted(url).into(),
-            is_migrated: Arc::default(),
+            storage: None,
+            is_ready: Arc::default(),
         })
+    }
+
+    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on.
+    #[must_use]
+    pub fn of_storage(self, name: &StorageName) -> Self {
+        Self { storage: Some(Arc::new(name.clone())), is_ready: Arc::default(), ..self }
     }
 
     async fn client(&self) -> Result<Object, IndexError> {
         let mut client = self.pool.get().await.map_err(|error| self.unavailable(&error))?;
-        let migrated =
-            self.is_migrated.get_or_try_init(|| schema::migrate(&mut client, &self.database));
-        migrated.await?;
+        self.is_ready.get_or_try_init(|| self.prepare(&mut client)).await?;
         Ok(client)
+    }
+
+    /// Brings the schema up to date, and checks that the index is of its storage.
+    async fn prepare(&self, client: &mut Object) -> Result<(), IndexError> {
+        schema::migrate(client, &self.database).await?;
+        let Some(name) = &self.storage else { return Ok(()) };
+        let names = schema::claim_for_storage(client, name).await;
+        check_storage(name, &names.map_err(|error| self.unavailable(&error))?, &self.database)
     }
 
     fn unavailable(&self, error: &dyn std::error::Error) -> IndexError {
@@ -224,6 +239,17 @@ impl Index for PostgresIndex {
     async fn lock(&self, what: Exclusive<'_>) -> Result<IndexLock, IndexError> {
         let held = self.locks.lock(what).await.map_err(|error| self.unavailable(&error))?;
         Ok(IndexLock::new(held))
+    }
+
+    fn database(&self) -> String {
+        self.database.to_string()
+    }
+
+    async fn add_storage_name(&self, name: &StorageName) -> Result<(), IndexError> {
+        let statement = rows::sql(statements::ADD_STORAGE_NAME);
+        ask!(self, client => async {
+            client.execute(&statement, &[&name.as_str()]).await.map(|_| ())
+        })
     }
 
     async fn check(&self) -> Result<(), IndexError> {

@@ -2,13 +2,17 @@
 
 use deadpool_postgres::Object;
 
-use crate::index::IndexError;
+use super::rows::sql;
+use crate::{
+    index::{IndexError, statements},
+    objects::StorageName,
+};
 
 /// Lets one server at a time migrate. Any number does that no other program uses.
 const MIGRATION_LOCK: i64 = 0x0072_6e73_0001;
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "
     create table nars (
       id bigint generated always as identity primary key,
@@ -116,6 +120,9 @@ const MIGRATIONS: [&str; 6] = [
     "
     alter table documents add column built text;
     ",
+    "
+    create table storages (name text collate \"C\" not null primary key);
+    ",
 ];
 
 /// Brings the schema up to date, unless another server is just doing that; then waits for it.
@@ -129,6 +136,19 @@ pub(super) async fn migrate(client: &mut Object, database: &str) -> Result<(), I
         return Err(IndexError::TooNew { database: database.to_owned(), found, known });
     }
     Ok(())
+}
+
+/// Returns the names of the storage that the database is the index of: this one, where there was none.
+pub(super) async fn claim_for_storage(
+    client: &mut Object,
+    name: &StorageName,
+) -> Result<Vec<String>, tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
+    transaction.execute(&sql(statements::CLAIM_FOR_STORAGE), &[&name.as_str()]).await?;
+    let rows = transaction.query(statements::STORAGE_NAMES, &[]).await?;
+    transaction.commit().await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Returns the version that was found.

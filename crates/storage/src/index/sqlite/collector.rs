@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use rns_formats::{HashPart, StorePath};
 use tokio::task::spawn_blocking;
 
-use super::{
-    BUSY_TIMEOUT, SqliteIndex, claims, collection, locks, schema, snapshot::SqliteSnapshot,
-};
+use super::{SqliteIndex, claims, collection, locks, snapshot::SqliteSnapshot};
 use crate::{
     index::{
         Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, IndexedPath,
@@ -23,7 +21,7 @@ impl Collection for SqliteIndex {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
         let this = self.clone();
         let opened = spawn_blocking(move || {
-            let connection = schema::open(&this.file, BUSY_TIMEOUT, this.sync)?;
+            let connection = this.open_blocking()?;
             // The first statement fixes the moment.
             let begun = connection.execute_batch("begin; select count(*) from sqlite_schema;");
             begun.map_err(|error| this.unavailable(&error))?;

@@ -26,9 +26,10 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 use self::locks::Locks;
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
-    PathState, PublishRefusal, Push, types::now,
+    PathState, PublishRefusal, Push,
+    types::{check_storage, now},
 };
-use crate::objects::ObjectKey;
+use crate::objects::{ObjectKey, StorageName};
 
 /// How long a command beside the server is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ pub struct SqliteIndex {
     connection: Arc<Mutex<Option<OpenIndex>>>,
     locks: Arc<Locks>,
     sync: bool,
+    /// The storage that it must be of.
+    storage: Option<Arc<StorageName>>,
 }
 
 /// An open file, and how its next transaction is committed.
@@ -91,7 +94,24 @@ impl SqliteIndex {
     #[must_use]
     pub fn new(file: PathBuf, sync: bool) -> Self {
         let locks = Arc::new(Locks::beside(&file));
-        Self { file: file.into(), connection: Arc::default(), locks, sync }
+        Self { file: file.into(), connection: Arc::default(), locks, sync, storage: None }
+    }
+
+    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on.
+    #[must_use]
+    pub fn of_storage(self, name: &StorageName) -> Self {
+        Self { storage: Some(Arc::new(name.clone())), connection: Arc::default(), ..self }
+    }
+
+    /// Opens the file, unless it is the index of another storage.
+    fn open_blocking(&self) -> Result<Connection, IndexError> {
+        let connection = schema::open(&self.file, BUSY_TIMEOUT, self.sync)?;
+        if let Some(name) = &self.storage {
+            let names = rows::claim_for_storage(&connection, name);
+            let names = names.map_err(|error| self.unavailable(&error))?;
+            check_storage(name, &names, &self.file.display().to_string())?;
+        }
+        Ok(connection)
     }
 
     /// Runs a question on the connection.
@@ -114,7 +134,7 @@ impl SqliteIndex {
             let mut open = match slot.take() {
                 Some(open) => open,
                 None => {
-                    let connection = schema::open(&this.file, BUSY_TIMEOUT, this.sync)?;
+                    let connection = this.open_blocking()?;
                     OpenIndex { connection, durability: this.durability(Durability::Now) }
                 }
             };
@@ -305,6 +325,15 @@ impl Index for SqliteIndex {
             database: self.file.display().to_string(),
             why: format!("its locks: {error}"),
         })
+    }
+
+    fn database(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    async fn add_storage_name(&self, name: &StorageName) -> Result<(), IndexError> {
+        let name = name.clone();
+        self.transact(move |connection| rows::add_storage_name(connection, &name)).await
     }
 
     async fn check(&self) -> Result<(), IndexError> {

@@ -12,7 +12,7 @@ use crate::{
         ImportedPath, IndexedNar, NarState, NewPath, PathState, PublishRefusal, Push, statements,
         types::{arbitrate, now, seconds, size},
     },
-    objects::ObjectKey,
+    objects::{ObjectKey, StorageName},
 };
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256Digest> {
@@ -246,4 +246,29 @@ pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite:
     let mut unpublish = connection.prepare_cached(statements::UNPUBLISH)?;
     let id = unpublish.query_row([hash.to_string()], |row| row.get(0)).optional()?;
     id.map_or(Ok(()), |id| claims::remove_path(connection, id))
+}
+
+/// Returns the names of the storage that this is the index of: this one, where there was none.
+pub(super) fn claim_for_storage(
+    connection: &Connection,
+    name: &StorageName,
+) -> rusqlite::Result<Vec<String>> {
+    let names = || {
+        let mut statement = connection.prepare(statements::STORAGE_NAMES)?;
+        statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
+    };
+    let known = names()?;
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    connection.execute(statements::CLAIM_FOR_STORAGE, [name.as_str()])?;
+    names()
+}
+
+pub(super) fn add_storage_name(
+    connection: &Connection,
+    name: &StorageName,
+) -> rusqlite::Result<()> {
+    connection.execute(statements::ADD_STORAGE_NAME, [name.as_str()])?;
+    Ok(())
 }

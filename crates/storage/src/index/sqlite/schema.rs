@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "
     -- NARs that are stored and verified.
     create table nars (
@@ -131,6 +131,10 @@ const MIGRATIONS: [&str; 6] = [
     "
     -- Hash part of a path that the build of a log made, where its pusher says so: narinfos may name another derivation.
     alter table documents add column built text;
+    ",
+    "
+    -- The names of the storage that this is the index of: more than one where it is reached by several addresses.
+    create table storages (name text not null primary key) without rowid;
     ",
 ];
 

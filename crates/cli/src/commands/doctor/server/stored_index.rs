@@ -30,7 +30,7 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     {
         return behind(format!("there is no index at {}", file.display()));
     }
-    let index = match open_index(config) {
+    let index = match open_index(config, reader.objects()) {
         Ok(index) => index,
         Err(error) => return unusable(&config.index, in_words(&error)),
     };
@@ -62,6 +62,11 @@ fn refused(config: &IndexConfig, error: &IndexError) -> Outcome {
             FindingId::IndexUnusable,
             error.to_string(),
             "rust-nix-serve --version   # install the version that made the index, or a newer one",
+        )),
+        IndexError::OtherStorage { .. } => Outcome::wrong(Finding::new(
+            FindingId::IndexUnusable,
+            error.to_string(),
+            "rust-nix-serve config show   # index.url: the index of this storage",
         )),
     }
 }

@@ -1,0 +1,62 @@
+//! The part of the page about the paths that a storage keeps, for those who may see its roots.
+
+use maud::{Markup, html};
+use rns_cache::RetentionStats;
+
+use crate::router::root_view::{Bytes, moment};
+
+/// The paths that the storage keeps, and the first to go.
+#[derive(Clone, Copy, Debug)]
+pub struct RetentionSection<'a> {
+    /// As of the last look at everything.
+    pub stats: &'a RetentionStats,
+}
+
+impl RetentionSection<'_> {
+    pub(super) fn render(&self) -> Markup {
+        let stats = self.stats;
+        html! {
+            section aria-labelledby="retention" {
+                h2 #retention { "Paths that stay, and the first to go" }
+                dl {
+                    dt { "Stored" }
+                    dd {
+                        (Bytes(stats.stored_bytes))
+                        @if let Some(max_size) = stats.max_size { " of " (Bytes(max_size)) }
+                    }
+                    @for (reason, paths, bytes) in &stats.kept {
+                        @if *paths > 0 {
+                            dt { (why(reason)) }
+                            dd { (paths) " paths, " (Bytes(*bytes)) }
+                        }
+                    }
+                    @if let Some(next) = stats.next {
+                        dt { "Next collection" }
+                        dd { (moment(next)) }
+                    }
+                }
+                @if !stats.first_to_go.is_empty() {
+                    p { "When room is needed, these go first, each with the paths that only it needs:" }
+                    ol {
+                        @for (path, bytes) in &stats.first_to_go {
+                            li { code { (path) } ", " (Bytes(*bytes)) }
+                        }
+                    }
+                }
+                p {
+                    "On the machine of the server, " code { "rust-nix-serve storage gc --dry-run" }
+                    " lists all that would go now, and " code { "storage why PATH" } " says why one stays."
+                }
+            }
+        }
+    }
+}
+
+fn why(reason: &str) -> &'static str {
+    match reason {
+        "root" => "Roots need",
+        "young" => "Pushed lately",
+        "used" => "Used lately",
+        _ => "No rule lets go",
+    }
+}
