@@ -9,8 +9,8 @@ use rns_formats::{
 };
 
 use crate::{
-    BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady,
-    PathRecord, Peek, ReadyNar, Served,
+    BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, Listing, MAX_SAMPLE, NarAnswer,
+    NotReady, PathRecord, Peek, ReadyNar, Served,
 };
 
 /// Caches in order. The first hit wins.
@@ -123,6 +123,24 @@ impl BinaryCache for Layered {
 
     async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, CacheError> {
         first_hit!(self, layer => layer.file(hash, path))
+    }
+
+    /// Some paths of each layer.
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        let (mut sample, mut outage) = (Vec::new(), None);
+        for layer in self.layers() {
+            match layer.sample().await {
+                Ok(paths) => sample.extend(paths),
+                Err(error) => {
+                    outage.get_or_insert(error);
+                }
+            }
+        }
+        sample.truncate(MAX_SAMPLE);
+        match outage {
+            Some(error) if sample.is_empty() => Err(error),
+            _ => Ok(sample),
+        }
     }
 
     async fn readiness(&self) -> Vec<NotReady> {

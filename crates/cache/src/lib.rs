@@ -49,7 +49,7 @@ pub use self::{
     keep_free::{DiskSpace, KeepFree},
     layered::Layered,
     pusher::Pusher,
-    read::BinaryCache,
+    read::{BinaryCache, MAX_SAMPLE},
     record::{Freshness, NarOffer, PathRecord, Peek},
     roots::{
         ClosureGraph, FreedByRoot, MissingPath, NewRoot, RootDocumentError, RootError,

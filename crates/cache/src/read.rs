@@ -12,6 +12,9 @@ use crate::{
     ReadyNar, Served,
 };
 
+/// Paths in a sample of a cache.
+pub const MAX_SAMPLE: usize = 32;
+
 /// A binary cache that is read.
 ///
 /// Guarantees of every implementation, tested by the module `conformance`:
@@ -92,6 +95,15 @@ pub trait BinaryCache: Send + Sync {
     /// # Errors
     /// As [`Self::path_info`].
     async fn file(&self, hash: HashPart, path: &ServePath) -> Result<Option<Served>, CacheError>;
+
+    /// Hash parts of some paths that are likely to be there, at most [`MAX_SAMPLE`], for a client that wants to try the cache
+    /// and knows none of its paths. Nothing is promised: each has to be asked for before a client is told of it.
+    ///
+    /// # Errors
+    /// As [`Self::path_info`].
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        Ok(Vec::new())
+    }
 
     /// Reasons why the cache cannot answer truthfully now; empty when it can.
     async fn readiness(&self) -> Vec<NotReady>;

@@ -117,6 +117,10 @@ impl BinaryCache for Layer {
         Ok(None)
     }
 
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        Ok(self.answer(|_| vec![hash()])?.unwrap_or_default())
+    }
+
     async fn readiness(&self) -> Vec<NotReady> {
         self.answer(|_| ()).err().map(NotReady::Store).into_iter().collect()
     }
@@ -174,4 +178,13 @@ async fn the_same_record_from_another_layer_is_of_another_state() {
         record.freshness
     };
     assert_ne!(freshness(layered(Hit(1), Miss)).await, freshness(layered(Miss, Hit(1))).await);
+}
+
+#[tokio::test]
+async fn a_sample_is_of_all_layers_and_an_outage_is_no_empty_one() {
+    let sample = async |first, second| layered(first, second).sample().await.map_err(|_| ());
+    assert_eq!(sample(Hit(1), Hit(2)).await, Ok(vec![hash(), hash()]));
+    assert_eq!(sample(Outage, Hit(2)).await, Ok(vec![hash()]));
+    assert_eq!(sample(Miss, Miss).await, Ok(Vec::new()));
+    assert_eq!(sample(Miss, Outage).await, Err(()));
 }

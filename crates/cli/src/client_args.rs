@@ -52,6 +52,9 @@ pub(crate) struct TargetArgs {
     /// The cache: https://…, file:///a/directory or s3://bucket?region=…
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
+    /// Send a request so many times at most, if it is cut off or the cache fails for the moment
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) attempts: u32,
     #[command(flatten)]
     pub(crate) credential: CredentialArgs,
 }

@@ -1,6 +1,7 @@
 //! One cache, and the facts about it.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -23,6 +24,10 @@ pub struct ClientConfig {
     pub url: Url,
     /// The credential that it gets.
     pub credentials: Credentials,
+    /// The reason for which there is no credential, for messages; empty where there is none to tell.
+    pub no_credential: String,
+    /// A file of authorities that TLS trusts besides those of the system, as `ssl-cert-file` of nix.conf names it.
+    pub ca_file: Option<PathBuf>,
     /// The attempts of each request, and the pauses between them.
     pub retry: RetryPolicy,
     /// Requests at the same time.
@@ -38,6 +43,8 @@ impl ClientConfig {
         Self {
             url,
             credentials: Credentials::Anonymous,
+            no_credential: String::new(),
+            ca_file: None,
             retry: RetryPolicy::default(),
             connections: 16,
             stall_timeout: Duration::from_secs(300),
@@ -57,6 +64,7 @@ pub(crate) struct Shared {
     /// Without credential, query and fragment; ends with a slash.
     pub(crate) base: Url,
     pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) no_credential: String,
     pub(crate) retry: RetryPolicy,
     pub(crate) stall_timeout: Duration,
     /// The time for which the cache has asked to be left alone.
@@ -73,7 +81,15 @@ impl CacheClient {
     /// # Errors
     /// When the URL is none of a server, or the credential cannot be sent.
     pub fn new(config: ClientConfig) -> Result<Self, RequestError> {
-        let ClientConfig { mut url, credentials, retry, connections, stall_timeout } = config;
+        let ClientConfig {
+            mut url,
+            credentials,
+            no_credential,
+            ca_file,
+            retry,
+            connections,
+            stall_timeout,
+        } = config;
         let credentials = match credentials {
             Credentials::Anonymous => Credentials::of_url(&url).unwrap_or_default(),
             given => given,
@@ -90,12 +106,14 @@ impl CacheClient {
         }
         let authorization =
             credentials.header().map_err(|error: CredentialsError| refuse(error.to_string()))?;
-        let http = connect::client(connections).map_err(|error| refuse(error.to_string()))?;
+        let http =
+            connect::client(connections, ca_file).map_err(|error| refuse(error.to_string()))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 http,
                 base: url,
                 authorization,
+                no_credential,
                 retry,
                 stall_timeout,
                 rest: Rest::default(),

@@ -1,6 +1,6 @@
 //! The HTTP client underneath: connections and whom TLS trusts.
 
-use std::{env, fs, time::Duration};
+use std::{env, fs, path::PathBuf, time::Duration};
 
 use reqwest::{Certificate, Client, redirect::Policy};
 
@@ -10,8 +10,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The time for which an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Sets up the client. Certificates that `NIX_SSL_CERT_FILE` names are trusted besides those of the system, as Nix does.
-pub(crate) fn client(connections: usize) -> Result<Client, reqwest::Error> {
+/// Sets up the client. Certificates that `NIX_SSL_CERT_FILE` names, and those of `ca_file`, are trusted besides those of the
+/// system, as Nix does.
+pub(crate) fn client(
+    connections: usize,
+    ca_file: Option<PathBuf>,
+) -> Result<Client, reqwest::Error> {
     // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
     _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -22,11 +26,13 @@ pub(crate) fn client(connections: usize) -> Result<Client, reqwest::Error> {
         // Uploads are sent again to where a redirect leads, and credentials are not: see `send`.
         .redirect(Policy::none())
         .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION")));
-    if let Some(file) = env::var_os("NIX_SSL_CERT_FILE")
-        && let Ok(pem) = fs::read(&file)
-        && let Ok(certificates) = Certificate::from_pem_bundle(&pem)
-    {
-        builder = builder.tls_certs_merge(certificates);
+    let of_environment = env::var_os("NIX_SSL_CERT_FILE").map(PathBuf::from);
+    for file in of_environment.into_iter().chain(ca_file) {
+        if let Ok(pem) = fs::read(&file)
+            && let Ok(certificates) = Certificate::from_pem_bundle(&pem)
+        {
+            builder = builder.tls_certs_merge(certificates);
+        }
     }
     builder.build()
 }

@@ -78,11 +78,11 @@ pub enum Failure {
 }
 
 /// The fault of a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WrongCredential {
-    /// None was sent.
-    #[error("the cache asks for a credential, and none was given")]
-    Missing,
+    /// None was sent; the reason, where it is known.
+    #[error("the cache asks for a credential, and none was given{}", said(.0))]
+    Missing(String),
     /// The cache does not know it, or no longer.
     #[error("the cache does not know this credential, or no longer")]
     Unknown,
@@ -96,7 +96,7 @@ impl Failure {
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::Unauthorised(WrongCredential::Missing) => Some(
+            Self::Unauthorised(WrongCredential::Missing(_)) => Some(
                 "name one with --token-file, RUST_NIX_SERVE_TOKEN or in the netrc file; \
                  on the server, `rust-nix-serve token create NAME --allow read,push` makes one",
             ),

@@ -23,7 +23,8 @@ pub use self::{
     cache_client::{CacheClient, ClientConfig},
     credentials::{Credentials, CredentialsError},
     error::{Failure, RequestError, WrongCredential},
-    netrc::{Netrc, NetrcEntry},
+    netrc::{Netrc, NetrcEntry, why_no_credential},
     retry::RetryPolicy,
     roots::{AnswerForm, NewRoot},
+    send::is_own,
 };

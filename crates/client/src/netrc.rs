@@ -1,7 +1,8 @@
 //! netrc files, as curl and with it Nix reads them.
 
-use std::fmt;
+use std::{fmt, fs, io, path::Path};
 
+use url::Url;
 use zeroize::Zeroizing;
 
 /// The entries of a netrc file, in its order.
@@ -72,6 +73,20 @@ impl Netrc {
             Some(machine) => machine.eq_ignore_ascii_case(host),
             None => true,
         })
+    }
+}
+
+/// The reason for which a netrc file has no credential for the host of a URL, as a part of a sentence. Names the file.
+#[must_use]
+pub fn why_no_credential(file: &Path, url: &Url) -> String {
+    let (host, name) = (url.host_str().unwrap_or_default(), file.display());
+    match fs::read_to_string(file) {
+        Ok(text) => match Netrc::parse(&text).entry(host) {
+            Some(_) => format!("the entry for {host} in {name} has no password"),
+            None => format!("{name} has no entry for {host}"),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => format!("there is no {name}"),
+        Err(error) => format!("{name} cannot be read: {error}"),
     }
 }
 

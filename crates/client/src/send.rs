@@ -161,9 +161,9 @@ impl CacheClient {
         builder.send().await.map_err(|error| failed(&error))
     }
 
-    /// The credential that goes to this URL. A redirect to another server, such as a bucket, must not carry it there.
+    /// The credential that goes to this URL.
     fn credential_for(&self, url: &Url) -> Option<&HeaderValue> {
-        let is_own = url.origin() == self.shared.base.origin();
+        let is_own = is_own(&self.shared.base, url);
         self.shared.authorization.as_ref().filter(|_| is_own)
     }
 
@@ -193,7 +193,7 @@ impl CacheClient {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                 Failure::Unauthorised(match has_credential {
-                    false => WrongCredential::Missing,
+                    false => WrongCredential::Missing(self.shared.no_credential.clone()),
                     true if text.contains("expired") => WrongCredential::Expired,
                     true => WrongCredential::Unknown,
                 })
@@ -208,6 +208,15 @@ impl CacheClient {
             status => Failure::Refused { status: status.as_u16(), text },
         }
     }
+}
+
+/// Returns true if a redirect from a cache to this URL may carry the credential of the cache: it leads to the same server, or
+/// from `http` to `https` on the same host, as curl does it for Nix. Another server, such as a bucket, must not get it.
+#[must_use]
+pub fn is_own(base: &Url, url: &Url) -> bool {
+    let is_upgrade =
+        base.scheme() == "http" && url.scheme() == "https" && base.host() == url.host();
+    url.origin() == base.origin() || is_upgrade
 }
 
 /// Waits for an answer as long as something of the request moves.

@@ -45,6 +45,8 @@ kinds! {
     TlsUntrusted "tls-untrusted" "Nix refuses the connection.";
     /// The certificate is for other names.
     TlsWrongName "tls-wrong-name" "Nix refuses the connection.";
+    /// The port of the URL answers without TLS.
+    TlsAbsent "tls-absent" "No client can speak `https` with it.";
     /// There is no `nix-cache-info`.
     NotACache "not-a-cache" "Nix takes the URL for no binary cache, and gives up or tries to create one.";
     /// `nix-cache-info` cannot be read.

@@ -45,21 +45,23 @@ impl Report {
         match outcome {
             Outcome::Sound(seen) => self.sound.push((check, seen)),
             Outcome::Hint { what, mend } => self.hints.push(Hint { check, what, mend }),
-            Outcome::Wrong(findings) => {
-                for finding in findings {
-                    if !self.findings.contains(&finding) {
-                        self.findings.push(finding);
-                    }
-                }
-            }
+            Outcome::Wrong(findings) => self.add_findings(findings),
             Outcome::Unchecked(why) => self.unchecked.push(Unchecked { check, why }),
             Outcome::NotApplicable => {}
         }
     }
 
-    /// Adds all of another report.
+    fn add_findings(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// Adds all of another report. The same finding of both counts once.
     pub fn extend(&mut self, other: Self) {
-        self.findings.extend(other.findings);
+        self.add_findings(other.findings);
         self.unchecked.extend(other.unchecked);
         self.hints.extend(other.hints);
         self.sound.extend(other.sound);

@@ -52,6 +52,7 @@ fn fixed_names() {
         ("/nix%2dcache-info", Resource::CacheInfo),
         ("/pubkey", Resource::PublicKeys),
         ("/api/cache-config", Resource::CacheConfig),
+        ("/api/sample-path", Resource::SamplePath),
         ("/version", Resource::Version),
         ("/healthz", Resource::Healthz),
         ("/health", Resource::Healthz),

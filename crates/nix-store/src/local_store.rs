@@ -4,8 +4,8 @@ use std::{ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use rns_cache::{
-    BackendStats, BinaryCache, BlobBody, BuildLog, DebugInfo, Listing, NarAnswer, NotReady,
-    PathRecord, Peek, Served,
+    BackendStats, BinaryCache, BlobBody, BuildLog, DebugInfo, Listing, MAX_SAMPLE, NarAnswer,
+    NotReady, PathRecord, Peek, Served,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, PathInfo,
@@ -264,6 +264,13 @@ impl BinaryCache for LocalStore {
             Some(info) => self.0.files.find(info, path).await,
             None => Ok(None),
         }
+    }
+
+    /// The oldest paths: those of the system itself, which say the least about what the machine is for.
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        let (mut oldest, _) = self.registered_after(Some(0)).await?;
+        oldest.truncate(MAX_SAMPLE);
+        Ok(oldest)
     }
 
     async fn readiness(&self) -> Vec<NotReady> {

@@ -13,6 +13,7 @@
 pub mod http;
 mod issuer;
 pub mod nix;
+mod orphans;
 mod port;
 mod postgres;
 mod process;

@@ -15,7 +15,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::{Process, Scratch, run};
+use crate::{Process, Scratch, orphans, run};
 
 /// How long the server may take to answer, and a cluster to be made.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -80,6 +80,7 @@ impl PostgresServer {
         command.args(["-F", "-c", "listen_addresses=", "-c", "full_page_writes=off"]);
         let socket = data.join(".s.PGSQL.5432");
         let deadline = Instant::now() + START_TIMEOUT;
+        orphans::server(&data.join("postmaster.pid"));
         let mut process = Process::start(&mut command);
         while !answers(&socket) {
             assert!(Instant::now() < deadline, "PostgreSQL does not answer: {}", process.stderr());

@@ -12,8 +12,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::orphans;
+
 /// A running process whose standard error is collected line by line. Killed, with the processes it
-/// started, when dropped.
+/// started, when dropped, and also when the test itself is killed.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -42,6 +44,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        orphans::started(child.id());
         let lines = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let shared = Arc::clone(&lines);
@@ -194,6 +197,7 @@ impl Drop for Process {
         _ = kill_process_group(self.pid(), Signal::KILL);
         _ = self.child.kill();
         _ = self.child.wait();
+        orphans::ended(self.id());
         if thread::panicking() {
             eprintln!("standard error of process {}:\n{}", self.id(), self.stderr());
         }

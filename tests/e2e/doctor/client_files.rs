@@ -29,6 +29,61 @@ fn a_netrc_file_for_another_host() {
 }
 
 #[test]
+fn a_netrc_file_without_an_entry_for_the_cache() {
+    let diagnosis = with_netrc("# nothing yet\n", 0o600);
+    diagnosis.names(&["credential-missing"]);
+    let what = diagnosis.json["findings"][0]["what"].as_str().unwrap();
+    assert!(what.ends_with("/netrc has no entry for 127.0.0.1"), "{what}");
+    let diagnosis = with_netrc("machine 127.0.0.1 login ci\n", 0o600);
+    diagnosis.names(&["credential-missing"]);
+    let what = diagnosis.json["findings"][0]["what"].as_str().unwrap();
+    assert!(what.contains("the entry for 127.0.0.1 in") && what.ends_with("no password"), "{what}");
+}
+
+#[test]
+fn a_private_cache_of_nix_conf_without_a_netrc_file() {
+    let private = Private::new();
+    let url = private.server.url();
+    let conf = format!("substituters = {url}\ntrusted-public-keys = {PUBLIC_KEY}\n");
+    let doctor = Doctor::here().nix_conf(&conf);
+    let netrc = doctor.scratch.join("netrc");
+    let diagnosis = doctor.run();
+    diagnosis.names(&["credential-missing"]);
+    let what = diagnosis.json["findings"][0]["what"].as_str().unwrap();
+    assert!(what.ends_with(&format!("there is no {}", netrc.display())), "{what}");
+    let mend = format!("{}: machine 127.0.0.1 login NAME password TOKEN", netrc.display());
+    assert_eq!(diagnosis.mend(), mend);
+}
+
+#[test]
+fn a_netrc_file_of_another_user() {
+    let private = Private::new();
+    let doctor = Doctor::of(private.server.url());
+    let netrc = doctor.scratch.write("netrc", "machine 127.0.0.1 login ci password x\n");
+    fs::set_permissions(&netrc, fs::Permissions::from_mode(0o000)).unwrap();
+    let diagnosis = doctor.arg("--netrc-file").arg(netrc).unprivileged().run();
+    diagnosis.names(&["credential-missing", "netrc-unreadable"]);
+}
+
+#[test]
+fn a_token_file_that_is_not_there_is_a_mistake_of_the_user() {
+    let mut doctor = Doctor::of("http://127.0.0.1:1").args(["--token-file", "/nonexistent/token"]);
+    let done = rns_testing::run(&mut doctor.command, std::time::Duration::from_secs(60));
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
+    assert!(done.stderr.contains("cannot use --token-file"), "{}", done.stderr);
+}
+
+#[test]
+fn a_client_may_name_its_store_and_is_no_server() {
+    let standard = rns_testing::Standard::new();
+    let diagnosis = Doctor::here().store(standard.store.root()).run();
+    diagnosis.is_silent();
+    let sound = diagnosis.json["sound"].as_array().unwrap();
+    let checks: Vec<_> = sound.iter().map(|one| one["check"].as_str().unwrap()).collect();
+    assert!(!checks.contains(&"database"), "{checks:?}");
+}
+
+#[test]
 fn a_netrc_file_that_everybody_can_read() {
     let line = "machine 127.0.0.1 login ci password TOKEN\n";
     let diagnosis = with_netrc(line, 0o644);

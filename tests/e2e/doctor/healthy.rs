@@ -74,7 +74,7 @@ fn a_cache_in_a_bucket() {
 }
 
 /// Pushes everything that is whole.
-fn push(standard: &Standard, url: &str, token: &str) {
+pub(super) fn push(standard: &Standard, url: &str, token: &str) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
     command.env("RUST_NIX_SERVE_TOKEN", token).args(["push", "--to", url, "--store"]);
     command.arg(standard.store.root()).arg(standard.itself.as_str());

@@ -7,10 +7,14 @@ mod client_files;
 mod contents;
 mod document;
 mod faults;
+mod fingerprints;
 mod healthy;
 mod memories;
 mod proxies;
+mod pushers;
+mod samples;
 mod server;
+mod unusual;
 
 use std::{
     fs,

@@ -4,6 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     process::Command,
+    sync::Arc,
     thread,
 };
 
@@ -197,19 +198,24 @@ fn a_clock_that_is_wrong() {
     doctor.args(["--key", PUBLIC_KEY]).run().names(&["clock-skew"]);
 }
 
-/// A server whose answers have this line for their date. Each connection carries one request.
-fn with_date(upstream: SocketAddr, date: &'static str) -> String {
+/// A server whose answers have these lines for their date. Each connection carries one request.
+pub(super) fn with_date(upstream: SocketAddr, lines: impl Into<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let lines: Arc<str> = lines.into().into();
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || _ = pass(client, upstream, date));
+            let lines = Arc::clone(&lines);
+            thread::spawn(move || _ = pass(client, upstream, &lines));
         }
     });
     url
 }
 
-fn pass(mut client: TcpStream, upstream: SocketAddr, date: &str) -> std::io::Result<()> {
+fn pass(mut client: TcpStream, upstream: SocketAddr, lines: &str) -> std::io::Result<()> {
+    const NAME: &[u8] = b"\r\ndate: ";
+    /// `Sat, 01 Jan 2000 00:00:00 GMT`
+    const DATE_BYTES: usize = 29;
     let mut server = TcpStream::connect(upstream)?;
     let mut requests = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || {
@@ -218,13 +224,14 @@ fn pass(mut client: TcpStream, upstream: SocketAddr, date: &str) -> std::io::Res
     });
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = server.read(&mut buffer) {
-        // Every head of a small answer comes at once, and its date has the same length.
-        let text = buffer[..length].to_vec();
-        let at = text.windows(8).position(|bytes| bytes.eq_ignore_ascii_case(b"\r\ndate: "));
-        if let Some(at) = at.map(|at| at + 2) {
-            buffer[at..at + date.len()].copy_from_slice(date.as_bytes());
+        // Every head of a small answer comes at once.
+        let mut text = buffer[..length].to_vec();
+        let at = text.windows(NAME.len()).position(|bytes| bytes.eq_ignore_ascii_case(NAME));
+        if let Some(at) = at {
+            let end = at + NAME.len() + DATE_BYTES;
+            text.splice(at..end, format!("\r\n{lines}").into_bytes());
         }
-        client.write_all(&buffer[..length])?;
+        client.write_all(&text)?;
     }
     client.shutdown(Shutdown::Both)
 }

@@ -46,7 +46,12 @@ fn a_credential_that_does_not_do_is_told_from_none() {
         assert_said(&done, words);
         assert!(!done.stderr.contains(&reader) && !done.stderr.contains(&old), "{done:?}");
     };
-    said(cache.server.url(), &["none was given (401)", "--token-file", "token create NAME"]);
+    let none = "none was given: there is no /nonexistent/netrc (401)";
+    said(cache.server.url(), &[none, "--token-file", "token create NAME"]);
+    let netrc = cache.server.scratch().write("netrc", "machine other.example.org password x\n");
+    let flags = ["--netrc-file", netrc.to_str().unwrap()];
+    let done = push(&standard.store, cache.server.url(), &[&standard.top], &flags);
+    assert_said(&done, &[&format!("{} has no entry for 127.0.0.1 (401)", netrc.display())]);
     said(&with("rns_wrong"), &["does not know this credential", "token create NAME"]);
     said(&with(&old), &["the token has expired (401)", "makes a new one"]);
     said(&with(&reader), &["lacks the permission push", "token create NAME"]);
@@ -79,7 +84,9 @@ fn an_index_that_cannot_be_used_is_named_to_the_operator() {
     let folder = cache.directory.join(".rust-nix-serve");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("index.sqlite"), "something else").unwrap();
-    let done = push(&standard.store, &cache.url(), &[&standard.top], &[]);
+    // It stays as it is.
+    let once = ["--attempts", "1"];
+    let done = push(&standard.store, &cache.url(), &[&standard.top], &once);
     let log = "the log of the server says why";
     assert_said(&done, &[log, "on the server, `rust-nix-serve doctor`"]);
     assert_logged(&cache.server, "index.sqlite");
@@ -108,7 +115,7 @@ fn a_bucket_without_credentials_is_named_to_the_operator() {
         .env("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
         .start();
     let to = server.url().replace("://", &format!("://ci:{token}@"));
-    let done = push(&standard.store, &to, &[&standard.top], &[]);
+    let done = push(&standard.store, &to, &[&standard.top], &["--attempts", "1"]);
     assert_said(&done, &["the log of the server says why", "`rust-nix-serve doctor`"]);
     assert_logged(&server, "no credentials for the bucket: set AWS_ACCESS_KEY_ID");
 }

@@ -2,6 +2,7 @@
 
 mod debug_information;
 mod exposure;
+mod sample_path;
 mod served_files;
 mod table;
 mod views;

@@ -85,6 +85,7 @@ const fn row(resource: &Resource) -> (&'static str, For) {
         Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_) => ("roots", For::Readers),
         Resource::PublicKeys => ("public keys", For::Readers),
         Resource::CacheConfig => ("cache config", For::Everybody),
+        Resource::SamplePath => ("sample path", For::Readers),
         Resource::Version => ("version", For::Readers),
         Resource::Healthz => ("healthz", For::Everybody),
         Resource::Readyz => ("readyz", For::Everybody),
@@ -94,7 +95,7 @@ const fn row(resource: &Resource) -> (&'static str, For) {
 }
 
 /// The routes of the table.
-const ROUTES: usize = 18;
+const ROUTES: usize = 19;
 
 /// Something to ask for, and whether it is there in a cache of everything, and in one of a part.
 struct Target {
@@ -117,6 +118,7 @@ fn targets(twins: &Twins) -> Vec<Target> {
         "/nix-cache-info",
         "/pubkey",
         "/api/cache-config",
+        "/api/sample-path",
         "/version",
         "/healthz",
         "/health",

@@ -54,6 +54,7 @@ pub(crate) fn run(data: &[u8]) {
         | Resource::CacheInfo
         | Resource::PublicKeys
         | Resource::CacheConfig
+        | Resource::SamplePath
         | Resource::Version
         | Resource::Healthz
         | Resource::Readyz

@@ -27,6 +27,7 @@ pub async fn check(subject: &mut dyn Subject) {
         documents::a_listing_says_where_everything_is(&*cache, &specimen).await;
     }
     records::what_is_not_there_is_a_miss(&*cache).await;
+    records::a_sample_has_paths_that_are_there(&*cache).await;
     documents::what_is_not_there_is_a_miss(&*cache).await;
     changes::what_is_added_is_found_at_once(subject).await;
     changes::what_is_removed_is_a_miss_after_a_second(subject).await;

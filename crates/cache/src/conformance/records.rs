@@ -1,7 +1,7 @@
 //! Records of paths.
 
 use super::subject::{Specimen, nowhere};
-use crate::{BinaryCache, Peek};
+use crate::{BinaryCache, MAX_SAMPLE, Peek};
 
 pub(super) async fn what_is_there_is_found(cache: &dyn BinaryCache, specimen: &Specimen) {
     let (hash, expected) = (specimen.hash(), &specimen.info);
@@ -34,4 +34,15 @@ pub(super) async fn what_is_not_there_is_a_miss(cache: &dyn BinaryCache) {
         assert!(!matches!(cache.peek(&nowhere()), Peek::Hit { .. }));
         assert!(cache.path_info(nowhere()).await.is_ok_and(|found| found.is_none()));
     }
+}
+
+pub(super) async fn a_sample_has_paths_that_are_there(cache: &dyn BinaryCache) {
+    let sample = cache.sample().await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(sample.len() <= MAX_SAMPLE);
+    let mut found = 0;
+    for hash in sample {
+        // One of a path that is damaged may be among them.
+        found += usize::from(cache.path_info(hash).await.is_ok_and(|found| found.is_some()));
+    }
+    assert!(found > 0, "a client gets no path to try");
 }

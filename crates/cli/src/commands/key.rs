@@ -1,14 +1,14 @@
-//! `key generate` and `key public`.
+//! `key generate`, `key public` and `key fingerprint`.
 
 use std::{
     fs::{self, OpenOptions},
     io::{self, IsTerminal as _, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow};
-use rns_formats::{KeyName, SecretKey};
+use anyhow::{Context as _, anyhow, bail};
+use rns_formats::{KeyName, PublicKey, SecretKey};
 
 use crate::{
     args::KeyCommand,
@@ -20,7 +20,8 @@ pub(super) fn run(command: &KeyCommand) -> anyhow::Result<Answer> {
     rns_server::keep_secrets();
     match command {
         KeyCommand::Generate { name, output } => generate(name, output.as_deref())?,
-        KeyCommand::Public { files } => public(files)?,
+        KeyCommand::Public { files } => each(files, print_public)?,
+        KeyCommand::Fingerprint { files } => each(files, print_fingerprints)?,
     }
     Ok(Answer::Yes)
 }
@@ -45,6 +46,7 @@ fn generate(name: &str, output: Option<&Path>) -> anyhow::Result<()> {
                 print("\n")?;
             }
             tell(&format!("public key: {public}"));
+            tell(&format!("fingerprint: {}", public.fingerprint()));
         }
     }
     Ok(())
@@ -57,19 +59,19 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn public(files: &[std::path::PathBuf]) -> anyhow::Result<()> {
+/// Does something with the text of each file, or with standard input.
+fn each(files: &[PathBuf], act: impl Fn(&str, &str) -> anyhow::Result<()>) -> anyhow::Result<()> {
     if files.is_empty() {
-        return print_public(&read_input()?, "standard input");
+        return act(&read_input()?, "standard input");
     }
     for path in files {
-        let (text, name) = if path == Path::new("-") {
-            (read_input()?, "standard input".to_owned())
-        } else {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            (text, path.display().to_string())
-        };
-        print_public(&text, &name)?;
+        if path == Path::new("-") {
+            act(&read_input()?, "standard input")?;
+            continue;
+        }
+        let text = fs::read_to_string(path);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        act(&text, &path.display().to_string())?;
     }
     Ok(())
 }
@@ -83,4 +85,20 @@ fn read_input() -> anyhow::Result<String> {
 fn print_public(text: &str, name: &str) -> anyhow::Result<()> {
     let key = SecretKey::parse(text).with_context(|| format!("{name} is not a secret key"))?;
     print(&format!("{}\n", key.public_key())).context("cannot print the public key")
+}
+
+/// Prints a line for each line of the text, which holds a key, secret or public.
+fn print_fingerprints(text: &str, name: &str) -> anyhow::Result<()> {
+    let mut lines = String::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        // No error may repeat a part of a secret key.
+        let key = PublicKey::parse(line)
+            .or_else(|_| SecretKey::parse(line).map(|secret| secret.public_key()))
+            .map_err(|_| anyhow!("{name} holds something else than secret and public keys"))?;
+        lines.push_str(&format!("{} {}\n", key.name(), key.fingerprint()));
+    }
+    if lines.is_empty() {
+        bail!("{name} holds no key");
+    }
+    print(&lines).context("cannot print the fingerprint")
 }

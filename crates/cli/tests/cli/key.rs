@@ -1,4 +1,4 @@
-//! `key generate` and `key public`, whose texts are Nix's.
+//! `key generate` and `key public`, whose texts are Nix's, and `key fingerprint`.
 
 use std::{
     fs,
@@ -50,7 +50,8 @@ fn without_a_file_the_secret_is_all_of_standard_output() {
     let made = answer(["key", "generate", "host-1"]).success();
     let key = SecretKey::parse(&made.text()).unwrap();
     assert!(!made.text().ends_with('\n'), "Nix writes no newline");
-    assert_eq!(made.stderr, format!("public key: {}", key.public_key()));
+    let public = key.public_key();
+    assert_eq!(made.stderr, format!("public key: {public}\nfingerprint: {}", public.fingerprint()));
     let other = answer(["key", "generate", "host-1"]).success();
     assert_ne!(other.text(), made.text());
 }
@@ -69,6 +70,30 @@ fn the_public_key_is_read_from_files_and_from_standard_input() {
 }
 
 #[test]
+fn the_fingerprint_is_that_of_the_public_key_by_whatever_name() {
+    let scratch = Scratch::new();
+    let secret = scratch.join("secret");
+    write_key(&secret, SECRET);
+    let name = secret.to_str().unwrap();
+    let fingerprint = |file: &str| answer(["key", "fingerprint", file]).success().text();
+    let own = fingerprint(name);
+    let (key, sum) = own.split_once(' ').unwrap();
+    assert_eq!(key, PUBLIC.split(':').next().unwrap());
+    // As `sha256sum` and `base64` make it of the 32 bytes.
+    let script = "cut -d: -f2 | base64 -d | openssl dgst -sha256 -binary | base64";
+    let (status, made, _) = fed(Command::new("sh").args(["-c", script]), &format!("{PUBLIC}\n"));
+    if status == 0 && !made.trim().is_empty() {
+        assert_eq!(sum.trim_end(), format!("sha256-{}", made.trim_end()));
+    }
+    let renamed = PUBLIC.replace(key, "other-1");
+    let public = scratch.write("public", format!("{PUBLIC}\n\n{renamed}\n"));
+    let both = format!("{own}other-1 {sum}");
+    assert_eq!(fingerprint(public.to_str().unwrap()), both);
+    let (status, said, _) = fed(program().args(["key", "fingerprint"]), &format!("{SECRET}\n"));
+    assert_eq!((status, said), (0, own));
+}
+
+#[test]
 fn what_is_no_key_is_refused_without_showing_it() {
     for name in ["", "a:b", "a b"] {
         let refused = answer(["key", "generate", name]);
@@ -79,6 +104,12 @@ fn what_is_no_key_is_refused_without_showing_it() {
     assert_eq!((status, said.as_str()), (2, ""));
     assert!(error.contains("standard input is not a secret key"), "{error}");
     assert!(!error.contains("TxYr32PP"), "{error}");
+    for text in [half, "", "\n"] {
+        let (status, said, error) = fed(program().args(["key", "fingerprint"]), text);
+        assert_eq!((status, said.as_str()), (2, ""));
+        assert!(error.contains("standard input holds"), "{error}");
+        assert!(!error.contains("TxYr32PP"), "{error}");
+    }
     let missing = answer(["key", "public", "/nonexistent/key"]);
     assert_eq!(code(&missing), 2);
     assert!(missing.stderr.contains("/nonexistent/key"), "{}", missing.stderr);

@@ -7,7 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::subject::CacheSubject;
+use super::{proxy::ForwardProxy, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The longest time for a connection to one address.
@@ -27,6 +27,9 @@ enum Family {
 }
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
+    if let Some(proxy) = &cache.proxy {
+        return through(proxy).await;
+    }
     let (host, port) = match (cache.base.host_str(), cache.base.port_or_known_default()) {
         (Some(host), Some(port)) => (host.trim_matches(['[', ']']), port),
         _ => return Outcome::NotApplicable,
@@ -64,6 +67,20 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
             Outcome::Unchecked(format!("this machine has no way to the addresses of {host}"))
         }
     }
+}
+
+/// The outcome where the environment names a proxy: the addresses of the cache are its business.
+async fn through(proxy: &ForwardProxy) -> Outcome {
+    let why = match timeout(CONNECT_TIMEOUT, TcpStream::connect(proxy.address())).await {
+        Ok(Ok(_)) => return Outcome::Sound(format!("{proxy} answers")),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer".to_owned(),
+    };
+    Outcome::wrong(Finding::new(
+        FindingId::Unreachable,
+        format!("{proxy} cannot be reached: {why}"),
+        format!("unset {}   # or name a proxy that answers", proxy.variable),
+    ))
 }
 
 fn broken(id: FindingId, family: &str, record: &str, host: &str, why: &str) -> Outcome {

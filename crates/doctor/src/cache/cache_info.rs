@@ -67,6 +67,9 @@ fn store_dir(cache: &CacheSubject, info: &CacheInfo) -> Option<Finding> {
 }
 
 fn priority(cache: &CacheSubject, info: &CacheInfo) -> Option<Finding> {
+    if cache.only_pushes() {
+        return None;
+    }
     let stated = |url: &str| {
         let (_, query) = url.split_once('?')?;
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{http::Answer, subject::CacheSubject};
-use crate::{Finding, FindingId, Outcome};
+use crate::{Finding, FindingId, Outcome, machine::netrc::credential_missing};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -58,11 +58,9 @@ fn refusal(cache: &CacheSubject, answer: &Answer, allow: &str) -> Option<Finding
         "rust-nix-serve token create NAME --allow {permissions}   # on the server of {host}"
     );
     match answer.status {
-        401 | 403 | 407 if !cache.has_credential() => Some(Finding::new(
-            FindingId::CredentialMissing,
-            format!("{} asks for a credential, and there is none", cache.base),
-            format!("/etc/nix/netrc: machine {host} login NAME password TOKEN"),
-        )),
+        401 | 403 | 407 if !cache.has_credential() => {
+            Some(credential_missing(&cache.view.netrc, &cache.view.url))
+        }
         401 | 407 => Some(match expired(cache, answer) {
             Some(what) => Finding::new(FindingId::TokenExpired, what, new),
             None => Finding::new(

@@ -2,12 +2,17 @@
 
 use futures_util::{StreamExt as _, stream};
 use rns_formats::{HashPart, NarInfo, NarInfoError, StoreDir, StorePath};
+use serde::Deserialize;
 use url::Url;
 
 use super::http::{Http, Trouble};
+use crate::Outcome;
 
 /// The longest narinfo, in bytes: some 20,000 references.
 pub(super) const MAX_NARINFO_BYTES: usize = 2 << 20;
+
+/// The longest answer that names a path, in bytes.
+const MAX_OFFER_BYTES: usize = 4 << 10;
 
 /// Questions at the same time.
 const MAX_QUESTIONS: usize = 8;
@@ -18,12 +23,12 @@ const MAX_CHOICE: usize = 4;
 /// The reason for having no narinfo to look at.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiscoveryError {
-    /// There is no path to ask for.
-    #[error("no path of the cache is known: name one with --path")]
+    /// No path is known that the cache has: nothing is wrong with that.
+    #[error("no path of the cache is known")]
     NoPath,
-    /// The cache has none of so many paths.
-    #[error("the cache has none of the paths that were tried ({0}): name one with --path")]
-    Missing(usize),
+    /// The cache has none of the paths that the user says it has.
+    #[error("the cache has none of the paths that --path names")]
+    Missing,
     /// The cache answers with this status.
     #[error("narinfos are answered with status {0}")]
     Status(u16),
@@ -33,6 +38,17 @@ pub(super) enum DiscoveryError {
     /// There is no such URL.
     #[error(transparent)]
     Url(#[from] url::ParseError),
+}
+
+impl DiscoveryError {
+    /// The outcome of a check that needs a narinfo.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            // The check of the path itself hints at it.
+            Self::NoPath => Outcome::NotApplicable,
+            other => Outcome::Unchecked(other.to_string()),
+        }
+    }
 }
 
 /// The reason for which a client refuses a narinfo.
@@ -62,14 +78,11 @@ pub(super) struct NarInfoSource<'a> {
     pub(super) store_dir: StoreDir,
 }
 
-/// Asks for the paths that the client may know, until there is a choice.
+/// Asks for the paths that the client may know, until there is a choice. `None`: the cache has none of them.
 pub(super) async fn find(
     place: &NarInfoSource<'_>,
     paths: &[HashPart],
-) -> Result<FoundNarInfo, DiscoveryError> {
-    if paths.is_empty() {
-        return Err(DiscoveryError::NoPath);
-    }
+) -> Result<Option<FoundNarInfo>, DiscoveryError> {
     let answers = stream::iter(paths).map(|hash| ask(place, *hash)).buffered(MAX_QUESTIONS);
     let mut answers = std::pin::pin!(answers);
     let (mut found, mut last_error) = (Vec::new(), None);
@@ -87,10 +100,28 @@ pub(super) async fn find(
         }
     }
     let size = |found: &FoundNarInfo| found.narinfo.as_ref().map_or(0, |narinfo| narinfo.nar_size);
-    if let Some(smallest) = found.into_iter().min_by_key(size) {
-        return Ok(smallest);
+    match (found.into_iter().min_by_key(size), last_error) {
+        (None, Some(error)) => Err(error),
+        (smallest, _) => Ok(smallest),
     }
-    Err(last_error.unwrap_or(DiscoveryError::Missing(paths.len())))
+}
+
+/// A path that the cache itself offers to be tried with, as a server of this program does. Others offer none.
+pub(super) async fn offered(place: &NarInfoSource<'_>) -> Result<Option<HashPart>, DiscoveryError> {
+    #[derive(Deserialize)]
+    struct Offer {
+        path: Option<String>,
+    }
+    let url = place.base.join("api/sample-path")?;
+    let answer = place.http.get(url, MAX_OFFER_BYTES).await?;
+    if answer.status == 401 {
+        return Err(DiscoveryError::Status(answer.status));
+    }
+    // Some servers answer every question with a page.
+    let offer = serde_json::from_slice::<Offer>(&answer.body).ok();
+    let path = offer.filter(|_| answer.status == 200).and_then(|offer| offer.path);
+    let path = path.and_then(|path| StorePath::parse(path.rsplit('/').next()?).ok());
+    Ok(path.map(|path| path.hash_part()))
 }
 
 async fn ask(

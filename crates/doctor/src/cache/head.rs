@@ -14,7 +14,7 @@ const MAX_REFUSAL_BYTES: usize = 64 << 10;
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let FoundNarInfo { hash, narinfo } = match cache.narinfo().await {
         Ok(found) => found,
-        Err(why) => return Outcome::Unchecked(why.to_string()),
+        Err(error) => return error.outcome(),
     };
     let nar = narinfo.as_ref().ok().map(|narinfo| narinfo.url.clone());
     let mut findings = Vec::new();

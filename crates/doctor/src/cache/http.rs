@@ -1,14 +1,16 @@
 //! Requests as they are, without another try and without unpacking: faults must be seen.
 
-use std::{env, error::Error as _, fmt, fs, io, time::Duration};
+use std::{env, error::Error as _, ffi::OsString, fmt, fs, io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Certificate, Client, Identity, Method, Response,
+    Certificate, Client, Identity, Method, Proxy, Response,
     header::{self, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use url::Url;
+
+use super::proxy::ForwardProxy;
 
 /// The longest time for making a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +29,8 @@ pub(super) struct Http {
 /// An answer with any status.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
+    /// The URL that answered, after all redirects.
+    pub(super) url: Url,
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -49,6 +53,8 @@ pub(super) enum TlsTrouble {
     Expired,
     Untrusted,
     WrongName,
+    /// The answer is none of TLS.
+    Absent,
     Other,
 }
 
@@ -67,19 +73,19 @@ impl std::error::Error for Trouble {}
 /// The reason for having no HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file of authorities that a variable of the environment names cannot be read.
-    #[error("{variable}: {source}")]
+    /// The file of authorities that a variable of the environment, or nix.conf, names cannot be read.
+    #[error("{setting}: {source}")]
     AuthorityFile {
-        /// The variable.
-        variable: &'static str,
+        /// The variable or setting.
+        setting: &'static str,
         /// The failure.
         source: io::Error,
     },
     /// It has no certificates.
-    #[error("{variable}: {source}")]
+    #[error("{setting}: {source}")]
     Authorities {
-        /// The variable.
-        variable: &'static str,
+        /// The variable or setting.
+        setting: &'static str,
         /// The failure.
         source: reqwest::Error,
     },
@@ -94,6 +100,9 @@ pub enum ClientError {
     /// The client's own certificate is none.
     #[error("the client certificate cannot be used: {0}")]
     Certificate(reqwest::Error),
+    /// The proxy of the environment is none. Its URL may hold a password.
+    #[error("the proxy that the environment names cannot be used")]
+    Proxy,
     /// There is no client with these settings.
     #[error("{0}")]
     Settings(reqwest::Error),
@@ -113,10 +122,13 @@ impl Answer {
 
 impl Http {
     /// A client. `url` may name the certificate of the client, as Nix takes it: `?tls-certificate=…&tls-private-key=…`.
+    /// `ca_file` has the authorities that nix.conf names.
     pub(super) fn new(
         url: &Url,
         base: Url,
         authorization: Option<HeaderValue>,
+        ca_file: Option<&str>,
+        proxy: Option<&ForwardProxy>,
     ) -> Result<Self, ClientError> {
         // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
         _ = rustls::crypto::ring::default_provider().install_default();
@@ -125,14 +137,16 @@ impl Http {
             .redirect(Policy::none())
             .no_proxy()
             .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION"), " doctor"));
-        for variable in ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"] {
-            let Some(file) = env::var_os(variable) else { continue };
-            let pem = fs::read(&file)
-                .map_err(|source| ClientError::AuthorityFile { variable, source })?;
+        if let Some(proxy) = proxy {
+            let proxy = Proxy::all(proxy.url().as_str()).map_err(|_| ClientError::Proxy)?;
+            builder = builder.proxy(proxy);
+        }
+        for (setting, file) in authorities(ca_file) {
+            let pem =
+                fs::read(&file).map_err(|source| ClientError::AuthorityFile { setting, source })?;
             let certificates = Certificate::from_pem_bundle(&pem)
-                .map_err(|source| ClientError::Authorities { variable, source })?;
+                .map_err(|source| ClientError::Authorities { setting, source })?;
             builder = builder.tls_certs_merge(certificates);
-            break;
         }
         if let Some(identity) = identity(url)? {
             builder = builder.identity(identity);
@@ -162,7 +176,7 @@ impl Http {
             let mut request = self.client.request(method.clone(), url.clone());
             request = request.headers(headers.clone());
             // A redirect to another server must not carry the credential there.
-            let is_own = url.origin() == self.base.origin();
+            let is_own = rns_client::is_own(&self.base, &url);
             if let Some(authorization) = self.authorization.as_ref().filter(|_| is_own) {
                 request = request.header(header::AUTHORIZATION, authorization.clone());
             }
@@ -172,10 +186,18 @@ impl Http {
                 continue;
             }
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            return Ok(Answer { status, headers, body: read(response, limit).await? });
+            return Ok(Answer { url, status, headers, body: read(response, limit).await? });
         }
         Err(Trouble::Cut("it redirects for ever".to_owned()))
     }
+}
+
+/// The files of authorities that are trusted besides those of the system, and what names them.
+fn authorities(ca_file: Option<&str>) -> Vec<(&'static str, OsString)> {
+    let variables = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"];
+    let named = variables.into_iter().find_map(|name| Some((name, env::var_os(name)?)));
+    let of_conf = ca_file.map(|file| ("ssl-cert-file of nix.conf", file.into()));
+    named.into_iter().chain(of_conf).collect()
 }
 
 /// The certificate that the client shows.
@@ -251,6 +273,7 @@ const fn tls_trouble(error: &rustls::Error) -> TlsTrouble {
             Fault::Other(_) => TlsTrouble::Other,
             _ => TlsTrouble::Untrusted,
         },
+        Error::InvalidMessage(_) => TlsTrouble::Absent,
         _ => TlsTrouble::Other,
     }
 }

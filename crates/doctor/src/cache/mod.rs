@@ -10,8 +10,11 @@ mod http;
 mod http2;
 mod keep_alive;
 mod nar;
+mod path;
+mod proxy;
 mod query;
 mod ranges;
+mod redirect;
 mod signature;
 mod subject;
 mod tls;
@@ -52,12 +55,18 @@ pub const CHECKS: &[Check<CacheSubject>] = &[
         timeout: SMALL_TIMEOUT,
         run: |cache| Box::pin(credential::check(cache)),
     },
+    Check {
+        name: "redirect",
+        timeout: SMALL_TIMEOUT,
+        run: |cache| Box::pin(redirect::check(cache)),
+    },
     Check { name: "clock", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(clock::check(cache)) },
     Check {
         name: "keep-alive",
         timeout: SMALL_TIMEOUT,
         run: |cache| Box::pin(keep_alive::check(cache)),
     },
+    Check { name: "path", timeout: SMALL_TIMEOUT, run: |cache| Box::pin(path::check(cache)) },
     Check {
         name: "signature",
         timeout: SMALL_TIMEOUT,

@@ -47,7 +47,12 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
         };
     }
     let size = answer.body.len();
-    findings.extend(contents(narinfo.clone(), answer).await);
+    match contents(narinfo.clone(), answer).await {
+        Contents::Right => {}
+        Contents::Wrong(finding) => findings.push(finding),
+        Contents::Unseen(why) if findings.is_empty() => return Outcome::Unchecked(why),
+        Contents::Unseen(_) => {}
+    }
     Outcome::of(findings, format!("{} has the contents of its narinfo ({size} bytes)", narinfo.url))
 }
 
@@ -85,25 +90,40 @@ pub(super) async fn download(
     }
 }
 
-async fn contents(narinfo: NarInfo, answer: Answer) -> Option<Finding> {
+/// The result of unpacking a NAR.
+enum Contents {
+    Right,
+    Wrong(Finding),
+    /// It could not be unpacked here; the reason.
+    Unseen(String),
+}
+
+async fn contents(narinfo: NarInfo, answer: Answer) -> Contents {
     let compression = narinfo.compression;
     let memory = DecoderMemory::new(DECODER_BYTES);
     let check = move || check_nar(&answer.body[..], compression, MAX_NAR_BYTES, &memory);
-    let why = match spawn_blocking(check).await.ok()? {
-        Ok(NarFacts { nar_hash, nar_size })
+    let why = match spawn_blocking(check).await {
+        Ok(Ok(NarFacts { nar_hash, nar_size }))
             if nar_hash == narinfo.nar_hash && nar_size == narinfo.nar_size =>
         {
-            return None;
+            return Contents::Right;
         }
-        Ok(NarFacts { nar_hash, nar_size }) => {
+        Ok(Ok(NarFacts { nar_hash, nar_size })) => {
             format!("it has {nar_size} bytes with {nar_hash}")
         }
-        Err(NarRejection::TooLarge { .. }) => return None,
-        Err(error) => error.to_string(),
+        // Nix can.
+        Ok(Err(error @ (NarRejection::TooLarge { .. } | NarRejection::Unsupported(_)))) => {
+            return Contents::Unseen(format!(
+                "{} cannot be unpacked here: {error}; name another path with --path",
+                narinfo.url
+            ));
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => return Contents::Unseen(error.to_string()),
     };
-    Some(Finding::new(
+    Contents::Wrong(Finding::new(
         FindingId::NarDamaged,
-        format!("{} does not agree with its narinfo: {why}", narinfo.url),
+        format!("{} is not what its narinfo says: {why}", narinfo.url),
         "rust-nix-serve storage verify --content --repair   # or nix-store --verify --check-contents, on the server",
     ))
 }

@@ -1,6 +1,6 @@
 //! The signature of a path, and the keys that this client trusts.
 
-use rns_formats::{NarInfo, PublicKey, StoreDir};
+use rns_formats::{NarInfo, PublicKey, StoreDir, StorePath};
 
 use super::{discovery::FoundNarInfo, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
@@ -8,7 +8,7 @@ use crate::{Finding, FindingId, Outcome};
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let FoundNarInfo { hash, narinfo } = match cache.narinfo().await {
         Ok(found) => found,
-        Err(why) => return Outcome::Unchecked(why.to_string()),
+        Err(error) => return error.outcome(),
     };
     let narinfo = match narinfo {
         Ok(narinfo) => narinfo,
@@ -28,7 +28,38 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     };
     let store_dir = cache.cache_info().await.map(|info| info.store_dir);
     let store_dir = store_dir.unwrap_or_else(|_| cache.view.store_dir.clone());
-    judge(narinfo, &store_dir, &trusted, cache.advertised_keys().await)
+    let advertised = cache.advertised_keys().await;
+    if cache.only_pushes() && cache.view.keys.is_empty() {
+        return of_pusher(narinfo, &store_dir, advertised);
+    }
+    if cache.view.keys.is_empty() && !cache.view.nix_conf.requires_signatures(&cache.view.url) {
+        return Outcome::Sound("nix.conf asks for no signature of this cache".to_owned());
+    }
+    judge(narinfo, &store_dir, &trusted, advertised)
+}
+
+/// The outcome on a machine that does not substitute from the cache: others will, and need a signature.
+fn of_pusher(narinfo: &NarInfo, store_dir: &StoreDir, advertised: &[PublicKey]) -> Outcome {
+    let path = &narinfo.store_path;
+    if narinfo.signatures.is_empty() && narinfo.ca.is_none() {
+        return Outcome::wrong(unsigned(path));
+    }
+    let fingerprint = narinfo.fingerprint(store_dir);
+    let signs = |key: &&PublicKey| {
+        narinfo.signatures.iter().any(|signature| key.verify(&fingerprint, signature))
+    };
+    Outcome::Sound(match advertised.iter().find(signs) {
+        Some(key) => format!("{path} is signed by {}, a key of the cache", key.name()),
+        None => format!("{path} is for clients that trust its keys: this machine only pushes"),
+    })
+}
+
+fn unsigned(path: &StorePath) -> Finding {
+    Finding::new(
+        FindingId::Unsigned,
+        format!("{path} has no signature"),
+        "rust-nix-serve key generate NAME --output FILE   # on the server, and signing.keys = [FILE]",
+    )
 }
 
 fn judge(
@@ -51,18 +82,18 @@ fn judge(
     // A key that the cache names is no proof: the user has to compare it.
     let right = advertised.iter().find(signs);
     let trust = |key: &PublicKey| {
-        format!("nix.conf: extra-trusted-public-keys = {key}   # after comparing it with its owner")
+        format!(
+            "nix.conf: extra-trusted-public-keys = {key}   # if its owner sees the same: \
+             rust-nix-serve key fingerprint FILE prints {}",
+            key.fingerprint()
+        )
     };
     let ask = || {
         "ask the owner of the cache for its public key: rust-nix-serve key public FILE".to_owned()
     };
     let mend = right.map_or_else(ask, trust);
     if narinfo.signatures.is_empty() {
-        return Outcome::wrong(Finding::new(
-            FindingId::Unsigned,
-            format!("{path} has no signature"),
-            "rust-nix-serve key generate NAME --output FILE   # on the server, and signing.keys = [FILE]",
-        ));
+        return Outcome::wrong(unsigned(path));
     }
     let renamed = trusted.iter().find_map(|key| {
         let signers = narinfo.signatures.iter().map(|signature| &signature.key);

@@ -1,6 +1,6 @@
 //! The cache that is looked at, and the facts that several checks share.
 
-use std::{str::Utf8Error, sync::Arc};
+use std::{path::PathBuf, str::Utf8Error, sync::Arc};
 
 use reqwest::header::HeaderValue;
 use rns_client::{Credentials, CredentialsError};
@@ -11,6 +11,7 @@ use url::Url;
 use super::{
     discovery::{self, DiscoveryError, FoundNarInfo, NarInfoSource},
     http::{Answer, ClientError, Http, Trouble},
+    proxy::{ForwardProxy, ProxyError},
     tls_probe::{self, HandshakeError, Seen},
 };
 use crate::{Outcome, machine::NixConf};
@@ -27,6 +28,9 @@ pub enum SubjectError {
     /// The credential cannot be sent.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// The proxy on the way to it cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// There is no client for it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -64,6 +68,10 @@ pub struct CacheView {
     pub keys: Vec<PublicKey>,
     /// The paths that may be looked for in the cache, the best first.
     pub paths: Vec<HashPart>,
+    /// True if the user says that the cache has these paths, so that no other one is looked for.
+    pub are_paths_named: bool,
+    /// The netrc file that a credential is looked for in.
+    pub netrc: PathBuf,
     /// The configuration of the client.
     pub nix_conf: Arc<NixConf>,
 }
@@ -75,6 +83,8 @@ pub struct CacheSubject {
     /// Without credential, query and fragment; ends with a slash.
     pub(super) base: Url,
     pub(super) http: Http,
+    /// The proxy on the way to it, which the environment names.
+    pub(super) proxy: Option<ForwardProxy>,
     handshake: OnceCell<Result<Seen, HandshakeError>>,
     info: OnceCell<Result<Answer, Trouble>>,
     narinfo: OnceCell<Result<FoundNarInfo, DiscoveryError>>,
@@ -98,11 +108,14 @@ impl CacheSubject {
         base.set_fragment(None);
         base.set_path(&format!("{}/", base.path().trim_end_matches('/')));
         let authorization = authorization(&view)?;
-        let http = Http::new(&view.url, base.clone(), authorization)?;
+        let proxy = ForwardProxy::for_url(&base)?;
+        let ca_file = view.nix_conf.get("ssl-cert-file").filter(|file| !file.is_empty());
+        let http = Http::new(&view.url, base.clone(), authorization, ca_file, proxy.as_ref())?;
         Ok(Self {
             view,
             base,
             http,
+            proxy,
             handshake: OnceCell::new(),
             info: OnceCell::new(),
             narinfo: OnceCell::new(),
@@ -125,7 +138,8 @@ impl CacheSubject {
     /// # Errors
     /// The reason for which there was none.
     pub(super) async fn handshake(&self) -> Result<&Seen, &HandshakeError> {
-        self.handshake.get_or_init(async || tls_probe::look(&self.base).await).await.as_ref()
+        let look = async || tls_probe::look(&self.base, self.proxy.as_ref()).await;
+        self.handshake.get_or_init(look).await.as_ref()
     }
 
     /// The answer to `nix-cache-info`, with any status.
@@ -146,19 +160,32 @@ impl CacheSubject {
         Ok(CacheInfo::parse(str::from_utf8(&answer.body)?)?)
     }
 
-    /// A narinfo of the cache.
+    /// A narinfo of the cache, which a client may refuse.
     ///
     /// # Errors
     /// The reason for which there is none.
     pub(super) async fn narinfo(&self) -> Result<&FoundNarInfo, &DiscoveryError> {
-        let find = async || {
-            let info = self.cache_info().await;
-            let store_dir =
-                info.map_or_else(|_| self.view.store_dir.clone(), |info| info.store_dir);
-            let place = NarInfoSource { http: &self.http, base: &self.base, store_dir };
-            discovery::find(&place, &self.view.paths).await
-        };
-        self.narinfo.get_or_init(find).await.as_ref()
+        self.narinfo.get_or_init(async || self.find_narinfo().await).await.as_ref()
+    }
+
+    /// Looks for the paths that this machine knows, and else for one that the cache offers.
+    async fn find_narinfo(&self) -> Result<FoundNarInfo, DiscoveryError> {
+        let info = self.cache_info().await;
+        let store_dir = info.map_or_else(|_| self.view.store_dir.clone(), |info| info.store_dir);
+        let place = NarInfoSource { http: &self.http, base: &self.base, store_dir };
+        match discovery::find(&place, &self.view.paths).await? {
+            Some(found) => return Ok(found),
+            None if self.view.are_paths_named => return Err(DiscoveryError::Missing),
+            None => {}
+        }
+        let offered = discovery::offered(&place).await?;
+        discovery::find(&place, offered.as_slice()).await?.ok_or(DiscoveryError::NoPath)
+    }
+
+    /// Returns true if this machine pushes to the cache, and Nix does not substitute from it: then the keys that Nix trusts
+    /// here do not matter.
+    pub(super) fn only_pushes(&self) -> bool {
+        self.view.pushes && !self.view.nix_conf.substitutes_from(&self.view.url)
     }
 
     /// A narinfo of the cache that clients accept, and its hash part.
@@ -166,9 +193,9 @@ impl CacheSubject {
     /// # Errors
     /// The outcome of a check that needs one.
     pub(super) async fn usable_narinfo(&self) -> Result<(HashPart, &NarInfo), Outcome> {
-        let unchecked = |why: &dyn std::fmt::Display| Outcome::Unchecked(why.to_string());
-        let FoundNarInfo { hash, narinfo } = self.narinfo().await.map_err(|why| unchecked(why))?;
-        let narinfo = narinfo.as_ref().map_err(|why| unchecked(why))?;
+        let found = self.narinfo().await.map_err(DiscoveryError::outcome)?;
+        let FoundNarInfo { hash, narinfo } = found;
+        let narinfo = narinfo.as_ref().map_err(|fault| Outcome::Unchecked(fault.to_string()))?;
         Ok((*hash, narinfo))
     }
 

@@ -18,6 +18,14 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     }
     let seen = match cache.handshake().await {
         Ok(seen) => seen,
+        Err(_) if is_absent(cache).await => {
+            let plain = cache.base.as_str().replacen("https:", "http:", 1);
+            return Outcome::wrong(Finding::new(
+                FindingId::TlsAbsent,
+                format!("{} is answered by something that speaks no TLS", cache.base),
+                format!("curl -i {plain}nix-cache-info   # is the cache there, without TLS?"),
+            ));
+        }
         Err(why) => {
             return Outcome::Unchecked(format!("there is no certificate to look at: {why}"));
         }
@@ -31,6 +39,10 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     }
     let until = seen.not_after.date();
     Outcome::of(findings, format!("the certificate is good until {until}"))
+}
+
+async fn is_absent(cache: &CacheSubject) -> bool {
+    matches!(cache.info_answer().await, Err(Trouble::Tls(TlsTrouble::Absent, _)))
 }
 
 fn expiry(seen: &Seen, cache: &CacheSubject) -> Option<Finding> {
@@ -76,6 +88,6 @@ fn distrust(
             format!("this machine trusts no authority of the certificate of {host}: {why}"),
             "/etc/nix/nix.conf: ssl-cert-file = FILE   # with the certificate of the authority",
         )),
-        TlsTrouble::Other => None,
+        TlsTrouble::Absent | TlsTrouble::Other => None,
     }
 }

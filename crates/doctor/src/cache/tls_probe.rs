@@ -14,6 +14,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Url;
 use x509_cert::{Certificate, der::Decode as _};
 
+use super::proxy::{ForwardProxy, ProxyError};
+
 /// The reason for having no handshake to look at.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandshakeError {
@@ -23,6 +25,9 @@ pub(super) enum HandshakeError {
     /// The name of the server is none that TLS knows.
     #[error(transparent)]
     Name(#[from] InvalidDnsNameError),
+    /// The proxy on the way makes no connection.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The connection or the handshake failed.
     #[error(transparent)]
     Connection(#[from] io::Error),
@@ -59,6 +64,7 @@ pub(super) enum Protocol {
 /// sent no secret.
 pub(super) async fn connect(
     url: &Url,
+    proxy: Option<&ForwardProxy>,
     protocols: &[&[u8]],
 ) -> Result<TlsStream<TcpStream>, HandshakeError> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -71,13 +77,16 @@ pub(super) async fn connect(
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let name = ServerName::try_from(host.clone())?;
-    let connection = TcpStream::connect((host.as_str(), port)).await?;
+    let connection = match proxy {
+        Some(proxy) => proxy.connect(&host, port).await?,
+        None => TcpStream::connect((host.as_str(), port)).await?,
+    };
     Ok(TlsConnector::from(Arc::new(config)).connect(name, connection).await?)
 }
 
 /// Looks at the server of a URL.
-pub(super) async fn look(url: &Url) -> Result<Seen, HandshakeError> {
-    let stream = connect(url, &[b"h2", b"http/1.1"]).await?;
+pub(super) async fn look(url: &Url, proxy: Option<&ForwardProxy>) -> Result<Seen, HandshakeError> {
+    let stream = connect(url, proxy, &[b"h2", b"http/1.1"]).await?;
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
     let leaf = leaf.ok_or(HandshakeError::NoCertificate)?;

@@ -12,7 +12,6 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use url::Url;
 
 use super::{subject::CacheSubject, tls_probe};
 use crate::{Finding, FindingId, Outcome};
@@ -38,7 +37,7 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     if !cache.view.pushes {
         return Outcome::NotApplicable;
     }
-    match announce(&cache.base).await {
+    match announce(cache).await {
         Ok(End::Status(413)) => Outcome::wrong(Finding::new(
             FindingId::ProxyBodyLimit,
             format!(
@@ -58,7 +57,8 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
 }
 
 /// Announces an upload without a credential and without an end.
-async fn announce(base: &Url) -> std::io::Result<End> {
+async fn announce(cache: &CacheSubject) -> std::io::Result<End> {
+    let (base, proxy) = (&cache.base, cache.proxy.as_ref());
     let host = base.host_str().unwrap_or_default();
     let port = base.port_or_known_default().unwrap_or(80);
     let authority = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -70,8 +70,11 @@ async fn announce(base: &Url) -> std::io::Result<End> {
     );
     if base.scheme() == "https" {
         let stream =
-            tls_probe::connect(base, &[b"http/1.1"]).await.map_err(std::io::Error::other)?;
+            tls_probe::connect(base, proxy, &[b"http/1.1"]).await.map_err(std::io::Error::other)?;
         return converse(stream, &head).await;
+    }
+    if let Some(proxy) = proxy {
+        return Err(std::io::Error::other(format!("{proxy} is in the way")));
     }
     converse(TcpStream::connect((host.trim_matches(['[', ']']), port)).await?, &head).await
 }

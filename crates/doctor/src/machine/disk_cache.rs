@@ -67,7 +67,7 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
                     continue;
                 }
             };
-            let Some(client) = cache.client() else { continue };
+            let Some(client) = cache.client(&machine.nix_conf) else { continue };
             looked_at += entries.len();
             let trusted = machine.trusted_keys();
             let comparison = Comparison { machine, client: &client, file, trusted };

@@ -1,7 +1,7 @@
 //! This machine as a client: the configuration of Nix, the netrc file, and Nix's own cache of narinfos.
 
 mod disk_cache;
-mod netrc;
+pub(crate) mod netrc;
 mod nix_conf;
 mod subject;
 mod trust;
@@ -23,7 +23,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All checks of a client.
 pub const CHECKS: &[Check<MachineSubject>] = &[
-    Check { name: "netrc", timeout: FILES_TIMEOUT, run: |machine| Box::pin(netrc::check(machine)) },
+    Check { name: "netrc", timeout: ASK_TIMEOUT, run: |machine| Box::pin(netrc::check(machine)) },
     Check {
         name: "trusted-users",
         timeout: FILES_TIMEOUT,

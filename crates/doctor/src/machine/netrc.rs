@@ -1,10 +1,11 @@
-//! The netrc file: readable, private, and with an entry for the cache.
+//! The netrc file: readable, private, and with an entry for each cache that wants a credential.
 
-use std::{fs, io, os::unix::fs::MetadataExt as _};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
-use rns_client::Netrc;
+use rns_client::{Netrc, why_no_credential};
+use url::Url;
 
-use super::MachineSubject;
+use super::{CacheAddress, MachineSubject, nix_conf::plain};
 use crate::{Finding, FindingId, Outcome};
 
 /// The permissions of others than the owner and the group.
@@ -16,7 +17,11 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
     let metadata = match fs::metadata(file) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => {
-            return Outcome::NotApplicable;
+            let findings = missing(machine, &Netrc::default()).await;
+            return match findings.is_empty() {
+                true => Outcome::NotApplicable,
+                false => Outcome::Wrong(findings),
+            };
         }
         Err(error) => {
             let mend = format!(
@@ -51,39 +56,68 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
         ));
     }
     let netrc = Netrc::parse(&text);
-    for cache in machine.caches.iter().filter(|cache| !cache.needs_no_netrc) {
+    for cache in with_netrc(machine) {
         let Some(host) = cache.url.host_str() else { continue };
-        match netrc.entry(host) {
-            Some(entry) if entry.login.is_none() => findings.push(Finding::new(
+        if netrc.entry(host).is_some_and(|entry| entry.login.is_none()) {
+            findings.push(Finding::new(
                 FindingId::NetrcNoLogin,
                 format!("the entry for {host} in {name} has no login"),
-                format!("{name}: machine {host} login NAME password TOKEN"),
-            )),
-            Some(_) => {}
-            None => findings.extend(missing(machine, cache, &netrc).await),
+                line(file, host),
+            ));
         }
     }
+    findings.extend(missing(machine, &netrc).await);
     Outcome::of(findings, format!("{name} is private and complete"))
 }
 
-/// A missing entry matters where the cache asks for a credential.
-async fn missing(
-    machine: &MachineSubject,
-    cache: &super::CacheAddress,
-    netrc: &Netrc,
-) -> Option<Finding> {
+/// The caches whose credential can only come from the netrc file.
+fn with_netrc(machine: &MachineSubject) -> impl Iterator<Item = &CacheAddress> {
+    machine.caches.iter().filter(|cache| !cache.needs_no_netrc)
+}
+
+/// The caches that ask for a credential, and have no entry.
+async fn missing(machine: &MachineSubject, netrc: &Netrc) -> Vec<Finding> {
     use rns_client::Failure::{Forbidden, Unauthorised};
-    let error = cache.client()?.info().await.err()?;
-    if !matches!(error.failure, Unauthorised(_) | Forbidden(_)) {
-        return None;
+    let file = &machine.netrc.0;
+    let mut findings = Vec::new();
+    for cache in with_netrc(machine) {
+        let Some(host) = cache.url.host_str().filter(|host| netrc.entry(host).is_none()) else {
+            continue;
+        };
+        let Some(client) = cache.client(&machine.nix_conf) else { continue };
+        let Some(error) = client.info().await.err() else { continue };
+        if !matches!(error.failure, Unauthorised(_) | Forbidden(_)) {
+            continue;
+        }
+        let others: Vec<&str> =
+            netrc.entries.iter().filter_map(|entry| entry.machine.as_deref()).collect();
+        findings.push(match others.as_slice() {
+            [] => credential_missing(file, &cache.url),
+            others => Finding::new(
+                FindingId::NetrcOtherHost,
+                format!(
+                    "{host} asks for a credential, and {} has one for {}",
+                    file.display(),
+                    others.join(", ")
+                ),
+                line(file, host),
+            ),
+        });
     }
-    let (host, name) = (cache.url.host_str()?, machine.netrc.0.display());
-    let others: Vec<&str> =
-        netrc.entries.iter().filter_map(|entry| entry.machine.as_deref()).collect();
-    let has = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
-    Some(Finding::new(
-        FindingId::NetrcOtherHost,
-        format!("{host} asks for a credential, and {name} has one for {has}"),
-        format!("{name}: machine {host} login NAME password TOKEN"),
-    ))
+    findings
+}
+
+/// The finding about a cache that asks for a credential where the netrc file has none for it.
+pub(crate) fn credential_missing(file: &Path, url: &Url) -> Finding {
+    let why = why_no_credential(file, url);
+    Finding::new(
+        FindingId::CredentialMissing,
+        format!("{} refuses clients without a credential, and {why}", plain(url)),
+        line(file, url.host_str().unwrap_or_default()),
+    )
+}
+
+/// The line that the netrc file should have.
+fn line(file: &Path, host: &str) -> String {
+    format!("{}: machine {host} login NAME password TOKEN", file.display())
 }

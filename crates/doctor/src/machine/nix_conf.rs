@@ -7,6 +7,7 @@ use std::{
 };
 
 use rns_formats::PublicKey;
+use url::Url;
 
 /// Files that may include each other, one below the other.
 const MAX_INCLUDE_DEPTH: usize = 16;
@@ -80,12 +81,46 @@ impl NixConf {
         words(&self.all, "substituters", PUBLIC_CACHE)
     }
 
+    /// Returns true if Nix substitutes from the cache at this URL, with whatever parameters.
+    #[must_use]
+    pub fn substitutes_from(&self, url: &Url) -> bool {
+        let used = self.substituters();
+        let mut used = used.iter().filter_map(|used| Url::parse(used).ok());
+        used.any(|used| plain(&used) == plain(url))
+    }
+
+    /// Returns true if Nix accepts paths of the cache at this URL only with the signature of a trusted key.
+    #[must_use]
+    pub fn requires_signatures(&self, url: &Url) -> bool {
+        let is_trusted = |url: &Url| {
+            url.query_pairs()
+                .any(|(name, value)| name == "trusted" && matches!(&*value, "true" | "1"))
+        };
+        let used = self.substituters();
+        let used = used.iter().filter_map(|used| Url::parse(used).ok());
+        let mut same = used.filter(|used| plain(used) == plain(url));
+        self.get("require-sigs") != Some("false")
+            && !is_trusted(url)
+            && !same.any(|url| is_trusted(&url))
+    }
+
     /// The keys that paths are accepted with. Words that are no keys are left out, as Nix refuses them.
     #[must_use]
     pub fn trusted_keys(&self) -> Vec<PublicKey> {
         let words = words(&self.all, "trusted-public-keys", PUBLIC_KEY);
         words.iter().filter_map(|word| PublicKey::parse(word).ok()).collect()
     }
+}
+
+/// The URL of a cache as Nix remembers it: without parameters, login and final slashes.
+pub(super) fn plain(url: &Url) -> String {
+    let mut url = url.clone();
+    // A URL without a host has no login.
+    _ = url.set_password(None);
+    _ = url.set_username("");
+    url.set_query(None);
+    url.set_fragment(None);
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// The user's files. Those that are named last count least, and are read first.
@@ -172,6 +207,8 @@ mod tests {
         assert_eq!(conf.substituters(), expected);
         let conf = NixConf::of_text("extra-substituters = https://a\nsubstituters = https://b\n");
         assert_eq!(conf.substituters(), ["https://b"]);
+        let uses = |url: &str| conf.substitutes_from(&Url::parse(url).unwrap());
+        assert!(uses("https://ci:x@b/?priority=3") && !uses("https://a") && !uses("https://b/c"));
         assert!(NixConf::of_text("trusted-public-keys =\n").trusted_keys().is_empty());
         assert_eq!(NixConf::default().trusted_keys().len(), 1);
     }

@@ -6,7 +6,7 @@ use rns_client::{CacheClient, ClientConfig, Credentials, RetryPolicy};
 use rns_formats::{PublicKey, StoreDir};
 use url::Url;
 
-use super::NixConf;
+use super::{NixConf, nix_conf};
 
 /// This machine as a client.
 #[derive(Debug)]
@@ -51,20 +51,15 @@ impl MachineSubject {
 impl CacheAddress {
     /// As Nix writes it: without parameters, login and final slashes.
     pub(super) fn plain(&self) -> String {
-        let mut url = self.url.clone();
-        // A URL without a host has no login.
-        _ = url.set_password(None);
-        _ = url.set_username("");
-        url.set_query(None);
-        url.set_fragment(None);
-        url.as_str().trim_end_matches('/').to_owned()
+        nix_conf::plain(&self.url)
     }
 
     /// A client that tries once.
-    pub(super) fn client(&self) -> Option<CacheClient> {
-        let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+    pub(super) fn client(&self, conf: &NixConf) -> Option<CacheClient> {
+        let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let ca_file = conf.get("ssl-cert-file").filter(|file| !file.is_empty());
+        let (ca_file, credentials) = (ca_file.map(PathBuf::from), self.credentials.clone());
         let config = ClientConfig::new(self.url.clone());
-        let config = ClientConfig { credentials: self.credentials.clone(), retry: once, ..config };
-        CacheClient::new(config).ok()
+        CacheClient::new(ClientConfig { credentials, ca_file, retry, ..config }).ok()
     }
 }

@@ -1,33 +1,47 @@
 //! Settings of a user that the daemon ignores.
 
-use super::MachineSubject;
+use std::fs;
+
+use url::Url;
+
+use super::{CacheAddress, MachineSubject, nix_conf::plain};
 use crate::{Finding, FindingId, Outcome};
+
+/// The groups of this machine.
+const GROUPS_FILE: &str = "/etc/group";
+
+/// Whether the daemon trusts a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Yes,
+    No,
+    /// A group is trusted whose members are not known here.
+    Unknown,
+}
 
 pub(super) async fn check(machine: &MachineSubject) -> Outcome {
     let conf = &machine.nix_conf;
-    let plain =
-        |url: &str| url.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
-    let used = conf.substituters();
     let of_system: Vec<String> = ["substituters", "trusted-substituters"]
         .iter()
         .flat_map(|name| conf.system_words(name))
-        .map(|url| plain(&url))
+        .filter_map(|url| Some(plain(&Url::parse(&url).ok()?)))
         .collect();
-    let users = conf.system_words("trusted-users");
-    let is_trusted =
-        machine.user == "root" || users.iter().any(|user| *user == "*" || *user == machine.user);
-    if is_trusted {
-        return Outcome::Sound(format!("the daemon trusts {}", machine.user));
+    let used = machine.caches.iter().filter(|cache| conf.substitutes_from(&cache.url));
+    let of_user = used.map(CacheAddress::plain).filter(|url| !of_system.contains(url));
+    let of_user: Vec<String> = of_user.collect();
+    if of_user.is_empty() {
+        return Outcome::Sound("no setting is ignored".to_owned());
     }
-    if users.iter().any(|user| user.starts_with('@')) {
-        return Outcome::Unchecked("trusted-users names groups".to_owned());
+    match trust(machine) {
+        Trust::Yes => return Outcome::Sound(format!("the daemon trusts {}", machine.user)),
+        Trust::Unknown => {
+            return Outcome::Unchecked(
+                "trusted-users names groups with unknown members".to_owned(),
+            );
+        }
+        Trust::No => {}
     }
-    let ignored = machine
-        .caches
-        .iter()
-        .map(super::CacheAddress::plain)
-        .filter(|url| used.iter().any(|used| plain(used) == *url) && !of_system.contains(url));
-    let findings = ignored.map(|url| {
+    let findings = of_user.into_iter().map(|url| {
         Finding::new(
             FindingId::UserNotTrusted,
             format!(
@@ -38,4 +52,45 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
         )
     });
     Outcome::of(findings.collect(), "no setting is ignored")
+}
+
+fn trust(machine: &MachineSubject) -> Trust {
+    let users = machine.nix_conf.system_words("trusted-users");
+    if machine.user == "root" || users.iter().any(|user| *user == "*" || *user == machine.user) {
+        return Trust::Yes;
+    }
+    let groups = fs::read_to_string(GROUPS_FILE).unwrap_or_default();
+    let own = rustix::process::getgroups().unwrap_or_default();
+    let own: Vec<u32> = own.iter().map(|group| group.as_raw()).collect();
+    let memberships = users.iter().filter_map(|user| user.strip_prefix('@'));
+    let memberships = memberships.map(|group| is_member(&groups, group, &machine.user, &own));
+    memberships.fold(Trust::No, |trust, is_member| match (trust, is_member) {
+        (Trust::Yes, _) | (_, Some(true)) => Trust::Yes,
+        (Trust::Unknown, _) | (_, None) => Trust::Unknown,
+        (Trust::No, Some(false)) => Trust::No,
+    })
+}
+
+/// Returns whether a user is a member of a group, by the text of the file of groups and the groups of this process. `None`:
+/// the group is not in the file.
+fn is_member(file: &str, group: &str, user: &str, own: &[u32]) -> Option<bool> {
+    let entry = file.lines().find_map(|line| line.strip_prefix(group)?.strip_prefix(':'))?;
+    let mut fields = entry.split(':').skip(1);
+    let number = fields.next().and_then(|number| number.parse().ok());
+    let mut members = fields.next().unwrap_or_default().split(',');
+    Some(members.any(|member| member == user) || number.is_some_and(|number| own.contains(&number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_those_of_the_file_and_of_the_process() {
+        let file = "root:x:0:\nwheel:x:10:alice,bob\nwheels:x:11:carol\n";
+        assert_eq!(is_member(file, "wheel", "bob", &[]), Some(true));
+        assert_eq!(is_member(file, "wheel", "carol", &[100]), Some(false));
+        assert_eq!(is_member(file, "wheels", "dave", &[100, 11]), Some(true));
+        assert_eq!(is_member(file, "whee", "bob", &[]), None);
+    }
 }

@@ -9,6 +9,7 @@ use ed25519_dalek::VerifyingKey;
 use thiserror::Error;
 
 use super::{KeyName, KeyNameError, Signature};
+use crate::Sha256Digest;
 
 /// Why a text is not a public key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -78,6 +79,13 @@ impl PublicKey {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.key.as_bytes()
+    }
+
+    /// The fingerprint by which people compare keys: the SHA-256 of the 32 bytes, as `sha256-<base64>`. The name of the key is
+    /// no part of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        Sha256Digest::of(self.as_bytes()).to_sri()
     }
 
     /// Whether `signature` bears this key's name and is its signature of `message`. A

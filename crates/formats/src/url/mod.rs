@@ -74,6 +74,8 @@ pub enum Resource {
     PublicKeys,
     /// `/api/cache-config`: the facts that a client's set-up needs.
     CacheConfig,
+    /// `/api/sample-path`: a path of the cache, to try it with.
+    SamplePath,
     /// `/version`.
     Version,
     /// `/healthz` or `/health`: whether the process is alive.
@@ -117,6 +119,7 @@ const MISSING_PATHS: &str = "missing";
 const PUBLIC_KEYS: &str = "pubkey";
 const API: &str = "api";
 const CACHE_CONFIG: &str = "cache-config";
+const SAMPLE_PATH: &str = "sample-path";
 const VERSION: &str = "version";
 const HEALTHZ: &str = "healthz";
 const HEALTH: &str = "health";
@@ -161,9 +164,11 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Option<Resource> {
             Some(Resource::Serve { hash, path: ServePath::parse(segments)? })
         }
         GC_ROOTS => gc_root(segments),
-        API => {
-            (segments.only()?.as_ref() == CACHE_CONFIG.as_bytes()).then_some(Resource::CacheConfig)
-        }
+        API => match str::from_utf8(&segments.only()?).ok()? {
+            CACHE_CONFIG => Some(Resource::CacheConfig),
+            SAMPLE_PATH => Some(Resource::SamplePath),
+            _ => None,
+        },
         name if segments.is_end() => top_level(name, raw_query),
         _ => None,
     }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rns_cache::{
-    BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, ExposureStats, Listing, NarAnswer,
-    NotReady, PathRecord, Peek, Served,
+    BackendStats, BinaryCache, BuildLog, CacheError, DebugInfo, ExposureStats, Listing, MAX_SAMPLE,
+    NarAnswer, NotReady, PathRecord, Peek, Served,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, Realisation,
@@ -280,6 +280,13 @@ impl BinaryCache for ExposedCache {
             }
             None => Ok(None),
         }
+    }
+
+    /// The oldest exposed paths, as of the store itself.
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        self.exposure_known().await?;
+        let Some(snapshot) = self.paths.snapshot() else { return Ok(Vec::new()) };
+        self.store.questions().registered.of_rows(snapshot.set.first_rows(MAX_SAMPLE)).await
     }
 
     async fn readiness(&self) -> Vec<NotReady> {

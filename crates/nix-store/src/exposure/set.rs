@@ -75,6 +75,15 @@ impl Set {
         self.base.rows.iter().chain(&self.fresh.rows).copied()
     }
 
+    /// The lowest `count` rows, in order.
+    pub(super) fn first_rows(&self, count: usize) -> Vec<i64> {
+        let firsts = [&self.base, &self.fresh].map(|part| part.rows.iter().take(count).copied());
+        let mut rows: Vec<i64> = firsts.into_iter().flatten().collect();
+        rows.sort_unstable();
+        rows.truncate(count);
+        rows
+    }
+
     pub(super) fn len(&self) -> usize {
         self.base.entries.len() + self.fresh.entries.len()
     }
@@ -99,6 +108,7 @@ mod tests {
         }
         assert_eq!(set.len(), 12_000);
         assert!((0..12_000).all(|row| set.has_key(row as u64 * 3) && set.has_row(row)));
+        assert_eq!(set.with(vec![(1, -1)]).first_rows(3), [-1, 0, 1]);
         let set = set.without(&HashSet::from([0, 11_999]));
         assert_eq!(set.len(), 11_998);
         assert!(!set.has_key(0) && !set.has_row(11_999) && set.has_row(1));

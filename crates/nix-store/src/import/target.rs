@@ -141,6 +141,10 @@ impl BinaryCache for StoreTarget {
         Ok(None)
     }
 
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        self.shown.sample().await
+    }
+
     async fn readiness(&self) -> Vec<NotReady> {
         self.shown.readiness().await
     }

@@ -250,6 +250,10 @@ impl BinaryCache for CompressedCache {
         self.inner.file(hash, path).await
     }
 
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        self.inner.sample().await
+    }
+
     async fn readiness(&self) -> Vec<NotReady> {
         self.inner.readiness().await
     }

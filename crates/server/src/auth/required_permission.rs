@@ -46,6 +46,7 @@ pub(crate) fn required_permission(
             Resource::Root
             | Resource::Serve { .. }
             | Resource::PublicKeys
+            | Resource::SamplePath
             | Resource::Version
             | Resource::GcRoots
             | Resource::GcRoot(_)

@@ -58,6 +58,8 @@ labels! {
         PublicKeys = "pubkey",
         /// `/api/cache-config`
         CacheConfig = "cache_config",
+        /// `/api/sample-path`
+        SamplePath = "sample_path",
         /// `/version`
         Version = "version",
         /// `/healthz` and `/readyz`
@@ -146,6 +148,7 @@ impl Kind {
             Some(Resource::GcRoots | Resource::GcRoot(_) | Resource::NoGcRoot(_)) => Self::GcRoots,
             Some(Resource::PublicKeys) => Self::PublicKeys,
             Some(Resource::CacheConfig) => Self::CacheConfig,
+            Some(Resource::SamplePath) => Self::SamplePath,
             Some(Resource::Version) => Self::Version,
             Some(Resource::Healthz | Resource::Readyz) => Self::Health,
             Some(Resource::Metrics) => Self::Metrics,

@@ -285,6 +285,7 @@ async fn by_name(
         Resource::MissingPaths => response::not_found(),
         Resource::PublicKeys => routes::pubkey::get(request, cache),
         Resource::CacheConfig => routes::cache_config::get(request, state, cache),
+        Resource::SamplePath => routes::sample_path::get(request, cache).await,
         Resource::Version => routes::version::get(request),
         Resource::Healthz => routes::health::alive(),
         Resource::Readyz => routes::health::ready(state).await,

@@ -4,6 +4,7 @@ mod blob;
 mod documents;
 mod file;
 mod records;
+mod sample;
 mod uses;
 
 use std::{
@@ -288,6 +289,10 @@ impl BinaryCache for StorageReader {
 
     async fn file(&self, _: HashPart, _: &ServePath) -> Result<Option<Served>, CacheError> {
         Ok(None)
+    }
+
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        sample::sample(&self.shared.objects).await
     }
 
     async fn readiness(&self) -> Vec<NotReady> {

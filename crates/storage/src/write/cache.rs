@@ -71,6 +71,10 @@ impl BinaryCache for Storage {
         self.reader.file(hash, path).await
     }
 
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        self.reader.sample().await
+    }
+
     async fn readiness(&self) -> Vec<NotReady> {
         self.reader.readiness().await
     }

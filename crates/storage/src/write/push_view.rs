@@ -133,6 +133,10 @@ impl BinaryCache for PushView {
         Ok(None)
     }
 
+    async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
+        self.storage.sample().await
+    }
+
     async fn readiness(&self) -> Vec<NotReady> {
         self.storage.readiness().await
     }

@@ -47,17 +47,25 @@ pub(super) fn of_netrc(
     url: &Url,
     environment: &Environment,
 ) -> anyhow::Result<Credentials> {
-    let named = args.netrc_file.clone();
-    let is_named = named.is_some();
-    let usual = || {
-        let file = nix_conf::setting("netrc-file", environment).map(PathBuf::from);
-        file.unwrap_or_else(|| nix_conf::system_directory(environment).join("netrc"))
-    };
-    let file = named.unwrap_or_else(usual);
+    let is_named = args.netrc_file.is_some();
+    let file = netrc_file(args, environment);
     match Credentials::of_netrc(&file, url) {
         Ok(found) => Ok(found.unwrap_or_default()),
         // That of the system is often for root alone.
         Err(CredentialsError::File { .. }) if !is_named => Ok(Credentials::Anonymous),
         Err(error) => Err(error).context("cannot use --netrc-file"),
     }
+}
+
+/// The reason for which [`credential`] has found none, for messages.
+pub(super) fn why_none(args: &CredentialArgs, url: &Url, environment: &Environment) -> String {
+    rns_client::why_no_credential(&netrc_file(args, environment), url)
+}
+
+fn netrc_file(args: &CredentialArgs, environment: &Environment) -> PathBuf {
+    let usual = || {
+        let file = nix_conf::setting("netrc-file", environment).map(PathBuf::from);
+        file.unwrap_or_else(|| nix_conf::system_directory(environment).join("netrc"))
+    };
+    args.netrc_file.clone().unwrap_or_else(usual)
 }

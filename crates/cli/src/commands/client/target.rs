@@ -1,12 +1,17 @@
 //! The caches that a client speaks to.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, bail};
-use rns_client::{CacheClient, ClientConfig};
+use rns_client::{CacheClient, ClientConfig, Credentials};
 use rns_formats::StoreDir;
 use rns_push::{PushError, StorageTarget, Target};
 use url::Url;
 
-use super::credential;
+use super::{
+    credential::{self, credential},
+    nix_conf,
+};
 use crate::{
     client_args::{CredentialArgs, TargetArgs},
     commands::storage::owner,
@@ -20,9 +25,25 @@ pub(in crate::commands) fn cache_client(
     environment: &Environment,
     connections: usize,
 ) -> anyhow::Result<CacheClient> {
+    Ok(CacheClient::new(client_config(url, args, environment, connections)?)?)
+}
+
+fn client_config(
+    url: &str,
+    args: &CredentialArgs,
+    environment: &Environment,
+    connections: usize,
+) -> anyhow::Result<ClientConfig> {
     let url = parsed(url)?;
     let credentials = credential(args, &url, environment)?;
-    Ok(CacheClient::new(ClientConfig { credentials, connections, ..ClientConfig::new(url) })?)
+    let no_credential = match credentials {
+        Credentials::Anonymous => credential::why_none(args, &url, environment),
+        _ => String::new(),
+    };
+    let ca_file = nix_conf::setting("ssl-cert-file", environment).filter(|file| !file.is_empty());
+    let ca_file = ca_file.map(PathBuf::from);
+    let config = ClientConfig::new(url);
+    Ok(ClientConfig { credentials, no_credential, ca_file, connections, ..config })
 }
 
 /// Refuses a target that can never be one.
@@ -43,8 +64,9 @@ pub(in crate::commands) async fn push_target(
 ) -> anyhow::Result<Result<Target, PushError>> {
     match parsed(&args.to)?.scheme() {
         "http" | "https" => {
-            let client = cache_client(&args.to, &args.credential, environment, connections)?;
-            Ok(Ok(Target::Cache(client)))
+            let mut config = client_config(&args.to, &args.credential, environment, connections)?;
+            config.retry.attempts = args.attempts;
+            Ok(Ok(Target::Cache(CacheClient::new(config)?)))
         }
         _ => {
             check_target(&args.to)?;
@@ -66,7 +88,7 @@ pub(in crate::commands) fn upstreams(
 ) -> anyhow::Result<Vec<CacheClient>> {
     let client = |text: &String| {
         let url = parsed(text)?;
-        let own = rns_client::Credentials::of_url(&url);
+        let own = Credentials::of_url(&url);
         let credentials = match own {
             Some(own) => own,
             None => credential::of_netrc(args, &url, environment)?,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rns_client::Credentials;
 use rns_doctor::{
     Report,
     cache::{self, CacheSubject, CacheView},
@@ -29,7 +30,7 @@ pub(super) async fn of_cache(
     let url = Url::parse(url).context("this is no URL of a cache: https://… is expected")?;
     let store = client::store_config(&args.store, environment)?;
     let nix_conf = Arc::new(NixConf::of_process());
-    let address = address(url, args, environment);
+    let address = address(url, args, environment)?;
     let view = CacheView {
         url: address.url.clone(),
         credentials: address.credentials.clone(),
@@ -37,6 +38,8 @@ pub(super) async fn of_cache(
         store_dir: store.store_dir.clone(),
         keys: args.key.clone(),
         paths: local_paths::candidates(&args.path, &store)?,
+        are_paths_named: !args.path.is_empty(),
+        netrc: netrc(&nix_conf, args).0,
         nix_conf: Arc::clone(&nix_conf),
     };
     let subject = CacheSubject::new(view).context("cannot look at the cache")?;
@@ -55,16 +58,32 @@ pub(super) async fn of_machine(
     let nix_conf = Arc::new(NixConf::of_process());
     let urls = nix_conf.substituters().into_iter().filter_map(|url| Url::parse(&url).ok());
     let urls = urls.filter(|url| matches!(url.scheme(), "http" | "https"));
-    let caches = urls.map(|url| address(url, args, environment)).collect();
+    let caches = urls.map(|url| address(url, args, environment)).collect::<Result<_, _>>()?;
     let machine = machine(caches, &store, nix_conf, args, environment);
     Ok(run_all(machine::CHECKS, &machine).await)
 }
 
-fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> CacheAddress {
-    // A file that cannot be read is a finding of its own.
-    let credentials = client::credential(&args.credential, &url, environment).unwrap_or_default();
-    let needs_no_netrc = client::is_explicit(&args.credential, &url, environment);
-    CacheAddress { url, credentials, needs_no_netrc }
+fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> anyhow::Result<CacheAddress> {
+    // Who shows a certificate is known by it.
+    let needs_no_netrc = client::is_explicit(&args.credential, &url, environment)
+        || url.query_pairs().any(|(name, _)| name == "tls-certificate");
+    let credentials = match client::credential(&args.credential, &url, environment) {
+        Ok(credentials) => credentials,
+        // A netrc file that cannot be read is a finding.
+        Err(_) if !needs_no_netrc => Credentials::Anonymous,
+        Err(error) => return Err(error),
+    };
+    Ok(CacheAddress { url, credentials, needs_no_netrc })
+}
+
+/// The netrc file, and true if the user named it.
+fn netrc(nix_conf: &NixConf, args: &DoctorArgs) -> (PathBuf, bool) {
+    let usual = || {
+        let directory = nix_conf.system_file.parent().unwrap_or_else(|| Path::new("/etc/nix"));
+        nix_conf.get("netrc-file").map_or_else(|| directory.join("netrc"), PathBuf::from)
+    };
+    let named = args.credential.netrc_file.clone();
+    named.map_or_else(|| (usual(), false), |file| (file, true))
 }
 
 fn machine(
@@ -74,15 +93,9 @@ fn machine(
     args: &DoctorArgs,
     environment: &Environment,
 ) -> MachineSubject {
-    let usual = || {
-        let directory = nix_conf.system_file.parent().unwrap_or_else(|| Path::new("/etc/nix"));
-        nix_conf.get("netrc-file").map_or_else(|| directory.join("netrc"), PathBuf::from)
-    };
-    let netrc = args.credential.netrc_file.clone();
-    let netrc = netrc.map_or_else(|| (usual(), false), |file| (file, true));
     MachineSubject {
         caches,
-        netrc,
+        netrc: netrc(&nix_conf, args),
         disk_caches: disk_caches(environment),
         keys: args.key.clone(),
         store_dir: store.store_dir.clone(),

@@ -13,5 +13,6 @@ pub(crate) mod page;
 pub(crate) mod pubkey;
 pub(crate) mod realisation;
 pub(crate) mod roots;
+pub(crate) mod sample_path;
 pub(crate) mod serve;
 pub(crate) mod version;

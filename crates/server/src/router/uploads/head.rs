@@ -69,6 +69,7 @@ pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u
         | Resource::Serve { .. }
         | Resource::PublicKeys
         | Resource::CacheConfig
+        | Resource::SamplePath
         | Resource::Version
         | Resource::Healthz
         | Resource::Readyz

@@ -250,6 +250,7 @@ async fn put(
         | Resource::Serve { .. }
         | Resource::PublicKeys
         | Resource::CacheConfig
+        | Resource::SamplePath
         | Resource::Version
         | Resource::Healthz
         | Resource::Readyz

@@ -57,11 +57,15 @@ const CHECKS: &[Check<Loaded>] = &[
 
 /// Looks at the server, if one is configured here.
 pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> Report {
-    let serve = ServeArgs {
-        config: args.store.config.clone(),
-        store: args.store.store.clone(),
-        ..ServeArgs::default()
-    };
+    let serve = ServeArgs { config: args.store.config.clone(), ..ServeArgs::default() };
+    // A client, too, may name its store with `--store`: that alone is no server.
+    match config::load_for_client(&serve, environment) {
+        Ok(loaded) if loaded.refused_file.is_none() && !loaded.is_deliberate() => {
+            return Report::default();
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let serve = ServeArgs { store: args.store.store.clone(), ..serve };
     match config::load_for_client(&serve, environment) {
         Ok(Loaded { refused_file: Some(file), .. }) => {
             let mut report = Report::default();
@@ -70,9 +74,7 @@ pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> Report
             report.add("server", Outcome::Unchecked(why));
             report
         }
-        Ok(loaded) if loaded.is_deliberate() => run_all(CHECKS, &loaded).await,
-        // A machine that is a client alone.
-        Ok(_) => Report::default(),
+        Ok(loaded) => run_all(CHECKS, &loaded).await,
         Err(error) => {
             let mut report = Report::default();
             let findings = error.0.iter().map(|problem| {
