@@ -161,6 +161,29 @@ fn a_path_is_whole_or_not_there_while_it_is_deleted_and_pushed_and_asked_for() {
 }
 
 #[test]
+fn a_client_that_sends_next_to_nothing_makes_room_for_others() {
+    let limits = "[limits]\nuploads = 1\nstall_timeout = \"8s\"";
+    let (standard, cache) = (Standard::new(), Pushable::with(|builder| builder.section(limits)));
+    let packed =
+        |path| packed(standard.store.info(path), &standard.store.nar(path), Compression::None);
+    let (slow, file) = packed(&standard.blob);
+    let request = Request::new("PUT", format!("/{}", slow.url)).body(file);
+    let bytes = with_token(request, &cache.token).to_bytes();
+    let mut connection = cache.server.connect();
+    connection.send_raw(&bytes[..bytes.len() / 2]);
+    eventually(|| {
+        cache.server.get("/metrics").text().contains("rust_nix_serve_uploads_in_flight 1\n")
+    });
+    // While none waits it may take its time; then it is told to go.
+    let (other, file) = packed(&standard.dep);
+    assert_eq!(cache.put(&format!("/{}", other.url), file).status(), 201);
+    let refused = connection.read_response().unwrap();
+    assert_refusal(&refused, 400);
+    assert!(refused.text().contains("others waited"), "{}", refused.text());
+    assert_eq!(cache.server.get(&format!("/{}", slow.url)).status(), 404);
+}
+
+#[test]
 fn no_spelling_of_a_name_is_stored_anywhere_else() {
     let cache = Pushable::new();
     let hash = Sha256Digest::of(b"x").to_nix32();

@@ -22,7 +22,8 @@ pub(crate) struct RawLimits {
     /// wait their turn as with `limits.downloads`.
     pub(crate) send_memory: ByteSize,
     /// NARs that are taken from clients at the same time. More wait their turn; one whose turn does not come within a
-    /// minute is told to come back (503).
+    /// minute is told to come back (503). While others wait, an upload of which less than 64 KiB come in 20 seconds
+    /// is refused.
     pub(crate) uploads: usize,
     /// Memory for narinfos, listings, logs and the like that clients upload, of all together. More wait their turn as with
     /// `limits.uploads`.

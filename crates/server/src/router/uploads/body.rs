@@ -1,6 +1,10 @@
 //! The body of an upload: whole in memory where it is small, otherwise as it comes.
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpRequest,
@@ -13,33 +17,37 @@ use rns_cache::{PublishError, WritableCache};
 use rns_formats::{Compression, StorePath, url::BUILT_PATH_HEADER};
 use tokio::time::timeout;
 
-use super::head;
+use super::{head, pace::Pace, places::UploadPlace};
 use crate::metrics::UploadInFlight;
 
 /// The body of an upload.
 pub(super) struct Incoming<'a> {
     headers: &'a HeaderMap,
     payload: Payload,
-    context: IncomingContext,
+    context: IncomingContext<'a>,
+    pace: Pace,
 }
 
 /// How a body is taken.
-pub(super) struct IncomingContext {
+pub(super) struct IncomingContext<'a> {
     /// Where it is counted.
     pub(super) in_flight: UploadInFlight,
     /// The most that is taken, in bytes.
     pub(super) limit: u64,
     /// How long a client may send nothing.
     pub(super) stall_timeout: Duration,
+    /// The place that it takes.
+    pub(super) place: Option<&'a UploadPlace>,
 }
 
 impl<'a> Incoming<'a> {
     pub(super) fn new(
         request: &'a HttpRequest,
         payload: Payload,
-        context: IncomingContext,
+        context: IncomingContext<'a>,
     ) -> Self {
-        Self { headers: request.headers(), payload, context }
+        let pace = Pace::new(context.stall_timeout);
+        Self { headers: request.headers(), payload, context, pace }
     }
 
     /// The length of the body as the client announces it, in bytes.
@@ -63,17 +71,34 @@ impl<'a> Incoming<'a> {
     /// The next bytes; `None` at the end.
     ///
     /// # Errors
-    /// `Malformed` when the body ends early, or nothing comes for too long.
+    /// `Malformed` when the body ends early, nothing comes for too long, or next to nothing while others wait for the place.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, PublishError> {
-        let next = poll_fn(|cx| Pin::new(&mut self.payload).poll_next(cx));
-        match timeout(self.context.stall_timeout, next).await {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(chunk))) => {
-                self.context.in_flight.received(chunk.len());
-                Ok(Some(chunk))
+        let mut stalled = Duration::ZERO;
+        loop {
+            if !self.pace.is_enough() && self.context.place.is_some_and(UploadPlace::is_wanted) {
+                return Err(malformed("it came too slowly, and others waited for its place"));
             }
-            Ok(Some(Err(_))) => Err(malformed("it ends early")),
-            Err(_) => Err(malformed("nothing of it came for too long")),
+            let left = self.context.stall_timeout.saturating_sub(stalled).min(self.pace.left());
+            let asked = Instant::now();
+            let next = poll_fn(|cx| Pin::new(&mut self.payload).poll_next(cx));
+            let next = timeout(left, next).await;
+            let time = asked.elapsed();
+            match next {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(chunk))) => {
+                    self.context.in_flight.received(chunk.len());
+                    self.pace.waited(time, chunk.len());
+                    return Ok(Some(chunk));
+                }
+                Ok(Some(Err(_))) => return Err(malformed("it ends early")),
+                Err(_) => {
+                    stalled += time;
+                    self.pace.waited(time, 0);
+                }
+            }
+            if stalled >= self.context.stall_timeout {
+                return Err(malformed("nothing of it came for too long"));
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod head;
 mod missing;
 mod nar;
 mod narinfo;
+mod pace;
 pub(crate) mod places;
 mod root_request;
 mod roots;
@@ -142,7 +143,7 @@ pub(crate) async fn carry_out(
     }
     // It may have been given before `100 Continue`.
     let held = request.extensions_mut().remove::<UploadPlace>();
-    let _place = match held {
+    let place = match held {
         Some(place) => Some(place),
         None => match place(request, state, cache, Some(&resource)).await {
             Ok(place) => place,
@@ -164,7 +165,8 @@ pub(crate) async fn carry_out(
             }
             let in_flight = state.metrics.upload(Kind::of(Some(&resource)));
             let stall_timeout = state.config.limits.stall_timeout;
-            let context = IncomingContext { in_flight, limit, stall_timeout };
+            let place = place.as_ref();
+            let context = IncomingContext { in_flight, limit, stall_timeout, place };
             let incoming = Incoming::new(request, payload, context);
             if let Resource::GcRoot(name) = resource {
                 let order = roots::RootOrder { request, state, cache, grant, uploads };

@@ -1,6 +1,12 @@
 //! How many uploads are taken at the same time, and how much memory they take.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use rns_formats::url::Resource;
 use tokio::{
@@ -16,16 +22,45 @@ const PIECE_BYTES: u64 = 64 << 10;
 
 /// The places of all uploads.
 pub(crate) struct UploadPlaces {
-    nars: Arc<Semaphore>,
-    memory: Arc<Semaphore>,
+    nars: Kind,
+    memory: Kind,
     pieces: u32,
+}
+
+/// Places of one kind, and how many uploads wait for one.
+struct Kind {
+    free: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// The place of an upload, which lasts until this is dropped.
 #[derive(Debug)]
-pub(crate) struct UploadPlace(
-    #[expect(dead_code, reason = "it is given back when dropped")] OwnedSemaphorePermit,
-);
+pub(crate) struct UploadPlace {
+    _permit: OwnedSemaphorePermit,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// An upload that waits for its turn.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl UploadPlace {
+    /// Whether other uploads wait for such a place.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
+    }
+}
+
+impl Kind {
+    fn new(places: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(places)), waiting: Arc::default() }
+    }
+}
 
 /// No place became free in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +72,8 @@ impl UploadPlaces {
         let pieces = u32::try_from(memory_bytes / PIECE_BYTES).unwrap_or(u32::MAX).max(1);
         let pieces = pieces.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
         Self {
-            nars: Arc::new(Semaphore::new(nars.min(Semaphore::MAX_PERMITS))),
-            memory: Arc::new(Semaphore::new(pieces as usize)),
+            nars: Kind::new(nars.min(Semaphore::MAX_PERMITS)),
+            memory: Kind::new(pieces as usize),
             pieces,
         }
     }
@@ -52,7 +87,7 @@ impl UploadPlaces {
         resource: &Resource,
         bytes: u64,
     ) -> Result<UploadPlace, NoPlace> {
-        let (places, wanted) = match resource {
+        let (kind, wanted) = match resource {
             Resource::Nar(_) => (&self.nars, 1),
             // One that is larger than all memory has it alone.
             _ => (
@@ -60,8 +95,13 @@ impl UploadPlaces {
                 u32::try_from(bytes / PIECE_BYTES + 1).unwrap_or(u32::MAX).min(self.pieces),
             ),
         };
-        match timeout(TURN_TIMEOUT, Arc::clone(places).acquire_many_owned(wanted)).await {
-            Ok(Ok(permit)) => Ok(UploadPlace(permit)),
+        let waiting = Arc::clone(&kind.waiting);
+        waiting.fetch_add(1, Relaxed);
+        let turn = Waiting(&waiting);
+        let taken = timeout(TURN_TIMEOUT, Arc::clone(&kind.free).acquire_many_owned(wanted)).await;
+        drop(turn);
+        match taken {
+            Ok(Ok(permit)) => Ok(UploadPlace { _permit: permit, waiting }),
             Ok(Err(_)) | Err(_) => Err(NoPlace),
         }
     }
@@ -87,6 +127,13 @@ mod tests {
         let name = "/nar/0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73.nar.xz";
         let nar = rns_formats::url::parse(name, None).unwrap();
         let first = places.take(&nar, 1 << 40).await.unwrap();
+        assert!(!first.is_wanted());
+        {
+            let mut second = pin!(places.take(&nar, 1));
+            assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert!(first.is_wanted());
+        }
+        assert!(!first.is_wanted(), "who waited has left");
         assert!(waits(&places, &nar, 1).await);
         drop(first);
         places.take(&nar, 1).await.unwrap();
