@@ -36,7 +36,7 @@ fn new_paths_of_the_store_are_found_also_those_of_the_time_in_between() {
 fn paths_that_are_there_are_added_once_also_to_a_queue_in_use() {
     let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
     let token = place.scratch.write("token", &away.token);
-    // There is no cache, so that the queue tells what was added.
+    // There is no cache, so that the queue shows the added paths.
     let watch = |store: &FixtureStore, more: &[&str]| {
         place.daemon(&[&["watch-store"], more].concat(), store, &away.url(), &token)
     };

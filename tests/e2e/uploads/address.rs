@@ -171,7 +171,7 @@ fn a_token_with_paths_writes_nothing_about_others() {
     assert!(is_there(&of_dep) && is_there(&of_run) && is_there(&debug_info));
 }
 
-/// A client builds or runs what a realisation says, whatever it is called.
+/// A client builds or runs the path of a realisation, under any name.
 #[test]
 fn a_token_with_paths_says_nothing_about_outputs_of_other_derivations() {
     let (standard, cache) = (Standard::new(), Pushable::new());

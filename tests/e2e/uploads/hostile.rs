@@ -8,7 +8,7 @@ use rns_testing::{FixtureStore, Standard, Tree, http::Request};
 use super::{Pushable, packed, text_of};
 use crate::support::{assert_refusal, eventually, field, fields, narinfo_of, private::with_token};
 
-/// So many signatures by names that nobody knows, of 4,000 bytes each.
+/// So many signatures by unknown names, of 4,000 bytes each.
 fn signatures(mark: char, count: usize) -> Vec<rns_formats::Signature> {
     let signature = |number| format!("{mark}{number}-1:{}", "A".repeat(4_000)).parse().unwrap();
     (0..count).map(signature).collect()

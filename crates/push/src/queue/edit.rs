@@ -5,7 +5,7 @@ use rns_formats::StorePath;
 use super::{error::QueueError, queue_file::Queue, schema::now};
 
 impl Queue {
-    /// Has every path tried soon, whatever failed before, and a daemon end its pause. Returns the number of paths that would
+    /// Has every path tried soon, failed ones too, and a daemon end its pause. Returns the number of paths that would
     /// have waited.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ const HOOK_CHECKPOINT_PAGES: u32 = 4_000;
 /// The most paths that wait.
 const MAX_QUEUED: i64 = 1_000_000;
 
-/// The version of the schema. One that is newer has what this program needs.
+/// The version of the schema. A newer one has all that this program needs.
 const VERSION: i64 = 2;
 
 const SCHEMA: &str = "

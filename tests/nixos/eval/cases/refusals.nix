@@ -140,7 +140,7 @@ in
   "an authority that nginx cannot see" = refused "hidden from nginx" (
     public // { access.clientCa = "/root/ca.pem"; }
   );
-  "certificates that are worth nothing" = warned "none is worth anything" (
+  "certificates without a permission" = warned "none has a permission" (
     public // { access.clientCa = "/etc/ca.pem"; }
   );
   "rules for certificates that are not asked for" = warned "no client is asked for a certificate" (

@@ -16,7 +16,7 @@ const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
 /// The longest question for missing paths, in bytes: some 60,000 hash parts.
 const MAX_QUESTION_BYTES: u64 = 2 << 20;
 
-/// The largest narinfo, in bytes: some 20,000 references. Readers take 2 MiB: the rest is for what is added here and later, such
+/// The largest narinfo, in bytes: some 20,000 references. Readers take 2 MiB: the rest is for lines that are added here and later, such
 /// as signatures.
 const MAX_NARINFO_BYTES: u64 = (2 << 20) - (128 << 10);
 
