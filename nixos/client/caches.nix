@@ -30,9 +30,9 @@ let
     publicKey = mkOption {
       type = keys;
       default = [ ];
-      example = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+      example = "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
       description = ''
-        Public key of the cache, or several: the output of `curl https://cache.example.com/pubkey`. Paths that are signed
+        Public key of the cache, or several: the output of `curl https://cache.example.org/pubkey`. Paths that are signed
         with none of them are refused.
       '';
     };
@@ -72,7 +72,7 @@ let
       {
         assertion = matches "[a-z0-9+-]+://[^[:space:]]+" cache.url;
         message = ''
-          ${cache.at}.url is "${cache.url}": write a URL with its scheme and without blanks, "https://cache.example.com" for
+          ${cache.at}.url is "${cache.url}": write a URL with its scheme and without blanks, "https://cache.example.org" for
           instance.
         '';
       }
@@ -84,14 +84,14 @@ let
         assertion = !(lib.any isSecretKey cache.publicKey);
         message = ''
           ${cache.at}.publicKey is the secret key of a cache, which all users can read in a configuration. Make a new pair,
-          for this one is no secret any more; the public key is the output of `curl https://cache.example.com/pubkey`.
+          for this one is no secret any more; the public key is the output of `curl https://cache.example.org/pubkey`.
         '';
       }
       {
         assertion = wrong == [ ];
         message = ''
           ${cache.at}.publicKey is "${toString wrong}": a public key is NAME:TEXT with 44 letters and digits behind the colon,
-          as `curl https://cache.example.com/pubkey` prints it.
+          as `curl https://cache.example.org/pubkey` prints it.
         '';
       }
     ];
@@ -112,7 +112,7 @@ in
     url = mkOption {
       type = types.nullOr types.str;
       default = null;
-      example = "https://cache.example.com";
+      example = "https://cache.example.org";
       description = "Address of the cache; of several, see {option}`caches`.";
     };
 
@@ -122,7 +122,7 @@ in
           options = options // {
             url = mkOption {
               type = types.str;
-              example = "https://team.example.com";
+              example = "https://team.example.org";
               description = "Address of this cache.";
             };
           };
@@ -131,8 +131,8 @@ in
       default = { };
       example = {
         team = {
-          url = "https://team.example.com";
-          publicKey = "team.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+          url = "https://team.example.org";
+          publicKey = "team.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
         };
       };
       description = "More caches, by names of your choice.";

@@ -46,7 +46,7 @@ in
       type = types.nullOr types.str;
       default = client.url;
       defaultText = lib.literalExpression "config.services.rust-nix-serve.client.url";
-      example = "https://cache.example.com";
+      example = "https://cache.example.org";
       description = "Address of the cache: of a server, `file:///a/directory` or `s3://bucket`.";
     };
 
@@ -133,7 +133,7 @@ in
       assertions = [
         {
           assertion = cfg.url != null;
-          message = "${name}.url: say where to push, \"https://cache.example.com\" for instance.";
+          message = "${name}.url: say where to push, \"https://cache.example.org\" for instance.";
         }
         {
           assertion = !(lib.any isInStore (lib.optional (cfg.tokenFile != null) cfg.tokenFile ++ cfg.signingKeyFiles));

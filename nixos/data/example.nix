@@ -3,10 +3,10 @@
 {
   program ? "/usr/local/bin/rust-nix-serve",
   config ? "/etc/rust-nix-serve/config.toml",
-  hostName ? "cache.example.com",
+  hostName ? "cache.example.org",
   nginxGroup ? "www-data",
-  certificate ? "/etc/ssl/cache.example.com/fullchain.pem",
-  key ? "/etc/ssl/cache.example.com/key.pem",
+  certificate ? "/etc/ssl/cache.example.org/fullchain.pem",
+  key ? "/etc/ssl/cache.example.org/key.pem",
   acmeWebroot ? "/var/lib/acme/acme-challenge",
   secrets ? [ ],
   generateKey ? {

@@ -63,11 +63,11 @@ else if text == "localhost" then
 else if match ".+\\." text != null then
   bad ''"${text}" ends with a dot: write it without''
 else if !(all isLabel labels) || stringLength text > 253 then
-  bad ''"${text}" is no host name: letters, digits and hyphens, with dots between, "cache.example.com"''
+  bad ''"${text}" is no host name: letters, digits and hyphens, with dots between, "cache.example.org"''
 else if match "[0-9.]+" text != null then
   if match "([0-9]{1,3}\\.){3}[0-9]{1,3}" text != null then
     good "address"
   else
-    bad ''"${text}" is no host name: write one such as "cache.example.com"''
+    bad ''"${text}" is no host name: write one such as "cache.example.org"''
 else
   good (if isLocal then "local" else "public")

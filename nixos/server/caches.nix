@@ -25,7 +25,7 @@ let
         hosts = mkOption {
           type = types.listOf types.str;
           default = [ ];
-          example = [ "team.example.com" ];
+          example = [ "team.example.org" ];
           description = ''
             Host names of this cache. nginx answers to them, and its certificate is for them as well. Clients keep one password
             for each host: caches with different tokens need host names of their own.
@@ -176,7 +176,7 @@ in
     example = lib.literalExpression ''
       {
         team = {
-          hosts = [ "team.example.com" ];
+          hosts = [ "team.example.org" ];
           tokensFile = "/run/secrets/team-tokens";
           expose.roots = [ "/nix/var/nix/profiles/team" ];
         };

@@ -27,7 +27,7 @@ in
     hostName = mkOption {
       type = types.nullOr types.str;
       default = null;
-      example = "cache.example.com";
+      example = "cache.example.org";
       description = ''
         Name under which clients reach the cache. With a name, nginx stands in front, with a certificate
         from an ACME server where the name has a dot, and the firewall lets clients in.
@@ -250,7 +250,7 @@ in
     acme.email = mkOption {
       type = types.nullOr types.str;
       default = null;
-      example = "admin@example.com";
+      example = "admin@example.org";
       description = ''
         Your address for the account with the ACME server, and your agreement to its terms of service. Without one it
         is that of `security.acme`; without that as well, hostmaster at the {option}`hostName`, and a warning says so.

@@ -42,7 +42,7 @@ in
       type = types.nullOr types.str;
       default = if cfg.index.createLocally then (import ../data/local-index.nix).url else null;
       defaultText = lib.literalMD "that of the database of `index.createLocally`; else a file of SQLite, in the directory of the storage or, for a bucket, in `/var/lib/rust-nix-serve/index`";
-      example = "postgres://cache@db.example.com/cache";
+      example = "postgres://cache@db.example.org/cache";
       description = ''
         The database of the storage's paths: `postgres://…`, which several servers of one storage share, or
         `sqlite:///a/file`. Uploads need it; reading does not.

@@ -81,3 +81,12 @@ fn configurations_are_accepted() {
         assert!(!checked.stderr.contains("warning"), "{place}: {}", checked.stderr);
     }
 }
+
+#[test]
+fn one_domain_stands_for_that_of_the_reader() {
+    for (path, text) in documents() {
+        for other in ["example.com", "example.net"] {
+            assert!(!text.contains(other), "{}: write example.org", path.display());
+        }
+    }
+}

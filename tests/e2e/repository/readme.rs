@@ -47,6 +47,6 @@ fn the_block_for_other_systems_leaves_a_server_that_signs() {
     let mut connection = Connection::unix(&scratch.join("rust-nix-serve/http.sock"));
     let narinfo = connection.send(&Request::get(narinfo_of(&standard.tree)));
     let signatures = fields(&narinfo, "Sig");
-    let ours = |signature: &&str| signature.starts_with("cache.example.com-1:");
+    let ours = |signature: &&str| signature.starts_with("cache.example.org-1:");
     assert!(signatures.iter().any(ours), "{signatures:?}");
 }

@@ -20,7 +20,7 @@ RestartSec=1s
 Environment=LEGO_CA_CERTIFICATES=/etc/acme-server.pem
 ExecStartPre=/bin/mkdir -p /var/lib/acme/webroot
 ExecStart=/usr/bin/lego --accept-tos --path /var/lib/acme --server https://acme.test:14000/dir \
- --email admin@example.com -d {host} --http --http.webroot /var/lib/acme/webroot run
+ --email admin@example.org -d {host} --http --http.webroot /var/lib/acme/webroot run
 ExecStartPost=/bin/ln -sf /etc/nginx/cache-encrypted.conf /etc/nginx/conf.d/cache-encrypted.conf
 ExecStartPost=/bin/systemctl reload nginx.service
 [Install]

@@ -27,7 +27,7 @@ ADDRESSES = {
     "client": ["10.77.0.2/24", "fd77::2/64"],
     "acme": ["10.77.0.3/24", "fd77::3/64"],
 }
-NAMES = {"cache": "cache cache.example.com", "client": "client", "acme": "acme acme.test"}
+NAMES = {"cache": "cache cache.example.org", "client": "client", "acme": "acme acme.test"}
 
 def described(scenario):
     """What machines.nix says about the scenario."""

@@ -14,7 +14,7 @@ let
   # Differences from a cache on a LAN with a generated key.
   scenarios = {
     certificates = {
-      hostName = "cache.example.com";
+      hostName = "cache.example.org";
       clientCa = "/etc/client-ca.pem";
       subjects = [ "read: O=Example" ];
       anonymous = [ ];
@@ -42,7 +42,7 @@ let
         };
       };
     };
-    https.hostName = "cache.example.com";
+    https.hostName = "cache.example.org";
     key-rotation.secretKeyFile = "/var/secrets/cache.pem";
     local-index = {
       storage = "file:///srv/cache";
@@ -62,7 +62,7 @@ let
       anonymous = [ ];
     };
     push = {
-      hostName = "cache.example.com";
+      hostName = "cache.example.org";
       storage = "file:///srv/cache";
       tokensFile = "/var/secrets/tokens";
       anonymous = [ ];

@@ -1,9 +1,9 @@
 # Options whose configuration files the program has to accept.
 let
   public = {
-    hostName = "cache.example.com";
+    hostName = "cache.example.org";
     expose.everything = true;
-    acme.email = "admin@example.com";
+    acme.email = "admin@example.org";
   };
 in
 {
@@ -54,7 +54,7 @@ in
       anonymous = [ ];
       oidc.github = {
         issuer = "https://token.actions.githubusercontent.com";
-        audience = "https://cache.example.com";
+        audience = "https://cache.example.org";
         claims = [ "repository=org/*" ];
         allow = [ "read" ];
       };
@@ -92,10 +92,10 @@ in
     };
   };
   typed-caches = {
-    hostName = "cache.example.com";
+    hostName = "cache.example.org";
     caches = {
       team = {
-        hosts = [ "team.example.com" ];
+        hosts = [ "team.example.org" ];
         priority = 20;
         secretKeyFiles = [ "/run/secrets/team-key" ];
         tokensFile = "/run/secrets/team-tokens";
@@ -148,7 +148,7 @@ in
         "/run/current-system"
         "/nix/var/nix/profiles/ci-*"
       ];
-      signedBy = [ "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+      signedBy = [ "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
       deny = [ "*-secrets*" ];
       allow = [ "public-secrets" ];
     };
@@ -181,8 +181,8 @@ in
     index.url = "sqlite:///srv/index/index.sqlite";
     settings.store.enabled = false;
     tokensFile = "/run/secrets/tokens";
-    hostName = "cache.example.com";
-    acme.email = "admin@example.com";
+    hostName = "cache.example.org";
+    acme.email = "admin@example.org";
   };
   stored-in-a-bucket = public // {
     storage.url = "s3://cache/prefix?region=eu-central-1&profile=ci";

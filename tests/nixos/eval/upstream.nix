@@ -18,8 +18,8 @@ let
           {
             services.rust-nix-serve = {
               enable = true;
-              hostName = "cache.example.com";
-              acme.email = "admin@example.com";
+              hostName = "cache.example.org";
+              acme.email = "admin@example.org";
               expose.everything = true;
               narCache.enable = true;
               prometheus.enable = true;

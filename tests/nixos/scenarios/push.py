@@ -4,7 +4,7 @@ cache.wait_for_unit("rust-nix-serve.socket")
 cache.wait_for_open_port(443)
 client.wait_until_succeeds("curl -sSfk https://acme.test:15000/roots/0 >/tmp/ca.pem")
 cache.wait_until_succeeds("curl -sSfk https://acme.test:15000/roots/0 >/tmp/ca.pem")
-base, host = "https://cache.example.com", "cache.example.com"
+base, host = "https://cache.example.org", "cache.example.org"
 curl = "curl -s --cacert /tmp/ca.pem"
 
 

@@ -1,5 +1,5 @@
 let
-  domain = "cache.example.com";
+  domain = "cache.example.org";
   address = node: node.networking.primaryIPAddress;
   address6 = node: node.networking.primaryIPv6Address;
   # Both machines find the cache under its public name, and the ACME server.
@@ -22,7 +22,7 @@ in
         enable = true;
         hostName = domain;
         expose.everything = true;
-        acme.email = "admin@example.com";
+        acme.email = "admin@example.org";
       };
       security.acme.defaults.server = "https://acme.test:14000/dir";
       # All machines boot at once, and a certificate that was refused is asked for again only much later.

@@ -14,8 +14,8 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache.example.com";
-          acme.email = "admin@example.com";
+          hostName = "cache.example.org";
+          acme.email = "admin@example.org";
         }
         // options;
       }
@@ -30,7 +30,7 @@ let
   machine = with' {
     caches = {
       team = {
-        hosts = [ "team.example.com" ];
+        hosts = [ "team.example.org" ];
         priority = 20;
         secretKeyFiles = [ "/run/secrets/team-key" ];
         tokensFile = "/run/secrets/team-tokens";
@@ -59,7 +59,7 @@ let
   ported = with' {
     expose.everything = true;
     oidc.providers.ci = {
-      issuer = "https://ci.example.com";
+      issuer = "https://ci.example.org";
       audience = "cache";
       claims = [ "project_path=group/*" ];
       allow = [
@@ -87,7 +87,7 @@ in
     got = (settings machine).cache;
     want = {
       team = {
-        hosts = [ "team.example.com" ];
+        hosts = [ "team.example.org" ];
         priority = 20;
         signing.keys = [ "/run/secrets/team-key" ];
         access = {
@@ -96,7 +96,7 @@ in
           tokens = "/run/secrets/team-tokens";
           oidc.github = {
             inherit (github) issuer;
-            audience = "https://team.example.com";
+            audience = "https://team.example.org";
             claims = [
               "ref=refs/heads/main"
               "repository_owner_id=1234567"
@@ -119,8 +119,8 @@ in
   "beside them, the cache without a name shows nothing unless it is written" =
     (settings machine).expose == { everything = false; } && (settings beside).expose == { everything = true; };
   "nginx answers to their names, with a certificate" =
-    has "server_name cache.example.com team.example.com" machine.nginxConf
-    && machine.security.acme.certs."cache.example.com".extraDomainNames == [ "team.example.com" ];
+    has "server_name cache.example.org team.example.org" machine.nginxConf
+    && machine.security.acme.certs."cache.example.org".extraDomainNames == [ "team.example.org" ];
   "issuers of a cache open the network" = has "AF_INET6" (machine.unit "rust-nix-serve.service");
 
   "an issuer makes the cache private, and its audience is the cache" = {
@@ -129,7 +129,7 @@ in
       anonymous = [ ];
       oidc.github = {
         inherit (github) issuer;
-        audience = "https://cache.example.com";
+        audience = "https://cache.example.org";
         claims = [
           "ref=refs/heads/main"
           "repository_owner_id=1234567"
@@ -143,7 +143,7 @@ in
     want = {
       anonymous = [ "read" ];
       oidc.ci = {
-        issuer = "https://ci.example.com";
+        issuer = "https://ci.example.org";
         audience = "cache";
         claims = [ "project_path=group/*" ];
         allow = [
@@ -170,10 +170,10 @@ in
   "a root that the daemon cannot see" = refused "cannot be seen" {
     a = good // { expose.roots = [ "/home/alice/result" ]; };
   };
-  "a host that is none" = refused "caches.a.hosts: \"https://team.example.com\" is a URL" {
-    a = good // { hosts = [ "https://team.example.com" ]; };
+  "a host that is none" = refused "caches.a.hosts: \"https://team.example.org\" is a URL" {
+    a = good // { hosts = [ "https://team.example.org" ]; };
   };
-  "a name that is a host" = refused "host names are" { "team.example.com" = good; };
+  "a name that is a host" = refused "host names are" { "team.example.org" = good; };
   "an issuer that lets all users in" = refused "every holder of a token" {
     a = good // { oidc.providers.ci = github // { claims = [ ]; }; };
   };

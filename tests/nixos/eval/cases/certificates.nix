@@ -14,7 +14,7 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache.example.com";
+          hostName = "cache.example.org";
           expose.everything = true;
         }
         // options;
@@ -47,31 +47,31 @@ let
     nginx = {
       enableACME = false;
       forceSSL = true;
-      virtualHost.useACMEHost = "example.com";
+      virtualHost.useACMEHost = "example.org";
     };
   } {
     security.acme.acceptTerms = true;
-    security.acme.certs."example.com" = {
-      email = "admin@example.com";
+    security.acme.certs."example.org" = {
+      email = "admin@example.org";
       dnsProvider = "rfc2136";
       environmentFile = "/run/secrets/dns";
-      domain = "*.example.com";
+      domain = "*.example.org";
       group = "nginx";
     };
   };
   dns = with' {
-    acme.email = "admin@example.com";
+    acme.email = "admin@example.org";
     nginx.virtualHost.acmeRoot = null;
   } {
-    security.acme.certs."cache.example.com" = {
+    security.acme.certs."cache.example.org" = {
       dnsProvider = "rfc2136";
       environmentFile = "/run/secrets/dns";
     };
   };
-  known = with' { } { security.acme.defaults.email = "all@example.com"; };
+  known = with' { } { security.acme.defaults.email = "all@example.org"; };
   agreed = with' { } { security.acme.acceptTerms = true; };
   declined = with' { } { security.acme.acceptTerms = false; };
-  private = with' { acme.email = "admin@example.com"; } {
+  private = with' { acme.email = "admin@example.org"; } {
     security.acme.defaults.server = "https://ca.lan/acme/directory";
   };
 in
@@ -98,18 +98,18 @@ in
   };
   "a certificate shared with other hosts" =
     shared.refusals == [ ]
-    && builtins.attrNames shared.security.acme.certs == [ "example.com" ]
-    && has "ssl_certificate /var/lib/acme/example.com/fullchain.pem;" shared.nginxConf;
+    && builtins.attrNames shared.security.acme.certs == [ "example.org" ]
+    && has "ssl_certificate /var/lib/acme/example.org/fullchain.pem;" shared.nginxConf;
   "DNS-01" =
-    dns.refusals == [ ] && dns.security.acme.certs."cache.example.com".webroot == null;
+    dns.refusals == [ ] && dns.security.acme.certs."cache.example.org".webroot == null;
   "the account has the address that is written, here or for all certificates" = {
-    got = map (machine: machine.security.acme.certs."cache.example.com".email) [
+    got = map (machine: machine.security.acme.certs."cache.example.org".email) [
       dns
       known
     ];
     want = [
-      "admin@example.com"
-      "all@example.com"
+      "admin@example.org"
+      "all@example.org"
     ];
   };
   "an address, or the agreement, is no warning" = {
@@ -126,5 +126,5 @@ in
   "terms that are not accepted are not accepted" = lib.any (has "acceptTerms") declined.refusals;
   "a private ACME server" =
     private.refusals == [ ]
-    && private.security.acme.certs."cache.example.com".server == "https://ca.lan/acme/directory";
+    && private.security.acme.certs."cache.example.org".server == "https://ca.lan/acme/directory";
 }

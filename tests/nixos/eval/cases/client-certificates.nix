@@ -14,8 +14,8 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache.example.com";
-          acme.email = "admin@example.com";
+          hostName = "cache.example.org";
+          acme.email = "admin@example.org";
           expose.everything = true;
           narCache.enable = true;
         }
@@ -35,7 +35,7 @@ let
     access.clientCa = "/etc/client-ca.pem";
   };
   locations = machine: lib.filterAttrs (_: it: it.proxyPass != null)
-    machine.services.nginx.virtualHosts."cache.example.com".locations;
+    machine.services.nginx.virtualHosts."cache.example.org".locations;
   everywhere = words: machine: lib.all (it: has words it.extraConfig) (lib.attrValues (locations machine));
 in
 {

@@ -6,7 +6,7 @@
   ...
 }:
 let
-  key = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+  key = "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
   with' =
     options:
     evaluate [
@@ -14,7 +14,7 @@ let
       {
         services.rust-nix-serve.client = {
           enable = true;
-          url = "https://cache.example.com";
+          url = "https://cache.example.org";
           publicKey = key;
         }
         // options;
@@ -30,11 +30,11 @@ let
     {
       services.rust-nix-serve.client = {
         enable = true;
-        url = "https://cache.example.com";
+        url = "https://cache.example.org";
         publicKey = key;
         caches = {
           team = {
-            url = "https://team.example.com";
+            url = "https://team.example.org";
             publicKey = [
               "team-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
               key
@@ -84,7 +84,7 @@ in
         nix.settings.fallback = false;
         services.rust-nix-serve.client = {
           enable = true;
-          url = "https://cache.example.com";
+          url = "https://cache.example.org";
           publicKey = key;
         };
       }
@@ -92,52 +92,52 @@ in
   "the cache is asked, and the others still are" = {
     got = plain.nix.settings.substituters;
     want = [
-      "https://cache.example.com"
+      "https://cache.example.org"
       "https://cache.nixos.org/"
     ];
   };
   "its key is trusted" = lib.elem key plain.nix.settings.trusted-public-keys;
-  "a rank of one's own" = lib.elem "https://cache.example.com?priority=30" machine.nix.settings.substituters;
+  "a rank of one's own" = lib.elem "https://cache.example.org?priority=30" machine.nix.settings.substituters;
   "in the place of the one that the URL has" = {
     got = map (url: asked (with' { inherit url; priority = 30; })) [
-      "https://cache.example.com?priority=10"
-      "https://cache.example.com?priority=10&tls-certificate=/etc/c.pem"
-      "https://cache.example.com?tls-certificate=/etc/c.pem&priority=10"
-      "https://cache.example.com?"
-      "https://cache.example.com?tls-certificate=/etc/c.pem"
+      "https://cache.example.org?priority=10"
+      "https://cache.example.org?priority=10&tls-certificate=/etc/c.pem"
+      "https://cache.example.org?tls-certificate=/etc/c.pem&priority=10"
+      "https://cache.example.org?"
+      "https://cache.example.org?tls-certificate=/etc/c.pem"
     ];
     want = [
-      [ "https://cache.example.com?priority=30" ]
-      [ "https://cache.example.com?tls-certificate=/etc/c.pem&priority=30" ]
-      [ "https://cache.example.com?tls-certificate=/etc/c.pem&priority=30" ]
-      [ "https://cache.example.com?priority=30" ]
-      [ "https://cache.example.com?tls-certificate=/etc/c.pem&priority=30" ]
+      [ "https://cache.example.org?priority=30" ]
+      [ "https://cache.example.org?tls-certificate=/etc/c.pem&priority=30" ]
+      [ "https://cache.example.org?tls-certificate=/etc/c.pem&priority=30" ]
+      [ "https://cache.example.org?priority=30" ]
+      [ "https://cache.example.org?tls-certificate=/etc/c.pem&priority=30" ]
     ];
   };
   "an unranked URL stays as it is" = lib.elem "http://cache.lan?priority=10&compression=none" (asked several);
   "several caches, each with its keys" =
     several.refusals == [ ]
     && asked several == [
-      "https://cache.example.com"
+      "https://cache.example.org"
       "http://cache.lan?priority=10&compression=none"
-      "https://team.example.com?priority=20"
+      "https://team.example.org?priority=20"
     ]
     && lib.count (one: one == key) several.nix.settings.trusted-public-keys == 1
     && lib.elem "team-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" several.nix.settings.trusted-public-keys;
   "none without a name" = onlyNamed.refusals == [ ] && asked onlyNamed == [ "http://cache.lan" ];
-  "an address without its scheme is refused" = refused "with its scheme" { url = "cache.example.com"; };
+  "an address without its scheme is refused" = refused "with its scheme" { url = "cache.example.org"; };
   "so is one without a key" = refused "everything it offers is refused" { publicKey = [ ]; };
-  "a key that is none" = refused "a public key is NAME:TEXT" { publicKey = "cache.example.com-1"; };
+  "a key that is none" = refused "a public key is NAME:TEXT" { publicKey = "cache.example.org-1"; };
   "a secret key, which the message does not repeat" =
     let
       secret = lib.concatStrings (lib.genList (_: "A") 86);
-      machine = with' { publicKey = "cache.example.com-1:${secret}=="; };
+      machine = with' { publicKey = "cache.example.org-1:${secret}=="; };
     in
     lib.any (has "is the secret key of a cache") machine.refusals && !(has secret (toString machine.refusals));
   "a key of no cache" = refused "belong to" { url = null; };
   "one cache twice" = refused "named twice" {
     caches.again = {
-      url = "https://cache.example.com/";
+      url = "https://cache.example.org/";
       publicKey = key;
     };
   };

@@ -6,7 +6,7 @@
   ...
 }:
 let
-  key = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+  key = "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
   # The program as a user has built it for macOS.
   package = {
     services.rust-nix-serve.package = program;
@@ -32,7 +32,7 @@ let
 
   uses = client {
     enable = true;
-    url = "https://cache.example.com";
+    url = "https://cache.example.org";
     publicKey = key;
     push.package = program;
   };
@@ -40,7 +40,7 @@ let
     push = {
       enable = true;
       package = program;
-      url = "https://cache.example.com";
+      url = "https://cache.example.org";
       tokenFile = "/run/secrets/token";
     }
     // push;
@@ -66,7 +66,7 @@ let
     ];
   server = serves { };
   named = serves {
-    hostName = "mac.example.com";
+    hostName = "mac.example.org";
     bindAddress = "*";
     expose.roots = [ "/nix/var/nix/profiles/ci" ];
     tokensFile = "/run/secrets/tokens";
@@ -96,7 +96,7 @@ in
       fallback = true;
       connect-timeout = 5;
       download-attempts = 3;
-      asked = [ "https://cache.example.com" ];
+      asked = [ "https://cache.example.org" ];
       trusted = true;
     };
   };
@@ -104,7 +104,7 @@ in
   "builds go into the queue" =
     plain.nix.settings.post-build-hook == plain.services.rust-nix-serve.client.push.postBuildHook;
   "a daemon pushes its paths, with a copy of the token" =
-    has "queue run --to https://cache.example.com" daemon.command
+    has "queue run --to https://cache.example.org" daemon.command
     && has "--queue /var/lib/rust-nix-serve-queue/queue.sqlite" daemon.command
     && has "--token-file /var/run/rust-nix-serve-push/run/secrets/token" daemon.command;
   "it runs as a user of its own, and again when it ends" = {
@@ -164,7 +164,7 @@ in
     got = lib.filter (has "rust-nix-serve") (refusals named);
     want = [ ];
   };
-  "under its name and port" = (settings named).public_url == "http://mac.example.com:5000";
+  "under its name and port" = (settings named).public_url == "http://mac.example.org:5000";
   "tokens in the clear are warned of" = lib.any (has "in the clear") named.warnings;
   "its secrets are copied" =
     named.launchd.daemons.rust-nix-serve-keys.serviceConfig.WatchPaths == [
@@ -177,7 +177,7 @@ in
       == "/run/rust-nix-serve-keys/run/secrets/bucket";
   "the index of a bucket has its directory" =
     has "mkdir -p /var/lib/rust-nix-serve/index" named.system.activationScripts.launchd.text;
-  "the exposure behind a name has to be written" = refused "expose.everything" { hostName = "mac.example.com"; };
+  "the exposure behind a name has to be written" = refused "expose.everything" { hostName = "mac.example.org"; };
   "an open store is warned of" =
     lib.any (has "lets other machines read everything") (serves { bindAddress = "*"; }).warnings;
   "a key in the store is refused" = refused "this machine publishes the store" {
@@ -213,7 +213,7 @@ in
         services.rust-nix-serve.client.push = {
           enable = true;
           package = program;
-          url = "https://cache.example.com";
+          url = "https://cache.example.org";
         };
       }
     ]);

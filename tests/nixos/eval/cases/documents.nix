@@ -35,11 +35,11 @@ let
     {
       services.rust-nix-serve = {
         enable = lib.mkDefault true;
-        hostName = lib.mkIf isNamed (lib.mkDefault "cache.example.com");
+        hostName = lib.mkIf isNamed (lib.mkDefault "cache.example.org");
         expose.everything = lib.mkIf (!(says "expose")) (lib.mkDefault true);
-        acme.email = lib.mkDefault "admin@example.com";
-        client.publicKey = lib.mkDefault "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
-        client.url = lib.mkDefault "https://cache.example.com";
+        acme.email = lib.mkDefault "admin@example.org";
+        client.publicKey = lib.mkDefault "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+        client.url = lib.mkDefault "https://cache.example.org";
       };
     };
   inputs.cache.nixosModules = modules.nixos;
@@ -84,7 +84,7 @@ in
   # Of other projects: it can only be said that they are there.
   "it has the tools that people deploy, keep and fill caches with" = {
     got = lib.filter (words: !(lib.hasInfix words document)) [
-      "--target-host admin@cache.example.com"
+      "--target-host admin@cache.example.org"
       "--sudo"
       "colmena.cache"
       "deploy.nodes.cache"
@@ -96,7 +96,7 @@ in
       "nix.buildMachines"
       "### Pushing with a token"
       "### SSH clients"
-      "Match host cache.example.com"
+      "Match host cache.example.org"
       "launchctl kickstart"
     ];
     want = [ ];

@@ -25,7 +25,7 @@ let
         pkgs.hello
       ];
       names = [ "firefox-*" ];
-      signedBy = [ "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+      signedBy = [ "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
       deny = [ "*-secrets*" ];
       allow = [ "public-secrets" ];
     };
@@ -53,7 +53,7 @@ in
         "${pkgs.hello}"
       ];
       names = [ "firefox-*" ];
-      signed_by = [ "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+      signed_by = [ "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
       deny = [ "*-secrets*" ];
       allow = [ "public-secrets" ];
     };

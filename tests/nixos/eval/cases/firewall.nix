@@ -14,9 +14,9 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache.example.com";
+          hostName = "cache.example.org";
           expose.everything = true;
-          acme.email = "admin@example.com";
+          acme.email = "admin@example.org";
         };
         services.nginx = nginx;
       }
@@ -95,7 +95,7 @@ let
     "settings of the virtual host go before it" = {
       nginx = {
         defaultListen = [ { addr = "10.0.0.1"; } ];
-        virtualHosts."cache.example.com".listen = [
+        virtualHosts."cache.example.org".listen = [
           {
             addr = "0.0.0.0";
             port = 8443;

@@ -6,7 +6,7 @@
   ...
 }:
 let
-  key = "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+  key = "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
   of =
     kind: options:
     homeManager.${kind} [
@@ -15,7 +15,7 @@ let
     ];
   uses = of "linux" {
     enable = true;
-    url = "https://cache.example.com";
+    url = "https://cache.example.org";
     publicKey = key;
     netrcFile = "/home/user/.config/nix/netrc";
   };
@@ -33,7 +33,7 @@ let
       push = {
         enable = true;
         package = program;
-        url = "https://cache.example.com";
+        url = "https://cache.example.org";
         tokenFile = "/home/user/token of mine";
         filters.skip = [ "100%-*" ];
       }
@@ -56,7 +56,7 @@ in
   "the cache is asked beside those of the system" = {
     got = removeAttrs uses.nix.settings [ "use-xdg-base-directories" ];
     want = {
-      extra-substituters = [ "https://cache.example.com" ];
+      extra-substituters = [ "https://cache.example.org" ];
       extra-trusted-public-keys = [ key ];
       fallback = true;
       connect-timeout = 5;
@@ -71,7 +71,7 @@ in
         nix.settings.connect-timeout = 60;
         services.rust-nix-serve.client = {
           enable = true;
-          url = "https://cache.example.com";
+          url = "https://cache.example.org";
           publicKey = key;
         };
       }
@@ -79,7 +79,7 @@ in
   "a mistake is refused" = lib.any (has "with its scheme") (
     refusals (of "linux" {
       enable = true;
-      url = "cache.example.com";
+      url = "cache.example.org";
       publicKey = key;
     })
   );
@@ -88,7 +88,7 @@ in
     && !(lib.any (has "rust-nix-serve") linux.warnings)
     && !(linux.nix.settings ? extra-substituters);
   "a service of the user watches the store" =
-    has ''"watch-store" "--to" "https://cache.example.com"'' started
+    has ''"watch-store" "--to" "https://cache.example.org"'' started
     && has ''"--queue" "/home/user/.local/state/rust-nix-serve/queue.sqlite"'' started
     && !(linux.nix.settings ? post-build-hook);
   "it reads the token of the user, and words stay words" =
@@ -104,7 +104,7 @@ in
     && lib.take 4 (lib.tail agent.config.ProgramArguments) == [
       "watch-store"
       "--to"
-      "https://cache.example.com"
+      "https://cache.example.org"
       "--queue"
     ]
     && lib.elem "/Users/user/.local/state/rust-nix-serve/queue.sqlite" agent.config.ProgramArguments

@@ -8,13 +8,13 @@
   ...
 }:
 let
-  name = "cache.example.com";
+  name = "cache.example.org";
   certificate = {
     sslCertificate = "/run/secrets/cert.pem";
     sslCertificateKey = "/run/secrets/key.pem";
   };
   shared = {
-    useACMEHost = "example.com";
+    useACMEHost = "example.org";
   };
   with' =
     options: more:
@@ -29,8 +29,8 @@ let
         // options;
         # For other names, and agreed to there.
         security.acme.acceptTerms = true;
-        security.acme.certs."example.com" = {
-          email = "admin@example.com";
+        security.acme.certs."example.org" = {
+          email = "admin@example.org";
           dnsProvider = "rfc2136";
           environmentFile = "/run/secrets/dns";
           group = "nginx";
@@ -57,17 +57,17 @@ let
   good = {
     refusals = [ ];
     warnings = [ ];
-    ordered = [ "example.com" ];
+    ordered = [ "example.org" ];
     shown = [ "/run/secrets/cert.pem" ];
     redirects = true;
     ports = [
       80
       443
     ];
-    url = "https://cache.example.com";
+    url = "https://cache.example.org";
   };
   fromACME = good // {
-    shown = [ "/var/lib/acme/example.com/fullchain.pem" ];
+    shown = [ "/var/lib/acme/example.org/fullchain.pem" ];
   };
   # Both at once, or HTTPS alone: an explicit setting wants no redirect.
   both = good // {
@@ -108,7 +108,7 @@ in
     // {
       ordered = [
         name
-        "example.com"
+        "example.org"
       ];
       shown = [ "/var/lib/acme/${name}/fullchain.pem" ];
     }
@@ -118,7 +118,7 @@ in
     // {
       ordered = [
         name
-        "example.com"
+        "example.org"
       ];
       shown = [ "/var/lib/acme/${name}/fullchain.pem" ];
     }

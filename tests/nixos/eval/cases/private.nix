@@ -13,8 +13,8 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache.example.com";
-          acme.email = "admin@example.com";
+          hostName = "cache.example.org";
+          acme.email = "admin@example.org";
           expose.everything = true;
           tokensFile = "/run/secrets/tokens";
         }
@@ -38,7 +38,7 @@ let
   written = open { access.anonymous = [ "read" ]; };
   issued = open {
     access.anonymous = [ "read" ];
-    settings.access.oidc.ci.issuer = "https://ci.example.com";
+    settings.access.oidc.ci.issuer = "https://ci.example.org";
   };
   holders = open {
     access.anonymous = [ "read" ];
@@ -78,7 +78,7 @@ in
       { anonymous = [ "read" ]; }
       {
         anonymous = [ "read" ];
-        oidc.ci.issuer = "https://ci.example.com";
+        oidc.ci.issuer = "https://ci.example.org";
       }
       {
         anonymous = [ "read" ];

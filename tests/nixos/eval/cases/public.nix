@@ -12,12 +12,12 @@ let
     {
       services.rust-nix-serve = {
         enable = true;
-        hostName = "cache.example.com";
+        hostName = "cache.example.org";
         expose.everything = true;
       };
     }
   ];
-  host = machine.services.nginx.virtualHosts."cache.example.com";
+  host = machine.services.nginx.virtualHosts."cache.example.org";
 in
 {
   "nothing is refused" = {
@@ -28,7 +28,7 @@ in
     lib.length machine.warnings == 1
     && lib.all (words: has words (lib.head machine.warnings)) [
       "letsencrypt.org"
-      "hostmaster@cache.example.com"
+      "hostmaster@cache.example.org"
       "services.rust-nix-serve.acme.email"
       "security.acme.acceptTerms = true"
     ];
@@ -40,8 +40,8 @@ in
     ];
   };
   "the certificate is ordered in the name of the host" = {
-    got = machine.security.acme.certs."cache.example.com".email;
-    want = "hostmaster@cache.example.com";
+    got = machine.security.acme.certs."cache.example.org".email;
+    want = "hostmaster@cache.example.org";
   };
   "plain HTTP is redirected" = host.forceSSL && host.enableACME;
   "nginx reaches the daemon over its socket" =
@@ -72,7 +72,7 @@ in
   );
   "a key is made on the first start" =
     has "make-key.sh" (machine.unit "rust-nix-serve-key.service")
-    && has "\"cache.example.com-1\" \"/var/lib/rust-nix-serve\"" (machine.unit "rust-nix-serve-key.service");
+    && has "\"cache.example.org-1\" \"/var/lib/rust-nix-serve\"" (machine.unit "rust-nix-serve-key.service");
   "the daemon signs with it" = {
     got = machine.services.rust-nix-serve.settings.signing.keys;
     want = [ "/var/lib/rust-nix-serve/secret-key" ];
@@ -81,6 +81,6 @@ in
     && machine.users.users.rust-nix-serve.isSystemUser;
   "clients are told the public address" = {
     got = machine.services.rust-nix-serve.settings.public_url;
-    want = "https://cache.example.com";
+    want = "https://cache.example.org";
   };
 }

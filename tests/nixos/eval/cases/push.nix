@@ -13,7 +13,7 @@ let
       {
         services.rust-nix-serve.client.push = {
           enable = true;
-          url = "https://cache.example.com";
+          url = "https://cache.example.org";
           tokenFile = "/run/secrets/token";
         }
         // push;
@@ -44,7 +44,7 @@ let
       nix.settings.post-build-hook = "/etc/own-hook";
       services.rust-nix-serve.client.push = {
         enable = true;
-        url = "https://cache.example.com";
+        url = "https://cache.example.org";
       };
     }
   ];
@@ -57,7 +57,7 @@ let
       services.rust-nix-serve.gc.keepBuilds = "30 d";
       services.rust-nix-serve.client.push = {
         enable = true;
-        url = "https://cache.example.com";
+        url = "https://cache.example.org";
       };
     }
   ];
@@ -65,12 +65,12 @@ let
 in
 {
   "a machine that only pushes" = plain.refusals == [ ] && plain.warnings == [ ];
-  "it uses no cache for that" = !(lib.any (has "cache.example.com") plain.nix.settings.substituters);
+  "it uses no cache for that" = !(lib.any (has "cache.example.org") plain.nix.settings.substituters);
   "builds go into the queue" = plain.nix.settings.post-build-hook == hook plain;
   "the daemon pushes its paths" =
     has "queue" (started plain)
     && has "--to" (started plain)
-    && has "https://cache.example.com" (started plain)
+    && has "https://cache.example.org" (started plain)
     && has "/var/lib/rust-nix-serve-queue/queue.sqlite" (started plain);
   "its token is a credential" =
     has "LoadCredential=token:/run/secrets/token" (unit plain)

@@ -43,9 +43,9 @@ let
     };
 
   public = {
-    hostName = "cache.example.com";
+    hostName = "cache.example.org";
     expose.everything = true;
-    acme.email = "admin@example.com";
+    acme.email = "admin@example.org";
   };
   lan = {
     hostName = "cache";
@@ -63,13 +63,13 @@ in
 {
   # Exposure.
   "a public store without a decision" = refused "expose.everything = true" {
-    hostName = "cache.example.com";
+    hostName = "cache.example.org";
   };
   "nor behind another proxy than ours" = refused "settings.public_url lets others reach the cache" {
-    settings.public_url = "https://cache.example.com";
+    settings.public_url = "https://cache.example.org";
   };
   "a denied pattern alone is no exposure" = refused "its exposure is not written" {
-    hostName = "cache.example.com";
+    hostName = "cache.example.org";
     expose.deny = [ "*-secrets*" ];
   };
   "everything and a choice" = refused "contradict" (
@@ -92,21 +92,21 @@ in
   );
 
   # Names.
-  "a name with a scheme" = refused ''write the name alone, "cache.example.com"'' (
-    named "https://cache.example.com"
+  "a name with a scheme" = refused ''write the name alone, "cache.example.org"'' (
+    named "https://cache.example.org"
   );
-  "a name with a path" = refused ''has a path: write the name alone, "example.com"'' (
-    named "example.com/cache"
+  "a name with a path" = refused ''has a path: write the name alone, "example.org"'' (
+    named "example.org/cache"
   );
-  "a name with a port" = refused "has a port" (named "cache.example.com:8443");
+  "a name with a port" = refused "has a port" (named "cache.example.org:8443");
   "an IPv6 address for a name" = refused "looks like an IPv6 address" (named "2001:db8::1");
   "one in brackets" = refused "looks like an IPv6 address" (named "[2001:db8::1]");
-  "several names" = refused "serverAliases" (named "cache.example.com cache.example.org");
-  "a pattern for a name" = refused "stands for many names" (named "*.example.com");
-  "a name with a dot at its end" = refused "ends with a dot" (named "cache.example.com.");
+  "several names" = refused "serverAliases" (named "cache.example.org nix.example.org");
+  "a pattern for a name" = refused "stands for many names" (named "*.example.org");
+  "a name with a dot at its end" = refused "ends with a dot" (named "cache.example.org.");
   "this machine for a name" = refused "another machine for every client" (named "localhost");
   "an empty name" = refused "is no host name" (named "");
-  "a name that is none" = refused "is no host name" (named "-cache.example.com");
+  "a name that is none" = refused "is no host name" (named "-cache.example.org");
   "an address that is none" = refused "is no host name" (named "10.0.0");
   "a name that no public server vouches for" = warned "gets no certificate" (
     removeAttrs (named "cache.local") [ "acme" ]
@@ -223,7 +223,7 @@ in
     // {
       settings.access = {
         anonymous = [ ];
-        oidc.ci.issuer = "https://ci.example.com";
+        oidc.ci.issuer = "https://ci.example.org";
       };
     }
   );
@@ -300,7 +300,7 @@ in
     };
   };
   "an account of an ACME server without one" = warned "acme.email: without effect" (
-    lan // { acme.email = "admin@example.com"; }
+    lan // { acme.email = "admin@example.org"; }
   );
   "a virtual host without nginx" = warned "nginx.virtualHost: without effect" {
     nginx.virtualHost.serverAliases = [ "cache.lan" ];
@@ -375,7 +375,7 @@ in
   };
   "a key in /etc that nothing makes" = fine { secretKeyFile = "/etc/nix/key"; };
   "another proxy and a decision" = fine {
-    settings.public_url = "https://cache.example.com";
+    settings.public_url = "https://cache.example.org";
     expose.everything = true;
   };
   "TLS of its own with tokens" = fine {

@@ -14,9 +14,9 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache.example.com";
+          hostName = "cache.example.org";
           expose.everything = true;
-          acme.email = "admin@example.com";
+          acme.email = "admin@example.org";
           tokensFile = "/run/secrets/tokens";
         }
         // options;
@@ -72,8 +72,8 @@ let
     {
       services.rust-nix-serve = {
         enable = true;
-        hostName = "cache.example.com";
-        acme.email = "admin@example.com";
+        hostName = "cache.example.org";
+        acme.email = "admin@example.org";
         tokensFile = "/run/secrets/tokens";
         storage.url = "file:///srv/cache";
         settings.store.enabled = false;
@@ -108,7 +108,7 @@ let
     && !(has "IPAddressDeny" (daemon machine))
     && has "RestrictAddressFamilies=AF_INET6\n" (daemon machine);
   # The location of the daemon alone.
-  root = machine: machine.services.nginx.virtualHosts."cache.example.com".locations."/".extraConfig;
+  root = machine: machine.services.nginx.virtualHosts."cache.example.org".locations."/".extraConfig;
 
   refused =
     words: options:
@@ -218,8 +218,8 @@ in
   "it is open for a bucket, in whatever way it is written" = isOpen bucket && isOpen database && isOpen free;
   "for caches that clients have as well" = isOpen upstream;
   "and for an index elsewhere" =
-    isOpen (indexed "postgres://cache@db.example.com/cache")
-    && isOpen (indexed "postgresql:///cache?host=db.example.com");
+    isOpen (indexed "postgres://cache@db.example.org/cache")
+    && isOpen (indexed "postgresql:///cache?host=db.example.org");
   "through the proxy of the machine" =
     let
       proxied = options: daemon (with' options { networking.proxy.default = "http://proxy.lan:3128"; });
@@ -318,25 +318,25 @@ in
   };
   "an index with a password, which the message does not repeat" =
     let
-      it = indexed "postgres://cache:verysecret@db.example.com/cache";
+      it = indexed "postgres://cache:verysecret@db.example.org/cache";
     in
     lib.any (has "RUST_NIX_SERVE_INDEX_URL") it.refusals && !(has "verysecret" (toString it.refusals));
   "a password behind the question mark" = refused "has a password" {
-    index.url = "postgres:///cache?host=db.example.com&password=x";
+    index.url = "postgres:///cache?host=db.example.org&password=x";
   };
   "an index of another kind" = refused "postgres:///database?host=/run/postgresql" {
-    index.url = "mysql://db.example.com/cache";
+    index.url = "mysql://db.example.org/cache";
   };
   "an index in a directory of others" = refused "others live there" {
     index.url = "sqlite:///var/lib/rust-nix-serve/index.sqlite";
   };
   "two databases" = refused "Remove" {
     index.createLocally = true;
-    index.url = "postgres://db.example.com/cache";
+    index.url = "postgres://db.example.org/cache";
   };
   "an upstream that is none" = refused "is no address of a cache" { upload.assumeUpstream = [ "cache.nixos.org" ]; };
   "the cache as its own upstream" = refused "is this cache itself" {
-    upload.assumeUpstream = [ "https://cache.example.com/" ];
+    upload.assumeUpstream = [ "https://cache.example.org/" ];
   };
   "a key that is none" = refused "NAME:TEXT" { upload.requireSignatureBy = [ "ci-1" ]; };
   "a secret key, which the message does not repeat" =

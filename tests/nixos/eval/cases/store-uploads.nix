@@ -14,9 +14,9 @@ let
       {
         services.rust-nix-serve = {
           enable = true;
-          hostName = "cache.example.com";
+          hostName = "cache.example.org";
           expose.everything = true;
-          acme.email = "admin@example.com";
+          acme.email = "admin@example.org";
           tokensFile = "/run/secrets/tokens";
           upload.target = "nix-store";
         }
@@ -25,7 +25,7 @@ let
       more
     ];
   trusting = {
-    nix.settings.trusted-public-keys = [ "cache.example.com-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
+    nix.settings.trusted-public-keys = [ "cache.example.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
   };
   usual = with' { } trusting;
   sized = with' {

@@ -12,9 +12,9 @@ let
     {
       services.rust-nix-serve = {
         enable = true;
-        hostName = "cache.example.com";
+        hostName = "cache.example.org";
         expose.everything = true;
-        acme.email = "admin@example.com";
+        acme.email = "admin@example.org";
         nginx.virtualHost = {
           locations."/".extraConfig = "allow 10.0.0.0/8; # ours";
           http2 = false;
@@ -23,11 +23,11 @@ let
       services.nginx = {
         recommendedProxySettings = true;
         recommendedGzipSettings = true;
-        virtualHosts."cache.example.com".locations."/extra".return = "204";
+        virtualHosts."cache.example.org".locations."/extra".return = "204";
       };
     }
   ];
-  root = machine.services.nginx.virtualHosts."cache.example.com".locations."/";
+  root = machine.services.nginx.virtualHosts."cache.example.org".locations."/";
 in
 {
   "nothing is refused" = {
