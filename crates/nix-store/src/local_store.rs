@@ -266,7 +266,7 @@ impl BinaryCache for LocalStore {
         }
     }
 
-    /// The oldest paths: those of the system itself, which say the least about what the machine is for.
+    /// The oldest paths: those of the system itself, which say the least about the purpose of the machine.
     async fn sample(&self) -> Result<Vec<HashPart>, CacheError> {
         let (mut oldest, _) = self.registered_after(Some(0)).await?;
         oldest.truncate(MAX_SAMPLE);

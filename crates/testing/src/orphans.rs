@@ -2,7 +2,7 @@
 //!
 //! A signal at the death of the parent (`PR_SET_PDEATHSIG`) is bound to the thread that started the child, and fixtures are
 //! started by threads that end. So a shell holds one end of a pipe, whose other end the kernel closes at any death of the
-//! test; then it kills what is on its list.
+//! test; then it kills the processes on its list.
 
 use std::{
     fmt,
@@ -63,7 +63,7 @@ fn tell(line: fmt::Arguments<'_>) {
     writeln!(shell.stdin.as_mut().unwrap(), "{line}").unwrap();
 }
 
-/// Starts the shell in a group of its own, so that whoever kills that of the test does not kill it as well.
+/// Starts the shell in a group of its own, so that the end of the test's group is not its end.
 fn start() -> Child {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", SCRIPT]).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");

@@ -1,4 +1,4 @@
-//! Nothing outlives a test, not even one that is killed before it can end what it has started.
+//! Nothing outlives a test, not even one that is killed before it can end its processes.
 
 use std::{
     collections::BTreeSet,
@@ -34,7 +34,7 @@ fn processes() -> Vec<(u32, u32)> {
     names.filter_map(of).collect()
 }
 
-/// Everything that a process has started, and what that has started.
+/// All processes that a process has started, and their children.
 fn descendants(ancestor: u32) -> BTreeSet<u32> {
     let (all, mut found) = (processes(), BTreeSet::from([ancestor]));
     loop {

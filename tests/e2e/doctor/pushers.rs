@@ -28,7 +28,7 @@ fn a_machine_that_only_pushes_need_not_trust_the_key() {
     diagnosis.names(&["key-not-trusted"]);
     assert!(diagnosis.mend().contains(PUBLIC_KEY), "{}", diagnosis.mend());
     pushing(conf, &[]).names(&["key-not-trusted"]);
-    // What the user states must be right.
+    // The user's own statement must be right.
     pushing(conf, &["--push", "--key", PUBLIC_KEY]).is_silent();
     let other = PUBLIC_KEY.replace("test-1", "cache-1");
     pushing(conf, &["--push", "--key", &other]).names(&["key-other-name"]);

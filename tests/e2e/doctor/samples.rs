@@ -22,7 +22,7 @@ fn fresh(url: &str) -> Doctor {
     doctor.store(&root)
 }
 
-/// What was seen by a check that found nothing wrong.
+/// The facts of a check that found nothing wrong.
 fn seen<'a>(diagnosis: &'a Diagnosis, check: &str) -> &'a str {
     let sound = diagnosis.json["sound"].as_array().unwrap();
     let found = sound.iter().find(|one| one["check"] == check);
@@ -102,7 +102,7 @@ fn a_cache_of_another_program_is_healthy_and_can_be_given_a_path() {
     assert_asks_for_a_path(&fresh(&front.url).run());
     let path = full(&standard.executable);
     fresh(&front.url).args(["--path", &path]).run().is_silent();
-    // One that shows a page whatever it is asked for.
+    // One that shows a page for every request.
     let location = "location /api/ { return 200 \"<html>{\\\"path\\\":1}</html>\"; }";
     let front = WrongFront::with(server.address(), &Mistakes { location, ..Mistakes::default() });
     assert_asks_for_a_path(&fresh(&front.url).run());

@@ -27,7 +27,7 @@ fn of(url: &str, standard: &Standard) -> Doctor {
     Doctor::of(url).args(["--path", &full(&standard.executable), "--key", PUBLIC_KEY])
 }
 
-/// That nothing is wrong, whatever is hinted at.
+/// That nothing is wrong, with or without hints.
 #[track_caller]
 fn assert_healthy(diagnosis: &Diagnosis) {
     assert_eq!((diagnosis.ids(), diagnosis.code), (vec![], 0), "{:#}", diagnosis.json);

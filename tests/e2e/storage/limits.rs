@@ -1,4 +1,4 @@
-//! `max_size` and `keep_free`: what goes when they are exceeded, and what is said about it.
+//! `max_size` and `keep_free`: the paths that go when they are exceeded, and the lines in the log.
 
 use std::{collections::BTreeSet, fs, path::Path, time::SystemTime};
 

@@ -14,10 +14,10 @@ use super::{
     stats::SharedStats,
 };
 
-/// A collection makes so much more room, as a part of what is to be free: there should not be one for each push.
+/// A collection makes so much more room, as a part of the space to be free: there should not be one for each push.
 const MORE_PART: u64 = 10;
 
-/// The rule, and what was told of it.
+/// The rule, and the last line in the log about it.
 pub(super) struct KeptFree {
     keep_free: Option<KeepFree>,
     told_short: Option<Instant>,

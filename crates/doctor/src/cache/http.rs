@@ -192,7 +192,7 @@ impl Http {
     }
 }
 
-/// The files of authorities that are trusted besides those of the system, and what names them.
+/// The files of authorities that are trusted besides those of the system, and the setting that names them.
 fn authorities(ca_file: Option<&str>) -> Vec<(&'static str, OsString)> {
     let variables = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"];
     let named = variables.into_iter().find_map(|name| Some((name, env::var_os(name)?)));

@@ -96,7 +96,7 @@ impl ForwardProxy {
         let head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{credential}\r\n");
         stream.write_all(head.as_bytes()).await.map_err(failed)?;
         let mut answer = Vec::new();
-        // Byte by byte: what follows belongs to the host.
+        // Byte by byte: the bytes behind it belong to the host.
         while !answer.ends_with(b"\r\n\r\n") {
             if answer.len() > MAX_HEAD_BYTES {
                 return Err(ProxyError::Endless(self.to_string()));
@@ -127,7 +127,7 @@ impl fmt::Debug for ForwardProxy {
     }
 }
 
-/// Chooses by these variables. `HTTP_PROXY` does not count: a web server sets it to what a client sends.
+/// Chooses by these variables. `HTTP_PROXY` does not count: a web server sets it to a header of the client.
 fn choose(
     url: &Url,
     variable: impl Fn(&'static str) -> Option<String>,

@@ -81,7 +81,7 @@ impl NixConf {
         words(&self.all, "substituters", PUBLIC_CACHE)
     }
 
-    /// Returns true if Nix substitutes from the cache at this URL, with whatever parameters.
+    /// Returns true if Nix substitutes from the cache at this URL, with any parameters.
     #[must_use]
     pub fn substitutes_from(&self, url: &Url) -> bool {
         let used = self.substituters();

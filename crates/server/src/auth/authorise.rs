@@ -20,7 +20,7 @@ pub(crate) struct Grant {
     pub(crate) holder: Option<PrincipalId>,
     /// Whether this client may push as well: then it is told only of paths that stay, since it skips these.
     pub(crate) is_pusher: bool,
-    /// Whether this client may see the roots of what it is shown.
+    /// Whether this client may see the roots of its paths.
     pub(crate) may_pin: bool,
 }
 

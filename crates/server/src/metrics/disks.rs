@@ -5,7 +5,7 @@ use rns_cache::DiskRoom;
 
 use super::build::{Build, signed};
 
-/// What is on the disk: `storage` or `store`.
+/// The use of the disk: `storage` or `store`.
 const LABELS: &[&str] = &["of"];
 
 #[derive(Debug)]

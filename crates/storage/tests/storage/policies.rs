@@ -61,7 +61,7 @@ enum Event {
 struct Policy {
     min_age: u64,
     unused_for: Option<u64>,
-    /// Parts of what is there, in percent.
+    /// Parts of the present paths, in percent.
     max_size: Option<u64>,
     max_closures: Option<u64>,
     keep_roots: bool,
@@ -373,7 +373,7 @@ impl World {
             assert_eq!(self.documents().await, documents, "{retention:?}: {case:?}");
             return;
         };
-        // What was pushed meanwhile is there as well, and may have kept what was about to go.
+        // Paths that were pushed meanwhile are there as well, and may have kept others that were about to go.
         let needed: BTreeSet<usize> = kept.union(&self.closure(top)).copied().collect();
         assert_eq!(visible, needed, "{retention:?}: {case:?}");
         assert!(documents.is_subset(&self.documents().await), "{retention:?}: {case:?}");
@@ -397,7 +397,7 @@ async fn happens(references: Vec<BTreeSet<usize>>, events: &[Event]) {
             Event::Pass(steps) => world.pass(*steps),
             Event::Collect(policy, meanwhile) => world.collect(policy, *meanwhile).await,
         }
-        // Roots that were set are whole, whatever was collected.
+        // Roots that were set are whole after every collection.
         world.visible().await;
     }
 }

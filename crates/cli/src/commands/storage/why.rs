@@ -62,7 +62,7 @@ fn reasons<'a>(found: &'a Why, retention: &Retention) -> Vec<ReasonText<'a>> {
         let text = format!("{} was pushed, or told to a pusher, within min_age", by(chain));
         reasons.push(ReasonText { label: "young", text, chain });
     }
-    // A limit that is exceeded lets it go whatever its use.
+    // A limit that is exceeded lets it go, used or not.
     if found.going.is_some() {
         return reasons;
     }

@@ -30,7 +30,7 @@ pub(crate) async fn get(
     shows_roots: bool,
 ) -> Answer {
     let found = if shows_roots { found_roots(cache).await } else { None };
-    // Whoever sees some paths only is told of no others.
+    // A client that sees some paths only is told of no others.
     let sees_all = found.is_some() && cache.config.expose.names.is_empty();
     let stats = sees_all.then(|| state.caches.load().factory().stats().retention).flatten();
     // Before the first look there is nothing to tell.
