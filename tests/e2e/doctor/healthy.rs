@@ -64,7 +64,12 @@ fn a_cache_in_a_bucket() {
         .env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file().to_str().unwrap());
     let tokens = server.scratch().join("tokens");
     let token = crate::support::private::create(&tokens, "ci", &["--allow", "push"]);
-    let access = format!("[access]\ntokens = {tokens:?}\nanonymous = [\"read\", \"metrics\"]");
+    // Else it would be that of the machine.
+    let index = tokens.with_file_name("index.sqlite");
+    let access = format!(
+        "[access]\ntokens = {tokens:?}\nanonymous = [\"read\", \"metrics\"]\n[index]\nurl = \"sqlite://{}\"",
+        index.display()
+    );
     let server = server.section(&access).start();
     push(&standard, server.url(), &token);
     let token_file = server.scratch().write("token", &token);

@@ -68,7 +68,12 @@ fn what_was_pushed_into_a_directory_or_a_bucket() {
         .env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file().to_str().unwrap());
     let tokens = builder.scratch().join("tokens");
     let token = crate::support::private::create(&tokens, "ci", &["--allow", "push"]);
-    let access = format!("[access]\ntokens = {tokens:?}\nanonymous = [\"read\"]");
+    // Else it would be that of the machine.
+    let index = tokens.with_file_name("index.sqlite");
+    let access = format!(
+        "[access]\ntokens = {tokens:?}\nanonymous = [\"read\"]\n[index]\nurl = \"sqlite://{}\"",
+        index.display()
+    );
     let server = builder.section(&access).start();
     super::healthy::push(&standard, server.url(), &token);
     let diagnosis = fresh(server.url()).run();

@@ -221,7 +221,12 @@ fn nars_that_the_bucket_itself_sends() {
         .env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file().to_str().unwrap());
     let tokens = builder.scratch().join("tokens");
     let token = create(&tokens, "ci", &["--allow", "push"]);
-    let access = format!("[access]\ntokens = {tokens:?}\nanonymous = [\"read\"]");
+    // Else it would be that of the machine.
+    let index = tokens.with_file_name("index.sqlite");
+    let access = format!(
+        "[access]\ntokens = {tokens:?}\nanonymous = [\"read\"]\n[index]\nurl = \"sqlite://{}\"",
+        index.display()
+    );
     let server = builder.section(&access).start();
     super::healthy::push(&standard, server.url(), &token);
     let path = full(&standard.itself);
