@@ -29,6 +29,13 @@ fn on_a_full_disk_what_was_pushed_goes_and_what_roots_keep_stays() {
         // A day has not passed.
         let server = machine.server(ALL, "");
         assert_logged(&server, "nothing more may go");
+        let metrics = server.get("/metrics").text().to_owned();
+        let bytes = |name: &str| {
+            let start = format!("rust_nix_serve_disk_{name}_bytes{{of=\"store\"}} ");
+            let value = metrics.lines().find_map(|line| line.strip_prefix(&start));
+            value.unwrap_or_else(|| panic!("{name}: {metrics}")).parse::<u64>().unwrap()
+        };
+        assert!(bytes("free") < bytes("keep_free"), "{metrics}");
         drop(server);
         for path in [&standard.dep, &standard.top, &standard.executable] {
             assert!(machine.is_valid(path), "{path}");
