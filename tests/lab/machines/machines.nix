@@ -32,6 +32,8 @@ let
         tokenFile = "/var/secrets/token";
         signingKeyFiles = [ ];
         watch = false;
+        logs = true;
+        listing = true;
         filters = {
           only = [ ];
           skip = [ ];
