@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blocking;
 pub mod collect;
 pub mod index;
 pub mod maintenance;

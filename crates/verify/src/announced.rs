@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use rns_cache::{NarUpload, PublishError, VerifiedNar, async_trait};
+use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar, async_trait};
 use rns_formats::{Compression, NarName, Sha256Digest};
 
-use crate::{DecoderMemory, NarFeed, NarRejection, is_supported, pipe::check_whole};
+use tokio::task::spawn_blocking;
+
+use crate::{DecoderMemory, NarCheck, NarFeed, NarRejection, is_supported, pipe::check_whole};
 
 /// The bytes that compression may add to a NAR that cannot be compressed.
 const COMPRESSION_MARGIN: u64 = 16 << 20;
@@ -108,26 +110,27 @@ impl IncomingNar {
     /// # Errors
     /// When the file contradicts its name, or is no NAR in canonical form.
     pub async fn finish(self) -> Result<VerifiedNar, PublishError> {
+        match self.received()? {
+            ReceivedNar::Whole(nar) => nar.check_on_pool().await,
+            ReceivedNar::Streamed(nar) => nar.finish().await,
+        }
+    }
+
+    /// The NAR after the last bytes: one whose check has been going on, or has not begun.
+    ///
+    /// # Errors
+    /// When it has another length than was announced.
+    pub fn received(self) -> Result<ReceivedNar, PublishError> {
         if self.announced.length.is_some_and(|length| self.received != length) {
             return Err(self.wrong_length());
         }
         let Self { announced, check, .. } = self;
-        let AnnouncedNar { url, file_hash, compression, max_nar_size, .. } = announced;
-        let check = match check {
+        Ok(match check {
             Check::Whole(file, memory) => {
-                check_whole(file.freeze(), compression, max_nar_size, memory).await
+                ReceivedNar::Whole(WholeNar { announced, file: file.freeze(), memory })
             }
-            Check::Streaming(feed) => feed.finish().await,
-        };
-        let check = check.map_err(|rejection| refused(&url, rejection))?;
-        if check.file.file_hash != file_hash {
-            return Err(PublishError::Mismatch {
-                object: url,
-                expected: format!("the SHA-256 {}", file_hash.to_nix32()),
-                found: format!("the SHA-256 {}", check.file.file_hash.to_nix32()),
-            });
-        }
-        Ok(check.verified())
+            Check::Streaming(feed) => ReceivedNar::Streamed(StreamedNar { announced, feed }),
+        })
     }
 
     fn wrong_length(&self) -> PublishError {
@@ -136,6 +139,73 @@ impl IncomingNar {
             expected: format!("{} bytes", self.announced.length.unwrap_or_default()),
             found: format!("{} bytes or more", self.received),
         }
+    }
+}
+
+/// A NAR of which all bytes were received.
+pub enum ReceivedNar {
+    /// A small one, to be checked at once.
+    Whole(WholeNar),
+    /// A larger one, of which most is checked.
+    Streamed(StreamedNar),
+}
+
+/// A small NAR of which all bytes are there.
+pub struct WholeNar {
+    announced: AnnouncedNar,
+    file: Bytes,
+    memory: Arc<DecoderMemory>,
+}
+
+impl WholeNar {
+    /// Checks it. Blocks.
+    ///
+    /// # Errors
+    /// When the file contradicts its name, or is no NAR in canonical form.
+    pub fn check(self) -> Result<VerifiedNar, PublishError> {
+        let Self { announced, file, memory } = self;
+        let check = check_whole(&file, announced.compression, announced.max_nar_size, &memory);
+        announced.judge(check)
+    }
+
+    /// Checks it on a thread of the blocking pool.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub async fn check_on_pool(self) -> Result<VerifiedNar, PublishError> {
+        let checked = spawn_blocking(move || self.check()).await;
+        checked.map_err(|_| CacheError::ShuttingDown)?
+    }
+}
+
+/// A NAR that was checked while it came.
+pub struct StreamedNar {
+    announced: AnnouncedNar,
+    feed: NarFeed,
+}
+
+impl StreamedNar {
+    /// Waits for the end of the check.
+    ///
+    /// # Errors
+    /// When the file contradicts its name, or is no NAR in canonical form.
+    pub async fn finish(self) -> Result<VerifiedNar, PublishError> {
+        self.announced.judge(self.feed.finish().await)
+    }
+}
+
+impl AnnouncedNar {
+    /// Compares the check of a file with its name.
+    fn judge(self, check: Result<NarCheck, NarRejection>) -> Result<VerifiedNar, PublishError> {
+        let check = check.map_err(|rejection| refused(&self.url, rejection))?;
+        if check.file.file_hash != self.file_hash {
+            return Err(PublishError::Mismatch {
+                object: self.url,
+                expected: format!("the SHA-256 {}", self.file_hash.to_nix32()),
+                found: format!("the SHA-256 {}", check.file.file_hash.to_nix32()),
+            });
+        }
+        Ok(check.verified())
     }
 }
 

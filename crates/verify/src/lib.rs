@@ -27,7 +27,7 @@ use bytes::Bytes;
 use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
 
 pub use self::{
-    announced::{AnnouncedNar, IncomingNar, KnownNar},
+    announced::{AnnouncedNar, IncomingNar, KnownNar, ReceivedNar, StreamedNar, WholeNar},
     content_feed::ContentFeed,
     content_hash::{ContentHash, hash_contents},
     decoder::{Decoder, is_supported},

@@ -117,22 +117,19 @@ impl NarFeed {
     }
 }
 
-/// Checks a file of which all bytes are there.
+/// Checks a file of which all bytes are there. Blocks.
 ///
 /// # Errors
 /// The reason for which the NAR is refused.
-pub(crate) async fn check_whole(
-    bytes: Bytes,
+pub(crate) fn check_whole(
+    bytes: &[u8],
     compression: Compression,
     max_nar_size: u64,
-    memory: Arc<DecoderMemory>,
+    memory: &Arc<DecoderMemory>,
 ) -> Result<NarCheck, NarRejection> {
-    let checked = spawn_blocking(move || {
-        let nar = check_nar(&bytes[..], compression, max_nar_size, &memory)?;
-        let file = FileFacts { file_hash: Sha256Digest::of(&bytes), file_size: bytes.len() as u64 };
-        Ok(NarCheck { file, nar })
-    });
-    checked.await.map_err(|error| NarRejection::Input(io::Error::other(error)))?
+    let nar = check_nar(bytes, compression, max_nar_size, memory)?;
+    let file = FileFacts { file_hash: Sha256Digest::of(bytes), file_size: bytes.len() as u64 };
+    Ok(NarCheck { file, nar })
 }
 
 fn hash_file(mut chunks: Receiver<Bytes>) -> FileFacts {

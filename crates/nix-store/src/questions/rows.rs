@@ -27,6 +27,7 @@ impl Rows {
         let memory = PathMemory::new(
             &parts.presence,
             &parts.health,
+            &parts.nonblocking_io,
             parts.config.layout_cache_bytes,
             parts.config.index_entries,
         );

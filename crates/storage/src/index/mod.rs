@@ -156,6 +156,11 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
     /// When the database cannot be written.
     async fn add_storage_name(&self, name: &StorageName) -> Result<(), IndexError>;
 
+    /// Whether its database is on this machine, so that no order waits for a network.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// Whether the database can be written now.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod bucket;
 mod connector;
 mod credentials;
+mod directory_file;
 mod error;
 mod key;
 mod multiparts;

@@ -19,13 +19,14 @@ use object_store::{
 };
 use rns_formats::Compression;
 use rns_verify::decompress;
-use tokio::task::spawn_blocking;
 
 use super::{
     ObjectError, ObjectKey, ObjectWriter, StorageName, StorageUrl,
     bucket::{OpenBucket, bucket},
+    directory_file::Directory,
     multiparts::Multiparts,
 };
+use crate::blocking::blocking;
 
 /// A directory or bucket. Clones share it.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ pub struct Objects {
     store: Arc<dyn ObjectStore>,
     signer: Option<Arc<AmazonS3>>,
     pub(super) multiparts: Option<Arc<Multiparts>>,
-    pub(super) directory: Option<Arc<FsPath>>,
+    directory: Option<Directory>,
     /// The file that every binary cache has, where the storage is a directory.
     cache_info: Option<Arc<FsPath>>,
     pub(super) prefix: Arc<str>,
@@ -93,7 +94,7 @@ impl Objects {
                     signer: None,
                     multiparts: None,
                     cache_info: Some(path.join(ObjectKey::cache_info().as_str()).into()),
-                    directory: Some(path.into()),
+                    directory: Some(Directory { root: path.into(), sync }),
                     prefix: "".into(),
                     name,
                     storage_name,
@@ -134,7 +135,7 @@ impl Objects {
     /// The file of an object, where the storage is a directory.
     #[must_use]
     pub fn file(&self, key: &ObjectKey) -> Option<PathBuf> {
-        Some(self.directory.as_ref()?.join(key.as_str()))
+        Some(self.directory.as_ref()?.file(key).path)
     }
 
     /// The file `nix-cache-info`, where the storage is a directory.
@@ -151,7 +152,7 @@ impl Objects {
     /// The directory, where the storage is one.
     #[must_use]
     pub fn directory(&self) -> Option<&FsPath> {
-        self.directory.as_deref()
+        self.directory.as_ref().map(|directory| &*directory.root)
     }
 
     /// Whether the object is there, and how large it is.
@@ -182,7 +183,7 @@ impl Objects {
             // A mount point without its disk is an empty directory. One look at a name is cheap.
             Some(info) if *key != ObjectKey::cache_info() => {
                 let info = Arc::clone(info);
-                if spawn_blocking(move || info.exists()).await.unwrap_or(false) {
+                if blocking(move || info.exists()).await.unwrap_or(false) {
                     Ok(())
                 } else {
                     missing("the file nix-cache-info is missing")
@@ -272,6 +273,12 @@ impl Objects {
     /// `Unavailable`.
     pub async fn write_small(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), ObjectError> {
         let path = self.path(key)?;
+        // The library makes directories that are missing.
+        if let Some(directory) = &self.directory
+            && directory.file(key).write(key, bytes.clone()).await?
+        {
+            return Ok(());
+        }
         let written = self.store.put(&path, PutPayload::from_bytes(bytes)).await;
         written.map(|_| ()).map_err(ObjectError::of("write", key))
     }
@@ -287,15 +294,9 @@ impl Objects {
         key: &ObjectKey,
         expected_size: Option<u64>,
     ) -> Result<ObjectWriter, ObjectError> {
-        let is_directory = self.directory.is_some();
+        let file = self.directory.as_ref().map(|directory| directory.file(key));
         let path = self.path(key)?;
-        Ok(ObjectWriter::new(
-            Arc::clone(&self.store),
-            path,
-            key.clone(),
-            expected_size,
-            is_directory,
-        ))
+        Ok(ObjectWriter::new(Arc::clone(&self.store), path, key.clone(), expected_size, file))
     }
 
     /// Removes an object; one that is not there is removed already.
@@ -393,7 +394,7 @@ async fn decoded(
     let Some(name) = name else { return Ok(bytes) };
     let wrong = |why: String| ObjectError::Encoding { key: key.to_string(), why };
     let compression = Compression::parse(name).map_err(|error| wrong(error.to_string()))?;
-    let unpacked = spawn_blocking(move || decompress(&bytes, compression, limit)).await;
+    let unpacked = blocking(move || decompress(&bytes, compression, limit)).await;
     match unpacked.map_err(|error| wrong(error.to_string()))? {
         Ok(Some(unpacked)) => Ok(unpacked),
         Ok(None) => Err(ObjectError::TooLarge { key: key.to_string(), size: limit + 1, limit }),

@@ -14,8 +14,8 @@ impl Objects {
     /// # Errors
     /// `Directory`, `Unavailable`.
     pub async fn sweep(&self, grace: Duration) -> Result<u64, ObjectError> {
-        let Some(directory) = self.directory.clone() else { return self.sweep_bucket(grace).await };
-        let path = directory.to_path_buf();
+        let Some(directory) = self.directory() else { return self.sweep_bucket(grace).await };
+        let (directory, path) = (directory.to_path_buf(), directory.to_path_buf());
         let swept = spawn_blocking(move || staging::sweep(&directory, grace)).await;
         let swept = swept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         swept.map_err(|source| ObjectError::Directory { doing: "tidy up", path, source })

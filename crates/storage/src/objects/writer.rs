@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 
-use super::{ObjectError, ObjectKey};
+use super::{ObjectError, ObjectKey, directory_file::DirectoryFile};
 
 /// Objects up to this size are written by one request.
 const MAX_SINGLE_PUT_BYTES: usize = 10 << 20;
@@ -27,6 +27,8 @@ pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
     path: Path,
     key: ObjectKey,
+    /// Its file, where the storage is a directory.
+    file: Option<DirectoryFile>,
     buffer: BytesMut,
     part_bytes: usize,
     first_part_bytes: usize,
@@ -41,8 +43,9 @@ impl ObjectWriter {
         path: Path,
         key: ObjectKey,
         expected_size: Option<u64>,
-        is_directory: bool,
+        file: Option<DirectoryFile>,
     ) -> Self {
+        let is_directory = file.is_some();
         let part_bytes = if is_directory {
             FILE_PART_BYTES
         } else {
@@ -60,6 +63,7 @@ impl ObjectWriter {
             store,
             path,
             key,
+            file,
             buffer: BytesMut::new(),
             part_bytes,
             first_part_bytes,
@@ -104,8 +108,13 @@ impl ObjectWriter {
     /// `Unavailable`: then nothing of it is visible, or, where only the answer was lost, all of it.
     pub async fn finish(mut self) -> Result<(), ObjectError> {
         if self.parts.is_none() {
-            let bytes = PutPayload::from_bytes(self.buffer.split().freeze());
-            let put = self.store.put(&self.path, bytes).await;
+            let bytes = self.buffer.split().freeze();
+            if let Some(file) = &self.file
+                && file.write(&self.key, bytes.clone()).await?
+            {
+                return Ok(());
+            }
+            let put = self.store.put(&self.path, PutPayload::from_bytes(bytes)).await;
             return put.map(|_| ()).map_err(ObjectError::of("write", &self.key));
         }
         if !self.buffer.is_empty() {

@@ -122,6 +122,10 @@ impl StorageReader {
     /// # Errors
     /// As [`BinaryCache::path_info`].
     pub async fn narinfo(&self, hash: HashPart) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
+        if self.is_absent_now(&ObjectKey::narinfo(&hash)) {
+            self.forget(&hash);
+            return Ok(None);
+        }
         self.shared.records.load(&self.shared.objects, &self.shared.store_dir, hash).await
     }
 
@@ -180,6 +184,9 @@ impl StorageReader {
         etag: String,
     ) -> Result<Option<NarAnswer>, CacheError> {
         if let Some(place) = FileLocation::of(&self.shared.objects, &key) {
+            if place.is_absent_now(&self.shared.nonblocking_io) {
+                return Ok(None);
+            }
             match file::open(place, etag.clone()).await? {
                 Looked::Found(blob) => {
                     self.shared.uses.note_nar(&key);

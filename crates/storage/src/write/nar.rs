@@ -1,12 +1,12 @@
 //! Taking a NAR: checked while it streams into the storage, and visible only when it is right.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar};
 use rns_formats::NarName;
-use rns_verify::{AnnouncedNar, IncomingNar, KnownNar};
+use rns_verify::{AnnouncedNar, IncomingNar, KnownNar, ReceivedNar};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::storage::{Storage, index_unavailable, not_stored};
@@ -76,8 +76,36 @@ impl NarUpload for CheckedUpload {
     }
 
     async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError> {
-        let Self { nar, writer, storage, key, .. } = *self;
-        let nar = match nar.finish().await {
+        let Self { nar, writer, storage, key, _permit } = *self;
+        let last = LastSteps { writer, storage, key, _permit };
+        match nar.received() {
+            // Each step takes less time than its way to another thread.
+            Ok(ReceivedNar::Whole(nar)) if last.storage.is_local() => {
+                last.storage.clone().on_one_thread(last.take(async move { nar.check() })).await?
+            }
+            Ok(ReceivedNar::Whole(nar)) => last.take(nar.check_on_pool()).await,
+            Ok(ReceivedNar::Streamed(nar)) => last.take(nar.finish()).await,
+            Err(error) => last.take(ready(Err(error))).await,
+        }
+    }
+}
+
+/// The steps that follow the last bytes.
+struct LastSteps {
+    writer: ObjectWriter,
+    storage: Storage,
+    key: ObjectKey,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl LastSteps {
+    /// Waits for the check, and stores what it finds right.
+    async fn take(
+        self,
+        check: impl Future<Output = Result<VerifiedNar, PublishError>> + Send,
+    ) -> Result<VerifiedNar, PublishError> {
+        let Self { writer, storage, key, _permit } = self;
+        let nar = match check.await {
             Ok(nar) => nar,
             Err(error) => {
                 writer.abort().await;

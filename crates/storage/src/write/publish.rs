@@ -60,9 +60,6 @@ impl Storage {
     /// The narinfo as it is stored at this moment. One that cannot be read counts as none: it is written anew.
     pub(super) async fn stored(&self, hash: &HashPart) -> Result<Option<NarInfo>, CacheError> {
         self.reader.forget(hash);
-        if self.reader.is_absent_now(&ObjectKey::narinfo(hash)) {
-            return Ok(None);
-        }
         match self.reader.narinfo(*hash).await {
             Ok(stored) => Ok(stored.map(|stored| stored.narinfo.clone())),
             Err(CacheError::Invalid { object, why }) => {
@@ -147,70 +144,108 @@ pub(super) async fn publish(
 ) -> Result<Published, PublishError> {
     let hash = narinfo.store_path.hash_part();
     let name = uploaded_nar(narinfo)?;
-    // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
-    let mut known = storage.index.nar(&ObjectKey::nar(&name)).await.map_err(index_unavailable)?;
-    if known.is_none() && storage.stored(&hash).await?.is_none() {
-        known = storage.verified_nar(&name).await?;
-    }
+    let mut publication = Publication {
+        storage: storage.clone(),
+        narinfo: narinfo.clone(),
+        name,
+        pusher: pusher.clone(),
+        elsewhere: Vec::new(),
+    };
+    let mut has_asked_elsewhere = false;
     loop {
-        let lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
-        let upload = Publication { storage, narinfo, name: &name, known, pusher };
-        if let Some(published) = upload.publish_locked().await? {
-            return Ok(published);
+        match publication.attempt().await? {
+            Attempt::Published(published) => return Ok(published),
+            // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
+            Attempt::UnknownNar(name) => {
+                let nar = storage.verified_nar(&name).await?;
+                nar.ok_or_else(|| PublishError::MissingNar { url: name.canonical_url() })?;
+            }
+            Attempt::Missing(missing) if has_asked_elsewhere => {
+                return Err(PublishError::MissingReferences(missing));
+            }
+            Attempt::Missing(missing) => {
+                publication.elsewhere = elsewhere(storage, &missing).await?;
+                has_asked_elsewhere = true;
+            }
+            Attempt::Removal => {
+                storage.await_removal(&hash).await?;
+                // Its references may have gone with it.
+                has_asked_elsewhere = false;
+            }
         }
-        drop(lock);
-        storage.await_removal(&hash).await?;
-        // Its NAR may have gone with it.
-        known = None;
     }
 }
 
 /// A narinfo on its way to become visible.
-struct Publication<'a> {
-    storage: &'a Storage,
-    narinfo: &'a NarInfo,
-    name: &'a NarName,
-    /// The record of its NAR a moment ago. The index refuses the publication if the NAR has gone since.
-    known: Option<IndexedNar>,
-    pusher: &'a Pusher,
+#[derive(Clone)]
+struct Publication {
+    storage: Storage,
+    narinfo: NarInfo,
+    name: NarName,
+    pusher: Pusher,
+    /// References that the index does not know, and an upstream has.
+    elsewhere: Vec<HashPart>,
 }
 
-impl Publication<'_> {
-    /// Publishes a path whose lock is held. `None`: it is being removed, or was taken out of the index, and is tried again.
-    async fn publish_locked(&self) -> Result<Option<Published>, PublishError> {
-        let Self { storage, narinfo, pusher, .. } = *self;
+/// The result of trying to publish a path.
+enum Attempt {
+    Published(Published),
+    /// The index does not know this NAR, which may lie there.
+    UnknownNar(NarName),
+    /// The index does not know these references.
+    Missing(Vec<StorePath>),
+    /// It is being removed, or was taken out of the index, and is tried again.
+    Removal,
+}
+
+impl Publication {
+    /// Tries to publish the path, under its lock.
+    async fn attempt(&self) -> Result<Attempt, PublishError> {
+        let this = self.clone();
+        let attempt = async move {
+            let hash = this.narinfo.store_path.hash_part();
+            let _lock = this.storage.lock_path(&hash).await.map_err(index_unavailable)?;
+            this.attempt_locked().await
+        };
+        // Each step takes less time than its way to another thread; only contents are read for longer.
+        if self.storage.is_local() && self.narinfo.ca.is_none() {
+            self.storage.on_one_thread(attempt).await?
+        } else {
+            attempt.await
+        }
+    }
+
+    async fn attempt_locked(&self) -> Result<Attempt, PublishError> {
+        let Self { storage, narinfo, name, pusher, .. } = self;
         let hash = narinfo.store_path.hash_part();
         if let Some(stored) = storage.stored(&hash).await?
             && storage.keeps(&hash).await?
         {
-            return add_signatures(storage, &stored, narinfo).await.map(Some);
+            return add_signatures(storage, &stored, narinfo).await;
         }
-        let nar = match self.known {
-            Some(nar) => Some(nar),
-            None => storage.verified_nar(self.name).await?,
-        };
-        let nar = nar.ok_or_else(|| PublishError::MissingNar { url: narinfo.url.clone() })?;
+        let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
+        let Some(nar) = nar else { return Ok(Attempt::UnknownNar(name.clone())) };
         agree(narinfo, &nar.verified())?;
-        content_address::check(storage, narinfo, self.name, &nar).await?;
+        content_address::check(storage, narinfo, name, &nar).await?;
         match self.begin(&nar).await? {
             None => {}
             Some(PublishRefusal::MissingNar) => {
                 return Err(PublishError::MissingNar { url: narinfo.url.clone() });
             }
             Some(PublishRefusal::MissingReferences(missing)) => {
-                return Err(PublishError::MissingReferences(missing));
+                return Ok(Attempt::Missing(missing));
             }
             Some(PublishRefusal::AlreadyPublished) => {
                 // Another server was quicker.
                 if let Some(stored) = storage.stored(&hash).await? {
-                    return add_signatures(storage, &stored, narinfo).await.map(Some);
+                    return add_signatures(storage, &stored, narinfo).await;
                 }
                 // Its narinfo was lost. The row has the NAR and the references of that one: this one is published as a
                 // new path.
                 storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
-                return Ok(None);
+                return Ok(Attempt::Removal);
             }
-            Some(PublishRefusal::Deleting) => return Ok(None),
+            Some(PublishRefusal::Deleting) => return Ok(Attempt::Removal),
             Some(PublishRefusal::Busy) => {
                 return Err(PublishError::Cache(CacheError::Unavailable {
                     what: format!(
@@ -223,32 +258,22 @@ impl Publication<'_> {
         }
         write(storage, &complete(narinfo, &nar)).await?;
         storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
-        Ok(Some(Published::New))
+        Ok(Attempt::Published(Published::New))
     }
 
-    /// Begins the publication in the index. References that it does not know are looked for only where there are such.
+    /// Begins the publication in the index.
     async fn begin(&self, nar: &IndexedNar) -> Result<Option<PublishRefusal>, PublishError> {
-        let Self { storage, narinfo, .. } = *self;
-        let mut new = NewPath {
+        let narinfo = &self.narinfo;
+        let new = NewPath {
             path: narinfo.store_path.clone(),
-            nar: ObjectKey::nar(self.name),
+            nar: ObjectKey::nar(&self.name),
             nar_size: nar.nar_size,
             file_size: nar.file_size,
             references: others(narinfo),
             deriver: narinfo.deriver.clone(),
-            elsewhere: Vec::new(),
+            elsewhere: self.elsewhere.clone(),
         };
-        match self.begin_with(&new).await? {
-            Some(PublishRefusal::MissingReferences(missing)) => {
-                new.elsewhere = elsewhere(storage, &missing).await?;
-                self.begin_with(&new).await
-            }
-            result => Ok(result),
-        }
-    }
-
-    async fn begin_with(&self, new: &NewPath) -> Result<Option<PublishRefusal>, PublishError> {
-        let begun = self.storage.index.begin_publish(new, Some(self.pusher)).await;
+        let begun = self.storage.index.begin_publish(&new, Some(&self.pusher)).await;
         Ok(begun.map_err(index_unavailable)?)
     }
 }
@@ -307,7 +332,7 @@ async fn add_signatures(
     storage: &Storage,
     stored: &NarInfo,
     narinfo: &NarInfo,
-) -> Result<Published, PublishError> {
+) -> Result<Attempt, PublishError> {
     if stored.store_path != narinfo.store_path {
         return Err(PublishError::Conflict { object: stored.store_path.to_string() });
     }
@@ -315,22 +340,22 @@ async fn add_signatures(
         && stored.nar_size == narinfo.nar_size
         && stored.references == narinfo.references;
     if !is_same {
-        return Ok(Published::Kept);
+        return Ok(Attempt::Published(Published::Kept));
     }
     let new = new_signatures(&stored.signatures, narinfo)?;
     if new.is_empty() {
-        return Ok(Published::Unchanged);
+        return Ok(Attempt::Published(Published::Unchanged));
     }
     // A path that lay here before is vouched for only after a look at it.
     if let Some(name) = name_in_url(&stored.url) {
-        let nar = storage.verified_nar(&name).await?;
-        let nar = nar.ok_or_else(|| PublishError::MissingNar { url: stored.url.clone() })?;
+        let nar = storage.index.nar(&ObjectKey::nar(&name)).await.map_err(index_unavailable)?;
+        let Some(nar) = nar else { return Ok(Attempt::UnknownNar(name)) };
         agree(stored, &nar.verified())?;
     }
     let mut merged = stored.clone();
     merged.signatures.extend(new);
     write(storage, &merged).await?;
-    Ok(Published::SignaturesAdded)
+    Ok(Attempt::Published(Published::SignaturesAdded))
 }
 
 async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError> {

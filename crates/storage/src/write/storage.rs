@@ -14,6 +14,7 @@ use super::{
     root_size_cache::RootSizeCache,
 };
 use crate::{
+    blocking::on_one_thread,
     index::{Exclusive, Index, IndexError, IndexLock, NarState},
     objects::{ObjectError, ObjectKey, Objects},
     read::{StorageReader, unavailable},
@@ -22,6 +23,10 @@ use crate::{
 
 /// NARs that are checked at the same time; others wait for their turn.
 const MAX_UPLOADS: usize = 64;
+
+/// Tasks whose steps block and share a thread, at the same time: far fewer than there are threads, since they wait for each
+/// other.
+const MAX_LOCAL_TASKS: usize = 16;
 
 /// How old an unfinished file must be before it is taken for that of a writer that was killed.
 pub(crate) const STAGING_GRACE: Duration = Duration::from_secs(24 * 3600);
@@ -54,6 +59,8 @@ pub struct Storage {
     pub(super) decoder_memory: Arc<DecoderMemory>,
     /// One permit for each NAR that is checked: each takes two threads and some memory.
     pub(super) uploads: Arc<Semaphore>,
+    /// One permit for each task that has a thread of its own.
+    local_tasks: Arc<Semaphore>,
     /// Which NARs clients send to the bucket themselves.
     pub(super) direct: Option<DirectUploads>,
     /// Whether clients may have sent NARs to the bucket, now or under an earlier configuration.
@@ -79,6 +86,7 @@ impl Storage {
             retention: Arc::default(),
             decoder_memory: DecoderMemory::new(limits.decoder_memory),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            local_tasks: Arc::new(Semaphore::new(MAX_LOCAL_TASKS)),
             direct: None,
             takes_in: false,
             intakes: Intakes::default(),
@@ -170,6 +178,25 @@ impl Storage {
     /// Held while a root is set, deleted or expires; by one server at a time.
     pub(crate) async fn lock_root(&self, name: &RootName) -> Result<IndexLock, IndexError> {
         self.index.lock(Exclusive::Root(name)).await
+    }
+
+    /// Whether storage and index are on this machine, so that no step waits for a network.
+    pub(super) fn is_local(&self) -> bool {
+        self.index.is_local() && self.objects().directory().is_some()
+    }
+
+    /// Runs a task whose steps block on one thread, if the storage is a local one.
+    pub(super) async fn on_one_thread<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, CacheError> {
+        let permit = Arc::clone(&self.local_tasks).acquire_owned().await;
+        let permit = permit.map_err(|_| CacheError::ShuttingDown)?;
+        let done = on_one_thread(async move {
+            let _permit = permit;
+            task.await
+        });
+        done.await.map_err(|_| CacheError::ShuttingDown)
     }
 
     /// Memory that all checks of NARs share.

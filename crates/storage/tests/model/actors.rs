@@ -3,7 +3,7 @@
 use crate::{
     explorer::Next,
     world::{
-        ARRIVING, Break, CONDEMNED, DELETING, DOOMED, DYING, ELSEWHERE, LIVE, PUBLISHED,
+        ABSENT, ARRIVING, Break, CONDEMNED, DELETING, DOOMED, DYING, ELSEWHERE, LIVE, PUBLISHED,
         PUBLISHING, PUSHER_CLAIM, Violation, World,
     },
 };
@@ -22,6 +22,9 @@ const BEGIN_PUBLISH: u8 = 9;
 const FINISH_REMOVAL: u8 = 10;
 const WRITE: u8 = 11;
 const END_PUBLISH: u8 = 12;
+/// As `STORE_NAR` and `PUT_NAR`, of a NAR that the index does not know: its file keeps it, which is new, and its lock.
+const STORE_UNKNOWN_NAR: u8 = 13;
+const PUT_UNKNOWN_NAR: u8 = 14;
 
 pub(crate) fn steps(world: World, broken: Option<Break>, next: &mut Vec<Next>) {
     reader(world, next);
@@ -41,6 +44,19 @@ pub(crate) fn steps(world: World, broken: Option<Break>, next: &mut Vec<Next>) {
     dead.pusher.path = 1;
     next.push(("the pusher dies", Ok(dead)));
     next.extend(push(world, broken));
+    next.extend(begin_unknown_nar(world));
+}
+
+/// With the index in SQLite a NAR that it does not know is not noted before it is there.
+fn begin_unknown_nar(world: World) -> Option<Next> {
+    let is_unknown = world.nars[usize::from(world.pusher.path)].state == ABSENT;
+    (world.pusher.step == BEGIN_NAR && is_unknown)
+        .then(|| ("an unknown NAR arrives", Ok(at(world, STORE_UNKNOWN_NAR))))
+}
+
+/// Whether the pusher holds the lock of a NAR that the index did not know.
+pub(crate) fn holds_unknown_nar(world: &World, path: u8) -> bool {
+    matches!(world.pusher.step, STORE_UNKNOWN_NAR | PUT_UNKNOWN_NAR) && world.pusher.path == path
 }
 
 fn reader(world: World, next: &mut Vec<Next>) {
@@ -164,11 +180,12 @@ fn push(mut world: World, broken: Option<Break>) -> Option<Next> {
             }
             ("a NAR arrives", Ok(at(world, STORE_NAR)))
         }
-        STORE_NAR => {
+        STORE_NAR | STORE_UNKNOWN_NAR => {
+            let step = if world.pusher.step == STORE_NAR { PUT_NAR } else { PUT_UNKNOWN_NAR };
             world.files[path] = true;
-            ("the NAR is stored", Ok(at(world, PUT_NAR)))
+            ("the NAR is stored", Ok(at(world, step)))
         }
-        PUT_NAR => {
+        PUT_NAR | PUT_UNKNOWN_NAR => {
             let row = &mut world.nars[path];
             (row.state, row.claim, row.has_ended, row.is_young) = (LIVE, 0, false, true);
             ("the NAR is noted", Ok(at(world, LOOK)))

@@ -1,6 +1,7 @@
 //! Collectors, and their requests to the storage.
 
 use crate::{
+    actors::holds_unknown_nar,
     explorer::Next,
     world::{
         ABSENT, ARRIVING, Break, CONDEMNED, Collector, DELETING, DOOMED, DYING, ELSEWHERE, LIVE,
@@ -80,7 +81,9 @@ fn begin(mut world: World, number: usize, broken: Option<Break>) -> World {
             plan |= 1 << path;
         }
         let nar = world.nars[path];
-        if row.state == ELSEWHERE && nar.state != ABSENT && !nar.is_young {
+        // An old file that the index does not know is an orphan.
+        let is_there = nar.state != ABSENT || world.files[path];
+        if row.state == ELSEWHERE && is_there && !nar.is_young {
             plan |= 4 << path;
         }
     }
@@ -152,10 +155,12 @@ fn claim(mut world: World, number: usize, broken: Option<Break>) -> World {
     // A publication that was cut off, and whose narinfo never was visible, is claimed at once.
     let is_stale = item < 2 && row.state == PUBLISHING && !is_visible;
     let is_arriving = item >= 2 && row.state == ARRIVING;
+    let is_orphan = item >= 2 && row.state == ABSENT && is_visible;
     let is_claimable = row.state == condemned
         || (row.state == deleting && row.has_ended)
         || is_stale
-        || is_arriving;
+        || is_arriving
+        || is_orphan;
     if is_free && is_claimable {
         (row.state, row.claim, row.has_ended) = (deleting, claim, false);
         world.collectors[number].step = SEND;
@@ -163,6 +168,11 @@ fn claim(mut world: World, number: usize, broken: Option<Break>) -> World {
         leave(&mut world, number);
     }
     world
+}
+
+/// Whether a pusher holds the lock of a NAR. Only for those that the index did not know does the argument need it.
+fn is_locked(world: &World, item: u8) -> bool {
+    item >= 2 && holds_unknown_nar(world, item - 2)
 }
 
 fn leave(world: &mut World, number: usize) {
@@ -175,6 +185,7 @@ fn go_on(mut world: World, number: usize, broken: Option<Break>) -> Option<Next>
     let Collector { item, claim: own, step, .. } = world.collectors[number];
     Some(match step {
         CLAIM => ("one is claimed", Ok(claim(world, number, broken))),
+        SEND if is_locked(&world, item) && broken != Some(Break::LocksDoNotCount) => return None,
         SEND if world.is_held(item, own) => {
             world.in_flight |= flight(own, item);
             world.collectors[number].step = WAIT;

@@ -35,11 +35,13 @@ const MORE: [Bounds; 2] = [
 const SMALL: Bounds = Bounds { collector_lives: 2, pushes: 1, ages: 1, reads: 1, roots: 1 };
 
 /// The states in which an exploration begins: an old closure that everything would let go, the half-done work of a collector,
-/// the reference alone, and nothing.
-fn beginnings() -> [World; 4] {
+/// the reference alone, nothing, and a NAR that the index does not know.
+fn beginnings() -> [World; 5] {
     let whole = World::empty().with_path(0).with_path(1);
     let reference_only = World::empty().with_path(1);
-    [whole, whole.condemned(), reference_only, World::empty()]
+    let mut orphan = World::empty();
+    orphan.files[1] = true;
+    [whole, whole.condemned(), reference_only, World::empty(), orphan]
 }
 
 #[test]
@@ -53,7 +55,7 @@ fn nothing_that_is_needed_goes_in_any_interleaving() {
                 panic!("{violation:?}: {trace:#?}");
             }
             // The exploration reaches its subject.
-            assert!(number == 3 || explored.collected, "no path was ever collected");
+            assert!(number >= 3 || explored.collected, "no path was ever collected");
         }
     }
 }
@@ -93,6 +95,7 @@ fn a_promise_that_is_not_kept_is_noticed() {
     assert_found(Break::PushersDoNotWait, &lost);
     assert_found(Break::ArrivingNarsAreNotNoted, &lost);
     assert_found(Break::ClaimsEndForOthers, &lost);
+    assert_found(Break::LocksDoNotCount, &lost);
     assert_found(
         Break::GiveBackAsCondemned,
         &[LostPromise, MissingReference, Violation::BrokenRoot],

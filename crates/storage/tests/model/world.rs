@@ -36,6 +36,7 @@ pub(crate) enum Break {
     RootsDoNotCount,
     RootsTakeDyingPaths,
     LateDeletions,
+    LocksDoNotCount,
 }
 
 /// An invariant that does not hold.

@@ -150,6 +150,8 @@ pub(crate) fn small(bench: &mut Bench) -> Result<()> {
     let paths: Vec<String> = others.map(|member| store_dir.print(&member.path)).collect();
     let mut rounds: Vec<Row> = Vec::new();
     let what = format!("nix copy of {} small paths to a directory", paths.len());
+    // A file system without a journal looks for inodes that were not freed just now: nothing is removed between the rounds.
+    let mut scratches = Vec::new();
     for _ in 0..bench.size.rounds {
         let scratch = crate::scratch::Scratch::below(bench.scratch.path())?;
         let (ours, process, directory) = server(bench, scratch.path(), "small")?;
@@ -179,6 +181,8 @@ pub(crate) fn small(bench: &mut Bench) -> Result<()> {
             ),
         ];
         rounds.push(in_turns(&what, 1, &subjects)?);
+        drop(subjects);
+        scratches.push(scratch);
     }
     bench.nix = Some(nix);
     let row = medians_of(rounds);

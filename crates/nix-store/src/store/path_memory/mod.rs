@@ -8,7 +8,9 @@ mod rows;
 
 use std::sync::Arc;
 
-use rns_formats::HashPart;
+use rns_file_io::nonblocking_io::{Found, NonblockingIo};
+use rns_formats::{HashPart, StorePath};
+use rustix::fs::{CWD, OFlags, ResolveFlags};
 
 pub(crate) use self::rows::VersionedRow;
 use self::{misses::MissIndex, rows::RecentRows};
@@ -26,6 +28,7 @@ pub(crate) struct PathMemory {
     misses: Arc<MissIndex>,
     presence: Arc<StorePresence>,
     health: Arc<PathHealth>,
+    nonblocking_io: Arc<NonblockingIo>,
 }
 
 /// The memory of a path.
@@ -43,6 +46,7 @@ impl PathMemory {
     pub(crate) fn new(
         presence: &Arc<StorePresence>,
         health: &Arc<PathHealth>,
+        nonblocking_io: &Arc<NonblockingIo>,
         layout_cache_bytes: usize,
         index_entries: usize,
     ) -> Self {
@@ -51,19 +55,28 @@ impl PathMemory {
             misses: Arc::new(MissIndex::new(Arc::clone(presence), index_entries)),
             presence: Arc::clone(presence),
             health: Arc::clone(health),
+            nonblocking_io: Arc::clone(nonblocking_io),
         }
     }
 
     /// The memory of a path in this generation of the database, which is the present one; 0 is none. Never waits.
     pub(crate) fn get(&self, hash: &HashPart, generation: u64) -> Remembered {
-        let row = || self.rows.current(hash, generation);
+        let row = || self.rows.current(hash, generation, |path| self.is_there_now(path));
         self.remembered(hash, generation, row)
     }
 
     /// The same; a row may also be one that was current within the last second. Never waits.
     pub(crate) fn get_recent(&self, hash: &HashPart, generation: u64) -> Remembered {
-        let row = || self.rows.recent(hash, generation);
+        let row = || self.rows.recent(hash, generation, |path| self.is_there_now(path));
         self.remembered(hash, generation, row)
+    }
+
+    /// Whether something with the name of the path is certainly there. Never waits; `false` says nothing.
+    fn is_there_now(&self, path: &StorePath) -> bool {
+        let path = self.presence.real_dir.join(path.as_str());
+        let flags = OFlags::PATH | OFlags::NOFOLLOW;
+        let found = self.nonblocking_io.find(CWD, &path, flags, ResolveFlags::empty());
+        matches!(found, Found::File(_))
     }
 
     fn remembered(

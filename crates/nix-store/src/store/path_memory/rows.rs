@@ -13,7 +13,7 @@ use std::{
 
 use quick_cache::{Weighter, sync::Cache};
 use rns_cache::Freshness;
-use rns_formats::HashPart;
+use rns_formats::{HashPart, StorePath};
 
 use crate::db::PathRow;
 
@@ -21,7 +21,7 @@ use crate::db::PathRow;
 /// the database changes between any two requests. A NAR that is collected a moment later is a 404 anyway.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// After this time a row is read again even when the database did not change: the files of a path can be taken away behind
+/// After this time the files of a row are looked for again even when the database did not change: they can be taken away behind
 /// its back.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -39,8 +39,8 @@ struct CachedRow {
     version: u64,
     /// The generation of the database from before the row was read.
     generation: u64,
-    /// When it was read, and when it was last known to be current, in milliseconds after `started` of the cache.
-    read: u64,
+    /// When its files were last seen, and when it was last known to be current, in milliseconds after `started` of the cache.
+    seen: AtomicU64,
     current: AtomicU64,
 }
 
@@ -71,28 +71,48 @@ impl RecentRows {
         }
     }
 
-    /// The row, if it is current in this generation of the database, which is the present one; 0 is none.
-    pub(super) fn current(&self, hash: &HashPart, generation: u64) -> Option<VersionedRow> {
+    /// The row, if it is current in this generation of the database, which is the present one; 0 is none. `is_there` looks for
+    /// the files of a path without waiting.
+    pub(super) fn current(
+        &self,
+        hash: &HashPart,
+        generation: u64,
+        is_there: impl FnOnce(&StorePath) -> bool,
+    ) -> Option<VersionedRow> {
         let cached = self.rows.get(hash)?;
-        self.is_current(&cached, generation).then(|| cached.versioned())
+        self.is_current(&cached, generation, is_there).then(|| cached.versioned())
     }
 
     /// The row, if it is current or was within the last second.
-    pub(super) fn recent(&self, hash: &HashPart, generation: u64) -> Option<VersionedRow> {
+    pub(super) fn recent(
+        &self,
+        hash: &HashPart,
+        generation: u64,
+        is_there: impl FnOnce(&StorePath) -> bool,
+    ) -> Option<VersionedRow> {
         let cached = self.rows.get(hash).filter(|_| generation != 0)?;
-        let is_recent = self.is_current(&cached, generation)
+        let is_recent = self.is_current(&cached, generation, is_there)
             || self.since(cached.current.load(Ordering::Relaxed)) < MAX_AGE;
         is_recent.then(|| cached.versioned())
     }
 
-    fn is_current(&self, cached: &CachedRow, generation: u64) -> bool {
-        let is_current = generation != 0
-            && cached.generation == generation
-            && self.since(cached.read) < RECHECK_INTERVAL;
-        if is_current {
-            cached.current.store(self.now(), Ordering::Relaxed);
+    fn is_current(
+        &self,
+        cached: &CachedRow,
+        generation: u64,
+        is_there: impl FnOnce(&StorePath) -> bool,
+    ) -> bool {
+        if generation == 0 || cached.generation != generation {
+            return false;
         }
-        is_current
+        if self.since(cached.seen.load(Ordering::Relaxed)) >= RECHECK_INTERVAL {
+            if !is_there(&cached.row.info.path) {
+                return false;
+            }
+            cached.seen.store(self.now(), Ordering::Relaxed);
+        }
+        cached.current.store(self.now(), Ordering::Relaxed);
+        true
     }
 
     /// Remembers a row that was read. The generation must have been read before the row was.
@@ -102,8 +122,9 @@ impl RecentRows {
             Some(before) => (Arc::clone(&before.row), before.version),
             None => (Arc::new(row), self.next_version.fetch_add(1, Ordering::Relaxed)),
         };
-        let read = self.now();
-        let cached = CachedRow { row, version, generation, read, current: read.into() };
+        let now = self.now();
+        let (seen, current) = (now.into(), now.into());
+        let cached = CachedRow { row, version, generation, seen, current };
         let versioned = cached.versioned();
         self.rows.insert(hash, Arc::new(cached));
         versioned
@@ -161,12 +182,24 @@ mod tests {
     fn a_row_is_current_in_its_state_of_the_database_only() {
         let rows = RecentRows::new(1 << 20);
         rows.insert(hash(), 7, row(1, 1));
-        assert!(rows.current(&hash(), 7).is_some());
-        assert!(rows.current(&hash(), 8).is_none());
-        assert!(rows.recent(&hash(), 8).is_some(), "a second has not passed");
-        assert!(rows.recent(&hash(), 0).is_none(), "an unknown state proves nothing");
+        let seen = |_: &StorePath| panic!("its files were just seen");
+        assert!(rows.current(&hash(), 7, seen).is_some());
+        assert!(rows.current(&hash(), 8, seen).is_none());
+        assert!(rows.recent(&hash(), 8, seen).is_some(), "a second has not passed");
+        assert!(rows.recent(&hash(), 0, seen).is_none(), "an unknown state proves nothing");
         rows.insert(hash(), 0, row(1, 1));
-        assert!(rows.current(&hash(), 0).is_none());
+        assert!(rows.current(&hash(), 0, seen).is_none());
+    }
+
+    #[test]
+    fn the_files_of_a_row_are_looked_for_once_a_minute() {
+        let mut rows = RecentRows::new(1 << 20);
+        rows.insert(hash(), 7, row(1, 1));
+        let Some(minute_ago) = Instant::now().checked_sub(RECHECK_INTERVAL) else { return };
+        rows.started = minute_ago;
+        assert!(rows.current(&hash(), 7, |_| false).is_none());
+        assert!(rows.current(&hash(), 7, |path| path.name() == "x").is_some());
+        assert!(rows.current(&hash(), 7, |_| panic!("they were just seen")).is_some());
     }
 
     #[test]

@@ -9,12 +9,9 @@ use std::{
 };
 
 use rns_formats::Sha256Digest;
-use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    task::spawn_blocking,
-};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::index::Exclusive;
+use crate::{blocking::blocking, index::Exclusive};
 
 /// Locks that all paths share, and as many that all NARs, and that all roots share.
 const LOCKS: usize = 64;
@@ -63,7 +60,7 @@ impl Locks {
             return Ok(Held(turn));
         }
         let directory = self.directory.clone();
-        let locked = spawn_blocking(move || lock_file(&directory, number)).await;
+        let locked = blocking(move || lock_file(&directory, number)).await;
         *turn = Some(locked.map_err(io::Error::other)??);
         Ok(Held(turn))
     }

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use rns_cache::Pusher;
 use rns_formats::HashPart;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::{sync::Mutex, task::spawn_blocking};
+use tokio::sync::Mutex;
 
 use self::locks::Locks;
 use super::{
@@ -29,7 +29,10 @@ use super::{
     PathState, PublishRefusal, Push,
     types::{check_storage, now},
 };
-use crate::objects::{ObjectKey, StorageName};
+use crate::{
+    blocking::blocking,
+    objects::{ObjectKey, StorageName},
+};
 
 /// How long a command beside the server is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -130,7 +133,7 @@ impl SqliteIndex {
         let this = self.clone();
         // Waited for here: threads that wait for each other would be one for each client.
         let mut slot = Arc::clone(&self.connection).lock_owned().await;
-        let done = spawn_blocking(move || {
+        let done = blocking(move || {
             let mut open = match slot.take() {
                 Some(open) => open,
                 None => {
@@ -221,12 +224,14 @@ impl Index for SqliteIndex {
 
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
-        let (now, later) = (self.durability(Durability::Now), self.durability(Durability::Later));
+        let now = self.durability(Durability::Now);
         self.run_on(move |open| {
-            // Without a row its file, which is new, keeps it. An old row that came back would not.
-            let is_known = rows::nar_state(&open.connection, &key)?.is_some();
-            let durability = if is_known { now } else { later };
-            open.transact(durability, |connection| claims::begin_nar(connection, &key))
+            // Without a row its file keeps it, which is new. A collector that claims an older one asks once more under the lock,
+            // which is held until `put_nar` has taken the claim away.
+            if rows::nar_state(&open.connection, &key)?.is_none() {
+                return Ok(true);
+            }
+            open.transact(now, |connection| claims::begin_nar(connection, &key))
         })
         .await
     }
@@ -336,6 +341,10 @@ impl Index for SqliteIndex {
         self.transact(move |connection| rows::add_storage_name(connection, &name)).await
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     async fn check(&self) -> Result<(), IndexError> {
         self.transact(|_| Ok(())).await
     }
@@ -343,6 +352,8 @@ impl Index for SqliteIndex {
 
 #[cfg(test)]
 mod tests {
+    use rns_formats::Sha256Digest;
+
     use super::*;
 
     #[tokio::test]
@@ -355,10 +366,14 @@ mod tests {
         };
         let key = ObjectKey::listed("nar/a.nar");
         assert!(index.begin_nar(&key).await.unwrap());
-        assert!(!is_flushed().await, "its file is new");
+        assert_eq!(index.nar_state(&key).await.unwrap(), None, "its file is new and keeps it");
+        let digest = Sha256Digest::of(b"");
+        let nar = IndexedNar { file_hash: digest, file_size: 0, nar_hash: digest, nar_size: 0 };
+        index.put_nar(&key, &nar).await.unwrap();
+        assert!(!is_flushed().await);
         assert!(index.begin_nar(&key).await.unwrap());
         assert!(is_flushed().await);
-        assert!(index.begin_nar(&ObjectKey::listed("nar/b.nar")).await.unwrap());
+        index.put_nar(&ObjectKey::listed("nar/b.nar"), &nar).await.unwrap();
         assert!(!is_flushed().await);
         assert!(index.keep_nar(&ObjectKey::listed("nar/c.nar")).await.unwrap());
         assert!(is_flushed().await);

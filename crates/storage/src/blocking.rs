@@ -1,0 +1,72 @@
+//! Steps that block, and several of them on one thread: handing over each costs more than most steps take.
+
+use std::{cell::Cell, future::Future};
+
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, spawn_blocking},
+};
+
+thread_local! {
+    /// Whether this thread is one of [`on_one_thread`].
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a step on a thread that may block: on this one inside [`on_one_thread`], otherwise on one of the pool.
+///
+/// # Errors
+/// When the step panics, or the runtime is shutting down.
+pub(crate) async fn blocking<T: Send + 'static>(
+    step: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    if MAY_BLOCK.get() { Ok(step()) } else { spawn_blocking(step).await }
+}
+
+/// Runs a task whose steps block on one thread of the pool. It comes to its end though its caller is dropped.
+///
+/// # Errors
+/// When the task panics, or the runtime is shutting down.
+pub(crate) async fn on_one_thread<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    /// The thread goes back to the pool also after a panic.
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            MAY_BLOCK.set(false);
+        }
+    }
+    let runtime = Handle::current();
+    spawn_blocking(move || {
+        let _reset = Reset;
+        MAY_BLOCK.set(true);
+        runtime.block_on(task)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_steps_of_a_task_share_a_thread() {
+        let here = thread::current().id();
+        let step = async || blocking(|| thread::current().id()).await.unwrap();
+        assert_ne!(step().await, here);
+        let threads = on_one_thread(async move { (step().await, step().await) }).await.unwrap();
+        assert_eq!(threads.0, threads.1);
+        assert_ne!(threads.0, here);
+    }
+
+    #[tokio::test]
+    async fn a_thread_may_not_block_after_a_task_that_panics() {
+        let panicking = on_one_thread(async { panic!("as a step may") });
+        let panicked: Result<(), _> = panicking.await;
+        assert!(panicked.is_err());
+        let may_block = spawn_blocking(|| MAY_BLOCK.get()).await.unwrap();
+        assert!(!may_block);
+    }
+}
