@@ -8,7 +8,7 @@ mod rows;
 
 use std::sync::Arc;
 
-use rns_file_io::nonblocking_io::{Found, NonblockingIo};
+use rns_file_io::nonblocking_io::{CachedOpen, NonblockingIo};
 use rns_formats::{HashPart, StorePath};
 use rustix::fs::{CWD, OFlags, ResolveFlags};
 
@@ -76,7 +76,7 @@ impl PathMemory {
         let path = self.presence.real_dir.join(path.as_str());
         let flags = OFlags::PATH | OFlags::NOFOLLOW;
         let found = self.nonblocking_io.find(CWD, &path, flags, ResolveFlags::empty());
-        matches!(found, Found::File(_))
+        matches!(found, CachedOpen::File(_))
     }
 
     fn remembered(
