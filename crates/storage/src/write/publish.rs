@@ -155,7 +155,6 @@ pub(super) async fn publish(
     loop {
         match publication.attempt().await? {
             Attempt::Published(published) => return Ok(published),
-            // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
             Attempt::UnknownNar(name) => {
                 let nar = storage.verified_nar(&name).await?;
                 nar.ok_or_else(|| PublishError::MissingNar { url: name.canonical_url() })?;
@@ -203,8 +202,14 @@ impl Publication {
     async fn attempt(&self) -> Result<Attempt, PublishError> {
         let this = self.clone();
         let attempt = async move {
+            let (storage, name) = (&this.storage, &this.name);
             let hash = this.narinfo.store_path.hash_part();
-            let _lock = this.storage.lock_path(&hash).await.map_err(index_unavailable)?;
+            // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
+            let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
+            if nar.is_none() && storage.stored(&hash).await?.is_none() {
+                return Ok(Attempt::UnknownNar(name.clone()));
+            }
+            let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
             this.attempt_locked().await
         };
         // Each step takes less time than its way to another thread; only contents are read for longer.
