@@ -56,8 +56,9 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
     /// When the database cannot be asked.
     async fn nar_state(&self, key: &ObjectKey) -> Result<Option<NarState>, IndexError>;
 
-    /// A NAR is about to be stored under this name, and is young from now on; [`Self::put_nar`] follows. `false` while one of
-    /// this name is being removed.
+    /// A NAR is about to be stored under this name, and is young from now on; [`Self::put_nar`] follows, under the same lock.
+    /// `false` while one of this name is being removed. An index whose locks cannot be lost notes no name that it does not know:
+    /// the new file keeps it.
     ///
     /// # Errors
     /// When the database cannot be written.

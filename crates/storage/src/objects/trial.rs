@@ -26,7 +26,9 @@ impl Objects {
 
     /// Removes the folders of an object that nothing is in any more. A bucket has none.
     async fn remove_empty_folders(&self, key: &ObjectKey) {
-        let (Some(directory), Some(file)) = (self.directory().map(ToOwned::to_owned), self.file(key)) else {
+        let (Some(directory), Some(file)) =
+            (self.directory().map(ToOwned::to_owned), self.file(key))
+        else {
             return;
         };
         let remove = move || {

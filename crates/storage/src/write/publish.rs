@@ -207,7 +207,7 @@ impl Publication {
             // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
             let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
             if nar.is_none() && storage.stored(&hash).await?.is_none() {
-                return Ok(Attempt::UnknownNar(name.clone()));
+                return Ok(Attempt::UnknownNar(*name));
             }
             let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
             this.attempt_locked().await
@@ -229,7 +229,7 @@ impl Publication {
             return add_signatures(storage, &stored, narinfo).await;
         }
         let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
-        let Some(nar) = nar else { return Ok(Attempt::UnknownNar(name.clone())) };
+        let Some(nar) = nar else { return Ok(Attempt::UnknownNar(*name)) };
         agree(narinfo, &nar.verified())?;
         content_address::check(storage, narinfo, name, &nar).await?;
         match self.begin(&nar).await? {

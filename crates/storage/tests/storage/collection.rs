@@ -187,6 +187,8 @@ async fn a_nar_goes_after_its_paths(index: &dyn Index) {
 async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     let (key, facts) = nar(30);
     assert!(index.begin_nar(&key).await.unwrap());
+    assert!(!index.touch_nar(&key).await.unwrap(), "it is not there yet");
+    assert!(index.keep_nar(&key).await.unwrap());
     assert_eq!(index.nar_state(&key).await.unwrap(), Some(NarState::Arriving));
     assert!(!index.touch_nar(&key).await.unwrap(), "no pusher is told that it is there");
     assert_eq!(index.nar(&key).await.unwrap(), None);
