@@ -192,6 +192,9 @@ pub enum PublishError {
         /// The value found.
         found: String,
     },
+    /// It came so slowly that others got its place.
+    #[error("it came too slowly, and others waited for its place")]
+    Displaced,
     /// It is larger than this cache takes, packed or unpacked.
     #[error("{object} has more than {limit} bytes")]
     TooLarge {

@@ -88,7 +88,7 @@ impl PushError {
         match &**source {
             Self::Request(error) => !error.failure.is_transient() && !self.ends_all(),
             Self::Publish(error) => match error {
-                PublishError::Full | PublishError::Cache(_) => false,
+                PublishError::Displaced | PublishError::Full | PublishError::Cache(_) => false,
                 PublishError::Malformed { .. }
                 | PublishError::Mismatch { .. }
                 | PublishError::TooLarge { .. }

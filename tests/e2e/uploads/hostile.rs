@@ -178,7 +178,7 @@ fn a_client_that_sends_next_to_nothing_makes_room_for_others() {
     let (other, file) = packed(&standard.dep);
     assert_eq!(cache.put(&format!("/{}", other.url), file).status(), 201);
     let refused = connection.read_response().unwrap();
-    assert_refusal(&refused, 400);
+    assert_refusal(&refused, 503);
     assert!(refused.text().contains("others waited"), "{}", refused.text());
     assert_eq!(cache.server.get(&format!("/{}", slow.url)).status(), 404);
 }

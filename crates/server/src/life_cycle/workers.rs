@@ -18,6 +18,10 @@ use crate::{
 /// Most workers that the server library can have.
 const MAX_WORKERS: usize = 512;
 
+/// Threads of one worker that may block. They are made when they are needed, and end when they are not. Each upload takes up to
+/// three.
+const MAX_BLOCKING_THREADS: usize = 512;
+
 /// Connections beside those that clients may have: of monitoring, and of clients that will be sent away.
 const NOT_YET_LET_IN: usize = MAX_METRICS_CONNECTIONS + 1024;
 
@@ -48,6 +52,8 @@ pub(crate) fn start(
     });
     let mut server = Server::build()
         .workers(workers)
+        // By default they are divided by the number of processors: uploads that wait for each other would take them all.
+        .worker_max_blocking_threads(MAX_BLOCKING_THREADS)
         // The roster keeps the limit: the library would accept no connection at all, not even of monitoring.
         .max_concurrent_connections(connections.saturating_add(NOT_YET_LET_IN))
         .shutdown_timeout(state.config.shutdown_grace.as_secs().saturating_add(1))

@@ -21,6 +21,7 @@ pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
         PublishError::NotAllowed { .. } => RefusedUpload::NotAllowed,
         PublishError::Conflict { .. } | PublishError::Needed(_) => RefusedUpload::Conflict,
         PublishError::Full => RefusedUpload::Full,
+        PublishError::Displaced => RefusedUpload::Busy,
         PublishError::Cache(_) => RefusedUpload::Unavailable,
     }
 }
@@ -39,6 +40,8 @@ pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
         | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
         PublishError::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
         PublishError::Full => StatusCode::INSUFFICIENT_STORAGE,
+        // A client tries again after this, and gives up after a 400.
+        PublishError::Displaced => return response::unavailable(format!("{error}\n")),
         PublishError::Cache(CacheError::Unavailable { .. } | CacheError::Io { .. }) => {
             let text = "nothing can be uploaded at the moment: the log of the server says why\n";
             return response::unavailable(text);

@@ -162,6 +162,11 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
         false
     }
 
+    /// The lock, if its index is a local one and no one holds it. Never waits.
+    fn try_lock(&self, _: Exclusive<'_>) -> Option<IndexLock> {
+        None
+    }
+
     /// Whether the database can be written now.
     ///
     /// # Errors

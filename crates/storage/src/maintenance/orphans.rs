@@ -7,7 +7,7 @@ use rns_verify::narinfo::name_in_url;
 
 use super::MaintenanceError;
 use crate::{
-    index::{Claim, Rows},
+    index::{Claim, Exclusive, Rows},
     objects::ObjectKey,
     write::{RemovalError, STAGING_GRACE, Storage, remove_nar},
 };
@@ -41,6 +41,11 @@ pub(super) async fn orphaned_nars(
 pub(super) async fn remove_orphan(storage: &Storage, key: &ObjectKey) -> Result<(), RemovalError> {
     let (index, claim) = (storage.index(), Claim::new());
     if let Some(claimed) = index.claim_orphan(key, &claim).await? {
+        // One that stores it has taken the claim away before it lets go of the lock.
+        let _lock = index.lock(Exclusive::Nar(key)).await?;
+        if !index.holds(Rows::Nars, claimed.id, &claim).await? {
+            return Ok(());
+        }
         // Where that fails the claim ends by itself, and the next collection takes it up.
         remove_nar(storage, key, &claim).await?;
         index.end_claims(Rows::Nars, &[claimed.id], &claim).await?;

@@ -20,9 +20,11 @@ use rustix::{
     fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
 };
-use tokio::task::spawn_blocking;
 
-use crate::objects::{ObjectKey, Objects};
+use crate::{
+    blocking::blocking,
+    objects::{ObjectKey, Objects},
+};
 
 /// Which file lies behind a name: it is another one as soon as its contents are others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +115,7 @@ pub(super) async fn read_small(
     limit: u64,
 ) -> Result<Looked<SmallFile>, CacheError> {
     let name = place.path.clone();
-    let read = spawn_blocking(move || {
+    let read = blocking(move || {
         let file = match place.open()? {
             Looked::Found(file) => file,
             Looked::Absent => return Ok(Looked::Absent),
@@ -139,7 +141,7 @@ pub(super) async fn open(
     etag: String,
 ) -> Result<Looked<FileBlob>, CacheError> {
     let name: Arc<Path> = place.path.clone().into();
-    let opened = spawn_blocking(move || match place.open()? {
+    let opened = blocking(move || match place.open()? {
         Looked::Found(file) => Ok(length(file)?.map_or(Looked::Unclear, Looked::Found)),
         Looked::Absent => Ok(Looked::Absent),
         Looked::Unclear => Ok(Looked::Unclear),

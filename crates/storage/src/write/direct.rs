@@ -131,6 +131,7 @@ const fn is_fault_of_the_file(error: &PublishError) -> bool {
         | PublishError::NotAllowed { .. }
         | PublishError::Conflict { .. }
         | PublishError::Needed(_)
+        | PublishError::Displaced
         | PublishError::Full
         | PublishError::Cache(_) => false,
     }

@@ -1,6 +1,6 @@
 //! Taking a NAR: checked while it streams into the storage, and visible only when it is right.
 
-use std::{future::ready, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::storage::{Storage, index_unavailable, not_stored};
 use crate::{
-    index::IndexedNar,
+    blocking::on_one_thread,
+    index::{Exclusive, IndexLock, IndexedNar},
     objects::{ObjectKey, ObjectWriter},
     read::unavailable,
 };
@@ -78,15 +79,29 @@ impl NarUpload for CheckedUpload {
     async fn finish(self: Box<Self>) -> Result<VerifiedNar, PublishError> {
         let Self { nar, writer, storage, key, _permit } = *self;
         let last = LastSteps { writer, storage, key, _permit };
-        match nar.received() {
+        let checked = match nar.received() {
             // Each step takes less time than its way to another thread.
             Ok(ReceivedNar::Whole(nar)) if last.storage.is_local() => {
-                last.storage.clone().on_one_thread(last.take(async move { nar.check() })).await?
+                let on_one_thread = on_one_thread(async move {
+                    let checked = last.checked(nar.check()).await?;
+                    checked.store_now().await
+                });
+                match on_one_thread.await.map_err(|_| CacheError::ShuttingDown)?? {
+                    Attempt::Stored(nar) => return Ok(nar),
+                    Attempt::Waits(checked) => *checked,
+                }
             }
-            Ok(ReceivedNar::Whole(nar)) => last.take(nar.check_on_pool()).await,
-            Ok(ReceivedNar::Streamed(nar)) => last.take(nar.finish()).await,
-            Err(error) => last.take(ready(Err(error))).await,
-        }
+            Ok(ReceivedNar::Whole(nar)) => {
+                let checked = nar.check_on_pool().await;
+                last.checked(checked).await?
+            }
+            Ok(ReceivedNar::Streamed(nar)) => {
+                let checked = nar.finish().await;
+                last.checked(checked).await?
+            }
+            Err(error) => last.checked(Err(error)).await?,
+        };
+        checked.store().await
     }
 }
 
@@ -99,27 +114,67 @@ struct LastSteps {
 }
 
 impl LastSteps {
-    /// Waits for the check, and stores what it finds right.
-    async fn take(
+    /// Goes on with a NAR that was found right.
+    async fn checked(
         self,
-        check: impl Future<Output = Result<VerifiedNar, PublishError>> + Send,
-    ) -> Result<VerifiedNar, PublishError> {
-        let Self { writer, storage, key, _permit } = self;
-        let nar = match check.await {
-            Ok(nar) => nar,
+        checked: Result<VerifiedNar, PublishError>,
+    ) -> Result<CheckedNar, PublishError> {
+        match checked {
+            Ok(nar) => Ok(CheckedNar { nar, last: self }),
             Err(error) => {
-                writer.abort().await;
-                return Err(error);
+                self.writer.abort().await;
+                Err(error)
             }
+        }
+    }
+}
+
+/// A NAR that is right, and not yet stored.
+struct CheckedNar {
+    nar: VerifiedNar,
+    last: LastSteps,
+}
+
+/// The result of storing a NAR without waiting for others.
+enum Attempt {
+    Stored(VerifiedNar),
+    /// Others are at it.
+    Waits(Box<CheckedNar>),
+}
+
+impl CheckedNar {
+    /// Stores it, unless that means to wait for others.
+    async fn store_now(self) -> Result<Attempt, PublishError> {
+        let storage = self.last.storage.clone();
+        let (Some(_permit), Some(lock)) =
+            (storage.try_local_task(), storage.index.try_lock(Exclusive::Nar(&self.last.key)))
+        else {
+            return Ok(Attempt::Waits(self.into()));
         };
-        // One of this name that is just being removed must be gone before this one is there.
-        let _lock = match storage.begin_nar_at(&key).await {
-            Ok(lock) => lock,
+        match storage.index.begin_nar(&self.last.key).await {
+            Ok(true) => self.write(lock).await.map(Attempt::Stored),
+            Ok(false) => Ok(Attempt::Waits(self.into())),
             Err(error) => {
-                writer.abort().await;
-                return Err(error);
+                self.last.writer.abort().await;
+                Err(index_unavailable(error).into())
             }
-        };
+        }
+    }
+
+    /// Stores it. One of this name that is just being removed must be gone before this one is there.
+    async fn store(self) -> Result<VerifiedNar, PublishError> {
+        match self.last.storage.begin_nar_at(&self.last.key).await {
+            Ok(lock) => self.write(lock).await,
+            Err(error) => {
+                self.last.writer.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes it visible and notes it, under its lock.
+    async fn write(self, _lock: IndexLock) -> Result<VerifiedNar, PublishError> {
+        let Self { nar, last: LastSteps { writer, storage, key, _permit } } = self;
         writer.finish().await.map_err(not_stored)?;
         storage.reader.forget_nar(&key);
         storage.index.put_nar(&key, &nar.into()).await.map_err(index_unavailable)?;

@@ -13,7 +13,7 @@ use super::{
     storage::{Storage, index_unavailable, not_stored},
 };
 use crate::{
-    index::{ImportedPath, IndexedNar, NewPath, PathState, PublishRefusal},
+    index::{Exclusive, ImportedPath, IndexLock, IndexedNar, NewPath, PathState, PublishRefusal},
     objects::ObjectKey,
     read::{MAX_NARINFO_BYTES, unavailable},
     verify::check_stored,
@@ -151,9 +151,9 @@ pub(super) async fn publish(
         pusher: pusher.clone(),
         elsewhere: Vec::new(),
     };
-    let mut has_asked_elsewhere = false;
+    let (mut has_asked_elsewhere, mut lock) = (false, None);
     loop {
-        match publication.attempt().await? {
+        match publication.attempt(lock.take()).await? {
             Attempt::Published(published) => return Ok(published),
             Attempt::UnknownNar(name) => {
                 let nar = storage.verified_nar(&name).await?;
@@ -165,6 +165,9 @@ pub(super) async fn publish(
             Attempt::Missing(missing) => {
                 publication.elsewhere = elsewhere(storage, &missing).await?;
                 has_asked_elsewhere = true;
+            }
+            Attempt::Locked => {
+                lock = Some(storage.lock_path(&hash).await.map_err(index_unavailable)?);
             }
             Attempt::Removal => {
                 storage.await_removal(&hash).await?;
@@ -193,23 +196,32 @@ enum Attempt {
     UnknownNar(NarName),
     /// The index does not know these references.
     Missing(Vec<StorePath>),
+    /// Its lock is held elsewhere, and is waited for.
+    Locked,
     /// It is being removed, or was taken out of the index, and is tried again.
     Removal,
 }
 
 impl Publication {
-    /// Tries to publish the path, under its lock.
-    async fn attempt(&self) -> Result<Attempt, PublishError> {
+    /// Tries to publish the path, under its lock, which is taken if it is free.
+    async fn attempt(&self, lock: Option<IndexLock>) -> Result<Attempt, PublishError> {
         let this = self.clone();
         let attempt = async move {
             let (storage, name) = (&this.storage, &this.name);
+            if lock.is_some() {
+                return this.attempt_locked().await;
+            }
             let hash = this.narinfo.store_path.hash_part();
             // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
             let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
             if nar.is_none() && storage.stored(&hash).await?.is_none() {
                 return Ok(Attempt::UnknownNar(*name));
             }
-            let _lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
+            // Nothing is waited for on the thread of others.
+            let lock = storage.index.try_lock(Exclusive::Path(&hash));
+            if lock.is_none() {
+                return Ok(Attempt::Locked);
+            }
             this.attempt_locked().await
         };
         // Each step takes less time than its way to another thread; only contents are read for longer.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rns_cache::{CacheError, PublishError};
 use rns_formats::{CacheInfo, HashPart, NarName, RootName, StoreDir, StorePath};
 use rns_verify::DecoderMemory;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     elsewhere::{Elsewhere, Presence},
@@ -183,6 +183,11 @@ impl Storage {
     /// Whether storage and index are on this machine, so that no step waits for a network.
     pub(super) fn is_local(&self) -> bool {
         self.index.is_local() && self.objects().directory().is_some()
+    }
+
+    /// The place of a task that has a thread of its own, if one is free.
+    pub(super) fn try_local_task(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.local_tasks).try_acquire_owned().ok()
     }
 
     /// Runs a task whose steps block on one thread, if the storage is a local one.

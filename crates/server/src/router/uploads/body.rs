@@ -71,12 +71,13 @@ impl<'a> Incoming<'a> {
     /// The next bytes; `None` at the end.
     ///
     /// # Errors
-    /// `Malformed` when the body ends early, nothing comes for too long, or next to nothing while others wait for the place.
+    /// `Malformed` when the body ends early or nothing comes for too long, `Displaced` when next to nothing comes while others wait
+    /// for the place.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, PublishError> {
         let mut stalled = Duration::ZERO;
         loop {
             if !self.pace.is_enough() && self.context.place.is_some_and(UploadPlace::is_wanted) {
-                return Err(malformed("it came too slowly, and others waited for its place"));
+                return Err(PublishError::Displaced);
             }
             let left = self.context.stall_timeout.saturating_sub(stalled).min(self.pace.left());
             let asked = Instant::now();

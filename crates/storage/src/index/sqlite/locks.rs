@@ -42,17 +42,14 @@ impl Locks {
         Self { directory: directory.into(), slots: std::array::from_fn(|_| Arc::default()) }
     }
 
+    /// The lock, if no one holds it and its file is open. Never waits.
+    pub(super) fn try_lock(&self, what: Exclusive<'_>) -> Option<Held> {
+        let turn = Arc::clone(self.slots.get(number(what))?).try_lock_owned().ok()?;
+        turn.as_ref().is_some_and(is_locked_now).then(|| Held(turn))
+    }
+
     pub(super) async fn lock(&self, what: Exclusive<'_>) -> io::Result<Held> {
-        let number = match what {
-            Exclusive::Path(hash) => first_byte(hash.as_bytes()),
-            // An order of its own: one who holds a path may ask for a NAR.
-            Exclusive::Nar(key) => {
-                LOCKS + first_byte(Sha256Digest::of(key.as_str().as_bytes()).as_bytes())
-            }
-            Exclusive::Root(name) => {
-                2 * LOCKS + first_byte(Sha256Digest::of(name.as_str().as_bytes()).as_bytes())
-            }
-        };
+        let number = number(what);
         let slot = self.slots.get(number).ok_or(io::ErrorKind::InvalidInput)?;
         let mut turn = Arc::clone(slot).lock_owned().await;
         // Mostly there is nothing to wait for: handing over to another thread would cost many times as much.
@@ -63,6 +60,20 @@ impl Locks {
         let locked = blocking(move || lock_file(&directory, number)).await;
         *turn = Some(locked.map_err(io::Error::other)??);
         Ok(Held(turn))
+    }
+}
+
+/// The place of a lock: many share it.
+fn number(what: Exclusive<'_>) -> usize {
+    match what {
+        Exclusive::Path(hash) => first_byte(hash.as_bytes()),
+        // An order of its own: one who holds a path may ask for a NAR.
+        Exclusive::Nar(key) => {
+            LOCKS + first_byte(Sha256Digest::of(key.as_str().as_bytes()).as_bytes())
+        }
+        Exclusive::Root(name) => {
+            2 * LOCKS + first_byte(Sha256Digest::of(name.as_str().as_bytes()).as_bytes())
+        }
     }
 }
 

@@ -345,6 +345,10 @@ impl Index for SqliteIndex {
         true
     }
 
+    fn try_lock(&self, what: Exclusive<'_>) -> Option<IndexLock> {
+        self.locks.try_lock(what).map(IndexLock::new)
+    }
+
     async fn check(&self) -> Result<(), IndexError> {
         self.transact(|_| Ok(())).await
     }
