@@ -2,12 +2,17 @@
 
 use std::{
     fs,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use rns_cache::BinaryCache as _;
-use rns_formats::{Compression, KeyName, SecretKey};
-use rns_storage::maintenance::{FindingKind, Verified, VerifyOptions, rebuild_index, sign, verify};
+use rns_cache::{BinaryCache as _, WritableCache as _};
+use rns_formats::{Compression, KeyName, SecretKey, Sha256Digest};
+use rns_storage::{
+    index::{Exclusive, IndexedNar, NarState},
+    maintenance::{FindingKind, Verified, VerifyOptions, rebuild_index, sign, verify},
+    objects::ObjectKey,
+};
 use rns_testing::Standard;
 
 use crate::support::{Fixture, Place, name_of, packed};
@@ -102,6 +107,39 @@ async fn nars_that_no_path_has_are_named_and_removed_after_a_day() {
     let is_there = |url: &str| fixture.directory.join(url).exists();
     assert!(!is_there(&old.0.url) && is_there(&young.0.url) && is_there(&known.url));
     assert!(kinds(&verify(&fixture.storage, WHOLE, QUIET).await.unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn a_nar_that_is_being_uploaded_is_no_orphan() {
+    let (fixture, standard) = filled().await;
+    let (info, nar) = (standard.store.info(&standard.tree), standard.store.nar(&standard.tree));
+    let (narinfo, file) = packed(info, &nar, Compression::None);
+    fixture.write(&narinfo.url, file.clone()).await;
+    let path = fixture.directory.join(&narinfo.url);
+    let old = fs::File::options().write(true).open(&path).unwrap();
+    old.set_modified(SystemTime::now() - Duration::from_secs(48 * 3600)).unwrap();
+    let (index, name) = (Arc::clone(fixture.storage.index()), name_of(&narinfo));
+    let key = ObjectKey::nar(&name);
+    // A pusher stores the same file, and the repair claims the old one meanwhile.
+    let pushing = index.lock(Exclusive::Nar(&key)).await.unwrap();
+    assert!(index.begin_nar(&key).await.unwrap());
+    let repair = VerifyOptions { contents: false, repair: true };
+    let repairing = verify(&fixture.storage, repair, QUIET);
+    let storing = async {
+        while index.nar_state(&key).await.unwrap() != Some(NarState::Deleting) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fixture.write(&narinfo.url, file.clone()).await;
+        let (digest, size) = (Sha256Digest::of(&file), file.len() as u64);
+        let stored =
+            IndexedNar { file_hash: digest, file_size: size, nar_hash: digest, nar_size: size };
+        index.put_nar(&key, &stored).await.unwrap();
+        drop(pushing);
+    };
+    let (repaired, ()) = tokio::join!(repairing, storing);
+    repaired.unwrap();
+    assert!(path.exists());
+    assert!(fixture.storage.promise_nar(&name).await.unwrap());
 }
 
 #[tokio::test]
