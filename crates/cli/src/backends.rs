@@ -11,7 +11,7 @@ use rns_formats::StoreDir;
 use rns_nix_store::{LocalCaches, Spool, StoreConfig};
 use rns_storage::{
     index::{Index, IndexError, postgres::PostgresIndex, sqlite::SqliteIndex},
-    objects::{Objects, StorageName},
+    objects::Objects,
     read::StorageReader,
     write::{Elsewhere, Nowhere, PushView, Storage, Upstreams},
 };
@@ -135,29 +135,29 @@ pub(crate) fn open_index(
         (IndexConfig::Sqlite(file), Some(directory)) => lies_in(file, directory),
         _ => false,
     };
-    open_index_of(config, objects.storage_name().filter(|_| !is_inside))
+    open_index_of(config, (!is_inside).then_some(objects))
 }
 
-/// The same, refused unless it is of the storage with this name, where one is given.
+/// The same, refused unless it is of this storage, where one is given.
 ///
 /// # Errors
 /// When the URL of the database cannot be read.
 pub(crate) fn open_index_of(
     config: &StorageConfig,
-    name: Option<&StorageName>,
+    objects: Option<&Objects>,
 ) -> anyhow::Result<Arc<dyn Index>> {
     Ok(match &config.index {
         IndexConfig::Sqlite(file) => {
             let index = SqliteIndex::new(file.clone(), config.sync);
-            match name {
-                Some(name) => Arc::new(index.of_storage(name)),
+            match objects {
+                Some(objects) => Arc::new(index.of_storage(objects)),
                 None => Arc::new(index),
             }
         }
         IndexConfig::Postgres(url) => {
             let index = PostgresIndex::new(url).context("cannot use index.url")?;
-            match name {
-                Some(name) => Arc::new(index.of_storage(name)),
+            match objects {
+                Some(objects) => Arc::new(index.of_storage(objects)),
                 None => Arc::new(index),
             }
         }

@@ -14,6 +14,7 @@ use rns_storage::{
 };
 
 use super::{
+    disk_room::apart_from_disk,
     outlook,
     pace::{RETRY_DELAY, is_due, pause_after, remaining},
     stats::SharedStats,
@@ -132,7 +133,7 @@ impl Limit {
     ) -> Result<(), CollectError> {
         // Others may have made room, or something may have been deleted: all is counted anew.
         self.counted = None;
-        let done = match collect(storage, &retention.with_room(), &|_| ()).await {
+        let done = match collect(storage, &apart_from_disk(&retention.with_room()), &|_| ()).await {
             Ok(done) => done,
             // Another one makes room.
             Err(CollectError::Busy) => return Ok(()),

@@ -5,6 +5,7 @@ mod disk_room;
 mod limit;
 mod outlook;
 mod pace;
+mod removed;
 mod stats;
 mod uses;
 
@@ -24,7 +25,12 @@ use rns_storage::{
 };
 use tokio::{sync::watch, time::timeout};
 
-use self::{disk_room::KeptFree, limit::Limit, pace::RETRY_DELAY, stats::SharedStats};
+use self::{
+    disk_room::{KeptFree, apart_from_disk},
+    limit::Limit,
+    pace::RETRY_DELAY,
+    stats::SharedStats,
+};
 use crate::config::StorageConfig;
 
 /// How often it is looked whether a collection is due, or a limit is near.
@@ -144,10 +150,11 @@ impl Collector<'_> {
     async fn work(self, changes: &mut watch::Receiver<Schedule>) {
         let Schedule { retention, interval } = &self.schedule;
         let mut limit = Limit::new(retention.max_size);
-        let mut kept_free = KeptFree::new(retention.keep_free);
+        let mut kept_free = KeptFree::new(retention.keep_free, &self.stats);
         let mut due = self.schedule.first();
         let (mut is_near, mut has_failed) = (false, false);
         self.stats.limited(retention.max_size);
+        self.stats.disk(None);
         self.stats.next(due);
         loop {
             let pause = if is_near { NEAR_LOOK_INTERVAL } else { LOOK_INTERVAL };
@@ -198,7 +205,7 @@ impl Collector<'_> {
             Ok(_) => {}
             Err(error) => return self.failed(&CollectError::from(error)),
         }
-        match collect(self.storage, retention, &|_| ()).await {
+        match collect(self.storage, &apart_from_disk(retention), &|_| ()).await {
             Ok(done) => {
                 self.stats.collected(&done);
                 self.look_ahead(&done.preview).await
@@ -218,5 +225,44 @@ impl Collector<'_> {
         tracing::warn!("the collection was cut off, and is tried again: {error}");
         self.stats.failed();
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_storage::{index::sqlite::SqliteIndex, objects::Objects, read::StorageReader};
+
+    use super::*;
+    use crate::config::load_text;
+
+    #[tokio::test]
+    async fn the_disk_is_no_longer_told_once_nothing_is_kept_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().display();
+        let config = |keep_free: &str| {
+            let text = format!(
+                "[storage]\nurl = \"file://{place}\"\n[retention]\ninterval = \"1s\"\n{keep_free}"
+            );
+            load_text(&text).unwrap().backends.storage.unwrap()
+        };
+        let kept_free = config("keep_free = \"1\"\n");
+        let objects = Objects::open(&kept_free.url, false).unwrap();
+        let reader = StorageReader::new(objects, "/nix/store".parse().unwrap(), 0);
+        let file = directory.path().join("index.sqlite");
+        let index: Arc<dyn Index> = Arc::new(SqliteIndex::new(file, false));
+        let limits = UploadLimits::default();
+        let storage = Storage::new(reader, Arc::clone(&index), Arc::new(Nowhere), limits);
+        let collector = start(&storage, index, &kept_free).unwrap();
+        let becomes = async |is_told: bool| {
+            let waited = timeout(Duration::from_secs(60), async {
+                while collector.stats().disk.is_some() != is_told {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            });
+            waited.await.unwrap();
+        };
+        becomes(true).await;
+        collector.follow(&config(""));
+        becomes(false).await;
     }
 }

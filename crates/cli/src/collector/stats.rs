@@ -92,9 +92,14 @@ impl SharedStats {
         self.lock().first_to_go = paths;
     }
 
-    /// The room on the disk of the storage.
-    pub(super) fn disk(&self, room: DiskRoom) {
-        self.lock().disk = Some(room);
+    /// The room on the disk of the storage, where some is kept free.
+    pub(super) fn disk(&self, room: Option<DiskRoom>) {
+        self.lock().disk = room;
+    }
+
+    /// The bytes that collections have removed.
+    pub(super) fn reclaimed(&self) -> u64 {
+        self.lock().reclaimed_bytes
     }
 
     /// The bytes of NARs that there are.

@@ -271,6 +271,26 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_of_the_first_version_adds_the_existing_paths_once_more_only_if_it_never_looked() {
+        for (seen, begins) in [(Some(7), false), (None, true)] {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("queue.sqlite");
+            Queue::open(&file).unwrap().add(&[path(1)], seen).unwrap();
+            let earlier = Connection::open(&file).unwrap();
+            earlier.execute_batch("drop table Outage; pragma user_version = 1;").unwrap();
+            drop(earlier);
+            let queue = Queue::open(&file).unwrap();
+            assert_eq!(queue.begin_with_existing().unwrap(), begins);
+            assert_eq!(queue.seen_row().unwrap(), seen.or(Some(0)));
+            assert_eq!(queue.status().unwrap().waiting, 1);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&directory.path().join("queue.sqlite")).unwrap();
+        queue.add(&[], Some(7)).unwrap();
+        assert!(queue.begin_with_existing().unwrap(), "a used queue of this version may begin");
+    }
+
+    #[test]
     fn a_path_that_comes_back_while_it_is_pushed_stays() {
         let directory = tempfile::tempdir().unwrap();
         let queue = Queue::open(&directory.path().join("queue.sqlite")).unwrap();

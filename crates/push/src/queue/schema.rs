@@ -26,6 +26,8 @@ const MAX_QUEUED: i64 = 1_000_000;
 /// The version of the schema. A newer one has all that this program needs.
 const VERSION: i64 = 2;
 
+/// A queue of the first version does not say that it was begun with all paths of the store: one that has looked at the store is
+/// taken for it, so that they are not pushed once more.
 const SCHEMA: &str = "
     begin immediate;
     create table if not exists Paths (
@@ -45,6 +47,9 @@ const SCHEMA: &str = "
         isUnreachable integer not null,
         error text not null
     ) strict;
+    insert or ignore into Notes (name, value)
+        select 'existing', 1 from Notes, pragma_user_version
+        where name = 'seenRow' and user_version = 1;
     pragma user_version = 2;
     commit;
 ";

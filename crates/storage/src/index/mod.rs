@@ -9,6 +9,7 @@ mod collection_types;
 mod document_statements;
 mod documents;
 mod error;
+mod own_storage;
 pub mod postgres;
 mod roots;
 pub mod sqlite;

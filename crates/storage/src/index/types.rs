@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rns_cache::{Pusher, VerifiedNar};
 use rns_formats::{HashPart, RootName, Sha256Digest, StorePath};
 
-use super::IndexError;
-use crate::objects::{ObjectKey, StorageName};
+use crate::objects::ObjectKey;
 
 /// The record of a stored NAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,20 +238,4 @@ pub(super) fn row_limit(limit: usize) -> i64 {
 /// A number of bytes, as databases hold it.
 pub(super) fn size(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-/// Refuses an index whose storage has these names, unless one of them is the wanted one.
-pub(super) fn check_storage(
-    wanted: &StorageName,
-    found: &[String],
-    database: &str,
-) -> Result<(), IndexError> {
-    if found.iter().any(|name| name == wanted.as_str()) {
-        return Ok(());
-    }
-    Err(IndexError::OtherStorage {
-        database: database.to_owned(),
-        found: found.join(" and "),
-        wanted: wanted.to_string(),
-    })
 }

@@ -4,22 +4,42 @@ use std::sync::Arc;
 
 use rns_storage::{
     index::{Index, IndexError, postgres::PostgresIndex, sqlite::SqliteIndex},
-    objects::{Objects, StorageName},
+    objects::{ObjectKey, Objects},
 };
 use rns_testing::{PostgresServer, Scratch};
 
-async fn suite(open: impl Fn(Option<&StorageName>) -> Arc<dyn Index>) {
+use super::index::{path, publish};
+
+async fn suite(open: impl Fn(Option<&Objects>) -> Arc<dyn Index>) {
     let scratch = Scratch::new();
     let [one, other] = ["one", "other"].map(|directory| {
         let url = format!("file://{}", scratch.join(directory).display()).parse().unwrap();
-        Objects::create(&url, false).unwrap().storage_name().unwrap().clone()
+        Objects::create(&url, false).unwrap()
     });
-    // A new one is of the first storage that it is used for.
+    for objects in [&one, &other] {
+        objects
+            .write_small(&ObjectKey::cache_info(), "StoreDir: /nix/store\n".into())
+            .await
+            .unwrap();
+    }
+    // One of an earlier version has paths and no name. A wrong command does not make it that of another storage.
+    let earlier = open(None);
+    for number in [1, 2] {
+        assert!(publish(&*earlier, number, &[]).await.is_none());
+        earlier.end_publish(&path(number).hash_part(), None).await.unwrap();
+    }
+    // Its first path was lost.
+    let narinfo = ObjectKey::narinfo(&path(2).hash_part());
+    one.write_small(&narinfo, "StorePath: x\n".into()).await.unwrap();
+    let error = open(Some(&other)).check().await.unwrap_err();
+    assert!(matches!(error, IndexError::OtherStorage { .. }), "{error}");
+    assert!(error.to_string().contains("--same-storage"), "{error}");
     for _ in 0..2 {
         open(Some(&one)).check().await.unwrap();
     }
     let index = open(Some(&other));
     let database = index.database();
+    let [one_name, other_name] = [&one, &other].map(|objects| objects.storage_name().unwrap());
     for refused in [
         index.check().await,
         index.published_after(None, 1).await.map(|_| ()),
@@ -28,23 +48,25 @@ async fn suite(open: impl Fn(Option<&StorageName>) -> Arc<dyn Index>) {
         let error = refused.unwrap_err();
         assert!(matches!(error, IndexError::OtherStorage { .. }), "{error}");
         let said = error.to_string();
-        for part in [one.as_str(), other.as_str(), &database, "index.url", "--same-storage"] {
+        for part in
+            [one_name.as_str(), other_name.as_str(), &database, "index.url", "--same-storage"]
+        {
             assert!(said.contains(part), "{part}: {said}");
         }
     }
-    open(None).add_storage_name(&other).await.unwrap();
-    for name in [&one, &other] {
-        open(Some(name)).check().await.unwrap();
+    open(None).add_storage_name(other_name).await.unwrap();
+    for objects in [&one, &other] {
+        open(Some(objects)).check().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn sqlite() {
     let scratch = Scratch::new();
-    suite(|name| {
+    suite(|objects| {
         let index = SqliteIndex::new(scratch.join("index.sqlite"), false);
-        match name {
-            Some(name) => Arc::new(index.of_storage(name)),
+        match objects {
+            Some(objects) => Arc::new(index.of_storage(objects)),
             None => Arc::new(index),
         }
     })
@@ -54,10 +76,10 @@ async fn sqlite() {
 #[tokio::test]
 async fn postgres() {
     let Some(server) = PostgresServer::start() else { return };
-    suite(|name| {
+    suite(|objects| {
         let index = PostgresIndex::new(&server.url()).unwrap();
-        match name {
-            Some(name) => Arc::new(index.of_storage(name)),
+        match objects {
+            Some(objects) => Arc::new(index.of_storage(objects)),
             None => Arc::new(index),
         }
     })

@@ -29,9 +29,11 @@ use self::{
 };
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
-    PathState, PublishRefusal, Push, statements, types::check_storage,
+    PathState, PublishRefusal, Push,
+    own_storage::{OwnStorage, TRIED_PATHS},
+    statements,
 };
-use crate::objects::{ObjectKey, StorageName};
+use crate::objects::{ObjectKey, Objects, StorageName};
 
 /// The index in a PostgreSQL database. Clones share it.
 #[derive(Clone)]
@@ -40,7 +42,7 @@ pub struct PostgresIndex {
     locks: Arc<Locks>,
     database: Arc<str>,
     /// The storage that it must be of.
-    storage: Option<Arc<StorageName>>,
+    storage: Option<Arc<OwnStorage>>,
     /// Whether this process has brought the schema up to date, and found that the index is of its storage.
     is_ready: Arc<OnceCell<()>>,
 }
@@ -70,10 +72,12 @@ impl PostgresIndex {
         })
     }
 
-    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on.
+    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on, unless it
+    /// has paths, and the storage has none of those that are tried.
     #[must_use]
-    pub fn of_storage(self, name: &StorageName) -> Self {
-        Self { storage: Some(Arc::new(name.clone())), is_ready: Arc::default(), ..self }
+    pub fn of_storage(self, objects: &Objects) -> Self {
+        let storage = OwnStorage::of(objects).map(Arc::new);
+        Self { storage, is_ready: Arc::default(), ..self }
     }
 
     async fn client(&self) -> Result<Object, IndexError> {
@@ -85,9 +89,16 @@ impl PostgresIndex {
     /// Brings the schema up to date, and checks that the index is of its storage.
     async fn prepare(&self, client: &mut Object) -> Result<(), IndexError> {
         schema::migrate(client, &self.database).await?;
-        let Some(name) = &self.storage else { return Ok(()) };
-        let names = schema::claim_for_storage(client, name).await;
-        check_storage(name, &names.map_err(|error| self.unavailable(&error))?, &self.database)
+        let Some(storage) = &self.storage else { return Ok(()) };
+        let failed = |error: tokio_postgres::Error| self.unavailable(&error);
+        let mut names = schema::storage_names(client).await.map_err(failed)?;
+        if names.is_empty() {
+            let paths = rows::published_after(client, None, TRIED_PATHS).await.map_err(failed)?;
+            storage.check_paths(&paths, &self.database).await?;
+            let claimed = schema::claim_for_storage(client, storage.name()).await;
+            names = claimed.map_err(failed)?;
+        }
+        storage.check_names(&names, &self.database)
     }
 
     fn unavailable(&self, error: &dyn std::error::Error) -> IndexError {

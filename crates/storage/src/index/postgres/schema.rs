@@ -138,7 +138,13 @@ pub(super) async fn migrate(client: &mut Object, database: &str) -> Result<(), I
     Ok(())
 }
 
-/// Returns the names of the storage that the database is the index of: this one, where there was none.
+/// Returns the names of the storage that the database is the index of.
+pub(super) async fn storage_names(client: &Object) -> Result<Vec<String>, tokio_postgres::Error> {
+    let rows = client.query(statements::STORAGE_NAMES, &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The same: this one, where there was none.
 pub(super) async fn claim_for_storage(
     client: &mut Object,
     name: &StorageName,

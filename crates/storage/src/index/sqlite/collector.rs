@@ -20,17 +20,14 @@ use crate::{
 impl Collection for SqliteIndex {
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
         let this = self.clone();
-        let opened = spawn_blocking(move || {
-            let connection = this.open_blocking()?;
+        let connection = self.open().await?.connection;
+        let begun = self.step(move || {
             // The first statement fixes the moment.
             let begun = connection.execute_batch("begin; select count(*) from sqlite_schema;");
             begun.map_err(|error| this.unavailable(&error))?;
             Ok(connection)
         });
-        let connection = opened.await.map_err(|error| IndexError::Unavailable {
-            database: self.file.display().to_string(),
-            why: error.to_string(),
-        })??;
+        let connection = begun.await?;
         Ok(Box::new(SqliteSnapshot::new(Arc::clone(&self.file), connection)))
     }
 

@@ -27,11 +27,12 @@ use self::locks::Locks;
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
     PathState, PublishRefusal, Push,
-    types::{check_storage, now},
+    own_storage::{OwnStorage, TRIED_PATHS},
+    types::now,
 };
 use crate::{
     blocking::blocking,
-    objects::{ObjectKey, StorageName},
+    objects::{ObjectKey, Objects, StorageName},
 };
 
 /// How long a command beside the server is waited for.
@@ -45,7 +46,7 @@ pub struct SqliteIndex {
     locks: Arc<Locks>,
     sync: bool,
     /// The storage that it must be of.
-    storage: Option<Arc<StorageName>>,
+    storage: Option<Arc<OwnStorage>>,
 }
 
 /// An open file, and how its next transaction is committed.
@@ -100,21 +101,65 @@ impl SqliteIndex {
         Self { file: file.into(), connection: Arc::default(), locks, sync, storage: None }
     }
 
-    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on.
+    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on, unless it
+    /// has paths, and the storage has none of those that are tried.
     #[must_use]
-    pub fn of_storage(self, name: &StorageName) -> Self {
-        Self { storage: Some(Arc::new(name.clone())), connection: Arc::default(), ..self }
+    pub fn of_storage(self, objects: &Objects) -> Self {
+        let storage = OwnStorage::of(objects).map(Arc::new);
+        Self { storage, connection: Arc::default(), ..self }
     }
 
     /// Opens the file, unless it is the index of another storage.
-    fn open_blocking(&self) -> Result<Connection, IndexError> {
-        let connection = schema::open(&self.file, BUSY_TIMEOUT, self.sync)?;
-        if let Some(name) = &self.storage {
-            let names = rows::claim_for_storage(&connection, name);
-            let names = names.map_err(|error| self.unavailable(&error))?;
-            check_storage(name, &names, &self.file.display().to_string())?;
+    async fn open(&self) -> Result<OpenIndex, IndexError> {
+        let this = self.clone();
+        let connection =
+            self.step(move || schema::open(&this.file, BUSY_TIMEOUT, this.sync)).await?;
+        let connection = match &self.storage {
+            Some(storage) => self.check_storage(connection, storage).await?,
+            None => connection,
+        };
+        Ok(OpenIndex { connection, durability: self.durability(Durability::Now) })
+    }
+
+    async fn check_storage(
+        &self,
+        connection: Connection,
+        storage: &Arc<OwnStorage>,
+    ) -> Result<Connection, IndexError> {
+        let this = self.clone();
+        let asked = self.step(move || {
+            let names = rows::storage_names(&connection);
+            let paths = rows::published_after(&connection, None, TRIED_PATHS);
+            let asked = names.and_then(|names| Ok((names, paths?)));
+            let (names, paths) = asked.map_err(|error| this.unavailable(&error))?;
+            Ok((connection, names, paths))
+        });
+        let (connection, names, paths) = asked.await?;
+        if !names.is_empty() {
+            storage.check_names(&names, &self.database())?;
+            return Ok(connection);
         }
-        Ok(connection)
+        storage.check_paths(&paths, &self.database()).await?;
+        let (this, claimer) = (self.clone(), Arc::clone(storage));
+        self.step(move || {
+            let names = rows::claim_for_storage(&connection, claimer.name());
+            let names = names.map_err(|error| this.unavailable(&error))?;
+            // Another process may have been faster.
+            claimer.check_names(&names, &this.database())?;
+            Ok(connection)
+        })
+        .await
+    }
+
+    /// Runs a step on a thread that may block.
+    async fn step<T: Send + 'static>(
+        &self,
+        step: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        blocking(step).await.map_err(|error| IndexError::Unavailable {
+            database: self.database(),
+            why: error.to_string(),
+        })?
     }
 
     /// Runs a question on the connection.
@@ -133,24 +178,18 @@ impl SqliteIndex {
         let this = self.clone();
         // Waited for here: threads that wait for each other would be one for each client.
         let mut slot = Arc::clone(&self.connection).lock_owned().await;
-        let done = blocking(move || {
-            let mut open = match slot.take() {
-                Some(open) => open,
-                None => {
-                    let connection = this.open_blocking()?;
-                    OpenIndex { connection, durability: this.durability(Durability::Now) }
-                }
-            };
+        let mut open = match slot.take() {
+            Some(open) => open,
+            None => self.open().await?,
+        };
+        self.step(move || {
             let result = work(&mut open).map_err(|error| this.unavailable(&error));
             if result.is_ok() {
                 *slot = Some(open);
             }
             result
-        });
-        done.await.map_err(|error| IndexError::Unavailable {
-            database: self.file.display().to_string(),
-            why: error.to_string(),
-        })?
+        })
+        .await
     }
 
     /// Runs an order as one transaction that excludes other writers from its first statement on.

@@ -248,21 +248,19 @@ pub(super) fn forget_path(connection: &Connection, hash: &HashPart) -> rusqlite:
     id.map_or(Ok(()), |id| claims::remove_path(connection, id))
 }
 
-/// Returns the names of the storage that this is the index of: this one, where there was none.
+/// Returns the names of the storage that this is the index of.
+pub(super) fn storage_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(statements::STORAGE_NAMES)?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
+/// The same: this one, where there was none.
 pub(super) fn claim_for_storage(
     connection: &Connection,
     name: &StorageName,
 ) -> rusqlite::Result<Vec<String>> {
-    let names = || {
-        let mut statement = connection.prepare(statements::STORAGE_NAMES)?;
-        statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
-    };
-    let known = names()?;
-    if !known.is_empty() {
-        return Ok(known);
-    }
     connection.execute(statements::CLAIM_FOR_STORAGE, [name.as_str()])?;
-    names()
+    storage_names(connection)
 }
 
 pub(super) fn add_storage_name(

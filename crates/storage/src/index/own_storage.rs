@@ -1,0 +1,63 @@
+//! The storage that an index must be of.
+
+use rns_formats::HashPart;
+
+use super::IndexError;
+use crate::objects::{ObjectKey, Objects, StorageName};
+
+/// Published paths that are looked for in a storage, to see that an index without a name is of it: some may have been lost.
+pub(super) const TRIED_PATHS: usize = 8;
+
+/// The storage that an index must be of.
+#[derive(Clone)]
+pub(super) struct OwnStorage {
+    objects: Objects,
+    name: StorageName,
+}
+
+impl OwnStorage {
+    /// `None` for a storage in memory, which has no name.
+    pub(super) fn of(objects: &Objects) -> Option<Self> {
+        Some(Self { objects: objects.clone(), name: objects.storage_name()?.clone() })
+    }
+
+    pub(super) const fn name(&self) -> &StorageName {
+        &self.name
+    }
+
+    /// Refuses an index whose storage has these names, unless one of them is that of this one.
+    pub(super) fn check_names(&self, found: &[String], database: &str) -> Result<(), IndexError> {
+        if found.iter().any(|name| name == self.name.as_str()) {
+            return Ok(());
+        }
+        Err(self.refusal(database, found.join(" and ")))
+    }
+
+    /// Refuses an index without a name that has published paths, when none of these is in this storage: a command with a
+    /// mistyped URL must not make it the index of another one.
+    pub(super) async fn check_paths(
+        &self,
+        published: &[(HashPart, ObjectKey)],
+        database: &str,
+    ) -> Result<(), IndexError> {
+        if published.is_empty() {
+            return Ok(());
+        }
+        for (hash, _) in published {
+            let found = self.objects.head(&ObjectKey::narinfo(hash)).await;
+            let found = found.map_err(|error| IndexError::Unavailable {
+                database: database.to_owned(),
+                why: format!("the storage does not say that its paths are there: {error}"),
+            })?;
+            if found.is_some() {
+                return Ok(());
+            }
+        }
+        Err(self.refusal(database, "a storage with other paths".to_owned()))
+    }
+
+    fn refusal(&self, database: &str, found: String) -> IndexError {
+        let wanted = self.name.to_string();
+        IndexError::OtherStorage { database: database.to_owned(), found, wanted }
+    }
+}
