@@ -56,9 +56,12 @@ impl Server {
         ] {
             command.env_remove(variable);
         }
+        let scratch = Scratch::new();
+        // Else the index of a bucket would be that of the machine.
+        command.env("STATE_DIRECTORY", scratch.path());
         ServerBuilder {
             command,
-            scratch: Scratch::new(),
+            scratch,
             listen: vec!["127.0.0.1:0".to_owned()],
             store: String::new(),
             sections: String::new(),

@@ -281,7 +281,13 @@ fn a_proxy_that_the_environment_names() {
     assert_hides(&diagnosis, "secret-word");
     // It is not asked for this host.
     let direct = of(server.url(), &standard).env("http_proxy", format!("http://127.0.0.1:{port}"));
-    direct.env("no_proxy", "localhost,127.0.0.1").run().is_silent();
+    direct.env("no_proxy", "localhost,127.0.0.0/8").run().is_silent();
+    // Nix may go through it, so that this is no error.
+    let socks = format!("socks5://ci:secret-word@127.0.0.1:{port}");
+    let diagnosis = of(server.url(), &standard).env("all_proxy", socks).run();
+    diagnosis.names(&[]);
+    assert_eq!(diagnosis.code, 4);
+    assert_hides(&diagnosis, "secret-word");
 }
 
 #[test]

@@ -135,7 +135,10 @@ fn a_bucket_has_them() {
     let built = Built::new();
     let root = built.standard.store.root().to_str().unwrap();
     let mut command = program(&["push", "--store", root, "--to", &s3.url()]);
+    let state = Scratch::new();
     command.env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file());
+    // Else the index would be that of the machine.
+    command.env("STATE_DIRECTORY", state.path());
     run(command.args(ALL).args(built.paths().map(full)), PUSH_TIMEOUT).success();
     // An escape in the path of a URL is a character of the key.
     built.assert_in(&s3.directory());

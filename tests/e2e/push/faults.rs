@@ -59,7 +59,10 @@ impl Cache {
         let root = standard.store.root().to_str().unwrap();
         let mut command = program(&["push", "--store", root, "--to", &to]);
         if let Self::Bucket(bucket) = self {
-            command.env("AWS_SHARED_CREDENTIALS_FILE", bucket.credentials_file());
+            let credentials = bucket.credentials_file();
+            // Else the index would be that of the machine.
+            command.env("STATE_DIRECTORY", credentials.parent().unwrap());
+            command.env("AWS_SHARED_CREDENTIALS_FILE", credentials);
         }
         run(command.args(paths.iter().map(|path| full(path))), PUSH_TIMEOUT)
     }

@@ -133,7 +133,10 @@ fn a_bucket_takes_it() {
     let paths = several(&standard).map(full);
     let root = standard.store.root().to_str().unwrap();
     let mut command = program(&["push", "--store", root, "--to", &s3.url()]);
+    let state = Scratch::new();
     command.env("AWS_SHARED_CREDENTIALS_FILE", s3.credentials_file());
+    // Else the index would be that of the machine.
+    command.env("STATE_DIRECTORY", state.path());
     run(command.args(paths), super::PUSH_TIMEOUT).success();
     for nix in nixes() {
         let url = format!("file://{}", s3.directory().display());

@@ -1,14 +1,15 @@
 //! The proxy that the environment names for a cache, chosen as curl chooses it for Nix.
 
-use std::{env, fmt, io};
+use std::{env, fmt, io, net::IpAddr};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use ipnet::IpNet;
 use rns_client::Credentials;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use url::Url;
+use url::{Host, Url};
 
 /// The longest head of an answer of a proxy, in bytes.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -18,7 +19,7 @@ const DEFAULT_PORT: u16 = 1080;
 
 /// The reason for which a proxy cannot be used. Its URL may hold a password, so it is in none of the texts.
 #[derive(Debug, thiserror::Error)]
-pub enum ProxyError {
+pub(super) enum ProxyError {
     /// The variable names something else.
     #[error("{0} names no HTTP proxy")]
     NoProxy(&'static str),
@@ -60,7 +61,7 @@ impl ForwardProxy {
     /// # Errors
     /// When the value of a variable is no proxy that can be used here.
     pub(super) fn for_url(url: &Url) -> Result<Option<Self>, ProxyError> {
-        choose(url, |name| env::var(name).ok().filter(|value| !value.is_empty()))
+        choose(url, |name| env::var(name).ok())
     }
 
     /// Its address with its credential, for the HTTP client.
@@ -136,6 +137,8 @@ fn choose(
         "http" => &["http_proxy", "all_proxy", "ALL_PROXY"],
         _ => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
     };
+    // curl takes an empty variable for one that is not set.
+    let variable = |name| variable(name).filter(|value| !value.is_empty());
     let named = names.iter().find_map(|name| Some((*name, variable(name)?)));
     let Some((name, value)) = named else { return Ok(None) };
     let exceptions = variable("no_proxy").or_else(|| variable("NO_PROXY")).unwrap_or_default();
@@ -152,15 +155,28 @@ fn choose(
     }
 }
 
-/// Returns true if the host is one of the list, or of a domain in it.
+/// Returns true if the host is one of the list, of a domain in it, or an address of a network in it.
 fn is_exception(url: &Url, list: &str) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
     let mut entries = list.split([',', ' ']).map(|entry| entry.trim().to_ascii_lowercase());
-    entries.any(|entry| {
-        let domain = entry.trim_start_matches('.');
-        let is_below = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        entry == "*" || !domain.is_empty() && (host == domain || is_below())
-    })
+    list == "*"
+        || match url.host() {
+            Some(Host::Domain(host)) => entries.any(|entry| is_of_domain(host, &entry)),
+            Some(Host::Ipv4(host)) => entries.any(|entry| is_in_network(host.into(), &entry)),
+            Some(Host::Ipv6(host)) => entries.any(|entry| is_in_network(host.into(), &entry)),
+            None => false,
+        }
+}
+
+fn is_of_domain(host: &str, entry: &str) -> bool {
+    let (host, domain) = (host.to_ascii_lowercase(), entry.trim_start_matches('.'));
+    let is_below = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    !domain.is_empty() && (host == domain || is_below())
+}
+
+/// The entry is an address or, as curl has it since 7.86, a network. One of all addresses is none for curl.
+fn is_in_network(host: IpAddr, entry: &str) -> bool {
+    let is_inside = |network: IpNet| network.prefix_len() > 0 && network.contains(&host);
+    entry.parse() == Ok(host) || entry.parse().is_ok_and(is_inside)
 }
 
 #[cfg(test)]
@@ -184,12 +200,33 @@ mod tests {
         assert_eq!(chosen("https://cache.example.org", &both).as_deref(), Some(of_https));
         assert_eq!(chosen("http://h", &[("HTTP_PROXY", "a:1")]), None);
         assert!(chosen("http://h", &[("all_proxy", "http://a")]).is_some());
+        let empty = [("https_proxy", ""), ("all_proxy", "a:1")];
+        assert_eq!(chosen("https://h", &empty).as_deref(), Some("the proxy a:1 of all_proxy"));
         for exceptions in ["*", "example.org", ".example.org, x", "x cache.example.org"] {
             let variables = [("all_proxy", "a:1"), ("no_proxy", exceptions)];
             assert_eq!(chosen("https://cache.example.org", &variables), None, "{exceptions}");
             assert!(
                 chosen("https://cacheexample.org", &variables).is_none() == (exceptions == "*")
             );
+        }
+    }
+
+    #[test]
+    fn addresses_are_exceptions_by_themselves_and_by_their_network() {
+        for (url, exceptions, is_direct) in [
+            ("http://10.1.2.3", "localhost,10.0.0.0/8", true),
+            ("http://10.1.2.3", "10.1.2.3", true),
+            ("http://11.1.2.3", "10.0.0.0/8", false),
+            ("http://10.1.2.3", "0.0.0.0/0", false),
+            ("http://10.1.2.3", "2.3", false),
+            ("http://10.1.2.3", "x, *", false),
+            ("http://[fd00::7]:5000", "10.0.0.0/8 fd00::/8", true),
+            ("http://[fd00::7]", "fd00::7", true),
+            ("http://[fe80::7]", "fd00::/8", false),
+            ("http://cache.example.org", "10.0.0.0/8", false),
+        ] {
+            let variables = [("all_proxy", "a:1"), ("no_proxy", exceptions)];
+            assert_eq!(chosen(url, &variables).is_none(), is_direct, "{url} {exceptions}");
         }
     }
 

@@ -28,9 +28,6 @@ pub enum SubjectError {
     /// The credential cannot be sent.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The proxy on the way to it cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
     /// There is no client for it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -85,6 +82,8 @@ pub struct CacheSubject {
     pub(super) http: Http,
     /// The proxy on the way to it, which the environment names.
     pub(super) proxy: Option<ForwardProxy>,
+    /// The reason for which the proxy that the environment names cannot be used here, though Nix may use it.
+    pub(super) proxy_error: Option<ProxyError>,
     handshake: OnceCell<Result<Seen, HandshakeError>>,
     info: OnceCell<Result<Answer, Trouble>>,
     narinfo: OnceCell<Result<FoundNarInfo, DiscoveryError>>,
@@ -108,7 +107,10 @@ impl CacheSubject {
         base.set_fragment(None);
         base.set_path(&format!("{}/", base.path().trim_end_matches('/')));
         let authorization = authorization(&view)?;
-        let proxy = ForwardProxy::for_url(&base)?;
+        let (proxy, proxy_error) = match ForwardProxy::for_url(&base) {
+            Ok(proxy) => (proxy, None),
+            Err(error) => (None, Some(error)),
+        };
         let ca_file = view.nix_conf.get("ssl-cert-file").filter(|file| !file.is_empty());
         let http = Http::new(&view.url, base.clone(), authorization, ca_file, proxy.as_ref())?;
         Ok(Self {
@@ -116,6 +118,7 @@ impl CacheSubject {
             base,
             http,
             proxy,
+            proxy_error,
             handshake: OnceCell::new(),
             info: OnceCell::new(),
             narinfo: OnceCell::new(),

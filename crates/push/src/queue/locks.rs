@@ -3,7 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{error::QueueError, queue_file::Queue};
@@ -37,6 +37,12 @@ impl Queue {
     /// # Errors
     /// When that cannot be found out.
     pub fn has_daemon(&self) -> Result<bool, QueueError> {
+        // The mark of another question at the same moment would look like that of a daemon. A file of its own would
+        // belong to the first user who asks. It is closed last.
+        let directory = self.file().parent().filter(|parent| !parent.as_os_str().is_empty());
+        let turn =
+            File::open(directory.unwrap_or_else(|| Path::new("."))).map_err(self.io_failed())?;
+        turn.lock().map_err(self.io_failed())?;
         let mark = match File::open(self.beside("daemon")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             mark => mark.map_err(self.io_failed())?,
@@ -77,5 +83,17 @@ mod tests {
         assert!(queue.has_daemon().unwrap());
         drop(other);
         assert!(!queue.has_daemon().unwrap());
+    }
+
+    #[test]
+    fn questions_at_the_same_moment_do_not_take_each_other_for_a_daemon() {
+        let scratch = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&scratch.path().join("queue.sqlite")).unwrap();
+        drop(queue.mark_daemon().unwrap());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..2000).for_each(|_| assert!(!queue.has_daemon().unwrap())));
+            }
+        });
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// The beginning of every comment that stands before a block.
+const ANY_BEGIN: &str = "# begin: rust-nix-serve";
+
 /// The beginning of the comment that stands before the lines of a cache.
 const BEGIN: &str = "# begin: rust-nix-serve use ";
 
@@ -10,6 +13,16 @@ const END: &str = "# end: rust-nix-serve use ";
 
 /// Behind the first comment, where the text before it did not end with a line break: without the block it does not again.
 const AFTER_OPEN_LINE: &str = " (after a line without an end)";
+
+/// A block has no end, so that other lines cannot be told from its own.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: the block that begins here has no end: put `{end}` behind its last line")]
+pub(super) struct OpenBlock {
+    /// The number of its first line, from 1 on.
+    line: usize,
+    /// The line that is missing.
+    end: String,
+}
 
 /// Marks lines as those of this command.
 pub(super) struct Block {
@@ -51,8 +64,16 @@ impl Block {
 
     /// The text with these lines as the block, at its place or at this one; all other lines stay as they are. No lines:
     /// without the block.
-    pub(super) fn put(&self, text: &str, lines: &[String], place: Place) -> String {
-        let mut parts = self.parts(text);
+    ///
+    /// # Errors
+    /// When the block of the text has no end.
+    pub(super) fn put(
+        &self,
+        text: &str,
+        lines: &[String],
+        place: Place,
+    ) -> Result<String, OpenBlock> {
+        let mut parts = self.parts(text)?;
         if !parts.is_found && place == Place::Start {
             parts.after = std::mem::take(&mut parts.before);
         }
@@ -72,20 +93,26 @@ impl Block {
                 new.push('\n');
             }
         }
-        new + &after
+        Ok(new + &after)
     }
 
     /// The text outside of the block.
-    pub(super) fn outside(&self, text: &str) -> String {
+    ///
+    /// # Errors
+    /// When the block has no end.
+    pub(super) fn outside(&self, text: &str) -> Result<String, OpenBlock> {
         self.put(text, &[], Place::End)
     }
 
     /// The lines of the block.
-    pub(super) fn inside<'a>(&self, text: &'a str) -> Vec<&'a str> {
-        self.parts(text).inside
+    ///
+    /// # Errors
+    /// When the block has no end.
+    pub(super) fn inside<'a>(&self, text: &'a str) -> Result<Vec<&'a str>, OpenBlock> {
+        Ok(self.parts(text)?.inside)
     }
 
-    fn parts<'a>(&self, text: &'a str) -> Parts<'a> {
+    fn parts<'a>(&self, text: &'a str) -> Result<Parts<'a>, OpenBlock> {
         let mut parts = Parts {
             before: String::new(),
             inside: Vec::new(),
@@ -93,25 +120,31 @@ impl Block {
             is_found: false,
             is_after_open_line: false,
         };
-        let mut is_inside = false;
-        for line in text.split_inclusive('\n') {
+        let mut open = None;
+        for (number, line) in (1..).zip(text.split_inclusive('\n')) {
             let bare = line.trim_end();
+            if open.is_some() && bare.starts_with(ANY_BEGIN) {
+                break;
+            }
             match bare.strip_prefix(&self.begin) {
                 Some(rest) if rest.is_empty() || rest == AFTER_OPEN_LINE => {
-                    is_inside = true;
+                    open = Some(number);
                     parts.is_found = true;
                     parts.is_after_open_line |= !rest.is_empty();
                 }
-                _ if is_inside && bare == self.end => is_inside = false,
-                _ if is_inside => parts.inside.push(bare),
+                _ if open.is_some() && bare == self.end => open = None,
+                _ if open.is_some() => parts.inside.push(bare),
                 _ if parts.is_found => parts.after.push_str(line),
                 _ => parts.before.push_str(line),
             }
         }
+        if let Some(line) = open {
+            return Err(OpenBlock { line, end: self.end.clone() });
+        }
         if parts.is_after_open_line && parts.after.is_empty() {
             parts.before.pop();
         }
-        parts
+        Ok(parts)
     }
 }
 
@@ -121,17 +154,15 @@ pub(super) fn has_any(text: &str) -> bool {
 }
 
 /// The text outside of the blocks of all caches.
-pub(super) fn outside_all(text: &str) -> String {
-    let mut is_inside = false;
-    let mut rest = String::new();
-    for line in text.split_inclusive('\n') {
-        is_inside |= line.starts_with(BEGIN);
-        if !is_inside {
-            rest.push_str(line);
-        }
-        is_inside &= !line.starts_with(END);
+///
+/// # Errors
+/// When one has no end.
+pub(super) fn outside_all(text: &str) -> Result<String, OpenBlock> {
+    let mut rest = text.to_owned();
+    for begin in text.lines().filter_map(|line| line.trim_end().strip_prefix(BEGIN)) {
+        rest = Block::of(begin.strip_suffix(AFTER_OPEN_LINE).unwrap_or(begin)).outside(&rest)?;
     }
-    rest
+    Ok(rest)
 }
 
 /// The lines that a change takes away and adds, for people.
@@ -165,12 +196,12 @@ mod tests {
         let block = Block::of("https://a");
         for place in [Place::Start, Place::End] {
             for text in ["", "x = 1\n", "x = 1", "\n", "# end: rust-nix-serve use https://b\n"] {
-                let with = block.put(text, &lines("y = 2"), place);
+                let with = block.put(text, &lines("y = 2"), place).unwrap();
                 assert!(with.contains("\ny = 2\n") && with.contains(text), "{with}");
                 assert_eq!(with.starts_with("# begin:"), place == Place::Start || text.is_empty());
-                assert_eq!(block.put(&with, &lines("y = 2"), place), with);
-                assert_eq!(block.inside(&with), ["y = 2"]);
-                assert_eq!(block.outside(&with), text);
+                assert_eq!(block.put(&with, &lines("y = 2"), place).as_ref(), Ok(&with));
+                assert_eq!(block.inside(&with).unwrap(), ["y = 2"]);
+                assert_eq!(block.outside(&with).unwrap(), text);
             }
         }
     }
@@ -178,17 +209,40 @@ mod tests {
     #[test]
     fn a_block_keeps_its_place_among_others() {
         let (a, b) = (Block::of("https://a"), Block::of("https://a/b"));
-        let one = a.put("x = 1", &lines("y = 2"), Place::End);
-        let both = b.put(&one, &lines("z = 3"), Place::End);
-        assert_eq!(a.put(&both, &lines("y = 2"), Place::End), both);
-        assert_eq!(b.put(&both, &lines("z = 3"), Place::Start), both);
-        let changed = a.put(&both, &lines("y = 4"), Place::End);
+        let put = |block: &Block, text: &str, line: &str, place| {
+            block.put(text, &lines(line), place).unwrap()
+        };
+        let one = put(&a, "x = 1", "y = 2", Place::End);
+        let both = put(&b, &one, "z = 3", Place::End);
+        assert_eq!(put(&a, &both, "y = 2", Place::End), both);
+        assert_eq!(put(&b, &both, "z = 3", Place::Start), both);
+        let changed = put(&a, &both, "y = 4", Place::End);
         assert_eq!(changed, both.replace("y = 2", "y = 4"));
-        assert_eq!(outside_all(&both), "x = 1\n");
-        assert_eq!(a.outside(&b.outside(&both)), "x = 1");
-        assert!(has_any(&b.outside(&both)) && !has_any("x = 1"));
+        assert_eq!(outside_all(&both).unwrap().trim_end(), "x = 1");
+        let without_b = b.outside(&both).unwrap();
+        assert_eq!(a.outside(&without_b).unwrap(), "x = 1");
+        assert!(has_any(&without_b) && !has_any("x = 1"));
         // A line that is added by hand stays on a line of its own.
-        assert_eq!(a.outside(&(one + "w = 5\n")), "x = 1\nw = 5\n");
+        assert_eq!(a.outside(&(one + "w = 5\n")).unwrap(), "x = 1\nw = 5\n");
+    }
+
+    #[test]
+    fn a_block_without_an_end_does_not_take_the_lines_behind_it() {
+        let (a, b) = (Block::of("https://a"), Block::of("https://b"));
+        let whole = a.put("x = 1\n", &lines("y = 2"), Place::End).unwrap();
+        let open = whole.replace("# end: rust-nix-serve use https://a\n", "") + "mine = 3\n";
+        let more = b.put(&open, &lines("z = 4"), Place::End).unwrap();
+        let again = format!("{open}{whole}");
+        for text in [open, more, again] {
+            let refused = a.put(&text, &[], Place::End).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "line 2: the block that begins here has no end: \
+                 put `# end: rust-nix-serve use https://a` behind its last line"
+            );
+            assert_eq!(a.inside(&text), Err(refused));
+            assert!(outside_all(&text).is_err());
+        }
     }
 
     #[test]

@@ -9,25 +9,33 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+use super::block::OpenBlock;
+
+/// The first line of a file that this command makes. A file that has only this line goes again.
+const MADE: &str = "# made by rust-nix-serve use\n";
+
 /// A file, and its new contents.
 pub(super) struct Change {
     /// The file itself, behind all links.
     pub(super) file: PathBuf,
     pub(super) old: String,
+    /// Empty without a file, and where it goes.
     pub(super) new: String,
     /// The permissions of a new file; one that is there keeps its own.
     mode: u32,
+    /// True if nothing is left of a file that this command made.
+    is_removal: bool,
 }
 
 impl Change {
     /// Reads a file, which need not be there.
     ///
     /// # Errors
-    /// When it cannot be read, or is generated and cannot be changed.
+    /// When it cannot be read, is generated and cannot be changed, or has a block without an end.
     pub(super) fn of(
         file: &Path,
         mode: u32,
-        change: impl FnOnce(&str) -> String,
+        change: impl FnOnce(&str) -> Result<String, OpenBlock>,
     ) -> anyhow::Result<Self> {
         let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         if file.starts_with("/nix/store") {
@@ -37,14 +45,19 @@ impl Change {
             );
         }
         let old = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read {}", file.display()));
             }
         };
-        let new = change(&old);
-        Ok(Self { file, old, new, mode })
+        let new = change(old.as_deref().unwrap_or(MADE));
+        let mut new = new.with_context(|| file.display().to_string())?;
+        let is_removal = new == MADE;
+        if is_removal {
+            new.clear();
+        }
+        Ok(Self { file, old: old.unwrap_or_default(), new, mode, is_removal })
     }
 
     /// Returns true if every user of the machine can read or change the file.
@@ -52,13 +65,14 @@ impl Change {
         fs::metadata(&self.file).is_ok_and(|found| found.mode() & 0o007 != 0)
     }
 
-    /// Writes the new text beside the file, and exchanges the two. One that would be empty is removed.
+    /// Writes the new text beside the file, and exchanges the two. One that this command made and that would have
+    /// no other lines is removed.
     ///
     /// # Errors
     /// As the file system says; the old file is whole then.
     pub(super) fn make(&self) -> anyhow::Result<()> {
         let doing = || format!("cannot write {}", self.file.display());
-        if self.new.is_empty() {
+        if self.is_removal {
             return fs::remove_file(&self.file).with_context(doing);
         }
         let directory = self.file.parent().context("the file has no directory")?;
@@ -86,5 +100,47 @@ impl Change {
             _ = fs::remove_file(&beside);
         }
         written.with_context(doing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::use_cache::block::{Block, Place};
+
+    #[test]
+    fn only_a_file_that_was_made_is_removed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("nix.conf");
+        let (one, other) = (Block::of("https://a"), Block::of("https://b"));
+        let put = |block: &Block, lines: &[String]| {
+            let put = |text: &str| block.put(text, lines, Place::End);
+            Change::of(&file, 0o644, put).unwrap()
+        };
+        let line = ["x = 1".to_owned()];
+        // Nothing is there, and nothing has to be done.
+        let nothing = put(&one, &[]);
+        assert_eq!((nothing.old, nothing.new), (String::new(), String::new()));
+        put(&one, &line).make().unwrap();
+        put(&other, &line).make().unwrap();
+        put(&one, &[]).make().unwrap();
+        put(&other, &[]).make().unwrap();
+        assert!(!file.exists());
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        put(&one, &line).make().unwrap();
+        put(&one, &[]).make().unwrap();
+        let found = fs::metadata(&file).unwrap();
+        assert_eq!((found.len(), found.mode() & 0o7777), (0, 0o640));
+    }
+
+    #[test]
+    fn a_block_without_an_end_is_refused_with_its_place() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("nix.conf");
+        fs::write(&file, "x = 1\n# begin: rust-nix-serve use https://a\ny = 2\n").unwrap();
+        let put = |text: &str| Block::of("https://a").put(text, &[], Place::End);
+        let refused = format!("{:#}", Change::of(&file, 0o644, put).err().unwrap());
+        assert!(refused.contains("nix.conf: line 2: "), "{refused}");
     }
 }

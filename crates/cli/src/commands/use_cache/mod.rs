@@ -115,7 +115,8 @@ fn changes(
     let system = NixConf::of_process().system_file;
     let file = if args.system { system.clone() } else { user_file(environment)? };
     let text = fs::read_to_string(&file).unwrap_or_default();
-    let netrc = NetrcFile::find(&file, &text, &system);
+    let netrc = NetrcFile::find(&file, &text, &system)?;
+    let own = block.inside(&text).with_context(|| file.display().to_string())?;
     let mut lines = settings.to_vec();
     let mut changes = Vec::new();
     match token {
@@ -126,7 +127,7 @@ fn changes(
         }
         _ if args.undo => changes.push(netrc.remove(&block)?),
         // The token of an earlier run stays.
-        _ => lines.extend(netrc.setting().filter(|line| block.inside(&text).contains(&&**line))),
+        _ => lines.extend(netrc.setting().filter(|line| own.contains(&&**line))),
     }
     changes.push(Change::of(&file, CONF_MODE, |text| block.put(text, &lines, Place::End))?);
     changes.retain(|change| change.old != change.new);
@@ -174,13 +175,32 @@ fn is_wanted() -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// The lines with tokens left out.
+/// The lines of a difference with all behind a word `password` left out, also where the token is on the next line.
 fn hidden(lines: &str) -> String {
+    let mut is_token_next = false;
     lines.lines().fold(String::new(), |text, line| {
-        let shown = line
-            .split_once(" password ")
-            .map_or_else(|| line.to_owned(), |(entry, _)| format!("{entry} password …"));
-        format!("{text}  {shown}\n")
+        let (sign, line) = line.split_at_checked(2).unwrap_or((line, ""));
+        let shown = if is_token_next && !line.trim().is_empty() {
+            is_token_next = false;
+            "…".to_owned()
+        } else if let Some((before, after)) = around_password(line) {
+            is_token_next = after.trim().is_empty();
+            format!("{before}password …")
+        } else {
+            line.to_owned()
+        };
+        format!("{text}  {sign}{shown}\n")
+    })
+}
+
+/// The text before the first word `password`, and behind it.
+fn around_password(line: &str) -> Option<(&str, &str)> {
+    line.match_indices("password").find_map(|(start, word)| {
+        let (before, rest) = line.split_at_checked(start)?;
+        let after = rest.strip_prefix(word)?;
+        let is_word = before.chars().next_back().is_none_or(char::is_whitespace)
+            && after.chars().next().is_none_or(char::is_whitespace);
+        is_word.then_some((before, after))
     })
 }
 
@@ -201,4 +221,28 @@ fn plain(url: &Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     url.as_str().trim_end_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_of_a_netrc_file_is_shown() {
+        for entry in [
+            "+ machine a login b password secret",
+            "- password secret",
+            "- \tpassword\tsecret",
+            "- machine a password\n-   secret",
+            "- password\n- \n- secret account secret",
+        ] {
+            let shown = hidden(&format!("+ x = 1\n{entry}\n+ y = 2\n"));
+            assert!(!shown.contains("secret") && shown.contains("password …\n"), "{shown}");
+            assert!(
+                shown.starts_with("  + x = 1\n") && shown.ends_with("\n  + y = 2\n"),
+                "{shown}"
+            );
+        }
+        assert_eq!(hidden("+ passwords = 1\n"), "  + passwords = 1\n");
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use rns_client::{Netrc, NetrcEntry};
 use rns_doctor::machine::NixConf;
 
@@ -37,17 +37,21 @@ pub(super) enum NetrcFile {
 
 impl NetrcFile {
     /// For the nix.conf that is changed, which has this text.
-    pub(super) fn find(conf: &Path, text: &str, system_conf: &Path) -> Self {
+    ///
+    /// # Errors
+    /// When a block in it has no end.
+    pub(super) fn find(conf: &Path, text: &str, system_conf: &Path) -> anyhow::Result<Self> {
         let beside = |conf: &Path| conf.with_file_name("netrc");
         let named = |conf: NixConf| conf.get("netrc-file").map(PathBuf::from);
         let of_system =
             || named(NixConf::of_file(system_conf)).unwrap_or_else(|| beside(system_conf));
         if conf == system_conf {
-            return Self::Read(of_system());
+            return Ok(Self::Read(of_system()));
         }
         // Lines of this command go with it: another cache must not depend on them.
-        named(NixConf::of_text(&outside_all(text)))
-            .map_or_else(|| Self::Instead { own: beside(conf), system: of_system() }, Self::Read)
+        let others = outside_all(text).with_context(|| conf.display().to_string())?;
+        Ok(named(NixConf::of_text(&others))
+            .map_or_else(|| Self::Instead { own: beside(conf), system: of_system() }, Self::Read))
     }
 
     /// The line of the user's nix.conf that has Nix read it, where one is needed.
@@ -69,7 +73,7 @@ impl NetrcFile {
             Self::Instead { own, system } => (own, inherited(system)?),
         };
         let change = Change::of(file, NETRC_MODE, |text| {
-            let text = block.put(text, &entry, Place::Start);
+            let text = block.put(text, &entry, Place::Start)?;
             // Entries that are not inherited any more go.
             Block::shared(INHERITED).put(&text, &inherited, Place::End)
         })?;
@@ -79,7 +83,7 @@ impl NetrcFile {
                 "{file} is open to every user of this machine: `chmod o= {file}` before it gets a token"
             );
         }
-        let others = block.outside(&change.new);
+        let others = block.outside(&change.new)?;
         if Netrc::parse(&others).entries.iter().any(|entry| is_for(entry, host)) {
             tell(&format!(
                 "{} has another entry for {host}, which does not count any more: this one stands before it",
@@ -103,8 +107,8 @@ impl NetrcFile {
     pub(super) fn remove(&self, block: &Block) -> anyhow::Result<Change> {
         let (Self::Read(file) | Self::Instead { own: file, .. }) = self;
         Change::of(file, NETRC_MODE, |text| {
-            let rest = block.outside(text);
-            if has_any(&rest) { rest } else { Block::shared(INHERITED).outside(&rest) }
+            let rest = block.outside(text)?;
+            if has_any(&rest) { Ok(rest) } else { Block::shared(INHERITED).outside(&rest) }
         })
     }
 }
