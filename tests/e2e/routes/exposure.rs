@@ -179,7 +179,7 @@ fn until_it_is_known_what_is_shown_nothing_is_neither_is_it_missing() {
     }
     let ready = server.get("/readyz");
     assert_refusal(&ready, 503);
-    assert!(ready.text().contains("what is shown"), "{}", ready.text());
+    assert!(ready.text().contains("the policy of exposure"), "{}", ready.text());
     server.get("/nix-cache-info").ok();
     assert_logged(&server, "index_entries");
 }
