@@ -5,7 +5,9 @@ use std::{fs, net::SocketAddr};
 use rns_formats::{NarInfo, Sha256Digest, StoreDir, StorePath};
 use rns_testing::{Finished, FixtureStore, Nix, Proxy, S3Server, Standard, Tree, run};
 
-use super::{PUSH_TIMEOUT, assert_read, program, push, several, targets::Dav};
+use super::{
+    PUSH_TIMEOUT, assert_read, plain_server::PlainServer, program, push, several, targets::Dav,
+};
 use crate::{
     support::{full, is_installed, narinfo_of, times},
     uploads::Pushable,
@@ -15,7 +17,7 @@ use crate::{
 const MAX_PUSHES: usize = 4;
 
 /// Servers of these kinds take pushes, one in each round.
-const KINDS: u64 = 3;
+const KINDS: u64 = 4;
 
 /// A server that takes pushes.
 enum Cache {
@@ -23,6 +25,8 @@ enum Cache {
     Own(Pushable),
     /// A web server, which answers no question about many paths.
     Dav(Dav),
+    /// A server that keeps files, and nothing more.
+    Plain(PlainServer),
     /// A bucket.
     Bucket(S3Server),
 }
@@ -33,6 +37,7 @@ impl Cache {
         match kind {
             0 => Some(Self::Own(Pushable::new())),
             1 => is_installed("nginx").then(|| Self::Dav(Dav::start(""))),
+            2 => Some(Self::Plain(PlainServer::start())),
             _ => S3Server::start().map(Self::Bucket),
         }
     }
@@ -41,6 +46,7 @@ impl Cache {
         let url = match self {
             Self::Own(own) => own.server.url().to_owned(),
             Self::Dav(dav) => dav.url.clone(),
+            Self::Plain(plain) => plain.url(),
             Self::Bucket(bucket) => bucket.url(),
         };
         let (_, address) = url.split_once("http://").unwrap();
@@ -51,7 +57,7 @@ impl Cache {
     fn push(&self, standard: &Standard, paths: &[&StorePath], proxy: &Proxy) -> Finished {
         let to = match self {
             Self::Own(own) => proxy.url().replace("://", &format!("://ci:{}@", own.token)),
-            Self::Dav(_) => proxy.url(),
+            Self::Dav(_) | Self::Plain(_) => proxy.url(),
             Self::Bucket(bucket) => {
                 bucket.url().replace(&format!("http://{}", self.address()), &proxy.url())
             }
@@ -75,6 +81,7 @@ impl Cache {
                 return (answer.status() == 200).then_some(answer.body);
             }
             Self::Dav(dav) => dav.directory(),
+            Self::Plain(plain) => plain.directory(),
             Self::Bucket(bucket) => bucket.directory(),
         };
         fs::read(directory.join(name)).ok()
@@ -85,6 +92,7 @@ impl Cache {
         match self {
             Self::Own(own) => own.server.url().to_owned(),
             Self::Dav(dav) => dav.url.clone(),
+            Self::Plain(plain) => plain.url(),
             Self::Bucket(bucket) => format!("file://{}", bucket.directory().display()),
         }
     }

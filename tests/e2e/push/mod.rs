@@ -7,6 +7,7 @@ mod filters;
 mod hidden_configuration;
 mod messages;
 mod pins;
+mod plain_server;
 mod question;
 mod queue;
 mod queue_status;
