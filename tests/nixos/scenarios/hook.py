@@ -29,8 +29,9 @@ cache.shutdown()
 # No build fails, and none is lost.
 built = [build(client, f"away-{number}", dependency="true") for number in range(3)]
 assert waiting() == 6, waiting()
-# And one reads why they wait.
-client.wait_until_succeeds("rust-nix-serve queue status | grep -q 'the cache is away since .*next try'")
+# And one reads why they wait, once all attempts to connect have run into their time-outs.
+away = "rust-nix-serve queue status | grep -q 'the cache is away since .*next try'"
+client.wait_until_succeeds(away, timeout=240)
 client.shutdown()
 client.start()
 client.wait_for_unit("rust-nix-serve-push.service")
