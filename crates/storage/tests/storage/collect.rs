@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rns_cache::{BinaryCache as _, NarAnswer, RootRevision, WritableCache as _};
+use rns_cache::{BinaryCache as _, NarAnswer, WritableCache as _};
 use rns_formats::{Compression, NarInfo, RootName, StorePath};
 use rns_storage::{
     collect::{CollectError, collect, preview},
@@ -16,7 +16,7 @@ use rns_storage::{
 };
 use rns_testing::{Entry, FixtureStore, Tree};
 
-use crate::support::{Fixture, Place, name_of, packed, pusher};
+use crate::support::{Fixture, Place, first_revision, name_of, packed};
 
 /// Paths that no root needs go at once.
 fn roots_only() -> Retention {
@@ -29,14 +29,7 @@ async fn next_second() {
 }
 
 async fn root(fixture: &Fixture, name: &str, paths: &[&StorePath]) {
-    let revision = RootRevision {
-        revision: 1,
-        created: SystemTime::now(),
-        expires: None,
-        label: None,
-        pusher: pusher(),
-        paths: paths.iter().map(|path| (*path).clone()).collect(),
-    };
+    let revision = first_revision(paths.iter().map(|path| (*path).clone()).collect());
     let name = RootName::parse(name).unwrap();
     fixture.storage.index().import_root(&name, &[revision]).await.unwrap();
 }

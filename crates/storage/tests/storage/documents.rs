@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rns_cache::{BinaryCache as _, DebugInfo, PublishError, RootRevision, WritableCache as _};
+use rns_cache::{BinaryCache as _, DebugInfo, PublishError, WritableCache as _};
 use rns_formats::{
     BuildId, DrvOutputId, HashPart, LogName, NarInfo, Realisation, Resource, RootName, StorePath,
 };
@@ -24,7 +24,7 @@ use rns_testing::{Entry, FixtureStore, Tree};
 use crate::{
     collection::everything,
     index::derivation,
-    support::{Fixture, Place, pusher},
+    support::{Fixture, Place, first_revision},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -75,14 +75,7 @@ impl Kept {
             let path = store.insert(entry.deriver(made_by));
             narinfos.push(fixture.push(store.info(&path), &store.nar(&path)).await);
         }
-        let revision = RootRevision {
-            revision: 1,
-            created: SystemTime::now(),
-            expires: None,
-            label: None,
-            pusher: pusher(),
-            paths: vec![narinfos[0].store_path.clone()],
-        };
+        let revision = first_revision(vec![narinfos[0].store_path.clone()]);
         let name = RootName::parse("main").unwrap();
         fixture.storage.index().import_root(&name, &[revision]).await.unwrap();
         // Times are kept in whole seconds.

@@ -14,7 +14,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use rns_cache::{BinaryCache as _, RootRevision, WritableCache as _};
+use rns_cache::{BinaryCache as _, WritableCache as _};
 use rns_formats::{HashPart, RootName, Sha256Digest, StorePath};
 use rns_storage::{
     collect::{DocumentKind, collect},
@@ -28,7 +28,7 @@ use rns_testing::{Entry, FixtureStore, Tree};
 use crate::{
     index::derivation,
     plan::{Case, NOW, Node},
-    support::{Fixture, Place, name_of, pusher},
+    support::{Fixture, Place, first_revision, name_of},
 };
 
 /// Paths of a case. Each refers to some before it.
@@ -211,14 +211,7 @@ impl World {
         if !self.visible().await.contains(&number) {
             return;
         }
-        let revision = RootRevision {
-            revision: 1,
-            created: SystemTime::now(),
-            expires: None,
-            label: None,
-            pusher: pusher(),
-            paths: vec![self.paths[number].clone()],
-        };
+        let revision = first_revision(vec![self.paths[number].clone()]);
         self.index().import_root(&name(number), &[revision]).await.unwrap();
     }
 

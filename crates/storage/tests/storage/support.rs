@@ -1,10 +1,10 @@
 //! Storages and NARs for tests.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use rns_cache::{PublishError, Pusher, VerifiedNar, WritableCache as _};
-use rns_formats::{Compression, NarInfo, NarName, PathInfo, Sha256Digest, StoreDir};
+use rns_cache::{PublishError, Pusher, RootRevision, VerifiedNar, WritableCache as _};
+use rns_formats::{Compression, NarInfo, NarName, PathInfo, Sha256Digest, StoreDir, StorePath};
 use rns_storage::{
     index::sqlite::SqliteIndex,
     objects::{ObjectKey, Objects, StorageUrl},
@@ -137,6 +137,18 @@ pub(crate) fn packed(info: &PathInfo, nar: &[u8], compression: Compression) -> (
         info.signatures.clone(),
     );
     (narinfo, file)
+}
+
+/// The first revision of a root with these paths, which never expires.
+pub(crate) fn first_revision(paths: Vec<StorePath>) -> RootRevision {
+    RootRevision {
+        revision: 1,
+        created: SystemTime::now(),
+        expires: None,
+        label: None,
+        pusher: pusher(),
+        paths,
+    }
 }
 
 /// Who pushes in tests.
