@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use rns_cache::{DiskRoom, DiskSpace, KeepFree};
 use rns_storage::{
-    collect::{CollectError, collect, disk_of},
+    collect::{CollectError, disk_of},
     retention::Retention,
     write::Storage,
 };
 
 use super::{
-    pace::{RETRY_DELAY, is_due, pause_after, remaining},
+    pace::{collect_unless_busy, is_due, pause_after, remaining},
     removed::Removed,
     stats::SharedStats,
 };
@@ -28,13 +28,13 @@ pub(super) struct KeptFree {
     removed: Removed,
 }
 
-/// The same policy for collections of other reasons. Only [`KeptFree`] makes room on the disk: it knows what was removed a
-/// moment ago.
+/// The same policy without the rule about the disk. Only [`KeptFree`] makes room there: it remembers the bytes that a
+/// collection has just removed.
 pub(super) fn apart_from_disk(retention: &Retention) -> Retention {
     Retention { keep_free: retention.keep_free.map(|_| KeepFree::Bytes(0)), ..retention.clone() }
 }
 
-/// The bytes that are missing on the disk, once those that were removed a moment ago are free.
+/// The bytes that are missing on the disk, once the bytes that a collection has just removed are free.
 fn missing_after(keep_free: KeepFree, space: DiskSpace, removed: u64) -> u64 {
     keep_free.missing(space).saturating_sub(removed)
 }
@@ -70,17 +70,8 @@ impl KeptFree {
         }
         let more = KeepFree::Bytes((wanted + wanted / MORE_PART).saturating_sub(removed));
         let target = Retention { keep_free: Some(more), ..retention.clone() };
-        let done = match collect(storage, &target, &|_| ()).await {
-            Ok(done) => done,
-            // Another one makes room.
-            Err(CollectError::Busy) => return Ok(()),
-            Err(error) => {
-                stats.failed();
-                self.idle_until = Some(Instant::now() + RETRY_DELAY);
-                return Err(error);
-            }
-        };
-        stats.collected(&done);
+        let done = collect_unless_busy(storage, &target, stats, &mut self.idle_until).await?;
+        let Some(done) = done else { return Ok(()) };
         let removed = self.removed.recently(stats.reclaimed(), Instant::now());
         let left = disk_of(storage).await?;
         let left = left.map_or(0, |space| missing_after(keep_free, space, removed));

@@ -7,7 +7,7 @@ use std::{
 
 use rns_formats::StorePath;
 use rns_storage::{
-    collect::{CollectError, Preview, collect, preview},
+    collect::{CollectError, Preview, preview},
     index::IndexError,
     retention::{FULL_PERCENT, Retention, TARGET_PERCENT, percent},
     write::Storage,
@@ -16,7 +16,7 @@ use rns_storage::{
 use super::{
     disk_room::apart_from_disk,
     outlook,
-    pace::{RETRY_DELAY, is_due, pause_after, remaining},
+    pace::{collect_unless_busy, is_due, pause_after, remaining},
     stats::SharedStats,
 };
 
@@ -133,17 +133,9 @@ impl Limit {
     ) -> Result<(), CollectError> {
         // Others may have made room, or something may have been deleted: all is counted anew.
         self.counted = None;
-        let done = match collect(storage, &apart_from_disk(&retention.with_room()), &|_| ()).await {
-            Ok(done) => done,
-            // Another one makes room.
-            Err(CollectError::Busy) => return Ok(()),
-            Err(error) => {
-                stats.failed();
-                self.idle_until = Some(Instant::now() + RETRY_DELAY);
-                return Err(error);
-            }
-        };
-        stats.collected(&done);
+        let target = apart_from_disk(&retention.with_room());
+        let done = collect_unless_busy(storage, &target, stats, &mut self.idle_until).await?;
+        let Some(done) = done else { return Ok(()) };
         outlook::note(storage, retention, &done.preview, stats).await?;
         let left = done.preview.plan.present_bytes().saturating_sub(done.swept.bytes);
         self.tell_excess(left, max_size);

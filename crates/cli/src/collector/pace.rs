@@ -2,7 +2,13 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use rns_storage::collect::Collected;
+use rns_storage::{
+    collect::{CollectError, Collected, collect},
+    retention::Retention,
+    write::Storage,
+};
+
+use super::stats::SharedStats;
 
 /// How long a collection that failed, or found nothing to remove at a limit, is waited for again.
 pub(super) const RETRY_DELAY: Duration = Duration::from_secs(60);
@@ -23,6 +29,27 @@ pub(super) fn pause_after(done: &Collected) -> Duration {
         left.saturating_add(ONE_SECOND)
     });
     first.map_or(RETRY_DELAY, |first| first.min(RETRY_DELAY)).max(done.took * REST)
+}
+
+/// Collects, unless another process does. A failure is counted, and a pause begins.
+pub(super) async fn collect_unless_busy(
+    storage: &Storage,
+    retention: &Retention,
+    stats: &SharedStats,
+    idle_until: &mut Option<Instant>,
+) -> Result<Option<Collected>, CollectError> {
+    match collect(storage, retention, &|_| ()).await {
+        Ok(done) => {
+            stats.collected(&done);
+            Ok(Some(done))
+        }
+        Err(CollectError::Busy) => Ok(None),
+        Err(error) => {
+            stats.failed();
+            *idle_until = Some(Instant::now() + RETRY_DELAY);
+            Err(error)
+        }
+    }
 }
 
 /// The rest of a pause. `None`: it is over.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a disk may take to free what was removed.
+/// How long a disk may take to free removed files.
 const FREE_DELAY: Duration = Duration::from_secs(60);
 
 /// The bytes that were removed within [`FREE_DELAY`].
