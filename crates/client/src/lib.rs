@@ -10,6 +10,7 @@ mod connect;
 mod credentials;
 mod error;
 mod netrc;
+mod plain_url;
 mod presence;
 mod public_keys;
 mod questions;
@@ -24,6 +25,7 @@ pub use self::{
     credentials::{Credentials, CredentialsError},
     error::{Failure, RequestError, WrongCredential},
     netrc::{Netrc, NetrcEntry, why_no_credential},
+    plain_url::plain_url,
     retry::RetryPolicy,
     roots::{AnswerForm, NewRoot},
     send::is_own,

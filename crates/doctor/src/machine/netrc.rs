@@ -2,10 +2,10 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
-use rns_client::{Netrc, why_no_credential};
+use rns_client::{Netrc, plain_url, why_no_credential};
 use url::Url;
 
-use super::{CacheAddress, MachineSubject, nix_conf::plain};
+use super::{CacheAddress, MachineSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The permissions of others than the owner and the group.
@@ -112,7 +112,7 @@ pub(crate) fn credential_missing(file: &Path, url: &Url) -> Finding {
     let why = why_no_credential(file, url);
     Finding::new(
         FindingId::CredentialMissing,
-        format!("{} refuses clients without a credential, and {why}", plain(url)),
+        format!("{} refuses clients without a credential, and {why}", plain_url(url)),
         line(file, url.host_str().unwrap_or_default()),
     )
 }

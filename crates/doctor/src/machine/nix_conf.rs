@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rns_client::plain_url;
 use rns_formats::PublicKey;
 use url::Url;
 
@@ -86,7 +87,7 @@ impl NixConf {
     pub fn substitutes_from(&self, url: &Url) -> bool {
         let used = self.substituters();
         let mut used = used.iter().filter_map(|used| Url::parse(used).ok());
-        used.any(|used| plain(&used) == plain(url))
+        used.any(|used| plain_url(&used) == plain_url(url))
     }
 
     /// Returns true if Nix accepts paths of the cache at this URL only with the signature of a trusted key.
@@ -98,7 +99,7 @@ impl NixConf {
         };
         let used = self.substituters();
         let used = used.iter().filter_map(|used| Url::parse(used).ok());
-        let mut same = used.filter(|used| plain(used) == plain(url));
+        let mut same = used.filter(|used| plain_url(used) == plain_url(url));
         self.get("require-sigs") != Some("false")
             && !is_trusted(url)
             && !same.any(|url| is_trusted(&url))
@@ -110,17 +111,6 @@ impl NixConf {
         let words = words(&self.all, "trusted-public-keys", PUBLIC_KEY);
         words.iter().filter_map(|word| PublicKey::parse(word).ok()).collect()
     }
-}
-
-/// The URL of a cache as Nix remembers it: without parameters, login and final slashes.
-pub(super) fn plain(url: &Url) -> String {
-    let mut url = url.clone();
-    // A URL without a host has no login.
-    _ = url.set_password(None);
-    _ = url.set_username("");
-    url.set_query(None);
-    url.set_fragment(None);
-    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// The user's files. Those that are named last count least, and are read first.

@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use rns_client::{CacheClient, ClientConfig, Credentials, RetryPolicy};
+use rns_client::{CacheClient, ClientConfig, Credentials, RetryPolicy, plain_url};
 use rns_formats::{PublicKey, StoreDir};
 use url::Url;
 
-use super::{NixConf, nix_conf};
+use super::NixConf;
 
 /// This machine as a client.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl MachineSubject {
 impl CacheAddress {
     /// As Nix writes it: without parameters, login and final slashes.
     pub(super) fn plain(&self) -> String {
-        nix_conf::plain(&self.url)
+        plain_url(&self.url)
     }
 
     /// A client that tries once.

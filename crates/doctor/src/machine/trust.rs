@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use rns_client::plain_url;
 use url::Url;
 
-use super::{CacheAddress, MachineSubject, nix_conf::plain};
+use super::{CacheAddress, MachineSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The groups of this machine.
@@ -24,7 +25,7 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
     let of_system: Vec<String> = ["substituters", "trusted-substituters"]
         .iter()
         .flat_map(|name| conf.system_words(name))
-        .filter_map(|url| Some(plain(&Url::parse(&url).ok()?)))
+        .filter_map(|url| Some(plain_url(&Url::parse(&url).ok()?)))
         .collect();
     let used = machine.caches.iter().filter(|cache| conf.substitutes_from(&cache.url));
     let of_user = used.map(CacheAddress::plain).filter(|url| !of_system.contains(url));

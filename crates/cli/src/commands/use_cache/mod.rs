@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_client::{CacheClient, ClientConfig, Credentials, RequestError};
+use rns_client::{CacheClient, ClientConfig, Credentials, RequestError, plain_url};
 use rns_doctor::machine::NixConf;
 use rns_formats::{PublicKey, Sha256Digest};
 use url::Url;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<A
         Some(file) => Some(Credentials::of_token_file(file).context("cannot use --token-file")?),
         None => None,
     };
-    let plain = plain(&url);
+    let plain = plain_url(&url);
     if args.undo {
         return change(args, &changes(args, &url, &[], None, environment)?);
     }
@@ -111,7 +111,7 @@ fn changes(
     token: Option<&Credentials>,
     environment: &Environment,
 ) -> anyhow::Result<Vec<Change>> {
-    let block = Block::of(&plain(url));
+    let block = Block::of(&plain_url(url));
     let system = NixConf::of_process().system_file;
     let file = if args.system { system.clone() } else { user_file(environment)? };
     let text = fs::read_to_string(&file).unwrap_or_default();
@@ -210,17 +210,6 @@ fn user_file(environment: &Environment) -> anyhow::Result<PathBuf> {
         None => PathBuf::from(environment.get("HOME").context("there is no HOME")?).join(".config"),
     };
     Ok(directory.join("nix/nix.conf"))
-}
-
-/// The URL as `substituters` takes it, without login and parameters.
-fn plain(url: &Url) -> String {
-    let mut url = url.clone();
-    // A URL without a host has no login.
-    _ = url.set_password(None);
-    _ = url.set_username("");
-    url.set_query(None);
-    url.set_fragment(None);
-    url.as_str().trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]
