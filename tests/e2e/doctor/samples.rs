@@ -2,10 +2,7 @@
 
 use rns_testing::{S3Server, Standard};
 
-use super::{
-    Diagnosis, Doctor,
-    proxies::{Mistakes, WrongFront},
-};
+use super::{Diagnosis, Doctor, proxies::WrongFront};
 use crate::{
     support::{
         PUBLIC_KEY, SECRET_KEY, full, is_installed, private::Private, serve, server, write_key,
@@ -103,13 +100,13 @@ fn a_cache_of_another_program_is_healthy_and_can_be_given_a_path() {
     let standard = Standard::new();
     let server = serve(&standard.store);
     let location = "location /api/ { return 404; }";
-    let front = WrongFront::with(server.address(), &Mistakes { location, ..Mistakes::default() });
+    let front = WrongFront::start(server.address(), location);
     assert_asks_for_a_path(&fresh(&front.url).run());
     let path = full(&standard.executable);
     fresh(&front.url).args(["--path", &path]).run().is_silent();
     // One that shows a page for every request.
     let location = "location /api/ { return 200 \"<html>{\\\"path\\\":1}</html>\"; }";
-    let front = WrongFront::with(server.address(), &Mistakes { location, ..Mistakes::default() });
+    let front = WrongFront::start(server.address(), location);
     assert_asks_for_a_path(&fresh(&front.url).run());
 }
 

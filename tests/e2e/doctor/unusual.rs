@@ -129,7 +129,7 @@ fn a_cache_without_a_priority() {
     let standard = Standard::new();
     let server = serve(&standard.store);
     let location = "location = /nix-cache-info { return 200 \"StoreDir: /nix/store\\n\"; }";
-    let front = WrongFront::with(server.address(), &Mistakes { location, ..Mistakes::default() });
+    let front = WrongFront::start(server.address(), location);
     let conf = "substituters = https://cache.nixos.org\ntrusted-public-keys =\n";
     of(&front.url, &standard).nix_conf(conf).run().is_silent();
 }
@@ -142,7 +142,7 @@ fn a_proxy_that_compresses_narinfos_for_those_who_want_that() {
     let standard = Standard::new();
     let server = serve(&standard.store);
     let location = "gzip on; gzip_min_length 1; gzip_proxied any; gzip_types text/x-nix-narinfo text/plain application/json;";
-    let front = WrongFront::with(server.address(), &Mistakes { location, ..Mistakes::default() });
+    let front = WrongFront::start(server.address(), location);
     of(&front.url, &standard).run().is_silent();
 }
 
@@ -158,8 +158,7 @@ fn nars_in_a_compression_that_only_nix_can_undo() {
     let location = format!(
         "location ~ narinfo$ {{ return 200 \"{narinfo}\"; }} location = /version {{ return 404; }}"
     );
-    let mistakes = Mistakes { location: &location, ..Mistakes::default() };
-    let front = WrongFront::with(server.address(), &mistakes);
+    let front = WrongFront::start(server.address(), &location);
     let diagnosis = of(&front.url, &standard).run();
     assert_eq!((diagnosis.ids(), diagnosis.code), (vec![], 4), "{:#}", diagnosis.json);
     assert_eq!(diagnosis.json["unchecked"][0]["check"], "nar", "{:#}", diagnosis.json);
@@ -246,8 +245,7 @@ fn a_password_with_every_kind_of_character() {
     let password = "p%2Fq/r@s;t u#v\"w";
     let users = scratch.write("users", format!("ci:{{PLAIN}}{password}\n"));
     let location = format!("auth_basic cache; auth_basic_user_file {};", users.display());
-    let mistakes = Mistakes { location: &location, ..Mistakes::default() };
-    let front = WrongFront::with(server.address(), &mistakes);
+    let front = WrongFront::start(server.address(), &location);
     let encoded = "p%252Fq%2Fr%40s%3Bt%20u%23v%22w";
     let url = |password: &str| front.url.replace("://", &format!("://ci:{password}@"));
     let diagnosis = of(&url(encoded), &standard).run();
