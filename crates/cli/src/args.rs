@@ -99,7 +99,7 @@ pub(crate) enum KeyCommand {
         /// Secret key files; without one, or for `-`, standard input
         files: Vec<PathBuf>,
     },
-    /// Print the names and fingerprints of keys, as `use` shows them to those who are to trust them
+    /// Print the names and fingerprints of keys, as `use` shows them to clients
     Fingerprint {
         /// Files with secret or public keys; without one, or for `-`, standard input
         files: Vec<PathBuf>,

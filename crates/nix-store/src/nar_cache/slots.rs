@@ -1,5 +1,5 @@
-//! Slots for work of which only so much runs at once. Those who wait get their turns client by client: one with thousands of
-//! requests does not keep out another with one. Who has left is passed over.
+//! Slots bound the work that runs at the same time. Requests get them client by client: a client with thousands of requests
+//! does not keep out a client with one. A client that has left is passed over.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,4 +1,4 @@
-//! The part of the page about the paths that a storage keeps, for those who may see its roots.
+//! The page's section about the paths that a storage keeps. Clients that may see the roots get it.
 
 use maud::{Markup, html};
 use rns_cache::RetentionStats;
