@@ -221,7 +221,12 @@ impl Site<'_> {
                     return;
                 }
                 Failure::Gone => {
-                    assert!(!is_stale, "{top} is lost: {}", done.stderr);
+                    assert!(
+                        !is_stale,
+                        "{top} is lost: {}; the root of its project is {}",
+                        done.stderr,
+                        self.root_of(build.project)
+                    );
                     is_stale = true;
                     thread::sleep(STALENESS);
                 }

@@ -25,6 +25,16 @@ const MIN_LIFE: u64 = 50;
 /// And how much longer, in milliseconds.
 const MAX_LIFE: u64 = 1000;
 
+/// The outcome of an order to pin a build.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pinned {
+    Yes,
+    /// A part of it is gone.
+    No,
+    /// The same, after an order without an answer: the root may be this build, or the one before.
+    Unclear,
+}
+
 impl Site<'_> {
     /// Pushes builds of a project one after the other, and pins those that are released. They are spread over the downloads.
     pub(super) fn push_builds(&self, project: usize, each: usize, random: &mut Random) {
@@ -81,7 +91,8 @@ impl Site<'_> {
         }
     }
 
-    /// Makes a build the release of its project. `false`: a part of it is gone, and the release is the one before.
+    /// Makes a build the release of its project. `false`: a part of it is gone. Then the release is the one before, unless an order
+    /// whose answer was lost may have taken its place.
     fn release(&self, which: usize, random: &mut Random) -> bool {
         let build = &self.builds[which];
         let slot = &self.releases[build.project];
@@ -91,13 +102,31 @@ impl Site<'_> {
         };
         let before = slot.lock().unwrap().build;
         set(None);
-        let is_pinned = self.pin(build, random);
-        set(if is_pinned { Some(which) } else { before });
-        is_pinned
+        let pinned = self.pin(build, random);
+        set(match pinned {
+            Pinned::Yes => Some(which),
+            Pinned::No => before,
+            Pinned::Unclear => None,
+        });
+        pinned == Pinned::Yes
     }
 
-    /// Pins a build, as CI does it. `false`: a part of it is gone.
-    fn pin(&self, build: &Build, random: &mut Random) -> bool {
+    /// The root of a project as the servers have it, for people.
+    pub(super) fn root_of(&self, project: usize) -> String {
+        let ask = |(scheme, place): &(&str, String)| {
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "10"]);
+            curl.arg("--cacert")
+                .arg(given("one.crt"))
+                .args(["--user", &format!("ci:{}", self.token)]);
+            run(curl.arg(format!("{scheme}://{place}/gcroots/project/{project}")), TIMEOUT).text()
+        };
+        self.places.iter().map(ask).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Pins a build, as CI does it.
+    fn pin(&self, build: &Build, random: &mut Random) -> Pinned {
+        let mut is_unclear = false;
         let deadline = Instant::now() + TIMEOUT;
         let client = self.client(random);
         let file = client.scratch().write("paths", full(build.top()));
@@ -111,9 +140,11 @@ impl Site<'_> {
             curl.args(["--write-out", "\n%{http_code}", "--upload-file"]).arg(&file).arg(&url);
             let answer = run(&mut curl, TIMEOUT).text();
             match answer.lines().last() {
-                Some("200") => return true,
-                Some("409") => return false,
+                Some("200") => return Pinned::Yes,
+                Some("409") if is_unclear => return Pinned::Unclear,
+                Some("409") => return Pinned::No,
                 Some("000" | "100" | "500" | "501" | "503") | None => {
+                    is_unclear = true;
                     self.tally.cut_off.fetch_add(1, Relaxed);
                     thread::sleep(Duration::from_millis(100));
                 }
