@@ -104,6 +104,22 @@ pub(crate) fn cpu_seconds(processes: &[u32]) -> Result<f64> {
     Ok(sum)
 }
 
+/// Waits until these processes have nothing to do: a server compresses soon after the narinfo was asked for.
+pub(crate) fn wait_until_idle(processes: &[u32]) -> Result<()> {
+    const QUIET: Duration = Duration::from_millis(500);
+    let deadline = Instant::now() + Duration::from_secs(300);
+    loop {
+        let before = cpu_seconds(processes)?;
+        std::thread::sleep(QUIET);
+        if cpu_seconds(processes)? - before < 0.02 * QUIET.as_secs_f64() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("a server is never idle");
+        }
+    }
+}
+
 /// Seconds of processor time that the calling thread has spent.
 pub(crate) fn own_thread_seconds() -> f64 {
     seconds(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or_default()

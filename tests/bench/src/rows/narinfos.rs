@@ -12,6 +12,7 @@ use crate::{
     http::request,
     load::{self, Load},
     measure::{Subject, in_turns},
+    process::wait_until_idle,
     report::Goal,
     store::contents::Contents,
     wrk,
@@ -108,6 +109,7 @@ fn warm_everything(bench: &Bench) -> Result<()> {
     for compression in ["none", "zstd"] {
         let [ours, ..] = bench.addresses(compression);
         load::send(ours, 4, 200, &requests)?;
+        wait_until_idle(&bench.ours(compression))?;
     }
     Ok(())
 }

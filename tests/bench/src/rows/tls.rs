@@ -10,7 +10,7 @@ use crate::{
     http::request,
     load,
     measure::{Subject, in_turns},
-    process::Process,
+    process::{Process, wait_until_idle},
     report::Goal,
     servers::{RustNixServe, TlsNginx, free_address, listens},
     store::Group,
@@ -33,6 +33,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         bench.one(Group::Closure).iter().map(|member| member.nar("zstd")).collect();
     let nars: Vec<_> = closure.iter().map(|target| request(target, None)).collect();
     load::send(plain, 4, 200, &nars)?;
+    wait_until_idle(&[process.id()])?;
 
     let narinfos = scratch.join("tls-narinfos");
     wrk::list(&narinfos, bench.everyone().iter().map(|member| member.narinfo()))?;
