@@ -1,5 +1,7 @@
 //! The questions that a binary cache answers.
 
+use std::num::NonZeroU64;
+
 use rns_formats::{
     BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, NarName, Realisation, ServePath,
     StoreDir, StorePath,
@@ -35,6 +37,12 @@ pub trait BinaryCache: Send + Sync {
     /// Whether a path is there, from memory. Never waits: it is called on event loops for each request.
     fn peek(&self, _hash: &HashPart) -> Peek {
         Peek::Unknown
+    }
+
+    /// The generation of all records, where one number says it: within a generation every hit of [`peek`](Self::peek) is of
+    /// the same state, but for files that go behind the back of the database. Never waits.
+    fn generation(&self) -> Option<NonZeroU64> {
+        None
     }
 
     /// The record of the path with this hash part.

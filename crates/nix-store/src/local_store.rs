@@ -1,6 +1,6 @@
 //! This machine's Nix store as a binary cache, read only: a struct for each question, and the trait over them.
 
-use std::{ops::Range, sync::Arc};
+use std::{num::NonZeroU64, ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use rns_cache::{
@@ -209,6 +209,10 @@ impl BinaryCache for LocalStore {
 
     fn peek(&self, hash: &HashPart) -> Peek {
         self.0.rows.peek(hash)
+    }
+
+    fn generation(&self) -> Option<NonZeroU64> {
+        self.0.rows.undisturbed_generation()
     }
 
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {

@@ -3,8 +3,18 @@
 //! Rendering costs a question to the cache, a signature for each key, and formatting. The result is kept as bytes with
 //! the state of the keys and of the record that it was made from (both read before it was made). While the cache says that
 //! the record is of the same state, the answer is a look-up in memory.
+//!
+//! Where the cache has a generation, a narinfo that was seen to be true in it is true for as long as it lasts. Looking for
+//! the record as well would cost as much as the look-up, in memory that the processor does not have at hand.
 
-use std::sync::Arc;
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use actix_web::http::header::HeaderValue;
 use quick_cache::{Weighter, sync::Cache};
@@ -13,12 +23,19 @@ use rns_formats::HashPart;
 
 use crate::response::preserialized::Preserialized;
 
+/// How long a narinfo is taken for true in a generation: a hit may be a second old, and files can go without a new one.
+const MAX_AGE_MS: u64 = 1000;
+
 /// A narinfo as it is sent.
 #[derive(Debug)]
 pub(crate) struct CachedNarinfo {
     pub(crate) prepared: Preserialized,
     pub(crate) etag: HeaderValue,
     version: Version,
+    /// The generation of the cache in which it was last seen to be true; 0 is none.
+    generation: AtomicU64,
+    /// When that was, in milliseconds after the start of the narinfo cache.
+    confirmed: AtomicU64,
 }
 
 /// The versions of everything that a narinfo was made from.
@@ -33,7 +50,10 @@ pub(crate) struct Version {
 }
 
 /// Rendered narinfos, within a bound.
-pub(crate) struct NarinfoCache(Cache<NarinfoKey, Arc<CachedNarinfo>, NarinfoWeight>);
+pub(crate) struct NarinfoCache {
+    narinfos: Cache<NarinfoKey, Arc<CachedNarinfo>, NarinfoWeight>,
+    started: Instant,
+}
 
 /// Which cache shows which path.
 type NarinfoKey = (u32, HashPart);
@@ -50,15 +70,45 @@ impl Weighter<NarinfoKey, Arc<CachedNarinfo>> for NarinfoWeight {
     }
 }
 
+impl CachedNarinfo {
+    /// Whether it was made from this.
+    pub(crate) fn is_of(&self, version: Version) -> bool {
+        self.version == version
+    }
+}
+
 impl NarinfoCache {
     pub(crate) fn new(bytes: usize) -> Self {
         let estimate = (bytes >> 10).clamp(64, 65_536);
-        Self(Cache::with_weighter(estimate, bytes as u64, NarinfoWeight))
+        let narinfos = Cache::with_weighter(estimate, bytes as u64, NarinfoWeight);
+        Self { narinfos, started: Instant::now() }
     }
 
     /// The narinfo that was made from this.
     pub(crate) fn get(&self, hash: &HashPart, version: Version) -> Option<Arc<CachedNarinfo>> {
-        self.0.get(&(version.cache, *hash)).filter(|narinfo| narinfo.version == version)
+        self.narinfos.get(&(version.cache, *hash)).filter(|narinfo| narinfo.is_of(version))
+    }
+
+    /// The narinfo that a cache has shown with these keys, of any state of the record.
+    pub(crate) fn with_keys(
+        &self,
+        hash: &HashPart,
+        cache: u32,
+        keys: u64,
+    ) -> Option<Arc<CachedNarinfo>> {
+        self.narinfos.get(&(cache, *hash)).filter(|narinfo| narinfo.version.keys == keys)
+    }
+
+    /// Whether a narinfo was seen to be true in this generation, within the last second.
+    pub(crate) fn is_confirmed(&self, narinfo: &CachedNarinfo, generation: NonZeroU64) -> bool {
+        narinfo.generation.load(Ordering::Relaxed) == generation.get()
+            && self.now() < narinfo.confirmed.load(Ordering::Relaxed) + MAX_AGE_MS
+    }
+
+    /// Notes that a narinfo is true. The generation must have been read before that was found out.
+    pub(crate) fn confirm(&self, narinfo: &CachedNarinfo, generation: NonZeroU64) {
+        narinfo.generation.store(generation.get(), Ordering::Relaxed);
+        narinfo.confirmed.store(self.now(), Ordering::Relaxed);
     }
 
     /// Keeps a narinfo.
@@ -69,19 +119,28 @@ impl NarinfoCache {
         prepared: Preserialized,
         etag: HeaderValue,
     ) -> Arc<CachedNarinfo> {
-        let narinfo = Arc::new(CachedNarinfo { prepared, etag, version });
-        self.0.insert((version.cache, hash), Arc::clone(&narinfo));
+        let (generation, confirmed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let narinfo = CachedNarinfo { prepared, etag, version, generation, confirmed };
+        let narinfo = Arc::new(narinfo);
+        self.narinfos.insert((version.cache, hash), Arc::clone(&narinfo));
         narinfo
+    }
+
+    /// Milliseconds since its start.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Memory in use, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.0.weight()
+        self.narinfos.weight()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -96,5 +155,25 @@ mod tests {
         assert!(cache.get(&hash, Version { keys: 4, ..made }).is_none());
         let freshness = made.freshness.under_policy(1);
         assert!(cache.get(&hash, Version { freshness, ..made }).is_none());
+    }
+
+    #[test]
+    fn a_narinfo_is_true_for_a_second_of_the_generation_that_it_was_seen_in() {
+        let mut cache = NarinfoCache::new(1 << 20);
+        let hash = HashPart::parse("00000000000000000000000000000001").unwrap();
+        let made = Version { cache: 0, keys: 3, freshness: Freshness::of_record(5) };
+        let answer = Preserialized::new(&crate::response::not_found(), b"text");
+        let narinfo = cache.insert(hash, made, answer, HeaderValue::from_static("\"x\""));
+        let [one, other] = [7, 8].map(|number| NonZeroU64::new(number).unwrap());
+        assert!(!cache.is_confirmed(&narinfo, one), "no look at it yet");
+        cache.confirm(&narinfo, one);
+        assert!(cache.is_confirmed(&narinfo, one));
+        assert!(!cache.is_confirmed(&narinfo, other));
+        assert!(cache.with_keys(&hash, 0, 3).is_some());
+        assert!(cache.with_keys(&hash, 0, 4).is_none());
+        assert!(cache.with_keys(&hash, 1, 3).is_none());
+        let Some(second_ago) = cache.started.checked_sub(Duration::from_secs(1)) else { return };
+        cache.started = second_ago;
+        assert!(!cache.is_confirmed(&narinfo, one));
     }
 }

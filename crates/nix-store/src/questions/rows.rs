@@ -1,6 +1,6 @@
 //! From a hash part to its row: by the memory of paths, and where that does not know it by the database.
 
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
 
 use rns_cache::Peek;
 use rns_formats::HashPart;
@@ -100,6 +100,15 @@ impl Rows {
     /// until it is looked up again. Never waits.
     pub(crate) fn is_suspect(&self, hash: &HashPart) -> bool {
         self.memory.is_suspect(hash)
+    }
+
+    /// The generation of the database, where [`Self::peek`] answers for no other one: no path was ever found damaged, the store
+    /// is there, and the database does not change all the time. Never waits.
+    pub(crate) fn undisturbed_generation(&self) -> Option<NonZeroU64> {
+        if self.memory.is_any_suspect() || self.parts.database.changes_often() {
+            return None;
+        }
+        NonZeroU64::new(self.generation())
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. An answer from a row is still

@@ -74,6 +74,11 @@ impl PathHealth {
         self.found_any.load(Ordering::Acquire) && self.damaged.peek(hash).is_some()
     }
 
+    /// Whether any path was ever found damaged. Never waits.
+    pub(crate) fn is_any_suspect(&self) -> bool {
+        self.found_any.load(Ordering::Acquire)
+    }
+
     /// Looks whether a path that was found damaged has not changed since. Blocks.
     pub(crate) fn look(&self, key: &LayoutKey, path: &StorePath) -> Health {
         if !self.is_suspect(&key.hash) {

@@ -101,6 +101,11 @@ impl PathMemory {
         self.presence.is_gone() || self.health.is_suspect(hash)
     }
 
+    /// Whether any path was found damaged, or the whole store missing. Never waits.
+    pub(crate) fn is_any_suspect(&self) -> bool {
+        self.presence.is_gone() || self.health.is_any_suspect()
+    }
+
     /// Remembers a row that was read. The generation must have been read before the row was.
     pub(crate) fn insert(&self, hash: HashPart, generation: u64, row: PathRow) -> VersionedRow {
         self.rows.insert(hash, generation, row)

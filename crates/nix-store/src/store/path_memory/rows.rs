@@ -92,7 +92,7 @@ impl RecentRows {
     ) -> Option<VersionedRow> {
         let cached = self.rows.get(hash).filter(|_| generation != 0)?;
         let is_recent = self.is_current(&cached, generation, is_there)
-            || self.since(cached.current.load(Ordering::Relaxed)) < MAX_AGE;
+            || age(self.now(), &cached.current) < MAX_AGE;
         is_recent.then(|| cached.versioned())
     }
 
@@ -105,13 +105,17 @@ impl RecentRows {
         if generation == 0 || cached.generation != generation {
             return false;
         }
-        if self.since(cached.seen.load(Ordering::Relaxed)) >= RECHECK_INTERVAL {
+        let now = self.now();
+        if age(now, &cached.seen) >= RECHECK_INTERVAL {
             if !is_there(&cached.row.info.path) {
                 return false;
             }
-            cached.seen.store(self.now(), Ordering::Relaxed);
+            cached.seen.store(now, Ordering::Relaxed);
         }
-        cached.current.store(self.now(), Ordering::Relaxed);
+        // Other workers have the row in the caches of their processors.
+        if cached.current.load(Ordering::Relaxed) != now {
+            cached.current.store(now, Ordering::Relaxed);
+        }
         true
     }
 
@@ -138,10 +142,11 @@ impl RecentRows {
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
 
-    fn since(&self, moment: u64) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(moment))
-    }
+/// The time since a moment, both in milliseconds.
+fn age(now: u64, moment: &AtomicU64) -> Duration {
+    Duration::from_millis(now.saturating_sub(moment.load(Ordering::Relaxed)))
 }
 
 impl CachedRow {

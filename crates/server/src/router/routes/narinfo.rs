@@ -62,9 +62,24 @@ pub(crate) fn peek(
     }
     // Read before the keys and the record are used.
     let keys = signer.epoch();
+    let known = state.narinfos.with_keys(&hash, cache.id, keys);
+    let generation = known.as_ref().and_then(|_| cache.store.generation());
+    if let (Some(narinfo), Some(generation)) = (&known, generation)
+        && state.narinfos.is_confirmed(narinfo, generation)
+    {
+        return Some(known);
+    }
     match cache.store.peek(&hash) {
         Peek::Hit { freshness, .. } => {
-            state.narinfos.get(&hash, Version { cache: cache.id, keys, freshness }).map(Some)
+            let version = Version { cache: cache.id, keys, freshness };
+            let narinfo = known.filter(|narinfo| narinfo.is_of(version))?;
+            // The cache has answered for this generation only if it is still the one.
+            if let Some(generation) = generation
+                && cache.store.generation() == Some(generation)
+            {
+                state.narinfos.confirm(&narinfo, generation);
+            }
+            Some(Some(narinfo))
         }
         Peek::Miss => Some(None),
         Peek::Unknown => None,
