@@ -13,13 +13,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use actix_web::http::header::HeaderValue;
 use quick_cache::{Weighter, sync::Cache};
 use rns_cache::Freshness;
 use rns_formats::HashPart;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::response::preserialized::Preserialized;
 
@@ -34,7 +34,7 @@ pub(crate) struct CachedNarinfo {
     version: Version,
     /// The generation of the cache in which it was last seen to be true; 0 is none.
     generation: AtomicU64,
-    /// When that was, in milliseconds after the start of the narinfo cache.
+    /// When that was, in milliseconds of [`now`].
     confirmed: AtomicU64,
 }
 
@@ -50,10 +50,7 @@ pub(crate) struct Version {
 }
 
 /// Rendered narinfos, within a bound.
-pub(crate) struct NarinfoCache {
-    narinfos: Cache<NarinfoKey, Arc<CachedNarinfo>, NarinfoWeight>,
-    started: Instant,
-}
+pub(crate) struct NarinfoCache(Cache<NarinfoKey, Arc<CachedNarinfo>, NarinfoWeight>);
 
 /// Which cache shows which path.
 type NarinfoKey = (u32, HashPart);
@@ -75,18 +72,36 @@ impl CachedNarinfo {
     pub(crate) fn is_of(&self, version: Version) -> bool {
         self.version == version
     }
+
+    /// Whether it was seen to be true in this generation of its cache, within the last second.
+    pub(crate) fn is_confirmed(&self, generation: NonZeroU64) -> bool {
+        self.generation.load(Ordering::Relaxed) == generation.get()
+            && now() < self.confirmed.load(Ordering::Relaxed) + MAX_AGE_MS
+    }
+
+    /// Notes that it is true. The generation must have been read before that was found out.
+    pub(crate) fn confirm(&self, generation: NonZeroU64) {
+        self.generation.store(generation.get(), Ordering::Relaxed);
+        self.confirmed.store(now(), Ordering::Relaxed);
+    }
+}
+
+/// Milliseconds of a clock that goes on by some at a time, and costs less to read than exact ones.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::MonotonicCoarse);
+    let milliseconds = time.tv_sec * 1000 + time.tv_nsec / 1_000_000;
+    u64::try_from(milliseconds).unwrap_or_default()
 }
 
 impl NarinfoCache {
     pub(crate) fn new(bytes: usize) -> Self {
         let estimate = (bytes >> 10).clamp(64, 65_536);
-        let narinfos = Cache::with_weighter(estimate, bytes as u64, NarinfoWeight);
-        Self { narinfos, started: Instant::now() }
+        Self(Cache::with_weighter(estimate, bytes as u64, NarinfoWeight))
     }
 
     /// The narinfo that was made from this.
     pub(crate) fn get(&self, hash: &HashPart, version: Version) -> Option<Arc<CachedNarinfo>> {
-        self.narinfos.get(&(version.cache, *hash)).filter(|narinfo| narinfo.is_of(version))
+        self.0.get(&(version.cache, *hash)).filter(|narinfo| narinfo.is_of(version))
     }
 
     /// The narinfo that a cache has shown with these keys, of any state of the record.
@@ -96,19 +111,7 @@ impl NarinfoCache {
         cache: u32,
         keys: u64,
     ) -> Option<Arc<CachedNarinfo>> {
-        self.narinfos.get(&(cache, *hash)).filter(|narinfo| narinfo.version.keys == keys)
-    }
-
-    /// Whether a narinfo was seen to be true in this generation, within the last second.
-    pub(crate) fn is_confirmed(&self, narinfo: &CachedNarinfo, generation: NonZeroU64) -> bool {
-        narinfo.generation.load(Ordering::Relaxed) == generation.get()
-            && self.now() < narinfo.confirmed.load(Ordering::Relaxed) + MAX_AGE_MS
-    }
-
-    /// Notes that a narinfo is true. The generation must have been read before that was found out.
-    pub(crate) fn confirm(&self, narinfo: &CachedNarinfo, generation: NonZeroU64) {
-        narinfo.generation.store(generation.get(), Ordering::Relaxed);
-        narinfo.confirmed.store(self.now(), Ordering::Relaxed);
+        self.0.get(&(cache, *hash)).filter(|narinfo| narinfo.version.keys == keys)
     }
 
     /// Keeps a narinfo.
@@ -122,25 +125,18 @@ impl NarinfoCache {
         let (generation, confirmed) = (AtomicU64::new(0), AtomicU64::new(0));
         let narinfo = CachedNarinfo { prepared, etag, version, generation, confirmed };
         let narinfo = Arc::new(narinfo);
-        self.narinfos.insert((version.cache, hash), Arc::clone(&narinfo));
+        self.0.insert((version.cache, hash), Arc::clone(&narinfo));
         narinfo
-    }
-
-    /// Milliseconds since its start.
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Memory in use, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.narinfos.weight()
+        self.0.weight()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -159,21 +155,20 @@ mod tests {
 
     #[test]
     fn a_narinfo_is_true_for_a_second_of_the_generation_that_it_was_seen_in() {
-        let mut cache = NarinfoCache::new(1 << 20);
+        let cache = NarinfoCache::new(1 << 20);
         let hash = HashPart::parse("00000000000000000000000000000001").unwrap();
         let made = Version { cache: 0, keys: 3, freshness: Freshness::of_record(5) };
         let answer = Preserialized::new(&crate::response::not_found(), b"text");
         let narinfo = cache.insert(hash, made, answer, HeaderValue::from_static("\"x\""));
         let [one, other] = [7, 8].map(|number| NonZeroU64::new(number).unwrap());
-        assert!(!cache.is_confirmed(&narinfo, one), "no look at it yet");
-        cache.confirm(&narinfo, one);
-        assert!(cache.is_confirmed(&narinfo, one));
-        assert!(!cache.is_confirmed(&narinfo, other));
+        assert!(!narinfo.is_confirmed(one), "no look at it yet");
+        narinfo.confirm(one);
+        assert!(narinfo.is_confirmed(one));
+        assert!(!narinfo.is_confirmed(other));
         assert!(cache.with_keys(&hash, 0, 3).is_some());
         assert!(cache.with_keys(&hash, 0, 4).is_none());
         assert!(cache.with_keys(&hash, 1, 3).is_none());
-        let Some(second_ago) = cache.started.checked_sub(Duration::from_secs(1)) else { return };
-        cache.started = second_ago;
-        assert!(!cache.is_confirmed(&narinfo, one));
+        narinfo.confirmed.fetch_sub(MAX_AGE_MS, Ordering::Relaxed);
+        assert!(!narinfo.is_confirmed(one));
     }
 }

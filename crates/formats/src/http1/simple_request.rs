@@ -38,7 +38,7 @@ impl<'a> SimpleRequest<'a> {
 
     /// The request with these parts and without a body, if it is a simple one.
     pub(super) fn of(method: &str, path: &'a str, headers: &Headers<'a>) -> Option<Self> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_".contains(&byte);
+        let is_plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'.' | b'-' | b'_');
         let host = headers.host.filter(|host| host.is_ascii())?;
         let is_simple = method == "GET" && !headers.has_others;
         (is_simple && path.starts_with('/') && path.bytes().all(is_plain)).then_some(Self {

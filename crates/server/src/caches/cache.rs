@@ -158,10 +158,10 @@ impl Cache {
     }
 
     /// The cache for a client that may push: it skips paths that it is told are there, so these must stay.
-    pub(crate) fn for_pusher(self: &Arc<Self>) -> Arc<Self> {
+    pub(crate) fn for_pusher(self: &Arc<Self>) -> &Arc<Self> {
         match (&self.push, &self.uploads) {
-            (Some(push), Some(_)) => Arc::clone(push),
-            _ => Arc::clone(self),
+            (Some(push), Some(_)) => push,
+            _ => self,
         }
     }
 

@@ -64,15 +64,19 @@ impl FastPathResponder {
 }
 
 impl FastPathResponder {
-    /// The cache, the resource in it, and the audience of the answer, where the client may have it.
-    fn target(&self, request: &SimpleRequest<'_>) -> Option<(Arc<Cache>, Resource, Audience)> {
+    /// Has the cache answer for the resource in it, to this audience, where the client may have it.
+    fn answer_of_cache<T>(
+        &self,
+        request: &SimpleRequest<'_>,
+        answer: impl FnOnce(&Cache, Resource, Audience) -> Option<T>,
+    ) -> Option<T> {
         let caches = self.state.caches.load();
         let (cache, path) = caches.find(request.path, || host_name(request.host));
         let resource = url::parse(path, None)?;
         let grant = auth::authorise_read_now(&cache.access, request.authorization)?;
         let cache = router::scoped(cache, &grant).ok()?;
         let audience = if grant.private { Audience::OneClient } else { Audience::Everybody };
-        Some((cache, resource, audience))
+        answer(&cache, resource, audience)
     }
 
     /// Has a narinfo, or its absence, sent with this status, and counts it.
@@ -96,9 +100,8 @@ impl FastPathResponder {
 impl fast_path::Responder for FastPathResponder {
     fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
         let state = &*self.state;
-        let (cache, resource, audience) = self.target(request)?;
-        match resource {
-            Resource::NarInfo { hash, json: false } => self.narinfo(&cache, hash, |_, prepared| {
+        self.answer_of_cache(request, |cache, resource, audience| match resource {
+            Resource::NarInfo { hash, json: false } => self.narinfo(cache, hash, |_, prepared| {
                 prepared.write(audience, head);
                 Some(FastAnswer::default())
             }),
@@ -106,19 +109,20 @@ impl fast_path::Responder for FastPathResponder {
                 // A file is held as long as the client takes.
                 let share = state.send_budget.try_download()?;
                 let by_name = self.purpose == Purpose::Nginx;
-                let body = nar::at_hand(state, &cache, &name, (by_name, audience), head)?;
+                let body = nar::at_hand(state, cache, &name, (by_name, audience), head)?;
                 state.metrics.answered(Kind::Nar, 200);
                 let mut transfer = state.metrics.transfer(Kind::Nar);
                 transfer.sent(body.as_ref().map_or(0, Piece::left));
                 Some(FastAnswer { body, download: Some((transfer, share)) })
             }
             _ => None,
-        }
+        })
     }
 
     fn answer_stream(&self, request: &SimpleRequest<'_>) -> Option<http::Response<Bytes>> {
-        let (cache, resource, audience) = self.target(request)?;
-        let Resource::NarInfo { hash, json: false } = resource else { return None };
-        self.narinfo(&cache, hash, |status, prepared| prepared.stream_answer(status, audience))
+        self.answer_of_cache(request, |cache, resource, audience| {
+            let Resource::NarInfo { hash, json: false } = resource else { return None };
+            self.narinfo(cache, hash, |status, prepared| prepared.stream_answer(status, audience))
+        })
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod routes;
 pub(crate) mod service;
 pub(crate) mod uploads;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
     HttpRequest,
@@ -195,7 +195,7 @@ async fn allow(
     let needed = required_permission(request, &cache, resource.as_ref());
     let needed = needed.unwrap_or(Permission::Read);
     let authorised = auth::authorise(request, &cache.access, &state.failure_policy, needed).await;
-    match authorised.and_then(|grant| Ok((scoped(&cache, &grant)?, grant))) {
+    match authorised.and_then(|grant| Ok((scoped(&cache, &grant)?.into_owned(), grant))) {
         Ok((cache, grant)) => Ok(Allowed { cache, grant, resource }),
         Err(denied) => Err((denied, cache)),
     }
@@ -205,11 +205,18 @@ async fn allow(
 ///
 /// # Errors
 /// The tokens have just changed, and no token confines its holder so any more.
-pub(crate) fn scoped(cache: &Arc<Cache>, grant: &Grant) -> Result<Arc<Cache>, Denied> {
-    let cache = if grant.is_pusher { cache.for_pusher() } else { Arc::clone(cache) };
+pub(crate) fn scoped<'a>(
+    cache: &'a Arc<Cache>,
+    grant: &Grant,
+) -> Result<Cow<'a, Arc<Cache>>, Denied> {
+    // Counting references to what all workers use would cost them more than the rest of this.
+    let cache = if grant.is_pusher { cache.for_pusher() } else { cache };
     match &grant.confined_to {
-        None => Ok(cache),
-        Some(paths) => cache.scoped_to(paths).ok_or(Denied::Undetermined(Undetermined::Outage)),
+        None => Ok(Cow::Borrowed(cache)),
+        Some(paths) => {
+            let scoped = cache.scoped_to(paths).map(Cow::Owned);
+            scoped.ok_or(Denied::Undetermined(Undetermined::Outage))
+        }
     }
 }
 

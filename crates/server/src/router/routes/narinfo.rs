@@ -65,7 +65,7 @@ pub(crate) fn peek(
     let known = state.narinfos.with_keys(&hash, cache.id, keys);
     let generation = known.as_ref().and_then(|_| cache.store.generation());
     if let (Some(narinfo), Some(generation)) = (&known, generation)
-        && state.narinfos.is_confirmed(narinfo, generation)
+        && narinfo.is_confirmed(generation)
     {
         return Some(known);
     }
@@ -77,7 +77,7 @@ pub(crate) fn peek(
             if let Some(generation) = generation
                 && cache.store.generation() == Some(generation)
             {
-                state.narinfos.confirm(&narinfo, generation);
+                narinfo.confirm(generation);
             }
             Some(Some(narinfo))
         }
