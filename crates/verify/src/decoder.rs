@@ -81,7 +81,14 @@ impl<R: Read> Decoder<R> {
         compression: Compression,
         memory: &Arc<DecoderMemory>,
     ) -> Result<Self, NarRejection> {
-        let mut input = Input::new(input);
+        Self::of_nar_input(Input::new(input), compression, memory)
+    }
+
+    pub(crate) fn of_nar_input(
+        mut input: Input<R>,
+        compression: Compression,
+        memory: &Arc<DecoderMemory>,
+    ) -> Result<Self, NarRejection> {
         let is_gzip = compression == Compression::None
             && input.fill_buf().map_err(NarRejection::of_read)?.first() == Some(&GZIP_FIRST_BYTE);
         let compression = if is_gzip { Compression::Gzip } else { compression };

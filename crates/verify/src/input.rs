@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::rejection::InputError;
+use crate::{rejection::InputError, window::HEADER_BYTES};
 
 /// The bytes read from the input at a time.
 pub(crate) const INPUT_BUFFER_BYTES: usize = 128 << 10;
@@ -17,7 +17,13 @@ pub struct Input<R> {
 
 impl<R: Read> Input<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, buffer: vec![0; INPUT_BUFFER_BYTES].into(), start: 0, end: 0 }
+        Self::of_length(reader, INPUT_BUFFER_BYTES)
+    }
+
+    /// The same of a reader that has so many bytes: a buffer is not made larger than it is of use.
+    pub(crate) fn of_length(reader: R, length: usize) -> Self {
+        let bytes = length.clamp(HEADER_BYTES, INPUT_BUFFER_BYTES);
+        Self { reader, buffer: vec![0; bytes].into(), start: 0, end: 0 }
     }
 
     /// The next `count` bytes, which stay; fewer at the end of the input. `count` is small.

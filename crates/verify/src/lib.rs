@@ -17,15 +17,14 @@ pub mod narinfo;
 mod pipe;
 mod rejection;
 mod window;
+mod zstd_frame;
 
-use std::{
-    io::{BufReader, Read},
-    sync::Arc,
-};
+use std::{io::Read, sync::Arc};
 
 use bytes::Bytes;
 use rns_formats::{Compression, NarEvent, NarLimits, NarReader, Sha256Digest, Sha256Hasher};
 
+use self::input::Input;
 pub use self::{
     announced::{AnnouncedNar, IncomingNar, KnownNar, ReceivedNar, StreamedNar, WholeNar},
     content_feed::ContentFeed,
@@ -39,6 +38,9 @@ pub use self::{
 
 /// The bytes a decoder hands on at a time.
 const READ_BUFFER_BYTES: usize = 128 << 10;
+
+/// The same for the smallest files.
+const MIN_READ_BUFFER_BYTES: usize = 4 << 10;
 
 /// The hashes and lengths of a checked NAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +61,32 @@ pub fn check_nar(
     max_nar_size: u64,
     memory: &Arc<DecoderMemory>,
 ) -> Result<NarFacts, NarRejection> {
-    let decoder = Decoder::of_nar(input, compression, memory)?;
+    check_input(Input::new(input), compression, max_nar_size, memory, READ_BUFFER_BYTES)
+}
+
+/// The same for a file that is in memory. Blocks.
+pub(crate) fn check_nar_in_memory(
+    file: &[u8],
+    compression: Compression,
+    max_nar_size: u64,
+    memory: &Arc<DecoderMemory>,
+) -> Result<NarFacts, NarRejection> {
+    // Buffers are no larger than a small NAR needs: clearing them would take longer than its hashes.
+    let buffer_bytes = file.len().saturating_mul(4).clamp(MIN_READ_BUFFER_BYTES, READ_BUFFER_BYTES);
+    let input = Input::of_length(file, file.len());
+    check_input(input, compression, max_nar_size, memory, buffer_bytes)
+}
+
+fn check_input<R: Read>(
+    input: Input<R>,
+    compression: Compression,
+    max_nar_size: u64,
+    memory: &Arc<DecoderMemory>,
+    buffer_bytes: usize,
+) -> Result<NarFacts, NarRejection> {
+    let decoder = Decoder::of_nar_input(input, compression, memory)?;
     let mut hashed = Hashed { inner: decoder, hasher: Sha256Hasher::new(), size: 0, max_nar_size };
-    let read = read_events(BufReader::with_capacity(READ_BUFFER_BYTES, &mut hashed));
+    let read = read_events(&mut hashed, buffer_bytes);
     // The cause of a failed read is more telling than the reader's account of it.
     if hashed.size > max_nar_size {
         return Err(NarRejection::TooLarge { limit: max_nar_size });
@@ -89,8 +114,8 @@ pub fn decompress(
     Ok((unpacked.len() as u64 <= limit).then(|| unpacked.into()))
 }
 
-fn read_events(input: impl Read) -> Result<(), NarRejection> {
-    let mut reader = NarReader::new(input, NarLimits::default());
+fn read_events(input: impl Read, buffer_bytes: usize) -> Result<(), NarRejection> {
+    let mut reader = NarReader::with_buffer(input, NarLimits::default(), buffer_bytes);
     while let Some(event) = reader.next_event()? {
         // Contents are skipped by the next event, hashed on their way.
         let _: NarEvent<'_> = event;

@@ -7,16 +7,13 @@ use std::{
 };
 
 use xz2::{bufread::XzDecoder, stream::Stream};
-use zstd::stream::read::Decoder as ZstdDecoder;
 
 use crate::{
     input::Input,
     memory::{DecoderMemory, Share},
     window::{HEADER_BYTES, of_xz_stream, of_zstd_frame},
+    zstd_frame::ZstdFrame,
 };
-
-/// The largest zstd window: 128 MiB, as `--long` uses and clients may send.
-const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Memory that one xz decoder may use, in bytes: more than level 9 needs.
 const MAX_XZ_MEMORY: u64 = 256 << 20;
@@ -41,7 +38,7 @@ pub struct Members<R: Read> {
 
 enum State<R: Read> {
     Between(Input<R>),
-    Zstd(ZstdDecoder<'static, Input<R>>, Share),
+    Zstd(ZstdFrame<R>, Share),
     Xz(XzDecoder<Input<R>>, Share),
     Failed,
 }
@@ -60,10 +57,9 @@ impl<R: Read> Members<R> {
     fn begin(&self, mut input: Input<R>) -> io::Result<State<R>> {
         match self.format {
             Format::Zstd => {
-                let share = self.memory.take(of_zstd_frame(input.peek(HEADER_BYTES)?));
-                let mut decoder = ZstdDecoder::with_buffer(input)?.single_frame();
-                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
-                Ok(State::Zstd(decoder, share))
+                let needed = of_zstd_frame(input.peek(HEADER_BYTES)?);
+                let share = self.memory.take(needed);
+                Ok(State::Zstd(ZstdFrame::new(input, needed)?, share))
             }
             Format::Xz => {
                 let needed = of_xz_stream(input.peek(HEADER_BYTES)?).max(MIN_XZ_MEMORY);
@@ -101,10 +97,10 @@ impl<R: Read> Read for Members<R> {
                     self.has_begun = true;
                     self.begin(input)?
                 }
-                State::Zstd(mut decoder, share) => match decoder.read(buf)? {
-                    0 => State::Between(decoder.finish()),
+                State::Zstd(mut frame, share) => match frame.read(buf)? {
+                    0 => State::Between(frame.into_input()),
                     count => {
-                        self.state = State::Zstd(decoder, share);
+                        self.state = State::Zstd(frame, share);
                         return Ok(count);
                     }
                 },

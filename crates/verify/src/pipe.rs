@@ -16,7 +16,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use crate::{DecoderMemory, NarFacts, NarRejection, check_nar};
+use crate::{DecoderMemory, NarFacts, NarRejection, check_nar, check_nar_in_memory};
 
 /// Chunks on their way to each of the two threads: the memory of an upload is twice this many chunks.
 pub(crate) const MAX_WAITING_CHUNKS: usize = 8;
@@ -127,7 +127,7 @@ pub(crate) fn check_whole(
     max_nar_size: u64,
     memory: &Arc<DecoderMemory>,
 ) -> Result<NarCheck, NarRejection> {
-    let nar = check_nar(bytes, compression, max_nar_size, memory)?;
+    let nar = check_nar_in_memory(bytes, compression, max_nar_size, memory)?;
     let file = FileFacts { file_hash: Sha256Digest::of(bytes), file_size: bytes.len() as u64 };
     Ok(NarCheck { file, nar })
 }

@@ -56,12 +56,21 @@ enum State {
     Failed,
 }
 
+/// The bytes of the input that are read at a time, where nothing else is said.
+const BUFFER_BYTES: usize = 64 << 10;
+
 impl<R: Read> NarReader<R> {
     /// Starts reading. Nothing is read yet.
     #[must_use]
     pub fn new(input: R, limits: NarLimits) -> Self {
+        Self::with_buffer(input, limits, BUFFER_BYTES)
+    }
+
+    /// The same, reading so many bytes of the input at a time.
+    #[must_use]
+    pub fn with_buffer(input: R, limits: NarLimits, bytes: usize) -> Self {
         Self {
-            input: Tokens::new(input),
+            input: Tokens::new(input, bytes),
             limits,
             order: TreeOrder::new(limits),
             state: State::Start,

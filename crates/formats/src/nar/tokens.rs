@@ -17,8 +17,8 @@ pub(super) struct Tokens<R> {
 }
 
 impl<R: Read> Tokens<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input: BufReader::with_capacity(64 << 10, input), offset: 0 }
+    pub(super) fn new(input: R, buffer_bytes: usize) -> Self {
+        Self { input: BufReader::with_capacity(buffer_bytes, input), offset: 0 }
     }
 
     /// Number of bytes read so far.

@@ -23,6 +23,10 @@ pub(super) const TOUCH_NAR: &str = "\
     update nars set state = 0, touched = case when touched > ?2 then touched else ?2 end \
     where key = ?1 and state in (0, 1)";
 
+/// Whether [`TOUCH_NAR`] would change nothing: what many paths need is touched many times a second.
+pub(super) const IS_NAR_TOUCHED: &str =
+    "select 1 from nars where key = ?1 and state = 0 and touched >= ?2";
+
 pub(super) const NAR_STATE: &str = "select state from nars where key = ?1";
 
 pub(super) const TOUCH_PATH: &str = "\
@@ -33,6 +37,10 @@ pub(super) const TOUCH_PATH: &str = "\
 pub(super) const TOUCH_REFERENCE: &str = "\
     update paths set state = 2, touched = case when touched > ?2 then touched else ?2 end \
     where hash = ?1 and state in (2, 3) and path = ?3";
+
+/// Whether [`TOUCH_REFERENCE`] would change nothing.
+pub(super) const IS_REFERENCE_TOUCHED: &str =
+    "select 1 from paths where hash = ?1 and state = 2 and touched >= ?2 and path = ?3";
 
 /// The row of a path that is about to be published.
 pub(super) const PUBLICATION: &str = "\

@@ -54,8 +54,12 @@ pub(super) fn put_nar(
 }
 
 pub(super) fn touch_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
+    let now = now();
+    if connection.prepare_cached(statements::IS_NAR_TOUCHED)?.exists(params![key.as_str(), now])? {
+        return Ok(true);
+    }
     let mut statement = connection.prepare_cached(statements::TOUCH_NAR)?;
-    Ok(statement.execute(params![key.as_str(), now()])? > 0)
+    Ok(statement.execute(params![key.as_str(), now])? > 0)
 }
 
 pub(super) fn nar_state(
@@ -94,11 +98,13 @@ pub(super) fn begin_publish(
         return Ok(Some(refusal));
     }
     let mut missing = Vec::new();
+    let mut is_touched = connection.prepare_cached(statements::IS_REFERENCE_TOUCHED)?;
     let mut touch = connection.prepare_cached(statements::TOUCH_REFERENCE)?;
     for reference in &new.references {
         let hash = reference.hash_part();
-        let touched = touch.execute(params![hash.to_string(), now(), reference.as_str()])?;
-        if touched == 0 && !new.elsewhere.contains(&hash) {
+        let parameters = params![hash.to_string(), now(), reference.as_str()];
+        let is_here = is_touched.exists(parameters)? || touch.execute(parameters)? > 0;
+        if !is_here && !new.elsewhere.contains(&hash) {
             missing.push(reference.clone());
         }
     }
@@ -168,7 +174,9 @@ pub(super) fn end_publish(
     let hash = hash.to_string();
     let mut publish = connection.prepare_cached(statements::END_PUBLISH)?;
     publish.execute([&hash])?;
-    note_push(connection, &hash, pusher, false)
+    // The begun one is of the same pusher: others have waited for the path.
+    let confirmed = connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([&hash])?;
+    if confirmed == 0 { note_push(connection, &hash, pusher, false) } else { Ok(()) }
 }
 
 /// Both the path and its NAR stay for the grace.
