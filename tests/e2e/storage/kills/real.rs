@@ -186,23 +186,30 @@ impl Site<'_> {
     /// Downloads the release of some project, or some build that may be gone, until that comes to an end.
     fn download(&self, random: &mut Random) {
         let deadline = Instant::now() + TIMEOUT;
-        let mut is_stale = false;
+        // A build that was not there although it must be: it is asked for once more.
+        let mut missed: Option<(usize, String)> = None;
         loop {
             assert!(Instant::now() < deadline, "no download comes to its end");
-            let slot = random.one_of(&self.releases);
+            let slot = match &missed {
+                Some((build, _)) => &self.releases[self.builds[*build].project],
+                None => random.one_of(&self.releases),
+            };
             let released = *slot.lock().unwrap();
             let some = match random.below(3) {
-                0 => self.pushed.lock().unwrap().clone(),
+                0 if missed.is_none() => self.pushed.lock().unwrap().clone(),
                 _ => Vec::new(),
             };
             let wanted = match (some.as_slice(), released.build) {
                 ([], Some(build)) => build,
                 ([], None) => {
+                    // Another one is released by now.
+                    missed = None;
                     thread::sleep(Duration::from_millis(50));
                     continue;
                 }
                 (some, _) => random.one_of(some).0,
             };
+            missed = missed.filter(|(build, _)| *build == wanted);
             let build = &self.builds[wanted];
             let (scheme, place) = random.one_of(&self.places);
             let client = self.client(random);
@@ -221,13 +228,14 @@ impl Site<'_> {
                     return;
                 }
                 Failure::Gone => {
-                    assert!(
-                        !is_stale,
-                        "{top} is lost: {}; the root of its project is {}",
-                        done.stderr,
-                        self.root_of(build.project)
-                    );
-                    is_stale = true;
+                    if let Some((_, before)) = missed {
+                        panic!(
+                            "{top} is lost: {}, and before: {before}; the root of its project is {}",
+                            done.stderr,
+                            self.root_of(build.project)
+                        );
+                    }
+                    missed = Some((wanted, done.stderr));
                     thread::sleep(STALENESS);
                 }
             }
