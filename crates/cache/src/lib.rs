@@ -52,9 +52,10 @@ pub use self::{
     read::{BinaryCache, MAX_SAMPLE},
     record::{Freshness, NarOffer, PathRecord, Peek},
     roots::{
-        ClosureGraph, FreedByRoot, MissingPath, NewRoot, RootDocumentError, RootError,
-        RootLifetime, RootPath, RootPattern, RootPatternError, RootRevision, RootRule, RootSizes,
-        RootSummary, RootedCache, freed_by_roots, parse_revisions, write_revisions,
+        AmountOf, ClosureGraph, DryRun, FreedByRoot, GoingPath, KeepReason, MissingPath, NewRoot,
+        RootDocumentError, RootError, RootLifetime, RootPath, RootPattern, RootPatternError,
+        RootRevision, RootRule, RootSizes, RootSummary, RootedCache, WhyKept, freed_by_roots,
+        parse_revisions, write_revisions,
     },
     stats::{BackendStats, DiskRoom, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use rns_formats::{HashPart, RootLabel, RootName, StorePath};
 
+use super::outlook::{DryRun, WhyKept};
 use crate::{CacheError, Pusher};
 
 /// A cache that keeps the paths of roots.
@@ -57,6 +58,28 @@ pub trait RootedCache: Send + Sync {
     /// # Errors
     /// When the cache cannot be asked now.
     async fn root_sizes(&self) -> Result<Option<Arc<RootSizes>>, CacheError>;
+
+    /// Whether it lets paths go by itself, so that [`Self::dry_run`] and [`Self::why`] have something to say.
+    fn collects(&self) -> bool {
+        false
+    }
+
+    /// The paths that a collection would remove now: at most `limit` of them, after so many. They are as of a short while ago.
+    /// `None`: there is too much to find it out.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked now.
+    async fn dry_run(&self, _after: usize, _limit: usize) -> Result<Option<DryRun>, CacheError> {
+        Ok(None)
+    }
+
+    /// Why a path stays, or goes. `None`: it is not here.
+    ///
+    /// # Errors
+    /// When the cache cannot be asked now.
+    async fn why(&self, _hash: &HashPart) -> Result<Option<WhyKept>, CacheError> {
+        Ok(None)
+    }
 }
 
 /// A root as it is asked for.

@@ -1,5 +1,7 @@
 //! Why a collection can end early.
 
+use rns_cache::CacheError;
+
 use crate::{
     index::IndexError, maintenance::MaintenanceError, objects::ObjectError, write::RemovalError,
 };
@@ -16,6 +18,9 @@ pub enum CollectError {
     /// The storage cannot be used.
     #[error(transparent)]
     Objects(#[from] ObjectError),
+    /// A path or root cannot be read.
+    #[error(transparent)]
+    Path(#[from] CacheError),
     /// The storage answered too slowly.
     #[error("the storage removes objects too slowly: a request took longer than half a minute")]
     TooSlow,
@@ -29,6 +34,7 @@ impl From<MaintenanceError> for CollectError {
         match error {
             MaintenanceError::Objects(error) => Self::Objects(error),
             MaintenanceError::Index(error) => Self::Index(error),
+            MaintenanceError::Path(error) => Self::Path(error),
         }
     }
 }

@@ -9,11 +9,14 @@ mod disk;
 mod document_kind;
 mod documents;
 mod error;
+mod explain;
 mod first;
+mod going;
 mod graph;
 mod load;
 mod order;
 mod orphans;
+mod outlook;
 mod plan;
 mod root_sizes;
 mod run;
@@ -21,12 +24,12 @@ mod sweep;
 mod verdict;
 mod why;
 
-pub(crate) use self::documents::enter as enter_documents;
 pub use self::{
     disk::{disk_of, missing_on_disk},
     document_kind::{DocumentCounts, DocumentKind},
     documents::DocumentPlan,
     error::CollectError,
+    explain::{fate, reasons},
     first::first_to_go,
     graph::Graph,
     plan::plan,
@@ -35,4 +38,7 @@ pub use self::{
     sweep::Swept,
     verdict::{Amount, Cause, Plan, Reason, Verdict},
     why::{Going, Why, why},
+};
+pub(crate) use self::{
+    documents::enter as enter_documents, going::Outlook, outlook::outlook, why::kept_by,
 };

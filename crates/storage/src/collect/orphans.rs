@@ -23,8 +23,8 @@ use crate::{
 /// Objects that are looked up at a time.
 const BATCH_SIZE: usize = 500;
 
-/// NARs without a row that one collection removes. The next one takes up the rest.
-const MAX_NARS: usize = 100_000;
+/// NARs without a row, and listings without a path, that one collection removes. The next one takes up the rest.
+const MAX_ORPHANS: usize = 100_000;
 
 /// Objects in a listing that the index may not know.
 #[derive(Default)]
@@ -66,25 +66,45 @@ impl ListedObjects {
     }
 }
 
-/// Removes NARs and listings after their grace. A narinfo that the index does not know is entered instead: clients may count on it.
-/// So is a document, which goes like the others when nothing owns it. Returns whether every narinfo is known now.
-pub(super) async fn remove(
+/// Objects of which the index knows nothing.
+pub(super) struct Orphans {
+    listings: Vec<HashPart>,
+    nars: Vec<ObjectKey>,
+    /// Narinfos of which nothing can be made.
+    unusable: u64,
+}
+
+/// Lists the storage, and finds NARs and listings that belong to nothing. A narinfo that the index does not know is entered
+/// instead: clients may count on it. So is a document, which goes like the others when nothing owns it.
+pub(super) async fn find(
     storage: &Storage,
     retention: &Retention,
-    sweep: &mut Sweep<'_>,
-) -> Result<bool, CollectError> {
+) -> Result<Orphans, CollectError> {
     let before = untouched_since(retention);
     let objects = storage.reader().objects();
     objects.sweep(STAGING_GRACE).await?;
     let mut listed = objects.list(None);
-    let (mut unusable, mut nars, mut batch) = (0_u64, Vec::new(), ListedObjects::default());
+    let mut batch = ListedObjects::default();
+    let mut orphans = Orphans { listings: Vec::new(), nars: Vec::new(), unusable: 0 };
     while let Some((key, info)) = listed.try_next().await? {
         batch.add(key, info.modified, before);
         if batch.len() >= BATCH_SIZE {
-            unusable += look_up(storage, std::mem::take(&mut batch), &mut nars, sweep).await?;
+            look_up(storage, std::mem::take(&mut batch), &mut orphans).await?;
         }
     }
-    unusable += look_up(storage, batch, &mut nars, sweep).await?;
+    look_up(storage, batch, &mut orphans).await?;
+    Ok(orphans)
+}
+
+/// Removes what was found, unless something has taken it up meanwhile. Returns whether every narinfo is known.
+pub(super) async fn remove(
+    storage: &Storage,
+    Orphans { listings, nars, unusable }: Orphans,
+    sweep: &mut Sweep<'_>,
+) -> Result<bool, CollectError> {
+    for hash in listings {
+        remove_listing(storage, &hash, sweep).await?;
+    }
     if unusable > 0 {
         // One of them may be the path of such a NAR, or of a document.
         tracing::warn!(
@@ -103,36 +123,41 @@ pub(super) async fn remove(
     Ok(true)
 }
 
-/// Enters unknown narinfos and documents, removes listings of paths that are not here, and adds unknown NARs to `nars`. Returns
-/// how many narinfos cannot be used.
+/// Enters unknown narinfos and documents, and notes unknown listings and NARs.
 async fn look_up(
     storage: &Storage,
     found: ListedObjects,
-    nars: &mut Vec<ObjectKey>,
-    sweep: &mut Sweep<'_>,
-) -> Result<u64, CollectError> {
+    orphans: &mut Orphans,
+) -> Result<(), CollectError> {
     let (begun, index) = (Instant::now(), storage.index());
-    let mut unusable = 0;
     let states = index.states(&found.narinfos).await?;
     for (hash, _) in found.narinfos.iter().zip(states).filter(|(_, state)| !is_here(*state)) {
         match storage.enter_stored(hash).await {
             Ok(true) => {}
-            Ok(false) | Err(_) => unusable += 1,
+            // It may have been removed since it was listed.
+            Ok(false) if is_gone(storage, hash).await? => {}
+            Ok(false) | Err(_) => orphans.unusable += 1,
         }
     }
     let states = index.states(&found.listings).await?;
     for (hash, _) in found.listings.iter().zip(states).filter(|(_, state)| !is_here(*state)) {
-        remove_listing(storage, hash, sweep).await?;
+        if orphans.listings.len() < MAX_ORPHANS {
+            orphans.listings.push(*hash);
+        }
     }
     for key in found.nars {
-        if nars.len() < MAX_NARS && index.nar_state(&key).await?.is_none() {
-            nars.push(key);
+        if orphans.nars.len() < MAX_ORPHANS && index.nar_state(&key).await?.is_none() {
+            orphans.nars.push(key);
         }
     }
     documents::enter(storage, found.documents).await?;
     // As much time for others.
     sleep(begun.elapsed().min(MAX_PAUSE)).await;
-    Ok(unusable)
+    Ok(())
+}
+
+async fn is_gone(storage: &Storage, hash: &HashPart) -> Result<bool, CollectError> {
+    Ok(storage.reader().objects().head(&ObjectKey::narinfo(hash)).await?.is_none())
 }
 
 /// Removes the listing of a path that is not here, unless one is pushed at this moment.

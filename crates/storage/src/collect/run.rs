@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     index::{Claim, Index, Rows, Unused},
-    maintenance::{rebuild_index, unknown_root},
+    maintenance::{rebuild_index_locked, take_up_revisions, unknown_root},
     retention::Retention,
     write::Storage,
 };
@@ -109,6 +109,11 @@ pub async fn collect(
     }
     settle(storage, retention).await?;
     documents::note_derivers(storage).await?;
+    // Narinfos that the index does not know may refer to paths that would go.
+    let orphans = match retention.keeps_everything() {
+        true => None,
+        false => Some(orphans::find(storage, retention).await?),
+    };
     let preview = preview(storage, retention).await?;
     let Preview { graph, plan, .. } = &preview;
     let revived: Vec<i64> = plan.revived.iter().filter_map(|path| graph.id(*path)).collect();
@@ -125,8 +130,8 @@ pub async fn collect(
         sweep.nars(batch).await?;
         progress(sweep.swept());
     }
-    if !retention.keeps_everything() {
-        if orphans::remove(storage, retention, &mut sweep).await? {
+    if let Some(orphans) = orphans {
+        if orphans::remove(storage, orphans, &mut sweep).await? {
             documents::remove(storage, retention, &mut sweep).await?;
         }
         progress(sweep.swept());
@@ -136,14 +141,20 @@ pub async fn collect(
     Ok(Collected { preview, swept, took: begun.elapsed() })
 }
 
-/// Makes the index anew where it was lost: a root that it does not know would keep nothing.
+/// Makes the index anew where it was lost, and brings its roots up to date: those that it does not know would keep nothing.
 async fn recover(storage: &Storage) -> Result<(), CollectError> {
     if let Some(name) = unknown_root(storage).await? {
         tracing::warn!(
             "the index does not know the root {name}, which is in the storage: before anything is removed the index is made anew \
              from the storage"
         );
-        rebuild_index(storage, &|_| ()).await?;
+        rebuild_index_locked(storage, &|_| ()).await?;
+    }
+    let taken = take_up_revisions(storage).await?;
+    if taken > 0 {
+        tracing::warn!(
+            "the index was behind the storage: newer revisions of {taken} roots were taken up from there"
+        );
     }
     Ok(())
 }

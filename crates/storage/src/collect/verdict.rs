@@ -21,6 +21,17 @@ impl Reason {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Root, Self::Young, Self::Used, Self::Allowed];
 
+    /// The reason of several paths, for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Root => "roots need them",
+            Self::Young => "pushed, or told to a pusher, within min_age",
+            Self::Used => "used within unused_for",
+            Self::Allowed => "no rule lets them go",
+        }
+    }
+
     /// The reason in metrics.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -54,6 +65,19 @@ impl Cause {
     /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Interrupted, Self::Unused, Self::Unrooted, Self::Size, Self::Disk, Self::Closures];
+
+    /// The cause for several paths, for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Interrupted => "a collection that was cut off had begun with them",
+            Self::Unused => "not used for unused_for",
+            Self::Unrooted => "no root needs them",
+            Self::Size => "used least recently, and max_size is exceeded",
+            Self::Disk => "used least recently, and the disk has less free than keep_free",
+            Self::Closures => "used least recently, and max_closures is exceeded",
+        }
+    }
 
     /// The cause in lists for programs.
     #[must_use]

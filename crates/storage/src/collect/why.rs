@@ -36,6 +36,8 @@ const BATCH_SIZE: usize = 1_000;
 /// The record of a path, and the reason why it is kept.
 #[derive(Clone, Debug)]
 pub struct Why {
+    /// Its row.
+    pub id: i64,
     /// The path itself.
     pub record: IndexedPath,
     /// A root that needs it, and the paths from the one that the root names to this one.
@@ -94,6 +96,22 @@ impl Nearest {
     }
 }
 
+/// How much a storage exceeds the limits that let used paths go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Excess {
+    /// Whether `max_size` is exceeded, or nearly.
+    pub(crate) is_full: bool,
+    /// Bytes that are missing on the disk.
+    pub(crate) missing: u64,
+}
+
+impl Excess {
+    /// The policy by which a server makes room: near `max_size`, down to less.
+    pub(crate) fn policy(self, retention: &Retention) -> Retention {
+        if self.is_full { retention.with_room() } else { retention.clone() }
+    }
+}
+
 /// Finds the reason why a path is kept. `None`: it is not here. Where a limit is exceeded, everything is looked at for that.
 ///
 /// # Errors
@@ -103,6 +121,19 @@ pub async fn why(
     hash: &HashPart,
     retention: &Retention,
 ) -> Result<Option<Why>, CollectError> {
+    let Some((mut why, excess)) = kept_by(storage, hash, retention).await? else { return Ok(None) };
+    if let Some(excess) = excess {
+        why.going = place(&**storage.index(), why.id, retention, excess).await?;
+    }
+    Ok(Some(why))
+}
+
+/// The same without the place among the paths that go, and the limits that may let the path go, where some do.
+pub(crate) async fn kept_by(
+    storage: &Storage,
+    hash: &HashPart,
+    retention: &Retention,
+) -> Result<Option<(Why, Option<Excess>)>, CollectError> {
     let index = &**storage.index();
     let Some((record, own)) = index.path_record(hash).await? else { return Ok(None) };
     let now = SystemTime::now();
@@ -141,7 +172,7 @@ pub async fn why(
         }
         (None, None) => None,
     };
-    let (mut present_bytes, mut going) = (None, None);
+    let (mut present_bytes, mut excess) = (None, None);
     if root.is_none() && young.is_none() {
         let missing = missing_on_disk(storage, retention).await?;
         if retention.max_size.is_some() || retention.keep_free.is_some() {
@@ -149,28 +180,30 @@ pub async fn why(
         }
         let is_full = present_bytes.is_some_and(|bytes| retention.is_nearly_full(bytes));
         if is_full || missing > 0 || retention.max_closures.is_some() {
-            going = place(index, own.id, retention, (is_full, missing)).await?;
+            excess = Some(Excess { is_full, missing });
         }
     }
-    Ok(Some(Why {
+    let why = Why {
+        id: own.id,
         record,
         root,
         young: chain_of(index, &towards, young).await?,
         used: chain_of(index, &towards, used).await?,
         is_complete,
         present_bytes,
-        going,
-    }))
+        going: None,
+    };
+    Ok(Some((why, excess)))
 }
 
-/// The place of a path among those that go by the limits, as the server makes room: near `max_size`, down to less.
+/// The place of a path among those that go by the limits.
 async fn place(
     index: &dyn Index,
     id: i64,
     retention: &Retention,
-    (is_full, missing): (bool, u64),
+    excess: Excess,
 ) -> Result<Option<Going>, CollectError> {
-    let policy = if is_full { retention.with_room() } else { retention.clone() };
+    let (policy, missing) = (excess.policy(retention), excess.missing);
     let (graph, plan) = planned(index, &policy, missing, SystemTime::now()).await?;
     let Some(path) = graph.number(id) else { return Ok(None) };
     let Some(Verdict::Goes(cause)) = plan.verdicts.get(path).copied() else { return Ok(None) };

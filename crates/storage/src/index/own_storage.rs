@@ -13,12 +13,18 @@ pub(super) const TRIED_PATHS: usize = 8;
 pub(super) struct OwnStorage {
     objects: Objects,
     name: StorageName,
+    /// Whether an index that is of no storage yet becomes that of this one.
+    claims: bool,
 }
 
 impl OwnStorage {
     /// `None` for a storage in memory, which has no name.
-    pub(super) fn of(objects: &Objects) -> Option<Self> {
-        Some(Self { objects: objects.clone(), name: objects.storage_name()?.clone() })
+    pub(super) fn of(objects: &Objects, claims: bool) -> Option<Self> {
+        Some(Self { objects: objects.clone(), name: objects.storage_name()?.clone(), claims })
+    }
+
+    pub(super) const fn claims(&self) -> bool {
+        self.claims
     }
 
     pub(super) const fn name(&self) -> &StorageName {

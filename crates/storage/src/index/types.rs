@@ -108,6 +108,14 @@ impl PathState {
         }
     }
 
+    /// Whether its narinfo is visible, and nothing has begun to remove it.
+    pub(super) const fn is_visible(self) -> bool {
+        match self {
+            Self::Published | Self::Condemned => true,
+            Self::Elsewhere | Self::Publishing | Self::Deleting => false,
+        }
+    }
+
     pub(super) const fn of_number(number: i64) -> Self {
         match number {
             1 => Self::Publishing,

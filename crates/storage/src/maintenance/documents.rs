@@ -1,4 +1,6 @@
-//! Documents of a storage that its index does not know: entered, so that a dry run counts them.
+//! Documents of a storage that its index does not know.
+
+use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
 
@@ -33,4 +35,24 @@ pub async fn find_documents(storage: &Storage) -> Result<(), MaintenanceError> {
         enter_documents(storage, found).await?;
     }
     Ok(())
+}
+
+/// Counts the documents of a storage that its index does not know. Nothing changes.
+///
+/// # Errors
+/// When storage or index cannot be used.
+pub async fn unknown_documents(storage: &Storage) -> Result<u64, MaintenanceError> {
+    let mut unknown = 0;
+    for folder in FOLDERS {
+        let listed = storage.reader().objects().list(Some(folder));
+        let documents = listed.try_filter_map(|(key, _)| async {
+            Ok(DocumentKind::of(&key).is_some().then_some(key))
+        });
+        let mut batches = pin!(documents.try_chunks(BATCH_SIZE));
+        while let Some(keys) = batches.try_next().await.map_err(|error| error.1)? {
+            let known = storage.index().known_documents(&keys).await?;
+            unknown += known.into_iter().filter(|known| !known).count() as u64;
+        }
+    }
+    Ok(unknown)
 }

@@ -1,8 +1,9 @@
 //! Bringing an index up to date with its storage: after a loss, or when a cache that was there before is adopted.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::time::sleep;
 
 use super::{MaintenanceError, Progress, documents::find_documents, roots, scan};
 use crate::{
@@ -10,6 +11,9 @@ use crate::{
     read::StorageReader,
     write::{Storage, imported},
 };
+
+/// How often it is looked whether a collection has ended.
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Paths that are entered by one transaction.
 const BATCH_SIZE: usize = 256;
@@ -29,11 +33,26 @@ pub struct Indexed {
 
 /// Enters every path, document and root of the storage into the index, and takes out those that are not there.
 ///
-/// Paths that are indexed already keep their records.
+/// Paths that are indexed already keep their records. No collection goes on meanwhile: one that runs is waited for.
 ///
 /// # Errors
 /// When storage or index cannot be used.
 pub async fn rebuild_index(
+    storage: &Storage,
+    progress: Progress<'_>,
+) -> Result<Indexed, MaintenanceError> {
+    // Paths are read some time before they are entered: a collection would remove one in between.
+    let _lock = loop {
+        match storage.index().lock_collection().await? {
+            Some(lock) => break lock,
+            None => sleep(LOCK_POLL_INTERVAL).await,
+        }
+    };
+    rebuild_index_locked(storage, progress).await
+}
+
+/// The same for a collector, which has the lock of collections.
+pub(crate) async fn rebuild_index_locked(
     storage: &Storage,
     progress: Progress<'_>,
 ) -> Result<Indexed, MaintenanceError> {
@@ -109,8 +128,7 @@ async fn remove_missing(storage: &Storage) -> Result<u64, MaintenanceError> {
         for (hash, _) in &known {
             // One that cannot be read is not gone.
             if matches!(storage.reader().narinfo(*hash).await, Ok(None)) {
-                index.forget_path(hash).await?;
-                removed += 1;
+                removed += u64::from(storage.forget_missing(hash).await?);
             }
         }
     }

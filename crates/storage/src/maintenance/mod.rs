@@ -12,13 +12,14 @@ mod sign;
 mod verify;
 
 pub use self::{
-    documents::find_documents,
+    documents::{find_documents, unknown_documents},
     findings::{Finding, FindingKind},
     index::{Indexed, has_paths, is_index_empty, rebuild_index},
     roots::unknown_root,
     sign::{Signed, sign},
     verify::{Verified, VerifyOptions, verify},
 };
+pub(crate) use self::{index::rebuild_index_locked, roots::take_up_revisions};
 
 /// Is told how far a command has come: objects that were looked at.
 pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
@@ -32,4 +33,7 @@ pub enum MaintenanceError {
     /// The index cannot be used.
     #[error(transparent)]
     Index(#[from] crate::index::IndexError),
+    /// A path cannot be entered or taken out.
+    #[error(transparent)]
+    Path(#[from] rns_cache::CacheError),
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, pin::pin, time::SystemTime};
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::RootRevision;
 use rns_formats::RootName;
 
@@ -14,6 +14,9 @@ use crate::{
 
 /// Roots that are asked for at a time.
 const BATCH_SIZE: usize = 256;
+
+/// Objects of roots that are read at the same time.
+const MAX_READS: usize = 16;
 
 /// Enters the roots of the storage into the index. Returns how many there are, and how many nothing can be made of.
 pub(super) async fn index_roots(storage: &Storage) -> Result<(u64, u64), MaintenanceError> {
@@ -56,6 +59,43 @@ pub async fn unknown_root(storage: &Storage) -> Result<Option<RootName>, Mainten
         }
     }
     Ok(None)
+}
+
+/// Takes up the revisions of a root that lie in the storage and that the index, which knows the root, does not have: of a server
+/// that died over the root, or since the backup that the index was restored from. Returns how many roots had some.
+pub(crate) async fn take_up_revisions(storage: &Storage) -> Result<u64, MaintenanceError> {
+    let asked = stream::iter(stored_names(storage).await?).map(|name| async move {
+        Ok::<_, MaintenanceError>(is_behind(storage, &name).await?.then_some(name))
+    });
+    let behind: Vec<_> = asked.buffer_unordered(MAX_READS).try_collect().await?;
+    let mut taken = 0;
+    for name in behind.into_iter().flatten() {
+        let _lock = storage.lock_root(&name).await?;
+        // It may have been set, and not yet registered.
+        if is_behind(storage, &name).await?
+            && let Some(StoredRoot::Revisions(revisions)) =
+                read_root(storage.reader().objects(), &name).await?
+        {
+            storage.index().import_root(&name, &live(revisions)).await?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
+/// Whether the storage has a revision of a root that the index does not have.
+async fn is_behind(storage: &Storage, name: &RootName) -> Result<bool, MaintenanceError> {
+    let stored = match read_root(storage.reader().objects(), name).await? {
+        Some(StoredRoot::Revisions(revisions)) => live(revisions),
+        Some(StoredRoot::Unusable(_)) | None => return Ok(false),
+    };
+    Ok(lacks(&storage.index().root(name).await?, &stored))
+}
+
+/// Whether some of the stored revisions are not indexed. One that was set again has the same number and another end.
+fn lacks(indexed: &[RootRevision], stored: &[RootRevision]) -> bool {
+    let indexed: BTreeSet<_> = indexed.iter().map(end).collect();
+    !stored.iter().map(end).all(|end| indexed.contains(&end))
 }
 
 async fn stored_names(storage: &Storage) -> Result<BTreeSet<RootName>, MaintenanceError> {
@@ -124,11 +164,9 @@ async fn verify_root(
     let numbers = |revisions: &[RootRevision]| -> BTreeSet<u64> {
         revisions.iter().map(|revision| revision.revision).collect()
     };
-    let ends = |revisions: &[RootRevision]| -> BTreeSet<_> { revisions.iter().map(end).collect() };
     let (in_storage, in_index) = (numbers(&stored), numbers(&indexed));
     let mut findings = Vec::new();
-    // One that was set again has the same number and another end.
-    if !ends(&stored).is_subset(&ends(&indexed)) {
+    if lacks(&indexed, &stored) {
         findings.push((FindingKind::RootNotIndexed, repair));
         if repair {
             index.import_root(name, &stored).await?;

@@ -22,7 +22,7 @@ use crate::{
     index::PathState,
     objects::ObjectKey,
     verify::check_stored,
-    write::{Presence, STAGING_GRACE, Storage, imported},
+    write::{Presence, STAGING_GRACE, Storage},
 };
 
 /// The extent of a comparison.
@@ -91,7 +91,7 @@ pub async fn verify(
                     for reference in &stored.narinfo.references {
                         referrers.entry(reference.hash_part()).or_default().push(found.hash);
                     }
-                    run.path(&found.hash, &stored.narinfo, found.stored).await?;
+                    run.path(&found.hash, &stored.narinfo).await?;
                 }
             }
         }
@@ -152,12 +152,7 @@ impl Run<'_> {
         self.done.findings.push(Finding { object: object.to_string(), kind });
     }
 
-    async fn path(
-        &mut self,
-        hash: &HashPart,
-        narinfo: &NarInfo,
-        stored: std::time::SystemTime,
-    ) -> Result<(), MaintenanceError> {
+    async fn path(&mut self, hash: &HashPart, narinfo: &NarInfo) -> Result<(), MaintenanceError> {
         if let Some(kind) = self.nar(narinfo).await? {
             self.find(&narinfo.store_path, kind);
             self.bad.insert(*hash);
@@ -169,13 +164,9 @@ impl Run<'_> {
         ) {
             self.find(&narinfo.store_path, FindingKind::NotIndexed);
             if self.options.repair {
-                match imported(narinfo, stored) {
-                    Some(path) => {
-                        self.storage.index().import(&[path]).await?;
-                    }
-                    // It names a NAR elsewhere, which this storage does not look after.
-                    None => self.done.unmended += 1,
-                }
+                // One that names a NAR elsewhere is not looked after by this storage.
+                let is_entered = self.storage.enter_as_stored(hash).await?;
+                self.done.unmended += u64::from(!is_entered);
             }
         }
         Ok(())
@@ -229,7 +220,7 @@ impl Run<'_> {
                 {
                     self.find(hash, FindingKind::OnlyIndexed);
                     if self.options.repair {
-                        self.storage.index().forget_path(hash).await?;
+                        self.storage.forget_missing(hash).await?;
                     }
                 }
             }

@@ -8,13 +8,15 @@ mod documents;
 mod elsewhere;
 mod intakes;
 mod nar;
+mod outlook;
+mod outlook_cache;
 mod publish;
 mod push_view;
 mod remove;
 mod root_objects;
-mod root_size_cache;
 mod roots;
 mod storage;
+mod timed_cache;
 mod upstreams;
 
 pub(crate) use self::{

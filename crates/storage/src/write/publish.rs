@@ -95,6 +95,30 @@ impl Storage {
         }
     }
 
+    /// Takes a path out of the index whose narinfo is gone, unless it is published or removed at this moment. Whether it was
+    /// taken out.
+    pub(crate) async fn forget_missing(&self, hash: &HashPart) -> Result<bool, CacheError> {
+        // Who publishes a path or removes it holds the lock, from its row to its narinfo and back.
+        let _lock = self.lock_path(hash).await.map_err(index_unavailable)?;
+        let is_there = self.objects().head(&ObjectKey::narinfo(hash)).await.map_err(unavailable)?;
+        if is_there.is_some() {
+            return Ok(false);
+        }
+        self.reader.forget(hash);
+        self.index.forget_path(hash).await.map_err(index_unavailable)?;
+        Ok(true)
+    }
+
+    /// As [`Self::enter_stored`], also where its NAR is not there, and not while the path is changed.
+    pub(crate) async fn enter_as_stored(&self, hash: &HashPart) -> Result<bool, CacheError> {
+        let _lock = self.lock_path(hash).await.map_err(index_unavailable)?;
+        let stored = self.stored(hash).await?;
+        let imported = stored.and_then(|stored| imported(&stored, SystemTime::now()));
+        let Some(imported) = imported else { return Ok(false) };
+        let left_out = self.index.import(&[imported]).await.map_err(index_unavailable)?;
+        Ok(left_out.is_empty())
+    }
+
     /// Enters a path into the index that lies in the storage and is not indexed. Whether it lies there.
     pub(crate) async fn enter_stored(&self, hash: &HashPart) -> Result<bool, CacheError> {
         let Some(stored) = self.stored(hash).await? else { return Ok(false) };

@@ -11,8 +11,8 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{
-    CacheError, MissingPath, NewRoot, PublishError, Pusher, RootError, RootRevision, RootSizes,
-    RootSummary, RootedCache, async_trait,
+    CacheError, DryRun, MissingPath, NewRoot, PublishError, Pusher, RootError, RootRevision,
+    RootSizes, RootSummary, RootedCache, WhyKept, async_trait,
 };
 use rns_formats::{HashPart, RootName, StorePath};
 
@@ -22,8 +22,8 @@ use super::{
     storage::{Storage, index_unavailable, not_stored},
 };
 use crate::{
-    collect::RootSizeLimits,
-    index::{AbsentPath, NewRevision},
+    collect::{RootSizeLimits, root_sizes},
+    index::{AbsentPath, IndexError, NewRevision},
     objects::ObjectError,
 };
 
@@ -84,8 +84,29 @@ impl RootedCache for Storage {
     }
 
     async fn root_sizes(&self) -> Result<Option<Arc<RootSizes>>, CacheError> {
-        let sizes = self.root_sizes.get(Arc::clone(&self.index), RootSizeLimits::default()).await;
-        sizes.map_err(index_unavailable)
+        let index = Arc::clone(&self.index);
+        let found = self.root_sizes.get(async move {
+            let sizes = root_sizes(&*index, RootSizeLimits::default()).await?.map(Arc::new);
+            if sizes.is_none() {
+                tracing::warn!(
+                    "the index is too large to tell the sizes of roots: `storage gc --dry-run` lists the paths that would go"
+                );
+            }
+            Ok::<_, IndexError>(sizes)
+        });
+        found.await.map_err(|_| CacheError::ShuttingDown)?.map_err(index_unavailable)
+    }
+
+    fn collects(&self) -> bool {
+        true
+    }
+
+    async fn dry_run(&self, after: usize, limit: usize) -> Result<Option<DryRun>, CacheError> {
+        self.dry_run_from(after, limit).await
+    }
+
+    async fn why(&self, hash: &HashPart) -> Result<Option<WhyKept>, CacheError> {
+        self.why_kept(hash).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use rns_cache::{CacheError, PublishError};
+use rns_cache::{CacheError, PublishError, RootSizes};
 use rns_formats::{CacheInfo, HashPart, NarName, RootName, StoreDir, StorePath};
 use rns_verify::DecoderMemory;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,7 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     elsewhere::{Elsewhere, Presence},
     intakes::{DirectUploads, Intakes},
-    root_size_cache::RootSizeCache,
+    outlook_cache::OutlookCache,
+    timed_cache::TimedCache,
 };
 use crate::{
     blocking::on_one_thread,
@@ -66,7 +67,8 @@ pub struct Storage {
     /// Whether clients may have sent NARs to the bucket, now or under an earlier configuration.
     pub(super) takes_in: bool,
     pub(super) intakes: Intakes,
-    pub(super) root_sizes: RootSizeCache,
+    pub(super) root_sizes: TimedCache<Option<Arc<RootSizes>>>,
+    pub(super) outlooks: OutlookCache,
 }
 
 impl Storage {
@@ -90,7 +92,8 @@ impl Storage {
             direct: None,
             takes_in: false,
             intakes: Intakes::default(),
-            root_sizes: RootSizeCache::default(),
+            root_sizes: TimedCache::default(),
+            outlooks: OutlookCache::default(),
         }
     }
 
@@ -130,7 +133,7 @@ impl Storage {
     /// The same with this policy of retention; without one, everything stays.
     #[must_use]
     pub fn with_retention(self, retention: Retention) -> Self {
-        Self { retention: Arc::new(retention), ..self }
+        Self { retention: Arc::new(retention), outlooks: OutlookCache::default(), ..self }
     }
 
     /// Its policy of retention.

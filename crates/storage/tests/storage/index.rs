@@ -76,6 +76,7 @@ async fn suite(index: &dyn Index) {
     of_two_nars_for_one_path_the_first_is_published(index).await;
     what_is_forgotten_stays_known_where_it_is_needed(index).await;
     imported_paths_come_in_any_order(index).await;
+    an_import_takes_no_reference_from_a_published_path(index).await;
     a_push_that_was_cut_off_is_on_record(index).await;
     one_at_a_time_changes_a_path(index).await;
 }
@@ -134,6 +135,16 @@ async fn of_two_nars_for_one_path_the_first_is_published(index: &dyn Index) {
     assert_eq!(refused, Some(PublishRefusal::AlreadyPublished));
     let known = index.published_after(Some(&path(4).hash_part()), 1).await.unwrap();
     assert_eq!(known, [(path(5).hash_part(), nar(5).0)]);
+}
+
+/// An older narinfo of a published path takes none of its references from it: they would go.
+async fn an_import_takes_no_reference_from_a_published_path(index: &dyn Index) {
+    assert_eq!(publish(index, 80, &[]).await, None);
+    assert_eq!(publish(index, 81, &[80]).await, None);
+    let (_, facts) = nar(81);
+    let imported = ImportedPath { path: new(81, &[]), nar: facts, stored: SystemTime::now() };
+    assert!(index.import(&[imported]).await.unwrap().is_empty());
+    assert_eq!(index.referrers(&path(80).hash_part(), 10).await.unwrap(), [path(81)]);
 }
 
 async fn a_push_that_was_cut_off_is_on_record(index: &dyn Index) {

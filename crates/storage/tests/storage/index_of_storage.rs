@@ -10,7 +10,14 @@ use rns_testing::{PostgresServer, Scratch};
 
 use super::index::{path, publish};
 
-async fn suite(open: impl Fn(Option<&Objects>) -> Arc<dyn Index>) {
+/// The storage that an index must be of: any, this one, or this one or none.
+enum Owner<'a> {
+    Any,
+    This(&'a Objects),
+    ThisOrNone(&'a Objects),
+}
+
+async fn suite(open: impl Fn(Owner<'_>) -> Arc<dyn Index>) {
     let scratch = Scratch::new();
     let [one, other] = ["one", "other"].map(|directory| {
         let url = format!("file://{}", scratch.join(directory).display()).parse().unwrap();
@@ -22,8 +29,12 @@ async fn suite(open: impl Fn(Option<&Objects>) -> Arc<dyn Index>) {
             .await
             .unwrap();
     }
+    // Commands that only look leave an index that is of none yet as it is.
+    for objects in [&one, &other] {
+        open(Owner::ThisOrNone(objects)).check().await.unwrap();
+    }
     // One of an earlier version has paths and no name. A wrong command does not make it that of another storage.
-    let earlier = open(None);
+    let earlier = open(Owner::Any);
     for number in [1, 2] {
         assert!(publish(&*earlier, number, &[]).await.is_none());
         earlier.end_publish(&path(number).hash_part(), None).await.unwrap();
@@ -31,13 +42,15 @@ async fn suite(open: impl Fn(Option<&Objects>) -> Arc<dyn Index>) {
     // Its first path was lost.
     let narinfo = ObjectKey::narinfo(&path(2).hash_part());
     one.write_small(&narinfo, "StorePath: x\n".into()).await.unwrap();
-    let error = open(Some(&other)).check().await.unwrap_err();
+    let error = open(Owner::This(&other)).check().await.unwrap_err();
     assert!(matches!(error, IndexError::OtherStorage { .. }), "{error}");
     assert!(error.to_string().contains("--same-storage"), "{error}");
     for _ in 0..2 {
-        open(Some(&one)).check().await.unwrap();
+        open(Owner::This(&one)).check().await.unwrap();
     }
-    let index = open(Some(&other));
+    let error = open(Owner::ThisOrNone(&other)).check().await.unwrap_err();
+    assert!(matches!(error, IndexError::OtherStorage { .. }), "{error}");
+    let index = open(Owner::This(&other));
     let database = index.database();
     let [one_name, other_name] = [&one, &other].map(|objects| objects.storage_name().unwrap());
     for refused in [
@@ -54,21 +67,22 @@ async fn suite(open: impl Fn(Option<&Objects>) -> Arc<dyn Index>) {
             assert!(said.contains(part), "{part}: {said}");
         }
     }
-    open(None).add_storage_name(other_name).await.unwrap();
+    open(Owner::Any).add_storage_name(other_name).await.unwrap();
     for objects in [&one, &other] {
-        open(Some(objects)).check().await.unwrap();
+        open(Owner::This(objects)).check().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn sqlite() {
     let scratch = Scratch::new();
-    suite(|objects| {
+    suite(|owner| {
         let index = SqliteIndex::new(scratch.join("index.sqlite"), false);
-        match objects {
-            Some(objects) => Arc::new(index.of_storage(objects)),
-            None => Arc::new(index),
-        }
+        Arc::new(match owner {
+            Owner::Any => index,
+            Owner::This(objects) => index.of_storage(objects),
+            Owner::ThisOrNone(objects) => index.looking_at(objects),
+        })
     })
     .await;
 }
@@ -76,12 +90,13 @@ async fn sqlite() {
 #[tokio::test]
 async fn postgres() {
     let Some(server) = PostgresServer::start() else { return };
-    suite(|objects| {
+    suite(|owner| {
         let index = PostgresIndex::new(&server.url()).unwrap();
-        match objects {
-            Some(objects) => Arc::new(index.of_storage(objects)),
-            None => Arc::new(index),
-        }
+        Arc::new(match owner {
+            Owner::Any => index,
+            Owner::This(objects) => index.of_storage(objects),
+            Owner::ThisOrNone(objects) => index.looking_at(objects),
+        })
     })
     .await;
 }

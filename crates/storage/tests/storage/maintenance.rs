@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -9,11 +10,12 @@ use std::{
 use rns_cache::{BinaryCache as _, WritableCache as _};
 use rns_formats::{Compression, KeyName, SecretKey, Sha256Digest};
 use rns_storage::{
-    index::{Exclusive, IndexedNar, NarState},
+    index::{Exclusive, IndexedNar, NarState, PathState},
     maintenance::{FindingKind, Verified, VerifyOptions, rebuild_index, sign, verify},
     objects::ObjectKey,
 };
 use rns_testing::Standard;
+use tokio::time::{sleep, timeout};
 
 use crate::support::{Fixture, Place, name_of, packed};
 
@@ -53,6 +55,39 @@ async fn a_lost_index_is_made_again() {
     let gone = fixture.directory.join(format!("{}.narinfo", standard.blob.hash_part()));
     fs::remove_file(gone).unwrap();
     assert_eq!(rebuild_index(&storage, QUIET).await.unwrap().removed, 1);
+}
+
+/// How long an order gets to do something that it must not do.
+const A_WHILE: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_path_that_is_changed_while_the_index_is_made_again_stays() {
+    let (fixture, standard) = filled().await;
+    let (storage, hash) = (&fixture.storage, standard.blob.hash_part());
+    let file = fixture.directory.join(format!("{hash}.narinfo"));
+    let text = fs::read(&file).unwrap();
+    // A pusher holds the path, and its narinfo is not written yet.
+    let pushing = storage.index().lock(Exclusive::Path(&hash)).await.unwrap();
+    fs::remove_file(&file).unwrap();
+    let writing = async {
+        sleep(A_WHILE).await;
+        fs::write(&file, text).unwrap();
+        drop(pushing);
+    };
+    let (rebuilt, ()) = tokio::join!(rebuild_index(storage, QUIET), writing);
+    assert_eq!(rebuilt.unwrap().removed, 0);
+    assert_eq!(storage.index().states(&[hash]).await.unwrap(), [Some(PathState::Published)]);
+}
+
+#[tokio::test]
+async fn an_index_is_made_again_while_nothing_is_collected() {
+    let (fixture, _) = filled().await;
+    let storage = &fixture.storage;
+    let collecting = storage.index().lock_collection().await.unwrap().unwrap();
+    let mut rebuilding = pin!(rebuild_index(storage, QUIET));
+    assert!(timeout(A_WHILE, &mut rebuilding).await.is_err(), "it waits for its end");
+    drop(collecting);
+    assert_eq!(rebuilding.await.unwrap().paths, 4);
 }
 
 #[tokio::test]
@@ -127,7 +162,7 @@ async fn a_nar_that_is_being_uploaded_is_no_orphan() {
     let repairing = verify(&fixture.storage, repair, QUIET);
     let storing = async {
         while index.nar_state(&key).await.unwrap() != Some(NarState::Deleting) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            sleep(Duration::from_millis(5)).await;
         }
         fixture.write(&narinfo.url, file.clone()).await;
         let (digest, size) = (Sha256Digest::of(&file), file.len() as u64);

@@ -5,12 +5,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rns_cache::BinaryCache as _;
-use rns_formats::{Compression, NarInfo};
-use rns_storage::{collect::collect, index::PathState, objects::ObjectKey, retention::Retention};
+use rns_cache::{BinaryCache as _, NewRoot, RootLifetime, RootPath, RootedCache as _};
+use rns_formats::{Compression, NarInfo, RootName, StorePath};
+use rns_storage::{
+    collect::collect, index::PathState, maintenance::rebuild_index, objects::ObjectKey,
+    retention::Retention, write::Storage,
+};
 use rns_testing::Standard;
 
-use crate::support::{Fixture, Place, name_of, packed};
+use crate::support::{Fixture, Place, name_of, packed, pusher};
 
 /// With a rule that lets something go, unknown objects are looked for; nothing that is known may go by it.
 fn looking() -> Retention {
@@ -94,4 +97,60 @@ async fn while_a_narinfo_cannot_be_read_nars_without_a_path_stay() {
     let done = collect(&fixture.storage, &looking(), &|_| ()).await.unwrap();
     assert_eq!(done.swept.nars, 1);
     assert!(!is_there(&fixture, &narinfo.url).await);
+}
+
+/// A storage whose index is of yesterday: it knows what there was before `newer`, all of it old by now.
+async fn restored(fixture: &Fixture, newer: impl AsyncFnOnce()) -> Storage {
+    let yesterday = fixture.with_new_index();
+    rebuild_index(&yesterday, &|_| ()).await.unwrap();
+    newer().await;
+    let index = rusqlite::Connection::open(fixture.index_file().with_file_name("another.sqlite"));
+    index
+        .unwrap()
+        .execute_batch("update paths set touched = 1, published = 1; update nars set touched = 1")
+        .unwrap();
+    yesterday
+}
+
+/// Paths that no root needs go when they are not young.
+fn rooted_or_young() -> Retention {
+    Retention { min_age: Duration::from_secs(3600), keep_roots: true, ..Retention::default() }
+}
+
+async fn put_root(fixture: &Fixture, path: &StorePath) {
+    let root = NewRoot {
+        name: RootName::parse("main").unwrap(),
+        paths: vec![RootPath::Path(path.clone())],
+        lifetime: RootLifetime::default(),
+        label: None,
+    };
+    fixture.storage.put_root(&root, &pusher()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_index_of_yesterday_lets_nothing_go_that_newer_paths_need() {
+    let (fixture, standard) = (Fixture::new(Place::Directory).await.unwrap(), Standard::new());
+    let push = async |path| {
+        fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
+    };
+    push(&standard.dep).await;
+    push(&standard.blob).await;
+    let restored = restored(&fixture, async || push(&standard.top).await).await;
+    let done = collect(&restored, &rooted_or_young(), &|_| ()).await.unwrap();
+    assert_eq!(done.swept.paths, 1, "only blob");
+    for path in [&standard.top, &standard.dep] {
+        assert!(is_there(&fixture, &format!("{}.narinfo", path.hash_part())).await, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_yesterday_lets_nothing_go_that_a_newer_root_needs() {
+    let (fixture, standard) = (Fixture::new(Place::Directory).await.unwrap(), Standard::new());
+    for path in [&standard.dep, &standard.blob] {
+        fixture.push(standard.store.info(path), &standard.store.nar(path)).await;
+    }
+    put_root(&fixture, &standard.blob).await;
+    let restored = restored(&fixture, async || put_root(&fixture, &standard.dep).await).await;
+    collect(&restored, &rooted_or_young(), &|_| ()).await.unwrap();
+    assert!(is_there(&fixture, &format!("{}.narinfo", standard.dep.hash_part())).await);
 }

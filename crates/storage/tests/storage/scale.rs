@@ -1,9 +1,11 @@
-//! Marking and asking over many indexed paths, which SQL makes.
+//! Marking, asking and setting a root over many indexed paths, which SQL makes.
 //!
-//! `RNS_INDEX_PATHS=1000000 cargo nextest run --release -p rns-storage scale --no-capture` says how long it takes, how much
-//! memory, and how long readers and pushers wait meanwhile. There are as many documents as paths, or `RNS_INDEX_DOCUMENTS`.
+//! `RNS_INDEX_PATHS=1000000 cargo nextest run --release -p rns-storage scale --no-capture` prints a table for
+//! `docs/benchmarks.md`: how long it takes, how much memory, and how long readers and pushers wait meanwhile. There are as many
+//! documents as paths, or `RNS_INDEX_DOCUMENTS`.
 
 use std::{
+    collections::BTreeSet,
     fs,
     sync::{
         Arc,
@@ -12,8 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rns_cache::{BinaryCache as _, WritableCache as _};
-use rns_formats::{Compression, HashPart, StoreDir};
+use rns_cache::{
+    BinaryCache as _, NewRoot, RootLifetime, RootPath, RootedCache as _, WritableCache as _,
+};
+use rns_formats::{Compression, HashPart, RootName, StoreDir};
 use rns_storage::{
     collect::{preview, why},
     index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
@@ -24,7 +28,7 @@ use rns_storage::{
 };
 use rns_testing::{PostgresServer, Scratch, Standard};
 
-use crate::support::packed;
+use crate::support::{packed, pusher};
 
 /// Paths where nothing else is said.
 const FEW: u64 = 2_000;
@@ -58,8 +62,8 @@ fn fill(count: u64, numbers: &str, hash: &str) -> String {
              select i, i / 2 from numbers union all select i, i / 3 + 1 from numbers union all \
              select i, i / 7 + 1 from numbers union all select i, i / 50 + 1 from numbers) as back \
              where r > 0 and r < i; \
-         insert into roots (id, name, revision, created, pusher) {over} values (1, 'main', 1, 1, 'ci'); \
-         insert into root_paths (root, path) select 1, i from numbers where i % 1000 = 0 and i * 2 > {count};",
+         insert into roots (id, name, revision, created, pusher) {over} values (1000, 'main', 1, 1, 'ci'); \
+         insert into root_paths (root, path) select 1000, i from numbers where i % 1000 = 0 and i * 2 > {count};",
         over = if numbers.starts_with("create table") { "" } else { "overriding system value" },
         id = "i",
         documents = documents(count),
@@ -68,6 +72,43 @@ fn fill(count: u64, numbers: &str, hash: &str) -> String {
 
 fn documents(count: u64) -> u64 {
     number("RNS_INDEX_DOCUMENTS", count).min(count)
+}
+
+/// The size of the closure of a root that is set.
+const ROOT_CLOSURE: usize = 10_000;
+
+fn hash(number: u64) -> HashPart {
+    HashPart::parse(&format!("{number:032}")).unwrap()
+}
+
+/// The numbers of these paths and of all that they need, as [`fill`] has it.
+fn closure(paths: impl Iterator<Item = u64>) -> BTreeSet<u64> {
+    let (mut seen, mut open) = (BTreeSet::new(), paths.collect::<Vec<_>>());
+    while let Some(path) = open.pop() {
+        if seen.insert(path) {
+            let needed = [1 + path % 20, path / 2, path / 3 + 1, path / 7 + 1, path / 50 + 1];
+            open.extend(needed.into_iter().filter(|needed| (1..path).contains(needed)));
+        }
+    }
+    seen
+}
+
+/// Sets a root with a closure of [`ROOT_CLOSURE`] paths, or half of all. Returns how many there are, and how long it took.
+async fn set_root(storage: &Storage, count: u64) -> (usize, Duration) {
+    let wanted = ROOT_CLOSURE.min(count as usize / 2);
+    let named = (1..).map(|tens| count + 1 - tens * 10..count + 1);
+    let named = named.clone().find(|named| closure(named.clone()).len() >= wanted).unwrap();
+    let root = NewRoot {
+        name: RootName::parse("set").unwrap(),
+        paths: named.clone().map(|number| RootPath::Hash(hash(number))).collect(),
+        lifetime: RootLifetime::default(),
+        label: None,
+    };
+    let begun = Instant::now();
+    storage.put_root(&root, &pusher()).await.unwrap();
+    let took = begun.elapsed();
+    storage.delete_root(&root.name).await.unwrap();
+    (closure(named).len(), took)
 }
 
 /// Times of questions, of which the 99th percentile is told.
@@ -128,7 +169,6 @@ async fn measure(name: &str, index: Arc<dyn Index>, count: u64) {
         Storage::new(reader, Arc::clone(&index), Arc::new(Nowhere), UploadLimits::default());
     let policy =
         Retention { min_age: Duration::from_secs(3600), keep_roots: true, ..Retention::default() };
-    let hash = |number: u64| HashPart::parse(&format!("{number:032}")).unwrap();
     let asks = (readable(&storage).await, hash(7));
     let (quiet, quiet_pusher) = asked(&storage, asks, |times| times == 200).await;
     let before = peak();
@@ -154,18 +194,30 @@ async fn measure(name: &str, index: Arc<dyn Index>, count: u64) {
     let (of_low, begun) = (begun.elapsed(), Instant::now());
     why(&storage, &hash(count), &policy).await.unwrap().unwrap();
     let of_high = begun.elapsed();
+    let (in_root, setting) = set_root(&storage, count).await;
     // Roots need it, although more refers to it than is looked at.
     let (root, chain) = low.root.unwrap();
     assert_eq!((root.as_str(), chain.last()), ("main", Some(&low.record.path)));
     assert!(chain.len() > 1);
     #[expect(clippy::print_stderr, reason = "the figures are the result")]
     {
-        eprintln!(
-            "{name}: {count} paths and {} documents marked in {took:?}, {memory} MiB at most ({before} before); \
-         why: {of_low:?} for a path that much refers to, {of_high:?} for one that nothing does; p99 meanwhile: \
-         {busy:?} for a narinfo ({quiet:?} before), {busy_pusher:?} for a pusher ({quiet_pusher:?} before)",
-            documents(count)
-        );
+        let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+        let growth =
+            |quiet: Duration, busy| format!("{} → {}", milliseconds(quiet), milliseconds(busy));
+        let rows = [
+            ("paths and documents", format!("{count} and {}", documents(count))),
+            ("marked in", format!("{:.1} s", took.as_secs_f64())),
+            ("memory at most (before)", format!("{memory} MiB ({before} MiB)")),
+            ("p99 of a narinfo, quiet → while marking", growth(quiet, busy)),
+            ("the same of a question of a pusher", growth(quiet_pusher, busy_pusher)),
+            ("`why`, of a path that much refers to", milliseconds(of_low)),
+            ("`why`, of one that nothing refers to", milliseconds(of_high)),
+            ("setting a root", format!("{} ({in_root} paths)", milliseconds(setting))),
+        ];
+        eprintln!("\n| | {name} |\n|---|---|");
+        for (what, figure) in rows {
+            eprintln!("| {what} | {figure} |");
+        }
     }
 }
 

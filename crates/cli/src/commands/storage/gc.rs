@@ -14,7 +14,7 @@ use rns_storage::{
         Reason, Swept, Verdict, collect, preview,
     },
     index::Index,
-    maintenance::find_documents,
+    maintenance::unknown_documents,
     objects::ObjectKey,
     retention::Retention,
     write::Storage,
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     args::StoragePlace,
     commands::progress::Progress,
-    output::{Answer, moment, print, tell},
+    output::{Answer, counted, moment, print, tell},
 };
 
 /// Names that are asked for at once.
@@ -40,9 +40,10 @@ pub(super) async fn dry_run(
     retention: &Retention,
     place: &StoragePlace,
 ) -> anyhow::Result<Answer> {
-    if !retention.keeps_everything() {
-        find_documents(storage).await?;
-    }
+    let unknown = match retention.keeps_everything() {
+        true => 0,
+        false => unknown_documents(storage).await?,
+    };
     let found = preview(storage, retention).await?;
     if place.json {
         let going = going(&**storage.index(), &found).await?;
@@ -50,12 +51,26 @@ pub(super) async fn dry_run(
         json.insert("going".to_owned(), Value::from(going));
         let documents = found.documents.named.iter().map(ObjectKey::as_str);
         json.insert("goingDocuments".to_owned(), Value::from(documents.collect::<Vec<_>>()));
+        json.insert("unknownDocuments".to_owned(), json!(unknown));
         json.insert("seconds".to_owned(), json!(found.took.as_secs_f64()));
         report(place, "", &Value::from(json))?;
     } else {
         list(&**storage.index(), &found).await?;
         print(&text(&found, retention, "would go")?)?;
+        if unknown > 0 {
+            let documents = counted(unknown, "document");
+            print(&format!(
+                "{documents} that the index does not know: the next collection looks at them\n"
+            ))?;
+        }
     }
+    Ok(Answer::Yes)
+}
+
+/// The same where nothing was ever pushed.
+pub(super) fn nothing(place: &StoragePlace) -> anyhow::Result<Answer> {
+    let json = json!({ "index": null, "present": 0, "going": [], "goingDocuments": [] });
+    report(place, "kept: 0 paths\nwould go: 0 paths\n", &json)?;
     Ok(Answer::Yes)
 }
 
@@ -193,33 +208,13 @@ fn summary(storage: &Storage, Preview { plan, documents, .. }: &Preview) -> Map<
     .collect()
 }
 
-const fn why_kept(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Root => "roots need them",
-        Reason::Young => "pushed, or told to a pusher, within min_age",
-        Reason::Used => "used within unused_for",
-        Reason::Allowed => "no rule lets them go",
-    }
-}
-
-const fn why_freed(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Interrupted => "a collection that was cut off had begun with them",
-        Cause::Unused => "not used for unused_for",
-        Cause::Unrooted => "no root needs them",
-        Cause::Size => "used least recently, and max_size is exceeded",
-        Cause::Disk => "used least recently, and the disk has less free than keep_free",
-        Cause::Closures => "used least recently, and max_closures is exceeded",
-    }
-}
-
 fn text(found: &Preview, retention: &Retention, would: &str) -> anyhow::Result<String> {
     let Preview { plan, documents, .. } = found;
     let mut text = String::new();
     let all = plan.kept_amount();
     writeln!(text, "kept: {}", paths(all.paths, all.bytes))?;
     for (reason, kept) in Reason::ALL.iter().zip(&plan.kept).filter(|(_, kept)| kept.paths > 0) {
-        writeln!(text, "  {}: {}", paths(kept.paths, kept.bytes), why_kept(*reason))?;
+        writeln!(text, "  {}: {}", paths(kept.paths, kept.bytes), reason.text())?;
     }
     if plan.waiting_bytes > 0 {
         writeln!(text, "  NARs without a path, {}: not old enough", size(plan.waiting_bytes))?;
@@ -227,7 +222,7 @@ fn text(found: &Preview, retention: &Retention, would: &str) -> anyhow::Result<S
     let all = plan.freed_amount();
     writeln!(text, "{would}: {}", paths(all.paths, all.bytes))?;
     for (cause, freed) in Cause::ALL.iter().zip(&plan.freed).filter(|(_, freed)| freed.paths > 0) {
-        writeln!(text, "  {}: {}", paths(freed.paths, freed.bytes), why_freed(*cause))?;
+        writeln!(text, "  {}: {}", paths(freed.paths, freed.bytes), cause.text())?;
     }
     if !plan.orphan_nars.is_empty() {
         let count = plan.orphan_nars.len();

@@ -2,12 +2,12 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use rns_cache::BinaryCache as _;
+use rns_cache::{BinaryCache as _, KeepReason};
 use rns_formats::StorePath;
 use rns_storage::{
-    collect::{Cause, Going, Why, why},
+    collect::{Why, fate, reasons, why},
     index::PathState,
-    retention::{FULL_PERCENT, Retention, TARGET_PERCENT},
+    retention::Retention,
     write::Storage,
 };
 use serde_json::{Value, json};
@@ -41,50 +41,10 @@ pub(super) async fn run(
     Ok(if reasons.is_empty() { Answer::No } else { Answer::Yes })
 }
 
-/// Why it stays, for people, with the paths from the one that the reason is about to this one.
-struct ReasonText<'a> {
-    label: &'static str,
-    text: String,
-    chain: &'a [StorePath],
-}
-
-fn reasons<'a>(found: &'a Why, retention: &Retention) -> Vec<ReasonText<'a>> {
-    let mut reasons = Vec::new();
-    let by = |chain: &[StorePath]| if chain.len() > 1 { "a path that needs it" } else { "it" };
-    if let Some((root, chain)) = &found.root {
-        reasons.push(ReasonText {
-            label: "root",
-            text: format!("the root {root} needs it"),
-            chain,
-        });
-    }
-    if let Some(chain) = &found.young {
-        let text = format!("{} was pushed, or told to a pusher, within min_age", by(chain));
-        reasons.push(ReasonText { label: "young", text, chain });
-    }
-    // A limit that is exceeded lets it go, used or not.
-    if found.going.is_some() {
-        return reasons;
-    }
-    if let Some(chain) = &found.used {
-        let text = format!("{} was used within unused_for", by(chain));
-        reasons.push(ReasonText { label: "used", text, chain });
-    }
-    if retention.unused_for.is_none() && !retention.keep_roots {
-        let has_limit = retention.max_size.is_some()
-            || retention.keep_free.is_some()
-            || retention.max_closures.is_some();
-        let is_full = found.present_bytes.is_some_and(|bytes| retention.is_nearly_full(bytes));
-        let text = if is_full {
-            "closures that were used less recently are enough to get below max_size"
-        } else if has_limit {
-            "no rule lets it go before a limit is exceeded"
-        } else {
-            "no rule lets it go"
-        };
-        reasons.push(ReasonText { label: "allowed", text: text.to_owned(), chain: &[] });
-    }
-    reasons
+/// The answer where nothing was ever pushed.
+pub(super) fn nothing(path: &Path) -> anyhow::Result<Answer> {
+    tell(&format!("{} is not in the storage", path.display()));
+    Ok(Answer::No)
 }
 
 /// The part of `max_size` that is used, in percent.
@@ -94,24 +54,7 @@ fn percent_used(found: &Why, retention: &Retention) -> Option<u64> {
     u64::try_from(percent).ok()
 }
 
-/// Why it goes although it may have been used lately, and when.
-fn place(going: Going) -> String {
-    let Going { cause, place, count } = going;
-    let limit = match cause {
-        Cause::Size => format!(
-            "max_size is exceeded, or nearly: from {FULL_PERCENT} % on a server lets closures go, down to \
-             {TARGET_PERCENT} %"
-        ),
-        Cause::Disk => "the disk has less free than keep_free".to_owned(),
-        Cause::Closures => "max_closures is exceeded".to_owned(),
-        Cause::Unused => "it was not used for unused_for".to_owned(),
-        Cause::Unrooted => "no root needs it".to_owned(),
-        Cause::Interrupted => "a collection that was cut off had begun with it".to_owned(),
-    };
-    format!("{limit}; number {place} of {count} paths that go")
-}
-
-fn text(found: &Why, reasons: &[ReasonText<'_>], retention: &Retention) -> anyhow::Result<String> {
+fn text(found: &Why, reasons: &[KeepReason], retention: &Retention) -> anyhow::Result<String> {
     let record = &found.record;
     let mut text = format!("{}\n", record.path);
     writeln!(text, "  size: {} stored, {} as NAR", size(record.file_size), size(record.nar_size))?;
@@ -137,13 +80,9 @@ fn text(found: &Why, reasons: &[ReasonText<'_>], retention: &Retention) -> anyho
     if let Some(percent) = percent_used(found, retention) {
         writeln!(text, "max_size: {percent} % used")?;
     }
-    if let Some(going) = found.going {
-        writeln!(text, "goes: {}", place(going))?;
-    } else if reasons.is_empty() {
-        text.push_str("nothing keeps it: it goes with the next collection\n");
-    } else if reasons.iter().all(|reason| reason.label == "young") {
-        let hours = retention.min_age.as_secs() / 3600;
-        writeln!(text, "nothing else keeps it: it may go once min_age ({hours} h) has passed")?;
+    if let Some(fate) = fate(found, reasons, retention) {
+        let goes = if found.going.is_some() { "goes: " } else { "" };
+        writeln!(text, "{goes}{fate}")?;
     }
     if !found.is_complete {
         text.push_str("more refers to it than was looked at: `storage gc --dry-run` knows all\n");
@@ -151,7 +90,7 @@ fn text(found: &Why, reasons: &[ReasonText<'_>], retention: &Retention) -> anyho
     Ok(text)
 }
 
-fn json(found: &Why, reasons: &[ReasonText<'_>], (retention, index): (&Retention, &str)) -> Value {
+fn json(found: &Why, reasons: &[KeepReason], (retention, index): (&Retention, &str)) -> Value {
     let reasons: Vec<_> = reasons
         .iter()
         .map(|reason| {
@@ -166,7 +105,7 @@ fn json(found: &Why, reasons: &[ReasonText<'_>], (retention, index): (&Retention
         "kept": reasons,
         "going": found.going.map(|going| json!({
             "cause": going.cause.label(), "place": going.place, "count": going.count,
-            "text": place(going),
+            "text": going.to_string(),
         })),
         "maxSizePercent": percent_used(found, retention),
         "complete": found.is_complete,

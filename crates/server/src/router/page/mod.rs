@@ -3,6 +3,7 @@
 //! It works without scripts, loads nothing, and fits narrow screens.
 
 mod client;
+mod outlook;
 mod retention;
 mod roots;
 
@@ -12,7 +13,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rns_formats::{PublicKey, Sha256Digest, StoreDir};
 
 use self::client::ClientConfiguration;
-pub use self::{client::visited_url, retention::RetentionSection, roots::RootsSection};
+pub use self::{
+    client::visited_url,
+    outlook::{OutlookAnswer, OutlookSection},
+    retention::RetentionSection,
+    roots::RootsSection,
+};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -39,13 +45,13 @@ pub struct Page<'a> {
     pub retention: Option<RetentionSection<'a>>,
 }
 
-/// The `Content-Security-Policy` of the page: its own style sheet, known by its hash, and nothing else.
+/// The `Content-Security-Policy` of the page: its own style sheet, known by its hash, questions to itself, and nothing else.
 #[must_use]
 pub fn content_security_policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let style = Sha256Digest::of(STYLE.as_bytes()).to_sri();
         format!(
-            "default-src 'none'; style-src '{style}'; base-uri 'none'; form-action 'none'; \
+            "default-src 'none'; style-src '{style}'; base-uri 'none'; form-action 'self'; \
              frame-ancestors 'none'"
         )
     });

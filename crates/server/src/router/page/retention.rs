@@ -3,49 +3,54 @@
 use maud::{Markup, html};
 use rns_cache::RetentionStats;
 
+use super::outlook::OutlookSection;
 use crate::router::root_view::{Bytes, moment};
 
 /// The paths that the storage keeps, and the first to go.
 #[derive(Clone, Copy, Debug)]
 pub struct RetentionSection<'a> {
-    /// As of the last look at everything.
-    pub stats: &'a RetentionStats,
+    /// As of the last look at everything. `None`: there was none yet.
+    pub stats: Option<&'a RetentionStats>,
+    /// Questions about single paths, and about all that go.
+    pub outlook: Option<OutlookSection<'a>>,
 }
 
 impl RetentionSection<'_> {
     pub(super) fn render(&self) -> Markup {
-        let stats = self.stats;
         html! {
             section aria-labelledby="retention" {
                 h2 #retention { "Paths that stay, and the first to go" }
-                dl {
-                    dt { "Stored" }
-                    dd {
-                        (Bytes(stats.stored_bytes))
-                        @if let Some(max_size) = stats.max_size { " of " (Bytes(max_size)) }
-                    }
-                    @for (reason, paths, bytes) in &stats.kept {
-                        @if *paths > 0 {
-                            dt { (why(reason)) }
-                            dd { (paths) " paths, " (Bytes(*bytes)) }
-                        }
-                    }
-                    @if let Some(next) = stats.next {
-                        dt { "Next collection" }
-                        dd { (moment(next)) }
-                    }
+                @if let Some(stats) = self.stats { (last_look(stats)) }
+                @if let Some(outlook) = self.outlook { (outlook.render()) }
+            }
+        }
+    }
+}
+
+fn last_look(stats: &RetentionStats) -> Markup {
+    html! {
+        dl {
+            dt { "Stored" }
+            dd {
+                (Bytes(stats.stored_bytes))
+                @if let Some(max_size) = stats.max_size { " of " (Bytes(max_size)) }
+            }
+            @for (reason, paths, bytes) in &stats.kept {
+                @if *paths > 0 {
+                    dt { (why(reason)) }
+                    dd { (paths) " paths, " (Bytes(*bytes)) }
                 }
-                @if !stats.first_to_go.is_empty() {
-                    p { "When room is needed, these go first, each with the paths that only it needs:" }
-                    ol {
-                        @for (path, bytes) in &stats.first_to_go {
-                            li { code { (path) } ", " (Bytes(*bytes)) }
-                        }
-                    }
-                }
-                p {
-                    "On the machine of the server, " code { "rust-nix-serve storage gc --dry-run" }
-                    " lists all that would go now, and " code { "storage why PATH" } " says why one stays."
+            }
+            @if let Some(next) = stats.next {
+                dt { "Next collection" }
+                dd { (moment(next)) }
+            }
+        }
+        @if !stats.first_to_go.is_empty() {
+            p { "When room is needed, these go first, each with the paths that only it needs:" }
+            ol {
+                @for (path, bytes) in &stats.first_to_go {
+                    li { code { (path) } ", " (Bytes(*bytes)) }
                 }
             }
         }

@@ -56,7 +56,8 @@ pub(super) async fn share_states(client: &impl GenericClient) -> Result<(), Erro
     execute(client, "select pg_advisory_xact_lock_shared(?1)", &[&STATE_LOCK]).await.map(|_| ())
 }
 
-async fn own_states(client: &impl GenericClient) -> Result<(), Error> {
+/// Keeps all others from counting on paths until this transaction ends.
+pub(super) async fn own_states(client: &impl GenericClient) -> Result<(), Error> {
     execute(client, "select pg_advisory_xact_lock(?1)", &[&STATE_LOCK]).await.map(|_| ())
 }
 

@@ -76,7 +76,17 @@ impl PostgresIndex {
     /// has paths, and the storage has none of those that are tried.
     #[must_use]
     pub fn of_storage(self, objects: &Objects) -> Self {
-        let storage = OwnStorage::of(objects).map(Arc::new);
+        self.used_for(objects, true)
+    }
+
+    /// The same for one that only looks: an index that is of none yet stays so.
+    #[must_use]
+    pub fn looking_at(self, objects: &Objects) -> Self {
+        self.used_for(objects, false)
+    }
+
+    fn used_for(self, objects: &Objects, claims: bool) -> Self {
+        let storage = OwnStorage::of(objects, claims).map(Arc::new);
         Self { storage, is_ready: Arc::default(), ..self }
     }
 
@@ -95,6 +105,9 @@ impl PostgresIndex {
         if names.is_empty() {
             let paths = rows::published_after(client, None, TRIED_PATHS).await.map_err(failed)?;
             storage.check_paths(&paths, &self.database).await?;
+            if !storage.claims() {
+                return Ok(());
+            }
             let claimed = schema::claim_for_storage(client, storage.name()).await;
             names = claimed.map_err(failed)?;
         }

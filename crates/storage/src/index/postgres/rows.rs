@@ -144,7 +144,7 @@ pub(super) async fn begin_publish(
     if !missing.is_empty() {
         return Ok(Some(PublishRefusal::MissingReferences(missing)));
     }
-    enter(client, new, PathState::Publishing, now()).await?;
+    enter(client, new, (None, PathState::Publishing), now()).await?;
     note_push(client, &own, pusher, true).await?;
     Ok(None)
 }
@@ -165,10 +165,12 @@ async fn note_push(
     Ok(())
 }
 
+/// Enters a path and its references. Those of a path that is published stay beside them: a narinfo that was read a while ago
+/// takes none from it.
 async fn enter(
     client: &impl GenericClient,
     new: &NewPath,
-    state: PathState,
+    (before, state): (Option<PathState>, PathState),
     at: i64,
 ) -> Result<(), Error> {
     let statement = client.prepare_cached(&sql(statements::ENTER_PATH)).await?;
@@ -190,8 +192,10 @@ async fn enter(
         )
         .await?;
     let id: i64 = entered.get(0);
-    let statement = client.prepare_cached(&sql(statements::FORGET_EDGES)).await?;
-    client.execute(&statement, &[&id]).await?;
+    if !before.is_some_and(PathState::is_visible) {
+        let statement = client.prepare_cached(&sql(statements::FORGET_EDGES)).await?;
+        client.execute(&statement, &[&id]).await?;
+    }
     if new.references.is_empty() {
         return Ok(());
     }
@@ -270,7 +274,8 @@ pub(super) async fn import(
     for one in imported {
         let hash = one.path.path.hash_part();
         // A path that is being removed stays so.
-        if states(client, &[hash]).await?.first() == Some(&Some(PathState::Deleting)) {
+        let before = states(client, &[hash]).await?.first().copied().flatten();
+        if before == Some(PathState::Deleting) {
             left_out.push(hash);
             continue;
         }
@@ -297,7 +302,7 @@ pub(super) async fn import(
         }
         client.execute(&confirm, &[&hash.to_string()]).await?;
         // The grace begins now: nothing is known of its use.
-        enter(client, &one.path, PathState::Published, now()).await?;
+        enter(client, &one.path, (before, PathState::Published), now()).await?;
     }
     Ok(left_out)
 }
@@ -319,6 +324,8 @@ pub(super) async fn published_after(
 }
 
 pub(super) async fn forget_path(client: &impl GenericClient, hash: &HashPart) -> Result<(), Error> {
+    // A row that it removes is no reference of a path that is published just now.
+    claims::own_states(client).await?;
     let statement = client.prepare_cached(&sql(statements::UNPUBLISH)).await?;
     let forgotten = client.query(&statement, &[&hash.to_string()]).await?;
     let ids: Vec<i64> = forgotten.iter().map(|row| row.get(0)).collect();

@@ -89,7 +89,17 @@ impl SqliteIndex {
     /// has paths, and the storage has none of those that are tried.
     #[must_use]
     pub fn of_storage(self, objects: &Objects) -> Self {
-        let storage = OwnStorage::of(objects).map(Arc::new);
+        self.used_for(objects, true)
+    }
+
+    /// The same for one that only looks: an index that is of none yet stays so.
+    #[must_use]
+    pub fn looking_at(self, objects: &Objects) -> Self {
+        self.used_for(objects, false)
+    }
+
+    fn used_for(self, objects: &Objects, claims: bool) -> Self {
+        let storage = OwnStorage::of(objects, claims).map(Arc::new);
         Self { storage, connection: Arc::default(), ..self }
     }
 
@@ -124,6 +134,9 @@ impl SqliteIndex {
             return Ok(connection);
         }
         storage.check_paths(&paths, &self.database()).await?;
+        if !storage.claims() {
+            return Ok(connection);
+        }
         let (this, claimer) = (self.clone(), Arc::clone(storage));
         self.step(move || {
             let names = rows::claim_for_storage(&connection, claimer.name());

@@ -111,7 +111,7 @@ pub(super) fn begin_publish(
     if !missing.is_empty() {
         return Ok(Some(PublishRefusal::MissingReferences(missing)));
     }
-    enter(connection, new, PathState::Publishing, now())?;
+    enter(connection, new, (None, PathState::Publishing), now())?;
     note_push(connection, &new.path.hash_part().to_string(), pusher, true)?;
     Ok(None)
 }
@@ -131,11 +131,12 @@ fn note_push(
     Ok(())
 }
 
-/// Enters a path and its references.
+/// Enters a path and its references. Those of a path that is published stay beside them: a narinfo that was read a while ago
+/// takes none from it.
 fn enter(
     connection: &Connection,
     new: &NewPath,
-    state: PathState,
+    (before, state): (Option<PathState>, PathState),
     at: i64,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(statements::ENTER_PATH)?;
@@ -153,7 +154,9 @@ fn enter(
         ],
         |row| row.get(0),
     )?;
-    connection.prepare_cached(statements::FORGET_EDGES)?.execute([id])?;
+    if !before.is_some_and(PathState::is_visible) {
+        connection.prepare_cached(statements::FORGET_EDGES)?.execute([id])?;
+    }
     let mut placeholder = connection.prepare_cached(statements::PLACEHOLDER)?;
     let mut edge = connection.prepare_cached(
         "insert or ignore into refs (referrer, reference) select ?1, id from paths where hash = ?2",
@@ -209,7 +212,8 @@ pub(super) fn pushes(connection: &Connection, hash: &HashPart) -> rusqlite::Resu
 /// Returns whether it was entered: a NAR that is being removed stays so.
 pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqlite::Result<bool> {
     let hash = imported.path.path.hash_part();
-    if state(connection, &hash)? == Some(PathState::Deleting) {
+    let before = state(connection, &hash)?;
+    if before == Some(PathState::Deleting) {
         return Ok(false);
     }
     let nar = &imported.nar;
@@ -227,7 +231,7 @@ pub(super) fn import(connection: &Connection, imported: &ImportedPath) -> rusqli
     }
     connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([hash.to_string()])?;
     // The grace begins now: nothing is known of its use.
-    enter(connection, &imported.path, PathState::Published, now())?;
+    enter(connection, &imported.path, (before, PathState::Published), now())?;
     Ok(true)
 }
 

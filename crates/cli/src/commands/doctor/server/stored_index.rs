@@ -10,9 +10,10 @@ use rns_storage::{
 };
 
 use crate::{
-    backends::{open_index, open_storage},
+    backends::open_storage,
     config::{IndexConfig, Loaded},
     output::in_words,
+    storage_index::look_at_index,
 };
 
 pub(super) async fn check(loaded: &Loaded) -> Outcome {
@@ -30,7 +31,7 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     {
         return behind(format!("there is no index at {}", file.display()));
     }
-    let index = match open_index(config, reader.objects()) {
+    let index = match look_at_index(config, reader.objects()) {
         Ok(index) => index,
         Err(error) => return unusable(&config.index, in_words(&error)),
     };
@@ -43,7 +44,9 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
         Ok(verified) => verified,
         Err(MaintenanceError::Index(error)) => return refused(&config.index, &error),
         // It has a check of its own.
-        Err(error @ MaintenanceError::Objects(_)) => return Outcome::Unchecked(error.to_string()),
+        Err(error @ (MaintenanceError::Objects(_) | MaintenanceError::Path(_))) => {
+            return Outcome::Unchecked(error.to_string());
+        }
     };
     let count =
         |kind: FindingKind| verified.findings.iter().filter(|finding| finding.kind == kind).count();
