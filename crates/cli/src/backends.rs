@@ -1,6 +1,6 @@
 //! The caches of the configuration, put together from the backends: the local store, a storage, or both.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use rns_cache::{
@@ -10,7 +10,7 @@ use rns_cache::{
 use rns_formats::StoreDir;
 use rns_nix_store::{LocalCaches, Spool, StoreConfig};
 use rns_storage::{
-    index::{Index, IndexError, postgres::PostgresIndex, sqlite::SqliteIndex},
+    index::{Index, IndexError},
     objects::Objects,
     read::StorageReader,
     write::{Elsewhere, Nowhere, PushView, Storage, Upstreams},
@@ -19,7 +19,8 @@ use tokio::time::timeout;
 
 use crate::{
     collector::CollectorHandle,
-    config::{BackendsConfig, IndexConfig, StorageConfig},
+    config::{BackendsConfig, StorageConfig},
+    storage_index::open_index,
 };
 
 /// The backends of all caches, under one configuration.
@@ -120,54 +121,6 @@ fn initialise(storage: &Storage, index: &dyn Index) -> anyhow::Result<()> {
         Err(_) => tracing::warn!("nix-cache-info cannot be written: the storage does not answer"),
     }
     Ok(())
-}
-
-/// The index of the storage. Its database is connected to when it is first used, and is refused then if it is of another
-/// storage. An index that lies inside the directory is of this directory wherever that is.
-///
-/// # Errors
-/// When the URL of the database cannot be read.
-pub(crate) fn open_index(
-    config: &StorageConfig,
-    objects: &Objects,
-) -> anyhow::Result<Arc<dyn Index>> {
-    let is_inside = match (&config.index, objects.directory()) {
-        (IndexConfig::Sqlite(file), Some(directory)) => lies_in(file, directory),
-        _ => false,
-    };
-    open_index_of(config, (!is_inside).then_some(objects))
-}
-
-/// The same, refused unless it is of this storage, where one is given.
-///
-/// # Errors
-/// When the URL of the database cannot be read.
-pub(crate) fn open_index_of(
-    config: &StorageConfig,
-    objects: Option<&Objects>,
-) -> anyhow::Result<Arc<dyn Index>> {
-    Ok(match &config.index {
-        IndexConfig::Sqlite(file) => {
-            let index = SqliteIndex::new(file.clone(), config.sync);
-            match objects {
-                Some(objects) => Arc::new(index.of_storage(objects)),
-                None => Arc::new(index),
-            }
-        }
-        IndexConfig::Postgres(url) => {
-            let index = PostgresIndex::new(url).context("cannot use index.url")?;
-            match objects {
-                Some(objects) => Arc::new(index.of_storage(objects)),
-                None => Arc::new(index),
-            }
-        }
-    })
-}
-
-/// Whether a file, which may not be there yet, lies in a directory whose path has neither links nor dots.
-fn lies_in(file: &Path, directory: &Path) -> bool {
-    let there = file.ancestors().skip(1).find_map(|above| above.canonicalize().ok());
-    there.is_some_and(|there| there.starts_with(directory))
 }
 
 impl Backends {

@@ -15,6 +15,7 @@ mod logging;
 mod output;
 mod serve_args;
 mod storage_args;
+mod storage_index;
 mod store_args;
 mod use_args;
 

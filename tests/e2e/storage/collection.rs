@@ -316,8 +316,17 @@ fn a_dry_run_names_the_documents_that_go_with_a_path() {
     collected.cache.push(standard, &standard.itself);
     assert_eq!(collected.cache.server.get(&format!("/{}", log(made_by))).status(), 200);
     next_second();
+    let unknown = "2 documents that the index does not know";
+    for _ in 0..2 {
+        let said = collected.storage(&["gc", "--dry-run"]).success().text();
+        assert!(said.contains(unknown) && !said.contains(&log(&other)), "{said}");
+    }
+    assert_eq!(collected.json(&["gc", "--dry-run"])["unknownDocuments"], 2);
+    collected.storage(&["index", "--rebuild"]).success();
+    next_second();
     let said = collected.storage(&["gc", "--dry-run"]).success().text();
     assert!(said.contains(&log(&other)) && said.contains("2 build logs"), "{said}");
+    assert!(!said.contains("does not know"), "{said}");
     let json = collected.json(&["gc", "--dry-run"]);
     let going = json["goingDocuments"].as_array().unwrap();
     assert!(going.contains(&log(&other).into()) && going.contains(&log(made_by).into()), "{json}");

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use rns_storage::index::{Index as _, sqlite::SqliteIndex};
 use rns_testing::{Scratch, Standard, run};
 
 use super::commands::{json, storage, url_of};
@@ -77,9 +78,9 @@ fn an_index_that_knows_no_path_of_a_filled_storage_is_refused() {
     let empty = apart.scratch.join("empty.sqlite");
     let other = apart.scratch.join("other");
     fs::create_dir(&other).unwrap();
-    // Nothing is in there, so nothing is missed.
     let dry = ["gc", "--dry-run"];
-    let made = storage(&dry, &url_of(&other), &with_index(&empty)).success();
+    // Nothing is in there, so nothing is missed.
+    let made = storage(&["gc"], &url_of(&other), &with_index(&empty)).success();
     assert!(made.stderr.contains("(new)") && empty.exists(), "{made:?}");
     fs::copy(apart.cache.directory.join("nix-cache-info"), other.join("nix-cache-info")).unwrap();
     for entry in fs::read_dir(&apart.cache.directory).unwrap() {
@@ -91,6 +92,37 @@ fn an_index_that_knows_no_path_of_a_filled_storage_is_refused() {
     let refused = storage(&dry, &url_of(&other), &with_index(&empty));
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(refused.stderr.contains("knows no path"), "{}", refused.stderr);
+}
+
+#[test]
+fn commands_that_only_look_make_no_index_and_take_none_for_that_of_their_storage() {
+    let (scratch, standard) = (Scratch::new(), Standard::new());
+    let [one, other] = ["one", "other"].map(|name| scratch.join(name));
+    for directory in [&one, &other] {
+        fs::create_dir(directory).unwrap();
+        fs::write(directory.join("nix-cache-info"), "StoreDir: /nix/store\n").unwrap();
+    }
+    let (index, path) = (scratch.join("index.sqlite"), full(&standard.dep));
+    let variables = with_index(&index);
+    let look = |directory: &Path| {
+        let dry_run = storage(&["gc", "--dry-run"], &url_of(directory), &variables).success();
+        assert!(dry_run.text().contains("would go: 0 paths"), "{dry_run:?}");
+        for command in ["why", "log"] {
+            let done = storage(&[command, &path], &url_of(directory), &variables);
+            assert_eq!(done.status.code(), Some(1), "{done:?}");
+        }
+    };
+    look(&one);
+    assert!(!index.exists(), "there is nothing to look at");
+    // An empty one, of no storage yet.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let empty = SqliteIndex::new(index.clone(), false);
+    runtime.block_on(empty.check()).unwrap();
+    look(&one);
+    storage(&["verify"], &url_of(&one), &variables).success();
+    storage(&["gc"], &url_of(&other), &variables).success();
+    let refused = storage(&["why", &path], &url_of(&one), &variables);
+    assert_eq!(refused.status.code(), Some(2), "it is that of the other one now: {refused:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod collection;
 mod commands;
+mod day;
 mod indexes;
 mod kills;
 mod limits;

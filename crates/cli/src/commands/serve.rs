@@ -15,6 +15,7 @@ use crate::{
     config::{self, Environment, Loaded, PassedSockets, files},
     logging,
     output::{Answer, tell},
+    storage_index,
 };
 
 /// Serves until it is told to stop.
@@ -38,7 +39,7 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
     // Where there is a storage, it is collected.
     let collector = match (&which.storage, &storage) {
         (Some(config), Some(storage)) => {
-            let index = backends::open_index(config, storage.reader().objects())?;
+            let index = storage_index::open_index(config, storage.reader().objects())?;
             Some(collector::start(storage, index, config)?)
         }
         _ => None,

@@ -1,18 +1,18 @@
 //! Roots in the storage of a configuration: for the operator of a server, also while it serves.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use rns_cache::{NewRoot, RootError, RootLifetime, RootPath, RootedCache as _};
 use rns_formats::{RootLabel, RootName, StorePath};
 use rns_server::roots::{Line, RootList, named_json};
-use rns_storage::write::Storage;
+use rns_storage::write::{Nowhere, Storage, UploadLimits};
 use serde_json::Value;
 
 use super::shown;
 use crate::{
     args::ServeArgs,
-    backends::open_for_uploads,
+    backends::{open_for_uploads, open_storage},
     client_args::{PinCommand, RevisionArgs},
     commands::{
         push::{Style, resolve},
@@ -21,6 +21,7 @@ use crate::{
     config::{self, Environment, Loaded, PassedSockets},
     logging::{self, LogConfig, LogFormat},
     output::{Answer, tell},
+    storage_index::look_at_index,
 };
 
 /// Roots that are read at a time.
@@ -45,7 +46,12 @@ pub(super) fn run(command: &PinCommand, environment: &Environment) -> anyhow::Re
     // The storage logs which object it cannot use, and why.
     let log = LogConfig { level: "warn".to_owned(), format: LogFormat::Text };
     let (_, _flush) = logging::start(&log)?;
-    let storage = open_for_uploads(&loaded.backends, &loaded.store.store_dir)?;
+    let storage = match command {
+        PinCommand::List { .. } => looked_at(&loaded)?,
+        PinCommand::Add { .. } | PinCommand::Remove { .. } => {
+            open_for_uploads(&loaded.backends, &loaded.store.store_dir)?
+        }
+    };
     let storage = storage.context("there is no storage")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
@@ -65,12 +71,23 @@ pub(super) fn run(command: &PinCommand, environment: &Environment) -> anyhow::Re
                     || Ok(named_json(&root.name, &set, &loaded.store.store_dir).into()),
                 )
             }
+            PinCommand::List { json, .. } if unindexed::is_new(&configured.index) => {
+                shown::list(&[], *json)
+            }
             PinCommand::List { json, .. } => list(&storage, &loaded, *json).await,
             PinCommand::Remove { names, style, .. } => {
                 remove(&storage, names, Style::of_flags(style.json, style.quiet)).await
             }
         }
     })
+}
+
+/// The storage for a list of its roots: nothing is written.
+fn looked_at(loaded: &Loaded) -> anyhow::Result<Option<Storage>> {
+    let reader = open_storage(&loaded.backends, &loaded.store.store_dir)?;
+    let (Some(reader), Some(config)) = (reader, &loaded.backends.storage) else { return Ok(None) };
+    let index = look_at_index(config, reader.objects())?;
+    Ok(Some(Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default())))
 }
 
 /// The root that the flags describe.

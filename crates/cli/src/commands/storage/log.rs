@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::inspect::PathInStore,
-    output::{Answer, moment, print},
+    output::{Answer, moment, print, tell},
 };
 
 /// Prints the publications of a path, the latest first.
@@ -45,10 +45,20 @@ pub(super) async fn run(
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         print(&text)?;
         if pushes.is_empty() && deletions.is_empty() {
-            crate::output::tell(&format!("no push of {} is on record", path.display()));
+            tell(&format!("no push of {} is on record", path.display()));
         }
     }
     Ok(if pushes.is_empty() && deletions.is_empty() { Answer::No } else { Answer::Yes })
+}
+
+/// The same where nothing was ever pushed.
+pub(super) fn nothing(path: &Path, is_json: bool) -> anyhow::Result<Answer> {
+    if is_json {
+        print("[]\n")?;
+    } else {
+        tell(&format!("no push of {} is on record", path.display()));
+    }
+    Ok(Answer::No)
 }
 
 fn as_json(push: &Push) -> Value {

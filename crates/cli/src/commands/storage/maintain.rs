@@ -15,10 +15,10 @@ use serde_json::json;
 use super::report::report;
 use crate::{
     args::StoragePlace,
-    backends::open_index_of,
     commands::progress::Progress,
     config::{Loaded, StorageConfig},
     output::{Answer, counted, tell},
+    storage_index::{IndexOwner, open_index_of},
 };
 
 /// Enters the stored paths into the index.
@@ -40,7 +40,7 @@ pub(super) async fn same_storage(
     reader: &StorageReader,
     config: &StorageConfig,
 ) -> anyhow::Result<()> {
-    let index = open_index_of(config, None)?;
+    let index = open_index_of(config, IndexOwner::Any)?;
     let name = reader.objects().storage_name().context("the storage has no name")?;
     index.add_storage_name(name).await?;
     tell(&format!("{} is the index of {name} as well", index.database()));

@@ -15,16 +15,18 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rns_storage::{
+    index::Index,
     read::StorageReader,
     write::{Nowhere, Storage, UploadLimits},
 };
 
 use crate::{
     args::{ServeArgs, StorageCommand, StoragePlace},
-    backends::{open_index, open_storage},
+    backends::open_storage,
     config::{self, Environment, Loaded, PassedSockets, StorageConfig},
     logging::{self, LogConfig, LogFormat},
     output::{Answer, tell},
+    storage_index::{look_at_index, open_index},
 };
 
 /// Runs a command over a storage.
@@ -50,7 +52,8 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
                 maintain::sign(&open(&loaded)?, &loaded, signing_key, place).await
             }
             StorageCommand::Verify { content, repair, .. } => {
-                maintain::verify(&open(&loaded)?, *content, *repair, place).await
+                let storage = if *repair { open(&loaded)? } else { looked_at(&loaded)? };
+                maintain::verify(&storage, *content, *repair, place).await
             }
             StorageCommand::Index { rebuild, same_storage, .. } => {
                 if *same_storage {
@@ -61,18 +64,22 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
                     false => Ok(Answer::Yes),
                 }
             }
-            StorageCommand::Gc { dry_run, .. } => {
-                let storage = open_known(&loaded).await?;
-                let retention = &configured(&loaded)?.retention;
-                match dry_run {
-                    true => gc::dry_run(&storage, retention, place).await,
-                    false => gc::run(&storage, retention, place).await,
+            StorageCommand::Gc { dry_run: true, .. } => match look_at_known(&loaded).await? {
+                Some(storage) => {
+                    gc::dry_run(&storage, &configured(&loaded)?.retention, place).await
                 }
-            }
-            StorageCommand::Why { path, .. } => {
+                None => gc::nothing(place),
+            },
+            StorageCommand::Gc { dry_run: false, .. } => {
                 let storage = open_known(&loaded).await?;
-                why::run(&storage, path, &configured(&loaded)?.retention, place).await
+                gc::run(&storage, &configured(&loaded)?.retention, place).await
             }
+            StorageCommand::Why { path, .. } => match look_at_known(&loaded).await? {
+                Some(storage) => {
+                    why::run(&storage, path, &configured(&loaded)?.retention, place).await
+                }
+                None => why::nothing(path),
+            },
             StorageCommand::Delete { path, with_referrers, .. } => {
                 let context = (&loaded.store.store_dir, environment);
                 let storage = open_known(&loaded).await?;
@@ -80,8 +87,12 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
             }
             StorageCommand::Log { path, .. } => {
                 let store_dir = &loaded.store.store_dir;
-                let storage = open_known(&loaded).await?;
-                log::run(&**storage.index(), path, store_dir, place.json).await
+                match look_at_known(&loaded).await? {
+                    Some(storage) => {
+                        log::run(&**storage.index(), path, store_dir, place.json).await
+                    }
+                    None => log::nothing(path, place.json),
+                }
             }
         }
     })
@@ -115,9 +126,13 @@ fn open(loaded: &Loaded) -> anyhow::Result<Storage> {
     let config = configured(loaded)?;
     let reader = reader(loaded)?;
     let index = open_index(config, reader.objects())?;
+    Ok(with_index(reader, index, config))
+}
+
+fn with_index(reader: StorageReader, index: Arc<dyn Index>, config: &StorageConfig) -> Storage {
     let new = if unindexed::is_new(&config.index) { " (new)" } else { "" };
     tell(&format!("index: {}{new}", index.database()));
-    Ok(Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default()))
+    Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default())
 }
 
 /// The same for commands that are of use only where the index knows the storage.
@@ -125,4 +140,22 @@ async fn open_known(loaded: &Loaded) -> anyhow::Result<Storage> {
     let config = configured(loaded)?;
     unindexed::check(&reader(loaded)?, config).await?;
     open(loaded)
+}
+
+/// The storage for commands that only look: an index that is of no storage yet stays so.
+fn looked_at(loaded: &Loaded) -> anyhow::Result<Storage> {
+    let (config, reader) = (configured(loaded)?, reader(loaded)?);
+    let index = look_at_index(config, reader.objects())?;
+    Ok(with_index(reader, index, config))
+}
+
+/// The same where the index knows the storage. `None`: there is neither an index nor a path.
+async fn look_at_known(loaded: &Loaded) -> anyhow::Result<Option<Storage>> {
+    let config = configured(loaded)?;
+    unindexed::check(&reader(loaded)?, config).await?;
+    if unindexed::is_new(&config.index) {
+        tell("nothing was pushed to this storage yet: there is no index");
+        return Ok(None);
+    }
+    looked_at(loaded).map(Some)
 }

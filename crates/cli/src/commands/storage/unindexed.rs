@@ -9,12 +9,12 @@ use rns_storage::{
 use std::sync::Arc;
 
 use crate::{
-    backends::open_index,
     config::{IndexConfig, StorageConfig},
+    storage_index::look_at_index,
 };
 
 /// Whether the index would be made by its first use.
-pub(super) fn is_new(index: &IndexConfig) -> bool {
+pub(in crate::commands) fn is_new(index: &IndexConfig) -> bool {
     matches!(index, IndexConfig::Sqlite(file) if !file.exists())
 }
 
@@ -26,7 +26,7 @@ pub(in crate::commands) async fn check(
     reader: &StorageReader,
     config: &StorageConfig,
 ) -> anyhow::Result<()> {
-    let index = open_index(config, reader.objects())?;
+    let index = look_at_index(config, reader.objects())?;
     let name = index.database();
     let found = if is_new(&config.index) {
         has_paths(reader).await?.then(|| format!("there is no index {name}"))
