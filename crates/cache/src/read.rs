@@ -39,8 +39,8 @@ pub trait BinaryCache: Send + Sync {
         Peek::Unknown
     }
 
-    /// The generation of all records, where one number says it: within a generation every hit of [`peek`](Self::peek) is of
-    /// the same state, but for files that go behind the back of the database. Never waits.
+    /// The generation of all records, where one number says it. While it is the same, a hit of [`peek`](Self::peek) may be
+    /// told again for a second. Never waits.
     fn generation(&self) -> Option<NonZeroU64> {
         None
     }

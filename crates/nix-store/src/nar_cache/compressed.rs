@@ -1,6 +1,9 @@
 //! A cache whose NARs are offered compressed.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    num::NonZeroU64,
+    sync::{Arc, atomic::Ordering},
+};
 
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
@@ -187,6 +190,11 @@ impl BinaryCache for CompressedCache {
             }
             (peek, _) => peek,
         }
+    }
+
+    /// What is known of a compressed file may be told a second late.
+    fn generation(&self) -> Option<NonZeroU64> {
+        self.inner.generation()
     }
 
     /// Clients up to Nix 2.34 need length and hash of the file when they publish the path again: those of a small one
