@@ -8,7 +8,7 @@ use std::{
 use rns_formats::StorePath;
 use rns_storage::{
     collect::{CollectError, Preview, preview},
-    index::IndexError,
+    index::{IndexError, StoredSince},
     retention::{FULL_PERCENT, Retention, TARGET_PERCENT, percent},
     write::Storage,
 };
@@ -38,7 +38,7 @@ pub(super) struct Limit {
     idle_until: Option<Instant>,
 }
 
-/// NARs that were counted.
+/// NARs that were counted, up to the newest one before those that still arrive.
 #[derive(Clone, Copy)]
 struct Counted {
     newest: i64,
@@ -94,10 +94,10 @@ impl Limit {
     async fn count(&mut self, storage: &Storage) -> Result<u64, IndexError> {
         let known = self.counted.filter(|counted| counted.begun.elapsed() < RECOUNT_INTERVAL);
         let known = known.unwrap_or_else(Counted::nothing);
-        let (newest, more) = storage.index().stored_since(known.newest).await?;
-        let bytes = known.bytes + more;
-        self.counted = Some(Counted { newest, bytes, ..known });
-        Ok(bytes)
+        let StoredSince { newest, settled, all } =
+            storage.index().stored_since(known.newest).await?;
+        self.counted = Some(Counted { newest, bytes: known.bytes + settled, ..known });
+        Ok(known.bytes + all)
     }
 
     /// Says once that the limit is exceeded, and once that it is not any more.

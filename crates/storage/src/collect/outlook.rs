@@ -27,7 +27,7 @@ pub(crate) async fn outlook(
     let (as_of, index) = (SystemTime::now(), storage.index());
     let missing = missing_on_disk(storage, retention).await?;
     let is_full = match retention.max_size {
-        Some(_) => retention.is_nearly_full(index.stored_since(0).await?.1),
+        Some(_) => retention.is_nearly_full(index.stored_since(0).await?.all),
         None => false,
     };
     let policy = Excess { is_full, missing }.policy(retention);

@@ -176,7 +176,7 @@ pub(crate) async fn kept_by(
     if root.is_none() && young.is_none() {
         let missing = missing_on_disk(storage, retention).await?;
         if retention.max_size.is_some() || retention.keep_free.is_some() {
-            present_bytes = Some(index.stored_since(0).await?.1);
+            present_bytes = Some(index.stored_since(0).await?.all);
         }
         let is_full = present_bytes.is_some_and(|bytes| retention.is_nearly_full(bytes));
         if is_full || missing > 0 || retention.max_closures.is_some() {

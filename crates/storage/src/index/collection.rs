@@ -9,7 +9,7 @@ use rns_formats::{HashPart, StorePath};
 
 use super::{
     Claim, Claimed, CollectionRecord, IndexError, IndexLock, IndexedPath, NarRow, Order, PathRow,
-    Referrer, Rows, Taken, Unused, types::Deletion,
+    Referrer, Rows, StoredSince, Taken, Unused, types::Deletion,
 };
 use crate::objects::ObjectKey;
 
@@ -174,11 +174,11 @@ pub trait Collection: Send + Sync {
     /// When the database cannot be written.
     async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError>;
 
-    /// The newest NAR, and the bytes of those after the NAR with the row `after`.
+    /// The bytes of the NARs after the one with the row `after`.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    async fn stored_since(&self, after: i64) -> Result<(i64, u64), IndexError>;
+    async fn stored_since(&self, after: i64) -> Result<StoredSince, IndexError>;
 
     /// Notes a collection that has just come to its end.
     ///

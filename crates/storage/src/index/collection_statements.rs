@@ -95,8 +95,15 @@ pub(super) const HOLDS_NAR: &str = "select 1 from nars where id = ?1 and state =
 pub(super) const NOTE_NAR_READ: &str = "\
     update paths set used = ?2 where used < ?2 and nar = (select id from nars where key = ?1)";
 
+/// A NAR that arrives has no length yet: it is counted again, with those after it.
 pub(super) const STORED_SINCE: &str = "\
-    select coalesce(max(id), ?1), cast(coalesce(sum(file_size), 0) as bigint) from nars where id > ?1";
+    with settled (newest) as (select coalesce( \
+      (select min(id) - 1 from nars where id > ?1 and state = 3), \
+      (select max(id) from nars where id > ?1), ?1)) \
+    select s.newest, \
+      cast(coalesce(sum(case when n.id <= s.newest then n.file_size else 0 end), 0) as bigint), \
+      cast(coalesce(sum(n.file_size), 0) as bigint) \
+    from settled s left join nars n on n.id > ?1 group by s.newest";
 
 pub(super) const NOTE_COLLECTION: &str =
     "insert into collections (begun, ended, paths, bytes) values (?1, ?2, ?3, ?4)";

@@ -199,3 +199,14 @@ pub struct NarRow {
     /// Length of its file in bytes.
     pub file_size: u64,
 }
+
+/// The bytes of NARs after one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredSince {
+    /// The row of the newest one before those that still arrive, whose lengths are not known.
+    pub newest: i64,
+    /// Bytes of those up to that one.
+    pub settled: u64,
+    /// Bytes of all.
+    pub all: u64,
+}

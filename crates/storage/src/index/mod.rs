@@ -24,7 +24,7 @@ pub use self::{
     collection::{Collection, Snapshot},
     collection_types::{
         Claim, Claimed, CollectionRecord, IndexedPath, NarRow, Order, PathRow, Referrer, Rows,
-        Taken, Unused,
+        StoredSince, Taken, Unused,
     },
     documents::{Begun, Document, DocumentIndex, DocumentOwner, DocumentRow},
     error::IndexError,

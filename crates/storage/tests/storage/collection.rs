@@ -50,6 +50,7 @@ async fn suite(index: &dyn Index) {
     a_claim_ends_only_for_its_holder(index).await;
     a_nar_goes_after_its_paths(index).await;
     a_nar_that_arrives_is_not_there_yet(index).await;
+    what_arrives_is_counted_when_it_is_there(index).await;
     a_path_that_a_root_names_stays_until_the_root_expires(index).await;
     an_order_is_noted(index).await;
     a_snapshot_is_of_one_moment(index).await;
@@ -218,6 +219,27 @@ async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     assert_eq!(index.nar_state(&unknown).await.unwrap(), Some(NarState::Arriving));
     assert_eq!(index.claim(Rows::Nars, &again, everything(), &claim).await.unwrap().len(), 1);
     index.end_claims(Rows::Nars, &again, &claim).await.unwrap();
+}
+
+/// A limit is looked at by the NARs that came since the last look: one that was just arriving then is not left out.
+async fn what_arrives_is_counted_when_it_is_there(index: &dyn Index) {
+    let before = index.stored_since(0).await.unwrap();
+    let (slow, facts) = nar(40);
+    assert!(index.keep_nar(&slow).await.unwrap(), "it has a row, and no length");
+    let (quick, its) = nar(41);
+    index.put_nar(&quick, &its).await.unwrap();
+    let seen = index.stored_since(before.newest).await.unwrap();
+    assert_eq!((seen.settled, seen.all), (0, its.file_size));
+    index.put_nar(&slow, &facts).await.unwrap();
+    let seen = index.stored_since(seen.newest).await.unwrap();
+    assert_eq!((seen.settled, seen.all), (81, 81));
+    let last = index.stored_since(seen.newest).await.unwrap();
+    assert_eq!((last.newest, last.all), (seen.newest, 0));
+    let ids = [seen.newest - 1, seen.newest];
+    index.condemn(Rows::Nars, &ids, everything()).await.unwrap();
+    let claim = Claim::new();
+    index.claim(Rows::Nars, &ids, everything(), &claim).await.unwrap();
+    index.end_claims(Rows::Nars, &ids, &claim).await.unwrap();
 }
 
 async fn a_path_that_a_root_names_stays_until_the_root_expires(index: &dyn Index) {

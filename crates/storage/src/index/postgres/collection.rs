@@ -8,7 +8,7 @@ use tokio_postgres::{Error, Row, types::ToSql};
 use super::claims::{execute, query};
 use crate::{
     index::{
-        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer,
+        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer, StoredSince,
         collection_statements as statements,
         types::{now, time},
     },
@@ -83,9 +83,14 @@ pub(super) async fn note_nar_reads(
 pub(super) async fn stored_since(
     client: &impl GenericClient,
     after: i64,
-) -> Result<(i64, u64), Error> {
+) -> Result<StoredSince, Error> {
     let rows = query(client, statements::STORED_SINCE, &[&after]).await?;
-    Ok(rows.first().map_or((after, 0), |row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())))
+    let nothing = StoredSince { newest: after, settled: 0, all: 0 };
+    Ok(rows.first().map_or(nothing, |row| StoredSince {
+        newest: row.get(0),
+        settled: row.get::<_, i64>(1).unsigned_abs(),
+        all: row.get::<_, i64>(2).unsigned_abs(),
+    }))
 }
 
 pub(super) async fn note_collection(

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     index::{
         Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, IndexedPath,
-        Order, Referrer, Rows, Snapshot, Taken, Unused,
+        Order, Referrer, Rows, Snapshot, StoredSince, Taken, Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,
@@ -120,7 +120,7 @@ impl Collection for PostgresIndex {
         ask!(self, client => collection::note_nar_reads(&client, keys))
     }
 
-    async fn stored_since(&self, after: i64) -> Result<(i64, u64), IndexError> {
+    async fn stored_since(&self, after: i64) -> Result<StoredSince, IndexError> {
         ask!(self, client => collection::stored_since(&client, after))
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::claims::sql;
 use crate::{
     index::{
-        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer,
+        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer, StoredSince,
         collection_statements as statements,
         types::{now, time},
     },
@@ -126,9 +126,15 @@ pub(super) fn note_nar_reads(connection: &Connection, keys: &[ObjectKey]) -> rus
     Ok(())
 }
 
-pub(super) fn stored_since(connection: &Connection, after: i64) -> rusqlite::Result<(i64, u64)> {
+pub(super) fn stored_since(connection: &Connection, after: i64) -> rusqlite::Result<StoredSince> {
     let mut statement = connection.prepare_cached(statements::STORED_SINCE)?;
-    statement.query_row([after], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))
+    statement.query_row([after], |row| {
+        Ok(StoredSince {
+            newest: row.get(0)?,
+            settled: row.get::<_, i64>(1)?.unsigned_abs(),
+            all: row.get::<_, i64>(2)?.unsigned_abs(),
+        })
+    })
 }
 
 pub(super) fn note_collection(

@@ -10,7 +10,7 @@ use super::{SqliteIndex, claims, collection, locks, snapshot::SqliteSnapshot};
 use crate::{
     index::{
         Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, IndexedPath,
-        Order, Referrer, Rows, Snapshot, Taken, Unused,
+        Order, Referrer, Rows, Snapshot, StoredSince, Taken, Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,
@@ -132,7 +132,7 @@ impl Collection for SqliteIndex {
         self.transact_later(move |connection| collection::note_nar_reads(connection, &keys)).await
     }
 
-    async fn stored_since(&self, after: i64) -> Result<(i64, u64), IndexError> {
+    async fn stored_since(&self, after: i64) -> Result<StoredSince, IndexError> {
         self.run(move |connection| collection::stored_since(connection, after)).await
     }
 
