@@ -77,7 +77,13 @@ pub(crate) fn open_for_uploads(
 }
 
 /// The caches that clients always have.
-fn elsewhere(config: &StorageConfig, store_dir: &StoreDir) -> anyhow::Result<Arc<dyn Elsewhere>> {
+///
+/// # Errors
+/// When their client cannot be set up.
+pub(crate) fn elsewhere(
+    config: &StorageConfig,
+    store_dir: &StoreDir,
+) -> anyhow::Result<Arc<dyn Elsewhere>> {
     Ok(match config.assume_upstream.as_slice() {
         [] => Arc::new(Nowhere),
         urls => {

@@ -207,6 +207,19 @@ fn c77_what_is_compressed_for_its_way_is_stored_as_it_was() {
         let request = request.header("Content-Encoding", encoding).body(body);
         assert_refusal(&cache.send(request), 400);
     }
+    // More than anything of its kind may have, in a few bytes.
+    let bomb = zstd::encode_all(&vec![b' '; 80 << 20][..], 1).unwrap();
+    let hash = standard.link.hash_part();
+    for target in [
+        narinfo_of(&standard.link),
+        format!("/{hash}.ls"),
+        format!("/log/{hash}-x.drv"),
+        format!("/debuginfo/{}.debug", "ab".repeat(20)),
+        "/nix-cache-info".to_owned(),
+    ] {
+        let request = Request::new("PUT", &target).header("Content-Encoding", "zstd");
+        assert_refusal(&cache.send(request.body(bomb.clone())), 413);
+    }
 }
 
 #[test]

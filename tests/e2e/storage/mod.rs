@@ -6,6 +6,7 @@ mod day;
 mod indexes;
 mod kills;
 mod limits;
+mod upstreams;
 
 use std::{fs, path::Path};
 

@@ -145,6 +145,44 @@ fn a_token_with_paths_pushes_these_and_sees_no_others() {
     assert_eq!((log("self-1.0"), log("dep.txt")), (201, 403));
 }
 
+/// Otherwise it could find out which paths there are, and keep them from being collected.
+#[test]
+fn a_token_with_paths_refers_to_no_others() {
+    let (standard, upstream) = (Standard::new(), Pushable::new());
+    let section = format!("[upload]\nassume_upstream = [{:?}]", upstream.server.url());
+    let cache = Pushable::with(|builder| builder.section(&section));
+    let some = create(&cache.tokens, "some", &["--allow", "push", "--paths", "top*"]);
+    let both = create(&cache.tokens, "both", &["--allow", "push", "--paths", "top*,dep*"]);
+    let top = &standard.top;
+    let (narinfo, file) =
+        packed(standard.store.info(top), &standard.store.nar(top), Compression::None);
+    let put = |token: &str| {
+        let request = Request::new("PUT", narinfo_of(top)).body(text_of(&narinfo));
+        send(&cache.server, token, request)
+    };
+    let nar = Request::new("PUT", format!("/{}", narinfo.url)).body(file);
+    eventually(|| send(&cache.server, &both, nar.clone()).status() < 300);
+    let unknown = put(&some);
+    assert_refusal(&unknown, 409);
+    cache.push(&standard, &standard.dep);
+    let hidden = put(&some);
+    assert_refusal(&hidden, 409);
+    assert_eq!(hidden.text(), unknown.text());
+    assert_eq!(put(&both).status(), 201);
+
+    let other = Pushable::with(|builder| builder.section(&section));
+    let some = create(&other.tokens, "some", &["--allow", "push", "--paths", "top*"]);
+    let put = |target: String, body: Vec<u8>| {
+        send(&other.server, &some, Request::new("PUT", target).body(body)).status()
+    };
+    upstream.push(&standard, &standard.dep);
+    let (narinfo, file) =
+        packed(standard.store.info(top), &standard.store.nar(top), Compression::None);
+    let nar = format!("/{}", narinfo.url);
+    eventually(|| put(nar.clone(), file.clone()) < 300);
+    assert_eq!(put(narinfo_of(top), text_of(&narinfo).into_bytes()), 201);
+}
+
 #[test]
 fn a_token_with_paths_writes_nothing_about_others() {
     let (standard, cache) = (Standard::new(), Pushable::new());

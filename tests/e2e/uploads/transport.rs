@@ -119,6 +119,32 @@ fn a_client_that_sends_nothing_more_is_refused_in_the_end() {
     }
 }
 
+/// As Nix up to 2.32 does when it sends an upload again.
+#[test]
+fn a_client_that_sends_nothing_at_all_is_refused_long_before() {
+    let cache = Pushable::with(|builder| builder.section("[limits]\nstall_timeout = \"6s\""));
+    let (standard, target) = (Standard::new(), "/log/zzmk3pgy2f5cp3gpgfzr3vq8fv2kw9fm-x.drv");
+    let nar = standard.store.nar(&standard.blob);
+    let (narinfo, file) = packed(standard.store.info(&standard.blob), &nar, Compression::None);
+    let nar = format!("/{}", narinfo.url);
+    let send = |target: &str, body: &[u8], sent: usize| {
+        let request = Request::new("PUT", target).header("Expect", "100-continue").body(body);
+        let bytes = with_token(request, &cache.token).to_bytes();
+        let mut connection = cache.server.connect();
+        connection.send_raw(&bytes[..bytes.len() - body.len() + sent]);
+        assert_eq!(connection.read_response().unwrap().status(), 100);
+        connection
+    };
+    for (target, body) in [(target, &b"built"[..]), (&nar, &file)] {
+        // One that has begun, long before, is still waited for.
+        let mut begun = send(target, body, 1);
+        let mut nothing = send(target, body, 0);
+        assert_refusal(&nothing.read_response().unwrap(), 400);
+        begun.send_raw(&body[1..]);
+        assert_eq!(begun.read_response().unwrap().status(), 201);
+    }
+}
+
 #[test]
 fn more_uploads_than_there_are_places_wait_for_their_turn() {
     let cache = Pushable::with(|builder| builder.section("[limits]\nuploads = 1"));

@@ -40,5 +40,6 @@ pub use self::{
     why::{Going, Why, why},
 };
 pub(crate) use self::{
-    documents::enter as enter_documents, going::Outlook, outlook::outlook, why::kept_by,
+    documents::enter as enter_documents, going::Outlook, orphans::remove_orphaned_nars,
+    outlook::outlook, why::kept_by,
 };

@@ -14,7 +14,7 @@ use super::{
     sweep::{LOCK_TIMEOUT, MAX_PAUSE, Sweep},
 };
 use crate::{
-    index::{Claim, PathState, Rows},
+    index::{Claim, PathState, Rows, Unused},
     objects::ObjectKey,
     retention::Retention,
     write::{STAGING_GRACE, Storage, remove_document},
@@ -22,6 +22,9 @@ use crate::{
 
 /// Objects that are looked up at a time.
 const BATCH_SIZE: usize = 500;
+
+/// NARs that are claimed by one transaction.
+const NAR_BATCH: usize = 200;
 
 /// NARs without a row, and listings without a path, that one collection removes. The next one takes up the rest.
 const MAX_ORPHANS: usize = 100_000;
@@ -114,13 +117,35 @@ pub(super) async fn remove(
         );
         return Ok(false);
     }
-    for key in nars {
-        let claim = Claim::new();
-        if let Some(claimed) = storage.index().claim_orphan(&key, &claim).await? {
-            sweep.remove(Rows::Nars, vec![claimed], &claim).await?;
-        }
-    }
+    remove_nars(storage, &nars, sweep).await?;
     Ok(true)
+}
+
+async fn remove_nars(
+    storage: &Storage,
+    nars: &[ObjectKey],
+    sweep: &mut Sweep<'_>,
+) -> Result<(), CollectError> {
+    for batch in nars.chunks(NAR_BATCH) {
+        let (begun, claim) = (Instant::now(), Claim::new());
+        let claimed = storage.index().claim_orphans(batch, &claim).await?;
+        sweep.remove(Rows::Nars, claimed, &claim).await?;
+        // As much time for others.
+        sleep(begun.elapsed().min(MAX_PAUSE)).await;
+    }
+    Ok(())
+}
+
+/// Removes NARs without a row, unless a pusher has taken one up meanwhile. Returns how many are gone: not all, where index or
+/// storage cannot be used.
+pub(crate) async fn remove_orphaned_nars(storage: &Storage, nars: &[ObjectKey]) -> u64 {
+    let unused =
+        Unused { untouched_since: SystemTime::UNIX_EPOCH, unread_since: SystemTime::UNIX_EPOCH };
+    let mut sweep = Sweep::new(storage, unused);
+    if let Err(error) = remove_nars(storage, nars, &mut sweep).await {
+        tracing::error!("NARs that no path has are left: {error}");
+    }
+    sweep.swept().nars
 }
 
 /// Enters unknown narinfos and documents, and notes unknown listings and NARs.
@@ -145,11 +170,8 @@ async fn look_up(
             orphans.listings.push(*hash);
         }
     }
-    for key in found.nars {
-        if orphans.nars.len() < MAX_ORPHANS && index.nar_state(&key).await?.is_none() {
-            orphans.nars.push(key);
-        }
-    }
+    let unknown = index.unknown_nars(found.nars).await?;
+    orphans.nars.extend(unknown.into_iter().take(MAX_ORPHANS - orphans.nars.len()));
     documents::enter(storage, found.documents).await?;
     // As much time for others.
     sleep(begun.elapsed().min(MAX_PAUSE)).await;

@@ -203,15 +203,21 @@ pub trait Collection: Send + Sync {
     /// When the database cannot be written.
     async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError>;
 
-    /// Claims a NAR that the index does not know. `None`: it knows one of this name.
+    /// Those of the NARs that the index does not know, in their order.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn unknown_nars(&self, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>, IndexError>;
+
+    /// Claims those of the NARs that the index does not know.
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn claim_orphan(
+    async fn claim_orphans(
         &self,
-        key: &ObjectKey,
+        keys: &[ObjectKey],
         claim: &Claim,
-    ) -> Result<Option<Claimed>, IndexError>;
+    ) -> Result<Vec<Claimed>, IndexError>;
 
     /// Ends the claim on rows of which it has removed nothing. They are not told to be there, since an earlier claim may have
     /// removed their objects: the next claim, or a pusher, removes the rest.

@@ -1,8 +1,9 @@
 //! Bringing an index up to date with its storage: after a loss, or when a cache that was there before is adopted.
 
-use std::{pin::pin, time::Duration};
+use std::{collections::BTreeSet, pin::pin, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use rns_formats::HashPart;
 use tokio::time::sleep;
 
 use super::{MaintenanceError, Progress, documents::find_documents, roots, scan};
@@ -58,10 +59,14 @@ pub(crate) async fn rebuild_index_locked(
 ) -> Result<Indexed, MaintenanceError> {
     let (reader, index) = (storage.reader(), storage.index());
     let mut done = Indexed::default();
-    let mut batch = Vec::with_capacity(BATCH_SIZE);
+    let (mut batch, mut present) = (Vec::with_capacity(BATCH_SIZE), BTreeSet::new());
     let mut found = pin!(scan::narinfos(reader, progress));
     while let Some(found) = found.next().await {
         let found = found?;
+        // One that cannot be read is not gone.
+        if !matches!(found.narinfo, Ok(None)) {
+            present.insert(found.hash);
+        }
         match found.narinfo {
             Ok(Some(stored)) => match imported(&stored.narinfo, found.stored) {
                 Some(path) => batch.push(path),
@@ -88,7 +93,7 @@ pub(crate) async fn rebuild_index_locked(
     let (roots, unusable_roots) = roots::index_roots(storage).await?;
     done.roots = roots;
     done.unusable += unusable_roots;
-    done.removed = remove_missing(storage).await?;
+    done.removed = remove_missing(storage, &present).await?;
     find_documents(storage).await?;
     Ok(done)
 }
@@ -118,7 +123,11 @@ pub async fn has_paths(reader: &StorageReader) -> Result<bool, ObjectError> {
     Ok(false)
 }
 
-async fn remove_missing(storage: &Storage) -> Result<u64, MaintenanceError> {
+/// Takes paths out that were not in the listing of the storage, and are not there now.
+async fn remove_missing(
+    storage: &Storage,
+    present: &BTreeSet<HashPart>,
+) -> Result<u64, MaintenanceError> {
     let index = storage.index();
     let (mut after, mut removed) = (None, 0);
     loop {
@@ -126,8 +135,8 @@ async fn remove_missing(storage: &Storage) -> Result<u64, MaintenanceError> {
         let Some((last, _)) = known.last() else { return Ok(removed) };
         after = Some(*last);
         for (hash, _) in &known {
-            // One that cannot be read is not gone.
-            if matches!(storage.reader().narinfo(*hash).await, Ok(None)) {
+            if !present.contains(hash) && matches!(storage.reader().narinfo(*hash).await, Ok(None))
+            {
                 removed += u64::from(storage.forget_missing(hash).await?);
             }
         }

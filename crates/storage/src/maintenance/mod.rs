@@ -5,6 +5,7 @@
 mod documents;
 mod findings;
 mod index;
+mod look;
 mod orphans;
 mod roots;
 mod scan;

@@ -7,13 +7,15 @@ use rns_verify::narinfo::name_in_url;
 
 use super::MaintenanceError;
 use crate::{
-    index::{Claim, Exclusive, Rows},
     objects::ObjectKey,
-    write::{RemovalError, STAGING_GRACE, Storage, remove_nar},
+    write::{STAGING_GRACE, Storage},
 };
 
 /// The folder of NARs.
 const NARS: &str = "nar";
+
+/// NARs that are looked up by one statement.
+const BATCH_SIZE: usize = 500;
 
 /// Finds NARs of the storage that the index does not know and no narinfo names, and that were written long before a push that goes
 /// on now. Those that were pushed and never got a narinfo are known to the index, and go with a collection.
@@ -21,34 +23,18 @@ pub(super) async fn orphaned_nars(
     storage: &Storage,
     named: &BTreeSet<ObjectKey>,
 ) -> Result<Vec<ObjectKey>, MaintenanceError> {
-    let mut orphans = Vec::new();
+    let (mut orphans, mut batch) = (Vec::new(), Vec::new());
     let mut listed = storage.reader().objects().list(Some(NARS));
     while let Some((key, info)) = listed.try_next().await? {
         let is_old = info.modified.elapsed().is_ok_and(|age| age >= STAGING_GRACE);
         let is_nar = name_in_url(key.as_str()).is_some_and(|name| ObjectKey::nar(&name) == key);
-        if is_old
-            && is_nar
-            && !named.contains(&key)
-            && storage.index().nar_state(&key).await?.is_none()
-        {
-            orphans.push(key);
+        if is_old && is_nar && !named.contains(&key) {
+            batch.push(key);
+        }
+        if batch.len() == BATCH_SIZE {
+            orphans.extend(storage.index().unknown_nars(std::mem::take(&mut batch)).await?);
         }
     }
+    orphans.extend(storage.index().unknown_nars(batch).await?);
     Ok(orphans)
-}
-
-/// Removes such a NAR, unless a pusher has taken it up meanwhile.
-pub(super) async fn remove_orphan(storage: &Storage, key: &ObjectKey) -> Result<(), RemovalError> {
-    let (index, claim) = (storage.index(), Claim::new());
-    if let Some(claimed) = index.claim_orphan(key, &claim).await? {
-        // One that stores it has taken the claim away before it lets go of the lock.
-        let _lock = index.lock(Exclusive::Nar(key)).await?;
-        if !index.holds(Rows::Nars, claimed.id, &claim).await? {
-            return Ok(());
-        }
-        // Where that fails the claim ends by itself, and the next collection takes it up.
-        remove_nar(storage, key, &claim).await?;
-        index.end_claims(Rows::Nars, &[claimed.id], &claim).await?;
-    }
-    Ok(())
 }

@@ -1,13 +1,24 @@
 //! Signing all stored paths: a new key for an existing cache.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use rns_cache::CacheError;
 use rns_formats::{NarInfo, SecretKey};
 
-use super::{MaintenanceError, Progress, scan};
-use crate::{objects::ObjectKey, read::StorageReader, write::Storage};
+use super::{
+    MaintenanceError, Progress,
+    scan::{self, ScannedNarInfo},
+};
+use crate::{
+    objects::ObjectKey,
+    read::{StorageReader, StoredNarInfo},
+    write::Storage,
+};
+
+/// Narinfos that are written at the same time: a bucket takes some ten milliseconds for each.
+const MAX_WRITES: usize = 8;
 
 /// The counts of signed paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,35 +40,72 @@ pub async fn sign(
     keys: &[SecretKey],
     progress: Progress<'_>,
 ) -> Result<Signed, MaintenanceError> {
-    let reader = storage.reader();
     let mut done = Signed::default();
-    let mut found = pin!(scan::narinfos(reader, progress));
-    while let Some(found) = found.next().await {
-        let found = found?;
-        let stored = match found.narinfo {
-            Ok(Some(stored)) => stored,
-            Ok(None) => continue,
-            Err(error) => {
-                tracing::warn!("{error}");
-                done.unusable += 1;
-                continue;
-            }
-        };
-        if signed(reader, &stored.narinfo, keys).is_none() {
-            done.unchanged += 1;
-            continue;
+    let signing = scan::narinfos(storage.reader(), progress)
+        .map(|found| async move { sign_one(storage, keys, found?).await })
+        .buffer_unordered(MAX_WRITES);
+    let mut signing = pin!(signing);
+    while let Some(outcome) = signing.next().await {
+        match outcome? {
+            Outcome::Signed => done.signed += 1,
+            Outcome::Unchanged => done.unchanged += 1,
+            Outcome::Unusable => done.unusable += 1,
+            Outcome::Gone => {}
         }
-        // Another server may add signatures at this moment, so the narinfo is read again under the lock.
-        let _lock = storage.lock_path(&found.hash).await?;
-        reader.forget(&found.hash);
-        let Ok(Some(stored)) = reader.narinfo(found.hash).await else { continue };
-        let Some(narinfo) = signed(reader, &stored.narinfo, keys) else { continue };
-        let text = Bytes::from(narinfo.write(reader.shared_store_dir()));
-        reader.objects().write_small(&ObjectKey::narinfo(&found.hash), text).await?;
-        reader.forget(&found.hash);
-        done.signed += 1;
     }
     Ok(done)
+}
+
+/// The outcome for one path.
+enum Outcome {
+    Signed,
+    Unchanged,
+    /// Nothing can be made of its narinfo, or it cannot be read now.
+    Unusable,
+    /// It was removed meanwhile.
+    Gone,
+}
+
+async fn sign_one(
+    storage: &Storage,
+    keys: &[SecretKey],
+    found: ScannedNarInfo,
+) -> Result<Outcome, MaintenanceError> {
+    let (reader, hash) = (storage.reader(), found.hash);
+    match readable(found.narinfo) {
+        Ok(stored) if signed(reader, &stored.narinfo, keys).is_none() => {
+            return Ok(Outcome::Unchanged);
+        }
+        Ok(_) => {}
+        Err(outcome) => return Ok(outcome),
+    }
+    // Another server may add signatures at this moment, so the narinfo is read again under the lock.
+    let _lock = storage.lock_path(&hash).await?;
+    reader.forget(&hash);
+    let stored = match readable(reader.narinfo(hash).await) {
+        Ok(stored) => stored,
+        Err(outcome) => return Ok(outcome),
+    };
+    let Some(narinfo) = signed(reader, &stored.narinfo, keys) else {
+        return Ok(Outcome::Unchanged);
+    };
+    let text = Bytes::from(narinfo.write(reader.shared_store_dir()));
+    reader.objects().write_small(&ObjectKey::narinfo(&hash), text).await?;
+    reader.forget(&hash);
+    Ok(Outcome::Signed)
+}
+
+fn readable(
+    found: Result<Option<Arc<StoredNarInfo>>, CacheError>,
+) -> Result<Arc<StoredNarInfo>, Outcome> {
+    match found {
+        Ok(Some(stored)) => Ok(stored),
+        Ok(None) => Err(Outcome::Gone),
+        Err(error) => {
+            tracing::warn!("{error}");
+            Err(Outcome::Unusable)
+        }
+    }
 }
 
 /// The narinfo with new signatures; `None` when it has them all.

@@ -3,27 +3,34 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    future::ready,
     pin::pin,
 };
 
-use futures_util::StreamExt as _;
-use rns_cache::{CacheError, Pusher};
-use rns_formats::{HashPart, NarInfo};
-use rns_verify::narinfo::{agree, name_in_url};
+use futures_util::{StreamExt as _, stream};
+use rns_cache::Pusher;
+use rns_formats::HashPart;
 
 use super::{
     MaintenanceError, Progress,
     findings::{Finding, FindingKind},
-    orphans::{orphaned_nars, remove_orphan},
+    look::{Look, Seen, SeenPath, look},
+    orphans::orphaned_nars,
     roots::verify_roots,
     scan,
 };
 use crate::{
+    collect::remove_orphaned_nars,
     index::PathState,
     objects::ObjectKey,
-    verify::check_stored,
     write::{Presence, STAGING_GRACE, Storage},
 };
+
+/// Paths that are looked at at the same time: a bucket takes some milliseconds for each.
+const MAX_LOOKS: usize = 32;
+
+/// NARs that are read at the same time: each takes two threads, and memory for its decoder.
+const MAX_CONTENTS: usize = 4;
 
 /// The extent of a comparison.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,42 +74,52 @@ pub async fn verify(
     let mut referrers: BTreeMap<HashPart, Vec<HashPart>> = BTreeMap::new();
     let (mut present, mut is_readable) = (BTreeSet::new(), true);
     {
-        let mut found = pin!(scan::narinfos(storage.reader(), progress));
-        while let Some(found) = found.next().await {
-            let found = found?;
+        let at_once = if options.contents { MAX_CONTENTS } else { MAX_LOOKS };
+        let looks = scan::narinfos(storage.reader(), progress)
+            .map(|found| async move { look(storage, options.contents, found?).await })
+            .buffer_unordered(at_once);
+        let mut looks = pin!(looks);
+        while let Some(found) = looks.next().await {
+            let Look { hash, seen } = found?;
             run.done.paths += 1;
-            match found.narinfo {
-                Ok(None) => {}
-                Err(error @ CacheError::Invalid { .. }) => {
+            match seen {
+                Seen::Gone => {}
+                Seen::Unusable(error) => {
                     run.find(
-                        &ObjectKey::narinfo(&found.hash),
+                        &ObjectKey::narinfo(&hash),
                         FindingKind::UnusableNarInfo(error.to_string()),
                     );
-                    run.bad.insert(found.hash);
+                    run.bad.insert(hash);
                 }
-                // One that cannot be read now is not gone.
-                Err(error) => {
-                    present.insert(found.hash);
+                Seen::Unreadable => {
+                    present.insert(hash);
                     is_readable = false;
-                    tracing::warn!("{error}");
                 }
-                Ok(Some(stored)) => {
-                    present.insert(found.hash);
-                    for reference in &stored.narinfo.references {
-                        referrers.entry(reference.hash_part()).or_default().push(found.hash);
+                Seen::Path(path) => {
+                    present.insert(hash);
+                    for reference in &path.stored.narinfo.references {
+                        referrers.entry(reference.hash_part()).or_default().push(hash);
                     }
-                    run.path(&found.hash, &stored.narinfo).await?;
+                    run.path(hash, path).await?;
                 }
             }
         }
     }
-    for (reference, by) in &referrers {
-        if !present.contains(reference) && is_missing(storage, reference).await {
-            for referrer in by {
-                run.find(
-                    &ObjectKey::narinfo(referrer),
-                    FindingKind::MissingReference(reference.to_string()),
-                );
+    let absent = referrers.keys().filter(|reference| !present.contains(*reference)).copied();
+    let asked = stream::iter(absent.collect::<Vec<_>>())
+        .map(|reference| async move { is_missing(storage, &reference).await.then_some(reference) });
+    let missing: BTreeSet<HashPart> =
+        asked.buffer_unordered(MAX_LOOKS).filter_map(ready).collect().await;
+    for reference in &missing {
+        let is_left = storage.names_nowhere_else() && !was_here(storage, reference).await?;
+        for referrer in referrers.get(reference).into_iter().flatten() {
+            run.find(
+                &ObjectKey::narinfo(referrer),
+                FindingKind::MissingReference(reference.to_string()),
+            );
+            if is_left {
+                run.done.unmended += 1;
+            } else {
                 run.bad.insert(*referrer);
             }
         }
@@ -132,6 +149,14 @@ async fn is_missing(storage: &Storage, hash: &HashPart) -> bool {
         && matches!(storage.presence_elsewhere(hash).await, Presence::Missing)
 }
 
+/// Whether the index takes a path for published that is missing. Otherwise it may have been left out of a push since an upstream
+/// has it, which is known only where that is named.
+async fn was_here(storage: &Storage, hash: &HashPart) -> Result<bool, MaintenanceError> {
+    let states = storage.index().states(&[*hash]).await?;
+    let state = states.first().copied().flatten();
+    Ok(state.is_some_and(|state| state != PathState::Elsewhere))
+}
+
 /// Who withdraws paths, in the record of deletions.
 fn repairer() -> Pusher {
     Pusher { name: "storage verify --repair".to_owned(), address: None }
@@ -152,65 +177,29 @@ impl Run<'_> {
         self.done.findings.push(Finding { object: object.to_string(), kind });
     }
 
-    async fn path(&mut self, hash: &HashPart, narinfo: &NarInfo) -> Result<(), MaintenanceError> {
-        if let Some(kind) = self.nar(narinfo).await? {
+    async fn path(&mut self, hash: HashPart, path: SeenPath) -> Result<(), MaintenanceError> {
+        let narinfo = &path.stored.narinfo;
+        self.named.extend(path.nar);
+        if let Some(kind) = path.fault {
             self.find(&narinfo.store_path, kind);
-            self.bad.insert(*hash);
+            self.bad.insert(hash);
         }
-        let states = self.storage.index().states(&[*hash]).await?;
-        if !matches!(
-            states.first(),
-            Some(Some(PathState::Published | PathState::Condemned | PathState::Deleting))
-        ) {
+        if !path.is_indexed {
             self.find(&narinfo.store_path, FindingKind::NotIndexed);
             if self.options.repair {
                 // One that names a NAR elsewhere is not looked after by this storage.
-                let is_entered = self.storage.enter_as_stored(hash).await?;
+                let is_entered = self.storage.enter_as_stored(&hash).await?;
                 self.done.unmended += u64::from(!is_entered);
             }
         }
         Ok(())
     }
 
-    /// The fault of the NAR of a path.
-    async fn nar(&mut self, narinfo: &NarInfo) -> Result<Option<FindingKind>, MaintenanceError> {
-        let Some(name) = name_in_url(&narinfo.url) else {
-            return Ok(Some(FindingKind::MissingNar));
-        };
-        let (objects, key) = (self.storage.reader().objects(), ObjectKey::nar(&name));
-        self.named.insert(key.clone());
-        let Some(info) = objects.head(&key).await? else {
-            return Ok(Some(FindingKind::MissingNar));
-        };
-        if let Some(expected) = narinfo.file_size.filter(|size| *size != info.size) {
-            return Ok(Some(FindingKind::Truncated { expected, found: info.size }));
-        }
-        if !self.options.contents {
-            return Ok(None);
-        }
-        // Only as many bytes as the narinfo says are hashed: more are wrong anyway.
-        let checked = check_stored(
-            objects,
-            &key,
-            narinfo.compression,
-            narinfo.nar_size,
-            self.storage.decoder_memory(),
-        )
-        .await?;
-        Ok(match checked {
-            None => Some(FindingKind::MissingNar),
-            Some(Err(rejection)) => Some(FindingKind::Altered(rejection.to_string())),
-            Some(Ok(check)) => agree(narinfo, &check.verified())
-                .err()
-                .map(|error| FindingKind::Altered(error.to_string())),
-        })
-    }
-
     async fn index_only(&mut self, present: &BTreeSet<HashPart>) -> Result<(), MaintenanceError> {
-        const BATCH_SIZE: usize = 1000;
+        const PAGE: usize = 1000;
         let mut after = None;
         loop {
-            let known = self.storage.index().published_after(after.as_ref(), BATCH_SIZE).await?;
+            let known = self.storage.index().published_after(after.as_ref(), PAGE).await?;
             let Some((last, _)) = known.last() else { return Ok(()) };
             after = Some(*last);
             for (hash, _) in &known {
@@ -229,18 +218,15 @@ impl Run<'_> {
 
     /// Finds NARs that nothing has, and removes them where that is wanted.
     async fn orphans(&mut self) -> Result<(), MaintenanceError> {
-        for key in orphaned_nars(self.storage, &self.named).await? {
-            self.find(&key, FindingKind::OrphanedNar);
-            let is_removed = self.options.repair
-                && match remove_orphan(self.storage, &key).await {
-                    Ok(()) => true,
-                    Err(error) => {
-                        tracing::error!("{key} cannot be removed: {error}");
-                        false
-                    }
-                };
-            self.done.unmended += u64::from(!is_removed);
+        let orphans = orphaned_nars(self.storage, &self.named).await?;
+        for key in &orphans {
+            self.find(key, FindingKind::OrphanedNar);
         }
+        let mut left = orphans.len() as u64;
+        if self.options.repair {
+            left = left.saturating_sub(remove_orphaned_nars(self.storage, &orphans).await);
+        }
+        self.done.unmended += left;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod credentials;
 mod directory_file;
 mod error;
 mod key;
+mod length;
 mod multiparts;
 mod name;
 mod staging;

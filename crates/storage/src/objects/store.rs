@@ -24,6 +24,7 @@ use super::{
     ObjectError, ObjectKey, ObjectWriter, StorageName, StorageUrl,
     bucket::{OpenBucket, bucket},
     directory_file::Directory,
+    length::of_length,
     multiparts::Multiparts,
 };
 use crate::blocking::blocking;
@@ -253,11 +254,12 @@ impl Objects {
             return Ok(Some(stream::empty().boxed()));
         }
         let path = self.path(key)?;
+        let length = range.end - range.start;
         let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
         match self.store.get_opts(&path, options).await {
             Ok(found) => {
                 let key = key.clone();
-                let chunks = found.into_stream();
+                let chunks = of_length(found.into_stream(), length);
                 Ok(Some(chunks.map_err(move |error| ObjectError::of("read", &key)(error)).boxed()))
             }
             Err(object_store::Error::NotFound { source, .. }) => {

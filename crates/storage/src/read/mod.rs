@@ -36,7 +36,10 @@ pub(crate) use self::{
     records::{MAX_NARINFO_BYTES, record_of, unavailable},
 };
 pub use self::{records::StoredNarInfo, uses::Uses};
-use crate::objects::{ObjectKey, Objects};
+use crate::{
+    blocking::blocking,
+    objects::{ObjectKey, Objects},
+};
 
 /// How long the length of a NAR is remembered: another server may have removed it.
 const MAX_SIZE_AGE: Duration = Duration::from_millis(900);
@@ -145,12 +148,19 @@ impl StorageReader {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn nar_size(&self, key: &ObjectKey) -> Result<Option<u64>, CacheError> {
+        if let Some(path) = self.shared.objects.file(key)
+            && let Ok(Ok(found)) = blocking(move || std::fs::metadata(path)).await
+            && found.is_file()
+        {
+            return Ok(Some(found.len()));
+        }
         if let Some((size, asked)) = self.shared.sizes.get(key)
             && asked.elapsed() < MAX_SIZE_AGE
         {
             return Ok(Some(size));
         }
         let asked = Instant::now();
+        // This also tells a NAR that is not there from a directory that is not.
         let found = self.shared.objects.head(key).await.map_err(unavailable)?;
         Ok(found.map(|found| {
             self.shared.sizes.insert(key.clone(), (found.size, asked));
@@ -171,6 +181,13 @@ impl StorageReader {
         key: &ObjectKey,
     ) -> Result<Option<DebugInfo>, CacheError> {
         documents::debug_info(&self.shared.objects, key).await
+    }
+
+    /// Notes the length of a NAR file that has just been written here, in bytes.
+    pub fn note_nar_size(&self, key: &ObjectKey, size: u64) {
+        if self.shared.objects.directory().is_none() {
+            self.shared.sizes.insert(key.clone(), (size, Instant::now()));
+        }
     }
 
     /// Forgets the length of a NAR file: it has just been removed here.

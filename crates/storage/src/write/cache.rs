@@ -124,7 +124,15 @@ impl WritableCache for Storage {
     }
 
     async fn promise_nar(&self, name: &NarName) -> Result<bool, CacheError> {
-        self.index.touch_nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)
+        let key = ObjectKey::nar(name);
+        if !self.index.touch_nar(&key).await.map_err(index_unavailable)? {
+            return Ok(false);
+        }
+        // One that lost its bytes is sent again. One that lay there before is verified when a narinfo names it.
+        match self.index.nar(&key).await.map_err(index_unavailable)? {
+            Some(known) => Ok(self.reader.nar_size(&key).await? == Some(known.file_size)),
+            None => Ok(!self.wrong_nars.has(&key)),
+        }
     }
 
     async fn is_elsewhere(&self, hash: &HashPart) -> bool {

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     nar,
-    storage::{Storage, index_unavailable, not_stored},
+    storage::{Storage, not_stored},
 };
 use crate::{
     index::IndexedNar,
@@ -59,8 +59,7 @@ pub(super) async fn place(
     Ok(url.map_err(unavailable)?)
 }
 
-/// Takes in the file that a client has sent to the bucket for this NAR, if any. The work goes on when the client that waits for it
-/// leaves: it asks again, and finds it done.
+/// Takes in the file that a client has sent to the bucket for this NAR, if any. Its turn is held.
 pub(super) async fn take_in(
     storage: &Storage,
     name: &NarName,
@@ -68,22 +67,6 @@ pub(super) async fn take_in(
     if !storage.takes_in {
         return Ok(None);
     }
-    let (storage, name) = (storage.clone(), *name);
-    let task = tokio::spawn(async move {
-        let key = ObjectKey::nar(&name);
-        let _turn = storage.intakes.turn(&key).lock_owned().await;
-        if let Some(known) = storage.index.nar(&key).await.map_err(index_unavailable)? {
-            return Ok(Some(known));
-        }
-        take_in_one_of(&storage, &name).await
-    });
-    task.await.map_err(|_| CacheError::ShuttingDown)?
-}
-
-async fn take_in_one_of(
-    storage: &Storage,
-    name: &NarName,
-) -> Result<Option<IndexedNar>, PublishError> {
     let objects = storage.objects();
     let listed = objects.list(Some(&ObjectKey::incoming_folder(name))).take(MAX_FILES_PER_NAR);
     let files: Vec<(ObjectKey, ObjectInfo)> = listed.try_collect().await.map_err(unavailable)?;

@@ -9,6 +9,11 @@ use rns_formats::HashPart;
 pub trait Elsewhere: Send + Sync {
     /// The record of the path there, with the absolute URL of its NAR.
     async fn record(&self, hash: &HashPart) -> Presence;
+
+    /// Whether no such place is named, so that no path can be there.
+    fn is_nowhere(&self) -> bool {
+        false
+    }
 }
 
 /// Whether a path is elsewhere.
@@ -30,5 +35,9 @@ pub struct Nowhere;
 impl Elsewhere for Nowhere {
     async fn record(&self, _: &HashPart) -> Presence {
         Presence::Missing
+    }
+
+    fn is_nowhere(&self) -> bool {
+        true
     }
 }

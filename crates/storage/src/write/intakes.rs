@@ -1,4 +1,4 @@
-//! NARs that are taken in from where clients have sent them: which ones, and by one task each.
+//! NARs that are read and verified where they lie: by one task each. And which ones clients send to the bucket themselves.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ pub struct DirectUploads {
     pub min_bytes: u64,
 }
 
-/// NARs that are being taken in: by one task each, since clients ask again while it goes on.
+/// NARs that are being verified where they lie: by one task each, since clients ask again while it goes on.
 #[derive(Clone, Default)]
 pub(super) struct Intakes {
     turns: Arc<std::sync::Mutex<HashMap<ObjectKey, Weak<Mutex<()>>>>>,
 }
 
 impl Intakes {
-    /// The lock of the task that takes this NAR in.
+    /// The lock of the task that verifies this NAR.
     pub(super) fn turn(&self, key: &ObjectKey) -> Arc<Mutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(key).and_then(Weak::upgrade) {

@@ -16,8 +16,10 @@ mod remove;
 mod root_objects;
 mod roots;
 mod storage;
+mod stored_nar;
 mod timed_cache;
 mod upstreams;
+mod wrong_nars;
 
 pub(crate) use self::{
     document_owner::owner_of,

@@ -176,7 +176,7 @@ impl CheckedNar {
     async fn write(self, _lock: IndexLock) -> Result<VerifiedNar, PublishError> {
         let Self { nar, last: LastSteps { writer, storage, key, _permit } } = self;
         writer.finish().await.map_err(not_stored)?;
-        storage.reader.forget_nar(&key);
+        storage.reader.note_nar_size(&key, nar.file_size);
         storage.index.put_nar(&key, &nar.into()).await.map_err(index_unavailable)?;
         Ok(nar)
     }

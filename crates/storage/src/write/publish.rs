@@ -9,14 +9,13 @@ use rns_formats::{HashPart, NarInfo, NarName, StorePath};
 use rns_verify::narinfo::{agree, name_in_url, new_signatures, uploaded_nar};
 
 use super::{
-    content_address, direct,
+    content_address,
     storage::{Storage, index_unavailable, not_stored},
 };
 use crate::{
     index::{Exclusive, ImportedPath, IndexLock, IndexedNar, NewPath, PathState, PublishRefusal},
     objects::ObjectKey,
     read::{MAX_NARINFO_BYTES, unavailable},
-    verify::check_stored,
 };
 
 /// References that are looked for at the same time.
@@ -24,37 +23,6 @@ const MAX_QUESTIONS: usize = 16;
 
 /// References that are not there, after which no more are looked for.
 const MAX_MISSING: usize = 64;
-
-impl Storage {
-    /// The record of the NAR at this name, verified: by its upload, or now, where it lay there before.
-    ///
-    /// # Errors
-    /// When it is no canonical NAR, or cannot be read.
-    pub async fn verified_nar(&self, name: &NarName) -> Result<Option<IndexedNar>, PublishError> {
-        let key = ObjectKey::nar(name);
-        if let Some(known) = self.index.nar(&key).await.map_err(index_unavailable)? {
-            return Ok(Some(known));
-        }
-        let limit = self.limits.max_nar_size;
-        let checked =
-            check_stored(self.objects(), &key, name.compression, limit, &self.decoder_memory).await;
-        let Some(check) = checked.map_err(not_stored)? else {
-            return direct::take_in(self, name).await;
-        };
-        let check = check.map_err(|rejection| PublishError::Malformed {
-            object: key.to_string(),
-            why: rejection.to_string(),
-        })?;
-        let nar = IndexedNar::from(check.verified());
-        let _lock = self.begin_nar_at(&key).await?;
-        // It may have been removed while it was read.
-        if self.objects().head(&key).await.map_err(not_stored)?.is_none() {
-            return Ok(None);
-        }
-        self.index.put_nar(&key, &nar).await.map_err(index_unavailable)?;
-        Ok(Some(nar))
-    }
-}
 
 impl Storage {
     /// The narinfo as it is stored at this moment. One that cannot be read counts as none: it is written anew.
@@ -267,6 +235,10 @@ impl Publication {
         let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
         let Some(nar) = nar else { return Ok(Attempt::UnknownNar(*name)) };
         agree(narinfo, &nar.verified())?;
+        // The index may know more than there is: after a power loss, or by a rule of the bucket.
+        if storage.reader.nar_size(&ObjectKey::nar(name)).await? != Some(nar.file_size) {
+            return Err(PublishError::MissingNar { url: narinfo.url.clone() });
+        }
         content_address::check(storage, narinfo, name, &nar).await?;
         match self.begin(&nar).await? {
             None => {}

@@ -13,6 +13,7 @@ use super::{
     intakes::{DirectUploads, Intakes},
     outlook_cache::OutlookCache,
     timed_cache::TimedCache,
+    wrong_nars::WrongNars,
 };
 use crate::{
     blocking::on_one_thread,
@@ -67,6 +68,7 @@ pub struct Storage {
     /// Whether clients may have sent NARs to the bucket, now or under an earlier configuration.
     pub(super) takes_in: bool,
     pub(super) intakes: Intakes,
+    pub(super) wrong_nars: WrongNars,
     pub(super) root_sizes: TimedCache<Option<Arc<RootSizes>>>,
     pub(super) outlooks: OutlookCache,
 }
@@ -92,6 +94,7 @@ impl Storage {
             direct: None,
             takes_in: false,
             intakes: Intakes::default(),
+            wrong_nars: WrongNars::default(),
             root_sizes: TimedCache::default(),
             outlooks: OutlookCache::default(),
         }
@@ -155,9 +158,12 @@ impl Storage {
     }
 
     /// Enters a NAR of which the index knows at most that it was to arrive, so that no collector takes it for an orphan. Whether
-    /// it was entered; then it stays for its grace if it is there.
+    /// it was entered; then it stays for its grace if it is there. One that was found wrong is not: another one may come.
     pub(super) async fn keep_unknown_nar(&self, name: &NarName) -> Result<bool, CacheError> {
         let key = ObjectKey::nar(name);
+        if self.wrong_nars.has(&key) {
+            return Ok(false);
+        }
         match self.index.nar_state(&key).await.map_err(index_unavailable)? {
             None | Some(NarState::Arriving) => {
                 let is_kept = self.index.keep_nar(&key).await.map_err(index_unavailable)?;
@@ -219,6 +225,11 @@ impl Storage {
     /// Whether a path is elsewhere, and whether that could be found out.
     pub(crate) async fn presence_elsewhere(&self, hash: &HashPart) -> Presence {
         self.elsewhere.record(hash).await
+    }
+
+    /// Whether no place is named where clients can get paths beside this one.
+    pub(crate) fn names_nowhere_else(&self) -> bool {
+        self.elsewhere.is_nowhere()
     }
 
     /// Whether this path, with its name, is elsewhere. A place that cannot be asked has nothing.

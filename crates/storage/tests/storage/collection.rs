@@ -179,7 +179,11 @@ async fn a_nar_goes_after_its_paths(index: &dyn Index) {
     assert!(!index.touch_nar(&other).await.unwrap());
     assert_eq!(index.nar(&other).await.unwrap(), None);
     assert!(!index.begin_nar(&other).await.unwrap(), "it is being removed");
-    assert_eq!(index.claim_orphan(&other, &claim).await.unwrap(), None, "it is known");
+    assert_eq!(
+        index.claim_orphans(std::slice::from_ref(&other), &claim).await.unwrap(),
+        [],
+        "it is known"
+    );
     index.end_claims(Rows::Nars, &ids, &claim).await.unwrap();
     assert_eq!(index.nar_state(&other).await.unwrap(), None);
     assert_eq!(index.nar(&key).await.unwrap(), Some(facts));
@@ -203,12 +207,18 @@ async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     // An object that no index knows is claimed by a row of its own.
     let unknown = nar(31).0;
     let claim = Claim::new();
-    let claimed = index.claim_orphan(&unknown, &claim).await.unwrap().unwrap();
+    let both = [key.clone(), unknown.clone()];
+    assert_eq!(index.unknown_nars(both.to_vec()).await.unwrap(), both[1..]);
+    let claimed = index.claim_orphans(&both, &claim).await.unwrap();
+    assert_eq!(claimed.len(), 1, "the other one is known");
+    let claimed = &claimed[0];
+    assert_eq!(index.unknown_nars(both.to_vec()).await.unwrap(), []);
     assert!(!index.begin_nar(&unknown).await.unwrap());
     index.end_claims(Rows::Nars, &[claimed.id], &claim).await.unwrap();
     assert_eq!(index.nar_state(&unknown).await.unwrap(), None);
     // One that is given back is not there, since it may have been removed before; it can be stored again.
-    let claimed = index.claim_orphan(&unknown, &claim).await.unwrap().unwrap();
+    let claimed =
+        index.claim_orphans(std::slice::from_ref(&unknown), &claim).await.unwrap().remove(0);
     index.give_back(Rows::Nars, &[claimed.id], &claim).await.unwrap();
     assert!(!index.touch_nar(&unknown).await.unwrap(), "it is told to no pusher");
     assert!(index.begin_nar(&unknown).await.unwrap());

@@ -338,12 +338,16 @@ async fn a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it(fixture: Fi
     let index = fixture.storage.index();
     // A collector removes a NAR that no path has.
     let claim = Claim::new();
-    let claimed = index.claim_orphan(&key, &claim).await.unwrap().unwrap();
+    let claimed = index.claim_orphans(std::slice::from_ref(&key), &claim).await.unwrap().remove(0);
     assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_none(), "it is about to go");
     index.end_claims(Rows::Nars, &[claimed.id], &claim).await.unwrap();
     for _ in 0..2 {
         assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_some());
-        assert_eq!(index.claim_orphan(&key, &claim).await.unwrap(), None, "it stays");
+        assert_eq!(
+            index.claim_orphans(std::slice::from_ref(&key), &claim).await.unwrap(),
+            [],
+            "it stays"
+        );
     }
     assert_eq!(fixture.storage.publish(&narinfo, &pusher()).await.unwrap(), Published::New);
     // One that is not there is not entered either.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use rns_formats::SecretKey;
 use rns_server::keys::load_key;
 use rns_storage::{
-    maintenance::{self, Indexed, VerifyOptions},
+    maintenance::{self, Finding, FindingKind, Indexed, VerifyOptions},
     read::StorageReader,
     write::Storage,
 };
@@ -116,8 +116,8 @@ fn keys(loaded: &Loaded, files: &[PathBuf]) -> anyhow::Result<Vec<SecretKey>> {
 /// Compares, and mends where asked to. The answer is positive when nothing is wrong any more.
 pub(super) async fn verify(
     storage: &Storage,
-    contents: bool,
-    repair: bool,
+    (contents, repair): (bool, bool),
+    names_no_upstream: bool,
     place: &StoragePlace,
 ) -> anyhow::Result<Answer> {
     let options = VerifyOptions { contents, repair };
@@ -148,6 +148,13 @@ pub(super) async fn verify(
         "paths": paths, "faults": list, "withdrawn": withdrawn, "unmended": unmended,
     });
     report(place, &text, &json)?;
+    let misses = |finding: &Finding| matches!(finding.kind, FindingKind::MissingReference(_));
+    if *unmended > 0 && names_no_upstream && findings.iter().any(misses) {
+        tell(
+            "paths that refer to missing ones are left as they are, since clients may have these from another cache: \
+             name it in upload.assume_upstream (-c FILE has it), and those that it does not have are withdrawn",
+        );
+    }
     if *unmended > 0 && !repair {
         let content = if contents { " --content" } else { "" };
         tell(&format!(

@@ -17,12 +17,12 @@ use anyhow::Context as _;
 use rns_storage::{
     index::Index,
     read::StorageReader,
-    write::{Nowhere, Storage, UploadLimits},
+    write::{Storage, UploadLimits},
 };
 
 use crate::{
     args::{ServeArgs, StorageCommand, StoragePlace},
-    backends::open_storage,
+    backends::{elsewhere, open_storage},
     config::{self, Environment, Loaded, PassedSockets, StorageConfig},
     logging::{self, LogConfig, LogFormat},
     output::{Answer, tell},
@@ -52,8 +52,9 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
                 maintain::sign(&open(&loaded)?, &loaded, signing_key, place).await
             }
             StorageCommand::Verify { content, repair, .. } => {
+                let names_no_upstream = configured(&loaded)?.assume_upstream.is_empty();
                 let storage = if *repair { open(&loaded)? } else { looked_at(&loaded)? };
-                maintain::verify(&storage, *content, *repair, place).await
+                maintain::verify(&storage, (*content, *repair), names_no_upstream, place).await
             }
             StorageCommand::Index { rebuild, same_storage, .. } => {
                 if *same_storage {
@@ -126,13 +127,20 @@ fn open(loaded: &Loaded) -> anyhow::Result<Storage> {
     let config = configured(loaded)?;
     let reader = reader(loaded)?;
     let index = open_index(config, reader.objects())?;
-    Ok(with_index(reader, index, config))
+    with_index(reader, index, loaded)
 }
 
-fn with_index(reader: StorageReader, index: Arc<dyn Index>, config: &StorageConfig) -> Storage {
+fn with_index(
+    reader: StorageReader,
+    index: Arc<dyn Index>,
+    loaded: &Loaded,
+) -> anyhow::Result<Storage> {
+    let config = configured(loaded)?;
     let new = if unindexed::is_new(&config.index) { " (new)" } else { "" };
     tell(&format!("index: {}{new}", index.database()));
-    Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default())
+    // A path that clients have from there is no missing reference.
+    let elsewhere = elsewhere(config, &loaded.store.store_dir)?;
+    Ok(Storage::new(reader, index, elsewhere, UploadLimits::default()))
 }
 
 /// The same for commands that are of use only where the index knows the storage.
@@ -146,7 +154,7 @@ async fn open_known(loaded: &Loaded) -> anyhow::Result<Storage> {
 fn looked_at(loaded: &Loaded) -> anyhow::Result<Storage> {
     let (config, reader) = (configured(loaded)?, reader(loaded)?);
     let index = look_at_index(config, reader.objects())?;
-    Ok(with_index(reader, index, config))
+    with_index(reader, index, loaded)
 }
 
 /// The same where the index knows the storage. `None`: there is neither an index nor a path.

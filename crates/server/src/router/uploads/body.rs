@@ -26,7 +26,15 @@ pub(super) struct Incoming<'a> {
     payload: Payload,
     context: IncomingContext<'a>,
     pace: Pace,
+    has_begun: bool,
 }
+
+/// The longest time until the first bytes, once the body is waited for. Nix up to 2.32 sends the head of an upload again after
+/// its connection broke, and then nothing: its user would wait for the whole stall timeout.
+const MAX_FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The part of the stall timeout that the first bytes may take.
+const FIRST_BYTES_PART: u32 = 8;
 
 /// How a body is taken.
 pub(super) struct IncomingContext<'a> {
@@ -47,7 +55,7 @@ impl<'a> Incoming<'a> {
         context: IncomingContext<'a>,
     ) -> Self {
         let pace = Pace::new(context.stall_timeout);
-        Self { headers: request.headers(), payload, context, pace }
+        Self { headers: request.headers(), payload, context, pace, has_begun: false }
     }
 
     /// The length of the body as the client announces it, in bytes.
@@ -74,12 +82,17 @@ impl<'a> Incoming<'a> {
     /// `Malformed` when the body ends early or nothing comes for too long, `Displaced` when next to nothing comes while others wait
     /// for the place.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, PublishError> {
+        let patience = if self.has_begun {
+            self.context.stall_timeout
+        } else {
+            MAX_FIRST_BYTES_TIMEOUT.min(self.context.stall_timeout / FIRST_BYTES_PART)
+        };
         let mut stalled = Duration::ZERO;
         loop {
             if !self.pace.is_enough() && self.context.place.is_some_and(UploadPlace::is_wanted) {
                 return Err(PublishError::Displaced);
             }
-            let left = self.context.stall_timeout.saturating_sub(stalled).min(self.pace.left());
+            let left = patience.saturating_sub(stalled).min(self.pace.left());
             let asked = Instant::now();
             let next = poll_fn(|cx| Pin::new(&mut self.payload).poll_next(cx));
             let next = timeout(left, next).await;
@@ -87,6 +100,7 @@ impl<'a> Incoming<'a> {
             match next {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(chunk))) => {
+                    self.has_begun = true;
                     self.context.in_flight.received(chunk.len());
                     self.pace.waited(time, chunk.len());
                     return Ok(Some(chunk));
@@ -97,7 +111,7 @@ impl<'a> Incoming<'a> {
                     self.pace.waited(time, 0);
                 }
             }
-            if stalled >= self.context.stall_timeout {
+            if stalled >= patience {
                 return Err(malformed("nothing of it came for too long"));
             }
         }

@@ -1,6 +1,9 @@
 //! `PUT /<hash part>.narinfo`: the last object of a path, which makes it visible.
 
+use std::pin::pin;
+
 use actix_web::{HttpRequest, http::StatusCode};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{CacheError, PublishError, Published, Pusher};
 use rns_formats::{HashPart, NarInfo};
 
@@ -10,6 +13,12 @@ use crate::{
     caches::{cache::Cache, uploads::Uploads},
     life_cycle::state::State,
 };
+
+/// References that are looked for at the same time.
+const MAX_LOOKUPS: usize = 16;
+
+/// References that a client does not see, after which no more are looked for.
+const MAX_HIDDEN: usize = 64;
 
 pub(super) async fn put(
     request: &HttpRequest,
@@ -30,6 +39,9 @@ pub(super) async fn put(
     }
     if !grant.may_name(narinfo.store_path.name()) {
         return Err(PublishError::NotAllowed { object: narinfo.store_path.to_string() });
+    }
+    if grant.confined_to.is_some() {
+        sees_references(cache, &narinfo).await?;
     }
     let signer = cache.signer();
     // A narinfo without the signature that it should have would stay so.
@@ -52,6 +64,26 @@ pub(super) async fn put(
         );
     }
     Ok(if published == Published::New { StatusCode::CREATED } else { StatusCode::OK })
+}
+
+/// A client that sees only some paths refers to no others: to it, they are not there.
+async fn sees_references(cache: &Cache, narinfo: &NarInfo) -> Result<(), PublishError> {
+    let references = narinfo.references.iter().filter(|path| **path != narinfo.store_path);
+    let looks = stream::iter(references.cloned().collect::<Vec<_>>()).map(async |path| {
+        let found = cache.store.path_info(path.hash_part()).await?;
+        let is_seen = found.is_some_and(|found| found.info.path == path);
+        Ok::<_, CacheError>((!is_seen).then_some(path))
+    });
+    let mut looks = pin!(looks.buffered(MAX_LOOKUPS));
+    let mut hidden = Vec::new();
+    while let Some(look) = looks.try_next().await? {
+        hidden.extend(look);
+        // The answer names no more of them, and no upstream is asked thousands of times for nothing.
+        if hidden.len() == MAX_HIDDEN {
+            break;
+        }
+    }
+    if hidden.is_empty() { Ok(()) } else { Err(PublishError::MissingReferences(hidden)) }
 }
 
 /// Who uploads or removes.

@@ -191,16 +191,23 @@ pub(super) async fn holds(
     Ok(!query(client, statement, &[&id, &claim]).await?.is_empty())
 }
 
-pub(super) async fn claim_orphan(
+/// As `CLAIM_ORPHAN`, for many NARs in one round trip.
+const CLAIM_ORPHANS: &str = "\
+    insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified, state, claim, lease) \
+    select key, ?4::bytea, 0, ?4::bytea, 0, 0, 0, 0, 2, ?2::bigint, {now} + ?3::bigint from unnest(?1::text[]) as orphans (key) \
+    on conflict (key) do nothing returning id, key, file_size";
+
+pub(super) async fn claim_orphans(
     client: &impl GenericClient,
-    key: &ObjectKey,
+    keys: &[ObjectKey],
     claim: i64,
-) -> Result<Option<Claimed>, Error> {
+) -> Result<Vec<Claimed>, Error> {
     own_states(client).await?;
+    let keys: Vec<&str> = keys.iter().map(ObjectKey::as_str).collect();
     let none = &NO_HASH[..];
-    let parameters: [&(dyn ToSql + Sync); 4] = [&key.as_str(), &claim, &lease(), &none];
-    let taken = query(client, statements::CLAIM_ORPHAN, &parameters).await?;
-    Ok(taken.first().map(claimed))
+    let parameters: [&(dyn ToSql + Sync); 4] = [&keys, &claim, &lease(), &none];
+    let taken = query(client, CLAIM_ORPHANS, &parameters).await?;
+    Ok(taken.iter().map(claimed).collect())
 }
 
 pub(super) async fn give_back(

@@ -1,5 +1,7 @@
 //! The statements of collection that read and note: records of paths, snapshots, times of use.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::GenericClient;
 use rns_cache::Pusher;
 use rns_formats::{HashPart, StorePath};
@@ -78,6 +80,15 @@ pub(super) async fn note_nar_reads(
           order by p.hash for no key update of p) \
         update paths set used = ?2 from read where paths.id = read.id and used < ?2";
     execute(client, statement, &[&keys, &now()]).await.map(|_| ())
+}
+
+pub(super) async fn known_nars(
+    client: &impl GenericClient,
+    keys: &[ObjectKey],
+) -> Result<HashSet<String>, Error> {
+    let keys: Vec<&str> = keys.iter().map(ObjectKey::as_str).collect();
+    let rows = query(client, "select key from nars where key = any(?1)", &[&keys]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 pub(super) async fn stored_since(

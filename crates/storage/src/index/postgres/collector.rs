@@ -148,12 +148,20 @@ impl Collection for PostgresIndex {
         transact!(self, transaction => claims::claim_nar(&transaction, key, claim.number()))
     }
 
-    async fn claim_orphan(
+    async fn unknown_nars(&self, mut keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>, IndexError> {
+        let known: Result<_, IndexError> =
+            ask!(self, client => collection::known_nars(&client, &keys));
+        let known = known?;
+        keys.retain(|key| !known.contains(key.as_str()));
+        Ok(keys)
+    }
+
+    async fn claim_orphans(
         &self,
-        key: &ObjectKey,
+        keys: &[ObjectKey],
         claim: &Claim,
-    ) -> Result<Option<Claimed>, IndexError> {
-        transact!(self, transaction => claims::claim_orphan(&transaction, key, claim.number()))
+    ) -> Result<Vec<Claimed>, IndexError> {
+        transact!(self, transaction => claims::claim_orphans(&transaction, keys, claim.number()))
     }
 
     async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {

@@ -169,13 +169,18 @@ pub(super) fn claim_nar(
     claim_one(connection, statements::CLAIM_NAR, key.as_str(), claim, NAR_STATE)
 }
 
-pub(super) fn claim_orphan(
+pub(super) fn claim_orphans(
     connection: &Connection,
-    key: &ObjectKey,
+    keys: &[ObjectKey],
     claim: i64,
-) -> rusqlite::Result<Option<Claimed>> {
+) -> rusqlite::Result<Vec<Claimed>> {
     let mut statement = connection.prepare_cached(&sql(statements::CLAIM_ORPHAN))?;
-    statement.query_row(params![key.as_str(), claim, lease(), NO_HASH], claimed).optional()
+    let mut all = Vec::new();
+    for key in keys {
+        let parameters = params![key.as_str(), claim, lease(), NO_HASH];
+        all.extend(statement.query_row(parameters, claimed).optional()?);
+    }
+    Ok(all)
 }
 
 pub(super) fn give_back(

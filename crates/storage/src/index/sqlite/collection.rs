@@ -9,6 +9,7 @@ use crate::{
     index::{
         CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer, StoredSince,
         collection_statements as statements,
+        statements::NAR_STATE,
         types::{now, time},
     },
     objects::ObjectKey,
@@ -242,4 +243,18 @@ pub(super) fn edges(
     let found =
         statement.query_map([referrer, reference, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
     found.collect()
+}
+
+pub(super) fn unknown_nars(
+    connection: &Connection,
+    keys: Vec<ObjectKey>,
+) -> rusqlite::Result<Vec<ObjectKey>> {
+    let mut statement = connection.prepare_cached(NAR_STATE)?;
+    let mut unknown = Vec::new();
+    for key in keys {
+        if !statement.exists([key.as_str()])? {
+            unknown.push(key);
+        }
+    }
+    Ok(unknown)
 }

@@ -164,13 +164,17 @@ impl Collection for SqliteIndex {
         self.transact(move |connection| claims::claim_nar(connection, &key, claim)).await
     }
 
-    async fn claim_orphan(
+    async fn unknown_nars(&self, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>, IndexError> {
+        self.run(move |connection| collection::unknown_nars(connection, keys)).await
+    }
+
+    async fn claim_orphans(
         &self,
-        key: &ObjectKey,
+        keys: &[ObjectKey],
         claim: &Claim,
-    ) -> Result<Option<Claimed>, IndexError> {
-        let (key, claim) = (key.clone(), claim.number());
-        self.transact(move |connection| claims::claim_orphan(connection, &key, claim)).await
+    ) -> Result<Vec<Claimed>, IndexError> {
+        let (keys, claim) = (keys.to_vec(), claim.number());
+        self.transact(move |connection| claims::claim_orphans(connection, &keys, claim)).await
     }
 
     async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
