@@ -59,12 +59,15 @@ impl Machine {
             "[upload]\ntarget = \"nix-store\"\nspool_directory = {spool:?}\n{upload}\n\
              [access]\ntokens = {tokens:?}\nanonymous = [\"read\", \"metrics\"]\n{more}"
         );
-        server()
+        let server = server()
             .store_root(self.client.root())
             .store_key("daemon_socket", self.scratch.join("daemon").to_str().unwrap())
             .keys([SECRET_KEY])
             .section(&sections)
-            .start()
+            .start();
+        // Until policies are evaluated pushers are told to come back.
+        eventually(|| server.get("/readyz").status() == 200);
+        server
     }
 
     fn spool(&self) -> PathBuf {
