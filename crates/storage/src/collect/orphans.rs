@@ -14,7 +14,7 @@ use super::{
     sweep::{LOCK_TIMEOUT, MAX_PAUSE, Sweep},
 };
 use crate::{
-    index::{Claim, PathState, Rows, Unused},
+    index::{Claim, PathState, Unused},
     objects::ObjectKey,
     retention::Retention,
     write::{STAGING_GRACE, Storage, remove_document},
@@ -129,7 +129,7 @@ async fn remove_nars(
     for batch in nars.chunks(NAR_BATCH) {
         let (begun, claim) = (Instant::now(), Claim::new());
         let claimed = storage.index().claim_orphans(batch, &claim).await?;
-        sweep.remove(Rows::Nars, claimed, &claim).await?;
+        sweep.unknown_nars(claimed, &claim).await?;
         // As much time for others.
         sleep(begun.elapsed().min(MAX_PAUSE)).await;
     }

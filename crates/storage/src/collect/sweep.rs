@@ -32,8 +32,10 @@ pub struct Swept {
     pub paths: u64,
     /// NARs.
     pub nars: u64,
-    /// Bytes of these NARs as they were stored.
+    /// Bytes of these NARs as they were stored. Of those that the index did not know none are counted.
     pub bytes: u64,
+    /// NARs among these that the index did not know.
+    pub unknown_nars: u64,
     /// Documents without a path.
     pub documents: DocumentCounts,
     /// Paths, NARs and documents that were to go and stay, since something counted on them meanwhile.
@@ -99,6 +101,18 @@ impl<'a> Sweep<'a> {
     ) -> Result<(), RemovalError> {
         let unused = Unused { untouched_since, ..self.unused };
         self.batch(Rows::Documents, ids, unused).await.map(|_| ())
+    }
+
+    /// Removes claimed NARs that the index did not know.
+    pub(super) async fn unknown_nars(
+        &mut self,
+        claimed: Vec<Claimed>,
+        claim: &Claim,
+    ) -> Result<(), RemovalError> {
+        let before = self.swept.nars;
+        let removed = self.remove(Rows::Nars, claimed, claim).await;
+        self.swept.unknown_nars += self.swept.nars - before;
+        removed.map(|_| ())
     }
 
     /// Notes that a listing without a path was removed.

@@ -56,6 +56,7 @@ async fn old_nars_and_listings_without_a_path_go_and_young_ones_stay() {
         assert!(is_there(&fixture, &narinfo.url).await, "nothing may go");
         let done = collect(&fixture.storage, &looking(), &|_| ()).await.unwrap();
         assert_eq!((done.swept.nars, done.swept.documents.total()), (1, 1));
+        assert_eq!(done.swept.unknown_nars, 1);
         for (key, expected) in [(&narinfo.url, false), (&old, false), (&young, true), (&new, true)]
         {
             assert_eq!(is_there(&fixture, key).await, expected, "{key}");

@@ -59,6 +59,7 @@ on_both! {
     content_addresses_are_checked
     what_lay_there_before_is_verified_when_it_is_needed
     a_nar_is_verified_before_its_path_is_locked
+    a_nar_is_verified_though_its_client_leaves
     what_is_told_to_a_pusher_is_there
     a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it
     gzip_has_no_suffix
@@ -309,6 +310,29 @@ async fn a_nar_is_verified_before_its_path_is_locked(fixture: Fixture) {
     let publishing = async { tokio::join!(fixture.storage.publish(&narinfo, &who), verified) };
     let published = tokio::time::timeout(Duration::from_secs(60), publishing).await;
     assert_eq!(published.expect("it needs no lock").0.unwrap(), Published::New);
+}
+
+/// A proxy may wait for less time than a large NAR takes; the client asks again.
+async fn a_nar_is_verified_though_its_client_leaves(fixture: Fixture) {
+    let standard = Standard::new();
+    let (info, nar) = (standard.store.info(&standard.blob), standard.store.nar(&standard.blob));
+    let (narinfo, file) = packed(info, &nar, Compression::Zstd);
+    let key = ObjectKey::nar(&name_of(&narinfo));
+    fixture.write(key.as_str(), file).await;
+    let (index, who) = (fixture.storage.index(), pusher());
+    let held = index.lock(Exclusive::Nar(&key)).await.unwrap();
+    let publishing = fixture.storage.publish(&narinfo, &who);
+    let left = tokio::time::timeout(Duration::from_millis(200), publishing).await;
+    assert!(left.is_err(), "the last step waits for the lock");
+    drop(held);
+    let verified = async {
+        while index.nar(&key).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let verified = tokio::time::timeout(Duration::from_secs(60), verified).await;
+    verified.expect("the work goes on");
+    assert_eq!(fixture.storage.publish(&narinfo, &who).await.unwrap(), Published::New);
 }
 
 async fn what_is_told_to_a_pusher_is_there(fixture: Fixture) {

@@ -97,12 +97,16 @@ pub(super) async fn run(
     let mut json = summary(storage, preview);
     let removed = json!({
         "paths": swept.paths, "nars": swept.nars, "bytes": swept.bytes, "left": swept.left,
+        "unknownNars": swept.unknown_nars,
         "documents": counts(&swept.documents),
     });
     json.insert("removed".to_owned(), removed);
     json.insert("seconds".to_owned(), json!(took.as_secs_f64()));
     let mut text = text(preview, retention, "were to go")?;
     writeln!(text, "removed {} in {:.1} s", paths(swept.paths, swept.bytes), took.as_secs_f64())?;
+    if swept.unknown_nars > 0 {
+        writeln!(text, "  {} that the index did not know", counted(swept.unknown_nars, "NAR"))?;
+    }
     for (kind, count) in swept.documents.by_kind().filter(|(_, count)| *count > 0) {
         writeln!(text, "  {count} {} without a path", kind.plural())?;
     }

@@ -140,7 +140,9 @@ pub(super) async fn verify(
         )?,
         false => text.push('\n'),
     }
-    let list: Vec<_> = findings
+    // There may be as many as there are paths.
+    let shown = if place.json { findings.as_slice() } else { &[] };
+    let list: Vec<_> = shown
         .iter()
         .map(|finding| json!({ "object": finding.object, "fault": finding.kind.to_string() }))
         .collect();
