@@ -18,7 +18,7 @@ use std::{
 use anyhow::Context as _;
 use rns_cache::RetentionStats;
 use rns_storage::{
-    collect::{CollectError, Preview, collect, preview},
+    collect::{CollectError, Preview, check_clock, collect, preview},
     index::Index,
     retention::Retention,
     write::{Nowhere, Storage, UploadLimits},
@@ -193,6 +193,10 @@ impl Collector<'_> {
                 }
                 Err(error) => self.failed(&error),
             };
+        }
+        // Also where another server collects: the times that this one notes count there.
+        if let Err(error) = check_clock(self.storage, retention).await {
+            return self.failed(&error);
         }
         let last = self.storage.index().last_collection().await;
         let is_recent = |begun: SystemTime| {

@@ -1,5 +1,7 @@
 //! Why a collection can end early.
 
+use std::time::Duration;
+
 use rns_cache::CacheError;
 
 use crate::{
@@ -21,6 +23,19 @@ pub enum CollectError {
     /// A path or root cannot be read.
     #[error(transparent)]
     Path(#[from] CacheError),
+    /// The clock of this machine is not that of the database, by so much that a path would be taken for old that was just pushed,
+    /// or the other way round.
+    #[error(
+        "the clock of this machine and that of the database differ by {} s, which is too much for a retention.min_age of \
+         {} s: see that both follow the same time",
+        .difference.as_secs(), .min_age.as_secs()
+    )]
+    Clock {
+        /// In whole seconds.
+        difference: Duration,
+        /// As the policy says.
+        min_age: Duration,
+    },
     /// The storage answered too slowly.
     #[error("the storage removes objects too slowly: a request took longer than half a minute")]
     TooSlow,

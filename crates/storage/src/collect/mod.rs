@@ -34,7 +34,7 @@ pub use self::{
     graph::Graph,
     plan::plan,
     root_sizes::{RootSizeLimits, root_sizes},
-    run::{Collected, Preview, collect, preview},
+    run::{Collected, Preview, check_clock, collect, preview},
     sweep::Swept,
     verdict::{Amount, Cause, Plan, Reason, Verdict},
     why::{Going, Why, why},

@@ -26,6 +26,9 @@ use crate::{
 /// A publication that was begun and not touched for so long was cut off, for any `min_age`.
 const MIN_PUBLICATION_AGE: Duration = Duration::from_secs(3600);
 
+/// Clocks of which one is set by the other differ by less.
+const MIN_CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
+
 /// Publications that are settled in one collection.
 const MAX_SETTLED: usize = 10_000;
 
@@ -101,6 +104,7 @@ pub async fn collect(
         return Err(CollectError::Busy);
     };
     if !retention.keeps_everything() {
+        check_clock(storage, retention).await?;
         recover(storage).await?;
     }
     // They keep nothing any more, whether they are on record or not.
@@ -139,6 +143,20 @@ pub async fn collect(
     let swept = sweep.swept();
     storage.index().note_collection(started, swept.paths, swept.bytes).await?;
     Ok(Collected { preview, swept, took: begun.elapsed() })
+}
+
+/// Checks that the clock of this machine is that of the database, as far as `min_age` needs it: all servers note by their own
+/// clocks when they told a pusher of a path.
+///
+/// # Errors
+/// `Clock`, or when the index cannot be asked.
+pub async fn check_clock(storage: &Storage, retention: &Retention) -> Result<(), CollectError> {
+    let difference = storage.index().clock_difference().await?;
+    let min_age = retention.min_age;
+    if difference > (min_age / 2).max(MIN_CLOCK_DIFFERENCE) {
+        return Err(CollectError::Clock { difference, min_age });
+    }
+    Ok(())
 }
 
 /// Makes the index anew where it was lost, and brings its roots up to date: those that it does not know would keep nothing.

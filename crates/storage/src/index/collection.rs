@@ -2,7 +2,7 @@
 //!
 //! `docs/decisions/0014-collection.md` has the argument why nothing that is needed goes.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rns_formats::{HashPart, StorePath};
@@ -190,6 +190,13 @@ pub trait Collection: Send + Sync {
         paths: u64,
         bytes: u64,
     ) -> Result<(), IndexError>;
+
+    /// How far the clock of this machine is from that of the database, in whole seconds and either direction. Zero where both
+    /// are one.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn clock_difference(&self) -> Result<Duration, IndexError>;
 
     /// The last collection that came to its end, by any server or command.
     ///

@@ -21,6 +21,7 @@ fn failed(error: CollectError) -> CacheError {
         CollectError::Index(error) => index_unavailable(error),
         CollectError::Path(error) => error,
         error @ (CollectError::Busy
+        | CollectError::Clock { .. }
         | CollectError::Objects(_)
         | CollectError::TooSlow
         | CollectError::ShuttingDown) => CacheError::Unavailable {

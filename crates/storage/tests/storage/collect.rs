@@ -3,18 +3,22 @@
 use std::{
     collections::BTreeSet,
     fs,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, NarAnswer, WritableCache as _};
-use rns_formats::{Compression, NarInfo, RootName, StorePath};
+use rns_formats::{Compression, NarInfo, RootName, StoreDir, StorePath};
 use rns_storage::{
     collect::{CollectError, collect, preview},
-    index::{PathState, Rows, Unused},
+    index::{PathState, Rows, Unused, postgres::PostgresIndex},
+    objects::Objects,
+    read::StorageReader,
     retention::Retention,
+    write::{Nowhere, Storage, UploadLimits},
 };
-use rns_testing::{Entry, FixtureStore, Tree};
+use rns_testing::{Entry, FixtureStore, PostgresServer, Tree};
 
 use crate::support::{Fixture, Place, first_revision, name_of, packed};
 
@@ -259,4 +263,33 @@ fn closure(paths: &Paths, top: usize) -> Vec<usize> {
         }
     }
     numbers.into_iter().collect()
+}
+
+#[tokio::test]
+async fn nothing_goes_by_a_clock_that_is_not_that_of_the_database() {
+    let Some(server) = PostgresServer::start() else { return };
+    let (client, connection) =
+        tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // The clock of the database is two hours ahead.
+    let ahead = "create function public.clock_timestamp() returns timestamptz language sql volatile as \
+          $$ select pg_catalog.clock_timestamp() + interval '2 hours' $$; \
+        alter database postgres set search_path = public, pg_catalog";
+    client.batch_execute(ahead).await.unwrap();
+    let index = PostgresIndex::new(&server.url()).unwrap();
+    let reader = StorageReader::new(Objects::in_memory(), StoreDir::default(), 1 << 20);
+    let storage = Storage::new(reader, Arc::new(index), Arc::new(Nowhere), UploadLimits::default());
+    let policy =
+        |hours: u64| Retention { min_age: Duration::from_secs(hours * 3600), ..roots_only() };
+    let refused = collect(&storage, &policy(1), &|_| ()).await.unwrap_err();
+    let CollectError::Clock { difference, .. } = refused else { panic!("{refused}") };
+    assert!(difference.abs_diff(Duration::from_secs(7200)) <= Duration::from_secs(1));
+    // Where everything is kept, nothing is asked.
+    for policy in [policy(24), Retention::default()] {
+        // A lock in a database is given back by a task.
+        while let Err(error) = collect(&storage, &policy, &|_| ()).await {
+            assert!(matches!(error, CollectError::Busy), "{error}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use std::time::Duration;
+
 use deadpool_postgres::GenericClient;
 use rns_cache::Pusher;
 use rns_formats::{HashPart, StorePath};
@@ -102,6 +104,15 @@ pub(super) async fn stored_since(
         settled: row.get::<_, i64>(1).unsigned_abs(),
         all: row.get::<_, i64>(2).unsigned_abs(),
     }))
+}
+
+/// The time of the database must lie between the question and its answer.
+pub(super) async fn clock_difference(client: &impl GenericClient) -> Result<Duration, Error> {
+    let asked = now();
+    let rows = query(client, "select {now}", &[]).await?;
+    let answered = now();
+    let there = rows.first().map_or(asked, |row| row.get::<_, i64>(0));
+    Ok(Duration::from_secs(there.abs_diff(there.clamp(asked, answered))))
 }
 
 pub(super) async fn note_collection(

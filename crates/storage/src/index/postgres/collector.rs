@@ -1,6 +1,9 @@
 //! The orders of collectors.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
@@ -133,6 +136,10 @@ impl Collection for PostgresIndex {
         let (begun, paths, bytes) = (seconds(begun), size(paths), size(bytes));
         transact!(self, transaction =>
             collection::note_collection(&transaction, begun, paths, bytes))
+    }
+
+    async fn clock_difference(&self) -> Result<Duration, IndexError> {
+        ask!(self, client => collection::clock_difference(&client))
     }
 
     async fn last_collection(&self) -> Result<Option<CollectionRecord>, IndexError> {

@@ -1,6 +1,9 @@
 //! The orders of collectors.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use rns_formats::{HashPart, StorePath};
@@ -147,6 +150,10 @@ impl Collection for SqliteIndex {
             collection::note_collection(connection, begun, paths, bytes)
         })
         .await
+    }
+
+    async fn clock_difference(&self) -> Result<Duration, IndexError> {
+        Ok(Duration::ZERO)
     }
 
     async fn last_collection(&self) -> Result<Option<CollectionRecord>, IndexError> {
