@@ -78,7 +78,12 @@ impl Block {
             parts.after = std::mem::take(&mut parts.before);
         }
         let Parts { before: mut new, after, is_after_open_line, .. } = parts;
-        if !lines.is_empty() {
+        if lines.is_empty() {
+            // The next block stands behind that line now.
+            if is_after_open_line && let Some(marked) = marked(&after) {
+                return Ok(new + &marked);
+            }
+        } else {
             let is_open = !new.is_empty() && !new.ends_with('\n');
             if is_open {
                 new.push('\n');
@@ -146,6 +151,14 @@ impl Block {
         }
         Ok(parts)
     }
+}
+
+/// The text with its first line marked as [`AFTER_OPEN_LINE`], where a block begins there that is not.
+fn marked(text: &str) -> Option<String> {
+    let (begin, rest) = text.split_once('\n')?;
+    let begin = begin.trim_end();
+    (begin.starts_with(ANY_BEGIN) && !begin.ends_with(AFTER_OPEN_LINE))
+        .then(|| format!("{begin}{AFTER_OPEN_LINE}\n{rest}"))
 }
 
 /// Returns true if the text has the block of a cache.
@@ -218,12 +231,30 @@ mod tests {
         assert_eq!(put(&b, &both, "z = 3", Place::Start), both);
         let changed = put(&a, &both, "y = 4", Place::End);
         assert_eq!(changed, both.replace("y = 2", "y = 4"));
-        assert_eq!(outside_all(&both).unwrap().trim_end(), "x = 1");
+        assert_eq!(outside_all(&both).unwrap(), "x = 1");
         let without_b = b.outside(&both).unwrap();
         assert_eq!(a.outside(&without_b).unwrap(), "x = 1");
         assert!(has_any(&without_b) && !has_any("x = 1"));
         // A line that is added by hand stays on a line of its own.
         assert_eq!(a.outside(&(one + "w = 5\n")).unwrap(), "x = 1\nw = 5\n");
+    }
+
+    #[test]
+    fn blocks_go_in_any_order_and_leave_the_rest_exactly() {
+        let blocks = ["https://a", "https://b", "https://c"].map(Block::of);
+        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        for place in [Place::Start, Place::End] {
+            for text in ["", "\n", "x = 1", "x = 1\n", "x = 1\r\n", "x = 1\r\ny = 2"] {
+                let put = |text: String, block: &Block| block.put(&text, &lines("z = 3"), place);
+                let all = blocks.iter().try_fold(text.to_owned(), put).unwrap();
+                assert_eq!(outside_all(&all).as_deref(), Ok(text));
+                for order in orders {
+                    let without = |text: String, number: usize| blocks[number].outside(&text);
+                    let rest = order.into_iter().try_fold(all.clone(), without).unwrap();
+                    assert_eq!(rest, text, "{place:?}, {order:?}");
+                }
+            }
+        }
     }
 
     #[test]
