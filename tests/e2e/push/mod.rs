@@ -8,6 +8,7 @@ mod hidden_configuration;
 mod messages;
 mod pins;
 mod plain_server;
+mod progress;
 mod question;
 mod queue;
 mod queue_status;

@@ -216,6 +216,8 @@ fn a_drain_tells_what_is_left_and_the_queue_can_be_edited() {
     assert_eq!(place.waiting(), 2);
     let wrong = cache.server.url().replace("://", "://ci:rns_wrong@");
     assert_eq!(place.drain(&standard.store, &wrong, &[]).status.code(), Some(1));
+    let mistaken = place.drain(&standard.store, "ftp://cache.example.org", &[]);
+    assert_eq!(mistaken.status.code(), Some(2), "{mistaken:?}");
     // A reason that is not theirs is not held against the paths.
     assert!(place.queue(&["status"]).success().text().starts_with("2 paths wait, the oldest for"));
 

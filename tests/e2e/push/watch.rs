@@ -1,10 +1,18 @@
 //! Daemons that watch the store for new paths.
 
-use rns_formats::StorePath;
-use rns_testing::{FixtureStore, Standard, Tree, open_sqlite};
+use std::time::Duration;
 
-use super::queue::{Away, Place};
-use crate::support::{eventually, narinfo_of};
+use rns_formats::StorePath;
+use rns_testing::{FixtureStore, Process, Standard, Tree, open_sqlite};
+
+use super::{
+    program,
+    queue::{Away, Place},
+};
+use crate::{
+    service::systemd_notify::Manager,
+    support::{eventually, narinfo_of},
+};
 
 /// Returns true when the watcher of a queue has noted where it begins.
 fn has_begun(place: &Place) -> bool {
@@ -59,4 +67,37 @@ fn paths_that_are_there_are_added_once_also_to_a_queue_in_use() {
     standard.store.add("late", Tree::file("late"));
     eventually(|| place.waiting() > 0);
     assert_eq!(place.waiting(), 1);
+}
+
+#[test]
+fn a_watcher_that_hangs_is_silent_to_systemd_and_the_next_one_finds_its_paths() {
+    let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
+    let (manager, token) = (Manager::new(), place.scratch.write("token", &away.token));
+    let root = standard.store.root().to_owned();
+    let start = || {
+        let mut command = program(&["watch-store", "--store", root.to_str().unwrap()]);
+        command.args(["--to", &away.url(), "--token-file"]).arg(&token);
+        command.arg("--queue").arg(&place.file);
+        // Two seconds: systemd restarts a daemon that says nothing for so long.
+        command.env("NOTIFY_SOCKET", &manager.path).env("WATCHDOG_USEC", "2000000");
+        Process::start(&mut command)
+    };
+    let mut daemon = start();
+    eventually(|| has_begun(&place));
+    manager.next("WATCHDOG=1");
+
+    // The queue is held by a process that does not end, and the watcher cannot go on.
+    let held = open_sqlite(&place.file);
+    held.execute_batch("begin immediate").unwrap();
+    standard.store.add("late", Tree::file("late"));
+    manager.await_silence(Duration::from_secs(2));
+    // Where systemd does not end it, it ends itself, with an error that the log has.
+    let status = daemon.wait(Duration::from_secs(60));
+    assert_eq!(status.code(), Some(2), "{}", daemon.stderr());
+    assert!(daemon.stderr().contains("locked"), "{}", daemon.stderr());
+
+    held.execute_batch("rollback").unwrap();
+    let _restarted = start();
+    manager.next("WATCHDOG=1");
+    eventually(|| place.waiting() == 1);
 }

@@ -37,14 +37,28 @@ impl Manager {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no message with {start}");
             self.socket.set_read_timeout(Some(left)).unwrap();
-            let mut buffer = [0; 4096];
-            let Ok(length) = self.socket.recv(&mut buffer) else { continue };
-            let text = std::str::from_utf8(&buffer[..length]).unwrap();
-            let lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+            let Some(lines) = self.receive() else { continue };
             if lines.iter().any(|line| line.starts_with(start)) {
                 return lines;
             }
         }
+    }
+
+    /// Waits until no message comes for so long, as systemd does before it ends a process.
+    pub(crate) fn await_silence(&self, length: Duration) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        self.socket.set_read_timeout(Some(length)).unwrap();
+        while self.receive().is_some() {
+            assert!(Instant::now() < deadline, "messages come on");
+        }
+    }
+
+    /// The lines of a message; none when the time to wait is over.
+    fn receive(&self) -> Option<Vec<String>> {
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).ok()?;
+        let text = std::str::from_utf8(&buffer[..length]).unwrap();
+        Some(text.lines().map(ToOwned::to_owned).collect())
     }
 }
 

@@ -18,14 +18,28 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 pub(in crate::commands) struct Progress {
     what: &'static str,
     is_terminal: bool,
-    last: Mutex<Instant>,
+    /// When a line was shown; none: the next one is shown at once.
+    last: Mutex<Option<Instant>>,
 }
 
 impl Progress {
     /// Shows nothing of a command that ends at once. `what` is the verb of the step: "looked at".
     pub(in crate::commands) fn new(what: &'static str) -> Self {
         let is_terminal = io::stderr().is_terminal();
-        Self { what, is_terminal, last: Mutex::new(Instant::now()) }
+        Self { what, is_terminal, last: Mutex::new(Some(Instant::now())) }
+    }
+
+    /// Shows the first line as soon as there is one.
+    pub(in crate::commands) fn at_once(what: &'static str) -> Self {
+        Self { last: Mutex::new(None), ..Self::new(what) }
+    }
+
+    /// Takes the line from a terminal, so that a message has it for itself; the next one comes at once.
+    pub(in crate::commands) fn clear(&self) {
+        if self.is_terminal {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
     }
 
     /// So many objects are done.
@@ -42,10 +56,10 @@ impl Progress {
     pub(in crate::commands) fn line(&self, text: impl FnOnce() -> String) {
         let interval = if self.is_terminal { TERMINAL_INTERVAL } else { LINE_INTERVAL };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() < interval {
+        if last.is_some_and(|last| last.elapsed() < interval) {
             return;
         }
-        *last = Instant::now();
+        *last = Some(Instant::now());
         let (before, after) = if self.is_terminal { ("\r", "\x1b[K") } else { ("", "\n") };
         // There is no other place to report a failure.
         _ = write!(io::stderr().lock(), "{before}{}{after}", text());
@@ -54,8 +68,6 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.is_terminal {
-            _ = write!(io::stderr().lock(), "\r\x1b[K");
-        }
+        self.clear();
     }
 }

@@ -56,7 +56,7 @@ struct Counts {
 
 impl Report {
     pub(super) fn new(style: Style, store_dir: StoreDir) -> Self {
-        let progress = (style != Style::Quiet).then(|| Progress::new("pushed"));
+        let progress = (style != Style::Quiet).then(|| Progress::at_once("pushed"));
         let (progress, remedy) = (Mutex::new(progress), OnceLock::new());
         Self { style, remedy, store_dir, progress, counts: Mutex::default() }
     }
@@ -87,7 +87,8 @@ impl Report {
         let now = *counts;
         drop(counts);
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(progress) = progress.as_ref().filter(|progress| progress.is_terminal()) {
+        let is_shown = |progress: &&Progress| progress.is_terminal() && now.planned > 0;
+        if let Some(progress) = progress.as_ref().filter(is_shown) {
             progress.line(|| now.line());
         }
     }
@@ -119,6 +120,7 @@ impl Report {
                     json!({ "path": path, "narSize": size, "outcome": "failed", "error": error })
                 }
             };
+            self.make_room();
             // A reader that has seen enough does not stop the push.
             _ = print(&format!("{line}\n"));
             return;
@@ -126,11 +128,21 @@ impl Report {
         match outcome {
             // The summary counts them; the reason was said with another path.
             Outcome::Failed(PushError::NotTried) => {}
-            Outcome::Failed(error) => tell(&format!("{path} was not pushed: {error}")),
+            Outcome::Failed(error) => {
+                self.make_room();
+                tell(&format!("{path} was not pushed: {error}"));
+            }
             Outcome::Pushed(sent) if self.style == Style::Lines && !self.is_at_terminal() => {
                 _ = print(&format!("pushed {path} ({})\n", size(*sent)));
             }
             Outcome::Pushed(_) | Outcome::Present | Outcome::Upstream => {}
+        }
+    }
+
+    /// Takes the bar from the line of a message.
+    fn make_room(&self) {
+        if let Some(bar) = self.progress.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            bar.clear();
         }
     }
 
