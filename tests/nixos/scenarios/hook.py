@@ -58,6 +58,8 @@ for path in [first, *built]:
     assert log.count("token ci") == 1, log
     assert path == first or "token ci-2" in log, log
 
+print(f"{len(built)} builds while the cache was away, each pushed once")
+
 # Another machine gets all of it.
 cache.fail(f"test -e {built[0]}")
 cache.succeed(realise(built[0], "http://cache", key))
