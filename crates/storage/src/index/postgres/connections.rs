@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Hook, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::{Config, NoTls};
 
 /// Connections of one server.
@@ -20,6 +20,10 @@ pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often an order is tried: once for each connection that may have broken together, and once more.
 pub(super) const MAX_ATTEMPTS: usize = MAX_CONNECTIONS + 1;
 
+/// Statements take milliseconds here. To compile one, or to start processes for it, takes longer, and would be done for each page
+/// of a collection.
+const SETTINGS: [&str; 2] = ["set jit = off", "set max_parallel_workers_per_gather = 0"];
+
 /// Connections to the database; `wait`: how long one is waited for.
 pub(super) fn pool(config: &Config, wait: Duration) -> Result<Pool, deadpool_postgres::BuildError> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -32,6 +36,15 @@ pub(super) fn pool(config: &Config, wait: Duration) -> Result<Pool, deadpool_pos
         .max_size(MAX_CONNECTIONS)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
+        .post_create(Hook::async_fn(|client, _| {
+            Box::pin(async move {
+                for setting in SETTINGS {
+                    // A database that does not know one does without.
+                    _ = client.batch_execute(setting).await;
+                }
+                Ok(())
+            })
+        }))
         .build()
 }
 
