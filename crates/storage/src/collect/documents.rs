@@ -73,7 +73,7 @@ pub(super) async fn plan(
     };
     let mut after = 0;
     loop {
-        let page = index.documents(after, PAGE).await?;
+        let page = index.list_documents(after, PAGE).await?;
         let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(plan) };
         after = last.id;
         let owners = index.document_owners(first.id, last.id).await?;

@@ -45,6 +45,9 @@ pub(super) const DOCUMENTS: &str = concat!(
     " then 0 else 1 end as bigint) from documents where id > ?1 order by id limit ?2"
 );
 
+pub(super) const LIST_DOCUMENTS: &str =
+    "select id, key, touched from documents where id > ?1 order by id limit ?2";
+
 /// Documents and paths, each kind by its own index.
 pub(super) const DOCUMENT_OWNERS: &str = "\
     select d.id, p.id from documents d join paths p on p.deriver = d.owner \

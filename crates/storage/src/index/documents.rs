@@ -55,6 +55,17 @@ pub struct DocumentRow {
     pub is_needed: bool,
 }
 
+/// A document, of which nothing is asked that takes time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDocument {
+    /// Its row.
+    pub id: i64,
+    /// Its object.
+    pub key: ObjectKey,
+    /// When it was pushed or found, in seconds since 1970.
+    pub touched: i64,
+}
+
 /// The documents of an index. All orders can be repeated; each is one transaction. They are claimed and removed as paths are.
 #[async_trait]
 pub trait DocumentIndex: Send + Sync {
@@ -95,6 +106,16 @@ pub trait DocumentIndex: Send + Sync {
     /// # Errors
     /// When the database cannot be asked.
     async fn documents(&self, after: i64, limit: usize) -> Result<Vec<DocumentRow>, IndexError>;
+
+    /// The same, for those who ask for owners themselves.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    async fn list_documents(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ListedDocument>, IndexError>;
 
     /// The rows of paths that the documents with rows from `first` to `last` belong to, as pairs; `None` for a NAR that no path has.
     ///

@@ -26,7 +26,7 @@ pub use self::{
         Claim, Claimed, CollectionRecord, IndexedPath, NarRow, Order, PathRow, Referrer, Rows,
         StoredSince, Taken, Unused,
     },
-    documents::{Begun, Document, DocumentIndex, DocumentOwner, DocumentRow},
+    documents::{Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, ListedDocument},
     error::IndexError,
     roots::{AbsentPath, NewRevision, RootIndex},
     types::{

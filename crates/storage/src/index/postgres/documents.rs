@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     index::{
-        Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError,
+        Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError, ListedDocument,
         document_statements as statements,
         types::{now, row_limit, seconds},
     },
@@ -64,6 +64,22 @@ impl DocumentIndex for PostgresIndex {
             query(&client, statements::DOCUMENTS, &[&after, &row_limit(limit)]).await
         })?;
         Ok(found.iter().map(document).collect())
+    }
+
+    async fn list_documents(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ListedDocument>, IndexError> {
+        let found = ask!(self, client => async {
+            query(&client, statements::LIST_DOCUMENTS, &[&after, &row_limit(limit)]).await
+        })?;
+        let listed = |row: &Row| ListedDocument {
+            id: row.get(0),
+            key: ObjectKey::listed(row.get(1)),
+            touched: row.get(2),
+        };
+        Ok(found.iter().map(listed).collect())
     }
 
     async fn document_owners(

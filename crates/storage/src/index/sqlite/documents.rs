@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{SqliteIndex, claims::sql};
 use crate::{
     index::{
-        Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError,
+        Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError, ListedDocument,
         document_statements as statements,
         types::{now, row_limit, seconds},
     },
@@ -73,6 +73,22 @@ impl DocumentIndex for SqliteIndex {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(&sql(statements::DOCUMENTS))?;
             let found = statement.query_map([after, row_limit(limit)], document)?;
+            found.collect()
+        })
+        .await
+    }
+
+    async fn list_documents(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<ListedDocument>, IndexError> {
+        self.run(move |connection| {
+            let mut statement = connection.prepare_cached(statements::LIST_DOCUMENTS)?;
+            let found = statement.query_map([after, row_limit(limit)], |row| {
+                let key = ObjectKey::listed(&row.get::<_, String>(1)?);
+                Ok(ListedDocument { id: row.get(0)?, key, touched: row.get(2)? })
+            })?;
             found.collect()
         })
         .await
