@@ -27,6 +27,6 @@ pub use self::{
     netrc::{Netrc, NetrcEntry, why_no_credential},
     plain_url::plain_url,
     retry::RetryPolicy,
-    roots::{AnswerForm, NewRoot},
+    roots::{AnswerForm, RootRequest},
     send::is_own,
 };

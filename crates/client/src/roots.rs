@@ -14,7 +14,7 @@ const MAX_LIST_BYTES: usize = 16 << 20;
 
 /// A root that is to be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewRoot {
+pub struct RootRequest {
     /// Its name: parts with slashes between them.
     pub name: String,
     /// The full paths that it keeps.
@@ -50,7 +50,11 @@ impl CacheClient {
     ///
     /// # Errors
     /// When it is refused: the closure is not there whole, or the credential may not pin.
-    pub async fn put_root(&self, root: &NewRoot, form: AnswerForm) -> Result<Bytes, RequestError> {
+    pub async fn put_root(
+        &self,
+        root: &RootRequest,
+        form: AnswerForm,
+    ) -> Result<Bytes, RequestError> {
         let mut url = self.root_url(&root.name)?;
         let number = |number: Option<u32>| number.map(|number| number.to_string());
         let parameters = [

@@ -7,7 +7,7 @@ use std::{fs, io::Read as _, sync::Arc, time::Duration};
 use bytes::Bytes;
 use rns_cache::{
     BinaryCache, CacheFactory as _, ExposurePolicy, Pattern, async_trait,
-    conformance::{Specimen, Subject, check},
+    conformance::{BackendUnderTest, Specimen, check},
 };
 use rns_formats::{Compression, StorePath};
 use rns_nix_store::{Codec, LocalCaches, NarCacheConfig, StoreConfig};
@@ -60,7 +60,7 @@ impl Local {
 }
 
 #[async_trait]
-impl Subject for Local {
+impl BackendUnderTest for Local {
     fn cache(&self) -> Arc<dyn BinaryCache> {
         Arc::clone(&self.cache)
     }

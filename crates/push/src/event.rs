@@ -6,7 +6,7 @@ use crate::error::PushError;
 
 /// The outcome for a path.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum PathOutcome {
     /// It was uploaded and acknowledged; so many bytes were sent for its NAR.
     Pushed(u64),
     /// It was there.
@@ -23,7 +23,7 @@ pub enum Event<'a> {
     /// So many paths, with so many bytes of NARs, are to be uploaded.
     Planned(usize, u64),
     /// This became of a path.
-    Settled(&'a PathInfo, &'a Outcome),
+    Settled(&'a PathInfo, &'a PathOutcome),
 }
 
 /// The result of a push.

@@ -26,7 +26,7 @@ pub use self::{
     closure::closure,
     config::PushConfig,
     error::PushError,
-    event::{Event, Outcome, Summary},
+    event::{Event, PathOutcome, Summary},
     push::push,
     queue::{
         DrainEnd, Drainer, FailingPath, Filter, Outage, Queue, QueueError, QueueLock, QueueStatus,

@@ -12,7 +12,7 @@ use crate::{
     config::PushConfig,
     documents::Documents,
     error::PushError,
-    event::{Event, Observe, Outcome, Summary},
+    event::{Event, Observe, PathOutcome, Summary},
     pack::Packer,
     round::{Round, Settled},
     target::Target,
@@ -57,7 +57,7 @@ pub async fn push(
         for (info, error) in failed {
             settled.summary.failed += 1;
             settled.summary.is_unreachable |= error.is_unreachable();
-            observe(&Event::Settled(&info, &Outcome::Failed(error)));
+            observe(&Event::Settled(&info, &PathOutcome::Failed(error)));
         }
         if again.is_empty() {
             break;

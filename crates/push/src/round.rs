@@ -14,7 +14,7 @@ use crate::{
     config::PushConfig,
     documents::Documents,
     error::PushError,
-    event::{Event, Observe, Outcome, Summary},
+    event::{Event, Observe, PathOutcome, Summary},
     order::Order,
     pack::{Packed, Packer},
     target::Target,
@@ -104,7 +104,7 @@ impl Round<'_> {
             let hash = info.path.hash_part();
             if elsewhere.contains(&hash) {
                 settled.summary.upstream += 1;
-                (self.observe)(&Event::Settled(&info, &Outcome::Upstream));
+                (self.observe)(&Event::Settled(&info, &PathOutcome::Upstream));
             } else if missing.contains(&hash) {
                 wanted.paths.push(info);
             } else if self.documents.has_any(&hash) {
@@ -235,11 +235,11 @@ impl Round<'_> {
             Some(sent) => {
                 settled.summary.pushed += 1;
                 settled.summary.bytes += sent;
-                Outcome::Pushed(sent)
+                PathOutcome::Pushed(sent)
             }
             None => {
                 settled.summary.present += 1;
-                Outcome::Present
+                PathOutcome::Present
             }
         };
         (self.observe)(&Event::Settled(info, &outcome));

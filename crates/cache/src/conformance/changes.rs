@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::subject::{Subject, nowhere};
+use super::subject::{BackendUnderTest, nowhere};
 use crate::{CacheError, Peek};
 
 /// A hit may be so old.
@@ -11,7 +11,7 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 /// An outage may be noticed so late.
 const NOTICE_TIMEOUT: Duration = Duration::from_millis(100);
 
-pub(super) async fn what_is_added_is_found_at_once(subject: &mut dyn Subject) {
+pub(super) async fn what_is_added_is_found_at_once(subject: &mut dyn BackendUnderTest) {
     let cache = subject.cache();
     for _ in 0..5 {
         // A cache that remembers misses remembers this one.
@@ -24,7 +24,7 @@ pub(super) async fn what_is_added_is_found_at_once(subject: &mut dyn Subject) {
     }
 }
 
-pub(super) async fn what_is_removed_is_a_miss_after_a_second(subject: &mut dyn Subject) {
+pub(super) async fn what_is_removed_is_a_miss_after_a_second(subject: &mut dyn BackendUnderTest) {
     let cache = subject.cache();
     let path = subject.add().await;
     assert!(cache.path_info(path.hash()).await.is_ok_and(|found| found.is_some()));
@@ -35,7 +35,7 @@ pub(super) async fn what_is_removed_is_a_miss_after_a_second(subject: &mut dyn S
     assert!(cache.listing(path.hash()).await.is_ok_and(|found| found.is_none()));
 }
 
-pub(super) async fn an_outage_is_no_miss(subject: &mut dyn Subject) {
+pub(super) async fn an_outage_is_no_miss(subject: &mut dyn BackendUnderTest) {
     if !subject.set_outage(true).await {
         return;
     }

@@ -1,6 +1,6 @@
 //! The tests that every backend passes: the guarantees that the server relies on.
 //!
-//! A backend's tests implement [`Subject`] and call [`check`]; those of one with roots also [`RootedSubject`] and [`check_roots`]. The functions panic like assertions do.
+//! A backend's tests implement [`BackendUnderTest`] and call [`check`]; those of one with roots also [`RootedSubject`] and [`check_roots`]. The functions panic like assertions do.
 
 mod changes;
 mod documents;
@@ -11,11 +11,11 @@ mod subject;
 
 pub use self::{
     roots::{RootedSubject, check_roots},
-    subject::{Specimen, Subject},
+    subject::{BackendUnderTest, Specimen},
 };
 
 /// Runs all tests.
-pub async fn check(subject: &mut dyn Subject) {
+pub async fn check(subject: &mut dyn BackendUnderTest) {
     let cache = subject.cache();
     assert!(cache.readiness().await.is_empty(), "it is ready");
     cache.settled().await.unwrap_or_else(|error| panic!("it can answer: {error}"));

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use bytes::Bytes;
 use rns_formats::{Compression, NarName, Resource, Sha256Digest, url::parse};
 
-use super::subject::{Specimen, Subject, nowhere};
+use super::subject::{BackendUnderTest, Specimen, nowhere};
 use crate::{BinaryCache, Blob, BlobBody, Chunks as _, NarAnswer, NarOffer, ReadyBody};
 
 /// The name at which a record says that the NAR is.
@@ -58,7 +58,7 @@ async fn read(blob: &dyn Blob, range: Range<u64>) -> Bytes {
 pub(super) async fn what_is_offered_can_be_had(
     cache: &dyn BinaryCache,
     specimen: &Specimen,
-    subject: &dyn Subject,
+    subject: &dyn BackendUnderTest,
 ) {
     let (name, offer) = offered(cache, specimen).await;
     let path = &specimen.info.path;

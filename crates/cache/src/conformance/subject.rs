@@ -10,7 +10,7 @@ use crate::BinaryCache;
 
 /// A cache under test, with contents that are known.
 #[async_trait]
-pub trait Subject: Send {
+pub trait BackendUnderTest: Send {
     /// The cache.
     fn cache(&self) -> Arc<dyn BinaryCache>;
 

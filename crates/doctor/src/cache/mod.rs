@@ -27,7 +27,7 @@ use crate::Check;
 
 pub use self::{
     http::ClientError,
-    subject::{CacheSubject, CacheView, SubjectError},
+    subject::{CacheSubject, CacheSubjectError, CacheView},
 };
 
 /// The longest time of a check that asks for small things.

@@ -21,7 +21,7 @@ const MAX_CACHE_INFO_BYTES: usize = 64 << 10;
 
 /// The reason for which a cache cannot be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum SubjectError {
+pub enum CacheSubjectError {
     /// The URL is none of a web server.
     #[error("it is no http or https URL of a server")]
     NoWebServer,
@@ -95,10 +95,10 @@ impl CacheSubject {
     ///
     /// # Errors
     /// When the URL is none of a web server, or names certificates that cannot be used.
-    pub fn new(view: CacheView) -> Result<Self, SubjectError> {
+    pub fn new(view: CacheView) -> Result<Self, CacheSubjectError> {
         let mut base = view.url.clone();
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
-            return Err(SubjectError::NoWebServer);
+            return Err(CacheSubjectError::NoWebServer);
         }
         // A URL with a host can have a login.
         _ = base.set_password(None);

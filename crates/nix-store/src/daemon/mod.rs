@@ -25,7 +25,7 @@ mod tests;
 
 pub use config::DaemonConfig;
 pub use protocol::{
-    BuiltOutput, Connection, DaemonError, NewPath, Peer, ProtocolVersion, Source, WireError,
+    BuiltOutput, Connection, DaemonError, PathToAdd, Peer, ProtocolVersion, Source, WireError,
 };
 pub use roots::{HeldRoot, TempRoots};
 pub use unrooted::Unrooted;

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     LocalStore,
-    daemon::{DaemonError, NewPath},
+    daemon::{DaemonError, PathToAdd},
 };
 
 /// NARs that are checked at the same time; others wait for their turn.
@@ -320,9 +320,9 @@ impl Imports {
         }
     }
 
-    fn new_path(&self, narinfo: &NarInfo) -> NewPath {
+    fn new_path(&self, narinfo: &NarInfo) -> PathToAdd {
         let print = |path: &StorePath| self.store.store_dir().print(path);
-        NewPath {
+        PathToAdd {
             path: print(&narinfo.store_path),
             deriver: narinfo.deriver.as_ref().map(print).unwrap_or_default(),
             nar_hash: narinfo.nar_hash.to_hex(),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::PushConfig,
     error::PushError,
-    event::{Event, Outcome},
+    event::{Event, PathOutcome},
     push::push,
     target::Target,
 };
@@ -180,7 +180,7 @@ impl Heard<'_> {
     fn hear(&self, event: &Event<'_>) {
         let Event::Settled(info, outcome) = event else { return };
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Outcome::Failed(error) = outcome
+        if let PathOutcome::Failed(error) = outcome
             && error.ends_all()
         {
             noted.blocked.get_or_insert_with(|| blocked_by(error));
@@ -194,22 +194,24 @@ impl Heard<'_> {
     fn note(
         &self,
         info: &PathInfo,
-        outcome: &Outcome,
+        outcome: &PathOutcome,
         noted: &mut Noted,
     ) -> Result<(), QueueError> {
         let Some(queued) = self.waiting.get(&info.path) else { return Ok(()) };
         match outcome {
-            Outcome::Pushed(_) | Outcome::Present | Outcome::Upstream => {
-                if matches!(outcome, Outcome::Pushed(_)) {
+            PathOutcome::Pushed(_) | PathOutcome::Present | PathOutcome::Upstream => {
+                if matches!(outcome, PathOutcome::Pushed(_)) {
                     tracing::info!("{} is pushed", info.path);
                 }
                 self.queue.done(queued)
             }
             // It has not failed itself.
-            Outcome::Failed(error) if error.ends_all() || matches!(error, PushError::NotTried) => {
+            PathOutcome::Failed(error)
+                if error.ends_all() || matches!(error, PushError::NotTried) =>
+            {
                 Ok(())
             }
-            Outcome::Failed(error) => {
+            PathOutcome::Failed(error) => {
                 noted.failed += 1;
                 tracing::warn!("{} did not get through: {error}", info.path);
                 self.queue.failed_path(queued, &error.to_string())

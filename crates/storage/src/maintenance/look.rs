@@ -6,7 +6,7 @@ use rns_cache::CacheError;
 use rns_formats::{HashPart, NarInfo};
 use rns_verify::narinfo::{agree, name_in_url};
 
-use super::{MaintenanceError, findings::FindingKind, scan::ScannedNarInfo};
+use super::{MaintenanceError, faults::FaultKind, scan::ScannedNarInfo};
 use crate::{
     index::PathState, objects::ObjectKey, read::StoredNarInfo, verify::check_stored, write::Storage,
 };
@@ -34,7 +34,7 @@ pub(super) struct SeenPath {
     /// The NAR that it names.
     pub(super) nar: Option<ObjectKey>,
     /// The fault of that.
-    pub(super) fault: Option<FindingKind>,
+    pub(super) fault: Option<FaultKind>,
     pub(super) is_indexed: bool,
 }
 
@@ -72,12 +72,12 @@ async fn fault(
     contents: bool,
     narinfo: &NarInfo,
     key: Option<&ObjectKey>,
-) -> Result<Option<FindingKind>, MaintenanceError> {
+) -> Result<Option<FaultKind>, MaintenanceError> {
     let objects = storage.reader().objects();
-    let Some(key) = key else { return Ok(Some(FindingKind::MissingNar)) };
-    let Some(info) = objects.head(key).await? else { return Ok(Some(FindingKind::MissingNar)) };
+    let Some(key) = key else { return Ok(Some(FaultKind::MissingNar)) };
+    let Some(info) = objects.head(key).await? else { return Ok(Some(FaultKind::MissingNar)) };
     if let Some(expected) = narinfo.file_size.filter(|size| *size != info.size) {
-        return Ok(Some(FindingKind::Truncated { expected, found: info.size }));
+        return Ok(Some(FaultKind::Truncated { expected, found: info.size }));
     }
     if !contents {
         return Ok(None);
@@ -86,10 +86,10 @@ async fn fault(
     let (compression, size) = (narinfo.compression, narinfo.nar_size);
     let checked = check_stored(objects, key, compression, size, storage.decoder_memory()).await?;
     Ok(match checked {
-        None => Some(FindingKind::MissingNar),
-        Some(Err(rejection)) => Some(FindingKind::Altered(rejection.to_string())),
+        None => Some(FaultKind::MissingNar),
+        Some(Err(rejection)) => Some(FaultKind::Altered(rejection.to_string())),
         Some(Ok(check)) => agree(narinfo, &check.verified())
             .err()
-            .map(|error| FindingKind::Altered(error.to_string())),
+            .map(|error| FaultKind::Altered(error.to_string())),
     })
 }

@@ -3,7 +3,7 @@
 //! All of it goes on while the storage is served.
 
 mod documents;
-mod findings;
+mod faults;
 mod index;
 mod look;
 mod orphans;
@@ -14,7 +14,7 @@ mod verify;
 
 pub use self::{
     documents::{find_documents, unknown_documents},
-    findings::{Finding, FindingKind},
+    faults::{FaultKind, StorageFault},
     index::{Indexed, has_paths, is_index_empty, rebuild_index},
     roots::unknown_root,
     sign::{Signed, sign},

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::RootRevision;
 use rns_formats::RootName;
 
-use super::{MaintenanceError, findings::FindingKind};
+use super::{MaintenanceError, faults::FaultKind};
 use crate::{
     objects::{ObjectKey, ROOTS},
     write::{MAX_NEEDED, Presence, Storage, StoredRoot, end, read_root, write_root},
@@ -117,7 +117,7 @@ fn live(mut revisions: Vec<RootRevision>) -> Vec<RootRevision> {
 /// Something that is wrong with a root, and whether it was mended.
 pub(super) struct RootFinding {
     pub(super) key: ObjectKey,
-    pub(super) kind: FindingKind,
+    pub(super) kind: FaultKind,
     pub(super) is_mended: bool,
 }
 
@@ -134,29 +134,29 @@ pub(super) async fn verify_roots(
         after = Some(last.name.clone());
         names.extend(known.into_iter().map(|root| root.name));
     }
-    let mut findings = Vec::new();
+    let mut faults = Vec::new();
     for name in names {
         let kinds = verify_root(storage, &name, repair).await?;
-        findings.extend(kinds.into_iter().map(|(kind, is_mended)| RootFinding {
+        faults.extend(kinds.into_iter().map(|(kind, is_mended)| RootFinding {
             key: ObjectKey::root(&name),
             kind,
             is_mended,
         }));
     }
-    Ok(findings)
+    Ok(faults)
 }
 
 async fn verify_root(
     storage: &Storage,
     name: &RootName,
     repair: bool,
-) -> Result<Vec<(FindingKind, bool)>, MaintenanceError> {
+) -> Result<Vec<(FaultKind, bool)>, MaintenanceError> {
     let (objects, index) = (storage.reader().objects(), storage.index());
     let _lock = storage.lock_root(name).await?;
     let stored = match read_root(objects, name).await? {
         Some(StoredRoot::Revisions(revisions)) => live(revisions),
         Some(StoredRoot::Unusable(why)) => {
-            return Ok(vec![(FindingKind::UnusableRoot(why), false)]);
+            return Ok(vec![(FaultKind::UnusableRoot(why), false)]);
         }
         None => Vec::new(),
     };
@@ -165,16 +165,16 @@ async fn verify_root(
         revisions.iter().map(|revision| revision.revision).collect()
     };
     let (in_storage, in_index) = (numbers(&stored), numbers(&indexed));
-    let mut findings = Vec::new();
+    let mut faults = Vec::new();
     if lacks(&indexed, &stored) {
-        findings.push((FindingKind::RootNotIndexed, repair));
+        faults.push((FaultKind::RootNotIndexed, repair));
         if repair {
             index.import_root(name, &stored).await?;
         }
     }
     let mut all = stored;
     if !in_index.is_subset(&in_storage) {
-        findings.push((FindingKind::RootOnlyIndexed, repair));
+        faults.push((FaultKind::RootOnlyIndexed, repair));
         all.extend(indexed.into_iter().filter(|one| !in_storage.contains(&one.revision)));
         all.sort_by_key(|revision| std::cmp::Reverse(revision.revision));
         if repair {
@@ -190,8 +190,8 @@ async fn verify_root(
             && matches!(storage.reader().narinfo(absent.hash).await, Ok(None))
         {
             let path = absent.path.map_or_else(|| absent.hash.to_string(), |path| path.to_string());
-            findings.push((FindingKind::RootMissesPath(path), false));
+            faults.push((FaultKind::RootMissesPath(path), false));
         }
     }
-    Ok(findings)
+    Ok(faults)
 }

@@ -13,7 +13,7 @@ use rns_formats::HashPart;
 
 use super::{
     MaintenanceError, Progress,
-    findings::{Finding, FindingKind},
+    faults::{FaultKind, StorageFault},
     look::{Look, Seen, SeenPath, look},
     orphans::orphaned_nars,
     roots::verify_roots,
@@ -48,7 +48,7 @@ pub struct Verified {
     /// Paths that were looked at.
     pub paths: u64,
     /// Everything that is wrong, before it was mended.
-    pub findings: Vec<Finding>,
+    pub faults: Vec<StorageFault>,
     /// Paths that were withdrawn.
     pub withdrawn: u64,
     /// Faults that are still there: all of them, where nothing was to be mended.
@@ -87,7 +87,7 @@ pub async fn verify(
                 Seen::Unusable(error) => {
                     run.find(
                         &ObjectKey::narinfo(&hash),
-                        FindingKind::UnusableNarInfo(error.to_string()),
+                        FaultKind::UnusableNarInfo(error.to_string()),
                     );
                     run.bad.insert(hash);
                 }
@@ -115,7 +115,7 @@ pub async fn verify(
         for referrer in referrers.get(reference).into_iter().flatten() {
             run.find(
                 &ObjectKey::narinfo(referrer),
-                FindingKind::MissingReference(reference.to_string()),
+                FaultKind::MissingReference(reference.to_string()),
             );
             if is_left {
                 run.done.unmended += 1;
@@ -129,16 +129,16 @@ pub async fn verify(
         run.withdraw(&referrers).await?;
         storage.reader().objects().sweep(STAGING_GRACE).await?;
     } else {
-        run.done.unmended = run.done.findings.len() as u64;
+        run.done.unmended = run.done.faults.len() as u64;
     }
     // A narinfo that cannot be read now may name any of them.
     if is_readable {
         run.orphans().await?;
     }
     // After damaged paths are withdrawn: a root may miss one now.
-    for finding in verify_roots(storage, options.repair).await? {
-        run.find(&finding.key, finding.kind);
-        run.done.unmended += u64::from(!finding.is_mended);
+    for fault in verify_roots(storage, options.repair).await? {
+        run.find(&fault.key, fault.kind);
+        run.done.unmended += u64::from(!fault.is_mended);
     }
     Ok(run.done)
 }
@@ -173,8 +173,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn find(&mut self, object: &dyn fmt::Display, kind: FindingKind) {
-        self.done.findings.push(Finding { object: object.to_string(), kind });
+    fn find(&mut self, object: &dyn fmt::Display, kind: FaultKind) {
+        self.done.faults.push(StorageFault { object: object.to_string(), kind });
     }
 
     async fn path(&mut self, hash: HashPart, path: SeenPath) -> Result<(), MaintenanceError> {
@@ -185,7 +185,7 @@ impl Run<'_> {
             self.bad.insert(hash);
         }
         if !path.is_indexed {
-            self.find(&narinfo.store_path, FindingKind::NotIndexed);
+            self.find(&narinfo.store_path, FaultKind::NotIndexed);
             if self.options.repair {
                 // One that names a NAR elsewhere is not looked after by this storage.
                 let is_entered = self.storage.enter_as_stored(&hash).await?;
@@ -207,7 +207,7 @@ impl Run<'_> {
                 if !present.contains(hash)
                     && matches!(self.storage.reader().narinfo(*hash).await, Ok(None))
                 {
-                    self.find(hash, FindingKind::OnlyIndexed);
+                    self.find(hash, FaultKind::OnlyIndexed);
                     if self.options.repair {
                         self.storage.forget_missing(hash).await?;
                     }
@@ -220,7 +220,7 @@ impl Run<'_> {
     async fn orphans(&mut self) -> Result<(), MaintenanceError> {
         let orphans = orphaned_nars(self.storage, &self.named).await?;
         for key in &orphans {
-            self.find(key, FindingKind::OrphanedNar);
+            self.find(key, FaultKind::OrphanedNar);
         }
         let mut left = orphans.len() as u64;
         if self.options.repair {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rns_cache::{
     BinaryCache, RootLifetime, RootPattern, RootRule, WritableCache,
-    conformance::{RootedSubject, Specimen, Subject, check, check_roots},
+    conformance::{BackendUnderTest, RootedSubject, Specimen, check, check_roots},
 };
 use rns_formats::{Compression, StorePath};
 use rns_storage::{collect::collect, retention::Retention, write::Storage};
@@ -47,7 +47,7 @@ async fn write(fixture: &Fixture, objects: [(String, Bytes); 2]) {
 }
 
 #[async_trait]
-impl Subject for StorageSubject {
+impl BackendUnderTest for StorageSubject {
     fn cache(&self) -> Arc<dyn BinaryCache> {
         Arc::new(self.fixture.storage.clone())
     }

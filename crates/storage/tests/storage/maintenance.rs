@@ -11,7 +11,7 @@ use rns_cache::{BinaryCache as _, WritableCache as _};
 use rns_formats::{Compression, KeyName, SecretKey, Sha256Digest};
 use rns_storage::{
     index::{Exclusive, IndexedNar, NarState, PathState},
-    maintenance::{FindingKind, Verified, VerifyOptions, rebuild_index, sign, verify},
+    maintenance::{FaultKind, Verified, VerifyOptions, rebuild_index, sign, verify},
     objects::ObjectKey,
 };
 use rns_testing::Standard;
@@ -29,14 +29,14 @@ async fn filled() -> (Fixture, Standard) {
     (fixture, standard)
 }
 
-fn kinds(verified: &Verified) -> Vec<&FindingKind> {
-    verified.findings.iter().map(|finding| &finding.kind).collect()
+fn kinds(verified: &Verified) -> Vec<&FaultKind> {
+    verified.faults.iter().map(|fault| &fault.kind).collect()
 }
 
 const WHOLE: VerifyOptions = VerifyOptions { contents: true, repair: false };
 
 #[tokio::test]
-async fn a_sound_storage_has_no_findings() {
+async fn a_sound_storage_has_no_faults() {
     let (fixture, _) = filled().await;
     let verified = verify(&fixture.storage, WHOLE, QUIET).await.unwrap();
     assert_eq!((verified.paths, kinds(&verified)), (4, Vec::new()));
@@ -47,7 +47,7 @@ async fn a_lost_index_is_made_again() {
     let (fixture, standard) = filled().await;
     let storage = fixture.with_new_index();
     let found = verify(&storage, VerifyOptions::default(), QUIET).await.unwrap();
-    assert_eq!(kinds(&found), [&FindingKind::NotIndexed; 4]);
+    assert_eq!(kinds(&found), [&FaultKind::NotIndexed; 4]);
     let done = rebuild_index(&storage, QUIET).await.unwrap();
     assert_eq!((done.paths, done.removed, done.unusable), (4, 0, 0));
     assert!(kinds(&verify(&storage, WHOLE, QUIET).await.unwrap()).is_empty());
@@ -102,7 +102,7 @@ async fn what_is_wrong_is_named_and_withdrawn_with_what_refers_to_it() {
     let quick = verify(&fixture.storage, VerifyOptions::default(), QUIET).await.unwrap();
     assert!(kinds(&quick).is_empty(), "its length is right");
     let found = verify(&fixture.storage, WHOLE, QUIET).await.unwrap();
-    assert!(matches!(kinds(&found)[..], [FindingKind::Altered(_)]), "{found:?}");
+    assert!(matches!(kinds(&found)[..], [FaultKind::Altered(_)]), "{found:?}");
 
     let repaired = verify(&fixture.storage, VerifyOptions { contents: true, repair: true }, QUIET)
         .await
@@ -134,11 +134,11 @@ async fn nars_that_no_path_has_are_named_and_removed_after_a_day() {
         file.set_modified(SystemTime::now() - Duration::from_secs(48 * 3600)).unwrap();
     }
     let found = verify(&fixture.storage, VerifyOptions::default(), QUIET).await.unwrap();
-    assert_eq!((kinds(&found), found.unmended), (vec![&FindingKind::OrphanedNar], 1));
-    assert_eq!(found.findings[0].object, old.0.url);
+    assert_eq!((kinds(&found), found.unmended), (vec![&FaultKind::OrphanedNar], 1));
+    assert_eq!(found.faults[0].object, old.0.url);
     let repair = VerifyOptions { contents: false, repair: true };
     let done = verify(&fixture.storage, repair, QUIET).await.unwrap();
-    assert_eq!((done.findings.len(), done.unmended), (1, 0));
+    assert_eq!((done.faults.len(), done.unmended), (1, 0));
     let is_there = |url: &str| fixture.directory.join(url).exists();
     assert!(!is_there(&old.0.url) && is_there(&young.0.url) && is_there(&known.url));
     assert!(kinds(&verify(&fixture.storage, WHOLE, QUIET).await.unwrap()).is_empty());
@@ -183,7 +183,7 @@ async fn a_truncated_nar_is_found_by_its_length() {
     let record = fixture.storage.path_info(standard.blob.hash_part()).await.unwrap().unwrap();
     fs::write(fixture.directory.join(&record.offer.url), b"short").unwrap();
     let found = verify(&fixture.storage, VerifyOptions::default(), QUIET).await.unwrap();
-    assert!(matches!(kinds(&found)[..], [FindingKind::Truncated { found: 5, .. }]), "{found:?}");
+    assert!(matches!(kinds(&found)[..], [FaultKind::Truncated { found: 5, .. }]), "{found:?}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use rns_cache::{
 use rns_formats::{RootLabel, RootName, StorePath};
 use rns_storage::{
     collect::collect,
-    maintenance::{FindingKind, VerifyOptions, rebuild_index, verify},
+    maintenance::{FaultKind, VerifyOptions, rebuild_index, verify},
     retention::Retention,
     write::Storage,
 };
@@ -165,8 +165,8 @@ async fn rules_of_the_configuration_shorten_a_life() {
     assert_eq!(numbers(&storage, "main").await, [2, 1]);
 }
 
-fn kinds(findings: &rns_storage::maintenance::Verified) -> Vec<&FindingKind> {
-    findings.findings.iter().map(|finding| &finding.kind).collect()
+fn kinds(found: &rns_storage::maintenance::Verified) -> Vec<&FaultKind> {
+    found.faults.iter().map(|fault| &fault.kind).collect()
 }
 
 #[tokio::test]
@@ -186,16 +186,12 @@ async fn roots_that_were_cut_off_are_found_and_mended() {
     assert!(
         matches!(
             kinds(&found)[..],
-            [
-                FindingKind::RootOnlyIndexed,
-                FindingKind::RootNotIndexed,
-                FindingKind::UnusableRoot(_)
-            ]
+            [FaultKind::RootOnlyIndexed, FaultKind::RootNotIndexed, FaultKind::UnusableRoot(_)]
         ),
         "{found:?}"
     );
     let mended = verify(storage, options(true), QUIET).await.unwrap();
-    assert_eq!((mended.findings.len(), mended.unmended), (3, 1));
+    assert_eq!((mended.faults.len(), mended.unmended), (3, 1));
     assert!(object.exists());
     assert_eq!(numbers(storage, "d").await, [1]);
     fs::remove_file(fixture.directory.join("gcroots/e.json")).unwrap();
@@ -204,7 +200,7 @@ async fn roots_that_were_cut_off_are_found_and_mended() {
     fs::remove_file(fixture.directory.join(format!("{}.narinfo", standard.dep.hash_part())))
         .unwrap();
     let mended = verify(storage, options(true), QUIET).await.unwrap();
-    let missed = FindingKind::RootMissesPath(standard.top.to_string());
+    let missed = FaultKind::RootMissesPath(standard.top.to_string());
     assert!(kinds(&mended).contains(&&missed), "{mended:?}");
 }
 
@@ -280,7 +276,7 @@ async fn a_root_that_was_set_again_lives_as_long_as_its_object_says() {
     let set = row_ends(storage, "b", tomorrow).await;
     for repair in [false, true] {
         let found = verify(storage, options(repair), QUIET).await.unwrap();
-        assert!(matches!(kinds(&found)[..], [FindingKind::RootNotIndexed]), "{found:?}");
+        assert!(matches!(kinds(&found)[..], [FaultKind::RootNotIndexed]), "{found:?}");
     }
     assert_eq!(ends(&storage.root(&name("b")).await.unwrap()), ends(&set));
     assert!(kinds(&verify(storage, options(false), QUIET).await.unwrap()).is_empty());

@@ -1,7 +1,7 @@
 //! Roots of a server, over HTTP.
 
 use anyhow::Context as _;
-use rns_client::{AnswerForm, CacheClient, Failure, NewRoot, RequestError};
+use rns_client::{AnswerForm, CacheClient, Failure, RequestError, RootRequest};
 use rns_formats::{StoreDir, StorePath};
 use serde_json::Value;
 
@@ -57,8 +57,8 @@ pub(in crate::commands) fn new_root(
     revision: &RevisionArgs,
     paths: &[StorePath],
     store_dir: &StoreDir,
-) -> NewRoot {
-    NewRoot {
+) -> RootRequest {
+    RootRequest {
         name: name.to_owned(),
         paths: paths.iter().map(|path| store_dir.print(path)).collect(),
         days: revision.days,
@@ -70,7 +70,7 @@ pub(in crate::commands) fn new_root(
 /// Sets a root, and says so.
 pub(in crate::commands) async fn put(
     client: &CacheClient,
-    root: &NewRoot,
+    root: &RootRequest,
     style: Style,
 ) -> anyhow::Result<Answer> {
     let form = if style == Style::Json { AnswerForm::Json } else { AnswerForm::Text };

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rns_formats::{PathInfo, StoreDir};
-use rns_push::{Event, Outcome, PushError, Summary};
+use rns_push::{Event, PathOutcome, PushError, Summary};
 use serde_json::json;
 
 use crate::{
@@ -74,10 +74,10 @@ impl Report {
                 (counts.planned, counts.planned_bytes) = (*paths, *bytes)
             }
             Event::Settled(info, outcome) => {
-                if let Outcome::Pushed(sent) = outcome {
+                if let PathOutcome::Pushed(sent) = outcome {
                     counts.sent += sent;
                 }
-                if matches!(outcome, Outcome::Pushed(_) | Outcome::Failed(_)) {
+                if matches!(outcome, PathOutcome::Pushed(_) | PathOutcome::Failed(_)) {
                     counts.done += 1;
                     counts.done_bytes += info.nar_size;
                 }
@@ -98,9 +98,9 @@ impl Report {
         drop(self.progress.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    fn settled(&self, info: &PathInfo, outcome: &Outcome) {
+    fn settled(&self, info: &PathInfo, outcome: &PathOutcome) {
         let path = self.store_dir.print(&info.path);
-        if let Outcome::Failed(error) = outcome
+        if let PathOutcome::Failed(error) = outcome
             && let Some(remedy) = error.remedy()
         {
             _ = self.remedy.set(remedy);
@@ -108,14 +108,16 @@ impl Report {
         if self.style == Style::Json {
             let size = info.nar_size;
             let line = match outcome {
-                Outcome::Pushed(sent) => {
+                PathOutcome::Pushed(sent) => {
                     json!({ "path": path, "narSize": size, "outcome": "pushed", "sent": sent })
                 }
-                Outcome::Present => json!({ "path": path, "narSize": size, "outcome": "present" }),
-                Outcome::Upstream => {
+                PathOutcome::Present => {
+                    json!({ "path": path, "narSize": size, "outcome": "present" })
+                }
+                PathOutcome::Upstream => {
                     json!({ "path": path, "narSize": size, "outcome": "upstream" })
                 }
-                Outcome::Failed(error) => {
+                PathOutcome::Failed(error) => {
                     let error = error.to_string();
                     json!({ "path": path, "narSize": size, "outcome": "failed", "error": error })
                 }
@@ -127,15 +129,15 @@ impl Report {
         }
         match outcome {
             // The summary counts them; the reason was said with another path.
-            Outcome::Failed(PushError::NotTried) => {}
-            Outcome::Failed(error) => {
+            PathOutcome::Failed(PushError::NotTried) => {}
+            PathOutcome::Failed(error) => {
                 self.make_room();
                 tell(&format!("{path} was not pushed: {error}"));
             }
-            Outcome::Pushed(sent) if self.style == Style::Lines && !self.is_at_terminal() => {
+            PathOutcome::Pushed(sent) if self.style == Style::Lines && !self.is_at_terminal() => {
                 _ = print(&format!("pushed {path} ({})\n", size(*sent)));
             }
-            Outcome::Pushed(_) | Outcome::Present | Outcome::Upstream => {}
+            PathOutcome::Pushed(_) | PathOutcome::Present | PathOutcome::Upstream => {}
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use rns_formats::SecretKey;
 use rns_server::keys::load_key;
 use rns_storage::{
-    maintenance::{self, Finding, FindingKind, Indexed, VerifyOptions},
+    maintenance::{self, FaultKind, Indexed, StorageFault, VerifyOptions},
     read::StorageReader,
     write::Storage,
 };
@@ -125,12 +125,12 @@ pub(super) async fn verify(
     let done = maintenance::verify(storage, options, &|done| progress.show(done)).await?;
     drop(progress);
     let mut text = String::new();
-    for finding in &done.findings {
-        writeln!(text, "{}: {}", finding.object, finding.kind)?;
+    for fault in &done.faults {
+        writeln!(text, "{}: {}", fault.object, fault.kind)?;
     }
-    let maintenance::Verified { paths, findings, withdrawn, unmended } = &done;
-    let faults = counted(findings.len() as u64, "fault");
-    write!(text, "{} looked at, {faults}", counted(*paths, "path"))?;
+    let maintenance::Verified { paths, faults, withdrawn, unmended } = &done;
+    let looked_at = counted(*paths, "path");
+    write!(text, "{looked_at} looked at, {}", counted(faults.len() as u64, "fault"))?;
     match repair {
         true => writeln!(
             text,
@@ -141,17 +141,17 @@ pub(super) async fn verify(
         false => text.push('\n'),
     }
     // There may be as many as there are paths.
-    let shown = if place.json { findings.as_slice() } else { &[] };
+    let shown = if place.json { faults.as_slice() } else { &[] };
     let list: Vec<_> = shown
         .iter()
-        .map(|finding| json!({ "object": finding.object, "fault": finding.kind.to_string() }))
+        .map(|fault| json!({ "object": fault.object, "fault": fault.kind.to_string() }))
         .collect();
     let json = json!({
         "paths": paths, "faults": list, "withdrawn": withdrawn, "unmended": unmended,
     });
     report(place, &text, &json)?;
-    let misses = |finding: &Finding| matches!(finding.kind, FindingKind::MissingReference(_));
-    if *unmended > 0 && names_no_upstream && findings.iter().any(misses) {
+    let misses = |fault: &StorageFault| matches!(fault.kind, FaultKind::MissingReference(_));
+    if *unmended > 0 && names_no_upstream && faults.iter().any(misses) {
         tell(
             "paths that refer to missing ones are left as they are, since clients may have these from another cache: \
              name it in upload.assume_upstream (-c FILE has it), and those that it does not have are withdrawn",

@@ -17,6 +17,6 @@ mod wire;
 pub use connection::{BuiltOutput, Connection};
 pub use error::DaemonError;
 pub use handshake::Peer;
-pub use upload::{NewPath, Source};
+pub use upload::{PathToAdd, Source};
 pub use version::ProtocolVersion;
 pub use wire::WireError;

@@ -22,7 +22,7 @@ pub type Source = Receiver<io::Result<Bytes>>;
 
 /// A store path that is to be made valid, as the daemon is told of it. Paths are written in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewPath {
+pub struct PathToAdd {
     /// The path.
     pub path: String,
     /// The derivation that it was built from, empty when that is not known.
@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// [`DaemonError::Source`] when the NAR cannot be read. After any error the connection is of no more use.
     pub async fn add_to_store(
         &mut self,
-        new: &NewPath,
+        new: &PathToAdd,
         nar: &mut Source,
     ) -> Result<(), DaemonError> {
         /// The daemon notes the time itself.

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use rns_doctor::{Finding, FindingId, Outcome};
 use rns_storage::{
     index::IndexError,
-    maintenance::{self, FindingKind, MaintenanceError, VerifyOptions},
+    maintenance::{self, FaultKind, MaintenanceError, VerifyOptions},
     write::{Nowhere, Storage, UploadLimits},
 };
 
@@ -48,9 +48,8 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
             return Outcome::Unchecked(error.to_string());
         }
     };
-    let count =
-        |kind: FindingKind| verified.findings.iter().filter(|finding| finding.kind == kind).count();
-    match (count(FindingKind::NotIndexed), count(FindingKind::OnlyIndexed)) {
+    let count = |kind: FaultKind| verified.faults.iter().filter(|fault| fault.kind == kind).count();
+    match (count(FaultKind::NotIndexed), count(FaultKind::OnlyIndexed)) {
         (0, 0) => Outcome::Sound(format!("{} stored paths are indexed", verified.paths)),
         (stored, gone) => behind(format!(
             "{stored} stored paths are not in the index, and {gone} of the index are not stored"

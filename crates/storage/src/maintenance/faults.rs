@@ -4,16 +4,16 @@ use std::fmt;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct StorageFault {
     /// Which object: a store path, or a key.
     pub object: String,
     /// The fault.
-    pub kind: FindingKind,
+    pub kind: FaultKind,
 }
 
 /// The kinds of faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FindingKind {
+pub enum FaultKind {
     /// A narinfo that nothing can be made of.
     UnusableNarInfo(String),
     /// The NAR of a path is not there.
@@ -45,7 +45,7 @@ pub enum FindingKind {
     RootMissesPath(String),
 }
 
-impl fmt::Display for FindingKind {
+impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnusableNarInfo(why) => write!(f, "its narinfo is not usable: {why}"),
