@@ -84,6 +84,17 @@ fn a_client_may_name_its_store_and_is_no_server() {
 }
 
 #[test]
+fn caches_of_nix_conf_that_were_not_asked_are_named() {
+    let standard = rns_testing::Standard::new();
+    let conf = "substituters = http://127.0.0.1:1/a\ntrusted-public-keys =\n";
+    let diagnosis = Doctor::here().nix_conf(conf).store(standard.store.root()).run();
+    let hints = diagnosis.json["hints"].as_array().unwrap();
+    let hint = hints.iter().find(|hint| hint["check"] == "caches").unwrap();
+    assert!(hint["what"].as_str().unwrap().contains("http://127.0.0.1:1/a"), "{hint}");
+    assert_eq!(hint["mend"], "rust-nix-serve doctor http://127.0.0.1:1/a");
+}
+
+#[test]
 fn a_netrc_file_that_everybody_can_read() {
     let line = "machine 127.0.0.1 login ci password TOKEN\n";
     let diagnosis = with_netrc(line, 0o644);

@@ -130,6 +130,9 @@ fn a_netrc_file_that_cannot_be_read_is_not_hidden() {
 #[test]
 fn no_token_goes_into_a_file_that_everyone_reads() {
     let (private, user) = (Private::new(), User::new());
+    let without = user.run(&[private.server.url(), "--yes"]);
+    assert_eq!(without.status.code(), Some(1), "{without:?}");
+    assert!(without.stderr.contains("--token-file FILE"), "{}", without.stderr);
     fs::create_dir(user.etc()).unwrap();
     let netrc = user.etc().join("netrc");
     fs::write(&netrc, "machine a login b password c\n").unwrap();

@@ -138,6 +138,10 @@ fn nothing_is_changed_for_another_key_or_without_a_yes() {
 fn the_configuration_of_the_system_is_another_file() {
     let (standard, user) = (Standard::new(), User::new());
     let server = server().store(&standard.store).keys([crate::support::SECRET_KEY]).start();
-    user.run(&[server.url(), "--system", "--yes"]).success();
+    let done = user.run(&[server.url(), "--system", "--yes"]).success();
+    assert!(done.text().ends_with("restart nix-daemon.service\n"), "{}", done.text());
     assert!(user.scratch.join("etc/nix.conf").exists() && !user.conf().exists());
+    let undone = user.run(&[server.url(), "--undo", "--yes"]).success();
+    assert_eq!(undone.text(), "Nothing has to be changed.\n");
+    assert!(undone.stderr.contains("--system takes them out"), "{}", undone.stderr);
 }

@@ -36,8 +36,13 @@ fn generate(name: &str, output: Option<&Path>) -> anyhow::Result<()> {
     let secret = key.to_secret_string();
     match output {
         Some(path) => {
-            write_new(path, secret.as_bytes())
-                .with_context(|| format!("cannot write the secret key to {}", path.display()))?;
+            write_new(path, secret.as_bytes()).with_context(|| match path.exists() {
+                true => format!(
+                    "{0} is there already, and stays: `rust-nix-serve key public {0}` shows its public key",
+                    path.display()
+                ),
+                false => format!("cannot write the secret key to {}", path.display()),
+            })?;
             print(&format!("{public}\n"))?;
         }
         None => {

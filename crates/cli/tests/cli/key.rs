@@ -41,7 +41,8 @@ fn a_generated_key_is_its_owners_alone_and_never_overwritten() {
 
     let again = answer(arguments);
     assert_eq!(code(&again), 2);
-    assert!(again.stderr.contains(file.to_str().unwrap()), "{}", again.stderr);
+    let stays = format!("{} is there already, and stays", file.display());
+    assert!(again.stderr.contains(&stays), "{}", again.stderr);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
 }
 

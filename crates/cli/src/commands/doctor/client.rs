@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_client::Credentials;
+use rns_client::{Credentials, plain_url};
 use rns_doctor::{
-    Report,
+    Outcome, Report,
     cache::{self, CacheSubject, CacheView},
     machine::{self, CacheAddress, MachineSubject, NixConf},
     run_all,
@@ -60,7 +60,14 @@ pub(super) async fn of_machine(
     let urls = urls.filter(|url| matches!(url.scheme(), "http" | "https"));
     let caches = urls.map(|url| address(url, args, environment)).collect::<Result<_, _>>()?;
     let machine = machine(caches, &store, nix_conf, args, environment);
-    Ok(run_all(machine::CHECKS, &machine).await)
+    let mut report = run_all(machine::CHECKS, &machine).await;
+    let urls: Vec<String> = machine.caches.iter().map(|cache| plain_url(&cache.url)).collect();
+    if let Some(first) = urls.first() {
+        let what = format!("the caches of nix.conf themselves were not asked: {}", urls.join(", "));
+        report
+            .add("caches", Outcome::Hint { what, mend: format!("rust-nix-serve doctor {first}") });
+    }
+    Ok(report)
 }
 
 fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> anyhow::Result<CacheAddress> {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_client::{CacheClient, ClientConfig, Credentials, RequestError, plain_url};
+use rns_client::{CacheClient, ClientConfig, Credentials, Failure, RequestError, plain_url};
 use rns_doctor::machine::NixConf;
 use rns_formats::{PublicKey, Sha256Digest};
 use url::Url;
@@ -27,6 +27,13 @@ use crate::{
     config::Environment,
     output::{Answer, print, tell},
     use_args::UseArgs,
+};
+
+/// The command that has the Nix daemon read its configuration again.
+const RESTART: &str = if cfg!(target_os = "macos") {
+    "sudo launchctl kickstart -k system/org.nixos.nix-daemon"
+} else {
+    "sudo systemctl restart nix-daemon.service"
 };
 
 /// The permissions of a nix.conf that is made.
@@ -51,6 +58,12 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<A
         Ok(keys) => keys,
         Err(error) => {
             tell(&format!("rust-nix-serve: {error}"));
+            if matches!(error.failure, Failure::Unauthorised(_)) && args.token_file.is_none() {
+                tell(
+                    "--token-file FILE has the token of this machine; on the server, `rust-nix-serve token create NAME \
+                     --allow read` makes one",
+                );
+            }
             return Ok(if error.is_unreachable() { Answer::Unreachable } else { Answer::No });
         }
     };
@@ -138,6 +151,11 @@ fn changes(
 fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
     if changes.is_empty() {
         print("Nothing has to be changed.\n")?;
+        if args.undo && !args.system && is_in_system_file(&args.url) {
+            tell(
+                "The lines of this cache are in the nix.conf of the system: --system takes them out.",
+            );
+        }
         return Ok(Answer::Yes);
     }
     for change in changes {
@@ -160,7 +178,17 @@ fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
             client::without_login(&args.url)
         ))?;
     }
+    if args.system {
+        print(&format!("The Nix daemon reads it when it starts: {RESTART}\n"))?;
+    }
     Ok(Answer::Yes)
+}
+
+/// Returns true if the nix.conf of the system has the block of a cache.
+fn is_in_system_file(url: &str) -> bool {
+    let text = fs::read_to_string(NixConf::of_process().system_file).unwrap_or_default();
+    let block = Url::parse(url).map(|url| Block::of(&plain_url(&url)));
+    block.is_ok_and(|block| block.inside(&text).is_ok_and(|lines| !lines.is_empty()))
 }
 
 /// Asks for consent at a terminal. Without one, the answer is no.
