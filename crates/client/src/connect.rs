@@ -10,8 +10,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The time for which an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Sets up the client. Certificates that `NIX_SSL_CERT_FILE` names, and those of `ca_file`, are trusted besides those of the
-/// system, as Nix does.
+/// Sets up the client. Certificates that `NIX_SSL_CERT_FILE` names, or else `SSL_CERT_FILE`, and those of `ca_file`, are trusted
+/// besides those of the system.
 pub(crate) fn client(
     connections: usize,
     ca_file: Option<PathBuf>,
@@ -26,7 +26,8 @@ pub(crate) fn client(
         // Uploads are sent again to where a redirect leads, and credentials are not: see `send`.
         .redirect(Policy::none())
         .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION")));
-    let of_environment = env::var_os("NIX_SSL_CERT_FILE").map(PathBuf::from);
+    let of_environment = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"].into_iter().find_map(env::var_os);
+    let of_environment = of_environment.map(PathBuf::from);
     for file in of_environment.into_iter().chain(ca_file) {
         if let Ok(pem) = fs::read(&file)
             && let Ok(certificates) = Certificate::from_pem_bundle(&pem)

@@ -7,7 +7,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command
 
 use rns_testing::{Finished, Nix, Scratch, Standard, run};
 
-use crate::support::{OTHER_PUBLIC_KEY, PUBLIC_KEY, full, serve, server};
+use crate::support::{
+    OTHER_PUBLIC_KEY, PUBLIC_KEY, full, serve, server,
+    tls::{given, speaking_tls},
+};
 
 /// A user of a machine.
 struct User {
@@ -144,4 +147,20 @@ fn the_configuration_of_the_system_is_another_file() {
     let undone = user.run(&[server.url(), "--undo", "--yes"]).success();
     assert_eq!(undone.text(), "Nothing has to be changed.\n");
     assert!(undone.stderr.contains("--system takes them out"), "{}", undone.stderr);
+}
+
+#[test]
+fn a_cache_is_asked_for_its_keys_with_the_authority_that_nix_trusts() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = speaking_tls("issuer.crt", "issuer.key")
+        .store(&standard.store)
+        .keys([crate::support::SECRET_KEY])
+        .start();
+    let refused = user.run(&[server.url(), "--yes"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    fs::create_dir_all(user.etc()).unwrap();
+    let authority = format!("ssl-cert-file = {}\n", given("issuer-ca.crt").display());
+    fs::write(user.etc().join("nix.conf"), authority).unwrap();
+    user.run(&[server.url(), "--yes"]).success();
+    assert!(fs::read_to_string(user.conf()).unwrap().contains(server.url()));
 }

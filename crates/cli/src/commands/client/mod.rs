@@ -9,7 +9,7 @@ use rns_nix_store::{LocalStore, StoreConfig};
 
 pub(super) use self::{
     credential::{credential, is_explicit},
-    target::{cache_client, check_target, push_target, upstreams, without_login},
+    target::{ca_file, cache_client, check_target, push_target, upstreams, without_login},
 };
 use crate::{
     args::{ServeArgs, StoreArgs},

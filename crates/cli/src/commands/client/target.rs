@@ -40,8 +40,7 @@ fn client_config(
         Credentials::Anonymous => credential::why_none(args, &url, environment),
         _ => String::new(),
     };
-    let ca_file = nix_conf::setting("ssl-cert-file", environment).filter(|file| !file.is_empty());
-    let ca_file = ca_file.map(PathBuf::from);
+    let ca_file = ca_file(environment);
     let config = ClientConfig::new(url);
     Ok(ClientConfig { credentials, no_credential, ca_file, connections, ..config })
 }
@@ -80,6 +79,12 @@ pub(in crate::commands) async fn push_target(
     }
 }
 
+/// The file of authorities that Nix is told to trust.
+pub(in crate::commands) fn ca_file(environment: &Environment) -> Option<PathBuf> {
+    let named = nix_conf::setting("ssl-cert-file", environment).filter(|file| !file.is_empty());
+    named.map(PathBuf::from)
+}
+
 /// The caches whose paths are not pushed.
 pub(in crate::commands) fn upstreams(
     urls: &[String],
@@ -93,7 +98,8 @@ pub(in crate::commands) fn upstreams(
             Some(own) => own,
             None => credential::of_netrc(args, &url, environment)?,
         };
-        Ok(CacheClient::new(ClientConfig { credentials, ..ClientConfig::new(url) })?)
+        let ca_file = ca_file(environment);
+        Ok(CacheClient::new(ClientConfig { credentials, ca_file, ..ClientConfig::new(url) })?)
     };
     urls.iter().map(client).collect()
 }

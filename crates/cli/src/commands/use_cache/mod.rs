@@ -52,8 +52,11 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<A
         return change(args, &changes(args, &url, &[], None, environment)?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked =
-        runtime.context("no runtime")?.block_on(ask(&url, token.clone().unwrap_or_default()));
+    let asked = runtime.context("no runtime")?.block_on(ask(
+        &url,
+        token.clone().unwrap_or_default(),
+        client::ca_file(environment),
+    ));
     let named = match asked {
         Ok(keys) => keys,
         Err(error) => {
@@ -82,8 +85,13 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<A
 }
 
 /// Asks the cache for its keys, and whether it is one.
-async fn ask(url: &Url, credentials: Credentials) -> Result<Vec<PublicKey>, RequestError> {
-    let client = CacheClient::new(ClientConfig { credentials, ..ClientConfig::new(url.clone()) })?;
+async fn ask(
+    url: &Url,
+    credentials: Credentials,
+    ca_file: Option<PathBuf>,
+) -> Result<Vec<PublicKey>, RequestError> {
+    let config = ClientConfig::new(url.clone());
+    let client = CacheClient::new(ClientConfig { credentials, ca_file, ..config })?;
     client.info().await?;
     client.public_keys().await
 }
