@@ -75,8 +75,12 @@ impl CachedNarinfo {
 
     /// Whether it was seen to be true in this generation of its cache, within the last second.
     pub(crate) fn is_confirmed(&self, generation: NonZeroU64) -> bool {
+        self.is_confirmed_at(now(), generation)
+    }
+
+    fn is_confirmed_at(&self, now: u64, generation: NonZeroU64) -> bool {
         self.generation.load(Ordering::Relaxed) == generation.get()
-            && now() < self.confirmed.load(Ordering::Relaxed) + MAX_AGE_MS
+            && now < self.confirmed.load(Ordering::Relaxed) + MAX_AGE_MS
     }
 
     /// Notes that it is true. The generation must have been read before that was found out.
@@ -163,12 +167,13 @@ mod tests {
         let [one, other] = [7, 8].map(|number| NonZeroU64::new(number).unwrap());
         assert!(!narinfo.is_confirmed(one), "no look at it yet");
         narinfo.confirm(one);
-        assert!(narinfo.is_confirmed(one));
-        assert!(!narinfo.is_confirmed(other));
+        let then = narinfo.confirmed.load(Ordering::Relaxed);
+        assert!(narinfo.is_confirmed_at(then, one));
+        assert!(narinfo.is_confirmed_at(then + MAX_AGE_MS - 1, one));
+        assert!(!narinfo.is_confirmed_at(then + MAX_AGE_MS, one));
+        assert!(!narinfo.is_confirmed_at(then, other));
         assert!(cache.with_keys(&hash, 0, 3).is_some());
         assert!(cache.with_keys(&hash, 0, 4).is_none());
         assert!(cache.with_keys(&hash, 1, 3).is_none());
-        narinfo.confirmed.fetch_sub(MAX_AGE_MS, Ordering::Relaxed);
-        assert!(!narinfo.is_confirmed(one));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, BufRead as _, Read},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use zstd::stream::raw::{Decoder, Operation as _};
@@ -14,13 +14,38 @@ use crate::input::Input;
 /// The largest window, as the exponent of two: 128 MiB, as `--long` uses and clients may send.
 const MAX_WINDOW_LOG: u32 = 27;
 
-/// Decoders that are kept for later frames.
+/// Decoders that are kept for later frames, beside the budget for those in use.
 const MAX_IDLE_DECODERS: usize = 4;
 
-/// A decoder that needed more memory is not kept, in bytes: it would hold the memory that other decoders wait for.
+/// A decoder that needed more memory is not kept, in bytes.
 const MAX_IDLE_DECODER_BYTES: u64 = 4 << 20;
 
-static IDLE_DECODERS: Mutex<Vec<Decoder<'static>>> = Mutex::new(Vec::new());
+static IDLE_DECODERS: Mutex<Vec<IdleDecoder>> = Mutex::new(Vec::new());
+
+/// A decoder between two frames. It keeps its memory.
+struct IdleDecoder {
+    decoder: Decoder<'static>,
+    /// In bytes.
+    memory: u64,
+}
+
+impl IdleDecoder {
+    /// One that has no more memory than the next frame was given.
+    fn take(memory: u64) -> Option<Decoder<'static>> {
+        let mut idle = idle_decoders();
+        let place = idle.iter().position(|idle| idle.memory <= memory)?;
+        Some(idle.remove(place).decoder)
+    }
+
+    /// Keeps it, in the place of the one that has been idle for longest if there are enough.
+    fn keep(self) {
+        let mut idle = idle_decoders();
+        if idle.len() >= MAX_IDLE_DECODERS {
+            idle.remove(0);
+        }
+        idle.push(self);
+    }
+}
 
 /// A frame that is read.
 pub(crate) struct ZstdFrame<R> {
@@ -37,7 +62,7 @@ impl<R: Read> ZstdFrame<R> {
     /// # Errors
     /// When no decoder can be made.
     pub(crate) fn new(input: Input<R>, memory: u64) -> io::Result<Self> {
-        let decoder = match idle_decoders().pop() {
+        let decoder = match IdleDecoder::take(memory) {
             Some(decoder) => decoder,
             None => {
                 let mut decoder = Decoder::new()?;
@@ -51,10 +76,7 @@ impl<R: Read> ZstdFrame<R> {
     /// The input behind the frame, after its end.
     pub(crate) fn into_input(mut self) -> Input<R> {
         if self.memory <= MAX_IDLE_DECODER_BYTES && self.decoder.reinit().is_ok() {
-            let mut idle = idle_decoders();
-            if idle.len() < MAX_IDLE_DECODERS {
-                idle.push(self.decoder);
-            }
+            IdleDecoder { decoder: self.decoder, memory: self.memory }.keep();
         }
         self.input
     }
@@ -79,7 +101,7 @@ impl<R: Read> Read for ZstdFrame<R> {
     }
 }
 
-fn idle_decoders() -> std::sync::MutexGuard<'static, Vec<Decoder<'static>>> {
+fn idle_decoders() -> MutexGuard<'static, Vec<IdleDecoder>> {
     IDLE_DECODERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -29,7 +29,7 @@ fn a_reference_that_an_upstream_has_is_no_fault() {
     assert_eq!((&done["withdrawn"], &done["unmended"]), (&0.into(), &0.into()), "{done}");
     assert!(is_there());
 
-    // Who names no upstream does not know what is missing.
+    // A command that names no upstream cannot tell which references are missing.
     let found = storage(&repair, &url, &[]);
     assert_eq!(found.status.code(), Some(1), "{found:?}");
     let dep = standard.dep.hash_part();

@@ -192,7 +192,7 @@ impl BinaryCache for CompressedCache {
         }
     }
 
-    /// What is known of a compressed file may be told a second late.
+    /// A narinfo may leave out length and hash of a compressed file for a second after its end.
     fn generation(&self) -> Option<NonZeroU64> {
         self.inner.generation()
     }

@@ -61,7 +61,8 @@ pub fn fate(found: &Why, reasons: &[KeepReason], retention: &Retention) -> Optio
     if reasons.is_empty() {
         return Some("nothing keeps it: it goes with the next collection".to_owned());
     }
-    reasons.iter().all(|reason| reason.label == "young").then(|| {
+    let is_only_young = found.young.is_some() && reasons.len() == 1;
+    is_only_young.then(|| {
         let hours = retention.min_age.as_secs() / 3600;
         format!("nothing else keeps it: it may go once min_age ({hours} h) has passed")
     })

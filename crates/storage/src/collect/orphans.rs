@@ -78,10 +78,12 @@ pub(super) struct Orphans {
 }
 
 /// Lists the storage, and finds NARs and listings that belong to nothing. A narinfo that the index does not know is entered
-/// instead: clients may count on it. So is a document, which goes like the others when nothing owns it.
+/// instead: clients may count on it. So is a document, which goes like the others when nothing owns it. Others have half of the
+/// time, unless room is needed: `is_urgent`.
 pub(super) async fn find(
     storage: &Storage,
     retention: &Retention,
+    is_urgent: bool,
 ) -> Result<Orphans, CollectError> {
     let before = untouched_since(retention);
     let objects = storage.reader().objects();
@@ -92,14 +94,18 @@ pub(super) async fn find(
     while let Some((key, info)) = listed.try_next().await? {
         batch.add(key, info.modified, before);
         if batch.len() >= BATCH_SIZE {
+            let begun = Instant::now();
             look_up(storage, std::mem::take(&mut batch), &mut orphans).await?;
+            if !is_urgent {
+                sleep(begun.elapsed().min(MAX_PAUSE)).await;
+            }
         }
     }
     look_up(storage, batch, &mut orphans).await?;
     Ok(orphans)
 }
 
-/// Removes what was found, unless something has taken it up meanwhile. Returns whether every narinfo is known.
+/// Removes these objects, unless a pusher or reader has taken one up meanwhile. Returns whether the index knows every narinfo.
 pub(super) async fn remove(
     storage: &Storage,
     Orphans { listings, nars, unusable }: Orphans,
@@ -154,7 +160,7 @@ async fn look_up(
     found: ListedObjects,
     orphans: &mut Orphans,
 ) -> Result<(), CollectError> {
-    let (begun, index) = (Instant::now(), storage.index());
+    let index = storage.index();
     let states = index.states(&found.narinfos).await?;
     for (hash, _) in found.narinfos.iter().zip(states).filter(|(_, state)| !is_here(*state)) {
         match storage.enter_stored(hash).await {
@@ -172,10 +178,7 @@ async fn look_up(
     }
     let unknown = index.unknown_nars(found.nars).await?;
     orphans.nars.extend(unknown.into_iter().take(MAX_ORPHANS - orphans.nars.len()));
-    documents::enter(storage, found.documents).await?;
-    // As much time for others.
-    sleep(begun.elapsed().min(MAX_PAUSE)).await;
-    Ok(())
+    documents::enter(storage, found.documents).await.map_err(CollectError::from)
 }
 
 async fn is_gone(storage: &Storage, hash: &HashPart) -> Result<bool, CollectError> {

@@ -116,7 +116,10 @@ pub async fn collect(
     // Narinfos that the index does not know may refer to paths that would go.
     let orphans = match retention.keeps_everything() {
         true => None,
-        false => Some(orphans::find(storage, retention).await?),
+        false => {
+            let is_urgent = is_room_needed(storage, retention).await?;
+            Some(orphans::find(storage, retention, is_urgent).await?)
+        }
     };
     let preview = preview(storage, retention).await?;
     let Preview { graph, plan, .. } = &preview;
@@ -143,6 +146,17 @@ pub async fn collect(
     let swept = sweep.swept();
     storage.index().note_collection(started, swept.paths, swept.bytes).await?;
     Ok(Collected { preview, swept, took: begun.elapsed() })
+}
+
+/// Whether the disk, or `max_size`, has no room, or next to none.
+async fn is_room_needed(storage: &Storage, retention: &Retention) -> Result<bool, CollectError> {
+    if missing_on_disk(storage, retention).await? > 0 {
+        return Ok(true);
+    }
+    if retention.max_size.is_none() {
+        return Ok(false);
+    }
+    Ok(retention.is_nearly_full(storage.index().stored_since(0).await?.all))
 }
 
 /// Checks that the clock of this machine is that of the database, as far as `min_age` needs it: all servers note by their own

@@ -107,7 +107,7 @@ pub trait DocumentIndex: Send + Sync {
     /// When the database cannot be asked.
     async fn documents(&self, after: i64, limit: usize) -> Result<Vec<DocumentRow>, IndexError>;
 
-    /// The same, for those who ask for owners themselves.
+    /// The same rows without a look for owners, which takes most of the time.
     ///
     /// # Errors
     /// When the database cannot be asked.

@@ -43,11 +43,16 @@ pub async fn rebuild_index(
     progress: Progress<'_>,
 ) -> Result<Indexed, MaintenanceError> {
     // Paths are read some time before they are entered: a collection would remove one in between.
+    let mut is_told = false;
     let _lock = loop {
-        match storage.index().lock_collection().await? {
-            Some(lock) => break lock,
-            None => sleep(LOCK_POLL_INTERVAL).await,
+        if let Some(lock) = storage.index().lock_collection().await? {
+            break lock;
         }
+        if !is_told {
+            tracing::warn!("a collection is going on: its end is waited for");
+            is_told = true;
+        }
+        sleep(LOCK_POLL_INTERVAL).await;
     };
     rebuild_index_locked(storage, progress).await
 }

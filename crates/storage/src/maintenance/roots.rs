@@ -115,7 +115,7 @@ fn live(mut revisions: Vec<RootRevision>) -> Vec<RootRevision> {
 }
 
 /// Something that is wrong with a root, and whether it was mended.
-pub(super) struct RootFinding {
+pub(super) struct RootFault {
     pub(super) key: ObjectKey,
     pub(super) kind: FaultKind,
     pub(super) is_mended: bool,
@@ -125,7 +125,7 @@ pub(super) struct RootFinding {
 pub(super) async fn verify_roots(
     storage: &Storage,
     repair: bool,
-) -> Result<Vec<RootFinding>, MaintenanceError> {
+) -> Result<Vec<RootFault>, MaintenanceError> {
     let mut names = stored_names(storage).await?;
     let mut after: Option<RootName> = None;
     loop {
@@ -137,7 +137,7 @@ pub(super) async fn verify_roots(
     let mut faults = Vec::new();
     for name in names {
         let kinds = verify_root(storage, &name, repair).await?;
-        faults.extend(kinds.into_iter().map(|(kind, is_mended)| RootFinding {
+        faults.extend(kinds.into_iter().map(|(kind, is_mended)| RootFault {
             key: ObjectKey::root(&name),
             kind,
             is_mended,

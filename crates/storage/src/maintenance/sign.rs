@@ -1,6 +1,13 @@
 //! Signing all stored paths: a new key for an existing cache.
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    future::ready,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -40,20 +47,27 @@ pub async fn sign(
     keys: &[SecretKey],
     progress: Progress<'_>,
 ) -> Result<Signed, MaintenanceError> {
-    let mut done = Signed::default();
+    let (mut done, mut failure) = (Signed::default(), None);
+    let is_cut = AtomicBool::new(false);
     let signing = scan::narinfos(storage.reader(), progress)
+        .take_while(|_| ready(!is_cut.load(Ordering::Relaxed)))
         .map(|found| async move { sign_one(storage, keys, found?).await })
         .buffer_unordered(MAX_WRITES);
     let mut signing = pin!(signing);
     while let Some(outcome) = signing.next().await {
-        match outcome? {
-            Outcome::Signed => done.signed += 1,
-            Outcome::Unchanged => done.unchanged += 1,
-            Outcome::Unusable => done.unusable += 1,
-            Outcome::Gone => {}
+        match outcome {
+            Ok(Outcome::Signed) => done.signed += 1,
+            Ok(Outcome::Unchanged) => done.unchanged += 1,
+            Ok(Outcome::Unusable) => done.unusable += 1,
+            Ok(Outcome::Gone) => {}
+            // A narinfo that is being written holds the lock of its path until it is.
+            Err(error) => {
+                is_cut.store(true, Ordering::Relaxed);
+                failure.get_or_insert(error);
+            }
         }
     }
-    Ok(done)
+    failure.map_or(Ok(done), Err)
 }
 
 /// The outcome for one path.

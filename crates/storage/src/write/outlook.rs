@@ -16,6 +16,10 @@ use crate::collect::{
     reasons,
 };
 
+/// The fate of a path where there are too many to find out which ones a limit lets go.
+const UNKNOWN_FATE: &str = "perhaps, since a limit is exceeded: `rust-nix-serve storage why PATH` knows it, on the machine \
+    of the server";
+
 fn failed(error: CollectError) -> CacheError {
     match error {
         CollectError::Index(error) => index_unavailable(error),
@@ -91,16 +95,23 @@ impl Storage {
         let found = kept_by(self, hash, retention).await.map_err(failed)?;
         let Some((mut why, excess)) = found else { return Ok(None) };
         // The list has the same policy, as of a short while ago.
-        if excess.is_some()
-            && let Some(all) = self.outlook().await?
-            && let Some(place) = all.going.iter().position(|going| going.id == why.id)
+        let all = if excess.is_some() { self.outlook().await? } else { None };
+        let place =
+            all.as_ref().and_then(|all| all.going.iter().position(|going| going.id == why.id));
+        if let (Some(all), Some(place)) = (&all, place)
             && let Some(going) = all.going.get(place)
         {
             let (place, count) = (place + 1, all.going.len());
             why.going = Some(Going { cause: going.cause, place, count });
         }
-        let reasons = reasons(&why, retention);
-        let fate = fate(&why, &reasons, retention);
+        let (reasons, fate) = if excess.is_some() && all.is_none() {
+            // No root and no youth keeps it, and a limit counts more than its use.
+            (Vec::new(), Some(UNKNOWN_FATE.to_owned()))
+        } else {
+            let reasons = reasons(&why, retention);
+            let fate = fate(&why, &reasons, retention);
+            (reasons, fate)
+        };
         let record = why.record;
         Ok(Some(WhyKept {
             path: record.path,

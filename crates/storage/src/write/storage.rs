@@ -26,6 +26,9 @@ use crate::{
 /// NARs that are checked at the same time; others wait for their turn.
 const MAX_UPLOADS: usize = 64;
 
+/// NARs that are read and verified where they lie at the same time: each takes two threads and some memory.
+const MAX_STORED_READS: usize = 16;
+
 /// Tasks whose steps block and share a thread, at the same time: far fewer than there are threads, since they wait for each
 /// other.
 const MAX_LOCAL_TASKS: usize = 16;
@@ -61,6 +64,8 @@ pub struct Storage {
     pub(super) decoder_memory: Arc<DecoderMemory>,
     /// One permit for each NAR that is checked: each takes two threads and some memory.
     pub(super) uploads: Arc<Semaphore>,
+    /// One permit for each NAR that is read where it lies, which goes on without its client: uploads do not wait for these.
+    pub(super) stored_reads: Arc<Semaphore>,
     /// One permit for each task that has a thread of its own.
     local_tasks: Arc<Semaphore>,
     /// Which NARs clients send to the bucket themselves.
@@ -90,6 +95,7 @@ impl Storage {
             retention: Arc::default(),
             decoder_memory: DecoderMemory::new(limits.decoder_memory),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            stored_reads: Arc::new(Semaphore::new(MAX_STORED_READS)),
             local_tasks: Arc::new(Semaphore::new(MAX_LOCAL_TASKS)),
             direct: None,
             takes_in: false,

@@ -30,6 +30,11 @@ impl WrongNars {
         self.0.insert(key.clone(), Instant::now());
     }
 
+    /// Whether this NAR was found wrong after this moment.
+    pub(super) fn was_found_after(&self, key: &ObjectKey, moment: Instant) -> bool {
+        self.0.get(key).is_some_and(|since| since > moment)
+    }
+
     /// Whether this NAR was found wrong lately. An upload takes its place.
     pub(super) fn has(&self, key: &ObjectKey) -> bool {
         self.0.get(key).is_some_and(|since| since.elapsed() < MEMORY_TTL)

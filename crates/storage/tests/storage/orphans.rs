@@ -100,7 +100,7 @@ async fn while_a_narinfo_cannot_be_read_nars_without_a_path_stay() {
     assert!(!is_there(&fixture, &narinfo.url).await);
 }
 
-/// A storage whose index is of yesterday: it knows what there was before `newer`, all of it old by now.
+/// A storage with an index from a backup: the index has the paths from before `newer`, and all of them are old.
 async fn restored(fixture: &Fixture, newer: impl AsyncFnOnce()) -> Storage {
     let yesterday = fixture.with_new_index();
     rebuild_index(&yesterday, &|_| ()).await.unwrap();

@@ -35,8 +35,8 @@ pub(crate) struct RawLimits {
     pub(crate) header_timeout: Span,
     /// How long a connection without a request stays open. Longer than a proxy's pool keeps it.
     pub(crate) idle_timeout: Span,
-    /// A client that reads no byte for this long is disconnected, and one that sends none of an upload is refused. Clients
-    /// pause for minutes while they unpack.
+    /// A client that reads no byte for this long is disconnected, and one that sends none of an upload is refused; before its
+    /// first byte after an eighth of this, a minute at most. Clients pause for minutes while they unpack.
     pub(crate) stall_timeout: Span,
     /// Open connections of one address, or of one IPv6 network of 64 bits; 0 is any number. More are closed. It
     /// does not count connections through a unix socket, from `access.trusted_proxies` or on `nginx.listen`.

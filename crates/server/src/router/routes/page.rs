@@ -46,7 +46,7 @@ pub(crate) async fn get(
     let collecting = cache.with_roots().and_then(|uploads| uploads.target.rooted());
     let collecting = collecting.filter(|roots| sees_all && roots.collects());
     let outlook = match collecting {
-        Some(roots) => Some(Outlook::of(request, cache, roots).await),
+        Some(roots) => Some(OutlookRequest::of(request, cache, roots).await),
         None => None,
     };
     let store_dir = cache.store.store_dir();
@@ -102,12 +102,12 @@ async fn found_roots(cache: &Cache) -> Option<FoundRoots> {
 }
 
 /// The question about retention in the query of a request, and its answer.
-struct Outlook {
+struct OutlookRequest {
     asked: String,
     answer: OutlookAnswer,
 }
 
-impl Outlook {
+impl OutlookRequest {
     async fn of(request: &HttpRequest, cache: &Cache, roots: &dyn RootedCache) -> Self {
         let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string());
         let pairs = pairs.map(Query::into_inner).unwrap_or_default();

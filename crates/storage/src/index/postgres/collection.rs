@@ -1,8 +1,6 @@
 //! The statements of collection that read and note: records of paths, snapshots, times of use.
 
-use std::collections::HashSet;
-
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use deadpool_postgres::GenericClient;
 use rns_cache::Pusher;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio::time::timeout;
 use tokio_postgres::{Config, NoTls};
 
 /// Connections of one server.
@@ -39,8 +40,8 @@ pub(super) fn pool(config: &Config, wait: Duration) -> Result<Pool, deadpool_pos
         .post_create(Hook::async_fn(|client, _| {
             Box::pin(async move {
                 for setting in SETTINGS {
-                    // A database that does not know one does without.
-                    _ = client.batch_execute(setting).await;
+                    // A database that does not know one does without. One that does not answer is noticed by the first order.
+                    _ = timeout(CONNECT_TIMEOUT, client.batch_execute(setting)).await;
                 }
                 Ok(())
             })

@@ -228,7 +228,15 @@ pub(super) async fn end_publish(
     let hash = hash.to_string();
     let statement = client.prepare_cached(&sql(statements::END_PUBLISH)).await?;
     client.execute(&statement, &[&hash]).await?;
-    note_push(client, &hash, pusher, false).await
+    if pusher.is_none() {
+        return Ok(());
+    }
+    // The begun one is of the same pusher: others have waited for the path.
+    let statement = client.prepare_cached(&sql(statements::CONFIRM_PENDING)).await?;
+    match client.execute(&statement, &[&hash]).await? {
+        0 => note_push(client, &hash, pusher, false).await,
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn note_reads(

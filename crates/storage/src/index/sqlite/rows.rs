@@ -177,6 +177,9 @@ pub(super) fn end_publish(
     let hash = hash.to_string();
     let mut publish = connection.prepare_cached(statements::END_PUBLISH)?;
     publish.execute([&hash])?;
+    if pusher.is_none() {
+        return Ok(());
+    }
     // The begun one is of the same pusher: others have waited for the path.
     let confirmed = connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([&hash])?;
     if confirmed == 0 { note_push(connection, &hash, pusher, false) } else { Ok(()) }
