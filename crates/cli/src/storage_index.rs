@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use rns_storage::{
-    index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex},
+    index::{Index, IndexOwner, postgres::PostgresIndex, sqlite::SqliteIndex},
     objects::Objects,
 };
 
@@ -33,17 +33,6 @@ pub(crate) fn look_at_index(
     open_index_of(config, owner(config, objects, IndexOwner::ThisOrNone))
 }
 
-/// The storage that an index must be of.
-#[derive(Clone, Copy)]
-pub(crate) enum IndexOwner<'a> {
-    /// Any.
-    Any,
-    /// This one, also from now on.
-    This(&'a Objects),
-    /// This one, or none yet.
-    ThisOrNone(&'a Objects),
-}
-
 fn owner<'a>(
     config: &StorageConfig,
     objects: &'a Objects,
@@ -66,20 +55,11 @@ pub(crate) fn open_index_of(
 ) -> anyhow::Result<Arc<dyn Index>> {
     Ok(match &config.index {
         IndexConfig::Sqlite(file) => {
-            let index = SqliteIndex::new(file.clone(), config.sync);
-            Arc::new(match owner {
-                IndexOwner::Any => index,
-                IndexOwner::This(objects) => index.of_storage(objects),
-                IndexOwner::ThisOrNone(objects) => index.looking_at(objects),
-            })
+            Arc::new(SqliteIndex::new(file.clone(), config.sync).owned_by(owner))
         }
         IndexConfig::Postgres(url) => {
             let index = PostgresIndex::new(url).context("cannot use index.url")?;
-            Arc::new(match owner {
-                IndexOwner::Any => index,
-                IndexOwner::This(objects) => index.of_storage(objects),
-                IndexOwner::ThisOrNone(objects) => index.looking_at(objects),
-            })
+            Arc::new(index.owned_by(owner))
         }
     })
 }

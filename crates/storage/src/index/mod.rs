@@ -28,6 +28,7 @@ pub use self::{
     },
     documents::{Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, ListedDocument},
     error::IndexError,
+    own_storage::IndexOwner,
     roots::{AbsentPath, NewRevision, RootIndex},
     types::{
         Deletion, Exclusive, ImportedPath, IndexLock, IndexedNar, NarState, NewPath, PathState,

@@ -9,6 +9,18 @@ use crate::objects::{ObjectKey, Objects, StorageName};
 pub(super) const TRIED_PATHS: usize = 8;
 
 /// The storage that an index must be of.
+#[derive(Clone, Copy)]
+pub enum IndexOwner<'a> {
+    /// Any.
+    Any,
+    /// This one. An index that is of none yet is of this one from now on, unless it has paths, and the storage has none of those
+    /// that are tried.
+    This(&'a Objects),
+    /// This one, for one that only looks: an index that is of none yet stays so.
+    ThisOrNone(&'a Objects),
+}
+
+/// The storage that an index must be of, as its name says it.
 #[derive(Clone)]
 pub(super) struct OwnStorage {
     objects: Objects,
@@ -18,8 +30,13 @@ pub(super) struct OwnStorage {
 }
 
 impl OwnStorage {
-    /// `None` for a storage in memory, which has no name.
-    pub(super) fn of(objects: &Objects, claims: bool) -> Option<Self> {
+    /// `None`: any will do. A storage in memory has no name.
+    pub(super) fn of(owner: IndexOwner<'_>) -> Option<Self> {
+        let (objects, claims) = match owner {
+            IndexOwner::Any => return None,
+            IndexOwner::This(objects) => (objects, true),
+            IndexOwner::ThisOrNone(objects) => (objects, false),
+        };
         Some(Self { objects: objects.clone(), name: objects.storage_name()?.clone(), claims })
     }
 

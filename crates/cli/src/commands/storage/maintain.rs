@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use rns_formats::SecretKey;
 use rns_server::keys::load_key;
 use rns_storage::{
+    index::IndexOwner,
     maintenance::{self, FaultKind, Indexed, StorageFault, VerifyOptions},
     read::StorageReader,
     write::Storage,
@@ -18,7 +19,7 @@ use crate::{
     commands::progress::Progress,
     config::{Loaded, StorageConfig},
     output::{Answer, counted, tell},
-    storage_index::{IndexOwner, open_index_of},
+    storage_index::open_index_of,
 };
 
 /// Enters the stored paths into the index.

@@ -30,10 +30,10 @@ use self::{
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
     PathState, PublishRefusal, Push,
-    own_storage::{OwnStorage, TRIED_PATHS},
+    own_storage::{IndexOwner, OwnStorage, TRIED_PATHS},
     statements,
 };
-use crate::objects::{ObjectKey, Objects, StorageName};
+use crate::objects::{ObjectKey, StorageName};
 
 /// The index in a PostgreSQL database. Clones share it.
 #[derive(Clone)]
@@ -72,21 +72,10 @@ impl PostgresIndex {
         })
     }
 
-    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on, unless it
-    /// has paths, and the storage has none of those that are tried.
+    /// The same, refused when it is first used if it is the index of another storage.
     #[must_use]
-    pub fn of_storage(self, objects: &Objects) -> Self {
-        self.used_for(objects, true)
-    }
-
-    /// The same for one that only looks: an index that is of none yet stays so.
-    #[must_use]
-    pub fn looking_at(self, objects: &Objects) -> Self {
-        self.used_for(objects, false)
-    }
-
-    fn used_for(self, objects: &Objects, claims: bool) -> Self {
-        let storage = OwnStorage::of(objects, claims).map(Arc::new);
+    pub fn owned_by(self, owner: IndexOwner<'_>) -> Self {
+        let storage = OwnStorage::of(owner).map(Arc::new);
         Self { storage, is_ready: Arc::default(), ..self }
     }
 

@@ -14,9 +14,8 @@ use crate::{
     blocking::blocking,
     index::{
         Index as _, IndexError,
-        own_storage::{OwnStorage, TRIED_PATHS},
+        own_storage::{IndexOwner, OwnStorage, TRIED_PATHS},
     },
-    objects::Objects,
 };
 
 /// How long a command beside the server is waited for.
@@ -85,21 +84,10 @@ impl SqliteIndex {
         Self { file: file.into(), connection: Arc::default(), locks, sync, storage: None }
     }
 
-    /// The same, used only if it is the index of this storage. One that is of none yet is of this one from now on, unless it
-    /// has paths, and the storage has none of those that are tried.
+    /// The same, refused when it is first used if it is the index of another storage.
     #[must_use]
-    pub fn of_storage(self, objects: &Objects) -> Self {
-        self.used_for(objects, true)
-    }
-
-    /// The same for one that only looks: an index that is of none yet stays so.
-    #[must_use]
-    pub fn looking_at(self, objects: &Objects) -> Self {
-        self.used_for(objects, false)
-    }
-
-    fn used_for(self, objects: &Objects, claims: bool) -> Self {
-        let storage = OwnStorage::of(objects, claims).map(Arc::new);
+    pub fn owned_by(self, owner: IndexOwner<'_>) -> Self {
+        let storage = OwnStorage::of(owner).map(Arc::new);
         Self { storage, connection: Arc::default(), ..self }
     }
 
