@@ -9,6 +9,7 @@ mod key;
 mod length;
 mod multiparts;
 mod name;
+mod open;
 mod staging;
 mod store;
 mod sweep;
