@@ -20,6 +20,7 @@ mod policies;
 mod resets;
 mod roots;
 mod scale;
+mod stored_nars;
 mod support;
 mod unfinished;
 mod uploads;
