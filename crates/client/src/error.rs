@@ -98,13 +98,13 @@ impl Failure {
         match self {
             Self::Unauthorised(WrongCredential::Missing(_)) => Some(
                 "name one with --token-file, RUST_NIX_SERVE_TOKEN or in the netrc file; \
-                 on the server, `rust-nix-serve token create NAME --allow read,push,pin` makes one",
+                 on the server, `rust-nix-serve token create NAME --allow read,push` makes one, with `,pin` for roots",
             ),
             Self::Unauthorised(WrongCredential::Unknown | WrongCredential::Expired) => Some(
-                "on the server, `rust-nix-serve token create NAME --allow read,push,pin` makes a new one",
+                "on the server, `rust-nix-serve token create NAME --allow read,push` makes a new one, with `,pin` for roots",
             ),
             Self::Forbidden(_) => Some(
-                "on the server, `rust-nix-serve token create NAME --allow read,push,pin` makes one that may push and pin",
+                "on the server, `rust-nix-serve token create NAME --allow read,push` makes one that may push, with `,pin` one that sets roots",
             ),
             Self::WrongAddress(text) if text.contains("://") => None,
             Self::WrongAddress(_) => Some(

@@ -71,8 +71,8 @@ pub(super) async fn dry_run(
 pub(super) fn nothing(place: &StoragePlace) -> anyhow::Result<Answer> {
     let json = json!({
         "index": null, "present": 0, "kept": {}, "freed": {}, "orphans": { "nars": 0, "bytes": 0 },
-        "waiting": 0, "documents": { "kept": {}, "freed": {} }, "going": [], "goingDocuments": [], "unknownDocuments": 0,
-        "seconds": 0.0,
+        "waiting": 0, "documents": { "kept": {}, "freed": {} },
+        "going": [], "goingDocuments": [], "unknownDocuments": 0, "seconds": 0.0,
     });
     report(place, "kept: 0 paths\nwould go: 0 paths\n", &json)?;
     Ok(Answer::Yes)
