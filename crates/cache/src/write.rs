@@ -192,6 +192,9 @@ pub enum PublishError {
         /// The value found.
         found: String,
     },
+    /// Nothing of it came for as long as a client may be silent.
+    #[error("nothing of the body came for too long")]
+    Stalled,
     /// It came so slowly that others got its place.
     #[error("it came too slowly, and others waited for its place")]
     Displaced,

@@ -88,7 +88,10 @@ impl PushError {
         match &**source {
             Self::Request(error) => !error.failure.is_transient() && !self.ends_all(),
             Self::Publish(error) => match error {
-                PublishError::Displaced | PublishError::Full | PublishError::Cache(_) => false,
+                PublishError::Displaced
+                | PublishError::Stalled
+                | PublishError::Full
+                | PublishError::Cache(_) => false,
                 PublishError::Malformed { .. }
                 | PublishError::Mismatch { .. }
                 | PublishError::TooLarge { .. }

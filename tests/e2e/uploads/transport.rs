@@ -114,7 +114,7 @@ fn a_client_that_sends_nothing_more_is_refused_in_the_end() {
         let bytes = request.to_bytes();
         let mut connection = cache.server.connect();
         connection.send_raw(&bytes[..bytes.len() - 1]);
-        assert_refusal(&connection.read_response().unwrap(), 400);
+        assert_refusal(&connection.read_response().unwrap(), 408);
         assert_eq!(cache.server.get(target).status(), 404);
     }
 }
@@ -139,7 +139,7 @@ fn a_client_that_sends_nothing_at_all_is_refused_long_before() {
         // One that has begun, long before, is still waited for.
         let mut begun = send(target, body, 1);
         let mut nothing = send(target, body, 0);
-        assert_refusal(&nothing.read_response().unwrap(), 400);
+        assert_refusal(&nothing.read_response().unwrap(), 408);
         begun.send_raw(&body[1..]);
         assert_eq!(begun.read_response().unwrap().status(), 201);
     }

@@ -11,7 +11,7 @@ use crate::{
 /// Why an upload was refused, for the metrics.
 pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
     match error {
-        PublishError::Malformed { .. } => RefusedUpload::Malformed,
+        PublishError::Malformed { .. } | PublishError::Stalled => RefusedUpload::Malformed,
         PublishError::Mismatch { .. } => RefusedUpload::Mismatch,
         PublishError::TooLarge { .. } => RefusedUpload::Length,
         PublishError::MissingNar { .. } => RefusedUpload::MissingNar,
@@ -30,6 +30,8 @@ pub(crate) const fn reason(error: &PublishError) -> RefusedUpload {
 pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
     let status = match error {
         PublishError::Malformed { .. } | PublishError::Mismatch { .. } => StatusCode::BAD_REQUEST,
+        // A client tries again after this, and gives up after a 400.
+        PublishError::Stalled => StatusCode::REQUEST_TIMEOUT,
         PublishError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         PublishError::MissingNar { .. }
         | PublishError::MissingReferences(_)
@@ -40,7 +42,6 @@ pub(crate) fn refuse_upload(error: &PublishError) -> Answer {
         | PublishError::NotAllowed { .. } => StatusCode::FORBIDDEN,
         PublishError::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
         PublishError::Full => StatusCode::INSUFFICIENT_STORAGE,
-        // A client tries again after this, and gives up after a 400.
         PublishError::Displaced => return response::unavailable(format!("{error}\n")),
         PublishError::Cache(CacheError::Unavailable { .. } | CacheError::Io { .. }) => {
             let text = "nothing can be uploaded at the moment: the log of the server says why\n";

@@ -115,6 +115,7 @@ const fn is_fault_of_the_file(error: &PublishError) -> bool {
         | PublishError::Conflict { .. }
         | PublishError::Needed(_)
         | PublishError::Displaced
+        | PublishError::Stalled
         | PublishError::Full
         | PublishError::Cache(_) => false,
     }

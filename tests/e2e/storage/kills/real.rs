@@ -149,6 +149,9 @@ const REFUSED: &str = "HTTP error 4";
 /// which is nothing.
 const NO_REST: &str = "HTTP error 416";
 
+/// Nix's words when it sent the head of an upload again and nothing of the body, as versions before 2.33 do when a server was killed.
+const NO_BODY: &str = "HTTP error 408";
+
 /// Nix's words when a server was not there, or could do nothing, for as long as it tried.
 const CUT_OFF: [&str; 3] = ["unable to download", "unable to upload", "is disabled"];
 
@@ -160,7 +163,7 @@ fn failure(done: &Finished) -> Failure {
     match () {
         () if says(&TORN) => panic!("torn: {}", done.stderr),
         () if says(&GONE) => Failure::Gone,
-        () if says(&[NO_REST]) => Failure::CutOff,
+        () if says(&[NO_REST, NO_BODY]) => Failure::CutOff,
         () if !says(&[REFUSED]) && says(&CUT_OFF) => Failure::CutOff,
         () => panic!("it failed for another reason: {}", done.stderr),
     }

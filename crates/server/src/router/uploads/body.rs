@@ -79,7 +79,7 @@ impl<'a> Incoming<'a> {
     /// The next bytes; `None` at the end.
     ///
     /// # Errors
-    /// `Malformed` when the body ends early or nothing comes for too long, `Displaced` when next to nothing comes while others wait
+    /// `Malformed` when the body ends early, `Stalled` when nothing comes for too long, `Displaced` when next to nothing comes while others wait
     /// for the place.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, PublishError> {
         let patience = if self.has_begun {
@@ -112,7 +112,7 @@ impl<'a> Incoming<'a> {
                 }
             }
             if stalled >= patience {
-                return Err(malformed("nothing of it came for too long"));
+                return Err(PublishError::Stalled);
             }
         }
     }
