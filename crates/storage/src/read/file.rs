@@ -11,13 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use rns_cache::{CacheError, Piece, ReadyBody, ReadyNar};
-use rns_file_io::{
-    chunks::FileBlob,
-    file_part::resident,
-    nonblocking_io::{CachedOpen, NonblockingIo},
-};
+use rns_file_io::{chunks::FileBlob, file_part::resident};
 use rustix::{
-    fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags},
+    fs::{self, FileType, Mode, OFlags},
     io::Errno,
 };
 
@@ -39,12 +35,7 @@ pub(super) struct FileStamp {
 const MIN_AGE: Duration = Duration::from_secs(1);
 
 impl FileStamp {
-    /// Of the file behind a name, if the kernel has that in memory. Never waits.
-    pub(super) fn now(io: &NonblockingIo, path: &Path) -> Option<Self> {
-        Self::of(&io.open(CWD, path, FLAGS, ResolveFlags::empty())?).ok()
-    }
-
-    fn of(file: &OwnedFd) -> io::Result<Self> {
+    pub(super) fn of(file: &OwnedFd) -> io::Result<Self> {
         let stat = fs::fstat(file)?;
         #[allow(clippy::useless_conversion, reason = "the types differ between architectures")]
         Ok(Self {
@@ -91,13 +82,6 @@ impl FileLocation {
         Some(Self { path, cache_info: Arc::clone(objects.cache_info_file()?) })
     }
 
-    /// Whether the file is certainly not there. Never waits.
-    pub(super) fn is_absent_now(&self, io: &NonblockingIo) -> bool {
-        let find = |path: &Path| io.find(CWD, path, OFlags::PATH, ResolveFlags::empty());
-        matches!(find(&self.path), CachedOpen::Nothing)
-            && matches!(find(&self.cache_info), CachedOpen::File(_))
-    }
-
     /// Opens the file. Blocks.
     fn open(&self) -> io::Result<Looked<OwnedFd>> {
         match fs::open(&self.path, FLAGS, Mode::empty()) {
@@ -133,7 +117,7 @@ pub(super) async fn read_small(
     read.await.map_err(|_| CacheError::ShuttingDown)?.map_err(CacheError::io("read", &*name))
 }
 
-const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+pub(super) const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// Opens a NAR.
 pub(super) async fn open(
@@ -164,8 +148,7 @@ fn length(file: OwnedFd) -> io::Result<Option<(OwnedFd, u64)>> {
 }
 
 /// A small NAR that the kernel has in memory, whole. Never waits.
-pub(super) fn open_now(io: &NonblockingIo, path: &Path, etag: String) -> Option<ReadyNar> {
-    let file = io.open(CWD, path, FLAGS, ResolveFlags::empty())?;
+pub(super) fn ready_nar(file: OwnedFd, etag: String) -> Option<ReadyNar> {
     let (file, len) = length(file).ok()??;
     let part = resident(&Arc::new(file), &(0..len)).filter(|part| part.is_last)?;
     Some(ReadyNar { etag, len, body: ReadyBody::Piece(Piece::File(part)) })

@@ -3,6 +3,7 @@
 mod blob;
 mod documents;
 mod file;
+mod open_directory;
 mod records;
 mod sample;
 mod uses;
@@ -19,7 +20,6 @@ use rns_cache::{
     BinaryCache, Blob, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord,
     Peek, ReadyNar, Served,
 };
-use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{
     BuildId, BuildTraceEntry, Compression, DrvOutputId, HashPart, LogName, NarName, Realisation,
     ServePath, StoreDir, StorePath,
@@ -29,6 +29,7 @@ use rns_verify::narinfo::name_in_url;
 use self::{
     blob::ObjectBlob,
     file::{FileLocation, Looked},
+    open_directory::OpenDirectory,
     records::RecordCache,
 };
 pub(crate) use self::{
@@ -61,7 +62,8 @@ pub struct StorageReader {
 struct Shared {
     objects: Objects,
     store_dir: StoreDir,
-    nonblocking_io: NonblockingIo,
+    /// `None` for a bucket.
+    directory: Option<OpenDirectory>,
     records: RecordCache,
     uses: Uses,
     /// Lengths of NAR files. A file never changes under its name; one that is gone is noticed when it is read.
@@ -84,11 +86,12 @@ impl StorageReader {
     pub fn new(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
         let sizes = Cache::with_weighter(1024, MAX_REMEMBERED_SIZES as u64, One);
         let records = RecordCache::new(memory_bytes);
+        let directory = OpenDirectory::of(&objects);
         Self {
             shared: Arc::new(Shared {
                 objects,
                 store_dir,
-                nonblocking_io: NonblockingIo::default(),
+                directory,
                 records,
                 uses: Uses::new(),
                 sizes,
@@ -171,8 +174,7 @@ impl StorageReader {
     /// Whether an object is certainly not there: answered without waiting, by a look at the directory. `false` says nothing.
     #[must_use]
     pub fn is_absent_now(&self, key: &ObjectKey) -> bool {
-        let place = FileLocation::of(&self.shared.objects, key);
-        place.is_some_and(|place| place.is_absent_now(&self.shared.nonblocking_io))
+        self.shared.directory.as_ref().is_some_and(|directory| directory.is_absent(key))
     }
 
     /// The debug information at this key.
@@ -201,7 +203,7 @@ impl StorageReader {
         etag: String,
     ) -> Result<Option<NarAnswer>, CacheError> {
         if let Some(place) = FileLocation::of(&self.shared.objects, &key) {
-            if place.is_absent_now(&self.shared.nonblocking_io) {
+            if self.is_absent_now(&key) {
                 return Ok(None);
             }
             match file::open(place, etag.clone()).await? {
@@ -243,8 +245,8 @@ impl BinaryCache for StorageReader {
     }
 
     fn peek(&self, hash: &HashPart) -> Peek {
-        let Shared { records, objects, nonblocking_io, uses, .. } = &*self.shared;
-        let peeked = records.peek(objects, nonblocking_io, hash);
+        let Shared { records, directory, uses, .. } = &*self.shared;
+        let peeked = records.peek(directory.as_ref(), hash);
         if matches!(peeked, Peek::Hit { .. }) {
             uses.note_path(hash);
         }
@@ -281,8 +283,8 @@ impl BinaryCache for StorageReader {
             return None;
         }
         let key = ObjectKey::nar(name);
-        let path = self.shared.objects.file(&key)?;
-        let ready = file::open_now(&self.shared.nonblocking_io, &path, etag_of(name)?)?;
+        let file = self.shared.directory.as_ref()?.open(&key)?;
+        let ready = file::ready_nar(file, etag_of(name)?)?;
         self.shared.uses.note_nar(&key);
         Some(ready)
     }

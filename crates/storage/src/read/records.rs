@@ -11,10 +11,12 @@ use std::{
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use rns_cache::{CacheError, Freshness, NarOffer, PathRecord, Peek};
-use rns_file_io::nonblocking_io::NonblockingIo;
 use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
 
-use super::file::{self, FileLocation, FileStamp, Looked};
+use super::{
+    file::{self, FileLocation, FileStamp, Looked},
+    open_directory::OpenDirectory,
+};
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// A stored narinfo is looked at again after so many milliseconds: a hit may be one second old.
@@ -79,17 +81,18 @@ impl RecordCache {
 
     /// The answer from memory. A narinfo in a directory is remembered for as long as its file is the same, which is looked
     /// at once a second.
-    pub(super) fn peek(&self, objects: &Objects, io: &NonblockingIo, hash: &HashPart) -> Peek {
+    pub(super) fn peek(&self, directory: Option<&OpenDirectory>, hash: &HashPart) -> Peek {
         let Some(known) = self.records.get(hash) else {
-            let place = FileLocation::of(objects, &ObjectKey::narinfo(hash));
-            let is_absent = place.is_some_and(|place| place.is_absent_now(io));
+            let is_absent =
+                directory.is_some_and(|directory| directory.is_absent(&ObjectKey::narinfo(hash)));
             return if is_absent { Peek::Miss } else { Peek::Unknown };
         };
         let now = self.milliseconds();
         let is_same = || {
-            let path = objects.file(&ObjectKey::narinfo(hash));
-            let is_same = known.stamp.is_some()
-                && path.and_then(|path| FileStamp::now(io, &path)) == known.stamp;
+            let stamp = |directory: &OpenDirectory| {
+                FileStamp::of(&directory.open(&ObjectKey::narinfo(hash))?).ok()
+            };
+            let is_same = known.stamp.is_some() && directory.and_then(stamp) == known.stamp;
             if is_same {
                 known.seen.store(now, Relaxed);
             }
