@@ -1,13 +1,13 @@
 //! The order of removal in parts, each of which is one transaction.
 
-use super::graph::Graph;
+use super::graph::StorageGraph;
 
 /// Paths of one transaction: some milliseconds.
 const MAX_BATCH: usize = 200;
 
 /// Divides paths, none of which comes before one that refers to it, into parts without references inside a part: a path is
 /// claimed only when those that refer to it are gone.
-pub(super) fn batches(graph: &Graph, order: &[usize]) -> Vec<Vec<usize>> {
+pub(super) fn batches(graph: &StorageGraph, order: &[usize]) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     // The first batch that a path may be in, because of its referrers.
     let mut first = vec![0_u32; graph.len()];

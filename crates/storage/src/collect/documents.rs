@@ -11,12 +11,12 @@ use rns_formats::{HashPart, StorePath};
 use super::{
     document_kind::{DocumentCounts, DocumentKind},
     error::CollectError,
-    graph::Graph,
+    graph::StorageGraph,
     sweep::Sweep,
     verdict::{Plan, Verdict},
 };
 use crate::{
-    index::{Document, IndexError},
+    index::{IndexError, StoredDocument},
     objects::ObjectKey,
     read::StorageReader,
     retention::Retention,
@@ -59,7 +59,7 @@ pub(super) fn untouched_since(retention: &Retention) -> SystemTime {
 pub(super) async fn plan(
     storage: &Storage,
     retention: &Retention,
-    graph: &Graph,
+    graph: &StorageGraph,
     paths: &Plan,
 ) -> Result<DocumentPlan, IndexError> {
     let index = storage.index();
@@ -154,10 +154,12 @@ pub(crate) async fn enter(
     let modified: HashMap<ObjectKey, SystemTime> = found.into_iter().collect();
     let unknown = keys.into_iter().zip(known).filter(|(_, known)| !known).map(|(key, _)| key);
     let read = stream::iter(unknown)
-        .map(|key| async { Some(Document { owner: owner_of(storage.reader(), &key).await?, key }) })
+        .map(|key| async {
+            Some(StoredDocument { owner: owner_of(storage.reader(), &key).await?, key })
+        })
         .buffer_unordered(MAX_READS)
         .filter_map(|document| async { document });
-    let documents: Vec<Document> = read.collect().await;
+    let documents: Vec<StoredDocument> = read.collect().await;
     let entered = documents.into_iter().filter_map(|document| {
         let at = *modified.get(&document.key)?;
         Some((document, at))

@@ -5,7 +5,7 @@ use rns_formats::StorePath;
 
 use super::{
     verdict::Cause,
-    why::{Going, Why},
+    why::{RemovalPlace, Why},
 };
 use crate::retention::{FULL_PERCENT, Retention, TARGET_PERCENT};
 
@@ -68,7 +68,7 @@ pub fn fate(found: &Why, reasons: &[KeepReason], retention: &Retention) -> Optio
     })
 }
 
-impl std::fmt::Display for Going {
+impl std::fmt::Display for RemovalPlace {
     /// Why it goes although it may have been used lately, and when.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { cause, place, count } = self;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::{
-    graph::Graph,
+    graph::StorageGraph,
     plan::plan,
     verdict::{Plan, Verdict},
 };
@@ -13,7 +13,7 @@ use crate::retention::Retention;
 /// or their age keep are not among them.
 #[must_use]
 pub fn first_to_go(
-    graph: &Graph,
+    graph: &StorageGraph,
     current: &Plan,
     retention: &Retention,
     count: usize,

@@ -1,10 +1,10 @@
 //! Everything that an index knows, in memory: a million paths take about a hundred megabytes.
 
-use crate::index::{NarRow, PathRow, PathState};
+use crate::index::{IndexedPathRow, NarRow, PathState};
 
 /// Paths and NARs by small numbers, in the order of their rows.
 #[derive(Clone, Debug, Default)]
-pub struct Graph {
+pub struct StorageGraph {
     /// The rows of paths.
     ids: Vec<i64>,
     paths: Vec<PathFacts>,
@@ -14,7 +14,7 @@ pub struct Graph {
     /// Roots by their rows, and paths that they name.
     rooted: Vec<(i64, u32)>,
     nar_ids: Vec<i64>,
-    nars: Vec<NarFacts>,
+    nars: Vec<StoredNarFacts>,
 }
 
 /// No NAR.
@@ -33,7 +33,7 @@ pub(super) struct PathFacts {
 
 /// Facts about a NAR.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NarFacts {
+pub(super) struct StoredNarFacts {
     pub(super) file_size: u64,
     pub(super) touched: u32,
 }
@@ -53,17 +53,17 @@ impl PathFacts {
 }
 
 /// The rows must come in the order of their ids: NARs, then paths, then edges and roots.
-impl Graph {
+impl StorageGraph {
     /// Adds NARs.
     pub fn add_nars(&mut self, rows: &[NarRow]) {
         for row in rows {
             self.nar_ids.push(row.id);
-            self.nars.push(NarFacts { file_size: row.file_size, touched: time(row.touched) });
+            self.nars.push(StoredNarFacts { file_size: row.file_size, touched: time(row.touched) });
         }
     }
 
     /// Adds paths, whose NARs are there.
-    pub fn add_paths(&mut self, rows: &[PathRow]) {
+    pub fn add_paths(&mut self, rows: &[IndexedPathRow]) {
         for row in rows {
             let nar = row.nar.and_then(|id| self.nar_ids.binary_search(&id).ok());
             self.ids.push(row.id);
@@ -151,7 +151,7 @@ impl Graph {
         &self.paths
     }
 
-    pub(super) fn nars(&self) -> &[NarFacts] {
+    pub(super) fn nars(&self) -> &[StoredNarFacts] {
         &self.nars
     }
 
@@ -170,7 +170,7 @@ impl Graph {
         self.ids.len() * (size_of::<i64>() + size_of::<PathFacts>())
             + (self.starts.len() + self.references.len()) * size_of::<u32>()
             + self.rooted.len() * size_of::<(i64, u32)>()
-            + self.nar_ids.len() * (size_of::<i64>() + size_of::<NarFacts>())
+            + self.nar_ids.len() * (size_of::<i64>() + size_of::<StoredNarFacts>())
     }
 
     pub(super) fn rooted(&self) -> impl Iterator<Item = usize> + '_ {

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::graph::Graph;
-use crate::index::{Index, IndexError, NarRow, PathRow, Snapshot};
+use super::graph::StorageGraph;
+use crate::index::{Index, IndexError, IndexSnapshot, IndexedPathRow, NarRow};
 
 /// Bytes of memory for the name of a root, beside its text.
 const NAME_BYTES: usize = 64;
 
 /// Reads everything that the index knows of paths and NARs.
-pub(super) async fn load(index: &dyn Index) -> Result<Graph, IndexError> {
+pub(super) async fn load(index: &dyn Index) -> Result<StorageGraph, IndexError> {
     let mut snapshot = index.snapshot().await?;
     Ok(graph(&mut *snapshot, usize::MAX).await?.unwrap_or_default())
 }
@@ -18,7 +18,7 @@ pub(super) async fn load(index: &dyn Index) -> Result<Graph, IndexError> {
 pub(super) async fn load_at_most(
     index: &dyn Index,
     memory: usize,
-) -> Result<Option<(Graph, HashMap<i64, String>)>, IndexError> {
+) -> Result<Option<(StorageGraph, HashMap<i64, String>)>, IndexError> {
     let mut snapshot = index.snapshot().await?;
     let Some(graph) = graph(&mut *snapshot, memory).await? else { return Ok(None) };
     let (mut names, mut used, mut after) = (HashMap::new(), graph.memory(), 0);
@@ -35,8 +35,11 @@ pub(super) async fn load_at_most(
 }
 
 /// `None`: it takes more than so many bytes of memory.
-async fn graph(snapshot: &mut dyn Snapshot, memory: usize) -> Result<Option<Graph>, IndexError> {
-    let mut graph = Graph::default();
+async fn graph(
+    snapshot: &mut dyn IndexSnapshot,
+    memory: usize,
+) -> Result<Option<StorageGraph>, IndexError> {
+    let mut graph = StorageGraph::default();
     let mut after = 0;
     loop {
         let rows: Vec<NarRow> = snapshot.nars(after).await?;
@@ -49,7 +52,7 @@ async fn graph(snapshot: &mut dyn Snapshot, memory: usize) -> Result<Option<Grap
     }
     after = 0;
     loop {
-        let rows: Vec<PathRow> = snapshot.paths(after).await?;
+        let rows: Vec<IndexedPathRow> = snapshot.paths(after).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
         graph.add_paths(&rows);

@@ -31,13 +31,13 @@ pub use self::{
     error::CollectError,
     explain::{fate, reasons},
     first::first_to_go,
-    graph::Graph,
+    graph::StorageGraph,
     plan::plan,
     root_sizes::{RootSizeLimits, root_sizes},
     run::{Collected, Preview, check_clock, collect, preview},
     sweep::Swept,
     verdict::{Amount, Cause, Plan, Reason, Verdict},
-    why::{Going, Why, why},
+    why::{RemovalPlace, Why, why},
 };
 pub(crate) use self::{
     documents::enter as enter_documents, going::Outlook, orphans::remove_orphaned_nars,

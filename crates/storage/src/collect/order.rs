@@ -2,13 +2,13 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::graph::Graph;
+use super::graph::StorageGraph;
 
 /// A path by its last use, in seconds since 1970: in a heap the least recently used one comes first.
 pub(super) type LeastRecent = Reverse<(u32, usize)>;
 
 /// The paths that go, none before one that refers to it, and how many have no such order.
-pub(super) fn order(graph: &Graph, goes: impl Fn(usize) -> bool) -> (Vec<usize>, u64) {
+pub(super) fn order(graph: &StorageGraph, goes: impl Fn(usize) -> bool) -> (Vec<usize>, u64) {
     let going: Vec<usize> = (0..graph.len()).filter(|path| goes(*path)).collect();
     let mut referrers = vec![0_u32; graph.len()];
     for path in &going {

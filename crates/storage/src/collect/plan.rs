@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    graph::Graph,
+    graph::StorageGraph,
     order::{LeastRecent, order},
     verdict::{Amount, Cause, Plan, Reason, Verdict},
 };
@@ -22,7 +22,7 @@ const CLOSURE_WINDOW: u32 = 3600;
 
 /// Decides which paths stay. `missing` is the number of bytes that have to go since the disk is too full.
 #[must_use]
-pub fn plan(graph: &Graph, retention: &Retention, missing: u64, now: SystemTime) -> Plan {
+pub fn plan(graph: &StorageGraph, retention: &Retention, missing: u64, now: SystemTime) -> Plan {
     let mut marking = Marking::new(graph, retention, missing, now);
     marking.mark();
     marking.fit();
@@ -39,7 +39,7 @@ fn seconds(time: SystemTime) -> u32 {
 }
 
 struct Marking<'a> {
-    graph: &'a Graph,
+    graph: &'a StorageGraph,
     retention: &'a Retention,
     unused: Unused,
     now: SystemTime,
@@ -58,7 +58,12 @@ struct Marking<'a> {
 }
 
 impl<'a> Marking<'a> {
-    fn new(graph: &'a Graph, retention: &'a Retention, missing: u64, now: SystemTime) -> Self {
+    fn new(
+        graph: &'a StorageGraph,
+        retention: &'a Retention,
+        missing: u64,
+        now: SystemTime,
+    ) -> Self {
         let present: u64 = graph.nars().iter().map(|nar| nar.file_size).sum();
         let unused = Unused { untouched_since: ago(now, retention.min_age), unread_since: now };
         Self {

@@ -9,7 +9,7 @@ use rns_cache::{ClosureGraph, RootSizes, freed_by_roots};
 use rns_formats::RootName;
 use tokio::task::spawn_blocking;
 
-use super::{graph::Graph, load::load_at_most};
+use super::{graph::StorageGraph, load::load_at_most};
 use crate::index::{Index, IndexError};
 
 /// The limits of a computation.
@@ -47,7 +47,7 @@ pub async fn root_sizes(
     Ok(sizes.map(|sizes| RootSizes { as_of, sizes }))
 }
 
-fn named(graph: &Graph, names: &HashMap<i64, String>) -> BTreeMap<RootName, Vec<usize>> {
+fn named(graph: &StorageGraph, names: &HashMap<i64, String>) -> BTreeMap<RootName, Vec<usize>> {
     let mut named: BTreeMap<RootName, Vec<usize>> = BTreeMap::new();
     for (root, path) in graph.roots() {
         if let Some(Ok(name)) = names.get(&root).map(|name| RootName::parse(name)) {
@@ -57,7 +57,7 @@ fn named(graph: &Graph, names: &HashMap<i64, String>) -> BTreeMap<RootName, Vec<
     named
 }
 
-impl ClosureGraph for Graph {
+impl ClosureGraph for StorageGraph {
     fn path_count(&self) -> usize {
         self.len()
     }

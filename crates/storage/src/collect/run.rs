@@ -9,7 +9,7 @@ use super::{
     disk::missing_on_disk,
     documents::{self, DocumentPlan},
     error::CollectError,
-    graph::Graph,
+    graph::StorageGraph,
     load::load,
     orphans,
     plan::plan,
@@ -17,7 +17,7 @@ use super::{
     verdict::Plan,
 };
 use crate::{
-    index::{Claim, Index, Rows, Unused},
+    index::{Claim, Index, RowKind, Unused},
     maintenance::{rebuild_index_locked, take_up_revisions, unknown_root},
     retention::Retention,
     write::Storage,
@@ -42,7 +42,7 @@ const NAR_BATCH: usize = 200;
 #[derive(Debug)]
 pub struct Preview {
     /// The paths.
-    pub graph: Graph,
+    pub graph: StorageGraph,
     /// Their fates.
     pub plan: Plan,
     /// The documents beside them that the index knows.
@@ -80,7 +80,7 @@ pub(super) async fn planned(
     retention: &Retention,
     missing: u64,
     now: SystemTime,
-) -> Result<(Graph, Plan), CollectError> {
+) -> Result<(StorageGraph, Plan), CollectError> {
     let graph = load(index).await?;
     let policy = retention.clone();
     let planned = spawn_blocking(move || {
@@ -208,7 +208,7 @@ async fn settle(storage: &Storage, retention: &Retention) -> Result<(), CollectE
         }
         let claim = Claim::new();
         if let Some(claimed) = index.claim_stale(&hash, before, &claim).await? {
-            Sweep::new(storage, unused).remove(Rows::Paths, vec![claimed], &claim).await?;
+            Sweep::new(storage, unused).remove(RowKind::Paths, vec![claimed], &claim).await?;
         }
     }
     Ok(())

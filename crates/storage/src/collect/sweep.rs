@@ -8,10 +8,10 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     document_kind::{DocumentCounts, DocumentKind},
-    graph::Graph,
+    graph::StorageGraph,
 };
 use crate::{
-    index::{Claim, Claimed, IndexError, Rows, Unused},
+    index::{Claim, Claimed, IndexError, RowKind, Unused},
     objects::ObjectKey,
     write::{REMOVE_TIMEOUT, RemovalError, Storage, remove_document, remove_nar, remove_path},
 };
@@ -50,7 +50,7 @@ pub(super) struct Sweep<'a> {
 }
 
 /// The end of a claim.
-enum Outcome {
+enum ClaimEnd {
     Removed(Claimed),
     /// This claim has removed nothing of it.
     Untouched(i64),
@@ -72,11 +72,11 @@ impl<'a> Sweep<'a> {
     /// Removes paths that do not refer to each other, and their NARs.
     pub(super) async fn paths(
         &mut self,
-        graph: &Graph,
+        graph: &StorageGraph,
         batch: &[usize],
     ) -> Result<(), RemovalError> {
         let ids: Vec<i64> = batch.iter().filter_map(|path| graph.id(*path)).collect();
-        let removed = self.batch(Rows::Paths, &ids, self.unused).await?;
+        let removed = self.batch(RowKind::Paths, &ids, self.unused).await?;
         let of_removed = batch
             .iter()
             .filter(|path| graph.id(**path).is_some_and(|id| removed.contains(&id)))
@@ -90,7 +90,7 @@ impl<'a> Sweep<'a> {
         if ids.is_empty() {
             return Ok(());
         }
-        self.batch(Rows::Nars, ids, self.unused).await.map(|_| ())
+        self.batch(RowKind::Nars, ids, self.unused).await.map(|_| ())
     }
 
     /// Removes documents that nothing owns, and that were pushed or found before this time.
@@ -100,7 +100,7 @@ impl<'a> Sweep<'a> {
         untouched_since: SystemTime,
     ) -> Result<(), RemovalError> {
         let unused = Unused { untouched_since, ..self.unused };
-        self.batch(Rows::Documents, ids, unused).await.map(|_| ())
+        self.batch(RowKind::Documents, ids, unused).await.map(|_| ())
     }
 
     /// Removes claimed NARs that the index did not know.
@@ -110,7 +110,7 @@ impl<'a> Sweep<'a> {
         claim: &Claim,
     ) -> Result<(), RemovalError> {
         let before = self.swept.nars;
-        let removed = self.remove(Rows::Nars, claimed, claim).await;
+        let removed = self.remove(RowKind::Nars, claimed, claim).await;
         self.swept.unknown_nars += self.swept.nars - before;
         removed.map(|_| ())
     }
@@ -123,7 +123,7 @@ impl<'a> Sweep<'a> {
     /// Condemns, claims and removes. Returns the rows that are gone.
     async fn batch(
         &mut self,
-        rows: Rows,
+        rows: RowKind,
         ids: &[i64],
         unused: Unused,
     ) -> Result<Vec<i64>, RemovalError> {
@@ -142,13 +142,13 @@ impl<'a> Sweep<'a> {
     /// Removes the claimed objects, and ends the claim. Returns the rows that are gone.
     pub(super) async fn remove(
         &mut self,
-        rows: Rows,
+        rows: RowKind,
         claimed: Vec<Claimed>,
         claim: &Claim,
     ) -> Result<Vec<i64>, RemovalError> {
         let index = self.storage.index();
         let storage = self.storage;
-        let outcomes: Vec<Outcome> = stream::iter(claimed)
+        let outcomes: Vec<ClaimEnd> = stream::iter(claimed)
             .map(|claimed| remove_one(storage, rows, claimed, claim))
             .buffer_unordered(MAX_REMOVALS)
             .collect()
@@ -156,23 +156,23 @@ impl<'a> Sweep<'a> {
         let (mut removed, mut untouched, mut failed) = (Vec::new(), Vec::new(), None);
         for outcome in outcomes {
             match outcome {
-                Outcome::Removed(claimed) => {
+                ClaimEnd::Removed(claimed) => {
                     removed.push(claimed.id);
                     match rows {
-                        Rows::Paths => self.swept.paths += 1,
-                        Rows::Nars => {
+                        RowKind::Paths => self.swept.paths += 1,
+                        RowKind::Nars => {
                             self.swept.nars += 1;
                             self.swept.bytes += claimed.file_size;
                         }
-                        Rows::Documents => {
+                        RowKind::Documents => {
                             let kind = DocumentKind::of(&ObjectKey::listed(&claimed.name));
                             kind.into_iter().for_each(|kind| self.swept.documents.add(kind));
                         }
                     }
                 }
-                Outcome::Untouched(id) => untouched.push(id),
-                Outcome::Lost => self.swept.left += 1,
-                Outcome::Failed(error) => failed = Some(error),
+                ClaimEnd::Untouched(id) => untouched.push(id),
+                ClaimEnd::Lost => self.swept.left += 1,
+                ClaimEnd::Failed(error) => failed = Some(error),
             }
         }
         self.swept.left += untouched.len() as u64;
@@ -182,50 +182,50 @@ impl<'a> Sweep<'a> {
     }
 }
 
-async fn remove_one(storage: &Storage, rows: Rows, claimed: Claimed, claim: &Claim) -> Outcome {
+async fn remove_one(storage: &Storage, rows: RowKind, claimed: Claimed, claim: &Claim) -> ClaimEnd {
     let done = match rows {
-        Rows::Paths => {
+        RowKind::Paths => {
             let Ok(hash) = HashPart::parse(&claimed.name) else {
-                return Outcome::Untouched(claimed.id);
+                return ClaimEnd::Untouched(claimed.id);
             };
             // The server that changes the path at this moment counts on it.
             let Ok(Ok(_lock)) = timeout(LOCK_TIMEOUT, storage.lock_path(&hash)).await else {
-                return Outcome::Untouched(claimed.id);
+                return ClaimEnd::Untouched(claimed.id);
             };
             if is_nearly_over(claim) {
-                return Outcome::Untouched(claimed.id);
+                return ClaimEnd::Untouched(claimed.id);
             }
             match is_held(storage, rows, &claimed, claim).await {
                 Ok(true) => remove_path(storage, &hash, claim).await,
-                Ok(false) => return Outcome::Lost,
-                Err(_) => return Outcome::Untouched(claimed.id),
+                Ok(false) => return ClaimEnd::Lost,
+                Err(_) => return ClaimEnd::Untouched(claimed.id),
             }
         }
-        Rows::Nars => {
+        RowKind::Nars => {
             let key = ObjectKey::listed(&claimed.name);
             let Ok(Ok(_lock)) = timeout(LOCK_TIMEOUT, storage.lock_nar(&key)).await else {
-                return Outcome::Untouched(claimed.id);
+                return ClaimEnd::Untouched(claimed.id);
             };
             if is_nearly_over(claim) {
-                return Outcome::Untouched(claimed.id);
+                return ClaimEnd::Untouched(claimed.id);
             }
             match is_held(storage, rows, &claimed, claim).await {
                 Ok(true) => remove_nar(storage, &key, claim).await,
-                Ok(false) => return Outcome::Lost,
-                Err(_) => return Outcome::Untouched(claimed.id),
+                Ok(false) => return ClaimEnd::Lost,
+                Err(_) => return ClaimEnd::Untouched(claimed.id),
             }
         }
         // A pusher of the same document waits for the claim: there is no lock.
-        Rows::Documents if is_nearly_over(claim) => return Outcome::Untouched(claimed.id),
-        Rows::Documents => match is_held(storage, rows, &claimed, claim).await {
+        RowKind::Documents if is_nearly_over(claim) => return ClaimEnd::Untouched(claimed.id),
+        RowKind::Documents => match is_held(storage, rows, &claimed, claim).await {
             Ok(true) => remove_document(storage, &ObjectKey::listed(&claimed.name), claim).await,
-            Ok(false) => return Outcome::Lost,
-            Err(_) => return Outcome::Untouched(claimed.id),
+            Ok(false) => return ClaimEnd::Lost,
+            Err(_) => return ClaimEnd::Untouched(claimed.id),
         },
     };
     match done {
-        Ok(()) => Outcome::Removed(claimed),
-        Err(error) => Outcome::Failed(error),
+        Ok(()) => ClaimEnd::Removed(claimed),
+        Err(error) => ClaimEnd::Failed(error),
     }
 }
 
@@ -238,7 +238,7 @@ fn is_nearly_over(claim: &Claim) -> bool {
 /// Whether the claim still holds, after its place was waited for.
 async fn is_held(
     storage: &Storage,
-    rows: Rows,
+    rows: RowKind,
     claimed: &Claimed,
     claim: &Claim,
 ) -> Result<bool, IndexError> {

@@ -51,12 +51,12 @@ pub struct Why {
     /// Bytes of all NARs, where a limit is about them and neither roots nor youth keep the path.
     pub present_bytes: Option<u64>,
     /// Its place among the paths that go, where a limit is exceeded and it is one of them.
-    pub going: Option<Going>,
+    pub going: Option<RemovalPlace>,
 }
 
 /// The place of a path among those that go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Going {
+pub struct RemovalPlace {
     /// Why it goes.
     pub cause: Cause,
     /// Its place, from 1 on.
@@ -202,13 +202,13 @@ async fn place(
     id: i64,
     retention: &Retention,
     excess: Excess,
-) -> Result<Option<Going>, CollectError> {
+) -> Result<Option<RemovalPlace>, CollectError> {
     let (policy, missing) = (excess.policy(retention), excess.missing);
     let (graph, plan) = planned(index, &policy, missing, SystemTime::now()).await?;
     let Some(path) = graph.number(id) else { return Ok(None) };
     let Some(Verdict::Goes(cause)) = plan.verdicts.get(path).copied() else { return Ok(None) };
     let place = plan.going.iter().position(|going| *going == path);
-    Ok(place.map(|place| Going { cause, place: place + 1, count: plan.going.len() }))
+    Ok(place.map(|place| RemovalPlace { cause, place: place + 1, count: plan.going.len() }))
 }
 
 /// Paths that refer to one, directly or not, as far as they were looked at: the nearest first.

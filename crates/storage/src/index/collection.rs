@@ -8,19 +8,19 @@ use async_trait::async_trait;
 use rns_formats::{HashPart, StorePath};
 
 use super::{
-    Claim, Claimed, CollectionRecord, IndexError, IndexLock, IndexedPath, NarRow, Order, PathRow,
-    Referrer, Rows, StoredSince, Taken, Unused, types::Deletion,
+    Claim, ClaimOutcome, Claimed, CollectionRecord, IndexError, IndexLock, IndexedPath,
+    IndexedPathRow, NarRow, Referrer, RemovalOrder, RowKind, StoredSince, Unused, types::Deletion,
 };
 use crate::objects::ObjectKey;
 
 /// An index as of one moment, in pages in the order of the rows.
 #[async_trait]
-pub trait Snapshot: Send {
+pub trait IndexSnapshot: Send {
     /// The paths after this row; none: there are no more.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    async fn paths(&mut self, after: i64) -> Result<Vec<PathRow>, IndexError>;
+    async fn paths(&mut self, after: i64) -> Result<Vec<IndexedPathRow>, IndexError>;
 
     /// The NARs after this row.
     ///
@@ -54,7 +54,7 @@ pub trait Collection: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError>;
+    async fn snapshot(&self) -> Result<Box<dyn IndexSnapshot>, IndexError>;
 
     /// Condemns those of the rows that nothing visible needs and that are not used. Returns them. Condemned, they are as
     /// visible as before, and become published again as soon as anything counts on them.
@@ -63,7 +63,7 @@ pub trait Collection: Send + Sync {
     /// When the database cannot be written.
     async fn condemn(
         &self,
-        rows: Rows,
+        rows: RowKind,
         ids: &[i64],
         unused: Unused,
     ) -> Result<Vec<i64>, IndexError>;
@@ -75,7 +75,7 @@ pub trait Collection: Send + Sync {
     /// When the database cannot be written.
     async fn claim(
         &self,
-        rows: Rows,
+        rows: RowKind,
         ids: &[i64],
         unused: Unused,
         claim: &Claim,
@@ -89,14 +89,15 @@ pub trait Collection: Send + Sync {
         &self,
         hash: &HashPart,
         claim: &Claim,
-        order: Order<'_>,
-    ) -> Result<Taken, IndexError>;
+        order: RemovalOrder<'_>,
+    ) -> Result<ClaimOutcome, IndexError>;
 
     /// Claims a path that another claim held which has ended: its collector has died.
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError>;
+    async fn claim_ended(&self, hash: &HashPart, claim: &Claim)
+    -> Result<ClaimOutcome, IndexError>;
 
     /// Orders to remove a path that were carried out, the latest first.
     ///
@@ -166,7 +167,7 @@ pub trait Collection: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError>;
+    async fn holds(&self, rows: RowKind, id: i64, claim: &Claim) -> Result<bool, IndexError>;
 
     /// Notes that NARs were read, as a read of the paths that have them; a lost note makes a path look less used than it is.
     ///
@@ -208,7 +209,7 @@ pub trait Collection: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError>;
+    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<ClaimOutcome, IndexError>;
 
     /// Those of the NARs that the index does not know, in their order.
     ///
@@ -231,13 +232,14 @@ pub trait Collection: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError>;
+    async fn give_back(&self, rows: RowKind, ids: &[i64], claim: &Claim) -> Result<(), IndexError>;
 
     /// Takes claimed rows, whose objects are gone now, out of the index. Rows that this claim does not hold any more stay.
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError>;
+    async fn end_claims(&self, rows: RowKind, ids: &[i64], claim: &Claim)
+    -> Result<(), IndexError>;
 
     /// Makes condemned paths published again.
     ///

@@ -21,7 +21,7 @@ const CLAIM_TIME: Duration = Duration::from_secs(30);
 
 /// Which rows are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
+pub enum RowKind {
     /// Paths.
     Paths,
     /// NARs.
@@ -95,7 +95,7 @@ pub struct Claimed {
 
 /// An order to remove a path.
 #[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
+pub struct RemovalOrder<'a> {
     /// Who gives it.
     pub who: &'a Pusher,
     /// Whether it goes although a root names it: it cannot be had any more.
@@ -104,7 +104,7 @@ pub struct Order<'a> {
 
 /// The outcome of an order to claim one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum ClaimOutcome {
     /// It is claimed.
     Claimed(Claimed),
     /// Another one removes it just now.
@@ -117,7 +117,7 @@ pub enum Taken {
 
 /// A path, as a collector sees it. Times are seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PathRow {
+pub struct IndexedPathRow {
     /// Its row.
     pub id: i64,
     /// Its state, as [`super::PathState`] numbers them.
@@ -132,7 +132,7 @@ pub struct PathRow {
     pub used: i64,
 }
 
-impl PathRow {
+impl IndexedPathRow {
     /// Its state.
     #[must_use]
     pub const fn path_state(&self) -> PathState {

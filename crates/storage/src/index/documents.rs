@@ -13,7 +13,7 @@ use crate::objects::ObjectKey;
 
 /// A document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub struct StoredDocument {
     /// Its object.
     pub key: ObjectKey,
     /// Its owner.
@@ -73,13 +73,13 @@ pub trait DocumentIndex: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn begin_document(&self, document: &Document) -> Result<Begun, IndexError>;
+    async fn begin_document(&self, document: &StoredDocument) -> Result<Begun, IndexError>;
 
     /// Notes the owner of a document that was just stored.
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn settle_document(&self, document: &Document) -> Result<(), IndexError>;
+    async fn settle_document(&self, document: &StoredDocument) -> Result<(), IndexError>;
 
     /// Notes a path that the build of a log made, as its pusher says: the narinfo of the path may name another derivation. One
     /// that is noted stays while it is there.
@@ -98,8 +98,10 @@ pub trait DocumentIndex: Send + Sync {
     ///
     /// # Errors
     /// When the database cannot be written.
-    async fn enter_documents(&self, documents: &[(Document, SystemTime)])
-    -> Result<(), IndexError>;
+    async fn enter_documents(
+        &self,
+        documents: &[(StoredDocument, SystemTime)],
+    ) -> Result<(), IndexError>;
 
     /// The documents after this row, in the order of their rows, at most `limit`.
     ///

@@ -21,12 +21,12 @@ use rns_cache::Pusher;
 use rns_formats::HashPart;
 
 pub use self::{
-    collection::{Collection, Snapshot},
+    collection::{Collection, IndexSnapshot},
     collection_types::{
-        Claim, Claimed, CollectionRecord, IndexedPath, NarRow, Order, PathRow, Referrer, Rows,
-        StoredSince, Taken, Unused,
+        Claim, ClaimOutcome, Claimed, CollectionRecord, IndexedPath, IndexedPathRow, NarRow,
+        Referrer, RemovalOrder, RowKind, StoredSince, Unused,
     },
-    documents::{Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, ListedDocument},
+    documents::{Begun, DocumentIndex, DocumentOwner, DocumentRow, ListedDocument, StoredDocument},
     error::IndexError,
     own_storage::IndexOwner,
     roots::{AbsentPath, NewRevision, RootIndex},

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use rns_formats::HashPart;
 use tokio::time::sleep;
 
-use super::{MaintenanceError, Progress, documents::find_documents, roots, scan};
+use super::{MaintenanceError, ProgressObserver, documents::find_documents, roots, scan};
 use crate::{
     objects::ObjectError,
     read::StorageReader,
@@ -40,7 +40,7 @@ pub struct Indexed {
 /// When storage or index cannot be used.
 pub async fn rebuild_index(
     storage: &Storage,
-    progress: Progress<'_>,
+    progress: ProgressObserver<'_>,
 ) -> Result<Indexed, MaintenanceError> {
     // Paths are read some time before they are entered: a collection would remove one in between.
     let mut is_told = false;
@@ -60,7 +60,7 @@ pub async fn rebuild_index(
 /// The same for a collector, which has the lock of collections.
 pub(crate) async fn rebuild_index_locked(
     storage: &Storage,
-    progress: Progress<'_>,
+    progress: ProgressObserver<'_>,
 ) -> Result<Indexed, MaintenanceError> {
     let (reader, index) = (storage.reader(), storage.index());
     let mut done = Indexed::default();

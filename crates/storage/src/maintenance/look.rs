@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// A narinfo that was found.
-pub(super) struct Look {
+pub(super) struct ExaminedPath {
     pub(super) hash: HashPart,
-    pub(super) seen: Seen,
+    pub(super) seen: NarInfoState,
 }
 
 /// The state of a path.
-pub(super) enum Seen {
+pub(super) enum NarInfoState {
     /// It was removed meanwhile.
     Gone,
     /// Nothing can be made of its narinfo.
@@ -43,14 +43,14 @@ pub(super) async fn look(
     storage: &Storage,
     contents: bool,
     found: ScannedNarInfo,
-) -> Result<Look, MaintenanceError> {
+) -> Result<ExaminedPath, MaintenanceError> {
     let ScannedNarInfo { hash, narinfo, .. } = found;
     let seen = match narinfo {
-        Ok(None) => Seen::Gone,
-        Err(error @ CacheError::Invalid { .. }) => Seen::Unusable(error),
+        Ok(None) => NarInfoState::Gone,
+        Err(error @ CacheError::Invalid { .. }) => NarInfoState::Unusable(error),
         Err(error) => {
             tracing::warn!("{error}");
-            Seen::Unreadable
+            NarInfoState::Unreadable
         }
         Ok(Some(stored)) => {
             let nar = name_in_url(&stored.narinfo.url).map(|name| ObjectKey::nar(&name));
@@ -60,10 +60,10 @@ pub(super) async fn look(
                 states.first(),
                 Some(Some(PathState::Published | PathState::Condemned | PathState::Deleting))
             );
-            Seen::Path(SeenPath { stored, nar, fault, is_indexed })
+            NarInfoState::Path(SeenPath { stored, nar, fault, is_indexed })
         }
     };
-    Ok(Look { hash, seen })
+    Ok(ExaminedPath { hash, seen })
 }
 
 /// The fault of the NAR of a path.

@@ -23,7 +23,7 @@ pub use self::{
 pub(crate) use self::{index::rebuild_index_locked, roots::take_up_revisions};
 
 /// Is told how far a command has come: objects that were looked at.
-pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
+pub type ProgressObserver<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
 /// Why a command over a whole storage ended early.
 #[derive(Debug, thiserror::Error)]

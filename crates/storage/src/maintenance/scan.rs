@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt as _, future::ready};
 use rns_cache::CacheError;
 use rns_formats::HashPart;
 
-use super::Progress;
+use super::ProgressObserver;
 use crate::{
     objects::{ObjectError, ObjectKey},
     read::{StorageReader, StoredNarInfo},
@@ -26,7 +26,7 @@ pub(super) struct ScannedNarInfo {
 /// Reads every narinfo, in no order.
 pub(super) fn narinfos<'a>(
     reader: &'a StorageReader,
-    progress: Progress<'a>,
+    progress: ProgressObserver<'a>,
 ) -> impl Stream<Item = Result<ScannedNarInfo, ObjectError>> + 'a {
     let listed = reader.objects().list(None).enumerate();
     let hashes = listed.filter_map(move |(number, listed)| {

@@ -15,7 +15,7 @@ use rns_cache::CacheError;
 use rns_formats::{NarInfo, SecretKey};
 
 use super::{
-    MaintenanceError, Progress,
+    MaintenanceError, ProgressObserver,
     scan::{self, ScannedNarInfo},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub struct Signed {
 pub async fn sign(
     storage: &Storage,
     keys: &[SecretKey],
-    progress: Progress<'_>,
+    progress: ProgressObserver<'_>,
 ) -> Result<Signed, MaintenanceError> {
     let (mut done, mut failure) = (Signed::default(), None);
     let is_cut = AtomicBool::new(false);
@@ -56,10 +56,10 @@ pub async fn sign(
     let mut signing = pin!(signing);
     while let Some(outcome) = signing.next().await {
         match outcome {
-            Ok(Outcome::Signed) => done.signed += 1,
-            Ok(Outcome::Unchanged) => done.unchanged += 1,
-            Ok(Outcome::Unusable) => done.unusable += 1,
-            Ok(Outcome::Gone) => {}
+            Ok(SignOutcome::Signed) => done.signed += 1,
+            Ok(SignOutcome::Unchanged) => done.unchanged += 1,
+            Ok(SignOutcome::Unusable) => done.unusable += 1,
+            Ok(SignOutcome::Gone) => {}
             // A narinfo that is being written holds the lock of its path until it is.
             Err(error) => {
                 is_cut.store(true, Ordering::Relaxed);
@@ -71,7 +71,7 @@ pub async fn sign(
 }
 
 /// The outcome for one path.
-enum Outcome {
+enum SignOutcome {
     Signed,
     Unchanged,
     /// Nothing can be made of its narinfo, or it cannot be read now.
@@ -84,11 +84,11 @@ async fn sign_one(
     storage: &Storage,
     keys: &[SecretKey],
     found: ScannedNarInfo,
-) -> Result<Outcome, MaintenanceError> {
+) -> Result<SignOutcome, MaintenanceError> {
     let (reader, hash) = (storage.reader(), found.hash);
     match readable(found.narinfo) {
         Ok(stored) if signed(reader, &stored.narinfo, keys).is_none() => {
-            return Ok(Outcome::Unchanged);
+            return Ok(SignOutcome::Unchanged);
         }
         Ok(_) => {}
         Err(outcome) => return Ok(outcome),
@@ -101,23 +101,23 @@ async fn sign_one(
         Err(outcome) => return Ok(outcome),
     };
     let Some(narinfo) = signed(reader, &stored.narinfo, keys) else {
-        return Ok(Outcome::Unchanged);
+        return Ok(SignOutcome::Unchanged);
     };
     let text = Bytes::from(narinfo.write(reader.shared_store_dir()));
     reader.objects().write_small(&ObjectKey::narinfo(&hash), text).await?;
     reader.forget(&hash);
-    Ok(Outcome::Signed)
+    Ok(SignOutcome::Signed)
 }
 
 fn readable(
     found: Result<Option<Arc<StoredNarInfo>>, CacheError>,
-) -> Result<Arc<StoredNarInfo>, Outcome> {
+) -> Result<Arc<StoredNarInfo>, SignOutcome> {
     match found {
         Ok(Some(stored)) => Ok(stored),
-        Ok(None) => Err(Outcome::Gone),
+        Ok(None) => Err(SignOutcome::Gone),
         Err(error) => {
             tracing::warn!("{error}");
-            Err(Outcome::Unusable)
+            Err(SignOutcome::Unusable)
         }
     }
 }

@@ -12,9 +12,9 @@ use rns_cache::Pusher;
 use rns_formats::HashPart;
 
 use super::{
-    MaintenanceError, Progress,
+    MaintenanceError, ProgressObserver,
     faults::{FaultKind, StorageFault},
-    look::{Look, Seen, SeenPath, look},
+    look::{ExaminedPath, NarInfoState, SeenPath, look},
     orphans::orphaned_nars,
     roots::verify_roots,
     scan,
@@ -62,7 +62,7 @@ pub struct Verified {
 pub async fn verify(
     storage: &Storage,
     options: VerifyOptions,
-    progress: Progress<'_>,
+    progress: ProgressObserver<'_>,
 ) -> Result<Verified, MaintenanceError> {
     let mut run = Run {
         storage,
@@ -80,22 +80,22 @@ pub async fn verify(
             .buffer_unordered(at_once);
         let mut looks = pin!(looks);
         while let Some(found) = looks.next().await {
-            let Look { hash, seen } = found?;
+            let ExaminedPath { hash, seen } = found?;
             run.done.paths += 1;
             match seen {
-                Seen::Gone => {}
-                Seen::Unusable(error) => {
+                NarInfoState::Gone => {}
+                NarInfoState::Unusable(error) => {
                     run.find(
                         &ObjectKey::narinfo(&hash),
                         FaultKind::UnusableNarInfo(error.to_string()),
                     );
                     run.bad.insert(hash);
                 }
-                Seen::Unreadable => {
+                NarInfoState::Unreadable => {
                     present.insert(hash);
                     is_readable = false;
                 }
-                Seen::Path(path) => {
+                NarInfoState::Path(path) => {
                     present.insert(hash);
                     for reference in &path.stored.narinfo.references {
                         referrers.entry(reference.hash_part()).or_default().push(hash);

@@ -46,7 +46,7 @@ pub(super) enum MultipartError {
 
 /// One of them.
 #[derive(Debug, PartialEq, Eq)]
-struct Unfinished {
+struct UnfinishedUpload {
     key: String,
     id: String,
     begun: SystemTime,
@@ -90,7 +90,7 @@ impl Multiparts {
     }
 
     /// The first page of all of them.
-    async fn list(&self, prefix: &str) -> Result<Option<Vec<Unfinished>>, MultipartError> {
+    async fn list(&self, prefix: &str) -> Result<Option<Vec<UnfinishedUpload>>, MultipartError> {
         let mut url = self.bucket_url().await?;
         url.query_pairs_mut()
             .append_pair("max-uploads", &PAGE.to_string())
@@ -137,11 +137,11 @@ async fn page(
 }
 
 /// The entries of a `ListMultipartUploadsResult`.
-fn unfinished(xml: &str) -> Vec<Unfinished> {
+fn unfinished(xml: &str) -> Vec<UnfinishedUpload> {
     let uploads = xml.split("<Upload>").skip(1);
     let parsed = uploads.filter_map(|upload| {
         let begun = DateTime::parse_from_rfc3339(&element(upload, "Initiated")?).ok()?;
-        Some(Unfinished {
+        Some(UnfinishedUpload {
             key: element(upload, "Key")?,
             id: element(upload, "UploadId")?,
             begun: begun.into(),
@@ -171,7 +171,10 @@ mod tests {
             </ListMultipartUploadsResult>";
         let begun = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
         let found = unfinished(xml);
-        assert_eq!(found, [Unfinished { key: "nar/a&b.nar".into(), id: "x/+=".into(), begun }]);
+        assert_eq!(
+            found,
+            [UnfinishedUpload { key: "nar/a&b.nar".into(), id: "x/+=".into(), begun }]
+        );
         assert_eq!(unfinished(""), []);
     }
 }

@@ -54,12 +54,12 @@ const MAX_REMEMBERED_SIZES: usize = 65_536;
 /// A directory or bucket, read as a binary cache. Clones share its connections and its memory.
 #[derive(Clone)]
 pub struct StorageReader {
-    shared: Arc<Shared>,
+    shared: Arc<ReaderParts>,
     /// Whether clients get NARs from the bucket itself.
     redirects: bool,
 }
 
-struct Shared {
+struct ReaderParts {
     objects: Objects,
     store_dir: StoreDir,
     /// `None` for a bucket.
@@ -88,7 +88,7 @@ impl StorageReader {
         let records = RecordCache::new(memory_bytes);
         let directory = OpenDirectory::of(&objects);
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(ReaderParts {
                 objects,
                 store_dir,
                 directory,
@@ -245,7 +245,7 @@ impl BinaryCache for StorageReader {
     }
 
     fn peek(&self, hash: &HashPart) -> Peek {
-        let Shared { records, directory, uses, .. } = &*self.shared;
+        let ReaderParts { records, directory, uses, .. } = &*self.shared;
         let peeked = records.peek(directory.as_ref(), hash);
         if matches!(peeked, Peek::Hit { .. }) {
             uses.note_path(hash);

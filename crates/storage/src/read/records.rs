@@ -36,12 +36,12 @@ pub struct StoredNarInfo {
 
 /// Narinfos that were read lately.
 pub(super) struct RecordCache {
-    records: Cache<HashPart, Arc<Remembered>, Weight>,
+    records: Cache<HashPart, Arc<CachedRecord>, Weight>,
     /// Times are counted from here.
     begun: Instant,
 }
 
-struct Remembered {
+struct CachedRecord {
     stored: Arc<StoredNarInfo>,
     digest: Sha256Digest,
     /// When it was last found to agree with the stored object, in milliseconds since the beginning.
@@ -53,8 +53,8 @@ struct Remembered {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<HashPart, Arc<Remembered>> for Weight {
-    fn weight(&self, _: &HashPart, remembered: &Arc<Remembered>) -> u64 {
+impl Weighter<HashPart, Arc<CachedRecord>> for Weight {
+    fn weight(&self, _: &HashPart, remembered: &Arc<CachedRecord>) -> u64 {
         let narinfo = &remembered.stored.narinfo;
         let unknown = narinfo.unknown.iter().map(|(name, value)| 64 + name.len() + value.len());
         // References are held twice, as narinfo and as record.
@@ -141,7 +141,7 @@ impl RecordCache {
             None => Arc::new(parse(&key, &text, store_dir, hash)?),
         };
         let seen = AtomicU64::new(read);
-        let remembered = Remembered { stored: Arc::clone(&stored), digest, seen, stamp };
+        let remembered = CachedRecord { stored: Arc::clone(&stored), digest, seen, stamp };
         self.records.insert(hash, Arc::new(remembered));
         Ok(Some(stored))
     }

@@ -27,17 +27,17 @@ pub struct Uses {
     begun: Instant,
     /// In milliseconds.
     resolution: AtomicU64,
-    paths: Noted<HashPart>,
-    nars: Noted<ObjectKey>,
+    paths: NotedUses<HashPart>,
+    nars: NotedUses<ObjectKey>,
 }
 
 /// When things were last noted, and those that wait.
-struct Noted<T> {
+struct NotedUses<T> {
     last: Cache<T, u64>,
     waiting: Mutex<HashSet<T>>,
 }
 
-impl<T: Clone + Eq + Hash> Noted<T> {
+impl<T: Clone + Eq + Hash> NotedUses<T> {
     fn new() -> Self {
         Self { last: Cache::new(MAX_REMEMBERED), waiting: Mutex::default() }
     }
@@ -64,8 +64,8 @@ impl Uses {
         Self {
             begun: Instant::now(),
             resolution: AtomicU64::new(millis(DEFAULT_RESOLUTION)),
-            paths: Noted::new(),
-            nars: Noted::new(),
+            paths: NotedUses::new(),
+            nars: NotedUses::new(),
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
     nar, publish, remove,
     storage::{Storage, index_unavailable},
 };
-use crate::{index::Order, objects::ObjectKey};
+use crate::{index::RemovalOrder, objects::ObjectKey};
 
 #[async_trait]
 impl BinaryCache for Storage {
@@ -165,7 +165,7 @@ impl WritableCache for Storage {
     }
 
     async fn delete(&self, hash: HashPart, who: &Pusher) -> Result<bool, PublishError> {
-        remove::delete(self, hash, Order { who, even_rooted: false }).await
+        remove::delete(self, hash, RemovalOrder { who, even_rooted: false }).await
     }
 
     fn rooted(&self) -> Option<&dyn RootedCache> {

@@ -16,7 +16,7 @@ use super::{
     storage::{Storage, index_unavailable, not_stored},
 };
 use crate::{
-    index::{Begun, Document, DocumentOwner, NarState, PathState},
+    index::{Begun, DocumentOwner, NarState, PathState, StoredDocument},
     objects::ObjectKey,
     read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, unavailable},
 };
@@ -51,7 +51,7 @@ impl Storage {
         if matches!(owner, DocumentOwner::Nar(_)) && !has_nar(self, &owner).await? {
             return Ok(false);
         }
-        let document = Document { key: key.clone(), owner };
+        let document = StoredDocument { key: key.clone(), owner };
         match self.index.begin_document(&document).await.map_err(index_unavailable)? {
             // It may have gone before it was kept.
             Begun::Young(_) => {
@@ -62,7 +62,11 @@ impl Storage {
     }
 
     /// Corrects the owner that is on record, where the stored document, or the one that is about to be stored, has another one.
-    async fn settle(&self, document: &Document, known: &DocumentOwner) -> Result<(), PublishError> {
+    async fn settle(
+        &self,
+        document: &StoredDocument,
+        known: &DocumentOwner,
+    ) -> Result<(), PublishError> {
         if *known == document.owner {
             return Ok(());
         }
@@ -115,7 +119,7 @@ pub(super) async fn put_log(
     };
     let key = ObjectKey::log(derivation);
     at_most(&key, &text, MAX_LOG_BYTES)?;
-    let document = Document { key, owner: DocumentOwner::Derivation(derivation.clone()) };
+    let document = StoredDocument { key, owner: DocumentOwner::Derivation(derivation.clone()) };
     let (_lock, _) = storage.begin_document(&document).await?;
     if let Some(path) = built {
         storage.index.note_built(&document.key, path).await.map_err(index_unavailable)?;
@@ -133,13 +137,13 @@ pub(super) async fn put_realisation(
 ) -> Result<(), PublishError> {
     let key = ObjectKey::realisation(&realisation.id);
     let owner = DocumentOwner::Path(realisation.out_path.hash_part());
-    let document = Document { key, owner };
+    let document = StoredDocument { key, owner };
     let (_lock, known) = storage.begin_document(&document).await?;
     let mut new = realisation.clone();
     if let Some(stored) = storage.reader.realisation(&realisation.id).await? {
         if stored.out_path != realisation.out_path {
             let owner = DocumentOwner::Path(stored.out_path.hash_part());
-            storage.settle(&Document { owner, ..document.clone() }, &known).await?;
+            storage.settle(&StoredDocument { owner, ..document.clone() }, &known).await?;
             return Err(PublishError::Conflict { object: document.key.to_string() });
         }
         new.signatures = merged(stored.signatures, new.signatures);
@@ -157,13 +161,13 @@ pub(super) async fn put_build_trace(
 ) -> Result<(), PublishError> {
     let output = entry.output_name.as_str();
     let key = ObjectKey::build_trace(&entry.drv_path, output);
-    let document = Document { key, owner: DocumentOwner::Path(entry.out_path.hash_part()) };
+    let document = StoredDocument { key, owner: DocumentOwner::Path(entry.out_path.hash_part()) };
     let (_lock, known) = storage.begin_document(&document).await?;
     let mut new = entry.clone();
     if let Some(stored) = storage.reader.build_trace(&entry.drv_path, output).await? {
         if stored.out_path != entry.out_path {
             let owner = DocumentOwner::Path(stored.out_path.hash_part());
-            storage.settle(&Document { owner, ..document.clone() }, &known).await?;
+            storage.settle(&StoredDocument { owner, ..document.clone() }, &known).await?;
             return Err(PublishError::Conflict { object: document.key.to_string() });
         }
         new.signatures = merged(stored.signatures, new.signatures);
@@ -203,10 +207,10 @@ pub(super) async fn put_debug_info(
     let json = json!({ "archive": info.archive, "member": info.member }).to_string();
     let json = Bytes::from(json);
     at_most(&key, &json, MAX_DOCUMENT_BYTES)?;
-    let document = Document { key, owner };
+    let document = StoredDocument { key, owner };
     let (_lock, known) = storage.begin_document(&document).await?;
     if let Some(owner) = stored_owner(storage, id).await? {
-        let stored = Document { owner, ..document.clone() };
+        let stored = StoredDocument { owner, ..document.clone() };
         if has_nar(storage, &stored.owner).await? {
             return storage.settle(&stored, &known).await;
         }

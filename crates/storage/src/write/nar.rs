@@ -87,8 +87,8 @@ impl NarUpload for CheckedUpload {
                     checked.store_now().await
                 });
                 match on_one_thread.await.map_err(|_| CacheError::ShuttingDown)?? {
-                    Attempt::Stored(nar) => return Ok(nar),
-                    Attempt::Waits(checked) => *checked,
+                    StoreAttempt::Stored(nar) => return Ok(nar),
+                    StoreAttempt::Waits(checked) => *checked,
                 }
             }
             Ok(ReceivedNar::Whole(nar)) => {
@@ -136,7 +136,7 @@ struct CheckedNar {
 }
 
 /// The result of storing a NAR without waiting for others.
-enum Attempt {
+enum StoreAttempt {
     Stored(VerifiedNar),
     /// Others are at it.
     Waits(Box<CheckedNar>),
@@ -144,16 +144,16 @@ enum Attempt {
 
 impl CheckedNar {
     /// Stores it, unless that means to wait for others.
-    async fn store_now(self) -> Result<Attempt, PublishError> {
+    async fn store_now(self) -> Result<StoreAttempt, PublishError> {
         let storage = self.last.storage.clone();
         let (Some(_permit), Some(lock)) =
             (storage.try_local_task(), storage.index.try_lock(Exclusive::Nar(&self.last.key)))
         else {
-            return Ok(Attempt::Waits(self.into()));
+            return Ok(StoreAttempt::Waits(self.into()));
         };
         match storage.index.begin_nar(&self.last.key).await {
-            Ok(true) => self.write(lock).await.map(Attempt::Stored),
-            Ok(false) => Ok(Attempt::Waits(self.into())),
+            Ok(true) => self.write(lock).await.map(StoreAttempt::Stored),
+            Ok(false) => Ok(StoreAttempt::Waits(self.into())),
             Err(error) => {
                 self.last.writer.abort().await;
                 Err(index_unavailable(error).into())

@@ -12,8 +12,8 @@ use rns_formats::{HashPart, StorePath};
 
 use super::storage::{Storage, index_unavailable};
 use crate::collect::{
-    Amount, Cause, CollectError, Going, Outlook, Reason, RootSizeLimits, fate, kept_by, outlook,
-    reasons,
+    Amount, Cause, CollectError, Outlook, Reason, RemovalPlace, RootSizeLimits, fate, kept_by,
+    outlook, reasons,
 };
 
 /// The fate of a path where there are too many to find out which ones a limit lets go.
@@ -102,7 +102,7 @@ impl Storage {
             && let Some(going) = all.going.get(place)
         {
             let (place, count) = (place + 1, all.going.len());
-            why.going = Some(Going { cause: going.cause, place, count });
+            why.going = Some(RemovalPlace { cause: going.cause, place, count });
         }
         let (reasons, fate) = if excess.is_some() && all.is_none() {
             // No root and no youth keeps it, and a limit counts more than its use.

@@ -146,22 +146,22 @@ pub(super) async fn publish(
     let (mut has_asked_elsewhere, mut lock) = (false, None);
     loop {
         match publication.attempt(lock.take()).await? {
-            Attempt::Published(published) => return Ok(published),
-            Attempt::UnknownNar(name) => {
+            PublishAttempt::Published(published) => return Ok(published),
+            PublishAttempt::UnknownNar(name) => {
                 let nar = storage.verified_nar(&name).await?;
                 nar.ok_or_else(|| PublishError::MissingNar { url: name.canonical_url() })?;
             }
-            Attempt::Missing(missing) if has_asked_elsewhere => {
+            PublishAttempt::Missing(missing) if has_asked_elsewhere => {
                 return Err(PublishError::MissingReferences(missing));
             }
-            Attempt::Missing(missing) => {
+            PublishAttempt::Missing(missing) => {
                 publication.elsewhere = elsewhere(storage, &missing).await?;
                 has_asked_elsewhere = true;
             }
-            Attempt::Locked => {
+            PublishAttempt::Locked => {
                 lock = Some(storage.lock_path(&hash).await.map_err(index_unavailable)?);
             }
-            Attempt::Removal => {
+            PublishAttempt::Removal => {
                 storage.await_removal(&hash).await?;
                 // Its references may have gone with it.
                 has_asked_elsewhere = false;
@@ -182,7 +182,7 @@ struct Publication {
 }
 
 /// The result of trying to publish a path.
-enum Attempt {
+enum PublishAttempt {
     Published(Published),
     /// The index does not know this NAR, which may lie there.
     UnknownNar(NarName),
@@ -196,7 +196,7 @@ enum Attempt {
 
 impl Publication {
     /// Tries to publish the path, under its lock, which is taken if it is free.
-    async fn attempt(&self, lock: Option<IndexLock>) -> Result<Attempt, PublishError> {
+    async fn attempt(&self, lock: Option<IndexLock>) -> Result<PublishAttempt, PublishError> {
         let this = self.clone();
         let attempt = async move {
             let (storage, name) = (&this.storage, &this.name);
@@ -207,12 +207,12 @@ impl Publication {
             // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
             let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
             if nar.is_none() && storage.stored(&hash).await?.is_none() {
-                return Ok(Attempt::UnknownNar(*name));
+                return Ok(PublishAttempt::UnknownNar(*name));
             }
             // Nothing is waited for on the thread of others.
             let lock = storage.index.try_lock(Exclusive::Path(&hash));
             if lock.is_none() {
-                return Ok(Attempt::Locked);
+                return Ok(PublishAttempt::Locked);
             }
             this.attempt_locked().await
         };
@@ -224,7 +224,7 @@ impl Publication {
         }
     }
 
-    async fn attempt_locked(&self) -> Result<Attempt, PublishError> {
+    async fn attempt_locked(&self) -> Result<PublishAttempt, PublishError> {
         let Self { storage, narinfo, name, pusher, .. } = self;
         let hash = narinfo.store_path.hash_part();
         if let Some(stored) = storage.stored(&hash).await?
@@ -233,7 +233,7 @@ impl Publication {
             return add_signatures(storage, &stored, narinfo).await;
         }
         let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
-        let Some(nar) = nar else { return Ok(Attempt::UnknownNar(*name)) };
+        let Some(nar) = nar else { return Ok(PublishAttempt::UnknownNar(*name)) };
         agree(narinfo, &nar.verified())?;
         // The index may know more than there is: after a power loss, or by a rule of the bucket.
         if storage.reader.nar_size(&ObjectKey::nar(name)).await? != Some(nar.file_size) {
@@ -246,7 +246,7 @@ impl Publication {
                 return Err(PublishError::MissingNar { url: narinfo.url.clone() });
             }
             Some(PublishRefusal::MissingReferences(missing)) => {
-                return Ok(Attempt::Missing(missing));
+                return Ok(PublishAttempt::Missing(missing));
             }
             Some(PublishRefusal::AlreadyPublished) => {
                 // Another server was quicker.
@@ -256,9 +256,9 @@ impl Publication {
                 // Its narinfo was lost. The row has the NAR and the references of that one: this one is published as a
                 // new path.
                 storage.index.forget_path(&hash).await.map_err(index_unavailable)?;
-                return Ok(Attempt::Removal);
+                return Ok(PublishAttempt::Removal);
             }
-            Some(PublishRefusal::Deleting) => return Ok(Attempt::Removal),
+            Some(PublishRefusal::Deleting) => return Ok(PublishAttempt::Removal),
             Some(PublishRefusal::Busy) => {
                 return Err(PublishError::Cache(CacheError::Unavailable {
                     what: format!(
@@ -271,7 +271,7 @@ impl Publication {
         }
         write(storage, &complete(narinfo, &nar)).await?;
         storage.index.end_publish(&hash, Some(pusher)).await.map_err(index_unavailable)?;
-        Ok(Attempt::Published(Published::New))
+        Ok(PublishAttempt::Published(Published::New))
     }
 
     /// Begins the publication in the index.
@@ -300,11 +300,11 @@ async fn elsewhere(
     let asked = stream::iter(unknown.to_vec()).map(|path| async move {
         let hash = path.hash_part();
         let place = if storage.enter_stored(&hash).await? {
-            Place::Here
+            ReferencePlace::Here
         } else if storage.has_elsewhere(&path).await {
-            Place::Elsewhere(hash)
+            ReferencePlace::Elsewhere(hash)
         } else {
-            Place::Nowhere(path)
+            ReferencePlace::Nowhere(path)
         };
         Ok::<_, PublishError>(place)
     });
@@ -312,9 +312,9 @@ async fn elsewhere(
     let (mut elsewhere, mut missing) = (Vec::new(), Vec::new());
     while let Some(place) = asked.try_next().await? {
         match place {
-            Place::Here => {}
-            Place::Elsewhere(hash) => elsewhere.push(hash),
-            Place::Nowhere(path) => missing.push(path),
+            ReferencePlace::Here => {}
+            ReferencePlace::Elsewhere(hash) => elsewhere.push(hash),
+            ReferencePlace::Nowhere(path) => missing.push(path),
         }
         // The answer names no more of them. No client makes this server ask an upstream 20,000 times for nothing.
         if missing.len() >= MAX_MISSING {
@@ -325,7 +325,7 @@ async fn elsewhere(
 }
 
 /// Where a reference is that the index does not know.
-enum Place {
+enum ReferencePlace {
     Here,
     Elsewhere(HashPart),
     Nowhere(StorePath),
@@ -345,7 +345,7 @@ async fn add_signatures(
     storage: &Storage,
     stored: &NarInfo,
     narinfo: &NarInfo,
-) -> Result<Attempt, PublishError> {
+) -> Result<PublishAttempt, PublishError> {
     if stored.store_path != narinfo.store_path {
         return Err(PublishError::Conflict { object: stored.store_path.to_string() });
     }
@@ -353,22 +353,22 @@ async fn add_signatures(
         && stored.nar_size == narinfo.nar_size
         && stored.references == narinfo.references;
     if !is_same {
-        return Ok(Attempt::Published(Published::Kept));
+        return Ok(PublishAttempt::Published(Published::Kept));
     }
     let new = new_signatures(&stored.signatures, narinfo)?;
     if new.is_empty() {
-        return Ok(Attempt::Published(Published::Unchanged));
+        return Ok(PublishAttempt::Published(Published::Unchanged));
     }
     // A path that lay here before is vouched for only after a look at it.
     if let Some(name) = name_in_url(&stored.url) {
         let nar = storage.index.nar(&ObjectKey::nar(&name)).await.map_err(index_unavailable)?;
-        let Some(nar) = nar else { return Ok(Attempt::UnknownNar(name)) };
+        let Some(nar) = nar else { return Ok(PublishAttempt::UnknownNar(name)) };
         agree(stored, &nar.verified())?;
     }
     let mut merged = stored.clone();
     merged.signatures.extend(new);
     write(storage, &merged).await?;
-    Ok(Attempt::Published(Published::SignaturesAdded))
+    Ok(PublishAttempt::Published(Published::SignaturesAdded))
 }
 
 async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError> {

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use super::storage::{Storage, index_unavailable};
 use crate::{
     index::{
-        Begun, Claim, Claimed, Document, DocumentOwner, IndexError, IndexLock, Order, PathState,
-        Rows, Taken,
+        Begun, Claim, ClaimOutcome, Claimed, DocumentOwner, IndexError, IndexLock, PathState,
+        RemovalOrder, RowKind, StoredDocument,
     },
     objects::{ObjectError, ObjectKey},
     read::unavailable,
@@ -119,7 +119,7 @@ impl Storage {
             let lock = self.lock_path(hash).await.map_err(index_unavailable)?;
             let claim = Claim::new();
             let taken = self.index.claim_ended(hash, &claim).await.map_err(index_unavailable)?;
-            if let Taken::Claimed(claimed) = taken {
+            if let ClaimOutcome::Claimed(claimed) = taken {
                 return Ok(self.remove_claimed(hash, &claimed, &claim).await?);
             }
             drop(lock);
@@ -134,7 +134,7 @@ impl Storage {
         claim: &Claim,
     ) -> Result<(), RemovalError> {
         remove_path(self, hash, claim).await?;
-        Ok(self.index.end_claims(Rows::Paths, &[claimed.id], claim).await?)
+        Ok(self.index.end_claims(RowKind::Paths, &[claimed.id], claim).await?)
     }
 
     /// Makes a NAR of this name one that is about to be stored: nothing removes it from now on. One that is being removed is
@@ -158,7 +158,7 @@ impl Storage {
     /// removed is waited for. The lock is held while it is stored. Returns the owner that is on record, too.
     pub(super) async fn begin_document(
         &self,
-        document: &Document,
+        document: &StoredDocument,
     ) -> Result<(IndexLock, DocumentOwner), PublishError> {
         let end = Instant::now() + MAX_REMOVAL_WAIT;
         loop {
@@ -188,7 +188,7 @@ impl Storage {
         hash: HashPart,
         who: &Pusher,
     ) -> Result<bool, PublishError> {
-        delete(self, hash, Order { who, even_rooted: true }).await
+        delete(self, hash, RemovalOrder { who, even_rooted: true }).await
     }
 }
 
@@ -206,7 +206,7 @@ async fn needed_by(storage: &Storage, hash: &HashPart) -> Result<Vec<String>, Ca
 pub(super) async fn delete(
     storage: &Storage,
     hash: HashPart,
-    order: Order<'_>,
+    order: RemovalOrder<'_>,
 ) -> Result<bool, PublishError> {
     let lock = storage.lock_path(&hash).await.map_err(index_unavailable)?;
     let objects = storage.objects();
@@ -217,17 +217,17 @@ pub(super) async fn delete(
     let claim = Claim::new();
     let taken = storage.index.claim_path(&hash, &claim, order).await;
     match taken.map_err(index_unavailable)? {
-        Taken::Claimed(claimed) => storage.remove_claimed(&hash, &claimed, &claim).await?,
-        Taken::Busy => {
+        ClaimOutcome::Claimed(claimed) => storage.remove_claimed(&hash, &claimed, &claim).await?,
+        ClaimOutcome::Busy => {
             drop(lock);
             storage.await_removal(&hash).await?;
             return Ok(is_there);
         }
-        Taken::Needed => {
+        ClaimOutcome::Needed => {
             return Err(PublishError::Needed(needed_by(storage, &hash).await?));
         }
         // Nothing can be made of its narinfo, so nothing counts on it.
-        Taken::Absent => remove_path(storage, &hash, &claim).await?,
+        ClaimOutcome::Absent => remove_path(storage, &hash, &claim).await?,
     }
     drop(lock);
     if let Some(name) = stored.and_then(|stored| name_in_url(&stored.url)) {
@@ -236,9 +236,9 @@ pub(super) async fn delete(
         let _lock = storage.lock_nar(&key).await?;
         let claim = Claim::new();
         let taken = storage.index.claim_nar(&key, &claim).await.map_err(index_unavailable)?;
-        if let Taken::Claimed(claimed) = taken {
+        if let ClaimOutcome::Claimed(claimed) = taken {
             remove_nar(storage, &key, &claim).await?;
-            let ended = storage.index.end_claims(Rows::Nars, &[claimed.id], &claim).await;
+            let ended = storage.index.end_claims(RowKind::Nars, &[claimed.id], &claim).await;
             ended.map_err(index_unavailable)?;
         }
     }

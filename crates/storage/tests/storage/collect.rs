@@ -12,7 +12,7 @@ use rns_cache::{BinaryCache as _, NarAnswer, WritableCache as _};
 use rns_formats::{Compression, NarInfo, RootName, StoreDir, StorePath};
 use rns_storage::{
     collect::{CollectError, collect, preview},
-    index::{PathState, Rows, Unused, postgres::PostgresIndex},
+    index::{PathState, RowKind, Unused, postgres::PostgresIndex},
     objects::Objects,
     read::StorageReader,
     retention::Retention,
@@ -144,8 +144,8 @@ async fn a_collection_that_was_cut_off_is_taken_up_by_the_next_one() {
     let later = SystemTime::now() + Duration::from_secs(3600);
     let unused = Unused { untouched_since: later, unread_since: later };
     // Another collector condemned both, and died.
-    assert_eq!(index.condemn(Rows::Paths, &[rows[1].id], unused).await.unwrap().len(), 1);
-    assert_eq!(index.condemn(Rows::Paths, &[rows[0].id], unused).await.unwrap().len(), 1);
+    assert_eq!(index.condemn(RowKind::Paths, &[rows[1].id], unused).await.unwrap().len(), 1);
+    assert_eq!(index.condemn(RowKind::Paths, &[rows[0].id], unused).await.unwrap().len(), 1);
     // A NAR was stored, and its pusher died before it was noted.
     let stray = paths.store.nar(&paths.paths[0]);
     let (narinfo, file) = packed(paths.store.info(&paths.paths[0]), &stray, Compression::None);
@@ -163,7 +163,7 @@ async fn a_collection_that_was_cut_off_is_taken_up_by_the_next_one() {
         paths.push(&fixture, number).await;
     }
     let rows = index.snapshot().await.unwrap().paths(0).await.unwrap();
-    index.condemn(Rows::Paths, &[rows[1].id], unused).await.unwrap();
+    index.condemn(RowKind::Paths, &[rows[1].id], unused).await.unwrap();
     collect(&fixture.storage, &Retention::default(), &|_| ()).await.unwrap();
     let state = index.states(&[paths.paths[1].hash_part()]).await.unwrap();
     assert_eq!(state, [Some(PathState::Published)]);

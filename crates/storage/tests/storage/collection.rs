@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use rns_cache::{Pusher, RootRevision};
 use rns_formats::RootName;
 use rns_storage::index::{
-    Claim, Exclusive, Index, NarState, Order, PathRow, PathState, PublishRefusal, Rows, Taken,
-    Unused, postgres::PostgresIndex, sqlite::SqliteIndex,
+    Claim, ClaimOutcome, Exclusive, Index, IndexedPathRow, NarState, PathState, PublishRefusal,
+    RemovalOrder, RowKind, Unused, postgres::PostgresIndex, sqlite::SqliteIndex,
 };
 use rns_testing::{PostgresServer, Scratch};
 
@@ -27,14 +27,14 @@ fn nothing() -> Unused {
     Unused { untouched_since: before, unread_since: before }
 }
 
-async fn rows(index: &dyn Index) -> Vec<PathRow> {
+async fn rows(index: &dyn Index) -> Vec<IndexedPathRow> {
     index.snapshot().await.unwrap().paths(0).await.unwrap()
 }
 
 /// Condemns a path that nothing needs, or whose referrers are condemned.
 pub(crate) async fn condemn(index: &dyn Index, number: u64) {
     let row = [id(index, number).await];
-    assert_eq!(index.condemn(Rows::Paths, &row, everything()).await.unwrap(), row, "{number}");
+    assert_eq!(index.condemn(RowKind::Paths, &row, everything()).await.unwrap(), row, "{number}");
 }
 
 async fn id(index: &dyn Index, number: u64) -> i64 {
@@ -61,9 +61,9 @@ async fn what_is_condemned_is_there_until_it_is_claimed(index: &dyn Index) {
     publish(index, 1, &[]).await;
     publish(index, 2, &[1]).await;
     let (dep, top) = (id(index, 1).await, id(index, 2).await);
-    assert_eq!(index.condemn(Rows::Paths, &[dep], everything()).await.unwrap(), NONE);
-    assert_eq!(index.condemn(Rows::Paths, &[top], everything()).await.unwrap(), [top]);
-    assert_eq!(index.condemn(Rows::Paths, &[dep], everything()).await.unwrap(), [dep]);
+    assert_eq!(index.condemn(RowKind::Paths, &[dep], everything()).await.unwrap(), NONE);
+    assert_eq!(index.condemn(RowKind::Paths, &[top], everything()).await.unwrap(), [top]);
+    assert_eq!(index.condemn(RowKind::Paths, &[dep], everything()).await.unwrap(), [dep]);
     assert_eq!(state(index, 1).await, Some(PathState::Condemned));
     // A pusher is told that it is there: it stays.
     assert!(index.touch_path(&path(2).hash_part()).await.unwrap());
@@ -72,11 +72,11 @@ async fn what_is_condemned_is_there_until_it_is_claimed(index: &dyn Index) {
     assert_eq!(publish(index, 3, &[1]).await, None);
     assert_eq!(state(index, 1).await, Some(PathState::Published));
     // It is pushed again.
-    index.condemn(Rows::Paths, &[top], everything()).await.unwrap();
+    index.condemn(RowKind::Paths, &[top], everything()).await.unwrap();
     let again = index.begin_publish(&new(2, &[1]), None).await.unwrap();
     assert_eq!(again, Some(PublishRefusal::AlreadyPublished));
     assert_eq!(state(index, 2).await, Some(PathState::Published));
-    index.condemn(Rows::Paths, &[top], everything()).await.unwrap();
+    index.condemn(RowKind::Paths, &[top], everything()).await.unwrap();
     index.revive(&[top]).await.unwrap();
     assert_eq!(state(index, 2).await, Some(PathState::Published));
 }
@@ -84,13 +84,13 @@ async fn what_is_condemned_is_there_until_it_is_claimed(index: &dyn Index) {
 async fn referrers_go_before_what_they_refer_to(index: &dyn Index) {
     let ids = [id(index, 3).await, id(index, 2).await, id(index, 1).await];
     for one in ids {
-        assert_eq!(index.condemn(Rows::Paths, &[one], everything()).await.unwrap(), [one]);
+        assert_eq!(index.condemn(RowKind::Paths, &[one], everything()).await.unwrap(), [one]);
     }
     let claim = Claim::new();
     // The narinfos of its referrers are visible: condemned ones, and those that are just being removed.
-    let claimed = index.claim(Rows::Paths, &ids[2..], everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Paths, &ids[2..], everything(), &claim).await.unwrap();
     assert!(claimed.is_empty());
-    let claimed = index.claim(Rows::Paths, &ids, everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Paths, &ids, everything(), &claim).await.unwrap();
     let names: Vec<_> = claimed.iter().map(|claimed| claimed.name.clone()).collect();
     let hash = |number| path(number).hash_part().to_string();
     assert_eq!(names.len(), 2, "{names:?}");
@@ -100,12 +100,12 @@ async fn referrers_go_before_what_they_refer_to(index: &dyn Index) {
     assert_eq!(refused, Some(PublishRefusal::Deleting));
     let refused = publish(index, 4, &[2]).await;
     assert_eq!(refused, Some(PublishRefusal::MissingReferences(vec![path(2)])));
-    index.end_claims(Rows::Paths, &ids[..2], &claim).await.unwrap();
+    index.end_claims(RowKind::Paths, &ids[..2], &claim).await.unwrap();
     assert_eq!(state(index, 2).await, None);
-    let claimed = index.claim(Rows::Paths, &ids[2..], everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Paths, &ids[2..], everything(), &claim).await.unwrap();
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].file_size, 100);
-    index.end_claims(Rows::Paths, &ids, &claim).await.unwrap();
+    index.end_claims(RowKind::Paths, &ids, &claim).await.unwrap();
     assert!(rows(index).await.is_empty());
     // All of it can be pushed again.
     publish(index, 1, &[]).await;
@@ -114,47 +114,47 @@ async fn referrers_go_before_what_they_refer_to(index: &dyn Index) {
 
 async fn what_is_young_or_used_stays(index: &dyn Index) {
     let top = [id(index, 2).await];
-    assert_eq!(index.condemn(Rows::Paths, &top, nothing()).await.unwrap(), NONE);
+    assert_eq!(index.condemn(RowKind::Paths, &top, nothing()).await.unwrap(), NONE);
     let touched_long_ago = Unused { unread_since: nothing().unread_since, ..everything() };
-    assert_eq!(index.condemn(Rows::Paths, &top, touched_long_ago).await.unwrap(), top);
+    assert_eq!(index.condemn(RowKind::Paths, &top, touched_long_ago).await.unwrap(), top);
     // It is read.
     index.note_reads(&[path(2).hash_part()]).await.unwrap();
     let claim = Claim::new();
-    let claimed = index.claim(Rows::Paths, &top, touched_long_ago, &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Paths, &top, touched_long_ago, &claim).await.unwrap();
     assert!(claimed.is_empty());
-    assert!(index.claim(Rows::Paths, &top, nothing(), &claim).await.unwrap().is_empty());
+    assert!(index.claim(RowKind::Paths, &top, nothing(), &claim).await.unwrap().is_empty());
     index.revive(&top).await.unwrap();
-    assert_eq!(index.condemn(Rows::Paths, &top, touched_long_ago).await.unwrap(), NONE);
+    assert_eq!(index.condemn(RowKind::Paths, &top, touched_long_ago).await.unwrap(), NONE);
 }
 
 async fn a_claim_ends_only_for_its_holder(index: &dyn Index) {
     let top = [id(index, 2).await];
-    index.condemn(Rows::Paths, &top, everything()).await.unwrap();
+    index.condemn(RowKind::Paths, &top, everything()).await.unwrap();
     let (first, second) = (Claim::new(), Claim::new());
-    assert_eq!(index.claim(Rows::Paths, &top, everything(), &first).await.unwrap().len(), 1);
+    assert_eq!(index.claim(RowKind::Paths, &top, everything(), &first).await.unwrap().len(), 1);
     // The answer to the first order was lost.
-    assert_eq!(index.claim(Rows::Paths, &top, everything(), &first).await.unwrap().len(), 1);
-    assert!(index.claim(Rows::Paths, &top, everything(), &second).await.unwrap().is_empty());
+    assert_eq!(index.claim(RowKind::Paths, &top, everything(), &first).await.unwrap().len(), 1);
+    assert!(index.claim(RowKind::Paths, &top, everything(), &second).await.unwrap().is_empty());
     let hash = path(2).hash_part();
     let who = admin();
-    let order = Order { who: &who, even_rooted: false };
-    assert_eq!(index.claim_path(&hash, &second, order).await.unwrap(), Taken::Busy);
-    assert_eq!(index.claim_ended(&hash, &second).await.unwrap(), Taken::Busy);
-    index.end_claims(Rows::Paths, &top, &second).await.unwrap();
-    index.give_back(Rows::Paths, &top, &second).await.unwrap();
+    let order = RemovalOrder { who: &who, even_rooted: false };
+    assert_eq!(index.claim_path(&hash, &second, order).await.unwrap(), ClaimOutcome::Busy);
+    assert_eq!(index.claim_ended(&hash, &second).await.unwrap(), ClaimOutcome::Busy);
+    index.end_claims(RowKind::Paths, &top, &second).await.unwrap();
+    index.give_back(RowKind::Paths, &top, &second).await.unwrap();
     assert_eq!(state(index, 2).await, Some(PathState::Deleting));
     // A collector that has died may have removed it before: a row that is given back is not there, and the next one goes on.
-    index.give_back(Rows::Paths, &top, &first).await.unwrap();
+    index.give_back(RowKind::Paths, &top, &first).await.unwrap();
     assert!(!index.touch_path(&hash).await.unwrap(), "it is told to no pusher");
     let refused = index.begin_publish(&new(2, &[1]), None).await.unwrap();
     assert_eq!(refused, Some(PublishRefusal::Deleting));
     assert_eq!(state(index, 2).await, Some(PathState::Deleting));
     let taken = index.claim_ended(&hash, &second).await.unwrap();
-    assert!(matches!(taken, Taken::Claimed(_)), "{taken:?}");
-    index.give_back(Rows::Paths, &top, &second).await.unwrap();
+    assert!(matches!(taken, ClaimOutcome::Claimed(_)), "{taken:?}");
+    index.give_back(RowKind::Paths, &top, &second).await.unwrap();
     let third = Claim::new();
-    assert_eq!(index.claim(Rows::Paths, &top, everything(), &third).await.unwrap().len(), 1);
-    index.end_claims(Rows::Paths, &top, &third).await.unwrap();
+    assert_eq!(index.claim(RowKind::Paths, &top, everything(), &third).await.unwrap().len(), 1);
+    index.end_claims(RowKind::Paths, &top, &third).await.unwrap();
     assert_eq!(state(index, 2).await, None);
     assert_eq!(publish(index, 2, &[1]).await, None);
 }
@@ -164,17 +164,17 @@ async fn a_nar_goes_after_its_paths(index: &dyn Index) {
     let ids: Vec<i64> =
         index.snapshot().await.unwrap().nars(0).await.unwrap().iter().map(|nar| nar.id).collect();
     // NARs of the paths that went.
-    let condemned = index.condemn(Rows::Nars, &ids, everything()).await.unwrap();
+    let condemned = index.condemn(RowKind::Nars, &ids, everything()).await.unwrap();
     assert_eq!(condemned.len(), ids.len() - 2, "those of two paths stay");
     let claim = Claim::new();
-    assert_eq!(index.claim_nar(&key, &claim).await.unwrap(), Taken::Needed);
-    assert!(index.claim(Rows::Nars, &ids, nothing(), &claim).await.unwrap().is_empty());
+    assert_eq!(index.claim_nar(&key, &claim).await.unwrap(), ClaimOutcome::Needed);
+    assert!(index.claim(RowKind::Nars, &ids, nothing(), &claim).await.unwrap().is_empty());
     // One of them is uploaded, or told to a pusher.
     let other = nar(3).0;
     assert!(index.touch_nar(&other).await.unwrap());
     assert_eq!(index.nar_state(&other).await.unwrap(), Some(NarState::Live));
-    index.condemn(Rows::Nars, &ids, everything()).await.unwrap();
-    let claimed = index.claim(Rows::Nars, &ids, everything(), &claim).await.unwrap();
+    index.condemn(RowKind::Nars, &ids, everything()).await.unwrap();
+    let claimed = index.claim(RowKind::Nars, &ids, everything(), &claim).await.unwrap();
     assert_eq!(claimed.len(), condemned.len());
     assert!(!index.touch_nar(&other).await.unwrap());
     assert_eq!(index.nar(&other).await.unwrap(), None);
@@ -184,7 +184,7 @@ async fn a_nar_goes_after_its_paths(index: &dyn Index) {
         [],
         "it is known"
     );
-    index.end_claims(Rows::Nars, &ids, &claim).await.unwrap();
+    index.end_claims(RowKind::Nars, &ids, &claim).await.unwrap();
     assert_eq!(index.nar_state(&other).await.unwrap(), None);
     assert_eq!(index.nar(&key).await.unwrap(), Some(facts));
 }
@@ -199,7 +199,7 @@ async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     assert_eq!(index.nar(&key).await.unwrap(), None);
     let ids: Vec<i64> =
         index.snapshot().await.unwrap().nars(0).await.unwrap().iter().map(|nar| nar.id).collect();
-    assert_eq!(index.condemn(Rows::Nars, &ids, nothing()).await.unwrap(), NONE);
+    assert_eq!(index.condemn(RowKind::Nars, &ids, nothing()).await.unwrap(), NONE);
     index.put_nar(&key, &facts).await.unwrap();
     assert!(index.touch_nar(&key).await.unwrap());
     assert!(index.begin_nar(&key).await.unwrap(), "another pusher has it too");
@@ -214,21 +214,21 @@ async fn a_nar_that_arrives_is_not_there_yet(index: &dyn Index) {
     let claimed = &claimed[0];
     assert_eq!(index.unknown_nars(both.to_vec()).await.unwrap(), []);
     assert!(!index.begin_nar(&unknown).await.unwrap());
-    index.end_claims(Rows::Nars, &[claimed.id], &claim).await.unwrap();
+    index.end_claims(RowKind::Nars, &[claimed.id], &claim).await.unwrap();
     assert_eq!(index.nar_state(&unknown).await.unwrap(), None);
     // One that is given back is not there, since it may have been removed before; it can be stored again.
     let claimed =
         index.claim_orphans(std::slice::from_ref(&unknown), &claim).await.unwrap().remove(0);
-    index.give_back(Rows::Nars, &[claimed.id], &claim).await.unwrap();
+    index.give_back(RowKind::Nars, &[claimed.id], &claim).await.unwrap();
     assert!(!index.touch_nar(&unknown).await.unwrap(), "it is told to no pusher");
     assert!(index.begin_nar(&unknown).await.unwrap());
     assert_eq!(index.nar_state(&unknown).await.unwrap(), Some(NarState::Arriving));
     let again = [claimed.id];
-    assert_eq!(index.condemn(Rows::Nars, &again, everything()).await.unwrap(), again);
+    assert_eq!(index.condemn(RowKind::Nars, &again, everything()).await.unwrap(), again);
     assert!(!index.touch_nar(&unknown).await.unwrap(), "it never arrived");
     assert_eq!(index.nar_state(&unknown).await.unwrap(), Some(NarState::Arriving));
-    assert_eq!(index.claim(Rows::Nars, &again, everything(), &claim).await.unwrap().len(), 1);
-    index.end_claims(Rows::Nars, &again, &claim).await.unwrap();
+    assert_eq!(index.claim(RowKind::Nars, &again, everything(), &claim).await.unwrap().len(), 1);
+    index.end_claims(RowKind::Nars, &again, &claim).await.unwrap();
 }
 
 /// A limit is looked at by the NARs that came since the last look: one that was just arriving then is not left out.
@@ -246,10 +246,10 @@ async fn what_arrives_is_counted_when_it_is_there(index: &dyn Index) {
     let last = index.stored_since(seen.newest).await.unwrap();
     assert_eq!((last.newest, last.all), (seen.newest, 0));
     let ids = [seen.newest - 1, seen.newest];
-    index.condemn(Rows::Nars, &ids, everything()).await.unwrap();
+    index.condemn(RowKind::Nars, &ids, everything()).await.unwrap();
     let claim = Claim::new();
-    index.claim(Rows::Nars, &ids, everything(), &claim).await.unwrap();
-    index.end_claims(Rows::Nars, &ids, &claim).await.unwrap();
+    index.claim(RowKind::Nars, &ids, everything(), &claim).await.unwrap();
+    index.end_claims(RowKind::Nars, &ids, &claim).await.unwrap();
 }
 
 async fn a_path_that_a_root_names_stays_until_the_root_expires(index: &dyn Index) {
@@ -264,29 +264,29 @@ async fn a_path_that_a_root_names_stays_until_the_root_expires(index: &dyn Index
         paths: vec![path(2)],
     };
     let hour = Duration::from_secs(3600);
-    index.condemn(Rows::Paths, &top, everything()).await.unwrap();
+    index.condemn(RowKind::Paths, &top, everything()).await.unwrap();
     index.import_root(&name, &[revision(SystemTime::now() + hour)]).await.unwrap();
     assert_eq!(state(index, 2).await, Some(PathState::Published));
-    assert_eq!(index.condemn(Rows::Paths, &top, everything()).await.unwrap(), NONE);
+    assert_eq!(index.condemn(RowKind::Paths, &top, everything()).await.unwrap(), NONE);
     let hash = path(2).hash_part();
     assert_eq!(index.roots_naming(&hash, 10).await.unwrap(), ["project/main"]);
     assert_eq!(rooted(index).await, top);
     let (who, claim) = (admin(), Claim::new());
-    let order = Order { who: &who, even_rooted: false };
-    assert_eq!(index.claim_path(&hash, &claim, order).await.unwrap(), Taken::Needed);
+    let order = RemovalOrder { who: &who, even_rooted: false };
+    assert_eq!(index.claim_path(&hash, &claim, order).await.unwrap(), ClaimOutcome::Needed);
     index.retain_revisions(&name, &[]).await.unwrap();
     index.import_root(&name, &[revision(SystemTime::now() - hour)]).await.unwrap();
     assert!(rooted(index).await.is_empty());
-    assert_eq!(index.condemn(Rows::Paths, &top, everything()).await.unwrap(), top);
-    assert_eq!(index.claim(Rows::Paths, &top, everything(), &claim).await.unwrap().len(), 1);
-    index.end_claims(Rows::Paths, &top, &claim).await.unwrap();
+    assert_eq!(index.condemn(RowKind::Paths, &top, everything()).await.unwrap(), top);
+    assert_eq!(index.claim(RowKind::Paths, &top, everything(), &claim).await.unwrap().len(), 1);
+    index.end_claims(RowKind::Paths, &top, &claim).await.unwrap();
     assert_eq!(publish(index, 2, &[1]).await, None);
     index.retain_revisions(&name, &[]).await.unwrap();
     index.import_root(&name, &[revision(SystemTime::now() + hour)]).await.unwrap();
-    let order = Order { who: &who, even_rooted: true };
+    let order = RemovalOrder { who: &who, even_rooted: true };
     let taken = index.claim_path(&hash, &claim, order).await.unwrap();
-    assert!(matches!(taken, Taken::Claimed(_)), "what is damaged goes all the same");
-    index.end_claims(Rows::Paths, &top, &claim).await.unwrap();
+    assert!(matches!(taken, ClaimOutcome::Claimed(_)), "what is damaged goes all the same");
+    index.end_claims(RowKind::Paths, &top, &claim).await.unwrap();
     // The root still names it.
     assert_eq!(state(index, 2).await, Some(PathState::Elsewhere));
     index.retain_revisions(&name, &[]).await.unwrap();
@@ -305,21 +305,21 @@ fn admin() -> Pusher {
 
 async fn an_order_is_noted(index: &dyn Index) {
     let who = admin();
-    let order = Order { who: &who, even_rooted: false };
+    let order = RemovalOrder { who: &who, even_rooted: false };
     let claim = Claim::new();
     let dep = path(1).hash_part();
-    assert_eq!(index.claim_path(&dep, &claim, order).await.unwrap(), Taken::Needed);
+    assert_eq!(index.claim_path(&dep, &claim, order).await.unwrap(), ClaimOutcome::Needed);
     assert_eq!(index.referrers(&dep, 10).await.unwrap(), [path(2)]);
     assert!(index.deletions(&dep).await.unwrap().is_empty());
     let taken = index.claim_path(&path(2).hash_part(), &claim, order).await.unwrap();
-    let Taken::Claimed(claimed) = taken else { panic!("{taken:?}") };
-    index.end_claims(Rows::Paths, &[claimed.id], &claim).await.unwrap();
+    let ClaimOutcome::Claimed(claimed) = taken else { panic!("{taken:?}") };
+    index.end_claims(RowKind::Paths, &[claimed.id], &claim).await.unwrap();
     let deletions = index.deletions(&path(2).hash_part()).await.unwrap();
     assert_eq!(deletions.len(), 2, "the one before as well");
     assert_eq!(deletions[0].who, who);
     assert!(index.referrers(&dep, 10).await.unwrap().is_empty());
     let nowhere = index.claim_path(&path(99).hash_part(), &claim, order).await.unwrap();
-    assert_eq!(nowhere, Taken::Absent);
+    assert_eq!(nowhere, ClaimOutcome::Absent);
 }
 
 async fn a_snapshot_is_of_one_moment(index: &dyn Index) {

@@ -13,7 +13,7 @@ use rns_formats::{
 };
 use rns_storage::{
     collect::{DocumentCounts, DocumentKind, collect, preview},
-    index::{Claim, Rows},
+    index::{Claim, RowKind},
     maintenance::find_documents,
     objects::ObjectKey,
     retention::Retention,
@@ -213,7 +213,7 @@ async fn a_pusher_waits_for_a_removal_and_stores_the_document_again() {
     let row = rows.iter().find(|row| row.key.as_str() == key).unwrap().id;
     let claim = Claim::new();
     let index = storage.index();
-    let claimed = index.claim(Rows::Documents, &[row], everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Documents, &[row], everything(), &claim).await.unwrap();
     assert_eq!(claimed.len(), 1);
     let pushing = tokio::spawn({
         let storage = storage.clone();
@@ -224,7 +224,7 @@ async fn a_pusher_waits_for_a_removal_and_stores_the_document_again() {
     });
     tokio::task::yield_now().await;
     objects.delete(&ObjectKey::listed(&key)).await.unwrap();
-    index.end_claims(Rows::Documents, &[row], &claim).await.unwrap();
+    index.end_claims(RowKind::Documents, &[row], &claim).await.unwrap();
     pushing.await.unwrap().unwrap();
     collect(storage, &roots_only(), &|_| ()).await.unwrap();
     let stored = objects.read_small(&ObjectKey::listed(&key), 100).await.unwrap().unwrap();
@@ -241,13 +241,13 @@ async fn a_collection_that_died_over_a_document_is_taken_up() {
         storage.index().documents(0, 100).await.unwrap().iter().map(|row| row.id).collect();
     let claim = Claim::new();
     let index = storage.index();
-    let claimed = index.claim(Rows::Documents, &ids, everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Documents, &ids, everything(), &claim).await.unwrap();
     assert!(!claimed.is_empty());
     // Its claim lasts: another collector leaves them alone until it has ended.
     collect(storage, &roots_only(), &|_| ()).await.unwrap();
     let claimed: Vec<i64> = claimed.iter().map(|claimed| claimed.id).collect();
     assert!(kept.keys().await.is_superset(&Kept::of(2).into()));
-    index.give_back(Rows::Documents, &claimed, &claim).await.unwrap();
+    index.give_back(RowKind::Documents, &claimed, &claim).await.unwrap();
     collect(storage, &roots_only(), &|_| ()).await.unwrap();
     assert_eq!(kept.keys().await, Kept::staying());
 }

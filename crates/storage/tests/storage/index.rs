@@ -10,8 +10,8 @@ use rns_cache::Pusher;
 use rns_formats::{Sha256Digest, StorePath};
 use rns_storage::{
     index::{
-        Claim, Exclusive, ImportedPath, Index, IndexedNar, NewPath, PathState, PublishRefusal,
-        Taken, postgres::PostgresIndex, sqlite::SqliteIndex,
+        Claim, ClaimOutcome, Exclusive, ImportedPath, Index, IndexedNar, NewPath, PathState,
+        PublishRefusal, postgres::PostgresIndex, sqlite::SqliteIndex,
     },
     objects::ObjectKey,
 };
@@ -200,10 +200,10 @@ async fn who_published_is_remembered(index: &dyn Index) {
 async fn what_is_forgotten_stays_known_where_it_is_needed(index: &dyn Index) {
     let claim = Claim::new();
     let taken = index.claim_nar(&nar(1).0, &claim).await.unwrap();
-    assert_eq!(taken, Taken::Needed, "a path has it");
+    assert_eq!(taken, ClaimOutcome::Needed, "a path has it");
     index.forget_path(&path(1).hash_part()).await.unwrap();
     assert_eq!(state(index, 1).await, Some(PathState::Elsewhere), "path 2 refers to it");
-    assert!(matches!(index.claim_nar(&nar(1).0, &claim).await.unwrap(), Taken::Claimed(_)));
+    assert!(matches!(index.claim_nar(&nar(1).0, &claim).await.unwrap(), ClaimOutcome::Claimed(_)));
     index.forget_path(&path(4).hash_part()).await.unwrap();
     assert_eq!(state(index, 4).await, None);
     assert_eq!(

@@ -7,7 +7,7 @@ use std::{
 
 use rns_storage::{
     index::{
-        Begun, Claim, Document, DocumentOwner, Index, NewPath, Rows, Unused,
+        Begun, Claim, DocumentOwner, Index, NewPath, RowKind, StoredDocument, Unused,
         postgres::PostgresIndex, sqlite::SqliteIndex,
     },
     objects::ObjectKey,
@@ -21,8 +21,8 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn document(key: &str, owner: DocumentOwner) -> Document {
-    Document { key: ObjectKey::listed(key), owner }
+fn document(key: &str, owner: DocumentOwner) -> StoredDocument {
+    StoredDocument { key: ObjectKey::listed(key), owner }
 }
 
 /// The documents that something owns.
@@ -77,28 +77,28 @@ async fn one_that_is_removed_is_waited_for(index: &dyn Index) {
     let rows = index.documents(0, 100).await.unwrap();
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let (claim, other) = (Claim::new(), Claim::new());
-    let claimed = index.claim(Rows::Documents, &ids, everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Documents, &ids, everything(), &claim).await.unwrap();
     assert_eq!(claimed.len(), 4, "those without an owner");
-    let again = index.claim(Rows::Documents, &ids, everything(), &other).await.unwrap();
+    let again = index.claim(RowKind::Documents, &ids, everything(), &other).await.unwrap();
     assert!(again.is_empty());
     let log = document("log/of-none", DocumentOwner::Derivation(derivation(101)));
     assert_eq!(index.begin_document(&log).await.unwrap(), Begun::Deleting);
     let held = claimed.iter().find(|claimed| claimed.name == "log/of-none").unwrap().id;
-    assert!(index.holds(Rows::Documents, held, &claim).await.unwrap());
+    assert!(index.holds(RowKind::Documents, held, &claim).await.unwrap());
     // Its collector gives up: a pusher goes on at once.
-    index.give_back(Rows::Documents, &[held], &claim).await.unwrap();
+    index.give_back(RowKind::Documents, &[held], &claim).await.unwrap();
     assert_eq!(index.begin_document(&log).await.unwrap(), Begun::Young(log.owner.clone()));
-    assert!(!index.holds(Rows::Documents, held, &claim).await.unwrap());
+    assert!(!index.holds(RowKind::Documents, held, &claim).await.unwrap());
     let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.id).collect();
-    index.end_claims(Rows::Documents, &ids, &claim).await.unwrap();
+    index.end_claims(RowKind::Documents, &ids, &claim).await.unwrap();
     let left = index.documents(0, 100).await.unwrap();
     assert_eq!(left.len(), 5, "what is pushed meanwhile stays");
     let moment_ago = SystemTime::now() - HOUR;
     let unused = Unused { untouched_since: moment_ago, unread_since: moment_ago };
-    let claimed = index.claim(Rows::Documents, &[held], unused, &other).await.unwrap();
+    let claimed = index.claim(RowKind::Documents, &[held], unused, &other).await.unwrap();
     assert!(claimed.is_empty(), "it is young");
     // The stored one turns out to belong to something else.
-    let settled = Document { owner: DocumentOwner::Path(path(1).hash_part()), ..log };
+    let settled = StoredDocument { owner: DocumentOwner::Path(path(1).hash_part()), ..log };
     index.settle_document(&settled).await.unwrap();
     assert!(needed(index).await.contains("log/of-none"));
 }
@@ -118,7 +118,7 @@ async fn a_log_belongs_to_a_path_that_its_pusher_names(index: &dyn Index) {
     let row = row.unwrap().id;
     assert_eq!(index.document_owners(row, row).await.unwrap().len(), 1);
     let claim = Claim::new();
-    let claimed = index.claim(Rows::Documents, &[row], everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Documents, &[row], everything(), &claim).await.unwrap();
     assert!(claimed.is_empty(), "its path is here");
 }
 
@@ -131,7 +131,7 @@ async fn a_claim_looks_again(index: &dyn Index) {
     assert!(!row.is_needed);
     publish(index, 3, &[]).await;
     let claim = Claim::new();
-    let claimed = index.claim(Rows::Documents, &[row.id], everything(), &claim).await.unwrap();
+    let claimed = index.claim(RowKind::Documents, &[row.id], everything(), &claim).await.unwrap();
     assert!(claimed.is_empty(), "its path was pushed");
 }
 

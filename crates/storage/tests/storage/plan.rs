@@ -7,8 +7,8 @@ use std::{
 
 use proptest::prelude::*;
 use rns_storage::{
-    collect::{Graph, Plan, Verdict, plan},
-    index::{NarRow, PathRow},
+    collect::{Plan, StorageGraph, Verdict, plan},
+    index::{IndexedPathRow, NarRow},
     retention::Retention,
 };
 
@@ -86,9 +86,9 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn graph(&self) -> Graph {
+    fn graph(&self) -> StorageGraph {
         let id = |number: usize| i64::try_from(number).unwrap() * 3 + 1;
-        let mut graph = Graph::default();
+        let mut graph = StorageGraph::default();
         let nars = self.nars.iter().enumerate();
         let nars = nars.map(|(number, (file_size, touched))| NarRow {
             id: id(number),
@@ -97,7 +97,7 @@ impl Case {
             file_size: *file_size,
         });
         graph.add_nars(&nars.collect::<Vec<_>>());
-        let paths = self.nodes.iter().enumerate().map(|(number, node)| PathRow {
+        let paths = self.nodes.iter().enumerate().map(|(number, node)| IndexedPathRow {
             id: id(number),
             state: node.state,
             nar: (node.state != 0).then(|| id(node.nar)),

@@ -125,7 +125,7 @@ fn references() -> impl Strategy<Value = Vec<BTreeSet<usize>>> {
 }
 
 /// The row of a document.
-struct Document {
+struct StoredDocument {
     key: String,
     kind: i64,
     owner: String,
@@ -259,11 +259,11 @@ impl World {
         documents.map(|(key, _)| key.to_string()).collect()
     }
 
-    fn document_rows(&self) -> Vec<Document> {
+    fn document_rows(&self) -> Vec<StoredDocument> {
         let database = self.database();
         let mut rows = database.prepare("select key, kind, owner, touched from documents").unwrap();
         let rows = rows.query_map([], |row| {
-            Ok(Document {
+            Ok(StoredDocument {
                 key: row.get(0)?,
                 kind: row.get(1)?,
                 owner: row.get(2)?,

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rns_cache::{BinaryCache as _, Published, WritableCache as _};
 use rns_formats::{Compression, NarInfo};
 use rns_storage::{
-    index::{Claim, Exclusive, PathState, Rows},
+    index::{Claim, Exclusive, PathState, RowKind},
     objects::ObjectKey,
     write::PushView,
 };
@@ -81,7 +81,7 @@ pub(crate) async fn a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it(
     let claim = Claim::new();
     let claimed = index.claim_orphans(std::slice::from_ref(&key), &claim).await.unwrap().remove(0);
     assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_none(), "it is about to go");
-    index.end_claims(Rows::Nars, &[claimed.id], &claim).await.unwrap();
+    index.end_claims(RowKind::Nars, &[claimed.id], &claim).await.unwrap();
     for _ in 0..2 {
         assert!(view.nar(&name_of(&narinfo)).await.unwrap().is_some());
         assert_eq!(

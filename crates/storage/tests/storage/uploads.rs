@@ -9,7 +9,7 @@ use futures_util::TryStreamExt as _;
 use rns_cache::{BinaryCache as _, PublishError, Published, WritableCache as _};
 use rns_formats::{Compression, NarInfo, NarName, Sha256Digest, Signature};
 use rns_storage::{
-    index::{Claim, PathState, Rows, Unused},
+    index::{Claim, PathState, RowKind, Unused},
     objects::ObjectKey,
 };
 use rns_testing::{FixtureStore, Standard, SwiftServer, Tree};
@@ -343,21 +343,21 @@ async fn a_removed_path_is_pushed_again_whole(fixture: Fixture) {
     let unused = Unused { untouched_since: later, unread_since: later };
     let rows = index.snapshot().await.unwrap().paths(0).await.unwrap();
     let ids = [rows[0].id];
-    assert_eq!(index.condemn(Rows::Paths, &ids, unused).await.unwrap(), ids);
+    assert_eq!(index.condemn(RowKind::Paths, &ids, unused).await.unwrap(), ids);
     assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Condemned)]);
     assert!(fixture.storage.promise_path(&hash).await.unwrap());
     assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Published)]);
     // A collector has claimed it, and was killed before it removed anything: it is told to no pusher, and one that pushes it
     // waits until the claim is given back, and then removes the rest of it.
-    index.condemn(Rows::Paths, &ids, unused).await.unwrap();
+    index.condemn(RowKind::Paths, &ids, unused).await.unwrap();
     let claim = Claim::new();
-    assert_eq!(index.claim(Rows::Paths, &ids, unused, &claim).await.unwrap().len(), 1);
+    assert_eq!(index.claim(RowKind::Paths, &ids, unused, &claim).await.unwrap().len(), 1);
     assert_eq!(index.states(&[hash]).await.unwrap(), [Some(PathState::Deleting)]);
     assert!(!fixture.storage.promise_path(&hash).await.unwrap(), "it is told to no pusher");
     let who = pusher();
     let (published, ()) = tokio::join!(fixture.storage.publish(&narinfo, &who), async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        index.give_back(Rows::Paths, &ids, &claim).await.unwrap();
+        index.give_back(RowKind::Paths, &ids, &claim).await.unwrap();
     });
     assert_eq!(published.unwrap(), Published::New);
     assert!(fixture.storage.promise_path(&hash).await.unwrap());

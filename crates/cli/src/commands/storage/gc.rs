@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     args::StoragePlace,
-    commands::progress::Progress,
+    commands::progress::ProgressObserver,
     output::{Answer, counted, moment, print, tell},
 };
 
@@ -84,7 +84,7 @@ pub(super) async fn run(
     retention: &Retention,
     place: &StoragePlace,
 ) -> anyhow::Result<Answer> {
-    let progress = Progress::new("removed");
+    let progress = ProgressObserver::new("removed");
     let shown = |swept: Swept| {
         progress.show(swept.paths + swept.nars + swept.documents.total());
     };

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::report::report;
 use crate::{
     args::StoragePlace,
-    commands::progress::Progress,
+    commands::progress::ProgressObserver,
     config::{Loaded, StorageConfig},
     output::{Answer, counted, tell},
     storage_index::open_index_of,
@@ -49,7 +49,7 @@ pub(super) async fn same_storage(
 }
 
 async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
-    let progress = Progress::new("looked at");
+    let progress = ProgressObserver::new("looked at");
     Ok(maintenance::rebuild_index(storage, &|done| progress.show(done)).await?)
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn sign(
     place: &StoragePlace,
 ) -> anyhow::Result<Answer> {
     let keys = keys(loaded, files)?;
-    let progress = Progress::new("looked at");
+    let progress = ProgressObserver::new("looked at");
     let done = maintenance::sign(storage, &keys, &|done| progress.show(done)).await?;
     drop(progress);
     let maintenance::Signed { signed, unchanged, unusable } = done;
@@ -122,7 +122,7 @@ pub(super) async fn verify(
     place: &StoragePlace,
 ) -> anyhow::Result<Answer> {
     let options = VerifyOptions { contents, repair };
-    let progress = Progress::new("looked at");
+    let progress = ProgressObserver::new("looked at");
     let done = maintenance::verify(storage, options, &|done| progress.show(done)).await?;
     drop(progress);
     let mut text = String::new();

@@ -21,7 +21,7 @@ use super::{head, pace::Pace, places::UploadPlace};
 use crate::metrics::UploadInFlight;
 
 /// The body of an upload.
-pub(super) struct Incoming<'a> {
+pub(super) struct IncomingBody<'a> {
     headers: &'a HeaderMap,
     payload: Payload,
     context: IncomingContext<'a>,
@@ -48,7 +48,7 @@ pub(super) struct IncomingContext<'a> {
     pub(super) place: Option<&'a UploadPlace>,
 }
 
-impl<'a> Incoming<'a> {
+impl<'a> IncomingBody<'a> {
     pub(super) fn new(
         request: &'a HttpRequest,
         payload: Payload,

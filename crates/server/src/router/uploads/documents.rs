@@ -9,10 +9,10 @@ use rns_formats::{
 };
 use serde_json::Value;
 
-use super::body::Incoming;
+use super::body::IncomingBody;
 use crate::{auth::Grant, caches::uploads::Uploads};
 
-type Taken = Result<StatusCode, PublishError>;
+type DocumentResult = Result<StatusCode, PublishError>;
 
 fn malformed(object: &dyn std::fmt::Display, why: &dyn std::fmt::Display) -> PublishError {
     PublishError::Malformed { object: object.to_string(), why: why.to_string() }
@@ -36,8 +36,8 @@ pub(super) async fn listing(
     grant: &Grant,
     target: &dyn WritableCache,
     hash: HashPart,
-    incoming: Incoming<'_>,
-) -> Taken {
+    incoming: IncomingBody<'_>,
+) -> DocumentResult {
     let json = incoming.small(target).await?;
     if grant.confined_to.is_some() {
         let found = target.path_info(hash).await?;
@@ -52,8 +52,8 @@ pub(super) async fn log(
     grant: &Grant,
     target: &dyn WritableCache,
     name: &LogName,
-    incoming: Incoming<'_>,
-) -> Taken {
+    incoming: IncomingBody<'_>,
+) -> DocumentResult {
     for derivation in name.candidates() {
         allowed(grant, derivation.name())?;
     }
@@ -69,8 +69,8 @@ pub(super) async fn realisation(
     (grant, known): (&Grant, &[PublicKey]),
     uploads: &Uploads,
     id: &DrvOutputId,
-    incoming: Incoming<'_>,
-) -> Taken {
+    incoming: IncomingBody<'_>,
+) -> DocumentResult {
     let target = &*uploads.target;
     let json = incoming.small(target).await?;
     let mut realisation =
@@ -92,8 +92,8 @@ pub(super) async fn build_trace(
     (grant, known): (&Grant, &[PublicKey]),
     uploads: &Uploads,
     (drv, output): (&StorePath, &str),
-    incoming: Incoming<'_>,
-) -> Taken {
+    incoming: IncomingBody<'_>,
+) -> DocumentResult {
     allowed(grant, drv.name())?;
     let target = &*uploads.target;
     let json = incoming.small(target).await?;
@@ -111,8 +111,8 @@ pub(super) async fn debug_info(
     grant: &Grant,
     target: &dyn WritableCache,
     id: &BuildId,
-    incoming: Incoming<'_>,
-) -> Taken {
+    incoming: IncomingBody<'_>,
+) -> DocumentResult {
     let json = incoming.small(target).await?;
     // Nix writes them with `index-debug-info`.
     let written: Value = serde_json::from_slice(&json).map_err(|error| malformed(id, &error))?;

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{PublishError, WritableCache};
 use rns_formats::HashPart;
 
-use super::body::Incoming;
+use super::body::IncomingBody;
 use crate::{
     caches::cache::Cache,
     response::{self, Answer},
@@ -24,7 +24,7 @@ const MAX_LOOKUPS: usize = 32;
 pub(super) async fn answer(
     cache: &Cache,
     target: &dyn WritableCache,
-    incoming: Incoming<'_>,
+    incoming: IncomingBody<'_>,
 ) -> Result<Answer, PublishError> {
     let body = incoming.small(target).await?;
     let hashes = hash_parts(&body)?;

@@ -24,7 +24,7 @@ use rns_cache::{CacheError, PublishError};
 use rns_formats::{HashPart, url::Resource};
 
 use self::{
-    body::{Incoming, IncomingContext},
+    body::{IncomingBody, IncomingContext},
     head::BadHead,
     places::UploadPlace,
 };
@@ -167,7 +167,7 @@ pub(crate) async fn carry_out(
             let stall_timeout = state.config.limits.stall_timeout;
             let place = place.as_ref();
             let context = IncomingContext { in_flight, limit, stall_timeout, place };
-            let incoming = Incoming::new(request, payload, context);
+            let incoming = IncomingBody::new(request, payload, context);
             if let Resource::GcRoot(name) = resource {
                 let order = roots::RootOrder { request, state, cache, grant, uploads };
                 return match incoming.small(&*uploads.target).await {
@@ -222,7 +222,7 @@ async fn put(
     (cache, grant): (&Cache, &Grant),
     uploads: &Uploads,
     resource: Resource,
-    incoming: Incoming<'_>,
+    incoming: IncomingBody<'_>,
 ) -> Result<StatusCode, PublishError> {
     let target = &*uploads.target;
     match resource {

@@ -4,13 +4,13 @@ use actix_web::http::StatusCode;
 use rns_cache::{PublishError, WritableCache};
 use rns_formats::url::NarName;
 
-use super::body::Incoming;
+use super::body::IncomingBody;
 
 /// Hands the bytes on as they come: a client sends no faster than they are checked and stored.
 pub(super) async fn put(
     target: &dyn WritableCache,
     name: &NarName,
-    mut incoming: Incoming<'_>,
+    mut incoming: IncomingBody<'_>,
 ) -> Result<StatusCode, PublishError> {
     if incoming.encoding()?.is_some() {
         return Err(PublishError::Malformed {

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{CacheError, PublishError, Published, Pusher};
 use rns_formats::{HashPart, NarInfo};
 
-use super::body::Incoming;
+use super::body::IncomingBody;
 use crate::{
     auth::Grant,
     caches::{cache::Cache, uploads::Uploads},
@@ -25,7 +25,7 @@ pub(super) async fn put(
     state: &State,
     (cache, grant): (&Cache, &Grant),
     uploads: &Uploads,
-    (hash, incoming): (HashPart, Incoming<'_>),
+    (hash, incoming): (HashPart, IncomingBody<'_>),
 ) -> Result<StatusCode, PublishError> {
     let target = &*uploads.target;
     let text = incoming.small(target).await?;

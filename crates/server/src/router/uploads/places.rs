@@ -41,9 +41,9 @@ pub(crate) struct UploadPlace {
 }
 
 /// An upload that waits for its turn.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingUpload<'a>(&'a AtomicUsize);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingUpload<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -97,7 +97,7 @@ impl UploadPlaces {
         };
         let waiting = Arc::clone(&kind.waiting);
         waiting.fetch_add(1, Relaxed);
-        let turn = Waiting(&waiting);
+        let turn = WaitingUpload(&waiting);
         let taken = timeout(TURN_TIMEOUT, Arc::clone(&kind.free).acquire_many_owned(wanted)).await;
         drop(turn);
         match taken {

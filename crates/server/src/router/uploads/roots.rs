@@ -30,7 +30,7 @@ pub(super) struct RootOrder<'a> {
 }
 
 /// Why an order about a root is refused.
-enum Refusal {
+enum RootRefusal {
     /// It cannot be understood.
     Malformed(RootRequestError),
     /// The root keeps paths that the client may not see.
@@ -40,7 +40,7 @@ enum Refusal {
     Root(RootError),
 }
 
-impl<T: Into<RootError>> From<T> for Refusal {
+impl<T: Into<RootError>> From<T> for RootRefusal {
     fn from(error: T) -> Self {
         Self::Root(error.into())
     }
@@ -52,10 +52,10 @@ pub(super) async fn put(order: &RootOrder<'_>, name: RootName, body: &[u8]) -> A
     let set = async {
         let roots = roots(order, &name).await?;
         let store_dir = order.cache.store.store_dir();
-        let paths = paths(body, store_dir).map_err(Refusal::Malformed)?;
+        let paths = paths(body, store_dir).map_err(RootRefusal::Malformed)?;
         may_see(order, &paths).await?;
         let (lifetime, label) =
-            parameters(order.request.query_string()).map_err(Refusal::Malformed)?;
+            parameters(order.request.query_string()).map_err(RootRefusal::Malformed)?;
         let pusher = pusher(order.request, order.state, order.grant);
         let root = NewRoot { name: name.clone(), paths, lifetime, label };
         let revision = roots.put_root(&root, &pusher).await?;
@@ -92,27 +92,30 @@ pub(super) async fn delete(order: &RootOrder<'_>, name: &RootName) -> Answer {
 }
 
 /// The roots, of which the client may change this one.
-async fn roots<'a>(order: &RootOrder<'a>, name: &RootName) -> Result<&'a dyn RootedCache, Refusal> {
+async fn roots<'a>(
+    order: &RootOrder<'a>,
+    name: &RootName,
+) -> Result<&'a dyn RootedCache, RootRefusal> {
     let roots = order.uploads.target.rooted().ok_or_else(|| CacheError::Unavailable {
         what: "this cache has no roots".to_owned(),
         remedy: "name a storage in storage.url",
     })?;
     let is_confined = !order.cache.config.expose.names.is_empty();
     if is_confined && !shows(order.cache, &roots.root(name).await?) {
-        return Err(Refusal::Hidden);
+        return Err(RootRefusal::Hidden);
     }
     Ok(roots)
 }
 
 /// A client that sees only some paths pins no others.
-async fn may_see(order: &RootOrder<'_>, paths: &[RootPath]) -> Result<(), Refusal> {
+async fn may_see(order: &RootOrder<'_>, paths: &[RootPath]) -> Result<(), RootRefusal> {
     if order.cache.config.expose.names.is_empty() {
         return Ok(());
     }
     for path in paths {
         match path {
             RootPath::Path(path) if !order.cache.shows_stored(path) => {
-                return Err(Refusal::HiddenPath(path.clone()));
+                return Err(RootRefusal::HiddenPath(path.clone()));
             }
             RootPath::Path(_) => {}
             // A path that is hidden is as good as missing.
@@ -128,19 +131,19 @@ async fn may_see(order: &RootOrder<'_>, paths: &[RootPath]) -> Result<(), Refusa
     Ok(())
 }
 
-fn refuse(form: Form, refusal: &Refusal) -> Answer {
+fn refuse(form: Form, refusal: &RootRefusal) -> Answer {
     match refusal {
-        Refusal::Malformed(why) => form.refusal(StatusCode::BAD_REQUEST, why),
-        Refusal::Hidden => form.refusal(
+        RootRefusal::Malformed(why) => form.refusal(StatusCode::BAD_REQUEST, why),
+        RootRefusal::Hidden => form.refusal(
             StatusCode::FORBIDDEN,
             &"the root keeps paths that are not among the names of this token",
         ),
-        Refusal::HiddenPath(path) => form.refusal(
+        RootRefusal::HiddenPath(path) => form.refusal(
             StatusCode::FORBIDDEN,
             &format!("{path} is not among the names of this token"),
         ),
-        Refusal::Root(error @ RootError::Empty) => form.refusal(StatusCode::BAD_REQUEST, error),
-        Refusal::Root(error @ RootError::MissingPaths { paths, count }) => form.answer(
+        RootRefusal::Root(error @ RootError::Empty) => form.refusal(StatusCode::BAD_REQUEST, error),
+        RootRefusal::Root(error @ RootError::MissingPaths { paths, count }) => form.answer(
             StatusCode::CONFLICT,
             || shortened(error.to_string()),
             || {
@@ -150,10 +153,10 @@ fn refuse(form: Form, refusal: &Refusal) -> Answer {
                 json!({ "error": text, "missing": missing, "missing_count": count })
             },
         ),
-        Refusal::Root(error @ RootError::Full) => {
+        RootRefusal::Root(error @ RootError::Full) => {
             tracing::error!("a root was refused: the storage is full");
             form.refusal(StatusCode::INSUFFICIENT_STORAGE, error)
         }
-        Refusal::Root(RootError::Cache(error)) => outage(error),
+        RootRefusal::Root(RootError::Cache(error)) => outage(error),
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::{Error, Row, types::ToSql};
 use super::locks::STATE_LOCK;
 use crate::{
     index::{
-        Claimed, Order, Rows, Taken, Unused, collection_statements as statements,
+        ClaimOutcome, Claimed, RemovalOrder, RowKind, Unused, collection_statements as statements,
         collection_types::CLAIM_LEASE, document_statements as documents, types::now,
     },
     objects::ObjectKey,
@@ -63,23 +63,23 @@ pub(super) async fn own_states(client: &impl GenericClient) -> Result<(), Error>
 
 pub(super) async fn condemn(
     client: &impl GenericClient,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     unused: Unused,
 ) -> Result<Vec<i64>, Error> {
     own_states(client).await?;
     let (touched, used) = (unused.touched(), unused.used());
     let condemned = match rows {
-        Rows::Paths => query(client, statements::CONDEMN_PATHS, &[&ids, &touched, &used]).await,
-        Rows::Nars => query(client, statements::CONDEMN_NARS, &[&ids, &touched]).await,
-        Rows::Documents => return Ok(ids.to_vec()),
+        RowKind::Paths => query(client, statements::CONDEMN_PATHS, &[&ids, &touched, &used]).await,
+        RowKind::Nars => query(client, statements::CONDEMN_NARS, &[&ids, &touched]).await,
+        RowKind::Documents => return Ok(ids.to_vec()),
     };
     Ok(condemned?.iter().map(|row| row.get(0)).collect())
 }
 
 pub(super) async fn claim(
     client: &impl GenericClient,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     unused: Unused,
     claim: i64,
@@ -87,14 +87,14 @@ pub(super) async fn claim(
     own_states(client).await?;
     let (touched, used) = (unused.touched(), unused.used());
     let found = match rows {
-        Rows::Paths => {
+        RowKind::Paths => {
             let parameters: [&(dyn ToSql + Sync); 5] = [&ids, &touched, &used, &claim, &lease()];
             query(client, statements::CLAIM_PATHS, &parameters).await
         }
-        Rows::Nars => {
+        RowKind::Nars => {
             query(client, statements::CLAIM_NARS, &[&ids, &touched, &claim, &lease()]).await
         }
-        Rows::Documents => {
+        RowKind::Documents => {
             query(client, documents::CLAIM_DOCUMENTS, &[&ids, &touched, &claim, &lease()]).await
         }
     };
@@ -113,15 +113,15 @@ async fn taken(
     rows: &[Row],
     name: &str,
     (question, deleting): (&str, i64),
-) -> Result<Taken, Error> {
+) -> Result<ClaimOutcome, Error> {
     if let Some(row) = rows.first() {
-        return Ok(Taken::Claimed(claimed(row)));
+        return Ok(ClaimOutcome::Claimed(claimed(row)));
     }
     let state = query(client, question, &[&name]).await?;
     Ok(match state.first().map(|row| row.get::<_, i64>(0)) {
-        Some(state) if state == deleting => Taken::Busy,
-        Some(_) => Taken::Needed,
-        None => Taken::Absent,
+        Some(state) if state == deleting => ClaimOutcome::Busy,
+        Some(_) => ClaimOutcome::Needed,
+        None => ClaimOutcome::Absent,
     })
 }
 
@@ -129,8 +129,8 @@ pub(super) async fn claim_path(
     client: &impl GenericClient,
     hash: &HashPart,
     claim: i64,
-    order: Order<'_>,
-) -> Result<Taken, Error> {
+    order: RemovalOrder<'_>,
+) -> Result<ClaimOutcome, Error> {
     own_states(client).await?;
     let (hash, even_rooted) = (hash.to_string(), i64::from(order.even_rooted));
     let parameters: [&(dyn ToSql + Sync); 4] = [&hash, &claim, &lease(), &even_rooted];
@@ -147,7 +147,7 @@ pub(super) async fn claim_ended(
     client: &impl GenericClient,
     hash: &HashPart,
     claim: i64,
-) -> Result<Taken, Error> {
+) -> Result<ClaimOutcome, Error> {
     own_states(client).await?;
     let hash = hash.to_string();
     let rows = query(client, statements::CLAIM_ENDED, &[&hash, &claim, &lease()]).await?;
@@ -158,7 +158,7 @@ pub(super) async fn claim_nar(
     client: &impl GenericClient,
     key: &ObjectKey,
     claim: i64,
-) -> Result<Taken, Error> {
+) -> Result<ClaimOutcome, Error> {
     own_states(client).await?;
     let rows = query(client, statements::CLAIM_NAR, &[&key.as_str(), &claim, &lease()]).await?;
     taken(client, &rows, key.as_str(), NAR_STATE).await
@@ -179,14 +179,14 @@ pub(super) async fn claim_stale(
 
 pub(super) async fn holds(
     client: &impl GenericClient,
-    rows: Rows,
+    rows: RowKind,
     id: i64,
     claim: i64,
 ) -> Result<bool, Error> {
     let statement = match rows {
-        Rows::Paths => statements::HOLDS_PATH,
-        Rows::Nars => statements::HOLDS_NAR,
-        Rows::Documents => documents::HOLDS_DOCUMENT,
+        RowKind::Paths => statements::HOLDS_PATH,
+        RowKind::Nars => statements::HOLDS_NAR,
+        RowKind::Documents => documents::HOLDS_DOCUMENT,
     };
     Ok(!query(client, statement, &[&id, &claim]).await?.is_empty())
 }
@@ -212,33 +212,33 @@ pub(super) async fn claim_orphans(
 
 pub(super) async fn give_back(
     client: &impl GenericClient,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     claim: i64,
 ) -> Result<(), Error> {
     let statement = match rows {
-        Rows::Paths => statements::GIVE_BACK_PATHS,
-        Rows::Nars => statements::GIVE_BACK_NARS,
-        Rows::Documents => documents::GIVE_BACK_DOCUMENTS,
+        RowKind::Paths => statements::GIVE_BACK_PATHS,
+        RowKind::Nars => statements::GIVE_BACK_NARS,
+        RowKind::Documents => documents::GIVE_BACK_DOCUMENTS,
     };
     execute(client, statement, &[&ids, &claim]).await.map(|_| ())
 }
 
 pub(super) async fn end_claims(
     client: &impl GenericClient,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     claim: i64,
 ) -> Result<(), Error> {
     own_states(client).await?;
     match rows {
-        Rows::Paths => {
+        RowKind::Paths => {
             let ended = query(client, statements::END_PATHS, &[&ids, &claim]).await?;
             let ended: Vec<i64> = ended.iter().map(|row| row.get(0)).collect();
             remove_paths(client, &ended).await
         }
-        Rows::Nars => execute(client, statements::END_NARS, &[&ids, &claim]).await.map(|_| ()),
-        Rows::Documents => {
+        RowKind::Nars => execute(client, statements::END_NARS, &[&ids, &claim]).await.map(|_| ()),
+        RowKind::Documents => {
             execute(client, documents::END_DOCUMENTS, &[&ids, &claim]).await.map(|_| ())
         }
     }

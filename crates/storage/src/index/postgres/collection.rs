@@ -10,8 +10,8 @@ use tokio_postgres::{Error, Row, types::ToSql};
 use super::claims::{execute, query};
 use crate::{
     index::{
-        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer, StoredSince,
-        collection_statements as statements,
+        CollectionRecord, Deletion, IndexedPath, IndexedPathRow, NarRow, PathState, Referrer,
+        StoredSince, collection_statements as statements,
         types::{now, time},
     },
     objects::ObjectKey,
@@ -205,9 +205,9 @@ pub(super) async fn paths(
     client: &impl GenericClient,
     after: i64,
     limit: i64,
-) -> Result<Vec<PathRow>, Error> {
+) -> Result<Vec<IndexedPathRow>, Error> {
     let found = query(client, statements::SNAPSHOT_PATHS, &[&after, &limit]).await?;
-    let path = |row: &Row| PathRow {
+    let path = |row: &Row| IndexedPathRow {
         id: row.get(0),
         state: row.get(1),
         nar: row.get(2),

@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     index::{
-        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, IndexedPath,
-        Order, Referrer, Rows, Snapshot, StoredSince, Taken, Unused,
+        Claim, ClaimOutcome, Claimed, Collection, CollectionRecord, Deletion, IndexError,
+        IndexLock, IndexSnapshot, IndexedPath, Referrer, RemovalOrder, RowKind, StoredSince,
+        Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,
@@ -28,7 +29,7 @@ use crate::{
 
 #[async_trait]
 impl Collection for PostgresIndex {
-    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
+    async fn snapshot(&self) -> Result<Box<dyn IndexSnapshot>, IndexError> {
         let client = self.client().await?;
         let begun = PostgresSnapshot::begin(Arc::clone(&self.database), client).await;
         Ok(Box::new(begun.map_err(|error| self.unavailable(&error))?))
@@ -36,7 +37,7 @@ impl Collection for PostgresIndex {
 
     async fn condemn(
         &self,
-        rows: Rows,
+        rows: RowKind,
         ids: &[i64],
         unused: Unused,
     ) -> Result<Vec<i64>, IndexError> {
@@ -45,7 +46,7 @@ impl Collection for PostgresIndex {
 
     async fn claim(
         &self,
-        rows: Rows,
+        rows: RowKind,
         ids: &[i64],
         unused: Unused,
         claim: &Claim,
@@ -58,13 +59,17 @@ impl Collection for PostgresIndex {
         &self,
         hash: &HashPart,
         claim: &Claim,
-        order: Order<'_>,
-    ) -> Result<Taken, IndexError> {
+        order: RemovalOrder<'_>,
+    ) -> Result<ClaimOutcome, IndexError> {
         let claim = claim.number();
         transact!(self, transaction => claims::claim_path(&transaction, hash, claim, order))
     }
 
-    async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError> {
+    async fn claim_ended(
+        &self,
+        hash: &HashPart,
+        claim: &Claim,
+    ) -> Result<ClaimOutcome, IndexError> {
         transact!(self, transaction => claims::claim_ended(&transaction, hash, claim.number()))
     }
 
@@ -115,7 +120,7 @@ impl Collection for PostgresIndex {
         transact!(self, transaction => claims::claim_stale(&transaction, hash, before, claim))
     }
 
-    async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError> {
+    async fn holds(&self, rows: RowKind, id: i64, claim: &Claim) -> Result<bool, IndexError> {
         ask!(self, client => claims::holds(&client, rows, id, claim.number()))
     }
 
@@ -151,7 +156,7 @@ impl Collection for PostgresIndex {
         ask!(self, client => collection::referrers(&client, hash, limit))
     }
 
-    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError> {
+    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<ClaimOutcome, IndexError> {
         transact!(self, transaction => claims::claim_nar(&transaction, key, claim.number()))
     }
 
@@ -171,11 +176,16 @@ impl Collection for PostgresIndex {
         transact!(self, transaction => claims::claim_orphans(&transaction, keys, claim.number()))
     }
 
-    async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+    async fn give_back(&self, rows: RowKind, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
         ask!(self, client => claims::give_back(&client, rows, ids, claim.number()))
     }
 
-    async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+    async fn end_claims(
+        &self,
+        rows: RowKind,
+        ids: &[i64],
+        claim: &Claim,
+    ) -> Result<(), IndexError> {
         let claim = claim.number();
         transact!(self, transaction => claims::end_claims(&transaction, rows, ids, claim))
     }

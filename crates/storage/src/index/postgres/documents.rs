@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     index::{
-        Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError, ListedDocument,
-        document_statements as statements,
+        Begun, DocumentIndex, DocumentOwner, DocumentRow, IndexError, ListedDocument,
+        StoredDocument, document_statements as statements,
         types::{now, row_limit, seconds},
     },
     objects::ObjectKey,
@@ -24,11 +24,11 @@ use crate::{
 
 #[async_trait]
 impl DocumentIndex for PostgresIndex {
-    async fn begin_document(&self, document: &Document) -> Result<Begun, IndexError> {
+    async fn begin_document(&self, document: &StoredDocument) -> Result<Begun, IndexError> {
         ask!(self, client => begin(&client, document))
     }
 
-    async fn settle_document(&self, document: &Document) -> Result<(), IndexError> {
+    async fn settle_document(&self, document: &StoredDocument) -> Result<(), IndexError> {
         let (number, name) = (document.owner.number(), document.owner.name());
         let key = document.key.as_str();
         ask!(self, client => async {
@@ -54,7 +54,7 @@ impl DocumentIndex for PostgresIndex {
 
     async fn enter_documents(
         &self,
-        documents: &[(Document, SystemTime)],
+        documents: &[(StoredDocument, SystemTime)],
     ) -> Result<(), IndexError> {
         transact!(self, transaction => enter(&transaction, documents))
     }
@@ -113,7 +113,7 @@ impl DocumentIndex for PostgresIndex {
 
 async fn begin(
     client: &impl GenericClient,
-    Document { key, owner }: &Document,
+    StoredDocument { key, owner }: &StoredDocument,
 ) -> Result<Begun, Error> {
     let (number, name) = (owner.number(), owner.name());
     let known =
@@ -124,9 +124,9 @@ async fn begin(
 
 async fn enter(
     client: &impl GenericClient,
-    documents: &[(Document, SystemTime)],
+    documents: &[(StoredDocument, SystemTime)],
 ) -> Result<(), Error> {
-    for (Document { key, owner }, modified) in documents {
+    for (StoredDocument { key, owner }, modified) in documents {
         let (number, name, at) = (owner.number(), owner.name(), seconds(*modified));
         execute(client, statements::ENTER_DOCUMENT, &[&key.as_str(), &number, &name, &at]).await?;
     }

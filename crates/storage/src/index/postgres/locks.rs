@@ -19,7 +19,7 @@ pub(super) const STATE_LOCK: i64 = 0x0072_6e73_0002;
 
 /// A lock belongs to a connection, and ends with it. Paths and NARs have connections of their own: one who holds a path
 /// may wait for a NAR.
-pub(super) struct Locks {
+pub(super) struct AdvisoryLocks {
     paths: Pool,
     nars: Pool,
 }
@@ -36,14 +36,14 @@ pub(super) enum LockError {
 }
 
 /// A lock that is held.
-pub(super) struct Held(Option<Object>);
+pub(super) struct HeldAdvisoryLock(Option<Object>);
 
-impl Locks {
+impl AdvisoryLocks {
     pub(super) const fn new(paths: Pool, nars: Pool) -> Self {
         Self { paths, nars }
     }
 
-    pub(super) async fn lock(&self, what: Exclusive<'_>) -> Result<Held, LockError> {
+    pub(super) async fn lock(&self, what: Exclusive<'_>) -> Result<HeldAdvisoryLock, LockError> {
         let (pool, key) = match what {
             Exclusive::Path(hash) => (&self.paths, number(hash.as_bytes()) & !1),
             Exclusive::Nar(key) => {
@@ -57,7 +57,7 @@ impl Locks {
         let mut attempt = 1;
         loop {
             // Given up in the middle, the connection must not go back with the lock.
-            let held = Held(Some(pool.get().await?));
+            let held = HeldAdvisoryLock(Some(pool.get().await?));
             let Some(client) = &held.0 else { return Err(LockError::Timeout) };
             let lock = async { client.execute("select pg_advisory_lock($1)", &[&key]).await };
             match timeout(LOCK_TIMEOUT, lock).await {
@@ -79,11 +79,11 @@ impl Locks {
     }
 }
 
-impl Locks {
+impl AdvisoryLocks {
     /// Takes the lock with this number if it is free.
-    pub(super) async fn try_lock(&self, key: i64) -> Result<Option<Held>, LockError> {
+    pub(super) async fn try_lock(&self, key: i64) -> Result<Option<HeldAdvisoryLock>, LockError> {
         // Given up in the middle, the connection must not go back with the lock.
-        let held = Held(Some(self.paths.get().await?));
+        let held = HeldAdvisoryLock(Some(self.paths.get().await?));
         let Some(client) = &held.0 else { return Ok(None) };
         let asked = async { client.query_one("select pg_try_advisory_lock($1)", &[&key]).await };
         match timeout(LOCK_TIMEOUT, asked).await {
@@ -106,7 +106,7 @@ fn number(bytes: &[u8]) -> i64 {
     i64::from_be_bytes(first)
 }
 
-impl Held {
+impl HeldAdvisoryLock {
     fn close(mut self) {
         if let Some(client) = self.0.take() {
             drop(Object::take(client));
@@ -114,7 +114,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldAdvisoryLock {
     fn drop(&mut self) {
         let Some(client) = self.0.take() else { return };
         let Ok(runtime) = Handle::try_current() else {

@@ -25,7 +25,7 @@ use self::{
     connections::{
         CONNECT_TIMEOUT, LOCK_TIMEOUT, MAX_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated, pool,
     },
-    locks::Locks,
+    locks::AdvisoryLocks,
 };
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
@@ -39,7 +39,7 @@ use crate::objects::{ObjectKey, StorageName};
 #[derive(Clone)]
 pub struct PostgresIndex {
     pool: Pool,
-    locks: Arc<Locks>,
+    locks: Arc<AdvisoryLocks>,
     database: Arc<str>,
     /// The storage that it must be of.
     storage: Option<Arc<OwnStorage>>,
@@ -65,7 +65,7 @@ impl PostgresIndex {
         let pool = |wait| pool(&config, wait).map_err(|error| unusable(error.to_string()));
         Ok(Self {
             pool: pool(CONNECT_TIMEOUT)?,
-            locks: Arc::new(Locks::new(pool(LOCK_TIMEOUT)?, pool(LOCK_TIMEOUT)?)),
+            locks: Arc::new(AdvisoryLocks::new(pool(LOCK_TIMEOUT)?, pool(LOCK_TIMEOUT)?)),
             database: redacted(url).into(),
             storage: None,
             is_ready: Arc::default(),

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::{collection, connections::ORDER_TIMEOUT};
-use crate::index::{IndexError, NarRow, PathRow, Snapshot};
+use crate::index::{IndexError, IndexSnapshot, IndexedPathRow, NarRow};
 
 /// Rows of a page.
 const PAGE: i64 = 16_384;
@@ -62,8 +62,8 @@ impl Drop for PostgresSnapshot {
 }
 
 #[async_trait]
-impl Snapshot for PostgresSnapshot {
-    async fn paths(&mut self, after: i64) -> Result<Vec<PathRow>, IndexError> {
+impl IndexSnapshot for PostgresSnapshot {
+    async fn paths(&mut self, after: i64) -> Result<Vec<IndexedPathRow>, IndexError> {
         let client = self.client()?;
         self.page(collection::paths(client, after, PAGE)).await
     }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::{
     index::{
-        Claimed, Order, Rows, Taken, Unused, collection_statements as statements,
+        ClaimOutcome, Claimed, RemovalOrder, RowKind, Unused, collection_statements as statements,
         collection_types::CLAIM_LEASE, document_statements as documents, types::now,
     },
     objects::ObjectKey,
@@ -32,7 +32,7 @@ fn claimed(row: &Row<'_>) -> rusqlite::Result<Claimed> {
 
 pub(super) fn condemn(
     connection: &Connection,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     unused: Unused,
 ) -> rusqlite::Result<Vec<i64>> {
@@ -40,11 +40,11 @@ pub(super) fn condemn(
     let mut condemned = Vec::new();
     for id in ids {
         let one = match rows {
-            Rows::Documents => Ok(*id),
-            Rows::Paths => connection
+            RowKind::Documents => Ok(*id),
+            RowKind::Paths => connection
                 .prepare_cached(&sql(statements::CONDEMN_PATHS))?
                 .query_row(params![id, touched, used], |row| row.get::<_, i64>(0)),
-            Rows::Nars => connection
+            RowKind::Nars => connection
                 .prepare_cached(&sql(statements::CONDEMN_NARS))?
                 .query_row(params![id, touched], |row| row.get::<_, i64>(0)),
         };
@@ -55,7 +55,7 @@ pub(super) fn condemn(
 
 pub(super) fn claim(
     connection: &Connection,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     unused: Unused,
     claim: i64,
@@ -64,13 +64,13 @@ pub(super) fn claim(
     let mut all = Vec::new();
     for id in ids {
         let one = match rows {
-            Rows::Paths => connection
+            RowKind::Paths => connection
                 .prepare_cached(&sql(statements::CLAIM_PATHS))?
                 .query_row(params![id, touched, used, claim, lease()], claimed),
-            Rows::Nars => connection
+            RowKind::Nars => connection
                 .prepare_cached(&sql(statements::CLAIM_NARS))?
                 .query_row(params![id, touched, claim, lease()], claimed),
-            Rows::Documents => connection
+            RowKind::Documents => connection
                 .prepare_cached(&sql(documents::CLAIM_DOCUMENTS))?
                 .query_row(params![id, touched, claim, lease()], claimed),
         };
@@ -90,13 +90,13 @@ fn not_claimed(
     connection: &Connection,
     name: &str,
     (question, deleting): (&str, i64),
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<ClaimOutcome> {
     let mut state = connection.prepare_cached(question)?;
     let state: Option<i64> = state.query_row([name], |row| row.get(0)).optional()?;
     Ok(match state {
-        Some(state) if state == deleting => Taken::Busy,
-        Some(_) => Taken::Needed,
-        None => Taken::Absent,
+        Some(state) if state == deleting => ClaimOutcome::Busy,
+        Some(_) => ClaimOutcome::Needed,
+        None => ClaimOutcome::Absent,
     })
 }
 
@@ -107,33 +107,35 @@ fn claim_one(
     name: &str,
     claim: i64,
     state: (&str, i64),
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<ClaimOutcome> {
     let mut statement = connection.prepare_cached(&sql(statement))?;
     let taken = statement.query_row(params![name, claim, lease()], claimed).optional()?;
-    taken
-        .map_or_else(|| not_claimed(connection, name, state), |claimed| Ok(Taken::Claimed(claimed)))
+    taken.map_or_else(
+        || not_claimed(connection, name, state),
+        |claimed| Ok(ClaimOutcome::Claimed(claimed)),
+    )
 }
 
 pub(super) fn claim_path(
     connection: &Connection,
     hash: &str,
     claim: i64,
-    order: Order<'_>,
-) -> rusqlite::Result<Taken> {
+    order: RemovalOrder<'_>,
+) -> rusqlite::Result<ClaimOutcome> {
     let mut statement = connection.prepare_cached(&sql(statements::CLAIM_PATH))?;
     let parameters = params![hash, claim, lease(), i64::from(order.even_rooted)];
     let taken = statement.query_row(parameters, claimed).optional()?;
     let Some(claimed) = taken else { return not_claimed(connection, hash, PATH_STATE) };
     let mut note = connection.prepare_cached(statements::NOTE_DELETION)?;
     note.execute(params![hash, order.who.name, order.who.address, now()])?;
-    Ok(Taken::Claimed(claimed))
+    Ok(ClaimOutcome::Claimed(claimed))
 }
 
 pub(super) fn claim_ended(
     connection: &Connection,
     hash: &str,
     claim: i64,
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<ClaimOutcome> {
     claim_one(connection, statements::CLAIM_ENDED, hash, claim, PATH_STATE)
 }
 
@@ -149,14 +151,14 @@ pub(super) fn claim_stale(
 
 pub(super) fn holds(
     connection: &Connection,
-    rows: Rows,
+    rows: RowKind,
     id: i64,
     claim: i64,
 ) -> rusqlite::Result<bool> {
     let statement = match rows {
-        Rows::Paths => statements::HOLDS_PATH,
-        Rows::Nars => statements::HOLDS_NAR,
-        Rows::Documents => documents::HOLDS_DOCUMENT,
+        RowKind::Paths => statements::HOLDS_PATH,
+        RowKind::Nars => statements::HOLDS_NAR,
+        RowKind::Documents => documents::HOLDS_DOCUMENT,
     };
     connection.prepare_cached(statement)?.exists([id, claim])
 }
@@ -165,7 +167,7 @@ pub(super) fn claim_nar(
     connection: &Connection,
     key: &ObjectKey,
     claim: i64,
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<ClaimOutcome> {
     claim_one(connection, statements::CLAIM_NAR, key.as_str(), claim, NAR_STATE)
 }
 
@@ -185,14 +187,14 @@ pub(super) fn claim_orphans(
 
 pub(super) fn give_back(
     connection: &Connection,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     claim: i64,
 ) -> rusqlite::Result<()> {
     let statement = match rows {
-        Rows::Paths => statements::GIVE_BACK_PATHS,
-        Rows::Nars => statements::GIVE_BACK_NARS,
-        Rows::Documents => documents::GIVE_BACK_DOCUMENTS,
+        RowKind::Paths => statements::GIVE_BACK_PATHS,
+        RowKind::Nars => statements::GIVE_BACK_NARS,
+        RowKind::Documents => documents::GIVE_BACK_DOCUMENTS,
     };
     let mut statement = connection.prepare_cached(&sql(statement))?;
     for id in ids {
@@ -203,22 +205,22 @@ pub(super) fn give_back(
 
 pub(super) fn end_claims(
     connection: &Connection,
-    rows: Rows,
+    rows: RowKind,
     ids: &[i64],
     claim: i64,
 ) -> rusqlite::Result<()> {
     for id in ids {
         match rows {
-            Rows::Paths => {
+            RowKind::Paths => {
                 let mut end = connection.prepare_cached(&sql(statements::END_PATHS))?;
                 let ended = end.query_row(params![id, claim], |row| row.get(0)).optional()?;
                 ended.map_or(Ok(()), |id| remove_path(connection, id))?;
             }
-            Rows::Nars => {
+            RowKind::Nars => {
                 let mut end = connection.prepare_cached(&sql(statements::END_NARS))?;
                 end.execute(params![id, claim])?;
             }
-            Rows::Documents => {
+            RowKind::Documents => {
                 let mut end = connection.prepare_cached(&sql(documents::END_DOCUMENTS))?;
                 end.execute(params![id, claim])?;
             }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::claims::sql;
 use crate::{
     index::{
-        CollectionRecord, Deletion, IndexedPath, NarRow, PathRow, PathState, Referrer, StoredSince,
-        collection_statements as statements,
+        CollectionRecord, Deletion, IndexedPath, IndexedPathRow, NarRow, PathState, Referrer,
+        StoredSince, collection_statements as statements,
         statements::NAR_STATE,
         types::{now, time},
     },
@@ -202,10 +202,10 @@ pub(super) fn paths(
     connection: &Connection,
     after: i64,
     limit: i64,
-) -> rusqlite::Result<Vec<PathRow>> {
+) -> rusqlite::Result<Vec<IndexedPathRow>> {
     let mut statement = connection.prepare_cached(statements::SNAPSHOT_PATHS)?;
     let found = statement.query_map([after, limit], |row| {
-        Ok(PathRow {
+        Ok(IndexedPathRow {
             id: row.get(0)?,
             state: row.get(1)?,
             nar: row.get(2)?,

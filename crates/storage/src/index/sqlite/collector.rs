@@ -12,8 +12,9 @@ use tokio::task::spawn_blocking;
 use super::{SqliteIndex, claims, collection, locks, snapshot::SqliteSnapshot};
 use crate::{
     index::{
-        Claim, Claimed, Collection, CollectionRecord, Deletion, IndexError, IndexLock, IndexedPath,
-        Order, Referrer, Rows, Snapshot, StoredSince, Taken, Unused,
+        Claim, ClaimOutcome, Claimed, Collection, CollectionRecord, Deletion, IndexError,
+        IndexLock, IndexSnapshot, IndexedPath, Referrer, RemovalOrder, RowKind, StoredSince,
+        Unused,
         types::{seconds, size},
     },
     objects::ObjectKey,
@@ -21,7 +22,7 @@ use crate::{
 
 #[async_trait]
 impl Collection for SqliteIndex {
-    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, IndexError> {
+    async fn snapshot(&self) -> Result<Box<dyn IndexSnapshot>, IndexError> {
         let this = self.clone();
         let connection = self.open().await?.connection;
         let begun = self.step(move || {
@@ -36,7 +37,7 @@ impl Collection for SqliteIndex {
 
     async fn condemn(
         &self,
-        rows: Rows,
+        rows: RowKind,
         ids: &[i64],
         unused: Unused,
     ) -> Result<Vec<i64>, IndexError> {
@@ -46,7 +47,7 @@ impl Collection for SqliteIndex {
 
     async fn claim(
         &self,
-        rows: Rows,
+        rows: RowKind,
         ids: &[i64],
         unused: Unused,
         claim: &Claim,
@@ -59,17 +60,21 @@ impl Collection for SqliteIndex {
         &self,
         hash: &HashPart,
         claim: &Claim,
-        order: Order<'_>,
-    ) -> Result<Taken, IndexError> {
+        order: RemovalOrder<'_>,
+    ) -> Result<ClaimOutcome, IndexError> {
         let (hash, claim, who) = (hash.to_string(), claim.number(), order.who.clone());
         let even_rooted = order.even_rooted;
         self.transact(move |connection| {
-            claims::claim_path(connection, &hash, claim, Order { who: &who, even_rooted })
+            claims::claim_path(connection, &hash, claim, RemovalOrder { who: &who, even_rooted })
         })
         .await
     }
 
-    async fn claim_ended(&self, hash: &HashPart, claim: &Claim) -> Result<Taken, IndexError> {
+    async fn claim_ended(
+        &self,
+        hash: &HashPart,
+        claim: &Claim,
+    ) -> Result<ClaimOutcome, IndexError> {
         let (hash, claim) = (hash.to_string(), claim.number());
         self.transact(move |connection| claims::claim_ended(connection, &hash, claim)).await
     }
@@ -125,7 +130,7 @@ impl Collection for SqliteIndex {
         self.transact(move |connection| claims::claim_stale(connection, &hash, before, claim)).await
     }
 
-    async fn holds(&self, rows: Rows, id: i64, claim: &Claim) -> Result<bool, IndexError> {
+    async fn holds(&self, rows: RowKind, id: i64, claim: &Claim) -> Result<bool, IndexError> {
         let claim = claim.number();
         self.run(move |connection| claims::holds(connection, rows, id, claim)).await
     }
@@ -166,7 +171,7 @@ impl Collection for SqliteIndex {
         Ok(found.await?.iter().filter_map(|path| StorePath::parse(path).ok()).collect())
     }
 
-    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<Taken, IndexError> {
+    async fn claim_nar(&self, key: &ObjectKey, claim: &Claim) -> Result<ClaimOutcome, IndexError> {
         let (key, claim) = (key.clone(), claim.number());
         self.transact(move |connection| claims::claim_nar(connection, &key, claim)).await
     }
@@ -184,12 +189,17 @@ impl Collection for SqliteIndex {
         self.transact(move |connection| claims::claim_orphans(connection, &keys, claim)).await
     }
 
-    async fn give_back(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+    async fn give_back(&self, rows: RowKind, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
         let (ids, claim) = (ids.to_vec(), claim.number());
         self.transact(move |connection| claims::give_back(connection, rows, &ids, claim)).await
     }
 
-    async fn end_claims(&self, rows: Rows, ids: &[i64], claim: &Claim) -> Result<(), IndexError> {
+    async fn end_claims(
+        &self,
+        rows: RowKind,
+        ids: &[i64],
+        claim: &Claim,
+    ) -> Result<(), IndexError> {
         let (ids, claim) = (ids.to_vec(), claim.number());
         self.transact(move |connection| claims::end_claims(connection, rows, &ids, claim)).await
     }

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::Mutex;
 
-use super::{locks::Locks, rows, schema};
+use super::{locks::FileLocks, rows, schema};
 use crate::{
     blocking::blocking,
     index::{
@@ -26,7 +26,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteIndex {
     pub(super) file: Arc<Path>,
     pub(super) connection: Arc<Mutex<Option<OpenIndex>>>,
-    pub(super) locks: Arc<Locks>,
+    pub(super) locks: Arc<FileLocks>,
     pub(super) sync: bool,
     /// The storage that it must be of.
     storage: Option<Arc<OwnStorage>>,
@@ -80,7 +80,7 @@ impl SqliteIndex {
     /// loss.
     #[must_use]
     pub fn new(file: PathBuf, sync: bool) -> Self {
-        let locks = Arc::new(Locks::beside(&file));
+        let locks = Arc::new(FileLocks::beside(&file));
         Self { file: file.into(), connection: Arc::default(), locks, sync, storage: None }
     }
 

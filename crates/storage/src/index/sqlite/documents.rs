@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{SqliteIndex, claims::sql};
 use crate::{
     index::{
-        Begun, Document, DocumentIndex, DocumentOwner, DocumentRow, IndexError, ListedDocument,
-        document_statements as statements,
+        Begun, DocumentIndex, DocumentOwner, DocumentRow, IndexError, ListedDocument,
+        StoredDocument, document_statements as statements,
         types::{now, row_limit, seconds},
     },
     objects::ObjectKey,
@@ -18,13 +18,13 @@ use crate::{
 
 #[async_trait]
 impl DocumentIndex for SqliteIndex {
-    async fn begin_document(&self, document: &Document) -> Result<Begun, IndexError> {
+    async fn begin_document(&self, document: &StoredDocument) -> Result<Begun, IndexError> {
         let document = document.clone();
         self.transact(move |connection| begin(connection, &document)).await
     }
 
-    async fn settle_document(&self, document: &Document) -> Result<(), IndexError> {
-        let Document { key, owner } = document.clone();
+    async fn settle_document(&self, document: &StoredDocument) -> Result<(), IndexError> {
+        let StoredDocument { key, owner } = document.clone();
         self.transact(move |connection| {
             let mut statement = connection.prepare_cached(statements::SETTLE_DOCUMENT)?;
             statement.execute(params![key.as_str(), owner.number(), owner.name()])?;
@@ -55,12 +55,12 @@ impl DocumentIndex for SqliteIndex {
 
     async fn enter_documents(
         &self,
-        documents: &[(Document, SystemTime)],
+        documents: &[(StoredDocument, SystemTime)],
     ) -> Result<(), IndexError> {
         let documents = documents.to_vec();
         self.transact(move |connection| {
             let mut statement = connection.prepare_cached(statements::ENTER_DOCUMENT)?;
-            for (Document { key, owner }, modified) in &documents {
+            for (StoredDocument { key, owner }, modified) in &documents {
                 let at = seconds(*modified);
                 statement.execute(params![key.as_str(), owner.number(), owner.name(), at])?;
             }
@@ -135,7 +135,10 @@ impl DocumentIndex for SqliteIndex {
     }
 }
 
-fn begin(connection: &Connection, Document { key, owner }: &Document) -> rusqlite::Result<Begun> {
+fn begin(
+    connection: &Connection,
+    StoredDocument { key, owner }: &StoredDocument,
+) -> rusqlite::Result<Begun> {
     let mut statement = connection.prepare_cached(&sql(statements::BEGIN_DOCUMENT))?;
     let known = statement
         .query_row(params![key.as_str(), owner.number(), owner.name(), now()], |row| {

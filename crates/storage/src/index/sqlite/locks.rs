@@ -16,16 +16,16 @@ use crate::{blocking::blocking, index::Exclusive};
 /// Locks that all paths share, and as many that all NARs, and that all roots share.
 const LOCKS: usize = 64;
 
-pub(super) struct Locks {
+pub(super) struct FileLocks {
     directory: PathBuf,
     /// Of several tasks of this process, one at a time waits for another process. The file stays open.
     slots: [Arc<Mutex<Option<File>>>; 3 * LOCKS],
 }
 
 /// A lock that is held. Dropped, it lets others have their turn.
-pub(super) struct Held(OwnedMutexGuard<Option<File>>);
+pub(super) struct HeldFileLock(OwnedMutexGuard<Option<File>>);
 
-impl Drop for Held {
+impl Drop for HeldFileLock {
     fn drop(&mut self) {
         // A file that cannot be unlocked is unlocked when it is closed.
         if self.0.as_ref().is_some_and(|file| file.unlock().is_err()) {
@@ -34,7 +34,7 @@ impl Drop for Held {
     }
 }
 
-impl Locks {
+impl FileLocks {
     /// The locks of an index in this file.
     pub(super) fn beside(index: &Path) -> Self {
         let mut directory = index.as_os_str().to_owned();
@@ -43,23 +43,23 @@ impl Locks {
     }
 
     /// The lock, if no one holds it and its file is open. Never waits.
-    pub(super) fn try_lock(&self, what: Exclusive<'_>) -> Option<Held> {
+    pub(super) fn try_lock(&self, what: Exclusive<'_>) -> Option<HeldFileLock> {
         let turn = Arc::clone(self.slots.get(number(what))?).try_lock_owned().ok()?;
-        turn.as_ref().is_some_and(is_locked_now).then(|| Held(turn))
+        turn.as_ref().is_some_and(is_locked_now).then(|| HeldFileLock(turn))
     }
 
-    pub(super) async fn lock(&self, what: Exclusive<'_>) -> io::Result<Held> {
+    pub(super) async fn lock(&self, what: Exclusive<'_>) -> io::Result<HeldFileLock> {
         let number = number(what);
         let slot = self.slots.get(number).ok_or(io::ErrorKind::InvalidInput)?;
         let mut turn = Arc::clone(slot).lock_owned().await;
         // Mostly there is nothing to wait for: handing over to another thread would cost many times as much.
         if turn.as_ref().is_some_and(is_locked_now) {
-            return Ok(Held(turn));
+            return Ok(HeldFileLock(turn));
         }
         let directory = self.directory.clone();
         let locked = blocking(move || lock_file(&directory, number)).await;
         *turn = Some(locked.map_err(io::Error::other)??);
-        Ok(Held(turn))
+        Ok(HeldFileLock(turn))
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) struct CollectionHeld {
 
 /// Makes this process the only one that collects. `None`: another one is. Blocks for a moment.
 pub(super) fn lock_collection(index: &Path) -> io::Result<Option<CollectionHeld>> {
-    let file = open_file(&Locks::beside(index).directory, "collection")?;
+    let file = open_file(&FileLocks::beside(index).directory, "collection")?;
     match file.try_lock() {
         Ok(()) => Ok(Some(CollectionHeld { _file: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -146,7 +146,7 @@ mod tests {
         let index = directory.path().join("index.sqlite");
         let hash = HashPart::parse("0123456789abcdfghijklmnpqrsvwxyz").unwrap();
         // Two of them are as two processes: each opens the file itself.
-        let (one, other) = (Locks::beside(&index), Arc::new(Locks::beside(&index)));
+        let (one, other) = (FileLocks::beside(&index), Arc::new(FileLocks::beside(&index)));
         let held = one.lock(Exclusive::Path(&hash)).await.unwrap();
         let waiting = tokio::spawn({
             let other = Arc::clone(&other);
@@ -165,7 +165,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let index = directory.path().join("index.sqlite");
         let hash = HashPart::parse("0123456789abcdfghijklmnpqrsvwxyz").unwrap();
-        let (one, other) = (Locks::beside(&index), Locks::beside(&index));
+        let (one, other) = (FileLocks::beside(&index), FileLocks::beside(&index));
         for _ in 0..2 {
             drop(one.lock(Exclusive::Path(&hash)).await.unwrap());
         }

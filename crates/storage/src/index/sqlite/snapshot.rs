@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
 use super::{collection, schema};
-use crate::index::{IndexError, NarRow, PathRow, Snapshot};
+use crate::index::{IndexError, IndexSnapshot, IndexedPathRow, NarRow};
 
 /// Rows of a page: some milliseconds.
 const PAGE: i64 = 16_384;
@@ -42,8 +42,8 @@ impl SqliteSnapshot {
 }
 
 #[async_trait]
-impl Snapshot for SqliteSnapshot {
-    async fn paths(&mut self, after: i64) -> Result<Vec<PathRow>, IndexError> {
+impl IndexSnapshot for SqliteSnapshot {
+    async fn paths(&mut self, after: i64) -> Result<Vec<IndexedPathRow>, IndexError> {
         self.page(move |connection| collection::paths(connection, after, PAGE)).await
     }
 
