@@ -22,15 +22,15 @@ mod use_args;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use output::Answer;
+use output::CommandAnswer;
 
 fn main() -> ExitCode {
     let arguments = hook_args::read(std::env::args_os().skip(1));
     match commands::run(arguments.unwrap_or_else(args::Cli::parse)) {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
-        Ok(Answer::Unreachable) => ExitCode::from(3),
-        Ok(Answer::Incomplete) => ExitCode::from(4),
+        Ok(CommandAnswer::Yes) => ExitCode::SUCCESS,
+        Ok(CommandAnswer::No) => ExitCode::from(1),
+        Ok(CommandAnswer::Unreachable) => ExitCode::from(3),
+        Ok(CommandAnswer::Incomplete) => ExitCode::from(4),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::tell(&logging::as_error(&format!(

@@ -9,7 +9,7 @@ use time::{UtcDateTime, format_description::well_known::Rfc3339};
 
 /// The answer of a command; an error is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum CommandAnswer {
     /// It is so, or it is done: exit code 0.
     Yes,
     /// It is not so: exit code 1.

@@ -13,7 +13,7 @@ use url::Url;
 use crate::{
     connect,
     credentials::{Credentials, CredentialsError},
-    error::{Failure, RequestError},
+    error::{RequestError, RequestFailure},
     retry::{Rest, RetryPolicy},
 };
 
@@ -55,11 +55,11 @@ impl ClientConfig {
 /// A client of one cache. Clones share its connections, and the facts that it has found.
 #[derive(Clone, Debug)]
 pub struct CacheClient {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ClientParts>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ClientParts {
     pub(crate) http: Client,
     /// Without credential, query and fragment; ends with a slash.
     pub(crate) base: Url,
@@ -100,7 +100,8 @@ impl CacheClient {
         url.set_query(None);
         url.set_fragment(None);
         url.set_path(&format!("{}/", url.path().trim_end_matches('/')));
-        let refuse = |why: String| RequestError::new(url.as_str(), Failure::Unreachable(why));
+        let refuse =
+            |why: String| RequestError::new(url.as_str(), RequestFailure::Unreachable(why));
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(refuse("it is no http or https URL of a server".to_owned()));
         }
@@ -109,7 +110,7 @@ impl CacheClient {
         let http =
             connect::client(connections, ca_file).map_err(|error| refuse(error.to_string()))?;
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(ClientParts {
                 http,
                 base: url,
                 authorization,

@@ -9,24 +9,24 @@ pub struct RequestError {
     /// Method and URL, without any credential.
     pub request: String,
     /// The failure of the last attempt.
-    pub failure: Failure,
+    pub failure: RequestFailure,
 }
 
 impl RequestError {
-    pub(crate) fn new(request: impl Into<String>, failure: Failure) -> Self {
+    pub(crate) fn new(request: impl Into<String>, failure: RequestFailure) -> Self {
         Self { request: request.into(), failure }
     }
 
     /// Returns true if the cache could not be reached at all, so that other requests will fail the same way.
     #[must_use]
     pub const fn is_unreachable(&self) -> bool {
-        matches!(self.failure, Failure::Unreachable(_))
+        matches!(self.failure, RequestFailure::Unreachable(_))
     }
 }
 
 /// The failure of a request.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum RequestFailure {
     /// The cache wants a credential, or another one (401, 407).
     #[error("{0} (401)")]
     Unauthorised(WrongCredential),
@@ -91,7 +91,7 @@ pub enum WrongCredential {
     Expired,
 }
 
-impl Failure {
+impl RequestFailure {
     /// The next step of a user, where there is one.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 //!
 //! [`CacheClient`] speaks to one cache, be it this program's server, a web server that takes `PUT`, or anything else that
 //! stock Nix can use. Requests are retried here; the caller sees only the end, as a
-//! [`Failure`] with a meaning.
+//! [`RequestFailure`] with a meaning.
 
 mod body;
 mod cache_client;
@@ -23,7 +23,7 @@ pub use self::{
     body::UploadBody,
     cache_client::{CacheClient, ClientConfig},
     credentials::{Credentials, CredentialsError},
-    error::{Failure, RequestError, WrongCredential},
+    error::{RequestError, RequestFailure, WrongCredential},
     netrc::{Netrc, NetrcEntry, why_no_credential},
     plain_url::plain_url,
     retry::RetryPolicy,

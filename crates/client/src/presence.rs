@@ -9,8 +9,8 @@ use rns_formats::HashPart;
 
 use crate::{
     cache_client::CacheClient,
-    error::{Failure, RequestError},
-    send::{Request, said},
+    error::{RequestError, RequestFailure},
+    send::{CacheRequest, said},
 };
 
 /// Paths in one question.
@@ -66,7 +66,7 @@ impl CacheClient {
             _ = writeln!(question, "{hash}");
         }
         let limit = question.len();
-        let request = Request {
+        let request = CacheRequest {
             method: Method::POST,
             url: self.below(&self.push_url(), "missing")?,
             content_type: Some("text/plain"),
@@ -78,7 +78,7 @@ impl CacheClient {
         let reply = match self.send(&request, &NOT_OFFERED).await {
             Ok(reply) => reply,
             // A server that answers everything with a page does not know the question either.
-            Err(RequestError { failure: Failure::Malformed(_), .. }) => {
+            Err(RequestError { failure: RequestFailure::Malformed(_), .. }) => {
                 return Ok(self.without_batches());
             }
             Err(error) => return Err(error),
@@ -86,7 +86,7 @@ impl CacheClient {
         // The answer of a server that knows the question and requires a permission for it.
         let refusal = said(&reply.body);
         if reply.status == StatusCode::FORBIDDEN && refusal.contains(LACKS_PERMISSION) {
-            return Err(RequestError::new(request.name(), Failure::Forbidden(refusal)));
+            return Err(RequestError::new(request.name(), RequestFailure::Forbidden(refusal)));
         }
         let answer = (reply.status == StatusCode::OK).then(|| answer(&reply.body, hashes));
         match answer.flatten() {

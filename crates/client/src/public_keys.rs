@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use rns_formats::PublicKey;
 
-use crate::{cache_client::CacheClient, error::RequestError, send::Request};
+use crate::{cache_client::CacheClient, error::RequestError, send::CacheRequest};
 
 /// The longest list of keys, in bytes.
 const MAX_KEYS_BYTES: usize = 64 << 10;
@@ -18,7 +18,7 @@ impl CacheClient {
     /// # Errors
     /// When the cache cannot be asked.
     pub async fn public_keys(&self) -> Result<Vec<PublicKey>, RequestError> {
-        let request = Request::get(self.below(self.url(), "pubkey")?, MAX_KEYS_BYTES);
+        let request = CacheRequest::get(self.below(self.url(), "pubkey")?, MAX_KEYS_BYTES);
         let reply = self.send(&request, &NO_KEYS).await?;
         if reply.status != StatusCode::OK {
             return Ok(Vec::new());

@@ -5,8 +5,8 @@ use rns_formats::{CacheInfo, HashPart, NarInfo, NarName, StoreDir};
 
 use crate::{
     cache_client::CacheClient,
-    error::{Failure, RequestError},
-    send::Request,
+    error::{RequestError, RequestFailure},
+    send::CacheRequest,
 };
 
 /// The longest `nix-cache-info`, in bytes.
@@ -29,14 +29,14 @@ impl CacheClient {
     /// When the cache cannot be asked, or the answer is none.
     pub async fn info(&self) -> Result<Option<CacheInfo>, RequestError> {
         let url = self.below(self.url(), "nix-cache-info")?;
-        let request = Request::get(url, MAX_CACHE_INFO_BYTES);
+        let request = CacheRequest::get(url, MAX_CACHE_INFO_BYTES);
         let missing = [StatusCode::NOT_FOUND, StatusCode::GONE];
         let reply = self.send(&request, &missing).await?;
         if reply.status != StatusCode::OK {
             return Ok(None);
         }
         let malformed =
-            |why: String| RequestError::new(request.url.as_str(), Failure::Malformed(why));
+            |why: String| RequestError::new(request.url.as_str(), RequestFailure::Malformed(why));
         let text = str::from_utf8(&reply.body).map_err(|error| malformed(error.to_string()))?;
         // Servers that answer everything with a page would pass for a cache without properties.
         if !text.lines().any(|line| line.starts_with("StoreDir:")) {
@@ -55,13 +55,13 @@ impl CacheClient {
         store_dir: &StoreDir,
     ) -> Result<Option<NarInfo>, RequestError> {
         let url = self.below(&self.upload_url(), &format!("{hash}.narinfo"))?;
-        let request = Request::get(url, MAX_NARINFO_BYTES);
+        let request = CacheRequest::get(url, MAX_NARINFO_BYTES);
         let reply = self.send(&request, &MISSING).await?;
         if reply.status != StatusCode::OK {
             return Ok(None);
         }
         let malformed =
-            |why: String| RequestError::new(request.url.as_str(), Failure::Malformed(why));
+            |why: String| RequestError::new(request.url.as_str(), RequestFailure::Malformed(why));
         let text = str::from_utf8(&reply.body).map_err(|error| malformed(error.to_string()))?;
         let narinfo =
             NarInfo::parse(text, store_dir).map_err(|error| malformed(error.to_string()))?;
@@ -97,8 +97,8 @@ impl CacheClient {
 
     pub(crate) async fn has(&self, name: &str) -> Result<bool, RequestError> {
         let url = self.below(&self.upload_url(), name)?;
-        let get = Request::get(url, MAX_NARINFO_BYTES);
-        let head = Request { method: Method::HEAD, ..get.clone() };
+        let get = CacheRequest::get(url, MAX_NARINFO_BYTES);
+        let head = CacheRequest { method: Method::HEAD, ..get.clone() };
         let expected = [MISSING, NO_HEAD].concat();
         let reply = self.send(&head, &expected).await?;
         if NO_HEAD.contains(&reply.status) && name.ends_with(".narinfo") {
@@ -111,7 +111,7 @@ impl CacheClient {
     /// The URL of an object.
     pub(crate) fn below(&self, base: &url::Url, name: &str) -> Result<url::Url, RequestError> {
         base.join(name).map_err(|error| {
-            RequestError::new(format!("{base}{name}"), Failure::Malformed(error.to_string()))
+            RequestError::new(format!("{base}{name}"), RequestFailure::Malformed(error.to_string()))
         })
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::time::{Instant, sleep_until};
 
-use crate::error::Failure;
+use crate::error::RequestFailure;
 
 /// The attempts of a request, and the pauses between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl RetryPolicy {
     /// The pause before the next attempt, after one that failed. `None`: that was the last.
     ///
     /// The pause is random up to its bound, so that many clients of a cache that was away do not come back at once.
-    pub(crate) fn pause(&self, failure: &Failure, tried: &mut Tried) -> Option<Duration> {
+    pub(crate) fn pause(&self, failure: &RequestFailure, tried: &mut Tried) -> Option<Duration> {
         if !failure.is_transient() {
             return None;
         }
@@ -60,7 +60,7 @@ impl RetryPolicy {
             return None;
         }
         // A cache that says when it takes more has not failed.
-        if let (Failure::RateLimited { .. }, Some(wish)) = (failure, wish)
+        if let (RequestFailure::RateLimited { .. }, Some(wish)) = (failure, wish)
             && wish >= MIN_WISH
         {
             tried.waited += wish;
@@ -77,7 +77,7 @@ impl RetryPolicy {
     }
 
     /// The time for which a cache wants to be left alone altogether.
-    pub(crate) fn rest(&self, failure: &Failure) -> Option<Duration> {
+    pub(crate) fn rest(&self, failure: &RequestFailure) -> Option<Duration> {
         failure.retry_after().filter(|wish| *wish <= self.longest_wish)
     }
 }
@@ -135,8 +135,8 @@ mod tests {
     use super::*;
     use crate::error::WrongCredential;
 
-    fn busy(seconds: u64) -> Failure {
-        Failure::RateLimited { retry_after: Some(Duration::from_secs(seconds)) }
+    fn busy(seconds: u64) -> RequestFailure {
+        RequestFailure::RateLimited { retry_after: Some(Duration::from_secs(seconds)) }
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_a_bound_and_attempts_end() {
         let policy = RetryPolicy { attempts: 20, ..RetryPolicy::default() };
-        let cut = Failure::Cut(String::new());
+        let cut = RequestFailure::Cut(String::new());
         let mut tried = Tried::default();
         for attempts in 1..20 {
             let bound = policy.first_pause * 2_u32.pow(attempts - 1);
@@ -188,10 +188,10 @@ mod tests {
         assert_eq!(policy.pause(&cut, &mut tried), None);
         let mut tried = Tried::default();
         assert_eq!(
-            policy.pause(&Failure::Unauthorised(WrongCredential::Unknown), &mut tried),
+            policy.pause(&RequestFailure::Unauthorised(WrongCredential::Unknown), &mut tried),
             None
         );
-        let full = Failure::Server { status: 507, text: String::new(), retry_after: None };
+        let full = RequestFailure::Server { status: 507, text: String::new(), retry_after: None };
         assert_eq!(policy.pause(&full, &mut tried), None);
     }
 

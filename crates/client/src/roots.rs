@@ -5,8 +5,8 @@ use reqwest::{Method, StatusCode};
 
 use crate::{
     cache_client::CacheClient,
-    error::{Failure, RequestError},
-    send::Request,
+    error::{RequestError, RequestFailure},
+    send::CacheRequest,
 };
 
 /// The longest list of roots, in bytes.
@@ -68,9 +68,9 @@ impl CacheClient {
             }
         }
         let body = Bytes::from(root.paths.join("\n") + "\n");
-        let put = Request::put(url, "text/plain", body.into());
+        let put = CacheRequest::put(url, "text/plain", body.into());
         let accept = Some(form.accept());
-        let request = Request { accept, answer_limit: MAX_LIST_BYTES, ..put };
+        let request = CacheRequest { accept, answer_limit: MAX_LIST_BYTES, ..put };
         Ok(self.send(&request, &[]).await?.body)
     }
 
@@ -83,8 +83,10 @@ impl CacheClient {
         if let Some(after) = after {
             url.query_pairs_mut().append_pair("after", after);
         }
-        let request =
-            Request { accept: Some("application/json"), ..Request::get(url, MAX_LIST_BYTES) };
+        let request = CacheRequest {
+            accept: Some("application/json"),
+            ..CacheRequest::get(url, MAX_LIST_BYTES)
+        };
         Ok(self.send(&request, &[]).await?.body)
     }
 
@@ -94,7 +96,8 @@ impl CacheClient {
     /// When it is refused.
     pub async fn delete_root(&self, name: &str) -> Result<bool, RequestError> {
         let url = self.root_url(name)?;
-        let request = Request { method: Method::DELETE, ..Request::get(url, MAX_LIST_BYTES) };
+        let request =
+            CacheRequest { method: Method::DELETE, ..CacheRequest::get(url, MAX_LIST_BYTES) };
         let reply = self.send(&request, &[StatusCode::NOT_FOUND]).await?;
         Ok(reply.status != StatusCode::NOT_FOUND)
     }
@@ -105,7 +108,7 @@ impl CacheClient {
         let parts = name.split('/').filter(|part| !part.is_empty() && !part.starts_with('.'));
         if parts.clone().count() != name.split('/').count() {
             let why = format!("`{name}` is no name of a root");
-            return Err(RequestError::new(base.as_str(), Failure::Malformed(why)));
+            return Err(RequestError::new(base.as_str(), RequestFailure::Malformed(why)));
         }
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(parts);

@@ -22,7 +22,7 @@ use url::Url;
 use crate::{
     body::UploadBody,
     cache_client::CacheClient,
-    error::{Failure, RequestError, WrongCredential},
+    error::{RequestError, RequestFailure, WrongCredential},
     retry::{Tried, retry_after},
 };
 
@@ -34,7 +34,7 @@ const MAX_REFUSAL_BYTES: usize = 4 << 10;
 
 /// A request that can be sent again.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub(crate) struct CacheRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) content_type: Option<&'static str>,
@@ -48,12 +48,12 @@ pub(crate) struct Request {
 
 /// The answer to a request: a success, or one of the statuses that the caller asked to see.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct CacheReply {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
 }
 
-impl Request {
+impl CacheRequest {
     pub(crate) const fn get(url: Url, answer_limit: usize) -> Self {
         Self {
             method: Method::GET,
@@ -87,9 +87,9 @@ impl CacheClient {
     /// Sends a request until it is answered with a success, or with one of the statuses in `expected`.
     pub(crate) async fn send(
         &self,
-        request: &Request,
+        request: &CacheRequest,
         expected: &[StatusCode],
-    ) -> Result<Reply, RequestError> {
+    ) -> Result<CacheReply, RequestError> {
         let mut tried = Tried::default();
         loop {
             self.shared.rest.over().await;
@@ -108,8 +108,12 @@ impl CacheClient {
         }
     }
 
-    async fn attempt(&self, request: &Request, expected: &[StatusCode]) -> Result<Reply, Failure> {
-        let cut = |_| Failure::Cut("the client is closed".to_owned());
+    async fn attempt(
+        &self,
+        request: &CacheRequest,
+        expected: &[StatusCode],
+    ) -> Result<CacheReply, RequestFailure> {
+        let cut = |_| RequestFailure::Cut("the client is closed".to_owned());
         let _place = self.shared.places.acquire().await.map_err(cut)?;
         let mut url = request.url.clone();
         let mut method = request.method.clone();
@@ -127,21 +131,21 @@ impl CacheClient {
             }
             if is_success(status) || expected.contains(&status) {
                 let body = self.read(response, request.answer_limit).await?;
-                return Ok(Reply { status, body });
+                return Ok(CacheReply { status, body });
             }
             let has_credential = self.credential_for(&url).is_some();
             return Err(self.refusal(response, has_credential).await);
         }
-        Err(Failure::Malformed("it redirects for ever".to_owned()))
+        Err(RequestFailure::Malformed("it redirects for ever".to_owned()))
     }
 
     async fn dispatch(
         &self,
         method: &Method,
         url: &Url,
-        request: &Request,
+        request: &CacheRequest,
         moved: &Arc<AtomicU64>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, RequestFailure> {
         let mut builder = self.shared.http.request(method.clone(), url.clone());
         if let Some(authorization) = self.credential_for(url) {
             builder = builder.header(header::AUTHORIZATION, authorization.clone());
@@ -168,12 +172,14 @@ impl CacheClient {
     }
 
     /// All of an answer that is not longer than `limit`.
-    async fn read(&self, mut response: Response, limit: usize) -> Result<Bytes, Failure> {
+    async fn read(&self, mut response: Response, limit: usize) -> Result<Bytes, RequestFailure> {
         let reading = async {
             let mut body = BytesMut::new();
             while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
                 if body.len() + chunk.len() > limit {
-                    return Err(Failure::Malformed(format!("it has more than {limit} bytes")));
+                    return Err(RequestFailure::Malformed(format!(
+                        "it has more than {limit} bytes"
+                    )));
                 }
                 body.extend_from_slice(&chunk);
             }
@@ -181,10 +187,10 @@ impl CacheClient {
         };
         // Answers are small: one that trickles is not waited for either.
         let read = timeout(self.shared.stall_timeout, reading).await;
-        read.map_err(|_| Failure::Cut("the answer did not end".to_owned()))?
+        read.map_err(|_| RequestFailure::Cut("the answer did not end".to_owned()))?
     }
 
-    async fn refusal(&self, response: Response, has_credential: bool) -> Failure {
+    async fn refusal(&self, response: Response, has_credential: bool) -> RequestFailure {
         let status = response.status();
         let wait = response.headers().get(header::RETRY_AFTER);
         let retry_after = wait.and_then(|value| value.to_str().ok()).and_then(retry_after);
@@ -192,20 +198,20 @@ impl CacheClient {
         let text = said(&text);
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Failure::Unauthorised(match has_credential {
+                RequestFailure::Unauthorised(match has_credential {
                     false => WrongCredential::Missing(self.shared.no_credential.clone()),
                     true if text.contains("expired") => WrongCredential::Expired,
                     true => WrongCredential::Unknown,
                 })
             }
-            StatusCode::FORBIDDEN => Failure::Forbidden(text),
-            StatusCode::METHOD_NOT_ALLOWED => Failure::WrongAddress(text),
-            StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge(text),
-            StatusCode::TOO_MANY_REQUESTS => Failure::RateLimited { retry_after },
+            StatusCode::FORBIDDEN => RequestFailure::Forbidden(text),
+            StatusCode::METHOD_NOT_ALLOWED => RequestFailure::WrongAddress(text),
+            StatusCode::PAYLOAD_TOO_LARGE => RequestFailure::TooLarge(text),
+            StatusCode::TOO_MANY_REQUESTS => RequestFailure::RateLimited { retry_after },
             status if status.is_server_error() => {
-                Failure::Server { status: status.as_u16(), text, retry_after }
+                RequestFailure::Server { status: status.as_u16(), text, retry_after }
             }
-            status => Failure::Refused { status: status.as_u16(), text },
+            status => RequestFailure::Refused { status: status.as_u16(), text },
         }
     }
 }
@@ -221,17 +227,17 @@ pub fn is_own(base: &Url, url: &Url) -> bool {
 
 /// Waits for an answer as long as something of the request moves.
 async fn unless_stalled(
-    answering: impl Future<Output = Result<Response, Failure>>,
+    answering: impl Future<Output = Result<Response, RequestFailure>>,
     moved: &AtomicU64,
     patience: Duration,
-) -> Result<Response, Failure> {
+) -> Result<Response, RequestFailure> {
     let mut answering = std::pin::pin!(answering);
     loop {
         let before = moved.load(Ordering::Relaxed);
         match timeout(patience, &mut answering).await {
             Ok(answer) => return answer,
             Err(_) if moved.load(Ordering::Relaxed) != before => {}
-            Err(_) => return Err(Failure::Cut(format!("nothing moved for {patience:?}"))),
+            Err(_) => return Err(RequestFailure::Cut(format!("nothing moved for {patience:?}"))),
         }
     }
 }
@@ -263,7 +269,7 @@ pub(crate) fn said(text: &[u8]) -> String {
     if line.starts_with('<') { String::new() } else { line.to_owned() }
 }
 
-fn failed(error: &reqwest::Error) -> Failure {
+fn failed(error: &reqwest::Error) -> RequestFailure {
     // The outermost text only names the URL.
     let mut causes = Vec::new();
     let mut source = error.source();
@@ -272,12 +278,12 @@ fn failed(error: &reqwest::Error) -> Failure {
             && error.is_body()
             && read.kind() != std::io::ErrorKind::BrokenPipe
         {
-            return Failure::Cut(read.to_string());
+            return RequestFailure::Cut(read.to_string());
         }
         causes.push(cause.to_string());
         source = cause.source();
     }
     causes.dedup();
     let why = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
-    if error.is_connect() { Failure::Unreachable(why) } else { Failure::Cut(why) }
+    if error.is_connect() { RequestFailure::Unreachable(why) } else { RequestFailure::Cut(why) }
 }

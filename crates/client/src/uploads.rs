@@ -6,7 +6,7 @@ use rns_formats::{
     StorePath,
 };
 
-use crate::{body::UploadBody, cache_client::CacheClient, error::RequestError, send::Request};
+use crate::{body::UploadBody, cache_client::CacheClient, error::RequestError, send::CacheRequest};
 
 impl CacheClient {
     /// Makes a server that takes everything a binary cache, as stock Nix does.
@@ -59,8 +59,8 @@ impl CacheClient {
         built: &StorePath,
     ) -> Result<(), RequestError> {
         let url = self.below(&self.upload_url(), &log_name(derivation))?;
-        let put = Request::put(url, "text/plain; charset=utf-8", text);
-        let request = Request { built_path: Some(built.clone()), ..put };
+        let put = CacheRequest::put(url, "text/plain; charset=utf-8", text);
+        let request = CacheRequest { built_path: Some(built.clone()), ..put };
         self.send(&request, &[]).await.map(|_| ())
     }
 
@@ -126,7 +126,7 @@ impl CacheClient {
         body: UploadBody,
     ) -> Result<(), RequestError> {
         let url = self.below(&self.upload_url(), name)?;
-        self.send(&Request::put(url, content_type, body), &[]).await.map(|_| ())
+        self.send(&CacheRequest::put(url, content_type, body), &[]).await.map(|_| ())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finds faults between a Nix client and a binary cache, and says how to mend them.
 //!
 //! A [`Check`] looks at one thing of its subject and never at the result of another, within a time of its own. Its
-//! [`Outcome`] is a fact, findings, or the reason for which it could not look. A [`Report`] holds all of them.
+//! [`Outcome`] is a fact, findings, or the reason for which it could not look. A [`DoctorReport`] holds all of them.
 
 #![forbid(unsafe_code)]
 
@@ -18,5 +18,5 @@ pub use self::{
     finding::Finding,
     finding_id::FindingId,
     outcome::Outcome,
-    report::{Hint, Report, Unchecked},
+    report::{DoctorReport, Hint, Unchecked},
 };

@@ -8,7 +8,7 @@ use crate::{Finding, FindingId, Outcome};
 
 /// The outcomes of checks.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct DoctorReport {
     /// The fault.
     pub findings: Vec<Finding>,
     /// The check that could not be made.
@@ -39,7 +39,7 @@ pub struct Unchecked {
     pub why: String,
 }
 
-impl Report {
+impl DoctorReport {
     /// Adds the outcome of a check. The same finding of two checks counts once.
     pub fn add(&mut self, check: &'static str, outcome: Outcome) {
         match outcome {

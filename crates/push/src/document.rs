@@ -6,7 +6,7 @@ use rns_formats::{BuildTraceEntry, Realisation, StorePath};
 
 /// A document about a path.
 #[derive(Clone, Debug)]
-pub(crate) enum Document {
+pub(crate) enum PushedDocument {
     /// The files of its NAR.
     Listing,
     /// The log of this derivation's build.
@@ -17,7 +17,7 @@ pub(crate) enum Document {
     BuildTrace(Arc<BuildTraceEntry>),
 }
 
-impl fmt::Display for Document {
+impl fmt::Display for PushedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listing => f.write_str("listing"),

@@ -17,9 +17,9 @@ use tokio::{sync::mpsc, task::spawn_blocking};
 use crate::{
     body_target::{BodyTarget, MAX_MEMORY_BYTES},
     config::PushConfig,
-    document::Document,
+    document::PushedDocument,
     error::PushError,
-    target::Target,
+    target::PushTarget,
 };
 
 /// Pieces of a log that wait to be written.
@@ -27,7 +27,7 @@ const MAX_WAITING_CHUNKS: usize = 4;
 
 /// The documents of all paths of a push.
 pub(crate) struct Documents {
-    of_paths: HashMap<HashPart, Vec<Document>>,
+    of_paths: HashMap<HashPart, Vec<PushedDocument>>,
     scratch: PathBuf,
 }
 
@@ -38,27 +38,27 @@ impl Documents {
         paths: &[Arc<PathInfo>],
         config: &PushConfig,
     ) -> Result<Self, PushError> {
-        let mut of_paths: HashMap<HashPart, Vec<Document>> = HashMap::new();
+        let mut of_paths: HashMap<HashPart, Vec<PushedDocument>> = HashMap::new();
         let mut add = |path: &StorePath, document| {
             of_paths.entry(path.hash_part()).or_default().push(document);
         };
         if config.listings {
-            paths.iter().for_each(|info| add(&info.path, Document::Listing));
+            paths.iter().for_each(|info| add(&info.path, PushedDocument::Listing));
         }
         if config.logs {
             for (path, derivation) in logs(store, paths).await? {
-                add(&path, Document::Log(derivation));
+                add(&path, PushedDocument::Log(derivation));
             }
         }
         let names: Vec<StorePath> = paths.iter().map(|info| info.path.clone()).collect();
         let built = store.built_outputs(&names).await?;
         for realisation in built.realisations {
             let signed = signed(realisation, &config.keys, Realisation::sign);
-            add(&signed.out_path.clone(), Document::Realisation(Arc::new(signed)));
+            add(&signed.out_path.clone(), PushedDocument::Realisation(Arc::new(signed)));
         }
         for entry in built.build_trace {
             let signed = signed(entry, &config.keys, BuildTraceEntry::sign);
-            add(&signed.out_path.clone(), Document::BuildTrace(Arc::new(signed)));
+            add(&signed.out_path.clone(), PushedDocument::BuildTrace(Arc::new(signed)));
         }
         Ok(Self { of_paths, scratch: config.scratch.clone() })
     }
@@ -72,7 +72,7 @@ impl Documents {
     pub(crate) async fn send(
         &self,
         store: &LocalStore,
-        target: &Target,
+        target: &PushTarget,
         info: &PathInfo,
         is_new: bool,
     ) -> Result<usize, PushError> {
@@ -83,7 +83,7 @@ impl Documents {
                 source: Box::new(error),
             };
             // Other outputs of a derivation have the same log.
-            let is_asked = !is_new || matches!(document, Document::Log(_));
+            let is_asked = !is_new || matches!(document, PushedDocument::Log(_));
             if is_asked && target.has_document(info, document).await.map_err(failed)? {
                 continue;
             }
@@ -96,23 +96,23 @@ impl Documents {
     async fn put(
         &self,
         store: &LocalStore,
-        target: &Target,
+        target: &PushTarget,
         info: &PathInfo,
-        document: &Document,
+        document: &PushedDocument,
     ) -> Result<bool, PushError> {
         let hash = info.path.hash_part();
         match document {
-            Document::Listing => match store.listing(hash).await? {
+            PushedDocument::Listing => match store.listing(hash).await? {
                 Some(listing) => target.put_listing(&hash, listing.json).await?,
                 // JSON cannot hold its names.
                 None => return Ok(false),
             },
-            Document::Log(derivation) => match self.log(store, derivation).await? {
+            PushedDocument::Log(derivation) => match self.log(store, derivation).await? {
                 Some(text) => target.put_log(derivation, text, &info.path).await?,
                 None => return Ok(false),
             },
-            Document::Realisation(realisation) => target.put_realisation(realisation).await?,
-            Document::BuildTrace(entry) => target.put_build_trace(entry).await?,
+            PushedDocument::Realisation(realisation) => target.put_realisation(realisation).await?,
+            PushedDocument::BuildTrace(entry) => target.put_build_trace(entry).await?,
         }
         Ok(true)
     }

@@ -1,7 +1,7 @@
 //! Failures of single paths, and of a whole push.
 
 use rns_cache::{CacheError, PublishError};
-use rns_client::{Failure, RequestError};
+use rns_client::{RequestError, RequestFailure};
 use rns_formats::StorePath;
 use rns_storage::objects::ObjectError;
 
@@ -50,13 +50,17 @@ impl PushError {
             Self::Request(error) => {
                 matches!(
                     error.failure,
-                    Failure::Unreachable(_) | Failure::Unauthorised(_) | Failure::WrongAddress(_)
+                    RequestFailure::Unreachable(_)
+                        | RequestFailure::Unauthorised(_)
+                        | RequestFailure::WrongAddress(_)
                 )
             }
             Self::Publish(PublishError::Full) => true,
             // A place that takes no documents may take paths.
             Self::Document { source, .. } => match &**source {
-                Self::Request(RequestError { failure: Failure::WrongAddress(_), .. }) => false,
+                Self::Request(RequestError {
+                    failure: RequestFailure::WrongAddress(_), ..
+                }) => false,
                 source => source.ends_all(),
             },
             _ => false,
@@ -119,7 +123,7 @@ impl PushError {
             Self::Request(error) => {
                 // Its references may have been collected between question and upload.
                 error.failure.is_transient()
-                    || matches!(error.failure, Failure::Refused { status: 409, .. })
+                    || matches!(error.failure, RequestFailure::Refused { status: 409, .. })
             }
             Self::Publish(error) => {
                 matches!(

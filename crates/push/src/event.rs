@@ -19,7 +19,7 @@ pub enum PathOutcome {
 
 /// An event during a push.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum PushEvent<'a> {
     /// So many paths, with so many bytes of NARs, are to be uploaded.
     Planned(usize, u64),
     /// This became of a path.
@@ -45,4 +45,4 @@ pub struct Summary {
     pub is_unreachable: bool,
 }
 
-pub(crate) type Observe<'a> = &'a (dyn Fn(&Event<'_>) + Sync);
+pub(crate) type Observe<'a> = &'a (dyn Fn(&PushEvent<'_>) + Sync);

@@ -3,7 +3,7 @@
 //! [`Queue`] holds paths on disk that are to be pushed, [`Drainer`] pushes them, and [`watch`] and [`add_from_hook`] add new
 //! ones.
 //!
-//! [`push()`] finds the paths of some closures that a [`Target`] lacks, packs them, and uploads them so that none is visible before
+//! [`push()`] finds the paths of some closures that a [`PushTarget`] lacks, packs them, and uploads them so that none is visible before
 //! its references.
 
 mod body_target;
@@ -26,13 +26,13 @@ pub use self::{
     closure::closure,
     config::PushConfig,
     error::PushError,
-    event::{Event, PathOutcome, Summary},
+    event::{PathOutcome, PushEvent, Summary},
     push::push,
     queue::{
-        DrainEnd, Drainer, FailingPath, Filter, Outage, Queue, QueueError, QueueLock, QueueStatus,
-        add_from_hook, become_owner, watch,
+        DrainEnd, Drainer, FailingPath, Filter, Queue, QueueError, QueueLock, QueueOutage,
+        QueueStatus, add_from_hook, become_owner, watch,
     },
     storage_target::StorageTarget,
-    target::Target,
+    target::PushTarget,
     upstreams::present_at,
 };

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use rns_formats::{HashPart, PathInfo};
 
 /// The paths of one push, and their states. Paths are named by their numbers.
-pub(crate) struct Order {
+pub(crate) struct PushOrder {
     pub(crate) paths: Vec<Arc<PathInfo>>,
     /// The paths that refer to each.
     referrers: Vec<Vec<usize>>,
@@ -14,7 +14,7 @@ pub(crate) struct Order {
     settled: Vec<bool>,
 }
 
-impl Order {
+impl PushOrder {
     /// The largest paths come first. References to paths that are not among these are there already.
     pub(crate) fn new(mut paths: Vec<Arc<PathInfo>>) -> Self {
         paths.sort_by(|one, other| {
@@ -119,8 +119,13 @@ mod tests {
     }
 
     /// `c` refers to `b` and itself, `b` to `a`, and `d` to nothing that is pushed.
-    fn order() -> Order {
-        Order::new(vec![info('a', 1, ""), info('b', 5, "a"), info('c', 9, "bc"), info('d', 3, "f")])
+    fn order() -> PushOrder {
+        PushOrder::new(vec![
+            info('a', 1, ""),
+            info('b', 5, "a"),
+            info('c', 9, "bc"),
+            info('d', 3, "f"),
+        ])
     }
 
     #[test]

@@ -35,7 +35,7 @@ const MAX_WAITING_CHUNKS: usize = 4;
 
 /// A packed NAR, ready to be uploaded.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub(crate) struct PackedNar {
     pub(crate) name: NarName,
     pub(crate) hash: Sha256Digest,
     pub(crate) body: UploadBody,
@@ -64,7 +64,7 @@ impl Packer {
         &self,
         store: &LocalStore,
         info: &PathInfo,
-    ) -> Result<Packed, PushError> {
+    ) -> Result<PackedNar, PushError> {
         let _place = self.places.acquire().await;
         let gone = || PushError::NotValid(info.path.clone());
         let nar = store.nar(info.path.hash_part(), Some(info.nar_hash)).await?;
@@ -98,7 +98,7 @@ impl Packer {
     }
 
     /// Packs a small NAR: most are, and a compressor costs more to make than to use for them.
-    async fn pack_whole(&self, nar: Bytes) -> Result<Packed, PushError> {
+    async fn pack_whole(&self, nar: Bytes) -> Result<PackedNar, PushError> {
         let (idle, level) = (Arc::clone(&self.idle), self.level);
         let packing = move || {
             let known = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -106,14 +106,14 @@ impl Packer {
             let file = Bytes::from(compressor.compress(&nar)?);
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(compressor);
             let hash = Sha256Digest::of(&file);
-            Ok(Packed::new(hash, UploadBody::Bytes(file)))
+            Ok(PackedNar::new(hash, UploadBody::Bytes(file)))
         };
         let packed = spawn_blocking(packing).await.map_err(io::Error::other);
         packed.and_then(|packed| packed).map_err(PushError::Pack)
     }
 }
 
-impl Packed {
+impl PackedNar {
     fn new(hash: Sha256Digest, body: UploadBody) -> Self {
         Self { name: NarName::of_file(hash, Compression::Zstd), hash, body }
     }
@@ -126,13 +126,13 @@ fn compressor(level: i32) -> io::Result<Compressor<'static>> {
 }
 
 /// Hashes the bytes that pass.
-struct Hashed {
+struct HashingTarget {
     target: BodyTarget,
     hasher: Sha256Hasher,
     length: u64,
 }
 
-impl Write for Hashed {
+impl Write for HashingTarget {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.target.write(bytes)?;
         self.hasher.update(bytes.get(..written).unwrap_or_default());
@@ -155,8 +155,8 @@ struct Packing {
 
 impl Packing {
     /// Compresses the chunks as they come. Blocks.
-    fn run(self, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<Packed> {
-        let hashed = Hashed { target: self.target, hasher: Sha256Hasher::new(), length: 0 };
+    fn run(self, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<PackedNar> {
+        let hashed = HashingTarget { target: self.target, hasher: Sha256Hasher::new(), length: 0 };
         let mut encoder = zstd::Encoder::new(hashed, self.level)?;
         encoder.set_pledged_src_size(Some(self.size))?;
         encoder.include_checksum(true)?;
@@ -168,9 +168,9 @@ impl Packing {
             encoder.write_all(&chunk)?;
         }
         // Ends with an error when fewer bytes came than were announced.
-        let Hashed { target, hasher, length } = encoder.finish()?;
+        let HashingTarget { target, hasher, length } = encoder.finish()?;
         let hash = hasher.finish();
         let body = target.into_body(length)?;
-        Ok(Packed::new(hash, body))
+        Ok(PackedNar::new(hash, body))
     }
 }

@@ -12,10 +12,10 @@ use crate::{
     config::PushConfig,
     documents::Documents,
     error::PushError,
-    event::{Event, Observe, PathOutcome, Summary},
+    event::{Observe, PathOutcome, PushEvent, Summary},
     pack::Packer,
-    round::{Round, Settled},
-    target::Target,
+    round::{PushRound, SettledPaths},
+    target::PushTarget,
 };
 
 /// Rounds over the paths that did not get through, after all attempts of each request.
@@ -28,7 +28,7 @@ const MAX_ROUNDS: usize = 3;
 /// in the summary.
 pub async fn push(
     store: &LocalStore,
-    target: &Target,
+    target: &PushTarget,
     upstreams: &[CacheClient],
     roots: &[StorePath],
     config: &PushConfig,
@@ -40,14 +40,15 @@ pub async fn push(
             .await?;
     let documents = Documents::of(store, &closure, config).await?;
     let packer = Packer::new(config.level, config.scratch.clone());
-    let round = Round { store, target, config, packer: &packer, documents: &documents, observe };
-    let mut settled = Settled { summary: Summary::default(), published: HashMap::new() };
+    let round =
+        PushRound { store, target, config, packer: &packer, documents: &documents, observe };
+    let mut settled = SettledPaths { summary: Summary::default(), published: HashMap::new() };
     let mut open = closure;
     for number in 1..=MAX_ROUNDS {
         let wanted = round.leave_out(open, upstreams, &mut settled).await?;
         if number == 1 {
             let (paths, bytes) = wanted.planned();
-            observe(&Event::Planned(paths, bytes));
+            observe(&PushEvent::Planned(paths, bytes));
         }
         let failures = round.run(wanted, &mut settled).await;
         let is_last = number == MAX_ROUNDS || failures.iter().any(|(_, error)| error.ends_all());
@@ -57,7 +58,7 @@ pub async fn push(
         for (info, error) in failed {
             settled.summary.failed += 1;
             settled.summary.is_unreachable |= error.is_unreachable();
-            observe(&Event::Settled(&info, &PathOutcome::Failed(error)));
+            observe(&PushEvent::Settled(&info, &PathOutcome::Failed(error)));
         }
         if again.is_empty() {
             break;

@@ -14,10 +14,10 @@ use crate::{
     config::PushConfig,
     documents::Documents,
     error::PushError,
-    event::{Event, Observe, PathOutcome, Summary},
-    order::Order,
-    pack::{Packed, Packer},
-    target::Target,
+    event::{Observe, PathOutcome, PushEvent, Summary},
+    order::PushOrder,
+    pack::{PackedNar, Packer},
+    target::PushTarget,
     upstreams::present_at,
 };
 
@@ -28,9 +28,9 @@ const MIN_ASKED_BYTES: u64 = 1 << 20;
 const MAX_NARINFOS: usize = 32;
 
 /// Everything that each path of a push needs.
-pub(crate) struct Round<'a> {
+pub(crate) struct PushRound<'a> {
     pub(crate) store: &'a LocalStore,
-    pub(crate) target: &'a Target,
+    pub(crate) target: &'a PushTarget,
     pub(crate) config: &'a PushConfig,
     pub(crate) packer: &'a Packer,
     pub(crate) documents: &'a Documents,
@@ -38,21 +38,21 @@ pub(crate) struct Round<'a> {
 }
 
 /// The outcomes of all rounds so far.
-pub(crate) struct Settled {
+pub(crate) struct SettledPaths {
     pub(crate) summary: Summary,
     /// The paths that this push has published, with the bytes that were sent, though not with all of their documents.
     pub(crate) published: HashMap<HashPart, u64>,
 }
 
 /// The paths of a round.
-pub(crate) struct Wanted {
+pub(crate) struct WantedPaths {
     /// Those that are missing, and those that have documents.
     paths: Vec<Arc<PathInfo>>,
     /// Those that are there: only their documents may be missing.
     present: HashSet<HashPart>,
 }
 
-impl Wanted {
+impl WantedPaths {
     /// The number of missing paths, and the bytes of their NARs.
     pub(crate) fn planned(&self) -> (usize, u64) {
         let missing = || self.paths.iter().filter(|info| !self.is_present(info));
@@ -65,11 +65,11 @@ impl Wanted {
 }
 
 /// A step of a path that has ended.
-enum Step {
+enum PathStep {
     /// Its NAR is there.
     Uploaded(usize, Result<Uploaded, PushError>),
     /// Its narinfo is there, or not.
-    Published(usize, Result<Published, PushError>),
+    Published(usize, Result<PublishedPath, PushError>),
 }
 
 /// A path that can become visible.
@@ -80,31 +80,31 @@ struct Uploaded {
 }
 
 /// A path that is visible.
-struct Published {
+struct PublishedPath {
     sent: u64,
     /// The number of documents that were sent, or the first failure.
     documents: Result<usize, PushError>,
 }
 
-impl Round<'_> {
+impl PushRound<'_> {
     /// The paths that are still to be uploaded, or have documents that may be missing.
     pub(crate) async fn leave_out(
         &self,
         paths: Vec<Arc<PathInfo>>,
         upstreams: &[CacheClient],
-        settled: &mut Settled,
-    ) -> Result<Wanted, PushError> {
+        settled: &mut SettledPaths,
+    ) -> Result<WantedPaths, PushError> {
         let hashes: Vec<HashPart> = paths.iter().map(|info| info.path.hash_part()).collect();
         let missing = self.target.missing(&hashes).await?;
         let open: Vec<HashPart> =
             hashes.into_iter().filter(|hash| missing.contains(hash)).collect();
         let elsewhere = present_at(upstreams, &open).await;
-        let mut wanted = Wanted { paths: Vec::new(), present: HashSet::new() };
+        let mut wanted = WantedPaths { paths: Vec::new(), present: HashSet::new() };
         for info in paths {
             let hash = info.path.hash_part();
             if elsewhere.contains(&hash) {
                 settled.summary.upstream += 1;
-                (self.observe)(&Event::Settled(&info, &PathOutcome::Upstream));
+                (self.observe)(&PushEvent::Settled(&info, &PathOutcome::Upstream));
             } else if missing.contains(&hash) {
                 wanted.paths.push(info);
             } else if self.documents.has_any(&hash) {
@@ -120,16 +120,16 @@ impl Round<'_> {
     /// Uploads as many paths as can be, and returns those that did not get through.
     pub(crate) async fn run(
         &self,
-        wanted: Wanted,
-        settled: &mut Settled,
+        wanted: WantedPaths,
+        settled: &mut SettledPaths,
     ) -> Vec<(Arc<PathInfo>, PushError)> {
-        let Wanted { paths, present } = wanted;
-        let mut order = Order::new(paths);
+        let WantedPaths { paths, present } = wanted;
+        let mut order = PushOrder::new(paths);
         let mut waiting: VecDeque<usize> = (0..order.paths.len()).collect();
         let mut uploaded: HashMap<usize, Uploaded> = HashMap::new();
         let mut publishable: VecDeque<usize> = VecDeque::new();
         let mut failures = Vec::new();
-        let mut steps: FuturesUnordered<BoxFuture<'_, Step>> = FuturesUnordered::new();
+        let mut steps: FuturesUnordered<BoxFuture<'_, PathStep>> = FuturesUnordered::new();
         let (mut nars, mut narinfos) = (0, 0);
         loop {
             while narinfos < MAX_NARINFOS
@@ -154,7 +154,7 @@ impl Round<'_> {
             }
             let Some(step) = steps.next().await else { break };
             let (number, failure) = match step {
-                Step::Uploaded(number, Ok(nar)) => {
+                PathStep::Uploaded(number, Ok(nar)) => {
                     nars -= 1;
                     uploaded.insert(number, nar);
                     if order.is_free(number) {
@@ -162,7 +162,7 @@ impl Round<'_> {
                     }
                     continue;
                 }
-                Step::Published(number, Ok(published)) => {
+                PathStep::Published(number, Ok(published)) => {
                     narinfos -= 1;
                     publishable.extend(order.visible(number));
                     let Some(info) = order.paths.get(number) else { continue };
@@ -193,11 +193,11 @@ impl Round<'_> {
                         }
                     }
                 }
-                Step::Uploaded(number, Err(failure)) => {
+                PathStep::Uploaded(number, Err(failure)) => {
                     nars -= 1;
                     (number, failure)
                 }
-                Step::Published(number, Err(failure)) => {
+                PathStep::Published(number, Err(failure)) => {
                     narinfos -= 1;
                     (number, failure)
                 }
@@ -230,7 +230,7 @@ impl Round<'_> {
     }
 
     /// A path is visible with all of its documents.
-    fn is_there(&self, info: &PathInfo, settled: &mut Settled) {
+    fn is_there(&self, info: &PathInfo, settled: &mut SettledPaths) {
         let outcome = match settled.published.remove(&info.path.hash_part()) {
             Some(sent) => {
                 settled.summary.pushed += 1;
@@ -242,19 +242,19 @@ impl Round<'_> {
                 PathOutcome::Present
             }
         };
-        (self.observe)(&Event::Settled(info, &outcome));
+        (self.observe)(&PushEvent::Settled(info, &outcome));
     }
 
     /// Packs and uploads the NAR of a path, unless the path is there.
-    async fn upload(&self, number: usize, info: Arc<PathInfo>, is_there: bool) -> Step {
+    async fn upload(&self, number: usize, info: Arc<PathInfo>, is_there: bool) -> PathStep {
         if is_there {
-            return Step::Uploaded(number, Ok(Uploaded { narinfo: None, sent: 0 }));
+            return PathStep::Uploaded(number, Ok(Uploaded { narinfo: None, sent: 0 }));
         }
-        Step::Uploaded(number, self.try_upload(&info).await)
+        PathStep::Uploaded(number, self.try_upload(&info).await)
     }
 
     async fn try_upload(&self, info: &PathInfo) -> Result<Uploaded, PushError> {
-        let Packed { name, hash, body } = self.packer.pack(self.store, info).await?;
+        let PackedNar { name, hash, body } = self.packer.pack(self.store, info).await?;
         let length = body.len();
         let is_there = length >= MIN_ASKED_BYTES && self.target.has_nar(&name).await?;
         if !is_there {
@@ -273,14 +273,14 @@ impl Round<'_> {
     }
 
     /// Makes a path visible, and sends its documents.
-    async fn publish(&self, number: usize, info: Arc<PathInfo>, nar: Uploaded) -> Step {
+    async fn publish(&self, number: usize, info: Arc<PathInfo>, nar: Uploaded) -> PathStep {
         let is_new = nar.narinfo.is_some();
         if let Some(narinfo) = nar.narinfo
             && let Err(error) = self.target.put_narinfo(&narinfo, self.store.store_dir()).await
         {
-            return Step::Published(number, Err(error));
+            return PathStep::Published(number, Err(error));
         }
         let documents = self.documents.send(self.store, self.target, &info, is_new).await;
-        Step::Published(number, Ok(Published { sent: nar.sent, documents }))
+        PathStep::Published(number, Ok(PublishedPath { sent: nar.sent, documents }))
     }
 }

@@ -17,7 +17,7 @@ use rns_storage::{
 };
 use url::Url;
 
-use crate::{document::Document, error::PushError};
+use crate::{document::PushedDocument, error::PushError};
 
 /// The index that this program's server keeps inside a directory.
 const INDEX_FILE: &str = ".rust-nix-serve/index.sqlite";
@@ -123,19 +123,19 @@ impl StorageTarget {
     pub(crate) async fn has_document(
         &self,
         info: &PathInfo,
-        document: &Document,
+        document: &PushedDocument,
     ) -> Result<bool, PushError> {
         let key = match document {
-            Document::Listing => ObjectKey::listing(&info.path.hash_part()),
-            Document::Log(derivation) => ObjectKey::log(derivation),
-            Document::Realisation(realisation) => ObjectKey::realisation(&realisation.id),
-            Document::BuildTrace(entry) => {
+            PushedDocument::Listing => ObjectKey::listing(&info.path.hash_part()),
+            PushedDocument::Log(derivation) => ObjectKey::log(derivation),
+            PushedDocument::Realisation(realisation) => ObjectKey::realisation(&realisation.id),
+            PushedDocument::BuildTrace(entry) => {
                 ObjectKey::build_trace(&entry.drv_path, entry.output_name.as_str())
             }
         };
         match (self, document) {
             // It goes with its path.
-            (Self::Indexed(storage), Document::Listing) => {
+            (Self::Indexed(storage), PushedDocument::Listing) => {
                 Ok(storage.promise_path(&info.path.hash_part()).await?
                     && self.objects().head(&key).await?.is_some())
             }

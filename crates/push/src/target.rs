@@ -4,27 +4,27 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use rns_client::{CacheClient, Failure, RequestError, UploadBody};
+use rns_client::{CacheClient, RequestError, RequestFailure, UploadBody};
 use rns_formats::{
     BuildTraceEntry, CacheInfo, HashPart, NarInfo, NarName, PathInfo, Realisation, StoreDir,
     StorePath,
 };
 
-use crate::{document::Document, error::PushError, storage_target::StorageTarget};
+use crate::{document::PushedDocument, error::PushError, storage_target::StorageTarget};
 
 /// Objects of a storage that are looked for at the same time.
 const MAX_LOOKUPS: usize = 32;
 
 /// The target of a push.
 #[derive(Clone)]
-pub enum Target {
+pub enum PushTarget {
     /// A cache over HTTP.
     Cache(CacheClient),
     /// A directory or bucket.
     Storage(StorageTarget),
 }
 
-impl Target {
+impl PushTarget {
     /// Makes sure that there is a binary cache for this store directory. A server that takes everything and has no
     /// `nix-cache-info` is made one, as stock Nix does.
     ///
@@ -36,7 +36,7 @@ impl Target {
             Some(info) if info.store_dir == *store_dir => Ok(()),
             Some(info) => Err(RequestError {
                 request: client.url().to_string(),
-                failure: Failure::Malformed(format!(
+                failure: RequestFailure::Malformed(format!(
                     "it is a cache of {}, not of {}",
                     info.store_dir.as_str(),
                     store_dir.as_str()
@@ -100,17 +100,19 @@ impl Target {
     pub(crate) async fn has_document(
         &self,
         info: &PathInfo,
-        document: &Document,
+        document: &PushedDocument,
     ) -> Result<bool, PushError> {
         let client = match self {
             Self::Cache(client) => client,
             Self::Storage(storage) => return storage.has_document(info, document).await,
         };
         Ok(match document {
-            Document::Listing => client.has_listing(&info.path.hash_part()).await?,
-            Document::Log(derivation) => client.has_log(derivation).await?,
-            Document::Realisation(realisation) => client.has_realisation(&realisation.id).await?,
-            Document::BuildTrace(entry) => {
+            PushedDocument::Listing => client.has_listing(&info.path.hash_part()).await?,
+            PushedDocument::Log(derivation) => client.has_log(derivation).await?,
+            PushedDocument::Realisation(realisation) => {
+                client.has_realisation(&realisation.id).await?
+            }
+            PushedDocument::BuildTrace(entry) => {
                 client.has_build_trace(&entry.drv_path, entry.output_name.as_str()).await?
             }
         })

@@ -3,11 +3,11 @@
 use crate::{
     args::CheckArgs,
     config::{self, ConfigError, DEFAULT_FILE, Environment, PassedSockets, files},
-    output::{Answer, print, tell},
+    output::{CommandAnswer, print, tell},
 };
 
 /// Checks the configuration; a problem is a negative answer.
-pub(super) fn run(args: CheckArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(args: CheckArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     let mut serve = args.serve;
     serve.config = args.file.or(serve.config);
     let loaded = match config::load(&serve, environment, PassedSockets::Unknown) {
@@ -26,10 +26,10 @@ pub(super) fn run(args: CheckArgs, environment: &Environment) -> anyhow::Result<
         Some(file) => print(&format!("{}: no problem found\n", file.display()))?,
         None => print(&format!("no problem found; there is no file {DEFAULT_FILE}\n"))?,
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
-fn refuse(error: &ConfigError) -> Answer {
+fn refuse(error: &ConfigError) -> CommandAnswer {
     tell(&error.to_string());
-    Answer::No
+    CommandAnswer::No
 }

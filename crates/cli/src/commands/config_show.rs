@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     args::ServeArgs,
     config::{self, Environment, PassedSockets},
-    output::{Answer, print, tell},
+    output::{CommandAnswer, print, tell},
 };
 
 /// Prints the values in effect.
@@ -13,7 +13,7 @@ pub(super) fn run(
     serve: &ServeArgs,
     environment: &Environment,
     as_json: bool,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let loaded = config::load(serve, environment, PassedSockets::Unknown)?;
     for warning in &loaded.warnings {
         tell(&format!("warning: {warning}"));
@@ -41,5 +41,5 @@ pub(super) fn run(
         rows.iter().map(|(setting, source)| format!("{setting:width$}  # {source}\n")).collect()
     };
     print(&text)?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }

@@ -12,18 +12,18 @@ use rns_formats::{KeyName, PublicKey, SecretKey};
 
 use crate::{
     args::KeyCommand,
-    output::{Answer, print, tell},
+    output::{CommandAnswer, print, tell},
 };
 
 /// Makes or converts keys.
-pub(super) fn run(command: &KeyCommand) -> anyhow::Result<Answer> {
+pub(super) fn run(command: &KeyCommand) -> anyhow::Result<CommandAnswer> {
     rns_server::keep_secrets();
     match command {
         KeyCommand::Generate { name, output } => generate(name, output.as_deref())?,
         KeyCommand::Public { files } => each(files, print_public)?,
         KeyCommand::Fingerprint { files } => each(files, print_fingerprints)?,
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 fn generate(name: &str, output: Option<&Path>) -> anyhow::Result<()> {

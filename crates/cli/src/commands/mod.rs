@@ -22,7 +22,7 @@ mod use_cache;
 use crate::{
     args::{Cli, Command, ConfigCommand},
     config::Environment,
-    output::Answer,
+    output::CommandAnswer,
 };
 
 /// Runs the command of the command line.
@@ -30,7 +30,7 @@ use crate::{
 /// # Errors
 ///
 /// When the command could not be carried out.
-pub(crate) fn run(cli: Cli) -> anyhow::Result<Answer> {
+pub(crate) fn run(cli: Cli) -> anyhow::Result<CommandAnswer> {
     let environment = Environment::of_process();
     match cli.command {
         None => serve::run(cli.serve, environment),

@@ -9,19 +9,19 @@ use clap_complete::Shell;
 use crate::{
     args::{Cli, DocsPage},
     config::reference,
-    output::{Answer, print},
+    output::{CommandAnswer, print},
 };
 
 /// Prints the completions for a shell.
-pub(super) fn completions(shell: Shell) -> anyhow::Result<Answer> {
+pub(super) fn completions(shell: Shell) -> anyhow::Result<CommandAnswer> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "rust-nix-serve", &mut script);
     std::io::stdout().lock().write_all(&script).context("cannot print the completions")?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// Prints the manual page, or writes one for each command to a directory.
-pub(super) fn man(directory: Option<&Path>) -> anyhow::Result<Answer> {
+pub(super) fn man(directory: Option<&Path>) -> anyhow::Result<CommandAnswer> {
     let command = Cli::command();
     if let Some(directory) = directory {
         fs::create_dir_all(directory)
@@ -32,13 +32,13 @@ pub(super) fn man(directory: Option<&Path>) -> anyhow::Result<Answer> {
         clap_mangen::Man::new(command).render(&mut page).context("cannot make the manual page")?;
         std::io::stdout().lock().write_all(&page).context("cannot print the manual page")?;
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// Prints a page of the documentation.
-pub(super) fn docs(page: DocsPage) -> anyhow::Result<Answer> {
+pub(super) fn docs(page: DocsPage) -> anyhow::Result<CommandAnswer> {
     match page {
         DocsPage::Configuration => print(&reference::page())?,
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }

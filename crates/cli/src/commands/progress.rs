@@ -15,14 +15,14 @@ const TERMINAL_INTERVAL: Duration = Duration::from_millis(100);
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Progress on standard error.
-pub(in crate::commands) struct Progress {
+pub(in crate::commands) struct ProgressLine {
     what: &'static str,
     is_terminal: bool,
     /// When a line was shown; none: the next one is shown at once.
     last: Mutex<Option<Instant>>,
 }
 
-impl Progress {
+impl ProgressLine {
     /// Shows nothing of a command that ends at once. `what` is the verb of the step: "looked at".
     pub(in crate::commands) fn new(what: &'static str) -> Self {
         let is_terminal = io::stderr().is_terminal();
@@ -66,7 +66,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.clear();
     }

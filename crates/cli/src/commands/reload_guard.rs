@@ -123,11 +123,11 @@ fn check_written(
 pub(super) struct Settling {
     file: PathBuf,
     /// How it looked, and since when.
-    seen: Mutex<Option<(Look, Instant)>>,
+    seen: Mutex<Option<(ConfigFileStamp, Instant)>>,
 }
 
 /// Size, inode and the time of the last change.
-type Look = (u64, u64, SystemTime);
+type ConfigFileStamp = (u64, u64, SystemTime);
 
 impl Settling {
     pub(super) fn new(file: &Path) -> Self {

@@ -14,12 +14,12 @@ use crate::{
     commands::{reload::Reload, startup_banner},
     config::{self, Environment, Loaded, PassedSockets, files},
     logging,
-    output::{Answer, tell},
+    output::{CommandAnswer, tell},
     storage_index,
 };
 
 /// Serves until it is told to stop.
-pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<CommandAnswer> {
     let loaded = config::load(&args, &environment, PassedSockets::OfThisProcess)?;
     let (level, _flush) = logging::start(&loaded.log)?;
     for warning in loaded.warnings.iter().chain(&files::certificate_warning(&loaded)) {
@@ -52,7 +52,7 @@ pub(super) fn run(args: ServeArgs, environment: Environment) -> anyhow::Result<A
         opened as Arc<dyn CacheFactory>
     });
     rns_server::run(server, backends, hooks).context("cannot serve")?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// A missing store is an outage where the server is configured or is a unit, but an empty cache where a user tries the

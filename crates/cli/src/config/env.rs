@@ -11,7 +11,7 @@ use toml::Value;
 
 use super::{
     kind::{KeyKind, list},
-    problem::Source,
+    problem::ValueSource,
     schema::{ENVIRONMENT_PREFIX, KNOWN_KEYS, Key},
     settings::Settings,
     suggest,
@@ -104,7 +104,7 @@ pub(crate) fn read(environment: &Environment, settings: &mut Settings, warnings:
             if text.is_empty() && key.kind != KeyKind::List {
                 continue;
             }
-            let source = Source::Environment(name.clone());
+            let source = ValueSource::Environment(name.clone());
             settings.set(&key.path, key.kind.read_text(text), source);
         } else if name.starts_with(ENVIRONMENT_PREFIX) && !OTHER_VARIABLES.contains(&name.as_str())
         {
@@ -130,7 +130,7 @@ fn borrowed(environment: &Environment, settings: &mut Settings) {
             _ => settings.set(
                 key,
                 Value::String(text.to_owned()),
-                Source::Environment((*name).into()),
+                ValueSource::Environment((*name).into()),
             ),
         }
         if *key == "signing.keys" {
@@ -138,7 +138,7 @@ fn borrowed(environment: &Environment, settings: &mut Settings) {
         }
     }
     if !names.is_empty() {
-        let source = Source::Environment(names.join(" and "));
+        let source = ValueSource::Environment(names.join(" and "));
         settings.set("signing.keys", list(keys.into_iter()), source);
     }
 }
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(settings.list("signing.keys"), ["a", "b"]);
         let mut problems = Vec::new();
         assert_eq!(settings.typed(&mut problems).cache_info.priority, 30);
-        assert_eq!(settings.source("public_url"), Source::Default);
+        assert_eq!(settings.source("public_url"), ValueSource::Default);
     }
 
     #[test]

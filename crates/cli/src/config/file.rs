@@ -10,7 +10,7 @@ use toml::{
 use super::{
     dotted::{self, join},
     other_servers,
-    problem::{Problem, Source},
+    problem::{Problem, ValueSource},
     schema::{KNOWN_KEYS, Key},
     settings::Settings,
     suggest,
@@ -18,7 +18,7 @@ use super::{
 
 /// Puts the values of the file into `settings`, and its faults into `problems`.
 pub(crate) fn read(path: &Path, text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) {
-    let mut reader = FileReader { path, text, settings, problems };
+    let mut reader = ConfigFileReader { path, text, settings, problems };
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
@@ -27,14 +27,14 @@ pub(crate) fn read(path: &Path, text: &str, settings: &mut Settings, problems: &
     reader.table("", table.get_ref());
 }
 
-struct FileReader<'a> {
+struct ConfigFileReader<'a> {
     path: &'a Path,
     text: &'a str,
     settings: &'a mut Settings,
     problems: &'a mut Vec<Problem>,
 }
 
-impl FileReader<'_> {
+impl ConfigFileReader<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let path = join(prefix, name.get_ref());
@@ -85,9 +85,9 @@ impl FileReader<'_> {
         }
     }
 
-    fn source(&self, at: usize) -> Source {
+    fn source(&self, at: usize) -> ValueSource {
         let before = self.text.as_bytes().iter().take(at);
-        Source::File {
+        ValueSource::File {
             path: self.path.to_owned(),
             line: 1 + before.filter(|byte| **byte == b'\n').count(),
         }

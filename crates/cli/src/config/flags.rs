@@ -7,7 +7,7 @@ use toml::Value;
 use super::{
     kind::list,
     listen,
-    problem::{Problem, Source},
+    problem::{Problem, ValueSource},
     settings::Settings,
     store_uri,
     units::Span,
@@ -84,7 +84,7 @@ fn duration(duration: Duration) -> Value {
 
 fn put(settings: &mut Settings, flag: &'static str, value: Value) {
     if let Some((_, key)) = FLAGS.iter().find(|(name, _)| *name == flag) {
-        settings.set(key, value, Source::Flag(flag));
+        settings.set(key, value, ValueSource::Flag(flag));
     }
 }
 
@@ -109,14 +109,14 @@ fn addresses(args: &ServeArgs, settings: &mut Settings, problems: &mut Vec<Probl
         if !has_port && args.listen.is_empty() && args.socket.is_none() {
             problems.push(Problem {
                 key: "listen".into(),
-                source: Source::Flag("--port"),
+                source: ValueSource::Flag("--port"),
                 reason: "`listen` has only unix sockets, and these have no port".to_owned(),
                 hint: Some(format!("write --listen ADDRESS:{port}, or leave --port out")),
             });
         }
         addresses.extend(configured.iter().map(|entry| listen::with_port(entry, port)));
         flag = flag.or(Some("--port"));
-    } else if flag.is_none() && settings.source("listen") == Source::Default {
+    } else if flag.is_none() && settings.source("listen") == ValueSource::Default {
         addresses = configured;
     }
     // As with nix-serve-ng, a certificate makes plain addresses of the command line speak TLS.
@@ -129,7 +129,7 @@ fn addresses(args: &ServeArgs, settings: &mut Settings, problems: &mut Vec<Probl
         });
         let secured: Vec<String> = secured.collect();
         let value = list(secured.iter().map(String::as_str));
-        settings.set("listen", value, Source::Flag(flag));
+        settings.set("listen", value, ValueSource::Flag(flag));
     } else if let Some(flag) = flag {
         put(settings, flag, list(addresses.iter().map(String::as_str)));
     }
@@ -142,12 +142,16 @@ fn read_store(text: &str, settings: &mut Settings, problems: &mut Vec<Problem>) 
                 store.root.map_or_else(String::new, |root| absolute(&root).display().to_string());
             put(settings, "--store", Value::String(root));
             if let Some(socket) = store.daemon_socket {
-                settings.set("store.daemon_socket", Value::String(socket), Source::Flag("--store"));
+                settings.set(
+                    "store.daemon_socket",
+                    Value::String(socket),
+                    ValueSource::Flag("--store"),
+                );
             }
         }
         Err(error) => problems.push(Problem {
             key: "store.root".into(),
-            source: Source::Flag("--store"),
+            source: ValueSource::Flag("--store"),
             reason: error.to_string(),
             hint: Some("expected a directory, `local?root=/directory`, `daemon` or `auto`".into()),
         }),
@@ -170,7 +174,7 @@ mod tests {
         let cli = Cli::try_parse_from([&["rust-nix-serve"], flags].concat()).unwrap();
         let mut settings = Settings::default();
         for (key, value) in below {
-            settings.set(key, value.clone(), Source::Environment("BELOW".into()));
+            settings.set(key, value.clone(), ValueSource::Environment("BELOW".into()));
         }
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         read(&cli.serve, &mut settings, &mut problems, &mut warnings);
@@ -203,7 +207,7 @@ mod tests {
         let raw = settings.typed(&mut Vec::new());
         assert_eq!(raw.cache_info.priority, 40);
         assert_eq!(raw.limits.stall_timeout, Span::seconds(600));
-        assert_eq!(settings.source("listen"), Source::Flag("--host"));
+        assert_eq!(settings.source("listen"), ValueSource::Flag("--host"));
     }
 
     #[test]

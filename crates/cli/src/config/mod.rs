@@ -47,7 +47,7 @@ use rns_server::config::ServerConfig;
 
 pub(crate) use env::{Environment, PassedSockets};
 pub(crate) use index::IndexConfig;
-pub(crate) use problem::{ConfigError, Problem, Source};
+pub(crate) use problem::{ConfigError, Problem, ValueSource};
 pub(crate) use settings::Settings;
 pub(crate) use storage::{BackendsConfig, StorageConfig};
 pub(crate) use units::{ByteSize, Span};
@@ -107,7 +107,7 @@ pub(crate) fn load(
     environment: &Environment,
     passed: PassedSockets,
 ) -> Result<Loaded, ConfigError> {
-    load_as(args, environment, passed, Reader::Server)
+    load_as(args, environment, passed, ConfigReader::Server)
 }
 
 /// As [`load`], for a command of a client: a file in the usual place that only the server may read counts as absent. A file
@@ -120,12 +120,12 @@ pub(crate) fn load_for_client(
     args: &ServeArgs,
     environment: &Environment,
 ) -> Result<Loaded, ConfigError> {
-    load_as(args, environment, PassedSockets::Unknown, Reader::Client)
+    load_as(args, environment, PassedSockets::Unknown, ConfigReader::Client)
 }
 
 /// The reader of a configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reader {
+enum ConfigReader {
     /// The server, or a command about it, which would be about another server without the file.
     Server,
     /// A client of caches, to which the file says at most where the store is.
@@ -143,15 +143,15 @@ fn load_as(
     args: &ServeArgs,
     environment: &Environment,
     passed: PassedSockets,
-    reader: Reader,
+    reader: ConfigReader,
 ) -> Result<Loaded, ConfigError> {
     let mut settings = Settings::default();
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let named = named_file(args, environment);
     let file = match read_file(named, &mut settings, &mut problems) {
-        ConfigFile { refused: Some(path), .. } if reader == Reader::Server => {
+        ConfigFile { refused: Some(path), .. } if reader == ConfigReader::Server => {
             let refused = io::Error::from(io::ErrorKind::PermissionDenied);
-            problems.push(unreadable(&path, Source::Default, &refused));
+            problems.push(unreadable(&path, ValueSource::Default, &refused));
             ConfigFile::default()
         }
         found => found,
@@ -178,17 +178,17 @@ fn load_as(
 }
 
 /// The file that the command line or the environment names, and where it is named.
-fn named_file(args: &ServeArgs, environment: &Environment) -> Option<(PathBuf, Source)> {
-    let flag = args.config.clone().map(|path| (path, Source::Flag("--config")));
+fn named_file(args: &ServeArgs, environment: &Environment) -> Option<(PathBuf, ValueSource)> {
+    let flag = args.config.clone().map(|path| (path, ValueSource::Flag("--config")));
     flag.or_else(|| {
         let path = environment.get(env::CONFIG_VARIABLE)?;
-        Some((path.into(), Source::Environment(env::CONFIG_VARIABLE.into())))
+        Some((path.into(), ValueSource::Environment(env::CONFIG_VARIABLE.into())))
     })
 }
 
 /// Reads the file that is named, or the one in its usual place when it is there.
 fn read_file(
-    named: Option<(PathBuf, Source)>,
+    named: Option<(PathBuf, ValueSource)>,
     settings: &mut Settings,
     problems: &mut Vec<Problem>,
 ) -> ConfigFile {
@@ -205,12 +205,14 @@ fn read_file(
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && source.is_none() => {
             return ConfigFile { read: None, refused: Some(path) };
         }
-        Err(error) => problems.push(unreadable(&path, source.unwrap_or(Source::Default), &error)),
+        Err(error) => {
+            problems.push(unreadable(&path, source.unwrap_or(ValueSource::Default), &error))
+        }
     }
     ConfigFile::default()
 }
 
-fn unreadable(path: &Path, source: Source, error: &io::Error) -> Problem {
+fn unreadable(path: &Path, source: ValueSource, error: &io::Error) -> Problem {
     let hint = match error.kind() {
         io::ErrorKind::IsADirectory => Some("expected a TOML file, not a directory".to_owned()),
         io::ErrorKind::InvalidData => Some("expected a TOML file in UTF-8".to_owned()),

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     /// The built-in value: the key was not set.
     Default,
     /// A line of the configuration file, counted from 1.
@@ -15,7 +15,7 @@ pub(crate) enum Source {
     Flag(&'static str),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -32,7 +32,7 @@ pub(crate) struct Problem {
     /// The dotted key; empty when the file as a whole is meant.
     pub(crate) key: String,
     /// Where the value was given.
-    pub(crate) source: Source,
+    pub(crate) source: ValueSource,
     /// Why the value is refused.
     pub(crate) reason: String,
     /// A value that would be accepted, where one is known.
@@ -43,7 +43,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.key.as_str(), &self.source) {
             ("", source) => write!(f, "{source}: {}", self.reason)?,
-            (key, Source::Default) => write!(f, "{key}: {}", self.reason)?,
+            (key, ValueSource::Default) => write!(f, "{key}: {}", self.reason)?,
             (key, source) => write!(f, "{key} ({source}): {}", self.reason)?,
         }
         match &self.hint {
@@ -78,13 +78,13 @@ mod tests {
         let error = ConfigError(vec![
             Problem {
                 key: "signing.kyes".into(),
-                source: Source::File { path: "/etc/c.toml".into(), line: 7 },
+                source: ValueSource::File { path: "/etc/c.toml".into(), line: 7 },
                 reason: "there is no such key".into(),
                 hint: Some("did you mean `signing.keys`?".into()),
             },
             Problem {
                 key: "workers".into(),
-                source: Source::Environment("RUST_NIX_SERVE_WORKERS".into()),
+                source: ValueSource::Environment("RUST_NIX_SERVE_WORKERS".into()),
                 reason: "expected a whole number".into(),
                 hint: None,
             },

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::{
     dotted,
-    problem::{Problem, Source},
+    problem::{Problem, ValueSource},
     raw::RawConfig,
     schema::{KNOWN_KEYS, Key},
 };
@@ -15,9 +15,9 @@ use super::{
 /// The values that were set; a later layer replaces an earlier one key by key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    values: BTreeMap<String, (Value, Source)>,
+    values: BTreeMap<String, (Value, ValueSource)>,
     /// The tables with chosen names that are there, perhaps without a key.
-    named: BTreeMap<String, Source>,
+    named: BTreeMap<String, ValueSource>,
 }
 
 /// A key with its value, if it has one, and the place where that was set.
@@ -25,28 +25,32 @@ pub(crate) struct SettingRow<'a> {
     /// The dotted path, with the names of tables.
     pub(crate) path: String,
     pub(crate) value: Option<&'a Value>,
-    pub(crate) source: Source,
+    pub(crate) source: ValueSource,
 }
 
 impl Settings {
     /// Sets a key, and replaces an earlier value.
-    pub(crate) fn set(&mut self, key: &str, value: Value, source: Source) {
+    pub(crate) fn set(&mut self, key: &str, value: Value, source: ValueSource) {
         self.values.insert(key.to_owned(), (value, source));
     }
 
     /// Notes that there is a table with a chosen name.
-    pub(crate) fn name_table(&mut self, table: &str, source: Source) {
+    pub(crate) fn name_table(&mut self, table: &str, source: ValueSource) {
         self.named.entry(table.to_owned()).or_insert(source);
     }
 
     /// The value in effect of the key with this path, and where it came from.
-    pub(crate) fn effective<'a>(&'a self, path: &str, key: &'a Key) -> (Option<&'a Value>, Source) {
+    pub(crate) fn effective<'a>(
+        &'a self,
+        path: &str,
+        key: &'a Key,
+    ) -> (Option<&'a Value>, ValueSource) {
         if let Some((value, source)) = self.values.get(path) {
             return (Some(value), source.clone());
         }
         match key.inherits.and_then(|from| Some((from, KNOWN_KEYS.key(from)?))) {
             Some((from, key)) => self.effective(from, key),
-            None => (key.default.as_ref(), Source::Default),
+            None => (key.default.as_ref(), ValueSource::Default),
         }
     }
 
@@ -68,12 +72,16 @@ impl Settings {
     }
 
     /// Where the value of a key came from, or the table with a chosen name that it would be in.
-    pub(crate) fn source(&self, key: &str) -> Source {
+    pub(crate) fn source(&self, key: &str) -> ValueSource {
         if let Some((_, source)) = self.values.get(key) {
             return source.clone();
         }
         let above = std::iter::successors(Some(key), |path| Some(path.rsplit_once('.')?.0));
-        above.filter_map(|path| self.named.get(path)).next().cloned().unwrap_or(Source::Default)
+        above
+            .filter_map(|path| self.named.get(path))
+            .next()
+            .cloned()
+            .unwrap_or(ValueSource::Default)
     }
 
     /// Whether this key was set in any layer.
@@ -84,7 +92,7 @@ impl Settings {
     /// Whether the configuration file has set or named anything.
     pub(crate) fn has_any_from_file(&self) -> bool {
         let values = self.values.values().map(|(_, source)| source);
-        values.chain(self.named.values()).any(|source| matches!(source, Source::File { .. }))
+        values.chain(self.named.values()).any(|source| matches!(source, ValueSource::File { .. }))
     }
 
     /// Whether this key, or any key of this table, was set in any layer.
@@ -140,7 +148,7 @@ impl Settings {
         RawConfig::deserialize(whole).unwrap_or_else(|error| {
             problems.push(Problem {
                 key: String::new(),
-                source: Source::Default,
+                source: ValueSource::Default,
                 reason: error.message().to_owned(),
                 hint: None,
             });
@@ -198,14 +206,18 @@ fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn flag() -> Source {
-        Source::Flag("--test")
+    fn flag() -> ValueSource {
+        ValueSource::Flag("--test")
     }
 
     #[test]
     fn a_later_layer_replaces_key_by_key() {
         let mut settings = Settings::default();
-        settings.set("cache_info.priority", Value::Integer(30), Source::Environment("A".into()));
+        settings.set(
+            "cache_info.priority",
+            Value::Integer(30),
+            ValueSource::Environment("A".into()),
+        );
         settings.set("cache_info.want_mass_query", Value::Boolean(false), flag());
         settings.set("cache_info.priority", Value::Integer(20), flag());
         let mut problems = Vec::new();
@@ -214,7 +226,7 @@ mod tests {
         assert_eq!(raw.cache_info.priority, 20);
         assert!(!raw.cache_info.want_mass_query);
         assert_eq!(settings.source("cache_info.priority"), flag());
-        assert_eq!(settings.source("workers"), Source::Default);
+        assert_eq!(settings.source("workers"), ValueSource::Default);
     }
 
     #[test]
@@ -257,14 +269,18 @@ mod tests {
     fn a_named_table_has_its_own_keys_and_inherits_others() {
         let mut settings = Settings::default();
         settings.name_table("cache.a", flag());
-        settings.set("cache_info.priority", Value::Integer(7), Source::Environment("P".into()));
+        settings.set(
+            "cache_info.priority",
+            Value::Integer(7),
+            ValueSource::Environment("P".into()),
+        );
         let find = |settings: &Settings, path: &str| {
             let row = settings.rows().find(|row| row.path == path).unwrap();
             (row.value.cloned(), row.source)
         };
-        let inherited = (Some(Value::Integer(7)), Source::Environment("P".into()));
+        let inherited = (Some(Value::Integer(7)), ValueSource::Environment("P".into()));
         assert_eq!(find(&settings, "cache.a.priority"), inherited);
-        assert_eq!(find(&settings, "cache.a.expose.roots"), (None, Source::Default));
+        assert_eq!(find(&settings, "cache.a.expose.roots"), (None, ValueSource::Default));
         settings.set("cache.a.priority", Value::Integer(8), flag());
         assert_eq!(find(&settings, "cache.a.priority"), (Some(Value::Integer(8)), flag()));
         assert!(settings.rows().all(|row| !row.path.contains('<')));

@@ -61,7 +61,7 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
     let variables = [("RUST_NIX_SERVE_CACHE_INFO_PRIORITY", "2"), ("NIX_SECRET_KEY_FILE", "/env")];
     let loaded = load_with(text, &variables, &["--priority", "3"]).unwrap();
     assert_eq!(loaded.server.caches.default.priority, 3);
-    assert_eq!(loaded.settings.source("cache_info.priority"), Source::Flag("--priority"));
+    assert_eq!(loaded.settings.source("cache_info.priority"), ValueSource::Flag("--priority"));
     assert_eq!(loaded.server.caches.default.signing.keys, [Path::new("/env")]);
     assert_eq!(loaded.log.level, "warn");
     assert!(loaded.settings.source("log.level").to_string().ends_with("c.toml:4"));

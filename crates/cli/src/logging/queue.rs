@@ -27,12 +27,12 @@ pub(super) struct LogQueue(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    state: Mutex<State>,
+    state: Mutex<LineQueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct LineQueueState {
     lines: Vec<u8>,
     lost: u64,
     /// The lines that were taken off are being written.
@@ -73,14 +73,14 @@ impl LogQueue {
         Flush(self.clone())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LineQueueState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lines that wait; returns without any after a while.
     fn next(&self) -> Vec<u8> {
         let state = self.state();
-        let is_empty = |state: &mut State| state.lines.is_empty();
+        let is_empty = |state: &mut LineQueueState| state.lines.is_empty();
         let waited = self.0.changed.wait_timeout_while(state, TELL_INTERVAL, is_empty);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_writing = true;
@@ -129,7 +129,7 @@ impl<'a> MakeWriter<'a> for LogQueue {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
+        let is_busy = |state: &mut LineQueueState| state.is_writing || !state.lines.is_empty();
         drop(self.0.0.changed.wait_timeout_while(self.0.state(), FLUSH_TIMEOUT, is_busy));
     }
 }

@@ -9,7 +9,7 @@ use rns_client::Credentials;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{http::Answer, subject::CacheSubject};
+use super::{http::HttpAnswer, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome, machine::netrc::credential_missing};
 
 /// The longest answer that is read, in bytes.
@@ -50,7 +50,7 @@ async fn push(cache: &CacheSubject) -> Outcome {
     }
 }
 
-fn refusal(cache: &CacheSubject, answer: &Answer, allow: &str) -> Option<Finding> {
+fn refusal(cache: &CacheSubject, answer: &HttpAnswer, allow: &str) -> Option<Finding> {
     let host = cache.base.host_str().unwrap_or_default();
     // A pusher reads first: nix-cache-info, and which paths are there.
     let permissions = if allow == "push" { "read,push" } else { allow };
@@ -79,7 +79,7 @@ fn refusal(cache: &CacheSubject, answer: &Answer, allow: &str) -> Option<Finding
 }
 
 /// Says that the token is over, where the cache or the token itself tells.
-fn expired(cache: &CacheSubject, answer: &Answer) -> Option<String> {
+fn expired(cache: &CacheSubject, answer: &HttpAnswer) -> Option<String> {
     let text = String::from_utf8_lossy(&answer.body);
     if text.contains("expired") {
         return Some("the token has expired, as the cache says".to_owned());

@@ -5,7 +5,7 @@ use rns_formats::{HashPart, NarInfo, NarInfoError, StoreDir, StorePath};
 use serde::Deserialize;
 use url::Url;
 
-use super::http::{Http, Trouble};
+use super::http::{HttpProbe, Trouble};
 use crate::Outcome;
 
 /// The longest narinfo, in bytes: some 20,000 references.
@@ -72,7 +72,7 @@ pub(super) struct FoundNarInfo {
 
 /// The place of narinfos.
 pub(super) struct NarInfoSource<'a> {
-    pub(super) http: &'a Http,
+    pub(super) http: &'a HttpProbe,
     pub(super) base: &'a Url,
     /// That of the cache. The client may have another one, which is a finding of its own.
     pub(super) store_dir: StoreDir,

@@ -20,7 +20,7 @@ const MAX_REDIRECTS: usize = 10;
 
 /// A client of one server.
 #[derive(Clone, Debug)]
-pub(super) struct Http {
+pub(super) struct HttpProbe {
     client: Client,
     base: Url,
     authorization: Option<HeaderValue>,
@@ -28,7 +28,7 @@ pub(super) struct Http {
 
 /// An answer with any status.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     /// The URL that answered, after all redirects.
     pub(super) url: Url,
     pub(super) status: u16,
@@ -108,7 +108,7 @@ pub enum ClientError {
     Settings(reqwest::Error),
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The value of a header that is text.
     pub(super) fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -120,7 +120,7 @@ impl Answer {
     }
 }
 
-impl Http {
+impl HttpProbe {
     /// A client. `url` may name the certificate of the client, as Nix takes it: `?tls-certificate=…&tls-private-key=…`.
     /// `ca_file` has the authorities that nix.conf names.
     pub(super) fn new(
@@ -160,7 +160,7 @@ impl Http {
     }
 
     /// The answer to a GET of at most so many bytes.
-    pub(super) async fn get(&self, url: Url, limit: usize) -> Result<Answer, Trouble> {
+    pub(super) async fn get(&self, url: Url, limit: usize) -> Result<HttpAnswer, Trouble> {
         self.send(Method::GET, url, HeaderMap::new(), limit).await
     }
 
@@ -171,7 +171,7 @@ impl Http {
         mut url: Url,
         headers: HeaderMap,
         limit: usize,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<HttpAnswer, Trouble> {
         for _ in 0..=MAX_REDIRECTS {
             let mut request = self.client.request(method.clone(), url.clone());
             request = request.headers(headers.clone());
@@ -186,7 +186,7 @@ impl Http {
                 continue;
             }
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            return Ok(Answer { url, status, headers, body: read(response, limit).await? });
+            return Ok(HttpAnswer { url, status, headers, body: read(response, limit).await? });
         }
         Err(Trouble::Cut("it redirects for ever".to_owned()))
     }

@@ -8,7 +8,7 @@ use rns_formats::NarInfo;
 use rns_verify::{DecoderMemory, NarFacts, NarRejection, check_nar};
 use tokio::task::spawn_blocking;
 
-use super::{http::Answer, subject::CacheSubject};
+use super::{http::HttpAnswer, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The largest file of a NAR that is downloaded, in bytes.
@@ -61,7 +61,7 @@ pub(super) async fn download(
     cache: &CacheSubject,
     narinfo: &NarInfo,
     headers: HeaderMap,
-) -> Result<Answer, Outcome> {
+) -> Result<HttpAnswer, Outcome> {
     let unchecked = |why: String| Outcome::Unchecked(why);
     let url = cache.below(&narinfo.url).map_err(|trouble| unchecked(trouble.to_string()))?;
     if narinfo.file_size.unwrap_or(narinfo.nar_size) > MAX_FILE_BYTES as u64 {
@@ -98,7 +98,7 @@ enum Contents {
     Unseen(String),
 }
 
-async fn contents(narinfo: NarInfo, answer: Answer) -> Contents {
+async fn contents(narinfo: NarInfo, answer: HttpAnswer) -> Contents {
     let compression = narinfo.compression;
     let memory = DecoderMemory::new(DECODER_BYTES);
     let check = move || check_nar(&answer.body[..], compression, MAX_NAR_BYTES, &memory);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     discovery::MAX_NARINFO_BYTES,
-    http::{Answer, Trouble},
+    http::{HttpAnswer, Trouble},
     subject::CacheSubject,
 };
 use crate::{Finding, FindingId, Outcome};
@@ -35,7 +35,7 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     }
 }
 
-async fn ask(cache: &CacheSubject, name: &str, limit: usize) -> Result<Answer, Trouble> {
+async fn ask(cache: &CacheSubject, name: &str, limit: usize) -> Result<HttpAnswer, Trouble> {
     cache.http.get(cache.below(name)?, limit).await
 }
 

@@ -10,9 +10,9 @@ use url::Url;
 
 use super::{
     discovery::{self, DiscoveryError, FoundNarInfo, NarInfoSource},
-    http::{Answer, ClientError, Http, Trouble},
+    http::{ClientError, HttpAnswer, HttpProbe, Trouble},
     proxy::{ForwardProxy, ProxyError},
-    tls_probe::{self, HandshakeError, Seen},
+    tls_probe::{self, HandshakeError, HandshakeFacts},
 };
 use crate::{Outcome, machine::NixConf};
 
@@ -79,13 +79,13 @@ pub struct CacheSubject {
     pub(super) view: CacheView,
     /// Without credential, query and fragment; ends with a slash.
     pub(super) base: Url,
-    pub(super) http: Http,
+    pub(super) http: HttpProbe,
     /// The proxy on the way to it, which the environment names.
     pub(super) proxy: Option<ForwardProxy>,
     /// The reason for which the proxy that the environment names cannot be used here, though Nix may use it.
     pub(super) proxy_error: Option<ProxyError>,
-    handshake: OnceCell<Result<Seen, HandshakeError>>,
-    info: OnceCell<Result<Answer, Trouble>>,
+    handshake: OnceCell<Result<HandshakeFacts, HandshakeError>>,
+    info: OnceCell<Result<HttpAnswer, Trouble>>,
     narinfo: OnceCell<Result<FoundNarInfo, DiscoveryError>>,
     advertised: OnceCell<Vec<PublicKey>>,
 }
@@ -112,7 +112,7 @@ impl CacheSubject {
             Err(error) => (None, Some(error)),
         };
         let ca_file = view.nix_conf.get("ssl-cert-file").filter(|file| !file.is_empty());
-        let http = Http::new(&view.url, base.clone(), authorization, ca_file, proxy.as_ref())?;
+        let http = HttpProbe::new(&view.url, base.clone(), authorization, ca_file, proxy.as_ref())?;
         Ok(Self {
             view,
             base,
@@ -140,13 +140,13 @@ impl CacheSubject {
     ///
     /// # Errors
     /// The reason for which there was none.
-    pub(super) async fn handshake(&self) -> Result<&Seen, &HandshakeError> {
+    pub(super) async fn handshake(&self) -> Result<&HandshakeFacts, &HandshakeError> {
         let look = async || tls_probe::look(&self.base, self.proxy.as_ref()).await;
         self.handshake.get_or_init(look).await.as_ref()
     }
 
     /// The answer to `nix-cache-info`, with any status.
-    pub(super) async fn info_answer(&self) -> Result<&Answer, &Trouble> {
+    pub(super) async fn info_answer(&self) -> Result<&HttpAnswer, &Trouble> {
         let ask = async || self.http.get(self.below("nix-cache-info")?, MAX_CACHE_INFO_BYTES).await;
         self.info.get_or_init(ask).await.as_ref()
     }

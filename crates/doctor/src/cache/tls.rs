@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     http::{TlsTrouble, Trouble},
     subject::CacheSubject,
-    tls_probe::Seen,
+    tls_probe::HandshakeFacts,
 };
 use crate::{Finding, FindingId, Outcome};
 
@@ -45,7 +45,7 @@ async fn is_absent(cache: &CacheSubject) -> bool {
     matches!(cache.info_answer().await, Err(Trouble::Tls(TlsTrouble::Absent, _)))
 }
 
-fn expiry(seen: &Seen, cache: &CacheSubject) -> Option<Finding> {
+fn expiry(seen: &HandshakeFacts, cache: &CacheSubject) -> Option<Finding> {
     let host = cache.base.host_str().unwrap_or_default();
     let left = seen.not_after - OffsetDateTime::now_utc();
     let renew = format!(

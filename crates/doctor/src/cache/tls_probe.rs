@@ -44,7 +44,7 @@ pub(super) enum HandshakeError {
 
 /// The certificate of a server, and the other facts of the handshake.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct HandshakeFacts {
     pub(super) not_after: OffsetDateTime,
     pub(super) protocol: Protocol,
 }
@@ -85,7 +85,10 @@ pub(super) async fn connect(
 }
 
 /// Looks at the server of a URL.
-pub(super) async fn look(url: &Url, proxy: Option<&ForwardProxy>) -> Result<Seen, HandshakeError> {
+pub(super) async fn look(
+    url: &Url,
+    proxy: Option<&ForwardProxy>,
+) -> Result<HandshakeFacts, HandshakeError> {
     let stream = connect(url, proxy, &[b"h2", b"http/1.1"]).await?;
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
@@ -100,7 +103,7 @@ pub(super) async fn look(url: &Url, proxy: Option<&ForwardProxy>) -> Result<Seen
         Some(_) => Protocol::Http1,
         None => Protocol::NotChosen,
     };
-    Ok(Seen { not_after, protocol })
+    Ok(HandshakeFacts { not_after, protocol })
 }
 
 /// Accepts every certificate.

@@ -26,7 +26,7 @@ const SENT_BYTES: usize = 64 << 10;
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The end of the announced upload.
-enum End {
+enum UploadEnd {
     /// The status of the answer.
     Status(u16),
     /// No answer came while the body was not whole.
@@ -38,7 +38,7 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
         return Outcome::NotApplicable;
     }
     match announce(cache).await {
-        Ok(End::Status(413)) => Outcome::wrong(Finding::new(
+        Ok(UploadEnd::Status(413)) => Outcome::wrong(Finding::new(
             FindingId::ProxyBodyLimit,
             format!(
                 "an upload of {} MiB is refused with status 413 before the cache is asked",
@@ -46,18 +46,20 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
             ),
             "nginx.conf: client_max_body_size 0;   # in the location of the cache",
         )),
-        Ok(End::Waits) => Outcome::wrong(Finding::new(
+        Ok(UploadEnd::Waits) => Outcome::wrong(Finding::new(
             FindingId::ProxyBuffers,
             "a proxy waits for the whole body of an upload before the cache can refuse it",
             "nginx.conf: proxy_request_buffering off;   # in the location of the cache",
         )),
-        Ok(End::Status(_)) => Outcome::Sound("uploads reach the cache as they are sent".to_owned()),
+        Ok(UploadEnd::Status(_)) => {
+            Outcome::Sound("uploads reach the cache as they are sent".to_owned())
+        }
         Err(error) => Outcome::Unchecked(format!("no upload could be tried: {error}")),
     }
 }
 
 /// Announces an upload without a credential and without an end.
-async fn announce(cache: &CacheSubject) -> std::io::Result<End> {
+async fn announce(cache: &CacheSubject) -> std::io::Result<UploadEnd> {
     let (base, proxy) = (&cache.base, cache.proxy.as_ref());
     let host = base.host_str().unwrap_or_default();
     let port = base.port_or_known_default().unwrap_or(80);
@@ -79,7 +81,10 @@ async fn announce(cache: &CacheSubject) -> std::io::Result<End> {
     converse(TcpStream::connect((host.trim_matches(['[', ']']), port)).await?, &head).await
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> std::io::Result<End> {
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    head: &str,
+) -> std::io::Result<UploadEnd> {
     let mut stream = BufReader::new(stream);
     stream.write_all(head.as_bytes()).await?;
     stream.flush().await?;
@@ -87,15 +92,15 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> st
     if let Ok(status) = timeout(REFUSAL_TIMEOUT, status(&mut stream)).await {
         match status? {
             100 => {}
-            status => return Ok(End::Status(status)),
+            status => return Ok(UploadEnd::Status(status)),
         }
     }
     // A request that was refused meanwhile may not be taken any more.
     _ = stream.write_all(&vec![0; SENT_BYTES]).await;
     _ = stream.flush().await;
     match timeout(REFUSAL_TIMEOUT, status(&mut stream)).await {
-        Ok(status) => Ok(End::Status(status?)),
-        Err(_) => Ok(End::Waits),
+        Ok(status) => Ok(UploadEnd::Status(status?)),
+        Err(_) => Ok(UploadEnd::Waits),
     }
 }
 

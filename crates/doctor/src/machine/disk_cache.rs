@@ -23,14 +23,14 @@ const NEGATIVE_SECONDS: u64 = 3600;
 const POSITIVE_SECONDS: u64 = 30 * 24 * 3600;
 
 /// Nix's entry about one path.
-struct Entry {
+struct NixCacheEntry {
     hash: HashPart,
     /// None: that it is missing.
-    narinfo: Option<Remembered>,
+    narinfo: Option<RememberedNarInfo>,
 }
 
 /// The parts of a remembered narinfo that may be out of date.
-struct Remembered {
+struct RememberedNarInfo {
     signatures: Vec<Signature>,
     url: String,
 }
@@ -82,7 +82,7 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
 
 impl Comparison<'_> {
     /// The findings about one file and one cache, at most one of each kind.
-    async fn stale(&self, entries: &[Entry]) -> Vec<Finding> {
+    async fn stale(&self, entries: &[NixCacheEntry]) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
         for entry in entries {
             let asked = self.client.narinfo(&entry.hash, &self.machine.store_dir).await;
@@ -107,7 +107,7 @@ impl Comparison<'_> {
         Finding::new(FindingId::DiskCacheNegative, what, self.clear())
     }
 
-    fn was_unsigned(&self, then: &Remembered, now: &NarInfo) -> bool {
+    fn was_unsigned(&self, then: &RememberedNarInfo, now: &NarInfo) -> bool {
         let is_signed =
             |by: &[Signature]| is_signed(now, by, &self.trusted, &self.machine.store_dir);
         !is_signed(&then.signatures) && is_signed(&now.signatures)
@@ -120,7 +120,7 @@ impl Comparison<'_> {
     }
 
     /// The finding about a NAR that is no more where Nix remembers it.
-    async fn moved(&self, then: &Remembered, now: &NarInfo) -> Option<Finding> {
+    async fn moved(&self, then: &RememberedNarInfo, now: &NarInfo) -> Option<Finding> {
         if now.url == then.url || self.client.has_url(&then.url).await.ok()? {
             return None;
         }
@@ -148,7 +148,12 @@ fn is_signed(
 }
 
 /// The entries that Nix would still use. Blocks.
-fn read(file: &Path, url: &str, negative: u64, positive: u64) -> rusqlite::Result<Vec<Entry>> {
+fn read(
+    file: &Path,
+    url: &str,
+    negative: u64,
+    positive: u64,
+) -> rusqlite::Result<Vec<NixCacheEntry>> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let since = |age: u64| i64::try_from(now.saturating_sub(age)).unwrap_or(i64::MAX);
@@ -165,14 +170,14 @@ fn read(file: &Path, url: &str, negative: u64, positive: u64) -> rusqlite::Resul
             let present: i64 = row.get(1)?;
             let (signatures, url): (String, String) = (row.get(2)?, row.get(3)?);
             let remembered =
-                || Remembered { signatures: Signature::filter_valid(&signatures), url };
+                || RememberedNarInfo { signatures: Signature::filter_valid(&signatures), url };
             Ok((row.get::<_, String>(0)?, (present != 0).then(remembered)))
         })?;
     let mut entries = Vec::new();
     for row in rows {
         let (hash, narinfo) = row?;
         let Ok(hash) = HashPart::parse(&hash) else { continue };
-        entries.push(Entry { hash, narinfo });
+        entries.push(NixCacheEntry { hash, narinfo });
     }
     Ok(entries)
 }

@@ -12,7 +12,7 @@ use crate::Check;
 
 pub use self::{
     nix_conf::NixConf,
-    subject::{CacheAddress, MachineSubject},
+    subject::{DoctorTarget, MachineSubject},
 };
 
 /// The longest time of a check that reads files of this machine.

@@ -5,7 +5,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 use rns_client::{Netrc, plain_url, why_no_credential};
 use url::Url;
 
-use super::{CacheAddress, MachineSubject};
+use super::{DoctorTarget, MachineSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The permissions of others than the owner and the group.
@@ -71,13 +71,13 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
 }
 
 /// The caches whose credential can only come from the netrc file.
-fn with_netrc(machine: &MachineSubject) -> impl Iterator<Item = &CacheAddress> {
+fn with_netrc(machine: &MachineSubject) -> impl Iterator<Item = &DoctorTarget> {
     machine.caches.iter().filter(|cache| !cache.needs_no_netrc)
 }
 
 /// The caches that ask for a credential, and have no entry.
 async fn missing(machine: &MachineSubject, netrc: &Netrc) -> Vec<Finding> {
-    use rns_client::Failure::{Forbidden, Unauthorised};
+    use rns_client::RequestFailure::{Forbidden, Unauthorised};
     let file = &machine.netrc.0;
     let mut findings = Vec::new();
     for cache in with_netrc(machine) {

@@ -24,11 +24,11 @@ const PUBLIC_CACHE: &str = "https://cache.nixos.org/";
 pub struct NixConf {
     /// The file of the system.
     pub system_file: PathBuf,
-    system: Settings,
-    all: Settings,
+    system: NixSettings,
+    all: NixSettings,
 }
 
-type Settings = BTreeMap<String, String>;
+type NixSettings = BTreeMap<String, String>;
 
 impl NixConf {
     /// Reads the files that the environment of this process names, and `NIX_CONFIG`.
@@ -37,7 +37,7 @@ impl NixConf {
         let directory =
             env::var_os("NIX_CONF_DIR").map_or_else(|| "/etc/nix".into(), PathBuf::from);
         let system_file = directory.join("nix.conf");
-        let mut system = Settings::new();
+        let mut system = NixSettings::new();
         read_file(&system_file, &mut system, 0);
         let mut all = system.clone();
         for file in user_files() {
@@ -52,7 +52,7 @@ impl NixConf {
     /// The configuration of one file, with those that it includes.
     #[must_use]
     pub fn of_file(file: &Path) -> Self {
-        let mut all = Settings::new();
+        let mut all = NixSettings::new();
         read_file(file, &mut all, 0);
         Self { system_file: file.to_owned(), system: all.clone(), all }
     }
@@ -60,7 +60,7 @@ impl NixConf {
     /// A configuration of these lines alone.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
-        let mut all = Settings::new();
+        let mut all = NixSettings::new();
         read_text(text, Path::new("."), &mut all, 0);
         Self { system_file: "/etc/nix/nix.conf".into(), system: all.clone(), all }
     }
@@ -132,7 +132,7 @@ pub(super) fn user_files() -> Vec<PathBuf> {
 }
 
 /// The words of a list and of `extra-…`. Older names of a setting count as well.
-fn words(settings: &Settings, name: &str, default: &str) -> Vec<String> {
+fn words(settings: &NixSettings, name: &str, default: &str) -> Vec<String> {
     let old = match name {
         "substituters" => "binary-caches",
         "trusted-public-keys" => "binary-cache-public-keys",
@@ -152,12 +152,12 @@ fn words(settings: &Settings, name: &str, default: &str) -> Vec<String> {
     words
 }
 
-fn read_file(file: &Path, settings: &mut Settings, depth: usize) {
+fn read_file(file: &Path, settings: &mut NixSettings, depth: usize) {
     let Ok(text) = fs::read_to_string(file) else { return };
     read_text(&text, file.parent().unwrap_or_else(|| Path::new("/")), settings, depth);
 }
 
-fn read_text(text: &str, directory: &Path, settings: &mut Settings, depth: usize) {
+fn read_text(text: &str, directory: &Path, settings: &mut NixSettings, depth: usize) {
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();
         let mut words = line.split_whitespace();

@@ -12,7 +12,7 @@ use super::NixConf;
 #[derive(Debug)]
 pub struct MachineSubject {
     /// The caches that are looked for in Nix's own cache on this machine.
-    pub caches: Vec<CacheAddress>,
+    pub caches: Vec<DoctorTarget>,
     /// The netrc file that is used, and true if the user named it.
     pub netrc: (PathBuf, bool),
     /// The files in which Nix may remember answers of caches.
@@ -29,7 +29,7 @@ pub struct MachineSubject {
 
 /// A cache, and the credential for it.
 #[derive(Clone, Debug)]
-pub struct CacheAddress {
+pub struct DoctorTarget {
     /// The address.
     pub url: Url,
     /// The credential that does not come from the netrc file, or the one from there.
@@ -48,7 +48,7 @@ impl MachineSubject {
     }
 }
 
-impl CacheAddress {
+impl DoctorTarget {
     /// As Nix writes it: without parameters, login and final slashes.
     pub(super) fn plain(&self) -> String {
         plain_url(&self.url)

@@ -5,7 +5,7 @@ use std::fs;
 use rns_client::plain_url;
 use url::Url;
 
-use super::{CacheAddress, MachineSubject};
+use super::{DoctorTarget, MachineSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The groups of this machine.
@@ -28,7 +28,7 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
         .filter_map(|url| Some(plain_url(&Url::parse(&url).ok()?)))
         .collect();
     let used = machine.caches.iter().filter(|cache| conf.substitutes_from(&cache.url));
-    let of_user = used.map(CacheAddress::plain).filter(|url| !of_system.contains(url));
+    let of_user = used.map(DoctorTarget::plain).filter(|url| !of_system.contains(url));
     let of_user: Vec<String> = of_user.collect();
     if of_user.is_empty() {
         return Outcome::Sound("no setting is ignored".to_owned());

@@ -17,9 +17,9 @@ use super::{
 use crate::{
     config::PushConfig,
     error::PushError,
-    event::{Event, PathOutcome},
+    event::{PathOutcome, PushEvent},
     push::push,
-    target::Target,
+    target::PushTarget,
 };
 
 /// Paths of one push: enough to share its questions, few enough to note soon that they are done.
@@ -30,7 +30,7 @@ pub struct Drainer {
     /// The local store.
     pub store: LocalStore,
     /// The cache.
-    pub target: Target,
+    pub target: PushTarget,
     /// Caches whose paths are not pushed.
     pub upstreams: Vec<CacheClient>,
     /// The way to push.
@@ -131,10 +131,10 @@ impl Drainer {
         let waiting: HashMap<&StorePath, &Queued> =
             batch.iter().map(|queued| (&queued.path, queued)).collect();
         let heard = Heard { queue, waiting, noted: Mutex::default() };
-        let observe = |event: &Event<'_>| heard.hear(event);
+        let observe = |event: &PushEvent<'_>| heard.hear(event);
         let Self { store, target, upstreams, config, .. } = self;
         let done = push(store, target, upstreams, &roots, config, &observe).await;
-        let Noted { failed, blocked, queue_error } =
+        let DrainNotes { failed, blocked, queue_error } =
             heard.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = queue_error {
             return Err(error);
@@ -166,19 +166,19 @@ enum BatchEnd {
 struct Heard<'a> {
     queue: &'a Queue,
     waiting: HashMap<&'a StorePath, &'a Queued>,
-    noted: Mutex<Noted>,
+    noted: Mutex<DrainNotes>,
 }
 
 #[derive(Default)]
-struct Noted {
+struct DrainNotes {
     failed: usize,
     blocked: Option<DrainEnd>,
     queue_error: Option<QueueError>,
 }
 
 impl Heard<'_> {
-    fn hear(&self, event: &Event<'_>) {
-        let Event::Settled(info, outcome) = event else { return };
+    fn hear(&self, event: &PushEvent<'_>) {
+        let PushEvent::Settled(info, outcome) = event else { return };
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if let PathOutcome::Failed(error) = outcome
             && error.ends_all()
@@ -195,7 +195,7 @@ impl Heard<'_> {
         &self,
         info: &PathInfo,
         outcome: &PathOutcome,
-        noted: &mut Noted,
+        noted: &mut DrainNotes,
     ) -> Result<(), QueueError> {
         let Some(queued) = self.waiting.get(&info.path) else { return Ok(()) };
         match outcome {

@@ -21,6 +21,6 @@ pub use self::{
     locks::QueueLock,
     owner::become_owner,
     queue_file::Queue,
-    status::{FailingPath, Outage, QueueStatus},
+    status::{FailingPath, QueueOutage, QueueStatus},
     watch::watch,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{error::QueueError, queue_file::Queue, schema::now, status::Outage};
+use super::{error::QueueError, queue_file::Queue, schema::now, status::QueueOutage};
 
 impl Queue {
     /// Notes that nothing gets through, for this reason, and the pause until it is tried again, if it is. The first such note
@@ -40,10 +40,10 @@ impl Queue {
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub fn outage(&self) -> Result<Option<Outage>, QueueError> {
+    pub fn outage(&self) -> Result<Option<QueueOutage>, QueueError> {
         let question = "select since, attempts, nextTry, isUnreachable, error from Outage";
         let outage = self.lock().query_row(question, [], |row| {
-            Ok(Outage {
+            Ok(QueueOutage {
                 since: row.get(0)?,
                 attempts: row.get(1)?,
                 next_try: row.get(2)?,

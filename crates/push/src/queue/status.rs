@@ -28,7 +28,7 @@ pub struct FailingPath {
 
 /// A time in which nothing gets through, for a reason that is not that of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outage {
+pub struct QueueOutage {
     /// Its beginning, in seconds since the Unix epoch.
     pub since: i64,
     /// Attempts so far.

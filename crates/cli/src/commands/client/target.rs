@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use rns_client::{CacheClient, ClientConfig, Credentials};
 use rns_formats::StoreDir;
-use rns_push::{PushError, StorageTarget, Target};
+use rns_push::{PushError, PushTarget, StorageTarget};
 use url::Url;
 
 use super::{
@@ -60,12 +60,12 @@ pub(in crate::commands) async fn push_target(
     store_dir: &StoreDir,
     environment: &Environment,
     connections: usize,
-) -> anyhow::Result<Result<Target, PushError>> {
+) -> anyhow::Result<Result<PushTarget, PushError>> {
     match parsed(&args.to)?.scheme() {
         "http" | "https" => {
             let mut config = client_config(&args.to, &args.credential, environment, connections)?;
             config.retry.attempts = args.attempts;
-            Ok(Ok(Target::Cache(CacheClient::new(config)?)))
+            Ok(Ok(PushTarget::Cache(CacheClient::new(config)?)))
         }
         _ => {
             check_target(&args.to)?;
@@ -74,7 +74,7 @@ pub(in crate::commands) async fn push_target(
             let upstreams: Vec<Url> =
                 upstreams.iter().map(|url| parsed(url)).collect::<Result<_, _>>()?;
             let opened = StorageTarget::open(&url, store_dir, &upstreams).await;
-            Ok(opened.map(Target::Storage))
+            Ok(opened.map(PushTarget::Storage))
         }
     }
 }

@@ -9,9 +9,9 @@ use std::{
 use anyhow::Context as _;
 use rns_client::{Credentials, plain_url};
 use rns_doctor::{
-    Outcome, Report,
+    DoctorReport, Outcome,
     cache::{self, CacheSubject, CacheView},
-    machine::{self, CacheAddress, MachineSubject, NixConf},
+    machine::{self, DoctorTarget, MachineSubject, NixConf},
     run_all,
 };
 use rns_nix_store::StoreConfig;
@@ -25,7 +25,7 @@ pub(super) async fn of_cache(
     url: &str,
     args: &DoctorArgs,
     environment: &Environment,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<DoctorReport> {
     // The text may hold a password.
     let url = Url::parse(url).context("this is no URL of a cache: https://… is expected")?;
     let store = client::store_config(&args.store, environment)?;
@@ -53,7 +53,7 @@ pub(super) async fn of_cache(
 pub(super) async fn of_machine(
     args: &DoctorArgs,
     environment: &Environment,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<DoctorReport> {
     let store = client::store_config(&args.store, environment)?;
     let nix_conf = Arc::new(NixConf::of_process());
     let urls = nix_conf.substituters().into_iter().filter_map(|url| Url::parse(&url).ok());
@@ -70,7 +70,7 @@ pub(super) async fn of_machine(
     Ok(report)
 }
 
-fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> anyhow::Result<CacheAddress> {
+fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> anyhow::Result<DoctorTarget> {
     // Who shows a certificate is known by it.
     let needs_no_netrc = client::is_explicit(&args.credential, &url, environment)
         || url.query_pairs().any(|(name, _)| name == "tls-certificate");
@@ -80,7 +80,7 @@ fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> anyhow::Re
         Err(_) if !needs_no_netrc => Credentials::Anonymous,
         Err(error) => return Err(error),
     };
-    Ok(CacheAddress { url, credentials, needs_no_netrc })
+    Ok(DoctorTarget { url, credentials, needs_no_netrc })
 }
 
 /// The netrc file, and true if the user named it.
@@ -94,7 +94,7 @@ fn netrc(nix_conf: &NixConf, args: &DoctorArgs) -> (PathBuf, bool) {
 }
 
 fn machine(
-    caches: Vec<CacheAddress>,
+    caches: Vec<DoctorTarget>,
     store: &StoreConfig,
     nix_conf: Arc<NixConf>,
     args: &DoctorArgs,

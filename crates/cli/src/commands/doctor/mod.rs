@@ -5,16 +5,16 @@ mod local_paths;
 mod server;
 
 use anyhow::Context as _;
-use rns_doctor::{FindingId, Outcome, Report};
+use rns_doctor::{DoctorReport, FindingId, Outcome};
 
 use crate::{
     config::Environment,
     doctor_args::DoctorArgs,
-    output::{Answer, print},
+    output::{CommandAnswer, print},
 };
 
 /// Looks at everything, and prints the faults.
-pub(super) fn run(args: &DoctorArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(args: &DoctorArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let report = runtime.context("no runtime")?.block_on(look(args, environment))?;
     match args.json {
@@ -24,8 +24,8 @@ pub(super) fn run(args: &DoctorArgs, environment: &Environment) -> anyhow::Resul
     Ok(answer(&report))
 }
 
-async fn look(args: &DoctorArgs, environment: &Environment) -> anyhow::Result<Report> {
-    let mut report = Report::default();
+async fn look(args: &DoctorArgs, environment: &Environment) -> anyhow::Result<DoctorReport> {
+    let mut report = DoctorReport::default();
     match &args.url {
         Some(url) => report.extend(client::of_cache(url, args, environment).await?),
         None => {
@@ -42,14 +42,14 @@ async fn look(args: &DoctorArgs, environment: &Environment) -> anyhow::Result<Re
     Ok(report)
 }
 
-fn answer(report: &Report) -> Answer {
+fn answer(report: &DoctorReport) -> CommandAnswer {
     if report.has(FindingId::Unreachable) || report.has(FindingId::NameUnresolved) {
-        Answer::Unreachable
+        CommandAnswer::Unreachable
     } else if !report.findings.is_empty() {
-        Answer::No
+        CommandAnswer::No
     } else if !report.unchecked.is_empty() {
-        Answer::Incomplete
+        CommandAnswer::Incomplete
     } else {
-        Answer::Yes
+        CommandAnswer::Yes
     }
 }

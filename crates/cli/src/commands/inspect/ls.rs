@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use rns_formats::nar::{NarLayout, Node, NodeKind};
 
 use super::{InspectedPath, nothing_there, with_path};
-use crate::{args::ListArgs, config::Environment, output::Answer};
+use crate::{args::ListArgs, config::Environment, output::CommandAnswer};
 
 /// Lists a directory, or the one file that was named.
-pub(crate) fn run(args: &ListArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(crate) fn run(args: &ListArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     with_path(&args.path, &args.store, environment, async |InspectedPath { nar, place, .. }| {
         let layout = nar.layout();
         let Some(node) = layout.nodes().find(place.inside.iter().map(Vec::as_slice)) else {
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &ListArgs, environment: &Environment) -> anyhow::Result<
         Lister { layout, long: args.long, recursive: args.recursive, out: &mut out }
             .start(&node)?;
         out.flush()?;
-        Ok(Answer::Yes)
+        Ok(CommandAnswer::Yes)
     })
 }
 

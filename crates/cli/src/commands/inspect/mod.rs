@@ -20,7 +20,7 @@ use crate::{
     args::{ServeArgs, StoreArgs},
     config::{self, Environment},
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, tell},
+    output::{CommandAnswer, tell},
 };
 
 /// A path that was found, with everything that is needed to read from it.
@@ -31,12 +31,12 @@ struct InspectedPath {
 }
 
 /// Finds `path` in the configured store and does `work` with it; a path that is not valid there is a negative answer.
-fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
+fn with_path<F: Future<Output = anyhow::Result<CommandAnswer>>>(
     path: &Path,
     args: &StoreArgs,
     environment: &Environment,
     work: impl FnOnce(InspectedPath) -> F,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let serve = ServeArgs {
         config: args.config.clone(),
         store: args.store.clone(),
@@ -56,20 +56,20 @@ fn with_path<F: Future<Output = anyhow::Result<Answer>>>(
             info.is_some_and(|info| place.base.as_ref().is_none_or(|base| *base == info.path));
         if !registered {
             tell(&format!("{} is not valid in this store", path.display()));
-            return Ok(Answer::No);
+            return Ok(CommandAnswer::No);
         }
         match store.nar(place.hash, None).await? {
             Some(nar) => work(InspectedPath { store, nar, place }).await,
             None => {
                 tell(&format!("{} is registered, but not served", path.display()));
-                Ok(Answer::No)
+                Ok(CommandAnswer::No)
             }
         }
     })
 }
 
 /// Says that something is not inside the path.
-fn nothing_there(place: &PathInStore) -> Answer {
+fn nothing_there(place: &PathInStore) -> CommandAnswer {
     tell(&format!("there is no {} in that store path", place.inside_text()));
-    Answer::No
+    CommandAnswer::No
 }

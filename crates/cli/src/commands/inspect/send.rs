@@ -13,7 +13,7 @@ use super::{InspectedPath, nothing_there, with_path};
 use crate::{
     args::{DumpArgs, DumpCompression, InspectArgs},
     config::Environment,
-    output::Answer,
+    output::CommandAnswer,
 };
 
 /// As `zstd` and `xz` themselves.
@@ -21,7 +21,7 @@ const ZSTD_LEVEL: i32 = 3;
 const XZ_LEVEL: u32 = 6;
 
 /// Prints one file.
-pub(crate) fn cat(args: &InspectArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(crate) fn cat(args: &InspectArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     with_path(&args.path, &args.store, environment, async |found: InspectedPath| {
         let place = &found.place;
         let layout = found.nar.layout();
@@ -45,12 +45,12 @@ pub(crate) fn cat(args: &InspectArgs, environment: &Environment) -> anyhow::Resu
         let mut out = io::stdout().lock();
         send(&found, file.nar_offset..end, &mut out).await?;
         out.flush()?;
-        Ok(Answer::Yes)
+        Ok(CommandAnswer::Yes)
     })
 }
 
 /// Prints a whole NAR.
-pub(crate) fn dump(args: &DumpArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(crate) fn dump(args: &DumpArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     with_path(&args.path, &args.store, environment, async |found: InspectedPath| {
         if !found.place.inside.is_empty() {
             bail!("a NAR holds a whole store path; `cat` prints a file inside one");
@@ -72,7 +72,7 @@ pub(crate) fn dump(args: &DumpArgs, environment: &Environment) -> anyhow::Result
             }
         }
         out.flush()?;
-        Ok(Answer::Yes)
+        Ok(CommandAnswer::Yes)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Roots of a server, over HTTP.
 
 use anyhow::Context as _;
-use rns_client::{AnswerForm, CacheClient, Failure, RequestError, RootRequest};
+use rns_client::{AnswerForm, CacheClient, RequestError, RequestFailure, RootRequest};
 use rns_formats::{StoreDir, StorePath};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::{
         push::{Style, resolve},
     },
     config::Environment,
-    output::{Answer, tell},
+    output::{CommandAnswer, tell},
 };
 
 /// The next step where a server knows no roots.
@@ -29,7 +29,7 @@ pub(super) fn run(
     command: &PinCommand,
     url: &str,
     environment: &Environment,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let credential = &command.place().credential;
     let client = || client::cache_client(url, credential, environment, CONNECTIONS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -72,7 +72,7 @@ pub(in crate::commands) async fn put(
     client: &CacheClient,
     root: &RootRequest,
     style: Style,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let form = if style == Style::Json { AnswerForm::Json } else { AnswerForm::Text };
     match client.put_root(root, form).await {
         Ok(said) => shown::pinned(
@@ -85,19 +85,19 @@ pub(in crate::commands) async fn put(
 }
 
 /// Says why a server refuses.
-fn refused(error: &RequestError) -> Answer {
+fn refused(error: &RequestError) -> CommandAnswer {
     tell(&format!("rust-nix-serve: {error}"));
     let remedy = match error.failure {
-        Failure::Refused { status: 404, .. } => Some(NO_ROOTS),
+        RequestFailure::Refused { status: 404, .. } => Some(NO_ROOTS),
         _ => error.failure.remedy(),
     };
     if let Some(remedy) = remedy {
         tell(remedy);
     }
-    if error.is_unreachable() { Answer::Unreachable } else { Answer::No }
+    if error.is_unreachable() { CommandAnswer::Unreachable } else { CommandAnswer::No }
 }
 
-async fn list(client: &CacheClient, json: bool) -> anyhow::Result<Answer> {
+async fn list(client: &CacheClient, json: bool) -> anyhow::Result<CommandAnswer> {
     let mut roots = Vec::new();
     let mut after: Option<String> = None;
     loop {
@@ -117,15 +117,19 @@ async fn list(client: &CacheClient, json: bool) -> anyhow::Result<Answer> {
     shown::list(&roots, json)
 }
 
-async fn remove(client: &CacheClient, names: &[String], style: Style) -> anyhow::Result<Answer> {
-    let mut answer = Answer::Yes;
+async fn remove(
+    client: &CacheClient,
+    names: &[String],
+    style: Style,
+) -> anyhow::Result<CommandAnswer> {
+    let mut answer = CommandAnswer::Yes;
     for name in names {
         let was_there = match client.delete_root(name).await {
             Ok(was_there) => was_there,
             Err(error) => return Ok(refused(&error)),
         };
-        if shown::removed(name, was_there, style)? != Answer::Yes {
-            answer = Answer::No;
+        if shown::removed(name, was_there, style)? != CommandAnswer::Yes {
+            answer = CommandAnswer::No;
         }
     }
     Ok(answer)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::push::Style,
-    output::{Answer, print, tell},
+    output::{CommandAnswer, print, tell},
 };
 
 /// Says that a root was set: as a line, or as the JSON of the server.
@@ -14,7 +14,7 @@ pub(super) fn pinned(
     style: Style,
     line: impl FnOnce() -> String,
     root: impl FnOnce() -> anyhow::Result<Value>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     match style {
         Style::Lines => print(&format!("pinned {}\n", line()))?,
         Style::Json => {
@@ -22,32 +22,32 @@ pub(super) fn pinned(
         }
         Style::Quiet => {}
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// Says that a root was removed, or that there was none.
-pub(super) fn removed(name: &str, was_there: bool, style: Style) -> anyhow::Result<Answer> {
+pub(super) fn removed(name: &str, was_there: bool, style: Style) -> anyhow::Result<CommandAnswer> {
     match style {
         Style::Json => print(&format!("{}\n", json!({ "name": name, "deleted": was_there })))?,
         Style::Lines if was_there => print(&format!("removed {name}\n"))?,
         Style::Lines | Style::Quiet => {}
     }
     if was_there {
-        return Ok(Answer::Yes);
+        return Ok(CommandAnswer::Yes);
     }
     tell(&format!("there is no root {name}"));
-    Ok(Answer::No)
+    Ok(CommandAnswer::No)
 }
 
 /// Prints roots, each as the JSON of the server.
-pub(super) fn list(roots: &[Value], json: bool) -> anyhow::Result<Answer> {
+pub(super) fn list(roots: &[Value], json: bool) -> anyhow::Result<CommandAnswer> {
     if json {
         // As the server says it, with all pages in one.
         print(&format!("{}\n", json!({ "roots": roots, "next": null })))?;
     } else {
         print(&roots.iter().map(line).collect::<String>())?;
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// One root in one line: name, revision, times, label and paths.

@@ -20,7 +20,7 @@ use crate::{
     },
     config::{self, Environment, Loaded, PassedSockets},
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, tell},
+    output::{CommandAnswer, tell},
     storage_index::look_at_index,
 };
 
@@ -28,7 +28,10 @@ use crate::{
 const PAGE: usize = 1000;
 
 /// Runs a command for the roots of the storage that the configuration names.
-pub(super) fn run(command: &PinCommand, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(
+    command: &PinCommand,
+    environment: &Environment,
+) -> anyhow::Result<CommandAnswer> {
     let store = match command {
         PinCommand::Add { store, .. } => store.clone(),
         PinCommand::List { .. } | PinCommand::Remove { .. } => None,
@@ -109,17 +112,17 @@ fn parsed(name: &str) -> anyhow::Result<RootName> {
 }
 
 /// Says why an order is refused. An outage is an error.
-fn refused(error: RootError) -> anyhow::Result<Answer> {
+fn refused(error: RootError) -> anyhow::Result<CommandAnswer> {
     match error {
         RootError::Empty | RootError::MissingPaths { .. } | RootError::Full => {
             tell(&format!("rust-nix-serve: {error}"));
-            Ok(Answer::No)
+            Ok(CommandAnswer::No)
         }
         RootError::Cache(error) => Err(error.into()),
     }
 }
 
-async fn list(storage: &Storage, loaded: &Loaded, json: bool) -> anyhow::Result<Answer> {
+async fn list(storage: &Storage, loaded: &Loaded, json: bool) -> anyhow::Result<CommandAnswer> {
     let mut roots = Vec::new();
     let mut after: Option<RootName> = None;
     loop {
@@ -138,15 +141,19 @@ async fn list(storage: &Storage, loaded: &Loaded, json: bool) -> anyhow::Result<
     shown::list(roots.map_or(&[], Vec::as_slice), json)
 }
 
-async fn remove(storage: &Storage, names: &[String], style: Style) -> anyhow::Result<Answer> {
-    let mut answer = Answer::Yes;
+async fn remove(
+    storage: &Storage,
+    names: &[String],
+    style: Style,
+) -> anyhow::Result<CommandAnswer> {
+    let mut answer = CommandAnswer::Yes;
     for name in names {
         let was_there = match storage.delete_root(&parsed(name)?).await {
             Ok(was_there) => was_there,
             Err(error) => return refused(error),
         };
-        if shown::removed(name, was_there, style)? != Answer::Yes {
-            answer = Answer::No;
+        if shown::removed(name, was_there, style)? != CommandAnswer::Yes {
+            answer = CommandAnswer::No;
         }
     }
     Ok(answer)

@@ -4,24 +4,24 @@ mod paths;
 mod report;
 
 use anyhow::Context as _;
-use rns_push::{PushConfig, PushError, Summary, Target};
+use rns_push::{PushConfig, PushError, PushTarget, Summary};
 use rns_server::keys::load_key;
 
-use self::report::Report;
+use self::report::PushReport;
 pub(super) use self::{paths::resolve, report::Style};
 use super::{client, pin};
 use crate::{
     client_args::{PackingArgs, PushArgs},
     config::Environment,
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, tell},
+    output::{CommandAnswer, tell},
 };
 
 /// Connections beside those of NARs: for narinfos and questions.
 pub(super) const MORE_CONNECTIONS: usize = 16;
 
 /// Pushes the paths of the command line.
-pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     let log = LogConfig { level: "warn".to_owned(), format: LogFormat::Text };
     let (_, _flush) = logging::start(&log)?;
     let store_config = client::store_config(&args.store, environment)?;
@@ -43,8 +43,8 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
             Err(error) => return refused(&error),
         };
         let upstreams = client::upstreams(upstreams, &args.target.credential, environment)?;
-        let report = Report::new(Style::of_flags(args.json, args.quiet), store_dir.clone());
-        let observe = |event: &rns_push::Event<'_>| report.hear(event);
+        let report = PushReport::new(Style::of_flags(args.json, args.quiet), store_dir.clone());
+        let observe = |event: &rns_push::PushEvent<'_>| report.hear(event);
         let done = rns_push::push(&store, &target, &upstreams, &paths, &config, &observe).await;
         report.end();
         match done {
@@ -56,7 +56,7 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
                     tell(remedy);
                 }
                 match (&args.pin, &target) {
-                    (Some(name), Target::Cache(client)) if summary.failed == 0 => {
+                    (Some(name), PushTarget::Cache(client)) if summary.failed == 0 => {
                         let root = pin::new_root(name, &args.revision, &paths, &store_dir);
                         pin::put(client, &root, Style::of_flags(args.json, args.quiet)).await
                     }
@@ -81,16 +81,16 @@ pub(super) fn push_config(args: &PackingArgs, roots_only: bool) -> anyhow::Resul
     })
 }
 
-fn answer(summary: &Summary) -> Answer {
+fn answer(summary: &Summary) -> CommandAnswer {
     match summary {
-        Summary { failed: 0, .. } => Answer::Yes,
-        Summary { is_unreachable: true, .. } => Answer::Unreachable,
-        Summary { .. } => Answer::No,
+        Summary { failed: 0, .. } => CommandAnswer::Yes,
+        Summary { is_unreachable: true, .. } => CommandAnswer::Unreachable,
+        Summary { .. } => CommandAnswer::No,
     }
 }
 
 /// The answer where nothing could be begun. A fault of this machine is an error.
-fn refused(error: &PushError) -> anyhow::Result<Answer> {
+fn refused(error: &PushError) -> anyhow::Result<CommandAnswer> {
     let is_unreachable = error.is_unreachable();
     match error {
         PushError::Request(_) | PushError::Storage(_) | PushError::Publish(_) => {
@@ -98,7 +98,7 @@ fn refused(error: &PushError) -> anyhow::Result<Answer> {
             if let Some(remedy) = error.remedy() {
                 tell(remedy);
             }
-            Ok(if is_unreachable { Answer::Unreachable } else { Answer::No })
+            Ok(if is_unreachable { CommandAnswer::Unreachable } else { CommandAnswer::No })
         }
         _ => Err(anyhow::anyhow!("{error}")),
     }

@@ -3,11 +3,11 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rns_formats::{PathInfo, StoreDir};
-use rns_push::{Event, PathOutcome, PushError, Summary};
+use rns_push::{PathOutcome, PushError, PushEvent, Summary};
 use serde_json::json;
 
 use crate::{
-    commands::progress::Progress,
+    commands::progress::ProgressLine,
     output::{counted, print, tell},
 };
 
@@ -37,11 +37,11 @@ impl Style {
 }
 
 /// The report of one push.
-pub(super) struct Report {
+pub(super) struct PushReport {
     style: Style,
     remedy: OnceLock<&'static str>,
     store_dir: StoreDir,
-    progress: Mutex<Option<Progress>>,
+    progress: Mutex<Option<ProgressLine>>,
     counts: Mutex<Counts>,
 }
 
@@ -54,9 +54,9 @@ struct Counts {
     sent: u64,
 }
 
-impl Report {
+impl PushReport {
     pub(super) fn new(style: Style, store_dir: StoreDir) -> Self {
-        let progress = (style != Style::Quiet).then(|| Progress::at_once("pushed"));
+        let progress = (style != Style::Quiet).then(|| ProgressLine::at_once("pushed"));
         let (progress, remedy) = (Mutex::new(progress), OnceLock::new());
         Self { style, remedy, store_dir, progress, counts: Mutex::default() }
     }
@@ -67,13 +67,13 @@ impl Report {
     }
 
     /// Tells of an event, where that is wanted.
-    pub(super) fn hear(&self, event: &Event<'_>) {
+    pub(super) fn hear(&self, event: &PushEvent<'_>) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Planned(paths, bytes) => {
+            PushEvent::Planned(paths, bytes) => {
                 (counts.planned, counts.planned_bytes) = (*paths, *bytes)
             }
-            Event::Settled(info, outcome) => {
+            PushEvent::Settled(info, outcome) => {
                 if let PathOutcome::Pushed(sent) = outcome {
                     counts.sent += sent;
                 }
@@ -87,7 +87,7 @@ impl Report {
         let now = *counts;
         drop(counts);
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_shown = |progress: &&Progress| progress.is_terminal() && now.planned > 0;
+        let is_shown = |progress: &&ProgressLine| progress.is_terminal() && now.planned > 0;
         if let Some(progress) = progress.as_ref().filter(is_shown) {
             progress.line(|| now.line());
         }
@@ -150,7 +150,7 @@ impl Report {
 
     fn is_at_terminal(&self) -> bool {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.as_ref().is_some_and(Progress::is_terminal)
+        progress.as_ref().is_some_and(ProgressLine::is_terminal)
     }
 }
 

@@ -10,14 +10,18 @@ use super::place;
 use crate::{
     client_args::QueuePlace,
     config::Environment,
-    output::{Answer, in_words, tell},
+    output::{CommandAnswer, in_words, tell},
 };
 
 /// Set by Nix for its post-build-hook: the outputs, with spaces between them.
 const OUTPUTS_VARIABLE: &str = "OUT_PATHS";
 
 /// Adds paths. A build must not fail because they cannot be pushed, so it is only told.
-pub(super) fn run(paths: &[PathBuf], place: &QueuePlace, environment: &Environment) -> Answer {
+pub(super) fn run(
+    paths: &[PathBuf],
+    place: &QueuePlace,
+    environment: &Environment,
+) -> CommandAnswer {
     let outputs = environment.get(OUTPUTS_VARIABLE).unwrap_or_default();
     let outputs = outputs.split_ascii_whitespace().map(Path::new);
     let mut added: Vec<StorePath> = Vec::new();
@@ -28,7 +32,7 @@ pub(super) fn run(paths: &[PathBuf], place: &QueuePlace, environment: &Environme
         }
     }
     if added.is_empty() {
-        return Answer::Yes;
+        return CommandAnswer::Yes;
     }
     let write = || {
         let file = place::file(place, environment)?;
@@ -42,5 +46,5 @@ pub(super) fn run(paths: &[PathBuf], place: &QueuePlace, environment: &Environme
             in_words(&error)
         ));
     }
-    Answer::Yes
+    CommandAnswer::Yes
 }

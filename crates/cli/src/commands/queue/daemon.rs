@@ -25,7 +25,7 @@ use crate::{
     commands::client,
     config::Environment,
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, in_words, waiting},
+    output::{CommandAnswer, in_words, waiting},
 };
 
 /// The time between two looks at the queue.
@@ -42,7 +42,7 @@ pub(super) fn run(
     args: &DrainArgs,
     watched: Option<bool>,
     environment: &Environment,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let log = LogConfig { level: "info".to_owned(), format: LogFormat::Auto };
     let (_, _flush) = logging::start(&log)?;
     // A set-up that can never work is an error at once; a token that is not there yet may come.
@@ -68,8 +68,8 @@ pub(super) fn run(
         service_manager::ready();
         tokio::select! {
             // The queue is on disk, and interrupted paths are pushed anew.
-            _ = stop.recv() => Ok(Answer::Yes),
-            _ = interrupt.recv() => Ok(Answer::Yes),
+            _ = stop.recv() => Ok(CommandAnswer::Yes),
+            _ = interrupt.recv() => Ok(CommandAnswer::Yes),
             Err(error) = watching => Err(error.into()),
             Err(error) = daemon.work() => Err(error),
             never = service_manager::watchdog(&alive) => match never {},

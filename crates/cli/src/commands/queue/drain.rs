@@ -14,11 +14,11 @@ use crate::{
     },
     config::Environment,
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, counted, tell, waiting},
+    output::{CommandAnswer, counted, tell, waiting},
 };
 
 /// Pushes everything once, and says by its answer if something is left.
-pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     let log = LogConfig { level: "info".to_owned(), format: LogFormat::Text };
     let (_, _flush) = logging::start(&log)?;
     let store = client::open_store(&args.store, environment)?;
@@ -39,15 +39,15 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
             }
         }
         match end {
-            DrainEnd::Through(0) => Ok(Answer::Yes),
+            DrainEnd::Through(0) => Ok(CommandAnswer::Yes),
             DrainEnd::Through(failed) => {
                 tell(&format!("{} did not get through", counted(failed as u64, "path")));
-                Ok(Answer::No)
+                Ok(CommandAnswer::No)
             }
             DrainEnd::Blocked { why, is_unreachable } => {
                 let waiting = waiting(queue.status()?.waiting);
                 tell(&format!("rust-nix-serve: {waiting}: {why}"));
-                Ok(if is_unreachable { Answer::Unreachable } else { Answer::No })
+                Ok(if is_unreachable { CommandAnswer::Unreachable } else { CommandAnswer::No })
             }
         }
     })

@@ -6,14 +6,17 @@ use super::place::{self, open};
 use crate::{
     client_args::QueuePlace,
     config::Environment,
-    output::{Answer, counted, print},
+    output::{CommandAnswer, counted, print},
 };
 
 /// Has everything tried soon.
-pub(super) fn retry(place: &QueuePlace, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn retry(
+    place: &QueuePlace,
+    environment: &Environment,
+) -> anyhow::Result<CommandAnswer> {
     let count = open(place, environment)?.retry()?;
     print(&format!("tried soon: {}\n", counted(count as u64, "path")))?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// Takes paths out; without any, all, or those that have failed.
@@ -22,7 +25,7 @@ pub(super) fn drop_paths(
     failing: bool,
     place: &QueuePlace,
     environment: &Environment,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let queue = open(place, environment)?;
     let count = if paths.is_empty() {
         queue.drop_all(failing)?
@@ -31,5 +34,9 @@ pub(super) fn drop_paths(
         queue.drop_paths(&paths)?
     };
     print(&format!("taken out: {}\n", counted(count as u64, "path")))?;
-    Ok(if paths.is_empty() || count == paths.len() { Answer::Yes } else { Answer::No })
+    Ok(if paths.is_empty() || count == paths.len() {
+        CommandAnswer::Yes
+    } else {
+        CommandAnswer::No
+    })
 }

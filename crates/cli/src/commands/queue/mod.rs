@@ -11,11 +11,14 @@ mod status;
 use crate::{
     client_args::{QueueCommand, WatchArgs},
     config::Environment,
-    output::Answer,
+    output::CommandAnswer,
 };
 
 /// Runs a command of the queue.
-pub(super) fn run(command: &QueueCommand, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(
+    command: &QueueCommand,
+    environment: &Environment,
+) -> anyhow::Result<CommandAnswer> {
     match command {
         QueueCommand::Add { paths, place } => Ok(add::run(paths, place, environment)),
         QueueCommand::Status { json, place } => status::run(*json, place, environment),
@@ -29,6 +32,9 @@ pub(super) fn run(command: &QueueCommand, environment: &Environment) -> anyhow::
 }
 
 /// Watches the store, and pushes new paths.
-pub(super) fn watch_store(args: &WatchArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn watch_store(
+    args: &WatchArgs,
+    environment: &Environment,
+) -> anyhow::Result<CommandAnswer> {
     daemon::run(&args.drain, Some(args.existing), environment)
 }

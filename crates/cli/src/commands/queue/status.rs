@@ -5,21 +5,21 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rns_push::{Outage, QueueStatus};
+use rns_push::{QueueOutage, QueueStatus};
 use serde_json::{Value, json};
 
 use super::place;
 use crate::{
     client_args::QueuePlace,
     config::Environment,
-    output::{Answer, lasting, moment, print, waiting},
+    output::{CommandAnswer, lasting, moment, print, waiting},
 };
 
 /// The state of a queue, and of the things that it needs.
-struct Shown {
+struct ShownStatus {
     status: QueueStatus,
     /// While something waits.
-    outage: Option<Outage>,
+    outage: Option<QueueOutage>,
     has_daemon: bool,
 }
 
@@ -28,16 +28,16 @@ pub(super) fn run(
     json: bool,
     place: &QueuePlace,
     environment: &Environment,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let queue = place::open(place, environment)?;
     let status = queue.status()?;
     let outage = queue.outage()?.filter(|_| status.waiting > 0);
-    let shown = Shown { status, outage, has_daemon: queue.has_daemon()? };
+    let shown = ShownStatus { status, outage, has_daemon: queue.has_daemon()? };
     print(&if json { shown.as_json() } else { shown.as_text(SystemTime::now()) })?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
-impl Shown {
+impl ShownStatus {
     fn as_json(&self) -> String {
         let Self { status, outage, has_daemon } = self;
         let failures = status.failures.iter().map(|failing| {
@@ -85,7 +85,7 @@ impl Shown {
         }
         text.push('\n');
         if let Some(outage) = outage {
-            let Outage { since, attempts, error, is_unreachable, .. } = outage;
+            let QueueOutage { since, attempts, error, is_unreachable, .. } = outage;
             let state = if *is_unreachable { "the cache is away" } else { "nothing gets through" };
             _ = write!(text, "{state} since {} ({}, attempt {attempts}", time(*since), ago(*since));
             if let Some(next_try) = outage.next_try.filter(|_| *has_daemon) {
@@ -122,21 +122,21 @@ mod tests {
 
     use super::*;
 
-    fn shown(has_daemon: bool) -> Shown {
+    fn shown(has_daemon: bool) -> ShownStatus {
         let failure = FailingPath {
             path: "x".to_owned(),
             attempts: 2,
             next_try: 1_240,
             error: "refused".to_owned(),
         };
-        Shown {
+        ShownStatus {
             status: QueueStatus {
                 waiting: 3,
                 oldest: Some(400),
                 failing: 1,
                 failures: vec![failure],
             },
-            outage: Some(Outage {
+            outage: Some(QueueOutage {
                 since: 700,
                 attempts: 9,
                 next_try: Some(1_040),

@@ -16,7 +16,7 @@ use crate::{
     args::StoragePlace,
     commands::inspect::PathInStore,
     config::Environment,
-    output::{Answer, counted, tell},
+    output::{CommandAnswer, counted, tell},
 };
 
 /// Referrers of one path that are named.
@@ -32,7 +32,7 @@ pub(super) async fn run(
     with_referrers: bool,
     (store_dir, environment): (&StoreDir, &Environment),
     place: &StoragePlace,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let hash = PathInStore::parse(path, store_dir)?.hash;
     let index = &**storage.index();
     let dependents = dependents(index, hash).await?;
@@ -44,7 +44,7 @@ pub(super) async fn run(
         let names = roots.into_iter().collect::<Vec<_>>().join(", ");
         tell(&format!("it stays, since roots name it or its referrers: {names}"));
         tell("delete these roots first: rust-nix-serve pin remove NAME, with the same --config");
-        return Ok(Answer::No);
+        return Ok(CommandAnswer::No);
     }
     if !dependents.is_empty() && !with_referrers {
         for path in &dependents {
@@ -52,7 +52,7 @@ pub(super) async fn run(
         }
         let count = counted(dependents.len() as u64, "path");
         tell(&format!("--with-referrers deletes also its referrers: {count}"));
-        return Ok(Answer::No);
+        return Ok(CommandAnswer::No);
     }
     let who = operator(environment, "storage delete");
     let mut deleted = Vec::new();
@@ -73,7 +73,7 @@ pub(super) async fn run(
         left = needed;
         if left.len() == before {
             tell("something that refers to it was pushed meanwhile: try again");
-            return Ok(Answer::No);
+            return Ok(CommandAnswer::No);
         }
     }
     let mut text = String::new();
@@ -87,7 +87,7 @@ pub(super) async fn run(
     }
     let list: Vec<_> = deleted.iter().map(ToString::to_string).collect();
     report(place, &text, &json!({ "deleted": list }))?;
-    Ok(if deleted.is_empty() { Answer::No } else { Answer::Yes })
+    Ok(if deleted.is_empty() { CommandAnswer::No } else { CommandAnswer::Yes })
 }
 
 /// Everything that needs a path, directly or not, the nearest last.

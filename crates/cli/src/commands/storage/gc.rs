@@ -27,8 +27,8 @@ use super::{
 };
 use crate::{
     args::StoragePlace,
-    commands::progress::ProgressObserver,
-    output::{Answer, counted, moment, print, tell},
+    commands::progress::ProgressLine,
+    output::{CommandAnswer, counted, moment, print, tell},
 };
 
 /// Names that are asked for at once.
@@ -39,7 +39,7 @@ pub(super) async fn dry_run(
     storage: &Storage,
     retention: &Retention,
     place: &StoragePlace,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let unknown = match retention.keeps_everything() {
         true => 0,
         false => unknown_documents(storage).await?,
@@ -64,18 +64,18 @@ pub(super) async fn dry_run(
             ))?;
         }
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// The same where nothing was ever pushed.
-pub(super) fn nothing(place: &StoragePlace) -> anyhow::Result<Answer> {
+pub(super) fn nothing(place: &StoragePlace) -> anyhow::Result<CommandAnswer> {
     let json = json!({
         "index": null, "present": 0, "kept": {}, "freed": {}, "orphans": { "nars": 0, "bytes": 0 },
         "waiting": 0, "documents": { "kept": {}, "freed": {} },
         "going": [], "goingDocuments": [], "unknownDocuments": 0, "seconds": 0.0,
     });
     report(place, "kept: 0 paths\nwould go: 0 paths\n", &json)?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// Removes the paths that the policy lets go.
@@ -83,8 +83,8 @@ pub(super) async fn run(
     storage: &Storage,
     retention: &Retention,
     place: &StoragePlace,
-) -> anyhow::Result<Answer> {
-    let progress = ProgressObserver::new("removed");
+) -> anyhow::Result<CommandAnswer> {
+    let progress = ProgressLine::new("removed");
     let shown = |swept: Swept| {
         progress.show(swept.paths + swept.nars + swept.documents.total());
     };
@@ -92,7 +92,7 @@ pub(super) async fn run(
         Err(error @ CollectError::Busy) => {
             drop(progress);
             tell(&format!("{error}; it does the same"));
-            return Ok(Answer::No);
+            return Ok(CommandAnswer::No);
         }
         done => done.context("the collection was cut off, and the next one goes on")?,
     };
@@ -118,7 +118,7 @@ pub(super) async fn run(
         writeln!(text, "{} stay, since clients asked for them meanwhile", swept.left)?;
     }
     report(place, &text, &Value::from(json))?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// The cause of each path that goes.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::inspect::PathInStore,
-    output::{Answer, moment, print, tell},
+    output::{CommandAnswer, moment, print, tell},
 };
 
 /// Prints the publications of a path, the latest first.
@@ -17,7 +17,7 @@ pub(super) async fn run(
     path: &Path,
     store_dir: &StoreDir,
     is_json: bool,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let place = PathInStore::parse(path, store_dir)?;
     let pushes = index.pushes(&place.hash).await?;
     let deletions = index.deletions(&place.hash).await?;
@@ -48,17 +48,21 @@ pub(super) async fn run(
             tell(&format!("no push of {} is on record", path.display()));
         }
     }
-    Ok(if pushes.is_empty() && deletions.is_empty() { Answer::No } else { Answer::Yes })
+    Ok(if pushes.is_empty() && deletions.is_empty() {
+        CommandAnswer::No
+    } else {
+        CommandAnswer::Yes
+    })
 }
 
 /// The same where nothing was ever pushed.
-pub(super) fn nothing(path: &Path, is_json: bool) -> anyhow::Result<Answer> {
+pub(super) fn nothing(path: &Path, is_json: bool) -> anyhow::Result<CommandAnswer> {
     if is_json {
         print("[]\n")?;
     } else {
         tell(&format!("no push of {} is on record", path.display()));
     }
-    Ok(Answer::No)
+    Ok(CommandAnswer::No)
 }
 
 fn as_json(push: &Push) -> Value {

@@ -16,14 +16,17 @@ use serde_json::json;
 use super::report::report;
 use crate::{
     args::StoragePlace,
-    commands::progress::ProgressObserver,
+    commands::progress::ProgressLine,
     config::{Loaded, StorageConfig},
-    output::{Answer, counted, tell},
+    output::{CommandAnswer, counted, tell},
     storage_index::open_index_of,
 };
 
 /// Enters the stored paths into the index.
-pub(super) async fn adopt(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {
+pub(super) async fn adopt(
+    storage: &Storage,
+    place: &StoragePlace,
+) -> anyhow::Result<CommandAnswer> {
     storage.reader().objects().check().await?;
     storage.initialise().await?;
     let done = index_all(storage).await?;
@@ -31,7 +34,10 @@ pub(super) async fn adopt(storage: &Storage, place: &StoragePlace) -> anyhow::Re
 }
 
 /// Makes the index anew.
-pub(super) async fn rebuild(storage: &Storage, place: &StoragePlace) -> anyhow::Result<Answer> {
+pub(super) async fn rebuild(
+    storage: &Storage,
+    place: &StoragePlace,
+) -> anyhow::Result<CommandAnswer> {
     let done = index_all(storage).await?;
     indexed(storage, place, done, "indexed")
 }
@@ -49,7 +55,7 @@ pub(super) async fn same_storage(
 }
 
 async fn index_all(storage: &Storage) -> anyhow::Result<Indexed> {
-    let progress = ProgressObserver::new("looked at");
+    let progress = ProgressLine::new("looked at");
     Ok(maintenance::rebuild_index(storage, &|done| progress.show(done)).await?)
 }
 
@@ -59,7 +65,7 @@ fn indexed(
     place: &StoragePlace,
     done: Indexed,
     verb: &str,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let Indexed { paths, removed, roots, unusable } = done;
     let mut text =
         format!("{} {verb}, {removed} taken out, {unusable} not usable", counted(paths, "path"));
@@ -72,7 +78,7 @@ fn indexed(
         "index": storage.index().database(),
     });
     report(place, &text, &json)?;
-    Ok(if unusable == 0 { Answer::Yes } else { Answer::No })
+    Ok(if unusable == 0 { CommandAnswer::Yes } else { CommandAnswer::No })
 }
 
 /// Signs everything with these keys, or those of the configuration.
@@ -81,9 +87,9 @@ pub(super) async fn sign(
     loaded: &Loaded,
     files: &[PathBuf],
     place: &StoragePlace,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let keys = keys(loaded, files)?;
-    let progress = ProgressObserver::new("looked at");
+    let progress = ProgressLine::new("looked at");
     let done = maintenance::sign(storage, &keys, &|done| progress.show(done)).await?;
     drop(progress);
     let maintenance::Signed { signed, unchanged, unusable } = done;
@@ -93,7 +99,7 @@ pub(super) async fn sign(
     );
     let json = json!({ "signed": signed, "unchanged": unchanged, "unusable": unusable });
     report(place, &text, &json)?;
-    Ok(if unusable == 0 { Answer::Yes } else { Answer::No })
+    Ok(if unusable == 0 { CommandAnswer::Yes } else { CommandAnswer::No })
 }
 
 fn keys(loaded: &Loaded, files: &[PathBuf]) -> anyhow::Result<Vec<SecretKey>> {
@@ -120,9 +126,9 @@ pub(super) async fn verify(
     (contents, repair): (bool, bool),
     names_no_upstream: bool,
     place: &StoragePlace,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let options = VerifyOptions { contents, repair };
-    let progress = ProgressObserver::new("looked at");
+    let progress = ProgressLine::new("looked at");
     let done = maintenance::verify(storage, options, &|done| progress.show(done)).await?;
     drop(progress);
     let mut text = String::new();
@@ -165,5 +171,5 @@ pub(super) async fn verify(
              that cannot be had, so that they can be pushed again"
         ));
     }
-    Ok(if *unmended == 0 { Answer::Yes } else { Answer::No })
+    Ok(if *unmended == 0 { CommandAnswer::Yes } else { CommandAnswer::No })
 }

@@ -25,12 +25,15 @@ use crate::{
     backends::{elsewhere, open_storage},
     config::{self, Environment, Loaded, PassedSockets, StorageConfig},
     logging::{self, LogConfig, LogFormat},
-    output::{Answer, tell},
+    output::{CommandAnswer, tell},
     storage_index::{look_at_index, open_index},
 };
 
 /// Runs a command over a storage.
-pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(
+    command: &StorageCommand,
+    environment: &Environment,
+) -> anyhow::Result<CommandAnswer> {
     let (StorageCommand::Adopt { place }
     | StorageCommand::Sign { place, .. }
     | StorageCommand::Verify { place, .. }
@@ -62,7 +65,7 @@ pub(super) fn run(command: &StorageCommand, environment: &Environment) -> anyhow
                 }
                 match rebuild {
                     true => maintain::rebuild(&open(&loaded)?, place).await,
-                    false => Ok(Answer::Yes),
+                    false => Ok(CommandAnswer::Yes),
                 }
             }
             StorageCommand::Gc { dry_run: true, .. } => match look_at_known(&loaded).await? {

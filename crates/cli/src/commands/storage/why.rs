@@ -19,7 +19,7 @@ use super::{
 use crate::{
     args::StoragePlace,
     commands::inspect::PathInStore,
-    output::{Answer, moment, tell},
+    output::{CommandAnswer, moment, tell},
 };
 
 /// Prints the reason why a path is kept. The answer is negative when there is none.
@@ -28,23 +28,23 @@ pub(super) async fn run(
     path: &Path,
     retention: &Retention,
     place: &StoragePlace,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<CommandAnswer> {
     let found = PathInStore::parse(path, storage.store_dir())?;
     let Some(found) = why(storage, &found.hash, retention).await? else {
         tell(&format!("{} is not in the storage", path.display()));
-        return Ok(Answer::No);
+        return Ok(CommandAnswer::No);
     };
     let reasons = reasons(&found, retention);
     let index = storage.index().database();
     let json = json(&found, &reasons, (retention, &index));
     report(place, &text(&found, &reasons, retention)?, &json)?;
-    Ok(if reasons.is_empty() { Answer::No } else { Answer::Yes })
+    Ok(if reasons.is_empty() { CommandAnswer::No } else { CommandAnswer::Yes })
 }
 
 /// The answer where nothing was ever pushed.
-pub(super) fn nothing(path: &Path) -> anyhow::Result<Answer> {
+pub(super) fn nothing(path: &Path) -> anyhow::Result<CommandAnswer> {
     tell(&format!("{} is not in the storage", path.display()));
-    Ok(Answer::No)
+    Ok(CommandAnswer::No)
 }
 
 /// The part of `max_size` that is used, in percent.

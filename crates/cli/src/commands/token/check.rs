@@ -10,14 +10,14 @@ use anyhow::Context as _;
 use rns_server::auth::tokens::Tokens;
 
 use super::list::until;
-use crate::output::{Answer, print, tell};
+use crate::output::{CommandAnswer, print, tell};
 
 /// Longer than any token.
 const MAX_LINE_BYTES: u64 = 4096;
 
 /// Prints the name and permissions of the token on the first line of standard input. The token is no argument, because
 /// every user of the machine can read those.
-pub(super) fn run(file: &Path) -> anyhow::Result<Answer> {
+pub(super) fn run(file: &Path) -> anyhow::Result<CommandAnswer> {
     let tokens = Tokens::load(file)?;
     if io::stdin().is_terminal() {
         tell("the token:");
@@ -30,11 +30,11 @@ pub(super) fn run(file: &Path) -> anyhow::Result<Answer> {
         Ok(known) => {
             let token = &known.token;
             print(&format!("{}: {}, until {}\n", token.name, token.allow, until(token, now)))?;
-            Ok(Answer::Yes)
+            Ok(CommandAnswer::Yes)
         }
         Err(problem) => {
             tell(&format!("{problem}"));
-            Ok(Answer::No)
+            Ok(CommandAnswer::No)
         }
     }
 }

@@ -14,7 +14,7 @@ use rns_server::{
 };
 
 use super::{edit, token_file::TokenFile};
-use crate::output::{Answer, print, tell};
+use crate::output::{CommandAnswer, print, tell};
 
 /// The first lines of a new file.
 const HEADER: &str = "\
@@ -57,7 +57,7 @@ impl NewToken {
 }
 
 /// Makes a token. It is printed when its hash is where it belongs.
-pub(super) fn run(wish: NewToken, place: &TokenFile) -> anyhow::Result<Answer> {
+pub(super) fn run(wish: NewToken, place: &TokenFile) -> anyhow::Result<CommandAnswer> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random numbers: {error}"))?;
     let secret = TokenSecret::from_random(&bytes);
@@ -67,7 +67,7 @@ pub(super) fn run(wish: NewToken, place: &TokenFile) -> anyhow::Result<Answer> {
     }
     print(&format!("{}\n", secret.as_str())).context("cannot print the token")?;
     tell(&explanation(&token, &secret, place));
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 fn append(file: &Path, token: &Token) -> anyhow::Result<()> {

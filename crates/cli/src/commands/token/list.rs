@@ -4,10 +4,10 @@ use std::{path::Path, time::SystemTime};
 
 use rns_server::auth::tokens::{Token, load_tokens};
 
-use crate::output::{Answer, print};
+use crate::output::{CommandAnswer, print};
 
 /// Prints the tokens of a file, a line for each.
-pub(super) fn run(file: &Path) -> anyhow::Result<Answer> {
+pub(super) fn run(file: &Path) -> anyhow::Result<CommandAnswer> {
     let tokens = load_tokens(file)?;
     let now = SystemTime::now();
     let rows: Vec<[String; 3]> = tokens
@@ -22,7 +22,7 @@ pub(super) fn run(file: &Path) -> anyhow::Result<Answer> {
         .map(|[name, allow, until]| format!("{name:names$}  {allow:allows$}  {until}\n"))
         .collect();
     print(&text)?;
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// Until when it is good, and for which paths.

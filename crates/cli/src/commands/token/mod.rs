@@ -7,10 +7,13 @@ mod list;
 mod revoke;
 mod token_file;
 
-use crate::{args::TokenCommand, config::Environment, output::Answer};
+use crate::{args::TokenCommand, config::Environment, output::CommandAnswer};
 
 /// Makes and looks after tokens.
-pub(super) fn run(command: &TokenCommand, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(
+    command: &TokenCommand,
+    environment: &Environment,
+) -> anyhow::Result<CommandAnswer> {
     rns_server::keep_secrets();
     match command {
         TokenCommand::Create { name, allow, expires, paths, place } => {

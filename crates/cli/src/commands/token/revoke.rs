@@ -6,10 +6,10 @@ use anyhow::{Context as _, anyhow};
 use rns_server::auth::tokens::{TokenName, parse_tokens, without_token};
 
 use super::edit;
-use crate::output::{Answer, tell};
+use crate::output::{CommandAnswer, tell};
 
 /// Takes a token out of a file. Nothing else in it changes.
-pub(super) fn run(name: &str, file: &Path) -> anyhow::Result<Answer> {
+pub(super) fn run(name: &str, file: &Path) -> anyhow::Result<CommandAnswer> {
     let name = TokenName::parse(name).context("this cannot name a token")?;
     let mut problem = None;
     edit::edit(file, |text| {
@@ -21,7 +21,7 @@ pub(super) fn run(name: &str, file: &Path) -> anyhow::Result<Answer> {
     match problem {
         None => {
             tell(&format!("{name} is revoked; a running server refuses it within two seconds"));
-            Ok(Answer::Yes)
+            Ok(CommandAnswer::Yes)
         }
         Some(problem) => {
             tell(&format!(
@@ -29,7 +29,7 @@ pub(super) fn run(name: &str, file: &Path) -> anyhow::Result<Answer> {
                  problems in that file: {problem}",
                 file.display()
             ));
-            Ok(Answer::No)
+            Ok(CommandAnswer::No)
         }
     }
 }

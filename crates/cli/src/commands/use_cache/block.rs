@@ -32,7 +32,7 @@ pub(super) struct Block {
 
 /// The place of a block in a file that has none yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum BlockPlace {
     /// Before all other lines.
     Start,
     /// Behind them.
@@ -71,10 +71,10 @@ impl Block {
         &self,
         text: &str,
         lines: &[String],
-        place: Place,
+        place: BlockPlace,
     ) -> Result<String, OpenBlock> {
         let mut parts = self.parts(text)?;
-        if !parts.is_found && place == Place::Start {
+        if !parts.is_found && place == BlockPlace::Start {
             parts.after = std::mem::take(&mut parts.before);
         }
         let Parts { before: mut new, after, is_after_open_line, .. } = parts;
@@ -106,7 +106,7 @@ impl Block {
     /// # Errors
     /// When the block has no end.
     pub(super) fn outside(&self, text: &str) -> Result<String, OpenBlock> {
-        self.put(text, &[], Place::End)
+        self.put(text, &[], BlockPlace::End)
     }
 
     /// The lines of the block.
@@ -207,11 +207,14 @@ mod tests {
     #[test]
     fn a_block_comes_and_goes_and_leaves_the_rest_exactly() {
         let block = Block::of("https://a");
-        for place in [Place::Start, Place::End] {
+        for place in [BlockPlace::Start, BlockPlace::End] {
             for text in ["", "x = 1\n", "x = 1", "\n", "# end: rust-nix-serve use https://b\n"] {
                 let with = block.put(text, &lines("y = 2"), place).unwrap();
                 assert!(with.contains("\ny = 2\n") && with.contains(text), "{with}");
-                assert_eq!(with.starts_with("# begin:"), place == Place::Start || text.is_empty());
+                assert_eq!(
+                    with.starts_with("# begin:"),
+                    place == BlockPlace::Start || text.is_empty()
+                );
                 assert_eq!(block.put(&with, &lines("y = 2"), place).as_ref(), Ok(&with));
                 assert_eq!(block.inside(&with).unwrap(), ["y = 2"]);
                 assert_eq!(block.outside(&with).unwrap(), text);
@@ -225,11 +228,11 @@ mod tests {
         let put = |block: &Block, text: &str, line: &str, place| {
             block.put(text, &lines(line), place).unwrap()
         };
-        let one = put(&a, "x = 1", "y = 2", Place::End);
-        let both = put(&b, &one, "z = 3", Place::End);
-        assert_eq!(put(&a, &both, "y = 2", Place::End), both);
-        assert_eq!(put(&b, &both, "z = 3", Place::Start), both);
-        let changed = put(&a, &both, "y = 4", Place::End);
+        let one = put(&a, "x = 1", "y = 2", BlockPlace::End);
+        let both = put(&b, &one, "z = 3", BlockPlace::End);
+        assert_eq!(put(&a, &both, "y = 2", BlockPlace::End), both);
+        assert_eq!(put(&b, &both, "z = 3", BlockPlace::Start), both);
+        let changed = put(&a, &both, "y = 4", BlockPlace::End);
         assert_eq!(changed, both.replace("y = 2", "y = 4"));
         assert_eq!(outside_all(&both).unwrap(), "x = 1");
         let without_b = b.outside(&both).unwrap();
@@ -243,7 +246,7 @@ mod tests {
     fn blocks_go_in_any_order_and_leave_the_rest_exactly() {
         let blocks = ["https://a", "https://b", "https://c"].map(Block::of);
         let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-        for place in [Place::Start, Place::End] {
+        for place in [BlockPlace::Start, BlockPlace::End] {
             for text in ["", "\n", "x = 1", "x = 1\n", "x = 1\r\n", "x = 1\r\ny = 2"] {
                 let put = |text: String, block: &Block| block.put(&text, &lines("z = 3"), place);
                 let all = blocks.iter().try_fold(text.to_owned(), put).unwrap();
@@ -260,12 +263,12 @@ mod tests {
     #[test]
     fn a_block_without_an_end_does_not_take_the_lines_behind_it() {
         let (a, b) = (Block::of("https://a"), Block::of("https://b"));
-        let whole = a.put("x = 1\n", &lines("y = 2"), Place::End).unwrap();
+        let whole = a.put("x = 1\n", &lines("y = 2"), BlockPlace::End).unwrap();
         let open = whole.replace("# end: rust-nix-serve use https://a\n", "") + "mine = 3\n";
-        let more = b.put(&open, &lines("z = 4"), Place::End).unwrap();
+        let more = b.put(&open, &lines("z = 4"), BlockPlace::End).unwrap();
         let again = format!("{open}{whole}");
         for text in [open, more, again] {
-            let refused = a.put(&text, &[], Place::End).unwrap_err();
+            let refused = a.put(&text, &[], BlockPlace::End).unwrap_err();
             assert_eq!(
                 refused.to_string(),
                 "line 2: the block that begins here has no end: \

@@ -15,7 +15,7 @@ use super::block::OpenBlock;
 const MADE: &str = "# made by rust-nix-serve use\n";
 
 /// A file, and its new contents.
-pub(super) struct Change {
+pub(super) struct FileChange {
     /// The file itself, behind all links.
     pub(super) file: PathBuf,
     pub(super) old: String,
@@ -27,7 +27,7 @@ pub(super) struct Change {
     is_removal: bool,
 }
 
-impl Change {
+impl FileChange {
     /// Reads a file, which need not be there.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::use_cache::block::{Block, Place};
+    use crate::commands::use_cache::block::{Block, BlockPlace};
 
     #[test]
     fn only_a_file_that_was_made_is_removed() {
@@ -114,8 +114,8 @@ mod tests {
         let file = scratch.path().join("nix.conf");
         let (one, other) = (Block::of("https://a"), Block::of("https://b"));
         let put = |block: &Block, lines: &[String]| {
-            let put = |text: &str| block.put(text, lines, Place::End);
-            Change::of(&file, 0o644, put).unwrap()
+            let put = |text: &str| block.put(text, lines, BlockPlace::End);
+            FileChange::of(&file, 0o644, put).unwrap()
         };
         let line = ["x = 1".to_owned()];
         // Nothing is there, and nothing has to be done.
@@ -139,8 +139,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("nix.conf");
         fs::write(&file, "x = 1\n# begin: rust-nix-serve use https://a\ny = 2\n").unwrap();
-        let put = |text: &str| Block::of("https://a").put(text, &[], Place::End);
-        let refused = format!("{:#}", Change::of(&file, 0o644, put).err().unwrap());
+        let put = |text: &str| Block::of("https://a").put(text, &[], BlockPlace::End);
+        let refused = format!("{:#}", FileChange::of(&file, 0o644, put).err().unwrap());
         assert!(refused.contains("nix.conf: line 2: "), "{refused}");
     }
 }

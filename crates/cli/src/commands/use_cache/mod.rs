@@ -12,20 +12,20 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_client::{CacheClient, ClientConfig, Credentials, Failure, RequestError, plain_url};
+use rns_client::{CacheClient, ClientConfig, Credentials, RequestError, RequestFailure, plain_url};
 use rns_doctor::machine::NixConf;
 use rns_formats::{PublicKey, Sha256Digest};
 use url::Url;
 
 use self::{
-    block::{Block, Place, difference},
-    file::Change,
+    block::{Block, BlockPlace, difference},
+    file::FileChange,
     netrc::NetrcFile,
 };
 use crate::{
     commands::client,
     config::Environment,
-    output::{Answer, print, tell},
+    output::{CommandAnswer, print, tell},
     use_args::UseArgs,
 };
 
@@ -40,7 +40,7 @@ const RESTART: &str = if cfg!(target_os = "macos") {
 const CONF_MODE: u32 = 0o644;
 
 /// Shows the change that lets this machine use a cache, and makes it.
-pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<Answer> {
+pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     // The text may hold a password.
     let url = Url::parse(&args.url).context("this is no URL of a cache: https://… is expected")?;
     let token = match &args.token_file {
@@ -61,24 +61,29 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<A
         Ok(keys) => keys,
         Err(error) => {
             tell(&format!("rust-nix-serve: {error}"));
-            if matches!(error.failure, Failure::Unauthorised(_)) && args.token_file.is_none() {
+            if matches!(error.failure, RequestFailure::Unauthorised(_)) && args.token_file.is_none()
+            {
                 tell(
                     "--token-file FILE has the token of this machine; on the server, `rust-nix-serve token create NAME \
                      --allow read` makes one",
                 );
             }
-            return Ok(if error.is_unreachable() { Answer::Unreachable } else { Answer::No });
+            return Ok(if error.is_unreachable() {
+                CommandAnswer::Unreachable
+            } else {
+                CommandAnswer::No
+            });
         }
     };
     if let Some(other) = args.key.iter().find(|key| !named.is_empty() && !named.contains(key)) {
         tell(&format!("rust-nix-serve: {plain} does not sign with {other}: nothing was changed"));
-        return Ok(Answer::No);
+        return Ok(CommandAnswer::No);
     }
     let keys = if args.key.is_empty() { &named } else { &args.key };
     tell(&about_keys(&plain, keys, args.key.is_empty()));
     if let Some(place) = args.print {
         print(&snippet::snippet(place, &plain, keys))?;
-        return Ok(Answer::Yes);
+        return Ok(CommandAnswer::Yes);
     }
     let lines = settings(&plain, keys);
     change(args, &changes(args, &url, &lines, token.as_ref(), environment)?)
@@ -131,7 +136,7 @@ fn changes(
     settings: &[String],
     token: Option<&Credentials>,
     environment: &Environment,
-) -> anyhow::Result<Vec<Change>> {
+) -> anyhow::Result<Vec<FileChange>> {
     let block = Block::of(&plain_url(url));
     let system = NixConf::of_process().system_file;
     let file = if args.system { system.clone() } else { user_file(environment)? };
@@ -150,13 +155,14 @@ fn changes(
         // The token of an earlier run stays.
         _ => lines.extend(netrc.setting().filter(|line| own.contains(&&**line))),
     }
-    changes.push(Change::of(&file, CONF_MODE, |text| block.put(text, &lines, Place::End))?);
+    changes
+        .push(FileChange::of(&file, CONF_MODE, |text| block.put(text, &lines, BlockPlace::End))?);
     changes.retain(|change| change.old != change.new);
     Ok(changes)
 }
 
 /// Shows the changes, and makes them if they are wanted.
-fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
+fn change(args: &UseArgs, changes: &[FileChange]) -> anyhow::Result<CommandAnswer> {
     if changes.is_empty() {
         print("Nothing has to be changed.\n")?;
         if args.undo && !args.system && is_in_system_file(&args.url) {
@@ -164,7 +170,7 @@ fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
                 "The lines of this cache are in the nix.conf of the system: --system takes them out.",
             );
         }
-        return Ok(Answer::Yes);
+        return Ok(CommandAnswer::Yes);
     }
     for change in changes {
         let lines = hidden(&difference(&change.old, &change.new));
@@ -172,7 +178,7 @@ fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
     }
     if !args.yes && !is_wanted()? {
         tell("Nothing was changed.");
-        return Ok(Answer::No);
+        return Ok(CommandAnswer::No);
     }
     for change in changes {
         change.make()?;
@@ -189,7 +195,7 @@ fn change(args: &UseArgs, changes: &[Change]) -> anyhow::Result<Answer> {
     if args.system {
         print(&format!("The Nix daemon reads it when it starts: {RESTART}\n"))?;
     }
-    Ok(Answer::Yes)
+    Ok(CommandAnswer::Yes)
 }
 
 /// Returns true if the nix.conf of the system has the block of a cache.

@@ -11,8 +11,8 @@ use rns_client::{Netrc, NetrcEntry};
 use rns_doctor::machine::NixConf;
 
 use super::{
-    block::{Block, Place, has_any, outside_all},
-    file::Change,
+    block::{Block, BlockPlace, has_any, outside_all},
+    file::FileChange,
 };
 use crate::output::tell;
 
@@ -66,16 +66,16 @@ impl NetrcFile {
     ///
     /// # Errors
     /// When a file cannot be read, or a token does not belong there.
-    pub(super) fn put(&self, block: &Block, host: &str, token: &str) -> anyhow::Result<Change> {
+    pub(super) fn put(&self, block: &Block, host: &str, token: &str) -> anyhow::Result<FileChange> {
         let entry = [format!("machine {host} login rust-nix-serve password {token}")];
         let (file, inherited) = match self {
             Self::Read(file) => (file, Vec::new()),
             Self::Instead { own, system } => (own, inherited(system)?),
         };
-        let change = Change::of(file, NETRC_MODE, |text| {
-            let text = block.put(text, &entry, Place::Start)?;
+        let change = FileChange::of(file, NETRC_MODE, |text| {
+            let text = block.put(text, &entry, BlockPlace::Start)?;
             // Entries that are not inherited any more go.
-            Block::shared(INHERITED).put(&text, &inherited, Place::End)
+            Block::shared(INHERITED).put(&text, &inherited, BlockPlace::End)
         })?;
         if change.is_open_to_all() {
             let file = change.file.display();
@@ -104,9 +104,9 @@ impl NetrcFile {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn remove(&self, block: &Block) -> anyhow::Result<Change> {
+    pub(super) fn remove(&self, block: &Block) -> anyhow::Result<FileChange> {
         let (Self::Read(file) | Self::Instead { own: file, .. }) = self;
-        Change::of(file, NETRC_MODE, |text| {
+        FileChange::of(file, NETRC_MODE, |text| {
             let rest = block.outside(text)?;
             if has_any(&rest) { Ok(rest) } else { Block::shared(INHERITED).outside(&rest) }
         })

@@ -12,7 +12,7 @@ mod stored_index;
 
 use std::time::Duration;
 
-use rns_doctor::{Check, Finding, FindingId, Outcome, Report, run_all};
+use rns_doctor::{Check, DoctorReport, Finding, FindingId, Outcome, run_all};
 
 use crate::{
     args::ServeArgs,
@@ -56,19 +56,19 @@ const CHECKS: &[Check<Loaded>] = &[
 ];
 
 /// Looks at the server, if one is configured here.
-pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> Report {
+pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> DoctorReport {
     let serve = ServeArgs { config: args.store.config.clone(), ..ServeArgs::default() };
     // A client, too, may name its store with `--store`: that alone is no server.
     match config::load_for_client(&serve, environment) {
         Ok(loaded) if loaded.refused_file.is_none() && !loaded.is_deliberate() => {
-            return Report::default();
+            return DoctorReport::default();
         }
         Ok(_) | Err(_) => {}
     }
     let serve = ServeArgs { store: args.store.store.clone(), ..serve };
     match config::load_for_client(&serve, environment) {
         Ok(Loaded { refused_file: Some(file), .. }) => {
-            let mut report = Report::default();
+            let mut report = DoctorReport::default();
             let why =
                 format!("{} is not for this user: sudo rust-nix-serve doctor", file.display());
             report.add("server", Outcome::Unchecked(why));
@@ -76,7 +76,7 @@ pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> Report
         }
         Ok(loaded) => run_all(CHECKS, &loaded).await,
         Err(error) => {
-            let mut report = Report::default();
+            let mut report = DoctorReport::default();
             let findings = error.0.iter().map(|problem| {
                 let mend = problem
                     .hint
