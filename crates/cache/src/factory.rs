@@ -11,7 +11,7 @@ pub type IsBusy = dyn Fn() -> bool + Send + Sync;
 pub type IdleWork = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where uploads to a cache go.
-pub struct Uploads {
+pub struct UploadTarget {
     /// The cache that takes them.
     pub target: Arc<dyn WritableCache>,
     /// The cache as pushers see it: paths that stay, and paths that need not be pushed.
@@ -29,7 +29,7 @@ pub trait CacheFactory: Send + Sync {
 
     /// The target of uploads to the cache with this name. Clients that are confined to some names see only these in the
     /// storage. `None`: it takes none.
-    fn uploads(&self, _name: Option<&str>, _expose: &ExposurePolicy) -> Option<Uploads> {
+    fn uploads(&self, _name: Option<&str>, _expose: &ExposurePolicy) -> Option<UploadTarget> {
         None
     }
 

@@ -44,7 +44,7 @@ pub use self::{
     empty::EmptyCache,
     error::CacheError,
     exposure::{ExposurePolicy, Pattern, PatternError, glob_matches},
-    factory::{CacheFactory, IdleWork, IsBusy, Uploads},
+    factory::{CacheFactory, IdleWork, IsBusy, UploadTarget},
     files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile},
     keep_free::{DiskSpace, KeepFree},
     layered::Layered,

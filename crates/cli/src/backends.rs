@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use rns_cache::{
     BackendStats, BinaryCache, CacheFactory, EmptyCache, ExposurePolicy, IdleWork, IsBusy, Layered,
-    Uploads,
+    UploadTarget,
 };
 use rns_formats::StoreDir;
 use rns_nix_store::{LocalCaches, Spool, StoreConfig};
@@ -206,13 +206,13 @@ impl CacheFactory for Backends {
         }
     }
 
-    fn uploads(&self, name: Option<&str>, expose: &ExposurePolicy) -> Option<Uploads> {
+    fn uploads(&self, name: Option<&str>, expose: &ExposurePolicy) -> Option<UploadTarget> {
         // Where the local store is the target, a storage is only read.
         if let Some(uploads) = self.local.as_ref().and_then(|local| local.uploads(name, expose)) {
             return Some(uploads);
         }
         let storage = self.storage.as_ref()?;
-        Some(Uploads {
+        Some(UploadTarget {
             target: Arc::new(storage.clone()),
             view: Arc::new(PushView::new(storage.clone(), expose.names.clone())),
             is_whole: self.local.is_none(),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rns_cache::{
-    BackendStats, BinaryCache, CacheFactory, ExposurePolicy, IdleWork, IsBusy, Uploads,
+    BackendStats, BinaryCache, CacheFactory, ExposurePolicy, IdleWork, IsBusy, UploadTarget,
 };
 
 use crate::{
@@ -16,14 +16,14 @@ use crate::{
 #[derive(Clone)]
 pub struct LocalCaches {
     store: Arc<Exposures>,
-    compression: Option<Compression>,
+    compression: Option<CompressedNars>,
     prewarm: Prewarm,
     imports: Option<(Arc<Imports>, ImportConfig)>,
 }
 
 /// Compressed NARs, and the caches that have them.
 #[derive(Clone)]
-struct Compression {
+struct CompressedNars {
     nars: Arc<NarCache>,
     offer: Option<crate::Codec>,
     /// The caches that are in use.
@@ -37,7 +37,7 @@ impl LocalCaches {
     #[must_use]
     pub fn open(config: StoreConfig) -> Self {
         let (nar_cache, prewarm) = (config.nar_cache.clone(), config.prewarm.clone());
-        let compression = nar_cache.map(|config| Compression {
+        let compression = nar_cache.map(|config| CompressedNars {
             offer: config.offer,
             nars: NarCache::open(config),
             caches: Arc::default(),
@@ -82,7 +82,7 @@ impl CacheFactory for LocalCaches {
             true => Arc::new(self.store.store().clone()),
             false => Arc::new(self.store.cache(expose)),
         };
-        let Some(Compression { nars, offer, caches }) = &self.compression else { return store };
+        let Some(CompressedNars { nars, offer, caches }) = &self.compression else { return store };
         let cache = Arc::new(CompressedCache::new(store, Arc::clone(nars), *offer));
         let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
         caches.retain(|cache| cache.strong_count() > 0);
@@ -90,14 +90,14 @@ impl CacheFactory for LocalCaches {
         cache
     }
 
-    fn uploads(&self, name: Option<&str>, expose: &ExposurePolicy) -> Option<Uploads> {
+    fn uploads(&self, name: Option<&str>, expose: &ExposurePolicy) -> Option<UploadTarget> {
         let (imports, config) = self.imports.as_ref()?;
         let all = self.cache(name, &ExposurePolicy::default());
         let shown = self.cache(name, expose);
         let imports = (Arc::clone(imports), name);
         let target = StoreTarget::new(imports, config, shown, all, expose.names.clone());
         let view = Arc::new(target.promising());
-        Some(Uploads { target: Arc::new(target), view, is_whole: false })
+        Some(UploadTarget { target: Arc::new(target), view, is_whole: false })
     }
 
     fn take_effect(&self) {

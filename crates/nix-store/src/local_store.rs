@@ -18,8 +18,8 @@ use crate::{
     daemon::Unrooted,
     nar::Nar,
     questions::{
-        BuildLogs, BuiltOutputs, ClosureFinder, DebugFiles, NarHashes, Nars, PathInfos,
-        Realisations, RegisteredPaths, Rows, StoreFiles, listing_of, nar_answer, record,
+        BuildLogs, BuiltOutputs, ClosureFinder, DebugFiles, NarHashes, Nars, PathInfos, PathRows,
+        Realisations, RegisteredPaths, StoreFiles, listing_of, nar_answer, record,
     },
     store::StoreParts,
 };
@@ -31,7 +31,7 @@ pub struct LocalStore(Arc<Questions>);
 /// The questions that a store answers.
 pub(crate) struct Questions {
     pub(crate) parts: Arc<StoreParts>,
-    pub(crate) rows: Rows,
+    pub(crate) rows: PathRows,
     pub(crate) nars: Nars,
     pub(crate) paths: PathInfos,
     pub(crate) registered: RegisteredPaths,
@@ -49,7 +49,7 @@ impl LocalStore {
     #[must_use]
     pub fn open(config: StoreConfig) -> Self {
         let parts = Arc::new(StoreParts::new(config));
-        let rows = Rows::new(&parts);
+        let rows = PathRows::new(&parts);
         let nars = Nars::new(&parts, &rows);
         let paths = PathInfos::new(rows.clone(), nars.clone());
         Self(Arc::new(Questions {

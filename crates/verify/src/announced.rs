@@ -58,8 +58,8 @@ impl AnnouncedNar {
     #[must_use]
     pub fn begin(self, memory: Arc<DecoderMemory>) -> IncomingNar {
         let check = match self.length {
-            Some(length) if length <= MAX_SMALL_BYTES => Check::Whole(BytesMut::new(), memory),
-            _ => Check::Streaming(NarFeed::start(self.compression, self.max_nar_size, memory)),
+            Some(length) if length <= MAX_SMALL_BYTES => CheckMode::Whole(BytesMut::new(), memory),
+            _ => CheckMode::Streaming(NarFeed::start(self.compression, self.max_nar_size, memory)),
         };
         IncomingNar { announced: self, check, received: 0 }
     }
@@ -68,12 +68,12 @@ impl AnnouncedNar {
 /// A NAR that is checked while it comes in. Dropped before [`Self::finish`], it ends the check.
 pub struct IncomingNar {
     announced: AnnouncedNar,
-    check: Check,
+    check: CheckMode,
     received: u64,
 }
 
 /// How a file is checked.
-enum Check {
+enum CheckMode {
     /// When all of it is there.
     Whole(BytesMut, Arc<DecoderMemory>),
     /// While it comes.
@@ -96,8 +96,8 @@ impl IncomingNar {
             return Err(PublishError::TooLarge { object: self.announced.url.clone(), limit });
         }
         match &mut self.check {
-            Check::Whole(file, _) => file.extend_from_slice(&chunk),
-            Check::Streaming(feed) => {
+            CheckMode::Whole(file, _) => file.extend_from_slice(&chunk),
+            CheckMode::Streaming(feed) => {
                 let pushed = feed.push(chunk).await;
                 pushed.map_err(|rejection| refused(&self.announced.url, rejection))?;
             }
@@ -126,10 +126,10 @@ impl IncomingNar {
         }
         let Self { announced, check, .. } = self;
         Ok(match check {
-            Check::Whole(file, memory) => {
+            CheckMode::Whole(file, memory) => {
                 ReceivedNar::Whole(WholeNar { announced, file: file.freeze(), memory })
             }
-            Check::Streaming(feed) => ReceivedNar::Streamed(StreamedNar { announced, feed }),
+            CheckMode::Streaming(feed) => ReceivedNar::Streamed(StreamedNar { announced, feed }),
         })
     }
 

@@ -12,8 +12,8 @@ use rns_formats::Compression;
 use crate::{
     NarRejection,
     input::{INPUT_BUFFER_BYTES, Input},
-    members::{Format, Members},
-    memory::{DecoderMemory, Share},
+    members::{Format, MemberReader},
+    memory::{DecoderMemory, MemoryShare},
 };
 
 /// The beginning of gzip files.
@@ -30,18 +30,18 @@ pub enum Decoder<R: Read> {
     /// Not compressed.
     None(Input<R>),
     /// Zstandard or xz, any number of frames or streams.
-    Members(Box<Members<R>>),
+    Members(Box<MemberReader<R>>),
     /// bzip2, any number of streams.
-    Bzip2(Box<MultiBzDecoder<Input<R>>>, Held),
+    Bzip2(Box<MultiBzDecoder<Input<R>>>, HeldMemory),
     /// gzip, any number of members.
     Gzip(Box<MultiGzDecoder<Input<R>>>),
     /// Brotli.
-    Br(Box<brotli_decompressor::Decompressor<Input<R>>>, Held),
+    Br(Box<brotli_decompressor::Decompressor<Input<R>>>, HeldMemory),
 }
 
 /// Memory that a decoder holds to its end.
-pub struct Held {
-    _share: Share,
+pub struct HeldMemory {
+    _share: MemoryShare,
 }
 
 /// Whether uploads may be compressed like this.
@@ -101,9 +101,9 @@ impl<R: Read> Decoder<R> {
         memory: &Arc<DecoderMemory>,
     ) -> Result<Self, NarRejection> {
         let members = |input, format| {
-            Self::Members(Box::new(Members::new(input, format, Arc::clone(memory))))
+            Self::Members(Box::new(MemberReader::new(input, format, Arc::clone(memory))))
         };
-        let held = |bytes| Held { _share: memory.take(bytes) };
+        let held = |bytes| HeldMemory { _share: memory.take(bytes) };
         Ok(match compression {
             Compression::None => Self::None(input),
             Compression::Xz => members(input, Format::Xz),

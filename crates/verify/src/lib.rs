@@ -85,7 +85,8 @@ fn check_input<R: Read>(
     buffer_bytes: usize,
 ) -> Result<NarFacts, NarRejection> {
     let decoder = Decoder::of_nar_input(input, compression, memory)?;
-    let mut hashed = Hashed { inner: decoder, hasher: Sha256Hasher::new(), size: 0, max_nar_size };
+    let mut hashed =
+        HashingReader { inner: decoder, hasher: Sha256Hasher::new(), size: 0, max_nar_size };
     let read = read_events(&mut hashed, buffer_bytes);
     // The cause of a failed read is more telling than the reader's account of it.
     if hashed.size > max_nar_size {
@@ -124,14 +125,14 @@ fn read_events(input: impl Read, buffer_bytes: usize) -> Result<(), NarRejection
 }
 
 /// Hashes and counts the decompressed bytes, and stops behind the limit.
-struct Hashed<R> {
+struct HashingReader<R> {
     inner: R,
     hasher: Sha256Hasher,
     size: u64,
     max_nar_size: u64,
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         if self.size > self.max_nar_size {
             return Err(std::io::Error::other("the NAR is larger than allowed"));

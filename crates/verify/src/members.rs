@@ -10,7 +10,7 @@ use xz2::{bufread::XzDecoder, stream::Stream};
 
 use crate::{
     input::Input,
-    memory::{DecoderMemory, Share},
+    memory::{DecoderMemory, MemoryShare},
     window::{HEADER_BYTES, of_xz_stream, of_zstd_frame},
     zstd_frame::ZstdFrame,
 };
@@ -29,43 +29,43 @@ pub(crate) enum Format {
 }
 
 /// Reads all members of an input.
-pub struct Members<R: Read> {
+pub struct MemberReader<R: Read> {
     format: Format,
     memory: Arc<DecoderMemory>,
-    state: State<R>,
+    state: MemberStage<R>,
     has_begun: bool,
 }
 
-enum State<R: Read> {
+enum MemberStage<R: Read> {
     Between(Input<R>),
-    Zstd(ZstdFrame<R>, Share),
-    Xz(XzDecoder<Input<R>>, Share),
+    Zstd(ZstdFrame<R>, MemoryShare),
+    Xz(XzDecoder<Input<R>>, MemoryShare),
     Failed,
 }
 
-impl<R: Read> Members<R> {
+impl<R: Read> MemberReader<R> {
     pub(crate) const fn new(input: Input<R>, format: Format, memory: Arc<DecoderMemory>) -> Self {
-        Self { format, memory, state: State::Between(input), has_begun: false }
+        Self { format, memory, state: MemberStage::Between(input), has_begun: false }
     }
 
     /// Whether the input has been read to its end.
     pub(crate) const fn is_at_end(&self) -> bool {
-        matches!(self.state, State::Between(_))
+        matches!(self.state, MemberStage::Between(_))
     }
 
     /// Begins the next member. `None` at the end.
-    fn begin(&self, mut input: Input<R>) -> io::Result<State<R>> {
+    fn begin(&self, mut input: Input<R>) -> io::Result<MemberStage<R>> {
         match self.format {
             Format::Zstd => {
                 let needed = of_zstd_frame(input.peek(HEADER_BYTES)?);
                 let share = self.memory.take(needed);
-                Ok(State::Zstd(ZstdFrame::new(input, needed)?, share))
+                Ok(MemberStage::Zstd(ZstdFrame::new(input, needed)?, share))
             }
             Format::Xz => {
                 let needed = of_xz_stream(input.peek(HEADER_BYTES)?).max(MIN_XZ_MEMORY);
                 let share = self.memory.take(needed);
                 let stream = Stream::new_stream_decoder(needed.min(MAX_XZ_MEMORY), 0)?;
-                Ok(State::Xz(XzDecoder::new_stream(input, stream), share))
+                Ok(MemberStage::Xz(XzDecoder::new_stream(input, stream), share))
             }
         }
     }
@@ -79,35 +79,35 @@ impl<R: Read> Members<R> {
     }
 }
 
-impl<R: Read> Read for Members<R> {
+impl<R: Read> Read for MemberReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return Ok(0);
         }
         loop {
             // A failure stays.
-            self.state = match std::mem::replace(&mut self.state, State::Failed) {
-                State::Failed => return Err(io::ErrorKind::InvalidData.into()),
-                State::Between(mut input) => {
+            self.state = match std::mem::replace(&mut self.state, MemberStage::Failed) {
+                MemberStage::Failed => return Err(io::ErrorKind::InvalidData.into()),
+                MemberStage::Between(mut input) => {
                     self.skip_padding(&mut input)?;
                     if self.has_begun && input.fill_buf()?.is_empty() {
-                        self.state = State::Between(input);
+                        self.state = MemberStage::Between(input);
                         return Ok(0);
                     }
                     self.has_begun = true;
                     self.begin(input)?
                 }
-                State::Zstd(mut frame, share) => match frame.read(buf)? {
-                    0 => State::Between(frame.into_input()),
+                MemberStage::Zstd(mut frame, share) => match frame.read(buf)? {
+                    0 => MemberStage::Between(frame.into_input()),
                     count => {
-                        self.state = State::Zstd(frame, share);
+                        self.state = MemberStage::Zstd(frame, share);
                         return Ok(count);
                     }
                 },
-                State::Xz(mut decoder, share) => match decoder.read(buf)? {
-                    0 => State::Between(decoder.into_inner()),
+                MemberStage::Xz(mut decoder, share) => match decoder.read(buf)? {
+                    0 => MemberStage::Between(decoder.into_inner()),
                     count => {
-                        self.state = State::Xz(decoder, share);
+                        self.state = MemberStage::Xz(decoder, share);
                         return Ok(count);
                     }
                 },

@@ -4,12 +4,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A budget in bytes. Those who wait have their turn in the order in which they came.
 pub struct DecoderMemory {
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct MemoryState {
     budget: u64,
     used: u64,
     peak: u64,
@@ -18,7 +18,7 @@ struct State {
 }
 
 /// A part of the budget; dropped, it is given back.
-pub(crate) struct Share {
+pub(crate) struct MemoryShare {
     memory: Arc<DecoderMemory>,
     bytes: u64,
 }
@@ -27,7 +27,7 @@ impl DecoderMemory {
     /// A budget of so many bytes.
     #[must_use]
     pub fn new(bytes: u64) -> Arc<Self> {
-        let state = State { budget: bytes, ..State::default() };
+        let state = MemoryState { budget: bytes, ..MemoryState::default() };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
     }
 
@@ -43,7 +43,7 @@ impl DecoderMemory {
     }
 
     /// Waits for so many bytes. Blocks. A need beyond the budget gets all of it for itself.
-    pub(crate) fn take(self: &Arc<Self>, bytes: u64) -> Share {
+    pub(crate) fn take(self: &Arc<Self>, bytes: u64) -> MemoryShare {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = state.next_ticket;
         state.next_ticket += 1;
@@ -56,11 +56,11 @@ impl DecoderMemory {
         state.peak = state.peak.max(state.used);
         drop(state);
         self.changed.notify_all();
-        Share { memory: Arc::clone(self), bytes }
+        MemoryShare { memory: Arc::clone(self), bytes }
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryShare {
     fn drop(&mut self) {
         let mut state = self.memory.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.used -= self.bytes;

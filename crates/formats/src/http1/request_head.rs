@@ -42,7 +42,7 @@ pub fn read_head(bytes: &[u8]) -> ReadHead<'_> {
             match (request.method, request.path, request.version) {
                 (Some(method), Some(path), Some(version)) => {
                     let is_new = version == 1;
-                    complete(len, &Line { method, path, is_new }, request.headers)
+                    complete(len, &RequestLine { method, path, is_new }, request.headers)
                         .map_or(ReadHead::Invalid, ReadHead::Complete)
                 }
                 _ => ReadHead::Invalid,
@@ -54,7 +54,7 @@ pub fn read_head(bytes: &[u8]) -> ReadHead<'_> {
 }
 
 /// The first line of a request.
-struct Line<'a> {
+struct RequestLine<'a> {
     method: &'a str,
     path: &'a str,
     /// Whether the version is HTTP/1.1.
@@ -63,7 +63,7 @@ struct Line<'a> {
 
 fn complete<'a>(
     len: usize,
-    line: &Line<'a>,
+    line: &RequestLine<'a>,
     headers: &[httparse::Header<'a>],
 ) -> Option<RequestHead<'a>> {
     let headers = Headers::read(headers)?;
@@ -75,7 +75,7 @@ fn complete<'a>(
 }
 
 /// The body of a request. `None`: no request may be like this.
-fn body(line: &Line<'_>, headers: &Headers<'_>) -> Option<RequestBody> {
+fn body(line: &RequestLine<'_>, headers: &Headers<'_>) -> Option<RequestBody> {
     if headers.is_chunked && (!line.is_new || headers.length.is_some()) {
         return None;
     }

@@ -29,7 +29,7 @@ pub(super) fn parse(json: &[u8]) -> Result<NarListing, ListingError> {
     // Only nodes recurse, and those count their depth; members that are not known are passed over
     // without recursion.
     reader.disable_recursion_limit();
-    let document = Document::deserialize(&mut reader)?;
+    let document = ListingDocument::deserialize(&mut reader)?;
     reader.end()?;
     match document.version {
         1 => Ok(NarListing { root: document.root.0 }),
@@ -38,7 +38,7 @@ pub(super) fn parse(json: &[u8]) -> Result<NarListing, ListingError> {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct ListingDocument {
     version: u64,
     root: Root,
 }
@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for Root {
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-enum Member {
+enum NodeMember {
     Type,
     Size,
     Executable,
@@ -98,15 +98,15 @@ impl<'de> Visitor<'de> for NodeAt {
         let mut entries: Option<BTreeMap<String, ListingNode>> = None;
         while let Some(member) = map.next_key()? {
             match member {
-                Member::Type => once(&mut kind, "type", map.next_value()?)?,
-                Member::Size => once(&mut size, "size", map.next_value()?)?,
-                Member::Executable => once(&mut executable, "executable", map.next_value()?)?,
-                Member::NarOffset => once(&mut nar_offset, "narOffset", map.next_value()?)?,
-                Member::Target => once(&mut target, "target", map.next_value()?)?,
-                Member::Entries => {
+                NodeMember::Type => once(&mut kind, "type", map.next_value()?)?,
+                NodeMember::Size => once(&mut size, "size", map.next_value()?)?,
+                NodeMember::Executable => once(&mut executable, "executable", map.next_value()?)?,
+                NodeMember::NarOffset => once(&mut nar_offset, "narOffset", map.next_value()?)?,
+                NodeMember::Target => once(&mut target, "target", map.next_value()?)?,
+                NodeMember::Entries => {
                     once(&mut entries, "entries", map.next_value_seed(EntriesOf(self))?)?
                 }
-                Member::Unknown => {
+                NodeMember::Unknown => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }

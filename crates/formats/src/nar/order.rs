@@ -8,7 +8,7 @@ use super::limits::{NarLimits, TreeError};
 #[derive(Debug)]
 pub(super) struct TreeOrder {
     limits: NarLimits,
-    expect: Expect,
+    expect: ExpectedNode,
     /// The latest name of each open directory, one behind the other.
     names: Vec<u8>,
     /// Where in `names` each open directory's latest name begins.
@@ -16,7 +16,7 @@ pub(super) struct TreeOrder {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Expect {
+enum ExpectedNode {
     Node,
     EntryOrLeave,
     Nothing,
@@ -24,7 +24,7 @@ enum Expect {
 
 impl TreeOrder {
     pub(super) const fn new(limits: NarLimits) -> Self {
-        Self { limits, expect: Expect::Node, names: Vec::new(), open: Vec::new() }
+        Self { limits, expect: ExpectedNode::Node, names: Vec::new(), open: Vec::new() }
     }
 
     /// A regular file comes, and with it the end of its node.
@@ -45,12 +45,12 @@ impl TreeOrder {
     pub(super) fn enter_directory(&mut self) -> Result<(), TreeError> {
         self.check_node("a directory")?;
         self.open.push(self.names.len());
-        self.expect = Expect::EntryOrLeave;
+        self.expect = ExpectedNode::EntryOrLeave;
         Ok(())
     }
 
     pub(super) fn entry(&mut self, name: &[u8]) -> Result<(), TreeError> {
-        let (Expect::EntryOrLeave, Some(&start)) = (self.expect, self.open.last()) else {
+        let (ExpectedNode::EntryOrLeave, Some(&start)) = (self.expect, self.open.last()) else {
             return Err(TreeError::Misplaced { what: "an entry" });
         };
         self.limits.check_name(name)?;
@@ -64,12 +64,12 @@ impl TreeOrder {
         }
         self.names.truncate(start);
         self.names.extend_from_slice(name);
-        self.expect = Expect::Node;
+        self.expect = ExpectedNode::Node;
         Ok(())
     }
 
     pub(super) fn leave_directory(&mut self) -> Result<(), TreeError> {
-        let (Expect::EntryOrLeave, Some(&start)) = (self.expect, self.open.last()) else {
+        let (ExpectedNode::EntryOrLeave, Some(&start)) = (self.expect, self.open.last()) else {
             return Err(TreeError::Misplaced { what: "the end of a directory" });
         };
         self.open.pop();
@@ -80,7 +80,7 @@ impl TreeOrder {
 
     /// The whole tree has been described.
     pub(super) fn finish(&self) -> Result<(), TreeError> {
-        if self.expect == Expect::Nothing { Ok(()) } else { Err(TreeError::Incomplete) }
+        if self.expect == ExpectedNode::Nothing { Ok(()) } else { Err(TreeError::Incomplete) }
     }
 
     /// Whether the node that ended last was an entry of a directory, rather than the root.
@@ -89,7 +89,7 @@ impl TreeOrder {
     }
 
     fn check_node(&self, what: &'static str) -> Result<(), TreeError> {
-        if self.expect != Expect::Node {
+        if self.expect != ExpectedNode::Node {
             return Err(TreeError::Misplaced { what });
         }
         if self.open.len() >= self.limits.depth {
@@ -99,7 +99,8 @@ impl TreeOrder {
     }
 
     fn end_node(&mut self) {
-        self.expect = if self.open.is_empty() { Expect::Nothing } else { Expect::EntryOrLeave };
+        self.expect =
+            if self.open.is_empty() { ExpectedNode::Nothing } else { ExpectedNode::EntryOrLeave };
     }
 }
 

@@ -7,7 +7,7 @@ use super::layout::NarLayout;
 use super::limits::{NarLimits, TreeError};
 use super::order::TreeOrder;
 use super::read_error::NarReadError;
-use super::tokens::{Tokens, WORD_MAX};
+use super::tokens::{NarTokens, WORD_MAX};
 use super::wire;
 
 /// Reads one archive from `R`, which must end where the archive ends.
@@ -17,10 +17,10 @@ use super::wire;
 /// and every further call fails.
 #[derive(Debug)]
 pub struct NarReader<R> {
-    input: Tokens<R>,
+    input: NarTokens<R>,
     limits: NarLimits,
     order: TreeOrder,
-    state: State,
+    state: ReaderState,
     /// Name or target that the latest event shows.
     string: Vec<u8>,
 }
@@ -46,7 +46,7 @@ pub enum NarEvent<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum ReaderState {
     Start,
     Node,
     Directory,
@@ -70,10 +70,10 @@ impl<R: Read> NarReader<R> {
     #[must_use]
     pub fn with_buffer(input: R, limits: NarLimits, bytes: usize) -> Self {
         Self {
-            input: Tokens::new(input, bytes),
+            input: NarTokens::new(input, bytes),
             limits,
             order: TreeOrder::new(limits),
-            state: State::Start,
+            state: ReaderState::Start,
             string: Vec::new(),
         }
     }
@@ -92,27 +92,27 @@ impl<R: Read> NarReader<R> {
     /// When the input is not a canonical archive within the limits, when it ends early or goes on
     /// after the archive, or when reading fails.
     pub fn next_event(&mut self) -> Result<Option<NarEvent<'_>>, NarReadError> {
-        match std::mem::replace(&mut self.state, State::Failed) {
-            State::Start => {
+        match std::mem::replace(&mut self.state, ReaderState::Failed) {
+            ReaderState::Start => {
                 self.magic()?;
                 self.node().map(Some)
             }
-            State::Node => self.node().map(Some),
-            State::Directory => self.entry_or_leave().map(Some),
-            State::Contents { size, missing } => {
+            ReaderState::Node => self.node().map(Some),
+            ReaderState::Directory => self.entry_or_leave().map(Some),
+            ReaderState::Contents { size, missing } => {
                 self.input.skip(missing)?;
                 self.end_contents(size)?;
-                match std::mem::replace(&mut self.state, State::Failed) {
-                    State::Directory => self.entry_or_leave().map(Some),
+                match std::mem::replace(&mut self.state, ReaderState::Failed) {
+                    ReaderState::Directory => self.entry_or_leave().map(Some),
                     _ => self.trailer(),
                 }
             }
-            State::Trailer => self.trailer(),
-            State::End => {
-                self.state = State::End;
+            ReaderState::Trailer => self.trailer(),
+            ReaderState::End => {
+                self.state = ReaderState::End;
                 Ok(None)
             }
-            State::Failed => Err(NarReadError::Failed),
+            ReaderState::Failed => Err(NarReadError::Failed),
         }
     }
 
@@ -123,12 +123,12 @@ impl<R: Read> NarReader<R> {
     ///
     /// As [`next_event`](Self::next_event).
     pub fn read_contents(&mut self, buf: &mut [u8]) -> Result<usize, NarReadError> {
-        let State::Contents { size, missing } = self.state else { return Ok(0) };
+        let ReaderState::Contents { size, missing } = self.state else { return Ok(0) };
         let wanted = usize::try_from(missing).map_or(buf.len(), |missing| missing.min(buf.len()));
         let Some(buf) = buf.get_mut(..wanted).filter(|buf| !buf.is_empty()) else { return Ok(0) };
-        self.state = State::Failed;
+        self.state = ReaderState::Failed;
         let count = self.input.some(buf)?;
-        self.state = State::Contents { size, missing: missing - count as u64 };
+        self.state = ReaderState::Contents { size, missing: missing - count as u64 };
         Ok(count)
     }
 
@@ -151,7 +151,7 @@ impl<R: Read> NarReader<R> {
             b"symlink" => self.symlink(),
             b"directory" => {
                 self.order.enter_directory()?;
-                self.state = State::Directory;
+                self.state = ReaderState::Directory;
                 Ok(NarEvent::EnterDirectory)
             }
             found => Err(NarReadError::unexpected(at, "regular, symlink or directory", found)),
@@ -172,7 +172,7 @@ impl<R: Read> NarReader<R> {
             found => return Err(NarReadError::unexpected(at, "executable or contents", found)),
         };
         let size = self.input.length()?;
-        self.state = State::Contents { size, missing: size };
+        self.state = ReaderState::Contents { size, missing: size };
         Ok(NarEvent::Regular { executable, size })
     }
 
@@ -204,7 +204,7 @@ impl<R: Read> NarReader<R> {
         self.input.string(&mut self.string, limit, |len| TreeError::NameTooLong { len, limit })?;
         self.order.entry(&self.string)?;
         self.input.expect(b"node", "node")?;
-        self.state = State::Node;
+        self.state = ReaderState::Node;
         Ok(NarEvent::Entry(&self.string))
     }
 
@@ -221,9 +221,9 @@ impl<R: Read> NarReader<R> {
     fn end_entry(&mut self) -> Result<(), NarReadError> {
         if self.order.in_directory() {
             self.input.expect(b")", ")")?;
-            self.state = State::Directory;
+            self.state = ReaderState::Directory;
         } else {
-            self.state = State::Trailer;
+            self.state = ReaderState::Trailer;
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ impl<R: Read> NarReader<R> {
         if !self.input.is_end()? {
             return Err(NarReadError::TrailingBytes { offset: self.input.offset() });
         }
-        self.state = State::End;
+        self.state = ReaderState::End;
         Ok(None)
     }
 }

@@ -11,12 +11,12 @@ pub(super) const WORD_MAX: usize = 32;
 
 /// The strings of an archive, one after the other.
 #[derive(Debug)]
-pub(super) struct Tokens<R> {
+pub(super) struct NarTokens<R> {
     input: BufReader<R>,
     offset: u64,
 }
 
-impl<R: Read> Tokens<R> {
+impl<R: Read> NarTokens<R> {
     pub(super) fn new(input: R, buffer_bytes: usize) -> Self {
         Self { input: BufReader::with_capacity(buffer_bytes, input), offset: 0 }
     }

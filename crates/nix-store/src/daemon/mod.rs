@@ -25,7 +25,8 @@ mod tests;
 
 pub use config::DaemonConfig;
 pub use protocol::{
-    BuiltOutput, Connection, DaemonError, PathToAdd, Peer, ProtocolVersion, Source, WireError,
+    BuiltOutput, Connection, ContentSource, DaemonError, PathToAdd, Peer, ProtocolVersion,
+    WireError,
 };
 pub use roots::{HeldRoot, TempRoots};
 pub use unrooted::Unrooted;

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::config::DaemonConfig;
 use super::pool::FullPath;
-use super::unrooted::{Counters, Unrooted};
-use super::worker::{self, Command};
+use super::unrooted::{HoldCounters, Unrooted};
+use super::worker::{self, WorkerCommand};
 
 /// Keeps store paths from being collected, through a Nix daemon.
 ///
@@ -25,8 +25,8 @@ pub struct TempRoots {
 #[derive(Debug)]
 struct SharedRoots {
     config: Option<DaemonConfig>,
-    commands: OnceLock<UnboundedSender<Command>>,
-    counters: Counters,
+    commands: OnceLock<UnboundedSender<WorkerCommand>>,
+    counters: HoldCounters,
     waiting: AtomicUsize,
     held: AtomicUsize,
 }
@@ -47,7 +47,7 @@ impl TempRoots {
             shared: Arc::new(SharedRoots {
                 config,
                 commands: OnceLock::new(),
-                counters: Counters::default(),
+                counters: HoldCounters::default(),
                 waiting: AtomicUsize::new(0),
                 held: AtomicUsize::new(0),
             }),
@@ -96,7 +96,7 @@ impl TempRoots {
         };
         let commands = self.commands(config);
         let (reply, answer) = oneshot::channel();
-        if commands.send(Command::Hold(path.clone(), reply)).is_err() {
+        if commands.send(WorkerCommand::Hold(path.clone(), reply)).is_err() {
             return HeldRoot::without(Unrooted::Failed);
         }
         let mut held = HeldRoot {
@@ -109,7 +109,7 @@ impl TempRoots {
         held
     }
 
-    fn commands(&self, config: &DaemonConfig) -> &UnboundedSender<Command> {
+    fn commands(&self, config: &DaemonConfig) -> &UnboundedSender<WorkerCommand> {
         self.shared.commands.get_or_init(|| worker::start(config.clone()))
     }
 }
@@ -157,7 +157,7 @@ impl Drop for Lease {
         self.shared.held.fetch_sub(1, Ordering::Relaxed);
         if let Some(commands) = self.shared.commands.get() {
             // Without the thread there is nothing to release.
-            let _ = commands.send(Command::Release(FullPath::clone(&self.path)));
+            let _ = commands.send(WorkerCommand::Release(FullPath::clone(&self.path)));
         }
     }
 }

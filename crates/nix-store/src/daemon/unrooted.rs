@@ -40,7 +40,7 @@ impl Unrooted {
 
 /// Counts of all requests to hold a path, since the start.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct HoldCounters {
     rooted: AtomicU64,
     disabled: AtomicU64,
     absent: AtomicU64,
@@ -50,7 +50,7 @@ pub(super) struct Counters {
     failed: AtomicU64,
 }
 
-impl Counters {
+impl HoldCounters {
     pub(super) fn count(&self, outcome: Result<(), Unrooted>) {
         self.of(outcome.err()).fetch_add(1, Ordering::Relaxed);
     }

@@ -13,22 +13,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use super::config::DaemonConfig;
-use super::pool::{Action, ConnectionId, FullPath, Pool, Reply};
+use super::pool::{Action, ConnectionId, FullPath, Pool, RootReply};
 use super::protocol::{Connection, DaemonError, Peer};
 use super::report::{self, DaemonReport};
 
 /// A command for the thread.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(super) enum WorkerCommand {
     /// Hold a path and say so.
-    Hold(FullPath, Reply),
+    Hold(FullPath, RootReply),
     /// A path that was held is needed once less.
     Release(FullPath),
 }
 
 /// An event of a connection.
 #[derive(Debug)]
-enum Event {
+enum WorkerEvent {
     Opened(Peer),
     Agreed,
     Lost(DaemonError),
@@ -37,7 +37,7 @@ enum Event {
 /// Starts the thread; it ends when the sender is gone.
 ///
 /// When it cannot be started, the commands go nowhere, and callers that wait for an answer see that.
-pub(super) fn start(config: DaemonConfig) -> UnboundedSender<Command> {
+pub(super) fn start(config: DaemonConfig) -> UnboundedSender<WorkerCommand> {
     let (sender, commands) = unbounded_channel();
     let started =
         std::thread::Builder::new().name("nix-daemon-roots".to_owned()).spawn(move || {
@@ -66,8 +66,8 @@ struct Worker {
     pool: Pool,
     report: DaemonReport,
     connections: HashMap<ConnectionId, Running>,
-    events: UnboundedSender<(ConnectionId, Event)>,
-    happened: UnboundedReceiver<(ConnectionId, Event)>,
+    events: UnboundedSender<(ConnectionId, WorkerEvent)>,
+    happened: UnboundedReceiver<(ConnectionId, WorkerEvent)>,
 }
 
 /// A connection's task: it is asked through the channel, and closed by ending the task.
@@ -89,13 +89,13 @@ impl Worker {
         }
     }
 
-    async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+    async fn run(mut self, mut commands: UnboundedReceiver<WorkerCommand>) {
         loop {
             let wakeup = self.pool.next_wakeup(Instant::now());
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(Command::Hold(path, reply)) => self.pool.hold(path, reply, Instant::now()),
-                    Some(Command::Release(path)) => self.pool.release(&path, Instant::now()),
+                    Some(WorkerCommand::Hold(path, reply)) => self.pool.hold(path, reply, Instant::now()),
+                    Some(WorkerCommand::Release(path)) => self.pool.release(&path, Instant::now()),
                     None => return,
                 },
                 // This end keeps a sender, so there is always a next event.
@@ -109,22 +109,22 @@ impl Worker {
         }
     }
 
-    fn take(&mut self, id: ConnectionId, event: Event) {
+    fn take(&mut self, id: ConnectionId, event: WorkerEvent) {
         // Later events of a closed connection do not matter.
         if !self.connections.contains_key(&id) {
             return;
         }
         let now = Instant::now();
         match event {
-            Event::Opened(peer) => {
+            WorkerEvent::Opened(peer) => {
                 self.report.opened(&peer);
                 self.pool.opened(id, now);
             }
-            Event::Agreed => {
+            WorkerEvent::Agreed => {
                 self.report.agreed(id);
                 self.pool.agreed(id, now);
             }
-            Event::Lost(error) => {
+            WorkerEvent::Lost(error) => {
                 self.connections.remove(&id);
                 let served = self.pool.lost(id, report::cause(&error), now);
                 self.report.lost(id, &error, served);
@@ -140,7 +140,7 @@ impl Worker {
                 let task = tokio::spawn(async move {
                     if let Err(error) = converse(id, socket, asked, &events).await {
                         // The receiver is gone only when the pool is.
-                        let _ = events.send((id, Event::Lost(error)));
+                        let _ = events.send((id, WorkerEvent::Lost(error)));
                     }
                 });
                 let task = task.abort_handle();
@@ -166,11 +166,11 @@ async fn converse(
     id: ConnectionId,
     socket: PathBuf,
     mut questions: UnboundedReceiver<FullPath>,
-    events: &UnboundedSender<(ConnectionId, Event)>,
+    events: &UnboundedSender<(ConnectionId, WorkerEvent)>,
 ) -> Result<(), DaemonError> {
     let stream = UnixStream::connect(&socket).await.map_err(DaemonError::Unreachable)?;
     let mut connection = Connection::open(stream).await?;
-    let _ = events.send((id, Event::Opened(connection.peer().clone())));
+    let _ = events.send((id, WorkerEvent::Opened(connection.peer().clone())));
     loop {
         let path = tokio::select! {
             path = questions.recv() => match path {
@@ -180,7 +180,7 @@ async fn converse(
             error = connection.disturbance() => return Err(error.into()),
         };
         connection.add_temp_root(&path).await?;
-        let _ = events.send((id, Event::Agreed));
+        let _ = events.send((id, WorkerEvent::Agreed));
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct DatabaseReader {
     _held: Option<HeldFile>,
     pub(super) connection: Connection,
     path: PathBuf,
-    stamp: FileStamp,
+    stamp: DatabaseStamp,
     /// WalIndex where an open file may silently stay behind its name.
     opened: Option<Instant>,
 }
@@ -83,7 +83,7 @@ impl Drop for HeldFile {
 
 /// The identity of a file: a connection is usable while it stays the same.
 #[derive(Debug, PartialEq, Eq)]
-enum FileStamp {
+enum DatabaseStamp {
     /// Live: the same file. A replaced one (a restored backup) has another inode.
     Live { device: u64, inode: u64 },
     /// Immutable: the same file with the same content, and no WAL.
@@ -111,7 +111,7 @@ impl DatabaseReader {
     }
 
     fn connect(path: &Path, immutable: bool, busy_timeout: Duration) -> Result<Self, OpenError> {
-        let stamp = FileStamp::of(path, immutable)?;
+        let stamp = DatabaseStamp::of(path, immutable)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -138,16 +138,16 @@ impl DatabaseReader {
         if immutable && !wal_is_empty(&self.path) {
             return false;
         }
-        FileStamp::of(&self.path, immutable).is_ok_and(|now| now == self.stamp)
+        DatabaseStamp::of(&self.path, immutable).is_ok_and(|now| now == self.stamp)
     }
 
     /// Whether the file is read as one that does not change.
     pub(super) const fn is_immutable(&self) -> bool {
-        matches!(self.stamp, FileStamp::Immutable { .. })
+        matches!(self.stamp, DatabaseStamp::Immutable { .. })
     }
 }
 
-impl FileStamp {
+impl DatabaseStamp {
     fn of(path: &Path, immutable: bool) -> Result<Self, OpenError> {
         let file = fs::metadata(path)?;
         if !file.is_file() {

@@ -9,8 +9,8 @@ use std::{sync::Arc, thread, time::Duration};
 use rns_cache::ExposurePolicy;
 
 use super::{
-    graph::{Graph, Withheld},
-    outcome::{Change, EvaluationFailure},
+    graph::{ReferenceGraph, Withheld},
+    outcome::{EvaluationFailure, SetChange},
     root_memory::RootMemory,
     roots::{RootPaths, Stores},
     scan::Scan,
@@ -48,7 +48,7 @@ struct EvaluationState {
     seen: i64,
     /// For each term of names the rows that match.
     named: Vec<Vec<i64>>,
-    graph: Graph,
+    graph: ReferenceGraph,
     scan: Scan,
     condemned: bool,
     withheld: Withheld,
@@ -130,7 +130,7 @@ impl Evaluation {
     }
 
     /// Brings the set up to date. Blocks; `true` when everything had to be read.
-    pub(super) fn advance(&mut self) -> Result<(Change, bool), EvaluationFailure> {
+    pub(super) fn advance(&mut self) -> Result<(SetChange, bool), EvaluationFailure> {
         // From before the rows are read.
         let generation = self.source.database.generation();
         let identity = self.source.identity();
@@ -149,7 +149,7 @@ impl Evaluation {
             Ok(None) | Err(EvaluationFailure::TooMany) => {
                 self.forget();
                 self.state.identity = identity;
-                self.step(generation).map(|change| change.unwrap_or(Change::Other))
+                self.step(generation).map(|change| change.unwrap_or(SetChange::Other))
             }
             Err(failure) => Err(failure),
         };
@@ -170,7 +170,7 @@ impl Evaluation {
     }
 
     /// `None` when the rows are not those that were seen before.
-    fn step(&mut self, generation: u64) -> Result<Option<Change>, EvaluationFailure> {
+    fn step(&mut self, generation: u64) -> Result<Option<SetChange>, EvaluationFailure> {
         let is_first = !self.state.is_complete;
         let has_moved = is_first || generation == 0 || generation != self.state.generation;
         let mut has_news = is_first || std::mem::take(&mut self.state.condemned);
@@ -180,7 +180,7 @@ impl Evaluation {
             has_news |= found;
         }
         let change = match has_news {
-            false => Change::None,
+            false => SetChange::None,
             true if self.policy.is_of_closures() => self.walk()?,
             true => self.state.scan.settle(&self.source, &mut self.state.set, is_first)?,
         };
@@ -254,7 +254,7 @@ impl Evaluation {
         }
     }
 
-    fn walk(&mut self) -> Result<Change, EvaluationFailure> {
+    fn walk(&mut self) -> Result<SetChange, EvaluationFailure> {
         let state = &mut self.state;
         let roots: Vec<i64> = state.root_rows.iter().flatten().copied().flatten().collect();
         let terms = self.policy.roots.as_ref().map(|_| &roots).into_iter().chain(&state.named);
@@ -272,6 +272,6 @@ impl Evaluation {
         let (entries, withheld) = state.graph.exposed(&members.unwrap_or_default());
         state.set = Set::new(entries);
         state.withheld = withheld;
-        Ok(Change::Other)
+        Ok(SetChange::Other)
     }
 }

@@ -13,7 +13,7 @@ use rns_cache::{ExposurePolicy, ExposureStats};
 use tokio::sync::Notify;
 
 use super::{
-    evaluate::Evaluation, outcome::Change, report::ExposureReport, rounds::Rounds, set::Set,
+    evaluate::Evaluation, outcome::SetChange, report::ExposureReport, rounds::Rounds, set::Set,
     source::DatabaseSource, verified::VerifiedSignatures,
 };
 
@@ -21,7 +21,7 @@ use super::{
 pub(crate) struct ExposedPaths {
     pub(super) policy: Arc<ExposurePolicy>,
     pub(super) source: DatabaseSource,
-    current: ArcSwapOption<Snapshot>,
+    current: ArcSwapOption<ExposedSnapshot>,
     /// The state of the database that the snapshot is known to be of; 0 when it is not known.
     generation: AtomicU64,
     /// Shared by all policies of a store: no two snapshots have the same number.
@@ -40,7 +40,7 @@ pub(crate) struct ExposedPaths {
 }
 
 /// The exposed paths at a moment.
-pub(super) struct Snapshot {
+pub(super) struct ExposedSnapshot {
     pub(super) set: Set,
     pub(super) epoch: u64,
 }
@@ -71,7 +71,7 @@ impl ExposedPaths {
     }
 
     /// The exposed paths, as far as they are known.
-    pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+    pub(super) fn snapshot(&self) -> Option<Arc<ExposedSnapshot>> {
         self.current.load_full()
     }
 
@@ -101,17 +101,18 @@ impl ExposedPaths {
     }
 
     /// Shows the result of an evaluation.
-    pub(super) fn publish(&self, evaluation: &Evaluation, change: Change) {
+    pub(super) fn publish(&self, evaluation: &Evaluation, change: SetChange) {
         let before = self.current.load();
         let epoch = match (&*before, change) {
-            (Some(_), Change::None) => None,
+            (Some(_), SetChange::None) => None,
             // A rendered narinfo leaves out a deriver only, which may be exposed now.
-            (Some(before), Change::Grown { derivations: false }) => Some(before.epoch),
-            (Some(before), Change::Other) if before.set.is_same(evaluation.set()) => None,
+            (Some(before), SetChange::Grown { derivations: false }) => Some(before.epoch),
+            (Some(before), SetChange::Other) if before.set.is_same(evaluation.set()) => None,
             _ => Some(self.next_epoch()),
         };
         if let Some(epoch) = epoch {
-            self.current.store(Some(Arc::new(Snapshot { set: evaluation.set().clone(), epoch })));
+            self.current
+                .store(Some(Arc::new(ExposedSnapshot { set: evaluation.set().clone(), epoch })));
         }
         // After the snapshot: who sees the number sees the paths.
         self.generation.store(evaluation.generation(), Ordering::Release);

@@ -15,9 +15,9 @@ const MAX_ROWS_AT_ONCE: usize = 4096;
 
 /// Nodes that were read are kept: the references of a row do not change while it is there.
 #[derive(Default)]
-pub(super) struct Graph {
+pub(super) struct ReferenceGraph {
     index: HashMap<i64, u32>,
-    nodes: Vec<Node>,
+    nodes: Vec<GraphNode>,
     /// Indexes of nodes.
     edges: Vec<u32>,
     /// Nodes whose row has not been read.
@@ -26,7 +26,7 @@ pub(super) struct Graph {
     torn: bool,
 }
 
-struct Node {
+struct GraphNode {
     id: i64,
     key: u64,
     /// Where its references begin and end in `edges`.
@@ -44,7 +44,7 @@ pub(super) struct Withheld {
 /// Examples that the operator is told.
 pub(super) const MAX_EXAMPLES: usize = 10;
 
-impl Graph {
+impl ReferenceGraph {
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -93,7 +93,7 @@ impl Graph {
         let node = u32::try_from(self.nodes.len()).map_err(|_| EvaluationFailure::TooMany)?;
         self.index.insert(id, node);
         // A row that is never found is not exposed.
-        self.nodes.push(Node { id, key: 0, edges: (0, 0), violates: true });
+        self.nodes.push(GraphNode { id, key: 0, edges: (0, 0), violates: true });
         self.unread.push(node);
         Ok(node)
     }

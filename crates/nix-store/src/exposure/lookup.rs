@@ -14,7 +14,7 @@ use crate::{
     db::PathRow,
     store::{
         hash_key::key,
-        path_memory::{Remembered, VersionedRow},
+        path_memory::{RememberedPath, VersionedRow},
     },
 };
 
@@ -149,7 +149,7 @@ impl ExposedCache {
             Some(true) => {}
         }
         match rows.recent(hash, generation) {
-            Remembered::Hit(known)
+            RememberedPath::Hit(known)
                 if known.row.info.nar_size != 0
                     && paths.admits(&known.row)
                     && paths.is_known_to_be_signed(&known.row) =>

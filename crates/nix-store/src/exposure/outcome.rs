@@ -18,7 +18,7 @@ impl From<CacheError> for EvaluationFailure {
 
 /// The change of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum SetChange {
     None,
     /// There are more paths than before.
     Grown {

@@ -10,7 +10,7 @@ use tokio::task::{spawn, spawn_blocking};
 use super::{
     evaluate::Evaluation,
     exposed_paths::{ExposedPaths, lock},
-    outcome::{Change, EvaluationFailure},
+    outcome::{EvaluationFailure, SetChange},
     rounds::{EvaluationRound, WantedEvaluation},
 };
 use crate::CacheError;
@@ -121,7 +121,7 @@ impl ExposedPaths {
                 let settled = spawn_blocking(move || {
                     *turn = anew;
                     lock(&of.rounds).begun += 1;
-                    let result = turn.advance().map(|_| (Change::Other, true));
+                    let result = turn.advance().map(|_| (SetChange::Other, true));
                     of.settle(&turn, result, took)
                 });
                 settled.await.map_err(|_| CacheError::ShuttingDown)??;
@@ -143,14 +143,14 @@ impl ExposedPaths {
     fn settle(
         &self,
         evaluation: &Evaluation,
-        result: Result<(Change, bool), EvaluationFailure>,
+        result: Result<(SetChange, bool), EvaluationFailure>,
         took: Duration,
     ) -> Result<(), CacheError> {
         let mut pause = None;
         let failure = match result {
             Ok((change, is_full)) => {
                 self.publish(evaluation, change);
-                if is_full || change != Change::None {
+                if is_full || change != SetChange::None {
                     self.note(evaluation, took);
                 }
                 if is_full {

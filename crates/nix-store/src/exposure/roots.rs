@@ -78,7 +78,7 @@ struct Search<'a> {
 }
 
 /// Where links end.
-enum End {
+enum LinkEnd {
     Store(StorePath),
     Directory(PathBuf),
     Nothing,
@@ -91,9 +91,9 @@ impl Search<'_> {
         let is_pattern = is_pattern(root);
         for place in places {
             match self.follow(&place) {
-                Ok(End::Store(path)) => self.paths.push(path),
-                Ok(End::Directory(directory)) => self.directory(&directory, MAX_DEPTH)?,
-                Ok(End::Nothing) => {}
+                Ok(LinkEnd::Store(path)) => self.paths.push(path),
+                Ok(LinkEnd::Directory(directory)) => self.directory(&directory, MAX_DEPTH)?,
+                Ok(LinkEnd::Nothing) => {}
                 Err(error) if is_pattern && is_private(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -160,7 +160,7 @@ impl Search<'_> {
             let place = directory.join(name);
             match fs::symlink_metadata(&place) {
                 Ok(file) if file.is_symlink() => {
-                    if let Ok(End::Store(path)) = self.follow(&place) {
+                    if let Ok(LinkEnd::Store(path)) = self.follow(&place) {
                         self.paths.push(path);
                     }
                 }
@@ -178,18 +178,18 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn follow(&mut self, place: &Path) -> io::Result<End> {
+    fn follow(&mut self, place: &Path) -> io::Result<LinkEnd> {
         let mut place = place.to_owned();
         for _ in 0..MAX_LINKS {
             if let Some(path) = self.stores.path_of(&normal(&place)) {
-                return Ok(End::Store(path));
+                return Ok(LinkEnd::Store(path));
             }
             if let Some(parent) = place.parent() {
                 self.directories.note(parent);
             }
             let file = match fs::symlink_metadata(&place) {
                 Ok(file) => file,
-                Err(error) if is_absent(&error) => return Ok(End::Nothing),
+                Err(error) if is_absent(&error) => return Ok(LinkEnd::Nothing),
                 Err(error) => return Err(error),
             };
             if file.is_symlink() {
@@ -201,9 +201,9 @@ impl Search<'_> {
             // A place inside a store path that was reached through a link to it.
             let canonical = fs::canonicalize(&place)?;
             return Ok(match self.stores.path_of(&canonical) {
-                Some(path) => End::Store(path),
-                None if file.is_dir() => End::Directory(place),
-                None => End::Nothing,
+                Some(path) => LinkEnd::Store(path),
+                None if file.is_dir() => LinkEnd::Directory(place),
+                None => LinkEnd::Nothing,
             });
         }
         Err(io::Error::other(format!("more than {MAX_LINKS} links lead from one to another")))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     graph::{MAX_EXAMPLES, Withheld},
-    outcome::{Change, EvaluationFailure},
+    outcome::{EvaluationFailure, SetChange},
     set::{Set, SetEntry},
     source::{DatabaseSource, SeenRow},
 };
@@ -57,7 +57,7 @@ impl Scan {
         source: &DatabaseSource,
         set: &mut Set,
         is_first: bool,
-    ) -> Result<Change, EvaluationFailure> {
+    ) -> Result<SetChange, EvaluationFailure> {
         let mut newly = Vec::new();
         if !is_first {
             self.hide_fresh(source, &mut newly)?;
@@ -79,7 +79,7 @@ impl Scan {
         let derivations = std::mem::take(&mut self.derivations);
         if is_first {
             *set = Set::new(added);
-            return Ok(Change::Other);
+            return Ok(SetChange::Other);
         }
         let taken: HashSet<i64> = newly.into_iter().filter(|&row| set.has_row(row)).collect();
         if !taken.is_empty() {
@@ -90,9 +90,9 @@ impl Scan {
             *set = set.with(added);
         }
         Ok(match (taken.is_empty(), is_grown) {
-            (false, _) => Change::Other,
-            (true, true) => Change::Grown { derivations },
-            (true, false) => Change::None,
+            (false, _) => SetChange::Other,
+            (true, true) => SetChange::Grown { derivations },
+            (true, false) => SetChange::None,
         })
     }
 

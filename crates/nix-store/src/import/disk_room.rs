@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     imports::Imports,
-    least_recent::{Going, least_recent},
+    least_recent::{RemovalGroup, least_recent},
 };
 use crate::daemon::DaemonError;
 
@@ -173,7 +173,7 @@ impl Imports {
 }
 
 /// The first groups of so many bytes.
-fn enough(order: Vec<Going>, bytes: u64) -> HashSet<HashPart> {
+fn enough(order: Vec<RemovalGroup>, bytes: u64) -> HashSet<HashPart> {
     let mut going = HashSet::new();
     let mut sum = 0;
     for group in order {

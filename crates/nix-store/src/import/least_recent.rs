@@ -11,7 +11,7 @@ use crate::questions::Closures;
 
 /// Pushed paths that are of use together: one, and those only it needs that were not pushed or told of since.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Going {
+pub(super) struct RemovalGroup {
     /// Those that have links.
     pub(super) paths: Vec<StorePath>,
     /// Bytes that no remaining path needs.
@@ -24,7 +24,7 @@ pub(super) fn least_recent(
     closures: &Closures,
     kept: &[StorePath],
     links: &BTreeMap<StorePath, SystemTime>,
-) -> Vec<Going> {
+) -> Vec<RemovalGroup> {
     let mut references: HashMap<i64, Vec<i64>> = HashMap::new();
     for (referrer, reference) in &closures.edges {
         references.entry(*referrer).or_default().push(*reference);
@@ -51,14 +51,14 @@ pub(super) fn least_recent(
     }
     let mut latest_first: Vec<_> = links.iter().collect();
     latest_first.sort_by_key(|(path, renewed)| (std::cmp::Reverse(**renewed), *path));
-    let mut going: Vec<Going> = Vec::new();
+    let mut going: Vec<RemovalGroup> = Vec::new();
     for (path, _) in latest_first {
         // One that was collected nevertheless has a link until its time is over.
         let Some(row) = closures.rows.get(path) else { continue };
         let new = going.len();
         let (group, bytes) = visit(*row, Some(new));
         if group == Some(new) {
-            going.push(Going { paths: Vec::new(), bytes });
+            going.push(RemovalGroup { paths: Vec::new(), bytes });
         }
         if let Some(group) = group.and_then(|group| going.get_mut(group)) {
             group.paths.push(path.clone());
@@ -92,8 +92,8 @@ mod tests {
         (1..).zip(numbers).map(|(age, number)| (path(*number), time(age))).collect()
     }
 
-    fn going(paths: &[i64], bytes: u64) -> Going {
-        Going { paths: paths.iter().map(|number| path(*number)).collect(), bytes }
+    fn going(paths: &[i64], bytes: u64) -> RemovalGroup {
+        RemovalGroup { paths: paths.iter().map(|number| path(*number)).collect(), bytes }
     }
 
     #[test]

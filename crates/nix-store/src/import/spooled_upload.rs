@@ -7,12 +7,12 @@ use rns_formats::NarName;
 use rns_verify::IncomingNar;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::spool::{Incoming, Spool};
+use super::spool::{Spool, SpoolWriter};
 
 /// A NAR that is checked while it is spooled.
 pub(super) struct SpooledUpload {
     pub(super) nar: IncomingNar,
-    pub(super) file: Incoming,
+    pub(super) file: SpoolWriter,
     pub(super) spool: Spool,
     pub(super) name: NarName,
     /// Held to the end of the upload.

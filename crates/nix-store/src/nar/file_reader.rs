@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// Reads the files of a NAR, one after the other.
-pub(super) struct FileReader {
+pub(super) struct NarFileReader {
     layout: Arc<NarLayout>,
     tree: Tree,
     nonblocking_io: Arc<NonblockingIo>,
     open: Option<OpenFile>,
     /// The latest change of a file, since it was last asked for.
-    changed: Option<Change>,
+    changed: Option<LastChange>,
 }
 
 struct OpenFile {
@@ -31,14 +31,14 @@ struct OpenFile {
 
 /// When a file was last changed. The latest is the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Change {
+pub(super) enum LastChange {
     /// At this time.
     At(FileTime),
     /// The system does not say.
     Unknown,
 }
 
-impl FileReader {
+impl NarFileReader {
     pub(super) const fn new(
         layout: Arc<NarLayout>,
         tree: Tree,
@@ -48,7 +48,7 @@ impl FileReader {
     }
 
     /// The latest change of the files that were looked at since the last call.
-    pub(super) const fn take_change(&mut self) -> Option<Change> {
+    pub(super) const fn take_change(&mut self) -> Option<LastChange> {
         self.changed.take()
     }
 
@@ -127,12 +127,12 @@ impl FileReader {
         } else if look_again {
             self.note(
                 rustix::fs::fstat(&file)
-                    .map_or(Change::Unknown, |stat| Change::At(FileTime::changed(&stat))),
+                    .map_or(LastChange::Unknown, |stat| LastChange::At(FileTime::changed(&stat))),
             );
         }
     }
 
-    fn note(&mut self, change: Change) {
+    fn note(&mut self, change: LastChange) {
         self.changed = self.changed.max(Some(change));
     }
 
@@ -163,7 +163,7 @@ impl FileReader {
                 self.display(index)
             )));
         }
-        self.note(Change::At(FileTime::changed(&stat)));
+        self.note(LastChange::At(FileTime::changed(&stat)));
         Ok(file)
     }
 

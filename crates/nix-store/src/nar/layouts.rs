@@ -24,7 +24,7 @@ const MAX_ENTRIES_OF_ONE_SHARD: usize = 32;
 
 /// The cache. A layout holds no descriptor: an open file would keep its path from being collected.
 pub(crate) struct Layouts {
-    cache: Cache<LayoutKey, Arc<NarLayout>, Bytes>,
+    cache: Cache<LayoutKey, Arc<NarLayout>, LayoutWeight>,
     /// Those that are too large to be kept: shared by the downloads that use them, and gone with the last.
     lent: Mutex<HashMap<LayoutKey, Weak<NarLayout>>>,
     hits: AtomicU64,
@@ -32,9 +32,9 @@ pub(crate) struct Layouts {
 }
 
 #[derive(Clone)]
-struct Bytes;
+struct LayoutWeight;
 
-impl Weighter<LayoutKey, Arc<NarLayout>> for Bytes {
+impl Weighter<LayoutKey, Arc<NarLayout>> for LayoutWeight {
     fn weight(&self, _: &LayoutKey, layout: &Arc<NarLayout>) -> u64 {
         (layout.memory_bytes() + size_of::<LayoutKey>()) as u64
     }
@@ -43,7 +43,7 @@ impl Weighter<LayoutKey, Arc<NarLayout>> for Bytes {
 impl Layouts {
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            cache: Cache::with_weighter(MAX_ENTRIES_OF_ONE_SHARD, bytes as u64, Bytes),
+            cache: Cache::with_weighter(MAX_ENTRIES_OF_ONE_SHARD, bytes as u64, LayoutWeight),
             lent: Mutex::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -71,7 +71,7 @@ impl Layouts {
         let count = if hit { &self.hits } else { &self.misses };
         count.fetch_add(1, Ordering::Relaxed);
         if let Ok(layout) = &layout
-            && Bytes.weight(key, layout) > self.cache.capacity()
+            && LayoutWeight.weight(key, layout) > self.cache.capacity()
         {
             let mut lent = self.lent();
             lent.retain(|_, layout| layout.strong_count() > 0);

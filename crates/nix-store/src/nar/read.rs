@@ -9,7 +9,7 @@ use rns_formats::{
 };
 
 use super::{
-    file_reader::{Change, FileReader},
+    file_reader::{LastChange, NarFileReader},
     layouts::LayoutKey,
     tree::Tree,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// The rest of a range of a NAR.
 pub(crate) struct RangeReader {
     layout: Arc<NarLayout>,
-    files: FileReader,
+    files: NarFileReader,
     position: Position,
     remaining: u64,
     check: Checking,
@@ -83,7 +83,7 @@ impl RangeReader {
             },
             handed_out: 0,
             started: FileTime::now(),
-            files: FileReader::new(Arc::clone(&layout), tree, nonblocking_io),
+            files: NarFileReader::new(Arc::clone(&layout), tree, nonblocking_io),
             layout,
             key,
             health,
@@ -245,8 +245,8 @@ impl RangeReader {
             Checking::Hashing(..) | Checking::Doubting(_) => None,
         };
         let may_have_changed = |verified| match change {
-            Change::At(time) => time.may_be_since(verified),
-            Change::Unknown => true,
+            LastChange::At(time) => time.may_be_since(verified),
+            LastChange::Unknown => true,
         };
         if verified.is_some_and(may_have_changed) {
             self.doubt();

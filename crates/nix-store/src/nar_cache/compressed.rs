@@ -18,7 +18,7 @@ use rns_formats::{
 
 use super::{
     cache::NarCache, config::Codec, encode_job, encode_progress::EncodeProgress,
-    finished::Finished, tail_reader::GrowingNar, throttle::Busy,
+    finished::Finished, tail_reader::GrowingNar, throttle::BusyCheck,
 };
 
 /// Numbers of offers, for [`rns_cache::Freshness`]: more will be known of the file later, or not.
@@ -133,7 +133,7 @@ impl CompressedCache {
         &self,
         hash: HashPart,
         codec: Codec,
-        busy: &Arc<Busy>,
+        busy: &Arc<BusyCheck>,
     ) -> Result<Warmed, CacheError> {
         let cache = &self.cache;
         let Some(record) = self.inner.path_info(hash).await? else { return Ok(Warmed::Not) };

@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use super::{
     cache::NarCache,
     disk::Temporary,
-    encode_progress::{EncodeProgress, Failure, Progress, Reader},
+    encode_progress::{EncodeFailure, EncodeProgress, EncodeReader, EncodeStage},
     encoder::Encoder,
     file_name::CompressedFile,
     finished::{Finished, Uncached},
@@ -23,7 +23,7 @@ use super::{
     portions::{Portion, Portions},
     recipe::Recipe,
     slots::Slot,
-    throttle::{Busy, Throttle},
+    throttle::{BusyCheck, Throttle},
 };
 
 /// How long work that waits for its turn is kept in the queue when it has no reader any more.
@@ -42,7 +42,7 @@ pub(super) struct EncodeOrder {
     /// Whose turn it takes.
     pub(super) asker: Asker,
     /// For a NAR that no client has asked for yet.
-    pub(super) busy: Option<Arc<Busy>>,
+    pub(super) busy: Option<Arc<BusyCheck>>,
 }
 
 /// Takes part in the compression of a NAR, and starts it if it does not run.
@@ -51,7 +51,7 @@ pub(super) fn join(
     nar: &Arc<dyn Blob>,
     recipe: Recipe,
     tag: &Arc<str>,
-) -> Reader {
+) -> EncodeReader {
     join_as(cache, nar, recipe, tag, EncodeProgress::reader)
 }
 
@@ -61,8 +61,8 @@ pub(super) fn join_as(
     nar: &Arc<dyn Blob>,
     recipe: Recipe,
     tag: &Arc<str>,
-    reader: fn(&Arc<EncodeProgress>) -> Reader,
-) -> Reader {
+    reader: fn(&Arc<EncodeProgress>) -> EncodeReader,
+) -> EncodeReader {
     let (production, is_new) = cache.progress(tag);
     let reader = reader(&production);
     if is_new {
@@ -106,7 +106,7 @@ pub(super) async fn finish(
 
 /// Waits for a turn, and does the work on a thread of its own.
 pub(super) async fn run(order: EncodeOrder) {
-    let mut settled = Settled { order, result: Err(Failure::Cache) };
+    let mut settled = Settlement { order, result: Err(EncodeFailure::Cache) };
     let order = &settled.order;
     let whole = order.cache.is_whole(order.nar.len());
     let limits = order.cache.limits(order.recipe.codec);
@@ -140,11 +140,11 @@ pub(super) async fn run(order: EncodeOrder) {
     let work = match read {
         Ok(Some(body)) => Work::new(body, nar.len(), order.recipe),
         Ok(None) => {
-            settled.result = Err(Failure::Gone);
+            settled.result = Err(EncodeFailure::Gone);
             return;
         }
         Err(error) => {
-            settled.result = Err(Failure::Nar(Arc::new(error)));
+            settled.result = Err(EncodeFailure::Nar(Arc::new(error)));
             return;
         }
     };
@@ -161,23 +161,23 @@ pub(super) async fn run(order: EncodeOrder) {
 }
 
 /// Tells all readers the result, also when the thread panics.
-struct Settled {
+struct Settlement {
     order: EncodeOrder,
-    result: Result<Finished, Failure>,
+    result: Result<Finished, EncodeFailure>,
 }
 
-impl Drop for Settled {
+impl Drop for Settlement {
     fn drop(&mut self) {
         let EncodeOrder { cache, tag, production, .. } = &self.order;
         cache.end(tag, production);
         production.set(match &self.result {
-            Ok(finished) => Progress::Done(finished.clone()),
-            Err(failure) => Progress::Failed(failure.clone()),
+            Ok(finished) => EncodeStage::Done(finished.clone()),
+            Err(failure) => EncodeStage::Failed(failure.clone()),
         });
     }
 }
 
-impl Settled {
+impl Settlement {
     fn work(mut self, work: Work, slot: Option<Slot>) {
         let order = &self.order;
         order.cache.running.fetch_add(1, Ordering::Relaxed);
@@ -194,7 +194,7 @@ impl Settled {
 
 impl EncodeOrder {
     /// Compresses into memory, and then into a file.
-    fn whole(&self, mut work: Work) -> Result<Finished, Failure> {
+    fn whole(&self, mut work: Work) -> Result<Finished, EncodeFailure> {
         let mut made = Vec::new();
         let mut pace = self.pace();
         while !work.is_at_end() {
@@ -220,15 +220,15 @@ impl EncodeOrder {
     }
 
     /// Compresses into a file that others read meanwhile.
-    fn growing(&self, mut work: Work) -> Result<Finished, Failure> {
+    fn growing(&self, mut work: Work) -> Result<Finished, EncodeFailure> {
         let temporary = self.temporary();
         self.cache.note(&temporary);
-        let mut temporary = temporary.map_err(|_| Failure::Cache)?;
+        let mut temporary = temporary.map_err(|_| EncodeFailure::Cache)?;
         let (mut made, mut hasher, mut written) = (Vec::new(), Sha256Hasher::new(), 0);
         let mut pace = self.pace();
         while !work.is_at_end() {
             if self.busy.is_none() && self.production.is_abandoned(self.grace()) {
-                return Err(Failure::Cache);
+                return Err(EncodeFailure::Cache);
             }
             pace.rest();
             made.clear();
@@ -240,7 +240,7 @@ impl EncodeOrder {
             self.append(&mut temporary, &made)?;
             written += made.len() as u64;
             self.production
-                .set(Progress::GrowingNar { file: Arc::clone(temporary.file()), written });
+                .set(EncodeStage::GrowingNar { file: Arc::clone(temporary.file()), written });
         }
         let file = CompressedFile { size: written, hash: hasher.finish() };
         let open = Arc::clone(temporary.file());
@@ -274,15 +274,15 @@ impl EncodeOrder {
         self.cache.disk.temporary()
     }
 
-    fn append(&self, temporary: &mut Temporary<'_>, bytes: &[u8]) -> Result<(), Failure> {
+    fn append(&self, temporary: &mut Temporary<'_>, bytes: &[u8]) -> Result<(), EncodeFailure> {
         let appended: io::Result<()> = temporary.append(bytes);
         self.cache.note(&appended);
-        appended.map_err(|_| Failure::Cache)
+        appended.map_err(|_| EncodeFailure::Cache)
     }
 }
 
-fn nar(error: CacheError) -> Failure {
-    Failure::Nar(Arc::new(error))
+fn nar(error: CacheError) -> EncodeFailure {
+    EncodeFailure::Nar(Arc::new(error))
 }
 
 /// A NAR that is being compressed, on a thread that may block.

@@ -13,7 +13,7 @@ use crate::CacheError;
 
 /// How far a compression has come.
 #[derive(Clone)]
-pub(super) enum Progress {
+pub(super) enum EncodeStage {
     /// It waits for its turn, or nothing of it can be read before its end.
     Waiting,
     /// So many bytes are in the file.
@@ -21,12 +21,12 @@ pub(super) enum Progress {
     /// It is complete.
     Done(Finished),
     /// It will never be complete.
-    Failed(Failure),
+    Failed(EncodeFailure),
 }
 
 /// Why a compression was given up.
 #[derive(Clone)]
-pub(super) enum Failure {
+pub(super) enum EncodeFailure {
     /// The NAR cannot be read, or is not the registered one.
     Nar(Arc<CacheError>),
     /// The path is not in the store any more.
@@ -36,11 +36,11 @@ pub(super) enum Failure {
 }
 
 pub(super) struct EncodeProgress {
-    progress: watch::Sender<Progress>,
-    audience: Mutex<Audience>,
+    progress: watch::Sender<EncodeStage>,
+    audience: Mutex<ReaderDemand>,
 }
 
-struct Audience {
+struct ReaderDemand {
     readers: usize,
     /// Whether a client has asked for the NAR itself.
     is_wanted: bool,
@@ -49,30 +49,30 @@ struct Audience {
 }
 
 /// A reader of the result; while there is one, the work goes on.
-pub(super) struct Reader {
+pub(super) struct EncodeReader {
     production: Arc<EncodeProgress>,
-    progress: watch::Receiver<Progress>,
+    progress: watch::Receiver<EncodeStage>,
 }
 
 impl EncodeProgress {
     pub(super) fn new() -> Self {
         let audience =
-            Mutex::new(Audience { readers: 0, is_wanted: false, changed: Instant::now() });
-        Self { progress: watch::Sender::new(Progress::Waiting), audience }
+            Mutex::new(ReaderDemand { readers: 0, is_wanted: false, changed: Instant::now() });
+        Self { progress: watch::Sender::new(EncodeStage::Waiting), audience }
     }
 
-    pub(super) fn reader(self: &Arc<Self>) -> Reader {
+    pub(super) fn reader(self: &Arc<Self>) -> EncodeReader {
         self.audience().is_wanted = true;
         self.early_reader()
     }
 
     /// A reader that expects others to come.
-    pub(super) fn early_reader(self: &Arc<Self>) -> Reader {
+    pub(super) fn early_reader(self: &Arc<Self>) -> EncodeReader {
         self.change(|readers| readers + 1);
-        Reader { production: Arc::clone(self), progress: self.progress.subscribe() }
+        EncodeReader { production: Arc::clone(self), progress: self.progress.subscribe() }
     }
 
-    pub(super) fn set(&self, progress: Progress) {
+    pub(super) fn set(&self, progress: EncodeStage) {
         self.progress.send_replace(progress);
     }
 
@@ -94,9 +94,10 @@ impl EncodeProgress {
     /// Waits for the end without being a reader. Whether there is a result.
     pub(super) async fn ended(&self) -> bool {
         let mut progress = self.progress.subscribe();
-        let ended =
-            |progress: &Progress| matches!(progress, Progress::Done(_) | Progress::Failed(_));
-        progress.wait_for(ended).await.is_ok_and(|end| matches!(*end, Progress::Done(_)))
+        let ended = |progress: &EncodeStage| {
+            matches!(progress, EncodeStage::Done(_) | EncodeStage::Failed(_))
+        };
+        progress.wait_for(ended).await.is_ok_and(|end| matches!(*end, EncodeStage::Done(_)))
     }
 
     /// Whether a reader waits for the result.
@@ -110,49 +111,50 @@ impl EncodeProgress {
         audience.changed = Instant::now();
     }
 
-    fn audience(&self) -> MutexGuard<'_, Audience> {
+    fn audience(&self) -> MutexGuard<'_, ReaderDemand> {
         self.audience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Reader {
+impl EncodeReader {
     /// Waits until there are more than `offset` bytes, or no more will come.
-    pub(super) async fn beyond(&mut self, offset: u64) -> Progress {
+    pub(super) async fn beyond(&mut self, offset: u64) -> EncodeStage {
         self.until(|progress| match progress {
-            Progress::Waiting => false,
-            Progress::GrowingNar { written, .. } => *written > offset,
-            Progress::Done(_) | Progress::Failed(_) => true,
+            EncodeStage::Waiting => false,
+            EncodeStage::GrowingNar { written, .. } => *written > offset,
+            EncodeStage::Done(_) | EncodeStage::Failed(_) => true,
         })
         .await
     }
 
     /// Waits for the end.
-    pub(super) async fn end(&mut self) -> Result<Finished, Failure> {
-        let ended =
-            |progress: &Progress| matches!(progress, Progress::Done(_) | Progress::Failed(_));
+    pub(super) async fn end(&mut self) -> Result<Finished, EncodeFailure> {
+        let ended = |progress: &EncodeStage| {
+            matches!(progress, EncodeStage::Done(_) | EncodeStage::Failed(_))
+        };
         match self.until(ended).await {
-            Progress::Done(finished) => Ok(finished),
-            Progress::Failed(failure) => Err(failure),
-            Progress::Waiting | Progress::GrowingNar { .. } => Err(Failure::Cache),
+            EncodeStage::Done(finished) => Ok(finished),
+            EncodeStage::Failed(failure) => Err(failure),
+            EncodeStage::Waiting | EncodeStage::GrowingNar { .. } => Err(EncodeFailure::Cache),
         }
     }
 
-    async fn until(&mut self, reached: impl FnMut(&Progress) -> bool) -> Progress {
+    async fn until(&mut self, reached: impl FnMut(&EncodeStage) -> bool) -> EncodeStage {
         // The sender is part of the production that this reader holds.
         self.progress
             .wait_for(reached)
             .await
-            .map_or(Progress::Failed(Failure::Cache), |progress| progress.clone())
+            .map_or(EncodeStage::Failed(EncodeFailure::Cache), |progress| progress.clone())
     }
 }
 
-impl Drop for Reader {
+impl Drop for EncodeReader {
     fn drop(&mut self) {
         self.production.change(|readers| readers.saturating_sub(1));
     }
 }
 
-impl Failure {
+impl EncodeFailure {
     /// The same for one of several who were waiting; `None` when the work may be done without the cache.
     pub(super) fn error(&self) -> Option<CacheError> {
         match self {

@@ -17,11 +17,11 @@ use crate::file_io::chunks::FileStream;
 pub struct Finished {
     tag: Arc<str>,
     file: CompressedFile,
-    source: Source,
+    source: FinishedSource,
 }
 
 #[derive(Clone)]
-enum Source {
+enum FinishedSource {
     Memory(Bytes),
     File {
         open: Arc<OwnedFd>,
@@ -51,14 +51,14 @@ impl Uncached {
 
 impl Finished {
     pub(super) fn in_memory(tag: Arc<str>, small: Small) -> Self {
-        Self { tag, file: small.file, source: Source::Memory(small.bytes) }
+        Self { tag, file: small.file, source: FinishedSource::Memory(small.bytes) }
     }
 
     pub(super) fn in_file(tag: Arc<str>, found: CachedFile) -> Self {
         Self {
             tag,
             file: found.file,
-            source: Source::File { open: found.open, name: Some(found.name) },
+            source: FinishedSource::File { open: found.open, name: Some(found.name) },
         }
     }
 
@@ -67,7 +67,7 @@ impl Finished {
         file: CompressedFile,
         open: Arc<OwnedFd>,
     ) -> Self {
-        Self { tag, file, source: Source::File { open, name: None } }
+        Self { tag, file, source: FinishedSource::File { open, name: None } }
     }
 
     /// One for which there is no room. `None` when the NAR is gone or damaged.
@@ -77,7 +77,7 @@ impl Finished {
     ) -> Result<Option<Self>, CacheError> {
         let Some(encoder) = source.encoder(0..u64::MAX).await? else { return Ok(None) };
         match encoder.measure().await {
-            Ok(file) => Ok(Some(Self { tag, file, source: Source::Nowhere(source) })),
+            Ok(file) => Ok(Some(Self { tag, file, source: FinishedSource::Nowhere(source) })),
             Err(CacheError::Damaged { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -92,7 +92,7 @@ impl Finished {
     /// The file, where there is one.
     pub(super) fn open_file(&self) -> Option<Arc<OwnedFd>> {
         match &self.source {
-            Source::File { open, .. } => Some(Arc::clone(open)),
+            FinishedSource::File { open, .. } => Some(Arc::clone(open)),
             _ => None,
         }
     }
@@ -110,20 +110,20 @@ impl Blob for Finished {
 
     fn file_name(&self) -> Option<&str> {
         match &self.source {
-            Source::File { name, .. } => name.as_deref(),
+            FinishedSource::File { name, .. } => name.as_deref(),
             _ => None,
         }
     }
 
     async fn read(&self, range: Range<u64>) -> Result<Option<BlobBody>, CacheError> {
         Ok(match &self.source {
-            Source::Memory(bytes) => Some(BlobBody::Whole(slice(bytes, range))),
-            Source::File { open, .. } => {
+            FinishedSource::Memory(bytes) => Some(BlobBody::Whole(slice(bytes, range))),
+            FinishedSource::File { open, .. } => {
                 let path = Path::new("a compressed NAR").into();
                 let chunks = FileStream::start(Arc::clone(open), path, range);
                 Some(BlobBody::Stream(Box::new(chunks)))
             }
-            Source::Nowhere(source) => {
+            FinishedSource::Nowhere(source) => {
                 let encoder = source.encoder(range).await?;
                 encoder.map(|encoder| BlobBody::Stream(Box::new(Stepping::start(encoder))))
             }

@@ -17,7 +17,7 @@ use super::{
 const FILE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A NAR is better sent as it is.
-struct Packed;
+struct NotWorthPacking;
 
 impl CompressedCache {
     /// The record with the offer of a compressed NAR, where there is one.
@@ -34,7 +34,7 @@ impl CompressedCache {
         }
         let found = timeout(FILE_TIMEOUT, async {
             if self.is_packed(&info, codec).await {
-                return Err(Packed);
+                return Err(NotWorthPacking);
             }
             Ok(self.compressed_file(&info, codec).await)
         });
@@ -43,7 +43,7 @@ impl CompressedCache {
                 return as_it_is(info, offer);
             }
             Ok(Ok(file)) => file,
-            Ok(Err(Packed)) => return as_it_is(info, offer),
+            Ok(Err(NotWorthPacking)) => return as_it_is(info, offer),
             Err(_) => None,
         };
         let compression = codec.compression();

@@ -25,7 +25,7 @@ pub(crate) async fn run(
     is_busy: Arc<IsBusy>,
 ) {
     let mut new = NewPaths { last: None };
-    let mut rooted = Closures::new(&store, &prewarm.roots);
+    let mut rooted = ClosureFollower::new(&store, &prewarm.roots);
     let mut waiting = VecDeque::new();
     let mut told = false;
     loop {
@@ -72,13 +72,13 @@ async fn warm(
 }
 
 /// Follows the closures of roots.
-struct Closures {
+struct ClosureFollower {
     exposed: ExposedCache,
     /// The state of the closures that were seen.
     seen: Option<u64>,
 }
 
-impl Closures {
+impl ClosureFollower {
     fn new(store: &Exposures, roots: &[PathBuf]) -> Option<Self> {
         let policy = ExposurePolicy { roots: Some(roots.to_vec()), ..ExposurePolicy::default() };
         (!roots.is_empty()).then(|| Self { exposed: store.cache(&policy), seen: None })

@@ -17,10 +17,10 @@ struct SlotQueue {
     free: u32,
     /// Clients with waiting requests, in the order of their slots.
     clients: VecDeque<Asker>,
-    waiting: HashMap<Asker, VecDeque<Waiting>>,
+    waiting: HashMap<Asker, VecDeque<SlotRequest>>,
 }
 
-struct Waiting {
+struct SlotRequest {
     needed: u32,
     grant: oneshot::Sender<Slot>,
 }
@@ -50,7 +50,7 @@ impl Slots {
                 return Slot { slots: self.clone(), taken: needed };
             }
             let (grant, granted) = oneshot::channel();
-            queue.enter(asker(), Waiting { needed, grant });
+            queue.enter(asker(), SlotRequest { needed, grant });
             granted
         };
         // Those who have left may have stood in front of it.
@@ -85,7 +85,7 @@ impl Slots {
 }
 
 impl SlotQueue {
-    fn enter(&mut self, client: Asker, waiting: Waiting) {
+    fn enter(&mut self, client: Asker, waiting: SlotRequest) {
         let others = self.waiting.entry(client).or_default();
         if others.is_empty() {
             self.clients.push_back(client);
@@ -98,7 +98,7 @@ impl SlotQueue {
     }
 
     /// The one whose turn it is, if there is room. Its client goes to the end of the line.
-    fn next(&mut self) -> Option<Waiting> {
+    fn next(&mut self) -> Option<SlotRequest> {
         while let Some(client) = self.clients.pop_front() {
             let mut own = self.waiting.remove(&client).unwrap_or_default();
             own.retain(|waiting| !waiting.grant.is_closed());

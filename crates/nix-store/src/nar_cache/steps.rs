@@ -17,12 +17,12 @@ pub(super) trait Steps: Send + 'static {
 
 /// The chunks that some work makes, on behalf of the same client to the end. Dropping them ends the work.
 pub(super) struct Stepping<S> {
-    task: Option<JoinHandle<Step<S>>>,
+    task: Option<JoinHandle<StepResult<S>>>,
     asker: Asker,
 }
 
 /// The work, and the result of its last step.
-type Step<S> = (S, Result<Option<Bytes>, CacheError>);
+type StepResult<S> = (S, Result<Option<Bytes>, CacheError>);
 
 impl<S: Steps> Stepping<S> {
     pub(super) fn start(work: S) -> Self {

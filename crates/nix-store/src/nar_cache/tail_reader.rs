@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::{
     cache::NarCache,
     encode_job,
-    encode_progress::{Failure, Progress, Reader, gone},
+    encode_progress::{EncodeFailure, EncodeReader, EncodeStage, gone},
     finished::{Finished, Uncached},
     recipe::Recipe,
     steps::{Stepping, Steps},
@@ -63,7 +63,7 @@ struct TailReader {
 
 enum Via {
     Start,
-    File(Reader),
+    File(EncodeReader),
     /// Compressed for this reader, because the cache failed.
     UncachedEncoder(Box<UncachedEncoder>),
     Ended,
@@ -94,19 +94,20 @@ impl TailReader {
                 Via::File(mut reader) => {
                     let progress = reader.beyond(self.offset).await;
                     let (file, end) = match progress {
-                        Progress::GrowingNar { file, written } => (Some(file), written),
-                        Progress::Done(finished) => (finished.open_file(), finished.file().size),
-                        Progress::Failed(failure) => {
+                        EncodeStage::GrowingNar { file, written } => (Some(file), written),
+                        EncodeStage::Done(finished) => (finished.open_file(), finished.file().size),
+                        EncodeStage::Failed(failure) => {
                             self.from = self.growing.go_on_alone(&failure, self.offset).await?;
                             continue;
                         }
-                        Progress::Waiting => continue,
+                        EncodeStage::Waiting => continue,
                     };
                     if self.offset >= end {
                         return Ok(None);
                     }
                     let Some(file) = file else {
-                        self.from = self.growing.go_on_alone(&Failure::Cache, self.offset).await?;
+                        self.from =
+                            self.growing.go_on_alone(&EncodeFailure::Cache, self.offset).await?;
                         continue;
                     };
                     let chunk = read(file, self.offset, end).await?;
@@ -132,7 +133,7 @@ impl GrowingNar {
     }
 
     /// Every run makes the same bytes: those that were sent before are skipped.
-    async fn go_on_alone(&self, failure: &Failure, offset: u64) -> Result<Via, CacheError> {
+    async fn go_on_alone(&self, failure: &EncodeFailure, offset: u64) -> Result<Via, CacheError> {
         if let Some(error) = failure.error() {
             return Err(error);
         }

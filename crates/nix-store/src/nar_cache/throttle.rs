@@ -11,19 +11,19 @@ use super::encode_progress::EncodeProgress;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Says whether requests are being answered at the moment. Asked often, so it must be cheap.
-pub(crate) type Busy = dyn Fn() -> bool + Send + Sync;
+pub(crate) type BusyCheck = dyn Fn() -> bool + Send + Sync;
 
 /// Work that rests as long as it works, and stands still while requests are answered. A request for its result makes it
 /// ordinary work.
 pub(super) struct Throttle<'a> {
-    busy: Option<&'a Busy>,
+    busy: Option<&'a BusyCheck>,
     production: &'a EncodeProgress,
     begun: Instant,
 }
 
 impl<'a> Throttle<'a> {
     /// Without `busy`, the work is ordinary work from the beginning.
-    pub(super) fn new(busy: Option<&'a Busy>, production: &'a EncodeProgress) -> Self {
+    pub(super) fn new(busy: Option<&'a BusyCheck>, production: &'a EncodeProgress) -> Self {
         Self { busy, production, begun: Instant::now() }
     }
 

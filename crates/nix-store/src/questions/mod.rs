@@ -38,5 +38,5 @@ pub(crate) use self::{
     realisation::Realisations,
     registered::RegisteredPaths,
     root_sizes::root_sizes,
-    rows::Rows,
+    rows::PathRows,
 };

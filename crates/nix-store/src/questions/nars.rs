@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rns_cache::BlobBody;
 use tokio::task::spawn_blocking;
 
-use super::{nar_files::NarFiles, rows::Rows};
+use super::{nar_files::NarFiles, rows::PathRows};
 use crate::{
     CacheError,
     daemon::HeldRoot,
@@ -20,12 +20,12 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Nars {
     parts: Arc<StoreParts>,
-    rows: Rows,
+    rows: PathRows,
     files: Arc<NarFiles>,
 }
 
 impl Nars {
-    pub(crate) fn new(parts: &Arc<StoreParts>, rows: &Rows) -> Self {
+    pub(crate) fn new(parts: &Arc<StoreParts>, rows: &PathRows) -> Self {
         Self {
             parts: Arc::clone(parts),
             rows: rows.clone(),

@@ -5,25 +5,25 @@ use std::sync::Arc;
 use rns_cache::{NarOffer, PathRecord};
 use rns_formats::{Compression, HashPart, NarName, PathInfo};
 
-use super::{nars::Nars, rows::Rows};
+use super::{nars::Nars, rows::PathRows};
 use crate::{CacheError, store::path_memory::VersionedRow};
 
 /// The facts about paths. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct PathInfos {
-    rows: Rows,
+    rows: PathRows,
     nars: Nars,
 }
 
 impl PathInfos {
-    pub(crate) const fn new(rows: Rows, nars: Nars) -> Self {
+    pub(crate) const fn new(rows: PathRows, nars: Nars) -> Self {
         Self { rows, nars }
     }
 
     /// The facts about a path.
     ///
     /// # Errors
-    /// As [`Rows::get`].
+    /// As [`PathRows::get`].
     pub(crate) async fn get(&self, hash: HashPart) -> Result<Option<Arc<PathInfo>>, CacheError> {
         let known = self.row(hash).await?;
         Ok(known.map(|known| Arc::clone(&known.row.info)))
@@ -32,7 +32,7 @@ impl PathInfos {
     /// The row of a path, with its size.
     ///
     /// # Errors
-    /// As [`Rows::get`].
+    /// As [`PathRows::get`].
     pub(crate) async fn row(&self, hash: HashPart) -> Result<Option<VersionedRow>, CacheError> {
         match self.rows.get(hash).await? {
             Some(known) => self.with_size(known).await,

@@ -11,7 +11,7 @@ use super::closures::Closures;
 const MAX_VISITS: u64 = 500_000_000;
 
 /// The closures by dense numbers. In a Nix store each path has a NAR of its own.
-struct Graph {
+struct StoreClosures {
     bytes: Vec<Option<u64>>,
     references: Vec<Vec<usize>>,
 }
@@ -36,10 +36,10 @@ pub(crate) fn root_sizes(
         let rows = paths.iter().filter_map(|path| closures.rows.get(path));
         (name, rows.filter_map(|row| numbers.get(row).copied()).collect())
     });
-    freed_by_roots(&Graph { bytes, references }, named.collect(), MAX_VISITS)
+    freed_by_roots(&StoreClosures { bytes, references }, named.collect(), MAX_VISITS)
 }
 
-impl ClosureGraph for Graph {
+impl ClosureGraph for StoreClosures {
     fn path_count(&self) -> usize {
         self.bytes.len()
     }

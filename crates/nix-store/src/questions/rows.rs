@@ -10,19 +10,19 @@ use crate::{
     CacheError,
     store::{
         StoreParts,
-        path_memory::{PathMemory, Remembered, VersionedRow},
+        path_memory::{PathMemory, RememberedPath, VersionedRow},
     },
 };
 
 /// The rows of valid paths. Clones share their memory.
 #[derive(Clone)]
-pub(crate) struct Rows {
+pub(crate) struct PathRows {
     parts: Arc<StoreParts>,
     reader: RowReader,
     memory: Arc<PathMemory>,
 }
 
-impl Rows {
+impl PathRows {
     pub(crate) fn new(parts: &Arc<StoreParts>) -> Self {
         let memory = PathMemory::new(
             &parts.presence,
@@ -57,9 +57,9 @@ impl Rows {
     ) -> Result<Option<VersionedRow>, CacheError> {
         let generation = self.generation();
         match self.memory.get(&hash, generation) {
-            Remembered::Hit(known) => return Ok(Some(known)),
-            Remembered::Miss => return Ok(None),
-            Remembered::Unknown => {}
+            RememberedPath::Hit(known) => return Ok(Some(known)),
+            RememberedPath::Miss => return Ok(None),
+            RememberedPath::Unknown => {}
         }
         let found = self.reader.read(hash).await?;
         if let FoundRow::Sound(row) = found {
@@ -78,17 +78,17 @@ impl Rows {
     /// The answer that needs no waiting.
     pub(crate) fn peek(&self, hash: &HashPart) -> Peek {
         match self.recent(hash, self.generation()) {
-            Remembered::Hit(known) if known.row.info.nar_size != 0 => {
+            RememberedPath::Hit(known) if known.row.info.nar_size != 0 => {
                 Peek::Hit { freshness: known.freshness, nar_hash: known.row.info.nar_hash }
             }
-            Remembered::Hit(_) | Remembered::Unknown => Peek::Unknown,
-            Remembered::Miss => Peek::Miss,
+            RememberedPath::Hit(_) | RememberedPath::Unknown => Peek::Unknown,
+            RememberedPath::Miss => Peek::Miss,
         }
     }
 
     /// The memory of a path. While the database changes often, it may be a row that was current within the last
     /// second.
-    pub(crate) fn recent(&self, hash: &HashPart, generation: u64) -> Remembered {
+    pub(crate) fn recent(&self, hash: &HashPart, generation: u64) -> RememberedPath {
         if self.parts.database.changes_often() {
             self.memory.get_recent(hash, generation)
         } else {

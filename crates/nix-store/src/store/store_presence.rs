@@ -43,24 +43,24 @@ pub(crate) struct StorePresence {
     pub(crate) database: Database,
     pub(crate) store_dir: StoreDir,
     pub(crate) real_dir: PathBuf,
-    last: Mutex<Option<Finding>>,
+    last: Mutex<Option<PresenceCheck>>,
     is_gone: AtomicBool,
     looking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
-struct Finding {
+struct PresenceCheck {
     at: Instant,
-    problem: Option<Problem>,
+    problem: Option<StoreProblem>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct Problem {
+struct StoreProblem {
     what: String,
     remedy: &'static str,
 }
 
-impl Problem {
+impl StoreProblem {
     fn error(self) -> CacheError {
         CacheError::Unavailable { what: self.what, remedy: self.remedy }
     }
@@ -119,7 +119,7 @@ impl StorePresence {
         else {
             return Ok(());
         };
-        let finding = Finding { at: Instant::now(), problem };
+        let finding = PresenceCheck { at: Instant::now(), problem };
         self.is_gone.store(finding.problem.is_some(), Ordering::Release);
         let result = finding.result();
         let before = self.last().replace(finding.clone()).and_then(|before| before.problem);
@@ -133,11 +133,11 @@ impl StorePresence {
         result
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Finding>> {
+    fn last(&self) -> MutexGuard<'_, Option<PresenceCheck>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn problem(&self, connection: &Connection) -> rusqlite::Result<Option<Problem>> {
+    fn problem(&self, connection: &Connection) -> rusqlite::Result<Option<StoreProblem>> {
         let entries = match fs::read_dir(&self.real_dir) {
             Ok(entries) => Some(entries),
             // One that may be searched and not listed, as Nix makes it, is there nevertheless.
@@ -156,7 +156,7 @@ impl StorePresence {
                 self.database.path().display(),
                 self.store_dir.as_str(),
             );
-            return Ok(Some(Problem { what, remedy: REMEDY_STORE_DIR }));
+            return Ok(Some(StoreProblem { what, remedy: REMEDY_STORE_DIR }));
         }
         let mut known = sample.iter().filter_map(|path| self.store_dir.parse_path(path).ok());
         let is_there =
@@ -169,12 +169,12 @@ impl StorePresence {
             self.database.path().display(),
             self.real_dir.display()
         );
-        Ok(Some(Problem { what, remedy: REMEDY_MOUNT }))
+        Ok(Some(StoreProblem { what, remedy: REMEDY_MOUNT }))
     }
 
-    fn unreadable(&self, error: &io::Error) -> Problem {
+    fn unreadable(&self, error: &io::Error) -> StoreProblem {
         let what = format!("cannot read the store directory {}: {error}", self.real_dir.display());
-        Problem { what, remedy: REMEDY_MOUNT }
+        StoreProblem { what, remedy: REMEDY_MOUNT }
     }
 
     fn has_own_paths(&self, connection: &Connection) -> rusqlite::Result<bool> {
@@ -203,7 +203,7 @@ impl StorePresence {
     }
 }
 
-impl Finding {
+impl PresenceCheck {
     fn result(&self) -> Result<(), CacheError> {
         self.problem.clone().map_or(Ok(()), |problem| Err(problem.error()))
     }

@@ -16,7 +16,7 @@ use crate::{
         tokens::{TokenFileError, Tokens},
     },
     caches::{
-        outage::Outage,
+        outage::QuestionOutage,
         scoped::ScopedCaches,
         signing::{SharedSigner, Signer, share},
         uploads::Uploads,
@@ -51,11 +51,11 @@ pub(crate) struct Cache {
     /// Its configuration.
     pub(crate) config: CacheConfig,
     /// Narinfos that cannot be answered.
-    pub(crate) outage: Outage,
+    pub(crate) outage: QuestionOutage,
     /// Tokens that cannot be checked.
-    pub(crate) token_outage: Outage,
+    pub(crate) token_outage: QuestionOutage,
     /// Uploads that cannot be taken, to this cache in any view of it.
-    pub(crate) upload_outage: Arc<Outage>,
+    pub(crate) upload_outage: Arc<QuestionOutage>,
     /// The target of uploads to this address. `None`: it takes none.
     pub(crate) uploads: Option<Arc<Uploads>>,
     /// The same cache as its pushers see it, below [`PUSH_PATH`].
@@ -92,8 +92,8 @@ impl Cache {
             challenge: denied::challenge(name.as_deref()),
             name,
             config: config.clone(),
-            outage: Outage::default(),
-            token_outage: Outage::default(),
+            outage: QuestionOutage::default(),
+            token_outage: QuestionOutage::default(),
             upload_outage: Arc::default(),
             uploads: None,
             push: None,
@@ -127,8 +127,8 @@ impl Cache {
             access: Arc::clone(&self.access),
             challenge: self.challenge.clone(),
             config: self.config.clone(),
-            outage: Outage::default(),
-            token_outage: Outage::default(),
+            outage: QuestionOutage::default(),
+            token_outage: QuestionOutage::default(),
             upload_outage: Arc::clone(&self.upload_outage),
             uploads: self.uploads.clone(),
             push: self.push.clone(),

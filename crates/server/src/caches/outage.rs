@@ -22,12 +22,12 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Since when one kind of question cannot be answered.
 #[derive(Debug, Default)]
-pub(crate) struct Outage {
+pub(crate) struct QuestionOutage {
     /// Milliseconds since the start and one more; 0 while there is none.
     since: AtomicU64,
 }
 
-impl Outage {
+impl QuestionOutage {
     /// Learns from an answer whether there is an outage, and turns a refusal by one that lasts into a final one.
     pub(crate) fn learn(&self, answer: Answer) -> Answer {
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {

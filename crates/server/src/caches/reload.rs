@@ -15,7 +15,7 @@ use crate::{
     },
     config::{CachesConfig, Hooks, ReloadError, Reloadable, TlsFiles},
     connection::tls::Certificate,
-    life_cycle::{state::State, systemd},
+    life_cycle::{state::ServerState, systemd},
 };
 
 /// How often files are looked at while one is awaited, or something may be revoked.
@@ -27,7 +27,7 @@ const WRITING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Everything that can be exchanged in a running server.
 pub(crate) struct Reloader {
-    state: Arc<State>,
+    state: Arc<ServerState>,
     hooks: Hooks,
     certificate: Option<Certificate>,
     caches: CachesConfig,
@@ -84,7 +84,7 @@ impl From<ReloadError> for Problems {
 
 impl Reloader {
     pub(crate) fn new(
-        state: Arc<State>,
+        state: Arc<ServerState>,
         hooks: Hooks,
         certificate: Option<Certificate>,
         seen: WatchedFiles,

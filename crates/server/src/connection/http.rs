@@ -20,10 +20,10 @@ use crate::{
         tls::{Certificate, ClientCa},
     },
     fast_path::{DirectConnection, Socket, responder::FastPathResponder},
-    life_cycle::{heartbeat::Heartbeats, state::State},
+    life_cycle::{heartbeat::Heartbeats, state::ServerState},
     metrics::{self, Transport},
     router::{
-        expect::{self, Expect},
+        expect::{self, ExpectFactory},
         service::{self, Front, Tied},
     },
 };
@@ -41,9 +41,9 @@ macro_rules! Accept {
 
 /// The parts of the services of all listeners. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Http {
+pub(crate) struct HttpServices {
     stopping: GracefulShutdownSignal,
-    state: Arc<State>,
+    state: Arc<ServerState>,
     heartbeats: Heartbeats,
     roster: Roster,
     handshakes: Handshakes,
@@ -66,9 +66,9 @@ impl LetIn {
     }
 }
 
-impl Http {
+impl HttpServices {
     pub(crate) fn new(
-        state: &Arc<State>,
+        state: &Arc<ServerState>,
         heartbeats: &Heartbeats,
         roster: &Roster,
         certificate: Option<&Certificate>,
@@ -197,7 +197,7 @@ impl Http {
     fn http1<T: 'static, F: Fn(&T, &mut Extensions) + 'static>(
         &self,
         connected: F,
-    ) -> HttpService<T, impl Front + use<T, F>, Tied, impl Expect + use<T, F>> {
+    ) -> HttpService<T, impl Front + use<T, F>, Tied, impl ExpectFactory + use<T, F>> {
         attach_once(&self.heartbeats);
         let (stopping, limits) = (self.stopping.clone(), &self.state.config.limits);
         HttpService::build()

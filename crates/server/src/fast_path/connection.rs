@@ -19,7 +19,7 @@ use super::{
     socket::Socket,
     turn::FrameworkTurn,
 };
-use crate::{connection::open::Activity, metrics::Transfer, response::send_budget::Share};
+use crate::{connection::open::Activity, metrics::Transfer, response::send_budget::SendShare};
 
 /// Bytes that are read from a client at a time.
 const MAX_READ: usize = 16 << 10;
@@ -53,7 +53,7 @@ pub(crate) struct DirectConnection<S> {
     activity: Arc<Activity>,
     /// The rest of an answer that the framework knows nothing of.
     rest: Bytes,
-    download: Option<(Transfer, Share)>,
+    download: Option<(Transfer, SendShare)>,
     /// Whether a body waits to be told that its piece has left.
     has_left: bool,
     /// Whether the socket may hold back bytes of an answer that the framework knows nothing of.

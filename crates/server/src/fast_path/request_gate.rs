@@ -8,7 +8,7 @@ use rns_formats::http1::{MAX_HEAD, ReadHead, RequestBody, SimpleRequest, read_he
 use tokio::io::ReadBuf;
 
 use super::turn::FrameworkTurn;
-use crate::{metrics::Transfer, response::send_budget::Share};
+use crate::{metrics::Transfer, response::send_budget::SendShare};
 
 /// Bytes that are read ahead while a request is answered. A client that goes away is noticed by reading only.
 const MAX_READ_AHEAD: usize = 16 << 10;
@@ -32,7 +32,7 @@ pub(crate) struct FastAnswer {
     /// Not an empty one.
     pub(crate) body: Option<Piece>,
     /// Where it counts as a download, which is complete when all has left.
-    pub(crate) download: Option<(Transfer, Share)>,
+    pub(crate) download: Option<(Transfer, SendShare)>,
 }
 
 /// The outcome of bytes from the client.

@@ -19,11 +19,11 @@ use crate::{
     caches::{cache::Cache, registry::host_name},
     connection::listen::Purpose,
     fast_path::{self, FastAnswer},
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::Kind,
     response::{
         self,
-        preserialized::{Audience, Preserialized},
+        preserialized::{AnswerAudience, Preserialized},
     },
     router::{
         self,
@@ -37,7 +37,7 @@ static ABSENT: LazyLock<Preserialized> =
 
 /// Answers for all connections of a worker.
 pub(crate) struct FastPathResponder {
-    state: Arc<State>,
+    state: Arc<ServerState>,
     purpose: Purpose,
     /// Whether files can be sent as they are.
     sends_files: bool,
@@ -47,7 +47,7 @@ impl FastPathResponder {
     /// `None` where the fast path is switched off, where no client asks for narinfos, and where requests may have to wait for
     /// their turn.
     pub(crate) fn of(
-        state: &Arc<State>,
+        state: &Arc<ServerState>,
         purpose: Purpose,
         sends_files: bool,
     ) -> Option<Rc<dyn fast_path::Responder>> {
@@ -68,14 +68,15 @@ impl FastPathResponder {
     fn answer_of_cache<T>(
         &self,
         request: &SimpleRequest<'_>,
-        answer: impl FnOnce(&Cache, Resource, Audience) -> Option<T>,
+        answer: impl FnOnce(&Cache, Resource, AnswerAudience) -> Option<T>,
     ) -> Option<T> {
         let caches = self.state.caches.load();
         let (cache, path) = caches.find(request.path, || host_name(request.host));
         let resource = url::parse(path, None)?;
         let grant = auth::authorise_read_now(&cache.access, request.authorization)?;
         let cache = router::scoped(cache, &grant).ok()?;
-        let audience = if grant.private { Audience::OneClient } else { Audience::Everybody };
+        let audience =
+            if grant.private { AnswerAudience::OneClient } else { AnswerAudience::Everybody };
         answer(&cache, resource, audience)
     }
 

@@ -7,18 +7,18 @@ use std::{
 
 use rns_cache::{IdleWork, IsBusy};
 
-use crate::life_cycle::state::State;
+use crate::life_cycle::state::ServerState;
 
 /// The server counts as busy for this long after a request.
 const BUSY_PERIOD: Duration = Duration::from_millis(100);
 
 /// The work, if there is any.
-pub(crate) fn work(state: &Arc<State>) -> Option<IdleWork> {
+pub(crate) fn work(state: &Arc<ServerState>) -> Option<IdleWork> {
     state.caches.load().factory().idle_work(is_busy(Arc::clone(state)))
 }
 
 /// Whether requests are being answered, or were a moment ago.
-fn is_busy(state: Arc<State>) -> Arc<IsBusy> {
+fn is_busy(state: Arc<ServerState>) -> Arc<IsBusy> {
     let last = Mutex::new((0, Instant::now()));
     Arc::new(move || {
         if state.is_downloading() {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::{task::spawn_blocking, time::sleep};
 
-use crate::life_cycle::state::State;
+use crate::life_cycle::state::ServerState;
 
 /// How long nothing may have been answered.
 const TRIM_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Trims once after each time in which requests were answered.
-pub(crate) async fn work(state: &State) -> ! {
+pub(crate) async fn work(state: &ServerState) -> ! {
     let (mut answered, mut is_due) = (0, false);
     loop {
         sleep(TRIM_INTERVAL).await;

@@ -9,7 +9,7 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// Why a server is not ready.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotReady {
+pub(crate) enum ServerNotReady {
     /// A configured key cannot be used.
     #[error("{0}")]
     Key(String),
@@ -38,7 +38,7 @@ impl ReadinessCache {
     /// answer.
     pub(crate) async fn kinds(
         &self,
-        ask: impl Future<Output = Vec<NotReady>>,
+        ask: impl Future<Output = Vec<ServerNotReady>>,
     ) -> Vec<&'static str> {
         let mut last = self.0.lock().await;
         if let Some((at, kinds)) = &*last
@@ -53,15 +53,15 @@ impl ReadinessCache {
 }
 
 /// Each kind of reason once.
-pub(crate) fn kinds(reasons: &[NotReady]) -> Vec<&'static str> {
+pub(crate) fn kinds(reasons: &[ServerNotReady]) -> Vec<&'static str> {
     let mut kinds = Vec::new();
     for reason in reasons {
         let kind = match reason {
-            NotReady::Store(_) => "the store cannot be read",
-            NotReady::Full => "requests wait for others to be answered",
-            NotReady::Key(_) => "a signing key cannot be used",
-            NotReady::Exposure(_) => "the policy of exposure is being evaluated",
-            NotReady::Access(_) => "a file of tokens cannot be used",
+            ServerNotReady::Store(_) => "the store cannot be read",
+            ServerNotReady::Full => "requests wait for others to be answered",
+            ServerNotReady::Key(_) => "a signing key cannot be used",
+            ServerNotReady::Exposure(_) => "the policy of exposure is being evaluated",
+            ServerNotReady::Access(_) => "a file of tokens cannot be used",
         };
         if !kinds.contains(&kind) {
             kinds.push(kind);

@@ -15,8 +15,8 @@ use crate::{
         error::RunError,
         heartbeat::Heartbeats,
         shutdown,
-        signals::{Request, Signals},
-        state::State,
+        signals::{SignalRequest, Signals},
+        state::ServerState,
         status::Status,
         systemd, workers,
     },
@@ -68,7 +68,7 @@ async fn serve(
         bound.iter().partition(|bound| bound.purpose == Purpose::Metrics);
     let urls = |bound: &[&Bound]| bound.iter().map(|one| one.url.clone()).collect::<Vec<_>>();
     let (watched, urls) = (urls(&watched), urls(&bound_to));
-    let state = Arc::new(State::new(config, backends()));
+    let state = Arc::new(ServerState::new(config, backends()));
     let heartbeats = Heartbeats::new();
     let (mut server, files) = workers::start(bound, certificate.as_ref(), &state, &heartbeats)?;
 
@@ -100,8 +100,8 @@ async fn serve(
                 return Err(ended.map_or_else(RunError::Start, |()| RunError::Ended));
             }
             request = signals.next() => match request {
-                Request::Reload => reloader.reload(&status.text()),
-                Request::Stop => break,
+                SignalRequest::Reload => reloader.reload(&status.text()),
+                SignalRequest::Stop => break,
             },
             () = reloader.wait() => reloader.look(&status.text()),
             () = status.follow() => {}
@@ -116,7 +116,7 @@ async fn serve(
     Ok(())
 }
 
-fn announce(urls: &[String], state: &State, hooks: &Hooks) {
+fn announce(urls: &[String], state: &ServerState, hooks: &Hooks) {
     for url in urls {
         tracing::info!("listening on {url}");
     }

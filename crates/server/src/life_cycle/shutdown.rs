@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::Server;
 
 use crate::{
-    life_cycle::{signals::Signals, state::State, systemd},
+    life_cycle::{signals::Signals, state::ServerState, systemd},
     metrics::{Metrics, Transport},
 };
 
@@ -18,7 +18,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Accepts nothing more, and returns when all downloads have ended, when the configured time is
 /// over, or when a second signal comes. Dropping the server closes the rest.
-pub(crate) async fn finish(mut server: Server, state: &State, signals: &mut Signals) {
+pub(crate) async fn finish(mut server: Server, state: &ServerState, signals: &mut Signals) {
     let (metrics, grace) = (&state.metrics, state.config.shutdown_grace);
     tracing::info!(
         downloads = metrics.downloads(),

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub(crate) enum SignalRequest {
     /// SIGHUP: read keys, certificate and log level again.
     Reload,
     /// SIGTERM or SIGINT: end when the running downloads have ended; the second time, at once.
@@ -30,16 +30,16 @@ impl Signals {
         })
     }
 
-    pub(crate) async fn next(&mut self) -> Request {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.terminate.recv() => Request::Stop,
-            _ = self.interrupt.recv() => Request::Stop,
-            _ = self.hangup.recv() => Request::Reload,
+            _ = self.terminate.recv() => SignalRequest::Stop,
+            _ = self.interrupt.recv() => SignalRequest::Stop,
+            _ = self.hangup.recv() => SignalRequest::Reload,
         }
     }
 
     /// Returns when a stop is asked for; other requests meanwhile are forgotten.
     pub(crate) async fn stop(&mut self) {
-        while self.next().await != Request::Stop {}
+        while self.next().await != SignalRequest::Stop {}
     }
 }

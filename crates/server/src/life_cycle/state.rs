@@ -11,7 +11,7 @@ use crate::{
     caches::{cache::Cache, registry::CacheRegistry},
     config::ServerConfig,
     connection::limits::Limiter,
-    life_cycle::readiness::{NotReady, ReadinessCache},
+    life_cycle::readiness::{ReadinessCache, ServerNotReady},
     metrics::Metrics,
     narinfo_cache::NarinfoCache,
     response::send_budget::SendBudget,
@@ -22,7 +22,7 @@ use crate::{
 const MAX_LARGE_METADATA: usize = 4;
 
 /// The shared state of a server.
-pub(crate) struct State {
+pub(crate) struct ServerState {
     /// How the server was configured.
     pub(crate) config: ServerConfig,
     /// The named caches.
@@ -45,7 +45,7 @@ pub(crate) struct State {
     readiness_cache: ReadinessCache,
 }
 
-impl State {
+impl ServerState {
     /// Loads the keys; opens nothing else. To be called where tasks can be spawned.
     #[must_use]
     pub(crate) fn new(config: ServerConfig, factory: Arc<dyn CacheFactory>) -> Self {
@@ -102,18 +102,18 @@ impl State {
     ///
     /// # Errors
     /// The reasons why not, for the operator.
-    pub(crate) async fn readiness(&self) -> Result<(), Vec<NotReady>> {
+    pub(crate) async fn readiness(&self) -> Result<(), Vec<ServerNotReady>> {
         let mut reasons = self.unusable_files();
         reasons.extend(self.unusable_store().await);
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
     /// Problems of keys and tokens; known already.
-    pub(crate) fn unusable_files(&self) -> Vec<NotReady> {
+    pub(crate) fn unusable_files(&self) -> Vec<ServerNotReady> {
         let mut reasons = Vec::new();
         for cache in self.caches.load().all() {
-            reasons.extend(cache.signer().problems().iter().cloned().map(NotReady::Key));
-            reasons.extend(cache.access.problems().into_iter().map(NotReady::Access));
+            reasons.extend(cache.signer().problems().iter().cloned().map(ServerNotReady::Key));
+            reasons.extend(cache.access.problems().into_iter().map(ServerNotReady::Access));
         }
         reasons
     }
@@ -124,15 +124,15 @@ impl State {
     }
 
     /// Problems of the backends; they are asked.
-    pub(crate) async fn unusable_store(&self) -> Vec<NotReady> {
-        let mut reasons: Vec<NotReady> = Vec::new();
+    pub(crate) async fn unusable_store(&self) -> Vec<ServerNotReady> {
+        let mut reasons: Vec<ServerNotReady> = Vec::new();
         for cache in self.caches.load_full().all() {
             for reason in cache.store.readiness().await {
                 let reason = match reason {
                     rns_cache::NotReady::Exposure(error) => {
-                        NotReady::Exposure(format!("{}{error}", cache.label()))
+                        ServerNotReady::Exposure(format!("{}{error}", cache.label()))
                     }
-                    rns_cache::NotReady::Store(error) => NotReady::Store(error.to_string()),
+                    rns_cache::NotReady::Store(error) => ServerNotReady::Store(error.to_string()),
                 };
                 // Several caches may have one store.
                 if !reasons.contains(&reason) {
@@ -141,7 +141,7 @@ impl State {
             }
         }
         if self.send_budget.is_full() {
-            reasons.push(NotReady::Full);
+            reasons.push(ServerNotReady::Full);
         }
         reasons
     }

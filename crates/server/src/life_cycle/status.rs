@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::life_cycle::{state::State, systemd};
+use crate::life_cycle::{state::ServerState, systemd};
 
 /// How often the condition is looked at, and how often while it is bad.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -14,7 +14,7 @@ const NOT_READY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows the condition of a server.
 pub(crate) struct Status {
-    state: Arc<State>,
+    state: Arc<ServerState>,
     /// The addresses and the store directory.
     place: String,
     /// Problems that keep requests from being answered.
@@ -23,7 +23,7 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    pub(crate) async fn new(state: Arc<State>, urls: &[String]) -> Self {
+    pub(crate) async fn new(state: Arc<ServerState>, urls: &[String]) -> Self {
         let place = format!("{} on {}", state.store_dir(), urls.join(", "));
         let mut status = Self { state, place, problems: Vec::new(), next_look: Instant::now() };
         status.look().await;

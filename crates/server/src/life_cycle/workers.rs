@@ -7,12 +7,12 @@ use actix_server::Server;
 use crate::{
     config::ServerConfig,
     connection::{
-        http::Http,
+        http::HttpServices,
         listen::{Bound, ListeningSocket, SocketFile},
         open::{MAX_METRICS_CONNECTIONS, Roster},
         tls::Certificate,
     },
-    life_cycle::{error::RunError, heartbeat::Heartbeats, nofile_limit, state::State},
+    life_cycle::{error::RunError, heartbeat::Heartbeats, nofile_limit, state::ServerState},
 };
 
 /// Most workers that the server library can have.
@@ -39,7 +39,7 @@ pub(crate) fn number(config: &ServerConfig) -> usize {
 pub(crate) fn start(
     bound: Vec<Bound>,
     certificate: Option<&Certificate>,
-    state: &Arc<State>,
+    state: &Arc<ServerState>,
     heartbeats: &Heartbeats,
 ) -> Result<(Server, Vec<SocketFile>), RunError> {
     let limits = &state.config.limits;
@@ -58,8 +58,13 @@ pub(crate) fn start(
         .max_concurrent_connections(connections.saturating_add(NOT_YET_LET_IN))
         .shutdown_timeout(state.config.shutdown_grace.as_secs().saturating_add(1))
         .disable_signals();
-    let http =
-        Http::new(state, heartbeats, &roster, certificate, server.graceful_shutdown_signal());
+    let http = HttpServices::new(
+        state,
+        heartbeats,
+        &roster,
+        certificate,
+        server.graceful_shutdown_signal(),
+    );
     let mut files = Vec::new();
     for (number, listener) in bound.into_iter().enumerate() {
         let (http, name, purpose) = (http.clone(), number.to_string(), listener.purpose);

@@ -5,7 +5,7 @@ use rns_formats::url::Resource;
 
 use crate::{
     connection::{listen::Purpose, request_parts::RequestParts},
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     response::{self, Answer},
     router::routes,
 };
@@ -18,7 +18,7 @@ pub(crate) fn is_metrics_listener(request: &impl RequestParts) -> bool {
 /// The answer on such a listener.
 pub(crate) async fn answer(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     resource: Option<Resource>,
 ) -> Answer {
     match resource {

@@ -36,10 +36,10 @@ const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// Everything that is counted. Clones count into the same counters.
 #[derive(Clone, Debug)]
-pub(crate) struct Metrics(Arc<Counters>);
+pub(crate) struct Metrics(Arc<ServerCounters>);
 
 #[derive(Debug)]
-struct Counters {
+struct ServerCounters {
     registry: Registry,
     requests: [[IntCounter; CLASSES.len()]; Kind::ALL.len()],
     downloads: DownloadCounters,
@@ -82,7 +82,7 @@ impl Metrics {
             &["result"],
         );
         build.constants();
-        Self(Arc::new(Counters {
+        Self(Arc::new(ServerCounters {
             requests: Kind::ALL.map(|kind| {
                 CLASSES.map(|class| requests.with_label_values(&[kind.label(), class]))
             }),

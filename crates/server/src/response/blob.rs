@@ -12,11 +12,11 @@ use rns_cache::{Blob, BlobBody, CacheError, Chunks, GrowingBlob};
 
 use crate::{
     connection::via_nginx,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::Kind,
     response::{
         Answer, Entity,
-        body::{Body, Download, Held},
+        body::{Body, BufferedBody, Download},
         send_budget::Client,
     },
 };
@@ -24,7 +24,7 @@ use crate::{
 /// The answer with a blob, or the part of it that a request wants. `None` when it was removed meanwhile.
 pub(crate) async fn send(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     entity: &Entity,
     (blob, kind): (&dyn Blob, Kind),
 ) -> Result<Option<Answer>, CacheError> {
@@ -47,7 +47,7 @@ pub(crate) async fn send(
     let transfer = || state.metrics.transfer(kind);
     let body = match blob.read(part.range()).await? {
         None => return Ok(None),
-        Some(BlobBody::Whole(bytes)) => Body::Held(Held::new(bytes, transfer(), share)),
+        Some(BlobBody::Whole(bytes)) => Body::Held(BufferedBody::new(bytes, transfer(), share)),
         Some(BlobBody::Stream(chunks)) => {
             Body::Stream(Download::new(chunks, Some(part.len()), transfer(), share))
         }
@@ -59,7 +59,7 @@ pub(crate) async fn send(
 /// speaks HTTP/1.0 could not tell a body without a length from one that was cut off.
 pub(crate) async fn send_growing(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     entity: &Entity,
     (growing, kind): (Box<dyn GrowingBlob>, Kind),
 ) -> Result<Option<Answer>, CacheError> {
@@ -83,7 +83,7 @@ pub(crate) async fn send_growing(
 /// The answer with all of a stream whose length is not known.
 pub(crate) async fn stream(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     entity: &Entity,
     (chunks, kind): (Box<dyn Chunks>, Kind),
 ) -> Answer {
@@ -110,6 +110,6 @@ fn elsewhere(url: HeaderValue) -> Answer {
 }
 
 /// Who asks, for a fair share.
-fn network(request: &HttpRequest, state: &State) -> Client {
+fn network(request: &HttpRequest, state: &ServerState) -> Client {
     state.failure_policy.network(request)
 }

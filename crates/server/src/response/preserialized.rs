@@ -32,7 +32,7 @@ struct Places {
 
 /// Who an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Audience {
+pub(crate) enum AnswerAudience {
     /// Every client: proxies may keep it for others.
     Everybody,
     /// The client that asked.
@@ -106,9 +106,9 @@ impl Preserialized {
     }
 
     /// Appends the answer as it is to be sent now.
-    pub(crate) fn write(&self, audience: Audience, target: &mut Vec<u8>) {
+    pub(crate) fn write(&self, audience: AnswerAudience, target: &mut Vec<u8>) {
         let mut start = target.len();
-        match self.places.public.filter(|_| audience == Audience::OneClient) {
+        match self.places.public.filter(|_| audience == AnswerAudience::OneClient) {
             Some(public) => {
                 let (before, behind) = self.bytes.split_at(public);
                 target.extend_from_slice(before);
@@ -128,7 +128,7 @@ impl Preserialized {
     pub(crate) fn stream_answer(
         &self,
         status: u16,
-        audience: Audience,
+        audience: AnswerAudience,
     ) -> Option<http::Response<Bytes>> {
         let mut answer = http::Response::new(self.body());
         *answer.status_mut() = http::StatusCode::from_u16(status).ok()?;
@@ -144,7 +144,7 @@ impl Preserialized {
                 _ if name == http::header::DATE => date(),
                 value
                     if name == http::header::CACHE_CONTROL
-                        && audience == Audience::OneClient
+                        && audience == AnswerAudience::OneClient
                         && value.starts_with(PUBLIC) =>
                 {
                     let rest = value.get(PUBLIC.len()..)?;
@@ -207,7 +207,7 @@ mod tests {
 
     fn written(prepared: &Preserialized) -> (String, Vec<u8>) {
         let mut bytes = b"before".to_vec();
-        prepared.write(Audience::Everybody, &mut bytes);
+        prepared.write(AnswerAudience::Everybody, &mut bytes);
         let bytes = bytes.strip_prefix(b"before").unwrap();
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         (String::from_utf8(bytes[..end].to_vec()).unwrap(), bytes[end + 4..].to_vec())
@@ -230,7 +230,7 @@ mod tests {
         let answer = response::Entity::new("text/plain", response::Caching::Hour)
             .answer_whole(response::body::Body::Bytes(Bytes::new()));
         let mut bytes = Vec::new();
-        Preserialized::new(&answer, b"public").write(Audience::OneClient, &mut bytes);
+        Preserialized::new(&answer, b"public").write(AnswerAudience::OneClient, &mut bytes);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains("\r\ncache-control: private, max-age=3600\r\n"), "{text}");
         assert!(text.ends_with(" GMT\r\n\r\npublic"), "{text}");
@@ -243,7 +243,7 @@ mod tests {
             .answer_whole(response::body::Body::Bytes(Bytes::new()));
         let prepared = Preserialized::new(&answer, b"text");
         let (head, _) = written(&prepared);
-        let stream = prepared.stream_answer(200, Audience::Everybody).unwrap();
+        let stream = prepared.stream_answer(200, AnswerAudience::Everybody).unwrap();
         assert_eq!((stream.status().as_u16(), &**stream.body()), (200, &b"text"[..]));
         let lines = head.lines().skip(1).map(|line| line.split_once(": ").unwrap());
         let expected: Vec<_> = lines.filter(|(name, _)| *name != "date").collect();
@@ -252,7 +252,7 @@ mod tests {
         let (dates, headers): (Vec<_>, Vec<_>) = headers.partition(|(name, _)| *name == "date");
         assert_eq!(headers, expected);
         assert!(matches!(dates[..], [(_, date)] if date != NO_DATE), "{dates:?}");
-        let private = prepared.stream_answer(200, Audience::OneClient).unwrap();
+        let private = prepared.stream_answer(200, AnswerAudience::OneClient).unwrap();
         assert_eq!(private.headers()["cache-control"], "private, max-age=3600");
     }
 

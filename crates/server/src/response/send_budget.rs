@@ -47,23 +47,23 @@ struct BudgetState {
 
 #[derive(Debug)]
 struct WaitingShare {
-    amount: Amount,
+    amount: SendAmount,
     since: Instant,
-    grant: oneshot::Sender<Share>,
+    grant: oneshot::Sender<SendShare>,
 }
 
 /// An amount that is wanted or held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Amount {
+struct SendAmount {
     downloads: usize,
     bytes: u64,
 }
 
 /// A share of the budget, held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub(crate) struct SendShare {
     budget: SendBudget,
-    amount: Amount,
+    amount: SendAmount,
 }
 
 /// How many clients that take nothing are to be sent away.
@@ -116,32 +116,32 @@ impl SendBudget {
     }
 
     /// Waits until a body of so many bytes may be sent that is read as it is sent.
-    pub(crate) async fn download(&self, client: Client, length: u64) -> Share {
-        self.share(client, Amount { downloads: 1, bytes: length.min(DOWNLOAD_BYTES) }).await
+    pub(crate) async fn download(&self, client: Client, length: u64) -> SendShare {
+        self.share(client, SendAmount { downloads: 1, bytes: length.min(DOWNLOAD_BYTES) }).await
     }
 
     /// Waits until so many bytes that are in memory may be sent.
-    pub(crate) async fn bytes(&self, client: Client, length: u64) -> Share {
-        self.share(client, Amount { downloads: 0, bytes: length }).await
+    pub(crate) async fn bytes(&self, client: Client, length: u64) -> SendShare {
+        self.share(client, SendAmount { downloads: 0, bytes: length }).await
     }
 
     /// A download of something in a file or in memory that is kept there anyway, if no request waits.
-    pub(crate) fn try_download(&self) -> Option<Share> {
-        let amount = Amount { downloads: 1, bytes: 0 };
+    pub(crate) fn try_download(&self) -> Option<SendShare> {
+        let amount = SendAmount { downloads: 1, bytes: 0 };
         let granted = {
             let mut state = self.state();
             state.turns.is_empty() && state.take(amount)
         };
-        granted.then(|| Share { budget: self.clone(), amount })
+        granted.then(|| SendShare { budget: self.clone(), amount })
     }
 
-    async fn share(&self, client: Client, amount: Amount) -> Share {
+    async fn share(&self, client: Client, amount: SendAmount) -> SendShare {
         // A body that is larger than the budget gets all of it.
-        let amount = Amount { bytes: amount.bytes.min(self.0.bytes), ..amount };
+        let amount = SendAmount { bytes: amount.bytes.min(self.0.bytes), ..amount };
         let granted = {
             let mut state = self.state();
             if state.turns.is_empty() && state.take(amount) {
-                return Share { budget: self.clone(), amount };
+                return SendShare { budget: self.clone(), amount };
             }
             let (grant, granted) = oneshot::channel();
             state.wait(client, WaitingShare { amount, since: Instant::now(), grant });
@@ -169,7 +169,7 @@ impl SendBudget {
             }
             state.turns.rotate_left(1);
             if let Some(waiting) = state.waiting.get_mut(&client).and_then(VecDeque::pop_front) {
-                let share = Share { budget: self.clone(), amount };
+                let share = SendShare { budget: self.clone(), amount };
                 // Who has left gives it back, but not while this is locked.
                 unwanted.extend(waiting.grant.send(share).err());
             }
@@ -206,7 +206,7 @@ impl SendBudget {
 }
 
 impl BudgetState {
-    fn take(&mut self, amount: Amount) -> bool {
+    fn take(&mut self, amount: SendAmount) -> bool {
         if self.free_downloads < amount.downloads || self.free_bytes < amount.bytes {
             return false;
         }
@@ -224,7 +224,7 @@ impl BudgetState {
     }
 
     /// The wait of the first of a client's requests that has not left; without one the client is forgotten.
-    fn first_of(&mut self, client: Client) -> Option<Amount> {
+    fn first_of(&mut self, client: Client) -> Option<SendAmount> {
         let queue = self.waiting.get_mut(&client)?;
         while queue.front().is_some_and(|waiting| waiting.grant.is_closed()) {
             queue.pop_front();
@@ -237,7 +237,7 @@ impl BudgetState {
     }
 }
 
-impl Drop for Share {
+impl Drop for SendShare {
     fn drop(&mut self) {
         {
             let mut state = self.budget.state();
@@ -265,7 +265,7 @@ mod tests {
         Some(IpAddr::from([192, 0, 2, last]))
     }
 
-    fn poll(future: Pin<&mut impl Future<Output = Share>>) -> Option<Share> {
+    fn poll(future: Pin<&mut impl Future<Output = SendShare>>) -> Option<SendShare> {
         match future.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(share) => Some(share),
             Poll::Pending => None,

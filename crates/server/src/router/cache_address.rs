@@ -9,7 +9,7 @@ use super::page::visited_url;
 use crate::{
     caches::cache::{Cache, PUSH_PATH},
     connection::request_parts::RequestParts as _,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
 };
 
 /// The addresses of a cache, without a slash at the end.
@@ -23,7 +23,7 @@ pub(crate) struct CacheAddress {
 impl CacheAddress {
     /// By the configuration, or else by scheme and host as the client or a proxy states them: they are shown, and decide
     /// nothing.
-    pub(crate) fn of(request: &HttpRequest, state: &State, cache: &Cache) -> Self {
+    pub(crate) fn of(request: &HttpRequest, state: &ServerState, cache: &Cache) -> Self {
         let connection = request.connection_info();
         let public_url = state.config.public_url.as_deref().filter(|_| !cache.has_host);
         let is_secure = connection.scheme() == "https" || request.is_tls();

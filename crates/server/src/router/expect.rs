@@ -10,13 +10,13 @@ use actix_web::body::BoxBody;
 use crate::{
     connection::{info::ConnectionInfo, open::Activity},
     fast_path::FrameworkTurn,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::listener::is_metrics_listener,
     router::admitted_by_head,
 };
 
 /// The factory of the service that decides whether the body of a request shall be sent.
-pub(crate) trait Expect:
+pub(crate) trait ExpectFactory:
     ServiceFactory<
         Request,
         Config = (),
@@ -29,7 +29,7 @@ pub(crate) trait Expect:
 {
 }
 
-impl<T> Expect for T where
+impl<T> ExpectFactory for T where
     T: ServiceFactory<
             Request,
             Config = (),
@@ -43,14 +43,14 @@ impl<T> Expect for T where
 }
 
 /// Makes the service of a worker.
-pub(crate) fn service(state: &Arc<State>) -> impl Expect + use<> {
+pub(crate) fn service(state: &Arc<ServerState>) -> impl ExpectFactory + use<> {
     let state = Arc::clone(state);
     // Every connection has room for this future, whether or not it ever uploads: boxed, that is a pointer.
     fn_service(move |request: Request| Box::pin(decide(request, Arc::clone(&state))))
 }
 
-async fn decide(request: Request, state: Arc<State>) -> Result<Request, Response<BoxBody>> {
-    let _busy = Busy::of(&request);
+async fn decide(request: Request, state: Arc<ServerState>) -> Result<Request, Response<BoxBody>> {
+    let _busy = ActiveRequest::of(&request);
     // Those have no bodies that anything is done with.
     if is_metrics_listener(&request) {
         return Ok(request);
@@ -72,9 +72,9 @@ async fn decide(request: Request, state: Arc<State>) -> Result<Request, Response
 }
 
 /// Notes that a request is in hand, which has its connection stay open.
-struct Busy(Option<Arc<Activity>>);
+struct ActiveRequest(Option<Arc<Activity>>);
 
-impl Busy {
+impl ActiveRequest {
     fn of(request: &Request) -> Self {
         let activity = request.conn_data::<Rc<ConnectionInfo>>().map(|of| Arc::clone(&of.activity));
         if let Some(activity) = &activity {
@@ -84,7 +84,7 @@ impl Busy {
     }
 }
 
-impl Drop for Busy {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         if let Some(activity) = &self.0 {
             activity.request_ends();

@@ -22,7 +22,7 @@ use crate::{
     auth::{self, Denied, Grant, Permission, Undetermined},
     caches::cache::Cache,
     connection::request_parts::RequestParts,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::{Kind, listener},
     response::{self, Answer},
     router::uploads::places::UploadPlace,
@@ -33,7 +33,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
     app.default_service(web::to(dispatch));
 }
 
-async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) -> Answer {
+async fn dispatch(request: HttpRequest, payload: Payload, state: Data<ServerState>) -> Answer {
     let (kind, answer) = take_time(&request, payload, &state).await;
     let answer = finish(&request, &state, kind, answer);
     let answer = match kind {
@@ -48,7 +48,7 @@ async fn dispatch(request: HttpRequest, payload: Payload, state: Data<State>) ->
 }
 
 /// Counts an answer that is as good as sent.
-fn finish(request: &impl RequestParts, state: &State, kind: Kind, answer: Answer) -> Answer {
+fn finish(request: &impl RequestParts, state: &ServerState, kind: Kind, answer: Answer) -> Answer {
     let answer = response::for_method(&request.head().method, answer);
     match request.head().method {
         Method::GET | Method::HEAD => state.metrics.answered(kind, answer.status().as_u16()),
@@ -59,7 +59,7 @@ fn finish(request: &impl RequestParts, state: &State, kind: Kind, answer: Answer
 }
 
 /// Answers a request that may have to wait.
-async fn take_time(request: &HttpRequest, payload: Payload, state: &State) -> (Kind, Answer) {
+async fn take_time(request: &HttpRequest, payload: Payload, state: &ServerState) -> (Kind, Answer) {
     if listener::is_metrics_listener(request) {
         let resource = url::parse(request.uri().path(), request.uri().query());
         return (Kind::of(resource.as_ref()), listener::answer(request, state, resource).await);
@@ -68,16 +68,16 @@ async fn take_time(request: &HttpRequest, payload: Payload, state: &State) -> (K
 }
 
 /// The cache that a request is for, and the resource in it. None: its path is no name of the grammar.
-type Target = (Arc<Cache>, Option<Resource>);
+type RequestTarget = (Arc<Cache>, Option<Resource>);
 
 /// The target of a request in the caches of now.
-fn target(request: &impl RequestParts, state: &State) -> Target {
+fn target(request: &impl RequestParts, state: &ServerState) -> RequestTarget {
     let caches = state.caches.load();
     let (cache, path) = caches.of(request);
     (Arc::clone(cache), url::parse(path, request.head().uri.query()))
 }
 
-async fn answer(request: &HttpRequest, payload: Payload, state: &State) -> (Kind, Answer) {
+async fn answer(request: &HttpRequest, payload: Payload, state: &ServerState) -> (Kind, Answer) {
     let (cache, resource) = target(request, state);
     let kind = Kind::of(resource.as_ref());
     let answer = match required_permission(request, &cache, resource.as_ref()) {
@@ -102,7 +102,7 @@ fn required_permission(
 /// The answer that the head alone has earned.
 async fn admitted_by_head(
     request: &impl RequestParts,
-    state: &State,
+    state: &ServerState,
 ) -> Result<Option<UploadPlace>, Answer> {
     let (cache, resource) = target(request, state);
     let kind = Kind::of(resource.as_ref());
@@ -125,7 +125,7 @@ async fn admitted_by_head(
 }
 
 /// The answer to a request that is not allowed.
-async fn deny(state: &State, denied: Denied, cache: &Cache) -> Answer {
+async fn deny(state: &ServerState, denied: Denied, cache: &Cache) -> Answer {
     let answer = auth::denied::answer(denied, &state.failure_policy, &cache.challenge).await;
     match denied {
         // It passes within seconds, and is no outage.
@@ -136,7 +136,12 @@ async fn deny(state: &State, denied: Denied, cache: &Cache) -> Answer {
 
 /// Answers when the limits of the client allow it, by the configuration of that time: it may have changed, or a token may
 /// have been revoked, while the request waited.
-async fn limited(request: &HttpRequest, payload: Payload, state: &State, first: Target) -> Answer {
+async fn limited(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &ServerState,
+    first: RequestTarget,
+) -> Answer {
     let limits = &state.config.limits;
     let address = || state.failure_policy.client(request);
     let Ok(mut admission) = state.limiter.admit_address(address).await else {
@@ -187,8 +192,8 @@ struct Allowed {
 /// Whether a request is allowed.
 async fn allow(
     request: &impl RequestParts,
-    state: &State,
-    (cache, resource): Target,
+    state: &ServerState,
+    (cache, resource): RequestTarget,
 ) -> Result<Allowed, (Denied, Arc<Cache>)> {
     // A resource may need no permission in a cache of today, and have needed one in that of before: it is as much as
     // reading.
@@ -222,7 +227,7 @@ pub(crate) fn scoped<'a>(
 
 async fn perform(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     cache: Granted<'_>,
     resource: Option<Resource>,
 ) -> Answer {
@@ -243,7 +248,7 @@ type Granted<'a> = (&'a Cache, Option<&'a Grant>);
 
 async fn route(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     (cache, grant): Granted<'_>,
     resource: Resource,
 ) -> Answer {
@@ -261,7 +266,7 @@ async fn route(
 
 async fn by_name(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     (cache, grant): Granted<'_>,
     resource: Resource,
 ) -> Answer {

@@ -94,9 +94,9 @@ impl RootList<'_> {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for root in self.roots {
-            _ = write!(text, "{}  {}", root.name, Line(&root.newest));
+            _ = write!(text, "{}  {}", root.name, RevisionLine(&root.newest));
             if let Some(size) = self.size(root) {
-                _ = write!(text, "  frees {}", Bytes(size.freed_bytes));
+                _ = write!(text, "  frees {}", HumanBytes(size.freed_bytes));
             }
             text.push('\n');
         }
@@ -142,7 +142,7 @@ impl RootList<'_> {
 pub(crate) fn root_text(revisions: &[RootRevision], store_dir: &StoreDir) -> String {
     let mut text = String::new();
     for revision in revisions {
-        _ = writeln!(text, "{}", Line(revision));
+        _ = writeln!(text, "{}", RevisionLine(revision));
         for path in &revision.paths {
             _ = writeln!(text, "  {}", store_dir.print(path));
         }
@@ -189,9 +189,9 @@ pub fn named_json(
 
 /// A revision in a line.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a>(pub &'a RootRevision);
+pub struct RevisionLine<'a>(pub &'a RootRevision);
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for RevisionLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(revision) = self;
         write!(f, "revision {}  set {}", revision.revision, moment(revision.created))?;
@@ -211,9 +211,9 @@ pub(crate) fn moment(time: SystemTime) -> String {
 }
 
 /// A number of bytes as people read it.
-pub(crate) struct Bytes(pub(crate) u64);
+pub(crate) struct HumanBytes(pub(crate) u64);
 
-impl fmt::Display for Bytes {
+impl fmt::Display for HumanBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
         match units.into_iter().find(|(_, unit)| self.0 >= *unit) {
@@ -257,7 +257,7 @@ mod tests {
         for (bytes, shown) in
             [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")]
         {
-            assert_eq!(Bytes(bytes).to_string(), shown);
+            assert_eq!(HumanBytes(bytes).to_string(), shown);
         }
     }
 }

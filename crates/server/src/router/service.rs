@@ -24,7 +24,7 @@ use bytes::Bytes;
 use crate::{
     connection::{info::ConnectionInfo, open::Activity},
     fast_path::FrameworkTurn,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     router,
 };
 
@@ -56,7 +56,7 @@ impl<T> Front for T where
 }
 
 /// Makes the service of a worker.
-pub(crate) fn service(state: &Arc<State>) -> impl Front + use<> {
+pub(crate) fn service(state: &Arc<ServerState>) -> impl Front + use<> {
     let app = App::new().app_data(Data::from(Arc::clone(state))).configure(router::configure);
     let app = map_config(app.into_factory(), |()| AppConfig::default());
     let app = app.map_err(|error: Error| error.error_response());

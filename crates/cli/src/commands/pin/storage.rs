@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use anyhow::{Context as _, bail};
 use rns_cache::{NewRoot, RootError, RootLifetime, RootPath, RootedCache as _};
 use rns_formats::{RootLabel, RootName, StorePath};
-use rns_server::roots::{Line, RootList, named_json};
+use rns_server::roots::{RevisionLine, RootList, named_json};
 use rns_storage::write::{Nowhere, Storage, UploadLimits};
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ pub(super) fn run(
                 };
                 shown::pinned(
                     Style::of_flags(style.json, style.quiet),
-                    || format!("{}  {}", root.name, Line(&set)),
+                    || format!("{}  {}", root.name, RevisionLine(&set)),
                     || Ok(named_json(&root.name, &set, &loaded.store.store_dir).into()),
                 )
             }

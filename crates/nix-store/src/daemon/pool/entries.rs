@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::names::{ConnectionId, FullPath, Reply};
+use super::names::{ConnectionId, FullPath, RootReply};
 use crate::daemon::unrooted::Unrooted;
 
 /// Where the root of a path is.
@@ -24,7 +24,7 @@ pub(super) struct PathEntry {
     /// How many need it.
     pub(super) holders: usize,
     /// Those of them who wait for an answer.
-    pub(super) waiting: Vec<Reply>,
+    pub(super) waiting: Vec<RootReply>,
     pub(super) root: RootState,
     /// Whether it is in the queue.
     pub(super) queued: bool,

@@ -22,7 +22,7 @@ pub(super) enum MemberState {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct PoolMember {
     pub(super) state: MemberState,
     /// Since when it is open, or being opened.
     begun: Instant,
@@ -38,7 +38,7 @@ pub(super) struct Member {
     pub(super) proven: bool,
 }
 
-impl Member {
+impl PoolMember {
     /// Whether it can be closed.
     pub(super) fn is_spent(&self) -> bool {
         self.retired && self.needed == 0 && matches!(self.state, MemberState::Idle)
@@ -64,16 +64,16 @@ impl Member {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Members {
-    by_id: BTreeMap<ConnectionId, Member>,
+pub(super) struct PoolMembers {
+    by_id: BTreeMap<ConnectionId, PoolMember>,
     opened: u64,
 }
 
-impl Members {
+impl PoolMembers {
     pub(super) fn open(&mut self, now: Instant) -> ConnectionId {
         self.opened += 1;
         let id = ConnectionId(self.opened);
-        let member = Member {
+        let member = PoolMember {
             state: MemberState::Opening,
             begun: now,
             roots: 0,
@@ -147,11 +147,11 @@ impl Members {
         member.retired
     }
 
-    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Member> {
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<PoolMember> {
         self.by_id.remove(&id)
     }
 
-    pub(super) fn get(&mut self, id: ConnectionId) -> Option<&mut Member> {
+    pub(super) fn get(&mut self, id: ConnectionId) -> Option<&mut PoolMember> {
         self.by_id.get_mut(&id)
     }
 
@@ -233,7 +233,7 @@ impl Members {
             .min()
     }
 
-    fn ids(&self, wanted: impl Fn(&Member) -> bool) -> Vec<ConnectionId> {
+    fn ids(&self, wanted: impl Fn(&PoolMember) -> bool) -> Vec<ConnectionId> {
         self.by_id.iter().filter(|(_, member)| wanted(member)).map(|(id, _)| *id).collect()
     }
 

@@ -22,11 +22,11 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use self::entries::{Entries, RootState};
-use self::members::{MemberState, Members};
+use self::members::{MemberState, PoolMembers};
 use super::config::DaemonConfig;
 use super::unrooted::Unrooted;
 
-pub(super) use self::names::{ConnectionId, FullPath, Reply};
+pub(super) use self::names::{ConnectionId, FullPath, RootReply};
 
 /// An action for the owner of the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(super) enum Action {
 pub(super) struct Pool {
     config: DaemonConfig,
     entries: Entries,
-    members: Members,
+    members: PoolMembers,
     /// The wanted paths that no connection was asked for yet: exactly the entries that are [`RootState::Wanted`].
     queue: VecDeque<FullPath>,
     /// No connection is opened before this time; and the last failure.
@@ -59,7 +59,7 @@ impl Pool {
         Self {
             config,
             entries: Entries::default(),
-            members: Members::default(),
+            members: PoolMembers::default(),
             queue: VecDeque::new(),
             pause: None,
             actions: Vec::new(),
@@ -67,7 +67,7 @@ impl Pool {
     }
 
     /// A download wants a path to stay. Each call is followed by one of [`Self::release`].
-    pub(super) fn hold(&mut self, path: FullPath, reply: Reply, now: Instant) {
+    pub(super) fn hold(&mut self, path: FullPath, reply: RootReply, now: Instant) {
         let entry = self.entries.want(&path);
         match entry.root {
             RootState::Held(id) => {

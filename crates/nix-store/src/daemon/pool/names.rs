@@ -10,7 +10,7 @@ use crate::daemon::unrooted::Unrooted;
 pub(in crate::daemon) type FullPath = Arc<str>;
 
 /// Where a download waits for a root.
-pub(in crate::daemon) type Reply = oneshot::Sender<Result<(), Unrooted>>;
+pub(in crate::daemon) type RootReply = oneshot::Sender<Result<(), Unrooted>>;
 
 /// Names a connection; never used twice, and growing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

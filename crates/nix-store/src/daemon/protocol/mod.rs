@@ -17,6 +17,6 @@ mod wire;
 pub use connection::{BuiltOutput, Connection};
 pub use error::DaemonError;
 pub use handshake::Peer;
-pub use upload::{PathToAdd, Source};
+pub use upload::{ContentSource, PathToAdd};
 pub use version::ProtocolVersion;
 pub use wire::WireError;

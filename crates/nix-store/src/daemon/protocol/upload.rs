@@ -18,7 +18,7 @@ use super::version::ProtocolVersion;
 use super::wire::{Message, WireError};
 
 /// Where contents come from: chunk by chunk, each smaller than some megabytes; closed behind the last one.
-pub type Source = Receiver<io::Result<Bytes>>;
+pub type ContentSource = Receiver<io::Result<Bytes>>;
 
 /// A store path that is to be made valid, as the daemon is told of it. Paths are written in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub async fn add_to_store(
         &mut self,
         new: &PathToAdd,
-        nar: &mut Source,
+        nar: &mut ContentSource,
     ) -> Result<(), DaemonError> {
         /// The daemon notes the time itself.
         const REGISTRATION_TIME: u64 = 0;
@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub async fn add_build_log(
         &mut self,
         derivation: &str,
-        log: &mut Source,
+        log: &mut ContentSource,
     ) -> Result<(), DaemonError> {
         let request = Operation::AddBuildLog.request().string(derivation);
         self.send_framed(&request, log).await?;
@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn send_framed(
         &mut self,
         request: &Message,
-        source: &mut Source,
+        source: &mut ContentSource,
     ) -> Result<(), DaemonError> {
         let protocol = self.peer.protocol;
         if protocol < ProtocolVersion::OLDEST_FOR_UPLOADS {

@@ -9,7 +9,7 @@ use rns_verify::{ContentHash, Decoder, DecoderMemory, NarRejection, hash_content
 use tokio::{sync::mpsc::channel, task::spawn_blocking};
 
 use super::Spool;
-use crate::daemon::Source;
+use crate::daemon::ContentSource;
 
 /// Bytes of a NAR that go to the daemon at a time.
 const FRAME_BYTES: usize = 256 << 10;
@@ -26,7 +26,7 @@ impl Spool {
         &self,
         name: NarName,
         memory: &Arc<DecoderMemory>,
-    ) -> Result<Option<Source>, CacheError> {
+    ) -> Result<Option<ContentSource>, CacheError> {
         let spool = self.clone();
         let opened = spawn_blocking(move || spool.open_file(&name));
         let opened = opened.await.map_err(|_| CacheError::ShuttingDown)?;

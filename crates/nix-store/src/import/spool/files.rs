@@ -30,14 +30,14 @@ pub(super) struct SpoolFiles {
     pub(super) max_bytes: AtomicU64,
     /// How long a NAR waits, in milliseconds.
     pub(super) max_age: AtomicU64,
-    pub(super) files: Mutex<Files>,
+    pub(super) files: Mutex<SpoolTable>,
     /// Held while this server lives.
     #[expect(dead_code, reason = "it is given back when dropped")]
     pub(super) lock: OwnedFd,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(super) struct SpoolTable {
     pub(super) by_name: HashMap<NarName, Spooled>,
     /// The total size of finished files, in bytes.
     pub(super) bytes: u64,
@@ -54,7 +54,7 @@ pub(super) struct Spooled {
 }
 
 impl SpoolFiles {
-    pub(super) fn files(&self) -> MutexGuard<'_, Files> {
+    pub(super) fn files(&self) -> MutexGuard<'_, SpoolTable> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,7 +69,7 @@ impl SpoolFiles {
 
     /// Takes a NAR out of the spool, and returns the file that the caller removes without the lock. It has lost its name
     /// here: the same NAR may come again before it is removed, and that file stays.
-    pub(super) fn take_out(&self, files: &mut Files, name: &NarName) -> Option<PathBuf> {
+    pub(super) fn take_out(&self, files: &mut SpoolTable, name: &NarName) -> Option<PathBuf> {
         let spooled = files.by_name.remove(name)?;
         files.bytes -= spooled.nar.file_size;
         let leaving = self.fresh_path();

@@ -33,13 +33,13 @@ pub(in crate::import) enum NotSpooled {
 }
 
 /// A NAR on its way into the spool. Dropped before [`Self::finish`], it leaves nothing.
-pub(in crate::import) struct Incoming {
+pub(in crate::import) struct SpoolWriter {
     chunks: Sender<Bytes>,
-    writing: JoinHandle<Result<Unfinished, NotSpooled>>,
+    writing: JoinHandle<Result<UnfinishedFile, NotSpooled>>,
 }
 
 /// A file without its name yet; gone when it is dropped.
-struct Unfinished {
+struct UnfinishedFile {
     shared: Arc<SpoolFiles>,
     path: PathBuf,
     file: File,
@@ -48,12 +48,12 @@ struct Unfinished {
     is_renamed: bool,
 }
 
-impl Incoming {
+impl SpoolWriter {
     pub(super) async fn begin(
         shared: Arc<SpoolFiles>,
         length: Option<u64>,
     ) -> Result<Self, NotSpooled> {
-        let begun = spawn_blocking(move || Unfinished::create(shared, length.unwrap_or(0)));
+        let begun = spawn_blocking(move || UnfinishedFile::create(shared, length.unwrap_or(0)));
         let mut file = begun.await.map_err(io::Error::other)??;
         let (chunks, mut arriving) = channel::<Bytes>(MAX_WAITING_CHUNKS);
         let writing = spawn_blocking(move || {
@@ -97,7 +97,7 @@ impl Incoming {
     }
 }
 
-impl Unfinished {
+impl UnfinishedFile {
     fn create(shared: Arc<SpoolFiles>, bytes: u64) -> Result<Self, NotSpooled> {
         if !shared.reserve(bytes) {
             return Err(NotSpooled::TooMuch);
@@ -141,7 +141,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for UnfinishedFile {
     fn drop(&mut self) {
         self.shared.files().reserved -= self.reserved;
         if !self.is_renamed {

@@ -26,8 +26,8 @@ use rns_cache::{CacheError, PublishError, VerifiedNar};
 use rns_formats::NarName;
 use rustix::fs::{FlockOperation, flock};
 
-use self::files::{Files, INCOMING, SpoolFiles, Spooled};
-pub(super) use self::incoming::{Incoming, NotSpooled};
+use self::files::{INCOMING, SpoolFiles, SpoolTable, Spooled};
+pub(super) use self::incoming::{NotSpooled, SpoolWriter};
 
 /// How long a NAR stays after its path was imported.
 const IMPORTED_GRACE: Duration = Duration::from_secs(600);
@@ -55,7 +55,7 @@ impl Spool {
             rustix::io::Errno::WOULDBLOCK => io::Error::other("another server uses it"),
             other => other.into(),
         })?;
-        let mut files = Files::default();
+        let mut files = SpoolTable::default();
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -107,8 +107,8 @@ impl Spool {
     ///
     /// # Errors
     /// When there is no room, or no file can be made.
-    pub(super) async fn begin(&self, length: Option<u64>) -> Result<Incoming, NotSpooled> {
-        Incoming::begin(Arc::clone(&self.shared), length).await
+    pub(super) async fn begin(&self, length: Option<u64>) -> Result<SpoolWriter, NotSpooled> {
+        SpoolWriter::begin(Arc::clone(&self.shared), length).await
     }
 
     /// The answer to a pusher whose NAR was not taken; the operator is told the rest.

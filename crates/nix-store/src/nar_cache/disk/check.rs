@@ -15,12 +15,12 @@ use crate::nar_cache::file_name::CompressedFile;
 /// after a start) or has changed: a client would otherwise append wrong bytes to those it has, and could
 /// not get rid of it.
 #[derive(Debug)]
-pub(super) struct Check(Mutex<Option<State>>);
+pub(super) struct FileCheck(Mutex<Option<FileState>>);
 
 /// Inode, length, and time of the last change of the contents.
-type State = (u64, u64, i64, i64);
+type FileState = (u64, u64, i64, i64);
 
-impl Check {
+impl FileCheck {
     /// Nothing is known yet.
     pub(super) const fn pending() -> Self {
         Self(Mutex::new(None))
@@ -73,7 +73,7 @@ impl Check {
     }
 }
 
-fn state(file: &OwnedFd) -> io::Result<State> {
+fn state(file: &OwnedFd) -> io::Result<FileState> {
     let stat = fstat(file)?;
     Ok((stat.st_ino, stat.st_size.cast_unsigned(), stat.st_mtime, stat.st_mtime_nsec.cast_signed()))
 }

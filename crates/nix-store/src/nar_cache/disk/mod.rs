@@ -23,7 +23,7 @@ use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, utimensat,
 };
 
-use self::check::Check;
+use self::check::FileCheck;
 pub(super) use self::temporary::Temporary;
 use super::file_name::{self, CompressedFile};
 use crate::file_io::nonblocking_io::NonblockingIo;
@@ -39,24 +39,24 @@ const MAX_FULL_PERCENT: u64 = 95;
 pub(super) struct Disk {
     directory: PathBuf,
     bound: u64,
-    files: Mutex<Files>,
+    files: Mutex<DiskTable>,
     /// The total size of temporary files, in bytes.
     growing: AtomicU64,
     evictions: AtomicU64,
 }
 
 #[derive(Default)]
-struct Files {
-    by_tag: HashMap<Arc<str>, Entry>,
+struct DiskTable {
+    by_tag: HashMap<Arc<str>, DiskEntry>,
     bytes: u64,
 }
 
-struct Entry {
+struct DiskEntry {
     file: CompressedFile,
     /// Nanoseconds since 1970.
     used: u64,
     touched: u64,
-    check: Arc<Check>,
+    check: Arc<FileCheck>,
 }
 
 /// A file of the cache that was found to agree with its name. It can be read to its end, also after the name is
@@ -168,7 +168,7 @@ impl Disk {
         }
     }
 
-    fn enter(&self, tag: Arc<str>, entry: Entry) {
+    fn enter(&self, tag: Arc<str>, entry: DiskEntry) {
         let mut files = self.files();
         files.bytes += entry.file.size;
         if let Some(before) = files.by_tag.insert(tag, entry) {
@@ -224,13 +224,13 @@ impl Disk {
         self.evictions.load(Ordering::Relaxed)
     }
 
-    fn files(&self) -> MutexGuard<'_, Files> {
+    fn files(&self) -> MutexGuard<'_, DiskTable> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether the time of the last use is to be written to the file.
-const fn is_due(entry: &Entry, now: u64) -> bool {
+const fn is_due(entry: &DiskEntry, now: u64) -> bool {
     Duration::from_nanos(now.saturating_sub(entry.touched)).as_secs() >= TOUCH_INTERVAL.as_secs()
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Check, Disk, Entry};
+use super::{Disk, DiskEntry, FileCheck};
 use crate::nar_cache::file_name::{self, TEMPORARY};
 
 impl Disk {
@@ -30,7 +30,7 @@ impl Disk {
                 let used = found.metadata().map_or(0, |metadata| nanos(&metadata));
                 self.enter(
                     tag,
-                    Entry { file, used, touched: used, check: Arc::new(Check::pending()) },
+                    DiskEntry { file, used, touched: used, check: Arc::new(FileCheck::pending()) },
                 );
             }
         }

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::{CachedFile, Check, Disk, Entry, now};
+use super::{CachedFile, Disk, DiskEntry, FileCheck, now};
 use crate::nar_cache::file_name::{self, CompressedFile, TEMPORARY};
 
 /// Distinguishes the temporary files of this process.
@@ -64,10 +64,10 @@ impl Disk {
     ) -> io::Result<CachedFile> {
         let name = file_name::print(tag, &file);
         let open = Arc::clone(temporary.file());
-        let check = Check::done(&open)?;
+        let check = FileCheck::done(&open)?;
         temporary.rename(&self.directory.join(&name))?;
         let now = now();
-        self.enter(tag.into(), Entry { file, used: now, touched: now, check: Arc::new(check) });
+        self.enter(tag.into(), DiskEntry { file, used: now, touched: now, check: Arc::new(check) });
         self.make_room();
         Ok(CachedFile { file, name: name.into(), open })
     }

@@ -27,14 +27,14 @@ pub(super) fn unpack(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Result<Option<Byt
 
 /// A bzip2 file as text. It may have several streams, one after the other.
 pub(super) struct Unpacker {
-    decoder: MultiBzDecoder<BufReader<FileReader>>,
+    decoder: MultiBzDecoder<BufReader<SharedFileReader>>,
     path: Arc<Path>,
     ended: bool,
 }
 
 impl Unpacker {
     pub(super) fn new(file: &Arc<OwnedFd>, path: &Arc<Path>) -> Self {
-        let reader = FileReader { file: Arc::clone(file), offset: 0 };
+        let reader = SharedFileReader { file: Arc::clone(file), offset: 0 };
         let decoder = MultiBzDecoder::new(BufReader::with_capacity(64 << 10, reader));
         Self { decoder, path: Arc::clone(path), ended: false }
     }
@@ -63,12 +63,12 @@ impl Fill for Unpacker {
 }
 
 /// Reads a file that others read too, from its beginning.
-struct FileReader {
+struct SharedFileReader {
     file: Arc<OwnedFd>,
     offset: u64,
 }
 
-impl Read for FileReader {
+impl Read for SharedFileReader {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let read = rustix::io::pread(&self.file, room, self.offset)?;
         self.offset += read as u64;

@@ -16,7 +16,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _};
 use tokio::{sync::OwnedMutexGuard, task::spawn_blocking};
 
-use self::rows::Rows;
+use self::rows::IndexRows;
 use crate::{CacheError, db::Database};
 
 /// Rows that one question to the database takes, so that none takes long.
@@ -29,14 +29,14 @@ pub(crate) struct LazyIndex(Arc<SharedIndex>);
 struct SharedIndex {
     /// The name of the index, for the log.
     name: &'static str,
-    rows: RwLock<Rows>,
+    rows: RwLock<IndexRows>,
     turn: Arc<tokio::sync::Mutex<()>>,
-    round: Mutex<Round>,
+    round: Mutex<ExtensionRound>,
 }
 
 /// How often the index was extended.
 #[derive(Default)]
-struct Round {
+struct ExtensionRound {
     begun: u64,
     /// Why the last time failed, if it did.
     failure: Option<String>,
@@ -61,7 +61,7 @@ impl LazyIndex {
     pub(crate) fn new(name: &'static str, limit: usize) -> Self {
         Self(Arc::new(SharedIndex {
             name,
-            rows: RwLock::new(Rows::new(limit)),
+            rows: RwLock::new(IndexRows::new(limit)),
             turn: Arc::default(),
             round: Mutex::default(),
         }))

@@ -7,7 +7,7 @@ const REBUILD_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Entries of 16 bytes, sorted by key and then by row. Several rows may have the same key, and a key
 /// is only the beginning of a hash: every answer has to be checked against its row.
-pub(super) struct Rows {
+pub(super) struct IndexRows {
     entries: Vec<(u64, i64)>,
     /// Every row up to this one is in the index, if it belongs there.
     seen: i64,
@@ -18,7 +18,7 @@ pub(super) struct Rows {
     database: Option<(u64, u64)>,
 }
 
-impl Rows {
+impl IndexRows {
     pub(super) const fn new(limit: usize) -> Self {
         Self { entries: Vec::new(), seen: 0, limit, full: None, database: None }
     }
@@ -77,13 +77,13 @@ impl Rows {
 mod tests {
     use super::*;
 
-    fn with_key(rows: &Rows, key: u64) -> Vec<i64> {
+    fn with_key(rows: &IndexRows, key: u64) -> Vec<i64> {
         rows.with_key(key).collect()
     }
 
     #[test]
     fn rows_with_one_key_come_newest_first_and_no_others_with_them() {
-        let mut rows = Rows::new(10);
+        let mut rows = IndexRows::new(10);
         rows.add(vec![(7, 1), (3, 1), (7, 2), (u64::MAX, 3)], 5);
         rows.add(vec![(7, 6), (0, 7)], 9);
         assert_eq!(with_key(&rows, 7), [6, 2, 1]);
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_counts_as_not_looked_at() {
-        let mut rows = Rows::new(3);
+        let mut rows = IndexRows::new(3);
         rows.add(vec![(1, 1), (2, 2)], 2);
         rows.add(vec![(1, 3), (1, 4), (1, 5)], 5);
         assert!(rows.is_full());
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn another_database_starts_an_empty_index() {
-        let mut rows = Rows::new(3);
+        let mut rows = IndexRows::new(3);
         rows.begin(Some((1, 1)));
         rows.add(vec![(1, 1)], 1);
         rows.begin(Some((1, 1)));

@@ -32,7 +32,7 @@ pub(crate) struct PathMemory {
 }
 
 /// The memory of a path.
-pub(crate) enum Remembered {
+pub(crate) enum RememberedPath {
     /// Its row.
     Hit(VersionedRow),
     /// There is certainly no such path.
@@ -60,13 +60,13 @@ impl PathMemory {
     }
 
     /// The memory of a path in this generation of the database, which is the present one; 0 is none. Never waits.
-    pub(crate) fn get(&self, hash: &HashPart, generation: u64) -> Remembered {
+    pub(crate) fn get(&self, hash: &HashPart, generation: u64) -> RememberedPath {
         let row = || self.rows.current(hash, generation, |path| self.is_there_now(path));
         self.remembered(hash, generation, row)
     }
 
     /// The same; a row may also be one that was current within the last second. Never waits.
-    pub(crate) fn get_recent(&self, hash: &HashPart, generation: u64) -> Remembered {
+    pub(crate) fn get_recent(&self, hash: &HashPart, generation: u64) -> RememberedPath {
         let row = || self.rows.recent(hash, generation, |path| self.is_there_now(path));
         self.remembered(hash, generation, row)
     }
@@ -84,16 +84,16 @@ impl PathMemory {
         hash: &HashPart,
         generation: u64,
         row: impl FnOnce() -> Option<VersionedRow>,
-    ) -> Remembered {
+    ) -> RememberedPath {
         if !self.is_suspect(hash)
             && let Some(row) = row()
         {
-            return Remembered::Hit(row);
+            return RememberedPath::Hit(row);
         }
         if self.misses.is_surely_missing(*hash, generation) {
-            return Remembered::Miss;
+            return RememberedPath::Miss;
         }
-        Remembered::Unknown
+        RememberedPath::Unknown
     }
 
     /// Whether the path was found damaged, or the whole store missing. Never waits.

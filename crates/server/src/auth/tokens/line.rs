@@ -56,7 +56,7 @@ pub enum LineProblem {
     Unfinished,
     /// A word that means nothing here.
     #[error("{0} means nothing here; after name and hash there can be allow=, expires= and paths=")]
-    Unknown(Shown),
+    Unknown(ShownWord),
     /// The same again.
     #[error("{0}= is there twice")]
     Twice(&'static str),
@@ -78,7 +78,7 @@ pub enum LineProblem {
 
 /// A word of a file, shown only when it cannot be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown(Option<Box<str>>);
+pub struct ShownWord(Option<Box<str>>);
 
 impl Token {
     /// Reads a line. `None`: there is nothing on it but perhaps a comment.
@@ -96,13 +96,13 @@ impl Token {
         let (mut allow, mut expires, mut paths) = (None, None, None);
         for word in words {
             let Some((key, value)) = word.split_once('=') else {
-                return Err(LineProblem::Unknown(Shown::new(word)));
+                return Err(LineProblem::Unknown(ShownWord::new(word)));
             };
             match key {
                 "allow" => once(&mut allow, "allow", permissions(value)?)?,
                 "expires" => once(&mut expires, "expires", Expiry::parse(value)?)?,
                 "paths" => once(&mut paths, "paths", patterns(value)?)?,
-                _ => return Err(LineProblem::Unknown(Shown::new(key))),
+                _ => return Err(LineProblem::Unknown(ShownWord::new(key))),
             }
         }
         Ok(Some(Self {
@@ -126,8 +126,8 @@ fn once<T>(place: &mut Option<T>, key: &'static str, value: T) -> Result<(), Lin
 
 fn permissions(value: &str) -> Result<Permissions, LineProblem> {
     for word in value.split(',') {
-        if Shown::new(word).0.is_none() {
-            return Err(LineProblem::Unknown(Shown::new(word)));
+        if ShownWord::new(word).0.is_none() {
+            return Err(LineProblem::Unknown(ShownWord::new(word)));
         }
     }
     Ok(Permissions::parse(value.split(','))?)
@@ -153,7 +153,7 @@ impl fmt::Display for Token {
     }
 }
 
-impl Shown {
+impl ShownWord {
     /// Secrets are longer than any word that belongs here.
     fn new(word: &str) -> Self {
         let is_harmless = word.len() <= 16 && !word.contains(|c: char| c.is_control());
@@ -161,7 +161,7 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for ShownWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(word) => write!(f, "`{word}`"),

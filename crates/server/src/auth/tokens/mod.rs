@@ -21,7 +21,7 @@ pub use self::{
         LineProblems, TokenFileError, TokenFileProblem, load_tokens, parse_tokens, read_tokens,
         without_token,
     },
-    line::{LineProblem, Shown, Token, patterns},
+    line::{LineProblem, ShownWord, Token, patterns},
     name::{NotAName, TokenName},
     secret::{NotAToken, TokenDigest, TokenSecret},
 };

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use rns_cache::Piece;
 
-use super::download::{Aborted, Download, Held, Large};
+use super::download::{Aborted, BufferedBody, Download, Large};
 use crate::fast_path::Outbox;
 
 /// Fewer bytes in memory are copied instead: that costs less.
@@ -21,7 +21,7 @@ pub(crate) struct Direct {
 
 /// The body that is sent so.
 pub(super) enum DirectSource {
-    Held(Held),
+    Held(BufferedBody),
     Large(Large),
     Download(Download),
 }

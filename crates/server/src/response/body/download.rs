@@ -9,18 +9,18 @@ use std::{
 use bytes::Bytes;
 use rns_cache::{CacheError, Chunks, Piece};
 
-use crate::{metrics::Transfer, response::send_budget::Share};
+use crate::{metrics::Transfer, response::send_budget::SendShare};
 
 /// A body that was read before it is sent.
-pub(crate) struct Held {
+pub(crate) struct BufferedBody {
     bytes: Bytes,
     transfer: Transfer,
     /// Its share of the budget.
-    _share: Share,
+    _share: SendShare,
 }
 
-impl Held {
-    pub(crate) const fn new(bytes: Bytes, transfer: Transfer, share: Share) -> Self {
+impl BufferedBody {
+    pub(crate) const fn new(bytes: Bytes, transfer: Transfer, share: SendShare) -> Self {
         Self { bytes, transfer, _share: share }
     }
 
@@ -41,14 +41,14 @@ impl Held {
 /// Bytes in memory that are too many to be sent without a share of the budget.
 pub(crate) struct Large {
     bytes: Bytes,
-    _share: Share,
+    _share: SendShare,
 }
 
 /// The framework copies its bytes; it gets at most so many at a time.
 pub(super) const MAX_SLICE_BYTES: usize = 32 << 10;
 
 impl Large {
-    pub(super) const fn new(bytes: Bytes, share: Share) -> Self {
+    pub(super) const fn new(bytes: Bytes, share: SendShare) -> Self {
         Self { bytes, _share: share }
     }
 
@@ -75,7 +75,7 @@ pub(crate) struct Download {
     length: Option<u64>,
     transfer: Transfer,
     /// Its share of the budget.
-    _share: Share,
+    _share: SendShare,
 }
 
 impl Download {
@@ -83,7 +83,7 @@ impl Download {
         chunks: Box<dyn Chunks>,
         length: Option<u64>,
         transfer: Transfer,
-        share: Share,
+        share: SendShare,
     ) -> Self {
         Self { chunks, length, transfer, _share: share }
     }

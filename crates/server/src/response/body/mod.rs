@@ -14,20 +14,20 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
-pub(crate) use self::download::{Aborted, Download, Held};
+pub(crate) use self::download::{Aborted, BufferedBody, Download};
 use self::{
     direct::{Direct, DirectSource, MIN_DIRECT_BYTES},
     download::{Large, MAX_SLICE_BYTES},
     throttled::Throttled,
 };
-use crate::{connection::limits::Account, fast_path::Outbox, response::send_budget::Share};
+use crate::{connection::limits::Account, fast_path::Outbox, response::send_budget::SendShare};
 
 /// The body of an answer.
 pub(crate) enum Body {
     /// Bytes in memory.
     Bytes(Bytes),
     /// Bytes read for this answer, which count as a download until the client has taken them.
-    Held(Held),
+    Held(BufferedBody),
     /// Nothing, in answer to HEAD: the length that GET would have.
     Head(BodySize),
     /// Many bytes in memory, which count until the client has taken them.
@@ -85,7 +85,7 @@ impl Body {
     }
 
     /// The same body with its share of the budget.
-    pub(crate) fn with_share(self, share: Share) -> Self {
+    pub(crate) fn with_share(self, share: SendShare) -> Self {
         match self {
             Self::Bytes(bytes) => Self::Large(Large::new(bytes, share)),
             Self::Throttled(throttled) => {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use rns_cache::{AmountOf, DryRun, KeepReason, WhyKept};
 use rns_formats::StoreDir;
 
-use crate::router::root_view::{Bytes, moment};
+use crate::router::root_view::{HumanBytes, moment};
 
 /// The questions that the page takes, and the answer to the one that was asked.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +90,7 @@ impl OutlookSection<'_> {
                                         code { (self.store_dir.print(&going.path)) }
                                         br; small { (going.cause) }
                                     }
-                                    td { (Bytes(going.bytes)) }
+                                    td { (HumanBytes(going.bytes)) }
                                     td { (moment(going.last_use)) }
                                 }
                             }
@@ -114,7 +114,7 @@ impl OutlookSection<'_> {
             }
             dl {
                 dt { "Size" }
-                dd { (Bytes(found.bytes)) }
+                dd { (HumanBytes(found.bytes)) }
                 dt { "Pushed" }
                 dd { (moment(found.published)) }
                 dt { "Told to a pusher" }
@@ -143,7 +143,7 @@ fn amounts(title: &str, amounts: &[AmountOf]) -> Markup {
             p { (title) ":" }
             ul {
                 @for amount in amounts {
-                    li { (amount.paths) " paths, " (Bytes(amount.bytes)) ": " (amount.reason) }
+                    li { (amount.paths) " paths, " (HumanBytes(amount.bytes)) ": " (amount.reason) }
                 }
             }
         }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use rns_cache::RetentionStats;
 
 use super::outlook::OutlookSection;
-use crate::router::root_view::{Bytes, moment};
+use crate::router::root_view::{HumanBytes, moment};
 
 /// The paths that the storage keeps, and the first to go.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +32,13 @@ fn last_look(stats: &RetentionStats) -> Markup {
         dl {
             dt { "Stored" }
             dd {
-                (Bytes(stats.stored_bytes))
-                @if let Some(max_size) = stats.max_size { " of " (Bytes(max_size)) }
+                (HumanBytes(stats.stored_bytes))
+                @if let Some(max_size) = stats.max_size { " of " (HumanBytes(max_size)) }
             }
             @for (reason, paths, bytes) in &stats.kept {
                 @if *paths > 0 {
                     dt { (why(reason)) }
-                    dd { (paths) " paths, " (Bytes(*bytes)) }
+                    dd { (paths) " paths, " (HumanBytes(*bytes)) }
                 }
             }
             @if let Some(next) = stats.next {
@@ -50,7 +50,7 @@ fn last_look(stats: &RetentionStats) -> Markup {
             p { "When room is needed, these go first, each with the paths that only it needs:" }
             ol {
                 @for (path, bytes) in &stats.first_to_go {
-                    li { code { (path) } ", " (Bytes(*bytes)) }
+                    li { code { (path) } ", " (HumanBytes(*bytes)) }
                 }
             }
         }

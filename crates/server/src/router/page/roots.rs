@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rns_cache::{RootSizes, RootSummary};
 
-use crate::router::root_view::{Bytes, moment};
+use crate::router::root_view::{HumanBytes, moment};
 
 /// The roots.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +78,8 @@ impl RootsSection<'_> {
                 td { @match newest.expires { Some(expires) => (moment(expires)), None => "–" } }
                 @match size {
                     Some(size) => {
-                        td { (size.paths) " paths, " (Bytes(size.bytes)) }
-                        td { (Bytes(size.freed_bytes)) }
+                        td { (size.paths) " paths, " (HumanBytes(size.bytes)) }
+                        td { (HumanBytes(size.freed_bytes)) }
                     },
                     None => { td { "–" } td { "–" } },
                 }

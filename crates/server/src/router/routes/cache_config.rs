@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::{
     auth::config::OidcProvider,
     caches::cache::Cache,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     response::{Answer, Caching, Entity},
     router::cache_address::CacheAddress,
 };
 
-pub(crate) fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer {
+pub(crate) fn get(request: &HttpRequest, state: &ServerState, cache: &Cache) -> Answer {
     let address = CacheAddress::of(request, state, cache);
     let keys: Vec<_> = cache.signer().public_keys().iter().map(ToString::to_string).collect();
     let access = &cache.config.access;

@@ -5,11 +5,11 @@ use actix_web::HttpRequest;
 
 use crate::{
     caches::cache::Cache,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     response::{self, Answer, Caching, Entity},
 };
 
-pub(crate) async fn get(request: &HttpRequest, state: &State, cache: &Cache) -> Answer {
+pub(crate) async fn get(request: &HttpRequest, state: &ServerState, cache: &Cache) -> Answer {
     if cache.outage.is_standing() {
         // Who is turned away here asks for no narinfo, so that nothing else would tell that it is over.
         if is_out(state, cache).await {
@@ -23,6 +23,6 @@ pub(crate) async fn get(request: &HttpRequest, state: &State, cache: &Cache) -> 
         .answer_bytes(request.headers(), cache.cache_info.clone())
 }
 
-async fn is_out(state: &State, cache: &Cache) -> bool {
+async fn is_out(state: &ServerState, cache: &Cache) -> bool {
     !cache.signer().problems().is_empty() || !state.store_problems().await.is_empty()
 }

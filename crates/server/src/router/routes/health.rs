@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 
 use crate::{
-    life_cycle::{readiness::kinds, state::State},
+    life_cycle::{readiness::kinds, state::ServerState},
     response::{self, Answer},
 };
 
@@ -12,7 +12,7 @@ pub(crate) fn alive() -> Answer {
 }
 
 /// The reason is given by kind only: file names are for the log.
-pub(crate) async fn ready(state: &State) -> Answer {
+pub(crate) async fn ready(state: &ServerState) -> Answer {
     let mut kinds = kinds(&state.unusable_files());
     kinds.extend(state.store_problems().await);
     if kinds.is_empty() {

@@ -5,13 +5,13 @@ use rns_formats::HashPart;
 
 use crate::{
     caches::cache::Cache,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     response::{self, Answer, Caching, Entity, error_response},
 };
 
 pub(crate) async fn get(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     hash: HashPart,
 ) -> Answer {

@@ -6,14 +6,14 @@ use rns_formats::url::LogName;
 
 use crate::{
     caches::cache::Cache,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::Kind,
     response::{self, Answer, Caching, Entity, blob, body::Body, error_response},
 };
 
 pub(crate) async fn get(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     name: &LogName,
 ) -> Answer {

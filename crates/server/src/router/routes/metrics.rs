@@ -4,12 +4,12 @@ use actix_web::HttpRequest;
 use bytes::Bytes;
 
 use crate::{
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::{CONTENT_TYPE, Observed},
     response::{Answer, Caching, Entity},
 };
 
-pub(crate) fn get(request: &HttpRequest, state: &State) -> Answer {
+pub(crate) fn get(request: &HttpRequest, state: &ServerState) -> Answer {
     let caches = state.caches.load();
     let store = caches.factory().stats();
     let exposures = caches.all().filter_map(|cache| {

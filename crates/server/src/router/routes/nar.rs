@@ -8,19 +8,19 @@ use rns_formats::url::NarName;
 use crate::{
     caches::cache::Cache,
     connection::via_nginx,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::Kind,
     response::{
         self, Answer, Caching, Entity, Part, blob,
         body::Body,
         error_response,
-        preserialized::{Audience, Preserialized},
+        preserialized::{AnswerAudience, Preserialized},
     },
 };
 
 pub(crate) async fn get(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     name: NarName,
 ) -> Answer {
@@ -55,10 +55,10 @@ fn entity(name: &NarName, etag: &str) -> Entity {
 /// Appends the head of the answer to GET, and returns the body, where nothing has to be waited for. `by_name`: it is nginx that
 /// asks, and sends files itself.
 pub(crate) fn at_hand(
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     name: &NarName,
-    (by_name, audience): (bool, Audience),
+    (by_name, audience): (bool, AnswerAudience),
     head: &mut Vec<u8>,
 ) -> Option<Option<Piece>> {
     // How long an answer may be kept depends on whether its URL names the NAR.

@@ -10,7 +10,7 @@ use rns_formats::{HashPart, NarInfo, Sha256Digest};
 use crate::{
     caches::{cache::Cache, signing::Signer},
     connection::request_parts::RequestParts,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     narinfo_cache::{CachedNarinfo, Version},
     response::{
         self, Answer, Caching, Entity, body::Body, error_response, preserialized::Preserialized,
@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) async fn get(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     hash: HashPart,
     json: bool,
@@ -52,7 +52,7 @@ pub(crate) async fn get(
 
 /// The answer that needs no waiting: a narinfo that was rendered before, or that there is certainly no such path.
 pub(crate) fn peek(
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     hash: HashPart,
 ) -> Option<Option<Arc<CachedNarinfo>>> {

@@ -13,7 +13,7 @@ use rns_formats::{HashPart, StoreDir};
 
 use crate::{
     caches::cache::Cache,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     response::{Answer, Caching, Entity},
     router::{
         cache_address::CacheAddress,
@@ -33,7 +33,7 @@ const MAX_GOING: usize = 1000;
 
 pub(crate) async fn get(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     shows_roots: bool,
 ) -> Answer {

@@ -17,13 +17,13 @@ const MAX_ROOTS: usize = 1000;
 const MAX_PAGES: usize = 100;
 
 /// The terms of a list.
-struct Wanted {
+struct ListTerms {
     after: Option<RootName>,
     limit: usize,
     sizes: bool,
 }
 
-impl Wanted {
+impl ListTerms {
     /// `None` when a parameter makes no sense.
     fn of(request: &HttpRequest) -> Option<Self> {
         let mut wanted = Self { after: None, limit: MAX_ROOTS, sizes: false };
@@ -49,7 +49,7 @@ pub(crate) async fn list(request: &HttpRequest, cache: &Cache) -> Answer {
     let Some(roots) = cache.with_roots().and_then(|uploads| uploads.target.rooted()) else {
         return response::not_found();
     };
-    let Some(wanted) = Wanted::of(request) else {
+    let Some(wanted) = ListTerms::of(request) else {
         let error = "limit is a number, after the name of a root";
         return form.refusal(StatusCode::BAD_REQUEST, &error);
     };
@@ -77,7 +77,7 @@ pub(crate) async fn list(request: &HttpRequest, cache: &Cache) -> Answer {
 async fn page(
     cache: &Cache,
     roots: &dyn RootedCache,
-    wanted: &Wanted,
+    wanted: &ListTerms,
 ) -> Result<(Vec<RootSummary>, Option<RootName>), CacheError> {
     let is_whole = cache.config.expose.names.is_empty();
     let page_size = if is_whole { wanted.limit } else { MAX_ROOTS };

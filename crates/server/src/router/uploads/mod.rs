@@ -32,7 +32,7 @@ use crate::{
     auth::Grant,
     caches::{cache::Cache, uploads::Uploads},
     connection::request_parts::RequestParts,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::{Kind, RefusedUpload},
     response::{self, Answer, publish_error},
     router::page::visited_url,
@@ -41,7 +41,7 @@ use crate::{
 /// Why the head of a request to upload or to delete something is refused, if it is.
 pub(crate) fn refused_by_head(
     request: &impl RequestParts,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     resource: Option<&Resource>,
 ) -> Option<Answer> {
@@ -86,7 +86,7 @@ fn target<'a>(cache: &'a Cache, resource: Option<&Resource>) -> Option<&'a Arc<U
 }
 
 /// The address of a cache as the client of this request knows it.
-fn address_of(cache: &Cache, request: &impl RequestParts, state: &State) -> String {
+fn address_of(cache: &Cache, request: &impl RequestParts, state: &ServerState) -> String {
     let header = |name: &str| request.head().headers.get(name)?.to_str().ok();
     let public_url = state.config.public_url.as_deref().filter(|_| !cache.has_host);
     let is_secure = header("x-forwarded-proto") == Some("https") || request.is_tls();
@@ -101,7 +101,7 @@ fn address_of(cache: &Cache, request: &impl RequestParts, state: &State) -> Stri
 /// The answer when there is none in time.
 pub(crate) async fn place(
     request: &impl RequestParts,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     resource: Option<&Resource>,
 ) -> Result<Option<UploadPlace>, Answer> {
@@ -126,7 +126,7 @@ pub(crate) async fn place(
 /// Answers a client that may push, or delete.
 pub(crate) async fn carry_out(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     (cache, grant): (&Cache, &Grant),
     resource: Option<Resource>,
     payload: Payload,
@@ -210,7 +210,7 @@ fn note_outage(cache: &Cache, done: &Result<StatusCode, PublishError>) {
 }
 
 /// Counts why an upload is refused, and says so.
-fn refuse(state: &State, error: &PublishError) -> Answer {
+fn refuse(state: &ServerState, error: &PublishError) -> Answer {
     state.metrics.upload_refused(publish_error::reason(error));
     publish_error::refuse_upload(error)
 }
@@ -218,7 +218,7 @@ fn refuse(state: &State, error: &PublishError) -> Answer {
 /// Takes an upload.
 async fn put(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     (cache, grant): (&Cache, &Grant),
     uploads: &Uploads,
     resource: Resource,
@@ -263,7 +263,7 @@ async fn put(
 /// Removes a path, which is a miss from now on.
 async fn delete(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     grant: &Grant,
     uploads: &Uploads,
     hash: HashPart,

@@ -11,7 +11,7 @@ use super::body::IncomingBody;
 use crate::{
     auth::Grant,
     caches::{cache::Cache, uploads::Uploads},
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
 };
 
 /// References that are looked for at the same time.
@@ -22,7 +22,7 @@ const MAX_HIDDEN: usize = 64;
 
 pub(super) async fn put(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     (cache, grant): (&Cache, &Grant),
     uploads: &Uploads,
     (hash, incoming): (HashPart, IncomingBody<'_>),
@@ -87,7 +87,7 @@ async fn sees_references(cache: &Cache, narinfo: &NarInfo) -> Result<(), Publish
 }
 
 /// Who uploads or removes.
-pub(super) fn pusher(request: &HttpRequest, state: &State, grant: &Grant) -> Pusher {
+pub(super) fn pusher(request: &HttpRequest, state: &ServerState, grant: &Grant) -> Pusher {
     let client = state.failure_policy.client(request);
     Pusher {
         name: grant.holder.as_ref().map_or("anonymous", |holder| &holder.name).to_owned(),

@@ -12,10 +12,10 @@ use super::{
 use crate::{
     auth::Grant,
     caches::{cache::Cache, uploads::Uploads},
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     response::{Answer, shortened},
     router::{
-        root_view::{Form, Line, named_json, outage},
+        root_view::{Form, RevisionLine, named_json, outage},
         routes::roots::shows,
     },
 };
@@ -23,7 +23,7 @@ use crate::{
 /// An order about a root of a cache.
 pub(super) struct RootOrder<'a> {
     pub(super) request: &'a HttpRequest,
-    pub(super) state: &'a State,
+    pub(super) state: &'a ServerState,
     pub(super) cache: &'a Cache,
     pub(super) grant: &'a Grant,
     pub(super) uploads: &'a Uploads,
@@ -65,7 +65,7 @@ pub(super) async fn put(order: &RootOrder<'_>, name: RootName, body: &[u8]) -> A
     match set.await {
         Ok((revision, store_dir)) => form.answer(
             StatusCode::OK,
-            || format!("{name}  {}\n", Line(&revision)),
+            || format!("{name}  {}\n", RevisionLine(&revision)),
             || named_json(&name, &revision, store_dir).into(),
         ),
         Err(refusal) => refuse(form, &refusal),

@@ -18,7 +18,7 @@ use rns_formats::{HashPart, url::ServePath};
 
 use crate::{
     caches::cache::Cache,
-    life_cycle::state::State,
+    life_cycle::state::ServerState,
     metrics::Kind,
     response::{self, Answer, Caching, Entity, blob, error_response},
 };
@@ -29,7 +29,7 @@ const SANDBOX: &str = "sandbox; default-src 'none'; img-src 'self' data:; style-
 
 pub(crate) async fn get(
     request: &HttpRequest,
-    state: &State,
+    state: &ServerState,
     cache: &Cache,
     hash: HashPart,
     path: &ServePath,
@@ -51,7 +51,7 @@ pub(crate) async fn get(
     harmless(answer)
 }
 
-async fn file(request: &HttpRequest, state: &State, file: &ServedFile) -> Answer {
+async fn file(request: &HttpRequest, state: &ServerState, file: &ServedFile) -> Answer {
     let contents = &*file.contents;
     let mut entity = Entity::new("application/octet-stream", Caching::Hour)
         .with_etag(response::etag(contents.etag()));
