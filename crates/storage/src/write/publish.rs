@@ -201,7 +201,7 @@ impl Publication {
         let attempt = async move {
             let (storage, name) = (&this.storage, &this.name);
             if lock.is_some() {
-                return this.attempt_locked().await;
+                return this.attempt_locked(None).await;
             }
             let hash = this.narinfo.store_path.hash_part();
             // To read a NAR takes minutes. The lock is for the moment in which the path changes; then the NAR is known.
@@ -214,7 +214,7 @@ impl Publication {
             if lock.is_none() {
                 return Ok(PublishAttempt::Locked);
             }
-            this.attempt_locked().await
+            this.attempt_locked(nar).await
         };
         // Each step takes less time than its way to another thread; only contents are read for longer.
         if self.storage.is_local() && self.narinfo.ca.is_none() {
@@ -224,7 +224,12 @@ impl Publication {
         }
     }
 
-    async fn attempt_locked(&self) -> Result<PublishAttempt, PublishError> {
+    /// The same under its lock. `nar` is the record of its NAR where it was just looked for: a name has one record, and
+    /// whether it is still there is seen when the publication begins.
+    async fn attempt_locked(
+        &self,
+        nar: Option<IndexedNar>,
+    ) -> Result<PublishAttempt, PublishError> {
         let Self { storage, narinfo, name, pusher, .. } = self;
         let hash = narinfo.store_path.hash_part();
         if let Some(stored) = storage.stored(&hash).await?
@@ -232,7 +237,10 @@ impl Publication {
         {
             return add_signatures(storage, &stored, narinfo).await;
         }
-        let nar = storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?;
+        let nar = match nar {
+            Some(nar) => Some(nar),
+            None => storage.index.nar(&ObjectKey::nar(name)).await.map_err(index_unavailable)?,
+        };
         let Some(nar) = nar else { return Ok(PublishAttempt::UnknownNar(*name)) };
         agree(narinfo, &nar.verified())?;
         // The index may know more than there is: after a power loss, or by a rule of the bucket.

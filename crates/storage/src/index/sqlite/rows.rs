@@ -285,3 +285,58 @@ pub(super) fn add_storage_name(
     connection.execute(statements::ADD_STORAGE_NAME, [name.as_str()])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rns_formats::StorePath;
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::index::sqlite::schema;
+
+    #[test]
+    fn no_statement_of_a_push_is_compiled_for_each_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let connection = schema::open(&file, Duration::from_secs(1), false).unwrap();
+        let pusher = Pusher { name: "ci".to_owned(), address: None };
+        let mut references = Vec::new();
+        for name in ["one", "two", "three"] {
+            let digest = Sha256Digest::of(name.as_bytes());
+            let nar_key = ObjectKey::listed(&format!("nar/{name}.nar"));
+            let size = name.len() as u64;
+            let nar =
+                IndexedNar { file_hash: digest, file_size: size, nar_hash: digest, nar_size: size };
+            let path = StorePath::parse(&format!("{}-{name}", &digest.to_nix32()[..32])).unwrap();
+            let new = NewPath {
+                path: path.clone(),
+                nar: nar_key.clone(),
+                nar_size: size,
+                file_size: size,
+                references: references.clone(),
+                deriver: Some(path.clone()),
+                elsewhere: Vec::new(),
+            };
+            put_nar(&connection, &nar_key, &nar, now()).unwrap();
+            assert_eq!(begin_publish(&connection, &new, Some(&pusher)).unwrap(), None);
+            end_publish(&connection, &path.hash_part(), Some(&pusher)).unwrap();
+            references.push(path);
+        }
+        for text in [
+            statements::PUT_NAR,
+            statements::IS_NAR_TOUCHED,
+            statements::PUBLICATION,
+            statements::IS_REFERENCE_TOUCHED,
+            statements::ENTER_PATH,
+            statements::PLACEHOLDER,
+            statements::FORGET_EDGES,
+            statements::FORGET_PENDING,
+            statements::NOTE_PUSH,
+            statements::END_PUBLISH,
+            statements::CONFIRM_PENDING,
+        ] {
+            let statement = connection.prepare_cached(text).unwrap();
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{text}");
+        }
+    }
+}

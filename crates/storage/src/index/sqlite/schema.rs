@@ -2,7 +2,7 @@
 
 use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path, time::Duration};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 
 use crate::index::IndexError;
 
@@ -158,6 +158,8 @@ pub(super) fn open(
     );
     connection.execute_batch(&pragmas).map_err(unavailable)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Otherwise some statements are compiled anew for each value, which costs as much as running them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(unavailable)?;
     migrate(file, &mut connection)?;
     Ok(connection)
 }
