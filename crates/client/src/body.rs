@@ -16,7 +16,7 @@ use reqwest::Body;
 use tokio::task::spawn_blocking;
 
 /// Bytes that are read of a file at a time.
-const CHUNK_BYTES: usize = 256 << 10;
+const UPLOAD_CHUNK_BYTES: usize = 256 << 10;
 
 /// A body that can be sent again.
 #[derive(Clone, Debug)]
@@ -49,7 +49,9 @@ impl UploadBody {
         let chunks = stream::try_unfold(0, move |at| {
             let (body, sent) = (body.clone(), Arc::clone(&sent));
             async move {
-                let Some(chunk) = body.chunk(at, CHUNK_BYTES).await? else { return Ok(None) };
+                let Some(chunk) = body.chunk(at, UPLOAD_CHUNK_BYTES).await? else {
+                    return Ok(None);
+                };
                 sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
                 let next = at + chunk.len() as u64;
                 Ok::<_, io::Error>(Some((chunk, next)))

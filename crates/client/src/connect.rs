@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf, time::Duration};
 use reqwest::{Certificate, Client, redirect::Policy};
 
 /// The longest time for making a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const CACHE_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The time for which an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ pub(crate) fn client(
     // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
     _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(CACHE_CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(connections)
         .tcp_nodelay(true)

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::netrc::Netrc;
 
 /// The longest token or netrc file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_CREDENTIAL_FILE_BYTES: u64 = 1 << 20;
 
 /// A credential for one cache. Never printed, and erased after use.
 #[derive(Clone, Default)]
@@ -122,7 +122,7 @@ impl fmt::Debug for Credentials {
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
-    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+    if fs::metadata(path)?.len() > MAX_CREDENTIAL_FILE_BYTES {
         return Err(io::Error::other("it is far too long"));
     }
     fs::read_to_string(path).map(Zeroizing::new)

@@ -28,5 +28,5 @@ pub use self::{
     plain_url::plain_url,
     retry::RetryPolicy,
     roots::{AnswerForm, RootRequest},
-    send::is_own,
+    send::{MAX_REDIRECTS, is_own},
 };

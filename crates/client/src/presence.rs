@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Paths in one question.
-const MAX_BATCH: usize = 2_000;
+const MAX_PRESENCE_BATCH: usize = 2_000;
 
 /// Bytes of a hash part and the end of its line.
 const LINE_BYTES: usize = 33;
@@ -45,7 +45,7 @@ impl CacheClient {
     /// When the cache cannot be asked.
     pub async fn missing(&self, hashes: &[HashPart]) -> Result<HashSet<HashPart>, RequestError> {
         let mut missing = HashSet::new();
-        for batch in hashes.chunks(MAX_BATCH) {
+        for batch in hashes.chunks(MAX_PRESENCE_BATCH) {
             match self.ask_batch(batch).await? {
                 Some(found) => missing.extend(found),
                 None => missing.extend(self.ask_each(batch).await?),

@@ -1,19 +1,15 @@
 //! Questions about one thing: `nix-cache-info`, narinfos.
 
 use reqwest::{Method, StatusCode};
-use rns_formats::{CacheInfo, HashPart, NarInfo, NarName, StoreDir};
+use rns_formats::{
+    CacheInfo, HashPart, MAX_CACHE_INFO_BYTES, MAX_NARINFO_BYTES, NarInfo, NarName, StoreDir,
+};
 
 use crate::{
     cache_client::CacheClient,
     error::{RequestError, RequestFailure},
     send::CacheRequest,
 };
-
-/// The longest `nix-cache-info`, in bytes.
-const MAX_CACHE_INFO_BYTES: usize = 64 << 10;
-
-/// The longest narinfo, in bytes: some 20,000 references.
-const MAX_NARINFO_BYTES: usize = 2 << 20;
 
 /// Statuses of objects that are missing. A bucket that may not be listed says 403.
 const MISSING: [StatusCode; 3] = [StatusCode::NOT_FOUND, StatusCode::GONE, StatusCode::FORBIDDEN];

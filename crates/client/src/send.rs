@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Redirects that are followed, as curl does for Nix.
-const MAX_REDIRECTS: usize = 10;
+pub const MAX_REDIRECTS: usize = 10;
 
 /// The most that is read of a refusal, in bytes.
 const MAX_REFUSAL_BYTES: usize = 4 << 10;

@@ -14,6 +14,7 @@ pub mod content_address;
 pub mod fingerprint;
 pub mod hash;
 pub mod http1;
+pub mod limits;
 pub mod listing;
 pub mod nar;
 pub mod narinfo;
@@ -32,6 +33,9 @@ pub use compression::{Compression, UnknownCompression};
 pub use content_address::{ContentAddress, ContentAddressError, ContentAddressPathError};
 pub use fingerprint::fingerprint;
 pub use hash::{Hash, HashAlgorithm, HashError, Sha256Digest, Sha256Hasher};
+pub use limits::{
+    MAX_CACHE_INFO_BYTES, MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, MAX_NARINFO_BYTES,
+};
 pub use listing::{ListingError, ListingNode, NarListing, NotUtf8};
 pub use nar::{
     FileSlice, LayoutBuilder, LayoutError, NarEvent, NarLayout, NarLimits, NarReadError, NarReader,

@@ -9,7 +9,7 @@ use rns_nix_store::LocalStore;
 use crate::error::PushError;
 
 /// Questions to the database that wait for their turn; the store bounds how many it takes at the same time.
-const MAX_QUESTIONS: usize = 64;
+const MAX_DATABASE_QUESTIONS: usize = 64;
 
 /// These paths, and without `roots_only` all that they lead to, in no particular order.
 ///
@@ -25,7 +25,7 @@ pub async fn closure(
     let mut questions = FuturesUnordered::new();
     let mut found = Vec::new();
     loop {
-        while questions.len() < MAX_QUESTIONS
+        while questions.len() < MAX_DATABASE_QUESTIONS
             && let Some(path) = open.pop()
         {
             if seen.insert(path.hash_part()) {

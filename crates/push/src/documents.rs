@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Pieces of a log that wait to be written.
-const MAX_WAITING_CHUNKS: usize = 4;
+const MAX_LOG_CHUNKS: usize = 4;
 
 /// The documents of all paths of a push.
 pub(crate) struct Documents {
@@ -137,7 +137,7 @@ impl Documents {
             LogContents::Stream(chunks) => chunks,
         };
         let mut file = BodyTarget::file(&self.scratch).map_err(PushError::Pack)?;
-        let (sender, mut receiver) = mpsc::channel::<bytes::Bytes>(MAX_WAITING_CHUNKS);
+        let (sender, mut receiver) = mpsc::channel::<bytes::Bytes>(MAX_LOG_CHUNKS);
         let writing = spawn_blocking(move || {
             let mut length = 0;
             while let Some(chunk) = receiver.blocking_recv() {

@@ -28,10 +28,10 @@ use crate::{
 const MIN_PARALLEL_BYTES: u64 = 64 << 20;
 
 /// The most threads for one NAR: each takes some megabytes.
-const MAX_THREADS: usize = 4;
+const MAX_PACK_THREADS: usize = 4;
 
 /// Pieces of a large NAR that wait for the compressor.
-const MAX_WAITING_CHUNKS: usize = 4;
+const MAX_PACK_CHUNKS: usize = 4;
 
 /// A packed NAR, ready to be uploaded.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ impl Packer {
             (file, threads)
         };
         let packing =
-            Packing { level: self.level, threads: threads.min(MAX_THREADS), size, target };
-        let (sender, receiver) = mpsc::channel(MAX_WAITING_CHUNKS);
+            Packing { level: self.level, threads: threads.min(MAX_PACK_THREADS), size, target };
+        let (sender, receiver) = mpsc::channel(MAX_PACK_CHUNKS);
         let packing = spawn_blocking(move || packing.run(receiver));
         // When the compressor fails, its own error tells more than the closed channel.
         while let Some(chunk) = chunks.next_chunk().await {

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use rns_cache::{PublishError, Pusher, WritableCache as _};
 use rns_client::UploadBody;
 use rns_formats::{
-    BuildTraceEntry, HashPart, LogName, NarInfo, NarName, PathInfo, Realisation, StoreDir,
-    StorePath,
+    BuildTraceEntry, HashPart, LogName, MAX_LOG_BYTES, NarInfo, NarName, PathInfo, Realisation,
+    StoreDir, StorePath,
 };
 use rns_storage::{
     index::sqlite::SqliteIndex,
@@ -25,11 +25,8 @@ const INDEX_FILE: &str = ".rust-nix-serve/index.sqlite";
 /// Memory for narinfos that are read, in bytes.
 const MEMORY_BYTES: usize = 4 << 20;
 
-/// The longest log that a storage with an index takes, in bytes.
-const MAX_INDEXED_LOG_BYTES: u64 = 64 << 20;
-
 /// Bytes that are read of a file at a time.
-const CHUNK_BYTES: usize = 256 << 10;
+const STORED_CHUNK_BYTES: usize = 256 << 10;
 
 /// A directory or bucket that is pushed to without a server.
 #[derive(Clone)]
@@ -94,7 +91,7 @@ impl StorageTarget {
                 let mut upload = storage.begin_nar(name, Some(length)).await?;
                 let mut at = 0;
                 while let Some(chunk) =
-                    body.chunk(at, CHUNK_BYTES).await.map_err(PushError::Pack)?
+                    body.chunk(at, STORED_CHUNK_BYTES).await.map_err(PushError::Pack)?
                 {
                     at += chunk.len() as u64;
                     upload.write(chunk).await?;
@@ -164,13 +161,13 @@ impl StorageTarget {
             (Self::Indexed(storage), Some(name)) => (storage, name),
             (Self::Plain(..), _) | (_, None) => return self.write(&key, text).await,
         };
-        if text.len() > MAX_INDEXED_LOG_BYTES {
-            let (object, limit) = (key.as_str().to_owned(), MAX_INDEXED_LOG_BYTES);
+        if text.len() > MAX_LOG_BYTES {
+            let (object, limit) = (key.as_str().to_owned(), MAX_LOG_BYTES);
             return Err(PublishError::TooLarge { object, limit }.into());
         }
         let mut whole = BytesMut::new();
         while let Some(chunk) =
-            text.chunk(whole.len() as u64, CHUNK_BYTES).await.map_err(PushError::Pack)?
+            text.chunk(whole.len() as u64, STORED_CHUNK_BYTES).await.map_err(PushError::Pack)?
         {
             whole.extend_from_slice(&chunk);
         }
@@ -208,7 +205,7 @@ impl StorageTarget {
     async fn write(&self, key: &ObjectKey, body: &UploadBody) -> Result<(), PushError> {
         let mut writer = self.objects().writer(key, Some(body.len()))?;
         let mut at = 0;
-        while let Some(chunk) = body.chunk(at, CHUNK_BYTES).await.map_err(PushError::Pack)? {
+        while let Some(chunk) = body.chunk(at, STORED_CHUNK_BYTES).await.map_err(PushError::Pack)? {
             at += chunk.len() as u64;
             writer.write(chunk).await?;
         }

@@ -13,7 +13,7 @@ use rns_formats::{
 use crate::{document::PushedDocument, error::PushError, storage_target::StorageTarget};
 
 /// Objects of a storage that are looked for at the same time.
-const MAX_LOOKUPS: usize = 32;
+const MAX_STORAGE_LOOKUPS: usize = 32;
 
 /// The target of a push.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl PushTarget {
                     let is_there = storage.has_path(hash).await?;
                     Ok::<_, PushError>((!is_there).then_some(*hash))
                 });
-                let asked = lookups.buffer_unordered(MAX_LOOKUPS);
+                let asked = lookups.buffer_unordered(MAX_STORAGE_LOOKUPS);
                 asked.try_filter_map(async |missing| Ok(missing)).try_collect().await
             }
         }

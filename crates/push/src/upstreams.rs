@@ -7,7 +7,7 @@ use rns_client::CacheClient;
 use rns_formats::HashPart;
 
 /// Questions that are waited for at the same time; the client bounds how many are sent.
-const MAX_QUESTIONS: usize = 64;
+const MAX_UPSTREAM_QUESTIONS: usize = 64;
 
 /// Those of the paths that one of the caches has. A cache that cannot be asked has none.
 pub async fn present_at(caches: &[CacheClient], hashes: &[HashPart]) -> HashSet<HashPart> {
@@ -16,7 +16,7 @@ pub async fn present_at(caches: &[CacheClient], hashes: &[HashPart]) -> HashSet<
         let open = hashes.iter().filter(|hash| !present.contains(*hash)).copied();
         let mut answers = stream::iter(open.collect::<Vec<_>>())
             .map(async |hash| (hash, cache.has_path(&hash).await))
-            .buffer_unordered(MAX_QUESTIONS);
+            .buffer_unordered(MAX_UPSTREAM_QUESTIONS);
         let mut found = Vec::new();
         while let Some((hash, answer)) = answers.next().await {
             match answer {

@@ -24,7 +24,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::response::preserialized::Preserialized;
 
 /// How long a narinfo is taken for true in a generation: a hit may be a second old, and files can go without a new one.
-const MAX_AGE_MS: u64 = 1000;
+const MAX_NARINFO_AGE_MS: u64 = 1000;
 
 /// A narinfo as it is sent.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl CachedNarinfo {
 
     fn is_confirmed_at(&self, now: u64, generation: NonZeroU64) -> bool {
         self.generation.load(Ordering::Relaxed) == generation.get()
-            && now < self.confirmed.load(Ordering::Relaxed) + MAX_AGE_MS
+            && now < self.confirmed.load(Ordering::Relaxed) + MAX_NARINFO_AGE_MS
     }
 
     /// Notes that it is true. The generation must have been read before that was found out.
@@ -169,8 +169,8 @@ mod tests {
         narinfo.confirm(one);
         let then = narinfo.confirmed.load(Ordering::Relaxed);
         assert!(narinfo.is_confirmed_at(then, one));
-        assert!(narinfo.is_confirmed_at(then + MAX_AGE_MS - 1, one));
-        assert!(!narinfo.is_confirmed_at(then + MAX_AGE_MS, one));
+        assert!(narinfo.is_confirmed_at(then + MAX_NARINFO_AGE_MS - 1, one));
+        assert!(!narinfo.is_confirmed_at(then + MAX_NARINFO_AGE_MS, one));
         assert!(!narinfo.is_confirmed_at(then, other));
         assert!(cache.with_keys(&hash, 0, 3).is_some());
         assert!(cache.with_keys(&hash, 0, 4).is_none());

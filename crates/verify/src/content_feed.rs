@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     ContentHash, DecoderMemory, NarRejection,
     content_hash::hash_contents,
-    pipe::{ChunkReader, MAX_WAITING_CHUNKS},
+    pipe::{ChunkReader, MAX_PIPE_CHUNKS},
 };
 
 /// The end of a hash's computation that takes chunks.
@@ -29,7 +29,7 @@ impl ContentFeed {
         wanted: ContentHash,
         memory: &Arc<DecoderMemory>,
     ) -> Self {
-        let (chunks, receiver) = channel(MAX_WAITING_CHUNKS);
+        let (chunks, receiver) = channel(MAX_PIPE_CHUNKS);
         let memory = Arc::clone(memory);
         let hashing = spawn_blocking(move || {
             hash_contents(ChunkReader::new(receiver), compression, wanted, &memory)

@@ -36,8 +36,11 @@ pub use self::{
     rejection::NarRejection,
 };
 
+/// NARs that a backend checks at the same time; others wait for their turn.
+pub const MAX_CHECKED_NARS: usize = 64;
+
 /// The bytes a decoder hands on at a time.
-const READ_BUFFER_BYTES: usize = 128 << 10;
+const DECODED_BUFFER_BYTES: usize = 128 << 10;
 
 /// The same for the smallest files.
 const MIN_READ_BUFFER_BYTES: usize = 4 << 10;
@@ -61,7 +64,7 @@ pub fn check_nar(
     max_nar_size: u64,
     memory: &Arc<DecoderMemory>,
 ) -> Result<NarFacts, NarRejection> {
-    check_input(Input::new(input), compression, max_nar_size, memory, READ_BUFFER_BYTES)
+    check_input(Input::new(input), compression, max_nar_size, memory, DECODED_BUFFER_BYTES)
 }
 
 /// The same for a file that is in memory. Blocks.
@@ -72,7 +75,8 @@ pub(crate) fn check_nar_in_memory(
     memory: &Arc<DecoderMemory>,
 ) -> Result<NarFacts, NarRejection> {
     // Buffers are no larger than a small NAR needs: clearing them would take longer than its hashes.
-    let buffer_bytes = file.len().saturating_mul(4).clamp(MIN_READ_BUFFER_BYTES, READ_BUFFER_BYTES);
+    let buffer_bytes =
+        file.len().saturating_mul(4).clamp(MIN_READ_BUFFER_BYTES, DECODED_BUFFER_BYTES);
     let input = Input::of_length(file, file.len());
     check_input(input, compression, max_nar_size, memory, buffer_bytes)
 }

@@ -19,7 +19,7 @@ use tokio::{
 use crate::{DecoderMemory, NarFacts, NarRejection, check_nar, check_nar_in_memory};
 
 /// Chunks on their way to each of the two threads: the memory of an upload is twice this many chunks.
-pub(crate) const MAX_WAITING_CHUNKS: usize = 8;
+pub(crate) const MAX_PIPE_CHUNKS: usize = 8;
 
 /// The hashes and lengths of a file that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ impl NarFeed {
     /// To be called where tasks can be spawned.
     #[must_use]
     pub fn start(compression: Compression, max_nar_size: u64, memory: Arc<DecoderMemory>) -> Self {
-        let (to_nar, nar_chunks) = channel(MAX_WAITING_CHUNKS);
-        let (to_file, file_chunks) = channel(MAX_WAITING_CHUNKS);
+        let (to_nar, nar_chunks) = channel(MAX_PIPE_CHUNKS);
+        let (to_file, file_chunks) = channel(MAX_PIPE_CHUNKS);
         let nar = spawn_blocking(move || {
             check_nar(ChunkReader::new(nar_chunks), compression, max_nar_size, &memory)
         });

@@ -5,6 +5,7 @@ mod coverage;
 mod documents;
 mod layers;
 mod lines;
+mod names;
 mod readme;
 mod source_modules;
 mod source_tokens;

@@ -6,7 +6,7 @@ use super::subject::{BackendUnderTest, nowhere};
 use crate::{CacheError, Peek};
 
 /// A hit may be so old.
-const MAX_AGE: Duration = Duration::from_secs(1);
+const MAX_HIT_AGE: Duration = Duration::from_secs(1);
 
 /// An outage may be noticed so late.
 const NOTICE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -29,7 +29,7 @@ pub(super) async fn what_is_removed_is_a_miss_after_a_second(subject: &mut dyn B
     let path = subject.add().await;
     assert!(cache.path_info(path.hash()).await.is_ok_and(|found| found.is_some()));
     subject.remove(&path.info.path).await;
-    tokio::time::sleep(MAX_AGE).await;
+    tokio::time::sleep(MAX_HIT_AGE).await;
     assert!(!matches!(cache.peek(&path.hash()), Peek::Hit { .. }), "{}", path.info.path);
     assert!(cache.path_info(path.hash()).await.is_ok_and(|found| found.is_none()));
     assert!(cache.listing(path.hash()).await.is_ok_and(|found| found.is_none()));

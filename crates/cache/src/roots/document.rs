@@ -10,7 +10,7 @@ use super::rooted_cache::RootRevision;
 use crate::Pusher;
 
 /// The version of the form that is written. One with a greater number may mean something else.
-const VERSION: u32 = 1;
+const DOCUMENT_VERSION: u32 = 1;
 
 /// The fault of a document that is no list of revisions.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum RootDocumentError {
     #[error("it cannot be read: {0}")]
     Json(#[from] serde_json::Error),
     /// Its form has another version.
-    #[error("it has version {0}, known is {VERSION}")]
+    #[error("it has version {0}, known is {DOCUMENT_VERSION}")]
     Version(u32),
     /// One of its paths is none.
     #[error(transparent)]
@@ -57,7 +57,7 @@ pub fn write_revisions(revisions: &[RootRevision]) -> Bytes {
         pusher: revision.pusher.name.clone(),
         paths: revision.paths.iter().map(ToString::to_string).collect(),
     });
-    let document = RootDocument { version: VERSION, revisions: revisions.collect() };
+    let document = RootDocument { version: DOCUMENT_VERSION, revisions: revisions.collect() };
     let text = serde_json::to_vec(&document);
     // Numbers and texts can always be written.
     Bytes::from(text.unwrap_or_default())
@@ -69,7 +69,7 @@ pub fn write_revisions(revisions: &[RootRevision]) -> Bytes {
 /// When it is no such document, or one of another version.
 pub fn parse_revisions(bytes: &[u8]) -> Result<Vec<RootRevision>, RootDocumentError> {
     let document: RootDocument = serde_json::from_slice(bytes)?;
-    if document.version != VERSION {
+    if document.version != DOCUMENT_VERSION {
         return Err(RootDocumentError::Version(document.version));
     }
     let mut revisions = Vec::with_capacity(document.revisions.len());

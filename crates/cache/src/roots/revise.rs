@@ -13,7 +13,7 @@ use super::rooted_cache::{
 use crate::Pusher;
 
 /// Missing paths that are named to a client.
-const MAX_NAMED: usize = 100;
+const MAX_NAMED_MISSING: usize = 100;
 
 impl NewRoot {
     /// The next revision of a root whose revisions are `known`, the newest first, and the earlier ones that stay.
@@ -99,7 +99,7 @@ impl RootError {
     pub fn missing(mut paths: Vec<MissingPath>) -> Self {
         let count = paths.len();
         paths.sort_by_key(|path| path.hash);
-        paths.truncate(MAX_NAMED);
+        paths.truncate(MAX_NAMED_MISSING);
         Self::MissingPaths { paths, count }
     }
 }

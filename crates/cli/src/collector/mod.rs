@@ -34,7 +34,7 @@ use self::{
 use crate::config::StorageConfig;
 
 /// How often it is looked whether a collection is due, or a limit is near.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+const DUE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The same while a limit is near: a burst of pushes must not exceed it by much.
 const NEAR_LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -157,8 +157,8 @@ impl Collector<'_> {
         self.stats.disk(None);
         self.stats.next(due);
         loop {
-            let pause = if is_near { NEAR_LOOK_INTERVAL } else { LOOK_INTERVAL };
-            let pause = pause.min(interval.unwrap_or(LOOK_INTERVAL));
+            let pause = if is_near { NEAR_LOOK_INTERVAL } else { DUE_POLL_INTERVAL };
+            let pause = pause.min(interval.unwrap_or(DUE_POLL_INTERVAL));
             if timeout(pause, changes.changed()).await.is_ok() {
                 return;
             }

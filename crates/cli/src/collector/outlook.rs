@@ -12,7 +12,7 @@ use rns_storage::{
 use super::stats::SharedStats;
 
 /// Paths that are named.
-const MAX_NAMED: usize = 10;
+const MAX_NAMED_PATHS: usize = 10;
 
 /// Finds them out after a look at everything.
 pub(super) async fn note(
@@ -22,7 +22,7 @@ pub(super) async fn note(
     stats: &SharedStats,
 ) -> Result<(), IndexError> {
     let Preview { graph, plan, .. } = found;
-    let first = first_to_go(graph, plan, retention, MAX_NAMED, SystemTime::now());
+    let first = first_to_go(graph, plan, retention, MAX_NAMED_PATHS, SystemTime::now());
     let ids: Vec<i64> = first.iter().filter_map(|path| graph.id(*path)).collect();
     let names: HashMap<_, _> = storage.index().paths(&ids).await?.into_iter().collect();
     let first = first.into_iter().filter_map(|path| {

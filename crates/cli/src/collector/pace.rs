@@ -14,7 +14,7 @@ use super::stats::SharedStats;
 pub(super) const RETRY_DELAY: Duration = Duration::from_secs(60);
 
 /// How often the operator is told the same.
-const TOLD_INTERVAL: Duration = Duration::from_secs(3600);
+const COLLECTOR_NOTICE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A limit that cannot be kept takes at most one part in so many of the time.
 const REST: u32 = 4;
@@ -59,7 +59,7 @@ pub(super) fn remaining(until: Option<Instant>) -> Option<Duration> {
 
 /// Whether it is time to tell the operator again; then it counts as told.
 pub(super) fn is_due(told: &mut Option<Instant>) -> bool {
-    let is_due = told.is_none_or(|told| told.elapsed() > TOLD_INTERVAL);
+    let is_due = told.is_none_or(|told| told.elapsed() > COLLECTOR_NOTICE_INTERVAL);
     if is_due {
         *told = Some(Instant::now());
     }

@@ -8,7 +8,7 @@ use rns_storage::write::Storage;
 const FLUSH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Paths of one transaction.
-const BATCH_SIZE: usize = 500;
+const USES_BATCH: usize = 500;
 
 /// Notes reads for as long as the server runs. While the index cannot be written, they are lost: paths look less used.
 pub(super) async fn follow(storage: &Storage) {
@@ -18,10 +18,10 @@ pub(super) async fn follow(storage: &Storage) {
         let uses = storage.reader().uses();
         let (paths, nars) = (uses.take_paths(), uses.take_nars());
         let mut noted = Ok(());
-        for batch in paths.chunks(BATCH_SIZE) {
+        for batch in paths.chunks(USES_BATCH) {
             noted = noted.and(storage.index().note_reads(batch).await);
         }
-        for batch in nars.chunks(BATCH_SIZE) {
+        for batch in nars.chunks(USES_BATCH) {
             noted = noted.and(storage.index().note_nar_reads(batch).await);
         }
         if let (Err(error), false) = (&noted, has_failed) {

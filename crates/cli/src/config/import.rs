@@ -8,13 +8,11 @@ use rns_storage::retention::Retention;
 
 use super::{
     diagnostics::Diagnostics,
+    index::DEFAULT_STATE_DIRECTORY,
     raw::{RawConfig, RawUploadTarget},
     store::absolute,
     upload,
 };
-
-/// The directory where neither the configuration nor systemd names one.
-const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/rust-nix-serve";
 
 /// The folder of the spool in that directory.
 const SPOOL: &str = "spool";

@@ -6,8 +6,8 @@ use rns_storage::objects::StorageUrl;
 
 use super::{diagnostics::Diagnostics, raw::RawIndex};
 
-/// The directory of a bucket's index where neither the configuration nor systemd names one.
-const DEFAULT_DIRECTORY: &str = "/var/lib/rust-nix-serve";
+/// The directory of this program's state, a bucket's index among it, where neither the configuration nor systemd names one.
+pub(super) const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/rust-nix-serve";
 
 /// The name of an index that is not named.
 const FILE_NAME: &str = "index.sqlite";
@@ -60,7 +60,7 @@ fn usual_file(storage: &StorageUrl, diagnostics: &Diagnostics<'_>) -> PathBuf {
     // systemd lists several directories with colons between them.
     let given = diagnostics.environment.get("STATE_DIRECTORY").unwrap_or_default();
     let given = given.split(':').next().filter(|first| first.starts_with('/'));
-    Path::new(given.unwrap_or(DEFAULT_DIRECTORY)).join(FILE_NAME)
+    Path::new(given.unwrap_or(DEFAULT_STATE_DIRECTORY)).join(FILE_NAME)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The directory of the cache where a compression is written, and nothing names a directory.
-const DEFAULT_DIRECTORY: &str = "/var/cache/rust-nix-serve";
+const DEFAULT_CACHE_DIRECTORY: &str = "/var/cache/rust-nix-serve";
 
 /// The directory below the caches of a user.
 const DIRECTORY_OF_A_USER: &str = "rust-nix-serve";
@@ -45,7 +45,7 @@ pub(super) fn resolve(
         memory_bytes: raw.memory.in_memory(),
         encoder_memory_bytes: raw.encoder_memory.0,
         grace: raw.grace.0,
-        ..NarCacheConfig::new(directory.unwrap_or_else(|| DEFAULT_DIRECTORY.into()))
+        ..NarCacheConfig::new(directory.unwrap_or_else(|| DEFAULT_CACHE_DIRECTORY.into()))
     };
     match (offer, raw.level) {
         (_, -1) => {}
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(cache(none, &systemd), None);
         assert_eq!(cache("[nar_cache]\ndirectory = \"/mnt/nars\"\n", &[]), zstd("/mnt/nars"));
         let written = "[nar_cache]\ncompression = \"zstd\"\n";
-        assert_eq!(cache(written, &[]), zstd(DEFAULT_DIRECTORY));
+        assert_eq!(cache(written, &[]), zstd(DEFAULT_CACHE_DIRECTORY));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tracing::{Event, Level, Metadata, Subscriber, callsite::Identifier};
 use tracing_subscriber::{Layer, layer::Context};
 
 /// Lines in one burst, and one more each so often.
-const MAX_BURST: u32 = 200;
+const MAX_BURST_LINES: u32 = 200;
 const REFILL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The lines that each place may still log. Clones share it.
@@ -35,15 +35,15 @@ impl LineBudget {
         let mut places = self.places();
         let place = places.entry(metadata.callsite()).or_insert(CallSite {
             metadata,
-            left: MAX_BURST,
+            left: MAX_BURST_LINES,
             since: now,
             left_out: 0,
         });
         let more =
             now.saturating_duration_since(place.since).as_millis() / REFILL_INTERVAL.as_millis();
         if more > 0 {
-            let more = u32::try_from(more).unwrap_or(MAX_BURST);
-            (place.left, place.since) = (place.left.saturating_add(more).min(MAX_BURST), now);
+            let more = u32::try_from(more).unwrap_or(MAX_BURST_LINES);
+            (place.left, place.since) = (place.left.saturating_add(more).min(MAX_BURST_LINES), now);
         }
         let may = place.left > 0;
         place.left = place.left.saturating_sub(1);
@@ -97,7 +97,7 @@ mod tests {
         let left_out: Vec<_> = budget.places().values().map(|place| place.left_out).collect();
         assert_eq!(left_out.len(), 2);
         let most = *left_out.iter().max().unwrap();
-        assert!((9_000..=10_000 - u64::from(MAX_BURST)).contains(&most), "{most}");
+        assert!((9_000..=10_000 - u64::from(MAX_BURST_LINES)).contains(&most), "{most}");
         assert!(left_out.contains(&0));
         budget.tell_left_out();
         assert!(budget.places().values().all(|place| place.left_out == 0));

@@ -11,7 +11,7 @@ use super::{proxy::ForwardProxy, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The longest time for a connection to one address.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+const ADDRESS_CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Addresses of a family that are tried.
 const MAX_ADDRESSES: usize = 4;
@@ -75,7 +75,7 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
 
 /// The outcome where the environment names a proxy: the addresses of the cache are its business.
 async fn through(proxy: &ForwardProxy) -> Outcome {
-    let why = match timeout(CONNECT_TIMEOUT, TcpStream::connect(proxy.address())).await {
+    let why = match timeout(ADDRESS_CONNECT_TIMEOUT, TcpStream::connect(proxy.address())).await {
         Ok(Ok(_)) => return Outcome::Sound(format!("{proxy} answers")),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer".to_owned(),
@@ -98,7 +98,7 @@ fn broken(id: FindingId, family: &str, record: &str, host: &str, why: &str) -> O
 async fn family(addresses: impl Iterator<Item = &SocketAddr>) -> Family {
     let mut result = Family::Absent;
     for address in addresses.take(MAX_ADDRESSES) {
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        match timeout(ADDRESS_CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => return Family::Works,
             Ok(Err(error)) if is_of_this_machine(&error) => result = Family::NotHere,
             Ok(Err(error)) => result = Family::Broken(format!("{address}: {error}")),

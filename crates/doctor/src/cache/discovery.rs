@@ -1,24 +1,21 @@
 //! A path that the cache has.
 
 use futures_util::{StreamExt as _, stream};
-use rns_formats::{HashPart, NarInfo, NarInfoError, StoreDir, StorePath};
+use rns_formats::{HashPart, MAX_NARINFO_BYTES, NarInfo, NarInfoError, StoreDir, StorePath};
 use serde::Deserialize;
 use url::Url;
 
 use super::http::{HttpProbe, Trouble};
 use crate::Outcome;
 
-/// The longest narinfo, in bytes: some 20,000 references.
-pub(super) const MAX_NARINFO_BYTES: usize = 2 << 20;
-
 /// The longest answer that names a path, in bytes.
 const MAX_OFFER_BYTES: usize = 4 << 10;
 
 /// Questions at the same time.
-const MAX_QUESTIONS: usize = 8;
+const MAX_PROBES: usize = 8;
 
 /// Narinfos of which the one with the smallest NAR is taken.
-const MAX_CHOICE: usize = 4;
+const MAX_NARINFO_CHOICE: usize = 4;
 
 /// The reason for having no narinfo to look at.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +80,7 @@ pub(super) async fn find(
     place: &NarInfoSource<'_>,
     paths: &[HashPart],
 ) -> Result<Option<FoundNarInfo>, DiscoveryError> {
-    let answers = stream::iter(paths).map(|hash| ask(place, *hash)).buffered(MAX_QUESTIONS);
+    let answers = stream::iter(paths).map(|hash| ask(place, *hash)).buffered(MAX_PROBES);
     let mut answers = std::pin::pin!(answers);
     let (mut found, mut last_error) = (Vec::new(), None);
     while let Some(answer) = answers.next().await {
@@ -95,7 +92,7 @@ pub(super) async fn find(
                 break;
             }
         }
-        if found.len() >= MAX_CHOICE {
+        if found.len() >= MAX_NARINFO_CHOICE {
             break;
         }
     }

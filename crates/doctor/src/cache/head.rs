@@ -9,7 +9,7 @@ use super::{discovery::FoundNarInfo, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The longest answer that is read of a GET that is refused as HEAD was, in bytes.
-const MAX_REFUSAL_BYTES: usize = 64 << 10;
+const MAX_REFUSED_HEAD_BYTES: usize = 64 << 10;
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let FoundNarInfo { hash, narinfo } = match cache.narinfo().await {
@@ -42,6 +42,6 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
 async fn is_same_for_get(cache: &CacheSubject, url: &Url, status: u16) -> bool {
     let mut first = HeaderMap::new();
     first.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
-    let answer = cache.http.send(Method::GET, url.clone(), first, MAX_REFUSAL_BYTES).await;
+    let answer = cache.http.send(Method::GET, url.clone(), first, MAX_REFUSED_HEAD_BYTES).await;
     answer.is_ok_and(|answer| answer.status == status)
 }

@@ -13,10 +13,7 @@ use url::Url;
 use super::proxy::ForwardProxy;
 
 /// The longest time for making a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Redirects that are followed, as curl does for Nix.
-const MAX_REDIRECTS: usize = 10;
+const PROBE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one server.
 #[derive(Clone, Debug)]
@@ -133,7 +130,7 @@ impl HttpProbe {
         // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
         _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(PROBE_CONNECT_TIMEOUT)
             .redirect(Policy::none())
             .no_proxy()
             .user_agent(concat!("rust-nix-serve/", env!("CARGO_PKG_VERSION"), " doctor"));
@@ -172,7 +169,7 @@ impl HttpProbe {
         headers: HeaderMap,
         limit: usize,
     ) -> Result<HttpAnswer, Trouble> {
-        for _ in 0..=MAX_REDIRECTS {
+        for _ in 0..=rns_client::MAX_REDIRECTS {
             let mut request = self.client.request(method.clone(), url.clone());
             request = request.headers(headers.clone());
             // A redirect to another server must not carry the credential there.

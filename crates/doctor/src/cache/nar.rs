@@ -12,7 +12,7 @@ use super::{http::HttpAnswer, subject::CacheSubject};
 use crate::{Finding, FindingId, Outcome};
 
 /// The largest file of a NAR that is downloaded, in bytes.
-pub(super) const MAX_FILE_BYTES: usize = 128 << 20;
+pub(super) const MAX_NAR_FILE_BYTES: usize = 128 << 20;
 
 /// The largest NAR that is unpacked, in bytes.
 const MAX_NAR_BYTES: u64 = 2 << 30;
@@ -64,13 +64,13 @@ pub(super) async fn download(
 ) -> Result<HttpAnswer, Outcome> {
     let unchecked = |why: String| Outcome::Unchecked(why);
     let url = cache.below(&narinfo.url).map_err(|trouble| unchecked(trouble.to_string()))?;
-    if narinfo.file_size.unwrap_or(narinfo.nar_size) > MAX_FILE_BYTES as u64 {
+    if narinfo.file_size.unwrap_or(narinfo.nar_size) > MAX_NAR_FILE_BYTES as u64 {
         return Err(unchecked(format!(
             "{} is large: name a smaller path with --path",
             narinfo.url
         )));
     }
-    let answer = cache.http.send(Method::GET, url.clone(), headers, MAX_FILE_BYTES).await;
+    let answer = cache.http.send(Method::GET, url.clone(), headers, MAX_NAR_FILE_BYTES).await;
     let answer = answer.map_err(|trouble| unchecked(trouble.to_string()))?;
     match answer.status {
         200 | 206 => Ok(answer),

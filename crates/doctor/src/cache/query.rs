@@ -2,10 +2,10 @@
 //!
 //! A server of this program answers `?json` with a narinfo as JSON. Others may ignore the query: then nothing can be said.
 
+use rns_formats::MAX_NARINFO_BYTES;
 use serde_json::Value;
 
 use super::{
-    discovery::MAX_NARINFO_BYTES,
     http::{HttpAnswer, Trouble},
     subject::CacheSubject,
 };

@@ -4,7 +4,9 @@ use std::{path::PathBuf, str::Utf8Error, sync::Arc};
 
 use reqwest::header::HeaderValue;
 use rns_client::{Credentials, CredentialsError};
-use rns_formats::{CacheInfo, CacheInfoError, HashPart, NarInfo, PublicKey, StoreDir};
+use rns_formats::{
+    CacheInfo, CacheInfoError, HashPart, MAX_CACHE_INFO_BYTES, NarInfo, PublicKey, StoreDir,
+};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -15,9 +17,6 @@ use super::{
     tls_probe::{self, HandshakeError, HandshakeFacts},
 };
 use crate::{Outcome, machine::NixConf};
-
-/// The longest `nix-cache-info`, in bytes.
-const MAX_CACHE_INFO_BYTES: usize = 64 << 10;
 
 /// The reason for which a cache cannot be looked at.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use super::MachineSubject;
 use crate::{Finding, FindingId, Outcome};
 
 /// Entries of a kind that are compared with the cache, the newest first.
-const MAX_ENTRIES: usize = 50;
+const MAX_COMPARED_ENTRIES: usize = 50;
 
 /// The seconds for which Nix remembers that a path is missing, unless it is told otherwise.
 const NEGATIVE_SECONDS: u64 = 3600;
@@ -164,7 +164,7 @@ fn read(
            and ((present = 0 and NARs.timestamp > ?2) or (present = 1 and NARs.timestamp > ?3)) \
          order by present, NARs.timestamp desc limit ?4",
     )?;
-    let limit = i64::try_from(2 * MAX_ENTRIES).unwrap_or(i64::MAX);
+    let limit = i64::try_from(2 * MAX_COMPARED_ENTRIES).unwrap_or(i64::MAX);
     let rows =
         statement.query_map(params![url, since(negative), since(positive), limit], |row| {
             let present: i64 = row.get(1)?;

@@ -17,7 +17,7 @@ const MAX_INCLUDE_DEPTH: usize = 16;
 const PUBLIC_KEY: &str = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
 
 /// The public cache, which Nix uses unless it is told otherwise.
-const PUBLIC_CACHE: &str = "https://cache.nixos.org/";
+const DEFAULT_SUBSTITUTER: &str = "https://cache.nixos.org/";
 
 /// The settings of the system, and with those of the user.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ impl NixConf {
     /// The addresses of the caches that are used.
     #[must_use]
     pub fn substituters(&self) -> Vec<String> {
-        words(&self.all, "substituters", PUBLIC_CACHE)
+        words(&self.all, "substituters", DEFAULT_SUBSTITUTER)
     }
 
     /// Returns true if Nix substitutes from the cache at this URL, with any parameters.

@@ -8,7 +8,7 @@ use super::{RequestBody, SimpleRequest, headers::Headers};
 pub const MAX_HEAD: usize = 128 << 10;
 
 /// Most headers of one request.
-const MAX_HEADERS: usize = 96;
+const MAX_REQUEST_HEADERS: usize = 96;
 
 /// The meaning of bytes from a client, when everything before them has been read.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct RequestHead<'a> {
 /// Reads the head at the beginning of these bytes.
 #[must_use]
 pub fn read_head(bytes: &[u8]) -> ReadHead<'_> {
-    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_REQUEST_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(httparse::Status::Complete(len)) => {
@@ -226,7 +226,8 @@ mod tests {
             let text = text(&format!("{lines}\n\n"));
             assert_eq!(read_head(text.as_bytes()), ReadHead::Invalid, "{text}");
         }
-        let many = text(&format!("GET / HTTP/1.1\nHost: x\n{}\n", "a: b\n".repeat(MAX_HEADERS)));
+        let many =
+            text(&format!("GET / HTTP/1.1\nHost: x\n{}\n", "a: b\n".repeat(MAX_REQUEST_HEADERS)));
         assert_eq!(read_head(many.as_bytes()), ReadHead::Invalid);
         let long = format!("GET / HTTP/1.1\r\na: {}", "x".repeat(MAX_HEAD));
         assert_eq!(read_head(long.as_bytes()), ReadHead::Invalid);

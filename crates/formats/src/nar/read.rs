@@ -57,13 +57,13 @@ enum ReaderState {
 }
 
 /// The bytes of the input that are read at a time, where nothing else is said.
-const BUFFER_BYTES: usize = 64 << 10;
+const NAR_BUFFER_BYTES: usize = 64 << 10;
 
 impl<R: Read> NarReader<R> {
     /// Starts reading. Nothing is read yet.
     #[must_use]
     pub fn new(input: R, limits: NarLimits) -> Self {
-        Self::with_buffer(input, limits, BUFFER_BYTES)
+        Self::with_buffer(input, limits, NAR_BUFFER_BYTES)
     }
 
     /// The same, reading so many bytes of the input at a time.

@@ -29,7 +29,7 @@ use crate::{CacheError, config::AbsentStore};
 pub(crate) use row::{PathRow, bad_row, path_by_hash_part, path_by_id};
 
 /// How often one question is asked anew because the file changed under it.
-const MAX_ATTEMPTS: usize = 8;
+const MAX_QUERY_ATTEMPTS: usize = 8;
 
 /// A handle to the database; clones share the connections.
 #[derive(Clone)]
@@ -166,7 +166,7 @@ impl SharedDatabase {
         &self,
         question: &dyn Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, CacheError> {
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_QUERY_ATTEMPTS {
             let idle = self.take_idle();
             let fresh = idle.is_none();
             let reader = match idle {

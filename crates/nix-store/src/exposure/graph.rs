@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Rows that one question takes.
-const MAX_ROWS_AT_ONCE: usize = 4096;
+pub(super) const MAX_ROWS_AT_ONCE: usize = 4096;
 
 /// Nodes that were read are kept: the references of a row do not change while it is there.
 #[derive(Default)]

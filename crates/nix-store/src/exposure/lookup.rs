@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How often a path is looked up that changes meanwhile.
-const MAX_ATTEMPTS: usize = 8;
+const MAX_LOOKUP_ATTEMPTS: usize = 8;
 
 impl ExposedCache {
     /// The row of a path, if it is exposed: current at a moment after the question was asked.
@@ -33,7 +33,7 @@ impl ExposedCache {
         if !is_shown {
             return Ok(None);
         }
-        for attempt in 0..MAX_ATTEMPTS {
+        for attempt in 0..MAX_LOOKUP_ATTEMPTS {
             // The epoch is read before the row: see `Self::peek_row`.
             let (asked, epoch) = (paths.asked(), paths.epoch());
             let Some(known) = store.rows.get_of_present_store(hash).await? else {

@@ -15,13 +15,13 @@ use rns_formats::{StoreDir, StorePath};
 use super::directories::Directories;
 
 /// Links that are followed one after another.
-const MAX_LINKS: usize = 40;
+const MAX_ROOT_LINKS: usize = 40;
 
 /// Directories inside one another that are searched.
-const MAX_DEPTH: usize = 16;
+const MAX_DIRECTORY_DEPTH: usize = 16;
 
 /// Names that are looked at for one root.
-const MAX_NAMES: usize = 100_000;
+const MAX_ROOT_NAMES: usize = 100_000;
 
 /// The paths that one root names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,9 @@ impl Search<'_> {
         for place in places {
             match self.follow(&place) {
                 Ok(LinkEnd::Store(path)) => self.paths.push(path),
-                Ok(LinkEnd::Directory(directory)) => self.directory(&directory, MAX_DEPTH)?,
+                Ok(LinkEnd::Directory(directory)) => {
+                    self.directory(&directory, MAX_DIRECTORY_DEPTH)?
+                }
                 Ok(LinkEnd::Nothing) => {}
                 Err(error) if is_pattern && is_private(&error) => {}
                 Err(error) => return Err(error),
@@ -140,9 +142,9 @@ impl Search<'_> {
         };
         for entry in entries {
             self.names += 1;
-            if self.names > MAX_NAMES {
+            if self.names > MAX_ROOT_NAMES {
                 return Err(io::Error::other(format!(
-                    "there are more than {MAX_NAMES} names below it, so that none is looked at"
+                    "there are more than {MAX_ROOT_NAMES} names below it, so that none is looked at"
                 )));
             }
             names.push(entry?.file_name());
@@ -153,7 +155,7 @@ impl Search<'_> {
     fn directory(&mut self, directory: &Path, depth: usize) -> io::Result<()> {
         let names = match self.names(directory) {
             // Directories of users are private.
-            Err(error) if is_private(&error) && depth < MAX_DEPTH => return Ok(()),
+            Err(error) if is_private(&error) && depth < MAX_DIRECTORY_DEPTH => return Ok(()),
             names => names?,
         };
         for name in names {
@@ -167,7 +169,7 @@ impl Search<'_> {
                 Ok(file) if file.is_dir() => {
                     let Some(depth) = depth.checked_sub(1) else {
                         return Err(io::Error::other(format!(
-                            "there are more than {MAX_DEPTH} directories inside one another below it"
+                            "there are more than {MAX_DIRECTORY_DEPTH} directories inside one another below it"
                         )));
                     };
                     self.directory(&place, depth)?;
@@ -180,7 +182,7 @@ impl Search<'_> {
 
     fn follow(&mut self, place: &Path) -> io::Result<LinkEnd> {
         let mut place = place.to_owned();
-        for _ in 0..MAX_LINKS {
+        for _ in 0..MAX_ROOT_LINKS {
             if let Some(path) = self.stores.path_of(&normal(&place)) {
                 return Ok(LinkEnd::Store(path));
             }
@@ -206,7 +208,7 @@ impl Search<'_> {
                 None => LinkEnd::Nothing,
             });
         }
-        Err(io::Error::other(format!("more than {MAX_LINKS} links lead from one to another")))
+        Err(io::Error::other(format!("more than {MAX_ROOT_LINKS} links lead from one to another")))
     }
 }
 

@@ -3,14 +3,11 @@
 use std::collections::HashSet;
 
 use super::{
-    graph::{MAX_EXAMPLES, Withheld},
+    graph::{MAX_EXAMPLES, MAX_ROWS_AT_ONCE, Withheld},
     outcome::{EvaluationFailure, SetChange},
     set::{Set, SetEntry},
     source::{DatabaseSource, SeenRow},
 };
-
-/// Rows that one question takes.
-const MAX_ROWS_AT_ONCE: usize = 4096;
 
 /// The table of valid paths, as far as it was read.
 #[derive(Default)]

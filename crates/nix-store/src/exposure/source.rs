@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::{LocalStore, db::Database, store::hash_key};
 
 /// Rows that one question of a scan takes.
-const MAX_PAGE_ROWS: i64 = 20_000;
+const MAX_SCAN_PAGE_ROWS: i64 = 20_000;
 
 const HIGHEST: &str = "select seq from sqlite_sequence where name = 'ValidPaths'";
 
@@ -124,7 +124,7 @@ impl DatabaseSource {
             let highest =
                 moment.prepare_cached(HIGHEST)?.query_row([], |row| row.get(0)).optional()?;
             let mut statement = moment.prepare_cached(statement)?;
-            let mut found = statement.query((after, MAX_PAGE_ROWS))?;
+            let mut found = statement.query((after, MAX_SCAN_PAGE_ROWS))?;
             let mut page =
                 RowPage { named: vec![Vec::new(); policy.names.len()], ..RowPage::default() };
             while let Some(row) = found.next()? {
@@ -142,7 +142,7 @@ impl DatabaseSource {
                 }
                 page.rows.push(seen);
             }
-            page.is_last = page.rows.len() < MAX_PAGE_ROWS as usize;
+            page.is_last = page.rows.len() < MAX_SCAN_PAGE_ROWS as usize;
             let last = page.rows.last().map(|row| row.id);
             page.seen = last.filter(|_| !page.is_last).or(highest).unwrap_or(0);
             Ok(page)

@@ -14,7 +14,7 @@ use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use super::exposed_paths::ExposedPaths;
 
 /// How often it is looked.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+const EXPOSURE_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 impl ExposedPaths {
     /// Makes sure that a task looks for changes, where there is a runtime to do so.
@@ -57,6 +57,6 @@ async fn watch(paths: Weak<ExposedPaths>, rescan: Arc<Notify>, _watched: WatchGu
             _ = paths.evaluate_anew(wanted).await;
         }
         drop(paths);
-        _ = timeout(POLL_INTERVAL, rescan.notified()).await;
+        _ = timeout(EXPOSURE_POLL_INTERVAL, rescan.notified()).await;
     }
 }

@@ -15,10 +15,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::nar::{DIRECTORY, FILE};
+use crate::nar::{DIRECTORY_FLAGS, FILE};
 
 /// Symbolic links followed on the way to one name: the kernel's own limit.
-const MAX_LINKS: usize = 40;
+const MAX_SYMLINKS: usize = 40;
 
 /// Directories on the way down: twice as many as an archive may have.
 const MAX_DIRECTORIES: usize = 128;
@@ -55,7 +55,7 @@ fn walk(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -> io::Result<Owned
     let mut pending = Vec::new();
     push(&mut pending, name);
     let mut directories: Vec<OwnedFd> = Vec::new();
-    let mut links = MAX_LINKS;
+    let mut links = MAX_SYMLINKS;
     while let Some(component) = pending.pop() {
         let here = directories.last().map_or(root, |directory| directory.as_fd());
         match component.as_slice() {
@@ -80,14 +80,14 @@ fn walk(root: BorrowedFd<'_>, root_name: &[u8], name: &[u8]) -> io::Result<Owned
                     return Err(Errno::LOOP.into());
                 }
                 Err(Errno::INVAL) => {
-                    directories.push(fs::openat(here, name, DIRECTORY, Mode::empty())?)
+                    directories.push(fs::openat(here, name, DIRECTORY_FLAGS, Mode::empty())?)
                 }
                 Err(error) => return Err(error.into()),
             },
         }
     }
     let here = directories.last().map_or(root, |directory| directory.as_fd());
-    Ok(fs::openat(here, ".", DIRECTORY, Mode::empty())?)
+    Ok(fs::openat(here, ".", DIRECTORY_FLAGS, Mode::empty())?)
 }
 
 /// Puts the components of `name` before those that are still to be walked.

@@ -22,7 +22,7 @@ const SUFFIX: &str = ".json";
 const MARK: char = '~';
 
 /// The begin of the name of a document that is being written: no name of a root has a dot there.
-const UNFINISHED: char = '.';
+const UNFINISHED_FIRST_CHAR: char = '.';
 
 /// The files of the roots below one folder. All methods block.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ impl RootFiles {
         for revision in revisions {
             self.link(name, revision)?;
         }
-        let unfinished = document.with_file_name(format!("{UNFINISHED}{}", last_segment(name)));
+        let unfinished =
+            document.with_file_name(format!("{UNFINISHED_FIRST_CHAR}{}", last_segment(name)));
         let mut file = File::create(&unfinished)?;
         file.write_all(&write_revisions(revisions))?;
         file.sync_all()?;
@@ -107,7 +108,7 @@ impl RootFiles {
                 if named.iter().all(|revision| revision.revision.to_string() != number) {
                     fs::remove_dir_all(entry.path())?;
                 }
-            } else if file_name.starts_with(UNFINISHED) {
+            } else if file_name.starts_with(UNFINISHED_FIRST_CHAR) {
                 fs::remove_file(entry.path())?;
             }
             Ok(())

@@ -20,7 +20,7 @@ use super::group::{KEPT_FOLDERS, RootGroup};
 const EXPIRY_GRACE: Duration = Duration::from_secs(3600);
 
 /// Groups within groups that are looked at.
-const MAX_DEPTH: usize = 8;
+const MAX_GROUP_DEPTH: usize = 8;
 
 /// A root as it is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl GcRoots {
     /// Every root in the folders of groups: others in the directory have another meaning.
     fn each(&self, found: &mut dyn FnMut(GcRoot, PathBuf)) -> io::Result<()> {
         for folder in KEPT_FOLDERS {
-            match self.walk(Path::new(folder), MAX_DEPTH, found) {
+            match self.walk(Path::new(folder), MAX_GROUP_DEPTH, found) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 walked => walked?,
             }

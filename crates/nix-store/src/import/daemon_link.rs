@@ -21,7 +21,7 @@ use crate::daemon::{Connection, DaemonError, WireError};
 const HOLD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection is used no more when it is this old: its paths cannot be collected.
-const MAX_AGE: Duration = Duration::from_secs(60);
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
 
 /// A connection is used no more after this many paths.
 const MAX_USES: usize = 128;
@@ -115,7 +115,7 @@ impl Idle {
     }
 
     fn is_usable(&self) -> bool {
-        self.uses < MAX_USES && self.opened.elapsed() < MAX_AGE
+        self.uses < MAX_USES && self.opened.elapsed() < MAX_CONNECTION_AGE
     }
 }
 

@@ -25,13 +25,13 @@ use super::{
 use crate::daemon::DaemonError;
 
 /// How often the disk is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+const DISK_POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long it is not looked at again when nothing more may go.
-const RETRY_INTERVAL: Duration = Duration::from_secs(600);
+const REMOVAL_RETRY_INTERVAL: Duration = Duration::from_secs(600);
 
 /// How often the operator is told that it is full.
-const TOLD_INTERVAL: Duration = Duration::from_secs(3600);
+const FULL_DISK_NOTICE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// How long the daemon may take for a collection.
 const COLLECTION_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
@@ -49,10 +49,10 @@ enum Room {
 impl Imports {
     /// Keeps room on the disk of the store, for as long as it is polled.
     pub async fn keep_room(self: Arc<Self>) {
-        let mut ticks = interval(LOOK_INTERVAL);
+        let mut ticks = interval(DISK_POLL_INTERVAL);
         let mut told: Option<Instant> = None;
         let mut is_due = move || {
-            let is_due = told.is_none_or(|told| told.elapsed() > TOLD_INTERVAL);
+            let is_due = told.is_none_or(|told| told.elapsed() > FULL_DISK_NOTICE_INTERVAL);
             told = if is_due { Some(Instant::now()) } else { told };
             is_due
         };
@@ -76,13 +76,13 @@ impl Imports {
                              pushed paths): what is left is younger than retention.min_age, kept by roots, or of others"
                         );
                     }
-                    sleep(RETRY_INTERVAL).await;
+                    sleep(REMOVAL_RETRY_INTERVAL).await;
                 }
                 Err(error) => {
                     if is_due() {
                         tracing::warn!("no room can be made for upload.keep_free: {error}");
                     }
-                    sleep(RETRY_INTERVAL).await;
+                    sleep(REMOVAL_RETRY_INTERVAL).await;
                 }
             }
         }

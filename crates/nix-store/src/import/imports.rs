@@ -11,7 +11,7 @@ use std::{
 use rns_cache::{CacheError, DiskRoom, KeepFree, PublishError, Published, Pusher, VerifiedNar};
 use rns_formats::{NarInfo, NarName, PathInfo, StorePath};
 use rns_verify::{
-    DecoderMemory,
+    DecoderMemory, MAX_CHECKED_NARS,
     narinfo::{AddressClaim, agree, new_signatures, uploaded_nar},
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -27,9 +27,6 @@ use crate::{
     LocalStore,
     daemon::{DaemonError, PathToAdd},
 };
-
-/// NARs that are checked at the same time; others wait for their turn.
-const MAX_UPLOADS: usize = 64;
 
 /// The interval of looking for expired links.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
@@ -92,7 +89,7 @@ impl Imports {
             questions,
             spool,
             decoder_memory: DecoderMemory::new(config.decoder_memory),
-            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            uploads: Arc::new(Semaphore::new(MAX_CHECKED_NARS)),
             kept,
             room: Mutex::new(RoomRule::of(config)),
             disk: Mutex::default(),

@@ -21,7 +21,7 @@ pub(crate) use self::{
     read::{HashCheck, NarSource, RangeReader},
     stamp::{RootStamp, TreeStamp},
     stream::{NarStream, OpenReader},
-    tree::{DIRECTORY, FILE, PathRoot, Tree, is_executable, open_beneath, size},
+    tree::{DIRECTORY_FLAGS, FILE, PathRoot, Tree, is_executable, open_beneath, size},
 };
 use crate::CacheError;
 

@@ -16,7 +16,7 @@ use super::{tree, walk::sorted_names};
 use crate::file_io::file_time::FileTime;
 
 /// Levels of directories that are looked at; NARs have no more.
-const MAX_DEPTH: usize = 64;
+const MAX_TREE_DEPTH: usize = 64;
 
 /// The state of the root alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,11 @@ impl TreeStamp {
             Ok(stat) => {
                 walk.entry(&stat);
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                    let opened =
-                        fs::open(real_dir.join(path.as_str()), tree::DIRECTORY, fs::Mode::empty());
+                    let opened = fs::open(
+                        real_dir.join(path.as_str()),
+                        tree::DIRECTORY_FLAGS,
+                        fs::Mode::empty(),
+                    );
                     walk.found(opened, |walk, directory| walk.directory(directory.as_fd(), 1));
                 }
             }
@@ -87,7 +90,8 @@ impl Walk {
             let stat = fs::statat(directory, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW);
             self.found(stat, |walk, stat| {
                 walk.entry(&stat);
-                if depth < MAX_DEPTH && FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+                if depth < MAX_TREE_DEPTH
+                    && FileType::from_raw_mode(stat.st_mode) == FileType::Directory
                 {
                     match tree::open_directory(directory, &name) {
                         Ok(child) => walk.directory(child.as_fd(), depth + 1),

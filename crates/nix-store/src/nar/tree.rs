@@ -27,7 +27,7 @@ pub(crate) const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NOCTTY)
     .union(OFlags::NONBLOCK);
-pub(crate) const DIRECTORY: OFlags =
+pub(crate) const DIRECTORY_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
 
 /// No way out of a directory, and no symbolic link on the way.
@@ -132,7 +132,9 @@ impl Tree {
 fn open_root(path: &Path) -> io::Result<PathRoot> {
     let stat = fs::lstat(path)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => Ok(PathRoot::Directory(fs::open(path, DIRECTORY, Mode::empty())?)),
+        FileType::Directory => {
+            Ok(PathRoot::Directory(fs::open(path, DIRECTORY_FLAGS, Mode::empty())?))
+        }
         FileType::RegularFile => {
             Ok(PathRoot::Regular { executable: is_executable(stat.st_mode), size: size(&stat) })
         }
@@ -153,7 +155,7 @@ pub(crate) const fn size(stat: &fs::Stat) -> u64 {
 
 /// Opens a directory that is an entry of `parent`.
 pub(crate) fn open_directory(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
-    Ok(fs::openat(parent, name, DIRECTORY, Mode::empty())?)
+    Ok(fs::openat(parent, name, DIRECTORY_FLAGS, Mode::empty())?)
 }
 
 /// Opens `name` beneath `directory` without following any symbolic link.
@@ -184,7 +186,7 @@ fn open_component_wise(
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let parent = current.as_ref().map_or(directory, |fd| fd.as_fd());
-        let flags = if components.peek().is_some() { DIRECTORY } else { flags };
+        let flags = if components.peek().is_some() { DIRECTORY_FLAGS } else { flags };
         current = Some(fs::openat(parent, component, flags, Mode::empty())?);
     }
     current.ok_or_else(|| io::ErrorKind::InvalidInput.into())

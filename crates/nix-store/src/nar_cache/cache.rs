@@ -28,7 +28,7 @@ use super::{
 use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// How long a full disk is left in peace.
-const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+const FULL_CACHE_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Compressions that may wait or run before narinfos are answered without them.
 const MAX_WAITING: usize = 128;
@@ -222,7 +222,7 @@ impl NarCache {
     /// Whether the disk was full a moment ago: filling it again would only disturb others.
     pub(super) fn is_paused(&self) -> bool {
         let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
-        full.is_some_and(|since| since.elapsed() < RETRY_INTERVAL)
+        full.is_some_and(|since| since.elapsed() < FULL_CACHE_RETRY_INTERVAL)
     }
 
     /// Tells the operator when the cache cannot be written any more, and when it can again.
@@ -233,7 +233,9 @@ impl NarCache {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return,
             Err(_) => *failed = Some(Instant::now()),
             // Between two failures there is always something small that fits.
-            Ok(_) if failed.is_some_and(|since| since.elapsed() < RETRY_INTERVAL) => return,
+            Ok(_) if failed.is_some_and(|since| since.elapsed() < FULL_CACHE_RETRY_INTERVAL) => {
+                return;
+            }
             Ok(_) => {}
         }
         drop(failed);
@@ -273,7 +275,7 @@ mod tests {
         cache.note(&Ok(()));
         cache.note::<()>(&Err(io::ErrorKind::ResourceBusy.into()));
         assert!(is_failing());
-        let long_ago = Instant::now().checked_sub(RETRY_INTERVAL);
+        let long_ago = Instant::now().checked_sub(FULL_CACHE_RETRY_INTERVAL);
         *cache.failed.lock().unwrap() = long_ago;
         cache.note::<()>(&Err(io::ErrorKind::ResourceBusy.into()));
         cache.note(&Ok(()));

@@ -18,14 +18,14 @@ const OUTPUT_BYTES: usize = 128 << 10;
 pub(super) const MIN_BYTES_IN_PIECES: u64 = 8 << 20;
 
 /// The length of such a piece. Smaller ones take less memory and find fewer repetitions.
-pub(super) const PIECE_BYTES: u32 = 4 << 20;
+pub(super) const ENCODER_PIECE_BYTES: u32 = 4 << 20;
 
 /// How much of the piece before it is searched for repetitions as well: an eighth of the window. All of it costs a
 /// seventh more time, and makes the result 0.3 % smaller.
 const OVERLAP_LOG: u32 = 6;
 
 /// The most threads that compress one NAR.
-pub(super) const MAX_THREADS: u32 = 4;
+pub(super) const MAX_ENCODER_THREADS: u32 = 4;
 
 /// The smallest dictionary that xz knows.
 const SMALLEST_DICTIONARY: u64 = 4 << 10;
@@ -107,7 +107,7 @@ impl Encoder {
 /// How many threads compress one NAR.
 pub(super) fn threads() -> u32 {
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    u32::try_from(processors).unwrap_or(MAX_THREADS).clamp(1, MAX_THREADS)
+    u32::try_from(processors).unwrap_or(MAX_ENCODER_THREADS).clamp(1, MAX_ENCODER_THREADS)
 }
 
 fn zstd(level: u8, size: u64, threads: u32) -> io::Result<CCtx<'static>> {
@@ -131,7 +131,7 @@ fn zstd(level: u8, size: u64, threads: u32) -> io::Result<CCtx<'static>> {
         for parameter in [
             // With none, there would be no pieces, and other bytes.
             CParameter::NbWorkers(threads),
-            CParameter::JobSize(PIECE_BYTES),
+            CParameter::JobSize(ENCODER_PIECE_BYTES),
             CParameter::OverlapSizeLog(OVERLAP_LOG),
         ] {
             context.set_parameter(parameter).map_err(zstd_error)?;

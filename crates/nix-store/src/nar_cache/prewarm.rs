@@ -12,7 +12,7 @@ use super::{
 use crate::{ExposedCache, Exposures, LocalStore};
 
 /// How often it is looked for new paths.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
+const PREWARM_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The caches whose paths are compressed: those that are in use now.
 pub(crate) type CachesInUse = dyn Fn() -> Vec<CompressedCache> + Send + Sync;
@@ -29,7 +29,7 @@ pub(crate) async fn run(
     let mut waiting = VecDeque::new();
     let mut told = false;
     loop {
-        tokio::time::sleep(POLL_INTERVAL).await;
+        tokio::time::sleep(PREWARM_POLL_INTERVAL).await;
         // An outage is told by those whose requests fail; it is tried again.
         if prewarm.new_paths {
             _ = new.find(store.store(), &mut waiting).await;

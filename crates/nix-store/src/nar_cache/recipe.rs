@@ -10,7 +10,7 @@ use rns_formats::Sha256Digest;
 
 use super::{
     config::Codec,
-    encoder::{Encoder, MIN_BYTES_IN_PIECES, PIECE_BYTES, threads},
+    encoder::{ENCODER_PIECE_BYTES, Encoder, MIN_BYTES_IN_PIECES, threads},
 };
 use crate::CacheError;
 
@@ -56,7 +56,7 @@ impl Recipe {
         if self.codec == Codec::Xz || nar_size < MIN_BYTES_IN_PIECES {
             return self.thread_mib();
         }
-        let (threads, piece) = (threads(), PIECE_BYTES >> 20);
+        let (threads, piece) = (threads(), ENCODER_PIECE_BYTES >> 20);
         // The library's ring of input holds three pieces more than there are threads. While a thread lags, all
         // others of the ring may be compressed and wait for it, each in a buffer that is a little larger.
         let pieces = threads + 3;

@@ -8,7 +8,7 @@ use std::{
 use super::encode_progress::EncodeProgress;
 
 /// How often it is looked whether there is nothing else to do any more.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Says whether requests are being answered at the moment. Asked often, so it must be cheap.
 pub(crate) type BusyCheck = dyn Fn() -> bool + Send + Sync;
@@ -33,7 +33,11 @@ impl<'a> Throttle<'a> {
         let until = Instant::now() + self.begun.elapsed();
         while !self.production.has_reader() && (busy() || Instant::now() < until) {
             let left = until.saturating_duration_since(Instant::now());
-            thread::sleep(if left.is_zero() { POLL_INTERVAL } else { left.min(POLL_INTERVAL) });
+            thread::sleep(if left.is_zero() {
+                IDLE_POLL_INTERVAL
+            } else {
+                left.min(IDLE_POLL_INTERVAL)
+            });
         }
         self.begun = Instant::now();
     }

@@ -19,7 +19,7 @@ const SAMPLES: u64 = 8;
 const SAMPLE_BYTES: u64 = 32 << 10;
 
 /// NARs that are remembered. One that is forgotten is sampled again.
-const MAX_REMEMBERED: usize = 65_536;
+const MAX_REMEMBERED_NARS: usize = 65_536;
 
 /// The level that samples are compressed with: the fastest says enough.
 const SAMPLE_LEVEL: u8 = 1;
@@ -29,7 +29,7 @@ pub(super) struct Worth(Cache<Sha256Digest, bool>);
 
 impl Worth {
     pub(super) fn new() -> Self {
-        Self(Cache::new(MAX_REMEMBERED))
+        Self(Cache::new(MAX_REMEMBERED_NARS))
     }
 
     /// The memory of a NAR.

@@ -20,7 +20,7 @@ use super::path_infos::PathInfos;
 use crate::{
     CacheError,
     file_io::resolve_beneath::is_absent,
-    nar::{DIRECTORY, FILE, open_beneath},
+    nar::{DIRECTORY_FLAGS, FILE, open_beneath},
     store::{
         StoreParts,
         index::{IndexRound, LazyIndex},
@@ -31,7 +31,7 @@ use crate::{
 const DIRECTORY_OF_IDS: &str = "lib/debug/.build-id";
 
 /// Paths with one build id that are looked at. Programs that are rebuilt without change share it.
-const MAX_PATHS: usize = 32;
+const MAX_BUILD_ID_PATHS: usize = 32;
 
 const PATHS: &str =
     "select id, path from ValidPaths where id > ?1 and path not glob '*.drv' order by id limit ?2";
@@ -99,7 +99,7 @@ impl DebugFiles {
         is_shown: impl Fn(i64) -> bool + Send,
     ) -> Result<Vec<StorePath>, CacheError> {
         let store_dir = self.parts.store_dir().clone();
-        let rows = self.index.rows(key(id), MAX_PATHS, is_shown);
+        let rows = self.index.rows(key(id), MAX_BUILD_ID_PATHS, is_shown);
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -167,7 +167,7 @@ fn unless_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 fn open_store(real_dir: &Path) -> Result<OwnedFd, CacheError> {
-    fs::open(real_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
+    fs::open(real_dir, DIRECTORY_FLAGS.difference(OFlags::NOFOLLOW), Mode::empty())
         .map_err(|error| CacheError::io("open", real_dir)(error.into()))
 }
 
@@ -190,10 +190,10 @@ fn entries(
 
 fn build_ids(store: BorrowedFd<'_>, path: &StorePath) -> io::Result<Vec<BuildId>> {
     let mut ids = Vec::new();
-    let top = open_beneath(store, format!("{path}/{DIRECTORY_OF_IDS}").as_bytes(), DIRECTORY);
+    let top = open_beneath(store, format!("{path}/{DIRECTORY_OF_IDS}").as_bytes(), DIRECTORY_FLAGS);
     let Some(top) = unless_absent(top)? else { return Ok(ids) };
     for prefix in names(top.as_fd())?.iter().filter(|name| name.len() == 2) {
-        let directory = open_beneath(top.as_fd(), prefix.as_bytes(), DIRECTORY);
+        let directory = open_beneath(top.as_fd(), prefix.as_bytes(), DIRECTORY_FLAGS);
         let Some(directory) = unless_absent(directory)? else { continue };
         for name in names(directory.as_fd())? {
             let Some(rest) = name.strip_suffix(".debug") else { continue };

@@ -15,7 +15,7 @@ use crate::{
 
 /// Paths with one NAR hash that are looked at: the bytes of all are the same. Thousands of paths may be an empty
 /// directory.
-const MAX_PATHS: usize = 32;
+const MAX_NAR_HASH_PATHS: usize = 32;
 
 const HASHES: &str = "select id, hash from ValidPaths where id > ?1 order by id limit ?2";
 
@@ -86,7 +86,7 @@ impl NarHashes {
         is_shown: impl Fn(i64) -> bool + Send,
     ) -> Result<Vec<HashPart>, CacheError> {
         let store_dir = self.parts.store_dir().clone();
-        let rows = self.index.rows(key(&hash), MAX_PATHS, is_shown);
+        let rows = self.index.rows(key(&hash), MAX_NAR_HASH_PATHS, is_shown);
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -128,7 +128,7 @@ impl NarHashes {
                 found.extend(
                     row.get_ref(1)?.as_str().ok().and_then(|path| hash_part(&store_dir, path)),
                 );
-                if found.len() == MAX_PATHS {
+                if found.len() == MAX_NAR_HASH_PATHS {
                     break;
                 }
             }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::{CacheError, store::StoreParts};
 
 /// New paths that one question to the database takes.
-const MAX_PATHS: i64 = 256;
+const MAX_REGISTERED_PATHS: i64 = 256;
 
 const NEWEST: &str = "select coalesce(max(id), 0) from ValidPaths";
 
@@ -40,7 +40,7 @@ impl RegisteredPaths {
                 return Ok((Vec::new(), newest));
             };
             let mut statement = connection.prepare_cached(AFTER)?;
-            let mut rows = statement.query((after, MAX_PATHS))?;
+            let mut rows = statement.query((after, MAX_REGISTERED_PATHS))?;
             let (mut paths, mut last) = (Vec::new(), after);
             while let Some(row) = rows.next()? {
                 last = row.get(0)?;

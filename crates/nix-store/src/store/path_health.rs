@@ -26,7 +26,7 @@ use crate::{
 const STAMP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Paths remembered of each kind.
-const MAX_REMEMBERED: usize = 16_384;
+const MAX_REMEMBERED_PATHS: usize = 16_384;
 
 pub(crate) struct PathHealth {
     store: Arc<StorePresence>,
@@ -61,9 +61,9 @@ impl PathHealth {
     pub(crate) fn new(store: Arc<StorePresence>) -> Self {
         Self {
             store,
-            damaged: Cache::new(MAX_REMEMBERED),
+            damaged: Cache::new(MAX_REMEMBERED_PATHS),
             found_any: AtomicBool::new(false),
-            verified: Cache::new(MAX_REMEMBERED),
+            verified: Cache::new(MAX_REMEMBERED_PATHS),
             found: AtomicU64::new(0),
         }
     }

@@ -25,10 +25,10 @@ use crate::{
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Paths of the database that are looked for, from each end of it.
-const MAX_SAMPLE: i64 = 16;
+const MAX_PROBED_PATHS: i64 = 16;
 
 /// Entries of the directory that are looked up, when none of these is there.
-const MAX_ENTRIES: usize = 1024;
+const MAX_PROBED_ENTRIES: usize = 1024;
 
 const REMEDY_MOUNT: &str =
     "is it mounted, and does `store.real_dir` name the directory that holds the store paths?";
@@ -190,7 +190,7 @@ impl StorePresence {
         connection: &Connection,
         entries: Option<ReadDir>,
     ) -> rusqlite::Result<bool> {
-        for entry in entries.into_iter().flatten().take(MAX_ENTRIES).flatten() {
+        for entry in entries.into_iter().flatten().take(MAX_PROBED_ENTRIES).flatten() {
             let name = entry.file_name();
             let path = name.to_str().and_then(|name| StorePath::parse(name).ok());
             let Some(path) = path else { continue };
@@ -213,7 +213,7 @@ fn sample(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut sample = Vec::new();
     for statement in [NEWEST, OLDEST] {
         let mut statement = connection.prepare_cached(statement)?;
-        let paths = statement.query_map([MAX_SAMPLE], |row| row.get(0))?;
+        let paths = statement.query_map([MAX_PROBED_PATHS], |row| row.get(0))?;
         sample.extend(paths.collect::<rusqlite::Result<Vec<String>>>()?);
     }
     Ok(sample)

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Paths of one push: enough to share its questions, few enough to note soon that they are done.
-const MAX_BATCH: usize = 64;
+const MAX_PUSH_BATCH: usize = 64;
 
 /// Everything that is needed to push a queue.
 pub struct Drainer {
@@ -62,7 +62,7 @@ impl Drainer {
         let mut after = 0;
         let mut failed = 0;
         loop {
-            let batch = queue.next(after, only_due, MAX_BATCH)?;
+            let batch = queue.next(after, only_due, MAX_PUSH_BATCH)?;
             let Some(last) = batch.last() else { return Ok(DrainEnd::Through(failed)) };
             after = last.number;
             let wanted = self.wanted(queue, batch).await?;

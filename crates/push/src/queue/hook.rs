@@ -21,10 +21,10 @@ use super::{
 const MAX_FILES: usize = 10_000;
 
 /// The largest such file, in bytes: more than the outputs of a derivation.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_HOOK_FILE_BYTES: u64 = 1 << 20;
 
 /// The beginning of the names of files that are still being written.
-const UNFINISHED: &str = ".";
+const UNFINISHED_PREFIX: &str = ".";
 
 /// Adds paths to the queue in this file; it is made if it is not there. Root becomes the user whose queue it is. A path that
 /// waits already is tried soon. Waits for hundredths of a second at most: while another program holds the queue, the paths are
@@ -82,7 +82,7 @@ fn leave(file: &Path, paths: &[StorePath]) -> io::Result<()> {
     }
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let name = format!("{moment}-{}", process::id());
-    let unfinished = directory.join(format!("{UNFINISHED}{name}"));
+    let unfinished = directory.join(format!("{UNFINISHED_PREFIX}{name}"));
     let text: String = paths.iter().map(|path| format!("{path}\n")).collect();
     let left =
         fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, directory.join(name)));
@@ -101,7 +101,7 @@ pub(super) fn left(file: &Path) -> io::Result<(Vec<StorePath>, Vec<PathBuf>)> {
     let (mut paths, mut files) = (Vec::new(), Vec::new());
     for entry in entries.take(MAX_FILES) {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED_PREFIX) {
             continue;
         }
         match text_of(&entry) {
@@ -119,7 +119,7 @@ pub(super) fn left(file: &Path) -> io::Result<(Vec<StorePath>, Vec<PathBuf>)> {
 
 /// The contents of such a file; one that no hook has left has none.
 fn text_of(entry: &fs::DirEntry) -> io::Result<String> {
-    if entry.metadata()?.len() > MAX_FILE_BYTES {
+    if entry.metadata()?.len() > MAX_HOOK_FILE_BYTES {
         return Ok(String::new());
     }
     fs::read_to_string(entry.path())

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 /// Links that are followed on the way to a file.
-const MAX_LINKS: usize = 40;
+const MAX_OWNER_LINKS: usize = 40;
 
 /// Makes a thread of root one of the user who could change the queue in this file, for good. To be called before other threads
 /// are started. Nothing changes for other users, and for a queue that root alone can change.
@@ -56,7 +56,7 @@ pub(super) fn other_owner(file: &Path) -> io::Result<Option<(Uid, Gid)>> {
             continue;
         }
         links += 1;
-        if links > MAX_LINKS {
+        if links > MAX_OWNER_LINKS {
             return Err(io::Error::other("it is a link that leads to itself"));
         }
         let target = fs::read_link(&next)?;

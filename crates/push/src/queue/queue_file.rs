@@ -23,7 +23,7 @@ const FIRST_PAUSE_SECONDS: i64 = 60;
 const MAX_PAUSE_SECONDS: i64 = 3600;
 
 /// Failing paths that a status names.
-const MAX_NAMED: i64 = 100;
+const MAX_NAMED_FAILURES: i64 = 100;
 
 /// The queue. Clones share its connection.
 #[derive(Clone)]
@@ -137,7 +137,7 @@ impl Queue {
             .map_err(self.failed())?;
         let mut statement = connection.prepare(failures).map_err(self.failed())?;
         let failures = statement
-            .query_map([MAX_NAMED], |row| {
+            .query_map([MAX_NAMED_FAILURES], |row| {
                 Ok(FailingPath {
                     path: row.get(0)?,
                     attempts: row.get(1)?,

@@ -12,7 +12,7 @@ use rusqlite::{Connection, config::DbConfig};
 use super::{error::QueueError, owner};
 
 /// The longest time that a daemon or a command waits for others.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const QUEUE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest time that a hook waits for others: a build waits for it.
 const HOOK_BUSY_TIMEOUT: Duration = Duration::from_millis(10);
@@ -24,7 +24,7 @@ const HOOK_CHECKPOINT_PAGES: u32 = 4_000;
 const MAX_QUEUED: i64 = 1_000_000;
 
 /// The version of the schema. A newer one has all that this program needs.
-const VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 2;
 
 /// A queue of the first version does not say that it was begun with all paths of the store: one that has looked at the store is
 /// taken for it, so that they are not pushed once more.
@@ -56,7 +56,7 @@ const SCHEMA: &str = "
 
 /// Opens the file, and makes it if it is not there.
 pub(super) fn open(file: &Path) -> Result<Connection, QueueError> {
-    open_within(file, BUSY_TIMEOUT)
+    open_within(file, QUEUE_BUSY_TIMEOUT)
 }
 
 /// The same for a program that adds a few paths and ends: it leaves it to others to tidy up, since that waits for the disk.
@@ -88,7 +88,7 @@ fn open_within(file: &Path, busy_timeout: Duration) -> Result<Connection, QueueE
     connection.busy_timeout(busy_timeout).map_err(failed)?;
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    if version < VERSION {
+    if version < SCHEMA_VERSION {
         connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
         connection.execute_batch(SCHEMA).map_err(failed)?;
     }

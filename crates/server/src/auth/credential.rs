@@ -5,7 +5,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
 /// The longest header that is looked at, in bytes. Tokens of CI services have two or three thousand.
-const MAX_HEADER_BYTES: usize = 16 << 10;
+const MAX_CREDENTIAL_BYTES: usize = 16 << 10;
 
 /// The credential in a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Credential {
 }
 
 fn secret(value: &str) -> Option<Vec<u8>> {
-    if value.len() > MAX_HEADER_BYTES {
+    if value.len() > MAX_CREDENTIAL_BYTES {
         return None;
     }
     let (scheme, rest) = value.split_once(' ')?;
@@ -100,7 +100,7 @@ mod tests {
         }
         assert_eq!(shown(&["Bearer a", "Bearer b"]), Credential::Unreadable);
         assert_eq!(
-            shown(&[&format!("Bearer {}", "x".repeat(MAX_HEADER_BYTES))]),
+            shown(&[&format!("Bearer {}", "x".repeat(MAX_CREDENTIAL_BYTES))]),
             Credential::Unreadable
         );
     }

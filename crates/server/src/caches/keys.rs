@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::copies::original;
 
 /// No key is longer: a name and 88 characters of base64.
-const MAX_LEN: u64 = 4096;
+const MAX_KEY_BYTES: u64 = 4096;
 
 /// A key file that cannot be used. The text names the file, its problem and the remedy,
 /// and never shows any of its content.
@@ -153,14 +153,14 @@ fn exposed(path: &Path, mode: u32) -> KeyProblem {
 }
 
 fn read(file: &File, size: u64) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
-    if size > MAX_LEN {
+    if size > MAX_KEY_BYTES {
         return Err(KeyProblem::Malformed(format!(
             "a secret key is one line of text, and this file has {size} bytes"
         )));
     }
     // With room for everything, reading makes no second copy that would stay in memory.
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize + 1));
-    file.take(MAX_LEN).read_to_end(&mut text).map_err(KeyProblem::Io)?;
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_BYTES as usize + 1));
+    file.take(MAX_KEY_BYTES).read_to_end(&mut text).map_err(KeyProblem::Io)?;
     Ok(text)
 }
 

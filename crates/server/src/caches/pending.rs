@@ -13,7 +13,7 @@ use crate::caches::registry::CacheRegistry;
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a cache that cannot be evaluated yet is asked again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+const EVALUATION_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Caches that are about to be shown. Dropped: they will not be.
 pub(crate) struct PendingCaches {
@@ -51,7 +51,7 @@ async fn settle(caches: Arc<CacheRegistry>) {
     let known = async {
         for store in caches.stores() {
             while store.settled().await.is_err() {
-                sleep(RETRY_INTERVAL).await;
+                sleep(EVALUATION_RETRY_INTERVAL).await;
             }
         }
     };

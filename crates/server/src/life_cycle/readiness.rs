@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// How long an answer of the backends serves others who ask. No limit of requests is in front of them.
-const MAX_AGE: Duration = Duration::from_secs(1);
+const MAX_READINESS_AGE: Duration = Duration::from_secs(1);
 
 /// Why a server is not ready.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ impl ReadinessCache {
     ) -> Vec<&'static str> {
         let mut last = self.0.lock().await;
         if let Some((at, kinds)) = &*last
-            && at.elapsed() < MAX_AGE
+            && at.elapsed() < MAX_READINESS_AGE
         {
             return kinds.clone();
         }

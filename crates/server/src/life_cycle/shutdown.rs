@@ -14,7 +14,7 @@ use crate::{
 const QUIET_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether all is done.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Accepts nothing more, and returns when all downloads have ended, when the configured time is
 /// over, or when a second signal comes. Dropping the server closes the rest.
@@ -27,7 +27,7 @@ pub(crate) async fn finish(mut server: Server, state: &ServerState, signals: &mu
     systemd::stopping("waiting for running downloads", grace + QUIET_TIMEOUT);
     // The answer comes when the workers have ended, and the server itself tells that as well.
     drop(server.handle().stop(true));
-    let mut look = tokio::time::interval(POLL_INTERVAL);
+    let mut look = tokio::time::interval(DRAIN_POLL_INTERVAL);
     let mut leaving = Leaving::new();
     let deadline = tokio::time::sleep(grace);
     tokio::pin!(deadline);

@@ -9,7 +9,7 @@ use std::{
 use crate::life_cycle::{state::ServerState, systemd};
 
 /// How often the condition is looked at, and how often while it is bad.
-const POLL_INTERVAL: Duration = Duration::from_secs(10);
+const STATUS_POLL_INTERVAL: Duration = Duration::from_secs(10);
 const NOT_READY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows the condition of a server.
@@ -55,7 +55,7 @@ impl Status {
             Err(reasons) => reasons.iter().map(ToString::to_string).collect(),
         };
         self.next_look = Instant::now()
-            + if problems.is_empty() { POLL_INTERVAL } else { NOT_READY_POLL_INTERVAL };
+            + if problems.is_empty() { STATUS_POLL_INTERVAL } else { NOT_READY_POLL_INTERVAL };
         self.problems = problems;
     }
 }

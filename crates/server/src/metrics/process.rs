@@ -30,9 +30,9 @@ fn resident_bytes(status: &str) -> Option<u64> {
 
 /// Linux 6.2 and later give the number as the directory's size; before, the entries are counted.
 fn open_descriptors() -> Option<u64> {
-    const DIRECTORY: &str = "/proc/self/fd";
-    match fs::metadata(DIRECTORY).ok()?.len() {
-        0 => Some(fs::read_dir(DIRECTORY).ok()?.count() as u64),
+    const DESCRIPTORS_DIRECTORY: &str = "/proc/self/fd";
+    match fs::metadata(DESCRIPTORS_DIRECTORY).ok()?.len() {
+        0 => Some(fs::read_dir(DESCRIPTORS_DIRECTORY).ok()?.count() as u64),
         number => Some(number),
     }
 }

@@ -32,12 +32,13 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 }
 
 /// The longest text for a client about its mistake, in bytes.
-const MAX_TEXT_BYTES: usize = 900;
+const MAX_ANSWER_TEXT_BYTES: usize = 900;
 
 /// The beginning of a text, as a line: the first missing paths are as telling as thousands.
 pub(crate) fn shortened(mut text: String) -> String {
-    if text.len() > MAX_TEXT_BYTES {
-        let end = (0..=MAX_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    if text.len() > MAX_ANSWER_TEXT_BYTES {
+        let end =
+            (0..=MAX_ANSWER_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }

@@ -3,7 +3,7 @@
 use super::graph::StorageGraph;
 
 /// Paths of one transaction: some milliseconds.
-const MAX_BATCH: usize = 200;
+const MAX_REMOVAL_BATCH: usize = 200;
 
 /// Divides paths, none of which comes before one that refers to it, into parts without references inside a part: a path is
 /// claimed only when those that refer to it are gone.
@@ -22,7 +22,7 @@ pub(super) fn batches(graph: &StorageGraph, order: &[usize]) -> Vec<Vec<usize>> 
         }
         let Some(batch) = batches.get_mut(number) else { continue };
         batch.push(*path);
-        if batch.len() == MAX_BATCH
+        if batch.len() == MAX_REMOVAL_BATCH
             && let Some(open) = open.get_mut(number)
         {
             *open += 1;

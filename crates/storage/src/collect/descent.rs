@@ -11,7 +11,7 @@ use crate::index::{Index, IndexError};
 const ROOTED_BATCH: usize = 16;
 
 /// Paths whose references are asked for at once.
-const BATCH_SIZE: usize = 256;
+const REFERENCES_BATCH: usize = 256;
 
 /// The paths that roots need, as far as they were looked at.
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Descent {
                 return Ok(Some(*met));
             }
             // The deepest first: paths that everything needs are at the bottom.
-            let batch = self.open.split_off(self.open.len().saturating_sub(BATCH_SIZE));
+            let batch = self.open.split_off(self.open.len().saturating_sub(REFERENCES_BATCH));
             for (referrer, reference) in index.references_of(&batch).await? {
                 if let Entry::Vacant(place) = self.from.entry(reference) {
                     place.insert(referrer);

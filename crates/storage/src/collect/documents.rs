@@ -24,19 +24,19 @@ use crate::{
 };
 
 /// Rows that are looked at by one statement: some milliseconds.
-const PAGE: usize = 1_000;
+const DOCUMENTS_PAGE: usize = 1_000;
 
 /// Documents that are claimed by one transaction.
-const BATCH_SIZE: usize = 200;
+const CLAIMED_DOCUMENTS_BATCH: usize = 200;
 
 /// Objects that are read at the same time.
-const MAX_READS: usize = 8;
+const MAX_DOCUMENT_READS: usize = 8;
 
 /// Paths whose derivations are read from their narinfos in one collection: indexes from before these were noted have some.
 const MAX_DERIVERS: usize = 10_000;
 
 /// Documents that a plan names. More are counted.
-const MAX_NAMED: usize = 100_000;
+const MAX_NAMED_DOCUMENTS: usize = 100_000;
 
 /// The documents that go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(super) async fn plan(
     };
     let mut after = 0;
     loop {
-        let page = index.list_documents(after, PAGE).await?;
+        let page = index.list_documents(after, DOCUMENTS_PAGE).await?;
         let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(plan) };
         after = last.id;
         let owners = index.document_owners(first.id, last.id).await?;
@@ -89,7 +89,7 @@ pub(super) async fn plan(
                 continue;
             }
             plan.going.add(kind);
-            if plan.named.len() < MAX_NAMED {
+            if plan.named.len() < MAX_NAMED_DOCUMENTS {
                 plan.named.push(row.key);
             }
         }
@@ -107,12 +107,12 @@ pub(super) async fn remove(
     let seconds = before.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut after = 0;
     loop {
-        let page = index.documents(after, PAGE).await?;
+        let page = index.documents(after, DOCUMENTS_PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.id;
         let old = page.iter().filter(|row| !row.is_needed && row.touched.unsigned_abs() <= seconds);
         let going: Vec<i64> = old.map(|row| row.id).collect();
-        for batch in going.chunks(BATCH_SIZE) {
+        for batch in going.chunks(CLAIMED_DOCUMENTS_BATCH) {
             sweep.documents(batch, before).await?;
         }
     }
@@ -123,10 +123,10 @@ pub(super) async fn note_derivers(storage: &Storage) -> Result<(), IndexError> {
     let reader = storage.reader();
     let mut done = 0;
     while done < MAX_DERIVERS {
-        let unknown = storage.index().paths_without_deriver(BATCH_SIZE).await?;
+        let unknown = storage.index().paths_without_deriver(CLAIMED_DOCUMENTS_BATCH).await?;
         let read = stream::iter(&unknown)
             .map(|hash| deriver(reader, hash))
-            .buffer_unordered(MAX_READS)
+            .buffer_unordered(MAX_DOCUMENT_READS)
             .filter_map(|found| async move { found });
         let found: Vec<_> = read.collect().await;
         if found.is_empty() {
@@ -157,7 +157,7 @@ pub(crate) async fn enter(
         .map(|key| async {
             Some(StoredDocument { owner: owner_of(storage.reader(), &key).await?, key })
         })
-        .buffer_unordered(MAX_READS)
+        .buffer_unordered(MAX_DOCUMENT_READS)
         .filter_map(|document| async { document });
     let documents: Vec<StoredDocument> = read.collect().await;
     let entered = documents.into_iter().filter_map(|document| {

@@ -11,7 +11,7 @@ use super::{
     document_kind::DocumentKind,
     documents::{self, untouched_since},
     error::CollectError,
-    sweep::{LOCK_TIMEOUT, MAX_PAUSE, Sweep},
+    sweep::{CLAIM_LOCK_TIMEOUT, MAX_SWEEP_PAUSE, Sweep},
 };
 use crate::{
     index::{Claim, PathState, Unused},
@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// Objects that are looked up at a time.
-const BATCH_SIZE: usize = 500;
+const ORPHANS_BATCH: usize = 500;
 
 /// NARs that are claimed by one transaction.
-const NAR_BATCH: usize = 200;
+const ORPHAN_NARS_BATCH: usize = 200;
 
 /// NARs without a row, and listings without a path, that one collection removes. The next one takes up the rest.
 const MAX_ORPHANS: usize = 100_000;
@@ -93,11 +93,11 @@ pub(super) async fn find(
     let mut orphans = Orphans { listings: Vec::new(), nars: Vec::new(), unusable: 0 };
     while let Some((key, info)) = listed.try_next().await? {
         batch.add(key, info.modified, before);
-        if batch.len() >= BATCH_SIZE {
+        if batch.len() >= ORPHANS_BATCH {
             let begun = Instant::now();
             look_up(storage, std::mem::take(&mut batch), &mut orphans).await?;
             if !is_urgent {
-                sleep(begun.elapsed().min(MAX_PAUSE)).await;
+                sleep(begun.elapsed().min(MAX_SWEEP_PAUSE)).await;
             }
         }
     }
@@ -132,12 +132,12 @@ async fn remove_nars(
     nars: &[ObjectKey],
     sweep: &mut Sweep<'_>,
 ) -> Result<(), CollectError> {
-    for batch in nars.chunks(NAR_BATCH) {
+    for batch in nars.chunks(ORPHAN_NARS_BATCH) {
         let (begun, claim) = (Instant::now(), Claim::new());
         let claimed = storage.index().claim_orphans(batch, &claim).await?;
         sweep.unknown_nars(claimed, &claim).await?;
         // As much time for others.
-        sleep(begun.elapsed().min(MAX_PAUSE)).await;
+        sleep(begun.elapsed().min(MAX_SWEEP_PAUSE)).await;
     }
     Ok(())
 }
@@ -191,7 +191,9 @@ async fn remove_listing(
     hash: &HashPart,
     sweep: &mut Sweep<'_>,
 ) -> Result<(), CollectError> {
-    let Ok(lock) = timeout(LOCK_TIMEOUT, storage.lock_path(hash)).await else { return Ok(()) };
+    let Ok(lock) = timeout(CLAIM_LOCK_TIMEOUT, storage.lock_path(hash)).await else {
+        return Ok(());
+    };
     let _lock = lock?;
     let (objects, key) = (storage.reader().objects(), ObjectKey::listing(hash));
     let is_back = storage.index().states(&[*hash]).await?.into_iter().any(is_here);

@@ -36,7 +36,7 @@ const MAX_SETTLED: usize = 10_000;
 const REVIVED_BATCH: usize = 200;
 
 /// NARs without a path that are removed by one transaction.
-const NAR_BATCH: usize = 200;
+const UNUSED_NARS_BATCH: usize = 200;
 
 /// The plan as of now.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ pub async fn collect(
         progress(sweep.swept());
     }
     let nars: Vec<i64> = plan.orphan_nars.iter().filter_map(|nar| graph.nar_id(*nar)).collect();
-    for batch in nars.chunks(NAR_BATCH) {
+    for batch in nars.chunks(UNUSED_NARS_BATCH) {
         sweep.nars(batch).await?;
         progress(sweep.swept());
     }

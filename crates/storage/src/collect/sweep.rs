@@ -20,10 +20,10 @@ use crate::{
 const MAX_REMOVALS: usize = 8;
 
 /// How long a path or NAR is waited for that a pusher has just taken. Then it stays.
-pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const CLAIM_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest pause after a batch.
-pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const MAX_SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// The counts of removed objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl<'a> Sweep<'a> {
         self.swept.left += (ids.len() - claimed.len()) as u64;
         let removed = self.remove(rows, claimed, &claim).await?;
         // As much time for others.
-        sleep(begun.elapsed().min(MAX_PAUSE)).await;
+        sleep(begun.elapsed().min(MAX_SWEEP_PAUSE)).await;
         Ok(removed)
     }
 
@@ -189,7 +189,7 @@ async fn remove_one(storage: &Storage, rows: RowKind, claimed: Claimed, claim: &
                 return ClaimEnd::Untouched(claimed.id);
             };
             // The server that changes the path at this moment counts on it.
-            let Ok(Ok(_lock)) = timeout(LOCK_TIMEOUT, storage.lock_path(&hash)).await else {
+            let Ok(Ok(_lock)) = timeout(CLAIM_LOCK_TIMEOUT, storage.lock_path(&hash)).await else {
                 return ClaimEnd::Untouched(claimed.id);
             };
             if is_nearly_over(claim) {
@@ -203,7 +203,7 @@ async fn remove_one(storage: &Storage, rows: RowKind, claimed: Claimed, claim: &
         }
         RowKind::Nars => {
             let key = ObjectKey::listed(&claimed.name);
-            let Ok(Ok(_lock)) = timeout(LOCK_TIMEOUT, storage.lock_nar(&key)).await else {
+            let Ok(Ok(_lock)) = timeout(CLAIM_LOCK_TIMEOUT, storage.lock_nar(&key)).await else {
                 return ClaimEnd::Untouched(claimed.id);
             };
             if is_nearly_over(claim) {

@@ -31,7 +31,7 @@ const MAX_LOOKED_AT_FIRST: usize = 1_000;
 const MAX_BELOW_ROOTS_FIRST: usize = 10_000;
 
 /// Rows that are asked about at once.
-const BATCH_SIZE: usize = 1_000;
+const EXPLAINED_BATCH: usize = 1_000;
 
 /// The record of a path, and the reason why it is kept.
 #[derive(Clone, Debug)]
@@ -249,7 +249,7 @@ impl Ascent {
                 self.is_cut = true;
                 break;
             }
-            let batch: Vec<i64> = self.open.iter().take(BATCH_SIZE).copied().collect();
+            let batch: Vec<i64> = self.open.iter().take(EXPLAINED_BATCH).copied().collect();
             // One more than there is room for tells whether that was all.
             let found = index.referrers_of(&batch, self.seen.len() + room).await?;
             let is_all = found.len() < self.seen.len() + room;

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::objects::ObjectKey;
 
+/// Rows of a page of a snapshot: some milliseconds.
+pub(super) const SNAPSHOT_PAGE_ROWS: i64 = 16_384;
+
 /// An index as of one moment, in pages in the order of the rows.
 #[async_trait]
 pub trait IndexSnapshot: Send {

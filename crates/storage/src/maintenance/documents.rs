@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Documents that are entered by one transaction.
-const BATCH_SIZE: usize = 256;
+const INDEXED_DOCUMENTS_BATCH: usize = 256;
 
 /// The folders of documents.
 const FOLDERS: [&str; 4] = ["log", "realisations", "build-trace-v2", "debuginfo"];
@@ -23,12 +23,12 @@ const FOLDERS: [&str; 4] = ["log", "realisations", "build-trace-v2", "debuginfo"
 pub async fn find_documents(storage: &Storage) -> Result<(), MaintenanceError> {
     for folder in FOLDERS {
         let mut listed = storage.reader().objects().list(Some(folder));
-        let mut found = Vec::with_capacity(BATCH_SIZE);
+        let mut found = Vec::with_capacity(INDEXED_DOCUMENTS_BATCH);
         while let Some((key, info)) = listed.try_next().await? {
             if DocumentKind::of(&key).is_some() {
                 found.push((key, info.modified));
             }
-            if found.len() == BATCH_SIZE {
+            if found.len() == INDEXED_DOCUMENTS_BATCH {
                 enter_documents(storage, std::mem::take(&mut found)).await?;
             }
         }
@@ -48,7 +48,7 @@ pub async fn unknown_documents(storage: &Storage) -> Result<u64, MaintenanceErro
         let documents = listed.try_filter_map(|(key, _)| async {
             Ok(DocumentKind::of(&key).is_some().then_some(key))
         });
-        let mut batches = pin!(documents.try_chunks(BATCH_SIZE));
+        let mut batches = pin!(documents.try_chunks(INDEXED_DOCUMENTS_BATCH));
         while let Some(keys) = batches.try_next().await.map_err(|error| error.1)? {
             let known = storage.index().known_documents(&keys).await?;
             unknown += known.into_iter().filter(|known| !known).count() as u64;

@@ -17,7 +17,7 @@ use crate::{
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Paths that are entered by one transaction.
-const BATCH_SIZE: usize = 256;
+const INDEXED_PATHS_BATCH: usize = 256;
 
 /// The counts of entered objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(crate) async fn rebuild_index_locked(
 ) -> Result<Indexed, MaintenanceError> {
     let (reader, index) = (storage.reader(), storage.index());
     let mut done = Indexed::default();
-    let (mut batch, mut present) = (Vec::with_capacity(BATCH_SIZE), BTreeSet::new());
+    let (mut batch, mut present) = (Vec::with_capacity(INDEXED_PATHS_BATCH), BTreeSet::new());
     let mut found = pin!(scan::narinfos(reader, progress));
     while let Some(found) = found.next().await {
         let found = found?;
@@ -86,7 +86,7 @@ pub(crate) async fn rebuild_index_locked(
                 done.unusable += 1;
             }
         }
-        if batch.len() == BATCH_SIZE {
+        if batch.len() == INDEXED_PATHS_BATCH {
             index.import(&batch).await?;
             done.paths += batch.len() as u64;
             batch.clear();
@@ -136,7 +136,7 @@ async fn remove_missing(
     let index = storage.index();
     let (mut after, mut removed) = (None, 0);
     loop {
-        let known = index.published_after(after.as_ref(), BATCH_SIZE).await?;
+        let known = index.published_after(after.as_ref(), INDEXED_PATHS_BATCH).await?;
         let Some((last, _)) = known.last() else { return Ok(removed) };
         after = Some(*last);
         for (hash, _) in &known {

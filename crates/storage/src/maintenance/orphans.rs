@@ -15,7 +15,7 @@ use crate::{
 const NARS: &str = "nar";
 
 /// NARs that are looked up by one statement.
-const BATCH_SIZE: usize = 500;
+const NAR_LOOKUP_BATCH: usize = 500;
 
 /// Finds NARs of the storage that the index does not know and no narinfo names, and that were written long before a push that goes
 /// on now. Those that were pushed and never got a narinfo are known to the index, and go with a collection.
@@ -31,7 +31,7 @@ pub(super) async fn orphaned_nars(
         if is_old && is_nar && !named.contains(&key) {
             batch.push(key);
         }
-        if batch.len() == BATCH_SIZE {
+        if batch.len() == NAR_LOOKUP_BATCH {
             orphans.extend(storage.index().unknown_nars(std::mem::take(&mut batch)).await?);
         }
     }

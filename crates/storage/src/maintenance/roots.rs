@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// Roots that are asked for at a time.
-const BATCH_SIZE: usize = 256;
+const ROOTS_BATCH: usize = 256;
 
 /// Objects of roots that are read at the same time.
-const MAX_READS: usize = 16;
+const MAX_ROOT_READS: usize = 16;
 
 /// Enters the roots of the storage into the index. Returns how many there are, and how many nothing can be made of.
 pub(super) async fn index_roots(storage: &Storage) -> Result<(u64, u64), MaintenanceError> {
@@ -67,7 +67,7 @@ pub(crate) async fn take_up_revisions(storage: &Storage) -> Result<u64, Maintena
     let asked = stream::iter(stored_names(storage).await?).map(|name| async move {
         Ok::<_, MaintenanceError>(is_behind(storage, &name).await?.then_some(name))
     });
-    let behind: Vec<_> = asked.buffer_unordered(MAX_READS).try_collect().await?;
+    let behind: Vec<_> = asked.buffer_unordered(MAX_ROOT_READS).try_collect().await?;
     let mut taken = 0;
     for name in behind.into_iter().flatten() {
         let _lock = storage.lock_root(&name).await?;
@@ -129,7 +129,7 @@ pub(super) async fn verify_roots(
     let mut names = stored_names(storage).await?;
     let mut after: Option<RootName> = None;
     loop {
-        let known = storage.index().roots(after.as_ref(), BATCH_SIZE, 0).await?;
+        let known = storage.index().roots(after.as_ref(), ROOTS_BATCH, 0).await?;
         let Some(last) = known.last() else { break };
         after = Some(last.name.clone());
         names.extend(known.into_iter().map(|root| root.name));

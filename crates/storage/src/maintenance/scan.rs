@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Narinfos that are read at the same time: a bucket takes some milliseconds for each.
-const MAX_READS: usize = 32;
+const MAX_NARINFO_READS: usize = 32;
 
 /// A narinfo that was found in a listing.
 pub(super) struct ScannedNarInfo {
@@ -41,7 +41,7 @@ pub(super) fn narinfos<'a>(
             let (hash, stored) = listed?;
             Ok(ScannedNarInfo { hash, stored, narinfo: reader.narinfo(hash).await })
         })
-        .buffer_unordered(MAX_READS)
+        .buffer_unordered(MAX_NARINFO_READS)
 }
 
 /// The hash part of the path whose narinfo this is.

@@ -196,10 +196,10 @@ impl Run<'_> {
     }
 
     async fn index_only(&mut self, present: &BTreeSet<HashPart>) -> Result<(), MaintenanceError> {
-        const PAGE: usize = 1000;
+        const PATHS_PAGE: usize = 1000;
         let mut after = None;
         loop {
-            let known = self.storage.index().published_after(after.as_ref(), PAGE).await?;
+            let known = self.storage.index().published_after(after.as_ref(), PATHS_PAGE).await?;
             let Some((last, _)) = known.last() else { return Ok(()) };
             after = Some(*last);
             for (hash, _) in &known {

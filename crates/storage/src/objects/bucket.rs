@@ -14,10 +14,10 @@ use super::{
 };
 
 /// How long a connection to a bucket may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const BUCKET_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a bucket may send nothing. There is no limit for the whole of a transfer: NARs are large.
-const READ_TIMEOUT: Duration = Duration::from_secs(40);
+const BUCKET_READ_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// How long a failed request is tried again: longer than a request that hangs takes to fail.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(150);
@@ -76,8 +76,8 @@ pub(super) fn bucket(url: &StorageUrl) -> Result<OpenBucket, ObjectError> {
     }
     let client = ClientOptions::new()
         .with_timeout_disabled()
-        .with_connect_timeout(CONNECT_TIMEOUT)
-        .with_read_timeout(READ_TIMEOUT);
+        .with_connect_timeout(BUCKET_CONNECT_TIMEOUT)
+        .with_read_timeout(BUCKET_READ_TIMEOUT);
     let client = match builder
         .get_config_value(&AmazonS3ConfigKey::Client(object_store::ClientConfigKey::AllowHttp))
     {

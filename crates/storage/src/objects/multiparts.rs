@@ -17,13 +17,13 @@ use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use url::Url;
 
 /// Uploads that a bucket lists at a time.
-const PAGE: usize = 1000;
+const MULTIPARTS_PAGE: usize = 1000;
 
 /// How long the bucket may take for one page of the list.
 const LIST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often the list is asked for, where a connection breaks.
-const MAX_ATTEMPTS: u32 = 3;
+const MAX_LIST_ATTEMPTS: u32 = 3;
 
 /// The unfinished uploads of a bucket, which the library can end and not list.
 pub(super) struct Multiparts {
@@ -83,7 +83,7 @@ impl Multiparts {
             }
             aborted += ended;
             // Old ones behind a whole page of young ones wait until these get old.
-            if listed.len() < PAGE || ended == 0 {
+            if listed.len() < MULTIPARTS_PAGE || ended == 0 {
                 return Ok(aborted);
             }
         }
@@ -93,7 +93,7 @@ impl Multiparts {
     async fn list(&self, prefix: &str) -> Result<Option<Vec<UnfinishedUpload>>, MultipartError> {
         let mut url = self.bucket_url().await?;
         url.query_pairs_mut()
-            .append_pair("max-uploads", &PAGE.to_string())
+            .append_pair("max-uploads", &MULTIPARTS_PAGE.to_string())
             .append_pair("prefix", prefix)
             .append_pair("uploads", "");
         let mut request = http::Request::get(url.as_str()).body(HttpRequestBody::empty())?;
@@ -108,7 +108,7 @@ impl Multiparts {
                     return Ok(None);
                 }
                 Ok((refused, _)) => return Err(MultipartError::Refused(refused)),
-                Err(error) if attempt == MAX_ATTEMPTS || error.is_timeout() => {
+                Err(error) if attempt == MAX_LIST_ATTEMPTS || error.is_timeout() => {
                     return Err(error.into());
                 }
                 Err(_) => attempt += 1,

@@ -7,12 +7,12 @@ use std::{
 };
 
 /// Folders inside folders of a binary cache: `build-trace-v2/<derivation>/`.
-const MAX_DEPTH: usize = 4;
+const MAX_FOLDER_DEPTH: usize = 4;
 
 /// Removes unfinished files that nothing was written to for `grace`, and says how many. Blocks.
 pub(super) fn sweep(directory: &Path, grace: Duration) -> io::Result<u64> {
     let Some(newest) = SystemTime::now().checked_sub(grace) else { return Ok(0) };
-    below(directory, newest, MAX_DEPTH)
+    below(directory, newest, MAX_FOLDER_DEPTH)
 }
 
 fn below(directory: &Path, newest: SystemTime, depth: usize) -> io::Result<u64> {

@@ -5,22 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rns_cache::{BuildLog, CacheError, DebugInfo, Listing, LogContents, MemoryBlob};
 use rns_formats::{
-    BuildTraceEntry, DrvOutputId, HashPart, LogName, Realisation, Sha256Digest, StorePath,
-    StorePathName,
+    BuildTraceEntry, DrvOutputId, HashPart, LogName, MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES,
+    MAX_LOG_BYTES, Realisation, Sha256Digest, StorePath, StorePathName,
 };
 use serde::Deserialize;
 
 use super::records::unavailable;
 use crate::objects::{ObjectKey, Objects};
-
-/// The largest listing that is read, in bytes: a tree of some 500,000 files.
-pub(crate) const MAX_LISTING_BYTES: u64 = 64 << 20;
-
-/// The largest log that is read, in bytes.
-pub(crate) const MAX_LOG_BYTES: u64 = 64 << 20;
-
-/// The largest of the other documents, in bytes.
-pub(crate) const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 pub(super) async fn listing(
     objects: &Objects,

@@ -84,7 +84,7 @@ impl FileLocation {
 
     /// Opens the file. Blocks.
     fn open(&self) -> io::Result<Looked<OwnedFd>> {
-        match fs::open(&self.path, FLAGS, Mode::empty()) {
+        match fs::open(&self.path, STORED_FILE_FLAGS, Mode::empty()) {
             Ok(file) => Ok(Looked::Found(file)),
             Err(Errno::NOENT) if self.cache_info.exists() => Ok(Looked::Absent),
             Err(Errno::NOENT) => Ok(Looked::Unclear),
@@ -117,7 +117,8 @@ pub(super) async fn read_small(
     read.await.map_err(|_| CacheError::ShuttingDown)?.map_err(CacheError::io("read", &*name))
 }
 
-pub(super) const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+pub(super) const STORED_FILE_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// Opens a NAR.
 pub(super) async fn open(

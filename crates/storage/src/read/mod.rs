@@ -26,15 +26,12 @@ use rns_formats::{
 };
 use rns_verify::narinfo::name_in_url;
 
+pub(crate) use self::records::{record_of, unavailable};
 use self::{
     blob::ObjectBlob,
     file::{FileLocation, Looked},
     open_directory::OpenDirectory,
     records::RecordCache,
-};
-pub(crate) use self::{
-    documents::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES},
-    records::{MAX_NARINFO_BYTES, record_of, unavailable},
 };
 pub use self::{records::StoredNarInfo, uses::Uses};
 use crate::{

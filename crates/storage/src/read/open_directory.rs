@@ -17,7 +17,7 @@ use rns_file_io::nonblocking_io::{CachedOpen, NonblockingIo};
 use rustix::fs::{CWD, OFlags, ResolveFlags};
 use tokio::{runtime::Handle, time::sleep};
 
-use super::file::FLAGS;
+use super::file::STORED_FILE_FLAGS;
 use crate::objects::{ObjectKey, Objects};
 
 /// How long a directory is used before it is looked for again.
@@ -50,7 +50,7 @@ impl OpenDirectory {
 
     /// The file of an object.
     pub(super) fn open(&self, key: &ObjectKey) -> Option<OwnedFd> {
-        match self.find(key, FLAGS) {
+        match self.find(key, STORED_FILE_FLAGS) {
             CachedOpen::File(file) => Some(file),
             CachedOpen::Nothing | CachedOpen::Unknown => None,
         }

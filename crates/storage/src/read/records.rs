@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use rns_cache::{CacheError, Freshness, NarOffer, PathRecord, Peek};
-use rns_formats::{HashPart, NarInfo, PathInfo, Sha256Digest, StoreDir};
+use rns_formats::{HashPart, MAX_NARINFO_BYTES, NarInfo, PathInfo, Sha256Digest, StoreDir};
 
 use super::{
     file::{self, FileLocation, FileStamp, Looked},
@@ -20,10 +20,7 @@ use super::{
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// A stored narinfo is looked at again after so many milliseconds: a hit may be one second old.
-const MAX_AGE_MS: u64 = 900;
-
-/// The largest narinfo that is read, in bytes: some 30,000 references.
-pub(crate) const MAX_NARINFO_BYTES: u64 = 2 << 20;
+const MAX_RECORD_AGE_MS: u64 = 900;
 
 /// A narinfo as it is stored, and the record that it makes.
 #[derive(Clone, Debug)]
@@ -98,7 +95,7 @@ impl RecordCache {
             }
             is_same
         };
-        if now - known.seen.load(Relaxed).min(now) < MAX_AGE_MS || is_same() {
+        if now - known.seen.load(Relaxed).min(now) < MAX_RECORD_AGE_MS || is_same() {
             let StoredNarInfo { narinfo, record } = &*known.stored;
             return Peek::Hit { freshness: record.freshness, nar_hash: narinfo.nar_hash };
         }
@@ -118,7 +115,7 @@ impl RecordCache {
         let read = self.milliseconds();
         let key = ObjectKey::narinfo(&hash);
         let in_directory = match FileLocation::of(objects, &key) {
-            Some(place) => file::read_small(place, MAX_NARINFO_BYTES).await?,
+            Some(place) => file::read_small(place, MAX_NARINFO_BYTES as u64).await?,
             None => Looked::Unclear,
         };
         let (text, stamp) = match in_directory {
@@ -126,7 +123,7 @@ impl RecordCache {
             Looked::Absent => (None, None),
             // This also tells a path that is not there from a directory that is not.
             Looked::Unclear => {
-                let read = objects.read_small(&key, MAX_NARINFO_BYTES).await;
+                let read = objects.read_small(&key, MAX_NARINFO_BYTES as u64).await;
                 (read.map_err(unavailable)?, None)
             }
         };

@@ -11,7 +11,7 @@ use super::records::unavailable;
 use crate::objects::Objects;
 
 /// Names that are looked at: those of one page of a bucket's list.
-const MAX_NAMES: usize = 1000;
+const MAX_SAMPLED_NAMES: usize = 1000;
 
 /// The ending of the objects that describe paths.
 const EXTENSION: &str = ".narinfo";
@@ -27,7 +27,7 @@ pub(super) async fn sample(objects: &Objects) -> Result<Vec<HashPart>, CacheErro
     }
     let mut listed = objects.list(None);
     let mut names = Vec::new();
-    while names.len() < MAX_NAMES
+    while names.len() < MAX_SAMPLED_NAMES
         && let Some((key, _)) = listed.try_next().await.map_err(unavailable)?
     {
         names.push(key);
@@ -42,7 +42,7 @@ fn hash_parts<'a>(names: impl Iterator<Item = &'a str>) -> Vec<HashPart> {
 
 /// The names of the directory itself. Blocks.
 fn names_in(directory: &Path) -> io::Result<Vec<String>> {
-    let entries = fs::read_dir(directory)?.take(MAX_NAMES);
+    let entries = fs::read_dir(directory)?.take(MAX_SAMPLED_NAMES);
     entries
         .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
         .collect()

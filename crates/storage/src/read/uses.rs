@@ -17,7 +17,7 @@ use crate::objects::ObjectKey;
 
 /// Paths, and as many NARs, whose last note is remembered, and that wait for the index. More are forgotten: they look less used
 /// than they are.
-const MAX_REMEMBERED: usize = 65_536;
+const MAX_REMEMBERED_USES: usize = 65_536;
 
 /// How often a path that is read all the time is noted, unless something else is said.
 const DEFAULT_RESOLUTION: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ struct NotedUses<T> {
 
 impl<T: Clone + Eq + Hash> NotedUses<T> {
     fn new() -> Self {
-        Self { last: Cache::new(MAX_REMEMBERED), waiting: Mutex::default() }
+        Self { last: Cache::new(MAX_REMEMBERED_USES), waiting: Mutex::default() }
     }
 
     fn note(&self, what: &T, now: u64, resolution: u64) {
@@ -48,7 +48,7 @@ impl<T: Clone + Eq + Hash> NotedUses<T> {
         }
         self.last.insert(what.clone(), now);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < MAX_REMEMBERED {
+        if waiting.len() < MAX_REMEMBERED_USES {
             waiting.insert(what.clone());
         }
     }

@@ -6,7 +6,8 @@
 use bytes::Bytes;
 use rns_cache::{BinaryCache as _, CacheError, DebugInfo, PublishError};
 use rns_formats::{
-    BuildId, BuildTraceEntry, HashPart, LogName, NarListing, Realisation, Signature,
+    BuildId, BuildTraceEntry, HashPart, LogName, MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES,
+    MAX_LOG_BYTES, NarListing, Realisation, Signature,
 };
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     index::{Begun, DocumentOwner, NarState, PathState, StoredDocument},
     objects::ObjectKey,
-    read::{MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, unavailable},
+    read::unavailable,
 };
 
 fn at_most(object: &ObjectKey, bytes: &Bytes, limit: u64) -> Result<(), PublishError> {

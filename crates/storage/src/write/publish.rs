@@ -5,7 +5,7 @@ use std::{pin::pin, time::SystemTime};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{CacheError, PublishError, Published, Pusher};
-use rns_formats::{HashPart, NarInfo, NarName, StorePath};
+use rns_formats::{HashPart, MAX_NARINFO_BYTES, NarInfo, NarName, StorePath};
 use rns_verify::narinfo::{agree, name_in_url, new_signatures, uploaded_nar};
 
 use super::{
@@ -15,11 +15,11 @@ use super::{
 use crate::{
     index::{Exclusive, ImportedPath, IndexLock, IndexedNar, NewPath, PathState, PublishRefusal},
     objects::ObjectKey,
-    read::{MAX_NARINFO_BYTES, unavailable},
+    read::unavailable,
 };
 
 /// References that are looked for at the same time.
-const MAX_QUESTIONS: usize = 16;
+const MAX_REFERENCE_QUESTIONS: usize = 16;
 
 /// References that are not there, after which no more are looked for.
 const MAX_MISSING: usize = 64;
@@ -316,7 +316,7 @@ async fn elsewhere(
         };
         Ok::<_, PublishError>(place)
     });
-    let mut asked = pin!(asked.buffer_unordered(MAX_QUESTIONS));
+    let mut asked = pin!(asked.buffer_unordered(MAX_REFERENCE_QUESTIONS));
     let (mut elsewhere, mut missing) = (Vec::new(), Vec::new());
     while let Some(place) = asked.try_next().await? {
         match place {
@@ -383,8 +383,8 @@ async fn write(storage: &Storage, narinfo: &NarInfo) -> Result<(), PublishError>
     let hash = narinfo.store_path.hash_part();
     let (key, text) = (ObjectKey::narinfo(&hash), narinfo.write(storage.reader.shared_store_dir()));
     // No reader would take it.
-    if text.len() as u64 > MAX_NARINFO_BYTES {
-        let (object, limit) = (key.to_string(), MAX_NARINFO_BYTES);
+    if text.len() > MAX_NARINFO_BYTES {
+        let (object, limit) = (key.to_string(), MAX_NARINFO_BYTES as u64);
         return Err(PublishError::TooLarge { object, limit });
     }
     let written = storage.objects().write_small(&key, Bytes::from(text)).await;

@@ -8,7 +8,7 @@ use rns_formats::RootName;
 use crate::objects::{ObjectError, ObjectKey, Objects};
 
 /// The largest object of a root, in bytes: 100 revisions with 10,000 paths each.
-const MAX_ROOT_BYTES: u64 = 128 << 20;
+const MAX_ROOT_OBJECT_BYTES: u64 = 128 << 20;
 
 /// The object of a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub(crate) async fn read_root(
     objects: &Objects,
     name: &RootName,
 ) -> Result<Option<StoredRoot>, ObjectError> {
-    let Some(bytes) = objects.read_small(&ObjectKey::root(name), MAX_ROOT_BYTES).await? else {
+    let Some(bytes) = objects.read_small(&ObjectKey::root(name), MAX_ROOT_OBJECT_BYTES).await?
+    else {
         return Ok(None);
     };
     let revisions = parse_revisions(&bytes).map_err(|error| error.to_string());

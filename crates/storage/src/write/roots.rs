@@ -31,7 +31,7 @@ use crate::{
 pub(crate) const MAX_NEEDED: usize = 20_000;
 
 /// Paths that are looked for at the same time.
-const MAX_QUESTIONS: usize = 16;
+const MAX_ROOT_QUESTIONS: usize = 16;
 
 /// Roots that are expired at a time.
 const EXPIRED_BATCH: usize = 100;
@@ -191,7 +191,7 @@ async fn resolve(storage: &Storage, root: &NewRoot) -> Result<Closure, RootError
             absent.into_iter().partition(|path| !asked.insert(path.hash));
         let found = stream::iter(new)
             .map(|path| async move { Ok::<_, RootError>((look_for(storage, &path).await?, path)) });
-        let found: Vec<_> = found.buffer_unordered(MAX_QUESTIONS).try_collect().await?;
+        let found: Vec<_> = found.buffer_unordered(MAX_ROOT_QUESTIONS).try_collect().await?;
         let mut nowhere: Vec<_> = again.into_iter().map(missing_path).collect();
         for (place, path) in found {
             match place {

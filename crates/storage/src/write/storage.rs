@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rns_cache::{CacheError, PublishError, RootSizes};
-use rns_formats::{CacheInfo, HashPart, NarName, RootName, StoreDir, StorePath};
-use rns_verify::DecoderMemory;
+use rns_formats::{
+    CacheInfo, HashPart, MAX_CACHE_INFO_BYTES, NarName, RootName, StoreDir, StorePath,
+};
+use rns_verify::{DecoderMemory, MAX_CHECKED_NARS};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -22,9 +24,6 @@ use crate::{
     read::{StorageReader, unavailable},
     retention::Retention,
 };
-
-/// NARs that are checked at the same time; others wait for their turn.
-const MAX_UPLOADS: usize = 64;
 
 /// NARs that are read and verified where they lie at the same time: each takes two threads and some memory.
 const MAX_STORED_READS: usize = 16;
@@ -94,7 +93,7 @@ impl Storage {
             limits,
             retention: Arc::default(),
             decoder_memory: DecoderMemory::new(limits.decoder_memory),
-            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            uploads: Arc::new(Semaphore::new(MAX_CHECKED_NARS)),
             stored_reads: Arc::new(Semaphore::new(MAX_STORED_READS)),
             local_tasks: Arc::new(Semaphore::new(MAX_LOCAL_TASKS)),
             direct: None,
@@ -263,10 +262,8 @@ impl Storage {
 /// # Errors
 /// `Unavailable`; `NotACache` when the cache there is for another store directory.
 pub async fn initialise(objects: &Objects, store_dir: &StoreDir) -> Result<(), ObjectError> {
-    /// Enough for a file with comments.
-    const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
     let key = ObjectKey::cache_info();
-    if let Some(text) = objects.read_small(&key, MAX_CACHE_INFO_BYTES).await? {
+    if let Some(text) = objects.read_small(&key, MAX_CACHE_INFO_BYTES as u64).await? {
         let text = String::from_utf8_lossy(&text);
         return match CacheInfo::parse(&text) {
             Ok(info) if info.store_dir == *store_dir => Ok(()),

@@ -12,17 +12,17 @@ use async_trait::async_trait;
 use quick_cache::sync::Cache;
 use reqwest::{Client, StatusCode};
 use rns_cache::PathRecord;
-use rns_formats::{HashPart, NarInfo, NarInfoError, StoreDir};
+use rns_formats::{HashPart, MAX_NARINFO_BYTES, NarInfo, NarInfoError, StoreDir};
 use url::Url;
 
 use super::{Elsewhere, Presence};
-use crate::read::{MAX_NARINFO_BYTES, record_of};
+use crate::read::record_of;
 
 /// How long a path that an upstream has is taken for granted. That it has none is never remembered.
 const PRESENCE_TTL: Duration = Duration::from_secs(3600);
 
 /// Paths that are remembered.
-const MAX_REMEMBERED: usize = 8_192;
+const MAX_REMEMBERED_UPSTREAM_PATHS: usize = 8_192;
 
 /// How long an upstream may take to answer: an upload waits for it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +56,12 @@ impl Upstreams {
         let upstreams =
             urls.into_iter().map(|url| Upstream { url, is_failing: AtomicBool::new(false) });
         let upstreams = upstreams.collect();
-        Ok(Self { upstreams, store_dir, client, present: Cache::new(MAX_REMEMBERED) })
+        Ok(Self {
+            upstreams,
+            store_dir,
+            client,
+            present: Cache::new(MAX_REMEMBERED_UPSTREAM_PATHS),
+        })
     }
 
     async fn ask(&self, upstream: &Upstream, hash: &HashPart) -> Presence {
@@ -102,7 +107,7 @@ impl Upstreams {
         let mut text = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             text.extend_from_slice(&chunk);
-            if text.len() as u64 > MAX_NARINFO_BYTES {
+            if text.len() > MAX_NARINFO_BYTES {
                 return Err(UpstreamError::TooLong);
             }
         }

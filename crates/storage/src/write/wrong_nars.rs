@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use crate::objects::ObjectKey;
 
 /// NARs that are remembered as wrong.
-const MAX_REMEMBERED: usize = 4_096;
+const MAX_WRONG_NARS: usize = 4_096;
 
 /// How long. A client that is told that such a NAR is there sends no other one.
 const MEMORY_TTL: Duration = Duration::from_secs(3600);
@@ -21,7 +21,7 @@ pub(super) struct WrongNars(Arc<Cache<ObjectKey, Instant>>);
 
 impl Default for WrongNars {
     fn default() -> Self {
-        Self(Arc::new(Cache::new(MAX_REMEMBERED)))
+        Self(Arc::new(Cache::new(MAX_WRONG_NARS)))
     }
 }
 

@@ -8,10 +8,10 @@ use rns_nix_store::StoreConfig;
 use crate::commands::inspect::PathInStore;
 
 /// Paths of the local store that are asked for.
-const MAX_CANDIDATES: usize = 64;
+const MAX_ASKED_PATHS: usize = 64;
 
 /// Names of the store directory that are read, of which the candidates are taken evenly.
-const MAX_NAMES: usize = 20_000;
+const MAX_STORE_NAMES: usize = 20_000;
 
 /// The named paths, else some of the local store.
 pub(super) fn candidates(named: &[PathBuf], store: &StoreConfig) -> anyhow::Result<Vec<HashPart>> {
@@ -23,9 +23,9 @@ pub(super) fn candidates(named: &[PathBuf], store: &StoreConfig) -> anyhow::Resu
     let Ok(names) = fs::read_dir(&store.real_dir) else { return Ok(Vec::new()) };
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let paths = names.filter(|name| !name.ends_with(".drv") && !name.ends_with(".lock"));
-    let paths = paths.filter_map(|name| StorePath::parse(&name).ok()).take(MAX_NAMES);
+    let paths = paths.filter_map(|name| StorePath::parse(&name).ok()).take(MAX_STORE_NAMES);
     let mut hashes: Vec<HashPart> = paths.map(|path| path.hash_part()).collect();
     hashes.sort_unstable();
-    let step = hashes.len().div_ceil(MAX_CANDIDATES).max(1);
+    let step = hashes.len().div_ceil(MAX_ASKED_PATHS).max(1);
     Ok(hashes.into_iter().step_by(step).collect())
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Roots that are read at a time.
-const PAGE: usize = 1000;
+const ROOTS_PAGE: usize = 1000;
 
 /// Runs a command for the roots of the storage that the configuration names.
 pub(super) fn run(
@@ -126,8 +126,8 @@ async fn list(storage: &Storage, loaded: &Loaded, json: bool) -> anyhow::Result<
     let mut roots = Vec::new();
     let mut after: Option<RootName> = None;
     loop {
-        let page = storage.roots(after.as_ref(), PAGE).await?;
-        let is_last = page.len() < PAGE;
+        let page = storage.roots(after.as_ref(), ROOTS_PAGE).await?;
+        let is_last = page.len() < ROOTS_PAGE;
         after = page.last().map(|root| root.name.clone());
         roots.extend(page);
         if is_last {

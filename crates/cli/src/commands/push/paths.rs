@@ -26,7 +26,7 @@ pub(super) fn read(args: &PushArgs, store: &StoreConfig) -> anyhow::Result<Vec<S
 }
 
 /// Links that are followed, as those of profiles with generations.
-const MAX_LINKS: usize = 8;
+const MAX_PROFILE_LINKS: usize = 8;
 
 /// A path in the store, a base name, or a link that leads there. In a chroot store a link leads to the directory on disk,
 /// or, as `nix build` makes it, to the name of the path, where nothing need be on this disk.
@@ -56,7 +56,7 @@ pub(in crate::commands) fn resolve(
 /// The store path that a link names.
 fn linked(path: &std::path::Path, store: &StoreConfig) -> Option<StorePath> {
     let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
+    for _ in 0..MAX_PROFILE_LINKS {
         let target = path.read_link().ok()?;
         path = path.parent()?.join(target);
         if let Ok(place) = PathInStore::parse(&path, &store.store_dir) {

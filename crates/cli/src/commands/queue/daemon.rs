@@ -29,13 +29,13 @@ use crate::{
 };
 
 /// The time between two looks at the queue.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The first pause after nothing got through. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause after nothing got through.
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+const MAX_QUEUE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until a signal. `watched`: new paths of the store are added, with those that are there if that is wanted.
 pub(super) fn run(
@@ -100,7 +100,7 @@ impl Daemon<'_> {
         let mut outage: Option<(Duration, String)> = None;
         loop {
             if !self.queue.is_due()? {
-                sleep(LOOK_INTERVAL).await;
+                sleep(QUEUE_POLL_INTERVAL).await;
                 continue;
             }
             match self.pass().await? {
@@ -112,8 +112,9 @@ impl Daemon<'_> {
                     self.tell_status("")?;
                 }
                 DrainEnd::Blocked { why, is_unreachable } => {
-                    let pause =
-                        outage.as_ref().map_or(FIRST_PAUSE, |(last, _)| (*last * 2).min(MAX_PAUSE));
+                    let pause = outage
+                        .as_ref()
+                        .map_or(FIRST_PAUSE, |(last, _)| (*last * 2).min(MAX_QUEUE_PAUSE));
                     if outage.as_ref().is_none_or(|(_, told)| *told != why) {
                         let waiting = waiting(self.queue.status()?.waiting);
                         tracing::error!("{waiting}, it is tried again: {why}");
@@ -135,7 +136,7 @@ impl Daemon<'_> {
             if left.is_zero() || self.queue.is_retry_wanted()? {
                 return Ok(());
             }
-            sleep(left.min(LOOK_INTERVAL)).await;
+            sleep(left.min(QUEUE_POLL_INTERVAL)).await;
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
 const MAX_REFERRERS: usize = 100_000;
 
 /// Roots of one path that are named.
-const MAX_ROOTS: usize = 100;
+const MAX_NAMED_ROOTS: usize = 100;
 
 /// Removes a path. Refuses while others refer to it, unless these go too; and while a root names one of them.
 pub(super) async fn run(
@@ -38,7 +38,7 @@ pub(super) async fn run(
     let dependents = dependents(index, hash).await?;
     let mut roots = BTreeSet::new();
     for hash in dependents.iter().map(StorePath::hash_part).chain([hash]) {
-        roots.extend(index.roots_naming(&hash, MAX_ROOTS).await?);
+        roots.extend(index.roots_naming(&hash, MAX_NAMED_ROOTS).await?);
     }
     if !roots.is_empty() {
         let names = roots.into_iter().collect::<Vec<_>>().join(", ");

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Names that are asked for at once.
-const BATCH_SIZE: usize = 1_000;
+const NAMES_BATCH: usize = 1_000;
 
 /// Prints which paths would go, in which order and why, and which stay and why. Changes nothing.
 pub(super) async fn dry_run(
@@ -145,7 +145,7 @@ fn last_use(found: &Preview, path: usize) -> SystemTime {
 /// Prints the paths that go, as they are found out.
 async fn list(index: &dyn Index, found: &Preview) -> anyhow::Result<()> {
     let all: Vec<_> = causes(&found.plan).collect();
-    for batch in all.chunks(BATCH_SIZE) {
+    for batch in all.chunks(NAMES_BATCH) {
         let names = names(index, found, batch).await?;
         let mut text = String::new();
         for (path, cause) in batch {
@@ -157,7 +157,7 @@ async fn list(index: &dyn Index, found: &Preview) -> anyhow::Result<()> {
         }
         print(&text)?;
     }
-    for batch in found.documents.named.chunks(BATCH_SIZE) {
+    for batch in found.documents.named.chunks(NAMES_BATCH) {
         let mut text = String::new();
         for key in batch {
             let kind = DocumentKind::of(key).map_or("", DocumentKind::label);
@@ -178,7 +178,7 @@ fn counts(documents: &DocumentCounts) -> Value {
 async fn going(index: &dyn Index, found: &Preview) -> anyhow::Result<Vec<Value>> {
     let all: Vec<_> = causes(&found.plan).collect();
     let mut list = Vec::with_capacity(all.len());
-    for batch in all.chunks(BATCH_SIZE) {
+    for batch in all.chunks(NAMES_BATCH) {
         let names = names(index, found, batch).await?;
         for (path, cause) in batch {
             let name = found.graph.id(*path).and_then(|id| names.get(&id));

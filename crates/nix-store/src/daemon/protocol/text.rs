@@ -1,7 +1,7 @@
 //! Texts of the daemon, made fit for one log line.
 
 /// Longest text that is handed on, in characters.
-const MAX_TEXT_BYTES: usize = 600;
+const MAX_ERROR_TEXT_CHARS: usize = 600;
 
 /// The text without terminal escapes and control characters, on one line, at most a few hundred
 /// characters long.
@@ -29,7 +29,7 @@ pub(super) fn plain(text: &[u8]) -> String {
                 length += 1;
             }
         }
-        if length >= MAX_TEXT_BYTES {
+        if length >= MAX_ERROR_TEXT_CHARS {
             plain.push('…');
             break;
         }
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn long_and_broken_text_is_cut_and_repaired() {
         let long = plain(&[b'x'; 100_000]);
-        assert_eq!(long.chars().count(), MAX_TEXT_BYTES + 1);
+        assert_eq!(long.chars().count(), MAX_ERROR_TEXT_CHARS + 1);
         assert!(long.ends_with('…'));
         assert_eq!(plain(b"a\xffb"), "a\u{fffd}b");
     }

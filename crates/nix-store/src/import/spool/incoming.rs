@@ -19,7 +19,7 @@ use tokio::{
 use super::files::{SpoolFiles, Spooled};
 
 /// Chunks on their way to the file.
-const MAX_WAITING_CHUNKS: usize = 8;
+const MAX_SPOOL_CHUNKS: usize = 8;
 
 /// Why a NAR cannot be spooled.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ impl SpoolWriter {
     ) -> Result<Self, NotSpooled> {
         let begun = spawn_blocking(move || UnfinishedFile::create(shared, length.unwrap_or(0)));
         let mut file = begun.await.map_err(io::Error::other)??;
-        let (chunks, mut arriving) = channel::<Bytes>(MAX_WAITING_CHUNKS);
+        let (chunks, mut arriving) = channel::<Bytes>(MAX_SPOOL_CHUNKS);
         let writing = spawn_blocking(move || {
             while let Some(chunk) = arriving.blocking_recv() {
                 file.append(&chunk)?;

@@ -33,7 +33,7 @@ pub(super) use self::incoming::{NotSpooled, SpoolWriter};
 const IMPORTED_GRACE: Duration = Duration::from_secs(600);
 
 /// The time of the last use is written to the file when it has moved on by this much.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(600);
+const SPOOLED_TOUCH_INTERVAL: Duration = Duration::from_secs(600);
 
 /// A directory of NARs, of one server. Clones share it.
 #[derive(Clone, Debug)]
@@ -138,7 +138,8 @@ impl Spool {
             let spooled = files.by_name.get_mut(name)?;
             spooled.used = now;
             spooled.is_imported = false;
-            let is_due = now.duration_since(spooled.touched).is_ok_and(|age| age > TOUCH_INTERVAL);
+            let is_due =
+                now.duration_since(spooled.touched).is_ok_and(|age| age > SPOOLED_TOUCH_INTERVAL);
             if is_due {
                 spooled.touched = now;
             }

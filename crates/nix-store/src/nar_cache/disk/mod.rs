@@ -29,9 +29,9 @@ use super::file_name::{self, CompressedFile};
 use crate::file_io::nonblocking_io::NonblockingIo;
 
 /// The time of the last use is written to the file when it has moved on by this much.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(600);
+const CACHED_FILE_TOUCH_INTERVAL: Duration = Duration::from_secs(600);
 
-const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+const CACHED_FILE_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// So much of the bound is left when files have been removed, in percent: room for some more.
 const MAX_FULL_PERCENT: u64 = 95;
@@ -108,8 +108,12 @@ impl Disk {
             (entry.file, Arc::clone(&entry.check))
         };
         let name = file_name::print(tag, &file);
-        let open =
-            nonblocking_io.open(CWD, self.directory.join(&name), FLAGS, ResolveFlags::empty())?;
+        let open = nonblocking_io.open(
+            CWD,
+            self.directory.join(&name),
+            CACHED_FILE_FLAGS,
+            ResolveFlags::empty(),
+        )?;
         let found = CachedFile { file, name: name.into(), open: Arc::new(open) };
         check.is_done(&found.open).then_some(found)
     }
@@ -129,7 +133,7 @@ impl Disk {
         };
         let name = file_name::print(tag, &file);
         let path = self.directory.join(&name);
-        let opened = rustix::fs::open(&path, FLAGS, Mode::empty());
+        let opened = rustix::fs::open(&path, CACHED_FILE_FLAGS, Mode::empty());
         match opened
             .map_err(io::Error::from)
             .and_then(|open| check.run(&open, &file).map(|()| open))
@@ -231,7 +235,8 @@ impl Disk {
 
 /// Whether the time of the last use is to be written to the file.
 const fn is_due(entry: &DiskEntry, now: u64) -> bool {
-    Duration::from_nanos(now.saturating_sub(entry.touched)).as_secs() >= TOUCH_INTERVAL.as_secs()
+    Duration::from_nanos(now.saturating_sub(entry.touched)).as_secs()
+        >= CACHED_FILE_TOUCH_INTERVAL.as_secs()
 }
 
 /// Nanoseconds since 1970.

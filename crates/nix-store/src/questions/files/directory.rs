@@ -11,7 +11,7 @@ use rustix::{
 use crate::nar::{is_executable, size};
 
 /// Entries listed of one directory.
-const MAX_ENTRIES: usize = 10_000;
+const MAX_LISTED_ENTRIES: usize = 10_000;
 
 /// The entries of a directory by name, and whether there are more.
 pub(super) fn read(directory: BorrowedFd<'_>) -> io::Result<(Vec<DirectoryEntry>, bool)> {
@@ -46,7 +46,7 @@ fn first_names(directory: BorrowedFd<'_>) -> io::Result<(Vec<Vec<u8>>, bool)> {
         if name != b"." && name != b".." {
             names.push(name.to_vec());
         }
-        if names.len() > MAX_ENTRIES {
+        if names.len() > MAX_LISTED_ENTRIES {
             names.pop();
             truncated = true;
         }
@@ -63,21 +63,21 @@ mod tests {
     #[test]
     fn of_a_huge_directory_the_first_entries_are_listed() {
         let directory = tempfile::tempdir().unwrap();
-        for number in (0..MAX_ENTRIES + 5).rev() {
+        for number in (0..MAX_LISTED_ENTRIES + 5).rev() {
             File::create(directory.path().join(format!("{number:05}"))).unwrap();
         }
         let opened = File::open(directory.path()).unwrap();
         let (entries, truncated) = read(opened.as_fd()).unwrap();
         assert!(truncated);
-        assert_eq!(entries.len(), MAX_ENTRIES);
+        assert_eq!(entries.len(), MAX_LISTED_ENTRIES);
         assert_eq!(entries[0].name, b"00000");
-        assert_eq!(entries[MAX_ENTRIES - 1].name, b"09999");
+        assert_eq!(entries[MAX_LISTED_ENTRIES - 1].name, b"09999");
 
-        for number in MAX_ENTRIES..MAX_ENTRIES + 5 {
+        for number in MAX_LISTED_ENTRIES..MAX_LISTED_ENTRIES + 5 {
             std::fs::remove_file(directory.path().join(format!("{number:05}"))).unwrap();
         }
         let (entries, truncated) = read(File::open(directory.path()).unwrap().as_fd()).unwrap();
         assert!(!truncated);
-        assert_eq!(entries.len(), MAX_ENTRIES);
+        assert_eq!(entries.len(), MAX_LISTED_ENTRIES);
     }
 }

@@ -24,7 +24,7 @@ use crate::{
         chunks::{FileBlob, ReadAhead},
         resolve_beneath::is_absent,
     },
-    nar::{DIRECTORY, FILE, open_beneath, size},
+    nar::{DIRECTORY_FLAGS, FILE, open_beneath, size},
     store::StoreParts,
 };
 
@@ -179,11 +179,12 @@ struct FoundLog {
 
 /// Looks where Nix keeps logs, below a directory of the first two characters, and where it once did.
 fn find(log_dir: &Path, derivations: &[StorePath]) -> Result<Option<FoundLog>, CacheError> {
-    let directory = match fs::open(log_dir, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
-        Ok(directory) => directory,
-        Err(error) if is_absent(&error.into()) => return Ok(None),
-        Err(error) => return Err(CacheError::io("open", log_dir)(error.into())),
-    };
+    let directory =
+        match fs::open(log_dir, DIRECTORY_FLAGS.difference(OFlags::NOFOLLOW), Mode::empty()) {
+            Ok(directory) => directory,
+            Err(error) if is_absent(&error.into()) => return Ok(None),
+            Err(error) => return Err(CacheError::io("open", log_dir)(error.into())),
+        };
     for derivation in derivations {
         let base = derivation.as_str();
         let (first, rest) = base.split_at_checked(2).unwrap_or((base, ""));

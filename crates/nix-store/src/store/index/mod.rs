@@ -20,7 +20,7 @@ use self::rows::IndexRows;
 use crate::{CacheError, db::Database};
 
 /// Rows that one question to the database takes, so that none takes long.
-const MAX_PAGE_ROWS: i64 = 20_000;
+const MAX_INDEX_PAGE_ROWS: i64 = 20_000;
 
 /// An index that is extended by one caller at a time. Clones share it.
 #[derive(Clone)]
@@ -176,13 +176,13 @@ fn page(connection: &Connection, statement: &str, after: i64) -> rusqlite::Resul
         .optional()?
         .unwrap_or(0);
     let mut statement = moment.prepare_cached(statement)?;
-    let mut found = statement.query((after, MAX_PAGE_ROWS))?;
+    let mut found = statement.query((after, MAX_INDEX_PAGE_ROWS))?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         // A row without a text could not be served.
         rows.push((row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default().to_owned()));
     }
-    let is_last = rows.len() < MAX_PAGE_ROWS as usize;
+    let is_last = rows.len() < MAX_INDEX_PAGE_ROWS as usize;
     let seen = rows.last().filter(|_| !is_last).map_or(highest, |last| last.0);
     Ok(IndexPage { rows, seen, is_last })
 }

@@ -19,11 +19,11 @@ use crate::db::PathRow;
 
 /// How long a row may be shown after it was last known to be current, on a machine that registers paths all the time: there
 /// the database changes between any two requests. A NAR that is collected a moment later is a 404 anyway.
-const MAX_AGE: Duration = Duration::from_secs(1);
+const MAX_ROW_AGE: Duration = Duration::from_secs(1);
 
 /// After this time the files of a row are looked for again even when the database did not change: they can be taken away behind
 /// its back.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
+const ROW_RECHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Rows that were looked up before, within a bound of memory.
 pub(super) struct RecentRows {
@@ -92,7 +92,7 @@ impl RecentRows {
     ) -> Option<VersionedRow> {
         let cached = self.rows.get(hash).filter(|_| generation != 0)?;
         let is_recent = self.is_current(&cached, generation, is_there)
-            || age(self.now(), &cached.current) < MAX_AGE;
+            || age(self.now(), &cached.current) < MAX_ROW_AGE;
         is_recent.then(|| cached.versioned())
     }
 
@@ -106,7 +106,7 @@ impl RecentRows {
             return false;
         }
         let now = self.now();
-        if age(now, &cached.seen) >= RECHECK_INTERVAL {
+        if age(now, &cached.seen) >= ROW_RECHECK_INTERVAL {
             if !is_there(&cached.row.info.path) {
                 return false;
             }
@@ -200,7 +200,7 @@ mod tests {
     fn the_files_of_a_row_are_looked_for_once_a_minute() {
         let mut rows = RecentRows::new(1 << 20);
         rows.insert(hash(), 7, row(1, 1));
-        let Some(minute_ago) = Instant::now().checked_sub(RECHECK_INTERVAL) else { return };
+        let Some(minute_ago) = Instant::now().checked_sub(ROW_RECHECK_INTERVAL) else { return };
         rows.started = minute_ago;
         assert!(rows.current(&hash(), 7, |_| false).is_none());
         assert!(rows.current(&hash(), 7, |path| path.name() == "x").is_some());

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A certificate that was good once is looked at again after this time: it may have expired since.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
+const CERTIFICATE_RECHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The certificate of the client at the other end of a connection.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl ConnectionCertificate {
         let Some(vouching) = self.client_ca.now() else { return false };
         let mut found_good = self.found_good.lock().unwrap_or_else(PoisonError::into_inner);
         let still_good = found_good.as_ref().is_some_and(|found| {
-            Arc::ptr_eq(&found.by, &vouching) && found.at.elapsed() < RECHECK_INTERVAL
+            Arc::ptr_eq(&found.by, &vouching) && found.at.elapsed() < CERTIFICATE_RECHECK_INTERVAL
         });
         if still_good {
             return true;

@@ -16,7 +16,7 @@ use crate::connection::tls;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most that is read of one answer, in bytes.
-const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
+const MAX_ISSUER_DOCUMENT_BYTES: u64 = 1 << 20;
 
 /// The keys that an issuer says are its own.
 pub(super) fn keys(issuer: &str, ca: Option<&Path>) -> Result<KeySet, IssuerError> {
@@ -96,7 +96,7 @@ fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, IssuerError> {
     let answer = agent.get(url).header("Accept", "application/json").call();
     answer
         .and_then(|mut answer| {
-            answer.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec()
+            answer.body_mut().with_config().limit(MAX_ISSUER_DOCUMENT_BYTES).read_to_vec()
         })
         .map_err(|err| IssuerError::Unreachable { url: url.to_owned(), source: Box::new(err) })
 }

@@ -27,7 +27,7 @@ use super::{Identity, Permissions, Principal, identity::Undetermined};
 use crate::config::OidcProvider;
 
 /// Tokens that were found good and are known again by their hash.
-const MAX_REMEMBERED: usize = 4096;
+const MAX_REMEMBERED_TOKENS: usize = 4096;
 
 /// How much of the name that a token has for its holder is shown.
 const MAX_NAME_CHARS: usize = 120;
@@ -89,7 +89,7 @@ impl Oidc {
             issuer: Issuer::shared(&provider.issuer, provider.ca.as_deref()),
             config: provider.clone(),
         });
-        Self { providers: providers.collect(), remembered: Cache::new(MAX_REMEMBERED) }
+        Self { providers: providers.collect(), remembered: Cache::new(MAX_REMEMBERED_TOKENS) }
     }
 
     /// Whether any issuer vouches for clients.

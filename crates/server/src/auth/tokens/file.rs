@@ -18,7 +18,7 @@ use super::{LineProblem, Token, TokenName, line};
 use crate::caches::{copies::original, keys::quoted};
 
 /// Bytes of a file.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_TOKEN_FILE_BYTES: u64 = 1 << 20;
 
 /// Tokens of one file.
 const MAX_TOKENS: usize = 10_000;
@@ -74,7 +74,7 @@ pub enum TokenFileProblem {
     #[error("it is not a regular file")]
     NotAFile,
     /// It has too many bytes.
-    #[error("it has more than {MAX_FILE_BYTES} bytes")]
+    #[error("it has more than {MAX_TOKEN_FILE_BYTES} bytes")]
     TooLong,
     /// It has too many tokens.
     #[error("it has more than {MAX_TOKENS} tokens")]
@@ -134,7 +134,7 @@ pub fn read_tokens(path: &Path) -> Result<String, TokenFileError> {
 /// # Errors
 /// The problems, of all lines at once.
 pub fn parse_tokens(text: &str) -> Result<Vec<Token>, TokenFileProblem> {
-    if text.len() as u64 > MAX_FILE_BYTES {
+    if text.len() as u64 > MAX_TOKEN_FILE_BYTES {
         return Err(TokenFileProblem::TooLong);
     }
     let (mut tokens, mut problems) = (Vec::new(), Vec::new());
@@ -183,8 +183,8 @@ fn read(path: &Path) -> Result<String, TokenFileProblem> {
         return Err(TokenFileProblem::Exposed { mode, command });
     }
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(TokenFileProblem::Io)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
+    file.take(MAX_TOKEN_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(TokenFileProblem::Io)?;
+    if bytes.len() as u64 > MAX_TOKEN_FILE_BYTES {
         return Err(TokenFileProblem::TooLong);
     }
     String::from_utf8(bytes).map_err(|_| TokenFileProblem::NotText)

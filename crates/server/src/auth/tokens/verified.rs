@@ -6,7 +6,7 @@ use quick_cache::sync::Cache;
 use ring::digest::{SHA256, digest};
 
 /// Most headers that are remembered. Each takes 40 bytes.
-const MAX_HEADERS: usize = 4096;
+const MAX_VERIFIED_HEADERS: usize = 4096;
 
 /// The tokens that headers were found to contain, by the SHA-256 of the header.
 ///
@@ -16,7 +16,7 @@ pub(super) struct VerifiedHeaders(Cache<[u8; 32], usize>);
 
 impl Default for VerifiedHeaders {
     fn default() -> Self {
-        Self(Cache::new(MAX_HEADERS))
+        Self(Cache::new(MAX_VERIFIED_HEADERS))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{REVOCATION_POLL_INTERVAL, Reloader};
 use crate::caches::registry::CacheRegistry;
 
 /// How often files are looked at while none is awaited.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
+const FILES_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long a file of tokens must look the same before it is read: a file that is being written could be cut in the middle.
 const UNCHANGED_INTERVAL: Duration = Duration::from_millis(200);
@@ -25,7 +25,7 @@ impl Reloader {
         if has_tokens || has_client_ca || awaited {
             REVOCATION_POLL_INTERVAL
         } else {
-            POLL_INTERVAL
+            FILES_POLL_INTERVAL
         }
     }
 

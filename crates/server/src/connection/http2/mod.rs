@@ -30,7 +30,7 @@ pub(crate) const NAME: &[u8] = b"h2";
 const MAX_STREAMS: u32 = 128;
 
 /// Bytes of the headers of a request.
-const MAX_HEADER_BYTES: u32 = 32 << 10;
+const MAX_HEADER_LIST_BYTES: u32 = 32 << 10;
 
 /// Bytes of all bodies that a client may send before they are read, until it was allowed to upload something.
 const MAX_UNREAD_BYTES: u32 = 64 << 10;
@@ -78,7 +78,7 @@ pub(crate) async fn serve<T, S>(
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_header_list_size(MAX_HEADER_LIST_BYTES)
         .initial_window_size(MAX_UNREAD_BODY_BYTES)
         .initial_connection_window_size(MAX_UNREAD_BYTES)
         .max_send_buffer_size(MAX_SEND_BUFFER);

@@ -30,7 +30,7 @@ use crate::{
 const MAX_PIECE_BYTES: usize = 64 << 10;
 
 /// How often it is looked whether the client has taken nothing for too long.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+const STALL_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why a stream ends before its answer does.
 enum Ended {
@@ -170,7 +170,7 @@ async fn room(
     }
     let since = Instant::now();
     loop {
-        match timeout(POLL_INTERVAL, poll_fn(|cx| stream.poll_capacity(cx))).await {
+        match timeout(STALL_POLL_INTERVAL, poll_fn(|cx| stream.poll_capacity(cx))).await {
             Ok(Some(Ok(0))) => {}
             Ok(Some(Ok(room))) => return Ok(room),
             Ok(Some(Err(_)) | None) => return Err(Ended::ByClient),

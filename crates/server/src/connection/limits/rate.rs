@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The amount that may be used at once after a pause, as the time that it would take.
-const MAX_BURST: Duration = Duration::from_secs(1);
+const MAX_BURST_TIME: Duration = Duration::from_secs(1);
 
 /// A rate that many share. A caller that takes something learns how long to wait before going on; later ones wait longer.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Rate {
         let mut wait = Duration::ZERO;
         let taken = self.paid.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
             // An amount that was not used for longer than the burst is lost.
-            let begin = paid.max(now.saturating_sub(nanoseconds(MAX_BURST)));
+            let begin = paid.max(now.saturating_sub(nanoseconds(MAX_BURST_TIME)));
             wait = Duration::from_nanos(begin.saturating_sub(now));
             (wait <= most).then(|| begin.saturating_add(cost))
         });
@@ -41,7 +41,7 @@ impl Rate {
 
     /// Nanoseconds on a clock that is a burst ahead at the start, so that there is one to be used.
     fn now(&self) -> u64 {
-        nanoseconds(self.started.elapsed().saturating_add(MAX_BURST))
+        nanoseconds(self.started.elapsed().saturating_add(MAX_BURST_TIME))
     }
 }
 

@@ -24,10 +24,10 @@ const MAX_LONG_HEADS: usize = 64;
 pub(super) const MAX_USUAL_HEAD_BYTES: u64 = 16 << 10;
 
 /// How often it is looked which connections have taken too long for something.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+const ROSTER_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Connections that are found at once when there must be room.
-const MAX_CANDIDATES: usize = 64;
+const MAX_CLOSE_CANDIDATES: usize = 64;
 
 /// All connections. Clones share the list.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl Roster {
 
     /// Closes connections that take too long for something, for ever, and those that take nothing while others wait.
     pub(crate) async fn watch(&self, limits: &Limits, pressure: &Pressure) -> Infallible {
-        let mut interval = tokio::time::interval(POLL_INTERVAL);
+        let mut interval = tokio::time::interval(ROSTER_POLL_INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
@@ -174,7 +174,7 @@ impl List {
             .filter_map(|(number, open)| Some((open.spare()?, number, open)))
             .collect();
         spare.sort_unstable_by_key(|(spare, ..)| *spare);
-        let from = spare.len().saturating_sub(MAX_CANDIDATES);
+        let from = spare.len().saturating_sub(MAX_CLOSE_CANDIDATES);
         let longest = spare.into_iter().skip(from);
         self.spare = longest.map(|(_, number, open)| (*number, Arc::clone(open))).collect();
     }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Roots on the page.
-const MAX_ROOTS: usize = 100;
+const MAX_ROOTS_ON_PAGE: usize = 100;
 
 /// Paths that go, on one page.
 const MAX_GOING: usize = 1000;
@@ -84,7 +84,7 @@ impl FoundRoots {
             Some((roots, sizes)) => RootsSection {
                 roots: Some(roots),
                 sizes: sizes.as_deref(),
-                has_more: roots.len() == MAX_ROOTS,
+                has_more: roots.len() == MAX_ROOTS_ON_PAGE,
             },
             None => RootsSection { roots: None, sizes: None, has_more: false },
         }
@@ -95,7 +95,7 @@ impl FoundRoots {
 async fn found_roots(cache: &Cache) -> Option<FoundRoots> {
     let roots = cache.with_roots()?.target.rooted()?;
     let found = async {
-        let found = shown(cache, roots, roots.roots(None, MAX_ROOTS).await?).await?;
+        let found = shown(cache, roots, roots.roots(None, MAX_ROOTS_ON_PAGE).await?).await?;
         Ok::<_, CacheError>((found, roots.root_sizes().await?))
     };
     Some(FoundRoots(found.await.ok()))

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Roots in an answer.
-const MAX_ROOTS: usize = 1000;
+const MAX_LISTED_ROOTS: usize = 1000;
 
 /// Pages of roots that are read for one answer to a client that is shown some of them.
 const MAX_PAGES: usize = 100;
@@ -26,7 +26,7 @@ struct ListTerms {
 impl ListTerms {
     /// `None` when a parameter makes no sense.
     fn of(request: &HttpRequest) -> Option<Self> {
-        let mut wanted = Self { after: None, limit: MAX_ROOTS, sizes: false };
+        let mut wanted = Self { after: None, limit: MAX_LISTED_ROOTS, sizes: false };
         let Query(pairs) =
             Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
         for (key, value) in pairs {
@@ -34,7 +34,7 @@ impl ListTerms {
                 "after" => wanted.after = Some(RootName::parse(&value).ok()?),
                 "limit" => {
                     let limit: usize = value.parse().ok().filter(|limit| *limit > 0)?;
-                    wanted.limit = limit.min(MAX_ROOTS);
+                    wanted.limit = limit.min(MAX_LISTED_ROOTS);
                 }
                 "sizes" => wanted.sizes = value != "0",
                 _ => {}
@@ -80,7 +80,7 @@ async fn page(
     wanted: &ListTerms,
 ) -> Result<(Vec<RootSummary>, Option<RootName>), CacheError> {
     let is_whole = cache.config.expose.names.is_empty();
-    let page_size = if is_whole { wanted.limit } else { MAX_ROOTS };
+    let page_size = if is_whole { wanted.limit } else { MAX_LISTED_ROOTS };
     let (mut page, mut after) = (Vec::new(), wanted.after.clone());
     for _ in 0..MAX_PAGES {
         let found = roots.roots(after.as_ref(), page_size).await?;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Paths of which the best one is taken.
-const MAX_CHOICE: usize = 8;
+const MAX_SAMPLE_CHOICE: usize = 8;
 
 pub(crate) async fn get(request: &HttpRequest, cache: &Cache) -> Answer {
     let path = match choose(cache).await {
@@ -42,7 +42,7 @@ async fn choose(cache: &Cache) -> Result<Option<StorePath>, CacheError> {
             ) => {}
             Err(error) => return Err(error),
         }
-        if choice.len() >= MAX_CHOICE {
+        if choice.len() >= MAX_SAMPLE_CHOICE {
             break;
         }
     }

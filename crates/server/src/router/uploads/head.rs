@@ -6,31 +6,22 @@ use actix_web::http::{
     header::{self, HeaderMap},
 };
 use rns_cache::{PublishError, WritableCache};
-use rns_formats::{RootNameError, url::Resource};
+use rns_formats::{
+    MAX_CACHE_INFO_BYTES, MAX_DOCUMENT_BYTES, MAX_LISTING_BYTES, MAX_LOG_BYTES, MAX_NARINFO_BYTES,
+    RootNameError, url::Resource,
+};
 
 use crate::connection::request_parts::RequestParts;
-
-/// The largest `nix-cache-info` that a client sends, in bytes.
-const MAX_CACHE_INFO_BYTES: u64 = 64 << 10;
 
 /// The longest question for missing paths, in bytes: some 60,000 hash parts.
 const MAX_QUESTION_BYTES: u64 = 2 << 20;
 
-/// The largest narinfo, in bytes: some 20,000 references. Readers take 2 MiB: the rest is for lines that are added here and later, such
-/// as signatures.
-const MAX_NARINFO_BYTES: u64 = (2 << 20) - (128 << 10);
-
-/// The largest listing, in bytes: a tree of some 500,000 files.
-const MAX_LISTING_BYTES: u64 = 64 << 20;
-
-/// The largest log, in bytes.
-const MAX_LOG_BYTES: u64 = 64 << 20;
+/// The longest narinfo that is taken, in bytes: some 20,000 references. The rest is for lines that are added here and later,
+/// such as signatures.
+const MAX_SENT_NARINFO_BYTES: u64 = MAX_NARINFO_BYTES as u64 - (128 << 10);
 
 /// The largest list of paths that a root names, in bytes.
-const MAX_ROOT_BYTES: u64 = 1 << 20;
-
-/// The largest of the other documents, in bytes.
-const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
+const MAX_ROOT_REQUEST_BYTES: u64 = 1 << 20;
 
 /// Why an upload is refused by its head alone.
 #[derive(Debug)]
@@ -53,8 +44,8 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
 /// The largest size of an object, in bytes; `None` if it cannot be uploaded.
 pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u64> {
     match resource {
-        Resource::CacheInfo => Some(MAX_CACHE_INFO_BYTES),
-        Resource::NarInfo { .. } => Some(MAX_NARINFO_BYTES),
+        Resource::CacheInfo => Some(MAX_CACHE_INFO_BYTES as u64),
+        Resource::NarInfo { .. } => Some(MAX_SENT_NARINFO_BYTES),
         Resource::Nar(_) => Some(target.max_nar_size()),
         Resource::Listing(_) => Some(MAX_LISTING_BYTES),
         Resource::Log(_) => Some(MAX_LOG_BYTES),
@@ -62,7 +53,7 @@ pub(super) fn limit(target: &dyn WritableCache, resource: &Resource) -> Option<u
             Some(MAX_DOCUMENT_BYTES)
         }
         Resource::MissingPaths => Some(MAX_QUESTION_BYTES),
-        Resource::GcRoot(_) => Some(MAX_ROOT_BYTES),
+        Resource::GcRoot(_) => Some(MAX_ROOT_REQUEST_BYTES),
         Resource::Root
         | Resource::GcRoots
         | Resource::NoGcRoot(_)

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Paths that are looked up at the same time for one question.
-const MAX_LOOKUPS: usize = 32;
+const MAX_PATH_LOOKUPS: usize = 32;
 
 /// Answers with those hash parts of the body, one a line, that the cache does not have as its pushers see it. For the
 /// others it is the promise that the answer to a narinfo at the push address is: they stay for their grace.
@@ -33,7 +33,7 @@ pub(super) async fn answer(
         Ok::<_, PublishError>(found.is_none().then_some(hash))
     });
     let missing: Vec<HashPart> = lookups
-        .buffered(MAX_LOOKUPS)
+        .buffered(MAX_PATH_LOOKUPS)
         .try_filter_map(async |missing| Ok(missing))
         .try_collect()
         .await?;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// References that are looked for at the same time.
-const MAX_LOOKUPS: usize = 16;
+const MAX_REFERENCE_LOOKUPS: usize = 16;
 
 /// References that a client does not see, after which no more are looked for.
 const MAX_HIDDEN: usize = 64;
@@ -74,7 +74,7 @@ async fn sees_references(cache: &Cache, narinfo: &NarInfo) -> Result<(), Publish
         let is_seen = found.is_some_and(|found| found.info.path == path);
         Ok::<_, CacheError>((!is_seen).then_some(path))
     });
-    let mut looks = pin!(looks.buffered(MAX_LOOKUPS));
+    let mut looks = pin!(looks.buffered(MAX_REFERENCE_LOOKUPS));
     let mut hidden = Vec::new();
     while let Some(look) = looks.try_next().await? {
         hidden.extend(look);

@@ -18,7 +18,7 @@ use tokio::{
 const TURN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Memory is given in pieces of so many bytes.
-const PIECE_BYTES: u64 = 64 << 10;
+const MEMORY_PIECE_BYTES: u64 = 64 << 10;
 
 /// The places of all uploads.
 pub(crate) struct UploadPlaces {
@@ -69,7 +69,7 @@ pub(crate) struct NoPlace;
 impl UploadPlaces {
     /// For so many NARs, and for other objects in so many bytes of memory.
     pub(crate) fn new(nars: usize, memory_bytes: u64) -> Self {
-        let pieces = u32::try_from(memory_bytes / PIECE_BYTES).unwrap_or(u32::MAX).max(1);
+        let pieces = u32::try_from(memory_bytes / MEMORY_PIECE_BYTES).unwrap_or(u32::MAX).max(1);
         let pieces = pieces.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
         Self {
             nars: Kind::new(nars.min(Semaphore::MAX_PERMITS)),
@@ -92,7 +92,7 @@ impl UploadPlaces {
             // One that is larger than all memory has it alone.
             _ => (
                 &self.memory,
-                u32::try_from(bytes / PIECE_BYTES + 1).unwrap_or(u32::MAX).min(self.pieces),
+                u32::try_from(bytes / MEMORY_PIECE_BYTES + 1).unwrap_or(u32::MAX).min(self.pieces),
             ),
         };
         let waiting = Arc::clone(&kind.waiting);
@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_there_is_room_for_waits() {
-        let places = UploadPlaces::new(1, 4 * PIECE_BYTES);
+        let places = UploadPlaces::new(1, 4 * MEMORY_PIECE_BYTES);
         let name = "/nar/0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73.nar.xz";
         let nar = rns_formats::url::parse(name, None).unwrap();
         let first = places.take(&nar, 1 << 40).await.unwrap();
@@ -139,7 +139,7 @@ mod tests {
         places.take(&nar, 1).await.unwrap();
 
         let document = Resource::CacheInfo;
-        let most = places.take(&document, 3 * PIECE_BYTES - 1).await.unwrap();
+        let most = places.take(&document, 3 * MEMORY_PIECE_BYTES - 1).await.unwrap();
         let rest = places.take(&document, 1).await.unwrap();
         assert!(waits(&places, &document, 1).await);
         drop((most, rest));

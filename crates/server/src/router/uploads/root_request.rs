@@ -7,7 +7,7 @@ use rns_cache::{RootLifetime, RootPath};
 use rns_formats::{HashPart, RootLabel, RootLabelError, StoreDir, StorePath, StorePathError};
 
 /// Paths that a root names.
-const MAX_PATHS: usize = 10_000;
+const MAX_ROOT_PATHS: usize = 10_000;
 
 /// Revisions of a root that are kept.
 const MAX_REVISIONS: u32 = 100;
@@ -25,7 +25,7 @@ pub(super) enum RootRequestError {
     #[error("line {0}: {1}")]
     Line(usize, StorePathError),
     /// The body has too many paths.
-    #[error("a root names at most {MAX_PATHS} paths")]
+    #[error("a root names at most {MAX_ROOT_PATHS} paths")]
     TooManyPaths,
     /// The query is no list of parameters.
     #[error("the parameters cannot be read")]
@@ -59,7 +59,7 @@ pub(super) fn paths(body: &[u8], store_dir: &StoreDir) -> Result<Vec<RootPath>, 
             Err(_) => StorePath::parse(line).map(RootPath::Path),
         };
         paths.push(path.map_err(|error| RootRequestError::Line(number + 1, error))?);
-        if paths.len() > MAX_PATHS {
+        if paths.len() > MAX_ROOT_PATHS {
             return Err(RootRequestError::TooManyPaths);
         }
     }
@@ -112,7 +112,7 @@ mod tests {
             assert!(matches!(error, RootRequestError::Line(1 | 2, _)), "{error}");
         }
         assert!(paths(&[0xff], &StoreDir::default()).is_err());
-        let many = "4hgnzv75gip1q649b6g1xql7g25p304s\n".repeat(MAX_PATHS + 1);
+        let many = "4hgnzv75gip1q649b6g1xql7g25p304s\n".repeat(MAX_ROOT_PATHS + 1);
         assert!(paths(many.as_bytes(), &StoreDir::default()).is_err());
     }
 

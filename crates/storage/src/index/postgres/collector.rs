@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{
     PostgresIndex, ask, claims, collection,
-    connections::{MAX_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated},
+    connections::{MAX_ORDER_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated},
     retried,
     snapshot::PostgresSnapshot,
     transact,

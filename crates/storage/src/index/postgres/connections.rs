@@ -10,7 +10,7 @@ use tokio_postgres::{Config, NoTls};
 const MAX_CONNECTIONS: usize = 8;
 
 /// How long an order waits for a connection, and for one to come up.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one order may take, after it has a connection.
 pub(super) const ORDER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ pub(super) const ORDER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often an order is tried: once for each connection that may have broken together, and once more.
-pub(super) const MAX_ATTEMPTS: usize = MAX_CONNECTIONS + 1;
+pub(super) const MAX_ORDER_ATTEMPTS: usize = MAX_CONNECTIONS + 1;
 
 /// Statements take milliseconds here. To compile one, or to start processes for it, takes longer, and would be done for each page
 /// of a collection.
@@ -30,8 +30,8 @@ pub(super) fn pool(config: &Config, wait: Duration) -> Result<Pool, deadpool_pos
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let timeouts = Timeouts {
         wait: Some(wait),
-        create: Some(CONNECT_TIMEOUT),
-        recycle: Some(CONNECT_TIMEOUT),
+        create: Some(DATABASE_CONNECT_TIMEOUT),
+        recycle: Some(DATABASE_CONNECT_TIMEOUT),
     };
     Pool::builder(Manager::from_config(config.clone(), NoTls, recycling))
         .max_size(MAX_CONNECTIONS)
@@ -41,7 +41,7 @@ pub(super) fn pool(config: &Config, wait: Duration) -> Result<Pool, deadpool_pos
             Box::pin(async move {
                 for setting in SETTINGS {
                     // A database that does not know one does without. One that does not answer is noticed by the first order.
-                    _ = timeout(CONNECT_TIMEOUT, client.batch_execute(setting)).await;
+                    _ = timeout(DATABASE_CONNECT_TIMEOUT, client.batch_execute(setting)).await;
                 }
                 Ok(())
             })

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Error, Row};
 
 use super::{
-    MAX_ATTEMPTS, ORDER_TIMEOUT, PostgresIndex, ask, can_be_repeated,
+    MAX_ORDER_ATTEMPTS, ORDER_TIMEOUT, PostgresIndex, ask, can_be_repeated,
     claims::{execute, query},
     retried, transact,
 };

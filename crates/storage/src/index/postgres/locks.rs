@@ -6,7 +6,7 @@ use deadpool_postgres::{Object, Pool};
 use rns_formats::Sha256Digest;
 use tokio::{runtime::Handle, time::timeout};
 
-use super::connections::{LOCK_TIMEOUT, MAX_ATTEMPTS, can_be_repeated};
+use super::connections::{LOCK_TIMEOUT, MAX_ORDER_ATTEMPTS, can_be_repeated};
 use crate::index::Exclusive;
 
 /// How long a lock may take to be given back, before its connection is closed instead.
@@ -62,7 +62,7 @@ impl AdvisoryLocks {
             let lock = async { client.execute("select pg_advisory_lock($1)", &[&key]).await };
             match timeout(LOCK_TIMEOUT, lock).await {
                 Ok(Ok(_)) => return Ok(held),
-                Ok(Err(error)) if attempt < MAX_ATTEMPTS && can_be_repeated(&error) => {
+                Ok(Err(error)) if attempt < MAX_ORDER_ATTEMPTS && can_be_repeated(&error) => {
                     held.close();
                     attempt += 1;
                 }

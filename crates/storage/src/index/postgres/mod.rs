@@ -23,7 +23,8 @@ use tokio_postgres::{Config, config::Host};
 
 use self::{
     connections::{
-        CONNECT_TIMEOUT, LOCK_TIMEOUT, MAX_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated, pool,
+        DATABASE_CONNECT_TIMEOUT, LOCK_TIMEOUT, MAX_ORDER_ATTEMPTS, ORDER_TIMEOUT, can_be_repeated,
+        pool,
     },
     locks::AdvisoryLocks,
 };
@@ -58,13 +59,13 @@ impl PostgresIndex {
         // The library's text may quote a part of the password.
         let mut config = Config::from_str(url)
             .map_err(|_| unusable("index.url cannot be read as a URL of PostgreSQL".to_owned()))?;
-        config.connect_timeout(CONNECT_TIMEOUT);
+        config.connect_timeout(DATABASE_CONNECT_TIMEOUT);
         config.application_name("rust-nix-serve");
         config.tcp_user_timeout(ORDER_TIMEOUT);
         config.keepalives_idle(ORDER_TIMEOUT);
         let pool = |wait| pool(&config, wait).map_err(|error| unusable(error.to_string()));
         Ok(Self {
-            pool: pool(CONNECT_TIMEOUT)?,
+            pool: pool(DATABASE_CONNECT_TIMEOUT)?,
             locks: Arc::new(AdvisoryLocks::new(pool(LOCK_TIMEOUT)?, pool(LOCK_TIMEOUT)?)),
             database: redacted(url).into(),
             storage: None,
@@ -158,7 +159,7 @@ macro_rules! retried {
                 timeout(ORDER_TIMEOUT, $work).await;
             match done {
                 Ok(Ok(result)) => break Ok(result),
-                Ok(Err(error)) if attempt < MAX_ATTEMPTS && can_be_repeated(&error) => {
+                Ok(Err(error)) if attempt < MAX_ORDER_ATTEMPTS && can_be_repeated(&error) => {
                     // Other connections that are broken are found as quickly.
                     drop(Object::take($client));
                     attempt += 1;

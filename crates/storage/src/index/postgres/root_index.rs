@@ -7,7 +7,8 @@ use rns_formats::{HashPart, RootName, StorePath};
 use tokio::time::timeout;
 
 use super::{
-    MAX_ATTEMPTS, ORDER_TIMEOUT, PostgresIndex, ask, can_be_repeated, retried, roots, transact,
+    MAX_ORDER_ATTEMPTS, ORDER_TIMEOUT, PostgresIndex, ask, can_be_repeated, retried, roots,
+    transact,
 };
 use crate::index::{AbsentPath, IndexError, NewRevision, RootIndex};
 

@@ -8,10 +8,9 @@ use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::{collection, connections::ORDER_TIMEOUT};
-use crate::index::{IndexError, IndexSnapshot, IndexedPathRow, NarRow};
-
-/// Rows of a page.
-const PAGE: i64 = 16_384;
+use crate::index::{
+    IndexError, IndexSnapshot, IndexedPathRow, NarRow, collection::SNAPSHOT_PAGE_ROWS,
+};
 
 /// A transaction that reads; its connection is closed with it.
 pub(super) struct PostgresSnapshot {
@@ -65,26 +64,26 @@ impl Drop for PostgresSnapshot {
 impl IndexSnapshot for PostgresSnapshot {
     async fn paths(&mut self, after: i64) -> Result<Vec<IndexedPathRow>, IndexError> {
         let client = self.client()?;
-        self.page(collection::paths(client, after, PAGE)).await
+        self.page(collection::paths(client, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn nars(&mut self, after: i64) -> Result<Vec<NarRow>, IndexError> {
         let client = self.client()?;
-        self.page(collection::nars(client, after, PAGE)).await
+        self.page(collection::nars(client, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn edges(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError> {
         let client = self.client()?;
-        self.page(collection::edges(client, after, PAGE)).await
+        self.page(collection::edges(client, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn rooted(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError> {
         let client = self.client()?;
-        self.page(collection::rooted(client, after, PAGE)).await
+        self.page(collection::rooted(client, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn root_names(&mut self, after: i64) -> Result<Vec<(i64, String)>, IndexError> {
         let client = self.client()?;
-        self.page(collection::root_names(client, after, PAGE)).await
+        self.page(collection::root_names(client, after, SNAPSHOT_PAGE_ROWS)).await
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a command beside the server is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const INDEX_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The index in a file. Clones share it.
 #[derive(Clone)]
@@ -95,7 +95,7 @@ impl SqliteIndex {
     pub(super) async fn open(&self) -> Result<OpenIndex, IndexError> {
         let this = self.clone();
         let connection =
-            self.step(move || schema::open(&this.file, BUSY_TIMEOUT, this.sync)).await?;
+            self.step(move || schema::open(&this.file, INDEX_BUSY_TIMEOUT, this.sync)).await?;
         let connection = match &self.storage {
             Some(storage) => self.check_storage(connection, storage).await?,
             None => connection,

@@ -7,10 +7,9 @@ use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
 use super::{collection, schema};
-use crate::index::{IndexError, IndexSnapshot, IndexedPathRow, NarRow};
-
-/// Rows of a page: some milliseconds.
-const PAGE: i64 = 16_384;
+use crate::index::{
+    IndexError, IndexSnapshot, IndexedPathRow, NarRow, collection::SNAPSHOT_PAGE_ROWS,
+};
 
 pub(super) struct SqliteSnapshot {
     file: Arc<Path>,
@@ -44,22 +43,23 @@ impl SqliteSnapshot {
 #[async_trait]
 impl IndexSnapshot for SqliteSnapshot {
     async fn paths(&mut self, after: i64) -> Result<Vec<IndexedPathRow>, IndexError> {
-        self.page(move |connection| collection::paths(connection, after, PAGE)).await
+        self.page(move |connection| collection::paths(connection, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn nars(&mut self, after: i64) -> Result<Vec<NarRow>, IndexError> {
-        self.page(move |connection| collection::nars(connection, after, PAGE)).await
+        self.page(move |connection| collection::nars(connection, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn edges(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError> {
-        self.page(move |connection| collection::edges(connection, after, PAGE)).await
+        self.page(move |connection| collection::edges(connection, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn rooted(&mut self, after: (i64, i64)) -> Result<Vec<(i64, i64)>, IndexError> {
-        self.page(move |connection| collection::rooted(connection, after, PAGE)).await
+        self.page(move |connection| collection::rooted(connection, after, SNAPSHOT_PAGE_ROWS)).await
     }
 
     async fn root_names(&mut self, after: i64) -> Result<Vec<(i64, String)>, IndexError> {
-        self.page(move |connection| collection::root_names(connection, after, PAGE)).await
+        self.page(move |connection| collection::root_names(connection, after, SNAPSHOT_PAGE_ROWS))
+            .await
     }
 }
