@@ -1,10 +1,16 @@
 //! `rust-nix-serve storage …`: the commands of operators for a storage.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use rns_cache::Pusher;
+use rns_formats::Sha256Digest;
 use rns_storage::index::{Index, postgres::PostgresIndex, sqlite::SqliteIndex};
-use rns_testing::{Finished, PostgresServer, S3Server, Scratch, Standard, run};
+use rns_testing::{Finished, PostgresServer, Process, S3Server, Scratch, Standard, run};
 use serde_json::Value;
 
 use super::{copy_tree, of_directory, written_by};
@@ -121,6 +127,53 @@ fn a_new_key_signs_everything_that_is_served() {
     let nix = nixes().last().unwrap();
     let client = nix.client().option("trusted-public-keys", PUBLIC_KEY);
     client.nix_command(["copy", "--from", server.url(), &full(&standard.itself)]).success();
+}
+
+/// Writes so many narinfos of paths that refer to nothing, and returns their files with what is in them.
+fn many_narinfos(directory: &Path, count: usize) -> Vec<(PathBuf, String)> {
+    fs::write(directory.join("nix-cache-info"), "StoreDir: /nix/store\n").unwrap();
+    let narinfos = (0..count).map(|number| {
+        let hash = Sha256Digest::of(number.to_string().as_bytes()).to_nix32();
+        let part = &hash[hash.len() - 32..];
+        let text = format!(
+            "StorePath: /nix/store/{part}-{number}\nURL: nar/{hash}.nar\nCompression: none\n\
+             FileHash: sha256:{hash}\nFileSize: 1\nNarHash: sha256:{hash}\nNarSize: 1\nReferences: \n"
+        );
+        let file = directory.join(format!("{part}.narinfo"));
+        fs::write(&file, &text).unwrap();
+        (file, text)
+    });
+    narinfos.collect()
+}
+
+#[test]
+fn signing_that_is_killed_leaves_whole_narinfos_and_goes_on_when_it_is_repeated() {
+    const PATHS: usize = 600;
+    let directory = Scratch::new();
+    let narinfos = many_narinfos(directory.path(), PATHS);
+    let (url, keys) = (url_of(directory.path()), Scratch::new());
+    let key = keys.join("key");
+    write_key(&key, SECRET_KEY);
+    let arguments = ["sign", "--signing-key", key.to_str().unwrap()];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rust-nix-serve"));
+    command.arg("storage").args(arguments).args(["--storage", &url]);
+    let signing = Process::start(&mut command);
+    let signed = || {
+        let of_file = |(file, _): &&(PathBuf, String)| fs::read_to_string(file).unwrap();
+        narinfos.iter().filter(|found| of_file(found).contains("Sig: ")).count()
+    };
+    crate::support::eventually(|| signed() > 0);
+    drop(signing);
+    for (file, text) in &narinfos {
+        let found = fs::read_to_string(file).unwrap();
+        let added = found.strip_prefix(text.as_str()).unwrap_or_else(|| panic!("{found}"));
+        let is_whole = added.is_empty() || added.starts_with("Sig: ") && added.ends_with("=\n");
+        assert!(is_whole, "{found}");
+    }
+    let before = signed();
+    let done = json(&arguments, &url, &[]);
+    assert_eq!((&done["unchanged"], &done["signed"]), (&before.into(), &(PATHS - before).into()));
+    assert_eq!(signed(), PATHS);
 }
 
 #[test]
