@@ -1,4 +1,4 @@
-//! One name means one thing: no two types of the program have the same name, and no two bounds.
+//! One name means one thing: no two types of the program have the same name, and no two constants.
 //!
 //! A reader who searches for a name finds one definition. Names of associated types and constants, of enum variants and of
 //! the code of tests do not count.
@@ -17,10 +17,6 @@ const MAY_REPEAT: &[(&str, &str)] = &[];
 
 /// The words that define a type.
 const TYPES: [&str; 5] = ["struct", "enum", "union", "trait", "type"];
-
-/// The beginnings and ends of constants that bound something.
-const BOUND_STARTS: [&str; 2] = ["MAX_", "MIN_"];
-const BOUND_ENDS: [&str; 4] = ["_TIMEOUT", "_INTERVAL", "_BYTES", "_BATCH"];
 
 /// Names, and the files that define them.
 type Definitions = BTreeMap<String, Vec<String>>;
@@ -47,7 +43,7 @@ fn read(folder: &Path, files: &mut Vec<(String, Vec<String>)>) {
     }
 }
 
-/// The types and bounds that these tokens define, in the order of their definitions.
+/// The types and constants that these tokens define, in the order of their definitions.
 fn defined(tokens: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     // Of each block that is open: true if its types and constants are associated with another type.
@@ -59,8 +55,8 @@ fn defined(tokens: &[String]) -> Vec<String> {
         let begins_item = matches!(before, ";" | "}" | "{" | ")" | "pub" | "unsafe");
         let is_name = name.starts_with(|first: char| first.is_ascii_uppercase());
         let is_type = TYPES.contains(&token) && is_name;
-        let is_bound = matches!(token, "const" | "static") && is_a_bound(name);
-        if begins_item && (is_type || is_bound) && blocks.last() != Some(&true) {
+        let is_constant = matches!(token, "const" | "static") && is_name;
+        if begins_item && (is_type || is_constant) && blocks.last() != Some(&true) {
             names.push(name.to_owned());
         }
         match token {
@@ -73,11 +69,6 @@ fn defined(tokens: &[String]) -> Vec<String> {
         before = token;
     }
     names
-}
-
-fn is_a_bound(name: &str) -> bool {
-    BOUND_STARTS.iter().any(|start| name.starts_with(start))
-        || BOUND_ENDS.iter().any(|end| name.ends_with(end))
 }
 
 fn definitions(files: Vec<(String, Vec<String>)>) -> Definitions {
@@ -105,7 +96,7 @@ fn faults(definitions: &Definitions, allowed: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn no_two_types_or_bounds_of_the_program_have_one_name() {
+fn no_two_types_or_constants_of_the_program_have_one_name() {
     let mut files = Vec::new();
     for source in sources() {
         read(&source, &mut files);
@@ -150,8 +141,14 @@ fn associated_names_and_those_of_tests_may_repeat() {
             "a.rs",
             "impl Iterator for A { type Item = u8; }\nimpl A { const MAX_LEN: u8 = 1; fn f() {} }",
         ),
-        ("b.rs", "trait Service { type Item; const MAX_LEN: u8; }\nconst KEY: u8 = 1;"),
-        ("c.rs", "#[cfg(test)]\nmod tests { struct A; }\nstruct A;\nconst KEY: u8 = 2;"),
+        (
+            "b.rs",
+            "trait Service { type Item; const MAX_LEN: u8; }\nconst KEY: u8 = 1;\nconst fn key() {}",
+        ),
+        (
+            "c.rs",
+            "#[cfg(test)]\nmod tests { struct A; }\nstruct A;\nconst _: () = ();\nconst _: () = ();\nconst fn key() {}",
+        ),
         ("d.rs", "// struct A;\nconst TEXT: &str = \"struct A;\";\nfn f(a: impl Fn()) -> u8 { 1 }"),
     ]);
     assert_eq!(faults(&definitions, &[]), Vec::<String>::new());

@@ -18,7 +18,7 @@ use super::{
 const SPOOL: &str = "spool";
 
 /// The folder of the roots in Nix's `gcroots`.
-const ROOTS: &str = "rust-nix-serve";
+const ROOTS_FOLDER: &str = "rust-nix-serve";
 
 /// How uploads go into the store. `None` where they go elsewhere.
 pub(super) fn resolve(
@@ -87,7 +87,7 @@ fn usual_spool(diagnostics: &Diagnostics<'_>) -> PathBuf {
 /// Below the directory that the database is in: `/nix/var/nix` for the store of the machine.
 fn usual_roots(store: &StoreConfig) -> PathBuf {
     let state = store.database.parent().and_then(Path::parent);
-    state.unwrap_or_else(|| Path::new("/nix/var/nix")).join("gcroots").join(ROOTS)
+    state.unwrap_or_else(|| Path::new("/nix/var/nix")).join("gcroots").join(ROOTS_FOLDER)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(crate) struct KnownKeys {
 const FILE_ONLY: &[&str] = &["access.subjects"];
 
 /// Keys of named tables that fall back to another key.
-const INHERITED: &[(&str, &str)] = &[
+const INHERITED_KEYS: &[(&str, &str)] = &[
     ("cache.<name>.priority", "cache_info.priority"),
     ("cache.<name>.want_mass_query", "cache_info.want_mass_query"),
     ("cache.<name>.signing.keys", "signing.keys"),
@@ -88,7 +88,7 @@ impl KnownKeys {
                 let is_reloadable = reloads(named).unwrap_or(is_reloadable);
                 self.table(&table, named, is_reloadable);
             } else {
-                let inherited = INHERITED.iter().find(|(key, _)| *key == path);
+                let inherited = INHERITED_KEYS.iter().find(|(key, _)| *key == path);
                 self.keys.push(Key {
                     path,
                     kind: KeyKind::of(property),
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_is_inherited_is_of_the_same_kind() {
-        for (key, from) in INHERITED {
+        for (key, from) in INHERITED_KEYS {
             let (key, from) = (KNOWN_KEYS.key(key).unwrap(), KNOWN_KEYS.key(from).unwrap());
             assert_eq!(key.kind, from.kind, "{}", key.path);
             assert_eq!((&key.default, key.inherits), (&None, Some(from.path.as_str())));

@@ -37,7 +37,7 @@ const SMALL_TIMEOUT: Duration = Duration::from_secs(30);
 const NAR_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// All checks of a cache.
-pub const CHECKS: &[Check<CacheSubject>] = &[
+pub const CACHE_CHECKS: &[Check<CacheSubject>] = &[
     Check {
         name: "addresses",
         timeout: SMALL_TIMEOUT,

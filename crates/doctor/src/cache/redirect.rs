@@ -4,11 +4,11 @@ use super::subject::CacheSubject;
 use crate::Outcome;
 
 /// The object that is asked for first.
-const CACHE_INFO: &str = "nix-cache-info";
+const CACHE_INFO_NAME: &str = "nix-cache-info";
 
 pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     let Ok(answer) = cache.info_answer().await else { return Outcome::NotApplicable };
-    let moved = answer.url.as_str().strip_suffix(CACHE_INFO);
+    let moved = answer.url.as_str().strip_suffix(CACHE_INFO_NAME);
     match moved.filter(|moved| answer.status == 200 && *moved != cache.base.as_str()) {
         Some(moved) => Outcome::Hint {
             what: format!("{} redirects to {moved}: each request is sent twice", cache.base),

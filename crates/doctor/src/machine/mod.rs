@@ -22,7 +22,7 @@ const FILES_TIMEOUT: Duration = Duration::from_secs(20);
 const ASK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All checks of a client.
-pub const CHECKS: &[Check<MachineSubject>] = &[
+pub const MACHINE_CHECKS: &[Check<MachineSubject>] = &[
     Check { name: "netrc", timeout: ASK_TIMEOUT, run: |machine| Box::pin(netrc::check(machine)) },
     Check {
         name: "trusted-users",

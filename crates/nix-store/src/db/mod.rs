@@ -5,6 +5,7 @@ mod change_rate;
 mod open;
 mod row;
 mod state;
+pub(crate) mod statements;
 mod wal_index;
 
 use std::{

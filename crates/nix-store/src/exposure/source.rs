@@ -10,14 +10,19 @@ use rns_cache::{CacheError, ExposurePolicy};
 use rns_formats::{StoreDir, StorePath};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::{LocalStore, db::Database, store::hash_key};
+use crate::{
+    LocalStore,
+    db::{
+        Database,
+        statements::{HIGHEST_ROW, REFERENCES_OF_ROW, ROW_OF_PATH},
+    },
+    store::hash_key,
+};
 
 /// Rows that one question of a scan takes.
 const MAX_SCAN_PAGE_ROWS: i64 = 20_000;
 
-const HIGHEST: &str = "select seq from sqlite_sequence where name = 'ValidPaths'";
-
-const SCAN: &str = "select id, path, null from ValidPaths where id > ?1 order by id limit ?2";
+const SCAN_ROWS: &str = "select id, path, null from ValidPaths where id > ?1 order by id limit ?2";
 
 const SCAN_SIGNATURES: &str =
     "select id, path, sigs from ValidPaths where id > ?1 order by id limit ?2";
@@ -27,13 +32,9 @@ const NODE: &str = "\
     select path, sigs, (select group_concat(reference, ' ') from Refs where referrer = ?1) \
       from ValidPaths where id = ?1";
 
-const BY_PATH: &str = "select id from ValidPaths where path = ?1";
+const REFERRERS_OF_ROW: &str = "select referrer from Refs where reference = ?1";
 
-const REFERRERS: &str = "select referrer from Refs where reference = ?1";
-
-const REFERENCES: &str = "select reference from Refs where referrer = ?1";
-
-const PATH: &str = "select path, sigs from ValidPaths where id = ?1";
+const SIGNED_PATH_OF_ROW: &str = "select path, sigs from ValidPaths where id = ?1";
 
 /// The store, for a thread that may block.
 #[derive(Clone)]
@@ -118,11 +119,11 @@ impl DatabaseSource {
 
     /// The rows behind `after`.
     pub(super) fn page(&self, policy: &ExposurePolicy, after: i64) -> Result<RowPage, CacheError> {
-        let statement = if policy.signed_by.is_some() { SCAN_SIGNATURES } else { SCAN };
+        let statement = if policy.signed_by.is_some() { SCAN_SIGNATURES } else { SCAN_ROWS };
         let question = |connection: &Connection| {
             let moment = connection.unchecked_transaction()?;
             let highest =
-                moment.prepare_cached(HIGHEST)?.query_row([], |row| row.get(0)).optional()?;
+                moment.prepare_cached(HIGHEST_ROW)?.query_row([], |row| row.get(0)).optional()?;
             let mut statement = moment.prepare_cached(statement)?;
             let mut found = statement.query((after, MAX_SCAN_PAGE_ROWS))?;
             let mut page =
@@ -183,7 +184,7 @@ impl DatabaseSource {
     /// The rows of these paths.
     pub(super) fn rows_of(&self, paths: &[StorePath]) -> Result<Vec<Option<i64>>, CacheError> {
         let rows = self.ask(|connection| {
-            let mut statement = connection.prepare_cached(BY_PATH)?;
+            let mut statement = connection.prepare_cached(ROW_OF_PATH)?;
             paths
                 .iter()
                 .map(|path| {
@@ -196,12 +197,12 @@ impl DatabaseSource {
 
     /// For each of these rows those that refer to it.
     pub(super) fn referrers(&self, ids: &[i64]) -> Result<Vec<Vec<i64>>, CacheError> {
-        self.related(REFERRERS, ids)
+        self.related(REFERRERS_OF_ROW, ids)
     }
 
     /// For each of these rows those that it refers to.
     pub(super) fn references(&self, ids: &[i64]) -> Result<Vec<Vec<i64>>, CacheError> {
-        self.related(REFERENCES, ids)
+        self.related(REFERENCES_OF_ROW, ids)
     }
 
     fn related(&self, statement: &str, ids: &[i64]) -> Result<Vec<Vec<i64>>, CacheError> {
@@ -216,7 +217,7 @@ impl DatabaseSource {
     /// Path and signatures of a row, as they are recorded.
     pub(super) fn described(&self, id: i64) -> Option<(String, Option<String>)> {
         let question = |connection: &Connection| {
-            let mut statement = connection.prepare_cached(PATH)?;
+            let mut statement = connection.prepare_cached(SIGNED_PATH_OF_ROW)?;
             statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         };
         self.ask(question).ok().flatten()

@@ -26,7 +26,7 @@ pub(crate) struct Recipe {
 const FINGERPRINT: usize = 8;
 
 /// Goes into the fingerprint; to be raised with any change of the parameters in `encoder.rs`.
-const PARAMETERS: &str = "2";
+const RECIPE_VERSION: &str = "2";
 
 impl Recipe {
     /// Identifies the encoder, by letting it compress a sample. Takes some milliseconds.
@@ -37,7 +37,7 @@ impl Recipe {
         let sample = sample();
         let mut encoder = Encoder::new(codec, level, sample.len() as u64)?;
         let mut made =
-            format!("{}-{}-{PARAMETERS}-", codec.name(), zstd::zstd_safe::version_number())
+            format!("{}-{}-{RECIPE_VERSION}-", codec.name(), zstd::zstd_safe::version_number())
                 .into_bytes();
         encoder.push(&sample, &mut made)?;
         encoder.finish(&mut made)?;

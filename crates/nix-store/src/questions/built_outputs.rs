@@ -12,7 +12,7 @@ use super::realisation::{Realisations, find_realisation, has_table, parse_realis
 use crate::CacheError;
 
 /// Those of one generation of Nix. There may be no index for the path: all rows are looked at once, for all paths together.
-const REALISATIONS: &str = "\
+const OUTPUTS_OF_PATHS: &str = "\
     select r.drvPath, r.outputName from Realisations r cross join ValidPaths v on v.id = r.outputPath \
      where v.path in (select value from json_each(?1)) order by r.rowid";
 
@@ -57,7 +57,7 @@ fn realisations_of(
     if !has_table(connection, "Realisations")? {
         return Ok(Vec::new());
     }
-    let mut statement = connection.prepare_cached(REALISATIONS)?;
+    let mut statement = connection.prepare_cached(OUTPUTS_OF_PATHS)?;
     let ids = statement
         .query_map([wanted], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     let mut found: BTreeMap<DrvOutputId, Realisation> = BTreeMap::new();

@@ -8,13 +8,13 @@ use std::{
 use rns_formats::StorePath;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::{CacheError, store::StoreParts};
-
-const ROW: &str = "select id from ValidPaths where path = ?1";
+use crate::{
+    CacheError,
+    db::statements::{REFERENCES_OF_ROW, ROW_OF_PATH},
+    store::StoreParts,
+};
 
 const SIZE: &str = "select coalesce(narSize, 0) from ValidPaths where id = ?1";
-
-const REFERENCES: &str = "select reference from Refs where referrer = ?1";
 
 /// Some paths with all that they need.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl ClosureFinder {
         let store_dir = self.0.store_dir().clone();
         let question = move |connection: &Connection| {
             let mut closures = Closures::default();
-            let mut row = connection.prepare_cached(ROW)?;
+            let mut row = connection.prepare_cached(ROW_OF_PATH)?;
             for path in &paths {
                 let found = row.query_row([store_dir.print(path)], |row| row.get(0)).optional()?;
                 closures.rows.extend(found.map(|found| (path.clone(), found)));
@@ -56,7 +56,7 @@ impl ClosureFinder {
             let mut seen: HashSet<i64> = closures.rows.values().copied().collect();
             let mut next: Vec<i64> = seen.iter().copied().collect();
             let mut size = connection.prepare_cached(SIZE)?;
-            let mut references = connection.prepare_cached(REFERENCES)?;
+            let mut references = connection.prepare_cached(REFERENCES_OF_ROW)?;
             while let Some(id) = next.pop() {
                 if closures.paths.len() == limit {
                     return Ok(None);

@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use super::path_infos::PathInfos;
 use crate::{
     CacheError,
+    db::statements::PATH_OF_ROW,
     file_io::resolve_beneath::is_absent,
     nar::{DIRECTORY_FLAGS, FILE, open_beneath},
     store::{
@@ -33,10 +34,8 @@ const DIRECTORY_OF_IDS: &str = "lib/debug/.build-id";
 /// Paths with one build id that are looked at. Programs that are rebuilt without change share it.
 const MAX_BUILD_ID_PATHS: usize = 32;
 
-const PATHS: &str =
+const OUTPUTS_BEHIND_ROW: &str =
     "select id, path from ValidPaths where id > ?1 and path not glob '*.drv' order by id limit ?2";
-
-const ROW: &str = "select path from ValidPaths where id = ?1";
 
 /// The files with debug information of all paths.
 pub(crate) struct DebugFiles {
@@ -89,7 +88,7 @@ impl DebugFiles {
         let parts = Arc::clone(&self.parts);
         let entries = move |rows| entries(&parts.config.real_dir, parts.store_dir(), rows);
         let (database, file) = (&self.parts.database, &self.parts.config.database);
-        self.index.extend(asked, database, file, PATHS, entries).await
+        self.index.extend(asked, database, file, OUTPUTS_BEHIND_ROW, entries).await
     }
 
     /// The paths of the index that may have this debug information, among the rows that are shown.
@@ -104,7 +103,7 @@ impl DebugFiles {
             return Ok(Vec::new());
         }
         let question = move |connection: &Connection| {
-            let mut statement = connection.prepare_cached(ROW)?;
+            let mut statement = connection.prepare_cached(PATH_OF_ROW)?;
             let mut paths = Vec::new();
             for row in &rows {
                 let path: Option<String> =

@@ -19,10 +19,10 @@ const MAX_NAR_HASH_PATHS: usize = 32;
 
 const HASHES: &str = "select id, hash from ValidPaths where id > ?1 order by id limit ?2";
 
-const ROW: &str = "select path, hash from ValidPaths where id = ?1";
+const HASH_OF_ROW: &str = "select path, hash from ValidPaths where id = ?1";
 
 /// Nix writes hashes in hex; rows that other tools made may have nix32.
-const SCAN: &str = "select id, path from ValidPaths where id > ?1 and hash in (?2, ?3)";
+const ROWS_WITH_HASH: &str = "select id, path from ValidPaths where id > ?1 and hash in (?2, ?3)";
 
 /// The NAR hashes of all paths.
 pub(crate) struct NarHashes {
@@ -91,7 +91,7 @@ impl NarHashes {
             return Ok(Vec::new());
         }
         let question = move |connection: &Connection| {
-            let mut statement = connection.prepare_cached(ROW)?;
+            let mut statement = connection.prepare_cached(HASH_OF_ROW)?;
             let mut found = Vec::new();
             for row in &rows {
                 let mut row = statement.query([row])?;
@@ -117,7 +117,7 @@ impl NarHashes {
         let question = move |connection: &Connection| {
             // Held by the search and not by who waits for it, who may go away.
             let _turn = &turn;
-            let mut statement = connection.prepare_cached(SCAN)?;
+            let mut statement = connection.prepare_cached(ROWS_WITH_HASH)?;
             let hex = format!("sha256:{}", hash.to_hex());
             let mut rows = statement.query((behind, hex, hash.to_string()))?;
             let mut found = Vec::new();

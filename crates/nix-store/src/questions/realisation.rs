@@ -25,7 +25,7 @@ const DEPENDENCIES: &str = "\
       join Realisations d on d.id = e.realisationReference join ValidPaths v on v.id = d.outputPath \
      where e.referrer = ?1";
 
-const BUILD_TRACE: &str = "\
+const TRACE_OF_OUTPUT: &str = "\
     select outputPath, signatures from BuildTraceV3 where drvPath = ?1 and outputName = ?2 order by id limit 1";
 
 const TABLE: &str = "select 1 from sqlite_master where type = 'table' and name = ?1";
@@ -107,7 +107,7 @@ impl Realisations {
             if !has_table(connection, "BuildTraceV3")? {
                 return Ok(None);
             }
-            let mut statement = connection.prepare_cached(BUILD_TRACE)?;
+            let mut statement = connection.prepare_cached(TRACE_OF_OUTPUT)?;
             let row = statement.query_row(params![key.0.as_str(), key.1.as_str()], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
             });

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use rns_formats::HashPart;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::{CacheError, store::StoreParts};
+use crate::{
+    CacheError,
+    db::statements::{HIGHEST_ROW, PATH_OF_ROW, PATHS_BEHIND_ROW},
+    store::StoreParts,
+};
 
 /// New paths that one question to the database takes.
 const MAX_REGISTERED_PATHS: i64 = 256;
 
-const NEWEST: &str = "select coalesce(max(id), 0) from ValidPaths";
-
-/// The highest number that was ever given, in stores whose rows are numbered so.
-const HIGHEST: &str = "select seq from sqlite_sequence where name = 'ValidPaths'";
-
-const PATH: &str = "select path from ValidPaths where id = ?1";
-
-const AFTER: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
+const NEWEST_ROW: &str = "select coalesce(max(id), 0) from ValidPaths";
 
 /// The rows of all valid paths, by their numbers.
 pub(crate) struct RegisteredPaths(Arc<StoreParts>);
@@ -36,10 +33,11 @@ impl RegisteredPaths {
         let store_dir = self.0.store_dir().clone();
         let question = move |connection: &Connection| {
             let Some(after) = row else {
-                let newest = connection.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?;
+                let newest =
+                    connection.prepare_cached(NEWEST_ROW)?.query_row([], |row| row.get(0))?;
                 return Ok((Vec::new(), newest));
             };
-            let mut statement = connection.prepare_cached(AFTER)?;
+            let mut statement = connection.prepare_cached(PATHS_BEHIND_ROW)?;
             let mut rows = statement.query((after, MAX_REGISTERED_PATHS))?;
             let (mut paths, mut last) = (Vec::new(), after);
             while let Some(row) = rows.next()? {
@@ -50,7 +48,8 @@ impl RegisteredPaths {
             }
             // A number that was not given yet is of another database, which this one has replaced.
             if last == after {
-                let highest = connection.prepare_cached(HIGHEST)?.query_row([], |row| row.get(0));
+                let highest =
+                    connection.prepare_cached(HIGHEST_ROW)?.query_row([], |row| row.get(0));
                 last = last.min(highest.optional()?.unwrap_or(last));
             }
             Ok((paths, last))
@@ -63,7 +62,7 @@ impl RegisteredPaths {
     pub(crate) async fn of_rows(&self, rows: Vec<i64>) -> Result<Vec<HashPart>, CacheError> {
         let store_dir = self.0.store_dir().clone();
         let question = move |connection: &Connection| {
-            let mut statement = connection.prepare_cached(PATH)?;
+            let mut statement = connection.prepare_cached(PATH_OF_ROW)?;
             let mut paths = Vec::new();
             for row in &rows {
                 let path: Option<String> =

@@ -35,8 +35,8 @@ const REMEDY_MOUNT: &str =
 const REMEDY_STORE_DIR: &str = "set `store.dir` to the directory that the store's paths begin with";
 
 const IS_ANY: &str = "select 1 from ValidPaths where path >= ?1 and path < ?2 limit 1";
-const NEWEST: &str = "select path from ValidPaths order by id desc limit ?1";
-const OLDEST: &str = "select path from ValidPaths order by id limit ?1";
+const NEWEST_PATHS: &str = "select path from ValidPaths order by id desc limit ?1";
+const OLDEST_PATHS: &str = "select path from ValidPaths order by id limit ?1";
 
 /// Where a store is, and whether it was there when that was last looked at.
 pub(crate) struct StorePresence {
@@ -211,7 +211,7 @@ impl PresenceCheck {
 
 fn sample(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut sample = Vec::new();
-    for statement in [NEWEST, OLDEST] {
+    for statement in [NEWEST_PATHS, OLDEST_PATHS] {
         let mut statement = connection.prepare_cached(statement)?;
         let paths = statement.query_map([MAX_PROBED_PATHS], |row| row.get(0))?;
         sample.extend(paths.collect::<rusqlite::Result<Vec<String>>>()?);

@@ -12,7 +12,7 @@ use crate::{config::Nginx, connection::request_parts::RequestParts as _};
 
 /// In an answer: the file that nginx is to send. In a request: `off` asks for the bytes all the same, for nginx
 /// has not found the file.
-pub(crate) const HEADER: &str = "x-accel-redirect";
+pub(crate) const ACCEL_REDIRECT: &str = "x-accel-redirect";
 
 /// In an answer: how many bytes of that file nginx may send in a second.
 pub(crate) const LIMIT_RATE: HeaderName = HeaderName::from_static("x-accel-limit-rate");
@@ -23,7 +23,7 @@ pub(crate) fn location(
     nginx: Option<&Nginx>,
     name: &str,
 ) -> Option<HeaderValue> {
-    let wants_bytes = || request.headers().get(HEADER).is_some_and(|value| value == "off");
+    let wants_bytes = || request.headers().get(ACCEL_REDIRECT).is_some_and(|value| value == "off");
     if !request.is_from_nginx() || wants_bytes() {
         return None;
     }

@@ -6,7 +6,7 @@ use rns_cache::DiskRoom;
 use super::build::{Build, signed};
 
 /// The use of the disk: `storage` or `store`.
-const LABELS: &[&str] = &["of"];
+const DISK_LABELS: &[&str] = &["of"];
 
 #[derive(Debug)]
 pub(super) struct DiskMetrics {
@@ -20,12 +20,12 @@ impl DiskMetrics {
             free: build.gauges(
                 "rust_nix_serve_disk_free_bytes",
                 "Bytes that are free on a disk with a keep_free, when it was last looked.",
-                LABELS,
+                DISK_LABELS,
             ),
             keep_free: build.gauges(
                 "rust_nix_serve_disk_keep_free_bytes",
                 "Bytes that keep_free keeps free on that disk.",
-                LABELS,
+                DISK_LABELS,
             ),
         }
     }

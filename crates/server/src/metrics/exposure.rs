@@ -6,7 +6,7 @@ use rns_cache::ExposureStats;
 use super::build::{Build, signed};
 
 /// Labelled with the names that caches have in the configuration; the one without a name has an empty label.
-const LABELS: &[&str] = &["cache"];
+const EXPOSURE_LABELS: &[&str] = &["cache"];
 
 #[derive(Debug)]
 pub(super) struct ExposureMetrics {
@@ -23,27 +23,27 @@ impl ExposureMetrics {
             exposed: build.gauges(
                 "rust_nix_serve_exposed_paths",
                 "Store paths that a cache with a policy of exposure shows.",
-                LABELS,
+                EXPOSURE_LABELS,
             ),
             withheld: build.gauges(
                 "rust_nix_serve_withheld_paths",
                 "Store paths that are not shown because of their references.",
-                LABELS,
+                EXPOSURE_LABELS,
             ),
             roots_missing: build.gauges(
                 "rust_nix_serve_missing_roots",
                 "Configured roots that lead to no valid store path.",
-                LABELS,
+                EXPOSURE_LABELS,
             ),
             evaluations: build.counters(
                 "rust_nix_serve_exposure_evaluations_total",
                 "Evaluations of the policy of exposure that found a change.",
-                LABELS,
+                EXPOSURE_LABELS,
             ),
             last: build.floats(
                 "rust_nix_serve_exposure_evaluation_seconds",
                 "Duration of the last evaluation of the policy of exposure.",
-                LABELS,
+                EXPOSURE_LABELS,
             ),
         }
     }

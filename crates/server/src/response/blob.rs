@@ -95,7 +95,7 @@ pub(crate) async fn stream(
 /// The answer that makes nginx send a file.
 pub(crate) fn by_nginx(entity: &Entity, location: HeaderValue) -> Answer {
     let mut answer = entity.answer_whole(Body::Bytes(Bytes::new()));
-    answer.headers_mut().insert(HeaderName::from_static(via_nginx::HEADER), location);
+    answer.headers_mut().insert(HeaderName::from_static(via_nginx::ACCEL_REDIRECT), location);
     answer
 }
 

@@ -1,6 +1,18 @@
 //! Statements of collection, which both databases understand. `{these}` are the rows that are meant, as `= ?1` in SQLite and
 //! `= any(?1)` in PostgreSQL; `{now}` is the clock of the database, so that servers need not agree on the time of a lease.
 
+use super::statements::NAR_STATE;
+
+/// A hash, where none is known.
+pub(super) const NO_HASH: [u8; 32] = [0; 32];
+
+/// The question for the state of a path, and the state that it has while it is being removed.
+pub(super) const PATH_REMOVAL: (&str, i64) =
+    ("select state from paths where hash = ?1 and state <> 0", 4);
+
+/// The same for a NAR.
+pub(super) const NAR_REMOVAL: (&str, i64) = (NAR_STATE, 2);
+
 /// Nothing visible, or about to be, refers to the path.
 macro_rules! unneeded {
     ($states:literal) => {

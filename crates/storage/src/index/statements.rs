@@ -1,6 +1,6 @@
 //! Statements that both databases understand. Parameters are written as SQLite has them; PostgreSQL gets `$1` for `?1`.
 
-pub(super) const NAR: &str = "\
+pub(super) const VERIFIED_NAR: &str = "\
     select file_hash, file_size, nar_hash, nar_size from nars \
     where key = ?1 and state in (0, 1) and verified = 1";
 
@@ -97,7 +97,7 @@ pub(super) const ENTER_ROOT: &str = "\
 pub(super) const FORGET_ROOT_PATHS: &str = "delete from root_paths where root = ?1";
 
 /// Roots that are kept, each with its newest revision.
-pub(super) const ROOTS: &str = "\
+pub(super) const KEPT_ROOTS: &str = "\
     select r.id, r.revision, r.created, r.expires, r.label, r.pusher, r.address, r.name, \
       (select count(*) from root_paths p where p.root = r.id), \
       (select count(*) from roots o where o.name = r.name and (o.expires is null or o.expires > ?2)) \

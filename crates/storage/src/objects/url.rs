@@ -54,7 +54,7 @@ pub enum StorageUrlError {
     #[error("the bucket is missing: write s3://bucket")]
     NoBucket,
     /// A parameter that means nothing here.
-    #[error("the parameter \"{0}\" means nothing here; known are {known}", known = PARAMETERS.join(", "))]
+    #[error("the parameter \"{0}\" means nothing here; known are {known}", known = URL_PARAMETERS.join(", "))]
     UnknownParameter(String),
     /// A parameter with a value that means nothing.
     #[error("the parameter {name} cannot be \"{value}\": {why}")]
@@ -69,7 +69,7 @@ pub enum StorageUrlError {
 }
 
 /// The parameters of Nix's own `s3://` URLs that say where a bucket is.
-const PARAMETERS: [&str; 5] = ["region", "endpoint", "profile", "addressing-style", "scheme"];
+const URL_PARAMETERS: [&str; 5] = ["region", "endpoint", "profile", "addressing-style", "scheme"];
 
 impl FromStr for StorageUrl {
     type Err = StorageUrlError;

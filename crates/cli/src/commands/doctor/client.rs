@@ -43,9 +43,9 @@ pub(super) async fn of_cache(
         nix_conf: Arc::clone(&nix_conf),
     };
     let subject = CacheSubject::new(view).context("cannot look at the cache")?;
-    let mut report = run_all(cache::CHECKS, &subject).await;
+    let mut report = run_all(cache::CACHE_CHECKS, &subject).await;
     let machine = machine(vec![address], &store, nix_conf, args, environment);
-    report.extend(run_all(machine::CHECKS, &machine).await);
+    report.extend(run_all(machine::MACHINE_CHECKS, &machine).await);
     Ok(report)
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn of_machine(
     let urls = urls.filter(|url| matches!(url.scheme(), "http" | "https"));
     let caches = urls.map(|url| address(url, args, environment)).collect::<Result<_, _>>()?;
     let machine = machine(caches, &store, nix_conf, args, environment);
-    let mut report = run_all(machine::CHECKS, &machine).await;
+    let mut report = run_all(machine::MACHINE_CHECKS, &machine).await;
     let urls: Vec<String> = machine.caches.iter().map(|cache| plain_url(&cache.url)).collect();
     if let Some(first) = urls.first() {
         let what = format!("the caches of nix.conf themselves were not asked: {}", urls.join(", "));

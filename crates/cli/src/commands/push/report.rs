@@ -186,10 +186,10 @@ pub(super) fn summary(summary: &Summary) -> String {
 
 /// A number of bytes for people.
 fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    const SENT_UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64;
     let mut unit = "bytes";
-    for next in UNITS {
+    for next in SENT_UNITS {
         if value < 1024.0 {
             break;
         }

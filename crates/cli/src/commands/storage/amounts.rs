@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime};
 
 /// A number of bytes, such as `1.2 GiB`.
 pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    const SIZE_UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
     }
     // Tenths of the unit, rounded to the nearest.
     let mut unit = 1024_u64;
     let mut name = "KiB";
-    for next in UNITS.iter().skip(1) {
+    for next in SIZE_UNITS.iter().skip(1) {
         if bytes / unit < 1024 {
             break;
         }
@@ -25,9 +25,9 @@ pub(super) fn size(bytes: u64) -> String {
 /// How long ago a time was, such as `3 days ago`.
 pub(super) fn ago(time: SystemTime) -> String {
     let age = SystemTime::now().duration_since(time).unwrap_or(Duration::ZERO).as_secs();
-    const UNITS: [(u64, &str); 4] =
+    const AGE_UNITS: [(u64, &str); 4] =
         [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
-    for (length, name) in UNITS {
+    for (length, name) in AGE_UNITS {
         let count = age / length;
         if count > 0 {
             let plural = if count == 1 { "" } else { "s" };

@@ -17,7 +17,7 @@ use super::{edit, token_file::TokenFile};
 use crate::output::{CommandAnswer, print, tell};
 
 /// The first lines of a new file.
-const HEADER: &str = "\
+const TOKEN_FILE_HEADER: &str = "\
 # Tokens of a binary cache, one on each line: name, hash, permissions, expiry.\n\
 # The tokens themselves are not here. `rust-nix-serve token` makes, lists, revokes and checks them.\n";
 
@@ -72,7 +72,7 @@ pub(super) fn run(wish: NewToken, place: &TokenFile) -> anyhow::Result<CommandAn
 
 fn append(file: &Path, token: &Token) -> anyhow::Result<()> {
     edit::edit(file, |text| {
-        let mut text = text.unwrap_or_else(|| HEADER.to_owned());
+        let mut text = text.unwrap_or_else(|| TOKEN_FILE_HEADER.to_owned());
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }

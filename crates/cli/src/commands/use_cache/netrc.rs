@@ -20,7 +20,7 @@ use crate::output::tell;
 const NETRC_MODE: u32 = 0o600;
 
 /// The title of the entries that come from another file.
-const INHERITED: &str = "entries of the netrc file of the system";
+const INHERITED_ENTRIES: &str = "entries of the netrc file of the system";
 
 /// The netrc file that Nix is to read.
 pub(super) enum NetrcFile {
@@ -75,7 +75,7 @@ impl NetrcFile {
         let change = FileChange::of(file, NETRC_MODE, |text| {
             let text = block.put(text, &entry, BlockPlace::Start)?;
             // Entries that are not inherited any more go.
-            Block::shared(INHERITED).put(&text, &inherited, BlockPlace::End)
+            Block::shared(INHERITED_ENTRIES).put(&text, &inherited, BlockPlace::End)
         })?;
         if change.is_open_to_all() {
             let file = change.file.display();
@@ -108,7 +108,7 @@ impl NetrcFile {
         let (Self::Read(file) | Self::Instead { own: file, .. }) = self;
         FileChange::of(file, NETRC_MODE, |text| {
             let rest = block.outside(text)?;
-            if has_any(&rest) { Ok(rest) } else { Block::shared(INHERITED).outside(&rest) }
+            if has_any(&rest) { Ok(rest) } else { Block::shared(INHERITED_ENTRIES).outside(&rest) }
         })
     }
 }

@@ -18,10 +18,10 @@ use rns_formats::NarName;
 use super::file_name;
 
 /// The beginning of the names of files that are not NARs of the spool yet, or any more.
-pub(super) const INCOMING: &str = "incoming-";
+pub(super) const INCOMING_PREFIX: &str = "incoming-";
 
 /// Distinguishes such files of this process.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
+static INCOMING_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub(super) struct SpoolFiles {
@@ -64,7 +64,8 @@ impl SpoolFiles {
 
     /// A name that no file has.
     pub(super) fn fresh_path(&self) -> PathBuf {
-        self.directory.join(format!("{INCOMING}{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
+        self.directory
+            .join(format!("{INCOMING_PREFIX}{}", INCOMING_NUMBER.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// Takes a NAR out of the spool, and returns the file that the caller removes without the lock. It has lost its name

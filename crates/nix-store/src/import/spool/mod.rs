@@ -26,7 +26,7 @@ use rns_cache::{CacheError, PublishError, VerifiedNar};
 use rns_formats::NarName;
 use rustix::fs::{FlockOperation, flock};
 
-use self::files::{INCOMING, SpoolFiles, SpoolTable, Spooled};
+use self::files::{INCOMING_PREFIX, SpoolFiles, SpoolTable, Spooled};
 pub(super) use self::incoming::{NotSpooled, SpoolWriter};
 
 /// How long a NAR stays after its path was imported.
@@ -70,7 +70,7 @@ impl Spool {
                 }
                 // Cut off by a power loss.
                 Some(_) => fs::remove_file(entry.path())?,
-                None if name.starts_with(INCOMING) => fs::remove_file(entry.path())?,
+                None if name.starts_with(INCOMING_PREFIX) => fs::remove_file(entry.path())?,
                 None => {}
             }
         }

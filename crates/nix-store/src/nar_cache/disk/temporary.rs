@@ -17,7 +17,7 @@ use super::{CachedFile, Disk, DiskEntry, FileCheck, now};
 use crate::nar_cache::file_name::{self, CompressedFile, TEMPORARY};
 
 /// Distinguishes the temporary files of this process.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
+static TEMPORARY_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A file without its name yet; gone when it is dropped. It is locked, so that a process that finds it knows that its
 /// writer lives.
@@ -36,7 +36,7 @@ impl Disk {
     /// # Errors
     /// When it cannot be made.
     pub(in crate::nar_cache) fn temporary(&self) -> io::Result<Temporary<'_>> {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let number = TEMPORARY_NUMBER.fetch_add(1, Ordering::Relaxed);
         // Another server may have the same process id, in another container.
         let name = format!("{TEMPORARY}{}-{}-{number}", std::process::id(), now());
         let path = self.directory.join(name);

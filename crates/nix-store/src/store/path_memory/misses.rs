@@ -11,9 +11,10 @@ use std::sync::{
 
 use rns_formats::HashPart;
 
-use crate::store::{hash_key::key, index::LazyIndex, store_presence::StorePresence};
-
-const PATHS: &str = "select id, path from ValidPaths where id > ?1 order by id limit ?2";
+use crate::{
+    db::statements::PATHS_BEHIND_ROW,
+    store::{hash_key::key, index::LazyIndex, store_presence::StorePresence},
+};
 
 /// The index of all paths, and the generation of the database that it is of.
 pub(super) struct MissIndex {
@@ -62,7 +63,8 @@ impl MissIndex {
             };
             let (index, asked) = (&misses.index, misses.index.asked());
             let database = &misses.presence.database;
-            let extended = index.extend(asked, database, database.path(), PATHS, entries).await;
+            let extended =
+                index.extend(asked, database, database.path(), PATHS_BEHIND_ROW, entries).await;
             // A full index proves no miss. The generation is the one from before.
             if extended.is_ok() && index.full_behind().is_none() {
                 misses.generation.store(generation, Ordering::Release);

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Names of attributes, as they are written, and their object identifiers. Of several names for the same the first
 /// is shown.
-const NAMES: &[(&str, &str)] = &[
+const ATTRIBUTE_NAMES: &[(&str, &str)] = &[
     ("CN", "2.5.4.3"),
     ("commonName", "2.5.4.3"),
     ("O", "2.5.4.10"),
@@ -60,7 +60,7 @@ impl AttributeType {
         }
         let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let known = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        let known = ATTRIBUTE_NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
         is_name.then(|| match known {
             Some((_, number)) => Self((*number).to_owned()),
             None => Self(text.to_ascii_lowercase()),
@@ -80,7 +80,7 @@ impl AttributeType {
 
 impl fmt::Display for AttributeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = NAMES.iter().find(|(_, number)| *number == self.0);
+        let known = ATTRIBUTE_NAMES.iter().find(|(_, number)| *number == self.0);
         f.write_str(known.map_or(&*self.0, |(name, _)| name))
     }
 }

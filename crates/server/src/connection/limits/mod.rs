@@ -97,7 +97,7 @@ impl Admission {
         }
         let mut answer = answer;
         // Nginx sends its files at that pace.
-        if answer.headers().contains_key(via_nginx::HEADER) {
+        if answer.headers().contains_key(via_nginx::ACCEL_REDIRECT) {
             if let Some(rate) = limits.bandwidth_of_one()
                 && let Ok(rate) = HeaderValue::try_from(rate.to_string())
             {

@@ -13,9 +13,6 @@ use crate::{
     objects::ObjectKey,
 };
 
-/// A hash, where none is known.
-const NO_HASH: [u8; 32] = [0; 32];
-
 /// A statement in the spelling of PostgreSQL.
 pub(super) fn sql(statement: &str) -> String {
     statement
@@ -101,12 +98,6 @@ pub(super) async fn claim(
     Ok(found?.iter().map(claimed).collect())
 }
 
-/// The question for the state of a path, and the state that it has while it is being removed.
-const PATH_STATE: (&str, i64) = ("select state from paths where hash = ?1 and state <> 0", 4);
-
-/// The same for a NAR.
-const NAR_STATE: (&str, i64) = ("select state from nars where key = ?1", 2);
-
 /// Returns the claim, or why there is none.
 async fn taken(
     client: &impl GenericClient,
@@ -140,7 +131,7 @@ pub(super) async fn claim_path(
         let parameters: [&(dyn ToSql + Sync); 4] = [&hash, &who.name, &who.address, &now()];
         execute(client, statements::NOTE_DELETION, &parameters).await?;
     }
-    taken(client, &rows, &hash, PATH_STATE).await
+    taken(client, &rows, &hash, statements::PATH_REMOVAL).await
 }
 
 pub(super) async fn claim_ended(
@@ -151,7 +142,7 @@ pub(super) async fn claim_ended(
     own_states(client).await?;
     let hash = hash.to_string();
     let rows = query(client, statements::CLAIM_ENDED, &[&hash, &claim, &lease()]).await?;
-    taken(client, &rows, &hash, PATH_STATE).await
+    taken(client, &rows, &hash, statements::PATH_REMOVAL).await
 }
 
 pub(super) async fn claim_nar(
@@ -161,7 +152,7 @@ pub(super) async fn claim_nar(
 ) -> Result<ClaimOutcome, Error> {
     own_states(client).await?;
     let rows = query(client, statements::CLAIM_NAR, &[&key.as_str(), &claim, &lease()]).await?;
-    taken(client, &rows, key.as_str(), NAR_STATE).await
+    taken(client, &rows, key.as_str(), statements::NAR_REMOVAL).await
 }
 
 pub(super) async fn claim_stale(
@@ -204,7 +195,7 @@ pub(super) async fn claim_orphans(
 ) -> Result<Vec<Claimed>, Error> {
     own_states(client).await?;
     let keys: Vec<&str> = keys.iter().map(ObjectKey::as_str).collect();
-    let none = &NO_HASH[..];
+    let none = &statements::NO_HASH[..];
     let parameters: [&(dyn ToSql + Sync); 4] = [&keys, &claim, &lease(), &none];
     let taken = query(client, CLAIM_ORPHANS, &parameters).await?;
     Ok(taken.iter().map(claimed).collect())
@@ -257,7 +248,7 @@ pub(super) async fn revive(client: &impl GenericClient, ids: &[i64]) -> Result<(
 }
 
 pub(super) async fn begin_nar(client: &impl GenericClient, key: &ObjectKey) -> Result<bool, Error> {
-    let none = &NO_HASH[..];
+    let none = &statements::NO_HASH[..];
     let begun = query(client, statements::BEGIN_NAR, &[&key.as_str(), &now(), &none]).await?;
     Ok(!begun.is_empty())
 }

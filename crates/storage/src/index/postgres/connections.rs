@@ -23,7 +23,7 @@ pub(super) const MAX_ORDER_ATTEMPTS: usize = MAX_CONNECTIONS + 1;
 
 /// Statements take milliseconds here. To compile one, or to start processes for it, takes longer, and would be done for each page
 /// of a collection.
-const SETTINGS: [&str; 2] = ["set jit = off", "set max_parallel_workers_per_gather = 0"];
+const SESSION_SETTINGS: [&str; 2] = ["set jit = off", "set max_parallel_workers_per_gather = 0"];
 
 /// Connections to the database; `wait`: how long one is waited for.
 pub(super) fn pool(config: &Config, wait: Duration) -> Result<Pool, deadpool_postgres::BuildError> {
@@ -39,7 +39,7 @@ pub(super) fn pool(config: &Config, wait: Duration) -> Result<Pool, deadpool_pos
         .runtime(Runtime::Tokio1)
         .post_create(Hook::async_fn(|client, _| {
             Box::pin(async move {
-                for setting in SETTINGS {
+                for setting in SESSION_SETTINGS {
                     // A database that does not know one does without. One that does not answer is noticed by the first order.
                     _ = timeout(DATABASE_CONNECT_TIMEOUT, client.batch_execute(setting)).await;
                 }

@@ -240,7 +240,7 @@ pub(super) async fn roots(
     limit: usize,
     max_paths: usize,
 ) -> Result<Vec<RootSummary>, Error> {
-    let statement = client.prepare_cached(&sql(statements::ROOTS)).await?;
+    let statement = client.prepare_cached(&sql(statements::KEPT_ROOTS)).await?;
     let after = after.map(RootName::as_str).unwrap_or_default();
     let rows = client.query(&statement, &[&after, &now(), &integer(limit)]).await?;
     let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();

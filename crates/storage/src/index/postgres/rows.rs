@@ -37,7 +37,7 @@ pub(super) async fn nar(
     client: &impl GenericClient,
     key: &ObjectKey,
 ) -> Result<Option<IndexedNar>, Error> {
-    let statement = client.prepare_cached(&sql(statements::NAR)).await?;
+    let statement = client.prepare_cached(&sql(statements::VERIFIED_NAR)).await?;
     let found = client.query_opt(&statement, &[&key.as_str()]).await?;
     Ok(found.map(|row| IndexedNar {
         file_hash: digest(&row, 0),

@@ -12,7 +12,7 @@ use crate::{
 const MIGRATION_LOCK: i64 = 0x0072_6e73_0001;
 
 /// Every migration, in order.
-const MIGRATIONS: [&str; 7] = [
+const POSTGRES_MIGRATIONS: [&str; 7] = [
     "
     create table nars (
       id bigint generated always as identity primary key,
@@ -127,7 +127,7 @@ const MIGRATIONS: [&str; 7] = [
 
 /// Brings the schema up to date, unless another server is just doing that; then waits for it.
 pub(super) async fn migrate(client: &mut Object, database: &str) -> Result<(), IndexError> {
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(POSTGRES_MIGRATIONS.len()).unwrap_or(i64::MAX);
     let found = apply(client, known).await.map_err(|error| IndexError::Unavailable {
         database: database.to_owned(),
         why: error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string),
@@ -169,7 +169,7 @@ async fn apply(client: &mut Object, known: i64) -> Result<i64, tokio_postgres::E
         .await?;
     let found: i64 = row.get(0);
     if found < known {
-        for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        for migration in POSTGRES_MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
             transaction.batch_execute(migration).await?;
         }
         transaction

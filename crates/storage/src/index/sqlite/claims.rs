@@ -10,9 +10,6 @@ use crate::{
     objects::ObjectKey,
 };
 
-/// A hash, where none is known.
-const NO_HASH: [u8; 32] = [0; 32];
-
 /// A statement in the spelling of SQLite.
 pub(super) fn sql(statement: &str) -> String {
     statement.replace("{these}", "= ?1").replace("{now}", "unixepoch()").replace("{c}", "")
@@ -79,12 +76,6 @@ pub(super) fn claim(
     Ok(all)
 }
 
-/// The question for the state of a path, and the state that it has while it is being removed.
-const PATH_STATE: (&str, i64) = ("select state from paths where hash = ?1 and state <> 0", 4);
-
-/// The same for a NAR.
-const NAR_STATE: (&str, i64) = ("select state from nars where key = ?1", 2);
-
 /// Returns why something was not claimed.
 fn not_claimed(
     connection: &Connection,
@@ -125,7 +116,9 @@ pub(super) fn claim_path(
     let mut statement = connection.prepare_cached(&sql(statements::CLAIM_PATH))?;
     let parameters = params![hash, claim, lease(), i64::from(order.even_rooted)];
     let taken = statement.query_row(parameters, claimed).optional()?;
-    let Some(claimed) = taken else { return not_claimed(connection, hash, PATH_STATE) };
+    let Some(claimed) = taken else {
+        return not_claimed(connection, hash, statements::PATH_REMOVAL);
+    };
     let mut note = connection.prepare_cached(statements::NOTE_DELETION)?;
     note.execute(params![hash, order.who.name, order.who.address, now()])?;
     Ok(ClaimOutcome::Claimed(claimed))
@@ -136,7 +129,7 @@ pub(super) fn claim_ended(
     hash: &str,
     claim: i64,
 ) -> rusqlite::Result<ClaimOutcome> {
-    claim_one(connection, statements::CLAIM_ENDED, hash, claim, PATH_STATE)
+    claim_one(connection, statements::CLAIM_ENDED, hash, claim, statements::PATH_REMOVAL)
 }
 
 pub(super) fn claim_stale(
@@ -168,7 +161,7 @@ pub(super) fn claim_nar(
     key: &ObjectKey,
     claim: i64,
 ) -> rusqlite::Result<ClaimOutcome> {
-    claim_one(connection, statements::CLAIM_NAR, key.as_str(), claim, NAR_STATE)
+    claim_one(connection, statements::CLAIM_NAR, key.as_str(), claim, statements::NAR_REMOVAL)
 }
 
 pub(super) fn claim_orphans(
@@ -179,7 +172,7 @@ pub(super) fn claim_orphans(
     let mut statement = connection.prepare_cached(&sql(statements::CLAIM_ORPHAN))?;
     let mut all = Vec::new();
     for key in keys {
-        let parameters = params![key.as_str(), claim, lease(), NO_HASH];
+        let parameters = params![key.as_str(), claim, lease(), statements::NO_HASH];
         all.extend(statement.query_row(parameters, claimed).optional()?);
     }
     Ok(all)
@@ -251,5 +244,5 @@ pub(super) fn revive(connection: &Connection, ids: &[i64]) -> rusqlite::Result<(
 
 pub(super) fn begin_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(&sql(statements::BEGIN_NAR))?;
-    statement.exists(params![key.as_str(), now(), NO_HASH])
+    statement.exists(params![key.as_str(), now(), statements::NO_HASH])
 }

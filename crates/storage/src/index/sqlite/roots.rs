@@ -188,7 +188,7 @@ pub(super) fn roots(
     max_paths: usize,
 ) -> rusqlite::Result<Vec<RootSummary>> {
     let after = after.map(RootName::as_str).unwrap_or_default();
-    let mut statement = connection.prepare_cached(statements::ROOTS)?;
+    let mut statement = connection.prepare_cached(statements::KEPT_ROOTS)?;
     let found = statement.query_map(params![after, now(), integer(limit)], |row| {
         let counts: (i64, i64) = (row.get(8)?, row.get(9)?);
         Ok((revision_row(row)?, row.get::<_, String>(7)?, counts))

@@ -23,7 +23,7 @@ pub(super) fn nar(
     connection: &Connection,
     key: &ObjectKey,
 ) -> rusqlite::Result<Option<IndexedNar>> {
-    let mut statement = connection.prepare_cached(statements::NAR)?;
+    let mut statement = connection.prepare_cached(statements::VERIFIED_NAR)?;
     let found = statement.query_row([key.as_str()], |row| {
         Ok(IndexedNar {
             file_hash: digest(row, 0)?,
@@ -307,7 +307,9 @@ mod tests {
             let size = name.len() as u64;
             let nar =
                 IndexedNar { file_hash: digest, file_size: size, nar_hash: digest, nar_size: size };
-            let path = StorePath::parse(&format!("{}-{name}", &digest.to_nix32()[..32])).unwrap();
+            let path =
+                StorePath::parse(&format!("{}-{name}", digest.to_nix32().get(..32).unwrap()))
+                    .unwrap();
             let new = NewPath {
                 path: path.clone(),
                 nar: nar_key.clone(),

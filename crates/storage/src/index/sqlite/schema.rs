@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 7] = [
+const SQLITE_MIGRATIONS: [&str; 7] = [
     "
     -- NARs that are stored and verified.
     create table nars (
@@ -176,7 +176,7 @@ fn make_directory(file: &Path) -> io::Result<()> {
 
 fn migrate(file: &Path, connection: &mut Connection) -> Result<(), IndexError> {
     let unavailable = |error: rusqlite::Error| unavailable(file, &error);
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(SQLITE_MIGRATIONS.len()).unwrap_or(i64::MAX);
     let version = |connection: &Connection| {
         connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
     };
@@ -190,7 +190,7 @@ fn migrate(file: &Path, connection: &mut Connection) -> Result<(), IndexError> {
     if found > known {
         return Err(IndexError::TooNew { database: file.display().to_string(), found, known });
     }
-    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+    for migration in SQLITE_MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(migration).map_err(unavailable)?;
     }
     transaction.pragma_update(None, "user_version", known).map_err(unavailable)?;

@@ -27,7 +27,7 @@ const LOCAL_TIMEOUT: Duration = Duration::from_secs(30);
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All checks of a server.
-const CHECKS: &[Check<Loaded>] = &[
+const SERVER_CHECKS: &[Check<Loaded>] = &[
     Check { name: "files", timeout: LOCAL_TIMEOUT, run: |loaded| Box::pin(files::check(loaded)) },
     Check {
         name: "database",
@@ -74,7 +74,7 @@ pub(super) async fn look(args: &DoctorArgs, environment: &Environment) -> Doctor
             report.add("server", Outcome::Unchecked(why));
             report
         }
-        Ok(loaded) => run_all(CHECKS, &loaded).await,
+        Ok(loaded) => run_all(SERVER_CHECKS, &loaded).await,
         Err(error) => {
             let mut report = DoctorReport::default();
             let findings = error.0.iter().map(|problem| {

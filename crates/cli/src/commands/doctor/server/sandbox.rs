@@ -11,7 +11,7 @@ use crate::config::Loaded;
 const UNIT: &str = "rust-nix-serve.service";
 
 /// Settings of a sandbox, and the values that mean that there is none.
-const SETTINGS: [(&str, &str); 4] = [
+const SANDBOX_SETTINGS: [(&str, &str); 4] = [
     ("NoNewPrivileges", "no"),
     ("ProtectSystem", "no"),
     ("ProtectHome", "no"),
@@ -20,7 +20,7 @@ const SETTINGS: [(&str, &str); 4] = [
 
 pub(super) async fn check(_: &Loaded) -> Outcome {
     let show = || {
-        let names = SETTINGS.map(|(name, _)| name).join(",");
+        let names = SANDBOX_SETTINGS.map(|(name, _)| name).join(",");
         let mut command = std::process::Command::new("systemctl");
         command.args(["show", UNIT, &format!("--property=LoadState,{names}")]);
         command.stdin(Stdio::null()).output()
@@ -32,8 +32,11 @@ pub(super) async fn check(_: &Loaded) -> Outcome {
     if !is("LoadState", "loaded") {
         return Outcome::NotApplicable;
     }
-    let missing: Vec<&str> =
-        SETTINGS.iter().filter(|(name, none)| is(name, none)).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> = SANDBOX_SETTINGS
+        .iter()
+        .filter(|(name, none)| is(name, none))
+        .map(|(name, _)| *name)
+        .collect();
     if missing.is_empty() {
         return Outcome::Sound(format!("{UNIT} has a sandbox"));
     }

@@ -19,7 +19,7 @@ pub(super) fn of(name: &str) -> HeaderValue {
 
 /// Names that are common in store paths and that no table of types has.
 fn is_text(name: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const TEXT_FILE_NAMES: [&str; 8] = [
         "propagated-build-inputs",
         "setup-hook",
         "COPYING",
@@ -31,7 +31,7 @@ fn is_text(name: &str) -> bool {
     ];
     const ENDINGS: [&str; 8] =
         [".nix", ".drv", ".service", ".socket", ".pc", ".la", ".conf", ".log"];
-    NAMES.contains(&name) || ENDINGS.iter().any(|ending| name.ends_with(ending))
+    TEXT_FILE_NAMES.contains(&name) || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]
