@@ -17,6 +17,7 @@ mod maintenance;
 mod orphans;
 mod plan;
 mod policies;
+mod publishing;
 mod resets;
 mod roots;
 mod scale;
