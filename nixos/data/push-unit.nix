@@ -39,7 +39,8 @@ in
     Service = import ./hardening.nix { network = true; } // {
       Type = "notify";
       ExecStart = builtins.concatStringsSep " " ([ program ] ++ map quoted arguments);
-      WatchdogSec = "2min";
+      # Longer than a request may be silent, which is five minutes.
+      WatchdogSec = "6min";
       Restart = "always";
       RestartSec = 5;
       User = user;

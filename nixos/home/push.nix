@@ -37,7 +37,8 @@ in
         Service = {
           Type = "notify";
           ExecStart = lib.concatMapStringsSep " " quoted ([ program ] ++ arguments);
-          WatchdogSec = "2min";
+          # Longer than a request may be silent, which is five minutes.
+          WatchdogSec = "6min";
           Restart = "always";
           RestartSec = 5;
           NoNewPrivileges = true;

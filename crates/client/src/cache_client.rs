@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
+    activity::Activity,
     connect,
     credentials::{Credentials, CredentialsError},
     error::{RequestError, RequestFailure},
@@ -34,6 +35,8 @@ pub struct ClientConfig {
     pub connections: usize,
     /// The time without any movement after which a request is given up.
     pub stall_timeout: Duration,
+    /// Is told of attempts and of bytes that are sent.
+    pub activity: Activity,
 }
 
 impl ClientConfig {
@@ -48,6 +51,7 @@ impl ClientConfig {
             retry: RetryPolicy::default(),
             connections: 16,
             stall_timeout: Duration::from_secs(300),
+            activity: Activity::default(),
         }
     }
 }
@@ -67,6 +71,7 @@ pub(crate) struct ClientParts {
     pub(crate) no_credential: String,
     pub(crate) retry: RetryPolicy,
     pub(crate) stall_timeout: Duration,
+    pub(crate) activity: Activity,
     /// The time for which the cache has asked to be left alone.
     pub(crate) rest: Rest,
     /// One permit for each request at the same time.
@@ -89,6 +94,7 @@ impl CacheClient {
             retry,
             connections,
             stall_timeout,
+            activity,
         } = config;
         let credentials = match credentials {
             Credentials::Anonymous => Credentials::of_url(&url).unwrap_or_default(),
@@ -117,6 +123,7 @@ impl CacheClient {
                 no_credential,
                 retry,
                 stall_timeout,
+                activity,
                 rest: Rest::default(),
                 places: Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)),
                 answers_batches: OnceLock::new(),

@@ -4,6 +4,7 @@
 //! stock Nix can use. Requests are retried here; the caller sees only the end, as a
 //! [`RequestFailure`] with a meaning.
 
+mod activity;
 mod body;
 mod cache_client;
 mod connect;
@@ -20,6 +21,7 @@ mod send;
 mod uploads;
 
 pub use self::{
+    activity::Activity,
     body::UploadBody,
     cache_client::{CacheClient, ClientConfig},
     credentials::{Credentials, CredentialsError},

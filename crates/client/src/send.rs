@@ -16,7 +16,7 @@ use reqwest::{
 };
 use rns_formats::{StorePath, url::BUILT_PATH_HEADER};
 use serde::Deserialize;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::{
@@ -92,7 +92,7 @@ impl CacheClient {
     ) -> Result<CacheReply, RequestError> {
         let mut tried = Tried::default();
         loop {
-            self.shared.rest.over().await;
+            self.shared.rest.over(&self.shared.activity).await;
             let failure = match self.attempt(request, expected).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -104,7 +104,7 @@ impl CacheClient {
                 return Err(RequestError::new(request.name(), failure));
             };
             tracing::debug!("{}: {failure}; tried again in {pause:?}", request.name());
-            sleep(pause).await;
+            self.shared.activity.pause(pause).await;
         }
     }
 
@@ -115,6 +115,7 @@ impl CacheClient {
     ) -> Result<CacheReply, RequestFailure> {
         let cut = |_| RequestFailure::Cut("the client is closed".to_owned());
         let _place = self.shared.places.acquire().await.map_err(cut)?;
+        self.shared.activity.note();
         let mut url = request.url.clone();
         let mut method = request.method.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -131,6 +132,7 @@ impl CacheClient {
             }
             if is_success(status) || expected.contains(&status) {
                 let body = self.read(response, request.answer_limit).await?;
+                self.shared.activity.note();
                 return Ok(CacheReply { status, body });
             }
             let has_credential = self.credential_for(&url).is_some();
@@ -160,7 +162,9 @@ impl CacheClient {
             builder = builder.header(BUILT_PATH_HEADER, path.as_str());
         }
         if let Some(body) = request.body.as_ref().filter(|_| *method != Method::GET) {
-            builder = builder.header(header::CONTENT_LENGTH, body.len()).body(body.start(moved));
+            builder = builder
+                .header(header::CONTENT_LENGTH, body.len())
+                .body(body.start(moved, &self.shared.activity));
         }
         builder.send().await.map_err(|error| failed(&error))
     }

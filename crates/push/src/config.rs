@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rns_client::Activity;
 use rns_formats::SecretKey;
 
 /// The way to push.
@@ -20,4 +21,6 @@ pub struct PushConfig {
     pub logs: bool,
     /// The directory for packed NARs that are not small.
     pub scratch: PathBuf,
+    /// Is told of every step and of bytes that move.
+    pub activity: Activity,
 }

@@ -30,7 +30,7 @@ pub use self::{
     push::push,
     queue::{
         DrainEnd, Drainer, FailingPath, Filter, Queue, QueueError, QueueLock, QueueOutage,
-        QueueStatus, add_from_hook, become_owner, watch,
+        QueueStatus, WatchError, add_from_hook, become_owner, watch,
     },
     storage_target::StorageTarget,
     target::PushTarget,

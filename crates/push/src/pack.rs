@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use rns_cache::{BlobBody, Chunks as _};
-use rns_client::UploadBody;
+use rns_client::{Activity, UploadBody};
 use rns_formats::{Compression, NarName, PathInfo, Sha256Digest, Sha256Hasher};
 use rns_nix_store::LocalStore;
 use tokio::{
@@ -21,6 +21,7 @@ use zstd::{bulk::Compressor, zstd_safe::CParameter};
 
 use crate::{
     body_target::{BodyTarget, MAX_MEMORY_BYTES},
+    config::PushConfig,
     error::PushError,
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct PackedNar {
 pub(crate) struct Packer {
     level: i32,
     scratch: PathBuf,
+    activity: Activity,
     threads: usize,
     places: Semaphore,
     /// Compressors that are not in use: one for each place at most.
@@ -52,11 +54,13 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// `level` is one of zstd; large results lie in the directory `scratch`.
-    pub(crate) fn new(level: i32, scratch: PathBuf) -> Self {
+    /// Packs as `config` says.
+    pub(crate) fn new(config: &PushConfig) -> Self {
+        let PushConfig { level, scratch, activity, .. } = config;
+        let (level, scratch, activity) = (*level, scratch.clone(), activity.clone());
         let threads = available_parallelism().map_or(1, NonZero::get);
         let (places, idle) = (Semaphore::new(threads), Arc::default());
-        Self { level, scratch, threads, places, idle }
+        Self { level, scratch, activity, threads, places, idle }
     }
 
     /// Packs the NAR of a path. Its contents are compared with the registered hash while they are read.
@@ -91,6 +95,7 @@ impl Packer {
             if sender.send(chunk?).await.is_err() {
                 break;
             }
+            self.activity.note();
         }
         drop(sender);
         let packed = packing.await.map_err(io::Error::other).and_then(|packed| packed);

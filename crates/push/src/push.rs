@@ -39,12 +39,13 @@ pub async fn push(
         try_join(closure(store, roots, config.roots_only), target.prepare(store.store_dir()))
             .await?;
     let documents = Documents::of(store, &closure, config).await?;
-    let packer = Packer::new(config.level, config.scratch.clone());
+    let packer = Packer::new(config);
     let round =
         PushRound { store, target, config, packer: &packer, documents: &documents, observe };
     let mut settled = SettledPaths { summary: Summary::default(), published: HashMap::new() };
     let mut open = closure;
     for number in 1..=MAX_ROUNDS {
+        config.activity.note();
         let wanted = round.leave_out(open, upstreams, &mut settled).await?;
         if number == 1 {
             let (paths, bytes) = wanted.planned();

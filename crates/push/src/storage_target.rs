@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use rns_cache::{PublishError, Pusher, WritableCache as _};
-use rns_client::UploadBody;
+use rns_client::{Activity, UploadBody};
 use rns_formats::{
     BuildTraceEntry, HashPart, LogName, MAX_LOG_BYTES, NarInfo, NarName, PathInfo, Realisation,
     StoreDir, StorePath,
@@ -83,10 +83,15 @@ impl StorageTarget {
         }
     }
 
-    pub(crate) async fn put_nar(&self, name: &NarName, body: &UploadBody) -> Result<(), PushError> {
+    pub(crate) async fn put_nar(
+        &self,
+        name: &NarName,
+        body: &UploadBody,
+        activity: &Activity,
+    ) -> Result<(), PushError> {
         let length = body.len();
         match self {
-            Self::Plain(..) => self.write(&ObjectKey::nar(name), body).await,
+            Self::Plain(..) => self.write(&ObjectKey::nar(name), body, activity).await,
             Self::Indexed(storage) => {
                 let mut upload = storage.begin_nar(name, Some(length)).await?;
                 let mut at = 0;
@@ -95,6 +100,7 @@ impl StorageTarget {
                 {
                     at += chunk.len() as u64;
                     upload.write(chunk).await?;
+                    activity.note();
                 }
                 upload.finish().await?;
                 Ok(())
@@ -159,7 +165,9 @@ impl StorageTarget {
         let key = ObjectKey::log(derivation);
         let (storage, name) = match (self, LogName::of_derivation(derivation.clone())) {
             (Self::Indexed(storage), Some(name)) => (storage, name),
-            (Self::Plain(..), _) | (_, None) => return self.write(&key, text).await,
+            (Self::Plain(..), _) | (_, None) => {
+                return self.write(&key, text, &Activity::default()).await;
+            }
         };
         if text.len() > MAX_LOG_BYTES {
             let (object, limit) = (key.as_str().to_owned(), MAX_LOG_BYTES);
@@ -202,12 +210,18 @@ impl StorageTarget {
     }
 
     /// Writes a whole object, which appears at once.
-    async fn write(&self, key: &ObjectKey, body: &UploadBody) -> Result<(), PushError> {
+    async fn write(
+        &self,
+        key: &ObjectKey,
+        body: &UploadBody,
+        activity: &Activity,
+    ) -> Result<(), PushError> {
         let mut writer = self.objects().writer(key, Some(body.len()))?;
         let mut at = 0;
         while let Some(chunk) = body.chunk(at, STORED_CHUNK_BYTES).await.map_err(PushError::Pack)? {
             at += chunk.len() as u64;
             writer.write(chunk).await?;
+            activity.note();
         }
         Ok(writer.finish().await?)
     }

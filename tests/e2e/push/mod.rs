@@ -4,6 +4,7 @@ mod ci;
 mod documents;
 mod faults;
 mod filters;
+mod hanging;
 mod hidden_configuration;
 mod messages;
 mod pins;

@@ -1,6 +1,8 @@
 //! Failures of a queue.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
+
+use rns_cache::CacheError;
 
 /// A queue that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,5 +39,21 @@ pub enum QueueError {
     Full {
         /// The file.
         file: PathBuf,
+    },
+}
+
+/// The end of a watcher.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The database of the store.
+    #[error("new paths of the store could not be found for {length:?}: {source}")]
+    Store {
+        /// The time for which it was tried.
+        length: Duration,
+        /// The last failure.
+        source: CacheError,
     },
 }

@@ -15,7 +15,7 @@ mod watch;
 
 pub use self::{
     drain::{DrainEnd, Drainer},
-    error::QueueError,
+    error::{QueueError, WatchError},
     filter::Filter,
     hook::add_from_hook,
     locks::QueueLock,

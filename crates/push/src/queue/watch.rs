@@ -1,57 +1,66 @@
 //! New paths of the local store, into the queue.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
+use rns_client::Activity;
 use rns_formats::StorePath;
 use rns_nix_store::LocalStore;
 use tokio::time::sleep;
 
-use super::{error::QueueError, queue_file::Queue};
+use super::{error::WatchError, queue_file::Queue};
 
 /// The time between two looks at the database. Each is one small question.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The time for which a database that cannot be read is waited for.
+const UNREADABLE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Adds every path that becomes valid to the queue, also those of the time when nothing watched; a new queue begins with the
-/// paths that come from now on. `with_existing` adds those that are there, once in the life of the queue. `alive` is called at
+/// paths that come from now on. `with_existing` adds those that are there, once in the life of the queue. `activity` is told of
 /// each look.
 ///
 /// # Errors
-/// When the queue cannot be used. A database that cannot be read is waited for.
+/// When the queue cannot be used, or the store could not be read for half a minute: the service manager shows that, and
+/// begins anew.
 pub async fn watch(
     store: &LocalStore,
     queue: &Queue,
     with_existing: bool,
-    alive: impl Fn(),
-) -> Result<std::convert::Infallible, QueueError> {
+    activity: &Activity,
+) -> Result<Infallible, WatchError> {
+    activity.begin();
     if with_existing && queue.begin_with_existing()? {
         tracing::info!("adds the paths that are in the store already, this once");
     }
     let mut seen = queue.seen_row()?;
-    let mut is_told = false;
+    let mut unreadable_since = None;
     loop {
+        activity.note();
         match look(store, seen).await {
             Ok((paths, row)) => {
-                if is_told {
+                if unreadable_since.take().is_some() {
                     tracing::info!("the store's database can be read again");
-                    is_told = false;
                 }
                 let is_more = seen != Some(row);
                 if is_more || !paths.is_empty() {
                     queue.add(&paths, Some(row))?;
                     seen = Some(row);
                 }
-                alive();
                 if is_more && !paths.is_empty() {
                     continue;
                 }
             }
-            // The loop itself is alive, and logs a fault once.
-            Err(error) => {
-                if !is_told {
-                    tracing::error!("new paths cannot be found, it is tried again: {error}");
-                    is_told = true;
+            Err(source) => {
+                let since = *unreadable_since.get_or_insert_with(|| {
+                    tracing::warn!("new paths cannot be found, it is tried again: {source}");
+                    Instant::now()
+                });
+                if since.elapsed() >= UNREADABLE_TIMEOUT {
+                    return Err(WatchError::Store { length: UNREADABLE_TIMEOUT, source });
                 }
-                alive();
             }
         }
         sleep(WATCH_INTERVAL).await;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use rns_client::{CacheClient, ClientConfig, Credentials};
+use rns_client::{Activity, CacheClient, ClientConfig, Credentials};
 use rns_formats::StoreDir;
-use rns_push::{PushError, PushTarget, StorageTarget};
+use rns_push::{PushConfig, PushError, PushTarget, StorageTarget};
 use url::Url;
 
 use super::{
@@ -17,6 +17,9 @@ use crate::{
     commands::storage::owner,
     config::Environment,
 };
+
+/// Connections beside those of NARs: for narinfos and questions.
+const MORE_CONNECTIONS: usize = 16;
 
 /// A client of the cache at an `http` or `https` URL.
 pub(in crate::commands) fn cache_client(
@@ -59,12 +62,14 @@ pub(in crate::commands) async fn push_target(
     upstreams: &[String],
     store_dir: &StoreDir,
     environment: &Environment,
-    connections: usize,
+    push: &PushConfig,
 ) -> anyhow::Result<Result<PushTarget, PushError>> {
     match parsed(&args.to)?.scheme() {
         "http" | "https" => {
+            let connections = push.jobs + MORE_CONNECTIONS;
             let mut config = client_config(&args.to, &args.credential, environment, connections)?;
             config.retry.attempts = args.attempts;
+            config.activity = push.activity.clone();
             Ok(Ok(PushTarget::Cache(CacheClient::new(config)?)))
         }
         _ => {
@@ -90,6 +95,7 @@ pub(in crate::commands) fn upstreams(
     urls: &[String],
     args: &CredentialArgs,
     environment: &Environment,
+    activity: &Activity,
 ) -> anyhow::Result<Vec<CacheClient>> {
     let client = |text: &String| {
         let url = parsed(text)?;
@@ -98,8 +104,9 @@ pub(in crate::commands) fn upstreams(
             Some(own) => own,
             None => credential::of_netrc(args, &url, environment)?,
         };
-        let ca_file = ca_file(environment);
-        Ok(CacheClient::new(ClientConfig { credentials, ca_file, ..ClientConfig::new(url) })?)
+        let (ca_file, activity) = (ca_file(environment), activity.clone());
+        let config = ClientConfig::new(url);
+        Ok(CacheClient::new(ClientConfig { credentials, ca_file, activity, ..config })?)
     };
     urls.iter().map(client).collect()
 }

@@ -4,6 +4,7 @@ mod paths;
 mod report;
 
 use anyhow::Context as _;
+use rns_client::Activity;
 use rns_push::{PushConfig, PushError, PushTarget, Summary};
 use rns_server::keys::load_key;
 
@@ -17,9 +18,6 @@ use crate::{
     output::{CommandAnswer, tell},
 };
 
-/// Connections beside those of NARs: for narinfos and questions.
-pub(super) const MORE_CONNECTIONS: usize = 16;
-
 /// Pushes the paths of the command line.
 pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     let log = LogConfig { level: "warn".to_owned(), format: LogFormat::Text };
@@ -30,19 +28,18 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
     if args.pin.is_some() && !args.target.to.starts_with("http") {
         anyhow::bail!("--pin is for servers: a directory or bucket has no roots of its own");
     }
-    let config = push_config(&args.packing, args.no_closure)?;
+    let config = push_config(&args.packing, args.no_closure, Activity::default())?;
     let store = client::open_store(&args.store, environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
         let upstreams = &args.packing.upstream;
-        let connections = config.jobs + MORE_CONNECTIONS;
-        let target =
-            client::push_target(&args.target, upstreams, &store_dir, environment, connections);
+        let target = client::push_target(&args.target, upstreams, &store_dir, environment, &config);
         let target = match target.await? {
             Ok(target) => target,
             Err(error) => return refused(&error),
         };
-        let upstreams = client::upstreams(upstreams, &args.target.credential, environment)?;
+        let upstreams =
+            client::upstreams(upstreams, &args.target.credential, environment, &config.activity)?;
         let report = PushReport::new(Style::of_flags(args.json, args.quiet), store_dir.clone());
         let observe = |event: &rns_push::PushEvent<'_>| report.hear(event);
         let done = rns_push::push(&store, &target, &upstreams, &paths, &config, &observe).await;
@@ -69,7 +66,11 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
 }
 
 /// The way in which paths are packed and sent.
-pub(super) fn push_config(args: &PackingArgs, roots_only: bool) -> anyhow::Result<PushConfig> {
+pub(super) fn push_config(
+    args: &PackingArgs,
+    roots_only: bool,
+    activity: Activity,
+) -> anyhow::Result<PushConfig> {
     Ok(PushConfig {
         level: args.level,
         jobs: args.jobs.into(),
@@ -78,6 +79,7 @@ pub(super) fn push_config(args: &PackingArgs, roots_only: bool) -> anyhow::Resul
         listings: args.listing,
         logs: args.logs,
         scratch: std::env::temp_dir(),
+        activity,
     })
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rns_client::Activity;
 use rns_nix_store::LocalStore;
 use rns_push::{DrainEnd, Queue, watch};
 use tokio::{
@@ -18,7 +19,7 @@ use tokio::{
 use super::{
     drain::{drainer, filter},
     place,
-    service_manager::{self, Alive},
+    service_manager::{self, DaemonWork},
 };
 use crate::{
     client_args::DrainArgs,
@@ -57,14 +58,15 @@ pub(super) fn run(
     runtime.context("no runtime")?.block_on(async {
         let mut stop = signal(SignalKind::terminate()).context("cannot wait for signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-        let alive = Alive::new(watched.is_some());
+        let work = DaemonWork::default();
         let watching = async {
             match watched {
-                Some(existing) => watch(&store, &queue, existing, || alive.note()).await,
+                Some(existing) => watch(&store, &queue, existing, &work.watching).await,
                 None => std::future::pending().await,
             }
         };
-        let daemon = Daemon { args, store: &store, queue: &queue, environment };
+        let draining = &work.draining;
+        let daemon = Daemon { args, store: &store, queue: &queue, draining, environment };
         service_manager::ready();
         tokio::select! {
             // The queue is on disk, and interrupted paths are pushed anew.
@@ -72,7 +74,7 @@ pub(super) fn run(
             _ = interrupt.recv() => Ok(CommandAnswer::Yes),
             Err(error) = watching => Err(error.into()),
             Err(error) = daemon.work() => Err(error),
-            never = service_manager::watchdog(&alive) => match never {},
+            never = service_manager::watchdog(&work) => match never {},
         }
     })
 }
@@ -91,6 +93,7 @@ struct Daemon<'a> {
     args: &'a DrainArgs,
     store: &'a LocalStore,
     queue: &'a Queue,
+    draining: &'a Activity,
     environment: &'a Environment,
 }
 
@@ -143,8 +146,16 @@ impl Daemon<'_> {
     async fn pass(&self) -> anyhow::Result<DrainEnd> {
         let queue = self.queue.clone();
         let _lock = spawn_blocking(move || queue.lock_draining()).await.context("no lock")??;
+        // Another pass that is waited for has its own end.
+        self.draining.begin();
+        let end = self.locked_pass().await;
+        self.draining.end();
+        end
+    }
+
+    async fn locked_pass(&self) -> anyhow::Result<DrainEnd> {
         let blocked = |why: String| DrainEnd::Blocked { why, is_unreachable: false };
-        Ok(match drainer(self.args, self.store, self.environment).await {
+        Ok(match drainer(self.args, self.store, self.environment, self.draining.clone()).await {
             Ok(Ok(drainer)) => drainer.drain(self.queue, true).await?,
             Ok(Err(error)) => blocked(error.to_string()),
             Err(error) => blocked(in_words(&error)),

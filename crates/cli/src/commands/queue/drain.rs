@@ -2,16 +2,14 @@
 
 use anyhow::Context as _;
 use rns_cache::Pattern;
+use rns_client::Activity;
 use rns_nix_store::LocalStore;
 use rns_push::{DrainEnd, Drainer, Filter, PushError, Queue};
 
 use super::place;
 use crate::{
     client_args::{DrainArgs, FilterArgs},
-    commands::{
-        client,
-        push::{MORE_CONNECTIONS, push_config},
-    },
+    commands::{client, push::push_config},
     config::Environment,
     logging::{self, LogConfig, LogFormat},
     output::{CommandAnswer, counted, tell, waiting},
@@ -26,7 +24,7 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
         let _lock = queue.lock_draining()?;
-        let end = match drainer(args, &store, environment).await? {
+        let end = match drainer(args, &store, environment, Activity::default()).await? {
             Ok(drainer) => drainer.drain(&queue, false).await?,
             Err(error) => {
                 DrainEnd::Blocked { is_unreachable: error.is_unreachable(), why: error.to_string() }
@@ -58,17 +56,18 @@ pub(super) async fn drainer(
     args: &DrainArgs,
     store: &LocalStore,
     environment: &Environment,
+    activity: Activity,
 ) -> anyhow::Result<Result<Drainer, PushError>> {
-    let config = push_config(&args.packing, false)?;
+    let config = push_config(&args.packing, false, activity)?;
     let upstreams = &args.packing.upstream;
-    let connections = config.jobs + MORE_CONNECTIONS;
     let target =
-        client::push_target(&args.target, upstreams, store.store_dir(), environment, connections);
+        client::push_target(&args.target, upstreams, store.store_dir(), environment, &config);
     let target = match target.await? {
         Ok(target) => target,
         Err(error) => return Ok(Err(error)),
     };
-    let upstreams = client::upstreams(upstreams, &args.target.credential, environment)?;
+    let upstreams =
+        client::upstreams(upstreams, &args.target.credential, environment, &config.activity)?;
     let filter = filter(&args.filter)?;
     Ok(Ok(Drainer { store: store.clone(), target, upstreams, config, filter }))
 }

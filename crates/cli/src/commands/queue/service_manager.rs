@@ -1,37 +1,30 @@
 //! Messages of the queue's daemon to systemd. Without one nothing is sent.
 
-use std::{
-    convert::Infallible,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, time::Duration};
 
+use rns_client::Activity;
 use sd_notify::NotifyState;
 
-/// The age of a sign of life from which on it counts no more.
-const MAX_SILENCE: Duration = Duration::from_secs(30);
+/// The longest silence of a watcher, which looks at the store each second.
+const MAX_WATCHER_SILENCE: Duration = Duration::from_secs(30);
 
-/// The last sign of life of a part that must not stop silently.
-#[derive(Debug)]
-pub(super) struct Alive(Mutex<Option<Instant>>);
+/// The work of the daemon that must not hang silently.
+#[derive(Debug, Default)]
+pub(super) struct DaemonWork {
+    /// The watcher of the store.
+    pub(super) watching: Activity,
+    /// A pass over the queue.
+    pub(super) draining: Activity,
+}
 
-impl Alive {
-    /// For a part that is there or not.
-    pub(super) fn new(is_expected: bool) -> Self {
-        Self(Mutex::new(is_expected.then(Instant::now)))
-    }
-
-    /// The part is alive now.
-    pub(super) fn note(&self) {
-        *self.lock() = Some(Instant::now());
-    }
-
-    fn is_fresh(&self) -> bool {
-        self.lock().is_none_or(|last| last.elapsed() < MAX_SILENCE)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+impl DaemonWork {
+    /// The work that hangs, in words. A pass may be silent for as long as systemd lets a daemon be.
+    fn hanging(&self, allowed: Duration) -> Option<&'static str> {
+        let is_over = |work: &Activity, most| work.silence().is_some_and(|silence| silence > most);
+        if is_over(&self.watching, MAX_WATCHER_SILENCE) {
+            return Some("the store is not watched any more");
+        }
+        is_over(&self.draining, allowed).then_some("nothing of the queue moves any more")
     }
 }
 
@@ -46,18 +39,21 @@ pub(super) fn status(text: &str) {
 }
 
 /// Tells systemd twice in the time that it allows that all is well; when it is not, systemd restarts the daemon.
-pub(super) async fn watchdog(alive: &Alive) -> Infallible {
+pub(super) async fn watchdog(work: &DaemonWork) -> Infallible {
     let Some(allowed) = sd_notify::watchdog_enabled().filter(|allowed| !allowed.is_zero()) else {
         return std::future::pending().await;
     };
+    let mut told = None;
     loop {
-        if alive.is_fresh() {
-            send(&[NotifyState::Watchdog]);
-        } else {
-            tracing::error!(
-                "the store is not watched any more; systemd restarts this if it stays so"
-            );
+        let hanging = work.hanging(allowed);
+        match hanging {
+            None => send(&[NotifyState::Watchdog]),
+            Some(fault) if told != hanging => {
+                tracing::error!("{fault}; systemd restarts this if it stays so");
+            }
+            Some(_) => {}
         }
+        told = hanging;
         tokio::time::sleep(allowed / 2).await;
     }
 }
