@@ -15,7 +15,7 @@ use futures_util::stream;
 use reqwest::Body;
 use tokio::task::spawn_blocking;
 
-use crate::activity::Activity;
+use crate::liveness::Liveness;
 
 /// Bytes that are read of a file at a time.
 const UPLOAD_CHUNK_BYTES: usize = 256 << 10;
@@ -45,17 +45,17 @@ impl UploadBody {
         self.len() == 0
     }
 
-    /// The body from its first byte on. `sent` counts the bytes as they leave, and `activity` is told of them.
-    pub(crate) fn start(&self, sent: &Arc<AtomicU64>, activity: &Activity) -> Body {
-        let (body, sent, activity) = (self.clone(), Arc::clone(sent), activity.clone());
+    /// The body from its first byte on. `sent` counts the bytes as they leave, and `liveness` is told of them.
+    pub(crate) fn start(&self, sent: &Arc<AtomicU64>, liveness: &Liveness) -> Body {
+        let (body, sent, liveness) = (self.clone(), Arc::clone(sent), liveness.clone());
         let chunks = stream::try_unfold(0, move |at| {
-            let (body, sent, activity) = (body.clone(), Arc::clone(&sent), activity.clone());
+            let (body, sent, liveness) = (body.clone(), Arc::clone(&sent), liveness.clone());
             async move {
                 let Some(chunk) = body.chunk(at, UPLOAD_CHUNK_BYTES).await? else {
                     return Ok(None);
                 };
                 sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-                activity.note();
+                liveness.note();
                 let next = at + chunk.len() as u64;
                 Ok::<_, io::Error>(Some((chunk, next)))
             }

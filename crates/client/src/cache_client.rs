@@ -1,7 +1,6 @@
 //! One cache, and the facts about it.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -11,10 +10,11 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
-    activity::Activity,
+    ca_file::CaFile,
     connect,
     credentials::{Credentials, CredentialsError},
     error::{RequestError, RequestFailure},
+    liveness::Liveness,
     retry::{Rest, RetryPolicy},
 };
 
@@ -27,8 +27,8 @@ pub struct ClientConfig {
     pub credentials: Credentials,
     /// The reason for which there is no credential, for messages; empty where there is none to tell.
     pub no_credential: String,
-    /// A file of authorities that TLS trusts besides those of the system, as `ssl-cert-file` of nix.conf names it.
-    pub ca_file: Option<PathBuf>,
+    /// The file of authorities that TLS trusts instead of those of the system.
+    pub ca_file: Option<CaFile>,
     /// The attempts of each request, and the pauses between them.
     pub retry: RetryPolicy,
     /// Requests at the same time.
@@ -36,7 +36,7 @@ pub struct ClientConfig {
     /// The time without any movement after which a request is given up.
     pub stall_timeout: Duration,
     /// Is told of attempts and of bytes that are sent.
-    pub activity: Activity,
+    pub liveness: Liveness,
 }
 
 impl ClientConfig {
@@ -51,7 +51,7 @@ impl ClientConfig {
             retry: RetryPolicy::default(),
             connections: 16,
             stall_timeout: Duration::from_secs(300),
-            activity: Activity::default(),
+            liveness: Liveness::default(),
         }
     }
 }
@@ -71,7 +71,7 @@ pub(crate) struct ClientParts {
     pub(crate) no_credential: String,
     pub(crate) retry: RetryPolicy,
     pub(crate) stall_timeout: Duration,
-    pub(crate) activity: Activity,
+    pub(crate) liveness: Liveness,
     /// The time for which the cache has asked to be left alone.
     pub(crate) rest: Rest,
     /// One permit for each request at the same time.
@@ -84,7 +84,7 @@ impl CacheClient {
     /// A client of the cache that is described. Nothing is asked yet.
     ///
     /// # Errors
-    /// When the URL is none of a server, or the credential cannot be sent.
+    /// When the URL is none of a server, the credential cannot be sent, or the authorities cannot be read.
     pub fn new(config: ClientConfig) -> Result<Self, RequestError> {
         let ClientConfig {
             mut url,
@@ -94,7 +94,7 @@ impl CacheClient {
             retry,
             connections,
             stall_timeout,
-            activity,
+            liveness,
         } = config;
         let credentials = match credentials {
             Credentials::Anonymous => Credentials::of_url(&url).unwrap_or_default(),
@@ -113,8 +113,15 @@ impl CacheClient {
         }
         let authorization =
             credentials.header().map_err(|error: CredentialsError| refuse(error.to_string()))?;
+        let authorities = match ca_file.map(|ca_file| ca_file.certificates()).transpose() {
+            // Only a redirect speaks TLS, and finds nothing to trust then.
+            Err(_) if url.scheme() == "http" => Some(Vec::new()),
+            read => read.map_err(|error| {
+                RequestError::new(url.as_str(), RequestFailure::Authorities(error))
+            })?,
+        };
         let http =
-            connect::client(connections, ca_file).map_err(|error| refuse(error.to_string()))?;
+            connect::client(connections, authorities).map_err(|error| refuse(error.to_string()))?;
         Ok(Self {
             shared: Arc::new(ClientParts {
                 http,
@@ -123,7 +130,7 @@ impl CacheClient {
                 no_credential,
                 retry,
                 stall_timeout,
-                activity,
+                liveness,
                 rest: Rest::default(),
                 places: Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)),
                 answers_batches: OnceLock::new(),

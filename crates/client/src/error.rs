@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ca_file::CaFileError;
+
 /// A request that did not succeed, after all attempts.
 #[derive(Debug, thiserror::Error)]
 #[error("{request}: {failure}")]
@@ -75,6 +77,9 @@ pub enum RequestFailure {
     /// The body could not be read on this machine.
     #[error("cannot read what is to be sent: {0}")]
     Local(std::io::Error),
+    /// The file of authorities that TLS is to trust.
+    #[error(transparent)]
+    Authorities(CaFileError),
 }
 
 /// The fault of a credential.
@@ -118,7 +123,8 @@ impl RequestFailure {
             | Self::Refused { .. }
             | Self::Cut(_)
             | Self::Malformed(_)
-            | Self::Local(_) => None,
+            | Self::Local(_)
+            | Self::Authorities(_) => None,
         }
     }
 
@@ -135,7 +141,8 @@ impl RequestFailure {
             | Self::WrongAddress(_)
             | Self::TooLarge(_)
             | Self::Malformed(_)
-            | Self::Local(_) => false,
+            | Self::Local(_)
+            | Self::Authorities(_) => false,
         }
     }
 

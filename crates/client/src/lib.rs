@@ -4,12 +4,13 @@
 //! stock Nix can use. Requests are retried here; the caller sees only the end, as a
 //! [`RequestFailure`] with a meaning.
 
-mod activity;
 mod body;
+mod ca_file;
 mod cache_client;
 mod connect;
 mod credentials;
 mod error;
+mod liveness;
 mod netrc;
 mod plain_url;
 mod presence;
@@ -21,11 +22,12 @@ mod send;
 mod uploads;
 
 pub use self::{
-    activity::Activity,
     body::UploadBody,
+    ca_file::{CaFile, CaFileError},
     cache_client::{CacheClient, ClientConfig},
     credentials::{Credentials, CredentialsError},
     error::{RequestError, RequestFailure, WrongCredential},
+    liveness::Liveness,
     netrc::{Netrc, NetrcEntry, why_no_credential},
     plain_url::plain_url,
     retry::RetryPolicy,

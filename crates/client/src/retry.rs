@@ -8,7 +8,7 @@ use std::{
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::time::Instant;
 
-use crate::{activity::Activity, error::RequestFailure};
+use crate::{error::RequestFailure, liveness::Liveness};
 
 /// The attempts of a request, and the pauses between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +97,13 @@ impl Rest {
     }
 
     /// Waits until the rest is over.
-    pub(crate) async fn over(&self, activity: &Activity) {
+    pub(crate) async fn over(&self, liveness: &Liveness) {
         loop {
             let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
             match until {
                 // It may have become longer meanwhile.
                 Some(until) if until > Instant::now() => {
-                    activity.pause(until - Instant::now()).await;
+                    liveness.pause(until - Instant::now()).await;
                 }
                 _ => return,
             }
@@ -169,11 +169,11 @@ mod tests {
     #[tokio::test]
     async fn all_requests_rest_when_one_is_told_to() {
         let rest = Rest::default();
-        rest.over(&Activity::default()).await;
+        rest.over(&Liveness::default()).await;
         let begun = Instant::now();
         rest.take(Duration::from_millis(90));
         rest.take(Duration::from_millis(30));
-        rest.over(&Activity::default()).await;
+        rest.over(&Liveness::default()).await;
         assert!(begun.elapsed() >= Duration::from_millis(90));
     }
 

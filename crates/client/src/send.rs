@@ -92,7 +92,7 @@ impl CacheClient {
     ) -> Result<CacheReply, RequestError> {
         let mut tried = Tried::default();
         loop {
-            self.shared.rest.over(&self.shared.activity).await;
+            self.shared.rest.over(&self.shared.liveness).await;
             let failure = match self.attempt(request, expected).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -104,7 +104,7 @@ impl CacheClient {
                 return Err(RequestError::new(request.name(), failure));
             };
             tracing::debug!("{}: {failure}; tried again in {pause:?}", request.name());
-            self.shared.activity.pause(pause).await;
+            self.shared.liveness.pause(pause).await;
         }
     }
 
@@ -115,7 +115,7 @@ impl CacheClient {
     ) -> Result<CacheReply, RequestFailure> {
         let cut = |_| RequestFailure::Cut("the client is closed".to_owned());
         let _place = self.shared.places.acquire().await.map_err(cut)?;
-        self.shared.activity.note();
+        self.shared.liveness.note();
         let mut url = request.url.clone();
         let mut method = request.method.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -132,7 +132,7 @@ impl CacheClient {
             }
             if is_success(status) || expected.contains(&status) {
                 let body = self.read(response, request.answer_limit).await?;
-                self.shared.activity.note();
+                self.shared.liveness.note();
                 return Ok(CacheReply { status, body });
             }
             let has_credential = self.credential_for(&url).is_some();
@@ -164,7 +164,7 @@ impl CacheClient {
         if let Some(body) = request.body.as_ref().filter(|_| *method != Method::GET) {
             builder = builder
                 .header(header::CONTENT_LENGTH, body.len())
-                .body(body.start(moved, &self.shared.activity));
+                .body(body.start(moved, &self.shared.liveness));
         }
         builder.send().await.map_err(|error| failed(&error))
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rns_client::Activity;
+use rns_client::Liveness;
 use rns_formats::SecretKey;
 
 /// The way to push.
@@ -22,5 +22,5 @@ pub struct PushConfig {
     /// The directory for packed NARs that are not small.
     pub scratch: PathBuf,
     /// Is told of every step and of bytes that move.
-    pub activity: Activity,
+    pub liveness: Liveness,
 }

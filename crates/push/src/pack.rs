@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use rns_cache::{BlobBody, Chunks as _};
-use rns_client::{Activity, UploadBody};
+use rns_client::{Liveness, UploadBody};
 use rns_formats::{Compression, NarName, PathInfo, Sha256Digest, Sha256Hasher};
 use rns_nix_store::LocalStore;
 use tokio::{
@@ -46,7 +46,7 @@ pub(crate) struct PackedNar {
 pub(crate) struct Packer {
     level: i32,
     scratch: PathBuf,
-    activity: Activity,
+    liveness: Liveness,
     threads: usize,
     places: Semaphore,
     /// Compressors that are not in use: one for each place at most.
@@ -56,11 +56,11 @@ pub(crate) struct Packer {
 impl Packer {
     /// Packs as `config` says.
     pub(crate) fn new(config: &PushConfig) -> Self {
-        let PushConfig { level, scratch, activity, .. } = config;
-        let (level, scratch, activity) = (*level, scratch.clone(), activity.clone());
+        let PushConfig { level, scratch, liveness, .. } = config;
+        let (level, scratch, liveness) = (*level, scratch.clone(), liveness.clone());
         let threads = available_parallelism().map_or(1, NonZero::get);
         let (places, idle) = (Semaphore::new(threads), Arc::default());
-        Self { level, scratch, activity, threads, places, idle }
+        Self { level, scratch, liveness, threads, places, idle }
     }
 
     /// Packs the NAR of a path. Its contents are compared with the registered hash while they are read.
@@ -95,7 +95,7 @@ impl Packer {
             if sender.send(chunk?).await.is_err() {
                 break;
             }
-            self.activity.note();
+            self.liveness.note();
         }
         drop(sender);
         let packed = packing.await.map_err(io::Error::other).and_then(|packed| packed);

@@ -45,7 +45,7 @@ pub async fn push(
     let mut settled = SettledPaths { summary: Summary::default(), published: HashMap::new() };
     let mut open = closure;
     for number in 1..=MAX_ROUNDS {
-        config.activity.note();
+        config.liveness.note();
         let wanted = round.leave_out(open, upstreams, &mut settled).await?;
         if number == 1 {
             let (paths, bytes) = wanted.planned();

@@ -95,7 +95,7 @@ impl PushRound<'_> {
         settled: &mut SettledPaths,
     ) -> Result<WantedPaths, PushError> {
         let hashes: Vec<HashPart> = paths.iter().map(|info| info.path.hash_part()).collect();
-        let missing = self.target.missing(&hashes, &self.config.activity).await?;
+        let missing = self.target.missing(&hashes, &self.config.liveness).await?;
         let open: Vec<HashPart> =
             hashes.into_iter().filter(|hash| missing.contains(hash)).collect();
         let elsewhere = present_at(upstreams, &open).await;
@@ -153,7 +153,7 @@ impl PushRound<'_> {
                 steps.push(Box::pin(self.upload(number, Arc::clone(info), is_there)));
             }
             let Some(step) = steps.next().await else { break };
-            self.config.activity.note();
+            self.config.liveness.note();
             let (number, failure) = match step {
                 PathStep::Uploaded(number, Ok(nar)) => {
                     nars -= 1;
@@ -259,7 +259,7 @@ impl PushRound<'_> {
         let length = body.len();
         let is_there = length >= MIN_ASKED_BYTES && self.target.has_nar(&name).await?;
         if !is_there {
-            self.target.put_nar(&name, &body, &self.config.activity).await?;
+            self.target.put_nar(&name, &body, &self.config.liveness).await?;
         }
         let mut signatures = info.signatures.clone();
         let fingerprint = info.fingerprint(self.store.store_dir());

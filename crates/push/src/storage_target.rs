@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use rns_cache::{PublishError, Pusher, WritableCache as _};
-use rns_client::{Activity, UploadBody};
+use rns_client::{Liveness, UploadBody};
 use rns_formats::{
     BuildTraceEntry, HashPart, LogName, MAX_LOG_BYTES, NarInfo, NarName, PathInfo, Realisation,
     StoreDir, StorePath,
@@ -87,11 +87,11 @@ impl StorageTarget {
         &self,
         name: &NarName,
         body: &UploadBody,
-        activity: &Activity,
+        liveness: &Liveness,
     ) -> Result<(), PushError> {
         let length = body.len();
         match self {
-            Self::Plain(..) => self.write(&ObjectKey::nar(name), body, activity).await,
+            Self::Plain(..) => self.write(&ObjectKey::nar(name), body, liveness).await,
             Self::Indexed(storage) => {
                 let mut upload = storage.begin_nar(name, Some(length)).await?;
                 let mut at = 0;
@@ -100,7 +100,7 @@ impl StorageTarget {
                 {
                     at += chunk.len() as u64;
                     upload.write(chunk).await?;
-                    activity.note();
+                    liveness.note();
                 }
                 upload.finish().await?;
                 Ok(())
@@ -166,7 +166,7 @@ impl StorageTarget {
         let (storage, name) = match (self, LogName::of_derivation(derivation.clone())) {
             (Self::Indexed(storage), Some(name)) => (storage, name),
             (Self::Plain(..), _) | (_, None) => {
-                return self.write(&key, text, &Activity::default()).await;
+                return self.write(&key, text, &Liveness::default()).await;
             }
         };
         if text.len() > MAX_LOG_BYTES {
@@ -214,14 +214,14 @@ impl StorageTarget {
         &self,
         key: &ObjectKey,
         body: &UploadBody,
-        activity: &Activity,
+        liveness: &Liveness,
     ) -> Result<(), PushError> {
         let mut writer = self.objects().writer(key, Some(body.len()))?;
         let mut at = 0;
         while let Some(chunk) = body.chunk(at, STORED_CHUNK_BYTES).await.map_err(PushError::Pack)? {
             at += chunk.len() as u64;
             writer.write(chunk).await?;
-            activity.note();
+            liveness.note();
         }
         Ok(writer.finish().await?)
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use rns_client::{Activity, CacheClient, RequestError, RequestFailure, UploadBody};
+use rns_client::{CacheClient, Liveness, RequestError, RequestFailure, UploadBody};
 use rns_formats::{
     BuildTraceEntry, CacheInfo, HashPart, NarInfo, NarName, PathInfo, Realisation, StoreDir,
     StorePath,
@@ -57,14 +57,14 @@ impl PushTarget {
     pub(crate) async fn missing(
         &self,
         hashes: &[HashPart],
-        activity: &Activity,
+        liveness: &Liveness,
     ) -> Result<HashSet<HashPart>, PushError> {
         match self {
             Self::Cache(client) => Ok(client.missing(hashes).await?),
             Self::Storage(storage) => {
                 let lookups = stream::iter(hashes).map(async |hash| {
                     let is_there = storage.has_path(hash).await?;
-                    activity.note();
+                    liveness.note();
                     Ok::<_, PushError>((!is_there).then_some(*hash))
                 });
                 let asked = lookups.buffer_unordered(MAX_STORAGE_LOOKUPS);
@@ -84,11 +84,11 @@ impl PushTarget {
         &self,
         name: &NarName,
         body: &UploadBody,
-        activity: &Activity,
+        liveness: &Liveness,
     ) -> Result<(), PushError> {
         match self {
             Self::Cache(client) => Ok(client.put_nar(name, body.clone()).await?),
-            Self::Storage(storage) => storage.put_nar(name, body, activity).await,
+            Self::Storage(storage) => storage.put_nar(name, body, liveness).await,
         }
     }
 

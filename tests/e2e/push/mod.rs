@@ -1,5 +1,6 @@
 //! `rust-nix-serve push`: into this server, web servers, directories and buckets, judged by real Nix.
 
+mod authorities;
 mod ci;
 mod documents;
 mod faults;

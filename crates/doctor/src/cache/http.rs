@@ -1,13 +1,14 @@
 //! Requests as they are, without another try and without unpacking: faults must be seen.
 
-use std::{env, error::Error as _, ffi::OsString, fmt, fs, io, time::Duration};
+use std::{error::Error as _, fmt, fs, io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Certificate, Client, Identity, Method, Proxy, Response,
+    Client, Identity, Method, Proxy, Response,
     header::{self, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
+use rns_client::{CaFile, CaFileError};
 use url::Url;
 
 use super::proxy::ForwardProxy;
@@ -70,22 +71,9 @@ impl std::error::Error for Trouble {}
 /// The reason for having no HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file of authorities that a variable of the environment, or nix.conf, names cannot be read.
-    #[error("{setting}: {source}")]
-    AuthorityFile {
-        /// The variable or setting.
-        setting: &'static str,
-        /// The failure.
-        source: io::Error,
-    },
-    /// It has no certificates.
-    #[error("{setting}: {source}")]
-    Authorities {
-        /// The variable or setting.
-        setting: &'static str,
-        /// The failure.
-        source: reqwest::Error,
-    },
+    /// The file of authorities that a variable of the environment, or nix.conf, names cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] CaFileError),
     /// A file of the client's own certificate cannot be read.
     #[error("cannot read {file}: {source}")]
     CertificateFile {
@@ -119,12 +107,12 @@ impl HttpAnswer {
 
 impl HttpProbe {
     /// A client. `url` may name the certificate of the client, as Nix takes it: `?tls-certificate=…&tls-private-key=…`.
-    /// `ca_file` has the authorities that nix.conf names.
+    /// `ca_file` has the authorities that are trusted instead of those of the system.
     pub(super) fn new(
         url: &Url,
         base: Url,
         authorization: Option<HeaderValue>,
-        ca_file: Option<&str>,
+        ca_file: Option<CaFile>,
         proxy: Option<&ForwardProxy>,
     ) -> Result<Self, ClientError> {
         // The TLS of the HTTP client has no cryptography of its own; a second call changes nothing.
@@ -138,12 +126,12 @@ impl HttpProbe {
             let proxy = Proxy::all(proxy.url().as_str()).map_err(|_| ClientError::Proxy)?;
             builder = builder.proxy(proxy);
         }
-        for (setting, file) in authorities(ca_file) {
-            let pem =
-                fs::read(&file).map_err(|source| ClientError::AuthorityFile { setting, source })?;
-            let certificates = Certificate::from_pem_bundle(&pem)
-                .map_err(|source| ClientError::Authorities { setting, source })?;
-            builder = builder.tls_certs_merge(certificates);
+        match ca_file.map(|ca_file| ca_file.certificates()).transpose() {
+            Ok(None) => {}
+            Ok(Some(certificates)) => builder = builder.tls_certs_only(certificates),
+            // Only a redirect speaks TLS, and finds nothing to trust then.
+            Err(_) if url.scheme() == "http" => builder = builder.tls_certs_only([]),
+            Err(error) => return Err(error.into()),
         }
         if let Some(identity) = identity(url)? {
             builder = builder.identity(identity);
@@ -187,14 +175,6 @@ impl HttpProbe {
         }
         Err(Trouble::Cut("it redirects for ever".to_owned()))
     }
-}
-
-/// The files of authorities that are trusted besides those of the system, and the setting that names them.
-fn authorities(ca_file: Option<&str>) -> Vec<(&'static str, OsString)> {
-    let variables = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"];
-    let named = variables.into_iter().find_map(|name| Some((name, env::var_os(name)?)));
-    let of_conf = ca_file.map(|file| ("ssl-cert-file of nix.conf", file.into()));
-    named.into_iter().chain(of_conf).collect()
 }
 
 /// The certificate that the client shows.

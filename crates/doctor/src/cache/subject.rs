@@ -3,7 +3,7 @@
 use std::{path::PathBuf, str::Utf8Error, sync::Arc};
 
 use reqwest::header::HeaderValue;
-use rns_client::{Credentials, CredentialsError};
+use rns_client::{CaFile, Credentials, CredentialsError};
 use rns_formats::{
     CacheInfo, CacheInfoError, HashPart, MAX_CACHE_INFO_BYTES, NarInfo, PublicKey, StoreDir,
 };
@@ -110,7 +110,7 @@ impl CacheSubject {
             Ok(proxy) => (proxy, None),
             Err(error) => (None, Some(error)),
         };
-        let ca_file = view.nix_conf.get("ssl-cert-file").filter(|file| !file.is_empty());
+        let ca_file = CaFile::find(view.nix_conf.get("ssl-cert-file"));
         let http = HttpProbe::new(&view.url, base.clone(), authorization, ca_file, proxy.as_ref())?;
         Ok(Self {
             view,

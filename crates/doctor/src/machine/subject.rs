@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use rns_client::{CacheClient, ClientConfig, Credentials, RetryPolicy, plain_url};
+use rns_client::{CaFile, CacheClient, ClientConfig, Credentials, RetryPolicy, plain_url};
 use rns_formats::{PublicKey, StoreDir};
 use url::Url;
 
@@ -57,8 +57,8 @@ impl DoctorTarget {
     /// A client that tries once.
     pub(super) fn client(&self, conf: &NixConf) -> Option<CacheClient> {
         let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
-        let ca_file = conf.get("ssl-cert-file").filter(|file| !file.is_empty());
-        let (ca_file, credentials) = (ca_file.map(PathBuf::from), self.credentials.clone());
+        let ca_file = CaFile::find(conf.get("ssl-cert-file"));
+        let credentials = self.credentials.clone();
         let config = ClientConfig::new(self.url.clone());
         CacheClient::new(ClientConfig { credentials, ca_file, retry, ..config }).ok()
     }

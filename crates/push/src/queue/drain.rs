@@ -97,7 +97,7 @@ impl Drainer {
         let mut wanted = Vec::new();
         for queued in batch {
             let info = self.store.path_info(queued.path.hash_part()).await;
-            self.config.activity.note();
+            self.config.liveness.note();
             let reason = match &info {
                 Ok(Some(info)) if info.path == queued.path => self.filter.rejects(info),
                 Ok(_) => {

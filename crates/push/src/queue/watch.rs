@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rns_client::Activity;
+use rns_client::Liveness;
 use rns_formats::StorePath;
 use rns_nix_store::LocalStore;
 use tokio::time::sleep;
@@ -19,7 +19,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 const UNREADABLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Adds every path that becomes valid to the queue, also those of the time when nothing watched; a new queue begins with the
-/// paths that come from now on. `with_existing` adds those that are there, once in the life of the queue. `activity` is told of
+/// paths that come from now on. `with_existing` adds those that are there, once in the life of the queue. `liveness` is told of
 /// each look.
 ///
 /// # Errors
@@ -29,16 +29,16 @@ pub async fn watch(
     store: &LocalStore,
     queue: &Queue,
     with_existing: bool,
-    activity: &Activity,
+    liveness: &Liveness,
 ) -> Result<Infallible, WatchError> {
-    activity.begin();
+    liveness.begin();
     if with_existing && queue.begin_with_existing()? {
         tracing::info!("adds the paths that are in the store already, this once");
     }
     let mut seen = queue.seen_row()?;
     let mut unreadable_since = None;
     loop {
-        activity.note();
+        liveness.note();
         match look(store, seen).await {
             Ok((paths, row)) => {
                 if unreadable_since.take().is_some() {

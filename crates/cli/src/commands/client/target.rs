@@ -1,9 +1,7 @@
 //! The caches that a client speaks to.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, bail};
-use rns_client::{Activity, CacheClient, ClientConfig, Credentials};
+use rns_client::{CaFile, CacheClient, ClientConfig, Credentials, Liveness};
 use rns_formats::StoreDir;
 use rns_push::{PushConfig, PushError, PushTarget, StorageTarget};
 use url::Url;
@@ -69,7 +67,7 @@ pub(in crate::commands) async fn push_target(
             let connections = push.jobs + MORE_CONNECTIONS;
             let mut config = client_config(&args.to, &args.credential, environment, connections)?;
             config.retry.attempts = args.attempts;
-            config.activity = push.activity.clone();
+            config.liveness = push.liveness.clone();
             Ok(Ok(PushTarget::Cache(CacheClient::new(config)?)))
         }
         _ => {
@@ -84,10 +82,9 @@ pub(in crate::commands) async fn push_target(
     }
 }
 
-/// The file of authorities that Nix is told to trust.
-pub(in crate::commands) fn ca_file(environment: &Environment) -> Option<PathBuf> {
-    let named = nix_conf::setting("ssl-cert-file", environment).filter(|file| !file.is_empty());
-    named.map(PathBuf::from)
+/// The file of authorities that Nix trusts.
+pub(in crate::commands) fn ca_file(environment: &Environment) -> Option<CaFile> {
+    CaFile::find(nix_conf::setting("ssl-cert-file", environment).as_deref())
 }
 
 /// The caches whose paths are not pushed.
@@ -95,7 +92,7 @@ pub(in crate::commands) fn upstreams(
     urls: &[String],
     args: &CredentialArgs,
     environment: &Environment,
-    activity: &Activity,
+    liveness: &Liveness,
 ) -> anyhow::Result<Vec<CacheClient>> {
     let client = |text: &String| {
         let url = parsed(text)?;
@@ -104,9 +101,9 @@ pub(in crate::commands) fn upstreams(
             Some(own) => own,
             None => credential::of_netrc(args, &url, environment)?,
         };
-        let (ca_file, activity) = (ca_file(environment), activity.clone());
+        let (ca_file, liveness) = (ca_file(environment), liveness.clone());
         let config = ClientConfig::new(url);
-        Ok(CacheClient::new(ClientConfig { credentials, ca_file, activity, ..config })?)
+        Ok(CacheClient::new(ClientConfig { credentials, ca_file, liveness, ..config })?)
     };
     urls.iter().map(client).collect()
 }

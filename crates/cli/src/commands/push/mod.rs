@@ -4,7 +4,7 @@ mod paths;
 mod report;
 
 use anyhow::Context as _;
-use rns_client::Activity;
+use rns_client::Liveness;
 use rns_push::{PushConfig, PushError, PushTarget, Summary};
 use rns_server::keys::load_key;
 
@@ -28,7 +28,7 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
     if args.pin.is_some() && !args.target.to.starts_with("http") {
         anyhow::bail!("--pin is for servers: a directory or bucket has no roots of its own");
     }
-    let config = push_config(&args.packing, args.no_closure, Activity::default())?;
+    let config = push_config(&args.packing, args.no_closure, Liveness::default())?;
     let store = client::open_store(&args.store, environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
@@ -39,7 +39,7 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
             Err(error) => return refused(&error),
         };
         let upstreams =
-            client::upstreams(upstreams, &args.target.credential, environment, &config.activity)?;
+            client::upstreams(upstreams, &args.target.credential, environment, &config.liveness)?;
         let report = PushReport::new(Style::of_flags(args.json, args.quiet), store_dir.clone());
         let observe = |event: &rns_push::PushEvent<'_>| report.hear(event);
         let done = rns_push::push(&store, &target, &upstreams, &paths, &config, &observe).await;
@@ -69,7 +69,7 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
 pub(super) fn push_config(
     args: &PackingArgs,
     roots_only: bool,
-    activity: Activity,
+    liveness: Liveness,
 ) -> anyhow::Result<PushConfig> {
     Ok(PushConfig {
         level: args.level,
@@ -79,7 +79,7 @@ pub(super) fn push_config(
         listings: args.listing,
         logs: args.logs,
         scratch: std::env::temp_dir(),
-        activity,
+        liveness,
     })
 }
 

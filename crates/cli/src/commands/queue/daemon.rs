@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_client::Activity;
+use rns_client::Liveness;
 use rns_nix_store::LocalStore;
 use rns_push::{DrainEnd, Queue, watch};
 use tokio::{
@@ -93,7 +93,7 @@ struct Daemon<'a> {
     args: &'a DrainArgs,
     store: &'a LocalStore,
     queue: &'a Queue,
-    draining: &'a Activity,
+    draining: &'a Liveness,
     environment: &'a Environment,
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use rns_cache::Pattern;
-use rns_client::Activity;
+use rns_client::Liveness;
 use rns_nix_store::LocalStore;
 use rns_push::{DrainEnd, Drainer, Filter, PushError, Queue};
 
@@ -24,7 +24,7 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
         let _lock = queue.lock_draining()?;
-        let end = match drainer(args, &store, environment, Activity::default()).await? {
+        let end = match drainer(args, &store, environment, Liveness::default()).await? {
             Ok(drainer) => drainer.drain(&queue, false).await?,
             Err(error) => {
                 DrainEnd::Blocked { is_unreachable: error.is_unreachable(), why: error.to_string() }
@@ -56,9 +56,9 @@ pub(super) async fn drainer(
     args: &DrainArgs,
     store: &LocalStore,
     environment: &Environment,
-    activity: Activity,
+    liveness: Liveness,
 ) -> anyhow::Result<Result<Drainer, PushError>> {
-    let config = push_config(&args.packing, false, activity)?;
+    let config = push_config(&args.packing, false, liveness)?;
     let upstreams = &args.packing.upstream;
     let target =
         client::push_target(&args.target, upstreams, store.store_dir(), environment, &config);
@@ -67,7 +67,7 @@ pub(super) async fn drainer(
         Err(error) => return Ok(Err(error)),
     };
     let upstreams =
-        client::upstreams(upstreams, &args.target.credential, environment, &config.activity)?;
+        client::upstreams(upstreams, &args.target.credential, environment, &config.liveness)?;
     let filter = filter(&args.filter)?;
     Ok(Ok(Drainer { store: store.clone(), target, upstreams, config, filter }))
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use rns_client::Activity;
+use rns_client::Liveness;
 use sd_notify::NotifyState;
 
 /// The longest silence of a watcher, which looks at the store each second.
@@ -12,15 +12,15 @@ const MAX_WATCHER_SILENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct DaemonWork {
     /// The watcher of the store.
-    pub(super) watching: Activity,
+    pub(super) watching: Liveness,
     /// A pass over the queue.
-    pub(super) draining: Activity,
+    pub(super) draining: Liveness,
 }
 
 impl DaemonWork {
     /// The work that hangs, in words. A pass may be silent for as long as systemd lets a daemon be.
     fn hanging(&self, allowed: Duration) -> Option<&'static str> {
-        let is_over = |work: &Activity, most| work.silence().is_some_and(|silence| silence > most);
+        let is_over = |work: &Liveness, most| work.silence().is_some_and(|silence| silence > most);
         if is_over(&self.watching, MAX_WATCHER_SILENCE) {
             return Some("the store is not watched any more");
         }

@@ -12,7 +12,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rns_client::{CacheClient, ClientConfig, Credentials, RequestError, RequestFailure, plain_url};
+use rns_client::{
+    CaFile, CacheClient, ClientConfig, Credentials, RequestError, RequestFailure, plain_url,
+};
 use rns_doctor::machine::NixConf;
 use rns_formats::{PublicKey, Sha256Digest};
 use url::Url;
@@ -93,7 +95,7 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<C
 async fn ask(
     url: &Url,
     credentials: Credentials,
-    ca_file: Option<PathBuf>,
+    ca_file: Option<CaFile>,
 ) -> Result<Vec<PublicKey>, RequestError> {
     let config = ClientConfig::new(url.clone());
     let client = CacheClient::new(ClientConfig { credentials, ca_file, ..config })?;

@@ -12,9 +12,9 @@ const PAUSE_SIGN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The last sign of life of some work. Clones are about the same work, which is idle until it begins.
 #[derive(Clone, Debug, Default)]
-pub struct Activity(Arc<Mutex<Option<Instant>>>);
+pub struct Liveness(Arc<Mutex<Option<Instant>>>);
 
-impl Activity {
+impl Liveness {
     /// The work begins.
     pub fn begin(&self) {
         *self.lock() = Some(Instant::now());
