@@ -59,8 +59,6 @@ fn one_file_is_trusted_which_is_the_one_of_nix() {
         (None, wrong, right, false),
         (None, None, right, true),
         (None, None, wrong, false),
-        // An empty variable stands for the system.
-        (None, Some(Path::new("")), right, false),
     ] {
         let named = NamedFiles { conf, nix_variable, variable };
         for arguments in &commands {
