@@ -54,8 +54,8 @@ pub use self::{
     roots::{
         AmountOf, ClosureGraph, DryRun, FreedByRoot, GoingPath, KeepReason, MissingPath, NewRoot,
         RootDocumentError, RootError, RootLifetime, RootPath, RootPattern, RootPatternError,
-        RootRevision, RootRule, RootSizes, RootSummary, RootedCache, WhyKept, freed_by_roots,
-        parse_revisions, write_revisions,
+        RootRevision, RootRule, RootSizes, RootSummary, RootedCache, SetRoot, WhyKept,
+        freed_by_roots, parse_revisions, set_root, write_revisions,
     },
     stats::{BackendStats, DiskRoom, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},

@@ -26,7 +26,7 @@ pub use router::page;
 
 /// Roots as clients see them.
 pub mod roots {
-    pub use crate::router::root_view::{RevisionLine, RootList, named_json};
+    pub use crate::router::root_view::{RootList, SetLine, set_json};
 }
 
 /// How a server is configured.

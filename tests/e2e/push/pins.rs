@@ -40,11 +40,14 @@ fn what_was_pushed_is_pinned_listed_and_released() {
     assert!(missing.stderr.contains("409"), "{}", missing.stderr);
     let added = pin(&to, &[&add[..], &["--days", "9", &full(&standard.dep)]].concat()).success();
     assert!(added.text().starts_with("pinned project/main  revision 2  set 20"), "{added:?}");
+    // Only one revision stays without `--revisions`, and the lost one is named.
+    assert!(added.text().contains("(revision 1 let go: "), "{added:?}");
     let quiet = pin(&to, &[&add[..], &["--quiet", &full(&standard.dep)]].concat()).success();
     assert_eq!((quiet.text().as_str(), quiet.stderr.as_str()), ("", ""));
     let json = pin(&to, &[&add[..], &["--json", &full(&standard.dep)]].concat()).success().text();
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["outcome"], &json["root"]["revision"]), (&"pinned".into(), &2.into()));
+    assert_eq!(json["root"]["let_go"], Value::Array(Vec::new()));
     // The reason is read out of the JSON of the server.
     let missing = pin(&to, &[&add[..], &["--json", &full(&standard.blob)]].concat());
     assert!(missing.stderr.contains("paths that are not here"), "{missing:?}");
@@ -94,7 +97,7 @@ fn the_operator_pins_by_the_configuration_of_the_server() {
     let config = scratch.join("config.toml");
     let url = format!("file://{}", cache.directory.display());
     let text = format!("[storage]\nurl = {url:?}\n[retention]\nkeep_roots = true\n");
-    fs::write(&config, text).unwrap();
+    fs::write(&config, &text).unwrap();
 
     let top = full(&standard.top);
     let add = ["add", "project/main", "--days", "9", "--revisions", "3", "--label", "by hand"];
@@ -111,6 +114,12 @@ fn the_operator_pins_by_the_configuration_of_the_server() {
     assert!(json.contains("(pin add)") && json.contains("\"label\":\"by hand\""), "{json}");
     let why = run(program(&["storage", "why", &top, "-c"]).arg(&config), PUSH_TIMEOUT);
     assert!(why.success().text().contains("the root project/main needs it"));
+    // A limit lets other paths go.
+    let limited = text.replace("keep_roots = true", "max_size = \"1G\"");
+    let limited = scratch.write("limited.toml", limited);
+    let why = run(program(&["storage", "why", &top, "-c"]).arg(limited), PUSH_TIMEOUT).success();
+    let why = why.text();
+    assert!(why.contains("the root project/main needs it") && !why.contains("a limit"), "{why}");
 
     // A missing path cannot be kept, and a root of nothing cannot be removed.
     let missing = pin_here(&config, &["add", "other", &full(&standard.blob)]);

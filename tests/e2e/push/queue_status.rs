@@ -71,6 +71,30 @@ fn a_retry_ends_the_pause_of_a_daemon() {
 }
 
 #[test]
+fn retry_and_drain_say_what_they_have_done() {
+    let (standard, place, away) = (Standard::new(), Place::new(), Away::new());
+    assert_eq!(place.queue(&["retry"]).success().text(), "nothing waits\n");
+    place.hook(&[&standard.top]).success();
+    let said = place.queue(&["retry"]).success().text();
+    assert!(said.starts_with("1 path waits: no daemon pushes"), "{said}");
+    let token = place.scratch.write("token", &away.token);
+    let daemon = place.daemon(&["queue", "run"], &standard.store, &away.url(), &token);
+    eventually(|| status(&place)["outage"].is_object());
+    let said = place.queue(&["retry"]).success().text();
+    assert_eq!(said, "1 path waits: the daemon ends its pause and tries now\n");
+    drop(daemon);
+
+    let _server = away.start(standard.store.store_dir().as_str());
+    let drain = || {
+        let more = ["--token-file", token.to_str().unwrap()];
+        place.drain(&standard.store, &away.url(), &more).success().stderr
+    };
+    let said = drain();
+    assert!(said.ends_with("the queue is empty: 1 path taken\n"), "{said}");
+    assert_eq!(drain(), "nothing waits\n");
+}
+
+#[test]
 fn a_drain_leaves_the_reason_for_the_status() {
     let (standard, place, away) = (Standard::new(), Place::new(), Away::new());
     place.hook(&[&standard.top]).success();

@@ -1,6 +1,7 @@
 //! Roots, which keep paths and all that these need.
 //!
 //! - `rooted_cache`: [`RootedCache`], the orders and questions about them
+//! - `set_root`: setting one, with the earlier revisions that go
 //! - `revise`: the next revision of a root; `rules`: how long the configuration lets it live
 //! - `freed`: the space that would be free without a root
 //! - `outlook`: the paths that would go now, and why one stays
@@ -12,6 +13,7 @@ mod outlook;
 mod revise;
 mod rooted_cache;
 mod rules;
+mod set_root;
 
 pub use self::{
     document::{RootDocumentError, parse_revisions, write_revisions},
@@ -22,4 +24,5 @@ pub use self::{
         RootSizes, RootSummary, RootedCache,
     },
     rules::{RootPattern, RootPatternError, RootRule},
+    set_root::{SetRoot, set_root},
 };

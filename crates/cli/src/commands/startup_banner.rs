@@ -123,6 +123,10 @@ impl Banner {
             return text;
         };
         let all = joined(keys);
+        text.push_str("\nA client with this program:\n");
+        let key = keys.iter().map(|key| format!(" --key {key}")).collect::<String>();
+        let token = if self.needs_token { " --token-file FILE" } else { "" };
+        text.push_str(&format!("  rust-nix-serve use {url}{key}{token}\n"));
         text.push_str("\nA client's nix.conf:\n");
         text.push_str(&format!("  extra-substituters = {url}\n"));
         if !keys.is_empty() {
@@ -253,6 +257,7 @@ mod tests {
         let said = banner(true).text(&urls, reachable(&urls).as_deref(), &keys);
         for line in [
             "  http://127.0.0.1:5000\n  unix:/run/a\n",
+            &format!("  rust-nix-serve use http://127.0.0.1:5000 --key {KEY}\n"),
             "  extra-substituters = http://127.0.0.1:5000\n",
             &format!("  extra-trusted-public-keys = {KEY}\n"),
             &format!("  nix.settings.extra-trusted-public-keys = [ \"{KEY}\" ];\n"),

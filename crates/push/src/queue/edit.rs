@@ -5,8 +5,8 @@ use rns_formats::StorePath;
 use super::{error::QueueError, queue_file::Queue, schema::now};
 
 impl Queue {
-    /// Has every path tried soon, failed ones too, and a daemon end its pause. Returns the number of paths that would
-    /// have waited.
+    /// Has every path tried soon, failed ones too, and a daemon end its pause. Returns the number of paths whose own pause
+    /// ends.
     ///
     /// # Errors
     /// When the queue cannot be written.

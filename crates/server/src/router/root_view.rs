@@ -9,7 +9,7 @@ use actix_web::http::{
     StatusCode,
     header::{self, HeaderMap, HeaderValue},
 };
-use rns_cache::{CacheError, FreedByRoot, RootRevision, RootSizes, RootSummary};
+use rns_cache::{CacheError, FreedByRoot, RootRevision, RootSizes, RootSummary, SetRoot};
 use rns_formats::{RootName, StoreDir};
 use serde_json::{Map, Value, json};
 use time::{UtcDateTime, format_description::well_known::Rfc3339};
@@ -177,7 +177,7 @@ fn revision_json(revision: &RootRevision, store_dir: &StoreDir) -> Map<String, V
 
 /// One revision as JSON, with the name of its root.
 #[must_use]
-pub fn named_json(
+pub(crate) fn named_json(
     name: &RootName,
     revision: &RootRevision,
     store_dir: &StoreDir,
@@ -189,7 +189,7 @@ pub fn named_json(
 
 /// A revision in a line.
 #[derive(Clone, Copy, Debug)]
-pub struct RevisionLine<'a>(pub &'a RootRevision);
+pub(crate) struct RevisionLine<'a>(pub(crate) &'a RootRevision);
 
 impl fmt::Display for RevisionLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,6 +202,31 @@ impl fmt::Display for RevisionLine<'_> {
             Some(label) => write!(f, "  {label}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A root that was set as JSON: its revision, and those that it let go.
+#[must_use]
+pub fn set_json(name: &RootName, set: &SetRoot, store_dir: &StoreDir) -> Map<String, Value> {
+    let mut json = named_json(name, &set.revision, store_dir);
+    json.insert("let_go".to_owned(), set.let_go.clone().into());
+    json
+}
+
+/// The same in a line.
+#[derive(Clone, Copy, Debug)]
+pub struct SetLine<'a>(pub &'a SetRoot);
+
+impl fmt::Display for SetLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(SetRoot { revision, let_go }) = self;
+        write!(f, "{}", RevisionLine(revision))?;
+        if let_go.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<String> = let_go.iter().map(u64::to_string).collect();
+        let plural = if let_go.len() == 1 { "" } else { "s" };
+        write!(f, "  (revision{plural} {} let go: more stay with `revisions`)", numbers.join(", "))
     }
 }
 

@@ -30,7 +30,8 @@ pub fn reasons(found: &Why, retention: &Retention) -> Vec<KeepReason> {
         let text = format!("{} was used within unused_for", by(chain));
         reasons.push(KeepReason { label: "used", text, chain: chain.clone() });
     }
-    if retention.unused_for.is_none() && !retention.keep_roots {
+    // A limit lets no path of a root go.
+    if found.root.is_none() && retention.unused_for.is_none() && !retention.keep_roots {
         let text = allowed(found, retention).to_owned();
         reasons.push(KeepReason { label: "allowed", text, chain: Vec::new() });
     }

@@ -3,9 +3,9 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use rns_cache::{NewRoot, RootError, RootLifetime, RootPath, RootedCache as _};
+use rns_cache::{NewRoot, RootError, RootLifetime, RootPath, RootedCache as _, set_root};
 use rns_formats::{RootLabel, RootName, StorePath};
-use rns_server::roots::{RevisionLine, RootList, named_json};
+use rns_server::roots::{RootList, SetLine, set_json};
 use rns_storage::write::{Nowhere, Storage, UploadLimits};
 use serde_json::Value;
 
@@ -64,14 +64,14 @@ pub(super) fn run(
                 let paths = paths.iter().map(|path| resolve(path, &loaded.store));
                 let root = root(name, revision, paths.collect::<Result<_, _>>()?)?;
                 let who = operator(environment, "pin add");
-                let set = match storage.put_root(&root, &who).await {
+                let set = match set_root(&storage, &root, &who).await {
                     Ok(set) => set,
                     Err(error) => return refused(error),
                 };
                 shown::pinned(
                     Style::of_flags(style.json, style.quiet),
-                    || format!("{}  {}", root.name, RevisionLine(&set)),
-                    || Ok(named_json(&root.name, &set, &loaded.store.store_dir).into()),
+                    || format!("{}  {}", root.name, SetLine(&set)),
+                    || Ok(set_json(&root.name, &set, &loaded.store.store_dir).into()),
                 )
             }
             PinCommand::List { json, .. } if unindexed::is_new(&configured.index) => {

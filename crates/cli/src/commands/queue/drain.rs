@@ -24,6 +24,7 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
         let _lock = queue.lock_draining()?;
+        let before = queue.status()?.waiting;
         let end = match drainer(args, &store, environment, Liveness::default()).await? {
             Ok(drainer) => drainer.drain(&queue, false).await?,
             Err(error) => {
@@ -37,9 +38,22 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
             }
         }
         match end {
-            DrainEnd::Through(0) => Ok(CommandAnswer::Yes),
+            DrainEnd::Through(0) => {
+                // Paths that hooks add meanwhile are taken along, or wait.
+                let text = match (before, queue.status()?.waiting) {
+                    (0, 0) => "nothing waits".to_owned(),
+                    (_, 0) => format!("the queue is empty: {} taken", waited(before)),
+                    (_, left) => format!("{} taken, {} since", waited(before), waiting(left)),
+                };
+                tell(&text);
+                Ok(CommandAnswer::Yes)
+            }
             DrainEnd::Through(failed) => {
-                tell(&format!("{} did not get through", counted(failed as u64, "path")));
+                let before = waited(before);
+                tell(&format!(
+                    "{before} tried, {} did not get through",
+                    counted(failed as u64, "path")
+                ));
                 Ok(CommandAnswer::No)
             }
             DrainEnd::Blocked { why, is_unreachable } => {
@@ -49,6 +63,11 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
             }
         }
     })
+}
+
+/// A number of paths that have waited.
+fn waited(number: i64) -> String {
+    counted(number.unsigned_abs(), "path")
 }
 
 /// Everything for a pass over the queue. The token is read anew each time. Inner errors are those of the target.

@@ -6,7 +6,7 @@ use super::place::{self, open};
 use crate::{
     client_args::QueuePlace,
     config::Environment,
-    output::{CommandAnswer, counted, print},
+    output::{self, CommandAnswer, counted, print},
 };
 
 /// Has everything tried soon.
@@ -14,8 +14,17 @@ pub(super) fn retry(
     place: &QueuePlace,
     environment: &Environment,
 ) -> anyhow::Result<CommandAnswer> {
-    let count = open(place, environment)?.retry()?;
-    print(&format!("tried soon: {}\n", counted(count as u64, "path")))?;
+    let queue = open(place, environment)?;
+    let has_outage = queue.outage()?.is_some();
+    queue.retry()?;
+    let waiting = queue.status()?.waiting;
+    let next = match (waiting, queue.has_daemon()?, has_outage) {
+        (0, _, _) => "",
+        (_, true, true) => ": the daemon ends its pause and tries now",
+        (_, true, false) => ": the daemon tries now",
+        (_, false, _) => ": no daemon pushes, `rust-nix-serve queue drain --to URL` does",
+    };
+    print(&format!("{}{next}\n", output::waiting(waiting)))?;
     Ok(CommandAnswer::Yes)
 }
 

@@ -59,12 +59,17 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<C
         token.clone().unwrap_or_default(),
         client::ca_file(environment),
     ));
+    let mut needs_token = token.is_some() || Credentials::of_url(&url).is_some();
     let named = match asked {
         Ok(keys) => keys,
+        // The user states the key, and another machine has the token.
+        Err(error) if args.print.is_some() && !args.key.is_empty() && wants_token(&error) => {
+            needs_token = true;
+            Vec::new()
+        }
         Err(error) => {
             tell(&format!("rust-nix-serve: {error}"));
-            if matches!(error.failure, RequestFailure::Unauthorised(_)) && args.token_file.is_none()
-            {
+            if wants_token(&error) && args.token_file.is_none() {
                 tell(
                     "--token-file FILE has the token of this machine; on the server, `rust-nix-serve token create NAME \
                      --allow read` makes one",
@@ -84,11 +89,17 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<C
     let keys = if args.key.is_empty() { &named } else { &args.key };
     tell(&about_keys(&plain, keys, args.key.is_empty()));
     if let Some(place) = args.print {
-        print(&snippet::snippet(place, &plain, keys))?;
+        let private_host = url.host_str().filter(|_| needs_token);
+        print(&snippet::snippet(place, &plain, keys, private_host))?;
         return Ok(CommandAnswer::Yes);
     }
     let lines = settings(&plain, keys);
     change(args, &changes(args, &url, &lines, token.as_ref(), environment)?)
+}
+
+/// Returns true if the cache answers only to those who have a token.
+const fn wants_token(error: &RequestError) -> bool {
+    matches!(error.failure, RequestFailure::Unauthorised(_) | RequestFailure::Forbidden(_))
 }
 
 /// Asks the cache for its keys, and whether it is one.

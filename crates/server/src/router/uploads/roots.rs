@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE` of `/gcroots/<name>`: keeping paths, and letting go of them.
 
 use actix_web::{HttpRequest, http::StatusCode};
-use rns_cache::{CacheError, MissingPath, NewRoot, RootError, RootPath, RootedCache};
+use rns_cache::{CacheError, MissingPath, NewRoot, RootError, RootPath, RootedCache, set_root};
 use rns_formats::{RootName, StorePath};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::{
     life_cycle::state::ServerState,
     response::{Answer, shortened},
     router::{
-        root_view::{Form, RevisionLine, named_json, outage},
+        root_view::{Form, SetLine, outage, set_json},
         routes::roots::shows,
     },
 };
@@ -58,15 +58,15 @@ pub(super) async fn put(order: &RootOrder<'_>, name: RootName, body: &[u8]) -> A
             parameters(order.request.query_string()).map_err(RootRefusal::Malformed)?;
         let pusher = pusher(order.request, order.state, order.grant);
         let root = NewRoot { name: name.clone(), paths, lifetime, label };
-        let revision = roots.put_root(&root, &pusher).await?;
-        tracing::info!("{} set the root {name}, revision {}", pusher.name, revision.revision);
-        Ok((revision, store_dir))
+        let set = set_root(roots, &root, &pusher).await?;
+        tracing::info!("{} set the root {name}, revision {}", pusher.name, set.revision.revision);
+        Ok((set, store_dir))
     };
     match set.await {
-        Ok((revision, store_dir)) => form.answer(
+        Ok((set, store_dir)) => form.answer(
             StatusCode::OK,
-            || format!("{name}  {}\n", RevisionLine(&revision)),
-            || named_json(&name, &revision, store_dir).into(),
+            || format!("{name}  {}\n", SetLine(&set)),
+            || set_json(&name, &set, store_dir).into(),
         ),
         Err(refusal) => refuse(form, &refusal),
     }
