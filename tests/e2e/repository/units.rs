@@ -1,6 +1,6 @@
 //! The units in the documents, as systemd reads them and as they run.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use rns_testing::{Process, Scratch, Standard, run};
 
@@ -69,10 +69,13 @@ fn the_service_of_a_client_pushes_what_its_hook_adds() {
     let _daemon = Process::start(&mut daemon);
 
     let page = fs::read_to_string(project().join("docs/client.md")).unwrap();
-    let hook = page.split("```").find(|block| block.starts_with("sh\n#!/bin/sh\n")).unwrap();
-    let hook =
-        scratch.write("hook", hook.trim_start_matches("sh\n").replace(USUAL_PROGRAM, PROGRAM));
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let paste = page.split("```").find(|block| block.starts_with("sh\ncat > /etc/nix/push-hook"));
+    let paste = paste.unwrap().trim_start_matches("sh\n").replace(USUAL_PROGRAM, PROGRAM);
+    let hook = scratch.join("push-hook");
+    let paste = paste.replace("/etc/nix", scratch.path().to_str().unwrap());
+    run(Command::new("sh").args(["-e", "-c", &paste]), Duration::from_secs(60)).success();
+    let conf = fs::read_to_string(scratch.join("nix.conf")).unwrap();
+    assert_eq!(conf, format!("post-build-hook = {}\n", hook.display()));
     // Its queue is the one that root has without being told.
     let mut build = Command::new(&hook);
     build.envs(environment.iter().copied()).env("OUT_PATHS", full(&standard.top));
