@@ -88,7 +88,8 @@ fn snippets_of_a_private_cache_have_its_netrc_file_and_no_token() {
     let script = user.scratch.write("gitlab", script);
     let mut shell = Command::new("sh");
     run(shell.arg("-e").arg(script).env("CACHE_TOKEN", &private.token), patience).success();
-    let mut command = nix.client().command("nix-store");
+    let client = nix.client();
+    let mut command = client.command("nix-store");
     run(command.env("NIX_CONFIG", conf).args(["--realise", &path]), patience).success();
     fs::remove_file(&netrc).unwrap();
 
@@ -102,14 +103,16 @@ fn snippets_of_a_private_cache_have_its_netrc_file_and_no_token() {
     let script = user.scratch.write("github", script);
     let mut shell = Command::new("bash");
     run(shell.arg("-e").arg(script).env("CACHE_TOKEN", &private.token), patience).success();
-    let mut command = nix.client().command("nix-store");
+    let client = nix.client();
+    let mut command = client.command("nix-store");
     command.env("NIX_USER_CONF_FILES", &conf).args(["--realise", &path]);
     run(&mut command, patience).success();
 
     let nixos = printed("nixos");
     assert!(nixos.contains("machine 127.0.0.1 login rust-nix-serve password TOKEN"), "{nixos}");
     let expression = format!("{{ {nixos} }}.nix.settings.netrc-file");
-    let mut command = nix.client().command("nix-instantiate");
+    let client = nix.client();
+    let mut command = client.command("nix-instantiate");
     command.args(["--eval", "--expr", &expression]);
     assert_eq!(run(&mut command, patience).success().text().trim(), "\"/etc/nix/netrc\"");
 }
