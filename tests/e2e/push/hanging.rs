@@ -53,6 +53,23 @@ fn a_queue_whose_push_hangs_is_silent_to_systemd() {
 }
 
 #[test]
+fn a_drain_says_that_it_waits_for_another_one() {
+    let (standard, place) = (Standard::new(), Place::new());
+    let cache = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", cache.local_addr().unwrap());
+    place.hook(&[&standard.top]).success();
+    let drain = || {
+        let mut command = program(&["queue", "drain", "--to", &url, "--queue"]);
+        command.arg(&place.file).arg("--store").arg(standard.store.root());
+        Process::start(&mut command)
+    };
+    let _first = drain();
+    // It asks, and gets no answer.
+    let _asked = cache.accept().unwrap();
+    drain().wait_for_line("another program drains this queue");
+}
+
+#[test]
 fn a_long_upload_that_moves_does_not_hang() {
     let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
     let manager = Manager::new();

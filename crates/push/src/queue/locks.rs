@@ -14,13 +14,21 @@ pub struct QueueLock(
 );
 
 impl Queue {
-    /// Waits until no other program drains the queue. Blocks.
+    /// Waits until no other program drains the queue, and calls `waits` before it does. Blocks.
     ///
     /// # Errors
     /// When the lock cannot be had.
-    pub fn lock_draining(&self) -> Result<QueueLock, QueueError> {
-        let lock = open(self.beside("lock")).and_then(|lock| lock.lock().map(|()| lock));
-        lock.map(QueueLock).map_err(self.io_failed())
+    pub fn lock_draining(&self, waits: impl FnOnce()) -> Result<QueueLock, QueueError> {
+        let lock = open(self.beside("lock")).map_err(self.io_failed())?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                waits();
+                lock.lock().map_err(self.io_failed())?;
+            }
+            Err(TryLockError::Error(error)) => return Err(self.io_failed()(error)),
+        }
+        Ok(QueueLock(lock))
     }
 
     /// Shows to others, as long as the lock is held, that a daemon takes care of the queue. There may be several.

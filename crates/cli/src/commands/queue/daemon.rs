@@ -145,7 +145,9 @@ impl Daemon<'_> {
 
     async fn pass(&self) -> anyhow::Result<DrainEnd> {
         let queue = self.queue.clone();
-        let _lock = spawn_blocking(move || queue.lock_draining()).await.context("no lock")??;
+        let waits = || service_manager::status("another program drains the queue");
+        let _lock =
+            spawn_blocking(move || queue.lock_draining(waits)).await.context("no lock")??;
         // Another pass that is waited for has its own end.
         self.draining.begin();
         let end = self.locked_pass().await;

@@ -23,7 +23,8 @@ pub(super) fn run(args: &DrainArgs, environment: &Environment) -> anyhow::Result
     let queue = Queue::open(&place::file(&args.place, environment)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(async {
-        let _lock = queue.lock_draining()?;
+        let waits = || tell("another program drains this queue: it is waited for");
+        let _lock = queue.lock_draining(waits)?;
         let before = queue.status()?.waiting;
         let end = match drainer(args, &store, environment, Liveness::default()).await? {
             Ok(drainer) => drainer.drain(&queue, false).await?,
