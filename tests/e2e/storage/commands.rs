@@ -44,7 +44,7 @@ fn directory() -> Option<(Standard, Scratch)> {
     Some((standard, directory))
 }
 
-fn nar_file(directory: &Path, narinfo: &str) -> std::path::PathBuf {
+fn nar_file(directory: &Path, narinfo: &str) -> PathBuf {
     let text = fs::read_to_string(directory.join(narinfo.trim_start_matches('/'))).unwrap();
     directory.join(text.lines().find_map(|line| line.strip_prefix("URL: ")).unwrap())
 }
