@@ -95,7 +95,7 @@ in
     has ''"--token-file" "/home/user/token of mine"'' started && has ''"--skip" "100%%-*"'' started;
   "it is watched, restarted, and there after a login" =
     service.Service.Type == "notify"
-    && service.Service.WatchdogSec == "2min"
+    && service.Service.WatchdogSec == "6min"
     && service.Service.Restart == "always"
     && lib.toList service.Install.WantedBy == [ "default.target" ];
   "on macOS an agent does" =

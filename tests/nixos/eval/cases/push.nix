@@ -79,7 +79,7 @@ in
     && plain.systemd.paths.rust-nix-serve-push-secrets.pathConfig.PathChanged == [ "/run/secrets/token" ];
   "it is watched, restarted and shut in" =
     has "Type=notify" (unit plain)
-    && has "WatchdogSec=2min" (unit plain)
+    && has "WatchdogSec=6min" (unit plain)
     && has "Restart=always" (unit plain)
     && has "ProtectSystem=strict" (unit plain)
     && has "User=rust-nix-serve-push" (unit plain);
