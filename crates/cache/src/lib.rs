@@ -55,7 +55,7 @@ pub use self::{
         AmountOf, ClosureGraph, DryRun, FreedByRoot, GoingPath, KeepReason, MissingPath, NewRoot,
         RootDocumentError, RootError, RootLifetime, RootPath, RootPattern, RootPatternError,
         RootRevision, RootRule, RootSizes, RootSummary, RootedCache, SetRoot, WhyKept,
-        freed_by_roots, parse_revisions, set_root, write_revisions,
+        freed_by_roots, parse_revisions, write_revisions,
     },
     stats::{BackendStats, DiskRoom, ExposureStats, NarCacheStats, NotReady, RetentionStats},
     write::{NarUpload, PublishError, Published, VerifiedNar, WritableCache},

@@ -8,7 +8,7 @@ use rns_formats::{HashPart, RootLabel, RootName, StorePath};
 use super::subject::nowhere;
 use crate::{
     NewRoot, PublishError, Pusher, RootError, RootLifetime, RootPath, RootRevision, RootedCache,
-    WritableCache,
+    SetRoot, WritableCache,
 };
 
 /// A cache with roots under test. Its rules allow roots `pr/*` 7 days and 2 revisions.
@@ -82,6 +82,10 @@ fn new(name: &str, paths: &[&StorePath], (days, revisions): (u32, u32)) -> NewRo
 }
 
 async fn put(roots: &dyn RootedCache, new: &NewRoot) -> RootRevision {
+    set(roots, new).await.revision
+}
+
+async fn set(roots: &dyn RootedCache, new: &NewRoot) -> SetRoot {
     roots.put_root(new, &pusher()).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -124,8 +128,10 @@ async fn revisions_follow_each_other(roots: &dyn RootedCache, [dep, top, other]:
     assert_eq!(numbers(roots, "main").await, [2, 1]);
     // At the same time, one after the other.
     let (one, two) = (new("main", &[other], (0, 3)), new("main", &[dep, other], (0, 3)));
-    let (one, two) = tokio::join!(put(roots, &one), put(roots, &two));
-    assert_eq!(BTreeSet::from([one.revision, two.revision]), BTreeSet::from([3, 4]));
+    let (one, two) = tokio::join!(set(roots, &one), set(roots, &two));
+    let revisions = [&one, &two].map(|set| set.revision.revision);
+    assert_eq!(BTreeSet::from(revisions), BTreeSet::from([3, 4]));
+    assert_eq!([one.let_go, two.let_go].concat(), [1], "the later one let go of the first");
     assert_eq!(numbers(roots, "main").await, [4, 3, 2]);
 }
 

@@ -1,7 +1,6 @@
 //! Roots, which keep paths and all that these need.
 //!
 //! - `rooted_cache`: [`RootedCache`], the orders and questions about them
-//! - `set_root`: setting one, with the earlier revisions that go
 //! - `revise`: the next revision of a root; `rules`: how long the configuration lets it live
 //! - `freed`: the space that would be free without a root
 //! - `outlook`: the paths that would go now, and why one stays
@@ -13,7 +12,6 @@ mod outlook;
 mod revise;
 mod rooted_cache;
 mod rules;
-mod set_root;
 
 pub use self::{
     document::{RootDocumentError, parse_revisions, write_revisions},
@@ -21,8 +19,7 @@ pub use self::{
     outlook::{AmountOf, DryRun, GoingPath, KeepReason, WhyKept},
     rooted_cache::{
         FreedByRoot, MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision,
-        RootSizes, RootSummary, RootedCache,
+        RootSizes, RootSummary, RootedCache, SetRoot,
     },
     rules::{RootPattern, RootPatternError, RootRule},
-    set_root::{SetRoot, set_root},
 };

@@ -8,7 +8,7 @@ use std::{
 use rns_formats::{HashPart, RootName, StorePath};
 
 use super::rooted_cache::{
-    MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision, RootSummary,
+    MissingPath, NewRoot, RootError, RootLifetime, RootPath, RootRevision, RootSummary, SetRoot,
 };
 use crate::Pusher;
 
@@ -27,7 +27,7 @@ impl NewRoot {
         lifetime: RootLifetime,
         known: &[RootRevision],
         pusher: &Pusher,
-    ) -> (RootRevision, Vec<RootRevision>) {
+    ) -> (SetRoot, Vec<RootRevision>) {
         let (newest, earlier) = match known.split_first() {
             Some((newest, earlier)) => (Some(newest), earlier),
             None => (None, known),
@@ -47,8 +47,9 @@ impl NewRoot {
             pusher: pusher.clone(),
             paths,
         };
-        let kept = earlier.iter().take(lifetime.revisions() - 1).cloned().collect();
-        (revision, kept)
+        let (kept, gone) = earlier.split_at(earlier.len().min(lifetime.revisions() - 1));
+        let let_go = gone.iter().map(|revision| revision.revision).collect();
+        (SetRoot { revision, let_go }, kept.to_vec())
     }
 
     /// The hash parts of its paths, each once, in their order.

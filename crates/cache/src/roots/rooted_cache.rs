@@ -28,7 +28,7 @@ pub trait RootedCache: Send + Sync {
     ///
     /// # Errors
     /// `MissingPaths` when something that it needs is not there.
-    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<RootRevision, RootError>;
+    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<SetRoot, RootError>;
 
     /// Roots in the order of their names, after `after`, at most `limit`.
     ///
@@ -128,6 +128,15 @@ pub struct RootRevision {
     pub pusher: Pusher,
     /// The paths that it keeps, with all that these need.
     pub paths: Vec<StorePath>,
+}
+
+/// A root that was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetRoot {
+    /// Its new revision, or the newest one where that has the same paths.
+    pub revision: RootRevision,
+    /// The numbers of the earlier revisions that were let go, the newest first.
+    pub let_go: Vec<u64>,
 }
 
 /// A root in a list.

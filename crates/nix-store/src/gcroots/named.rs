@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rns_cache::RootRevision;
+use rns_cache::{RootRevision, SetRoot};
 use rns_formats::{HashPart, RootName, StoreDir, StorePath};
 
 use super::named_files::RootFiles;
@@ -127,14 +127,14 @@ impl NamedRoots {
     pub fn set(
         &self,
         name: &RootName,
-        revise: impl FnOnce(&[RootRevision]) -> (RootRevision, Vec<RootRevision>),
-    ) -> io::Result<RootRevision> {
+        revise: impl FnOnce(&[RootRevision]) -> (SetRoot, Vec<RootRevision>),
+    ) -> io::Result<SetRoot> {
         let _changes = self.changes();
-        let (revision, kept) = revise(&self.get(name)?);
-        let mut revisions = vec![revision.clone()];
+        let (set, kept) = revise(&self.get(name)?);
+        let mut revisions = vec![set.revision.clone()];
         revisions.extend(kept);
         self.replace(name, &revisions)?;
-        Ok(revision)
+        Ok(set)
     }
 
     /// Deletes a root. Whether there was one.

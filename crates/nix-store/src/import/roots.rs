@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use rns_cache::{
     CacheError, MissingPath, NewRoot, Pusher, RootError, RootPath, RootRevision, RootRule,
-    RootSizes, RootSummary, RootedCache, async_trait,
+    RootSizes, RootSummary, RootedCache, SetRoot, async_trait,
 };
 use rns_formats::{HashPart, RootName, StorePath};
 use tokio::task::spawn_blocking;
@@ -18,7 +18,7 @@ const MAX_SIZED_PATHS: usize = 500_000;
 #[async_trait]
 impl RootedCache for StoreTarget {
     /// A valid path has its whole closure, and a link keeps both.
-    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<RootRevision, RootError> {
+    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<SetRoot, RootError> {
         if root.paths.is_empty() {
             return Err(RootError::Empty);
         }

@@ -12,7 +12,7 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rns_cache::{
     CacheError, DryRun, MissingPath, NewRoot, PublishError, Pusher, RootError, RootRevision,
-    RootSizes, RootSummary, RootedCache, WhyKept, async_trait,
+    RootSizes, RootSummary, RootedCache, SetRoot, WhyKept, async_trait,
 };
 use rns_formats::{HashPart, RootName, StorePath};
 
@@ -38,7 +38,7 @@ const EXPIRED_BATCH: usize = 100;
 
 #[async_trait]
 impl RootedCache for Storage {
-    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<RootRevision, RootError> {
+    async fn put_root(&self, root: &NewRoot, pusher: &Pusher) -> Result<SetRoot, RootError> {
         if root.paths.is_empty() {
             return Err(RootError::Empty);
         }
@@ -46,20 +46,21 @@ impl RootedCache for Storage {
         let closure = resolve(self, root).await?;
         let known = known(self, &root.name).await?;
         let lifetime = self.retention.lifetime(&root.name, root.lifetime);
-        let (revision, kept) = root.next_revision(closure.paths, lifetime, &known, pusher);
+        let (set, kept) = root.next_revision(closure.paths, lifetime, &known, pusher);
+        let revision = &set.revision;
         let mut written = vec![revision.clone()];
         written.extend(kept.iter().cloned());
         write_root(self.objects(), &root.name, &written).await.map_err(not_written)?;
         let keep: Vec<u64> = kept.iter().map(|kept| kept.revision).collect();
         let elsewhere = &closure.elsewhere;
-        let new = NewRevision { name: &root.name, revision: &revision, elsewhere, keep: &keep };
+        let new = NewRevision { name: &root.name, revision, elsewhere, keep: &keep };
         let absent = self.index.register_root(&new, MAX_NEEDED).await.map_err(index_unavailable)?;
         if !absent.is_empty() {
             // Something went while it was looked at.
             write_root(self.objects(), &root.name, &known).await.map_err(not_written)?;
             return Err(RootError::missing(absent.into_iter().map(missing_path).collect()));
         }
-        Ok(revision)
+        Ok(set)
     }
 
     async fn roots(

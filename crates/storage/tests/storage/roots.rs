@@ -41,7 +41,7 @@ fn root(root: &str, path: &StorePath, lifetime: RootLifetime) -> NewRoot {
 }
 
 async fn put(storage: &Storage, root: &NewRoot) -> RootRevision {
-    storage.put_root(root, &pusher()).await.unwrap()
+    storage.put_root(root, &pusher()).await.unwrap().revision
 }
 
 async fn numbers(storage: &Storage, root: &str) -> Vec<u64> {

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use rns_cache::{NewRoot, RootError, RootLifetime, RootPath, RootedCache as _, set_root};
+use rns_cache::{NewRoot, RootError, RootLifetime, RootPath, RootedCache as _};
 use rns_formats::{RootLabel, RootName, StorePath};
 use rns_server::roots::{RootList, SetLine, set_json};
 use rns_storage::write::{Nowhere, Storage, UploadLimits};
@@ -64,7 +64,7 @@ pub(super) fn run(
                 let paths = paths.iter().map(|path| resolve(path, &loaded.store));
                 let root = root(name, revision, paths.collect::<Result<_, _>>()?)?;
                 let who = operator(environment, "pin add");
-                let set = match set_root(&storage, &root, &who).await {
+                let set = match storage.put_root(&root, &who).await {
                     Ok(set) => set,
                     Err(error) => return refused(error),
                 };

@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE` of `/gcroots/<name>`: keeping paths, and letting go of them.
 
 use actix_web::{HttpRequest, http::StatusCode};
-use rns_cache::{CacheError, MissingPath, NewRoot, RootError, RootPath, RootedCache, set_root};
+use rns_cache::{CacheError, MissingPath, NewRoot, RootError, RootPath, RootedCache};
 use rns_formats::{RootName, StorePath};
 use serde_json::json;
 
@@ -58,7 +58,7 @@ pub(super) async fn put(order: &RootOrder<'_>, name: RootName, body: &[u8]) -> A
             parameters(order.request.query_string()).map_err(RootRefusal::Malformed)?;
         let pusher = pusher(order.request, order.state, order.grant);
         let root = NewRoot { name: name.clone(), paths, lifetime, label };
-        let set = set_root(roots, &root, &pusher).await?;
+        let set = roots.put_root(&root, &pusher).await?;
         tracing::info!("{} set the root {name}, revision {}", pusher.name, set.revision.revision);
         Ok((set, store_dir))
     };
