@@ -92,17 +92,16 @@ fn a_long_upload_that_moves_does_not_hang() {
 
 #[test]
 fn a_watcher_that_cannot_read_the_store_ends_with_an_error() {
-    let (standard, place, manager) = (Standard::new(), Place::new(), Manager::new());
+    let (mut standard, place, manager) = (Standard::new(), Place::new(), Manager::new());
+    // So that nothing lies beside the database.
+    standard.store.close_database();
     let parts = (&place, &standard.store);
     let url = "http://127.0.0.1:1";
     let mut daemon = daemon(&["watch-store"], parts, url, "rns_x", (&manager, 60));
     manager.next("WATCHDOG=1");
     eventually(|| place.file.exists());
     let database = standard.store.database();
-    fs::write(&database, "this is no database\n".repeat(1000)).unwrap();
-    for end in ["-wal", "-shm"] {
-        _ = fs::remove_file(format!("{}{end}", database.display()));
-    }
+    fs::rename(&database, database.with_extension("away")).unwrap();
     let status = daemon.wait(Duration::from_secs(90));
     let told = daemon.stderr();
     assert_eq!(status.code(), Some(2), "{told}");
