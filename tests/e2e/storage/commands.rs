@@ -129,7 +129,7 @@ fn a_new_key_signs_everything_that_is_served() {
     client.nix_command(["copy", "--from", server.url(), &full(&standard.itself)]).success();
 }
 
-/// Writes so many narinfos of paths that refer to nothing, and returns their files with what is in them.
+/// Writes `count` narinfos without references, and returns the file and the text of each.
 fn many_narinfos(directory: &Path, count: usize) -> Vec<(PathBuf, String)> {
     fs::write(directory.join("nix-cache-info"), "StoreDir: /nix/store\n").unwrap();
     let narinfos = (0..count).map(|number| {

@@ -24,7 +24,7 @@ impl Storage {
         if let Some(known) = self.index.nar(&key).await.map_err(index_unavailable)? {
             return Ok(Some(known));
         }
-        // Those who wait for others to read hold no place, and leave with their clients.
+        // A request that waits for the reader of the same NAR takes no permit, and ends with its client.
         let asked = Instant::now();
         let turn = self.intakes.turn(&key).lock_owned().await;
         if let Some(known) = self.index.nar(&key).await.map_err(index_unavailable)? {

@@ -1,4 +1,4 @@
-//! The page about roots and retention: for those who pin, and those who see everything.
+//! Roots and retention on the page: for tokens with `pin`, and for clients that see every path.
 
 use std::time::Duration;
 

@@ -97,7 +97,7 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<C
     change(args, &changes(args, &url, &lines, token.as_ref(), environment)?)
 }
 
-/// Returns true if the cache answers only to those who have a token.
+/// Returns true if the cache answers only requests with a token.
 const fn wants_token(error: &RequestError) -> bool {
     matches!(error.failure, RequestFailure::Unauthorised(_) | RequestFailure::Forbidden(_))
 }
