@@ -9,6 +9,7 @@ use std::{
 };
 
 use rns_testing::{FixtureStore, Process, Standard, Tree};
+use rustix::process::Signal;
 
 use super::{
     PUSH_TIMEOUT, program,
@@ -67,6 +68,22 @@ fn a_drain_says_that_it_waits_for_another_one() {
     // It asks, and gets no answer.
     let _asked = cache.accept().unwrap();
     drain().wait_for_line("another program drains this queue");
+}
+
+#[test]
+fn a_daemon_that_waits_for_another_program_ends_when_it_is_told_to() {
+    let (standard, place, manager) = (Standard::new(), Place::new(), Manager::new());
+    let cache = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", cache.local_addr().unwrap());
+    place.hook(&[&standard.top]).success();
+    let parts = (&place, &standard.store);
+    let _first = daemon(&["queue", "run"], parts, &url, "rns_x", (&Manager::new(), 60));
+    // It asks, gets no answer, and holds the queue.
+    let _asked = cache.accept().unwrap();
+    let mut second = daemon(&["queue", "run"], parts, &url, "rns_x", (&manager, 60));
+    manager.next("STATUS=another program drains the queue");
+    second.signal(Signal::TERM);
+    assert!(second.wait(Duration::from_secs(20)).success());
 }
 
 #[test]

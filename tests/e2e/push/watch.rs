@@ -70,6 +70,29 @@ fn paths_that_are_there_are_added_once_also_to_a_queue_in_use() {
 }
 
 #[test]
+fn a_full_queue_ends_no_watcher_and_no_drain() {
+    let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
+    let token = place.scratch.write("token", &away.token);
+    place.hook(&[&standard.top]).success();
+    let queue = open_sqlite(&place.file);
+    let many = "with recursive Numbers (n) as \
+                (select 1 union all select n + 1 from Numbers where n < 1000000) \
+                insert into Paths (path, added, nextTry) \
+                select format('%032d-x', n), 0, unixepoch() + 3000 from Numbers";
+    queue.execute(many, []).unwrap();
+    let mut daemon = place.daemon(&["watch-store"], &standard.store, &away.url(), &token);
+    eventually(|| has_begun(&place) || daemon.stderr().contains("the queue is full"));
+    let late = standard.store.add("late", Tree::file("late"));
+    daemon.wait_for_line("the queue is full");
+    // What waits is pushed all the same, and makes room.
+    let server = away.start(standard.store.store_dir().as_str());
+    let is_there = |path: &StorePath| server.get(&narinfo_of(path)).status() == 200;
+    eventually(|| is_there(&standard.top));
+    queue.execute("delete from Paths where error is null and added = 0", []).unwrap();
+    eventually(|| is_there(&late));
+}
+
+#[test]
 fn a_watcher_that_hangs_is_silent_to_systemd_and_the_next_one_finds_its_paths() {
     let (mut standard, place, away) = (Standard::new(), Place::new(), Away::new());
     let (manager, token) = (Manager::new(), place.scratch.write("token", &away.token));

@@ -59,7 +59,7 @@ impl Queue {
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(self.failed())?;
-        if schema::is_full(&transaction).map_err(self.failed())? {
+        if !paths.is_empty() && schema::is_full(&transaction).map_err(self.failed())? {
             return Err(QueueError::Full { file: self.file.to_path_buf() });
         }
         let mut new = 0;
@@ -112,14 +112,15 @@ impl Queue {
         Ok(is_new)
     }
 
-    /// Returns true if a path is to be tried now.
+    /// Returns true if a path is to be tried now. A pause that is longer than any is of a clock that was wrong.
     ///
     /// # Errors
     /// When the queue cannot be read.
     pub fn is_due(&self) -> Result<bool, QueueError> {
         self.take_in()?;
-        let due = "select exists(select 1 from Paths where nextTry <= ?1)";
-        self.lock().query_row(due, [now()], |row| row.get(0)).map_err(self.failed())
+        let due = "select exists(select 1 from Paths where nextTry not between ?1 + 1 and ?1 + ?2)";
+        let values = [now(), MAX_PAUSE_SECONDS];
+        self.lock().query_row(due, values, |row| row.get(0)).map_err(self.failed())
     }
 
     /// The state of the queue.
@@ -159,12 +160,13 @@ impl Queue {
     ) -> Result<Vec<Queued>, QueueError> {
         self.take_in()?;
         let connection = self.lock();
-        let question = "select number, path from Paths \
-                        where number > ?1 and (nextTry <= ?2 or not ?3) order by number limit ?4";
+        let question = "select number, path from Paths where number > ?1 \
+                        and (nextTry not between ?2 + 1 and ?2 + ?3 or not ?4) order by number limit ?5";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let values = params![after, now(), MAX_PAUSE_SECONDS, only_due, most];
         let mut statement = connection.prepare_cached(question).map_err(self.failed())?;
         let found: Vec<(i64, String)> = statement
-            .query_map(params![after, now(), only_due, most], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))
             .and_then(Iterator::collect)
             .map_err(self.failed())?;
         let paths = found.into_iter().filter_map(|(number, path)| {
@@ -195,7 +197,11 @@ impl Queue {
         if files.is_empty() {
             return Ok(());
         }
-        self.add(&paths, None)?;
+        match self.add(&paths, None) {
+            // They stay where they are, and the queue can be drained.
+            Err(QueueError::Full { .. }) => return Ok(()),
+            added => added?,
+        };
         // One that stays is added again, which changes nothing.
         files.iter().for_each(|file| _ = fs::remove_file(file));
         Ok(())
@@ -288,6 +294,42 @@ mod tests {
         let queue = Queue::open(&directory.path().join("queue.sqlite")).unwrap();
         queue.add(&[], Some(7)).unwrap();
         assert!(queue.begin_with_existing().unwrap(), "a used queue of this version may begin");
+    }
+
+    #[test]
+    fn a_pause_of_a_clock_that_was_ahead_is_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&directory.path().join("queue.sqlite")).unwrap();
+        queue.add(&[path(1), path(2)], None).unwrap();
+        let first = queue.next(0, true, 1).unwrap().remove(0);
+        queue.failed_path(&first, "refused").unwrap();
+        let pause = |more: i64| {
+            queue.lock().execute("update Paths set nextTry = ?1", [now() + more]).unwrap();
+            (queue.is_due().unwrap(), queue.next(0, true, 9).unwrap().len())
+        };
+        // A machine without a battery, or one that was asleep, comes up years ahead.
+        assert_eq!(pause(400 * 86_400), (true, 2));
+        assert_eq!(pause(MAX_PAUSE_SECONDS - 5), (false, 0));
+        assert_eq!(pause(-400 * 86_400), (true, 2));
+    }
+
+    #[test]
+    fn a_full_queue_can_be_read_and_emptied_and_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("queue.sqlite");
+        let queue = Queue::open(&file).unwrap();
+        let many: Vec<StorePath> = (0..=schema::MAX_QUEUED as usize).map(path).collect();
+        queue.add(&many, None).unwrap();
+        assert!(matches!(queue.add(&[path(5_000)], None), Err(QueueError::Full { .. })));
+        // A hook has found it locked before.
+        let beside = directory.path().join("queue.added");
+        fs::create_dir(&beside).unwrap();
+        fs::write(beside.join("1-1"), format!("{}\n", path(5_001))).unwrap();
+        assert_eq!(queue.status().unwrap().waiting, many.len() as i64);
+        assert!(queue.is_due().unwrap() && !queue.next(0, true, 1).unwrap().is_empty());
+        assert_eq!(queue.drop_paths(&many).unwrap(), many.len());
+        assert_eq!(queue.status().unwrap().waiting, 1);
+        assert_eq!(queue.drop_paths(&[path(5_001)]).unwrap(), 1);
     }
 
     #[test]

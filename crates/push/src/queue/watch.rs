@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    mem::replace,
     time::{Duration, Instant},
 };
 
@@ -10,7 +11,10 @@ use rns_formats::StorePath;
 use rns_nix_store::LocalStore;
 use tokio::time::sleep;
 
-use super::{error::WatchError, queue_file::Queue};
+use super::{
+    error::{QueueError, WatchError},
+    queue_file::Queue,
+};
 
 /// The time between two looks at the database. Each is one small question.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,6 +41,7 @@ pub async fn watch(
     }
     let mut seen = queue.seen_row()?;
     let mut unreadable_since = None;
+    let mut is_full = false;
     loop {
         liveness.note();
         match look(store, seen).await {
@@ -45,12 +50,15 @@ pub async fn watch(
                     tracing::info!("the store's database can be read again");
                 }
                 let is_more = seen != Some(row);
-                if is_more || !paths.is_empty() {
-                    queue.add(&paths, Some(row))?;
-                    seen = Some(row);
-                }
-                if is_more && !paths.is_empty() {
-                    continue;
+                if (is_more || !paths.is_empty()) && !is_added(queue, &paths, row)? {
+                    if !replace(&mut is_full, true) {
+                        tracing::warn!("the queue is full: new paths are added when it is shorter");
+                    }
+                } else {
+                    (is_full, seen) = (false, Some(row));
+                    if is_more && !paths.is_empty() {
+                        continue;
+                    }
                 }
             }
             Err(source) => {
@@ -64,6 +72,15 @@ pub async fn watch(
             }
         }
         sleep(WATCH_INTERVAL).await;
+    }
+}
+
+/// Adds paths, and notes the row. Returns false for a full queue, which the same program may be draining.
+fn is_added(queue: &Queue, paths: &[StorePath], row: i64) -> Result<bool, QueueError> {
+    match queue.add(paths, Some(row)) {
+        Ok(_) => Ok(true),
+        Err(QueueError::Full { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -55,7 +55,8 @@ pub(super) fn run(
     let _mark = queue.mark_daemon()?;
     tell_task(&file, &queue, args, watched.is_some())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("no runtime")?.block_on(async {
+    let runtime = runtime.context("no runtime")?;
+    let answer = runtime.block_on(async {
         let mut stop = signal(SignalKind::terminate()).context("cannot wait for signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
         let work = DaemonWork::default();
@@ -76,7 +77,10 @@ pub(super) fn run(
             Err(error) = daemon.work() => Err(error),
             never = service_manager::watchdog(&work) => match never {},
         }
-    })
+    });
+    // A thread may wait for the lock of another program, or for a name server: the end does not.
+    runtime.shutdown_background();
+    answer
 }
 
 /// Announces once the queue, the target and the paths that wait.
