@@ -276,3 +276,10 @@ pub(crate) struct RevisionArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
 }
+
+impl RevisionArgs {
+    /// Returns true if one of them is given.
+    pub(crate) const fn is_any(&self) -> bool {
+        self.days.is_some() || self.revisions.is_some() || self.label.is_some()
+    }
+}

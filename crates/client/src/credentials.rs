@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::netrc::Netrc;
+use crate::netrc::{Netrc, netrc_host};
 
 /// The longest token or netrc file that is read, in bytes.
 const MAX_CREDENTIAL_FILE_BYTES: u64 = 1 << 20;
@@ -85,7 +85,7 @@ impl Credentials {
             }
         };
         let netrc = Netrc::parse(&text);
-        let entry = url.host_str().and_then(|host| netrc.entry(host));
+        let entry = netrc_host(url).and_then(|host| netrc.entry(host));
         Ok(entry.and_then(|entry| {
             let password = entry.password.clone()?;
             Some(Self::Password(entry.login.clone().unwrap_or_default(), password))

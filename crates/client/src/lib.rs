@@ -28,7 +28,7 @@ pub use self::{
     credentials::{Credentials, CredentialsError},
     error::{RequestError, RequestFailure, WrongCredential},
     liveness::Liveness,
-    netrc::{Netrc, NetrcEntry, why_no_credential},
+    netrc::{Netrc, NetrcEntry, netrc_host, why_no_credential},
     plain_url::plain_url,
     retry::RetryPolicy,
     roots::{AnswerForm, RootRequest},

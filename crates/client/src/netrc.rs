@@ -66,7 +66,7 @@ impl Netrc {
         Self { entries }
     }
 
-    /// The first entry for a host, or for all others.
+    /// The first entry for a host, or for all others. See [`netrc_host`].
     #[must_use]
     pub fn entry(&self, host: &str) -> Option<&NetrcEntry> {
         self.entries.iter().find(|entry| match &entry.machine {
@@ -76,10 +76,16 @@ impl Netrc {
     }
 }
 
+/// The host of a URL as netrc files name it: an address of IPv6 has no brackets there.
+#[must_use]
+pub fn netrc_host(url: &Url) -> Option<&str> {
+    url.host_str().map(|host| host.trim_matches(['[', ']']))
+}
+
 /// The reason for which a netrc file has no credential for the host of a URL, as a part of a sentence. Names the file.
 #[must_use]
 pub fn why_no_credential(file: &Path, url: &Url) -> String {
-    let (host, name) = (url.host_str().unwrap_or_default(), file.display());
+    let (host, name) = (netrc_host(url).unwrap_or_default(), file.display());
     match fs::read_to_string(file) {
         Ok(text) => match Netrc::parse(&text).entry(host) {
             Some(_) => format!("the entry for {host} in {name} has no password"),
@@ -158,6 +164,13 @@ mod tests {
         assert_eq!(password(&netrc, "a"), None);
         assert_eq!(password(&netrc, "evil").as_deref(), Some("z"));
         assert_eq!(password(&netrc, "b").as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn an_address_of_ipv6_has_no_brackets() {
+        let host = |url: &str| netrc_host(&Url::parse(url).unwrap()).map(str::to_owned);
+        assert_eq!(host("http://[::1]:8080/team").as_deref(), Some("::1"));
+        assert_eq!(host("https://cache.example.org").as_deref(), Some("cache.example.org"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The set-up of most tests.
 
+pub(crate) mod canned;
 pub(crate) mod certificates;
 pub(crate) mod compression;
 pub(crate) mod http2;

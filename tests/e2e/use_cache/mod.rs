@@ -1,5 +1,6 @@
 //! `use`: a machine becomes a client of a cache, and ceases to be one.
 
+mod changes;
 mod credentials;
 mod snippets;
 

@@ -13,6 +13,7 @@ use crate::Check;
 pub use self::{
     nix_conf::NixConf,
     subject::{DoctorTarget, MachineSubject},
+    trust::is_ignored,
 };
 
 /// The longest time of a check that reads files of this machine.

@@ -2,7 +2,7 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
-use rns_client::{Netrc, plain_url, why_no_credential};
+use rns_client::{Netrc, netrc_host, plain_url, why_no_credential};
 use url::Url;
 
 use super::{DoctorTarget, MachineSubject};
@@ -57,7 +57,7 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
     }
     let netrc = Netrc::parse(&text);
     for cache in with_netrc(machine) {
-        let Some(host) = cache.url.host_str() else { continue };
+        let Some(host) = netrc_host(&cache.url) else { continue };
         if netrc.entry(host).is_some_and(|entry| entry.login.is_none()) {
             findings.push(Finding::new(
                 FindingId::NetrcNoLogin,
@@ -81,7 +81,7 @@ async fn missing(machine: &MachineSubject, netrc: &Netrc) -> Vec<Finding> {
     let file = &machine.netrc.0;
     let mut findings = Vec::new();
     for cache in with_netrc(machine) {
-        let Some(host) = cache.url.host_str().filter(|host| netrc.entry(host).is_none()) else {
+        let Some(host) = netrc_host(&cache.url).filter(|host| netrc.entry(host).is_none()) else {
             continue;
         };
         let Some(client) = cache.client(&machine.nix_conf) else { continue };
@@ -113,7 +113,7 @@ pub(crate) fn credential_missing(file: &Path, url: &Url) -> Finding {
     Finding::new(
         FindingId::CredentialMissing,
         format!("{} refuses clients without a credential, and {why}", plain_url(url)),
-        line(file, url.host_str().unwrap_or_default()),
+        line(file, netrc_host(url).unwrap_or_default()),
     )
 }
 

@@ -57,18 +57,25 @@ impl NixConf {
         Self { system_file: file.to_owned(), system: all.clone(), all }
     }
 
-    /// A configuration of these lines alone.
+    /// A configuration of these lines alone, and of the files that they include, as lines of this file.
     #[must_use]
-    pub fn of_text(text: &str) -> Self {
+    pub fn of_text(text: &str, file: &Path) -> Self {
         let mut all = NixSettings::new();
-        read_text(text, Path::new("."), &mut all, 0);
-        Self { system_file: "/etc/nix/nix.conf".into(), system: all.clone(), all }
+        read_text(text, directory_of(file), &mut all, 0);
+        Self { system_file: file.to_owned(), system: all.clone(), all }
     }
 
     /// A setting, the user's over that of the system.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all.get(name).map(String::as_str)
+    }
+
+    /// The netrc file that Nix reads.
+    #[must_use]
+    pub fn netrc_file(&self) -> PathBuf {
+        let usual = || directory_of(&self.system_file).join("netrc");
+        self.get("netrc-file").map_or_else(usual, PathBuf::from)
     }
 
     /// The words of a list of the system, with those that are added to it.
@@ -154,7 +161,11 @@ fn words(settings: &NixSettings, name: &str, default: &str) -> Vec<String> {
 
 fn read_file(file: &Path, settings: &mut NixSettings, depth: usize) {
     let Ok(text) = fs::read_to_string(file) else { return };
-    read_text(&text, file.parent().unwrap_or_else(|| Path::new("/")), settings, depth);
+    read_text(&text, directory_of(file), settings, depth);
+}
+
+fn directory_of(file: &Path) -> &Path {
+    file.parent().unwrap_or_else(|| Path::new("/"))
 }
 
 fn read_text(text: &str, directory: &Path, settings: &mut NixSettings, depth: usize) {
@@ -188,18 +199,21 @@ fn read_text(text: &str, directory: &Path, settings: &mut NixSettings, depth: us
 mod tests {
     use super::*;
 
+    fn of(text: &str) -> NixConf {
+        NixConf::of_text(text, Path::new("/nonexistent/nix.conf"))
+    }
+
     #[test]
     fn lists_grow_by_extra_and_start_anew_by_their_name() {
-        let conf = NixConf::of_text(
-            "extra-substituters = https://a https://b # c\nextra-substituters = https://c\n",
-        );
+        let conf =
+            of("extra-substituters = https://a https://b # c\nextra-substituters = https://c\n");
         let expected = ["https://cache.nixos.org/", "https://a", "https://b", "https://c"];
         assert_eq!(conf.substituters(), expected);
-        let conf = NixConf::of_text("extra-substituters = https://a\nsubstituters = https://b\n");
+        let conf = of("extra-substituters = https://a\nsubstituters = https://b\n");
         assert_eq!(conf.substituters(), ["https://b"]);
         let uses = |url: &str| conf.substitutes_from(&Url::parse(url).unwrap());
         assert!(uses("https://ci:x@b/?priority=3") && !uses("https://a") && !uses("https://b/c"));
-        assert!(NixConf::of_text("trusted-public-keys =\n").trusted_keys().is_empty());
+        assert!(of("trusted-public-keys =\n").trusted_keys().is_empty());
         assert_eq!(NixConf::default().trusted_keys().len(), 1);
     }
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use rns_client::{Credentials, CredentialsError};
+use rns_doctor::machine::NixConf;
 use url::Url;
 
-use super::nix_conf;
 use crate::{
     client_args::CredentialArgs,
     config::{Environment, env::TOKEN_VARIABLE},
@@ -21,13 +21,18 @@ pub(in crate::commands) fn credential(
     if let Some(file) = &args.token_file {
         return Credentials::of_token_file(file).context("cannot use --token-file");
     }
-    if let Some(token) = environment.get(TOKEN_VARIABLE) {
-        return Ok(Credentials::Token(token.trim().to_owned().into()));
+    if let Some(token) = of_variable(environment) {
+        return Ok(Credentials::Token(token.to_owned().into()));
     }
     if let Some(credentials) = Credentials::of_url(url) {
         return Ok(credentials);
     }
-    of_netrc(args, url, environment)
+    of_netrc(args, url)
+}
+
+/// The token of the environment. A secret that a CI service does not hand out is an empty text, or an empty line.
+fn of_variable(environment: &Environment) -> Option<&str> {
+    environment.get(TOKEN_VARIABLE).map(str::trim).filter(|token| !token.is_empty())
 }
 
 /// Returns true if the credential comes from elsewhere than a netrc file.
@@ -37,18 +42,14 @@ pub(in crate::commands) fn is_explicit(
     environment: &Environment,
 ) -> bool {
     args.token_file.is_some()
-        || environment.get(TOKEN_VARIABLE).is_some()
+        || of_variable(environment).is_some()
         || Credentials::of_url(url).is_some()
 }
 
 /// The credential of an upstream: the target's is not shown to others.
-pub(super) fn of_netrc(
-    args: &CredentialArgs,
-    url: &Url,
-    environment: &Environment,
-) -> anyhow::Result<Credentials> {
+pub(super) fn of_netrc(args: &CredentialArgs, url: &Url) -> anyhow::Result<Credentials> {
     let is_named = args.netrc_file.is_some();
-    let file = netrc_file(args, environment);
+    let file = netrc_file(args);
     match Credentials::of_netrc(&file, url) {
         Ok(found) => Ok(found.unwrap_or_default()),
         // That of the system is often for root alone.
@@ -58,14 +59,10 @@ pub(super) fn of_netrc(
 }
 
 /// The reason for which [`credential`] has found none, for messages.
-pub(super) fn why_none(args: &CredentialArgs, url: &Url, environment: &Environment) -> String {
-    rns_client::why_no_credential(&netrc_file(args, environment), url)
+pub(super) fn why_none(args: &CredentialArgs, url: &Url) -> String {
+    rns_client::why_no_credential(&netrc_file(args), url)
 }
 
-fn netrc_file(args: &CredentialArgs, environment: &Environment) -> PathBuf {
-    let usual = || {
-        let file = nix_conf::setting("netrc-file", environment).map(PathBuf::from);
-        file.unwrap_or_else(|| nix_conf::system_directory(environment).join("netrc"))
-    };
-    args.netrc_file.clone().unwrap_or_else(usual)
+fn netrc_file(args: &CredentialArgs) -> PathBuf {
+    args.netrc_file.clone().unwrap_or_else(|| NixConf::of_process().netrc_file())
 }

@@ -1,7 +1,6 @@
 //! The store, the credential and the caches of a client, which all of its commands share.
 
 mod credential;
-mod nix_conf;
 mod target;
 
 use anyhow::Context as _;

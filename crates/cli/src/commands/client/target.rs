@@ -2,14 +2,12 @@
 
 use anyhow::{Context as _, bail};
 use rns_client::{CaFile, CacheClient, ClientConfig, Credentials, Liveness};
+use rns_doctor::machine::NixConf;
 use rns_formats::StoreDir;
 use rns_push::{PushConfig, PushError, PushTarget, StorageTarget};
 use url::Url;
 
-use super::{
-    credential::{self, credential},
-    nix_conf,
-};
+use super::credential::{self, credential};
 use crate::{
     client_args::{CredentialArgs, TargetArgs},
     commands::storage::owner,
@@ -38,10 +36,10 @@ fn client_config(
     let url = parsed(url)?;
     let credentials = credential(args, &url, environment)?;
     let no_credential = match credentials {
-        Credentials::Anonymous => credential::why_none(args, &url, environment),
+        Credentials::Anonymous => credential::why_none(args, &url),
         _ => String::new(),
     };
-    let ca_file = ca_file(environment);
+    let ca_file = ca_file();
     let config = ClientConfig::new(url);
     Ok(ClientConfig { credentials, no_credential, ca_file, connections, ..config })
 }
@@ -83,15 +81,14 @@ pub(in crate::commands) async fn push_target(
 }
 
 /// The file of authorities that Nix trusts.
-pub(in crate::commands) fn ca_file(environment: &Environment) -> Option<CaFile> {
-    CaFile::find(nix_conf::setting("ssl-cert-file", environment).as_deref())
+pub(in crate::commands) fn ca_file() -> Option<CaFile> {
+    CaFile::find(NixConf::of_process().get("ssl-cert-file"))
 }
 
 /// The caches whose paths are not pushed.
 pub(in crate::commands) fn upstreams(
     urls: &[String],
     args: &CredentialArgs,
-    environment: &Environment,
     liveness: &Liveness,
 ) -> anyhow::Result<Vec<CacheClient>> {
     let client = |text: &String| {
@@ -99,9 +96,9 @@ pub(in crate::commands) fn upstreams(
         let own = Credentials::of_url(&url);
         let credentials = match own {
             Some(own) => own,
-            None => credential::of_netrc(args, &url, environment)?,
+            None => credential::of_netrc(args, &url)?,
         };
-        let (ca_file, liveness) = (ca_file(environment), liveness.clone());
+        let (ca_file, liveness) = (ca_file(), liveness.clone());
         let config = ClientConfig::new(url);
         Ok(CacheClient::new(ClientConfig { credentials, ca_file, liveness, ..config })?)
     };

@@ -1,10 +1,6 @@
 //! A cache as a client sees it, and this machine as the client.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use rns_client::{Credentials, plain_url};
@@ -85,12 +81,8 @@ fn address(url: Url, args: &DoctorArgs, environment: &Environment) -> anyhow::Re
 
 /// The netrc file, and true if the user named it.
 fn netrc(nix_conf: &NixConf, args: &DoctorArgs) -> (PathBuf, bool) {
-    let usual = || {
-        let directory = nix_conf.system_file.parent().unwrap_or_else(|| Path::new("/etc/nix"));
-        nix_conf.get("netrc-file").map_or_else(|| directory.join("netrc"), PathBuf::from)
-    };
     let named = args.credential.netrc_file.clone();
-    named.map_or_else(|| (usual(), false), |file| (file, true))
+    named.map_or_else(|| (nix_conf.netrc_file(), false), |file| (file, true))
 }
 
 fn machine(

@@ -5,6 +5,7 @@ mod report;
 
 use anyhow::Context as _;
 use rns_client::Liveness;
+use rns_formats::RootName;
 use rns_push::{PushConfig, PushError, PushTarget, Summary};
 use rns_server::keys::load_key;
 
@@ -25,6 +26,12 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
     let store_config = client::store_config(&args.store, environment)?;
     let store_dir = store_config.store_dir.clone();
     let paths = paths::read(args, &store_config)?;
+    if let Some(name) = &args.pin {
+        RootName::parse(name).with_context(|| format!("--pin {name}"))?;
+    }
+    if args.pin.is_none() && args.revision.is_any() {
+        anyhow::bail!("--days, --revisions and --label are about a root: name it with --pin");
+    }
     if args.pin.is_some() && !args.target.to.starts_with("http") {
         anyhow::bail!("--pin is for servers: a directory or bucket has no roots of its own");
     }
@@ -38,8 +45,7 @@ pub(super) fn run(args: &PushArgs, environment: &Environment) -> anyhow::Result<
             Ok(target) => target,
             Err(error) => return refused(&error),
         };
-        let upstreams =
-            client::upstreams(upstreams, &args.target.credential, environment, &config.liveness)?;
+        let upstreams = client::upstreams(upstreams, &args.target.credential, &config.liveness)?;
         let report = PushReport::new(Style::of_flags(args.json, args.quiet), store_dir.clone());
         let observe = |event: &rns_push::PushEvent<'_>| report.hear(event);
         let done = rns_push::push(&store, &target, &upstreams, &paths, &config, &observe).await;

@@ -86,8 +86,7 @@ pub(super) async fn drainer(
         Ok(target) => target,
         Err(error) => return Ok(Err(error)),
     };
-    let upstreams =
-        client::upstreams(upstreams, &args.target.credential, environment, &config.liveness)?;
+    let upstreams = client::upstreams(upstreams, &args.target.credential, &config.liveness)?;
     let filter = filter(&args.filter)?;
     Ok(Ok(Drainer { store: store.clone(), target, upstreams, config, filter }))
 }

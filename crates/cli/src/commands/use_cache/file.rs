@@ -1,7 +1,7 @@
 //! A file that is read, changed, and put in its place at once.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
@@ -65,6 +65,22 @@ impl FileChange {
         fs::metadata(&self.file).is_ok_and(|found| found.mode() & 0o007 != 0)
     }
 
+    /// Refuses a file that another program has changed since it was read: its change would be lost.
+    ///
+    /// # Errors
+    /// When it is not as it was, or cannot be read.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let file = self.file.display();
+        let now = match fs::read_to_string(&self.file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.with_context(|| format!("cannot read {file}"))?,
+        };
+        if now != self.old {
+            bail!("{file} was changed meanwhile: nothing was written, run this again");
+        }
+        Ok(())
+    }
+
     /// Writes the new text beside the file, and exchanges the two. One that this command made and that would have
     /// no other lines is removed.
     ///
@@ -101,6 +117,14 @@ impl FileChange {
         }
         written.with_context(doing)
     }
+}
+
+/// The turn of this program among those that change files of a directory: others wait as long as it is held. `None` where there
+/// are no locks, or no such directory.
+pub(super) fn turn(directory: &Path) -> Option<File> {
+    let turn = File::open(directory).ok()?;
+    turn.lock().ok()?;
+    Some(turn)
 }
 
 #[cfg(test)]

@@ -8,20 +8,21 @@ mod snippet;
 use std::{
     fs,
     io::{self, BufRead as _, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use rns_client::{
-    CaFile, CacheClient, ClientConfig, Credentials, RequestError, RequestFailure, plain_url,
+    CaFile, CacheClient, ClientConfig, Credentials, RequestError, RequestFailure, netrc_host,
+    plain_url,
 };
-use rns_doctor::machine::NixConf;
+use rns_doctor::machine::{NixConf, is_ignored};
 use rns_formats::{PublicKey, Sha256Digest};
 use url::Url;
 
 use self::{
     block::{Block, BlockPlace, difference},
-    file::FileChange,
+    file::{FileChange, turn},
     netrc::NetrcFile,
 };
 use crate::{
@@ -38,6 +39,9 @@ const RESTART: &str = if cfg!(target_os = "macos") {
     "sudo systemctl restart nix-daemon.service"
 };
 
+/// The login of tokens. The server takes any, and old versions of curl use no entry without one.
+const TOKEN_LOGIN: &str = "rust-nix-serve";
+
 /// The permissions of a nix.conf that is made.
 const CONF_MODE: u32 = 0o644;
 
@@ -45,21 +49,21 @@ const CONF_MODE: u32 = 0o644;
 pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     // The text may hold a password.
     let url = Url::parse(&args.url).context("this is no URL of a cache: https://… is expected")?;
-    let token = match &args.token_file {
+    let credential = match &args.token_file {
         Some(file) => Some(Credentials::of_token_file(file).context("cannot use --token-file")?),
-        None => None,
+        None => Credentials::of_url(&url),
     };
     let plain = plain_url(&url);
     if args.undo {
-        return change(args, &changes(args, &url, &[], None, environment)?);
+        return change(args, &url, &[], None, environment);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let asked = runtime.context("no runtime")?.block_on(ask(
         &url,
-        token.clone().unwrap_or_default(),
-        client::ca_file(environment),
+        credential.clone().unwrap_or_default(),
+        client::ca_file(),
     ));
-    let mut needs_token = token.is_some() || Credentials::of_url(&url).is_some();
+    let mut needs_token = credential.is_some();
     let named = match asked {
         Ok(keys) => keys,
         // The user states the key, and another machine has the token.
@@ -69,7 +73,7 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<C
         }
         Err(error) => {
             tell(&format!("rust-nix-serve: {error}"));
-            if wants_token(&error) && args.token_file.is_none() {
+            if wants_token(&error) && credential.is_none() {
                 tell(
                     "--token-file FILE has the token of this machine; on the server, `rust-nix-serve token create NAME \
                      --allow read` makes one",
@@ -87,14 +91,32 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<C
         return Ok(CommandAnswer::No);
     }
     let keys = if args.key.is_empty() { &named } else { &args.key };
+    if let Some(strange) = keys.iter().find(|key| !is_plain_name(key.name().as_str())) {
+        tell(&format!(
+            "rust-nix-serve: the name of the key {strange} would mean something else in a configuration: nothing was changed"
+        ));
+        return Ok(CommandAnswer::No);
+    }
     tell(&about_keys(&plain, keys, args.key.is_empty()));
     if let Some(place) = args.print {
-        let private_host = url.host_str().filter(|_| needs_token);
-        print(&snippet::snippet(place, &plain, keys, private_host))?;
+        let private_host = netrc_host(&url).filter(|_| needs_token);
+        print(&snippet::snippet(place, &substituter(&url), keys, private_host))?;
         return Ok(CommandAnswer::Yes);
     }
-    let lines = settings(&plain, keys);
-    change(args, &changes(args, &url, &lines, token.as_ref(), environment)?)
+    let lines = settings(&substituter(&url), keys);
+    change(args, &url, &lines, credential.as_ref(), environment)
+}
+
+/// The URL as nix.conf has it: without login, and with the parameters that the user gives it.
+fn substituter(url: &Url) -> String {
+    let plain = plain_url(url);
+    url.query().map_or_else(|| plain.clone(), |query| format!("{plain}?{query}"))
+}
+
+/// Returns true if the name of a key is only a name where it is copied to: nix.conf has comments, and other languages have
+/// quotation marks and expressions.
+fn is_plain_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | '+' | '@' | '/'))
 }
 
 /// Returns true if the cache answers only requests with a token.
@@ -147,35 +169,57 @@ fn changes(
     args: &UseArgs,
     url: &Url,
     settings: &[String],
-    token: Option<&Credentials>,
-    environment: &Environment,
+    credential: Option<&Credentials>,
+    (file, system): (&Path, &Path),
 ) -> anyhow::Result<Vec<FileChange>> {
     let block = Block::of(&plain_url(url));
-    let system = NixConf::of_process().system_file;
-    let file = if args.system { system.clone() } else { user_file(environment)? };
-    let text = fs::read_to_string(&file).unwrap_or_default();
-    let netrc = NetrcFile::find(&file, &text, &system)?;
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let netrc = NetrcFile::find(file, &text, system)?;
     let own = block.inside(&text).with_context(|| file.display().to_string())?;
     let mut lines = settings.to_vec();
     let mut changes = Vec::new();
-    match token {
-        Some(Credentials::Token(token)) => {
+    let entry = match credential {
+        Some(Credentials::Token(token)) => Some((TOKEN_LOGIN, token.as_str())),
+        Some(Credentials::Password(login, password)) => Some((login.as_str(), password.as_str())),
+        Some(Credentials::Anonymous) | None => None,
+    };
+    match entry {
+        Some((login, password)) => {
             lines.extend(netrc.setting());
-            let host = url.host_str().unwrap_or_default();
-            changes.push(netrc.put(&block, host, token)?);
+            let host = netrc_host(url).unwrap_or_default();
+            changes.push(netrc.put(&block, host, (login, password))?);
         }
-        _ if args.undo => changes.push(netrc.remove(&block)?),
+        None if args.undo => changes.push(netrc.remove(&block)?),
         // The token of an earlier run stays.
-        _ => lines.extend(netrc.setting().filter(|line| own.contains(&&**line))),
+        None => lines.extend(netrc.setting().filter(|line| own.contains(&&**line))),
     }
-    changes
-        .push(FileChange::of(&file, CONF_MODE, |text| block.put(text, &lines, BlockPlace::End))?);
+    changes.push(FileChange::of(file, CONF_MODE, |text| block.put(text, &lines, BlockPlace::End))?);
     changes.retain(|change| change.old != change.new);
     Ok(changes)
 }
 
 /// Shows the changes, and makes them if they are wanted.
-fn change(args: &UseArgs, changes: &[FileChange]) -> anyhow::Result<CommandAnswer> {
+fn change(
+    args: &UseArgs,
+    url: &Url,
+    settings: &[String],
+    credential: Option<&Credentials>,
+    environment: &Environment,
+) -> anyhow::Result<CommandAnswer> {
+    let conf = NixConf::of_process();
+    let system = &conf.system_file;
+    let file = if args.system { system.clone() } else { user_file(environment)? };
+    let directory = file.parent().unwrap_or_else(|| Path::new("/"));
+    // Whoever answers a question may take long, and holds up nobody.
+    let mut own_turn = None;
+    if args.yes {
+        if !args.undo {
+            // A failure is told with the file that cannot be written.
+            _ = fs::create_dir_all(directory);
+        }
+        own_turn = turn(directory);
+    }
+    let changes = changes(args, url, settings, credential, (&file, system))?;
     if changes.is_empty() {
         print("Nothing has to be changed.\n")?;
         if args.undo && !args.system && is_in_system_file(&args.url) {
@@ -185,7 +229,7 @@ fn change(args: &UseArgs, changes: &[FileChange]) -> anyhow::Result<CommandAnswe
         }
         return Ok(CommandAnswer::Yes);
     }
-    for change in changes {
+    for change in &changes {
         let lines = hidden(&difference(&change.old, &change.new));
         print(&format!("{}:\n{lines}", change.file.display()))?;
     }
@@ -193,9 +237,9 @@ fn change(args: &UseArgs, changes: &[FileChange]) -> anyhow::Result<CommandAnswe
         tell("Nothing was changed.");
         return Ok(CommandAnswer::No);
     }
-    for change in changes {
-        change.make()?;
-    }
+    let _turn = own_turn.or_else(|| turn(directory));
+    changes.iter().try_for_each(FileChange::check)?;
+    changes.iter().try_for_each(FileChange::make)?;
     if args.undo {
         print("Done.\n")?;
     } else {
@@ -204,6 +248,13 @@ fn change(args: &UseArgs, changes: &[FileChange]) -> anyhow::Result<CommandAnswe
             "Done. `rust-nix-serve use {}{system} --undo` takes it back.\n",
             client::without_login(&args.url)
         ))?;
+    }
+    let user = environment.get("USER").unwrap_or("root");
+    if !args.undo && !args.system && is_ignored(&conf, user, url) {
+        tell(&format!(
+            "The Nix daemon does not trust {user}, and ignores this cache in the nix.conf of that user: as root, \
+             `rust-nix-serve use` with --system sets it up for all users."
+        ));
     }
     if args.system {
         print(&format!("The Nix daemon reads it when it starts: {RESTART}\n"))?;

@@ -50,7 +50,7 @@ impl NetrcFile {
         }
         // Lines of this command go with it: another cache must not depend on them.
         let others = outside_all(text).with_context(|| conf.display().to_string())?;
-        Ok(named(NixConf::of_text(&others))
+        Ok(named(NixConf::of_text(&others, conf))
             .map_or_else(|| Self::Instead { own: beside(conf), system: of_system() }, Self::Read))
     }
 
@@ -66,8 +66,13 @@ impl NetrcFile {
     ///
     /// # Errors
     /// When a file cannot be read, or a token does not belong there.
-    pub(super) fn put(&self, block: &Block, host: &str, token: &str) -> anyhow::Result<FileChange> {
-        let entry = [format!("machine {host} login rust-nix-serve password {token}")];
+    pub(super) fn put(
+        &self,
+        block: &Block,
+        host: &str,
+        (login, password): (&str, &str),
+    ) -> anyhow::Result<FileChange> {
+        let entry = [format!("machine {host} login {} password {}", word(login), word(password))];
         let (file, inherited) = match self {
             Self::Read(file) => (file, Vec::new()),
             Self::Instead { own, system } => (own, inherited(system)?),
