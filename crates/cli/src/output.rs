@@ -1,6 +1,7 @@
 //! Standard output, where a reader that has seen enough is no error.
 
 use std::{
+    borrow::Cow,
     io::{self, Write as _},
     time::{Duration, SystemTime},
 };
@@ -27,13 +28,19 @@ pub(crate) enum CommandAnswer {
 /// As standard output says, a closed pipe included.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(harmless(text).as_bytes())?;
     out.flush()
 }
 
 /// Prints a line to standard error. A failure is ignored, because there is no other place to report it.
 pub(crate) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
+}
+
+/// The text without characters that a terminal obeys: much of it comes from servers.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(is_obeyed) { text.replace(is_obeyed, "\u{fffd}").into() } else { text.into() }
 }
 
 /// Whether an error only means that the reader of a pipe has gone.
@@ -105,6 +112,12 @@ mod tests {
     fn a_time_is_told_in_its_largest_unit() {
         let said = [90, 300, 7_199, 7_200, 200_000].map(|time| lasting(Duration::from_secs(time)));
         assert_eq!(said, ["90s", "5m", "119m", "2h", "2d"]);
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_a_text() {
+        assert_eq!(harmless("a\tb\nc\u{e9}"), "a\tb\nc\u{e9}");
+        assert_eq!(harmless("\x1b]0;x\x07 \u{9b}2J\r"), "\u{fffd}]0;x\u{fffd} \u{fffd}2J\u{fffd}");
     }
 
     #[test]

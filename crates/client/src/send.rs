@@ -259,18 +259,22 @@ fn redirect(response: &Response, from: &Url) -> Option<Url> {
     from.join(to).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// The text of a refusal that is meant for people: the error in JSON, or the first line, unless it is a page of HTML.
+/// The text of a refusal that is meant for people, in one line: the error in JSON, or the first line, unless it is a page of
+/// HTML. Terminals, logs and the service manager would obey control characters.
 pub(crate) fn said(text: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Refusal {
         error: String,
     }
-    if let Ok(Refusal { error }) = serde_json::from_slice(text) {
-        return error;
+    let text = match serde_json::from_slice(text) {
+        Ok(Refusal { error }) => error,
+        Err(_) => String::from_utf8_lossy(text).into_owned(),
+    };
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    if line.starts_with('<') {
+        return String::new();
     }
-    let text = String::from_utf8_lossy(text);
-    let line = text.lines().next().unwrap_or_default().trim();
-    if line.starts_with('<') { String::new() } else { line.to_owned() }
+    line.replace(char::is_control, "\u{fffd}")
 }
 
 fn failed(error: &reqwest::Error) -> RequestFailure {
@@ -290,4 +294,18 @@ fn failed(error: &reqwest::Error) -> RequestFailure {
     causes.dedup();
     let why = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
     if error.is_connect() { RequestFailure::Unreachable(why) } else { RequestFailure::Cut(why) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_one_line_that_nothing_obeys() {
+        assert_eq!(said(b"too many roots\r\nmore\n"), "too many roots");
+        assert_eq!(said(br#"{"error": "no such root"}"#), "no such root");
+        assert_eq!(said(b"<html>\n<body>"), "");
+        assert_eq!(said(br#"{"error": "\u001b[2Jgone\nMAINPID=1"}"#), "\u{fffd}[2Jgone");
+        assert_eq!(said(b"\n\xc2\x9b2J \x07"), "\u{fffd}2J \u{fffd}");
+    }
 }

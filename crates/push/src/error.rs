@@ -56,6 +56,7 @@ impl PushError {
                 )
             }
             Self::Publish(PublishError::Full) => true,
+            Self::Storage(error) => error.is_unreachable(),
             // A place that takes no documents may take paths.
             Self::Document { source, .. } => match &**source {
                 Self::Request(RequestError {
@@ -78,9 +79,10 @@ impl PushError {
 
     /// Returns true if the target cannot be reached.
     #[must_use]
-    pub const fn is_unreachable(&self) -> bool {
+    pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Request(error) => error.is_unreachable(),
+            Self::Storage(error) => error.is_unreachable(),
             Self::Document { source, .. } => source.is_unreachable(),
             _ => false,
         }

@@ -34,5 +34,4 @@ pub use self::{
     },
     storage_target::StorageTarget,
     target::PushTarget,
-    upstreams::present_at,
 };

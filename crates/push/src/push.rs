@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use rns_client::CacheClient;
 use rns_formats::StorePath;
 use rns_nix_store::LocalStore;
@@ -16,6 +16,7 @@ use crate::{
     pack::Packer,
     round::{PushRound, SettledPaths},
     target::PushTarget,
+    upstreams::usable,
 };
 
 /// Rounds over the paths that did not get through, after all attempts of each request.
@@ -34,10 +35,14 @@ pub async fn push(
     config: &PushConfig,
     observe: Observe<'_>,
 ) -> Result<Summary, PushError> {
-    // The cache is asked while the database is.
-    let (closure, ()) =
-        try_join(closure(store, roots, config.roots_only), target.prepare(store.store_dir()))
-            .await?;
+    // The caches are asked while the database is.
+    let usable = async { Ok(usable(upstreams, store.store_dir()).await) };
+    let (closure, (), upstreams) = try_join3(
+        closure(store, roots, config.roots_only),
+        target.prepare(store.store_dir()),
+        usable,
+    )
+    .await?;
     let documents = Documents::of(store, &closure, config).await?;
     let packer = Packer::new(config);
     let round =
@@ -46,7 +51,7 @@ pub async fn push(
     let mut open = closure;
     for number in 1..=MAX_ROUNDS {
         config.liveness.note();
-        let wanted = round.leave_out(open, upstreams, &mut settled).await?;
+        let wanted = round.leave_out(open, &upstreams, &mut settled).await?;
         if number == 1 {
             let (paths, bytes) = wanted.planned();
             observe(&PushEvent::Planned(paths, bytes));

@@ -91,7 +91,7 @@ impl PushRound<'_> {
     pub(crate) async fn leave_out(
         &self,
         paths: Vec<Arc<PathInfo>>,
-        upstreams: &[CacheClient],
+        upstreams: &[&CacheClient],
         settled: &mut SettledPaths,
     ) -> Result<WantedPaths, PushError> {
         let hashes: Vec<HashPart> = paths.iter().map(|info| info.path.hash_part()).collect();

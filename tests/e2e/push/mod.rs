@@ -7,6 +7,7 @@ mod faults;
 mod filters;
 mod hanging;
 mod hidden_configuration;
+mod liars;
 mod messages;
 mod pins;
 mod plain_server;

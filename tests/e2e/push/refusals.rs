@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 
-use rns_testing::Standard;
+use rns_testing::{Standard, run};
 
 use super::{await_token, push, targets::Dav};
 use crate::{
-    support::{is_installed, narinfo_of, private::create},
+    support::{canned::Canned, full, is_installed, narinfo_of, private::create},
     uploads::Pushable,
 };
 
@@ -28,9 +28,28 @@ fn exit_codes_tell_refused_from_unreachable_from_mistaken() {
     assert_eq!(code(&format!("http://{free}"), &[]).0, 3);
     assert_eq!(code("ftp://cache.example.org", &[]).0, 2);
     assert_eq!(code(&cache.url(), &["/nix/store/none"]).0, 2);
+    // A life of nothing would be forgotten silently.
+    assert_eq!(code(&cache.url(), &["--days", "7"]).0, 2);
+    // Nothing is pushed first, for hours perhaps.
+    assert_eq!(code(&cache.url(), &["--pin", "a//b"]).0, 2);
     // Nothing was kept of it all.
     assert_eq!(cache.server.get(&narinfo_of(&standard.top)).status(), 404);
     assert_eq!(code(&cache.url(), &[]).0, 0);
+}
+
+#[test]
+fn a_bucket_that_cannot_be_reached_is_told_from_one_that_refuses() {
+    let standard = Standard::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = Canned::start(|_| ("403 Forbidden", "", String::new()));
+    for (endpoint, code) in [(format!("http://{free}"), 3), (refusing.url(), 1)] {
+        let url = format!("s3://cache?region=here&endpoint={endpoint}");
+        let root = standard.store.root().to_str().unwrap();
+        let mut command = super::program(&["push", "--store", root, "--to", &url]);
+        command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+        let done = run(command.arg(full(&standard.top)), super::PUSH_TIMEOUT);
+        assert_eq!(done.status.code(), Some(code), "{done:?}");
+    }
 }
 
 #[test]
@@ -77,7 +96,12 @@ fn a_token_comes_from_a_file_the_environment_or_netrc() {
     let root = standard.store.root().to_str().unwrap();
     let mut command =
         super::program(&["push", "--store", root, "--to", url, standard.blob.as_str()]);
-    rns_testing::run(command.env("RUST_NIX_SERVE_TOKEN", &cache.token), super::PUSH_TIMEOUT)
-        .success();
+    run(command.env("RUST_NIX_SERVE_TOKEN", &cache.token), super::PUSH_TIMEOUT).success();
     assert_eq!(push(&standard.store, url, &[&standard.link], &[]).status.code(), Some(1));
+    // As Nix reads its configuration: with the files that it includes.
+    scratch.write("nix.conf", "!include more.conf\n");
+    scratch.write("more.conf", format!("netrc-file = {}\n", netrc.display()));
+    let mut command =
+        super::program(&["push", "--store", root, "--to", url, standard.link.as_str()]);
+    run(command.env("NIX_CONF_DIR", scratch.path()), super::PUSH_TIMEOUT).success();
 }

@@ -1,5 +1,9 @@
 //! Errors of a directory or bucket, by meaning.
 
+use std::error::Error;
+
+use object_store::client::{HttpError, HttpErrorKind};
+
 use super::ObjectKey;
 
 /// A failure of the storage. Absence is never an error.
@@ -62,7 +66,7 @@ const ROLE_SERVICE: [&str; 2] = ["/latest/api/token", "/latest/meta-data/"];
 /// The reason for a failure. The library says only which service it could not ask for credentials.
 fn reason(source: &object_store::Error) -> String {
     let text = source.to_string();
-    if ROLE_SERVICE.iter().any(|path| text.contains(path)) {
+    if is_about_credentials(&text) {
         return "there are no credentials for the bucket: set AWS_ACCESS_KEY_ID and \
                 AWS_SECRET_ACCESS_KEY, or have AWS_SHARED_CREDENTIALS_FILE name a file with them"
             .to_owned();
@@ -70,14 +74,15 @@ fn reason(source: &object_store::Error) -> String {
     text
 }
 
+fn is_about_credentials(text: &str) -> bool {
+    ROLE_SERVICE.iter().any(|path| text.contains(path))
+}
+
 impl ObjectError {
     /// Whether the place where something should be written is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let Self::Unavailable { source, .. } = self else { return false };
-        let mut causes =
-            std::iter::successors(Some(source as &dyn std::error::Error), |error| error.source());
-        causes.any(|cause| {
+        self.causes().any(|cause| {
             cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
                 matches!(
                     error.kind(),
@@ -85,6 +90,23 @@ impl ObjectError {
                 )
             })
         })
+    }
+
+    /// Whether no connection to the storage could be made, so that other requests fail the same way.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        let fault = |cause: &(dyn Error + 'static)| Some(cause.downcast_ref::<HttpError>()?.kind());
+        let is_of_role = self.causes().any(|cause| is_about_credentials(&cause.to_string()));
+        !is_of_role && self.causes().any(|cause| fault(cause) == Some(HttpErrorKind::Connect))
+    }
+
+    /// The failure of a request, and what it comes from.
+    fn causes(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        let first = match self {
+            Self::Unavailable { source, .. } => Some(source as &(dyn Error + 'static)),
+            _ => None,
+        };
+        std::iter::successors(first, |error: &&(dyn Error + 'static)| (*error).source())
     }
 
     pub(super) fn of(

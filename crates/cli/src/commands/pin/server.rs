@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use rns_client::{AnswerForm, CacheClient, RequestError, RequestFailure, RootRequest};
-use rns_formats::{StoreDir, StorePath};
+use rns_formats::{RootName, StoreDir, StorePath};
 use serde_json::Value;
 
 use super::shown;
@@ -36,6 +36,7 @@ pub(super) fn run(
     runtime.context("no runtime")?.block_on(async {
         match command {
             PinCommand::Add { name, paths, revision, style, place, store } => {
+                RootName::parse(name)?;
                 let store = StoreArgs { config: place.config.clone(), store: store.clone() };
                 let store = client::store_config(&store, environment)?;
                 let paths: Vec<StorePath> =

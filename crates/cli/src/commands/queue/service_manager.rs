@@ -33,9 +33,9 @@ pub(super) fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// One line for `systemctl status`.
+/// One line for `systemctl status`. Another line would be another message.
 pub(super) fn status(text: &str) {
-    send(&[NotifyState::Status(text)]);
+    send(&[NotifyState::Status(&text.replace(char::is_control, " "))]);
 }
 
 /// Tells systemd twice in the time that it allows that all is well; when it is not, systemd restarts the daemon.
