@@ -106,8 +106,7 @@ impl CacheClient {
         url.set_query(None);
         url.set_fragment(None);
         url.set_path(&format!("{}/", url.path().trim_end_matches('/')));
-        let refuse =
-            |why: String| RequestError::new(url.as_str(), RequestFailure::Unreachable(why));
+        let refuse = |why: String| RequestError::new(url.as_str(), RequestFailure::Unusable(why));
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(refuse("it is no http or https URL of a server".to_owned()));
         }

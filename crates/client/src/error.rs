@@ -71,6 +71,9 @@ pub enum RequestFailure {
     /// No connection could be made: wrong name, nothing listens, TLS refuses.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
+    /// The address is none of a server, or the credential cannot be sent: nothing is tried.
+    #[error("{0}")]
+    Unusable(String),
     /// The answer breaks the protocol.
     #[error("the answer makes no sense: {0}")]
     Malformed(String),
@@ -122,6 +125,7 @@ impl RequestFailure {
             Self::RateLimited { .. }
             | Self::Refused { .. }
             | Self::Cut(_)
+            | Self::Unusable(_)
             | Self::Malformed(_)
             | Self::Local(_)
             | Self::Authorities(_) => None,
@@ -140,6 +144,7 @@ impl RequestFailure {
             | Self::Forbidden(_)
             | Self::WrongAddress(_)
             | Self::TooLarge(_)
+            | Self::Unusable(_)
             | Self::Malformed(_)
             | Self::Local(_)
             | Self::Authorities(_) => false,

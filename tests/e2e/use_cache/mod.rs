@@ -136,6 +136,8 @@ fn nothing_is_changed_for_another_key_or_without_a_yes() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let away = user.run(&[&format!("http://127.0.0.1:{port}"), "--yes"]);
     assert_eq!(away.status.code(), Some(3), "{}", away.stderr);
+    let mistaken = user.run(&["file:///srv/cache", "--yes"]);
+    assert_eq!(mistaken.status.code(), Some(2), "{}", mistaken.stderr);
 }
 
 #[test]

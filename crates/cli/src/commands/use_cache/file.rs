@@ -37,7 +37,15 @@ impl FileChange {
         mode: u32,
         change: impl FnOnce(&str) -> Result<String, OpenBlock>,
     ) -> anyhow::Result<Self> {
-        let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let file = match fs::canonicalize(file) {
+            Ok(real) => real,
+            // A file in its place would cut it off from the one that it names, which may be on a disk that is away.
+            Err(error) if file.is_symlink() => {
+                return Err(error)
+                    .with_context(|| format!("{} is a link that leads nowhere", file.display()));
+            }
+            Err(_) => file.to_owned(),
+        };
         if file.starts_with("/nix/store") {
             bail!(
                 "{} is generated: `use --print nixos` prints the lines for its source",
@@ -156,6 +164,16 @@ mod tests {
         put(&one, &[]).make().unwrap();
         let found = fs::metadata(&file).unwrap();
         assert_eq!((found.len(), found.mode() & 0o7777), (0, 0o640));
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_stays() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("nix.conf");
+        std::os::unix::fs::symlink("away/nix.conf", &file).unwrap();
+        let put = |text: &str| Block::of("https://a").put(text, &[], BlockPlace::End);
+        let refused = format!("{:#}", FileChange::of(&file, 0o644, put).err().unwrap());
+        assert!(refused.contains("nix.conf is a link that leads nowhere"), "{refused}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use rns_client::{
     CaFile, CacheClient, ClientConfig, Credentials, RequestError, RequestFailure, netrc_host,
     plain_url,
@@ -49,6 +49,12 @@ const CONF_MODE: u32 = 0o644;
 pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<CommandAnswer> {
     // The text may hold a password.
     let url = Url::parse(&args.url).context("this is no URL of a cache: https://… is expected")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        bail!(
+            "`{}:` is no address of a server that could be asked: https://… is expected",
+            url.scheme()
+        );
+    }
     let credential = match &args.token_file {
         Some(file) => Some(Credentials::of_token_file(file).context("cannot use --token-file")?),
         None => Credentials::of_url(&url),
