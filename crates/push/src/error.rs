@@ -1,5 +1,7 @@
 //! Failures of single paths, and of a whole push.
 
+use std::io::ErrorKind;
+
 use rns_cache::{CacheError, PublishError};
 use rns_client::{RequestError, RequestFailure};
 use rns_formats::StorePath;
@@ -73,6 +75,16 @@ impl PushError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Request(error) => error.failure.remedy(),
+            Self::Pack(error) => match error.kind() {
+                ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::NotFound
+                | ErrorKind::PermissionDenied
+                | ErrorKind::ReadOnlyFilesystem => {
+                    Some("TMPDIR names the directory for packed NARs: one that exists, with room")
+                }
+                _ => None,
+            },
             _ => None,
         }
     }

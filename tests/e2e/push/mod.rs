@@ -16,6 +16,7 @@ mod question;
 mod queue;
 mod queue_status;
 mod refusals;
+mod socks;
 mod targets;
 mod watch;
 

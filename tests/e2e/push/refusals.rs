@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use rns_testing::{Standard, run};
+use rns_testing::{Standard, Tree, run};
 
 use super::{await_token, push, targets::Dav};
 use crate::{
@@ -79,6 +79,18 @@ fn a_body_limit_of_a_proxy_is_named_and_stops_no_other_path() {
     assert!(done.stderr.contains("too large") && done.stderr.contains("413"), "{}", done.stderr);
     let narinfo = |path| dav.directory().join(narinfo_of(path).trim_start_matches('/'));
     assert!(narinfo(&standard.top).is_file() && !narinfo(&standard.blob).exists());
+}
+
+#[test]
+fn a_missing_directory_for_packed_nars_is_named() {
+    let (mut standard, cache) = (Standard::new(), Pushable::new());
+    let large = standard.store.add("large", Tree::file(vec![7; 5 << 20]));
+    let root = standard.store.root().to_str().unwrap();
+    let mut command = super::program(&["push", "--store", root, "--to", &cache.url()]);
+    command.arg(full(&large)).env("TMPDIR", "/nonexistent");
+    let done = run(&mut command, super::PUSH_TIMEOUT);
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert!(done.stderr.contains("TMPDIR names the directory"), "{}", done.stderr);
 }
 
 #[test]

@@ -132,6 +132,34 @@ fn a_key_whose_name_means_more_is_refused() {
 }
 
 #[test]
+fn lines_that_nix_does_not_take_up_are_told_of() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    let told = |before: &[&str]| user.run_by(before, &[server.url(), "--yes"]).success().stderr;
+    assert!(!told(&[]).contains("take this up"));
+    // Later lines of the user's own, and of a CI service.
+    let mut conf = fs::read_to_string(user.conf()).unwrap();
+    conf.push_str("substituters = https://cache.example.org\n");
+    fs::write(user.conf(), conf).unwrap();
+    let said = told(&[]);
+    assert!(said.contains("another line `substituters = …`"), "{said}");
+    let said = told(&["env", "NIX_CONFIG=trusted-public-keys ="]);
+    assert!(said.contains("another line `trusted-public-keys = …`"), "{said}");
+}
+
+#[test]
+fn the_file_that_the_environment_names_is_the_users() {
+    let (standard, user) = (Standard::new(), User::new());
+    let server = serve(&standard.store);
+    let file = user.scratch.join("mine/nix.conf");
+    let named = format!("NIX_USER_CONF_FILES={}:/nonexistent", file.display());
+    user.run_by(&["env", &named], &[server.url(), "--yes"]).success();
+    assert!(fs::read_to_string(&file).unwrap().contains(server.url()) && !user.conf().exists());
+    user.run_by(&["env", &named], &[server.url(), "--yes", "--undo"]).success();
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_user_whom_the_daemon_does_not_trust_is_told_so() {
     let (standard, user) = (Standard::new(), User::new());
     let server = serve(&standard.store);

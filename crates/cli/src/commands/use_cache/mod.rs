@@ -1,6 +1,7 @@
 //! `use`: sets up this machine as a client of a cache.
 
 mod block;
+mod effect;
 mod file;
 mod netrc;
 mod snippet;
@@ -16,12 +17,13 @@ use rns_client::{
     CaFile, CacheClient, ClientConfig, Credentials, RequestError, RequestFailure, netrc_host,
     plain_url,
 };
-use rns_doctor::machine::{NixConf, is_ignored};
+use rns_doctor::machine::NixConf;
 use rns_formats::{PublicKey, Sha256Digest};
 use url::Url;
 
 use self::{
     block::{Block, BlockPlace, difference},
+    effect::doubts,
     file::{FileChange, turn},
     netrc::NetrcFile,
 };
@@ -109,8 +111,13 @@ pub(super) fn run(args: &UseArgs, environment: &Environment) -> anyhow::Result<C
         print(&snippet::snippet(place, &substituter(&url), keys, private_host))?;
         return Ok(CommandAnswer::Yes);
     }
-    let lines = settings(&substituter(&url), keys);
-    change(args, &url, &lines, credential.as_ref(), environment)
+    let answer = change(args, &url, &settings(&url, keys), credential.as_ref(), environment)?;
+    if answer == CommandAnswer::Yes {
+        let conf = NixConf::of_process();
+        let conf = if args.system { NixConf::of_file(&conf.system_file) } else { conf };
+        doubts(&conf, &url, keys, args.system, environment).iter().for_each(|doubt| tell(doubt));
+    }
+    Ok(answer)
 }
 
 /// The URL as nix.conf has it: without login, and with the parameters that the user gives it.
@@ -161,8 +168,8 @@ fn about_keys(url: &str, keys: &[PublicKey], are_of_cache: bool) -> String {
 }
 
 /// The lines of nix.conf.
-fn settings(url: &str, keys: &[PublicKey]) -> Vec<String> {
-    let mut lines = vec![format!("extra-substituters = {url}")];
+fn settings(url: &Url, keys: &[PublicKey]) -> Vec<String> {
+    let mut lines = vec![format!("extra-substituters = {}", substituter(url))];
     if !keys.is_empty() {
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
         lines.push(format!("extra-trusted-public-keys = {}", keys.join(" ")));
@@ -212,8 +219,7 @@ fn change(
     credential: Option<&Credentials>,
     environment: &Environment,
 ) -> anyhow::Result<CommandAnswer> {
-    let conf = NixConf::of_process();
-    let system = &conf.system_file;
+    let system = &NixConf::of_process().system_file;
     let file = if args.system { system.clone() } else { user_file(environment)? };
     let directory = file.parent().unwrap_or_else(|| Path::new("/"));
     // Whoever answers a question may take long, and holds up nobody.
@@ -254,13 +260,6 @@ fn change(
             "Done. `rust-nix-serve use {}{system} --undo` takes it back.\n",
             client::without_login(&args.url)
         ))?;
-    }
-    let user = environment.get("USER").unwrap_or("root");
-    if !args.undo && !args.system && is_ignored(&conf, user, url) {
-        tell(&format!(
-            "The Nix daemon does not trust {user}, and ignores this cache in the nix.conf of that user: as root, \
-             `rust-nix-serve use` with --system sets it up for all users."
-        ));
     }
     if args.system {
         print(&format!("The Nix daemon reads it when it starts: {RESTART}\n"))?;
@@ -316,7 +315,12 @@ fn around_password(line: &str) -> Option<(&str, &str)> {
     })
 }
 
+/// The file of the user that counts most.
 fn user_file(environment: &Environment) -> anyhow::Result<PathBuf> {
+    let named = environment.get("NIX_USER_CONF_FILES").unwrap_or_default();
+    if let Some(file) = named.split(':').find(|file| !file.is_empty()) {
+        return Ok(file.into());
+    }
     let directory = match environment.get("XDG_CONFIG_HOME") {
         Some(directory) => PathBuf::from(directory),
         None => PathBuf::from(environment.get("HOME").context("there is no HOME")?).join(".config"),
