@@ -108,7 +108,7 @@ impl CacheClient {
         let parts = name.split('/').filter(|part| !part.is_empty() && !part.starts_with('.'));
         if parts.clone().count() != name.split('/').count() {
             let why = format!("`{name}` is no name of a root");
-            return Err(RequestError::new(base.as_str(), RequestFailure::Malformed(why)));
+            return Err(RequestError::new(base.as_str(), RequestFailure::Unusable(why)));
         }
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(parts);

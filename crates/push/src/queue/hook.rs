@@ -20,8 +20,11 @@ use super::{
 /// The most files beside a queue. Each is of one hook that found the queue locked.
 const MAX_FILES: usize = 10_000;
 
-/// The largest such file, in bytes: more than the outputs of a derivation.
+/// The largest such file, in bytes.
 const MAX_HOOK_FILE_BYTES: u64 = 1 << 20;
+
+/// The most paths in such a file, all of which fit whatever their names: more than the outputs of a derivation.
+const MAX_HOOK_FILE_PATHS: usize = 4_000;
 
 /// The beginning of the names of files that are still being written.
 const UNFINISHED_PREFIX: &str = ".";
@@ -70,7 +73,7 @@ fn directory(file: &Path) -> PathBuf {
     file.with_extension("added")
 }
 
-/// Leaves paths beside the queue, one a line, as a file that appears at once.
+/// Leaves paths beside the queue, one a line, as files that appear at once.
 fn leave(file: &Path, paths: &[StorePath]) -> io::Result<()> {
     let directory = directory(file);
     match fs::create_dir(&directory) {
@@ -81,7 +84,13 @@ fn leave(file: &Path, paths: &[StorePath]) -> io::Result<()> {
         return Err(io::Error::other("too many paths wait for it"));
     }
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let name = format!("{moment}-{}", process::id());
+    let mut files = (0..).zip(paths.chunks(MAX_HOOK_FILE_PATHS));
+    files.try_for_each(|(number, paths)| {
+        leave_file(&directory, &format!("{moment}-{}-{number}", process::id()), paths)
+    })
+}
+
+fn leave_file(directory: &Path, name: &str, paths: &[StorePath]) -> io::Result<()> {
     let unfinished = directory.join(format!("{UNFINISHED_PREFIX}{name}"));
     let text: String = paths.iter().map(|path| format!("{path}\n")).collect();
     let left =
@@ -150,6 +159,17 @@ mod tests {
         let queue = Queue::open(&file).unwrap();
         assert_eq!(queue.status().unwrap().waiting, 3);
         assert_eq!(fs::read_dir(scratch.path().join("queue.added")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn any_number_of_paths_is_left() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("queue.sqlite");
+        let name = |number: usize| format!("{number:032}-{}", "x".repeat(211));
+        let paths: Vec<_> =
+            (0..9_000).map(|number| StorePath::parse(&name(number)).unwrap()).collect();
+        leave(&file, &paths).unwrap();
+        assert_eq!(left(&file).unwrap().0.len(), paths.len());
     }
 
     #[test]

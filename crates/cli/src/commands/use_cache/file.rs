@@ -106,6 +106,8 @@ impl FileChange {
         let mut name = self.file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let beside = directory.join(name);
+        // One that was killed leaves it, and numbers of processes come again soon in containers.
+        _ = fs::remove_file(&beside);
         let written = (|| {
             let mut new =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
@@ -150,6 +152,8 @@ mod tests {
             FileChange::of(&file, 0o644, put).unwrap()
         };
         let line = ["x = 1".to_owned()];
+        let left = format!("nix.conf.{}.new", std::process::id());
+        fs::write(scratch.path().join(left), "killed").unwrap();
         // Nothing is there, and nothing has to be done.
         let nothing = put(&one, &[]);
         assert_eq!((nothing.old, nothing.new), (String::new(), String::new()));
