@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::netrc::{Netrc, netrc_host};
+use crate::{netrc::Netrc, percent::percent_decoded};
 
 /// The longest token or netrc file that is read, in bytes.
 const MAX_CREDENTIAL_FILE_BYTES: u64 = 1 << 20;
@@ -68,11 +68,13 @@ impl Credentials {
     #[must_use]
     pub fn of_url(url: &Url) -> Option<Self> {
         let password = url.password()?;
-        let undo = |text: &str| percent_decoded(text).unwrap_or_else(|| text.to_owned());
-        Some(Self::Password(undo(url.username()), Zeroizing::new(undo(password))))
+        Some(Self::Password(
+            percent_decoded(url.username()),
+            Zeroizing::new(percent_decoded(password)),
+        ))
     }
 
-    /// The entry of a netrc file for the host of a URL. A file that is not there has none.
+    /// The entry of a netrc file for the host, and the login if there is one, of a URL. A file that is not there has none.
     ///
     /// # Errors
     /// When the file is there and cannot be read.
@@ -85,10 +87,11 @@ impl Credentials {
             }
         };
         let netrc = Netrc::parse(&text);
-        let entry = netrc_host(url).and_then(|host| netrc.entry(host));
+        let entry = netrc.entry(url);
         Ok(entry.and_then(|entry| {
             let password = entry.password.clone()?;
-            Some(Self::Password(entry.login.clone().unwrap_or_default(), password))
+            let login = entry.login.clone().unwrap_or_else(|| percent_decoded(url.username()));
+            Some(Self::Password(login, password))
         }))
     }
 
@@ -126,20 +129,6 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
         return Err(io::Error::other("it is far too long"));
     }
     fs::read_to_string(path).map(Zeroizing::new)
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod credentials;
 mod error;
 mod liveness;
 mod netrc;
+mod percent;
 mod plain_url;
 mod presence;
 mod public_keys;

@@ -5,6 +5,8 @@ use std::{fmt, fs, io, path::Path};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::percent::percent_decoded;
+
 /// The entries of a netrc file, in its order.
 #[derive(Debug, Default)]
 pub struct Netrc {
@@ -66,13 +68,19 @@ impl Netrc {
         Self { entries }
     }
 
-    /// The first entry for a host, or for all others. See [`netrc_host`].
+    /// The first entry for the host of a URL, or for all others; where the URL has a login, the first with that one, as two
+    /// caches on a host need it.
     #[must_use]
-    pub fn entry(&self, host: &str) -> Option<&NetrcEntry> {
-        self.entries.iter().find(|entry| match &entry.machine {
+    pub fn entry(&self, url: &Url) -> Option<&NetrcEntry> {
+        let (host, login) = (netrc_host(url)?, percent_decoded(url.username()));
+        let is_login = |entry: &&NetrcEntry| {
+            login.is_empty() || entry.login.as_ref().is_none_or(|own| *own == login)
+        };
+        let is_host = |entry: &&NetrcEntry| match &entry.machine {
             Some(machine) => machine.eq_ignore_ascii_case(host),
             None => true,
-        })
+        };
+        self.entries.iter().filter(is_host).find(is_login)
     }
 }
 
@@ -87,9 +95,10 @@ pub fn netrc_host(url: &Url) -> Option<&str> {
 pub fn why_no_credential(file: &Path, url: &Url) -> String {
     let (host, name) = (netrc_host(url).unwrap_or_default(), file.display());
     match fs::read_to_string(file) {
-        Ok(text) => match Netrc::parse(&text).entry(host) {
-            Some(_) => format!("the entry for {host} in {name} has no password"),
-            None => format!("{name} has no entry for {host}"),
+        Ok(text) => match (Netrc::parse(&text).entry(url), url.username()) {
+            (Some(_), _) => format!("the entry for {host} in {name} has no password"),
+            (None, "") => format!("{name} has no entry for {host}"),
+            (None, login) => format!("{name} has no entry for {host} with the login {login}"),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => format!("there is no {name}"),
         Err(error) => format!("{name} cannot be read: {error}"),
@@ -130,7 +139,12 @@ fn quoted(chars: &mut impl Iterator<Item = char>) -> String {
     while let Some(char) = chars.next() {
         match char {
             '"' => break,
-            '\\' => word.extend(chars.next()),
+            '\\' => word.extend(chars.next().map(|char| match char {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                other => other,
+            })),
             _ => word.push(char),
         }
     }
@@ -141,8 +155,12 @@ fn quoted(chars: &mut impl Iterator<Item = char>) -> String {
 mod tests {
     use super::*;
 
+    fn url(host: &str) -> Url {
+        Url::parse(&format!("https://{host}")).unwrap()
+    }
+
     fn password(netrc: &Netrc, host: &str) -> Option<String> {
-        netrc.entry(host)?.password.as_ref().map(|password| password.to_string())
+        netrc.entry(&url(host))?.password.as_ref().map(|password| password.to_string())
     }
 
     #[test]
@@ -152,7 +170,7 @@ mod tests {
         );
         assert_eq!(password(&netrc, "Cache.Example.org").as_deref(), Some("rns_1"));
         assert_eq!(password(&netrc, "other.example.org").as_deref(), Some("a b\"c"));
-        assert_eq!(netrc.entry("other.example.org").unwrap().login.as_deref(), Some("x"));
+        assert_eq!(netrc.entry(&url("other.example.org")).unwrap().login.as_deref(), Some("x"));
         assert_eq!(password(&netrc, "example.org"), None);
     }
 
@@ -164,6 +182,17 @@ mod tests {
         assert_eq!(password(&netrc, "a"), None);
         assert_eq!(password(&netrc, "evil").as_deref(), Some("z"));
         assert_eq!(password(&netrc, "b").as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn a_login_of_the_url_chooses_the_entry() {
+        let netrc = Netrc::parse(
+            "machine a login reader password r\nmachine a login c@i password \"p\\tq\"\ndefault login ci password d\n",
+        );
+        assert_eq!(password(&netrc, "a").as_deref(), Some("r"));
+        assert_eq!(password(&netrc, "c%40i@a").as_deref(), Some("p\tq"));
+        assert_eq!(password(&netrc, "ci@a").as_deref(), Some("d"));
+        assert_eq!(password(&netrc, "other@a"), None);
     }
 
     #[test]

@@ -110,6 +110,12 @@ fn a_token_comes_from_a_file_the_environment_or_netrc() {
         super::program(&["push", "--store", root, "--to", url, standard.blob.as_str()]);
     run(command.env("RUST_NIX_SERVE_TOKEN", &cache.token), super::PUSH_TIMEOUT).success();
     assert_eq!(push(&standard.store, url, &[&standard.link], &[]).status.code(), Some(1));
+    // Of two entries for the host, the one with the login of the URL.
+    let two = "machine 127.0.0.1 login reader password x\nmachine 127.0.0.1 login ci password";
+    let two = scratch.write("two", format!("{two} {}\n", cache.token));
+    let by_login = url.replace("://", "://ci@");
+    push(&standard.store, &by_login, &[&standard.bytes], &["--netrc-file", two.to_str().unwrap()])
+        .success();
     // As Nix reads its configuration: with the files that it includes.
     scratch.write("nix.conf", "!include more.conf\n");
     scratch.write("more.conf", format!("netrc-file = {}\n", netrc.display()));

@@ -58,7 +58,7 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
     let netrc = Netrc::parse(&text);
     for cache in with_netrc(machine) {
         let Some(host) = netrc_host(&cache.url) else { continue };
-        if netrc.entry(host).is_some_and(|entry| entry.login.is_none()) {
+        if netrc.entry(&cache.url).is_some_and(|entry| entry.login.is_none()) {
             findings.push(Finding::new(
                 FindingId::NetrcNoLogin,
                 format!("the entry for {host} in {name} has no login"),
@@ -81,7 +81,8 @@ async fn missing(machine: &MachineSubject, netrc: &Netrc) -> Vec<Finding> {
     let file = &machine.netrc.0;
     let mut findings = Vec::new();
     for cache in with_netrc(machine) {
-        let Some(host) = netrc_host(&cache.url).filter(|host| netrc.entry(host).is_none()) else {
+        let Some(host) = netrc_host(&cache.url).filter(|_| netrc.entry(&cache.url).is_none())
+        else {
             continue;
         };
         let Some(client) = cache.client(&machine.nix_conf) else { continue };

@@ -158,7 +158,10 @@ fn word(text: &str) -> String {
     if !needs_quotes {
         return text.to_owned();
     }
-    let inside = text.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut inside = text.replace('\\', "\\\\").replace('"', "\\\"");
+    for (char, escaped) in [('\n', "\\n"), ('\r', "\\r"), ('\t', "\\t")] {
+        inside = inside.replace(char, escaped);
+    }
     format!("\"{inside}\"")
 }
 
@@ -169,14 +172,14 @@ mod tests {
     #[test]
     fn entries_are_copied_as_they_mean() {
         let text = "machine a login \"b c\" password \"d\\\"e\"\nmachine f\n  password g#h\n\
-                    default login i password \"#j\"\n";
+                    default login i password \"#j\\tk\\n\"\n";
         let lines: Vec<String> = Netrc::parse(text).entries.iter().map(line_of).collect();
         assert_eq!(
             lines,
             [
                 r#"machine a login "b c" password d"e"#,
                 "machine f password g#h",
-                r##"default login i password "#j""##,
+                r##"default login i password "#j\tk\n""##,
             ]
         );
         let again = Netrc::parse(&lines.join("\n"));
