@@ -73,9 +73,11 @@ fn the_service_of_a_client_pushes_what_its_hook_adds() {
     let paste = paste.unwrap().trim_start_matches("sh\n").replace(USUAL_PROGRAM, PROGRAM);
     let hook = scratch.join("push-hook");
     let paste = paste.replace("/etc/nix", scratch.path().to_str().unwrap());
+    // The last line of another has no end.
+    fs::write(scratch.join("nix.conf"), "max-jobs = 3").unwrap();
     run(Command::new("sh").args(["-e", "-c", &paste]), Duration::from_secs(60)).success();
     let conf = fs::read_to_string(scratch.join("nix.conf")).unwrap();
-    assert_eq!(conf, format!("post-build-hook = {}\n", hook.display()));
+    assert_eq!(conf, format!("max-jobs = 3\npost-build-hook = {}\n", hook.display()));
     // Its queue is the one that root has without being told.
     let mut build = Command::new(&hook);
     build.envs(environment.iter().copied()).env("OUT_PATHS", full(&standard.top));

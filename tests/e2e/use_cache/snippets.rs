@@ -7,6 +7,11 @@ use rns_testing::{Nix, Standard, run};
 use super::User;
 use crate::support::{PUBLIC_KEY, full, private::Private, serve};
 
+/// A line of a script as it is without the indentation of YAML.
+fn bare(line: &str) -> String {
+    format!("{}\n", line.strip_prefix("    ").unwrap_or_default())
+}
+
 #[test]
 fn snippets_name_the_cache_and_its_keys() {
     let (standard, user) = (Standard::new(), User::new());
@@ -36,8 +41,9 @@ fn snippets_work_where_they_are_pasted() {
 
     let github = printed("github");
     let (_, script) = github.split_once("  run: |\n").unwrap();
-    let script: String = script.lines().map(|line| line.to_owned().split_off(4) + "\n").collect();
-    let conf = user.scratch.join("nix.conf");
+    let script: String = script.lines().map(bare).collect();
+    // The last line of another has no end.
+    let conf = user.scratch.write("nix.conf", "max-jobs = 3");
     let script = script
         .replace("sudo tee -a /etc/nix/nix.conf", &format!("tee -a {}", conf.display()))
         .replace("sudo systemctl restart nix-daemon", "false");
@@ -47,7 +53,7 @@ fn snippets_work_where_they_are_pasted() {
     let mut command = client.command("nix-store");
     command.env("NIX_USER_CONF_FILES", &conf).args(["--realise", &path]);
     run(&mut command, patience).success();
-    assert!(fs::read_to_string(&conf).unwrap().starts_with("extra-substituters = "));
+    assert!(fs::read_to_string(&conf).unwrap().contains("max-jobs = 3\n"));
 
     let expression = format!("{{ {} }}", printed("nixos"));
     let client = nix.client();
@@ -97,7 +103,7 @@ fn snippets_of_a_private_cache_have_its_netrc_file_and_no_token() {
     assert!(github.contains("  env:\n    CACHE_TOKEN: ${{ secrets.CACHE_TOKEN }}\n"), "{github}");
     let (_, script) = github.split_once("  run: |\n").unwrap();
     let conf = user.scratch.join("nix.conf");
-    let script: String = script.lines().map(|line| line.to_owned().split_off(4) + "\n").collect();
+    let script: String = script.lines().map(bare).collect();
     let script = script.replace("/etc/nix/nix.conf", conf.to_str().unwrap());
     let script = script.replace("sudo systemctl restart nix-daemon", "false").replace("sudo ", "");
     let script = user.scratch.write("github", script);

@@ -57,8 +57,9 @@ fn github(url: &str, keys: &[PublicKey], private_host: Option<&str>) -> String {
         ),
     };
     let setting = if netrc.is_empty() { "" } else { "    netrc-file = /etc/nix/netrc\n" };
+    // The last line of the file may have no end.
     format!(
-        "- name: Use {url}\n{secret}  run: |\n{netrc}    sudo tee -a /etc/nix/nix.conf <<'EOF'\n{conf}{setting}    EOF\n    \
+        "- name: Use {url}\n{secret}  run: |\n{netrc}    sudo tee -a /etc/nix/nix.conf <<'EOF'\n\n{conf}{setting}    EOF\n    \
          sudo systemctl restart nix-daemon || true\n"
     )
 }
