@@ -9,6 +9,7 @@
 //! - `layered`: several caches as one; `empty`: none
 //! - `exposure`: which store paths are shown, as configuration says it
 //! - `factory`: how a server gets its caches
+//! - `human`: amounts and times as people and programs read them
 //! - `stats`: the counters of a cache; `keep_free`: how much of a disk is kept free
 //! - `conformance`: the tests that every backend passes (feature `conformance`)
 //!
@@ -25,6 +26,7 @@ mod error;
 mod exposure;
 mod factory;
 mod files;
+mod human;
 mod keep_free;
 mod layered;
 mod pusher;
@@ -46,6 +48,7 @@ pub use self::{
     exposure::{ExposurePolicy, Pattern, PatternError, glob_matches},
     factory::{CacheFactory, IdleWork, IsBusy, UploadTarget},
     files::{DirectoryEntry, EntryKind, Served, ServedDirectory, ServedFile},
+    human::{HumanBytes, moment},
     keep_free::{DiskSpace, KeepFree},
     layered::Layered,
     pusher::Pusher,

@@ -3,10 +3,8 @@
 use std::{
     borrow::Cow,
     io::{self, Write as _},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
-
-use time::{UtcDateTime, format_description::well_known::Rfc3339};
 
 /// The answer of a command; an error is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +60,6 @@ pub(crate) fn in_words(error: &anyhow::Error) -> String {
         }
     }
     text
-}
-
-/// A time as people and programs read it, in UTC: `2026-11-27T19:30:00Z`.
-pub(crate) fn moment(time: SystemTime) -> String {
-    // Only years after 9999 cannot be written.
-    UtcDateTime::from(time).format(&Rfc3339).unwrap_or_default()
 }
 
 /// A length of time in its largest unit: `90s`, `5m`, `3h`, `2d`.

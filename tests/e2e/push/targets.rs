@@ -93,7 +93,7 @@ fn a_web_server_with_dav_takes_it() {
         assert_read(&nix, &standard, &dav.url, &paths);
     }
     let again = push(&standard.store, &dav.url, &paths, &[]).success();
-    assert!(again.stderr.contains("0 paths pushed (0 bytes), 6 already there"), "{}", again.stderr);
+    assert!(again.stderr.contains("0 paths pushed (0 B), 6 already there"), "{}", again.stderr);
 }
 
 #[test]

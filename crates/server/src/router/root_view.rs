@@ -1,18 +1,16 @@
 //! Roots as clients see them: lines of text, or JSON where it is asked for.
 
-use std::{
-    fmt::{self, Write as _},
-    time::SystemTime,
-};
+use std::fmt::{self, Write as _};
 
 use actix_web::http::{
     StatusCode,
     header::{self, HeaderMap, HeaderValue},
 };
-use rns_cache::{CacheError, FreedByRoot, RootRevision, RootSizes, RootSummary, SetRoot};
+use rns_cache::{
+    CacheError, FreedByRoot, HumanBytes, RootRevision, RootSizes, RootSummary, SetRoot, moment,
+};
 use rns_formats::{RootName, StoreDir};
 use serde_json::{Map, Value, json};
-use time::{UtcDateTime, format_description::well_known::Rfc3339};
 
 use crate::response::{self, Answer, error_response};
 
@@ -230,27 +228,6 @@ impl fmt::Display for SetLine<'_> {
     }
 }
 
-/// A time as people and programs read it.
-pub(crate) fn moment(time: SystemTime) -> String {
-    UtcDateTime::from(time).format(&Rfc3339).unwrap_or_default()
-}
-
-/// A number of bytes as people read it.
-pub(crate) struct HumanBytes(pub(crate) u64);
-
-impl fmt::Display for HumanBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-        match units.into_iter().find(|(_, unit)| self.0 >= *unit) {
-            Some((name, unit)) => {
-                let tenths = u128::from(self.0) * 10 / u128::from(unit);
-                write!(f, "{}.{} {name}", tenths / 10, tenths % 10)
-            }
-            None => write!(f, "{} B", self.0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,21 +245,12 @@ mod tests {
         let unknown = list(true, None);
         assert_eq!(unknown.json()["sizes_as_of"], Value::Null);
         assert!(unknown.text().contains("too many"), "{}", unknown.text());
-        let as_of = SystemTime::UNIX_EPOCH;
+        let as_of = std::time::SystemTime::UNIX_EPOCH;
         let sizes = RootSizes { as_of, sizes: std::collections::BTreeMap::new() };
         let known = list(true, Some(&sizes));
         assert_eq!(known.json()["sizes_as_of"], "1970-01-01T00:00:00Z");
         assert!(known.text().contains("1970-01-01"), "{}", known.text());
         assert_eq!(list(false, None).text(), "");
         assert!(list(false, None).json().get("sizes_as_of").is_none());
-    }
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, shown) in
-            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")]
-        {
-            assert_eq!(HumanBytes(bytes).to_string(), shown);
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use rns_cache::HumanBytes;
 use rns_formats::{PathInfo, StoreDir};
 use rns_push::{PathOutcome, PushError, PushEvent, Summary};
 use serde_json::json;
@@ -135,7 +136,7 @@ impl PushReport {
                 tell(&format!("{path} was not pushed: {error}"));
             }
             PathOutcome::Pushed(sent) if self.style == Style::Lines && !self.is_at_terminal() => {
-                _ = print(&format!("pushed {path} ({})\n", size(*sent)));
+                _ = print(&format!("pushed {path} ({})\n", HumanBytes(*sent)));
             }
             PathOutcome::Pushed(_) | PathOutcome::Present | PathOutcome::Upstream => {}
         }
@@ -160,7 +161,7 @@ impl Counts {
         let filled = ((part * BAR_WIDTH as f64) as usize).min(BAR_WIDTH);
         let bar = "#".repeat(filled) + &"-".repeat(BAR_WIDTH - filled);
         let Self { planned, done, sent, .. } = self;
-        format!("[{bar}] {done} of {planned} paths, {} sent", size(*sent))
+        format!("[{bar}] {done} of {planned} paths, {} sent", HumanBytes(*sent))
     }
 }
 
@@ -170,7 +171,7 @@ pub(super) fn summary(summary: &Summary) -> String {
     let mut text = format!(
         "{} pushed ({}), {present} already there",
         counted(*pushed as u64, "path"),
-        size(*bytes)
+        HumanBytes(*bytes)
     );
     if *upstream > 0 {
         text.push_str(&format!(", {upstream} at an upstream"));
@@ -184,29 +185,12 @@ pub(super) fn summary(summary: &Summary) -> String {
     text
 }
 
-/// A number of bytes for people.
-fn size(bytes: u64) -> String {
-    const SENT_UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = "bytes";
-    for next in SENT_UNITS {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    if unit == "bytes" { counted(bytes, "byte") } else { format!("{value:.1} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_bars_can_be_read() {
-        assert_eq!(size(900), "900 bytes");
-        assert_eq!(size(3 << 19), "1.5 MiB");
+    fn bars_can_be_read() {
         let half = Counts { planned: 4, done: 2, planned_bytes: 100, done_bytes: 50, sent: 2048 };
         assert_eq!(half.line(), "[############------------] 2 of 4 paths, 2.0 KiB sent");
     }

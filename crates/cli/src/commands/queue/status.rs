@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rns_cache::moment;
 use rns_push::{QueueOutage, QueueStatus};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::place;
 use crate::{
     client_args::QueuePlace,
     config::Environment,
-    output::{CommandAnswer, lasting, moment, print, waiting},
+    output::{CommandAnswer, lasting, print, waiting},
 };
 
 /// The state of a queue, and of the things that it needs.

@@ -1,26 +1,8 @@
-//! Sizes and ages as people read them.
+//! Ages and numbers of paths as people read them.
 
 use std::time::{Duration, SystemTime};
 
-/// A number of bytes, such as `1.2 GiB`.
-pub(super) fn size(bytes: u64) -> String {
-    const SIZE_UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    // Tenths of the unit, rounded to the nearest.
-    let mut unit = 1024_u64;
-    let mut name = "KiB";
-    for next in SIZE_UNITS.iter().skip(1) {
-        if bytes / unit < 1024 {
-            break;
-        }
-        unit = unit.saturating_mul(1024);
-        name = next;
-    }
-    let tenths = (u128::from(bytes) * 10 + u128::from(unit) / 2) / u128::from(unit);
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
-}
+use rns_cache::HumanBytes;
 
 /// How long ago a time was, such as `3 days ago`.
 pub(super) fn ago(time: SystemTime) -> String {
@@ -40,19 +22,12 @@ pub(super) fn ago(time: SystemTime) -> String {
 /// Paths and their bytes, such as `12 paths, 1.2 GiB`.
 pub(super) fn paths(count: u64, bytes: u64) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} path{plural}, {}", size(bytes))
+    format!("{count} path{plural}, {}", HumanBytes(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_rounded_to_tenths() {
-        let shown = [0, 1023, 1024, 1536, (1 << 20) - 1, 1 << 30, 5 << 40].map(size);
-        let expected = ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1024.0 KiB", "1.0 GiB", "5.0 TiB"];
-        assert_eq!(shown, expected);
-    }
 
     #[test]
     fn ages_have_one_unit() {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rns_cache::{HumanBytes, moment};
 use rns_formats::StorePath;
 use rns_storage::{
     collect::{
@@ -22,13 +23,13 @@ use rns_storage::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    amounts::{ago, paths, size},
+    amounts::{ago, paths},
     report::report,
 };
 use crate::{
     args::StoragePlace,
     commands::progress::ProgressLine,
-    output::{CommandAnswer, counted, moment, print, tell},
+    output::{CommandAnswer, counted, print, tell},
 };
 
 /// Names that are asked for at once.
@@ -151,7 +152,7 @@ async fn list(index: &dyn Index, found: &Preview) -> anyhow::Result<()> {
         for (path, cause) in batch {
             let name = found.graph.id(*path).and_then(|id| names.get(&id));
             let name = name.map_or("(gone meanwhile)", StorePath::as_str);
-            let bytes = size(found.graph.file_size(*path));
+            let bytes = HumanBytes(found.graph.file_size(*path));
             let used = ago(last_use(found, *path));
             writeln!(text, "{:<11}  {bytes:>10}  {used:<15}  {name}", cause.label())?;
         }
@@ -225,7 +226,11 @@ fn text(found: &Preview, retention: &Retention, would: &str) -> anyhow::Result<S
         writeln!(text, "  {}: {}", paths(kept.paths, kept.bytes), reason.text())?;
     }
     if plan.waiting_bytes > 0 {
-        writeln!(text, "  NARs without a path, {}: not old enough", size(plan.waiting_bytes))?;
+        writeln!(
+            text,
+            "  NARs without a path, {}: not old enough",
+            HumanBytes(plan.waiting_bytes)
+        )?;
     }
     let all = plan.freed_amount();
     writeln!(text, "{would}: {}", paths(all.paths, all.bytes))?;
@@ -234,7 +239,7 @@ fn text(found: &Preview, retention: &Retention, would: &str) -> anyhow::Result<S
     }
     if !plan.orphan_nars.is_empty() {
         let count = plan.orphan_nars.len();
-        writeln!(text, "  {count} NARs without a path, {}", size(plan.orphan_bytes))?;
+        writeln!(text, "  {count} NARs without a path, {}", HumanBytes(plan.orphan_bytes))?;
     }
     for (kind, count) in documents.going.by_kind().filter(|(_, count)| *count > 0) {
         writeln!(text, "  {count} {} without a path", kind.plural())?;
@@ -247,7 +252,7 @@ fn text(found: &Preview, retention: &Retention, would: &str) -> anyhow::Result<S
     }
     if let Some(max) = retention.max_size {
         let used = plan.present_bytes();
-        writeln!(text, "{} of max_size {} are used", size(used), size(max))?;
+        writeln!(text, "{} of max_size {} are used", HumanBytes(used), HumanBytes(max))?;
     }
     Ok(text)
 }

@@ -2,13 +2,14 @@
 
 use std::{fmt::Write as _, path::Path};
 
+use rns_cache::moment;
 use rns_formats::StoreDir;
 use rns_storage::index::{Index, Push};
 use serde_json::{Value, json};
 
 use crate::{
     commands::inspect::PathInStore,
-    output::{CommandAnswer, moment, print, tell},
+    output::{CommandAnswer, print, tell},
 };
 
 /// Prints the publications of a path, the latest first.

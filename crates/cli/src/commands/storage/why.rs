@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use rns_cache::{BinaryCache as _, KeepReason};
+use rns_cache::{BinaryCache as _, HumanBytes, KeepReason, moment};
 use rns_formats::StorePath;
 use rns_storage::{
     collect::{Why, fate, reasons, why},
@@ -12,14 +12,11 @@ use rns_storage::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    amounts::{ago, size},
-    report::report,
-};
+use super::{amounts::ago, report::report};
 use crate::{
     args::StoragePlace,
     commands::inspect::PathInStore,
-    output::{CommandAnswer, moment, tell},
+    output::{CommandAnswer, tell},
 };
 
 /// Prints the reason why a path is kept. The answer is negative when there is none.
@@ -57,7 +54,12 @@ fn percent_used(found: &Why, retention: &Retention) -> Option<u64> {
 fn text(found: &Why, reasons: &[KeepReason], retention: &Retention) -> anyhow::Result<String> {
     let record = &found.record;
     let mut text = format!("{}\n", record.path);
-    writeln!(text, "  size: {} stored, {} as NAR", size(record.file_size), size(record.nar_size))?;
+    writeln!(
+        text,
+        "  size: {} stored, {} as NAR",
+        HumanBytes(record.file_size),
+        HumanBytes(record.nar_size)
+    )?;
     writeln!(text, "  pushed: {}", ago(record.published))?;
     writeln!(text, "  told to a pusher: {}", ago(record.touched))?;
     let read = record.used.map_or_else(|| "never".to_owned(), ago);

@@ -1,10 +1,8 @@
 //! The page's answers about retention: all that would go now, and why a path stays.
 
 use maud::{Markup, html};
-use rns_cache::{AmountOf, DryRun, KeepReason, WhyKept};
+use rns_cache::{AmountOf, DryRun, HumanBytes, KeepReason, WhyKept, moment};
 use rns_formats::StoreDir;
-
-use crate::router::root_view::{HumanBytes, moment};
 
 /// The questions that the page takes, and the answer to the one that was asked.
 #[derive(Clone, Copy, Debug)]

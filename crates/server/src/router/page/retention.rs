@@ -1,10 +1,9 @@
 //! The page's section about the paths that a storage keeps. Clients that may see the roots get it.
 
 use maud::{Markup, html};
-use rns_cache::RetentionStats;
+use rns_cache::{HumanBytes, RetentionStats, moment};
 
 use super::outlook::OutlookSection;
-use crate::router::root_view::{HumanBytes, moment};
 
 /// The paths that the storage keeps, and the first to go.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,7 @@
 //! The roots on the page, for those who may see them.
 
 use maud::{Markup, html};
-use rns_cache::{RootSizes, RootSummary};
-
-use crate::router::root_view::{HumanBytes, moment};
+use rns_cache::{HumanBytes, RootSizes, RootSummary, moment};
 
 /// The roots.
 #[derive(Clone, Copy, Debug)]
