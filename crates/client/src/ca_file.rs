@@ -7,6 +7,15 @@ use reqwest::Certificate;
 /// The variables that name a file, in the order of Nix.
 const VARIABLES: [&str; 2] = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"];
 
+/// The variables in which the TLS library looks for the authorities of the system.
+const LIBRARY_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// The files of the system, in the order of Nix.
+const SYSTEM_FILES: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/nix/var/nix/profiles/default/etc/ssl/certs/ca-bundle.crt",
+];
+
 /// A file of authorities, which takes the place of those of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaFile {
@@ -27,14 +36,27 @@ pub struct CaFileError {
 }
 
 impl CaFile {
-    /// The file that Nix takes: that of `ssl-cert-file` in nix.conf, or else that of the first variable which is set. `None`
-    /// stands for the authorities of the system, as does an empty text.
+    /// The file that Nix takes: that of `ssl-cert-file` in nix.conf, or else that of the first variable which is set. An
+    /// empty text and `None` stand for the authorities of the system.
     #[must_use]
     pub fn find(nix_conf: Option<&str>) -> Option<Self> {
         let of_conf = nix_conf.map(|file| ("ssl-cert-file in nix.conf", file.into()));
         let of_variable = || VARIABLES.iter().find_map(|name| Some((*name, env::var_os(name)?)));
-        let (named_by, file) = of_conf.or_else(of_variable)?;
-        (!file.is_empty()).then(|| Self { file: file.into(), named_by })
+        match of_conf.or_else(of_variable) {
+            Some((named_by, file)) if !file.is_empty() => {
+                Some(Self { file: file.into(), named_by })
+            }
+            // The TLS library would take another file for that of the system, which Nix does not.
+            _ if LIBRARY_VARIABLES.iter().any(|name| env::var_os(name).is_some()) => {
+                Self::of_system()
+            }
+            _ => None,
+        }
+    }
+
+    fn of_system() -> Option<Self> {
+        let file = SYSTEM_FILES.iter().map(PathBuf::from).find(|file| file.exists())?;
+        Some(Self { file, named_by: "the system" })
     }
 
     /// Reads the file, which has one certificate at least.

@@ -52,7 +52,11 @@ fn one_file_is_trusted_which_is_the_one_of_nix() {
         vec!["pin", "list", "--to", url],
         vec!["use", url, "--print", "nixos"],
     ];
+    // One that is set and empty stands for the file of the system.
+    let empty = Some(Path::new(""));
     for (conf, nix_variable, variable, is_trusted) in [
+        (None, empty, right, false),
+        (empty, None, right, false),
         (right, wrong, wrong, true),
         (wrong, right, right, false),
         (None, right, wrong, true),
