@@ -14,10 +14,26 @@ const BOTH: &str = "127.0.0.1 localhost\n::1 localhost\n";
 fn ipv6_that_does_not_answer() {
     let standard = Standard::new();
     let server = serve(&standard.store);
-    let doctor = Doctor::of(&server.url().replace("127.0.0.1", "localhost"));
-    let doctor = doctor.args(["--path", standard.executable.as_str(), "--key", PUBLIC_KEY]);
-    let Some(doctor) = doctor.with_mounted(&[("/etc/hosts", BOTH)]) else { return };
-    doctor.run().names(&["ipv6-broken"]);
+    let look = |url: &str, hosts: &str| {
+        let doctor = Doctor::of(&url.replace("127.0.0.1", "localhost"));
+        let doctor = doctor.args(["--path", standard.executable.as_str(), "--key", PUBLIC_KEY]);
+        Some(doctor.with_mounted(&[("/etc/hosts", hosts)])?.run())
+    };
+    let Some(diagnosis) = look(server.url(), BOTH) else { return };
+    diagnosis.names(&["ipv6-broken"]);
+    assert!(diagnosis.mend().contains("the AAAA record of localhost"), "{}", diagnosis.mend());
+    // Either half of the line mends it.
+    look(server.url(), "127.0.0.1 localhost\n").unwrap().is_silent();
+    if TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    }
+    let port = server.address().port();
+    drop(server);
+    let listen = [format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
+    let both = crate::support::server().store(&standard.store).keys([SECRET_KEY]);
+    let both = both.listen(listen.iter().map(String::as_str)).start();
+    look(both.url(), BOTH).unwrap().is_silent();
 }
 
 #[test]

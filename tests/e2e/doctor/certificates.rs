@@ -25,7 +25,7 @@ use super::{
 };
 use crate::support::{
     PUBLIC_KEY, SECRET_KEY, is_installed, serve,
-    tls::{given, speaking_tls},
+    tls::{given, show, speaking_tls},
 };
 
 #[test]
@@ -36,9 +36,23 @@ fn an_expired_certificate() {
         .keys([SECRET_KEY])
         .start();
     let url = server.url().replace("127.0.0.1", "localhost");
-    let doctor = Doctor::of(&url).env("NIX_SSL_CERT_FILE", given("expired.crt"));
-    let diagnosis = doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run();
+    let doctor = Doctor::of(&url).store(standard.store.root()).args(["--key", PUBLIC_KEY]);
+    let authorities = doctor.scratch.join("authorities");
+    std::fs::copy(given("expired.crt"), &authorities).unwrap();
+    let mut doctor = doctor.env("NIX_SSL_CERT_FILE", &authorities);
+    let diagnosis = doctor.look();
     diagnosis.names(&["tls-expired"]);
+    assert!(diagnosis.mend().starts_with("renew the certificate of localhost"));
+    if !is_installed("openssl") {
+        return;
+    }
+    // Its server gets a new one.
+    let (certificate, key) = made(server.scratch().path(), 30);
+    std::fs::copy(&certificate, &authorities).unwrap();
+    show(server.scratch().path(), certificate.to_str().unwrap(), key.to_str().unwrap());
+    server.signal(rustix::process::Signal::HUP);
+    crate::support::eventually(|| doctor.look().code == 0);
+    doctor.run().is_silent();
 }
 
 #[test]
@@ -69,7 +83,7 @@ fn a_certificate_for_another_name() {
 fn made(directory: &Path, days: u32) -> (PathBuf, PathBuf) {
     let configuration = "[req]\ndistinguished_name = name\nx509_extensions = extensions\nprompt = no\n\
         [name]\nCN = localhost\n\
-        [extensions]\nsubjectAltName = IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n";
+        [extensions]\nsubjectAltName = IP:127.0.0.1, DNS:localhost\nbasicConstraints = critical, CA:FALSE\n";
     let file = |name: &str| directory.join(name);
     std::fs::write(file("openssl.conf"), configuration).unwrap();
     let mut command = Command::new("openssl");

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use super::{Diagnosis, Doctor};
+use super::{Diagnosis, Doctor, mending::netrc_line};
 use crate::support::{PUBLIC_KEY, private::Private, write_key};
 
 /// A look at a private cache with this netrc file, where `TOKEN` stands for the token.
@@ -17,15 +17,27 @@ fn with_netrc(text: &str, mode: u32) -> Diagnosis {
 
 #[test]
 fn a_netrc_entry_without_a_login() {
-    let diagnosis = with_netrc("machine 127.0.0.1 password TOKEN\n", 0o600);
-    diagnosis.names(&["netrc-no-login"]);
-    assert!(diagnosis.mend().ends_with("machine 127.0.0.1 login NAME password TOKEN"));
+    assert_netrc("machine 127.0.0.1 password TOKEN\n", "netrc-no-login");
+}
+
+/// That this netrc file has this fault, and none with the line that mends it.
+#[track_caller]
+fn assert_netrc(text: &str, id: &str) {
+    let private = Private::new();
+    let mut doctor = Doctor::of(private.server.url()).args(["--key", PUBLIC_KEY]);
+    let netrc = doctor.scratch.join("netrc");
+    write_key(&netrc, &text.replace("TOKEN", &private.token));
+    let diagnosis = doctor.look();
+    diagnosis.names(&[id]);
+    let (file, line) = netrc_line(&diagnosis, &private.token);
+    assert_eq!(file, netrc);
+    write_key(&netrc, &line);
+    doctor.run().is_silent();
 }
 
 #[test]
 fn a_netrc_file_for_another_host() {
-    let diagnosis = with_netrc("machine cache.example.org login ci password TOKEN\n", 0o600);
-    diagnosis.names(&["credential-missing", "netrc-other-host"]);
+    assert_netrc("machine cache.example.org login ci password TOKEN\n", "netrc-other-host");
 }
 
 #[test]
@@ -58,11 +70,30 @@ fn a_private_cache_of_nix_conf_without_a_netrc_file() {
 #[test]
 fn a_netrc_file_of_another_user() {
     let private = Private::new();
-    let doctor = Doctor::of(private.server.url());
-    let netrc = doctor.scratch.write("netrc", "machine 127.0.0.1 login ci password x\n");
+    let doctor = Doctor::of(private.server.url()).args(["--key", PUBLIC_KEY]);
+    let line = format!("machine 127.0.0.1 login ci password {}\n", private.token);
+    let netrc = doctor.scratch.write("netrc", line);
     fs::set_permissions(&netrc, fs::Permissions::from_mode(0o000)).unwrap();
-    let diagnosis = doctor.arg("--netrc-file").arg(netrc).unprivileged().run();
-    diagnosis.names(&["credential-missing", "netrc-unreadable"]);
+    let mut doctor = doctor.arg("--netrc-file").arg(netrc).unprivileged();
+    let diagnosis = doctor.look();
+    diagnosis.names(&["netrc-unreadable"]);
+    diagnosis.mend_in_shell(None);
+    doctor.run().is_silent();
+}
+
+#[test]
+fn a_netrc_file_that_only_the_daemon_reads_is_no_fault() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let private = Private::new();
+    let doctor = Doctor::of(private.server.url()).args(["--key", PUBLIC_KEY]);
+    let netrc = doctor.scratch.join("netrc");
+    write_key(&netrc, &format!("machine 127.0.0.1 login ci password {}\n", private.token));
+    let diagnosis = doctor.unprivileged().run();
+    assert_eq!((diagnosis.ids(), diagnosis.code), (vec![], 4), "{:#}", diagnosis.json);
+    let unchecked = diagnosis.json["unchecked"].to_string();
+    assert!(unchecked.contains("is for root alone: run this as root"), "{unchecked}");
 }
 
 #[test]
@@ -105,11 +136,14 @@ fn a_netrc_file_that_everybody_can_read() {
 #[test]
 fn a_netrc_file_that_cannot_be_read() {
     let private = Private::new();
-    let doctor = Doctor::of(private.server.url());
+    let mut doctor = Doctor::of(private.server.url()).args(["--key", PUBLIC_KEY]);
     // Root reads every file, and no directory as one.
     let netrc = doctor.scratch.join("netrc");
     fs::create_dir(&netrc).unwrap();
-    doctor.run().names(&["credential-missing", "netrc-unreadable"]);
+    let diagnosis = doctor.look();
+    diagnosis.names(&["netrc-unreadable"]);
+    diagnosis.mend_in_shell(None);
+    doctor.run().names(&["credential-missing"]);
 }
 
 #[test]

@@ -2,17 +2,20 @@
 
 use std::{fs, process::Command};
 
-use rns_testing::{FixtureStore, Standard, Tree};
+use rns_testing::{FixtureStore, Nix, Server, Standard, Tree};
 
-use super::Doctor;
+use super::{
+    Diagnosis, Doctor,
+    mending::{netrc_line, with_nix_conf_line},
+};
 use crate::support::{
-    OTHER_PUBLIC_KEY, PUBLIC_KEY, SECRET_KEY,
+    OTHER_PUBLIC_KEY, PUBLIC_KEY, SECRET_KEY, full,
     private::{Private, create, create_expired},
-    serve, server,
+    serve, server, write_key,
 };
 
 /// A look at a healthy server with these keys.
-fn with_keys(keys: &[&str]) -> super::Diagnosis {
+fn with_keys(keys: &[&str]) -> Diagnosis {
     let standard = Standard::new();
     let server = serve(&standard.store);
     let path = standard.executable.as_str();
@@ -20,24 +23,53 @@ fn with_keys(keys: &[&str]) -> super::Diagnosis {
     keys.iter().fold(doctor, |doctor, key| doctor.args(["--key", key])).run()
 }
 
+/// That a machine whose nix.conf trusts these keys has this fault, and real Nix with it; and neither after the line that
+/// mends it.
+#[track_caller]
+fn assert_keys(keys: &str, id: &str) {
+    let standard = Standard::new();
+    let server = serve(&standard.store);
+    let conf = format!("substituters = {}\ntrusted-public-keys = {keys}\n", server.url());
+    let mut doctor = Doctor::of(server.url()).arg("--path").arg(standard.executable.as_str());
+    doctor = doctor.nix_conf(&conf);
+    let diagnosis = doctor.look();
+    diagnosis.names(&[id]);
+    doctor.mend_nix_conf(&diagnosis);
+    doctor.run().is_silent();
+    let Some(nix) = Nix::v2_34() else { return };
+    let substitute = |conf: &str| {
+        let client = nix.client().option("require-sigs", "true");
+        let settings = conf.lines().map(|line| line.split_once(" = ").unwrap());
+        let client = settings.fold(client, |client, (name, value)| client.option(name, value));
+        client.realise([full(&standard.executable)]).status.success()
+    };
+    assert!(!substitute(&conf), "{conf}");
+    let mended = with_nix_conf_line(&conf, diagnosis.mend());
+    assert!(substitute(&mended), "{mended}");
+}
+
 #[test]
 fn a_wrong_key_of_the_right_name() {
+    assert_keys(OTHER_PUBLIC_KEY, "wrong-key");
+    // Nix takes the first key of a name, so that adding the right one helps nobody.
+    assert_keys(&format!("{OTHER_PUBLIC_KEY} {PUBLIC_KEY}"), "wrong-key");
     let diagnosis = with_keys(&[OTHER_PUBLIC_KEY]);
     diagnosis.names(&["wrong-key"]);
-    assert!(diagnosis.mend().contains(PUBLIC_KEY), "{}", diagnosis.mend());
+    let line = format!("nix.conf: extra-trusted-public-keys = {PUBLIC_KEY}   # ");
+    assert!(diagnosis.mend().starts_with(&line), "{}", diagnosis.mend());
 }
 
 #[test]
 fn the_right_key_under_another_name() {
     let (_, key) = PUBLIC_KEY.split_once(':').unwrap();
-    let diagnosis = with_keys(&[&format!("cache-1:{key}")]);
-    diagnosis.names(&["key-other-name"]);
-    assert!(diagnosis.mend().contains(PUBLIC_KEY), "{}", diagnosis.mend());
+    assert_keys(&format!("cache-1:{key}"), "key-other-name");
+    with_keys(&[&format!("cache-1:{key}")]).names(&["key-other-name"]);
 }
 
 #[test]
 fn a_key_that_has_nothing_to_do_with_it() {
     let (_, key) = OTHER_PUBLIC_KEY.split_once(':').unwrap();
+    assert_keys(&format!("cache-1:{key}"), "key-not-trusted");
     with_keys(&[&format!("cache-1:{key}")]).names(&["key-not-trusted"]);
 }
 
@@ -55,7 +87,9 @@ fn another_store_directory() {
     let path = store.add("tool", Tree::file("contents"));
     let server = serve(&store);
     let doctor = Doctor::of(server.url()).args(["--path", path.as_str(), "--key", PUBLIC_KEY]);
-    doctor.run().names(&["store-dir-differs"]);
+    let diagnosis = doctor.run();
+    diagnosis.names(&["store-dir-differs"]);
+    assert!(diagnosis.mend().contains("store.dir = \"/nix/store\""), "{}", diagnosis.mend());
 }
 
 #[test]
@@ -66,29 +100,61 @@ fn the_priority_of_the_public_cache() {
         .keys([SECRET_KEY])
         .section("[cache_info]\npriority = 40")
         .start();
-    let doctor = Doctor::of(server.url()).args(["--path", standard.executable.as_str()]);
-    let conf = "substituters = https://cache.nixos.org\n";
-    doctor.args(["--key", PUBLIC_KEY]).nix_conf(conf).run().names(&["priority-clash"]);
+    for mine in ["", "URL", "URL?trusted=true", "URL?priority=40", "URL?priority=40&trusted=true"] {
+        let conf = format!("substituters = https://cache.nixos.org {mine}\n");
+        let doctor = Doctor::of(server.url()).args(["--path", standard.executable.as_str()]);
+        let doctor = doctor.args(["--key", PUBLIC_KEY]);
+        let mut doctor = doctor.nix_conf(&conf.replace("URL", server.url()));
+        let diagnosis = doctor.look();
+        diagnosis.names(&["priority-clash"]);
+        doctor.mend_nix_conf(&diagnosis);
+        doctor.look().is_silent();
+        let conf = fs::read_to_string(doctor.scratch.join("nix.conf")).unwrap();
+        assert_eq!(conf.matches(server.url()).count(), 1, "{conf}");
+        assert_eq!(conf.contains("trusted=true"), mine.contains("trusted=true"), "{conf}");
+    }
 }
 
 #[test]
 fn a_private_cache_without_a_credential() {
     let private = Private::new();
-    let diagnosis = Doctor::of(private.server.url()).run();
+    let mut doctor = Doctor::of(private.server.url()).args(["--key", PUBLIC_KEY]);
+    let diagnosis = doctor.look();
     diagnosis.names(&["credential-missing"]);
-    assert!(diagnosis.mend().contains("machine 127.0.0.1 login"), "{}", diagnosis.mend());
+    let (netrc, line) = netrc_line(&diagnosis, &private.token);
+    write_key(&netrc, &line);
+    doctor.run().is_silent();
+}
+
+/// Looks with a token until the server knows it, and once more with the one that the mending line makes.
+#[track_caller]
+fn assert_token(private: &Private, token: &str, id: &str) {
+    let file = private.server.scratch().join("token");
+    let look = |token: &str| -> Diagnosis {
+        write_key(&file, token);
+        let doctor = Doctor::of(private.server.url()).args(["--key", PUBLIC_KEY, "--token-file"]);
+        doctor.arg(&file).run()
+    };
+    assert_known(&private.server, || look(token), id);
+    let diagnosis = look(token);
+    diagnosis.names(&[id]);
+    let made = diagnosis.mend_in_shell(Some(&private.server.scratch().join("config.toml")));
+    private.server.signal(rustix::process::Signal::HUP);
+    crate::support::eventually(|| look(made.text().trim()).code == 0);
+    look(made.text().trim()).is_silent();
+}
+
+/// Waits until the server has taken up its tokens.
+fn assert_known(server: &Server, look: impl Fn() -> Diagnosis, id: &str) {
+    server.signal(rustix::process::Signal::HUP);
+    crate::support::eventually(|| look().ids() == [id]);
 }
 
 #[test]
 fn a_token_that_has_expired() {
     let private = Private::new();
     let token = create_expired(&private.file, "old");
-    private.server.signal(rustix::process::Signal::HUP);
-    let file = private.server.scratch().write("old", token);
-    crate::support::eventually(|| {
-        let doctor = Doctor::of(private.server.url()).arg("--token-file").arg(&file);
-        doctor.run().ids() == ["token-expired"]
-    });
+    assert_token(&private, &token, "token-expired");
 }
 
 #[test]
@@ -103,12 +169,7 @@ fn a_token_that_nobody_knows() {
 fn a_token_without_the_permission() {
     let private = Private::new();
     let token = create(&private.file, "graphs", &["--allow", "metrics"]);
-    private.server.signal(rustix::process::Signal::HUP);
-    let file = private.server.scratch().write("graphs", token);
-    crate::support::eventually(|| {
-        let doctor = Doctor::of(private.server.url()).arg("--token-file").arg(&file);
-        doctor.run().ids() == ["token-not-permitted"]
-    });
+    assert_token(&private, &token, "token-not-permitted");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use rns_testing::{FixtureStore, S3Server, Standard, Tree};
 
-use super::Doctor;
+use super::{Diagnosis, Doctor};
 use crate::support::{
     PUBLIC_KEY, SECRET_KEY, certificates, is_installed,
     nginx::Front,
@@ -11,12 +11,36 @@ use crate::support::{
     tls::{given, speaking_tls},
 };
 
+/// The checks of every cache, by a machine that names its key.
+const ALWAYS: [&str; 13] = [
+    "addresses",
+    "nix-cache-info",
+    "credential",
+    "clock",
+    "keep-alive",
+    "path",
+    "signature",
+    "head",
+    "query",
+    "nar",
+    "ranges",
+    "trusted-users",
+    "disk-cache",
+];
+
+/// That nothing is wrong, as all these checks and these further ones have seen.
+#[track_caller]
+fn assert_healthy(diagnosis: &Diagnosis, more: &[&str]) {
+    diagnosis.is_silent();
+    diagnosis.saw(&[&ALWAYS, more].concat());
+}
+
 #[test]
 fn a_server_of_its_own() {
     let standard = Standard::new();
     let server = serve(&standard.store);
     let doctor = Doctor::of(server.url()).store(standard.store.root());
-    doctor.args(["--key", PUBLIC_KEY]).run().is_silent();
+    assert_healthy(&doctor.args(["--key", PUBLIC_KEY]).run(), &[]);
 }
 
 #[test]
@@ -28,7 +52,7 @@ fn keys_that_nix_conf_trusts_suffice() {
         server.url()
     );
     let doctor = Doctor::of(server.url()).store(standard.store.root()).nix_conf(&conf);
-    doctor.run().is_silent();
+    assert_healthy(&doctor.run(), &[]);
 }
 
 #[test]
@@ -40,7 +64,7 @@ fn a_server_behind_nginx() {
     let server = serve(&standard.store);
     let front = Front::start(&server.address().to_string(), server.scratch().path());
     let doctor = Doctor::of(&format!("http://127.0.0.1:{}", front.port));
-    doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run().is_silent();
+    assert_healthy(&doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run(), &[]);
 }
 
 #[test]
@@ -50,7 +74,7 @@ fn a_private_cache() {
     let line = format!("machine 127.0.0.1 login reader password {}\n", private.token);
     let netrc = doctor.scratch.write("netrc", line);
     crate::support::write_key(&netrc, &std::fs::read_to_string(&netrc).unwrap());
-    doctor.args(["--key", PUBLIC_KEY]).run().is_silent();
+    assert_healthy(&doctor.args(["--key", PUBLIC_KEY]).run(), &["netrc"]);
 }
 
 #[test]
@@ -75,7 +99,7 @@ fn a_cache_in_a_bucket() {
     let token_file = server.scratch().write("token", &token);
     let doctor = Doctor::of(server.url()).store(standard.store.root());
     let doctor = doctor.args(["--key", PUBLIC_KEY, "--push", "--token-file"]).arg(token_file);
-    doctor.run().is_silent();
+    assert_healthy(&doctor.run(), &["uploads"]);
 }
 
 /// Pushes everything that is whole.
@@ -92,7 +116,10 @@ fn a_server_that_speaks_https() {
     let server =
         speaking_tls("issuer.crt", "issuer.key").store(&standard.store).keys([SECRET_KEY]).start();
     let doctor = Doctor::of(server.url()).env("NIX_SSL_CERT_FILE", given("issuer-ca.crt"));
-    doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run().is_silent();
+    assert_healthy(
+        &doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run(),
+        &["tls", "http2"],
+    );
 }
 
 #[test]
@@ -103,7 +130,7 @@ fn a_chroot_store_with_a_directory_of_its_own() {
     let root = format!("local?root={}", store.root().display());
     let doctor = Doctor::of(server.url()).args(["--store", &root]);
     let doctor = doctor.env("NIX_STORE_DIR", "/srv/nix/store");
-    doctor.args(["--key", PUBLIC_KEY]).run().is_silent();
+    assert_healthy(&doctor.args(["--key", PUBLIC_KEY]).run(), &[]);
 }
 
 #[test]
@@ -115,7 +142,7 @@ fn a_cache_below_a_path() {
         .section("[expose]\neverything = true\n[cache.team]\npath = \"/team\"\nexpose.everything = true\naccess.anonymous = [\"read\"]")
         .start();
     let doctor = Doctor::of(&format!("{}/team", server.url())).store(standard.store.root());
-    doctor.args(["--key", PUBLIC_KEY]).run().is_silent();
+    assert_healthy(&doctor.args(["--key", PUBLIC_KEY]).run(), &[]);
 }
 
 #[test]
@@ -127,5 +154,8 @@ fn a_cache_that_wants_certificates() {
     let server = server.section(certificates::RULES).section(&tls).start();
     let url = certificates::showing(server.url(), "ci");
     let doctor = Doctor::of(&url).env("NIX_SSL_CERT_FILE", given("issuer-ca.crt"));
-    doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run().is_silent();
+    assert_healthy(
+        &doctor.store(standard.store.root()).args(["--key", PUBLIC_KEY]).run(),
+        &["tls", "http2"],
+    );
 }

@@ -32,9 +32,7 @@ fn a_path_that_nix_takes_for_missing() {
     diagnosis.names(&["disk-cache-negative"]);
     // The line does it.
     client.nix_command(ask).failure();
-    let mut shell = std::process::Command::new("sh");
-    rns_testing::run(shell.args(["-c", diagnosis.mend()]), std::time::Duration::from_secs(20))
-        .success();
+    diagnosis.mend_in_shell(None);
     client.nix_command(ask).success();
     look(&client, server.url(), &known).is_silent();
 }
@@ -54,10 +52,17 @@ fn a_path_that_nix_remembers_unsigned() {
     let signed =
         server().store(&standard.store).keys([SECRET_KEY]).listen([listen.as_str()]).start();
     assert_eq!(signed.url(), url);
-    look(&client, &url, path.as_str()).names(&["disk-cache-unsigned"]);
+    let diagnosis = look(&client, &url, path.as_str());
+    diagnosis.names(&["disk-cache-unsigned"]);
+    // It is a real fault.
+    let client = client.substituting_from(&url, PUBLIC_KEY);
+    client.realise([full(path)]).failure();
     // Another address of the same cache is remembered for itself.
     let proxy = Proxy::recording(address);
     look(&client, &proxy.url(), path.as_str()).is_silent();
+    diagnosis.mend_in_shell(None);
+    look(&client, &url, path.as_str()).is_silent();
+    client.realise([full(path)]).success();
 }
 
 #[test]
@@ -88,9 +93,7 @@ fn a_nar_that_nix_looks_for_where_it_was() {
     // It is a real fault, and the line mends it.
     let copy = ["copy", "--no-check-sigs", "--from", &url, &full(path)];
     client.nix_command(copy).failure();
-    let mut shell = std::process::Command::new("sh");
-    rns_testing::run(shell.args(["-c", diagnosis.mend()]), std::time::Duration::from_secs(20))
-        .success();
+    diagnosis.mend_in_shell(None);
     client.nix_command(copy).success();
     look(&client, &url, path.as_str()).is_silent();
 }

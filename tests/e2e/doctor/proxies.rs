@@ -10,7 +10,7 @@ use std::{
 
 use rns_testing::{Process, Scratch, Standard};
 
-use super::{Diagnosis, Doctor};
+use super::{Diagnosis, Doctor, mending::with_directive};
 use crate::{
     support::{PUBLIC_KEY, eventually, is_installed, nginx::nginx_temporary, serve},
     uploads::Pushable,
@@ -91,10 +91,24 @@ fn behind_all(mistakes: &Mistakes<'_>) -> Option<Diagnosis> {
     })
 }
 
+/// That an nginx with these lines has these faults one after the other, as each line that mends one is taken into it, and then
+/// none.
+#[track_caller]
+fn assert_faults(look: fn(&str) -> Option<Diagnosis>, lines: &str, ids: &[&str]) {
+    let mut lines = lines.to_owned();
+    for id in ids {
+        let Some(diagnosis) = look(&lines) else { return };
+        diagnosis.names(&[id]);
+        lines = with_directive(&lines, diagnosis.mend());
+    }
+    if let Some(diagnosis) = look(&lines) {
+        diagnosis.is_silent();
+    }
+}
+
 #[test]
 fn a_proxy_that_strips_ranges() {
-    let Some(diagnosis) = behind("proxy_set_header Range \"\";") else { return };
-    diagnosis.names(&["range-ignored"]);
+    assert_faults(behind, "proxy_set_header Range \"\";", &["range-ignored"]);
 }
 
 #[test]
@@ -136,8 +150,7 @@ fn a_foreign_cache_that_ignores_queries_is_no_fault() {
 #[test]
 fn a_proxy_that_compresses_nars() {
     let lines = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;";
-    let Some(diagnosis) = behind(lines) else { return };
-    diagnosis.names(&["nar-recompressed"]);
+    assert_faults(behind, lines, &["nar-recompressed"]);
 }
 
 #[test]
@@ -154,8 +167,7 @@ fn a_proxy_that_refuses_head() {
 
 #[test]
 fn a_proxy_that_closes_connections() {
-    let Some(diagnosis) = behind("keepalive_timeout 0;") else { return };
-    diagnosis.names(&["keep-alive-off"]);
+    assert_faults(behind, "keepalive_timeout 0;", &["keep-alive-off"]);
 }
 
 /// A look, as one who pushes, through an nginx with these lines.
@@ -172,14 +184,15 @@ fn pushing_behind(lines: &str) -> Option<Diagnosis> {
 
 #[test]
 fn a_proxy_that_takes_a_megabyte() {
-    let Some(diagnosis) = pushing_behind("client_max_body_size 1m;") else { return };
-    diagnosis.names(&["proxy-body-limit"]);
+    let lines = "client_max_body_size 1m; proxy_request_buffering off;";
+    assert_faults(pushing_behind, lines, &["proxy-body-limit"]);
+    // As an nginx is that nobody has told anything about uploads.
+    assert_faults(pushing_behind, "", &["proxy-body-limit", "proxy-buffers"]);
 }
 
 #[test]
 fn a_proxy_that_stores_uploads_first() {
-    let Some(diagnosis) = pushing_behind("client_max_body_size 0;") else { return };
-    diagnosis.names(&["proxy-buffers"]);
+    assert_faults(pushing_behind, "client_max_body_size 0;", &["proxy-buffers"]);
 }
 
 #[test]
@@ -195,7 +208,11 @@ fn a_clock_that_is_wrong() {
     let server = serve(&standard.store);
     let url = with_date(server.address(), "Date: Sat, 01 Jan 2000 00:00:00 GMT");
     let doctor = Doctor::of(&url).args(["--path", standard.executable.as_str()]);
-    doctor.args(["--key", PUBLIC_KEY]).run().names(&["clock-skew"]);
+    let diagnosis = doctor.args(["--key", PUBLIC_KEY]).run();
+    diagnosis.names(&["clock-skew"]);
+    let what = diagnosis.json["findings"][0]["what"].as_str().unwrap();
+    assert!(what.ends_with(" days behind that of this machine"), "{what}");
+    assert!(diagnosis.mend().starts_with("timedatectl set-ntp true"), "{}", diagnosis.mend());
 }
 
 /// A server whose answers have these lines for their date. Each connection carries one request.

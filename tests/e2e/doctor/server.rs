@@ -2,14 +2,16 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt as _, net::UnixListener},
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        net::UnixStream,
+    },
     path::Path,
-    process::Command,
 };
 
-use rns_testing::{S3Server, ServerBuilder, Standard};
+use rns_testing::{Entry, FixtureStore, Nix, Process, S3Server, ServerBuilder, Standard, Tree};
 
-use super::Doctor;
+use super::{Diagnosis, Doctor};
 use crate::{
     support::{SECRET_KEY, is_installed, server, tls::given},
     uploads::Pushable,
@@ -49,47 +51,90 @@ fn a_key_that_everybody_can_read() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let diagnosis = of(&builder).run();
     diagnosis.names(&["key-readable"]);
-    assert!(diagnosis.mend().starts_with("chmod 600 "), "{}", diagnosis.mend());
+    diagnosis.mend_in_shell(None);
+    of(&builder).run().is_silent();
     fs::write(&key, "nonsense").unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     of(&builder).run().names(&["key-unusable"]);
+}
+
+/// A store whose path needs no key of the server.
+fn signed_store() -> FixtureStore {
+    let mut store = FixtureStore::new();
+    let signature = format!("test-1:{}==", "A".repeat(86));
+    store.insert(Entry::new("signed", Tree::file("contents")).signature(signature));
+    store
 }
 
 #[test]
 fn a_socket_of_the_daemon_that_is_locked() {
-    let standard = Standard::new();
-    let builder = server().store(&standard.store).section("[signing]\npolicy = \"keep\"");
+    let Some(nix) = Nix::v2_34() else { return };
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let store = signed_store();
+    let client = nix.client();
+    client.run("nix-store", ["--init"]).success();
     let scratch = rns_testing::Scratch::new();
-    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let socket = scratch.join("socket");
-    let _daemon = UnixListener::bind(&socket).unwrap();
-    fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
+    let directory = scratch.join("daemon-socket");
+    fs::create_dir(&directory).unwrap();
+    let socket = directory.join("socket");
+    let mut command = client.command("nix-daemon");
+    let _daemon = Process::start(command.env("NIX_DAEMON_SOCKET_PATH", &socket));
+    crate::support::eventually(|| UnixStream::connect(&socket).is_ok());
+    let builder = server().store(&store).section("[signing]\npolicy = \"keep\"");
     let text = builder.configuration();
     let text = text.replace("daemon_socket = \"none\"", &format!("daemon_socket = {socket:?}"));
     let file = scratch.write("config.toml", text);
-    let diagnosis = with_file(&file).unprivileged().run();
-    diagnosis.has("daemon-refused");
-    assert!(!diagnosis.ids().contains(&"database-unreadable"), "{:#}", diagnosis.json);
+    let look = || with_file(&file).unprivileged().run();
+    look().is_silent();
+    for (locked, mode) in [(&socket, 0o600), (&directory, 0o700)] {
+        fs::set_permissions(locked, fs::Permissions::from_mode(mode)).unwrap();
+        let diagnosis = look();
+        diagnosis.names(&["daemon-refused"]);
+        diagnosis.mend_in_shell(None);
+        look().is_silent();
+    }
+    // As the manual of Nix says: for the members of a group.
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o750)).unwrap();
+    chown(&directory, None, Some(1)).unwrap();
+    let diagnosis = look();
+    diagnosis.names(&["daemon-refused"]);
+    let group = fs::read_to_string("/etc/group").unwrap();
+    let group = group.lines().find(|line| line.split(':').nth(2) == Some("1")).unwrap();
+    let group = group.split(':').next().unwrap();
+    let line = format!("SupplementaryGroups={group}");
+    assert!(diagnosis.mend().ends_with(&line), "{}", diagnosis.mend());
 }
 
 #[test]
 fn a_database_without_the_files_beside_it() {
-    let mut standard = Standard::new();
-    let database = standard.store.database();
+    let mut store = signed_store();
+    let database = store.database();
     let wal = database.with_file_name("db.sqlite-wal");
     let copies: Vec<_> =
         [&database, &wal].map(|file| (file.clone(), fs::read(file).unwrap())).into();
-    standard.store.close_database();
+    store.close_database();
     // A backup that was taken while Nix was running, and that has no index of the log.
     for (file, bytes) in copies {
         fs::write(file, bytes).unwrap();
     }
-    let builder = server().store(&standard.store);
+    let builder = server().store(&store).section("[signing]\npolicy = \"keep\"");
     let scratch = rns_testing::Scratch::new();
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let file = scratch.write("config.toml", builder.configuration());
-    let diagnosis = with_file(&file).unprivileged().run();
+    let look = || with_file(&file).unprivileged().run();
+    let diagnosis = look();
     diagnosis.names(&["database-unreadable"]);
+    let Some(nix) = Nix::v2_34() else { return };
+    let client = nix.client().with_root(store.root());
+    diagnosis.mend_with(None, |shell| {
+        let nix = client.command("nix-store");
+        let directory = Path::new(nix.get_program()).parent().unwrap();
+        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+        shell.envs(nix.get_envs().map(|(name, value)| (name, value.unwrap_or_default())));
+        shell.env("PATH", path);
+    });
+    look().is_silent();
 }
 
 #[test]
@@ -119,9 +164,20 @@ fn a_bucket_that_does_not_answer() {
     let before = look(&builder);
     // The server has never run, so that there is no index.
     before.names(&["index-behind"]);
+    let config = builder.scratch().write("config.toml", builder.configuration());
+    let mend = |diagnosis: &Diagnosis| {
+        diagnosis.mend_with(Some(&config), |shell| {
+            shell.env("AWS_SHARED_CREDENTIALS_FILE", &credentials);
+        })
+    };
+    mend(&before);
+    look(&builder).is_silent();
     s3.stop();
     let diagnosis = look(&builder);
-    diagnosis.has("storage-unreachable");
+    diagnosis.names(&["storage-unreachable"]);
+    s3.restart();
+    mend(&diagnosis);
+    look(&builder).is_silent();
 }
 
 #[test]
@@ -143,6 +199,8 @@ fn an_index_that_was_restored_from_a_backup() {
     let diagnosis = with_file(&config).run();
     diagnosis.names(&["index-behind"]);
     assert_eq!(diagnosis.mend(), "rust-nix-serve storage index --rebuild");
+    diagnosis.mend_in_shell(Some(&config));
+    with_file(&config).run().is_silent();
 }
 
 fn is_there(server: &rns_testing::Server) -> bool {
@@ -165,14 +223,7 @@ fn an_index_that_cannot_be_used() {
     let diagnosis = with_file(&config).run();
     diagnosis.names(&["index-unusable"]);
     // The line does it.
-    let programs = rns_testing::Scratch::new();
-    let program = programs.join("rust-nix-serve");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rust-nix-serve"), program).unwrap();
-    std::os::unix::fs::symlink("/bin/true", programs.join("systemctl")).unwrap();
-    let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("sh");
-    shell.args(["-c", diagnosis.mend()]).env("PATH", path).env("RUST_NIX_SERVE_CONFIG", &config);
-    rns_testing::run(&mut shell, std::time::Duration::from_secs(60)).success();
+    diagnosis.mend_in_shell(Some(&config));
     with_file(&config).run().is_silent();
 }
 
@@ -258,7 +309,15 @@ fn a_disk_that_is_full() {
         directory.path().display()
     );
     let Some(doctor) = of(&builder).behind(&fill) else { return };
-    doctor.run().names(&["disk-full"]);
+    let diagnosis = doctor.run();
+    diagnosis.names(&["disk-full"]);
+    // The line shows what takes the space.
+    let largest = format!(
+        "{} | grep -q filling && rm {}/filling && ",
+        diagnosis.mend().split("   # ").next().unwrap(),
+        directory.path().display()
+    );
+    of(&builder).behind(&format!("{fill}{largest}")).unwrap().run().is_silent();
 }
 
 #[test]

@@ -146,13 +146,13 @@ pub(crate) fn full(path: &StorePath) -> String {
 
 /// Waits up to ten seconds for something to become true.
 #[track_caller]
-pub(crate) fn eventually(condition: impl Fn() -> bool) {
+pub(crate) fn eventually(condition: impl FnMut() -> bool) {
     within(Duration::from_secs(10), condition);
 }
 
 /// Waits for so long at most for something to become true.
 #[track_caller]
-pub(crate) fn within(limit: Duration, condition: impl Fn() -> bool) {
+pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !condition() {
         assert!(Instant::now() < deadline, "not within {limit:?}");

@@ -1,6 +1,8 @@
 //! `nix-cache-info`: store directory, and priority among the caches of this client.
 
+use rns_client::plain_url;
 use rns_formats::CacheInfo;
+use url::Url;
 
 use super::subject::CacheSubject;
 use crate::{Finding, FindingId, Outcome};
@@ -70,25 +72,44 @@ fn priority(cache: &CacheSubject, info: &CacheInfo) -> Option<Finding> {
     if cache.only_pushes() {
         return None;
     }
-    let stated = |url: &str| {
-        let (_, query) = url.split_once('?')?;
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(key, _)| *key == "priority").find_map(|(_, number)| number.parse().ok())
-    };
-    let own: i32 = stated(cache.view.url.as_str()).unwrap_or(info.priority);
-    let others = cache.view.nix_conf.substituters();
+    let used = cache.view.nix_conf.substituters();
+    let plain = plain_url(&cache.view.url);
+    let is_this = |url: &&String| Url::parse(url).is_ok_and(|url| plain_url(&url) == plain);
+    let this = used.iter().find(is_this);
+    let own = stated(cache.view.url.as_str()).or_else(|| stated(this?)).unwrap_or(info.priority);
     let (public, usual) = PUBLIC_CACHE;
-    let other = others.iter().find(|url| url.starts_with(public))?;
-    if cache.base.as_str().starts_with(public) || stated(other).unwrap_or(usual) != own {
+    let other = used.iter().find(|url| url.starts_with(public))?;
+    if plain.starts_with(public) || stated(other).unwrap_or(usual) != own {
         return None;
     }
-    let base = cache.base.as_str().trim_end_matches('/');
+    let with = |url: &str| {
+        let joint = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{joint}priority={}", own - 10)
+    };
+    // A second entry would leave the first one with its priority.
+    let line = match this {
+        Some(this) => {
+            let kept = without_priority(this);
+            format!("{} in the place of {this}", with(&kept))
+        }
+        None => format!("extra-substituters = {}", with(&plain)),
+    };
     Some(Finding::new(
         FindingId::PriorityClash,
         format!("the cache has priority {own}, as {public} does"),
-        format!(
-            "nix.conf: extra-substituters = {base}?priority={}   # or priority on the server",
-            own - 10
-        ),
+        format!("nix.conf: {line}   # or priority on the server"),
     ))
+}
+
+/// The priority that the URL of a substituter states.
+fn stated(url: &str) -> Option<i32> {
+    let (_, query) = url.split_once('?')?;
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(key, _)| *key == "priority").find_map(|(_, number)| number.parse().ok())
+}
+
+fn without_priority(url: &str) -> String {
+    let Some((base, query)) = url.split_once('?') else { return url.to_owned() };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("priority=")).collect();
+    if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }
 }

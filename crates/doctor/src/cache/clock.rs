@@ -26,10 +26,20 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
         return Outcome::Sound("both ends have the same time".to_owned());
     }
     let direction = if ahead.is_positive() { "ahead of" } else { "behind" };
-    let by = std::time::Duration::from_secs(ahead.whole_seconds().unsigned_abs());
+    let by = rounded(ahead.abs());
     Outcome::wrong(Finding::new(
         FindingId::ClockSkew,
-        format!("the clock of the cache is {by:?} {direction} that of this machine"),
+        format!("the clock of the cache is {by} {direction} that of this machine"),
         "timedatectl set-ntp true   # on the machine whose clock is wrong",
     ))
+}
+
+/// A length of time in its largest unit.
+fn rounded(time: Duration) -> String {
+    let (number, unit) = match (time.whole_days(), time.whole_hours(), time.whole_minutes()) {
+        (0, 0 | 1, minutes) => (minutes, "minutes"),
+        (0 | 1, hours, _) => (hours, "hours"),
+        (days, ..) => (days, "days"),
+    };
+    format!("{number} {unit}")
 }

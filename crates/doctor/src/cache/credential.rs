@@ -10,7 +10,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{http::HttpAnswer, subject::CacheSubject};
-use crate::{Finding, FindingId, Outcome, machine::netrc::credential_missing};
+use crate::{Finding, FindingId, Outcome, machine::netrc::no_credential};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -20,8 +20,8 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
         Ok(answer) => answer,
         Err(trouble) => return Outcome::Unchecked(trouble.to_string()),
     };
-    if let Some(finding) = refusal(cache, answer, "read") {
-        return Outcome::wrong(finding);
+    if let Some(refused) = refusal(cache, answer, "read") {
+        return refused;
     }
     if cache.view.pushes {
         return push(cache).await;
@@ -41,7 +41,7 @@ async fn push(cache: &CacheSubject) -> Outcome {
     match cache.http.send(Method::POST, url, headers, MAX_ANSWER_BYTES).await {
         Err(trouble) => Outcome::Unchecked(trouble.to_string()),
         Ok(answer) => match (refusal(cache, &answer, "push"), answer.status) {
-            (Some(finding), _) => Outcome::wrong(finding),
+            (Some(refused), _) => refused,
             (None, 200) => Outcome::Sound("the cache takes it, also for pushing".to_owned()),
             (None, status) => Outcome::Unchecked(format!(
                 "the cache tells pushers nothing (status {status}): it takes no pushes, or is no server of this program"
@@ -50,32 +50,33 @@ async fn push(cache: &CacheSubject) -> Outcome {
     }
 }
 
-fn refusal(cache: &CacheSubject, answer: &HttpAnswer, allow: &str) -> Option<Finding> {
+/// The outcome where the cache refuses the credential, or asks for one.
+fn refusal(cache: &CacheSubject, answer: &HttpAnswer, allow: &str) -> Option<Outcome> {
     let host = cache.base.host_str().unwrap_or_default();
     // A pusher reads first: nix-cache-info, and which paths are there.
     let permissions = if allow == "push" { "read,push" } else { allow };
     let new = format!(
         "rust-nix-serve token create NAME --allow {permissions}   # on the server of {host}"
     );
-    match answer.status {
+    let (id, what) = match answer.status {
         401 | 403 | 407 if !cache.has_credential() => {
-            Some(credential_missing(&cache.view.netrc, &cache.view.url))
+            let (file, is_named) = &cache.view.netrc;
+            return Some(no_credential((file, *is_named), &cache.view.url));
         }
-        401 | 407 => Some(match expired(cache, answer) {
-            Some(what) => Finding::new(FindingId::TokenExpired, what, new),
-            None => Finding::new(
+        401 | 407 => match expired(cache, answer) {
+            Some(what) => (FindingId::TokenExpired, what),
+            None => (
                 FindingId::CredentialRefused,
                 format!("{} does not know the credential, or no longer", cache.base),
-                new,
             ),
-        }),
-        403 => Some(Finding::new(
+        },
+        403 => (
             FindingId::TokenNotPermitted,
             format!("the credential may not {allow} at {}", cache.base),
-            new,
-        )),
-        _ => None,
-    }
+        ),
+        _ => return None,
+    };
+    Some(Outcome::wrong(Finding::new(id, what, new)))
 }
 
 /// Says that the token is over, where the cache or the token itself tells.

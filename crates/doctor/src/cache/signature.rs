@@ -35,7 +35,8 @@ pub(super) async fn check(cache: &CacheSubject) -> Outcome {
     if cache.view.keys.is_empty() && !cache.view.nix_conf.requires_signatures(&cache.view.url) {
         return Outcome::Sound("nix.conf asks for no signature of this cache".to_owned());
     }
-    judge(narinfo, &store_dir, &trusted, advertised)
+    let are_of_conf = cache.view.keys.is_empty();
+    judge(narinfo, &store_dir, (&trusted, are_of_conf), advertised)
 }
 
 /// The outcome on a machine that does not substitute from the cache: others will, and need a signature.
@@ -62,10 +63,11 @@ fn unsigned(path: &StorePath) -> Finding {
     )
 }
 
+/// The outcome for a client that trusts these keys, which are those of nix.conf, or else stated.
 fn judge(
     narinfo: &NarInfo,
     store_dir: &StoreDir,
-    trusted: &[PublicKey],
+    (trusted, are_of_conf): (&[PublicKey], bool),
     advertised: &[PublicKey],
 ) -> Outcome {
     let path = &narinfo.store_path;
@@ -81,17 +83,16 @@ fn judge(
     }
     // A key that the cache names is no proof: the user has to compare it.
     let right = advertised.iter().find(signs);
-    let trust = |key: &PublicKey| {
-        format!(
-            "nix.conf: extra-trusted-public-keys = {key}   # if its owner sees the same: \
-             rust-nix-serve key fingerprint FILE prints {}",
+    let mend = |change: &dyn Fn(&PublicKey) -> String| match right {
+        Some(key) => format!(
+            "nix.conf: {}   # if its owner sees the same: rust-nix-serve key fingerprint FILE prints {}",
+            change(key),
             key.fingerprint()
-        )
+        ),
+        None => "ask the owner of the cache for its public key: rust-nix-serve key public FILE"
+            .to_owned(),
     };
-    let ask = || {
-        "ask the owner of the cache for its public key: rust-nix-serve key public FILE".to_owned()
-    };
-    let mend = right.map_or_else(ask, trust);
+    let add = |key: &PublicKey| format!("extra-trusted-public-keys = {key}");
     if narinfo.signatures.is_empty() {
         return Outcome::wrong(unsigned(path));
     }
@@ -114,15 +115,19 @@ fn judge(
     let names: Vec<&str> = narinfo.signatures.iter().map(|sig| sig.key.as_str()).collect();
     let namesake = trusted.iter().find(|key| names.contains(&key.name().as_str()));
     Outcome::wrong(match namesake {
-        Some(key) => Finding::new(
+        Some(wrong) => Finding::new(
             FindingId::WrongKey,
-            format!("the trusted key {key} did not sign {path}, another one of its name did"),
-            mend,
+            format!("the trusted key {wrong} did not sign {path}, another one of its name did"),
+            match are_of_conf {
+                // Of two keys with one name, Nix takes the first.
+                true => mend(&|key| format!("{key} in the place of {wrong}")),
+                false => mend(&add),
+            },
         ),
         None => Finding::new(
             FindingId::KeyNotTrusted,
             format!("{path} is signed by {}, which this client does not trust", names.join(", ")),
-            mend,
+            mend(&add),
         ),
     })
 }

@@ -66,8 +66,8 @@ pub struct CacheView {
     pub paths: Vec<HashPart>,
     /// True if the user says that the cache has these paths, so that no other one is looked for.
     pub are_paths_named: bool,
-    /// The netrc file that a credential is looked for in.
-    pub netrc: PathBuf,
+    /// The netrc file that a credential is looked for in, and true if the user named it.
+    pub netrc: (PathBuf, bool),
     /// The configuration of the client.
     pub nix_conf: Arc<NixConf>,
 }

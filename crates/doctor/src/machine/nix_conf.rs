@@ -112,11 +112,18 @@ impl NixConf {
             && !same.any(|url| is_trusted(&url))
     }
 
-    /// The keys that paths are accepted with. Words that are no keys are left out, as Nix refuses them.
+    /// The keys that paths are accepted with. Words that are no keys are left out, as Nix refuses them, and so are further
+    /// keys of a name, which Nix ignores.
     #[must_use]
     pub fn trusted_keys(&self) -> Vec<PublicKey> {
         let words = words(&self.all, "trusted-public-keys", PUBLIC_KEY);
-        words.iter().filter_map(|word| PublicKey::parse(word).ok()).collect()
+        let mut keys: Vec<PublicKey> = Vec::new();
+        for key in words.iter().filter_map(|word| PublicKey::parse(word).ok()) {
+            if keys.iter().all(|first| first.name() != key.name()) {
+                keys.push(key);
+            }
+        }
+        keys
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn of_cache(
         keys: args.key.clone(),
         paths: local_paths::candidates(&args.path, &store)?,
         are_paths_named: !args.path.is_empty(),
-        netrc: netrc(&nix_conf, args).0,
+        netrc: netrc(&nix_conf, args),
         nix_conf: Arc::clone(&nix_conf),
     };
     let subject = CacheSubject::new(view).context("cannot look at the cache")?;

@@ -24,7 +24,6 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
         other => (other.to_string(), "nix-store --verify".to_owned()),
     };
     // Any program of Nix that opens the database makes the files beside it again.
-    let mend =
-        format!("nix-store --query --hash /run/current-system   # as root, once; or: {remedy}");
+    let mend = format!("nix-store --init   # as root, once; or: {remedy}");
     Outcome::wrong(Finding::new(FindingId::DatabaseUnreadable, what, mend))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rns_cache::HumanBytes;
 use rns_doctor::{Finding, FindingId, Outcome};
 use rns_storage::objects::StorageUrl;
 
@@ -46,9 +47,9 @@ fn full(directory: &Path) -> Option<Finding> {
     let name = directory.display();
     Some(Finding::new(
         FindingId::DiskFull,
-        format!("{} MiB are free on the disk of {name}", free >> 20),
+        format!("{} of {} are free on the disk of {name}", HumanBytes(free), HumanBytes(all)),
         format!(
-            "du -xh {name} | sort -h | tail   # then remove unneeded files, or enlarge the disk"
+            "du -axh {name} | sort -h | tail   # then remove unneeded files, or enlarge the disk"
         ),
     ))
 }

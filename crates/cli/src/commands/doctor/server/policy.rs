@@ -5,10 +5,9 @@ use std::time::Duration;
 use rns_cache::{BinaryCache, CacheError, CacheFactory as _, PathRecord};
 use rns_doctor::{Finding, FindingId, Outcome};
 use rns_formats::{HashPart, PathInfo};
-use rns_nix_store::{LocalCaches, StoreConfig};
+use rns_nix_store::{LocalCaches, LocalStore, StoreConfig};
 use rns_server::config::{CacheConfig, SigningPolicy};
-
-use tokio::time::sleep;
+use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{commands::doctor::local_paths, config::Loaded};
 
@@ -25,6 +24,14 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
         Ok(paths) => paths,
         Err(error) => return Outcome::Unchecked(error.to_string()),
     };
+    // Else a policy that waits for the database would be waited for.
+    let readable = LocalStore::open(config.clone());
+    match spawn_blocking(move || readable.readable_blocking()).await {
+        Ok(Ok(())) => {}
+        // The database has a check of its own.
+        Ok(Err(error)) => return Outcome::Unchecked(error.to_string()),
+        Err(error) => return Outcome::Unchecked(error.to_string()),
+    }
     let caches = LocalCaches::open(config);
     let mut findings = Vec::new();
     for (name, cache) in loaded.server.caches.all() {
@@ -39,7 +46,6 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
                     unsigned = unsigned.or_else(|| is_unsigned(&info, cache).then_some(info));
                 }
                 Ok(None) => {}
-                // The database has a check of its own.
                 Err(error) => return Outcome::Unchecked(error.to_string()),
             }
         }
