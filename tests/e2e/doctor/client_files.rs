@@ -1,9 +1,9 @@
 //! Faults in the files of a client: netrc and nix.conf.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::{Diagnosis, Doctor, mending::netrc_line};
-use crate::support::{PUBLIC_KEY, private::Private, write_key};
+use crate::support::{PUBLIC_KEY, private::Private, serve, write_key};
 
 /// A look at a private cache with this netrc file, where `TOKEN` stands for the token.
 fn with_netrc(text: &str, mode: u32) -> Diagnosis {
@@ -148,18 +148,19 @@ fn a_netrc_file_that_cannot_be_read() {
 
 #[test]
 fn a_cache_that_the_daemon_ignores() {
-    let private = Private::new();
-    let url = private.server.url();
-    let doctor = Doctor::of(url).env("USER", "alice");
-    let user = doctor.scratch.write("user.conf", format!("extra-substituters = {url}\n"));
-    let doctor = doctor.env("NIX_USER_CONF_FILES", &user);
-    let diagnosis = doctor.run();
-    diagnosis.has("user-not-trusted");
-    let trusted = |line: &str| {
-        let doctor = Doctor::of(url).env("USER", "alice").nix_conf(&line.replace("URL", url));
-        doctor.env("NIX_USER_CONF_FILES", Path::new(&user)).run()
+    let standard = rns_testing::Standard::new();
+    let server = serve(&standard.store);
+    let url = server.url();
+    let look = |conf: &str| {
+        let doctor = Doctor::of(url).env("USER", "alice").args(["--key", PUBLIC_KEY]);
+        let user = doctor.scratch.write("user.conf", format!("extra-substituters = {url}\n"));
+        let conf = format!("substituters =\ntrusted-public-keys =\n{conf}");
+        doctor.nix_conf(&conf).env("NIX_USER_CONF_FILES", user).run()
     };
-    for line in ["trusted-users = root alice\n", "extra-trusted-substituters = URL\n"] {
-        assert!(!trusted(line).ids().contains(&"user-not-trusted"), "{line}");
-    }
+    let diagnosis = look("");
+    diagnosis.names(&["user-not-trusted"]);
+    let (file, line) = diagnosis.mend().split_once(": ").unwrap();
+    assert!(file.ends_with("/nix.conf"), "{file}");
+    look(line).is_silent();
+    look("trusted-users = root alice\n").is_silent();
 }

@@ -57,6 +57,38 @@ fn a_key_that_everybody_can_read() {
     of(&builder).run().names(&["key-unusable"]);
 }
 
+#[test]
+fn a_daemon_that_lets_others_in_alone() {
+    let Some(nix) = Nix::v2_34() else { return };
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let store = signed_store();
+    let scratch = rns_testing::Scratch::new();
+    let socket = scratch.join("socket");
+    let look = |conf: &str| {
+        let settings = conf.lines().map(|line| line.split_once(" = ").unwrap());
+        let client =
+            settings.fold(nix.client(), |client, (name, value)| client.option(name, value));
+        client.run("nix-store", ["--init"]).success();
+        _ = fs::remove_file(&socket);
+        let mut command = client.command("nix-daemon");
+        let _daemon = Process::start(command.env("NIX_DAEMON_SOCKET_PATH", &socket));
+        crate::support::eventually(|| UnixStream::connect(&socket).is_ok());
+        let builder = server().store(&store).section("[signing]\npolicy = \"keep\"");
+        let text = builder.configuration();
+        let text = text.replace("daemon_socket = \"none\"", &format!("daemon_socket = {socket:?}"));
+        with_file(&scratch.write("config.toml", text)).unprivileged().run()
+    };
+    let conf = "allowed-users = somebody\n";
+    let diagnosis = look(conf);
+    diagnosis.names(&["daemon-refused"]);
+    let line = diagnosis.mend().strip_prefix("/etc/nix/nix.conf: ").unwrap();
+    assert!(line.ends_with(" rust-nix-serve"), "{line}");
+    // The user of this test.
+    look(&format!("{conf}{}\n", line.replace("rust-nix-serve", "nobody"))).is_silent();
+}
+
 /// A store whose path needs no key of the server.
 fn signed_store() -> FixtureStore {
     let mut store = FixtureStore::new();

@@ -204,6 +204,8 @@ fn read_text(text: &str, directory: &Path, settings: &mut NixSettings, depth: us
 
 #[cfg(test)]
 mod tests {
+    use rns_formats::{KeyName, SecretKey};
+
     use super::*;
 
     fn of(text: &str) -> NixConf {
@@ -222,5 +224,14 @@ mod tests {
         assert!(uses("https://ci:x@b/?priority=3") && !uses("https://a") && !uses("https://b/c"));
         assert!(of("trusted-public-keys =\n").trusted_keys().is_empty());
         assert_eq!(NixConf::default().trusted_keys().len(), 1);
+    }
+
+    #[test]
+    fn the_first_key_of_a_name_counts() {
+        let name = KeyName::parse("name-1").unwrap();
+        let key = |seed| SecretKey::from_seed(name.clone(), &[seed; 32]).public_key().to_string();
+        let conf = of(&format!("trusted-public-keys = {} {}\n", key(1), key(2)));
+        let trusted: Vec<String> = conf.trusted_keys().iter().map(ToString::to_string).collect();
+        assert_eq!(trusted, [key(1)]);
     }
 }
