@@ -12,7 +12,9 @@ use rns_testing::{Process, Scratch, Standard};
 
 use super::{Diagnosis, Doctor, mending::with_directive};
 use crate::{
-    support::{PUBLIC_KEY, eventually, is_installed, nginx::nginx_temporary, serve},
+    support::{
+        PUBLIC_KEY, eventually, is_installed, nginx::nginx_temporary, private::Private, serve,
+    },
     uploads::Pushable,
 };
 
@@ -116,6 +118,23 @@ fn a_proxy_that_goes_on_at_another_place() {
     let lines = "set $from \"\"; if ($http_range) { set $from \"bytes=1-\"; } proxy_set_header Range $from;";
     let Some(diagnosis) = behind(lines) else { return };
     diagnosis.names(&["range-wrong"]);
+}
+
+#[test]
+fn a_proxy_that_takes_the_credential_away() {
+    if !is_installed("nginx") {
+        return;
+    }
+    let private = Private::new();
+    let look = |location: &str| {
+        let front = WrongFront::start(private.server.address(), location);
+        let doctor = Doctor::of(&front.url).args(["--key", PUBLIC_KEY, "--token-file"]);
+        doctor.arg(private.server.scratch().write("token", &private.token)).run()
+    };
+    let diagnosis = look("proxy_set_header Authorization \"\";");
+    diagnosis.names(&["credential-refused"]);
+    let (_, directive) = diagnosis.mend().split_once("nginx.conf: ").unwrap();
+    look(directive).is_silent();
 }
 
 #[test]

@@ -65,9 +65,13 @@ fn refusal(cache: &CacheSubject, answer: &HttpAnswer, allow: &str) -> Option<Out
         }
         401 | 407 => match expired(cache, answer) {
             Some(what) => (FindingId::TokenExpired, what),
+            // A cache tells nobody which of these it is.
             None => (
                 FindingId::CredentialRefused,
-                format!("{} does not know the credential, or no longer", cache.base),
+                format!(
+                    "{} does not know the credential, or a proxy in front of it takes it away",
+                    cache.base
+                ),
             ),
         },
         403 => (
@@ -76,7 +80,13 @@ fn refusal(cache: &CacheSubject, answer: &HttpAnswer, allow: &str) -> Option<Out
         ),
         _ => return None,
     };
-    Some(Outcome::wrong(Finding::new(id, what, new)))
+    let mend = match id {
+        FindingId::CredentialRefused => {
+            format!("{new}; or nginx.conf: proxy_set_header Authorization $http_authorization;")
+        }
+        _ => new,
+    };
+    Some(Outcome::wrong(Finding::new(id, what, mend)))
 }
 
 /// Says that the token is over, where the cache or the token itself tells.
