@@ -31,12 +31,19 @@ struct Arguments {
     cache: PathBuf,
     out: PathBuf,
     only: Vec<String>,
+    /// Another build, which is measured instead of nginx.
+    beside: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let arguments = arguments()?;
     std::fs::create_dir_all(&arguments.cache)?;
     let mut bench = Bench::start(arguments.size, &arguments.binary, &arguments.cache)?;
+    if let Some(before) = &arguments.beside {
+        rows::beside::run(&mut bench, before)?;
+        println!("{}", rows::beside::table(&bench));
+        return Ok(());
+    }
     for (name, run) in ALL {
         if arguments.only.is_empty() || arguments.only.iter().any(|only| name.contains(only)) {
             run(&mut bench).with_context(|| name.to_owned())?;
@@ -47,7 +54,7 @@ fn main() -> Result<()> {
 
 fn arguments() -> Result<Arguments> {
     let (mut size, mut only) = (size::FULL, Vec::new());
-    let [mut binary, mut cache, mut out] = [const { None }; 3];
+    let [mut binary, mut cache, mut out, mut beside] = [const { None }; 4];
     let mut rounds = None;
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
@@ -55,6 +62,7 @@ fn arguments() -> Result<Arguments> {
         match word.as_str() {
             "--smoke" => size = size::SMOKE,
             "--binary" => binary = Some(PathBuf::from(value()?).canonicalize()?),
+            "--beside" => beside = Some(PathBuf::from(value()?).canonicalize()?),
             "--cache" => cache = Some(PathBuf::from(value()?)),
             "--out" => out = Some(PathBuf::from(value()?)),
             "--rounds" => rounds = Some(value()?.parse()?),
@@ -69,5 +77,6 @@ fn arguments() -> Result<Arguments> {
         cache: cache.context("--cache is missing")?,
         out: out.context("--out is missing")?,
         only,
+        beside,
     })
 }

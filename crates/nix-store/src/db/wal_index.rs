@@ -9,10 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use rustix::fs::{fstat, stat};
+use rustix::{
+    fs::{fstat, stat},
+    time::{ClockId, clock_gettime},
+};
 
 use super::open::LiveReaders;
 
@@ -29,10 +32,9 @@ pub(super) struct WalIndex {
     database: (PathBuf, Arc<File>),
     index: (PathBuf, Arc<File>),
     header: [u8; INDEX_HEADER_BYTES],
-    started: Instant,
     live: LiveReaders,
-    /// When both files were last found to have their names, in milliseconds after `started`, and which connections
-    /// there were then; 0 for never.
+    /// When both files were last found to have their names, in milliseconds of [`now`], and which connections there
+    /// were then; 0 for never.
     named: AtomicU64,
 }
 
@@ -44,8 +46,7 @@ impl WalIndex {
         header: [u8; INDEX_HEADER_BYTES],
         live: LiveReaders,
     ) -> Self {
-        let (started, named) = (Instant::now(), AtomicU64::new(0));
-        Self { generation, database, index, header, started, live, named }
+        Self { generation, database, index, header, live, named: AtomicU64::new(0) }
     }
 
     /// Whether nothing has changed.
@@ -61,7 +62,7 @@ impl WalIndex {
 
     fn have_names(&self) -> bool {
         let with = self.live.any();
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = now();
         // Few bits of a number that changes with each connection tell one from the next within this time.
         let moment = |at: u64, with: u64| (with << 48) | (at & ((1 << 48) - 1));
         if let Some(with) = with {
@@ -79,6 +80,13 @@ impl WalIndex {
         );
         named
     }
+}
+
+/// Milliseconds of a clock that goes on by some at a time, and costs less to read than exact ones.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::MonotonicCoarse);
+    let milliseconds = time.tv_sec * 1000 + time.tv_nsec / 1_000_000;
+    u64::try_from(milliseconds).unwrap_or_default()
 }
 
 /// Whether a name still leads to the file: it was neither deleted nor moved, nor replaced by another one.

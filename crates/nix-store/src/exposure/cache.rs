@@ -1,6 +1,6 @@
 //! The adapter: a local store, of which only the paths that a policy exposes are shown.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rns_cache::{
@@ -168,6 +168,11 @@ impl BinaryCache for ExposedCache {
 
     fn peek(&self, hash: &HashPart) -> Peek {
         self.peek_row(hash)
+    }
+
+    /// A path that is hidden, or found damaged, changes it at once.
+    fn generation(&self) -> Option<NonZeroU64> {
+        self.paths.generation_with(self.store.generation()?)
     }
 
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {

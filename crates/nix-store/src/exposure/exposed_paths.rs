@@ -3,9 +3,12 @@
 //! Questions look into an immutable snapshot and never wait, except for a miss: that has to be true, so it waits for a check
 //! that began after the question was asked.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwapOption;
@@ -83,6 +86,14 @@ impl ExposedPaths {
     /// The number of the snapshot; another one at each question while there is none.
     pub(super) fn epoch(&self) -> u64 {
         self.current.load().as_ref().map_or_else(|| self.next_epoch(), |snapshot| snapshot.epoch)
+    }
+
+    /// One number for a state of the database and of this set: while it is the same, so are all exposed rows. `None`
+    /// while the set is not known, and where one number cannot tell the states apart any more.
+    pub(super) fn generation_with(&self, database: NonZeroU64) -> Option<NonZeroU64> {
+        let epoch = u32::try_from(self.current.load().as_ref()?.epoch).ok()?;
+        let database = u32::try_from(database.get()).ok()?;
+        NonZeroU64::new(u64::from(epoch) << 32 | u64::from(database))
     }
 
     fn next_epoch(&self) -> u64 {

@@ -72,29 +72,23 @@ impl NarFileReader {
     /// `Damaged` when the file is not the registered one, `Gone` when it was removed, `Io` when it cannot be read.
     pub(super) fn read(
         &mut self,
-        mut target: &mut [u8],
+        target: &mut [u8],
         index: usize,
-        mut offset: u64,
+        offset: u64,
         look_again: bool,
     ) -> Result<(), CacheError> {
-        let file = match self.open.take() {
-            Some(open) if open.index == index => open.file,
-            _ => self.open_file(index)?,
+        let end = offset + target.len() as u64;
+        let (file, is_new) = match self.open.take() {
+            Some(open) if open.index == index => (open.file, false),
+            _ => (self.open_file(index)?, true),
         };
-        while !target.is_empty() {
-            match rustix::io::pread(&file, &mut *target, offset) {
-                Ok(0) => {
-                    return Err(self.damaged(format!("{} became shorter", self.display(index))));
-                }
-                Ok(read) => {
-                    offset += read as u64;
-                    target = target.get_mut(read..).unwrap_or_default();
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(self.refused("read", index, error.into())),
-            }
+        let read = self.read_from(&file, target, index, offset);
+        if is_new {
+            // One look behind the read is of the whole of a short file. It also explains a failed read best.
+            self.accept(&file, index)?;
         }
-        self.keep_or_close(file, index, offset, look_again);
+        read?;
+        self.keep_or_close(file, index, end, look_again && !is_new);
         Ok(())
     }
 
@@ -106,14 +100,40 @@ impl NarFileReader {
         offset: u64,
         look_again: bool,
     ) -> usize {
-        let opened = match self.open.take() {
-            Some(open) if open.index == index => Some(open.file),
-            _ => self.open_file_now(index),
+        let (opened, is_new) = match self.open.take() {
+            Some(open) if open.index == index => (Some(open.file), false),
+            _ => (self.open_file_now(index), true),
         };
         let Some(file) = opened else { return 0 };
         let read = self.nonblocking_io.read(&file, target, offset);
-        self.keep_or_close(file, index, offset + read as u64, look_again);
+        if is_new && self.accept(&file, index).is_err() {
+            return 0;
+        }
+        self.keep_or_close(file, index, offset + read as u64, look_again && !is_new);
         read
+    }
+
+    fn read_from(
+        &self,
+        file: &OwnedFd,
+        mut target: &mut [u8],
+        index: usize,
+        mut offset: u64,
+    ) -> Result<(), CacheError> {
+        while !target.is_empty() {
+            match rustix::io::pread(file, &mut *target, offset) {
+                Ok(0) => {
+                    return Err(self.damaged(format!("{} became shorter", self.display(index))));
+                }
+                Ok(read) => {
+                    offset += read as u64;
+                    target = target.get_mut(read..).unwrap_or_default();
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.refused("read", index, error.into())),
+            }
+        }
+        Ok(())
     }
 
     /// An error that says how the path differs from its row.
@@ -136,24 +156,20 @@ impl NarFileReader {
         self.changed = self.changed.max(Some(change));
     }
 
-    fn open_file(&mut self, index: usize) -> Result<OwnedFd, CacheError> {
-        let file = self
-            .tree
-            .open_file(&self.name(index))
-            .map_err(|error| self.refused("open", index, error))?;
-        self.accept(file, index)
+    fn open_file(&self, index: usize) -> Result<OwnedFd, CacheError> {
+        let opened = self.tree.open_file(&self.name(index));
+        opened.map_err(|error| self.refused("open", index, error))
     }
 
     fn open_file_now(&mut self, index: usize) -> Option<OwnedFd> {
         let name = self.name(index);
-        let file = self.tree.open_file_now(&name, &self.nonblocking_io)?;
-        self.accept(file, index).ok()
+        self.tree.open_file_now(&name, &self.nonblocking_io)
     }
 
-    /// A file that still agrees with the layout.
-    fn accept(&mut self, file: OwnedFd, index: usize) -> Result<OwnedFd, CacheError> {
+    /// Refuses a file that does not agree with the layout, and notes when it was changed.
+    fn accept(&mut self, file: &OwnedFd, index: usize) -> Result<(), CacheError> {
         let stat =
-            rustix::fs::fstat(&file).map_err(|error| self.refused("stat", index, error.into()))?;
+            rustix::fs::fstat(file).map_err(|error| self.refused("stat", index, error.into()))?;
         let expected = self.layout.file(index).map_or(0, |slice| slice.size);
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
             || tree::size(&stat) != expected
@@ -164,7 +180,7 @@ impl NarFileReader {
             )));
         }
         self.note(LastChange::At(FileTime::changed(&stat)));
-        Ok(file)
+        Ok(())
     }
 
     fn refused(&self, doing: &'static str, index: usize, source: io::Error) -> CacheError {

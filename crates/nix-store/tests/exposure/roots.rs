@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rns_cache::ExposurePolicy;
+use rns_cache::{BinaryCache as _, ExposurePolicy};
 use rns_formats::StorePath;
 use rns_testing::FixtureStore;
 
@@ -143,6 +143,23 @@ async fn what_a_switched_profile_brings_is_there_at_once_and_the_rest_gone_soon(
         assert!(shows(&store, &chain.top).await);
     }
     assert!(store.exposure_epoch() > before);
+}
+
+#[tokio::test]
+async fn a_hit_is_told_again_only_while_neither_database_nor_exposed_paths_change() {
+    let mut chain = Chain::new();
+    chain.link("system", &chain.top);
+    let store = view(&chain.fixture, &roots(&[&chain.place("system")])).await;
+    assert!(shows(&store, &chain.top).await);
+    let before = store.generation();
+    assert!(before.is_some());
+    assert_eq!(store.generation(), before, "nothing has happened");
+    chain.link("system", &chain.other);
+    soon(async || !shows(&store, &chain.top).await).await;
+    let switched = store.generation();
+    assert!(switched.is_some_and(|now| Some(now) != before), "a path was hidden");
+    insert(&mut chain.fixture, "new", &[]);
+    assert_ne!(store.generation(), switched, "the database has changed");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The measurements: one file for each kind of row.
 
+pub(crate) mod beside;
 pub(crate) mod cold;
 pub(crate) mod collection;
 pub(crate) mod copy;

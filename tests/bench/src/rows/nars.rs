@@ -34,10 +34,7 @@ pub(crate) fn run(bench: &mut Bench, compression: &str) -> Result<()> {
         )?;
     }
     if compression != "none" {
-        let file =
-            |member: &Member| bench.store.statics(compression).join(&member.nar(compression)[1..]);
-        let mut large = closure;
-        large.retain(|member| fs::metadata(file(member)).is_ok_and(|file| file.len() > LARGE));
+        let large = large(bench, compression, &closure);
         let what = format!("NARs over 300 KB, {compression}, 4 connections");
         pass(bench, &what, compression, &large, 4, None, Some((1.1, 1.0)))?;
     }
@@ -57,6 +54,14 @@ pub(crate) fn run(bench: &mut Bench, compression: &str) -> Result<()> {
         tree_goal(bench, &tree);
     }
     Ok(())
+}
+
+/// The members whose compressed NAR is large.
+pub(crate) fn large(bench: &Bench, compression: &str, members: &[Member]) -> Vec<Member> {
+    let files = bench.store.statics(compression);
+    let length = |member: &Member| fs::metadata(files.join(&member.nar(compression)[1..]));
+    let is_large = |member: &&Member| length(member).is_ok_and(|file| file.len() > LARGE);
+    members.iter().filter(is_large).cloned().collect()
 }
 
 /// Fetches everything once from each server, and checks it.

@@ -60,7 +60,7 @@ fn send(address: SocketAddr, requests: &[Vec<u8>]) -> Result<load::Load> {
 }
 
 /// Makes a token in a file of tokens.
-fn create(bench: &Bench, file: &std::path::Path) -> Result<String> {
+pub(crate) fn create(bench: &Bench, file: &std::path::Path) -> Result<String> {
     let mut command = Command::new(&bench.binary);
     let output = command.args(["token", "create", "--file"]).arg(file).arg("bench").output()?;
     ensure!(output.status.success(), "token create: {}", String::from_utf8_lossy(&output.stderr));
@@ -69,7 +69,7 @@ fn create(bench: &Bench, file: &std::path::Path) -> Result<String> {
 }
 
 /// The request with the token, as a client with a netrc file sends it.
-fn add(request: &[u8], token: &str) -> Vec<u8> {
+pub(crate) fn add(request: &[u8], token: &str) -> Vec<u8> {
     let end = request.len().saturating_sub(2);
     let pair = base64(format!("bench:{token}").as_bytes());
     [&request[..end], format!("Authorization: Basic {pair}\r\n\r\n").as_bytes()].concat()

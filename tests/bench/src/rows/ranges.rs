@@ -18,14 +18,7 @@ const CONNECTIONS: usize = 16;
 const PUSHING: &str = "nginx, tcp_nopush off";
 
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
-    let huge = bench.one(Group::Huge).pop().context("there is no huge path")?;
-    let mut random = Contents::new(2);
-    let requests: Vec<Vec<u8>> = (0..bench.size.ranges)
-        .map(|_| {
-            let first = random.next() % (huge.nar_size - LENGTH);
-            request(&huge.nar("none"), Some((first, first + LENGTH - 1)))
-        })
-        .collect();
+    let requests = requests(bench)?;
     let to = |address| {
         let requests = &requests;
         move || load::send(address, CONNECTIONS, 206, requests)
@@ -48,4 +41,15 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let goal = Goal::new(what, "× nginx", Some(row.result(OURS).cpu / nginx), 1.3, 1.0);
     bench.keep(row, [goal]);
     Ok(())
+}
+
+/// Requests for ranges of the uncompressed huge NAR.
+pub(crate) fn requests(bench: &Bench) -> Result<Vec<Vec<u8>>> {
+    let huge = bench.one(Group::Huge).pop().context("there is no huge path")?;
+    let mut random = Contents::new(2);
+    let range = |_| {
+        let first = random.next() % (huge.nar_size - LENGTH);
+        request(&huge.nar("none"), Some((first, first + LENGTH - 1)))
+    };
+    Ok((0..bench.size.ranges).map(range).collect())
 }

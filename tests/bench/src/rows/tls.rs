@@ -69,8 +69,15 @@ pub(crate) struct Certificate {
     pub(crate) key: std::path::PathBuf,
 }
 
+impl Certificate {
+    /// The section of a configuration that names it.
+    pub(crate) fn section(&self) -> String {
+        format!("[tls]\ncertificate = {:?}\nkey = {:?}", self.certificate, self.key)
+    }
+}
+
 /// Makes a certificate that signs itself.
-fn certificate(scratch: &Path) -> Result<Certificate> {
+pub(crate) fn certificate(scratch: &Path) -> Result<Certificate> {
     let own = Certificate {
         certificate: scratch.join("certificate.pem"),
         key: scratch.join("certificate.key"),
@@ -95,10 +102,7 @@ fn start(bench: &Bench, certificate: &Certificate) -> Result<(SocketAddr, Proces
     let scratch = bench.scratch.path();
     let mut server = RustNixServe::new(&bench.binary, scratch, "tls", &bench.store.root())?;
     server.compressing(&scratch.join("tls-nar-cache"));
-    server.section(&format!(
-        "[tls]\ncertificate = {:?}\nkey = {:?}",
-        certificate.certificate, certificate.key
-    ));
+    server.section(&certificate.section());
     let address = free_address()?;
     server.listen(&format!("tls://{address}"));
     let mut process = server.start(scratch, None)?;
