@@ -40,7 +40,7 @@ pub trait BinaryCache: Send + Sync {
     }
 
     /// The generation of all records, where one number says it. While it is the same, a hit of [`peek`](Self::peek) may be
-    /// told again for a second. Never waits.
+    /// told again for a second. It may be some milliseconds old, so it proves no miss. Never waits.
     fn generation(&self) -> Option<NonZeroU64> {
         None
     }

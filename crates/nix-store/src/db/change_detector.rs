@@ -93,6 +93,14 @@ impl ChangeDetector {
         }
     }
 
+    /// The same as it was at most some milliseconds ago. It proves no miss.
+    pub(super) fn recent_generation(&self) -> u64 {
+        match &*self.present.load() {
+            Some(present) if present.was_still_lately() => present.generation,
+            _ => self.follow(&mut self.lock()),
+        }
+    }
+
     /// Whether the database has changed so often lately that not every change can be followed up.
     pub(super) fn changes_often(&self) -> bool {
         self.rate.is_high()
@@ -208,6 +216,22 @@ mod tests {
         assert_eq!(probe.generation(), last);
         fixture.forget(&path);
         assert!(probe.generation() > last);
+    }
+
+    #[test]
+    fn a_recent_generation_follows_within_some_milliseconds() {
+        let mut fixture = FixtureStore::new();
+        fixture.add("one", Tree::file("1"));
+        let probe = ChangeDetector::new(&fixture.database(), LiveReaders::default());
+        let before = probe.generation();
+        assert_eq!(probe.recent_generation(), before);
+        fixture.add("two", Tree::file("2"));
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let after = probe.recent_generation();
+        assert!(after > before);
+        fixture.add("three", Tree::file("3"));
+        assert!(probe.generation() > after, "an exact one is asked for before a miss");
+        assert!(probe.recent_generation() > after, "and is the recent one from then on");
     }
 
     #[test]

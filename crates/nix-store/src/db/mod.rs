@@ -82,6 +82,11 @@ impl Database {
         self.0.probe.generation()
     }
 
+    /// The same as it was at most some milliseconds ago, mostly without a system call: for hits, which may be old.
+    pub(crate) fn recent_generation(&self) -> u64 {
+        self.0.probe.recent_generation()
+    }
+
     /// Whether the database has changed so often lately that not every change can be followed up.
     pub(crate) fn changes_often(&self) -> bool {
         self.0.probe.changes_often()

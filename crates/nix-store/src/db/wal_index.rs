@@ -23,6 +23,9 @@ use super::open::LiveReaders;
 /// database in place of this one after this time.
 const NAME_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
+/// How long a state counts as recent after it was found to be the present one.
+const RECENT_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Both copies of the header of the index.
 pub(super) const INDEX_HEADER_BYTES: usize = 96;
 
@@ -36,6 +39,8 @@ pub(super) struct WalIndex {
     /// When both files were last found to have their names, in milliseconds of [`now`], and which connections there
     /// were then; 0 for never.
     named: AtomicU64,
+    /// When it was last found that nothing had changed, in milliseconds of [`now`]; 0 for never.
+    seen: AtomicU64,
 }
 
 impl WalIndex {
@@ -46,7 +51,8 @@ impl WalIndex {
         header: [u8; INDEX_HEADER_BYTES],
         live: LiveReaders,
     ) -> Self {
-        Self { generation, database, index, header, live, named: AtomicU64::new(0) }
+        let [named, seen] = [const { AtomicU64::new(0) }; 2];
+        Self { generation, database, index, header, live, named, seen }
     }
 
     /// Whether nothing has changed.
@@ -54,10 +60,20 @@ impl WalIndex {
     /// As long as there is a connection, only a person can put other files in their place, and that may be noticed a little
     /// later.
     pub(super) fn is_still(&self) -> bool {
-        let mut header = [0; INDEX_HEADER_BYTES];
-        self.have_names()
+        let (now, mut header) = (now(), [0; INDEX_HEADER_BYTES]);
+        let is_still = self.have_names()
             && self.index.1.read_exact_at(&mut header, 0).is_ok()
-            && header == self.header
+            && header == self.header;
+        if is_still {
+            self.seen.store(now, Ordering::Relaxed);
+        }
+        is_still
+    }
+
+    /// Whether nothing had changed a moment ago. Mostly without a system call.
+    pub(super) fn was_still_lately(&self) -> bool {
+        let since = now().saturating_sub(self.seen.load(Ordering::Relaxed));
+        u128::from(since) < RECENT_INTERVAL.as_millis() || self.is_still()
     }
 
     fn have_names(&self) -> bool {

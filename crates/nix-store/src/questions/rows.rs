@@ -102,13 +102,13 @@ impl PathRows {
         self.memory.is_suspect(hash)
     }
 
-    /// The generation of the database, where [`Self::peek`] answers for no other one: no path was ever found damaged, the store
-    /// is there, and the database does not change all the time. Never waits.
+    /// The generation of the database some milliseconds ago, where [`Self::peek`] answers for no other one: no path was ever
+    /// found damaged, the store is there, and the database does not change all the time. Never waits.
     pub(crate) fn undisturbed_generation(&self) -> Option<NonZeroU64> {
         if self.memory.is_any_suspect() || self.parts.database.changes_often() {
             return None;
         }
-        NonZeroU64::new(self.generation())
+        NonZeroU64::new(self.parts.database.recent_generation())
     }
 
     /// The number of the state that the database is in now; 0 when that cannot be known. An answer from a row is still
