@@ -30,6 +30,7 @@ pub use self::{
     error::{RequestError, RequestFailure, WrongCredential},
     liveness::Liveness,
     netrc::{Netrc, NetrcEntry, netrc_host, why_no_credential},
+    percent::percent_decoded,
     plain_url::plain_url,
     retry::RetryPolicy,
     roots::{AnswerForm, RootRequest},

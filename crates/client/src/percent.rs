@@ -1,7 +1,8 @@
 //! Login and password of a URL as they are meant.
 
 /// The text without percent-encoding; as it is where that makes no text.
-pub(crate) fn percent_decoded(text: &str) -> String {
+#[must_use]
+pub fn percent_decoded(text: &str) -> String {
     decoded(text).unwrap_or_else(|| text.to_owned())
 }
 

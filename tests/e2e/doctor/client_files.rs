@@ -53,6 +53,21 @@ fn a_netrc_file_without_an_entry_for_the_cache() {
 }
 
 #[test]
+fn a_netrc_file_with_another_login_than_the_url() {
+    let private = Private::new();
+    let url = private.server.url().replace("://", "://reader@");
+    let mut doctor = Doctor::of(&url).args(["--key", PUBLIC_KEY]);
+    let netrc = doctor.scratch.join("netrc");
+    write_key(&netrc, "machine 127.0.0.1 login other password x\n");
+    let diagnosis = doctor.look();
+    diagnosis.names(&["credential-missing"]);
+    let (_, line) = netrc_line(&diagnosis, &private.token);
+    assert!(line.contains(" login reader "), "{line}");
+    write_key(&netrc, &format!("machine 127.0.0.1 login other password x\n{line}"));
+    doctor.run().is_silent();
+}
+
+#[test]
 fn a_private_cache_of_nix_conf_without_a_netrc_file() {
     let private = Private::new();
     let url = private.server.url();

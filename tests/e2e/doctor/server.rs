@@ -29,10 +29,15 @@ fn with_file(file: &Path) -> Doctor {
 #[test]
 fn a_server_with_which_nothing_is_wrong() {
     let standard = Standard::new();
-    of(&server().store(&standard.store).keys([SECRET_KEY])).run().is_silent();
+    let always = ["files", "keys", "trusted-users", "disk-cache"];
+    let diagnosis = of(&server().store(&standard.store).keys([SECRET_KEY])).run();
+    diagnosis.is_silent();
+    diagnosis.saw(&[&always[..], &["database", "policy"]].concat());
     let cache = Pushable::new();
     cache.push(&standard, &standard.executable);
-    with_file(&cache.server.scratch().join("config.toml")).run().is_silent();
+    let diagnosis = with_file(&cache.server.scratch().join("config.toml")).run();
+    diagnosis.is_silent();
+    diagnosis.saw(&[&always[..], &["storage", "index", "disk"]].concat());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
-use rns_client::{Netrc, netrc_host, plain_url, why_no_credential};
+use rns_client::{Netrc, netrc_host, percent_decoded, plain_url, why_no_credential};
 use rustix::process::geteuid;
 use url::Url;
 
@@ -51,7 +51,7 @@ pub(super) async fn check(machine: &MachineSubject) -> Outcome {
             findings.push(Finding::new(
                 FindingId::NetrcNoLogin,
                 format!("the entry for {host} in {name} has no login"),
-                line(file, host),
+                line(file, &cache.url),
             ));
         }
     }
@@ -133,7 +133,7 @@ pub(crate) fn no_credential((file, is_named): (&Path, bool), url: &Url) -> Outco
 /// The finding about a netrc file without a credential for a cache.
 fn lacking(netrc: &Netrc, file: &Path, url: &Url) -> Finding {
     let (host, name) = (netrc_host(url).unwrap_or_default(), file.display());
-    let mend = line(file, host);
+    let mend = line(file, url);
     let entries = netrc.entries.iter();
     let others: Vec<&str> = entries.filter_map(|entry| entry.machine.as_deref()).collect();
     // One for this host may have another login, or no password.
@@ -149,6 +149,10 @@ fn lacking(netrc: &Netrc, file: &Path, url: &Url) -> Finding {
 }
 
 /// The line that the netrc file should have.
-fn line(file: &Path, host: &str) -> String {
-    format!("{}: machine {host} login NAME password TOKEN", file.display())
+fn line(file: &Path, url: &Url) -> String {
+    // Nix takes the entry with the login of the URL.
+    let login = percent_decoded(url.username());
+    let login = if login.is_empty() { "NAME" } else { &login };
+    let host = netrc_host(url).unwrap_or_default();
+    format!("{}: machine {host} login {login} password TOKEN", file.display())
 }

@@ -22,7 +22,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rns_cache::{CacheError, PublishError, VerifiedNar};
+use rns_cache::{CacheError, HumanBytes, PublishError, VerifiedNar};
 use rns_formats::NarName;
 use rustix::fs::{FlockOperation, flock};
 
@@ -116,10 +116,10 @@ impl Spool {
         match error {
             NotSpooled::TooMuch => {
                 tracing::error!(
-                    "an upload was refused: NARs that wait for their narinfos in {} take {} MiB; \
+                    "an upload was refused: NARs that wait for their narinfos in {} take {}; \
                      raise upload.spool_size, or wait until abandoned ones go after upload.spool_age",
                     self.directory().display(),
-                    self.max_bytes() >> 20
+                    HumanBytes(self.max_bytes())
                 );
                 PublishError::Full
             }
