@@ -1,5 +1,7 @@
 //! The reasons why a path stays or goes, in words.
 
+use std::time::Duration;
+
 use rns_cache::KeepReason;
 use rns_formats::StorePath;
 
@@ -64,9 +66,19 @@ pub fn fate(found: &Why, reasons: &[KeepReason], retention: &Retention) -> Optio
     }
     let is_only_young = found.young.is_some() && reasons.len() == 1;
     is_only_young.then(|| {
-        let hours = retention.min_age.as_secs() / 3600;
-        format!("nothing else keeps it: it may go once min_age ({hours} h) has passed")
+        let age = whole_units(retention.min_age);
+        format!("nothing else keeps it: it may go once min_age ({age}) has passed")
     })
+}
+
+/// A time in the largest unit that it has a whole number of.
+fn whole_units(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (unit, name) = [(3600, "h"), (60, "min")]
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
+        .unwrap_or((1, "s"));
+    format!("{} {name}", seconds / unit)
 }
 
 impl std::fmt::Display for RemovalPlace {
@@ -86,5 +98,16 @@ impl std::fmt::Display for RemovalPlace {
             Cause::Interrupted => f.write_str("a collection that was cut off had begun with it"),
         }?;
         write!(f, "; number {place} of {count} paths that go")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_age_is_told_as_none() {
+        let told = [86_400, 5_400, 30, 0].map(|age| whole_units(Duration::from_secs(age)));
+        assert_eq!(told, ["24 h", "90 min", "30 s", "0 s"]);
     }
 }
