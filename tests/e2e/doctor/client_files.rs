@@ -179,3 +179,15 @@ fn a_cache_that_the_daemon_ignores() {
     look(line).is_silent();
     look("trusted-users = root alice\n").is_silent();
 }
+
+#[test]
+fn the_cache_that_nix_uses_by_itself_is_not_ignored() {
+    let standard = rns_testing::Standard::new();
+    let doctor = Doctor::here().env("USER", "alice").store(standard.store.root());
+    let user = doctor.scratch.write("user.conf", "extra-substituters = http://127.0.0.1:1\n");
+    // A nix.conf that says nothing of caches, as installers leave it.
+    let doctor = doctor.nix_conf("sandbox = false\n").env("NIX_USER_CONF_FILES", user);
+    let diagnosis = doctor.run();
+    diagnosis.names(&["user-not-trusted"]);
+    assert!(diagnosis.mend().ends_with(" = http://127.0.0.1:1"), "{}", diagnosis.mend());
+}

@@ -15,6 +15,7 @@ mod proxies;
 mod pushers;
 mod samples;
 mod server;
+mod service;
 mod unusual;
 
 use std::{

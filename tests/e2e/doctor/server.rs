@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// A look at the machine with the configuration of this server, which need not run.
-fn of(server: &ServerBuilder) -> Doctor {
+pub(super) fn of(server: &ServerBuilder) -> Doctor {
     with_file(&server.scratch().write("config.toml", server.configuration()))
 }
 
-fn with_file(file: &Path) -> Doctor {
+pub(super) fn with_file(file: &Path) -> Doctor {
     Doctor::here().arg("--config").arg(file)
 }
 
@@ -355,23 +355,4 @@ fn a_disk_that_is_full() {
         directory.path().display()
     );
     of(&builder).behind(&format!("{fill}{largest}")).unwrap().run().is_silent();
-}
-
-#[test]
-fn a_service_without_a_sandbox() {
-    let standard = Standard::new();
-    let builder = server().store(&standard.store).keys([SECRET_KEY]);
-    // The words of systemd about a unit that sets nothing, and of one that sets everything.
-    let look = |state: &str| {
-        let lines = format!(
-            "LoadState=loaded\\nNoNewPrivileges={state}\\nProtectSystem={state}\\nProtectHome={state}\\nPrivateTmp={state}\\n"
-        );
-        let doctor = of(&builder);
-        let systemctl = doctor.scratch.write("systemctl", format!("#!/bin/sh\nprintf '{lines}'\n"));
-        fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
-        let path = format!("{}:/usr/bin:/bin", doctor.scratch.path().display());
-        doctor.env("PATH", path).run()
-    };
-    look("no").names(&["sandbox-missing"]);
-    look("yes").is_silent();
 }

@@ -80,7 +80,7 @@ impl NixConf {
 
     /// The words of a list of the system, with those that are added to it.
     pub(super) fn system_words(&self, name: &str) -> Vec<String> {
-        words(&self.system, name, "")
+        words(&self.system, name, if name == "substituters" { DEFAULT_SUBSTITUTER } else { "" })
     }
 
     /// The addresses of the caches that are used.

@@ -9,6 +9,7 @@ mod objects;
 mod policy;
 mod sandbox;
 mod stored_index;
+mod unit;
 
 use std::time::Duration;
 

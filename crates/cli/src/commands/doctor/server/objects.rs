@@ -3,6 +3,7 @@
 use rns_doctor::{Finding, FindingId, Outcome};
 use rns_storage::objects::{ObjectError, ObjectKey, Objects, StorageUrl};
 
+use super::unit::{UNIT, UnitSettings};
 use crate::config::Loaded;
 
 pub(super) async fn check(loaded: &Loaded) -> Outcome {
@@ -16,7 +17,7 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
         Err(error) => return unreachable(&storage.url, &error),
     }
     match objects.try_writing().await {
-        Ok(()) => Outcome::Sound(format!("{} can be read and written", storage.url)),
+        Ok(()) => in_the_unit(&storage.url).await,
         Err(error) => {
             let mend = match &storage.url {
                 StorageUrl::Directory(path) => {
@@ -30,6 +31,24 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
             Outcome::wrong(Finding::new(FindingId::StorageReadOnly, what, mend))
         }
     }
+}
+
+/// What this user can write, the service may not: systemd shows it a file system of its own.
+async fn in_the_unit(url: &StorageUrl) -> Outcome {
+    if let StorageUrl::Directory(path) = url
+        && let Some(settings) = UnitSettings::ask_for_paths().await
+        && settings.keeps_read_only(path)
+    {
+        let path = path.display();
+        return Outcome::wrong(Finding::new(
+            FindingId::StorageReadOnly,
+            format!(
+                "{UNIT} cannot write {path}: ProtectSystem=strict, and no ReadWritePaths= has it"
+            ),
+            format!("systemctl edit {UNIT}: [Service] ReadWritePaths={path}"),
+        ));
+    }
+    Outcome::Sound(format!("{url} can be read and written"))
 }
 
 /// The words of the storage where it finds no credentials.

@@ -1,14 +1,9 @@
 //! The sandbox of the service, as systemd knows it.
 
-use std::process::Stdio;
-
 use rns_doctor::{Finding, FindingId, Outcome};
-use tokio::task::spawn_blocking;
 
+use super::unit::{UNIT, UnitSettings};
 use crate::config::Loaded;
-
-/// The unit.
-const UNIT: &str = "rust-nix-serve.service";
 
 /// Settings of a sandbox, and the values that mean that there is none.
 const SANDBOX_SETTINGS: [(&str, &str); 4] = [
@@ -19,22 +14,11 @@ const SANDBOX_SETTINGS: [(&str, &str); 4] = [
 ];
 
 pub(super) async fn check(_: &Loaded) -> Outcome {
-    let show = || {
-        let names = SANDBOX_SETTINGS.map(|(name, _)| name).join(",");
-        let mut command = std::process::Command::new("systemctl");
-        command.args(["show", UNIT, &format!("--property=LoadState,{names}")]);
-        command.stdin(Stdio::null()).output()
-    };
-    let Ok(Ok(output)) = spawn_blocking(show).await else { return Outcome::NotApplicable };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let is = |name: &str, value: &str| text.lines().any(|line| line == format!("{name}={value}"));
-    // No systemd, or the server is run in another way.
-    if !is("LoadState", "loaded") {
-        return Outcome::NotApplicable;
-    }
+    let names = SANDBOX_SETTINGS.map(|(name, _)| name);
+    let Some(settings) = UnitSettings::ask(&names).await else { return Outcome::NotApplicable };
     let missing: Vec<&str> = SANDBOX_SETTINGS
         .iter()
-        .filter(|(name, none)| is(name, none))
+        .filter(|(name, none)| settings.is(name, none))
         .map(|(name, _)| *name)
         .collect();
     if missing.is_empty() {
