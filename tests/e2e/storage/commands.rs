@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
@@ -204,6 +205,27 @@ fn faults_are_found_and_mended() {
     let server = of_directory(directory.path()).start();
     for path in [&standard.dep, &standard.itself, &standard.blob] {
         assert_eq!(server.get(&narinfo_of(path)).status(), 404);
+    }
+}
+
+#[test]
+fn repairs_that_run_at_the_same_time_mend_everything_and_no_more() {
+    let Some((standard, directory)) = directory() else { return };
+    let url = url_of(directory.path());
+    storage(&["adopt"], &url, &[]).success();
+    fs::remove_file(nar_file(directory.path(), &narinfo_of(&standard.dep))).unwrap();
+    let repair = || storage(&["verify", "--content", "--repair"], &url, &[]);
+    let done: Vec<Finished> = thread::scope(|scope| {
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(repair)).collect();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    for one in done {
+        one.success();
+    }
+    storage(&["verify", "--content"], &url, &[]).success();
+    let server = of_directory(directory.path()).start();
+    for (path, status) in [(&standard.dep, 404), (&standard.itself, 404), (&standard.blob, 200)] {
+        assert_eq!(server.get(&narinfo_of(path)).status(), status, "{path}");
     }
 }
 

@@ -188,8 +188,9 @@ impl Run<'_> {
             self.find(&narinfo.store_path, FaultKind::NotIndexed);
             if self.options.repair {
                 // One that names a NAR elsewhere is not looked after by this storage.
-                let is_entered = self.storage.enter_as_stored(&hash).await?;
-                self.done.unmended += u64::from(!is_entered);
+                let is_mended = self.storage.enter_as_stored(&hash).await?
+                    || matches!(self.storage.reader().narinfo(hash).await, Ok(None));
+                self.done.unmended += u64::from(!is_mended);
             }
         }
         Ok(())
@@ -225,9 +226,21 @@ impl Run<'_> {
         let mut left = orphans.len() as u64;
         if self.options.repair {
             left = left.saturating_sub(remove_orphaned_nars(self.storage, &orphans).await);
+            if left > 0 {
+                left = self.present(&orphans).await?;
+            }
         }
         self.done.unmended += left;
         Ok(())
+    }
+
+    /// How many of these are there: another repair may remove some at the same time.
+    async fn present(&self, keys: &[ObjectKey]) -> Result<u64, MaintenanceError> {
+        let mut present = 0;
+        for key in keys {
+            present += u64::from(self.storage.reader().objects().head(key).await?.is_some());
+        }
+        Ok(present)
     }
 
     /// Withdraws paths that cannot be had, and all that refer to them: no visible path may miss a reference.
