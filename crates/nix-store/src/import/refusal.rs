@@ -1,6 +1,9 @@
 //! The meaning of a daemon's refusal to a client and to the operator.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use rns_cache::{CacheError, PublishError};
 
@@ -46,6 +49,11 @@ pub(super) fn refused(object: &str, error: &DaemonError) -> PublishError {
             unavailable("use a daemon of Nix 2.4 or later")
         }
         DaemonError::Refused(_) => unavailable("see the log of the Nix daemon"),
+        DaemonError::Unreachable(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            unavailable(
+                "let the user of this server through to the socket of the Nix daemon: the group of its directory",
+            )
+        }
         DaemonError::Unreachable(_) => {
             unavailable("start the Nix daemon, or name its socket in store.daemon_socket")
         }
@@ -62,4 +70,20 @@ fn wants_trust(why: &str) -> bool {
     ["lacks a valid signature", "lacks a signature by a trusted key", "you are not privileged"]
         .iter()
         .any(|text| why.contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_socket_is_no_missing_daemon() {
+        let remedy =
+            |kind: io::ErrorKind| match refused("x", &DaemonError::Unreachable(kind.into())) {
+                PublishError::Cache(CacheError::Unavailable { remedy, .. }) => remedy,
+                other => panic!("{other}"),
+            };
+        assert!(remedy(io::ErrorKind::PermissionDenied).contains("group of its directory"));
+        assert!(remedy(io::ErrorKind::NotFound).starts_with("start the Nix daemon"));
+    }
 }
