@@ -21,7 +21,7 @@ use super::{
     daemon_link::{DaemonLink, HoldingConnection},
     kept::KeptPaths,
     kept_by_cache::KeptByCache,
-    refusal::refused,
+    refusal::{refused, way_to_daemon},
 };
 use crate::{
     LocalStore,
@@ -343,6 +343,9 @@ fn is_of_spool(error: &DaemonError) -> bool {
 pub(super) fn unavailable(path: &StorePath, error: &DaemonError) -> CacheError {
     CacheError::Unavailable {
         what: format!("the Nix daemon does not hold {path}: {error}"),
-        remedy: "start the Nix daemon, or name its socket in store.daemon_socket",
+        remedy: match error {
+            DaemonError::Unreachable(source) => way_to_daemon(source),
+            _ => "see the log of the Nix daemon",
+        },
     }
 }

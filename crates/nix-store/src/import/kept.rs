@@ -140,7 +140,14 @@ impl KeptPaths {
 fn not_kept(directory: &Path, error: &io::Error) -> CacheError {
     CacheError::Unavailable {
         what: format!("paths cannot be kept in {}: {error}", directory.display()),
-        remedy: "make this directory and give it to the user of this server, or name another one below Nix's \
-                 gcroots in upload.roots_directory; until then pushes and roots are refused",
+        remedy: match error.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "name this directory in ReadWritePaths= of the unit; until then pushes and roots are refused"
+            }
+            _ => {
+                "make this directory and give it to the user of this server, or name another one below Nix's \
+                 gcroots in upload.roots_directory; until then pushes and roots are refused"
+            }
+        },
     }
 }

@@ -49,14 +49,7 @@ pub(super) fn refused(object: &str, error: &DaemonError) -> PublishError {
             unavailable("use a daemon of Nix 2.4 or later")
         }
         DaemonError::Refused(_) => unavailable("see the log of the Nix daemon"),
-        DaemonError::Unreachable(source) if source.kind() == io::ErrorKind::PermissionDenied => {
-            unavailable(
-                "let the user of this server through to the socket of the Nix daemon: the group of its directory",
-            )
-        }
-        DaemonError::Unreachable(_) => {
-            unavailable("start the Nix daemon, or name its socket in store.daemon_socket")
-        }
+        DaemonError::Unreachable(source) => unavailable(way_to_daemon(source)),
         DaemonError::TurnedAway(_) => {
             unavailable("add the user of this server to allowed-users of the Nix daemon")
         }
@@ -70,6 +63,15 @@ fn wants_trust(why: &str) -> bool {
     ["lacks a valid signature", "lacks a signature by a trusted key", "you are not privileged"]
         .iter()
         .any(|text| why.contains(text))
+}
+
+/// How the daemon can be reached.
+pub(super) fn way_to_daemon(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        "let the user of this server through to the socket of the Nix daemon: the group of its directory"
+    } else {
+        "start the Nix daemon, or name its socket in store.daemon_socket"
+    }
 }
 
 #[cfg(test)]

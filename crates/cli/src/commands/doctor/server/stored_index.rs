@@ -6,12 +6,14 @@ use rns_doctor::{Finding, FindingId, Outcome};
 use rns_storage::{
     index::IndexError,
     maintenance::{self, FaultKind, MaintenanceError, VerifyOptions},
+    objects::StorageUrl,
     write::{Nowhere, Storage, UploadLimits},
 };
 
 use crate::{
     backends::open_storage,
-    config::{IndexConfig, Loaded},
+    commands::storage::owner,
+    config::{IndexConfig, Loaded, StorageConfig},
     output::in_words,
     storage_index::look_at_index,
 };
@@ -19,7 +21,8 @@ use crate::{
 pub(super) async fn check(loaded: &Loaded) -> Outcome {
     let Some(config) = &loaded.backends.storage else { return Outcome::NotApplicable };
     let behind = |what: String| {
-        let mend = "rust-nix-serve storage index --rebuild";
+        let program = owner::program_as_owner(&config.url);
+        let mend = format!("{program} storage index --rebuild");
         Outcome::wrong(Finding::new(FindingId::IndexBehind, what, mend))
     };
     let opened = open_storage(&loaded.backends, &loaded.store.store_dir);
@@ -33,16 +36,16 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     }
     let index = match look_at_index(config, reader.objects()) {
         Ok(index) => index,
-        Err(error) => return unusable(&config.index, in_words(&error)),
+        Err(error) => return unusable(config, in_words(&error)),
     };
     if let Err(error) = index.published_after(None, 1).await {
-        return refused(&config.index, &error);
+        return refused(config, &error);
     }
     let storage = Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default());
     let options = VerifyOptions { contents: false, repair: false };
     let verified = match maintenance::verify(&storage, options, &|_| {}).await {
         Ok(verified) => verified,
-        Err(MaintenanceError::Index(error)) => return refused(&config.index, &error),
+        Err(MaintenanceError::Index(error)) => return refused(config, &error),
         // It has a check of its own.
         Err(error @ (MaintenanceError::Objects(_) | MaintenanceError::Path(_))) => {
             return Outcome::Unchecked(error.to_string());
@@ -57,7 +60,7 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     }
 }
 
-fn refused(config: &IndexConfig, error: &IndexError) -> Outcome {
+fn refused(config: &StorageConfig, error: &IndexError) -> Outcome {
     match error {
         IndexError::Unavailable { .. } => unusable(config, error.to_string()),
         IndexError::TooNew { .. } => Outcome::wrong(Finding::new(
@@ -81,10 +84,10 @@ const OTHER_USER: [&str; 3] =
     ["Peer authentication failed", "Ident authentication failed", "role \""];
 
 /// The outcome where the index does not answer. It may answer the server all the same: another user runs it.
-fn unusable(config: &IndexConfig, what: String) -> Outcome {
+fn unusable(config: &StorageConfig, what: String) -> Outcome {
     let says = |words: &[&str]| words.iter().any(|word| what.contains(word));
-    let mend = match config {
-        IndexConfig::Sqlite(file) if says(&DAMAGED) => make_anew(file),
+    let mend = match &config.index {
+        IndexConfig::Sqlite(file) if says(&DAMAGED) => make_anew(file, &config.url),
         // Locked, full, or of another user.
         IndexConfig::Sqlite(_) => return Outcome::Unchecked(as_server(&what)),
         IndexConfig::Postgres(_) if says(&OTHER_USER) => {
@@ -103,10 +106,10 @@ fn as_server(what: &str) -> String {
 }
 
 /// The line that makes a damaged index anew. Times of use, who pushed and who deleted are lost with it.
-fn make_anew(file: &Path) -> String {
-    let name = file.display();
+fn make_anew(file: &Path, url: &StorageUrl) -> String {
+    let (name, program) = (file.display(), owner::program_as_owner(url));
     format!(
         "systemctl stop rust-nix-serve; mv {name} {name}.damaged; rm -f {name}-wal {name}-shm; \
-         rust-nix-serve storage index --rebuild; systemctl start rust-nix-serve"
+         {program} storage index --rebuild; systemctl start rust-nix-serve"
     )
 }
