@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rns_storage::index::sqlite::use_write_ahead_log;
 use rusqlite::{Connection, config::DbConfig};
 
 use super::{error::QueueError, owner};
@@ -89,7 +90,7 @@ fn open_within(file: &Path, busy_timeout: Duration) -> Result<Connection, QueueE
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
     if version < SCHEMA_VERSION {
-        connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+        use_write_ahead_log(&connection, busy_timeout).map_err(failed)?;
         connection.execute_batch(SCHEMA).map_err(failed)?;
     }
     // A hook must not wait for a disk. After a loss of power the last paths may be missing, which a watcher finds anew.

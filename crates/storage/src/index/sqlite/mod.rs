@@ -11,13 +11,14 @@ mod roots;
 mod rows;
 mod schema;
 mod snapshot;
+mod write_ahead;
 
 use async_trait::async_trait;
 use rns_cache::Pusher;
 use rns_formats::HashPart;
 
 use self::connection::Durability;
-pub use self::connection::SqliteIndex;
+pub use self::{connection::SqliteIndex, write_ahead::use_write_ahead_log};
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
     PathState, PublishRefusal, Push, types::now,

@@ -4,6 +4,7 @@ use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, path::Path, time
 
 use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 
+use super::write_ahead::use_write_ahead_log;
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
@@ -153,9 +154,10 @@ pub(super) fn open(
     connection.busy_timeout(busy_timeout).map_err(unavailable)?;
     let synchronous = if sync { "full" } else { "normal" };
     let pragmas = format!(
-        "pragma journal_mode = wal; pragma synchronous = {synchronous}; pragma foreign_keys = on; \
+        "pragma synchronous = {synchronous}; pragma foreign_keys = on; \
          pragma temp_store = memory; pragma cache_size = -16384;"
     );
+    use_write_ahead_log(&connection, busy_timeout).map_err(unavailable)?;
     connection.execute_batch(&pragmas).map_err(unavailable)?;
     connection.set_prepared_statement_cache_capacity(64);
     // Otherwise some statements are compiled anew for each value, which costs as much as running them.
