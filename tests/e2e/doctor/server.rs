@@ -238,10 +238,10 @@ fn an_index_that_was_restored_from_a_backup() {
     assert_eq!(diagnosis.mend(), "rust-nix-serve storage index --rebuild");
     if rustix::process::geteuid().is_root() {
         // Root is sent to the user who may do it.
-        std::os::unix::fs::chown(directory, Some(65_534), None).unwrap();
+        chown(directory, Some(65_534), None).unwrap();
         let diagnosis = with_file(&config).run();
         assert_eq!(diagnosis.mend(), "sudo -u nobody rust-nix-serve storage index --rebuild");
-        std::os::unix::fs::chown(directory, Some(0), None).unwrap();
+        chown(directory, Some(0), None).unwrap();
     }
     diagnosis.mend_in_shell(Some(&config));
     with_file(&config).run().is_silent();
