@@ -80,9 +80,7 @@ fn a_daemon_that_lets_others_in_alone() {
         let mut command = client.command("nix-daemon");
         let _daemon = Process::start(command.env("NIX_DAEMON_SOCKET_PATH", &socket));
         crate::support::eventually(|| UnixStream::connect(&socket).is_ok());
-        let builder = server().store(&store).section("[signing]\npolicy = \"keep\"");
-        let text = builder.configuration();
-        let text = text.replace("daemon_socket = \"none\"", &format!("daemon_socket = {socket:?}"));
+        let text = with_daemon_socket(&store, &socket);
         with_file(&scratch.write("config.toml", text)).unprivileged().run()
     };
     let conf = "allowed-users = somebody\n";
@@ -94,7 +92,13 @@ fn a_daemon_that_lets_others_in_alone() {
     look(&format!("{conf}{}\n", line.replace("rust-nix-serve", "nobody"))).is_silent();
 }
 
-/// A store whose path needs no key of the server.
+/// The configuration of a server without a key, which asks the daemon at this socket.
+fn with_daemon_socket(store: &FixtureStore, socket: &Path) -> String {
+    let text = server().store(store).section("[signing]\npolicy = \"keep\"").configuration();
+    text.replace("daemon_socket = \"none\"", &format!("daemon_socket = {socket:?}"))
+}
+
+/// A store whose only path is signed by another key.
 fn signed_store() -> FixtureStore {
     let mut store = FixtureStore::new();
     let signature = format!("test-1:{}==", "A".repeat(86));
@@ -118,10 +122,7 @@ fn a_socket_of_the_daemon_that_is_locked() {
     let mut command = client.command("nix-daemon");
     let _daemon = Process::start(command.env("NIX_DAEMON_SOCKET_PATH", &socket));
     crate::support::eventually(|| UnixStream::connect(&socket).is_ok());
-    let builder = server().store(&store).section("[signing]\npolicy = \"keep\"");
-    let text = builder.configuration();
-    let text = text.replace("daemon_socket = \"none\"", &format!("daemon_socket = {socket:?}"));
-    let file = scratch.write("config.toml", text);
+    let file = scratch.write("config.toml", with_daemon_socket(&store, &socket));
     let look = || with_file(&file).unprivileged().run();
     look().is_silent();
     for (locked, mode) in [(&socket, 0o600), (&directory, 0o700)] {
