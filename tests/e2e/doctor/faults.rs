@@ -23,8 +23,8 @@ fn with_keys(keys: &[&str]) -> Diagnosis {
     keys.iter().fold(doctor, |doctor, key| doctor.args(["--key", key])).run()
 }
 
-/// That a machine whose nix.conf trusts these keys has this fault, and real Nix with it; and neither after the line that
-/// mends it.
+/// Asserts that a machine whose nix.conf trusts these keys has this fault, and that real Nix refuses the path. After the
+/// line that mends it there is no fault, and Nix takes the path.
 #[track_caller]
 fn assert_keys(keys: &str, id: &str) {
     let standard = Standard::new();
@@ -51,7 +51,7 @@ fn assert_keys(keys: &str, id: &str) {
 #[test]
 fn a_wrong_key_of_the_right_name() {
     assert_keys(OTHER_PUBLIC_KEY, "wrong-key");
-    // Nix takes the first key of a name, so that adding the right one helps nobody.
+    // Nix takes the first key of a name, so that a right one behind it is ignored.
     assert_keys(&format!("{OTHER_PUBLIC_KEY} {PUBLIC_KEY}"), "wrong-key");
     let diagnosis = with_keys(&[OTHER_PUBLIC_KEY]);
     diagnosis.names(&["wrong-key"]);

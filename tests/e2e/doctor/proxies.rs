@@ -205,7 +205,7 @@ fn pushing_behind(lines: &str) -> Option<Diagnosis> {
 fn a_proxy_that_takes_a_megabyte() {
     let lines = "client_max_body_size 1m; proxy_request_buffering off;";
     assert_faults(pushing_behind, lines, &["proxy-body-limit"]);
-    // As an nginx is that nobody has told anything about uploads.
+    // An nginx without any setting for uploads.
     assert_faults(pushing_behind, "", &["proxy-body-limit", "proxy-buffers"]);
 }
 

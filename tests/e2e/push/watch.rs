@@ -84,7 +84,7 @@ fn a_full_queue_ends_no_watcher_and_no_drain() {
     eventually(|| has_begun(&place) || daemon.stderr().contains("the queue is full"));
     let late = standard.store.add("late", Tree::file("late"));
     daemon.wait_for_line("the queue is full");
-    // What waits is pushed all the same, and makes room.
+    // The waiting paths are pushed all the same, which makes room.
     let server = away.start(standard.store.store_dir().as_str());
     let is_there = |path: &StorePath| server.get(&narinfo_of(path)).status() == 200;
     eventually(|| is_there(&standard.top));

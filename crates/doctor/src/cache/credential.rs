@@ -65,7 +65,7 @@ fn refusal(cache: &CacheSubject, answer: &HttpAnswer, allow: &str) -> Option<Out
         }
         401 | 407 => match expired(cache, answer) {
             Some(what) => (FindingId::TokenExpired, what),
-            // A cache tells nobody which of these it is.
+            // The cache answers both in the same way.
             None => (
                 FindingId::CredentialRefused,
                 format!(

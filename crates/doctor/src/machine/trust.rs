@@ -88,8 +88,8 @@ fn trust(conf: &NixConf, user: &str) -> Trust {
     })
 }
 
-/// Returns true where Nix writes the store itself, with the settings of whoever runs it. Root may do so everywhere, and other
-/// users' names are looked at by root, too.
+/// Returns true if Nix writes the store without the daemon, and so obeys the settings of this user. Returns false for root,
+/// which can write every store and may run this for another user.
 fn works_without_daemon(conf: &NixConf) -> bool {
     let remote = env::var("NIX_REMOTE").ok().filter(|store| !store.is_empty());
     match remote.as_deref().or_else(|| conf.get("store")) {

@@ -100,7 +100,7 @@ impl ObjectError {
         !is_of_role && self.causes().any(|cause| fault(cause) == Some(HttpErrorKind::Connect))
     }
 
-    /// The failure of a request, and what it comes from.
+    /// The error of a request, and the errors that caused it.
     fn causes(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
         let first = match self {
             Self::Unavailable { source, .. } => Some(source as &(dyn Error + 'static)),

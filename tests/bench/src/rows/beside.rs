@@ -1,4 +1,4 @@
-//! Two builds of rust-nix-serve in turns: what a change of the program has cost, or brought.
+//! Two builds of rust-nix-serve in turns: the costs and gains of a change.
 //!
 //! Figures of two runs differ by more than most changes do. With one connection, client and server
 //! take turns, and the kernel has both on one processor or wakes the other one for each request, which costs
@@ -36,7 +36,7 @@ struct Pair {
     now: (SocketAddr, Process),
 }
 
-/// What one measurement has each server of a pair do.
+/// The load of one measurement, on the server at an address.
 type LoadOf<'a> = &'a dyn Fn(SocketAddr) -> Result<Load>;
 
 impl Pair {
@@ -62,7 +62,7 @@ impl Pair {
             .map(|(name, (address, process))| (name, *address, process.id()))
     }
 
-    /// Has each server answer once what it is asked for later.
+    /// Sends these requests to each server once, and waits: later measurements find its caches filled.
     fn warm(&self, requests: &[Vec<u8>]) -> Result<()> {
         for (_, address, id) in self.both() {
             load::send(address, 4, 200, requests)?;

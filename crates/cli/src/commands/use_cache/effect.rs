@@ -1,4 +1,4 @@
-//! Whether Nix takes up what was written.
+//! Reasons for which Nix ignores the lines that `use` has written.
 
 use rns_doctor::machine::{NixConf, is_ignored};
 use rns_formats::PublicKey;

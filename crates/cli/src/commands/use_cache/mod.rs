@@ -222,7 +222,7 @@ fn change(
     let system = &NixConf::of_process().system_file;
     let file = if args.system { system.clone() } else { user_file(environment)? };
     let directory = file.parent().unwrap_or_else(|| Path::new("/"));
-    // Whoever answers a question may take long, and holds up nobody.
+    // Without --yes the lock is taken after the answer: a user may take long, and other programs would wait.
     let mut own_turn = None;
     if args.yes {
         if !args.undo {

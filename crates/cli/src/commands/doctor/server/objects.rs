@@ -33,7 +33,7 @@ pub(super) async fn check(loaded: &Loaded) -> Outcome {
     }
 }
 
-/// What this user can write, the service may not: systemd shows it a file system of its own.
+/// The outcome for a directory that this user can write: systemd can still make it read-only for the service.
 async fn in_the_unit(url: &StorageUrl) -> Outcome {
     if let StorageUrl::Directory(path) = url
         && let Some(settings) = UnitSettings::ask_for_paths().await

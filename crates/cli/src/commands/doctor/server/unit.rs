@@ -46,15 +46,15 @@ impl UnitSettings {
         self.get(name).unwrap_or_default().split_whitespace()
     }
 
-    /// Asks for what [`Self::keeps_read_only`] looks at.
+    /// Asks for the settings that [`Self::keeps_read_only`] needs.
     pub(super) async fn ask_for_paths() -> Option<Self> {
         let made = MADE_DIRECTORIES.map(|(name, _)| name);
         Self::ask(&[&["ProtectSystem", "ReadWritePaths", "BindPaths"], &made[..]].concat()).await
     }
 
-    /// Returns true if the service can write nothing in this directory, whoever owns it.
+    /// Returns true if systemd makes this directory read-only for the service. Its owner does not matter.
     pub(super) fn keeps_read_only(&self, directory: &Path) -> bool {
-        // `-` and `+` before a path say what is done where it is missing, and below which root it is.
+        // `-` marks a path that may be missing, `+` one below the root directory of the service.
         let named = self.words("ReadWritePaths").map(|path| path.trim_start_matches(['-', '+']));
         let bound = self.words("BindPaths").flat_map(|paths| paths.split(':').nth(1));
         let made = MADE_DIRECTORIES.into_iter().flat_map(|(name, parent)| {
