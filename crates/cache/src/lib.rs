@@ -9,6 +9,7 @@
 //! - `layered`: several caches as one; `empty`: none
 //! - `exposure`: which store paths are shown, as configuration says it
 //! - `factory`: how a server gets its caches
+//! - `may_block`: threads that run steps which block
 //! - `human`: amounts and times as people and programs read them
 //! - `stats`: the counters of a cache; `keep_free`: how much of a disk is kept free
 //! - `conformance`: the tests that every backend passes (feature `conformance`)
@@ -29,6 +30,7 @@ mod files;
 mod human;
 mod keep_free;
 mod layered;
+mod may_block;
 mod pusher;
 mod read;
 mod record;
@@ -51,6 +53,7 @@ pub use self::{
     human::{HumanBytes, moment},
     keep_free::{DiskSpace, KeepFree},
     layered::Layered,
+    may_block::{MayBlock, tasks_block_each_other, this_thread_may_block},
     pusher::Pusher,
     read::{BinaryCache, MAX_SAMPLE},
     record::{Freshness, NarOffer, PathRecord, Peek},

@@ -58,7 +58,13 @@ pub trait BinaryCache: Send + Sync {
     /// As [`Self::path_info`].
     async fn nar(&self, name: &NarName) -> Result<Option<NarAnswer>, CacheError>;
 
-    /// The same where nothing has to be waited for; `None` says nothing. With `by_name`, for a server in front that
+    /// Returns true if there is certainly no such NAR, by a lookup that began after the question. Never waits: it is called on event
+    /// loops.
+    fn lacks_nar(&self, _name: &NarName) -> bool {
+        false
+    }
+
+    /// The NAR where nothing has to be waited for; `None` says nothing. With `by_name`, for a server in front that
     /// sends files itself, the name of a file is preferred. Never waits.
     fn nar_now(&self, _name: &NarName, _by_name: bool) -> Option<ReadyNar> {
         None

@@ -35,6 +35,12 @@ pub trait WritableCache: BinaryCache {
         length: Option<u64>,
     ) -> Result<Box<dyn NarUpload>, PublishError>;
 
+    /// Returns true if the orders are steps that block for a moment, on this machine: a thread that may block carries them out at
+    /// once.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// A URL to which a client may send the file of a NAR, of this length in bytes. `None`: the client sends it here. The cache
     /// reads such a file back and verifies it before it counts, at the latest in [`Self::publish`].
     ///

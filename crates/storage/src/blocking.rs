@@ -1,45 +1,39 @@
 //! Steps that block, and several of them on one thread: handing over each costs more than most steps take.
 
-use std::{cell::Cell, future::Future};
+use std::future::Future;
 
+use rns_cache::{MayBlock, this_thread_may_block};
 use tokio::{
     runtime::Handle,
     task::{JoinError, spawn_blocking},
 };
 
-thread_local! {
-    /// Whether this thread is one of [`on_one_thread`].
-    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs a step on a thread that may block: on this one inside [`on_one_thread`], otherwise on one of the pool.
+/// Runs a step on a thread that may block: on this one if it may, otherwise on one of the pool.
 ///
 /// # Errors
 /// When the step panics, or the runtime is shutting down.
 pub(crate) async fn blocking<T: Send + 'static>(
     step: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
-    if MAY_BLOCK.get() { Ok(step()) } else { spawn_blocking(step).await }
+    if this_thread_may_block() { Ok(step()) } else { spawn_blocking(step).await }
 }
 
-/// Runs a task whose steps block on one thread of the pool. It comes to its end though its caller is dropped.
+/// Runs a task whose steps block on one thread: on this one if it may block, otherwise on one of the pool. It comes to its end
+/// though its caller is dropped.
 ///
 /// # Errors
 /// When the task panics, or the runtime is shutting down.
 pub(crate) async fn on_one_thread<T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, JoinError> {
-    /// The thread goes back to the pool also after a panic.
-    struct Reset;
-    impl Drop for Reset {
-        fn drop(&mut self) {
-            MAY_BLOCK.set(false);
-        }
-    }
+    // The task is moved from one place to another some times.
+    let task = Box::pin(task);
     let runtime = Handle::current();
+    if this_thread_may_block() {
+        return runtime.spawn(task).await;
+    }
     spawn_blocking(move || {
-        let _reset = Reset;
-        MAY_BLOCK.set(true);
+        let _may_block = MayBlock::for_one_task();
         runtime.block_on(task)
     })
     .await
@@ -62,11 +56,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_thread_that_may_block_does_so_itself() {
+        let _may_block = MayBlock::for_many_tasks();
+        let here = thread::current().id();
+        let step = async || blocking(|| thread::current().id()).await.unwrap();
+        assert_eq!(step().await, here);
+        assert_eq!(on_one_thread(async move { step().await }).await.unwrap(), here);
+    }
+
+    #[tokio::test]
     async fn a_thread_may_not_block_after_a_task_that_panics() {
         let panicking = on_one_thread(async { panic!("as a step may") });
         let panicked: Result<(), _> = panicking.await;
         assert!(panicked.is_err());
-        let may_block = spawn_blocking(|| MAY_BLOCK.get()).await.unwrap();
+        let may_block = spawn_blocking(this_thread_may_block).await.unwrap();
         assert!(!may_block);
     }
 }

@@ -7,8 +7,13 @@ use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar, async_trait};
 use rns_formats::{Compression, NarName, Sha256Digest};
 
 use tokio::task::spawn_blocking;
+use zstd::zstd_safe::find_frame_compressed_size;
 
-use crate::{DecoderMemory, NarCheck, NarFeed, NarRejection, is_supported, pipe::check_whole};
+use crate::{
+    DecoderMemory, NarCheck, NarFeed, NarRejection, is_supported,
+    pipe::check_whole,
+    window::{HEADER_BYTES, of_zstd_frame},
+};
 
 /// The bytes that compression may add to a NAR that cannot be compressed.
 const COMPRESSION_MARGIN: u64 = 16 << 20;
@@ -16,6 +21,9 @@ const COMPRESSION_MARGIN: u64 = 16 << 20;
 /// Files up to this size are checked when all of them is there, in bytes: handing over each chunk to other threads would cost
 /// more than the check.
 const MAX_SMALL_BYTES: u64 = 128 << 10;
+
+/// NARs up to this size, decompressed, are checked in a moment, in bytes.
+const MAX_QUICK_NAR_BYTES: u64 = 1 << 20;
 
 /// The announcement of a NAR by its client.
 #[derive(Clone, Debug)]
@@ -168,6 +176,36 @@ impl WholeNar {
         announced.judge(check)
     }
 
+    /// Checks it, if that takes a moment and nothing has to be waited for.
+    ///
+    /// # Errors
+    /// As [`Self::check`], inside.
+    #[must_use]
+    pub fn try_check(&self) -> Option<Result<VerifiedNar, PublishError>> {
+        let needed = self.needed_memory()?;
+        let _share = self.memory.try_take(needed)?;
+        let memory = DecoderMemory::new(needed);
+        let (compression, most) = (self.announced.compression, self.announced.max_nar_size);
+        let limit = most.min(MAX_QUICK_NAR_BYTES);
+        match check_whole(&self.file, compression, limit, &memory) {
+            Err(NarRejection::TooLarge { .. }) if limit < most => None,
+            check => Some(self.announced.judge(check)),
+        }
+    }
+
+    /// The memory that its decoder needs from its first to its last byte. `None`: that is known while it is decompressed.
+    fn needed_memory(&self) -> Option<u64> {
+        match self.announced.compression {
+            Compression::None => Some(0),
+            Compression::Zstd => {
+                let is_one_frame = find_frame_compressed_size(&self.file) == Ok(self.file.len());
+                let header = self.file.get(..HEADER_BYTES).unwrap_or(&self.file);
+                is_one_frame.then(|| of_zstd_frame(header))
+            }
+            _ => None,
+        }
+    }
+
     /// Checks it on a thread of the blocking pool.
     ///
     /// # Errors
@@ -196,11 +234,11 @@ impl StreamedNar {
 
 impl AnnouncedNar {
     /// Compares the check of a file with its name.
-    fn judge(self, check: Result<NarCheck, NarRejection>) -> Result<VerifiedNar, PublishError> {
+    fn judge(&self, check: Result<NarCheck, NarRejection>) -> Result<VerifiedNar, PublishError> {
         let check = check.map_err(|rejection| refused(&self.url, rejection))?;
         if check.file.file_hash != self.file_hash {
             return Err(PublishError::Mismatch {
-                object: self.url,
+                object: self.url.clone(),
                 expected: format!("the SHA-256 {}", self.file_hash.to_nix32()),
                 found: format!("the SHA-256 {}", check.file.file_hash.to_nix32()),
             });

@@ -58,6 +58,17 @@ impl DecoderMemory {
         self.changed.notify_all();
         MemoryShare { memory: Arc::clone(self), bytes }
     }
+
+    /// The same where nothing has to be waited for.
+    pub(crate) fn try_take(self: &Arc<Self>, bytes: u64) -> Option<MemoryShare> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.serving != state.next_ticket || state.used + bytes > state.budget {
+            return None;
+        }
+        state.used += bytes;
+        state.peak = state.peak.max(state.used);
+        Some(MemoryShare { memory: Arc::clone(self), bytes })
+    }
 }
 
 impl Drop for MemoryShare {

@@ -9,6 +9,7 @@ mod mutations;
 mod objects;
 pub(crate) mod reload;
 mod roots;
+mod threads;
 mod transport;
 
 use std::path::PathBuf;

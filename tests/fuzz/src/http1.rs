@@ -62,7 +62,8 @@ pub(crate) fn run(bytes: &[u8]) {
 
 fn check_simple(simple: &SimpleRequest<'_>, request: &Request, kind: &MessageType) {
     assert!(matches!(kind, MessageType::None));
-    assert_eq!((request.method().as_str(), request.path()), ("GET", simple.path));
+    let method = if simple.is_head { "HEAD" } else { "GET" };
+    assert_eq!((request.method().as_str(), request.path()), (method, simple.path));
     assert_eq!(format!("{:?}", request.version()), "HTTP/1.1");
     let head = request.head();
     assert!(head.uri.query().is_none() && head.uri.host().is_none());

@@ -28,6 +28,8 @@ pub struct RequestHead<'a> {
     pub len: usize,
     /// The body that follows.
     pub body: RequestBody,
+    /// Whether it is an upload.
+    pub is_put: bool,
     /// The request, if it is a simple one.
     pub simple: Option<SimpleRequest<'a>>,
 }
@@ -71,7 +73,7 @@ fn complete<'a>(
     let simple = (body == RequestBody::NONE && line.is_new)
         .then(|| SimpleRequest::of(line.method, line.path, &headers))
         .flatten();
-    Some(RequestHead { len, body, simple })
+    Some(RequestHead { len, body, is_put: line.method == "PUT", simple })
 }
 
 /// The body of a request. `None`: no request may be like this.
@@ -142,12 +144,15 @@ mod tests {
         ] {
             let text = text(&format!("GET PATH HTTP/1.1\n{lines}\n\n"));
             let expected = SimpleRequest {
+                is_head: false,
                 path: PATH,
                 host: "x",
                 authorization: authorization.map(str::as_bytes),
                 forwarded_for: forwarded_for.map(str::as_bytes),
             };
             assert_eq!(whole(&text).simple, Some(expected), "{text}");
+            let head = SimpleRequest { is_head: true, ..expected };
+            assert_eq!(whole(&text.replace("GET", "HEAD")).simple, Some(head), "{text}");
         }
     }
 
@@ -172,7 +177,7 @@ mod tests {
             assert_eq!(whole(&text).simple, None, "{text}");
         }
         for line in [
-            "HEAD PATH HTTP/1.1",
+            "PUT PATH HTTP/1.1",
             "DELETE PATH HTTP/1.1",
             "GET PATH HTTP/1.0",
             "GET PATH?json HTTP/1.1",

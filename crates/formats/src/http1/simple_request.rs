@@ -2,11 +2,13 @@
 
 use super::headers::Headers;
 
-/// A `GET` over HTTP/1.1 or HTTP/2 without a body, a query, an escape, a condition or a range, on a connection that stays open.
+/// A `GET` or `HEAD` over HTTP/1.1 or HTTP/2 without a body, a query, an escape, a condition or a range, on a connection that stays open.
 ///
 /// All other headers of it are such that no answer depends on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimpleRequest<'a> {
+    /// Whether the answer is sent without its body.
+    pub is_head: bool,
     /// The path, with a slash at the beginning.
     pub path: &'a str,
     /// The header `Host`.
@@ -40,8 +42,10 @@ impl<'a> SimpleRequest<'a> {
     pub(super) fn of(method: &str, path: &'a str, headers: &Headers<'a>) -> Option<Self> {
         let is_plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'.' | b'-' | b'_');
         let host = headers.host.filter(|host| host.is_ascii())?;
-        let is_simple = method == "GET" && !headers.has_others;
+        let is_head = method == "HEAD";
+        let is_simple = (method == "GET" || is_head) && !headers.has_others;
         (is_simple && path.starts_with('/') && path.bytes().all(is_plain)).then_some(Self {
+            is_head,
             path,
             host: str::from_utf8(host).ok()?,
             authorization: headers.authorization,
@@ -73,12 +77,13 @@ mod tests {
         let simple = stream("GET", PATH, "a:5000", &headers).unwrap();
         assert_eq!((simple.path, simple.host, simple.authorization), (PATH, "a:5000", None));
         let simple = stream("GET", PATH, "a", &[("authorization", "Basic eDp5")]).unwrap();
-        assert_eq!(simple.authorization, Some(&b"Basic eDp5"[..]));
+        assert_eq!((simple.authorization, simple.is_head), (Some(&b"Basic eDp5"[..]), false));
+        assert!(stream("HEAD", PATH, "a", &[]).unwrap().is_head);
     }
 
     #[test]
     fn a_stream_on_which_an_answer_could_depend_is_not_simple() {
-        assert!(stream("HEAD", PATH, "a", &[]).is_none());
+        assert!(stream("PUT", PATH, "a", &[]).is_none());
         assert!(stream("GET", "/x.narinfo?json", "a", &[]).is_none());
         assert!(stream("GET", "*", "a", &[]).is_none());
         assert!(stream("GET", PATH, "user@a", &[]).is_none());

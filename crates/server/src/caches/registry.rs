@@ -54,6 +54,13 @@ impl CacheRegistry {
         std::iter::once(&self.default).chain(self.named.iter().map(|(_, cache)| cache))
     }
 
+    /// Whether uploads, to each cache that takes them, are steps that block on this machine.
+    pub(crate) fn has_local_targets(&self) -> bool {
+        let caches = self.all().chain(self.all().filter_map(|cache| cache.push.as_ref()));
+        let mut uploads = caches.filter_map(|cache| cache.uploads.as_ref()).peekable();
+        uploads.peek().is_some() && uploads.all(|uploads| uploads.target.is_local())
+    }
+
     /// Every public key that the configuration of any cache names.
     pub(crate) fn known_keys(&self) -> Vec<PublicKey> {
         let mut known: Vec<PublicKey> = Vec::new();

@@ -6,7 +6,8 @@ use actix_http::{Extensions, HttpService, KeepAlive, Protocol};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{Service as _, ServiceFactory, fn_factory, fn_service};
 use actix_web::rt::net::{TcpStream, UnixStream};
-use tokio::sync::Notify;
+use bytes::BytesMut;
+use futures_util::future::LocalBoxFuture;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
@@ -18,8 +19,12 @@ use crate::{
         listen::Purpose,
         open::{Handshakes, OpenConnection, Roster, Watched},
         tls::{Certificate, ClientCa},
+        upload_workers::{GuestInfo, GuestService, MakeGuestService, UploadWorkers},
     },
-    fast_path::{DirectConnection, Socket, responder::FastPathResponder},
+    fast_path::{
+        DirectConnection, Handover, OpenStream, PlainSocket, Socket as _, ThreadKind,
+        responder::FastPathResponder,
+    },
     life_cycle::{heartbeat::Heartbeats, state::ServerState},
     metrics::{self, Transport},
     router::{
@@ -49,6 +54,70 @@ pub(crate) struct HttpServices {
     handshakes: Handshakes,
     per_address: Option<PerAddress>,
     client_ca: Option<ClientCa>,
+    /// `None` on one of their threads.
+    upload_workers: Option<UploadWorkers>,
+}
+
+/// HTTP/1 on streams without TLS, on one thread. Clones share it.
+struct PlainService<S> {
+    services: HttpServices,
+    call: Rc<Call<S>>,
+}
+
+impl<S> Clone for PlainService<S> {
+    fn clone(&self) -> Self {
+        Self { services: self.services.clone(), call: Rc::clone(&self.call) }
+    }
+}
+
+/// Has the framework answer the requests of a connection from this address.
+type Call<S> =
+    dyn Fn(DirectConnection<Watched<S>>, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>;
+
+impl<S: PlainSocket> PlainService<S> {
+    /// Answers the requests that come behind `unread`, until the client goes away or one is for a thread of the other kind than
+    /// `thread`, with which the stream is returned.
+    async fn answer(
+        &self,
+        (socket, unread): (S, BytesMut),
+        of: &Rc<ConnectionInfo>,
+        thread: Option<ThreadKind>,
+    ) -> Option<OpenStream> {
+        let HttpServices { state, roster, .. } = &self.services;
+        let socket = Watched::new(socket, Rc::clone(of), roster.clone());
+        let responder = FastPathResponder::of(state, of.purpose, true);
+        let handover = Handover::default();
+        let connection = DirectConnection::new(socket, responder, Arc::clone(&of.activity));
+        (self.call)(connection.behind(unread, thread, handover.clone()), of.peer).await;
+        handover.take()
+    }
+
+    /// The same for a connection that comes from a worker.
+    async fn receive(self, stream: OpenStream, of: GuestInfo) -> Option<OpenStream> {
+        let GuestInfo { purpose, peer, activity, .. } = of;
+        let of = Rc::new(ConnectionInfo::new(purpose, false, peer, activity));
+        let socket = S::attach(stream.stream).ok()?;
+        self.answer((socket, stream.unread), &of, Some(ThreadKind::UploadWorker)).await
+    }
+}
+
+/// The services of a thread that carries out small uploads.
+struct GuestServices {
+    tcp: PlainService<TcpStream>,
+    unix: PlainService<UnixStream>,
+}
+
+impl GuestService for GuestServices {
+    fn answer(
+        &self,
+        stream: OpenStream,
+        of: GuestInfo,
+    ) -> LocalBoxFuture<'static, Option<OpenStream>> {
+        match of.transport {
+            Transport::Unix => Box::pin(self.unix.clone().receive(stream, of)),
+            Transport::Tcp | Transport::Tls => Box::pin(self.tcp.clone().receive(stream, of)),
+        }
+    }
 }
 
 /// A connection that was let in. It is counted until this is dropped.
@@ -84,6 +153,7 @@ impl HttpServices {
             handshakes: Handshakes::new(limits.header_timeout),
             per_address: most.map(|most| PerAddress::new(most, failure_policy.clone())),
             client_ca: certificate.map(|certificate| certificate.client_ca().clone()),
+            upload_workers: Some(UploadWorkers::default()),
         }
     }
 
@@ -108,6 +178,7 @@ impl HttpServices {
         fn_factory(move || {
             let (this, acceptor) = (this.clone(), acceptor.clone());
             async move {
+                attach_once(&this.heartbeats);
                 let responder = FastPathResponder::of(&this.state, purpose, false);
                 let http1 = this.http1(
                     |connection: &DirectConnection<TlsStream<Watched<TcpStream>>>, extensions| {
@@ -161,34 +232,81 @@ impl HttpServices {
         })
     }
 
-    fn plain<S: Socket>(&self, purpose: Purpose, transport: Transport) -> Accept!(S, S) {
+    fn plain<S: PlainSocket>(&self, purpose: Purpose, transport: Transport) -> Accept!(S, S) {
         let this = self.clone();
         fn_factory(move || {
             let this = this.clone();
             async move {
-                let responder = FastPathResponder::of(&this.state, purpose, true);
-                let http1 = this.http1(|connection: &DirectConnection<Watched<S>>, extensions| {
-                    extensions.insert(Rc::clone(connection.socket().of()));
-                    extensions.insert(connection.outbox().clone());
-                    extensions.insert(connection.turn().clone());
-                });
-                let http1 = Rc::new(http1.new_service(()).await?);
+                attach_once(&this.heartbeats);
+                let service = this.plain_service().await?;
                 Ok(fn_service(move |socket: S| {
-                    let (this, http1, responder) =
-                        (this.clone(), Rc::clone(&http1), responder.clone());
+                    let (this, service) = (this.clone(), service.clone());
                     async move {
                         let let_in = this.let_in(socket.peer(), purpose, transport).ok_or(())?;
-                        let of = &let_in.of;
-                        let peer = of.peer;
-                        let socket = Watched::new(socket, Rc::clone(of), this.roster.clone());
-                        let activity = Arc::clone(&of.activity);
-                        let connection = DirectConnection::new(socket, responder, activity);
-                        let conversation = http1.call((connection, Protocol::Http1, peer));
-                        let_in.run(async { _ = conversation.await }).await;
+                        let conversation = this.converse(&service, socket, &let_in.of, transport);
+                        let_in.run(conversation).await;
                         Ok(())
                     }
                 }))
             }
+        })
+    }
+
+    /// HTTP/1 without TLS, on this thread.
+    async fn plain_service<S: PlainSocket>(&self) -> Result<PlainService<S>, ()> {
+        let http1 = self.http1(|connection: &DirectConnection<Watched<S>>, extensions| {
+            extensions.insert(Rc::clone(connection.socket().of()));
+            extensions.insert(connection.outbox().clone());
+            extensions.insert(connection.turn().clone());
+        });
+        let http1 = Rc::new(http1.new_service(()).await?);
+        let call = move |connection, peer| -> LocalBoxFuture<'static, ()> {
+            let http1 = Rc::clone(&http1);
+            Box::pin(async move { _ = http1.call((connection, Protocol::Http1, peer)).await })
+        };
+        Ok(PlainService { services: self.clone(), call: Rc::new(call) })
+    }
+
+    /// Answers the requests of a connection, small uploads on another thread where that is of use.
+    async fn converse<S: PlainSocket>(
+        &self,
+        service: &PlainService<S>,
+        socket: S,
+        of: &Rc<ConnectionInfo>,
+        transport: Transport,
+    ) {
+        let upload_workers =
+            self.upload_workers.as_ref().filter(|_| self.state.caches.load().has_local_targets());
+        let mut thread = upload_workers.map(|_| ThreadKind::Worker);
+        let (mut socket, mut unread) = (socket, BytesMut::new());
+        while let Some(left) = service.answer((socket, unread), of, thread).await
+            && let Some(upload_workers) = upload_workers
+        {
+            let activity = Arc::clone(&of.activity);
+            let guest = GuestInfo { purpose: of.purpose, transport, peer: of.peer, activity };
+            let services = || self.guest_services();
+            let back = match upload_workers.carry_out(left, guest, services).await {
+                Ok(Some(back)) => back,
+                Ok(None) => return,
+                Err(unsent) => {
+                    thread = None;
+                    unsent
+                }
+            };
+            let Ok(attached) = S::attach(back.stream) else { return };
+            (socket, unread) = (attached, back.unread);
+        }
+    }
+
+    /// The same on a thread that carries out small uploads.
+    fn guest_services(&self) -> MakeGuestService {
+        let services = Self { upload_workers: None, ..self.clone() };
+        Box::new(move || {
+            Box::pin(async move {
+                let tcp = services.plain_service().await.ok()?;
+                let unix = services.plain_service().await.ok()?;
+                Some(Rc::new(GuestServices { tcp, unix }) as Rc<dyn GuestService>)
+            })
         })
     }
 
@@ -198,7 +316,6 @@ impl HttpServices {
         &self,
         connected: F,
     ) -> HttpService<T, impl Front + use<T, F>, Tied, impl ExpectFactory + use<T, F>> {
-        attach_once(&self.heartbeats);
         let (stopping, limits) = (self.stopping.clone(), &self.state.config.limits);
         HttpService::build()
             .keep_alive(KeepAlive::Os)
@@ -237,14 +354,8 @@ impl HttpServices {
             _ => None,
         };
         let place = self.roster.join(purpose).ok()?;
-        let of = ConnectionInfo {
-            purpose,
-            is_tls: transport == Transport::Tls,
-            peer,
-            certificate: std::cell::OnceCell::new(),
-            activity: Arc::clone(place.activity()),
-            uploads: Notify::new(),
-        };
+        let is_tls = transport == Transport::Tls;
+        let of = ConnectionInfo::new(purpose, is_tls, peer, Arc::clone(place.activity()));
         Some(LetIn {
             of: Rc::new(of),
             _place: place,

@@ -25,3 +25,16 @@ pub(crate) struct ConnectionInfo {
     /// Told when the client was allowed to upload something.
     pub(crate) uploads: Notify,
 }
+
+impl ConnectionInfo {
+    /// Facts about a connection whose client has shown no certificate.
+    pub(crate) fn new(
+        purpose: Purpose,
+        is_tls: bool,
+        peer: Option<SocketAddr>,
+        activity: Arc<Activity>,
+    ) -> Self {
+        let (certificate, uploads) = (OnceCell::new(), Notify::new());
+        Self { purpose, is_tls, peer, certificate, activity, uploads }
+    }
+}

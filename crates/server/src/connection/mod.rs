@@ -9,4 +9,5 @@ pub(crate) mod listen;
 pub(crate) mod open;
 pub(crate) mod request_parts;
 pub mod tls;
+mod upload_workers;
 pub(crate) mod via_nginx;

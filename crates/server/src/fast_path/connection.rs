@@ -3,19 +3,20 @@
 use std::{
     cell::RefCell,
     io::{self, IoSlice},
+    os::fd::OwnedFd,
     pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use rns_cache::Piece;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     outbox::Outbox,
-    request_gate::{FastAnswer, Passage, RequestGate, Responder},
+    request_gate::{FastAnswer, Passage, RequestGate, Responder, ThreadKind},
     socket::Socket,
     turn::FrameworkTurn,
 };
@@ -42,6 +43,30 @@ impl Default for Buffers {
     }
 }
 
+/// A stream between two threads.
+#[derive(Debug)]
+pub(crate) struct OpenStream {
+    /// The stream.
+    pub(crate) stream: OwnedFd,
+    /// Bytes that were read from it, and belong to no request before.
+    pub(crate) unread: BytesMut,
+}
+
+/// Where a connection leaves its stream for a thread of the other kind. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handover(Rc<RefCell<Option<OpenStream>>>);
+
+impl Handover {
+    /// The stream, if it was left here.
+    pub(crate) fn take(&self) -> Option<OpenStream> {
+        self.0.take()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+}
+
 /// A connection with its outbox.
 ///
 /// The framework writes all it has and then flushes, so the outbox is sent together with the last bytes that
@@ -59,6 +84,7 @@ pub(crate) struct DirectConnection<S> {
     /// Whether the socket may hold back bytes of an answer that the framework knows nothing of.
     is_unflushed: bool,
     is_corked: bool,
+    handover: Option<Handover>,
 }
 
 impl<S: Socket> DirectConnection<S> {
@@ -78,7 +104,21 @@ impl<S: Socket> DirectConnection<S> {
             has_left: false,
             is_unflushed: false,
             is_corked: false,
+            handover: None,
         }
+    }
+
+    /// The same behind bytes that were read before. With the kind of this thread, requests for the other kind are left in
+    /// `handover`, with the stream.
+    pub(crate) fn behind(
+        mut self,
+        unread: BytesMut,
+        thread: Option<ThreadKind>,
+        handover: Handover,
+    ) -> Self {
+        self.gate = self.gate.behind(unread, thread);
+        self.handover = Some(handover);
+        self
     }
 
     pub(crate) const fn turn(&self) -> &FrameworkTurn {
@@ -138,7 +178,21 @@ impl<S: Socket> DirectConnection<S> {
                 Passage::HandedOver => return Poll::Ready(Ok(())),
                 Passage::Answered(answer) => self.answer(cx, &buffers.head, answer)?,
                 Passage::Waiting => {}
+                Passage::ForOtherThread => self.leave(),
             }
+        }
+    }
+
+    /// Leaves the stream for another thread. This one sees a client that sends nothing more.
+    fn leave(&mut self) {
+        match (&self.handover, self.socket.duplicate()) {
+            (Some(handover), Ok(stream)) => {
+                let unread = self.gate.leave();
+                *handover.0.borrow_mut() = Some(OpenStream { stream, unread });
+            }
+            // A client sends again, on another connection. This thread is for nothing else.
+            _ if self.gate.is_on(ThreadKind::UploadWorker) => _ = self.gate.leave(),
+            _ => self.gate.stay(),
         }
     }
 
@@ -306,6 +360,10 @@ impl<S: Socket> AsyncWrite for DirectConnection<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.handover.as_ref().is_some_and(|handover| !handover.is_empty()) {
+            // It goes on elsewhere.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

@@ -6,6 +6,7 @@
 //!   with two requests in hand, it would answer the first by the rules of the second.
 //! - The framework copies every byte of a body into a buffer of its own. A body puts its pieces into the [`Outbox`] of its
 //!   connection instead, and [`DirectConnection`] sends them behind the head.
+//! - Small uploads are steps that block for a moment. [`Handover`] takes their connections to threads that may block, and back.
 //! - The framework costs more for a request than the narinfo that is sent. [`Responder`] is the one trait between
 //!   this folder and the answers that need no waiting; `fast_path = false` leaves it out.
 
@@ -19,9 +20,9 @@ mod socket;
 mod turn;
 
 pub(crate) use self::{
-    connection::DirectConnection,
+    connection::{DirectConnection, Handover, OpenStream},
     outbox::Outbox,
-    request_gate::{FastAnswer, Responder},
-    socket::Socket,
+    request_gate::{FastAnswer, Responder, ThreadKind},
+    socket::{PlainSocket, Socket},
     turn::FrameworkTurn,
 };

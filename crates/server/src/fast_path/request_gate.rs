@@ -16,6 +16,9 @@ const MAX_READ_AHEAD: usize = 16 << 10;
 /// Bytes of a body that are thrown away behind its answer. A client that looks at answers stops long before.
 const MAX_DISCARDED_BYTES: usize = 64 << 20;
 
+/// The longest body of a request that is answered on a thread that may block, in bytes: it is carried out at once.
+const MAX_SMALL_UPLOAD_BYTES: u64 = 64 << 10;
+
 /// Answers requests without waiting.
 pub(crate) trait Responder {
     /// Appends the head of the answer, and a body that is small enough to go with it; returns the rest. `None` when
@@ -43,11 +46,24 @@ pub(super) enum Passage {
     Answered(FastAnswer),
     /// They wait for more, or for the end of an answer.
     Waiting,
+    /// The request that they begin is for a thread of the other kind.
+    ForOtherThread,
+}
+
+/// A kind of thread that answers requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ThreadKind {
+    /// An event loop, on which nothing blocks.
+    Worker,
+    /// One that carries out small uploads itself, which block, and nothing else.
+    UploadWorker,
 }
 
 /// The bytes that a client has sent and that are not read yet, and the request that the framework has.
 pub(super) struct RequestGate {
     responder: Option<Rc<dyn Responder>>,
+    /// The thread that this is, where requests can be handed to one of the other kind.
+    thread: Option<ThreadKind>,
     turn: FrameworkTurn,
     phase: Phase,
     answer_head: AnswerHead,
@@ -92,6 +108,7 @@ impl RequestGate {
     pub(super) fn new(responder: Option<Rc<dyn Responder>>) -> Self {
         Self {
             responder,
+            thread: None,
             turn: FrameworkTurn::default(),
             phase: Phase::Idle,
             answer_head: AnswerHead::Awaited,
@@ -101,6 +118,29 @@ impl RequestGate {
             discarded: 0,
             has_seen_one: false,
         }
+    }
+
+    /// The same behind bytes that were read before, on a thread of this kind if requests can go to the other one.
+    pub(super) fn behind(mut self, unread: BytesMut, thread: Option<ThreadKind>) -> Self {
+        self.thread = thread;
+        self.unread = unread;
+        self
+    }
+
+    /// Takes the bytes that are to be read on another thread. The client sends nothing more to this one.
+    pub(super) fn leave(&mut self) -> BytesMut {
+        self.end();
+        std::mem::take(&mut self.unread)
+    }
+
+    /// Whether this is a thread of this kind.
+    pub(super) fn is_on(&self, thread: ThreadKind) -> bool {
+        self.thread == Some(thread)
+    }
+
+    /// Answers all requests from now on.
+    pub(super) const fn stay(&mut self) {
+        self.thread = None;
     }
 
     pub(super) const fn turn(&self) -> &FrameworkTurn {
@@ -197,6 +237,13 @@ impl RequestGate {
                     let fast = head.simple.and_then(|request| self.answer(&request, answer));
                     if let Some(fast) = fast {
                         return (head.len, Passage::Answered(fast));
+                    }
+                    let is_small_upload = head.is_put
+                        && matches!(head.body, RequestBody::Length(..=MAX_SMALL_UPLOAD_BYTES));
+                    if self.thread.is_some_and(|thread| {
+                        is_small_upload != (thread == ThreadKind::UploadWorker)
+                    }) {
+                        return (0, Passage::ForOtherThread);
                     }
                     self.has_seen_one = true;
                     self.turn.begin();

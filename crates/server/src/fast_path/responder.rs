@@ -11,7 +11,7 @@ use rns_cache::Piece;
 use rns_formats::{
     HashPart,
     http1::SimpleRequest,
-    url::{self, Resource},
+    url::{self, NarName, Resource},
 };
 
 use crate::{
@@ -83,47 +83,102 @@ impl FastPathResponder {
     /// Has a narinfo, or its absence, sent with this status, and counts it.
     fn narinfo<T>(
         &self,
-        cache: &Cache,
+        (cache, is_head): (&Cache, bool),
         hash: HashPart,
         send: impl FnOnce(u16, &Preserialized) -> Option<T>,
     ) -> Option<T> {
-        let state = &*self.state;
-        let narinfo = narinfo::peek(state, cache, hash)?;
+        let narinfo = narinfo::peek(&self.state, cache, hash)?;
         let (status, prepared) =
             narinfo.as_ref().map_or((404, &*ABSENT), |narinfo| (200, &narinfo.prepared));
+        self.counted((Kind::NarInfo, is_head), (status, prepared), send)
+    }
+
+    /// Has the absence of a NAR sent, and counts it.
+    fn absent_nar<T>(
+        &self,
+        (cache, is_head): (&Cache, bool),
+        name: &NarName,
+        send: impl FnOnce(u16, &Preserialized) -> Option<T>,
+    ) -> Option<T> {
+        let is_absent = cache.store.lacks_nar(name);
+        is_absent.then(|| self.counted((Kind::Nar, is_head), (404, &ABSENT), send)).flatten()
+    }
+
+    fn counted<T>(
+        &self,
+        (kind, is_head): (Kind, bool),
+        (status, prepared): (u16, &Preserialized),
+        send: impl FnOnce(u16, &Preserialized) -> Option<T>,
+    ) -> Option<T> {
         let sent = send(status, prepared)?;
-        state.metrics.answered(Kind::NarInfo, status);
-        state.metrics.bytes(Kind::NarInfo, prepared.body_len());
+        self.state.metrics.answered(kind, status);
+        self.state.metrics.bytes(kind, if is_head { 0 } else { prepared.body_len() });
         Some(sent)
+    }
+
+    /// Appends the head of the answer to GET for a NAR that is at hand.
+    fn nar_at_hand(
+        &self,
+        cache: &Cache,
+        name: &NarName,
+        audience: AnswerAudience,
+        head: &mut Vec<u8>,
+    ) -> Option<FastAnswer> {
+        let state = &*self.state;
+        // A file is held as long as the client takes.
+        let share = state.send_budget.try_download()?;
+        let by_name = self.purpose == Purpose::Nginx;
+        let body = nar::at_hand(state, cache, name, (by_name, audience), head)?;
+        state.metrics.answered(Kind::Nar, 200);
+        let mut transfer = state.metrics.transfer(Kind::Nar);
+        transfer.sent(body.as_ref().map_or(0, Piece::left));
+        Some(FastAnswer { body, download: Some((transfer, share)) })
     }
 }
 
 impl fast_path::Responder for FastPathResponder {
     fn answer(&self, request: &SimpleRequest<'_>, head: &mut Vec<u8>) -> Option<FastAnswer> {
-        let state = &*self.state;
-        self.answer_of_cache(request, |cache, resource, audience| match resource {
-            Resource::NarInfo { hash, json: false } => self.narinfo(cache, hash, |_, prepared| {
-                prepared.write(audience, head);
+        let is_head = request.is_head;
+        self.answer_of_cache(request, |cache, resource, audience| {
+            let prepared = |head: &mut Vec<u8>, prepared: &Preserialized| {
+                if is_head {
+                    prepared.write_head(audience, head)
+                } else {
+                    prepared.write(audience, head)
+                }
                 Some(FastAnswer::default())
-            }),
-            Resource::Nar(name) if self.sends_files => {
-                // A file is held as long as the client takes.
-                let share = state.send_budget.try_download()?;
-                let by_name = self.purpose == Purpose::Nginx;
-                let body = nar::at_hand(state, cache, &name, (by_name, audience), head)?;
-                state.metrics.answered(Kind::Nar, 200);
-                let mut transfer = state.metrics.transfer(Kind::Nar);
-                transfer.sent(body.as_ref().map_or(0, Piece::left));
-                Some(FastAnswer { body, download: Some((transfer, share)) })
+            };
+            match resource {
+                Resource::NarInfo { hash, json: false } => {
+                    self.narinfo((cache, is_head), hash, |_, answer| prepared(head, answer))
+                }
+                Resource::Nar(name) => {
+                    let is_sent = self.sends_files && !is_head;
+                    let sent = is_sent.then(|| self.nar_at_hand(cache, &name, audience, head));
+                    let absent = || {
+                        self.absent_nar((cache, is_head), &name, |_, answer| prepared(head, answer))
+                    };
+                    sent.flatten().or_else(absent)
+                }
+                _ => None,
             }
-            _ => None,
         })
     }
 
     fn answer_stream(&self, request: &SimpleRequest<'_>) -> Option<http::Response<Bytes>> {
+        let is_head = request.is_head;
         self.answer_of_cache(request, |cache, resource, audience| {
-            let Resource::NarInfo { hash, json: false } = resource else { return None };
-            self.narinfo(cache, hash, |status, prepared| prepared.stream_answer(status, audience))
+            let send = |status, prepared: &Preserialized| {
+                let answer = prepared.stream_answer(status, audience)?;
+                Some(if is_head { answer.map(|_| Bytes::new()) } else { answer })
+            };
+            match resource {
+                Resource::NarInfo { hash, json: false } => {
+                    self.narinfo((cache, is_head), hash, send)
+                }
+                Resource::Nar(name) => self.absent_nar((cache, is_head), &name, send),
+                _ => None,
+            }
         })
     }
 }

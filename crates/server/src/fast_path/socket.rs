@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
 };
@@ -16,6 +16,12 @@ use tokio_rustls::server::TlsStream;
 
 /// A stream of the runtime.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// The same stream once more, for another thread.
+    ///
+    /// # Errors
+    /// Those of the kernel, and `Unsupported` where the state of the stream is not all in the kernel.
+    fn duplicate(&self) -> io::Result<OwnedFd>;
+
     /// The address at the other end; a unix socket has none.
     fn peer(&self) -> Option<SocketAddr>;
 
@@ -29,7 +35,32 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
     fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>>;
 }
 
+/// A stream that a thread can take over.
+pub(crate) trait PlainSocket: Socket + Sized {
+    /// The stream on this thread.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    fn attach(stream: OwnedFd) -> io::Result<Self>;
+}
+
+impl PlainSocket for TcpStream {
+    fn attach(stream: OwnedFd) -> io::Result<Self> {
+        Self::from_std(stream.into())
+    }
+}
+
+impl PlainSocket for UnixStream {
+    fn attach(stream: OwnedFd) -> io::Result<Self> {
+        Self::from_std(stream.into())
+    }
+}
+
 impl Socket for TcpStream {
+    fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
+    }
+
     fn peer(&self) -> Option<SocketAddr> {
         self.peer_addr().ok()
     }
@@ -51,6 +82,10 @@ impl Socket for TcpStream {
 }
 
 impl Socket for UnixStream {
+    fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
+    }
+
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
@@ -69,6 +104,10 @@ impl Socket for UnixStream {
 }
 
 impl<S: Socket> Socket for TlsStream<S> {
+    fn duplicate(&self) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn peer(&self) -> Option<SocketAddr> {
         self.get_ref().0.peer()
     }

@@ -107,17 +107,26 @@ impl Preserialized {
 
     /// Appends the answer as it is to be sent now.
     pub(crate) fn write(&self, audience: AnswerAudience, target: &mut Vec<u8>) {
+        self.write_part(&self.bytes, audience, target);
+    }
+
+    /// Appends the answer to HEAD as it is to be sent now.
+    pub(crate) fn write_head(&self, audience: AnswerAudience, target: &mut Vec<u8>) {
+        self.write_part(self.bytes.get(..self.body).unwrap_or_default(), audience, target);
+    }
+
+    fn write_part(&self, bytes: &[u8], audience: AnswerAudience, target: &mut Vec<u8>) {
         let mut start = target.len();
         match self.places.public.filter(|_| audience == AnswerAudience::OneClient) {
             Some(public) => {
-                let (before, behind) = self.bytes.split_at(public);
+                let (before, behind) = bytes.split_at(public);
                 target.extend_from_slice(before);
                 target.extend_from_slice(PRIVATE);
                 target.extend_from_slice(behind.get(PUBLIC.len()..).unwrap_or_default());
                 // The date is the last header.
                 start += PRIVATE.len() - PUBLIC.len();
             }
-            None => target.extend_from_slice(&self.bytes),
+            None => target.extend_from_slice(bytes),
         }
         put_date(target, start + self.places.date);
     }

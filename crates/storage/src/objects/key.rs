@@ -5,6 +5,9 @@ use std::fmt;
 use object_store::path::Path;
 use rns_formats::{BuildId, DrvOutputId, HashPart, NarName, RootName, StorePath};
 
+/// The folder of NARs.
+pub(crate) const NARS: &str = "nar";
+
 /// The folder of roots.
 pub(crate) const ROOTS: &str = "gcroots";
 

@@ -17,7 +17,7 @@ mod trial;
 mod url;
 mod writer;
 
-pub(crate) use self::key::ROOTS;
+pub(crate) use self::key::{NARS, ROOTS};
 pub use self::{
     error::ObjectError,
     key::ObjectKey,

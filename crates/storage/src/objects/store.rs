@@ -203,6 +203,19 @@ impl Objects {
         written.map(|_| ()).map_err(ObjectError::of("write", key))
     }
 
+    /// Makes a folder where the storage is a directory; a bucket has none.
+    ///
+    /// # Errors
+    /// `Directory`.
+    pub(crate) async fn make_folder(&self, name: &str) -> Result<(), ObjectError> {
+        let Some(root) = self.directory() else { return Ok(()) };
+        let path = root.join(name);
+        let folder = path.clone();
+        let made = blocking(move || std::fs::create_dir_all(folder)).await;
+        made.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(|source| ObjectError::Directory { doing: "make the directory", path, source })
+    }
+
     /// Begins to write an object of any size. It is there when the writer has finished, and not before.
     ///
     /// `expected_size` chooses the size of the parts that a bucket takes.

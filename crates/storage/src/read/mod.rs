@@ -1,8 +1,10 @@
 //! The storage as a binary cache that is read. Neither index nor lock is needed for that.
 
 mod blob;
+mod directory_names;
 mod documents;
 mod file;
+mod names_listing;
 mod open_directory;
 mod records;
 mod sample;
@@ -78,12 +80,12 @@ impl<K, V> Weighter<K, V> for One {
 }
 
 impl StorageReader {
-    /// Reads `objects`, whose paths are all of `store_dir`. `memory_bytes` bounds the memory for narinfos.
+    /// Reads `objects`, whose paths are all of `store_dir`. `memory_bytes` bounds the memory for narinfos, and that for names.
     #[must_use]
     pub fn new(objects: Objects, store_dir: StoreDir, memory_bytes: usize) -> Self {
         let sizes = Cache::with_weighter(1024, MAX_REMEMBERED_SIZES as u64, One);
         let records = RecordCache::new(memory_bytes);
-        let directory = OpenDirectory::of(&objects);
+        let directory = OpenDirectory::of(&objects, memory_bytes);
         Self {
             shared: Arc::new(ReaderParts {
                 objects,
@@ -106,6 +108,9 @@ impl StorageReader {
     /// Changes the bound of the memory for narinfos, of all clones.
     pub fn resize_memory(&self, memory_bytes: usize) {
         self.shared.records.resize(memory_bytes);
+        if let Some(directory) = &self.shared.directory {
+            directory.resize(memory_bytes);
+        }
     }
 
     /// The directory or bucket.
@@ -125,7 +130,7 @@ impl StorageReader {
     /// # Errors
     /// As [`BinaryCache::path_info`].
     pub async fn narinfo(&self, hash: HashPart) -> Result<Option<Arc<StoredNarInfo>>, CacheError> {
-        if self.is_absent_now(&ObjectKey::narinfo(&hash)) {
+        if self.lacks_narinfo(&hash) {
             self.forget(&hash);
             return Ok(None);
         }
@@ -172,6 +177,12 @@ impl StorageReader {
     #[must_use]
     pub fn is_absent_now(&self, key: &ObjectKey) -> bool {
         self.shared.directory.as_ref().is_some_and(|directory| directory.is_absent(key))
+    }
+
+    /// The same for the narinfo of a path.
+    #[must_use]
+    pub fn lacks_narinfo(&self, hash: &HashPart) -> bool {
+        self.shared.directory.as_ref().is_some_and(|directory| directory.lacks_narinfo(hash))
     }
 
     /// The debug information at this key.
@@ -273,6 +284,10 @@ impl BinaryCache for StorageReader {
             Some((Some(etag), name)) => self.nar_file(ObjectKey::nar(&name), etag).await,
             _ => Ok(None),
         }
+    }
+
+    fn lacks_nar(&self, name: &NarName) -> bool {
+        name.hash_part.is_none() && self.is_absent_now(&ObjectKey::nar(name))
     }
 
     fn nar_now(&self, name: &NarName, _: bool) -> Option<ReadyNar> {

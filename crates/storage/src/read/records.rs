@@ -80,8 +80,7 @@ impl RecordCache {
     /// at once a second.
     pub(super) fn peek(&self, directory: Option<&OpenDirectory>, hash: &HashPart) -> Peek {
         let Some(known) = self.records.get(hash) else {
-            let is_absent =
-                directory.is_some_and(|directory| directory.is_absent(&ObjectKey::narinfo(hash)));
+            let is_absent = directory.is_some_and(|directory| directory.lacks_narinfo(hash));
             return if is_absent { Peek::Miss } else { Peek::Unknown };
         };
         let now = self.milliseconds();

@@ -39,6 +39,10 @@ impl BinaryCache for Storage {
         self.reader.nar(name).await
     }
 
+    fn lacks_nar(&self, name: &NarName) -> bool {
+        self.reader.lacks_nar(name)
+    }
+
     fn nar_now(&self, name: &NarName, by_name: bool) -> Option<ReadyNar> {
         self.reader.nar_now(name, by_name)
     }
@@ -88,6 +92,10 @@ impl BinaryCache for Storage {
 impl WritableCache for Storage {
     fn max_nar_size(&self) -> u64 {
         self.limits.max_nar_size
+    }
+
+    fn is_local(&self) -> bool {
+        self.has_local_index()
     }
 
     async fn begin_nar(

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar};
+use rns_cache::{CacheError, NarUpload, PublishError, VerifiedNar, tasks_block_each_other};
 use rns_formats::NarName;
-use rns_verify::{AnnouncedNar, IncomingNar, KnownNar, ReceivedNar};
+use rns_verify::{AnnouncedNar, IncomingNar, KnownNar, ReceivedNar, WholeNar};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::storage::{Storage, index_unavailable, not_stored};
@@ -81,10 +81,16 @@ impl NarUpload for CheckedUpload {
         let last = LastSteps { writer, storage, key, _permit };
         let checked = match nar.received() {
             // Each step takes less time than its way to another thread.
-            Ok(ReceivedNar::Whole(nar)) if last.storage.is_local() => {
+            Ok(ReceivedNar::Whole(nar)) if last.storage.has_local_index() => {
+                let checked = match tasks_block_each_other().then(|| nar.try_check()) {
+                    None => Err(nar),
+                    Some(Some(checked)) => Ok(checked),
+                    // Others who use this thread may hold the memory that it waits for.
+                    Some(None) => Ok(nar.check_on_pool().await),
+                };
                 let on_one_thread = on_one_thread(async move {
-                    let checked = last.checked(nar.check()).await?;
-                    checked.store_now().await
+                    let checked = checked.unwrap_or_else(WholeNar::check);
+                    last.checked(checked).await?.store_now().await
                 });
                 match on_one_thread.await.map_err(|_| CacheError::ShuttingDown)?? {
                     StoreAttempt::Stored(nar) => return Ok(nar),

@@ -217,7 +217,7 @@ impl Publication {
             this.attempt_locked(nar).await
         };
         // Each step takes less time than its way to another thread; only contents are read for longer.
-        if self.storage.is_local() && self.narinfo.ca.is_none() {
+        if self.storage.has_local_index() && self.narinfo.ca.is_none() {
             self.storage.on_one_thread(attempt).await?
         } else {
             attempt.await

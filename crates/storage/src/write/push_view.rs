@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rns_cache::{
     BinaryCache, BuildLog, CacheError, DebugInfo, Listing, NarAnswer, NotReady, PathRecord,
-    Pattern, Served, WritableCache as _,
+    Pattern, Peek, Served, WritableCache as _,
 };
 use rns_formats::{
     BuildId, BuildTraceEntry, DrvOutputId, HashPart, LogName, NarName, Realisation, ServePath,
@@ -53,6 +53,17 @@ impl PushView {
 impl BinaryCache for PushView {
     fn store_dir(&self) -> &StoreDir {
         self.storage.store_dir()
+    }
+
+    /// A miss is no promise.
+    fn peek(&self, hash: &HashPart) -> Peek {
+        let is_nowhere =
+            self.storage.names_nowhere_else() && self.storage.reader.lacks_narinfo(hash);
+        if is_nowhere { Peek::Miss } else { Peek::Unknown }
+    }
+
+    fn lacks_nar(&self, name: &NarName) -> bool {
+        self.storage.lacks_nar(name)
     }
 
     async fn path_info(&self, hash: HashPart) -> Result<Option<PathRecord>, CacheError> {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     blocking::on_one_thread,
     index::{Exclusive, Index, IndexError, IndexLock, NarState},
-    objects::{ObjectError, ObjectKey, Objects},
+    objects::{NARS, ObjectError, ObjectKey, Objects},
     read::{StorageReader, unavailable},
     retention::Retention,
 };
@@ -195,7 +195,7 @@ impl Storage {
     }
 
     /// Whether storage and index are on this machine, so that no step waits for a network.
-    pub(super) fn is_local(&self) -> bool {
+    pub(super) fn has_local_index(&self) -> bool {
         self.index.is_local() && self.objects().directory().is_some()
     }
 
@@ -273,6 +273,7 @@ pub async fn initialise(objects: &Objects, store_dir: &StoreDir) -> Result<(), O
             }),
         };
     }
+    objects.make_folder(NARS).await?;
     let info =
         CacheInfo { store_dir: store_dir.clone(), want_mass_query: true, ..CacheInfo::default() };
     objects.write_small(&key, Bytes::from(info.to_string())).await

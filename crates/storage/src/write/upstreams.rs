@@ -11,8 +11,9 @@ use std::{
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
 use reqwest::{Client, StatusCode};
-use rns_cache::PathRecord;
+use rns_cache::{PathRecord, tasks_block_each_other};
 use rns_formats::{HashPart, MAX_NARINFO_BYTES, NarInfo, NarInfoError, StoreDir};
+use tokio::runtime::Handle;
 use url::Url;
 
 use super::{Elsewhere, Presence};
@@ -29,6 +30,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Upstream caches that are always available.
 pub struct Upstreams {
+    all: Arc<AllUpstreams>,
+    /// The runtime that the connections to them live on, also those that are needed on threads which block.
+    runtime: Option<Handle>,
+}
+
+struct AllUpstreams {
     upstreams: Vec<Upstream>,
     store_dir: StoreDir,
     client: Client,
@@ -56,14 +63,13 @@ impl Upstreams {
         let upstreams =
             urls.into_iter().map(|url| Upstream { url, is_failing: AtomicBool::new(false) });
         let upstreams = upstreams.collect();
-        Ok(Self {
-            upstreams,
-            store_dir,
-            client,
-            present: Cache::new(MAX_REMEMBERED_UPSTREAM_PATHS),
-        })
+        let present = Cache::new(MAX_REMEMBERED_UPSTREAM_PATHS);
+        let all = Arc::new(AllUpstreams { upstreams, store_dir, client, present });
+        Ok(Self { all, runtime: Handle::try_current().ok() })
     }
+}
 
+impl AllUpstreams {
     async fn ask(&self, upstream: &Upstream, hash: &HashPart) -> Presence {
         let Upstream { url, is_failing } = upstream;
         match self.try_ask(url, hash).await {
@@ -140,6 +146,19 @@ enum UpstreamError {
 
 #[async_trait]
 impl Elsewhere for Upstreams {
+    async fn record(&self, hash: &HashPart) -> Presence {
+        match &self.runtime {
+            Some(runtime) if tasks_block_each_other() => {
+                let (all, hash) = (Arc::clone(&self.all), *hash);
+                let asked = runtime.spawn(async move { all.record(&hash).await });
+                asked.await.unwrap_or(Presence::Unknown)
+            }
+            _ => self.all.record(hash).await,
+        }
+    }
+}
+
+impl AllUpstreams {
     async fn record(&self, hash: &HashPart) -> Presence {
         if let Some((since, record)) = self.present.get(hash)
             && since.elapsed() < PRESENCE_TTL

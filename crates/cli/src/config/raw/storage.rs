@@ -17,7 +17,7 @@ pub(crate) struct RawStorage {
     /// `profile`, `addressing-style`, `scheme`. Credentials come from the environment, the credential files of AWS
     /// tools, or the role of the machine. Empty: no storage.
     pub(crate) url: String,
-    /// Memory for narinfos of the storage.
+    /// Memory for narinfos of the storage; up to a quarter as much is used for the names in a directory.
     #[schemars(extend("x-reload" = true))]
     pub(crate) memory: ByteSize,
     /// Whether an upload to a directory is acknowledged only when it would survive a power loss; costs some writes to

@@ -99,8 +99,12 @@ pub(super) fn at_once(
     mut stream: SendResponse<Bytes>,
 ) -> Option<(Bytes, SendStream<Bytes>)> {
     let (head, body) = answer.into_parts();
+    let is_whole = body.is_empty();
     // Fails when the client is gone, and so does the rest.
-    let mut stream = stream.send_response(http::Response::from_parts(head, ()), false).ok()?;
+    let mut stream = stream.send_response(http::Response::from_parts(head, ()), is_whole).ok()?;
+    if is_whole {
+        return None;
+    }
     stream.reserve_capacity(body.len());
     if stream.capacity() < body.len() {
         return Some((body, stream));

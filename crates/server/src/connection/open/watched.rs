@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
+    os::fd::OwnedFd,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -105,6 +106,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 }
 
 impl<S: Socket> Socket for Watched<S> {
+    fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.socket.duplicate()
+    }
+
     fn peer(&self) -> Option<SocketAddr> {
         self.socket.peer()
     }

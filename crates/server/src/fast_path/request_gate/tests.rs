@@ -1,7 +1,7 @@
 use super::*;
 
 const NARINFO: &[u8] = b"GET /00000000000000000000000000000001.narinfo HTTP/1.1\r\nHost: x\r\n\r\n";
-const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n";
+const OPTIONS: &[u8] = b"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n";
 const PUT: &[u8] = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
 const CHUNKS: &[u8] =
     b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
@@ -38,7 +38,7 @@ impl Lab {
     /// One on which the framework has seen a request.
     fn warm() -> Self {
         let mut lab = Self::new();
-        lab.send(HEAD);
+        lab.send(OPTIONS);
         lab.answer();
         lab.got.clear();
         lab
@@ -86,7 +86,7 @@ impl Lab {
 fn the_framework_gets_a_request_when_the_one_before_it_is_answered() {
     for piece in [1, 2, 7, 50, 1000] {
         let mut lab = Lab::new();
-        let requests = [HEAD, PUT, CHUNKS, HEAD, PUT];
+        let requests = [OPTIONS, PUT, CHUNKS, OPTIONS, PUT];
         for bytes in requests.concat().chunks(piece) {
             lab.send(bytes);
         }
@@ -108,17 +108,17 @@ fn an_answer_that_comes_before_the_end_of_its_request_lets_no_other_through() {
     lab.send(begin);
     lab.answer();
     assert!(!lab.gate.is_idle());
-    lab.send(&[end, HEAD].concat());
-    assert_eq!(lab.got(), [CHUNKS, HEAD].concat());
-    lab.send(HEAD);
+    lab.send(&[end, OPTIONS].concat());
+    assert_eq!(lab.got(), [CHUNKS, OPTIONS].concat());
+    lab.send(OPTIONS);
     assert!(lab.got().is_empty());
 }
 
 #[test]
 fn simple_requests_are_answered_in_their_turn() {
     let mut lab = Lab::warm();
-    lab.send(&[NARINFO, NARINFO, HEAD, NARINFO, NARINFO].concat());
-    assert_eq!((lab.answered, lab.got()), (2, HEAD.to_vec()));
+    lab.send(&[NARINFO, NARINFO, OPTIONS, NARINFO, NARINFO].concat());
+    assert_eq!((lab.answered, lab.got()), (2, OPTIONS.to_vec()));
     lab.answer();
     assert_eq!((lab.answered, lab.got()), (4, Vec::new()));
     lab.send(&NARINFO[..20]);
@@ -140,7 +140,7 @@ fn the_framework_sees_the_first_request() {
 fn part_of_a_head_is_told_when_its_turn_has_come() {
     let mut lab = Lab::warm();
     assert_eq!(lab.gate.partial_head(), 0);
-    lab.send(&[HEAD, &NARINFO[..20]].concat());
+    lab.send(&[OPTIONS, &NARINFO[..20]].concat());
     assert_eq!(lab.gate.partial_head(), 0, "the framework has a request");
     lab.answer();
     assert_eq!(lab.gate.partial_head(), 20);
@@ -158,12 +158,12 @@ fn nothing_is_let_through_behind_the_last_answer() {
         ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n\r\n", false),
     ] {
         let mut lab = Lab::warm();
-        lab.send(&[PUT, HEAD, NARINFO].concat());
+        lab.send(&[PUT, OPTIONS, NARINFO].concat());
         lab.gate.written(b"HTTP/1.1 100 Continue\r\n\r\n");
         lab.gate.written(head.as_bytes());
         lab.gate.written(b"HTTP/1.1 200 OK\r\n\r\n");
         lab.answer();
-        let expected = if is_last { PUT.to_vec() } else { [PUT, HEAD].concat() };
+        let expected = if is_last { PUT.to_vec() } else { [PUT, OPTIONS].concat() };
         assert_eq!((lab.answered, lab.got()), (0, expected), "{head}");
         lab.gate.end();
         assert_eq!(lab.gate.is_at_end(), is_last);
@@ -200,24 +200,63 @@ fn what_has_no_end_is_the_frameworks_for_good_and_answered_last() {
 #[test]
 fn little_is_read_ahead_while_a_request_is_answered() {
     let mut lab = Lab::new();
-    lab.send(HEAD);
+    lab.send(OPTIONS);
     while lab.gate.room() > 0 {
         let room = lab.gate.room().min(1000);
-        lab.send(&HEAD.repeat(40)[..room]);
+        lab.send(&OPTIONS.repeat(40)[..room]);
     }
     assert_eq!(lab.gate.unread.len(), MAX_READ_AHEAD);
-    assert_eq!(lab.got(), HEAD);
+    assert_eq!(lab.got(), OPTIONS);
 }
 
 #[test]
 fn the_end_is_told_behind_the_last_whole_request() {
     let mut lab = Lab::new();
-    lab.send(&[HEAD, HEAD, &HEAD[..5]].concat());
+    lab.send(&[OPTIONS, OPTIONS, &OPTIONS[..5]].concat());
     lab.gate.end();
     assert!(!lab.gate.is_at_end());
     lab.answer();
     assert!(!lab.gate.is_at_end());
     lab.answer();
     assert!(lab.gate.is_at_end());
-    assert_eq!(lab.got(), [HEAD, HEAD].concat());
+    assert_eq!(lab.got(), [OPTIONS, OPTIONS].concat());
+}
+
+#[test]
+fn small_uploads_and_other_requests_are_for_threads_of_their_own() {
+    let on = |thread, unread: &[u8]| {
+        let gate = Lab::warm().gate.behind(unread.into(), Some(thread));
+        Lab { gate, ..Lab::new() }
+    };
+    let moves = |lab: &mut Lab| {
+        let passage = lab.step(RequestGate::resume);
+        matches!(passage, Passage::ForOtherThread)
+    };
+    let bytes = [PUT, NARINFO, OPTIONS].concat();
+    let mut worker = on(ThreadKind::Worker, &bytes);
+    assert!(moves(&mut worker));
+    let unread = worker.gate.leave();
+    assert_eq!(unread, bytes);
+    assert!(worker.gate.is_at_end() && worker.got().is_empty());
+
+    let mut upload_worker = on(ThreadKind::UploadWorker, &unread);
+    upload_worker.resume();
+    assert_eq!(upload_worker.got(), PUT);
+    upload_worker.gate.turn().end();
+    assert!(upload_worker.gate.flushed());
+    assert!(matches!(upload_worker.step(RequestGate::resume), Passage::Answered(_)));
+    assert!(moves(&mut upload_worker));
+    assert_eq!(upload_worker.gate.leave(), OPTIONS);
+
+    // One that cannot be left is answered here.
+    let mut stays = on(ThreadKind::Worker, PUT);
+    assert!(moves(&mut stays));
+    stays.gate.stay();
+    stays.resume();
+    assert_eq!(stays.got(), PUT);
+    let large = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n";
+    for other in [OPTIONS, CHUNKS, large] {
+        assert!(!moves(&mut on(ThreadKind::Worker, other)));
+        assert!(moves(&mut on(ThreadKind::UploadWorker, other)));
+    }
 }
