@@ -65,6 +65,8 @@ fn adopted(standard: &Standard, index: &dyn Index, url: &str, variables: &[(&str
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let hash = standard.dep.hash_part();
     runtime.block_on(index.end_publish(&hash, Some(&pusher))).unwrap();
+    // Some notes are committed with the next order.
+    runtime.block_on(index.check()).unwrap();
     for name in [&path, standard.dep.as_str(), &hash.to_string()] {
         let log = storage(&["log", name], url, variables).success().text();
         assert!(log.contains("Z  token ci  192.0.2.1\n"), "{log}");

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rns_storage::index::{Index as _, sqlite::SqliteIndex};
@@ -166,9 +166,14 @@ fn a_directory_that_is_moved_takes_its_index_with_it() {
     cache.push(&standard, &standard.dep);
     let Pushable { server, directory, .. } = &cache;
     assert_eq!(server.get(&crate::support::narinfo_of(&standard.dep)).status(), 200);
+    let path = full(&standard.dep);
+    // The index learns some milliseconds later that the path is published.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !storage(&["why", &path], &url_of(directory), &[]).status.success() {
+        assert!(Instant::now() < deadline, "the path is not published");
+    }
     let moved = scratch.join("moved");
     super::copy_tree(directory, &moved);
-    let path = full(&standard.dep);
     let log = storage(&["log", &path], &url_of(&moved), &[]).success();
     assert!(log.text().contains("token ci"), "{log:?}");
 }

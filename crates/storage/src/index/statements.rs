@@ -12,6 +12,11 @@ pub(super) const PUT_NAR: &str = "\
       nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, state = 0, verified = 1, claim = null, lease = null, \
       touched = case when nars.touched > excluded.touched then nars.touched else excluded.touched end";
 
+/// The same for a NAR that the index does not know: one that it knows stays as it is.
+pub(super) const PUT_NEW_NAR: &str = "\
+    insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1) on conflict (key) do nothing";
+
 /// Enters the NAR of a narinfo that lay there. A known NAR stays as it is. One that is being removed is not entered.
 pub(super) const IMPORT_NAR: &str = "\
     insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
@@ -58,6 +63,12 @@ pub(super) const ENTER_PATH: &str = "\
       touched = case when paths.touched > excluded.touched then paths.touched else excluded.touched end \
     returning id";
 
+/// The same for a path that the index does not know: one that it knows stays as it is.
+pub(super) const ENTER_NEW_PATH: &str = "\
+    insert into paths (hash, path, state, nar, nar_size, file_size, published, touched, used, deriver) \
+    values (?1, ?2, ?3, (select id from nars where key = ?4), ?5, ?6, ?7, ?7, 0, ?8) \
+    on conflict (hash) do nothing";
+
 pub(super) const FORGET_EDGES: &str = "delete from refs where referrer = ?1";
 
 pub(super) const END_PUBLISH: &str =
@@ -66,6 +77,10 @@ pub(super) const END_PUBLISH: &str =
 pub(super) const NOTE_PUSH: &str = "\
     insert into pushes (hash, path, pusher, address, at, pending) \
     select hash, path, ?2, ?3, ?4, ?5 from paths where hash = ?1";
+
+/// The same where the path is known.
+pub(super) const NOTE_PUSH_OF: &str = "\
+    insert into pushes (hash, path, pusher, address, at, pending) values (?1, ?6, ?2, ?3, ?4, ?5)";
 
 /// A publication that was cut off before it was seen to end is replaced by the next one.
 pub(super) const FORGET_PENDING: &str = "delete from pushes where hash = ?1 and pending = 1";

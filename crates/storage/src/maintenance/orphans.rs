@@ -7,12 +7,9 @@ use rns_verify::narinfo::name_in_url;
 
 use super::MaintenanceError;
 use crate::{
-    objects::ObjectKey,
+    objects::{NARS, ObjectKey},
     write::{STAGING_GRACE, Storage},
 };
-
-/// The folder of NARs.
-const NARS: &str = "nar";
 
 /// NARs that are looked up by one statement.
 const NAR_LOOKUP_BATCH: usize = 500;

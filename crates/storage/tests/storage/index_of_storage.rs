@@ -32,6 +32,7 @@ async fn suite(open: impl Fn(IndexOwner<'_>) -> Arc<dyn Index>) {
         assert!(publish(&*earlier, number, &[]).await.is_none());
         earlier.end_publish(&path(number).hash_part(), None).await.unwrap();
     }
+    earlier.check().await.unwrap();
     // Its first path was lost.
     let narinfo = ObjectKey::narinfo(&path(2).hash_part());
     one.write_small(&narinfo, "StorePath: x\n".into()).await.unwrap();

@@ -24,7 +24,8 @@ use crate::{
 impl Collection for SqliteIndex {
     async fn snapshot(&self) -> Result<Box<dyn IndexSnapshot>, IndexError> {
         let this = self.clone();
-        let connection = self.open().await?.connection;
+        self.commit().await?;
+        let connection = self.open().await?;
         let begun = self.step(move || {
             // The first statement fixes the moment.
             let begun = connection.execute_batch("begin; select count(*) from sqlite_schema;");
@@ -132,7 +133,8 @@ impl Collection for SqliteIndex {
 
     async fn holds(&self, rows: RowKind, id: i64, claim: &Claim) -> Result<bool, IndexError> {
         let claim = claim.number();
-        self.run(move |connection| claims::holds(connection, rows, id, claim)).await
+        // Another process may have an order that takes the claim away, and has not committed it: it is waited for.
+        self.transact(move |connection| claims::holds(connection, rows, id, claim)).await
     }
 
     async fn note_nar_reads(&self, keys: &[ObjectKey]) -> Result<(), IndexError> {

@@ -2,14 +2,19 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::Mutex;
+use rns_cache::tasks_block_each_other;
+use rusqlite::Connection;
 
-use super::{locks::FileLocks, rows, schema};
+use super::{
+    commit_thread::CommitThread,
+    locks::FileLocks,
+    open_index::{Durability, OpenIndex, lock},
+    rows, schema,
+};
 use crate::{
     blocking::blocking,
     index::{
@@ -26,53 +31,13 @@ const INDEX_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteIndex {
     pub(super) file: Arc<Path>,
     pub(super) connection: Arc<Mutex<Option<OpenIndex>>>,
+    /// Waits for the connection: one task at a time does so on a thread of the pool.
+    turn: Arc<tokio::sync::Mutex<()>>,
     pub(super) locks: Arc<FileLocks>,
     pub(super) sync: bool,
+    pub(super) commit_thread: CommitThread,
     /// The storage that it must be of.
     storage: Option<Arc<OwnStorage>>,
-}
-
-/// An open file, and how its next transaction is committed.
-pub(super) struct OpenIndex {
-    pub(super) connection: Connection,
-    pub(super) durability: Durability,
-}
-
-/// When a committed transaction survives a power loss, where the index is one that does (`sync`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durability {
-    /// As soon as it is committed.
-    Now,
-    /// With the next one that survives at once. Without it something is checked or noted again, and nothing that was
-    /// acknowledged is lost: docs/decisions/0012-uploads.md has the reasons.
-    Later,
-}
-
-impl OpenIndex {
-    /// Says how transactions are committed from now on.
-    fn set(&mut self, durability: Durability) -> rusqlite::Result<()> {
-        if self.durability != durability {
-            self.connection.execute_batch(match durability {
-                Durability::Now => "pragma synchronous = full",
-                Durability::Later => "pragma synchronous = normal",
-            })?;
-            self.durability = durability;
-        }
-        Ok(())
-    }
-
-    pub(super) fn transact<T>(
-        &mut self,
-        durability: Durability,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
-        self.set(durability)?;
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let result = work(&transaction)?;
-        transaction.commit()?;
-        Ok(result)
-    }
 }
 
 impl SqliteIndex {
@@ -81,26 +46,34 @@ impl SqliteIndex {
     #[must_use]
     pub fn new(file: PathBuf, sync: bool) -> Self {
         let locks = Arc::new(FileLocks::beside(&file));
-        Self { file: file.into(), connection: Arc::default(), locks, sync, storage: None }
+        Self {
+            file: file.into(),
+            connection: Arc::default(),
+            turn: Arc::default(),
+            locks,
+            sync,
+            commit_thread: CommitThread::default(),
+            storage: None,
+        }
     }
 
     /// The same, refused when it is first used if it is the index of another storage.
     #[must_use]
     pub fn owned_by(self, owner: IndexOwner<'_>) -> Self {
         let storage = OwnStorage::of(owner).map(Arc::new);
-        Self { storage, connection: Arc::default(), ..self }
+        let commit_thread = CommitThread::default();
+        Self { storage, connection: Arc::default(), commit_thread, ..self }
     }
 
     /// Opens the file, unless it is the index of another storage.
-    pub(super) async fn open(&self) -> Result<OpenIndex, IndexError> {
+    pub(super) async fn open(&self) -> Result<Connection, IndexError> {
         let this = self.clone();
         let connection =
             self.step(move || schema::open(&this.file, INDEX_BUSY_TIMEOUT, this.sync)).await?;
-        let connection = match &self.storage {
-            Some(storage) => self.check_storage(connection, storage).await?,
-            None => connection,
-        };
-        Ok(OpenIndex { connection, durability: self.durability(Durability::Now) })
+        match &self.storage {
+            Some(storage) => self.check_storage(connection, storage).await,
+            None => Ok(connection),
+        }
     }
 
     async fn check_storage(
@@ -160,21 +133,54 @@ impl SqliteIndex {
         &self,
         work: impl FnOnce(&mut OpenIndex) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, IndexError> {
-        let this = self.clone();
-        // Waited for here: threads that wait for each other would be one for each client.
-        let mut slot = Arc::clone(&self.connection).lock_owned().await;
-        let mut open = match slot.take() {
-            Some(open) => open,
-            None => self.open().await?,
+        let turn = if tasks_block_each_other() {
+            // A turn would be given to a task whose thread is busy with another one.
+            None
+        } else {
+            Some(Arc::clone(&self.turn).lock_owned().await)
         };
-        self.step(move || {
-            let result = work(&mut open).map_err(|error| this.unavailable(&error));
-            if result.is_ok() {
-                *slot = Some(open);
+        let this = self.clone();
+        let (work, turn) = match self
+            .step(move || Ok(this.carry_out(None, work)?.map_err(|work| (work, turn))))
+            .await?
+        {
+            Ok(done) => return Ok(done),
+            Err(not_open) => not_open,
+        };
+        let (this, opened) = (self.clone(), self.open().await?);
+        let done = self.step(move || {
+            let _turn = turn;
+            this.carry_out(Some(opened), work)
+        });
+        let lost = || IndexError::Unavailable {
+            database: self.database(),
+            why: "its connection is lost".to_owned(),
+        };
+        done.await?.map_err(|_| lost())
+    }
+
+    /// Runs a question or order on the connection, or on this one if there is none. Blocks. Returns the work where there is no
+    /// connection.
+    fn carry_out<T, W>(
+        &self,
+        opened: Option<Connection>,
+        work: W,
+    ) -> Result<Result<T, W>, IndexError>
+    where
+        W: FnOnce(&mut OpenIndex) -> rusqlite::Result<T>,
+    {
+        let mut slot = lock(&self.connection);
+        let open = slot.take().or_else(|| opened.map(OpenIndex::new));
+        let Some(mut open) = open else { return Ok(Err(work)) };
+        let result = work(&mut open).and_then(|result| {
+            if open.is_in_transaction && !self.commit_thread.will_commit(&self.connection) {
+                open.commit()?;
             }
-            result
-        })
-        .await
+            Ok(result)
+        });
+        let result = result.map_err(|error| self.unavailable(&error))?;
+        *slot = Some(open);
+        Ok(Ok(result))
     }
 
     /// Runs an order as one transaction that excludes other writers from its first statement on.
@@ -182,24 +188,15 @@ impl SqliteIndex {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, IndexError> {
-        self.commit(Durability::Now, work).await
+        self.run_on(|open| open.transact(Durability::Now, work)).await
     }
 
-    /// The same for an order that may be lost with a power loss.
+    /// The same for an order that may be lost with the server.
     pub(super) async fn transact_later<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, IndexError> {
-        self.commit(Durability::Later, work).await
-    }
-
-    async fn commit<T: Send + 'static>(
-        &self,
-        durability: Durability,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, IndexError> {
-        let durability = self.durability(durability);
-        self.run_on(move |open| open.transact(durability, work)).await
+        self.run_on(|open| open.transact(Durability::Later, work)).await
     }
 
     /// As [`Self::transact`], where there is something to order, which is asked first: a question excludes no other writer.
@@ -209,19 +206,18 @@ impl SqliteIndex {
         is_needed: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
         work: impl FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
     ) -> Result<bool, IndexError> {
-        let durability = self.durability(Durability::Now);
         self.run_on(move |open| {
             if !is_needed(&open.connection)? {
                 return Ok(false);
             }
-            open.transact(durability, work)
+            open.transact(Durability::Now, work)
         })
         .await
     }
 
-    /// Without `sync` nothing survives at once.
-    pub(super) const fn durability(&self, wanted: Durability) -> Durability {
-        if self.sync { wanted } else { Durability::Later }
+    /// Commits the orders that wait for it.
+    pub(super) async fn commit(&self) -> Result<(), IndexError> {
+        self.run_on(OpenIndex::commit).await
     }
 
     pub(super) fn unavailable(&self, error: &rusqlite::Error) -> IndexError {

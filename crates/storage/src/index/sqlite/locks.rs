@@ -9,9 +9,12 @@ use std::{
 };
 
 use rns_formats::Sha256Digest;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    task::spawn_blocking,
+};
 
-use crate::{blocking::blocking, index::Exclusive};
+use crate::index::Exclusive;
 
 /// Locks that all paths share, and as many that all NARs, and that all roots share.
 const LOCKS: usize = 64;
@@ -57,7 +60,8 @@ impl FileLocks {
             return Ok(HeldFileLock(turn));
         }
         let directory = self.directory.clone();
-        let locked = blocking(move || lock_file(&directory, number)).await;
+        // Another process may hold it for long: also threads that may block wait elsewhere.
+        let locked = spawn_blocking(move || lock_file(&directory, number)).await;
         *turn = Some(locked.map_err(io::Error::other)??);
         Ok(HeldFileLock(turn))
     }

@@ -3,9 +3,11 @@
 mod claims;
 mod collection;
 mod collector;
+mod commit_thread;
 mod connection;
 mod documents;
 mod locks;
+mod open_index;
 mod root_index;
 mod roots;
 mod rows;
@@ -17,7 +19,7 @@ use async_trait::async_trait;
 use rns_cache::Pusher;
 use rns_formats::HashPart;
 
-use self::connection::Durability;
+use self::open_index::Durability;
 pub use self::{connection::SqliteIndex, write_ahead::use_write_ahead_log};
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
@@ -44,14 +46,13 @@ impl Index for SqliteIndex {
 
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
-        let now = self.durability(Durability::Now);
         self.run_on(move |open| {
             // Without a row its file keeps it, which is new. A collector that claims an older one asks once more under the lock,
             // which is held until `put_nar` has taken the claim away.
             if rows::nar_state(&open.connection, &key)?.is_none() {
                 return Ok(true);
             }
-            open.transact(now, |connection| claims::begin_nar(connection, &key))
+            open.transact(Durability::Now, |connection| claims::begin_nar(connection, &key))
         })
         .await
     }
@@ -176,30 +177,74 @@ impl Index for SqliteIndex {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use rns_formats::Sha256Digest;
 
-    use super::*;
+    use super::{open_index::lock, *};
+
+    fn nar_of_nothing() -> IndexedNar {
+        let digest = Sha256Digest::of(b"");
+        IndexedNar { file_hash: digest, file_size: 0, nar_hash: digest, nar_size: 0 }
+    }
 
     #[tokio::test]
     async fn a_nar_that_the_index_knew_and_one_that_is_promised_survive_a_power_loss() {
         let directory = tempfile::tempdir().unwrap();
-        let index = SqliteIndex::new(directory.path().join("index.sqlite"), true);
-        let is_flushed = async || {
-            let open = index.connection.lock().await;
-            open.as_ref().is_some_and(|open| open.durability == Durability::Now)
-        };
+        let mut index = SqliteIndex::new(directory.path().join("index.sqlite"), true);
+        index.commit_thread.max_age = Duration::from_secs(3600);
+        let is_committed =
+            || lock(&index.connection).as_ref().is_some_and(|open| !open.is_in_transaction);
         let key = ObjectKey::listed("nar/a.nar");
         assert!(index.begin_nar(&key).await.unwrap());
         assert_eq!(index.nar_state(&key).await.unwrap(), None, "its file is new and keeps it");
-        let digest = Sha256Digest::of(b"");
-        let nar = IndexedNar { file_hash: digest, file_size: 0, nar_hash: digest, nar_size: 0 };
-        index.put_nar(&key, &nar).await.unwrap();
-        assert!(!is_flushed().await);
+        index.put_nar(&key, &nar_of_nothing()).await.unwrap();
+        assert!(!is_committed());
         assert!(index.begin_nar(&key).await.unwrap());
-        assert!(is_flushed().await);
-        index.put_nar(&ObjectKey::listed("nar/b.nar"), &nar).await.unwrap();
-        assert!(!is_flushed().await);
+        assert!(is_committed());
+        index.put_nar(&ObjectKey::listed("nar/b.nar"), &nar_of_nothing()).await.unwrap();
+        assert!(!is_committed());
         assert!(index.keep_nar(&ObjectKey::listed("nar/c.nar")).await.unwrap());
-        assert!(is_flushed().await);
+        assert!(is_committed());
+    }
+
+    #[tokio::test]
+    async fn a_note_is_committed_soon_and_when_the_server_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let key = ObjectKey::listed("nar/a.nar");
+        let index = SqliteIndex::new(file.clone(), false);
+        index.put_nar(&key, &nar_of_nothing()).await.unwrap();
+        let other = SqliteIndex::new(file.clone(), false);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while other.nar(&key).await.unwrap().is_none() {
+            assert!(Instant::now() < deadline, "it is never committed");
+        }
+        let key = ObjectKey::listed("nar/b.nar");
+        let mut index = SqliteIndex::new(file, false);
+        index.commit_thread.max_age = Duration::from_secs(3600);
+        index.put_nar(&key, &nar_of_nothing()).await.unwrap();
+        assert_eq!(other.nar(&key).await.unwrap(), None);
+        drop(index);
+        assert!(other.nar(&key).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn half_an_order_is_never_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut index = SqliteIndex::new(directory.path().join("index.sqlite"), false);
+        index.commit_thread.max_age = Duration::from_secs(3600);
+        let (whole, half) = (ObjectKey::listed("nar/a.nar"), ObjectKey::listed("nar/b.nar"));
+        index.put_nar(&whole, &nar_of_nothing()).await.unwrap();
+        index.check().await.unwrap();
+        let key = half.clone();
+        let failed = index.transact_later(move |connection| {
+            rows::put_nar(connection, &key, &nar_of_nothing(), now())?;
+            connection.execute_batch("select nothing from nowhere")
+        });
+        assert!(failed.await.is_err());
+        index.check().await.unwrap();
+        assert!(index.nar(&whole).await.unwrap().is_some());
+        assert_eq!(index.nar(&half).await.unwrap(), None);
     }
 }

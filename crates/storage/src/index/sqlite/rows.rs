@@ -41,15 +41,20 @@ pub(super) fn put_nar(
     nar: &IndexedNar,
     at: i64,
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(statements::PUT_NAR)?;
-    statement.execute(params![
-        key.as_str(),
-        nar.file_hash.as_bytes(),
-        size(nar.file_size),
-        nar.nar_hash.as_bytes(),
-        size(nar.nar_size),
-        at,
-    ])?;
+    // SQLite copies each page that a statement changes, where the statement may change a row that is there.
+    for statement in [statements::PUT_NEW_NAR, statements::PUT_NAR] {
+        let changed = connection.prepare_cached(statement)?.execute(params![
+            key.as_str(),
+            nar.file_hash.as_bytes(),
+            size(nar.file_size),
+            nar.nar_hash.as_bytes(),
+            size(nar.nar_size),
+            at,
+        ])?;
+        if changed > 0 {
+            break;
+        }
+    }
     Ok(())
 }
 
@@ -112,23 +117,12 @@ pub(super) fn begin_publish(
         return Ok(Some(PublishRefusal::MissingReferences(missing)));
     }
     enter(connection, new, (None, PathState::Publishing), now())?;
-    note_push(connection, &new.path.hash_part().to_string(), pusher, true)?;
+    let Some(pusher) = pusher else { return Ok(None) };
+    let hash = new.path.hash_part().to_string();
+    connection.prepare_cached(statements::FORGET_PENDING)?.execute([&hash])?;
+    let mut note = connection.prepare_cached(statements::NOTE_PUSH_OF)?;
+    note.execute(params![hash, pusher.name, pusher.address, now(), 1, new.path.as_str()])?;
     Ok(None)
-}
-
-/// Notes who publishes a path, instead of those that were cut off before.
-fn note_push(
-    connection: &Connection,
-    hash: &str,
-    pusher: Option<&Pusher>,
-    is_pending: bool,
-) -> rusqlite::Result<()> {
-    let Some(pusher) = pusher else { return Ok(()) };
-    connection.prepare_cached(statements::FORGET_PENDING)?.execute([hash])?;
-    let mut statement = connection.prepare_cached(statements::NOTE_PUSH)?;
-    let pending = i64::from(is_pending);
-    statement.execute(params![hash, pusher.name, pusher.address, now(), pending])?;
-    Ok(())
 }
 
 /// Enters a path and its references. Those of a path that is published stay beside them: a narinfo that was read a while ago
@@ -139,22 +133,26 @@ fn enter(
     (before, state): (Option<PathState>, PathState),
     at: i64,
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(statements::ENTER_PATH)?;
     let hash = new.path.hash_part().to_string();
-    let id: i64 = statement.query_row(
-        params![
-            hash,
-            new.path.as_str(),
-            state.number(),
-            new.nar.as_str(),
-            size(new.nar_size),
-            size(new.file_size),
-            at,
-            new.deriver.as_ref().map_or("", |deriver| deriver.as_str()),
-        ],
-        |row| row.get(0),
-    )?;
-    if !before.is_some_and(PathState::is_visible) {
+    let row = params![
+        hash,
+        new.path.as_str(),
+        state.number(),
+        new.nar.as_str(),
+        size(new.nar_size),
+        size(new.file_size),
+        at,
+        new.deriver.as_ref().map_or("", |deriver| deriver.as_str()),
+    ];
+    // SQLite copies each page that a statement changes, where the statement may change a row that is there.
+    let is_new = connection.prepare_cached(statements::ENTER_NEW_PATH)?.execute(row)? > 0;
+    let id: i64 = if is_new {
+        connection.last_insert_rowid()
+    } else {
+        let mut statement = connection.prepare_cached(statements::ENTER_PATH)?;
+        statement.query_row(row, |row| row.get(0))?
+    };
+    if !is_new && !before.is_some_and(PathState::is_visible) {
         connection.prepare_cached(statements::FORGET_EDGES)?.execute([id])?;
     }
     let mut placeholder = connection.prepare_cached(statements::PLACEHOLDER)?;
@@ -177,12 +175,14 @@ pub(super) fn end_publish(
     let hash = hash.to_string();
     let mut publish = connection.prepare_cached(statements::END_PUBLISH)?;
     publish.execute([&hash])?;
-    if pusher.is_none() {
-        return Ok(());
-    }
+    let Some(pusher) = pusher else { return Ok(()) };
     // The begun one is of the same pusher: others have waited for the path.
     let confirmed = connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([&hash])?;
-    if confirmed == 0 { note_push(connection, &hash, pusher, false) } else { Ok(()) }
+    if confirmed == 0 {
+        let mut note = connection.prepare_cached(statements::NOTE_PUSH)?;
+        note.execute(params![hash, pusher.name, pusher.address, now(), 0])?;
+    }
+    Ok(())
 }
 
 /// Both the path and its NAR stay for the grace.
@@ -325,15 +325,14 @@ mod tests {
             references.push(path);
         }
         for text in [
-            statements::PUT_NAR,
+            statements::PUT_NEW_NAR,
             statements::IS_NAR_TOUCHED,
             statements::PUBLICATION,
             statements::IS_REFERENCE_TOUCHED,
-            statements::ENTER_PATH,
+            statements::ENTER_NEW_PATH,
             statements::PLACEHOLDER,
-            statements::FORGET_EDGES,
             statements::FORGET_PENDING,
-            statements::NOTE_PUSH,
+            statements::NOTE_PUSH_OF,
             statements::END_PUBLISH,
             statements::CONFIRM_PENDING,
         ] {

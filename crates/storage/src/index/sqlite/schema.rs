@@ -139,6 +139,9 @@ const SQLITE_MIGRATIONS: [&str; 7] = [
     ",
 ];
 
+/// Pages of 4 KiB in the log after which they are copied into the file, which waits for the disk some times.
+const CHECKPOINT_PAGES: u32 = 4096;
+
 /// Opens the file, and brings its schema up to date. Only one process does that at a time.
 pub(super) fn open(
     file: &Path,
@@ -155,7 +158,8 @@ pub(super) fn open(
     let synchronous = if sync { "full" } else { "normal" };
     let pragmas = format!(
         "pragma synchronous = {synchronous}; pragma foreign_keys = on; \
-         pragma temp_store = memory; pragma cache_size = -16384;"
+         pragma temp_store = memory; pragma cache_size = -16384; \
+         pragma wal_autocheckpoint = {CHECKPOINT_PAGES};"
     );
     use_write_ahead_log(&connection, busy_timeout).map_err(unavailable)?;
     connection.execute_batch(&pragmas).map_err(unavailable)?;
