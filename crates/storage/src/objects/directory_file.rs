@@ -3,11 +3,19 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, linkat},
+    io::Errno,
+};
 
 use super::{ObjectError, ObjectKey};
 use crate::blocking::blocking;
@@ -18,6 +26,33 @@ pub(super) struct DirectoryFile {
     pub(super) path: PathBuf,
     /// Whether it survives a power loss as soon as it is written.
     pub(super) sync: bool,
+    unnamed: UnnamedFiles,
+}
+
+/// Whether a file system can have files without a name (`O_TMPFILE`), and give them one. Clones share it.
+#[derive(Clone, Debug, Default)]
+struct UnnamedFiles(Arc<AtomicBool>);
+
+impl UnnamedFiles {
+    fn may_work(&self) -> bool {
+        !self.0.load(Relaxed)
+    }
+
+    /// NFS and some overlays cannot, and say so. Other failures pass, or are told when the file is written in another way.
+    fn learn(&self, error: Errno) {
+        let is_refused = matches!(
+            error,
+            Errno::OPNOTSUPP
+                | Errno::ISDIR
+                | Errno::INVAL
+                | Errno::NOSYS
+                | Errno::PERM
+                | Errno::XDEV
+        );
+        if is_refused {
+            self.0.store(true, Relaxed);
+        }
+    }
 }
 
 /// The library's name in its errors, which those of this file share.
@@ -41,12 +76,42 @@ impl DirectoryFile {
     }
 
     fn write_now(&self, bytes: &[u8]) -> io::Result<bool> {
+        if self.unnamed.may_work() && self.write_unnamed(bytes)? {
+            return Ok(true);
+        }
         let Some((mut file, staged)) = self.stage()? else { return Ok(false) };
         let written = file.write_all(bytes).and_then(|()| self.publish(&file, &staged));
         if written.is_err() {
             _ = fs::remove_file(&staged);
         }
         written.map(|()| true)
+    }
+
+    /// Writes a file without a name, and gives it its name: the directory is changed once. `false`: there is a file of that name, or
+    /// no directory, or the file system has no such files, and nothing was written.
+    fn write_unnamed(&self, bytes: &[u8]) -> io::Result<bool> {
+        let Some(directory) = self.path.parent() else { return Ok(false) };
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o666);
+        let mut file = match rustix::fs::open(directory, flags, mode) {
+            Ok(file) => File::from(file),
+            Err(error) => {
+                self.unnamed.learn(error);
+                return Ok(false);
+            }
+        };
+        file.write_all(bytes)?;
+        if self.sync {
+            file.sync_data()?;
+        }
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match linkat(CWD, unnamed, CWD, &self.path, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => self.sync_directory().map(|()| true),
+            Err(error) => {
+                self.unnamed.learn(error);
+                Ok(false)
+            }
+        }
     }
 
     /// Opens a file beside its place, by a name that the sweep of unfinished files knows. `None`: there is no such directory.
@@ -71,6 +136,10 @@ impl DirectoryFile {
             file.sync_data()?;
         }
         fs::rename(staged, &self.path)?;
+        self.sync_directory()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
         match self.path.parent() {
             Some(directory) if self.sync => File::open(directory)?.sync_all(),
             _ => Ok(()),
@@ -83,12 +152,18 @@ impl DirectoryFile {
 pub(super) struct Directory {
     pub(super) root: Arc<Path>,
     /// Whether files survive a power loss as soon as they are written.
-    pub(super) sync: bool,
+    sync: bool,
+    unnamed: UnnamedFiles,
 }
 
 impl Directory {
+    pub(super) fn new(root: Arc<Path>, sync: bool) -> Self {
+        Self { root, sync, unnamed: UnnamedFiles::default() }
+    }
+
     pub(super) fn file(&self, key: &ObjectKey) -> DirectoryFile {
-        DirectoryFile { path: self.root.join(key.as_str()), sync: self.sync }
+        let path = self.root.join(key.as_str());
+        DirectoryFile { path, sync: self.sync, unnamed: self.unnamed.clone() }
     }
 }
 
@@ -101,34 +176,48 @@ mod tests {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
+    /// Those of a file system that has files without names, and of one that has none.
+    fn directories(root: &Path, sync: bool) -> [Directory; 2] {
+        let refusing = Directory::new(root.into(), sync);
+        refusing.unnamed.learn(Errno::OPNOTSUPP);
+        [Directory::new(root.into(), sync), refusing]
+    }
+
     #[tokio::test]
     async fn a_file_takes_the_place_of_another_one_and_of_unfinished_ones_none() {
         let root = tempfile::tempdir().unwrap();
         let key = ObjectKey::listed("a.narinfo");
         for sync in [false, true] {
-            let file = DirectoryFile { path: root.path().join(key.as_str()), sync };
-            let text = format!("sync {sync}");
-            assert!(file.write(&key, text.clone().into()).await.unwrap());
-            assert_eq!(fs::read_to_string(&file.path).unwrap(), text);
-            assert_eq!(names(root.path()), ["a.narinfo"]);
+            for (number, directory) in directories(root.path(), sync).iter().enumerate() {
+                let file = directory.file(&key);
+                for times in ["once", "twice"] {
+                    let text = format!("{number} {times}, sync {sync}");
+                    assert!(file.write(&key, text.clone().into()).await.unwrap());
+                    assert_eq!(fs::read_to_string(&file.path).unwrap(), text);
+                    assert_eq!(names(root.path()), ["a.narinfo"]);
+                }
+                fs::remove_file(&file.path).unwrap();
+            }
         }
         let unfinished = root.path().join("a.narinfo#1");
         fs::write(&unfinished, "of a writer that was killed").unwrap();
-        let file = DirectoryFile { path: root.path().join(key.as_str()), sync: true };
-        assert!(file.write(&key, "new".into()).await.unwrap());
-        assert!(unfinished.exists());
-        assert_eq!(names(root.path()).len(), 2);
+        for directory in directories(root.path(), true) {
+            assert!(directory.file(&key).write(&key, "new".into()).await.unwrap());
+            assert!(unfinished.exists());
+            assert_eq!(names(root.path()).len(), 2);
+        }
     }
 
     #[tokio::test]
     async fn nothing_is_left_of_a_file_that_cannot_be_written() {
         let root = tempfile::tempdir().unwrap();
-        let key = ObjectKey::listed("a");
-        let missing = DirectoryFile { path: root.path().join("missing/a"), sync: true };
-        assert!(!missing.write(&key, "x".into()).await.unwrap());
-        let taken = DirectoryFile { path: root.path().join("a"), sync: true };
-        fs::create_dir_all(taken.path.join("b")).unwrap();
-        assert!(taken.write(&key, "x".into()).await.is_err());
-        assert_eq!(names(root.path()), ["a"]);
+        let (key, missing) = (ObjectKey::listed("a"), ObjectKey::listed("missing/a"));
+        for directory in directories(root.path(), true) {
+            assert!(!directory.file(&missing).write(&missing, "x".into()).await.unwrap());
+            let taken = directory.file(&key);
+            fs::create_dir_all(taken.path.join("b")).unwrap();
+            assert!(taken.write(&key, "x".into()).await.is_err());
+            assert_eq!(names(root.path()), ["a"]);
+        }
     }
 }

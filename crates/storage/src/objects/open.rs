@@ -53,7 +53,7 @@ impl Objects {
                     signer: None,
                     multiparts: None,
                     cache_info: Some(path.join(ObjectKey::cache_info().as_str()).into()),
-                    directory: Some(Directory { root: path.into(), sync }),
+                    directory: Some(Directory::new(path.into(), sync)),
                     prefix: "".into(),
                     name,
                     storage_name,
