@@ -268,3 +268,67 @@ fn refused(url: &str, rejection: NarRejection) -> PublishError {
         other => PublishError::Malformed { object, why: other.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A NAR with one file of so many bytes.
+    fn nar(size: usize) -> Vec<u8> {
+        let contents = vec![b'x'; size];
+        let tokens: [&[u8]; 7] =
+            [b"nix-archive-1", b"(", b"type", b"regular", b"contents", &contents, b")"];
+        let mut bytes = Vec::new();
+        for token in tokens {
+            bytes.extend((token.len() as u64).to_le_bytes());
+            bytes.extend(token);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        bytes
+    }
+
+    async fn received(
+        file: &[u8],
+        compression: Compression,
+        memory: &Arc<DecoderMemory>,
+    ) -> WholeNar {
+        let name = NarName::of_file(Sha256Digest::of(file), compression);
+        let announced = AnnouncedNar::parse(&name, Some(file.len() as u64), 1 << 30).unwrap();
+        let mut incoming = announced.begin(Arc::clone(memory));
+        incoming.take(Bytes::copy_from_slice(file)).await.unwrap();
+        match incoming.received().unwrap() {
+            ReceivedNar::Whole(nar) => nar,
+            ReceivedNar::Streamed(_) => panic!("it is small"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_check_at_once_takes_a_moment_and_waits_for_nothing() {
+        let memory = DecoderMemory::new(8 << 20);
+        let (small, large) = (nar(100), nar(2 << 20));
+        let packed = |nar: &[u8]| zstd::encode_all(nar, 3).unwrap();
+        let (frame, frames) = (packed(&small), [packed(&small[..8]), packed(&small[8..])].concat());
+        let cases = [
+            (small.clone(), Compression::None, true),
+            (frame.clone(), Compression::Zstd, true),
+            // Its size, or its memory, is known while it is decompressed.
+            (packed(&large), Compression::Zstd, false),
+            (frames, Compression::Zstd, false),
+            (frame.clone(), Compression::Xz, false),
+        ];
+        for (file, compression, is_quick) in cases {
+            let nar = received(&file, compression, &memory).await;
+            let checked = nar.try_check();
+            assert_eq!(checked.is_some(), is_quick, "{compression}, {} bytes", file.len());
+            assert!(checked.is_none_or(|checked| checked.is_ok()));
+        }
+        let wrong = received(&frame[..frame.len() - 1], Compression::Zstd, &memory).await;
+        assert!(wrong.try_check().is_none_or(|checked| checked.is_err()));
+
+        let share = memory.take(8 << 20);
+        let nar = received(&frame, Compression::Zstd, &memory).await;
+        assert!(nar.try_check().is_none(), "others have the memory");
+        drop(share);
+        assert!(nar.try_check().unwrap().is_ok());
+    }
+}

@@ -182,6 +182,7 @@ mod tests {
     use rns_formats::Sha256Digest;
 
     use super::{open_index::lock, *};
+    use crate::index::{Claim, Collection as _, RowKind};
 
     fn nar_of_nothing() -> IndexedNar {
         let digest = Sha256Digest::of(b"");
@@ -246,5 +247,44 @@ mod tests {
         index.check().await.unwrap();
         assert!(index.nar(&whole).await.unwrap().is_some());
         assert_eq!(index.nar(&half).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_another_process_takes_away_is_not_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let (server, command) =
+            (SqliteIndex::new(file.clone(), false), SqliteIndex::new(file, false));
+        let key = ObjectKey::listed("nar/a.nar");
+        let claim = Claim::new();
+        let claimed = command.claim_orphans(std::slice::from_ref(&key), &claim).await.unwrap();
+        let id = claimed.first().unwrap().id;
+        assert!(command.holds(RowKind::Nars, id, &claim).await.unwrap());
+        // It is not committed yet.
+        server.put_nar(&key, &nar_of_nothing()).await.unwrap();
+        assert!(!command.holds(RowKind::Nars, id, &claim).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_command_beside_a_busy_server_gets_its_turn() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let (server, command) =
+            (SqliteIndex::new(file.clone(), false), SqliteIndex::new(file, false));
+        let pushes = async {
+            for number in 0.. {
+                let key = ObjectKey::listed(&format!("nar/{number}.nar"));
+                server.put_nar(&key, &nar_of_nothing()).await.unwrap();
+            }
+        };
+        let orders = async {
+            for _ in 0..10 {
+                command.check().await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = pushes => unreachable!(),
+            () = orders => {}
+        }
     }
 }
