@@ -20,7 +20,7 @@ const UNKNOWN_PART_BYTES: u64 = 16 << 20;
 const MAX_PARTS: u64 = 9_000;
 
 /// The bytes written to a file at a time.
-const FILE_PART_BYTES: usize = 1 << 20;
+const FILE_PART_BYTES: usize = 512 << 10;
 
 /// An object that is being written. Dropped before [`Self::finish`], nothing of it is visible.
 pub struct ObjectWriter {
