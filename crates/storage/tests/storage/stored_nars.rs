@@ -10,7 +10,7 @@ use rns_storage::{
     objects::ObjectKey,
     write::PushView,
 };
-use rns_testing::Standard;
+use rns_testing::{FixtureStore, Standard, Tree};
 
 use crate::support::{Fixture, name_of, packed, pusher};
 
@@ -101,7 +101,12 @@ pub(crate) async fn a_nar_that_lay_there_before_stays_once_a_pusher_knows_of_it(
 pub(crate) async fn a_wrong_nar_is_read_once_for_all_who_wait(fixture: Fixture) {
     let standard = Standard::new();
     let (narinfo, key) = with_a_nar(&fixture, &standard).await;
-    fixture.write(key.as_str(), b"another file".to_vec()).await;
+    // It is read for so long that all ask meanwhile.
+    let mut store = FixtureStore::new();
+    let large = store.add("large", Tree::file(vec![0; 15 << 20]));
+    let mut wrong = zstd::encode_all(&*store.nar(&large), 1).unwrap();
+    wrong.extend_from_slice(b"another file");
+    fixture.write(key.as_str(), wrong).await;
     let who = pusher();
     let publishing = (0..8).map(|_| fixture.storage.publish(&narinfo, &who));
     let refused = join_all(publishing).await.into_iter().map(|done| done.unwrap_err().to_string());
