@@ -13,7 +13,8 @@ pub fn this_thread_may_block() -> bool {
     MAY_BLOCK.get()
 }
 
-/// Returns true if this thread may block, and has many tasks: while one blocks, the others do not go on, and hold what they have.
+/// Returns true if this thread may block and has many tasks. While one task blocks, the others stand still, with the locks and the
+/// memory that they hold.
 #[must_use]
 pub fn tasks_block_each_other() -> bool {
     HAS_MANY_TASKS.get()

@@ -272,20 +272,7 @@ fn refused(url: &str, rejection: NarRejection) -> PublishError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A NAR with one file of so many bytes.
-    fn nar(size: usize) -> Vec<u8> {
-        let contents = vec![b'x'; size];
-        let tokens: [&[u8]; 7] =
-            [b"nix-archive-1", b"(", b"type", b"regular", b"contents", &contents, b")"];
-        let mut bytes = Vec::new();
-        for token in tokens {
-            bytes.extend((token.len() as u64).to_le_bytes());
-            bytes.extend(token);
-            bytes.resize(bytes.len().next_multiple_of(8), 0);
-        }
-        bytes
-    }
+    use crate::tests::nar_of;
 
     async fn received(
         file: &[u8],
@@ -305,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn a_check_at_once_takes_a_moment_and_waits_for_nothing() {
         let memory = DecoderMemory::new(8 << 20);
-        let (small, large) = (nar(100), nar(2 << 20));
+        let (small, large) = (nar_of(&[b'x'; 100]), nar_of(&vec![b'x'; 2 << 20]));
         let packed = |nar: &[u8]| zstd::encode_all(nar, 3).unwrap();
         let (frame, frames) = (packed(&small), [packed(&small[..8]), packed(&small[8..])].concat());
         let cases = [

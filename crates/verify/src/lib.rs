@@ -149,14 +149,19 @@ impl<R: Read> Read for HashingReader<R> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Write as _;
 
     use super::*;
 
     fn nar() -> Vec<u8> {
+        nar_of(b"hello\n")
+    }
+
+    /// The NAR of a file with these contents.
+    pub(crate) fn nar_of(contents: &[u8]) -> Vec<u8> {
         let tokens: [&[u8]; 7] =
-            [b"nix-archive-1", b"(", b"type", b"regular", b"contents", b"hello\n", b")"];
+            [b"nix-archive-1", b"(", b"type", b"regular", b"contents", contents, b")"];
         let mut bytes = Vec::new();
         for token in tokens {
             bytes.extend((token.len() as u64).to_le_bytes());

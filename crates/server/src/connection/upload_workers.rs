@@ -2,7 +2,7 @@
 //!
 //! Such an upload is some steps that block for a moment: two files, and some orders to the index. Each takes less time than its
 //! way to another thread and back. So a connection goes to one of these threads with its first small upload, and back to its
-//! worker with its first request of another kind. Uploads on one thread wait for each other, and nobody else waits for them.
+//! worker with its first request of another kind. Uploads on one thread wait for each other. Other requests do not wait for them.
 
 use std::{
     io,

@@ -55,7 +55,7 @@ pub(super) enum Passage {
 pub(crate) enum ThreadKind {
     /// An event loop, on which nothing blocks.
     Worker,
-    /// One that carries out small uploads itself, which block, and nothing else.
+    /// A thread for small uploads and nothing else. It may block.
     UploadWorker,
 }
 

@@ -12,7 +12,7 @@ pub(super) const PUT_NAR: &str = "\
       nar_hash = excluded.nar_hash, nar_size = excluded.nar_size, state = 0, verified = 1, claim = null, lease = null, \
       touched = case when nars.touched > excluded.touched then nars.touched else excluded.touched end";
 
-/// The same for a NAR that the index does not know: one that it knows stays as it is.
+/// The same for a NAR that the index does not know. A known NAR stays as it is.
 pub(super) const PUT_NEW_NAR: &str = "\
     insert into nars (key, file_hash, file_size, nar_hash, nar_size, stored, touched, verified) \
     values (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1) on conflict (key) do nothing";
@@ -63,7 +63,7 @@ pub(super) const ENTER_PATH: &str = "\
       touched = case when paths.touched > excluded.touched then paths.touched else excluded.touched end \
     returning id";
 
-/// The same for a path that the index does not know: one that it knows stays as it is.
+/// The same for a path that the index does not know. A known path stays as it is.
 pub(super) const ENTER_NEW_PATH: &str = "\
     insert into paths (hash, path, state, nar, nar_size, file_size, published, touched, used, deriver) \
     values (?1, ?2, ?3, (select id from nars where key = ?4), ?5, ?6, ?7, ?7, 0, ?8) \

@@ -176,7 +176,7 @@ mod tests {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// Those of a file system that has files without names, and of one that has none.
+    /// The directory on a file system with unnamed files, and on a file system without them.
     fn directories(root: &Path, sync: bool) -> [Directory; 2] {
         let refusing = Directory::new(root.into(), sync);
         refusing.unnamed.learn(Errno::OPNOTSUPP);

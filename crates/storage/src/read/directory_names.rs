@@ -1,7 +1,7 @@
 //! Which names the directory of a storage has, in memory: most paths that clients ask for are not there.
 //!
-//! A look-up in the directory costs a third of such an answer, and one that the kernel has not in memory has to wait. The
-//! kernel queues a note of each new name (inotify) before the call that makes it returns. So a name is not there if it was not
+//! A look-up in the directory costs a third of such an answer. It waits for the disk if the kernel does not have the name in memory.
+//! The kernel queues a note of each new name (inotify) before the call that makes it returns. So a name is not there if it was not
 //! there when the directory was listed, no note of it has been read since, and no note waits. Removed names stay in the set: a
 //! name that is in it says nothing.
 //!
@@ -37,7 +37,7 @@ const NOTING_FILE_SYSTEMS: [u64; 6] =
 /// Bytes of notes that are read at a time: those of some fifty names.
 const NOTE_BUFFER_BYTES: usize = 4 << 10;
 
-/// How often as many notes are read for one question. It is asked on event loops.
+/// The most reads of notes for one question. Event loops ask it.
 const MAX_NOTE_READS: usize = 32;
 
 /// The first bytes of a hash: two names have the same once in four thousand million times, and then nothing is known of the one
@@ -196,7 +196,7 @@ impl DirectoryNames {
         let is_new_name = note.events().intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
         let number = self.watches.iter().position(|watch| *watch == note.wd());
         match (number, note.file_name()) {
-            // Another folder than the one that is watched.
+            // The folder of NARs is another one now.
             (Some(0), Some(name)) if name.to_bytes() == NARS.as_bytes() => {
                 known.is_complete = false
             }
@@ -291,13 +291,13 @@ mod tests {
             assert_eq!(names.lacks(digest(number)), Some(false), "{number}");
         }
         assert_eq!(names.lacks(NameDigest::of_key("nar/2.nar").unwrap()), Some(false));
-        // One that is being written is there under its own name only, and others are not asked for.
+        // A file that is being written has a name for itself. Clients ask for no other names.
         fs::write(at(&format!("{}#1", narinfo(7))), "").unwrap();
         fs::write(at("nar/3.nar#1"), "").unwrap();
         assert_eq!(names.lacks(digest(7)), Some(true));
         assert_eq!(names.lacks(NameDigest::of_key("nar/3.nar").unwrap()), Some(true));
         assert!(NameDigest::of_key("log/x").is_none() && NameDigest::of_key("x").is_none());
-        // One that was removed may come back.
+        // A removed name may come back.
         fs::remove_file(at(&narinfo(2))).unwrap();
         assert_eq!(names.lacks(digest(2)), Some(false));
     }

@@ -1,4 +1,4 @@
-//! When the names of a directory are listed: once it is asked for, and again after they were lost.
+//! When the names of a directory are listed: at the first question, and again after notes were lost.
 
 use std::{
     path::Path,

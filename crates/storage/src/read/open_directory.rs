@@ -199,7 +199,7 @@ mod tests {
             sleep(MAX_AGE).await;
         }
         let is_asked = directory.lacks_narinfo(&hash);
-        // As a disk that is mounted, or one that is changed for another.
+        // Another disk is mounted in its place.
         let other = parent.path().join("other");
         make(&other);
         fs::write(other.join(narinfo.as_str()), "").unwrap();

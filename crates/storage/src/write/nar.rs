@@ -85,7 +85,7 @@ impl NarUpload for CheckedUpload {
                 let checked = match tasks_block_each_other().then(|| nar.try_check()) {
                     None => Err(nar),
                     Some(Some(checked)) => Ok(checked),
-                    // Others who use this thread may hold the memory that it waits for.
+                    // Another task of this thread may hold the memory that the check needs.
                     Some(None) => Ok(nar.check_on_pool().await),
                 };
                 let on_one_thread = on_one_thread(async move {

@@ -248,7 +248,7 @@ fn small_uploads_and_other_requests_are_for_threads_of_their_own() {
     assert!(moves(&mut upload_worker));
     assert_eq!(upload_worker.gate.leave(), OPTIONS);
 
-    // One that cannot be left is answered here.
+    // A request that cannot move is answered on its thread.
     let mut stays = on(ThreadKind::Worker, PUT);
     assert!(moves(&mut stays));
     stays.gate.stay();

@@ -133,7 +133,7 @@ impl Collection for SqliteIndex {
 
     async fn holds(&self, rows: RowKind, id: i64, claim: &Claim) -> Result<bool, IndexError> {
         let claim = claim.number();
-        // Another process may have an order that takes the claim away, and has not committed it: it is waited for.
+        // The open transaction of another process may take the claim away. This transaction waits for its commit.
         self.transact(move |connection| claims::holds(connection, rows, id, claim)).await
     }
 

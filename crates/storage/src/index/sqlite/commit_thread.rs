@@ -34,8 +34,7 @@ impl Default for CommitThread {
 }
 
 impl CommitThread {
-    /// Has the transaction of this connection committed soon. To be called by the one who has the connection. `false`: it is to be
-    /// committed at once.
+    /// Has the transaction of this connection committed soon. The caller holds the connection. `false`: the caller commits it.
     pub(super) fn will_commit(&self, connection: &Arc<Mutex<Option<OpenIndex>>>) -> bool {
         if self.shares.load(SeqCst) {
             return false;

@@ -180,9 +180,19 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use rns_formats::Sha256Digest;
+    use tempfile::TempDir;
 
     use super::{open_index::lock, *};
     use crate::index::{Claim, Collection as _, RowKind};
+
+    /// The index of a server, and that of a command beside it, which have one file.
+    fn server_and_command() -> (TempDir, SqliteIndex, SqliteIndex) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let (server, command) =
+            (SqliteIndex::new(file.clone(), false), SqliteIndex::new(file, false));
+        (directory, server, command)
+    }
 
     fn nar_of_nothing() -> IndexedNar {
         let digest = Sha256Digest::of(b"");
@@ -251,10 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_claim_that_another_process_takes_away_is_not_held() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("index.sqlite");
-        let (server, command) =
-            (SqliteIndex::new(file.clone(), false), SqliteIndex::new(file, false));
+        let (_directory, server, command) = server_and_command();
         let key = ObjectKey::listed("nar/a.nar");
         let claim = Claim::new();
         let claimed = command.claim_orphans(std::slice::from_ref(&key), &claim).await.unwrap();
@@ -267,10 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_beside_a_busy_server_gets_its_turn() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("index.sqlite");
-        let (server, command) =
-            (SqliteIndex::new(file.clone(), false), SqliteIndex::new(file, false));
+        let (_directory, server, command) = server_and_command();
         let pushes = async {
             for number in 0.. {
                 let key = ObjectKey::listed(&format!("nar/{number}.nar"));
