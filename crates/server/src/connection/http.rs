@@ -18,12 +18,12 @@ use crate::{
         limits::{OpenHere, PerAddress},
         listen::Purpose,
         open::{Handshakes, OpenConnection, Roster, Watched},
+        plain::{PlainService, PlainServices},
         tls::{Certificate, ClientCa},
         upload_workers::{GuestInfo, GuestService, MakeGuestService, UploadWorkers},
     },
     fast_path::{
-        DirectConnection, Handover, OpenStream, PlainSocket, Socket as _, ThreadKind,
-        responder::FastPathResponder,
+        DirectConnection, PlainSocket, Socket as _, ThreadKind, responder::FastPathResponder,
     },
     life_cycle::{heartbeat::Heartbeats, state::ServerState},
     metrics::{self, Transport},
@@ -56,68 +56,6 @@ pub(crate) struct HttpServices {
     client_ca: Option<ClientCa>,
     /// `None` on one of their threads.
     upload_workers: Option<UploadWorkers>,
-}
-
-/// HTTP/1 on streams without TLS, on one thread. Clones share it.
-struct PlainService<S> {
-    services: HttpServices,
-    call: Rc<Call<S>>,
-}
-
-impl<S> Clone for PlainService<S> {
-    fn clone(&self) -> Self {
-        Self { services: self.services.clone(), call: Rc::clone(&self.call) }
-    }
-}
-
-/// Has the framework answer the requests of a connection from this address.
-type Call<S> =
-    dyn Fn(DirectConnection<Watched<S>>, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>;
-
-impl<S: PlainSocket> PlainService<S> {
-    /// Answers the requests that come behind `unread`, until the client goes away or one is for a thread of the other kind than
-    /// `thread`, with which the stream is returned.
-    async fn answer(
-        &self,
-        (socket, unread): (S, BytesMut),
-        of: &Rc<ConnectionInfo>,
-        thread: Option<ThreadKind>,
-    ) -> Option<OpenStream> {
-        let HttpServices { state, roster, .. } = &self.services;
-        let socket = Watched::new(socket, Rc::clone(of), roster.clone());
-        let responder = FastPathResponder::of(state, of.purpose, true);
-        let handover = Handover::default();
-        let connection = DirectConnection::new(socket, responder, Arc::clone(&of.activity));
-        (self.call)(connection.behind(unread, thread, handover.clone()), of.peer).await;
-        handover.take()
-    }
-
-    /// The same for a connection that comes from a worker.
-    async fn receive(self, stream: OpenStream, of: GuestInfo) -> Option<OpenStream> {
-        let GuestInfo { purpose, peer, activity, .. } = of;
-        let of = Rc::new(ConnectionInfo::new(purpose, false, peer, activity));
-        let socket = S::attach(stream.stream).ok()?;
-        self.answer((socket, stream.unread), &of, Some(ThreadKind::UploadWorker)).await
-    }
-}
-
-/// The services of a thread that carries out small uploads.
-struct GuestServices {
-    tcp: PlainService<TcpStream>,
-    unix: PlainService<UnixStream>,
-}
-
-impl GuestService for GuestServices {
-    fn answer(
-        &self,
-        stream: OpenStream,
-        of: GuestInfo,
-    ) -> LocalBoxFuture<'static, Option<OpenStream>> {
-        match of.transport {
-            Transport::Unix => Box::pin(self.unix.clone().receive(stream, of)),
-            Transport::Tcp | Transport::Tls => Box::pin(self.tcp.clone().receive(stream, of)),
-        }
-    }
 }
 
 /// A connection that was let in. It is counted until this is dropped.
@@ -238,9 +176,9 @@ impl HttpServices {
             let this = this.clone();
             async move {
                 attach_once(&this.heartbeats);
-                let service = this.plain_service().await?;
+                let service = Rc::new(this.plain_service().await?);
                 Ok(fn_service(move |socket: S| {
-                    let (this, service) = (this.clone(), service.clone());
+                    let (this, service) = (this.clone(), Rc::clone(&service));
                     async move {
                         let let_in = this.let_in(socket.peer(), purpose, transport).ok_or(())?;
                         let conversation = this.converse(&service, socket, &let_in.of, transport);
@@ -264,7 +202,7 @@ impl HttpServices {
             let http1 = Rc::clone(&http1);
             Box::pin(async move { _ = http1.call((connection, Protocol::Http1, peer)).await })
         };
-        Ok(PlainService { services: self.clone(), call: Rc::new(call) })
+        Ok(PlainService::new(&self.state, &self.roster, Box::new(call)))
     }
 
     /// Answers the requests of a connection, small uploads on another thread where that is of use.
@@ -303,9 +241,9 @@ impl HttpServices {
         let services = Self { upload_workers: None, ..self.clone() };
         Box::new(move || {
             Box::pin(async move {
-                let tcp = services.plain_service().await.ok()?;
-                let unix = services.plain_service().await.ok()?;
-                Some(Rc::new(GuestServices { tcp, unix }) as Rc<dyn GuestService>)
+                let tcp = Rc::new(services.plain_service().await.ok()?);
+                let unix = Rc::new(services.plain_service().await.ok()?);
+                Some(Rc::new(PlainServices { tcp, unix }) as Rc<dyn GuestService>)
             })
         })
     }

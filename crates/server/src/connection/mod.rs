@@ -7,6 +7,7 @@ pub(crate) mod info;
 pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod open;
+mod plain;
 pub(crate) mod request_parts;
 pub mod tls;
 mod upload_workers;
