@@ -1,6 +1,6 @@
 //! Memory for decoders: all uploads together have one budget, and wait for their share.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A budget in bytes. Those who wait have their turn in the order in which they came.
 pub struct DecoderMemory {
@@ -54,20 +54,35 @@ impl DecoderMemory {
         state.serving += 1;
         state.used += bytes;
         state.peak = state.peak.max(state.used);
-        drop(state);
-        self.changed.notify_all();
+        self.wake_waiting(state);
         MemoryShare { memory: Arc::clone(self), bytes }
     }
 
     /// The same where nothing has to be waited for.
     pub(crate) fn try_take(self: &Arc<Self>, bytes: u64) -> Option<MemoryShare> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.serving != state.next_ticket || state.used + bytes > state.budget {
+        if state.has_waiting() || state.used + bytes > state.budget {
             return None;
         }
         state.used += bytes;
         state.peak = state.peak.max(state.used);
         Some(MemoryShare { memory: Arc::clone(self), bytes })
+    }
+
+    /// Has those who wait look again, after a change. Mostly nobody waits, and a system call is spared.
+    fn wake_waiting(&self, state: MutexGuard<'_, MemoryState>) {
+        let has_waiting = state.has_waiting();
+        drop(state);
+        if has_waiting {
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl MemoryState {
+    /// Whether a ticket was given out that has not had its turn.
+    const fn has_waiting(&self) -> bool {
+        self.serving != self.next_ticket
     }
 }
 
@@ -75,8 +90,7 @@ impl Drop for MemoryShare {
     fn drop(&mut self) {
         let mut state = self.memory.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.used -= self.bytes;
-        drop(state);
-        self.memory.changed.notify_all();
+        self.memory.wake_waiting(state);
     }
 }
 
