@@ -1,10 +1,16 @@
 //! Steps that block, and several of them on one thread: handing over each costs more than most steps take.
 
-use std::future::Future;
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    task::Poll,
+};
 
 use rns_cache::{MayBlock, this_thread_may_block};
 use tokio::{
     runtime::Handle,
+    spawn,
     task::{JoinError, spawn_blocking},
 };
 
@@ -30,7 +36,7 @@ pub(crate) async fn on_one_thread<T: Send + 'static>(
     let task = Box::pin(task);
     let runtime = Handle::current();
     if this_thread_may_block() {
-        return runtime.spawn(task).await;
+        return here(task).await;
     }
     spawn_blocking(move || {
         let _may_block = MayBlock::for_one_task();
@@ -39,9 +45,26 @@ pub(crate) async fn on_one_thread<T: Send + 'static>(
     .await
 }
 
+/// Runs a task on this thread. Its steps are mostly done at once: then there is nothing that would have to go on without its
+/// caller.
+async fn here<T: Send + 'static>(
+    mut task: Pin<Box<dyn Future<Output = T> + Send>>,
+) -> Result<T, JoinError> {
+    let first = poll_fn(|context| {
+        Poll::Ready(catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))))
+    });
+    match first.await {
+        Ok(Poll::Ready(done)) => Ok(done),
+        Ok(Poll::Pending) => spawn(task).await,
+        Err(panic) => spawn(async { resume_unwind(panic) }).await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
+
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -62,6 +85,30 @@ mod tests {
         let step = async || blocking(|| thread::current().id()).await.unwrap();
         assert_eq!(step().await, here);
         assert_eq!(on_one_thread(async move { step().await }).await.unwrap(), here);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_waits_comes_to_its_end_without_its_caller() {
+        let _may_block = MayBlock::for_many_tasks();
+        let (goes_on, waiting) = oneshot::channel::<()>();
+        let (ended, end) = oneshot::channel();
+        let task = async move {
+            waiting.await.unwrap();
+            ended.send("done").unwrap();
+        };
+        let mut caller = Box::pin(on_one_thread(task));
+        assert!(futures_util::poll!(&mut caller).is_pending());
+        drop(caller);
+        goes_on.send(()).unwrap();
+        assert_eq!(end.await, Ok("done"));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_where_it_was_called_is_an_error() {
+        let _may_block = MayBlock::for_many_tasks();
+        let panicked: Result<(), _> = on_one_thread(async { panic!("as a step may") }).await;
+        assert!(panicked.unwrap_err().is_panic());
+        assert_eq!(on_one_thread(async { "another one" }).await.unwrap(), "another one");
     }
 
     #[tokio::test]
