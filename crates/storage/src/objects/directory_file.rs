@@ -31,11 +31,33 @@ pub(super) struct DirectoryFile {
 
 /// Whether a file system can have files without a name (`O_TMPFILE`), and give them one. Clones share it.
 #[derive(Clone, Debug, Default)]
-struct UnnamedFiles(Arc<AtomicBool>);
+struct UnnamedFiles(Arc<UnnamedSupport>);
+
+#[derive(Debug, Default)]
+struct UnnamedSupport {
+    /// Whether the file system has no such files.
+    is_missing: AtomicBool,
+    /// Whether such a file is named by its path below `/proc`: kernels before 6.10 want a capability for the descriptor alone.
+    needs_proc: AtomicBool,
+}
 
 impl UnnamedFiles {
     fn may_work(&self) -> bool {
-        !self.0.load(Relaxed)
+        !self.0.is_missing.load(Relaxed)
+    }
+
+    /// Gives a file its name, which must be free.
+    fn name(&self, file: &File, path: &Path) -> Result<(), Errno> {
+        if !self.0.needs_proc.load(Relaxed) {
+            match linkat(file, "", CWD, path, AtFlags::EMPTY_PATH) {
+                Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
+                    self.0.needs_proc.store(true, Relaxed);
+                }
+                named => return named,
+            }
+        }
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)
     }
 
     /// NFS and some overlays cannot, and say so. Other failures pass, or are told when the file is written in another way.
@@ -50,7 +72,7 @@ impl UnnamedFiles {
                 | Errno::XDEV
         );
         if is_refused {
-            self.0.store(true, Relaxed);
+            self.0.is_missing.store(true, Relaxed);
         }
     }
 }
@@ -104,8 +126,7 @@ impl DirectoryFile {
         if self.sync {
             file.sync_data()?;
         }
-        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
-        match linkat(CWD, unnamed, CWD, &self.path, AtFlags::SYMLINK_FOLLOW) {
+        match self.unnamed.name(&file, &self.path) {
             Ok(()) => self.sync_directory().map(|()| true),
             Err(error) => {
                 self.unnamed.learn(error);
@@ -176,11 +197,12 @@ mod tests {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// The directory on a file system with unnamed files, and on a file system without them.
-    fn directories(root: &Path, sync: bool) -> [Directory; 2] {
-        let refusing = Directory::new(root.into(), sync);
+    /// The directory on a file system with unnamed files, the same with an older kernel, and on a file system without them.
+    fn directories(root: &Path, sync: bool) -> [Directory; 3] {
+        let [newest, older, refusing] = std::array::from_fn(|_| Directory::new(root.into(), sync));
+        older.unnamed.0.needs_proc.store(true, Relaxed);
         refusing.unnamed.learn(Errno::OPNOTSUPP);
-        [Directory::new(root.into(), sync), refusing]
+        [newest, older, refusing]
     }
 
     #[tokio::test]
