@@ -17,6 +17,9 @@ const MAX_UNCOMMITTED_AGE: Duration = Duration::from_millis(10);
 /// In one of so many such times, orders do not wait: commands beside the server find the file free now and then.
 const SHARED_PART: u32 = 5;
 
+/// After so many such times without an order the thread ends. To start it costs as much as a few orders.
+const MAX_IDLE_TIMES: u32 = 20;
+
 /// The thread of one index, while there is something to commit. It does not keep the index. Clones share it.
 #[derive(Clone)]
 pub(super) struct CommitThread {
@@ -44,14 +47,13 @@ impl CommitThread {
         }
         let (this, connection) = (self.clone(), Arc::downgrade(connection));
         let commits = move || {
-            let mut number = 0;
-            loop {
+            let (mut number, mut idle) = (0_u32, 0);
+            while idle <= MAX_IDLE_TIMES {
                 thread::sleep(this.max_age);
                 let Some(connection) = connection.upgrade() else { return };
-                number += 1;
-                if !this.commit(&connection, number) {
-                    return;
-                }
+                number = number.wrapping_add(1);
+                let has_committed = this.commit(&connection, number, idle == MAX_IDLE_TIMES);
+                idle = if has_committed { 0 } else { idle + 1 };
             }
         };
         let started = thread::Builder::new().name("index-commit".to_owned()).spawn(commits);
@@ -61,17 +63,17 @@ impl CommitThread {
         started.is_ok()
     }
 
-    /// Commits the orders of the last moment. `false`: there were none, and the thread ends.
-    fn commit(&self, connection: &Mutex<Option<OpenIndex>>, number: u32) -> bool {
+    /// Commits the orders of the last moment. `false`: there were none; then the thread ends if this was to be the last time.
+    fn commit(&self, connection: &Mutex<Option<OpenIndex>>, number: u32, is_last: bool) -> bool {
         let mut slot = lock(connection);
-        let has_shared = self.shares.swap(number.is_multiple_of(SHARED_PART), SeqCst);
+        self.shares.store(number.is_multiple_of(SHARED_PART), SeqCst);
         let Some(open) = slot.as_mut().filter(|open| open.is_in_transaction) else {
-            if !has_shared {
+            if is_last {
                 // The next order is carried out under the same lock, and starts the next thread.
                 self.shares.store(false, SeqCst);
                 self.runs.store(false, SeqCst);
             }
-            return has_shared;
+            return false;
         };
         if let Err(error) = open.commit() {
             tracing::warn!("the last changes of the index are lost, and are made again: {error}");

@@ -1,8 +1,15 @@
 //! The connection to an open file, and when its orders are committed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    hint,
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    time::{Duration, Instant},
+};
 
 use rusqlite::Connection;
+
+/// How long a thread looks for the connection to be free before it sleeps: most orders take less time than to be woken.
+const LOCK_SPIN: Duration = Duration::from_micros(50);
 
 /// An open file, and its transaction if there is one.
 pub(super) struct OpenIndex {
@@ -71,5 +78,14 @@ impl Drop for OpenIndex {
 
 /// The connection of an index. Blocks for as long as another thread uses it.
 pub(super) fn lock(connection: &Mutex<Option<OpenIndex>>) -> MutexGuard<'_, Option<OpenIndex>> {
+    let end = Instant::now() + LOCK_SPIN;
+    loop {
+        match connection.try_lock() {
+            Ok(open) => return open,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if Instant::now() > end => break,
+            Err(TryLockError::WouldBlock) => hint::spin_loop(),
+        }
+    }
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
