@@ -66,7 +66,16 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
     /// When the database cannot be written.
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
 
-    /// The same for a NAR that lies in the storage and is told to a pusher to be there: a promise, which survives a power loss.
+    /// Notes a NAR that was verified and is about to be stored, under its lock, if the index does not know one of this name. No
+    /// [`Self::put_nar`] needs to follow. `false`: nothing was noted.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    async fn enter_new_nar(&self, _: &ObjectKey, _: &IndexedNar) -> Result<bool, IndexError> {
+        Ok(false)
+    }
+
+    /// As [`Self::begin_nar`] for a NAR that lies in the storage and is told to a pusher to be there: a promise, which survives a power loss.
     ///
     /// # Errors
     /// When the database cannot be written.

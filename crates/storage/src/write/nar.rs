@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::storage::{Storage, index_unavailable, not_stored};
 use crate::{
     blocking::on_one_thread,
-    index::{Exclusive, IndexLock, IndexedNar},
+    index::{Exclusive, IndexError, IndexLock, IndexedNar},
     objects::{ObjectKey, ObjectWriter},
     read::unavailable,
 };
@@ -148,6 +148,30 @@ enum StoreAttempt {
     Waits(Box<CheckedNar>),
 }
 
+/// The index's knowledge of a NAR that is about to be stored.
+enum Entered {
+    /// Nothing more is to be noted.
+    Noted,
+    /// It is to be noted when it is stored.
+    Begun,
+    /// One of its name is being removed.
+    Removal,
+}
+
+/// Tells the index of a NAR that is about to be stored, under its lock.
+async fn enter(
+    storage: &Storage,
+    key: &ObjectKey,
+    nar: &IndexedNar,
+) -> Result<Entered, IndexError> {
+    // A file that lies there may be a wrong one. It would count as verified if this one were never written.
+    if storage.reader.is_absent_now(key) && storage.index.enter_new_nar(key, nar).await? {
+        return Ok(Entered::Noted);
+    }
+    let is_begun = storage.index.begin_nar(key).await?;
+    Ok(if is_begun { Entered::Begun } else { Entered::Removal })
+}
+
 impl CheckedNar {
     /// Stores it, unless that means to wait for others.
     async fn store_now(self) -> Result<StoreAttempt, PublishError> {
@@ -157,9 +181,11 @@ impl CheckedNar {
         else {
             return Ok(StoreAttempt::Waits(self.into()));
         };
-        match storage.index.begin_nar(&self.last.key).await {
-            Ok(true) => self.write(lock).await.map(StoreAttempt::Stored),
-            Ok(false) => Ok(StoreAttempt::Waits(self.into())),
+        let (key, nar) = (self.last.key.clone(), self.nar.into());
+        match enter(&storage, &key, &nar).await {
+            Ok(Entered::Noted) => self.write(&lock).await.map(StoreAttempt::Stored),
+            Ok(Entered::Begun) => self.write_and_note(lock).await.map(StoreAttempt::Stored),
+            Ok(Entered::Removal) => Ok(StoreAttempt::Waits(self.into())),
             Err(error) => {
                 self.last.writer.abort().await;
                 Err(index_unavailable(error).into())
@@ -170,7 +196,7 @@ impl CheckedNar {
     /// Stores it. One of this name that is just being removed must be gone before this one is there.
     async fn store(self) -> Result<VerifiedNar, PublishError> {
         match self.last.storage.begin_nar_at(&self.last.key).await {
-            Ok(lock) => self.write(lock).await,
+            Ok(lock) => self.write_and_note(lock).await,
             Err(error) => {
                 self.last.writer.abort().await;
                 Err(error)
@@ -179,11 +205,51 @@ impl CheckedNar {
     }
 
     /// Makes it visible and notes it, under its lock.
-    async fn write(self, _lock: IndexLock) -> Result<VerifiedNar, PublishError> {
+    async fn write_and_note(self, lock: IndexLock) -> Result<VerifiedNar, PublishError> {
+        let (storage, key) = (self.last.storage.clone(), self.last.key.clone());
+        let nar = self.write(&lock).await?;
+        storage.index.put_nar(&key, &nar.into()).await.map_err(index_unavailable)?;
+        Ok(nar)
+    }
+
+    /// Makes it visible.
+    async fn write(self, _: &IndexLock) -> Result<VerifiedNar, PublishError> {
         let Self { nar, last: LastSteps { writer, storage, key, _permit } } = self;
         writer.finish().await.map_err(not_stored)?;
         storage.reader.note_nar_size(&key, nar.file_size);
-        storage.index.put_nar(&key, &nar.into()).await.map_err(index_unavailable)?;
         Ok(nar)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rns_formats::{Sha256Digest, StoreDir};
+
+    use super::*;
+    use crate::{
+        index::sqlite::SqliteIndex,
+        objects::Objects,
+        read::StorageReader,
+        write::{Nowhere, UploadLimits},
+    };
+
+    #[tokio::test]
+    async fn no_file_that_lies_there_counts_as_the_nar_that_is_about_to_be_stored() {
+        let scratch = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", scratch.path().join("cache").display()).parse().unwrap();
+        let objects = Objects::create(&url, false).unwrap();
+        let index = Arc::new(SqliteIndex::new(scratch.path().join("index.sqlite"), false));
+        let reader = StorageReader::new(objects, StoreDir::default(), 1 << 20);
+        let storage = Storage::new(reader, index, Arc::new(Nowhere), UploadLimits::default());
+        storage.initialise().await.unwrap();
+        let key = ObjectKey::listed("nar/a.nar");
+        let digest = Sha256Digest::of(b"right");
+        let nar = IndexedNar { file_hash: digest, file_size: 5, nar_hash: digest, nar_size: 5 };
+        storage.objects().write_small(&key, Bytes::from_static(b"wrong")).await.unwrap();
+        let entered = enter(&storage, &key, &nar).await.unwrap();
+        assert!(matches!(entered, Entered::Begun));
+        // Its upload fails now. The next one is not told that it is there.
+        assert_eq!(storage.index.nar(&key).await.unwrap(), None);
+        assert_eq!(stored(&storage, &key, Some(5)).await.unwrap(), None);
     }
 }

@@ -57,6 +57,12 @@ impl Index for SqliteIndex {
         .await
     }
 
+    async fn enter_new_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<bool, IndexError> {
+        let (key, nar) = (key.clone(), *nar);
+        self.transact_later(move |connection| rows::put_new_nar(connection, &key, &nar, now()))
+            .await
+    }
+
     async fn keep_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
         let key = key.clone();
         self.transact(move |connection| claims::begin_nar(connection, &key)).await
@@ -238,6 +244,19 @@ mod tests {
         assert_eq!(other.nar(&key).await.unwrap(), None);
         drop(index);
         assert!(other.nar(&key).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_nar_is_entered_where_the_index_does_not_know_its_name() {
+        let (_directory, server, command) = server_and_command();
+        let (key, claim) = (ObjectKey::listed("nar/a.nar"), Claim::new());
+        assert!(server.enter_new_nar(&key, &nar_of_nothing()).await.unwrap());
+        assert_eq!(server.nar(&key).await.unwrap(), Some(nar_of_nothing()));
+        assert!(!server.enter_new_nar(&key, &nar_of_nothing()).await.unwrap());
+        let removed = ObjectKey::listed("nar/b.nar");
+        command.claim_orphans(std::slice::from_ref(&removed), &claim).await.unwrap();
+        assert!(!server.enter_new_nar(&removed, &nar_of_nothing()).await.unwrap());
+        assert_eq!(server.nar_state(&removed).await.unwrap(), Some(NarState::Deleting));
     }
 
     #[tokio::test]

@@ -42,20 +42,37 @@ pub(super) fn put_nar(
     at: i64,
 ) -> rusqlite::Result<()> {
     // SQLite copies each page that a statement changes, where the statement may change a row that is there.
-    for statement in [statements::PUT_NEW_NAR, statements::PUT_NAR] {
-        let changed = connection.prepare_cached(statement)?.execute(params![
-            key.as_str(),
-            nar.file_hash.as_bytes(),
-            size(nar.file_size),
-            nar.nar_hash.as_bytes(),
-            size(nar.nar_size),
-            at,
-        ])?;
-        if changed > 0 {
-            break;
-        }
+    if !put_new_nar(connection, key, nar, at)? {
+        put(connection, statements::PUT_NAR, (key, nar), at)?;
     }
     Ok(())
+}
+
+/// The same where the index does not know the NAR. `false`: it does.
+pub(super) fn put_new_nar(
+    connection: &Connection,
+    key: &ObjectKey,
+    nar: &IndexedNar,
+    at: i64,
+) -> rusqlite::Result<bool> {
+    put(connection, statements::PUT_NEW_NAR, (key, nar), at)
+}
+
+fn put(
+    connection: &Connection,
+    statement: &str,
+    (key, nar): (&ObjectKey, &IndexedNar),
+    at: i64,
+) -> rusqlite::Result<bool> {
+    let changed = connection.prepare_cached(statement)?.execute(params![
+        key.as_str(),
+        nar.file_hash.as_bytes(),
+        size(nar.file_size),
+        nar.nar_hash.as_bytes(),
+        size(nar.nar_size),
+        at,
+    ])?;
+    Ok(changed > 0)
 }
 
 pub(super) fn touch_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
