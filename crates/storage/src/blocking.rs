@@ -45,8 +45,8 @@ pub(crate) async fn on_one_thread<T: Send + 'static>(
     .await
 }
 
-/// Runs a task on this thread. Its steps are mostly done at once: then there is nothing that would have to go on without its
-/// caller.
+/// Runs a task on this thread. It is spawned only if it has to wait: then it goes on without its caller, too. Mostly it is done
+/// before.
 async fn here<T: Send + 'static>(
     mut task: Pin<Box<dyn Future<Output = T> + Send>>,
 ) -> Result<T, JoinError> {

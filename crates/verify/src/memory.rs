@@ -69,7 +69,7 @@ impl DecoderMemory {
         Some(MemoryShare { memory: Arc::clone(self), bytes })
     }
 
-    /// Has those who wait look again, after a change. Mostly nobody waits, and a system call is spared.
+    /// Wakes the threads that wait for memory, after a change. Mostly there are none, and a system call is spared.
     fn wake_waiting(&self, state: MutexGuard<'_, MemoryState>) {
         let has_waiting = state.has_waiting();
         drop(state);
@@ -80,7 +80,7 @@ impl DecoderMemory {
 }
 
 impl MemoryState {
-    /// Whether a ticket was given out that has not had its turn.
+    /// Returns true if a thread with a ticket waits for its turn.
     const fn has_waiting(&self) -> bool {
         self.serving != self.next_ticket
     }

@@ -66,8 +66,8 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
     /// When the database cannot be written.
     async fn begin_nar(&self, key: &ObjectKey) -> Result<bool, IndexError>;
 
-    /// Notes a NAR that was verified and is about to be stored, under its lock, if the index does not know one of this name. No
-    /// [`Self::put_nar`] needs to follow. `false`: nothing was noted.
+    /// Notes a NAR that was verified and is about to be stored, under its lock, if the index does not know one of this name. Returns
+    /// true if it was noted: [`Self::put_nar`] need not follow.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -75,7 +75,8 @@ pub trait Index: RootIndex + Collection + DocumentIndex {
         Ok(false)
     }
 
-    /// As [`Self::begin_nar`] for a NAR that lies in the storage and is told to a pusher to be there: a promise, which survives a power loss.
+    /// As [`Self::begin_nar`] for a NAR that lies in the storage and is told to a pusher to be there: a promise, which survives a
+    /// power loss.
     ///
     /// # Errors
     /// When the database cannot be written.

@@ -63,7 +63,7 @@ impl CommitThread {
         started.is_ok()
     }
 
-    /// Commits the orders of the last moment. `false`: there were none; then the thread ends if this was to be the last time.
+    /// Commits the orders of the last moment. Returns true if there were some. After `is_last` without one the thread ends.
     fn commit(&self, connection: &Mutex<Option<OpenIndex>>, number: u32, is_last: bool) -> bool {
         let mut slot = lock(connection);
         self.shares.store(number.is_multiple_of(SHARED_PART), SeqCst);

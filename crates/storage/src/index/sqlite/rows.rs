@@ -48,7 +48,7 @@ pub(super) fn put_nar(
     Ok(())
 }
 
-/// The same where the index does not know the NAR. `false`: it does.
+/// The same where the index does not know the NAR. Returns true if it was noted.
 pub(super) fn put_new_nar(
     connection: &Connection,
     key: &ObjectKey,
