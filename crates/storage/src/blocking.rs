@@ -34,10 +34,10 @@ pub(crate) async fn on_one_thread<T: Send + 'static>(
 ) -> Result<T, JoinError> {
     // The task is moved from one place to another some times.
     let task = Box::pin(task);
-    let runtime = Handle::current();
     if this_thread_may_block() {
-        return here(task).await;
+        return on_this_thread(task).await;
     }
+    let runtime = Handle::current();
     spawn_blocking(move || {
         let _may_block = MayBlock::for_one_task();
         runtime.block_on(task)
@@ -45,9 +45,8 @@ pub(crate) async fn on_one_thread<T: Send + 'static>(
     .await
 }
 
-/// Runs a task on this thread. It is spawned only if it has to wait: then it goes on without its caller, too. Mostly it is done
-/// before.
-async fn here<T: Send + 'static>(
+/// Runs a task on this thread. A task that has to wait is spawned, so that it goes on without its caller. Most tasks end before that.
+async fn on_this_thread<T: Send + 'static>(
     mut task: Pin<Box<dyn Future<Output = T> + Send>>,
 ) -> Result<T, JoinError> {
     let first = poll_fn(|context| {

@@ -33,11 +33,13 @@ pub(super) struct DirectoryFile {
 #[derive(Clone, Debug, Default)]
 struct UnnamedFiles(Arc<UnnamedSupport>);
 
+/// What was learned about such files.
 #[derive(Debug, Default)]
 struct UnnamedSupport {
     /// Whether the file system has no such files.
     is_missing: AtomicBool,
-    /// Whether such a file is named by its path below `/proc`: kernels before 6.10 want a capability for the descriptor alone.
+    /// Whether such a file is named by its path below `/proc`. Kernels before 6.10 demand a capability (`CAP_DAC_READ_SEARCH`) for
+    /// naming it by its descriptor.
     needs_proc: AtomicBool,
 }
 

@@ -154,7 +154,7 @@ enum Entered {
     Noted,
     /// It is to be noted when it is stored.
     Begun,
-    /// One of its name is being removed.
+    /// A NAR of its name is being removed.
     Removal,
 }
 
@@ -164,7 +164,7 @@ async fn enter(
     key: &ObjectKey,
     nar: &IndexedNar,
 ) -> Result<Entered, IndexError> {
-    // A file that lies there may be a wrong one. It would count as verified if this one were never written.
+    // A file of this name may have other contents. It would count as verified if the upload failed after the note.
     if storage.reader.is_absent_now(key) && storage.index.enter_new_nar(key, nar).await? {
         return Ok(Entered::Noted);
     }
@@ -248,7 +248,7 @@ mod tests {
         storage.objects().write_small(&key, Bytes::from_static(b"wrong")).await.unwrap();
         let entered = enter(&storage, &key, &nar).await.unwrap();
         assert!(matches!(entered, Entered::Begun));
-        // Its upload fails now. The next one is not told that it is there.
+        // If this upload fails, the next one is not told that the NAR is there.
         assert_eq!(storage.index.nar(&key).await.unwrap(), None);
         assert_eq!(stored(&storage, &key, Some(5)).await.unwrap(), None);
     }
