@@ -5,6 +5,7 @@
 mod builds;
 mod clients;
 mod collector;
+mod directory;
 mod real;
 mod visible;
 mod world;

@@ -116,6 +116,14 @@ impl PathState {
         }
     }
 
+    /// Whether its publication has ended.
+    pub(super) const fn is_settled(self) -> bool {
+        match self {
+            Self::Published | Self::Condemned | Self::Deleting => true,
+            Self::Elsewhere | Self::Publishing => false,
+        }
+    }
+
     pub(super) const fn of_number(number: i64) -> Self {
         match number {
             1 => Self::Publishing,

@@ -156,13 +156,27 @@ pub(super) fn set_root(database: &str, path: &StorePath) {
 
 /// The paths of one client in one round: each refers to the one before it.
 pub(super) fn paths(round: u64, client: usize, random: &mut Random) -> Vec<Pushed> {
+    let length = 2 + random.below(2);
+    // Some take so long to arrive that much is killed meanwhile.
+    let size = |random: &mut Random| {
+        let sizes = if random.below(12) == 0 { &[4_000_000] } else { &[100, 20_000, 300_000][..] };
+        *random.one_of(sizes)
+    };
+    chain((round, client), length, size, random)
+}
+
+/// So many paths of these sizes: each refers to the one before it.
+pub(super) fn chain(
+    (round, client): (u64, usize),
+    length: u64,
+    size: impl Fn(&mut Random) -> usize,
+    random: &mut Random,
+) -> Vec<Pushed> {
     let mut store = FixtureStore::new();
     let mut last: Option<StorePath> = None;
     let mut pushed = Vec::new();
-    for number in 0..2 + random.below(2) {
-        // Some take so long to arrive that much is killed meanwhile.
-        let sizes = if random.below(12) == 0 { &[4_000_000] } else { &[100, 20_000, 300_000][..] };
-        let size = *random.one_of(sizes);
+    for number in 0..length {
+        let size = size(random);
         let text = random.text(&format!("{round} {client} {number} "), size);
         let references = last.iter().cloned().collect::<Vec<_>>();
         let name = format!("path-{round}-{client}-{number}");

@@ -25,15 +25,14 @@ impl Collection for SqliteIndex {
     async fn snapshot(&self) -> Result<Box<dyn IndexSnapshot>, IndexError> {
         let this = self.clone();
         self.commit().await?;
-        let connection = self.open().await?;
+        let open = self.open().await?;
         let begun = self.step(move || {
             // The first statement fixes the moment.
-            let begun = connection.execute_batch("begin; select count(*) from sqlite_schema;");
-            begun.map_err(|error| this.unavailable(&error))?;
-            Ok(connection)
+            let moment = "begin; select count(*) from sqlite_schema;";
+            open.connection.execute_batch(moment).map_err(|error| this.unavailable(&error))?;
+            Ok(open)
         });
-        let connection = begun.await?;
-        Ok(Box::new(SqliteSnapshot::new(Arc::clone(&self.file), connection)))
+        Ok(Box::new(SqliteSnapshot::new(Arc::clone(&self.file), begun.await?)))
     }
 
     async fn condemn(

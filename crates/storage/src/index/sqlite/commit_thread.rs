@@ -1,6 +1,7 @@
 //! The thread that commits orders which may be lost, when no other order has done so.
 
 use std::{
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -9,13 +10,19 @@ use std::{
     time::Duration,
 };
 
-use super::open_index::{OpenIndex, lock};
+use super::{
+    open_index::{OpenIndex, lock},
+    wait_flag::WaitFlag,
+};
 
 /// How long orders wait for one that is committed at once.
 const MAX_UNCOMMITTED_AGE: Duration = Duration::from_millis(10);
 
-/// In one of so many such times, orders do not wait: commands beside the server find the file free now and then.
-const SHARED_PART: u32 = 5;
+/// In one of so many such times, orders do not wait: programs that do not say that they wait find the file free now and then.
+const SHARED_PART: u32 = 20;
+
+/// For so many such times orders do not wait after another process has said that it waits: it often has more to write.
+const SHARED_TIMES: u32 = 5;
 
 /// After so many such times without an order the thread ends. To start it costs as much as a few orders.
 const MAX_IDLE_TIMES: u32 = 20;
@@ -28,15 +35,20 @@ pub(super) struct CommitThread {
     runs: Arc<AtomicBool>,
     /// Whether orders are committed at once at the moment.
     shares: Arc<AtomicBool>,
-}
-
-impl Default for CommitThread {
-    fn default() -> Self {
-        Self { max_age: MAX_UNCOMMITTED_AGE, runs: Arc::default(), shares: Arc::default() }
-    }
+    wait_flag: Arc<WaitFlag>,
 }
 
 impl CommitThread {
+    /// The one of the index in this file.
+    pub(super) fn of(index: &Path) -> Self {
+        Self {
+            max_age: MAX_UNCOMMITTED_AGE,
+            runs: Arc::default(),
+            shares: Arc::default(),
+            wait_flag: Arc::new(WaitFlag::beside(index)),
+        }
+    }
+
     /// Has the transaction of this connection committed soon. The caller holds the connection. `false`: the caller commits it.
     pub(super) fn will_commit(&self, connection: &Arc<Mutex<Option<OpenIndex>>>) -> bool {
         if self.shares.load(SeqCst) {
@@ -47,12 +59,16 @@ impl CommitThread {
         }
         let (this, connection) = (self.clone(), Arc::downgrade(connection));
         let commits = move || {
-            let (mut number, mut idle) = (0_u32, 0);
+            let (mut number, mut idle, mut shared_until) = (0_u32, 0, 0);
             while idle <= MAX_IDLE_TIMES {
                 thread::sleep(this.max_age);
                 let Some(connection) = connection.upgrade() else { return };
                 number = number.wrapping_add(1);
-                let has_committed = this.commit(&connection, number, idle == MAX_IDLE_TIMES);
+                if this.wait_flag.is_raised() {
+                    shared_until = number.wrapping_add(SHARED_TIMES);
+                }
+                let shares = number < shared_until || number.is_multiple_of(SHARED_PART);
+                let has_committed = this.commit(&connection, shares, idle == MAX_IDLE_TIMES);
                 idle = if has_committed { 0 } else { idle + 1 };
             }
         };
@@ -64,9 +80,9 @@ impl CommitThread {
     }
 
     /// Commits the orders of the last moment. Returns true if there were some. After `is_last` without one the thread ends.
-    fn commit(&self, connection: &Mutex<Option<OpenIndex>>, number: u32, is_last: bool) -> bool {
+    fn commit(&self, connection: &Mutex<Option<OpenIndex>>, shares: bool, is_last: bool) -> bool {
         let mut slot = lock(connection);
-        self.shares.store(number.is_multiple_of(SHARED_PART), SeqCst);
+        self.shares.store(shares, SeqCst);
         let Some(open) = slot.as_mut().filter(|open| open.is_in_transaction) else {
             if is_last {
                 // The next order is carried out under the same lock, and starts the next thread.

@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use rns_cache::tasks_block_each_other;
@@ -12,7 +11,8 @@ use rusqlite::Connection;
 use super::{
     commit_thread::CommitThread,
     locks::FileLocks,
-    open_index::{Durability, OpenIndex, lock},
+    open_index::{OpenIndex, lock},
+    orders::{Durability, IndexOrder},
     rows, schema,
 };
 use crate::{
@@ -22,9 +22,6 @@ use crate::{
         own_storage::{IndexOwner, OwnStorage, TRIED_PATHS},
     },
 };
-
-/// How long a command beside the server is waited for.
-const INDEX_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The index in a file. Clones share it.
 #[derive(Clone)]
@@ -47,12 +44,12 @@ impl SqliteIndex {
     pub fn new(file: PathBuf, sync: bool) -> Self {
         let locks = Arc::new(FileLocks::beside(&file));
         Self {
+            commit_thread: CommitThread::of(&file),
             file: file.into(),
             connection: Arc::default(),
             turn: Arc::default(),
             locks,
             sync,
-            commit_thread: CommitThread::default(),
             storage: None,
         }
     }
@@ -61,50 +58,49 @@ impl SqliteIndex {
     #[must_use]
     pub fn owned_by(self, owner: IndexOwner<'_>) -> Self {
         let storage = OwnStorage::of(owner).map(Arc::new);
-        let commit_thread = CommitThread::default();
+        let commit_thread = CommitThread::of(&self.file);
         Self { storage, connection: Arc::default(), commit_thread, ..self }
     }
 
     /// Opens the file, unless it is the index of another storage.
-    pub(super) async fn open(&self) -> Result<Connection, IndexError> {
+    pub(super) async fn open(&self) -> Result<OpenIndex, IndexError> {
         let this = self.clone();
-        let connection =
-            self.step(move || schema::open(&this.file, INDEX_BUSY_TIMEOUT, this.sync)).await?;
+        let open = self.step(move || OpenIndex::open(&this.file, this.sync)).await?;
         match &self.storage {
-            Some(storage) => self.check_storage(connection, storage).await,
-            None => Ok(connection),
+            Some(storage) => self.check_storage(open, storage).await,
+            None => Ok(open),
         }
     }
 
     async fn check_storage(
         &self,
-        connection: Connection,
+        open: OpenIndex,
         storage: &Arc<OwnStorage>,
-    ) -> Result<Connection, IndexError> {
+    ) -> Result<OpenIndex, IndexError> {
         let this = self.clone();
         let asked = self.step(move || {
-            let names = rows::storage_names(&connection);
-            let paths = rows::published_after(&connection, None, TRIED_PATHS);
+            let names = rows::storage_names(&open.connection);
+            let paths = rows::published_after(&open.connection, None, TRIED_PATHS);
             let asked = names.and_then(|names| Ok((names, paths?)));
             let (names, paths) = asked.map_err(|error| this.unavailable(&error))?;
-            Ok((connection, names, paths))
+            Ok((open, names, paths))
         });
-        let (connection, names, paths) = asked.await?;
+        let (open, names, paths) = asked.await?;
         if !names.is_empty() {
             storage.check_names(&names, &self.database())?;
-            return Ok(connection);
+            return Ok(open);
         }
         storage.check_paths(&paths, &self.database()).await?;
         if !storage.claims() {
-            return Ok(connection);
+            return Ok(open);
         }
         let (this, claimer) = (self.clone(), Arc::clone(storage));
         self.step(move || {
-            let names = rows::claim_for_storage(&connection, claimer.name());
+            let names = rows::claim_for_storage(&open.connection, claimer.name());
             let names = names.map_err(|error| this.unavailable(&error))?;
             // Another process may have been faster.
             claimer.check_names(&names, &this.database())?;
-            Ok(connection)
+            Ok(open)
         })
         .await
     }
@@ -163,14 +159,14 @@ impl SqliteIndex {
     /// connection.
     fn carry_out<T, W>(
         &self,
-        opened: Option<Connection>,
+        opened: Option<OpenIndex>,
         work: W,
     ) -> Result<Result<T, W>, IndexError>
     where
         W: FnOnce(&mut OpenIndex) -> rusqlite::Result<T>,
     {
         let mut slot = lock(&self.connection);
-        let open = slot.take().or_else(|| opened.map(OpenIndex::new));
+        let open = slot.take().or(opened);
         let Some(mut open) = open else { return Ok(Err(work)) };
         let result = work(&mut open).and_then(|result| {
             if open.is_in_transaction && !self.commit_thread.will_commit(&self.connection) {
@@ -181,6 +177,11 @@ impl SqliteIndex {
         let result = result.map_err(|error| self.unavailable(&error))?;
         *slot = Some(open);
         Ok(Ok(result))
+    }
+
+    /// Carries out an order of a push.
+    pub(super) async fn order<O: IndexOrder>(&self, order: O) -> Result<O::Outcome, IndexError> {
+        self.run_on(move |open| open.order(&order)).await
     }
 
     /// Runs an order as one transaction that excludes other writers from its first statement on.

@@ -40,9 +40,14 @@ impl Drop for HeldFileLock {
 impl FileLocks {
     /// The locks of an index in this file.
     pub(super) fn beside(index: &Path) -> Self {
+        let directory = Self::directory_beside(index);
+        Self { directory, slots: std::array::from_fn(|_| Arc::default()) }
+    }
+
+    fn directory_beside(index: &Path) -> PathBuf {
         let mut directory = index.as_os_str().to_owned();
         directory.push(".locks");
-        Self { directory: directory.into(), slots: std::array::from_fn(|_| Arc::default()) }
+        directory.into()
     }
 
     /// The lock, if no one holds it and its file is open. Never waits.
@@ -110,12 +115,17 @@ pub(super) struct CollectionHeld {
 
 /// Makes this process the only one that collects. `None`: another one is. Blocks for a moment.
 pub(super) fn lock_collection(index: &Path) -> io::Result<Option<CollectionHeld>> {
-    let file = open_file(&FileLocks::beside(index).directory, "collection")?;
+    let file = open_file(&FileLocks::directory_beside(index), "collection")?;
     match file.try_lock() {
         Ok(()) => Ok(Some(CollectionHeld { _file: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// The file by which one says that it waits to write to an index.
+pub(super) fn open_wait_file(index: &Path) -> io::Result<File> {
+    open_file(&FileLocks::directory_beside(index), "waiting")
 }
 
 fn open_file(directory: &Path, name: &str) -> io::Result<File> {

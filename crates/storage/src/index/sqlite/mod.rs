@@ -8,18 +8,23 @@ mod connection;
 mod documents;
 mod locks;
 mod open_index;
+mod order_record;
+mod orders;
+mod redo_log;
 mod root_index;
 mod roots;
 mod rows;
 mod schema;
 mod snapshot;
+mod wait_flag;
 mod write_ahead;
 
 use async_trait::async_trait;
 use rns_cache::Pusher;
 use rns_formats::HashPart;
+use rusqlite::Connection;
 
-use self::open_index::Durability;
+use self::orders::{BeginPublish, Durability, EndPublish, EnterNewNar, PutNar};
 pub use self::{connection::SqliteIndex, write_ahead::use_write_ahead_log};
 use super::{
     Exclusive, ImportedPath, Index, IndexError, IndexLock, IndexedNar, NarState, NewPath,
@@ -35,8 +40,7 @@ impl Index for SqliteIndex {
     }
 
     async fn put_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<(), IndexError> {
-        let (key, nar) = (key.clone(), *nar);
-        self.transact_later(move |connection| rows::put_nar(connection, &key, &nar, now())).await
+        self.order(PutNar { key: key.clone(), nar: *nar }).await
     }
 
     async fn nar_state(&self, key: &ObjectKey) -> Result<Option<NarState>, IndexError> {
@@ -58,9 +62,7 @@ impl Index for SqliteIndex {
     }
 
     async fn enter_new_nar(&self, key: &ObjectKey, nar: &IndexedNar) -> Result<bool, IndexError> {
-        let (key, nar) = (key.clone(), *nar);
-        self.transact_later(move |connection| rows::put_new_nar(connection, &key, &nar, now()))
-            .await
+        self.order(EnterNewNar { key: key.clone(), nar: *nar }).await
     }
 
     async fn keep_nar(&self, key: &ObjectKey) -> Result<bool, IndexError> {
@@ -75,7 +77,7 @@ impl Index for SqliteIndex {
                 let key = key.clone();
                 move |connection| Ok(rows::nar_state(connection, &key)?.is_some())
             },
-            move |connection| rows::touch_nar(connection, &key),
+            move |connection| rows::touch_nar(connection, &key, now()),
         )
         .await
     }
@@ -85,9 +87,7 @@ impl Index for SqliteIndex {
         path: &NewPath,
         pusher: Option<&Pusher>,
     ) -> Result<Option<PublishRefusal>, IndexError> {
-        let (path, pusher) = (path.clone(), pusher.cloned());
-        self.transact(move |connection| rows::begin_publish(connection, &path, pusher.as_ref()))
-            .await
+        self.order(BeginPublish { path: path.clone(), pusher: pusher.cloned() }).await
     }
 
     async fn end_publish(
@@ -95,20 +95,26 @@ impl Index for SqliteIndex {
         hash: &HashPart,
         pusher: Option<&Pusher>,
     ) -> Result<(), IndexError> {
-        let (hash, pusher) = (*hash, pusher.cloned());
-        self.transact_later(move |connection| rows::end_publish(connection, &hash, pusher.as_ref()))
-            .await
+        self.order(EndPublish { hash: *hash, pusher: pusher.cloned() }).await
     }
 
     async fn touch_path(&self, hash: &HashPart) -> Result<bool, IndexError> {
         let hash = *hash;
-        self.transact(move |connection| rows::touch_path(connection, &hash)).await
+        self.transact(move |connection| rows::touch_path(connection, &hash, now())).await
     }
 
     async fn states(&self, hashes: &[HashPart]) -> Result<Vec<Option<PathState>>, IndexError> {
         let hashes = hashes.to_vec();
-        self.run(move |connection| {
-            hashes.iter().map(|hash| rows::state(connection, hash)).collect()
+        self.run_on(move |open| {
+            let read = |connection: &Connection| {
+                hashes.iter().map(|hash| rows::state(connection, hash)).collect()
+            };
+            let states: Vec<Option<PathState>> = read(&open.connection)?;
+            if states.iter().all(|state| state.is_some_and(PathState::is_settled)) {
+                return Ok(states);
+            }
+            // Another process may have begun to publish one, and not committed that yet. This transaction waits for its commit.
+            open.transact(Durability::Later, read)
         })
         .await
     }

@@ -2,45 +2,156 @@
 
 use std::{
     hint,
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 
+use super::{
+    order_record::OrderRecord,
+    orders::{Durability, IndexOrder},
+    redo_log::{RedoLog, RedoState},
+    rows, schema,
+    wait_flag::WaitFlag,
+    write_ahead::is_busy,
+};
+use crate::index::{IndexError, types::now};
+
 /// How long a thread looks for the connection to be free before it sleeps: most orders take less time than to be woken.
 const LOCK_SPIN: Duration = Duration::from_micros(50);
+
+/// How long a command beside the server is waited for.
+const INDEX_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An open file, and its transaction if there is one.
 pub(super) struct OpenIndex {
     pub(super) connection: Connection,
     /// Whether orders were carried out that are not committed yet.
     pub(super) is_in_transaction: bool,
-}
-
-/// When an order is committed, and survives the end of the server; where the index is one that does (`sync`), also a power loss.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durability {
-    /// Before it is acknowledged.
-    Now,
-    /// With the next one that is committed at once, or some milliseconds later. Without it something is checked or noted again, and
-    /// nothing that was acknowledged is lost: docs/decisions/0012-uploads.md has the reasons.
-    Later,
+    redo_log: RedoLog,
+    /// Whether orders may be in the log alone: a log does not survive a power loss.
+    uses_log: bool,
+    wait_flag: WaitFlag,
 }
 
 impl OpenIndex {
-    pub(super) const fn new(connection: Connection) -> Self {
-        Self { connection, is_in_transaction: false }
+    /// Opens the index in this file, and carries out what a process that was killed had in its log. Blocks.
+    pub(super) fn open(index: &Path, sync: bool) -> Result<Self, IndexError> {
+        let mut open = Self {
+            connection: schema::open(index, INDEX_BUSY_TIMEOUT, sync)?,
+            is_in_transaction: false,
+            redo_log: RedoLog::beside(index),
+            uses_log: !sync,
+            wait_flag: WaitFlag::beside(index),
+        };
+        open.redo_if_needed().map_err(|error| schema::unavailable(index, &error))?;
+        Ok(open)
     }
 
-    /// Carries out an order. After an error the connection is of no use, and orders that were not committed are lost.
+    fn redo_if_needed(&mut self) -> rusqlite::Result<()> {
+        let state = rows::redo_state(&self.connection)?;
+        if !self.logged_after(state)?.is_empty() {
+            // They may be of a process that commits them in a moment: this transaction waits for it.
+            self.begin()?;
+            self.connection.prepare_cached("commit")?.execute([])?;
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction that excludes other writers. Before that, it carries out what a process that was killed has left.
+    fn begin(&mut self) -> rusqlite::Result<()> {
+        loop {
+            self.begin_immediate()?;
+            let state = rows::redo_state(&self.connection)?;
+            let frames = self.logged_after(state)?;
+            let Some((last, _)) = frames.last() else {
+                self.redo_log.begin(state);
+                return Ok(());
+            };
+            for (_, orders) in &frames {
+                redo(&self.connection, orders)?;
+            }
+            rows::end_redo(&self.connection, *last)?;
+            // Before another frame takes their place.
+            self.connection.prepare_cached("commit")?.execute([])?;
+        }
+    }
+
+    fn begin_immediate(&self) -> rusqlite::Result<()> {
+        let begin = || self.connection.prepare_cached("begin immediate")?.execute([]);
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let begun = begin();
+        self.connection.busy_timeout(INDEX_BUSY_TIMEOUT)?;
+        match begun {
+            Err(error) if is_busy(&error) => {
+                // A flag that cannot be raised makes the other one share later.
+                let _raised = self.wait_flag.raise();
+                begin().map(|_| ())
+            }
+            begun => begun.map(|_| ()),
+        }
+    }
+
+    fn logged_after(&mut self, state: RedoState) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+        self.redo_log.frames_after(state).map_err(|error| {
+            let why = format!("{} cannot be read: {error}", self.redo_log.path().display());
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            rusqlite::Error::SqliteFailure(code, Some(why))
+        })
+    }
+
+    /// Carries out an order of a push.
+    pub(super) fn order<O: IndexOrder>(&mut self, order: &O) -> rusqlite::Result<O::Outcome> {
+        let at = now();
+        let outcome = self.carry_out(|connection| order.carry_out(connection, at))?;
+        match order.durability(&outcome) {
+            Durability::Now => self.commit()?,
+            Durability::Later => _ = self.log(order, at, false),
+            Durability::Logged if self.log(order, at, true) => {}
+            Durability::Logged => self.commit()?,
+        }
+        Ok(outcome)
+    }
+
+    /// Notes an order for the log, and writes the log. Returns false if the order is not in the log.
+    fn log<O: IndexOrder>(&mut self, order: &O, at: i64, writes: bool) -> bool {
+        if !self.uses_log {
+            return false;
+        }
+        let noted = self.redo_log.note(&OrderRecord { at, order: order.record() });
+        let written = noted.and_then(|()| if writes { self.redo_log.write() } else { Ok(false) });
+        written.unwrap_or_else(|error| {
+            tracing::warn!(
+                "{} cannot be written, and each path is committed: {error}",
+                self.redo_log.path().display()
+            );
+            self.uses_log = false;
+            false
+        })
+    }
+
+    /// Carries out an order that has no place in the log.
     pub(super) fn transact<T>(
         &mut self,
         durability: Durability,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        let result = self.carry_out(work)?;
+        if durability != Durability::Later {
+            self.commit()?;
+        }
+        Ok(result)
+    }
+
+    /// Carries out an order. After an error the connection is of no use, and orders that are neither committed nor logged are lost.
+    fn carry_out<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         if !self.is_in_transaction {
-            self.connection.prepare_cached("begin immediate")?.execute([])?;
+            self.begin()?;
         }
         // Half an order is not committed when the connection is dropped.
         let has_others = std::mem::take(&mut self.is_in_transaction);
@@ -52,19 +163,36 @@ impl OpenIndex {
             }
         })?;
         self.is_in_transaction = true;
-        if durability == Durability::Now {
-            self.commit()?;
-        }
         Ok(result)
     }
 
     /// Commits the orders that wait for it.
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
         if std::mem::take(&mut self.is_in_transaction) {
+            if let Some(frame) = self.redo_log.written() {
+                rows::end_redo(&self.connection, frame)?;
+            }
             self.connection.prepare_cached("commit")?.execute([])?;
         }
         Ok(())
     }
+}
+
+/// Carries out the orders of one frame again.
+fn redo(connection: &Connection, orders: &[u8]) -> rusqlite::Result<()> {
+    for line in orders.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let order = serde_json::from_slice::<OrderRecord<'_>>(line).ok();
+        let Some(done) = order.and_then(|order| order.carry_out(connection)) else {
+            tracing::error!(
+                "the redo log of the index has an order that this version does not know, which is left out; \
+                 `storage verify --repair` mends what it was about: {}",
+                String::from_utf8_lossy(line)
+            );
+            continue;
+        };
+        done?;
+    }
+    Ok(())
 }
 
 impl Drop for OpenIndex {
@@ -88,4 +216,171 @@ pub(super) fn lock(connection: &Mutex<Option<OpenIndex>>) -> MutexGuard<'_, Opti
         }
     }
     connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, File},
+        os::unix::fs::symlink,
+        path::PathBuf,
+    };
+
+    use rns_cache::Pusher;
+    use rns_formats::{HashPart, Sha256Digest, StorePath};
+
+    use super::{
+        super::orders::{BeginPublish, EndPublish, EnterNewNar},
+        *,
+    };
+    use crate::{
+        index::{IndexedNar, NewPath, PathState, Push},
+        objects::ObjectKey,
+    };
+
+    fn path(name: &str) -> StorePath {
+        let digest = Sha256Digest::of(name.as_bytes()).to_nix32();
+        StorePath::parse(&format!("{}-{name}", digest.get(..32).unwrap())).unwrap()
+    }
+
+    fn pusher() -> Pusher {
+        Pusher { name: "token \"ci\"\n".to_owned(), address: Some("::1".to_owned()) }
+    }
+
+    impl OpenIndex {
+        /// Stores a NAR and begins to publish its path.
+        fn begin_push(&mut self, name: &str, references: &[&str]) {
+            let (key, digest) =
+                (ObjectKey::listed(&format!("nar/{name}.nar")), Sha256Digest::of(b""));
+            let nar = IndexedNar { file_hash: digest, file_size: 0, nar_hash: digest, nar_size: 0 };
+            assert!(self.order(&EnterNewNar { key: key.clone(), nar }).unwrap());
+            let path = NewPath {
+                path: path(name),
+                nar: key,
+                nar_size: 0,
+                file_size: 0,
+                references: references.iter().map(|name| path(name)).collect(),
+                deriver: Some(path("deriver.drv")),
+                elsewhere: vec![path("elsewhere").hash_part()],
+            };
+            let begun = self.order(&BeginPublish { path, pusher: Some(pusher()) }).unwrap();
+            assert_eq!(begun, None);
+        }
+
+        fn end_push(&mut self, name: &str) {
+            let hash = path(name).hash_part();
+            self.order(&EndPublish { hash, pusher: Some(pusher()) }).unwrap();
+        }
+
+        fn state(&self, name: &str) -> Option<PathState> {
+            rows::state(&self.connection, &path(name).hash_part()).unwrap()
+        }
+
+        fn pushes(&self, name: &str) -> Vec<Push> {
+            rows::pushes(&self.connection, &path(name).hash_part()).unwrap()
+        }
+
+        /// The end of the connection, and of its locks, when its process is killed.
+        fn kill(mut self) {
+            self.is_in_transaction = false;
+        }
+    }
+
+    /// The file of an index whose process was killed after it had published one path and begun another one.
+    fn of_killed() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let mut killed = OpenIndex::open(&file, false).unwrap();
+        killed.begin_push("one", &["elsewhere"]);
+        killed.end_push("one");
+        killed.begin_push("two", &["one"]);
+        killed.kill();
+        (directory, file)
+    }
+
+    #[test]
+    fn orders_of_a_killed_process_are_carried_out_again() {
+        let (_directory, file) = of_killed();
+        // Each of them is the next process.
+        for sync in [true, false] {
+            let open = OpenIndex::open(&file, sync).unwrap();
+            assert_eq!(open.state("one"), Some(PathState::Published));
+            assert_eq!(open.state("two"), Some(PathState::Publishing));
+            assert_eq!(open.state("elsewhere"), Some(PathState::Elsewhere));
+            for (name, is_confirmed) in [("one", true), ("two", false)] {
+                let pushes = open.pushes(name);
+                assert_eq!(pushes.len(), 1);
+                assert_eq!(pushes[0].pusher, pusher());
+                assert_eq!(pushes[0].is_confirmed, is_confirmed);
+            }
+        }
+    }
+
+    #[test]
+    fn they_are_carried_out_before_any_order_of_a_process_that_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let mut other = OpenIndex::open(&file, true).unwrap();
+        for number in 0..3 {
+            let mut killed = OpenIndex::open(&file, false).unwrap();
+            let names = [format!("{number}-one"), format!("{number}-two")];
+            names.iter().for_each(|name| killed.begin_push(name, &[]));
+            killed.kill();
+            let state = other.transact(Durability::Later, |connection| {
+                rows::state(connection, &path(&names[1]).hash_part())
+            });
+            assert_eq!(state.unwrap(), Some(PathState::Publishing));
+            other.commit().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_not_whole_and_all_after_it_are_left_out() {
+        let (_directory, file) = of_killed();
+        let log = RedoLog::beside(&file).path();
+        let length = fs::metadata(&log).unwrap().len();
+        File::options().write(true).open(&log).unwrap().set_len(length - 1).unwrap();
+        let open = OpenIndex::open(&file, false).unwrap();
+        // The NAR of the second path was noted with it.
+        assert_eq!(open.state("one"), Some(PathState::Publishing));
+        assert_eq!(open.state("two"), None);
+    }
+
+    #[test]
+    fn an_older_log_and_that_of_another_index_mean_nothing() {
+        let (directory, file) = of_killed();
+        let log = RedoLog::beside(&file).path();
+        let older = fs::read(&log).unwrap();
+        let mut open = OpenIndex::open(&file, false).unwrap();
+        let forgotten: [HashPart; 2] = [path("one").hash_part(), path("two").hash_part()];
+        open.transact(Durability::Now, |connection| {
+            forgotten.iter().try_for_each(|hash| rows::forget_path(connection, hash))
+        })
+        .unwrap();
+        drop(open);
+        fs::write(&log, &older).unwrap();
+        let open = OpenIndex::open(&file, false).unwrap();
+        assert_ne!(open.state("one"), Some(PathState::Published));
+        let other = directory.path().join("other.sqlite");
+        fs::write(RedoLog::beside(&other).path(), &older).unwrap();
+        assert_eq!(OpenIndex::open(&other, false).unwrap().state("one"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_logged_is_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, sync) in [("full", false), ("synced", true)] {
+            let file = directory.path().join(format!("{name}.sqlite"));
+            if !sync {
+                symlink("/dev/full", RedoLog::beside(&file).path()).unwrap();
+            }
+            let mut open = OpenIndex::open(&file, sync).unwrap();
+            open.begin_push("one", &[]);
+            assert!(!open.is_in_transaction);
+            open.begin_push("two", &[]);
+            open.kill();
+            let open = OpenIndex::open(&file, sync).unwrap();
+            assert_eq!(open.state("two"), Some(PathState::Publishing), "{name}");
+        }
+    }
 }

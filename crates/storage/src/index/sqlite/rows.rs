@@ -6,7 +6,7 @@ use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::claims;
+use super::{claims, redo_log::RedoState};
 use crate::{
     index::{
         ImportedPath, IndexedNar, NarState, NewPath, PathState, PublishRefusal, Push, statements,
@@ -75,13 +75,16 @@ fn put(
     Ok(changed > 0)
 }
 
-pub(super) fn touch_nar(connection: &Connection, key: &ObjectKey) -> rusqlite::Result<bool> {
-    let now = now();
-    if connection.prepare_cached(statements::IS_NAR_TOUCHED)?.exists(params![key.as_str(), now])? {
+pub(super) fn touch_nar(
+    connection: &Connection,
+    key: &ObjectKey,
+    at: i64,
+) -> rusqlite::Result<bool> {
+    if connection.prepare_cached(statements::IS_NAR_TOUCHED)?.exists(params![key.as_str(), at])? {
         return Ok(true);
     }
     let mut statement = connection.prepare_cached(statements::TOUCH_NAR)?;
-    Ok(statement.execute(params![key.as_str(), now])? > 0)
+    Ok(statement.execute(params![key.as_str(), at])? > 0)
 }
 
 pub(super) fn nar_state(
@@ -106,16 +109,17 @@ pub(super) fn begin_publish(
     connection: &Connection,
     new: &NewPath,
     pusher: Option<&Pusher>,
+    at: i64,
 ) -> rusqlite::Result<Option<PublishRefusal>> {
-    if !touch_nar(connection, &new.nar)? {
+    if !touch_nar(connection, &new.nar, at)? {
         return Ok(Some(PublishRefusal::MissingNar));
     }
     let hash = new.path.hash_part().to_string();
     let mut statement = connection.prepare_cached(statements::PUBLICATION)?;
     let known = statement.query_row([hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-    if let Some(refusal) = arbitrate(known.optional()?, &new.nar, now()) {
+    if let Some(refusal) = arbitrate(known.optional()?, &new.nar, at) {
         if refusal == PublishRefusal::AlreadyPublished {
-            touch_path(connection, &new.path.hash_part())?;
+            touch_path(connection, &new.path.hash_part(), at)?;
         }
         return Ok(Some(refusal));
     }
@@ -124,7 +128,7 @@ pub(super) fn begin_publish(
     let mut touch = connection.prepare_cached(statements::TOUCH_REFERENCE)?;
     for reference in &new.references {
         let hash = reference.hash_part();
-        let parameters = params![hash.to_string(), now(), reference.as_str()];
+        let parameters = params![hash.to_string(), at, reference.as_str()];
         let is_here = is_touched.exists(parameters)? || touch.execute(parameters)? > 0;
         if !is_here && !new.elsewhere.contains(&hash) {
             missing.push(reference.clone());
@@ -133,12 +137,12 @@ pub(super) fn begin_publish(
     if !missing.is_empty() {
         return Ok(Some(PublishRefusal::MissingReferences(missing)));
     }
-    enter(connection, new, (None, PathState::Publishing), now())?;
+    enter(connection, new, (None, PathState::Publishing), at)?;
     let Some(pusher) = pusher else { return Ok(None) };
     let hash = new.path.hash_part().to_string();
     connection.prepare_cached(statements::FORGET_PENDING)?.execute([&hash])?;
     let mut note = connection.prepare_cached(statements::NOTE_PUSH_OF)?;
-    note.execute(params![hash, pusher.name, pusher.address, now(), 1, new.path.as_str()])?;
+    note.execute(params![hash, pusher.name, pusher.address, at, 1, new.path.as_str()])?;
     Ok(None)
 }
 
@@ -188,6 +192,7 @@ pub(super) fn end_publish(
     connection: &Connection,
     hash: &HashPart,
     pusher: Option<&Pusher>,
+    at: i64,
 ) -> rusqlite::Result<()> {
     let hash = hash.to_string();
     let mut publish = connection.prepare_cached(statements::END_PUBLISH)?;
@@ -197,15 +202,19 @@ pub(super) fn end_publish(
     let confirmed = connection.prepare_cached(statements::CONFIRM_PENDING)?.execute([&hash])?;
     if confirmed == 0 {
         let mut note = connection.prepare_cached(statements::NOTE_PUSH)?;
-        note.execute(params![hash, pusher.name, pusher.address, now(), 0])?;
+        note.execute(params![hash, pusher.name, pusher.address, at, 0])?;
     }
     Ok(())
 }
 
 /// Both the path and its NAR stay for the grace.
-pub(super) fn touch_path(connection: &Connection, hash: &HashPart) -> rusqlite::Result<bool> {
+pub(super) fn touch_path(
+    connection: &Connection,
+    hash: &HashPart,
+    at: i64,
+) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(statements::TOUCH_PATH)?;
-    Ok(statement.execute(params![hash.to_string(), now()])? > 0)
+    Ok(statement.execute(params![hash.to_string(), at])? > 0)
 }
 
 pub(super) fn note_reads(connection: &Connection, hashes: &[HashPart]) -> rusqlite::Result<()> {
@@ -286,6 +295,18 @@ pub(super) fn storage_names(connection: &Connection) -> rusqlite::Result<Vec<Str
     statement.query_map([], |row| row.get(0))?.collect()
 }
 
+/// What the index says of its redo log.
+pub(super) fn redo_state(connection: &Connection) -> rusqlite::Result<RedoState> {
+    let mut statement = connection.prepare_cached("select index_number, committed from redo")?;
+    statement.query_row([], |row| Ok(RedoState { index: row.get(0)?, committed: row.get(1)? }))
+}
+
+/// The orders of this frame, and of all before it, are committed with this transaction.
+pub(super) fn end_redo(connection: &Connection, frame: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("update redo set committed = ?1")?.execute([frame])?;
+    Ok(())
+}
+
 /// The same: this one, where there was none.
 pub(super) fn claim_for_storage(
     connection: &Connection,
@@ -337,8 +358,8 @@ mod tests {
                 elsewhere: Vec::new(),
             };
             put_nar(&connection, &nar_key, &nar, now()).unwrap();
-            assert_eq!(begin_publish(&connection, &new, Some(&pusher)).unwrap(), None);
-            end_publish(&connection, &path.hash_part(), Some(&pusher)).unwrap();
+            assert_eq!(begin_publish(&connection, &new, Some(&pusher), now()).unwrap(), None);
+            end_publish(&connection, &path.hash_part(), Some(&pusher), now()).unwrap();
             references.push(path);
         }
         for text in [

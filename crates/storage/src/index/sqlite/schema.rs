@@ -8,7 +8,7 @@ use super::write_ahead::use_write_ahead_log;
 use crate::index::IndexError;
 
 /// Every migration, in order. `user_version` counts those that were applied.
-const SQLITE_MIGRATIONS: [&str; 7] = [
+const SQLITE_MIGRATIONS: [&str; 8] = [
     "
     -- NARs that are stored and verified.
     create table nars (
@@ -136,6 +136,11 @@ const SQLITE_MIGRATIONS: [&str; 7] = [
     "
     -- The names of the storage that this is the index of: more than one where it is reached by several addresses.
     create table storages (name text not null primary key) without rowid;
+    ",
+    "
+    -- The redo log beside the file: a random number that its frames have, and the last one whose orders are committed.
+    create table redo (index_number integer not null, committed integer not null);
+    insert into redo (index_number, committed) values (random(), 0);
     ",
 ];
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
-use super::{collection, schema};
+use super::{collection, open_index::OpenIndex, schema};
 use crate::index::{
     IndexError, IndexSnapshot, IndexedPathRow, NarRow, collection::SNAPSHOT_PAGE_ROWS,
 };
@@ -14,12 +14,12 @@ use crate::index::{
 pub(super) struct SqliteSnapshot {
     file: Arc<Path>,
     /// In a transaction that reads.
-    connection: Option<Connection>,
+    open: Option<OpenIndex>,
 }
 
 impl SqliteSnapshot {
-    pub(super) const fn new(file: Arc<Path>, connection: Connection) -> Self {
-        Self { file, connection: Some(connection) }
+    pub(super) const fn new(file: Arc<Path>, open: OpenIndex) -> Self {
+        Self { file, open: Some(open) }
     }
 
     async fn page<T: Send + 'static>(
@@ -30,12 +30,12 @@ impl SqliteSnapshot {
             database: self.file.display().to_string(),
             why,
         };
-        let connection =
-            self.connection.take().ok_or_else(|| unavailable("the snapshot is over".to_owned()))?;
-        let read = spawn_blocking(move || (read(&connection), connection)).await;
-        let (page, connection) = read.map_err(|error| unavailable(error.to_string()))?;
+        let open =
+            self.open.take().ok_or_else(|| unavailable("the snapshot is over".to_owned()))?;
+        let read = spawn_blocking(move || (read(&open.connection), open)).await;
+        let (page, open) = read.map_err(|error| unavailable(error.to_string()))?;
         let page = page.map_err(|error| schema::unavailable(&self.file, &error))?;
-        self.connection = Some(connection);
+        self.open = Some(open);
         Ok(page)
     }
 }

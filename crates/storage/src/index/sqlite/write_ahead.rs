@@ -30,7 +30,8 @@ pub fn use_write_ahead_log(
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
+/// Whether others hold the file.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
