@@ -58,9 +58,9 @@ impl RustNixServe {
         Ok(own)
     }
 
-    /// Acknowledges uploads before they would survive a power loss.
-    pub(crate) fn without_sync(&mut self) {
-        self.configuration = self.configuration.replace("[storage]", "[storage]\nsync = false");
+    /// Acknowledges uploads only when they would survive a power loss.
+    pub(crate) fn with_sync(&mut self) {
+        self.configuration = self.configuration.replace("[storage]", "[storage]\nsync = true");
     }
 
     fn without_store(binary: &Path, scratch: &Path, name: &str) -> Result<Self> {

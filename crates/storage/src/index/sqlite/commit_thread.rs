@@ -1,4 +1,4 @@
-//! The thread that commits orders which may be lost, when no other order has done so.
+//! The thread that commits orders which were acknowledged before, when no other order has done so.
 
 use std::{
     path::Path,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    open_index::{OpenIndex, lock},
+    open_index::{LOST, OpenIndex, lock},
     wait_flag::WaitFlag,
 };
 
@@ -92,7 +92,7 @@ impl CommitThread {
             return false;
         };
         if let Err(error) = open.commit() {
-            tracing::warn!("the last changes of the index are lost, and are made again: {error}");
+            tracing::warn!("{LOST}: {error}");
             *slot = None;
         }
         true

@@ -85,7 +85,7 @@ impl SqliteIndex {
             let (names, paths) = asked.map_err(|error| this.unavailable(&error))?;
             Ok((open, names, paths))
         });
-        let (open, names, paths) = asked.await?;
+        let (mut open, names, paths) = asked.await?;
         if !names.is_empty() {
             storage.check_names(&names, &self.database())?;
             return Ok(open);
@@ -96,7 +96,9 @@ impl SqliteIndex {
         }
         let (this, claimer) = (self.clone(), Arc::clone(storage));
         self.step(move || {
-            let names = rows::claim_for_storage(&open.connection, claimer.name());
+            let names = open.transact(Durability::Now, |connection| {
+                rows::claim_for_storage(connection, claimer.name())
+            });
             let names = names.map_err(|error| this.unavailable(&error))?;
             // Another process may have been faster.
             claimer.check_names(&names, &this.database())?;

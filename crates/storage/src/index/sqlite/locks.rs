@@ -44,7 +44,8 @@ impl FileLocks {
         Self { directory, slots: std::array::from_fn(|_| Arc::default()) }
     }
 
-    fn directory_beside(index: &Path) -> PathBuf {
+    /// The directory of the locks of an index in this file.
+    pub(super) fn directory_beside(index: &Path) -> PathBuf {
         let mut directory = index.as_os_str().to_owned();
         directory.push(".locks");
         directory.into()
@@ -121,11 +122,6 @@ pub(super) fn lock_collection(index: &Path) -> io::Result<Option<CollectionHeld>
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// The file by which one says that it waits to write to an index.
-pub(super) fn open_wait_file(index: &Path) -> io::Result<File> {
-    open_file(&FileLocks::directory_beside(index), "waiting")
 }
 
 fn open_file(directory: &Path, name: &str) -> io::Result<File> {

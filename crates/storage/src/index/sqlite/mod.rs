@@ -10,6 +10,7 @@ mod locks;
 mod open_index;
 mod order_record;
 mod orders;
+mod owner;
 mod redo_log;
 mod root_index;
 mod roots;
@@ -113,8 +114,11 @@ impl Index for SqliteIndex {
             if states.iter().all(|state| state.is_some_and(PathState::is_settled)) {
                 return Ok(states);
             }
-            // Another process may have begun to publish one, and not committed that yet. This transaction waits for its commit.
-            open.transact(Durability::Later, read)
+            // Another process may have begun to publish one, and not committed that yet. This transaction waits for its commit,
+            // and lets others write at once.
+            let durability =
+                if open.is_in_transaction { Durability::Later } else { Durability::Now };
+            open.transact(durability, read)
         })
         .await
     }
@@ -303,6 +307,7 @@ mod tests {
         let pushes = async {
             for number in 0.. {
                 let key = ObjectKey::listed(&format!("nar/{number}.nar"));
+                let _lock = server.lock(Exclusive::Nar(&key)).await.unwrap();
                 server.put_nar(&key, &nar_of_nothing()).await.unwrap();
             }
         };

@@ -1,8 +1,8 @@
 //! The connection to an open file, and when its orders are committed.
 
 use std::{
-    hint,
-    path::Path,
+    fs, hint,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
@@ -25,6 +25,10 @@ const LOCK_SPIN: Duration = Duration::from_micros(50);
 /// How long a command beside the server is waited for.
 const INDEX_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// For the operator, when a transaction is lost. The orders in the redo log are not.
+pub(super) const LOST: &str =
+    "the last changes of the index could not be committed, and are made again";
+
 /// An open file, and its transaction if there is one.
 pub(super) struct OpenIndex {
     pub(super) connection: Connection,
@@ -42,22 +46,32 @@ impl OpenIndex {
         let mut open = Self {
             connection: schema::open(index, INDEX_BUSY_TIMEOUT, sync)?,
             is_in_transaction: false,
-            redo_log: RedoLog::beside(index),
+            redo_log: RedoLog::beside(&canonical(index)),
             uses_log: !sync,
             wait_flag: WaitFlag::beside(index),
         };
-        open.redo_if_needed().map_err(|error| schema::unavailable(index, &error))?;
+        if let Err(error) = open.redo_if_needed() {
+            // Questions can be answered. Each transaction tries it again before it writes.
+            tracing::warn!(
+                "the index in {} lacks what is in {}: {error}",
+                index.display(),
+                open.redo_log.path().display()
+            );
+        }
         Ok(open)
     }
 
     fn redo_if_needed(&mut self) -> rusqlite::Result<()> {
         let state = rows::redo_state(&self.connection)?;
-        if !self.logged_after(state)?.is_empty() {
-            // They may be of a process that commits them in a moment: this transaction waits for it.
-            self.begin()?;
-            self.connection.prepare_cached("commit")?.execute([])?;
+        if self.logged_after(state)?.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        // They may be of a process that commits them in a moment: this transaction waits for it.
+        let begun = self.begin();
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch(if begun.is_ok() { "commit" } else { "rollback" })?;
+        }
+        begun
     }
 
     /// Begins a transaction that excludes other writers. Before that, it carries out what a process that was killed has left.
@@ -150,25 +164,36 @@ impl OpenIndex {
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        if !self.is_in_transaction {
+        if self.is_in_transaction {
+            self.check_transaction()?;
+        } else {
             self.begin()?;
         }
         // Half an order is not committed when the connection is dropped.
         let has_others = std::mem::take(&mut self.is_in_transaction);
         let result = work(&self.connection).inspect_err(|error| {
             if has_others {
-                tracing::warn!(
-                    "the last changes of the index are lost, and are made again: {error}"
-                );
+                tracing::warn!("{LOST}: {error}");
             }
         })?;
         self.is_in_transaction = true;
         Ok(result)
     }
 
+    /// SQLite ends a transaction itself when a question or order in it fails for lack of memory, of space, or of a working disk.
+    fn check_transaction(&self) -> rusqlite::Result<()> {
+        if self.connection.is_autocommit() {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT);
+            let why = "the transaction was rolled back".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(code, Some(why)));
+        }
+        Ok(())
+    }
+
     /// Commits the orders that wait for it.
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
         if std::mem::take(&mut self.is_in_transaction) {
+            self.check_transaction()?;
             if let Some(frame) = self.redo_log.written() {
                 rows::end_redo(&self.connection, frame)?;
             }
@@ -176,6 +201,11 @@ impl OpenIndex {
         }
         Ok(())
     }
+}
+
+/// The path that all processes find, also those that have another name for the file.
+fn canonical(index: &Path) -> PathBuf {
+    fs::canonicalize(index).unwrap_or_else(|_| index.to_owned())
 }
 
 /// Carries out the orders of one frame again.
@@ -199,7 +229,7 @@ impl Drop for OpenIndex {
     /// The server ends.
     fn drop(&mut self) {
         if let Err(error) = self.commit() {
-            tracing::warn!("the last changes of the index are lost, and are made again: {error}");
+            tracing::warn!("{LOST}: {error}");
         }
     }
 }
@@ -382,5 +412,41 @@ mod tests {
             let open = OpenIndex::open(&file, sync).unwrap();
             assert_eq!(open.state("two"), Some(PathState::Publishing), "{name}");
         }
+    }
+
+    #[test]
+    fn what_sqlite_has_rolled_back_is_carried_out_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let mut open = OpenIndex::open(&file, false).unwrap();
+        open.begin_push("one", &[]);
+        // As it does itself when a disk fails.
+        open.connection.execute_batch("rollback").unwrap();
+        assert!(open.transact(Durability::Later, |_| Ok(())).is_err());
+        drop(open);
+        let open = OpenIndex::open(&file, false).unwrap();
+        assert_eq!(open.state("one"), Some(PathState::Publishing));
+    }
+
+    #[test]
+    fn older_frames_behind_a_new_one_mean_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let mut open = OpenIndex::open(&file, false).unwrap();
+        open.begin_push("one", &[]);
+        open.begin_push("two", &[]);
+        open.commit().unwrap();
+        open.begin_push("six", &[]);
+        open.commit().unwrap();
+        // An older state of the index, as after a power loss.
+        open.connection
+            .execute_batch("delete from pushes; delete from paths; delete from nars; update redo set committed = 0")
+            .unwrap();
+        // Its frame has the length and the number of the older one.
+        open.begin_push("new", &[]);
+        open.kill();
+        let open = OpenIndex::open(&file, false).unwrap();
+        assert_eq!(open.state("new"), Some(PathState::Publishing));
+        assert_eq!(open.state("two"), None);
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct OrderRecord<'a> {
     pub(super) order: RecordedOrder<'a>,
 }
 
-/// The orders of [`super::orders`].
+/// The orders of [`super::orders`]. Another one needs a migration of the schema: an older program must not open the index,
+/// since it would leave that order out.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RecordedOrder<'a> {
@@ -105,7 +106,16 @@ impl OrderRecord<'_> {
                 EnterNewNar { key, nar }.carry_out(connection, at).map(|_| ())
             }
             RecordedOrder::BeginPublish(path) => {
-                path.parse()?.carry_out(connection, at).map(|_| ())
+                let begin = path.parse()?;
+                begin.carry_out(connection, at).map(|refusal| {
+                    if let Some(refusal) = refusal {
+                        let path = &begin.path.path;
+                        tracing::error!(
+                            "the index does not take {path} for published any more ({refusal:?}); \
+                             `storage verify --repair` enters it again"
+                        );
+                    }
+                })
             }
             RecordedOrder::EndPublish(hash, pusher) => {
                 let hash = HashPart::parse(&hash).ok()?;

@@ -10,12 +10,12 @@ use crate::{
     objects::ObjectKey,
 };
 
-/// When an order survives the end of the server; where the index is one that does (`sync`), also a power loss.
+/// By when an order survives the end of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// It is committed before it is acknowledged.
+    /// Before it is acknowledged: it is committed. With `storage.sync` it survives a power loss, too.
     Now,
-    /// Before it is acknowledged, it is written to the redo log with all orders before it.
+    /// Before it is acknowledged: it is in the redo log with all orders before it, or committed where there is no log.
     Logged,
     /// With the next one that is logged or committed, or some milliseconds later. Without it something is checked or noted again, and
     /// nothing that was acknowledged is lost: docs/decisions/0012-uploads.md has the reasons.

@@ -1,25 +1,27 @@
 //! Orders that are carried out and not committed yet, in a file beside the index. If their process is killed, the next one that
 //! writes to the index carries them out again.
 //!
-//! The file holds frames from its beginning on. Each has a number, one more than the one before; the index holds the number
-//! of the last one whose orders are committed. After that the next frame overwrites the first one. Only the holder of the
-//! write lock of the index reads or writes it.
+//! The file holds frames. The first one of a transaction is written at its beginning, over older ones. Each has a number, one
+//! more than the one before; the index holds the number of the last one whose orders are committed. Only the holder of the write
+//! lock of the index writes to the file, or carries out what is in it.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
-    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, fchown},
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
 
-use rns_formats::Sha256Hasher;
+use rns_formats::{Sha256Digest, Sha256Hasher};
 
-use super::order_record::OrderRecord;
+use super::{order_record::OrderRecord, owner::create_for_owner};
 
 /// Bytes of the file. Orders that would make it longer are committed.
 const MAX_REDO_BYTES: usize = 4 << 20;
 
-/// Number of the index, number of the frame and length of its orders; then SHA-256 of these and the orders.
+/// Number of the index, number of the frame and length of its orders; then SHA-256 of these, the orders, and the SHA-256 in the
+/// frame before. By that, an older frame behind a new one is known as such, also where numbers come again: after a power loss, or
+/// when an older copy of the index took its place.
 const FRAME_HEAD_BYTES: usize = 3 * 8 + 32;
 
 /// The index's part of what the log means.
@@ -38,6 +40,8 @@ pub(super) struct RedoLog {
     /// Where the next frame begins.
     end: usize,
     last: RedoState,
+    /// Of the last frame of this transaction.
+    last_digest: Option<Sha256Digest>,
     /// The next frame, with room for its head.
     frame: Vec<u8>,
 }
@@ -50,6 +54,7 @@ impl RedoLog {
             file: None,
             end: 0,
             last: RedoState::default(),
+            last_digest: None,
             frame: vec![0; FRAME_HEAD_BYTES],
         }
     }
@@ -63,6 +68,7 @@ impl RedoLog {
     /// A transaction has begun: there is nothing to carry out again.
     pub(super) fn begin(&mut self, state: RedoState) {
         self.last = state;
+        self.last_digest = None;
         self.end = 0;
         self.frame.truncate(FRAME_HEAD_BYTES);
     }
@@ -84,54 +90,76 @@ impl RedoLog {
         if self.end + self.frame.len() > MAX_REDO_BYTES {
             return Ok(false);
         }
-        let number = self.last.committed + 1;
+        let state = RedoState { committed: self.last.committed + 1, ..self.last };
         let (head, orders) = self.frame.split_at_mut(FRAME_HEAD_BYTES);
-        head.copy_from_slice(&frame_head(RedoState { committed: number, ..self.last }, orders));
+        let (new_head, digest) = frame_head(state, self.last_digest, orders);
+        head.copy_from_slice(&new_head);
         if self.file.is_none() {
-            self.file = Some(create(&self.path(), &self.index)?);
+            self.file = Some(create_for_owner(&self.path(), &self.index)?);
         }
         let Some(file) = &self.file else { return Ok(false) };
         file.write_all_at(&self.frame, self.end as u64)?;
         self.end += self.frame.len();
-        self.last.committed = number;
+        self.last = state;
+        self.last_digest = Some(digest);
         self.frame.truncate(FRAME_HEAD_BYTES);
         Ok(true)
     }
 
     /// The frames after this state: their numbers and orders. One that is not whole was not acknowledged.
     pub(super) fn frames_after(&mut self, state: RedoState) -> io::Result<Vec<(i64, Vec<u8>)>> {
-        if self.file.is_none() {
-            self.file = match open(&self.path()) {
+        // A log that was removed is not found by the next process.
+        let is_there = |file: &File| file.metadata().is_ok_and(|found| found.nlink() > 0);
+        if !self.file.as_ref().is_some_and(is_there) {
+            self.file = match File::options().read(true).write(true).open(self.path()) {
                 Ok(file) => Some(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(error),
             };
         }
         let Some(file) = &self.file else { return Ok(Vec::new()) };
-        let (mut frames, mut state, mut at) = (Vec::new(), state, 0);
+        let (mut frames, mut state, mut at, mut digest) = (Vec::new(), state, 0, None);
         loop {
             state.committed += 1;
-            let Some(orders) = read_frame(file, at, state)? else { return Ok(frames) };
+            let Some(frame) = read_frame(file, at, state, digest)? else { return Ok(frames) };
+            let orders = frame.orders;
+            digest = Some(frame.digest);
             at += (FRAME_HEAD_BYTES + orders.len()) as u64;
             frames.push((state.committed, orders));
         }
     }
 }
 
-/// The head of the frame with this number.
-fn frame_head(state: RedoState, orders: &[u8]) -> Vec<u8> {
+/// The head of the frame with this number, and the digest in it.
+fn frame_head(
+    state: RedoState,
+    before: Option<Sha256Digest>,
+    orders: &[u8],
+) -> (Vec<u8>, Sha256Digest) {
     let length = orders.len() as u64;
     let words = [state.index.to_le_bytes(), state.committed.to_le_bytes(), length.to_le_bytes()];
     let mut head = words.concat();
     let mut hasher = Sha256Hasher::new();
     hasher.update(&head);
+    hasher.update(before.as_ref().map_or(&[], |before| before.as_bytes()));
     hasher.update(orders);
-    head.extend_from_slice(hasher.finish().as_bytes());
-    head
+    let digest = hasher.finish();
+    head.extend_from_slice(digest.as_bytes());
+    (head, digest)
 }
 
-/// The orders of the frame with this number. `None` if there is another one, or a part of it.
-fn read_frame(file: &File, at: u64, state: RedoState) -> io::Result<Option<Vec<u8>>> {
+struct Frame {
+    orders: Vec<u8>,
+    digest: Sha256Digest,
+}
+
+/// The frame with this number behind the one with this digest. `None` if there is another one, or a part of it.
+fn read_frame(
+    file: &File,
+    at: u64,
+    state: RedoState,
+    before: Option<Sha256Digest>,
+) -> io::Result<Option<Frame>> {
     let mut head = [0; FRAME_HEAD_BYTES];
     if !read_whole(file, &mut head, at)? {
         return Ok(None);
@@ -144,9 +172,9 @@ fn read_frame(file: &File, at: u64, state: RedoState) -> io::Result<Option<Vec<u
         return Ok(None);
     }
     let mut orders = vec![0; length];
-    let is_whole = read_whole(file, &mut orders, at + FRAME_HEAD_BYTES as u64)?
-        && frame_head(state, &orders) == head;
-    Ok(is_whole.then_some(orders))
+    let is_whole = read_whole(file, &mut orders, at + FRAME_HEAD_BYTES as u64)?;
+    let (right_head, digest) = frame_head(state, before, &orders);
+    Ok((is_whole && right_head == head).then_some(Frame { orders, digest }))
 }
 
 /// Returns false if the file ends before.
@@ -156,24 +184,6 @@ fn read_whole(file: &File, bytes: &mut [u8], at: u64) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).open(path)
-}
-
-/// Opens the log, or makes one that the owner of the index may use: a command of root may come before the server.
-fn create(path: &Path, index: &Path) -> io::Result<File> {
-    let new = File::options().read(true).write(true).create_new(true).mode(0o600).open(path);
-    let file = match new {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return open(path),
-        created => created?,
-    };
-    let (owner, created) = (fs::metadata(index)?, file.metadata()?);
-    if owner.uid() != created.uid() {
-        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
-    }
-    Ok(file)
 }
 
 #[cfg(test)]

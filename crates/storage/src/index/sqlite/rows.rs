@@ -303,8 +303,12 @@ pub(super) fn redo_state(connection: &Connection) -> rusqlite::Result<RedoState>
 
 /// The orders of this frame, and of all before it, are committed with this transaction.
 pub(super) fn end_redo(connection: &Connection, frame: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("update redo set committed = ?1")?.execute([frame])?;
-    Ok(())
+    let mut end =
+        connection.prepare_cached("update redo set committed = ?1 where committed < ?1")?;
+    match end.execute([frame])? {
+        1 => Ok(()),
+        changed => Err(rusqlite::Error::StatementChangedRows(changed)),
+    }
 }
 
 /// The same: this one, where there was none.

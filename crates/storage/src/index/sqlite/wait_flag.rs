@@ -3,17 +3,19 @@
 use std::{
     fs::{File, TryLockError},
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, PoisonError},
 };
 
-use super::locks;
+use super::{locks::FileLocks, owner::create_for_owner};
 
 /// A file beside the index. Those who wait hold a shared lock on it.
 #[derive(Debug)]
 pub(super) struct WaitFlag {
     index: PathBuf,
-    file: OnceLock<File>,
+    /// Where this process looks at it.
+    file: Mutex<Option<File>>,
 }
 
 /// Held by one who waits.
@@ -24,25 +26,29 @@ pub(super) struct RaisedFlag {
 impl WaitFlag {
     /// The flag of the index in this file.
     pub(super) fn beside(index: &Path) -> Self {
-        Self { index: index.to_owned(), file: OnceLock::new() }
+        Self { index: index.to_owned(), file: Mutex::default() }
     }
 
-    /// Says that this process waits, until the result is dropped.
+    fn path(&self) -> PathBuf {
+        FileLocks::directory_beside(&self.index).join("waiting")
+    }
+
+    /// Says that this process waits, until the result is dropped. Fails where no process looks at the flag.
     pub(super) fn raise(&self) -> io::Result<RaisedFlag> {
-        let file = locks::open_wait_file(&self.index)?;
+        let file = File::open(self.path())?;
         file.lock_shared()?;
         Ok(RaisedFlag { _file: file })
     }
 
     /// Returns true if another process, or another connection of this one, waits.
     pub(super) fn is_raised(&self) -> bool {
-        let file = match self.file.get() {
-            Some(file) => file,
-            None => match locks::open_wait_file(&self.index) {
-                Ok(file) => self.file.get_or_init(|| file),
-                Err(_) => return false,
-            },
-        };
+        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there = |file: &File| file.metadata().is_ok_and(|found| found.nlink() > 0);
+        if !slot.as_ref().is_some_and(is_there) {
+            // Before there are locks beside the index, there is no directory for it.
+            *slot = create_for_owner(&self.path(), &self.index).ok();
+        }
+        let Some(file) = &*slot else { return false };
         match file.try_lock() {
             Ok(()) => {
                 _ = file.unlock();
@@ -62,6 +68,8 @@ mod tests {
     fn a_flag_is_raised_as_long_as_one_waits() {
         let directory = tempfile::tempdir().unwrap();
         let index = directory.path().join("index.sqlite");
+        File::create(&index).unwrap();
+        std::fs::create_dir(FileLocks::directory_beside(&index)).unwrap();
         let (server, command) = (WaitFlag::beside(&index), WaitFlag::beside(&index));
         assert!(!server.is_raised());
         let (one, other) = (command.raise().unwrap(), command.raise().unwrap());

@@ -1,0 +1,29 @@
+//! Files beside the index belong to its owner: a command of root may come before the server.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
+    path::Path,
+};
+
+/// Opens a file beside the index, or makes one that its owner may use.
+pub(super) fn create_for_owner(path: &Path, index: &Path) -> io::Result<File> {
+    let new = File::options().read(true).write(true).create_new(true).mode(0o600).open(path);
+    let file = match new {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return File::options().read(true).write(true).open(path);
+        }
+        created => created?,
+    };
+    give_to_owner(&file, index).inspect_err(|_| _ = fs::remove_file(path))?;
+    Ok(file)
+}
+
+fn give_to_owner(file: &File, index: &Path) -> io::Result<()> {
+    let (owner, created) = (fs::metadata(index)?, file.metadata()?);
+    if owner.uid() != created.uid() {
+        fchown(file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
