@@ -11,6 +11,7 @@ mod open_index;
 mod order_record;
 mod orders;
 mod owner;
+mod redo;
 mod redo_log;
 mod root_index;
 mod roots;

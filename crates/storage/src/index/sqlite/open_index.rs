@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use super::{
     order_record::OrderRecord,
     orders::{Durability, IndexOrder},
+    redo::redo,
     redo_log::{RedoLog, RedoState},
     rows, schema,
     wait_flag::WaitFlag,
@@ -206,23 +207,6 @@ impl OpenIndex {
 /// The path that all processes find, also those that have another name for the file.
 fn canonical(index: &Path) -> PathBuf {
     fs::canonicalize(index).unwrap_or_else(|_| index.to_owned())
-}
-
-/// Carries out the orders of one frame again.
-fn redo(connection: &Connection, orders: &[u8]) -> rusqlite::Result<()> {
-    for line in orders.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let order = serde_json::from_slice::<OrderRecord<'_>>(line).ok();
-        let Some(done) = order.and_then(|order| order.carry_out(connection)) else {
-            tracing::error!(
-                "the redo log of the index has an order that this version does not know, which is left out; \
-                 `storage verify --repair` mends what it was about: {}",
-                String::from_utf8_lossy(line)
-            );
-            continue;
-        };
-        done?;
-    }
-    Ok(())
 }
 
 impl Drop for OpenIndex {

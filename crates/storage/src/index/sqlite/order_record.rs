@@ -4,10 +4,8 @@ use std::borrow::Cow;
 
 use rns_cache::Pusher;
 use rns_formats::{HashPart, Sha256Digest, StorePath};
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::orders::{BeginPublish, EndPublish, EnterNewNar, IndexOrder, PutNar};
 use crate::{
     index::{IndexedNar, NewPath},
     objects::ObjectKey,
@@ -92,40 +90,6 @@ impl<'a> RecordedOrder<'a> {
     }
 }
 
-impl OrderRecord<'_> {
-    /// Carries the order out again. `None`: this version does not understand it.
-    pub(super) fn carry_out(self, connection: &Connection) -> Option<rusqlite::Result<()>> {
-        let at = self.at;
-        Some(match self.order {
-            RecordedOrder::PutNar(nar) => {
-                let (key, nar) = nar.parse()?;
-                PutNar { key, nar }.carry_out(connection, at)
-            }
-            RecordedOrder::EnterNewNar(nar) => {
-                let (key, nar) = nar.parse()?;
-                EnterNewNar { key, nar }.carry_out(connection, at).map(|_| ())
-            }
-            RecordedOrder::BeginPublish(path) => {
-                let begin = path.parse()?;
-                begin.carry_out(connection, at).map(|refusal| {
-                    if let Some(refusal) = refusal {
-                        let path = &begin.path.path;
-                        tracing::error!(
-                            "the index does not take {path} for published any more ({refusal:?}); \
-                             `storage verify --repair` enters it again"
-                        );
-                    }
-                })
-            }
-            RecordedOrder::EndPublish(hash, pusher) => {
-                let hash = HashPart::parse(&hash).ok()?;
-                let pusher = pusher.map(RecordedPusher::parse);
-                EndPublish { hash, pusher }.carry_out(connection, at)
-            }
-        })
-    }
-}
-
 impl<'a> RecordedNar<'a> {
     fn of(key: &'a ObjectKey, nar: &IndexedNar) -> Self {
         Self {
@@ -137,7 +101,8 @@ impl<'a> RecordedNar<'a> {
         }
     }
 
-    fn parse(self) -> Option<(ObjectKey, IndexedNar)> {
+    /// `None`: this version does not understand it.
+    pub(super) fn parse(self) -> Option<(ObjectKey, IndexedNar)> {
         let nar = IndexedNar {
             file_hash: Sha256Digest::parse_nix32(&self.file_hash).ok()?,
             file_size: self.file_size,
@@ -149,7 +114,8 @@ impl<'a> RecordedNar<'a> {
 }
 
 impl RecordedPath<'_> {
-    fn parse(self) -> Option<BeginPublish> {
+    /// `None`: this version does not understand it.
+    pub(super) fn parse(self) -> Option<(NewPath, Option<Pusher>)> {
         let path = |text: &Cow<'_, str>| StorePath::parse(text).ok();
         let deriver = match &self.deriver {
             Some(deriver) => Some(path(deriver)?),
@@ -165,7 +131,7 @@ impl RecordedPath<'_> {
             deriver,
             elsewhere: elsewhere.collect::<Option<_>>()?,
         };
-        Some(BeginPublish { path, pusher: self.pusher.map(RecordedPusher::parse) })
+        Some((path, self.pusher.map(RecordedPusher::parse)))
     }
 }
 
@@ -175,7 +141,7 @@ impl<'a> RecordedPusher<'a> {
         Self { name: name.into(), address: address.as_deref().map(Into::into) }
     }
 
-    fn parse(self) -> Pusher {
+    pub(super) fn parse(self) -> Pusher {
         Pusher { name: self.name.into_owned(), address: self.address.map(Cow::into_owned) }
     }
 }

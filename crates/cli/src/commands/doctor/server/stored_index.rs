@@ -109,7 +109,7 @@ fn as_server(what: &str) -> String {
 fn make_anew(file: &Path, url: &StorageUrl) -> String {
     let (name, program) = (file.display(), owner::program_as_owner(url));
     format!(
-        "systemctl stop rust-nix-serve; mv {name} {name}.damaged; rm -f {name}-wal {name}-shm; \
+        "systemctl stop rust-nix-serve; mv {name} {name}.damaged; rm -f {name}-wal {name}-shm {name}-redo; \
          {program} storage index --rebuild; systemctl start rust-nix-serve"
     )
 }
