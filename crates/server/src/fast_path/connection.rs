@@ -243,9 +243,8 @@ impl<S: Socket> DirectConnection<S> {
             None => Pin::new(&mut self.socket).poll_write(cx, written),
             Some(Piece::Bytes(bytes)) => self.poll_write_both(cx, written, bytes),
             Some(file) => {
-                self.cork(true);
                 self.outbox.put(file);
-                Pin::new(&mut self.socket).poll_write(cx, written)
+                self.socket.poll_write_before(cx, written)
             }
         }
     }
@@ -277,7 +276,10 @@ impl<S: Socket> DirectConnection<S> {
                     sent
                 }
                 Piece::File(part) => {
-                    self.cork(true);
+                    // The kernel fills the packets of one part, and sends the end of that at once.
+                    if !part.is_last {
+                        self.cork(true);
+                    }
                     self.socket.poll_send(cx, part)
                 }
             };

@@ -4,13 +4,18 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
+    pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
 };
 
 use actix_web::rt::net::{TcpStream, UnixStream};
 use rns_cache::FilePart;
-use rustix::{fs::sendfile, io::Errno, net::sockopt};
+use rustix::{
+    fs::sendfile,
+    io::Errno,
+    net::{SendFlags, send, sockopt},
+};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio_rustls::server::TlsStream;
 
@@ -27,6 +32,14 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
 
     /// Makes the kernel keep back packets that are not full, or no longer do so.
     fn cork(&self, is_corked: bool);
+
+    /// Writes bytes that have others behind them: a packet that is not full waits for these.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    fn poll_write_before(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write(cx, bytes)
+    }
 
     /// Sends as much of the part of a file as the kernel takes.
     ///
@@ -70,6 +83,17 @@ impl Socket for TcpStream {
         _ = sockopt::set_tcp_cork(self, is_corked);
     }
 
+    fn poll_write_before(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let sent = self.try_io(Interest::WRITABLE, || Ok(send(&*self, bytes, flags)?));
+            if !is_to_be_repeated(&sent) {
+                return Poll::Ready(sent);
+            }
+        }
+    }
+
     fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_write_ready(cx))?;
@@ -92,6 +116,10 @@ impl Socket for UnixStream {
 
     fn cork(&self, _: bool) {}
 
+    fn poll_write_before(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write(cx, bytes)
+    }
+
     fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_write_ready(cx))?;
@@ -113,6 +141,10 @@ impl<S: Socket> Socket for TlsStream<S> {
     }
 
     fn cork(&self, _: bool) {}
+
+    fn poll_write_before(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write(cx, bytes)
+    }
 
     fn poll_send(&self, _: &mut Context<'_>, _: &mut FilePart) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))

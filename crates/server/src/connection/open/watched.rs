@@ -118,6 +118,12 @@ impl<S: Socket> Socket for Watched<S> {
         self.socket.cork(is_corked);
     }
 
+    fn poll_write_before(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.socket.poll_write_before(cx, bytes);
+        self.note(&written);
+        written
+    }
+
     fn poll_send(&self, cx: &mut Context<'_>, part: &mut FilePart) -> Poll<io::Result<usize>> {
         let sent = self.socket.poll_send(cx, part);
         self.note(&sent);
