@@ -212,7 +212,8 @@ impl<S: Socket> DirectConnection<S> {
         Ok(())
     }
 
-    /// Sends the rest of such an answer. Does nothing while the framework has the connection.
+    /// Sends the rest of such an answer. Does nothing while the framework has the connection. The flush behind an answer of the
+    /// framework has taken the cork away; the file of such an answer is one part.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.rest.is_empty() {
             match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.rest))? {

@@ -37,9 +37,7 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + 'static {
     ///
     /// # Errors
     /// Those of the kernel.
-    fn poll_write_before(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(self).poll_write(cx, bytes)
-    }
+    fn poll_write_before(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
     /// Sends as much of the part of a file as the kernel takes.
     ///

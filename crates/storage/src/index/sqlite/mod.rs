@@ -112,14 +112,12 @@ impl Index for SqliteIndex {
                 hashes.iter().map(|hash| rows::state(connection, hash)).collect()
             };
             let states: Vec<Option<PathState>> = read(&open.connection)?;
-            if states.iter().all(|state| state.is_some_and(PathState::is_settled)) {
+            let are_settled = states.iter().all(|state| state.is_some_and(PathState::is_settled));
+            if are_settled || open.is_in_transaction {
                 return Ok(states);
             }
-            // Another process may have begun to publish one, and not committed that yet. This transaction waits for its commit,
-            // and lets others write at once.
-            let durability =
-                if open.is_in_transaction { Durability::Later } else { Durability::Now };
-            open.transact(durability, read)
+            // Another process may have begun to publish one, and not committed that yet. This transaction waits for its commit.
+            open.transact(Durability::Now, read)
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs, hint,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
@@ -44,10 +44,16 @@ pub(super) struct OpenIndex {
 impl OpenIndex {
     /// Opens the index in this file, and carries out what a process that was killed had in its log. Blocks.
     pub(super) fn open(index: &Path, sync: bool) -> Result<Self, IndexError> {
+        let connection = schema::open(index, INDEX_BUSY_TIMEOUT, sync)?;
+        // Other processes may have another name for the file, and must find the same log.
+        let named = fs::canonicalize(index).map_err(|error| IndexError::Unavailable {
+            database: index.display().to_string(),
+            why: error.to_string(),
+        })?;
         let mut open = Self {
-            connection: schema::open(index, INDEX_BUSY_TIMEOUT, sync)?,
+            connection,
             is_in_transaction: false,
-            redo_log: RedoLog::beside(&canonical(index)),
+            redo_log: RedoLog::beside(&named),
             uses_log: !sync,
             wait_flag: WaitFlag::beside(index),
         };
@@ -58,6 +64,10 @@ impl OpenIndex {
                 index.display(),
                 open.redo_log.path().display()
             );
+            if !open.connection.is_autocommit() {
+                // Otherwise it would keep others from writing.
+                return Err(schema::unavailable(index, &error));
+            }
         }
         Ok(open)
     }
@@ -202,11 +212,6 @@ impl OpenIndex {
         }
         Ok(())
     }
-}
-
-/// The path that all processes find, also those that have another name for the file.
-fn canonical(index: &Path) -> PathBuf {
-    fs::canonicalize(index).unwrap_or_else(|_| index.to_owned())
 }
 
 impl Drop for OpenIndex {
@@ -432,5 +437,25 @@ mod tests {
         let open = OpenIndex::open(&file, false).unwrap();
         assert_eq!(open.state("new"), Some(PathState::Publishing));
         assert_eq!(open.state("two"), None);
+    }
+
+    #[test]
+    fn a_log_that_was_removed_or_moved_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("index.sqlite");
+        let mut open = OpenIndex::open(&file, false).unwrap();
+        let log = open.redo_log.path();
+        open.begin_push("one", &[]);
+        open.commit().unwrap();
+        fs::remove_file(&log).unwrap();
+        open.begin_push("two", &[]);
+        open.commit().unwrap();
+        fs::rename(&log, directory.path().join("elsewhere")).unwrap();
+        open.begin_push("six", &[]);
+        open.kill();
+        let open = OpenIndex::open(&file, false).unwrap();
+        for name in ["one", "two", "six"] {
+            assert_eq!(open.state(name), Some(PathState::Publishing), "{name}");
+        }
     }
 }

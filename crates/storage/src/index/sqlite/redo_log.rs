@@ -6,7 +6,7 @@
 //! lock of the index writes to the file, or carries out what is in it.
 
 use std::{
-    fs::File,
+    fs::{self, File, Metadata},
     io,
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
@@ -108,12 +108,11 @@ impl RedoLog {
 
     /// The frames after this state: their numbers and orders. One that is not whole was not acknowledged.
     pub(super) fn frames_after(&mut self, state: RedoState) -> io::Result<Vec<(i64, Vec<u8>)>> {
-        // A log that was removed is not found by the next process.
-        let is_there = |file: &File| file.metadata().is_ok_and(|found| found.nlink() > 0);
-        if !self.file.as_ref().is_some_and(is_there) {
+        // The next process finds the file that has the name: a log that was removed or moved is none.
+        if !self.file.as_ref().is_some_and(|file| has_name(file, &self.path())) {
             self.file = match File::options().read(true).write(true).open(self.path()) {
                 Ok(file) => Some(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             };
         }
@@ -175,6 +174,13 @@ fn read_frame(
     let is_whole = read_whole(file, &mut orders, at + FRAME_HEAD_BYTES as u64)?;
     let (right_head, digest) = frame_head(state, before, &orders);
     Ok((is_whole && right_head == head).then_some(Frame { orders, digest }))
+}
+
+/// Whether this is the file of that name.
+fn has_name(file: &File, path: &Path) -> bool {
+    let stamp = |found: Metadata| (found.dev(), found.ino());
+    let (open, named) = (file.metadata().map(stamp), fs::metadata(path).map(stamp));
+    matches!((open, named), (Ok(open), Ok(named)) if open == named)
 }
 
 /// Returns false if the file ends before.
