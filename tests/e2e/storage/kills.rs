@@ -11,16 +11,13 @@ mod visible;
 mod world;
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
 use self::{
-    clients::{Clients, paths},
+    clients::{Clients, PushCounts, paths},
     visible::{Checked, visible},
     world::{Random, World, seed},
 };
@@ -58,15 +55,9 @@ fn rounds(retention: &str) {
     let rounds = number("RNS_KILL_ROUNDS").unwrap_or(if is_collecting { 1 } else { 2 });
     let mut random = Random::new(seed());
     let (token, addresses, url) = (world.token.clone(), world.addresses(), world.database.url());
-    let (kept, acknowledged, deaths) = (Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-    let clients = Clients {
-        token: &token,
-        addresses: &addresses,
-        kept: &kept,
-        acknowledged: &acknowledged,
-        deaths: &deaths,
-        roots: is_collecting.then_some(&*url),
-    };
+    let counts = PushCounts::default();
+    let roots = is_collecting.then_some(&*url);
+    let clients = Clients { token: &token, addresses: &addresses, counts: &counts, roots };
     let mut checked = Checked::new(is_collecting);
     let begun = Instant::now();
     for round in 0..rounds {
@@ -96,7 +87,7 @@ fn rounds(retention: &str) {
         let pushed = start.elapsed();
         // A path that is being checked must not go meanwhile.
         let paused = is_collecting.then(|| world.pause_collection());
-        checked.check(&world, &*kept.lock().unwrap());
+        checked.check(&world, &*counts.kept.lock().unwrap());
         drop(paused);
         eprintln!(
             "round {}: {} paths, {pushed:?}, {:?}",
@@ -105,6 +96,7 @@ fn rounds(retention: &str) {
             start.elapsed()
         );
     }
+    let PushCounts { kept, acknowledged, deaths } = counts;
     let acknowledged = acknowledged.into_inner();
     if is_collecting {
         let deadline = Instant::now() + TIMEOUT;

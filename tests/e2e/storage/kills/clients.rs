@@ -69,15 +69,21 @@ pub(super) struct Pushed {
     pub(super) file: Vec<u8>,
 }
 
+/// What clients have seen.
+#[derive(Default)]
+pub(super) struct PushCounts {
+    /// Paths that were acknowledged and must stay.
+    pub(super) kept: Mutex<Vec<StorePath>>,
+    /// How many paths were acknowledged.
+    pub(super) acknowledged: AtomicUsize,
+    /// How often a client died.
+    pub(super) deaths: AtomicUsize,
+}
+
 pub(super) struct Clients<'a> {
     pub(super) token: &'a str,
     pub(super) addresses: &'a [SocketAddr],
-    /// Paths that were acknowledged and must stay.
-    pub(super) kept: &'a Mutex<Vec<StorePath>>,
-    /// How many paths were acknowledged.
-    pub(super) acknowledged: &'a AtomicUsize,
-    /// How often a client died.
-    pub(super) deaths: &'a AtomicUsize,
+    pub(super) counts: &'a PushCounts,
     /// Where paths are collected: keeps those of every second client. `None`: nothing is collected.
     pub(super) roots: Option<&'a str>,
 }
@@ -95,7 +101,7 @@ impl Clients<'_> {
         loop {
             let address = *random.one_of(self.addresses);
             let cut = (random.below(8) == 0).then(|| random.below(body.len() as u64) as usize);
-            self.deaths.fetch_add(usize::from(cut.is_some()), Relaxed);
+            self.counts.deaths.fetch_add(usize::from(cut.is_some()), Relaxed);
             let answer = exchange(address, &head, body, cut);
             match answer {
                 Some((200 | 201 | 204, _)) => return true,
@@ -124,10 +130,10 @@ impl Clients<'_> {
             set_root(database, &top.narinfo.store_path);
         }
         while !paths.iter().all(|path| self.push(path, random)) {}
-        self.acknowledged.fetch_add(paths.len(), Relaxed);
+        self.counts.acknowledged.fetch_add(paths.len(), Relaxed);
         if keeps {
             let paths = paths.iter().map(|path| path.narinfo.store_path.clone());
-            self.kept.lock().unwrap().extend(paths);
+            self.counts.kept.lock().unwrap().extend(paths);
         }
     }
 }

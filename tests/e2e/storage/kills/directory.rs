@@ -5,10 +5,7 @@ use std::{
     fs,
     net::Ipv4Addr,
     path::Path,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -19,7 +16,7 @@ use rns_testing::{Scratch, Server, lasting_port};
 use rustix::process::Signal;
 
 use super::{
-    clients::{Clients, chain},
+    clients::{Clients, PushCounts, chain},
     world::{Random, seed},
 };
 use crate::{
@@ -100,15 +97,8 @@ fn a_server_that_is_killed_forgets_no_visible_path_and_no_pusher() {
     let mut random = Random::new(seed());
     let token = create(&directory.scratch.join("tokens"), "ci", &["--allow", "push"]);
     let addresses = [(Ipv4Addr::LOCALHOST, directory.port).into()];
-    let (kept, acknowledged, deaths) = (Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-    let clients = Clients {
-        token: &token,
-        addresses: &addresses,
-        kept: &kept,
-        acknowledged: &acknowledged,
-        deaths: &deaths,
-        roots: None,
-    };
+    let counts = PushCounts::default();
+    let clients = Clients { token: &token, addresses: &addresses, counts: &counts, roots: None };
     let mut killer = random.fork();
     let is_done = AtomicBool::new(false);
     /// Ends the clients also when a check fails.
@@ -120,7 +110,7 @@ fn a_server_that_is_killed_forgets_no_visible_path_and_no_pusher() {
     }
     let mut server = directory.start();
     let _server = thread::scope(|scope| {
-        let (clients, is_done) = (&clients, &is_done);
+        let (clients, counts, is_done) = (&clients, &counts, &is_done);
         for client in 0..CLIENTS {
             let mut random = random.fork();
             scope.spawn(move || {
@@ -132,7 +122,7 @@ fn a_server_that_is_killed_forgets_no_visible_path_and_no_pusher() {
                         }
                         assert!(clients.push(path, &mut random));
                         let path = path.narinfo.store_path.clone();
-                        clients.kept.lock().unwrap().push(path);
+                        counts.kept.lock().unwrap().push(path);
                     }
                 }
             });
@@ -142,7 +132,7 @@ fn a_server_that_is_killed_forgets_no_visible_path_and_no_pusher() {
             thread::sleep(Duration::from_millis(50 + killer.below(300)));
             server.signal(Signal::KILL);
             drop(server);
-            let acknowledged = clients.kept.lock().unwrap();
+            let acknowledged = counts.kept.lock().unwrap();
             let acknowledged = acknowledged.iter().map(rns_formats::StorePath::hash_part).collect();
             let visible = directory.check(&acknowledged);
             eprintln!("kill {}: {visible} paths, {} acknowledged", round + 1, acknowledged.len());
