@@ -79,4 +79,15 @@ mod tests {
         drop(other);
         assert!(!server.is_raised());
     }
+
+    #[test]
+    fn a_command_that_comes_before_the_server_leaves_no_directory_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = directory.path().join("index.sqlite");
+        File::create(&index).unwrap();
+        let flag = WaitFlag::beside(&index);
+        assert!(!flag.is_raised());
+        assert!(flag.raise().is_err());
+        assert!(!FileLocks::directory_beside(&index).exists());
+    }
 }
