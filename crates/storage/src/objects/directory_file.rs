@@ -33,7 +33,7 @@ pub(super) struct DirectoryFile {
 #[derive(Clone, Debug, Default)]
 struct UnnamedFiles(Arc<UnnamedSupport>);
 
-/// What was learned about such files.
+/// The support of file system and kernel for such files.
 #[derive(Debug, Default)]
 struct UnnamedSupport {
     /// Whether the file system has no such files.

@@ -11,7 +11,8 @@ use std::{
 };
 
 use super::{
-    open_index::{LOST, OpenIndex, lock},
+    open_index::{LOST, OpenIndex},
+    spinning_lock::lock,
     wait_flag::WaitFlag,
 };
 

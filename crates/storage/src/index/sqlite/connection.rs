@@ -11,9 +11,10 @@ use rusqlite::Connection;
 use super::{
     commit_thread::CommitThread,
     locks::FileLocks,
-    open_index::{OpenIndex, lock},
+    open_index::OpenIndex,
     orders::{Durability, IndexOrder},
     rows, schema,
+    spinning_lock::lock,
 };
 use crate::{
     blocking::blocking,

@@ -6,11 +6,11 @@ mod collector;
 mod commit_thread;
 mod connection;
 mod documents;
+mod file_beside;
 mod locks;
 mod open_index;
 mod order_record;
 mod orders;
-mod owner;
 mod redo;
 mod redo_log;
 mod root_index;
@@ -18,6 +18,7 @@ mod roots;
 mod rows;
 mod schema;
 mod snapshot;
+mod spinning_lock;
 mod wait_flag;
 mod write_ahead;
 
@@ -197,7 +198,7 @@ mod tests {
     use rns_formats::Sha256Digest;
     use tempfile::TempDir;
 
-    use super::{open_index::lock, *};
+    use super::{spinning_lock::lock, *};
     use crate::index::{Claim, Collection as _, RowKind};
 
     /// The index of a server, and that of a command beside it, which have one file.

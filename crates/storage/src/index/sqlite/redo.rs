@@ -14,8 +14,8 @@ pub(super) fn redo(connection: &Connection, orders: &[u8]) -> rusqlite::Result<(
         let record = serde_json::from_slice::<OrderRecord<'_>>(line).ok();
         let Some(done) = record.and_then(|record| carry_out(connection, record)) else {
             tracing::error!(
-                "the redo log of the index has an order that this version does not know, which is left out; \
-                 `storage verify --repair` mends what it was about: {}",
+                "this version does not know an order in the redo log of the index, and leaves it out; \
+                 `storage verify --repair` enters its path: {}",
                 String::from_utf8_lossy(line)
             );
             continue;

@@ -3,18 +3,21 @@
 //!
 //! The file holds frames. The first one of a transaction is written at its beginning, over older ones. Each has a number, one
 //! more than the one before; the index holds the number of the last one whose orders are committed. Only the holder of the write
-//! lock of the index writes to the file, or carries out what is in it.
+//! lock of the index writes frames, or carries out their orders.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::File,
     io,
-    os::unix::fs::{FileExt as _, MetadataExt as _},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
 use rns_formats::{Sha256Digest, Sha256Hasher};
 
-use super::{order_record::OrderRecord, owner::create_for_owner};
+use super::{
+    file_beside::{create_for_owner, has_name},
+    order_record::OrderRecord,
+};
 
 /// Bytes of the file. Orders that would make it longer are committed.
 const MAX_REDO_BYTES: usize = 4 << 20;
@@ -174,13 +177,6 @@ fn read_frame(
     let is_whole = read_whole(file, &mut orders, at + FRAME_HEAD_BYTES as u64)?;
     let (right_head, digest) = frame_head(state, before, &orders);
     Ok((is_whole && right_head == head).then_some(Frame { orders, digest }))
-}
-
-/// Whether this is the file of that name.
-fn has_name(file: &File, path: &Path) -> bool {
-    let stamp = |found: Metadata| (found.dev(), found.ino());
-    let (open, named) = (file.metadata().map(stamp), fs::metadata(path).map(stamp));
-    matches!((open, named), (Ok(open), Ok(named)) if open == named)
 }
 
 /// Returns false if the file ends before.

@@ -3,14 +3,16 @@
 use std::{
     fs::{File, TryLockError},
     io,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
-use super::{locks::FileLocks, owner::create_for_owner};
+use super::{
+    file_beside::{create_for_owner, has_name},
+    locks::FileLocks,
+};
 
-/// A file beside the index. Those who wait hold a shared lock on it.
+/// A file beside the index. A process that waits holds a shared lock on it.
 #[derive(Debug)]
 pub(super) struct WaitFlag {
     index: PathBuf,
@@ -18,7 +20,7 @@ pub(super) struct WaitFlag {
     file: Mutex<Option<File>>,
 }
 
-/// Held by one who waits.
+/// Held by a process that waits.
 pub(super) struct RaisedFlag {
     _file: File,
 }
@@ -43,10 +45,10 @@ impl WaitFlag {
     /// Returns true if another process, or another connection of this one, waits.
     pub(super) fn is_raised(&self) -> bool {
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_there = |file: &File| file.metadata().is_ok_and(|found| found.nlink() > 0);
-        if !slot.as_ref().is_some_and(is_there) {
+        let path = self.path();
+        if !slot.as_ref().is_some_and(|file| has_name(file, &path)) {
             // Before there are locks beside the index, there is no directory for it.
-            *slot = create_for_owner(&self.path(), &self.index).ok();
+            *slot = create_for_owner(&path, &self.index).ok();
         }
         let Some(file) = &*slot else { return false };
         match file.try_lock() {
