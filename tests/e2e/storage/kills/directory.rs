@@ -50,7 +50,7 @@ impl Directory {
         self.scratch.join("index.sqlite")
     }
 
-    /// Checks what there is while no server runs. Returns the number of paths.
+    /// Checks directory and index while no server runs. Returns the number of visible paths.
     fn check(&self, acknowledged: &BTreeSet<HashPart>) -> usize {
         let visible = visible(&self.scratch.join("cache"));
         let lost: Vec<_> = acknowledged.difference(&visible).collect();
